@@ -1,0 +1,130 @@
+"""The grammar of a completion: ``<TAG><think>…</think><answer>…</answer>``.
+
+One parser for rewards, validation, prediction and reports. It never raises on what a policy wrote: it returns what
+was found and what was wrong. ``<thinking>`` is read as ``<think>`` (the paper writes one, its code the other).
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from medix.modality import ModalitySet
+
+
+class Fault(StrEnum):
+    """What is wrong with a completion."""
+
+    NO_TAG = "no_tag"
+    UNKNOWN_TAG = "unknown_tag"
+    UNEXPECTED_TAG = "unexpected_tag"  # a tag on a text-only sample
+    NO_REASONING = "no_reasoning"
+    EMPTY_REASONING = "empty_reasoning"
+    SEVERAL_REASONINGS = "several_reasonings"
+    NO_ANSWER = "no_answer"
+    EMPTY_ANSWER = "empty_answer"
+    SEVERAL_ANSWERS = "several_answers"
+    TEXT_OUTSIDE = "text_outside"  # anything before, between or after the three parts
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What one completion holds.
+
+    Attributes:
+        modality: name of the tag if it is the first non-space text and in the set; else None.
+        reasoning: text of the only reasoning block, stripped; None if there is none or several.
+        answer: text of the only answer, stripped; None if there is none, several, or nothing but tags in it.
+        faults: what is wrong, in the order of ``Fault``.
+    """
+
+    modality: str | None
+    reasoning: str | None
+    answer: str | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def is_well_formed(self) -> bool:
+        """Whether the tag, non-empty reasoning, one answer, and nothing else was written."""
+        return not self.faults
+
+
+_OPENING_TAG = re.compile(r"\s*<([A-Za-z][A-Za-z0-9_]*)>")
+_ANSWER_OPEN = re.compile(r"<answer>", re.IGNORECASE)
+_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
+_REASONING = re.compile(r"<(think|thinking)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_REASONING_OPEN = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
+_ANY_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9_]*>")
+_PART_NAMES = frozenset({"think", "thinking", "answer"})
+
+
+def parse(completion: str, modalities: ModalitySet, *, expects_tag: bool = True) -> Parsed:
+    """Read one completion.
+
+    Args:
+        completion: everything the policy wrote.
+        modalities: the tags that count.
+        expects_tag: False for a text-only sample, whose completion has no tag.
+    """
+    faults: set[Fault] = set()
+    modality, rest = _opening_tag(completion, modalities, faults, expects_tag=expects_tag)
+    reasoning = _only_reasoning(completion, faults)
+    answer = _only_answer(completion, faults)
+    if not _covers(rest):
+        faults.add(Fault.TEXT_OUTSIDE)
+    return Parsed(modality, reasoning, answer, tuple(fault for fault in Fault if fault in faults))
+
+
+def _opening_tag(
+    completion: str, modalities: ModalitySet, faults: set[Fault], *, expects_tag: bool
+) -> tuple[str | None, str]:
+    """The modality named by the first non-space text, and what follows it."""
+    match = _OPENING_TAG.match(completion)
+    if match is None or match[1].lower() in _PART_NAMES:
+        if expects_tag:
+            faults.add(Fault.NO_TAG)
+        return None, completion
+    if not expects_tag:
+        faults.add(Fault.UNEXPECTED_TAG)
+    modality = modalities.parse(match[1])
+    if modality is None and expects_tag:
+        faults.add(Fault.UNKNOWN_TAG)
+    return modality, completion[match.end() :]
+
+
+def _only_reasoning(completion: str, faults: set[Fault]) -> str | None:
+    blocks = [match[2].strip() for match in _REASONING.finditer(completion)]
+    if len(blocks) > 1 or len(_REASONING_OPEN.findall(completion)) > 1:
+        faults.add(Fault.SEVERAL_REASONINGS)
+        return None
+    if not blocks:
+        faults.add(Fault.NO_REASONING)
+        return None
+    if not _ANY_TAG.sub("", blocks[0]).strip():
+        faults.add(Fault.EMPTY_REASONING)
+    return blocks[0]
+
+
+def _only_answer(completion: str, faults: set[Fault]) -> str | None:
+    # Opening tags are counted as well as whole blocks: an answer inside the reasoning is an answer too.
+    answers = [match[1].strip() for match in _ANSWER.finditer(completion)]
+    if len(answers) > 1 or len(_ANSWER_OPEN.findall(completion)) > 1:
+        faults.add(Fault.SEVERAL_ANSWERS)
+        return None
+    if not answers:
+        faults.add(Fault.NO_ANSWER)
+        return None
+    if not _ANY_TAG.sub("", answers[0]).strip():
+        faults.add(Fault.EMPTY_ANSWER)
+        return None
+    return answers[0]
+
+
+def _covers(rest: str) -> bool:
+    """Whether a reasoning block and an answer, in this order, are all there is."""
+    reasoning = _REASONING.match(rest.lstrip())
+    if reasoning is None:
+        return False
+    answer = _ANSWER.match(rest.lstrip()[reasoning.end() :].lstrip())
+    if answer is None:
+        return False
+    return not rest.lstrip()[reasoning.end() :].lstrip()[answer.end() :].strip()

@@ -1,0 +1,48 @@
+"""What every policy is: a model that gives log-probabilities to completions."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from medix.types import RolloutGroup
+
+
+class Policy(nn.Module, ABC):
+    """A vision-language model under training.
+
+    Constructors hold arguments only; ``load`` reads configuration and weights and is called from
+    ``LightningModule.configure_model``, so that printing a spec stays cheap and sharded initialisation works.
+    """
+
+    @abstractmethod
+    def load(self) -> None:
+        """Read the weights; a second call does nothing."""
+
+    @property
+    @abstractmethod
+    def processor(self) -> Any:
+        """The Hugging Face processor: tokenizer, image processor and chat template. Cheap; needs no ``load``."""
+
+    @property
+    @abstractmethod
+    def banned_token_ids(self) -> tuple[int, ...]:
+        """Image, video and vision-boundary placeholders: never sampled, and outside the softmax everywhere."""
+
+    @abstractmethod
+    def logprobs(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
+        """Log-probabilities of completion tokens, with gradient where it is enabled.
+
+        Args:
+            groups: prompts with some or all of their completions.
+            temperature: logits are divided by it, as when sampling.
+
+        Returns:
+            One row per completion, in order, right-padded with 0 to the longest; float32 or wider.
+        """
+
+    @abstractmethod
+    def reference_logprobs(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
+        """The same under the reference policy: the weights before training (LoRA: the adapter switched off)."""

@@ -1,0 +1,200 @@
+"""The nouns of the project, free of torch so that a script can import them in milliseconds.
+
+A *sample* is rendered to a *prompt*; the policy writes G *completions* on it; together they are a *group*,
+which is the unit of sampling, packing, filtering, logging and checkpointing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One record on a shard.
+
+    Attributes:
+        id: identity of the record, unique within its data; free text, never a file name.
+        question: what is asked, without any image placeholder.
+        reference: the reference answer.
+        modality: name of the imaging modality without brackets (``CT_SCAN``); None for a text-only sample.
+        images: encoded JPEG or PNG files, in the order the question speaks of them.
+        source: where the record comes from (``slake``), for tables.
+        aliases: further texts that count as the reference.
+        case: patient or case, the unit that intervals are clustered by; empty if unknown.
+        metadata: further text fields, carried along and never read.
+    """
+
+    id: str
+    question: str
+    reference: str
+    modality: str | None
+    images: tuple[bytes, ...] = ()
+    source: str = ""
+    aliases: tuple[str, ...] = ()
+    case: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def to_state(self) -> dict[str, Any]:
+        """Plain data for a checkpoint; ``Sample(**state)`` after ``from_state`` gives the sample back."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"metadata": dict(self.metadata)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Sample":
+        """The inverse of ``to_state``."""
+        return cls(**{**state, "images": tuple(state["images"]), "aliases": tuple(state["aliases"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A sample rendered for the policy, with the reference beside it.
+
+    Attributes:
+        sample: what it was rendered from.
+        token_ids: P token ids, image placeholders expanded, generation prompt at the end.
+        inputs: tensors of the images as the processor names them (``pixel_values``, ``image_grid_thw``, …),
+            once per prompt; empty for a text-only sample.
+        index: position of the sample in the order of the data (see ``medix.data.stream``); -1 outside a stream.
+    """
+
+    sample: Sample
+    token_ids: tuple[int, ...]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    index: int = -1
+
+
+class FinishReason(StrEnum):
+    """Why a completion ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Everything the policy wrote on a prompt.
+
+    Attributes:
+        text: the decoded tokens, special tokens left out.
+        token_ids: T token ids, the end-of-sequence token included if it was written.
+        logprobs: T log-probabilities at the sampling temperature, image placeholders excluded from the softmax.
+        finish_reason: ``stop`` if the policy ended it, ``length`` if the limit cut it.
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish_reason: FinishReason
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether the token limit cut it."""
+        return self.finish_reason is FinishReason.LENGTH
+
+    def to_state(self) -> dict[str, Any]:
+        """Plain data for a checkpoint or a JSON line."""
+        return {**asdict(self), "finish_reason": str(self.finish_reason)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Completion":
+        """The inverse of ``to_state``."""
+        return cls(
+            text=state["text"],
+            token_ids=tuple(state["token_ids"]),
+            logprobs=tuple(state["logprobs"]),
+            finish_reason=FinishReason(state["finish_reason"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutGroup:
+    """One prompt and its G completions, as a rollout engine returns them.
+
+    Attributes:
+        prompt: the prompt, its images once.
+        completions: G completions.
+        policy_version: number of publishes the engine had received when it sampled them.
+    """
+
+    prompt: Prompt
+    completions: tuple[Completion, ...]
+    policy_version: int
+
+
+class Status(StrEnum):
+    """What a component could say about one row."""
+
+    SCORED = "scored"
+    UNSCORED = "unscored"
+    NOT_APPLICABLE = "not_applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeQuestion:
+    """What a judge is asked: does the answer mean the same as the reference?"""
+
+    question: str
+    reference: str
+    answer: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One graded answer.
+
+    Attributes:
+        credit: 1.0 for YES, 0.0 for NO; None is unscored.
+        reason: why it is unscored; empty for a scored verdict.
+        reply: what the judge wrote, whole; None if nothing came.
+        explanation: the judge's reasoning, if it gave one.
+        latency: seconds from asking to the verdict, retries included.
+        judge: identity of the judge: kind, model, prompt version.
+    """
+
+    credit: float | None
+    judge: str
+    reason: str = ""
+    reply: str | None = None
+    explanation: str = ""
+    latency: float = 0.0
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the judge came to a verdict."""
+        return self.credit is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentScore:
+    """What one component said of one completion; ``value`` is NaN unless scored."""
+
+    value: float
+    status: Status
+    reason: str = ""
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionScores:
+    """The total of one completion (NaN: unscored) and what each component said."""
+
+    total: float
+    components: Mapping[str, ComponentScore]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredGroup:
+    """A group with the scores of its completions, in their order.
+
+    Groups are scored once; buffers, filters, losses, logs and reports all read this.
+    """
+
+    rollout: RolloutGroup
+    scores: tuple[CompletionScores, ...]
+
+    @property
+    def totals(self) -> tuple[float, ...]:
+        """G totals; NaN where unscored."""
+        return tuple(score.total for score in self.scores)
