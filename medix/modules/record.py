@@ -1,0 +1,29 @@
+"""What one training step did, for callbacks to read; ``training_step`` itself logs nothing."""
+
+from dataclasses import dataclass, field
+
+from medix.types import ScoredGroup
+
+
+@dataclass
+class StepRecord:
+    """One step, on this rank.
+
+    Attributes:
+        step: number of the step, from 1.
+        scored: every group scored for it, in order; with dynamic sampling more than were trained.
+        trained: the groups that were trained; may hold groups carried over from an earlier step.
+        metrics: means over the updates of the step (``loss``, ``grad_norm``, ``lr``, ``clip_fraction_high``, …),
+            the same keys on every rank.
+        seconds: wall time of each phase (``rollout``, ``reward``, ``old_logprobs``, ``update``, ``publish``).
+        rollouts: loader batches consumed.
+        tokens: completion tokens trained.
+    """
+
+    step: int
+    scored: list[ScoredGroup] = field(default_factory=list)
+    trained: list[ScoredGroup] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    rollouts: int = 0
+    tokens: int = 0
