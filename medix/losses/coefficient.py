@@ -1,0 +1,93 @@
+"""How much a KL divergence weighs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+
+class Coefficient(ABC):
+    """A weight that may follow the divergence it weighs."""
+
+    @property
+    @abstractmethod
+    def value(self) -> float:
+        """The weight now."""
+
+    @abstractmethod
+    def update(self, kl: float, sequences: int) -> None:
+        """Take note of a step.
+
+        Args:
+            kl: divergence of the step in nats per token, the same number on every rank.
+            sequences: completions the step trained on, over all ranks.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027
+        """The inverse of ``state_dict``."""
+
+
+class FixedCoefficient(Coefficient):
+    """The same weight throughout.
+
+    Args:
+        value: the weight, not negative.
+    """
+
+    def __init__(self, value: float) -> None:
+        if not value >= 0:
+            raise ValueError(f"value of a KL coefficient must not be negative, got {value}; 0.01 is the published one")
+        self._value = value
+
+    @property
+    def value(self) -> float:
+        return self._value
+
+    def update(self, kl: float, sequences: int) -> None:
+        """Nothing follows from it."""
+
+
+class AdaptiveCoefficient(Coefficient):
+    """A proportional controller that holds the divergence near a target (arXiv:1909.08593, section 2.2).
+
+    value ← value · (1 + clip(kl / target - 1, ±0.2) · sequences / horizon)
+
+    Args:
+        initial: the weight at the start, positive.
+        target: the divergence to hold, in nats per token.
+        horizon: number of completions over which a full error (±0.2) moves the weight by 20 %; at least a fifth of the
+            completions of a step, or one step could turn the weight negative.
+    """
+
+    ERROR_BOUND = 0.2
+
+    def __init__(self, initial: float, target: float, horizon: int) -> None:
+        for name, number in (("initial", initial), ("target", target), ("horizon", horizon)):
+            if not number > 0:
+                raise ValueError(f"{name} of an adaptive KL coefficient must be positive, got {number}")
+        self.target = target
+        self.horizon = horizon
+        self._value = initial
+
+    @property
+    def value(self) -> float:
+        return self._value
+
+    def update(self, kl: float, sequences: int) -> None:
+        error = min(max(kl / self.target - 1, -self.ERROR_BOUND), self.ERROR_BOUND)
+        factor = 1 + error * sequences / self.horizon
+        if not factor > 0:
+            raise ValueError(
+                f"horizon {self.horizon} is too short for {sequences} completions in a step: the KL coefficient would "
+                f"be multiplied by {factor:g}; set horizon to several times that number"
+            )
+        self._value *= factor
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": self._value}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._value = float(state["value"])
