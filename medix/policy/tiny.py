@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import transformers
+import transformers as _transformers
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast, ProcessorMixin
 
 from medix.modality import ModalitySet
+
+transformers: Any = _transformers
+"""Its configurations take further arguments than their signatures say."""
 
 Architecture = Literal["qwen3_vl", "qwen2_5_vl", "gemma3", "smolvlm"]
 
@@ -295,9 +298,7 @@ class _Gemma3(_Builder):
             "head_dim": size.width // size.heads,
             "query_pre_attn_scalar": size.width // size.heads,
             "sliding_window": 32,  # shorter than a prompt, so that tests see both kinds of layer
-            "layer_types": [
-                "full_attention" if layer % 2 else "sliding_attention" for layer in range(size.depth)
-            ],
+            "layer_types": ["full_attention" if layer % 2 else "sliding_attention" for layer in range(size.depth)],
             "bos_token_id": tokenizer.bos_token_id,
         }
         vision = {
@@ -307,6 +308,7 @@ class _Gemma3(_Builder):
             "num_attention_heads": 2,
             "image_size": size.image_side,
             "patch_size": self.patch,
+            "vision_use_head": False,  # as released: the pooling head has no part in Gemma 3
         }
         ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in self.named.items()}
         config = transformers.Gemma3Config(

@@ -43,7 +43,9 @@ class Sampling:
         }
         for name, holds in checks.items():
             if not holds:
-                raise ValueError(f"sampling.{name}: {getattr(self, name)} is outside its range; see medix.rollout.Sampling")
+                raise ValueError(
+                    f"sampling.{name}: {getattr(self, name)} is outside its range; see medix.rollout.Sampling"
+                )
 
 
 class RolloutEngine(ABC):
@@ -76,7 +78,7 @@ class RolloutEngine(ABC):
             sampling: other settings for this call (evaluation has its own).
         """
 
-    def publish(self, policy: Policy) -> None:
+    def publish(self, policy: Policy) -> None:  # noqa: ARG002  # engines that keep a copy of the weights read it
         """Give the engine the policy's present weights."""
         self.policy_version += 1
 
@@ -88,5 +90,5 @@ class RolloutEngine(ABC):
         """The inverse of ``state_dict``."""
         self.policy_version = state["policy_version"]
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # most engines hold nothing
         """Give back servers and memory."""

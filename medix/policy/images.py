@@ -1,0 +1,46 @@
+"""The tensors of images, joined and repeated as the families lay them out.
+
+Two layouts exist. Most families concatenate the images of all rows along the first dimension (Qwen: patches and a grid;
+Gemma 3: images or crops). The Idefics family, SmolVLM with it, has one row per prompt, ``[row, image, channel, height,
+width]``, padded with images of zeros that the model leaves out.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+ImageInputs = Mapping[str, Any]
+
+
+def join_images(inputs: Sequence[ImageInputs]) -> dict[str, Tensor]:
+    """Images of several prompts as one batch, in the order of the prompts; a prompt without images is an empty mapping."""
+    present = [entry for entry in inputs if entry]
+    if not present:
+        return {}
+    if _has_rows(present[0]):
+        return {key: _join_rows([entry.get(key) for entry in inputs]) for key in present[0]}
+    return {key: torch.cat([entry[key] for entry in present]) for key in present[0]}
+
+
+def repeat_images(inputs: ImageInputs, rows: int) -> dict[str, Tensor]:
+    """The images of one prompt for as many identical rows."""
+    return {key: torch.cat([value] * rows) for key, value in inputs.items()}
+
+
+def _has_rows(inputs: ImageInputs) -> bool:
+    return "pixel_values" in inputs and inputs["pixel_values"].ndim == 5
+
+
+def _join_rows(values: Sequence[Tensor | None]) -> Tensor:
+    """Concatenate ``[1, image, …]`` tensors, padded with zeros behind to the largest of each dimension."""
+    present = [value for value in values if value is not None]
+    shape = [max(value.shape[axis] for value in present) for axis in range(1, present[0].ndim)]
+    rows = []
+    for value in values:
+        row = present[0].new_zeros(1, *shape) if value is None else value
+        padding = [amount for axis in reversed(range(1, row.ndim)) for amount in (0, shape[axis - 1] - row.shape[axis])]
+        rows.append(F.pad(row, padding))
+    return torch.cat(rows)

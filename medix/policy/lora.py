@@ -1,0 +1,60 @@
+"""Low-rank adapters (arXiv:2106.09685) through peft."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import peft
+import torch
+from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class LoRA:
+    """Adapters beside frozen weights.
+
+    Args:
+        rank: rank of each update.
+        alpha: updates are scaled by ``alpha / rank``.
+        dropout: share of an adapter's inputs dropped while training.
+        target_modules: names of linear layers that get an adapter (``q_proj``), or ``all-linear``. They are looked for
+            in the vision tower too, unless ``freeze_vision`` is set.
+        seed: decides the first weights of the adapters; the global random state is left alone.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    target_modules: Literal["all-linear"] | list[str] = "all-linear"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise ValueError(f"lora.rank: {self.rank} must be at least 1; leave lora out to train every weight")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"lora.dropout: {self.dropout} must lie in [0, 1)")
+
+    def apply(self, model: PreTrainedModel, only_inside: str | None = None) -> peft.PeftModel:
+        """Freeze a model and give it adapters.
+
+        Args:
+            model: what to adapt, in place.
+            only_inside: name of the only module that gets adapters; None for the whole model.
+        """
+        exclude = None if only_inside is None else rf"(?!{re.escape(only_inside)}\.).*"
+        options = peft.LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,  # type: ignore[arg-type]  # peft divides by the rank; a fraction is fine
+            lora_dropout=self.dropout,
+            target_modules=self.target_modules,
+            exclude_modules=exclude,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            try:
+                return peft.get_peft_model(model, options)
+            except ValueError as error:
+                raise ValueError(
+                    f"lora.target_modules: {self.target_modules!r} cannot be adapted in {type(model).__name__}: {error}; "
+                    "give names of its linear layers, or all-linear"
+                ) from error

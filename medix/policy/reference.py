@@ -1,0 +1,82 @@
+"""The reference policy: the weights before training, which a divergence is measured against.
+
+Neither kind is a module of the policy, so that its weights are in no optimiser and in no checkpoint.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from medix.policy.base import Policy
+from medix.types import RolloutGroup
+
+
+class ReferencePolicy(ABC):
+    """Log-probabilities under the weights before training."""
+
+    @abstractmethod
+    def logprobs(self, groups: Sequence[RolloutGroup], temperature: float) -> Float[Tensor, "row time"]:
+        """As ``Policy.logprobs``, without gradient and without dropout."""
+
+
+class AdapterReference(ReferencePolicy):
+    """The policy itself with its adapters switched off: no second model.
+
+    Args:
+        policy: a policy whose only trained weights are adapters.
+        switched_off: context in which its adapters do nothing.
+    """
+
+    def __init__(self, policy: Policy, switched_off: Callable[[], object]) -> None:
+        self._policy = (policy,)
+        self._switched_off = switched_off
+
+    @torch.no_grad()
+    def logprobs(self, groups: Sequence[RolloutGroup], temperature: float) -> Float[Tensor, "row time"]:
+        (policy,) = self._policy
+        with in_evaluation(policy), self._switched_off():  # type: ignore[attr-defined]
+            return policy.logprobs(groups, temperature)
+
+
+class FrozenReference(ReferencePolicy):
+    """A second model, read on first use.
+
+    Args:
+        policy: the policy under training, for its device.
+        build: makes the policy whose weights are read again.
+    """
+
+    def __init__(self, policy: Policy, build: Callable[[], Policy]) -> None:
+        self._policy = (policy,)
+        self._build = build
+        self._frozen: Policy | None = None
+
+    @property
+    def frozen(self) -> Policy:
+        """The second model, on the device of the policy."""
+        if self._frozen is None:
+            self._frozen = self._build()
+            self._frozen.load()
+            self._frozen.requires_grad_(False).eval()
+        device = next(self._policy[0].parameters()).device
+        return self._frozen.to(device)
+
+    @torch.no_grad()
+    def logprobs(self, groups: Sequence[RolloutGroup], temperature: float) -> Float[Tensor, "row time"]:
+        return self.frozen.logprobs(groups, temperature)
+
+
+@contextmanager
+def in_evaluation(module: nn.Module) -> Iterator[None]:
+    """Dropout off inside; afterwards every submodule has the mode it had."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
