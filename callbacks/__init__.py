@@ -1,1 +1,17 @@
-""""""
+"""Callbacks: one behaviour per file. Imported as ``medix.callbacks``."""
+
+from medix.callbacks.judge_validation import JudgeValidation, UnscoredError
+from medix.callbacks.log_rewards import LogRewards
+from medix.callbacks.record_completions import RecordCompletions
+from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
+from medix.callbacks.watch_signal import WatchSignal
+
+__all__ = [
+    "JudgeValidation",
+    "LogRewards",
+    "RecordCompletions",
+    "SaveCheckpoint",
+    "UnscoredError",
+    "WatchSignal",
+    "latest",
+]

@@ -13,6 +13,7 @@ class StepRecord:
         step: number of the step, from 1.
         scored: every group scored for it, in order; with dynamic sampling more than were trained.
         trained: the groups that were trained; may hold groups carried over from an earlier step.
+        advantages: G advantages of each group in ``trained``; NaN for an unscored completion.
         metrics: means over the updates of the step (``loss``, ``grad_norm``, ``lr``, ``clip_fraction_high``, …),
             the same keys on every rank.
         seconds: wall time of each phase (``rollout``, ``reward``, ``old_logprobs``, ``update``, ``publish``).
@@ -23,6 +24,7 @@ class StepRecord:
     step: int
     scored: list[ScoredGroup] = field(default_factory=list)
     trained: list[ScoredGroup] = field(default_factory=list)
+    advantages: list[tuple[float, ...]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     rollouts: int = 0

@@ -1,0 +1,276 @@
+"""Validation counted in steps, judged here and logged per modality and per source."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.seed import isolate_rng
+
+from medix.callbacks.gather import gather
+from medix.callbacks.listeners import tell
+from medix.callbacks.watched import watched
+from medix.evaluation.validation import Validation
+from medix.grammar import parse
+from medix.judge.base import Judge
+from medix.modality import ModalitySet
+from medix.reporting.record import CompletionRecord, record_completion, unique
+from medix.types import CompletionScores, JudgeQuestion, ScoredGroup, Verdict
+
+_NO_JUDGE = "no judge: give the spec a judge, or JudgeValidation one of its own"
+
+
+class UnscoredError(RuntimeError):
+    """Too few completions of a validation could be scored for its means to be trusted."""
+
+
+class JudgeValidation(Callback):
+    """Runs the validation loop every so many steps, judges its completions, and logs what they amount to.
+
+    It takes the schedule over from Lightning's own, which counts loader batches: while it is among the callbacks,
+    Lightning runs no validation of itself during ``fit``. Under ``trainer.validate`` and ``trainer.test`` it judges
+    what those loops sample.
+
+    Logged as ``val/reward``, ``val/accuracy``, ``val/modality_accuracy``, ``val/unscored`` (share without a verdict,
+    never counted as wrong), ``val/reward/<component>``, ``val/accuracy/<MODALITY>``, ``val/accuracy/source/<source>``,
+    ``val/format``, ``val/truncated``, ``val/completions``. Random states of torch, NumPy and Python are the same
+    before and after, so a run has one trajectory with and without validation.
+
+    Args:
+        every_n_steps: steps between validations.
+        judge: who grades; None takes the judge of the module, and the verdicts that its rewards already have.
+        at_start: also validate before the first step, so that there is something to compare with.
+        at_end: also validate after the last step.
+        record: hand the judged completions to the callbacks that write them down.
+        max_unscored: share of completions without a verdict, or without a total, above which the validation is an
+            error.
+    """
+
+    def __init__(
+        self,
+        every_n_steps: int = 10,
+        judge: Judge | None = None,
+        at_start: bool = True,
+        at_end: bool = True,
+        record: bool = True,
+        max_unscored: float = 0.2,
+    ) -> None:
+        if every_n_steps < 1:
+            raise ValueError(
+                f"JudgeValidation.every_n_steps: {every_n_steps} must be at least 1; leave the callback out "
+                "to train without validation"
+            )
+        if not 0 <= max_unscored <= 1:
+            raise ValueError(f"JudgeValidation.max_unscored: {max_unscored} is a share between 0 and 1")
+        self.every_n_steps = every_n_steps
+        self.judge = judge
+        self.at_start = at_start
+        self.at_end = at_end
+        self.record = record
+        self.max_unscored = max_unscored
+        self.validation: Validation | None = None
+        self._validated_step: int | None = None
+        self._trained = False
+        self._records: list[CompletionRecord] = []
+        self._suite: Any = None
+        self._started = 0.0
+
+    # When ------------------------------------------------------------------------------------------------------------
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Take the schedule over from Lightning."""
+        if stage == "fit":
+            trainer.num_sanity_val_steps = 0
+            trainer.check_val_every_n_epoch = sys.maxsize
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validate before the first step; not when a run is resumed. The module's ``on_train_start`` has run."""
+        if self.at_start and watched(pl_module).step == 0 and self._validated_step is None:
+            self._validate(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Validate after every ``every_n_steps``-th step and after the last."""
+        module = watched(pl_module)
+        if module.finished_step is None:
+            return
+        self._trained = True
+        if module.step % self.every_n_steps == 0 or (self.at_end and module.step >= module.max_steps):
+            self._validate(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validate where training ended before ``max_steps``."""
+        if self.at_end and self._trained and self._validated_step != watched(pl_module).step:
+            self._validate(trainer, pl_module)
+
+    def _validate(self, trainer: Trainer, module: LightningModule) -> None:
+        """Run Lightning's validation loop as its training loop does, and leave no trace but the metrics."""
+        if trainer.limit_val_batches == 0:
+            return
+        loop = trainer.fit_loop.epoch_loop.val_loop
+        connector = trainer._logger_connector
+        first_loop_iter = connector._first_loop_iter
+        trainer.validating = True
+        try:
+            with isolate_rng():
+                loop.restarting = False
+                loop.run()
+        finally:
+            trainer.training = True
+            connector._first_loop_iter = first_loop_iter
+        if self._validated_step != watched(module).step:
+            raise ValueError(
+                "JudgeValidation found no validation loader in the data; give it a val split, "
+                "or leave JudgeValidation out"
+            )
+
+    # What ------------------------------------------------------------------------------------------------------------
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin with an empty list and a suite of its own, which leaves the module's running means alone."""
+        self._begin(pl_module)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Score and judge the groups of one batch."""
+        if not trainer.sanity_checking:
+            self._judge_groups(trainer, pl_module, outputs, "val")
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add up the ranks, log, tell the others."""
+        if not trainer.sanity_checking:
+            self._finish(trainer, pl_module, "val")
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """As for validation."""
+        self._begin(pl_module)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """As for validation."""
+        self._judge_groups(trainer, pl_module, outputs, "test")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """As for validation."""
+        self._finish(trainer, pl_module, "test")
+
+    def _begin(self, module: LightningModule) -> None:
+        self._records = []
+        self._suite = watched(module).rewards.fresh()
+        self._started = time.perf_counter()
+
+    def _judge_groups(self, trainer: Trainer, module: LightningModule, outputs: Any, split: str) -> None:
+        groups = outputs["groups"]
+        step, modalities = watched(module).step, watched(module).modalities
+        scored: list[ScoredGroup] = self._suite.score_groups(groups)
+        judge = self._judge(module)
+        verdicts = judge_groups(scored, modalities, judge, own=self.judge is not None)
+        records = [
+            record_completion(group.rollout, index, modalities, step=step, split=split, scores=scores, verdict=verdict)
+            for group, row in zip(scored, verdicts, strict=True)
+            for index, (scores, verdict) in enumerate(zip(group.scores, row, strict=True))
+        ]
+        self._records += records
+        tell(trainer, "on_judged_groups", module, groups, records)
+
+    def _judge(self, module: LightningModule) -> Judge | None:
+        return self.judge or watched(module).judge
+
+    def _finish(self, trainer: Trainer, module: LightningModule, split: str) -> None:
+        records = unique(record for part in gather(self._records) for record in part)
+        step = watched(module).step
+        judge = self._judge(module)
+        names = {record.verdict.judge for record in records if record.verdict is not None}
+        identity = judge.identity if judge is not None else ", ".join(sorted(names)) or "none"
+        seconds = time.perf_counter() - self._started
+        validation = Validation.of(records, step=step, split=split, judge=identity, seconds=seconds)
+        self._records, self._suite = [], None
+        self.validation, self._validated_step = validation, step
+        if self.record:
+            tell(trainer, "on_judged", module, validation)
+        self._check_unscored(validation)
+        metrics = validation.metrics() | {"step": float(step)}  # Lightning takes x from a metric of this name
+        dtype = torch.float32 if module.device.type == "mps" else torch.float64
+        module.log_dict(
+            {name: torch.tensor(value, dtype=dtype, device=module.device) for name, value in metrics.items()},
+            sync_dist=True,
+            reduce_fx="max",  # every rank holds the same numbers; a mean would round
+        )
+
+    def _check_unscored(self, validation: Validation) -> None:
+        overall = validation.overall
+        if not overall.completions:
+            raise UnscoredError(f"the {validation.split} split gave no completion; is it empty?")
+        share = max(overall.unscored, overall.unscored_reward)
+        if share > self.max_unscored or share == 1:
+            reasons = "\n".join(f"  {count} x {reason}" for reason, count in _most_common(overall.reasons))
+            raise UnscoredError(
+                f"{share:.0%} of {overall.completions} {validation.split} completions at step {validation.step} could "
+                f"not be scored (JudgeValidation.max_unscored: {self.max_unscored}):\n{reasons}\n"
+                f"Bring the judge back ({validation.judge}) and start the same command again, or raise the limit"
+            )
+
+
+def judge_groups(
+    groups: Sequence[ScoredGroup], modalities: ModalitySet, judge: Judge | None, *, own: bool
+) -> list[list[Verdict]]:
+    """One verdict per completion: from the rewards where they hold one of this judge, else asked for in one call.
+
+    None or several answers are a wrong answer, which no judge needs to see.
+
+    Args:
+        groups: scored groups.
+        modalities: the tags that count.
+        judge: who grades.
+        own: only verdicts of ``judge`` itself count; otherwise any verdict the rewards hold.
+    """
+    found: dict[tuple[int, int], Verdict] = {}
+    missing: list[tuple[int, int]] = []
+    questions: list[JudgeQuestion] = []
+    name = judge.identity if judge is not None else "none"
+    for row, group in enumerate(groups):
+        sample = group.rollout.prompt.sample
+        for column, (completion, scores) in enumerate(zip(group.rollout.completions, group.scores, strict=True)):
+            known = _known_verdict(scores, name if own or judge is not None else None)
+            answer = parse(completion.text, modalities, expects_tag=sample.modality is not None).answer
+            if answer is None:
+                known = Verdict(
+                    credit=0.0, judge=name, explanation="not one answer in the completion: wrong, not asked"
+                )
+            elif known is None and judge is None:
+                known = Verdict(credit=None, judge=name, reason=_NO_JUDGE)
+            if known is not None:
+                found[row, column] = known
+            else:
+                assert answer is not None
+                missing.append((row, column))
+                questions.append(JudgeQuestion(sample.question, sample.reference, answer, sample.aliases))
+    if judge is not None and questions:
+        found |= dict(zip(missing, judge.grade(questions), strict=True))
+    return [[found[row, column] for column in range(len(group.scores))] for row, group in enumerate(groups)]
+
+
+def _known_verdict(scores: CompletionScores, identity: str | None) -> Verdict | None:
+    verdicts = [entry.verdict for entry in scores.components.values() if entry.verdict is not None]
+    return next((verdict for verdict in verdicts if identity is None or verdict.judge == identity), None)
+
+
+def _most_common(reasons: dict[str, int], limit: int = 5) -> list[tuple[str, int]]:
+    return sorted(reasons.items(), key=lambda item: -item[1])[:limit]

@@ -1,0 +1,122 @@
+"""Every completion as one JSON line, safe against crashes and resumes."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from medix.callbacks.gather import gather
+from medix.callbacks.watched import watched
+from medix.evaluation.validation import Validation
+from medix.reporting.record import (
+    CompletionRecord,
+    append_records,
+    drop_steps_after,
+    record_group,
+    with_images,
+    write_records,
+)
+from medix.types import RolloutGroup
+
+_LOG = logging.getLogger(__name__)
+
+
+class RecordCompletions(Callback):
+    """Writes ``train.rank0.jsonl`` (a file per rank, a step in one write) and, for every validation, one
+    ``val-step-000010.jsonl``; ``validate-…`` and ``test-…`` under ``trainer.validate`` and ``trainer.test``.
+
+    When a run is resumed, lines and files of later steps are dropped, so that no step is on record twice.
+    ``medix.reporting.record.read_records`` reads the files.
+
+    Args:
+        every_n_steps: steps between steps on record; validations are always on record.
+        folder: where; within ``trainer.default_root_dir`` unless absolute.
+        images: also write the images, each once, into ``images/`` beside the lines. Off: images are patients' data.
+    """
+
+    def __init__(self, every_n_steps: int = 1, folder: str = "completions", images: bool = False) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"RecordCompletions.every_n_steps: {every_n_steps} must be at least 1")
+        self.every_n_steps = every_n_steps
+        self.folder = folder
+        self.images = images
+        self._names: dict[str, tuple[str, ...]] = {}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Drop what was written after the step that training goes on from."""
+        step = watched(pl_module).step
+        path = self._train_file(trainer)
+        dropped = drop_steps_after(path, step)
+        if dropped:
+            _LOG.info("%s: dropped %d lines of steps after %d, from which training goes on", path, dropped, step)
+        if trainer.is_global_zero:
+            for file in self._folder(trainer).glob("val-step-*.jsonl"):
+                if int(file.stem.rsplit("-", 1)[1]) > step:
+                    file.unlink()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Append the groups that were scored for the step; the trained among them carry their advantages."""
+        module = watched(pl_module)
+        finished = module.finished_step
+        if finished is None or finished.step % self.every_n_steps:
+            return
+        advantages = {id(g): a for g, a in zip(finished.trained, finished.advantages, strict=False)}
+        records = [
+            self._with_images(trainer, record, group.rollout)
+            for group in finished.scored
+            for record in record_group(
+                group, module.modalities, step=finished.step, split="train", advantages=advantages.get(id(group))
+            )
+        ]
+        append_records(self._train_file(trainer), records)
+
+    def on_judged_groups(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        groups: Sequence[RolloutGroup],
+        records: Sequence[CompletionRecord],
+    ) -> None:
+        """Write the images of a validation batch, on the rank that holds them."""
+        if self.images:
+            for group in groups:
+                self._names[group.prompt.sample.id] = self._write_images(trainer, group)
+
+    def on_judged(self, trainer: Trainer, pl_module: LightningModule, validation: Validation) -> None:
+        """Write the completions of a whole validation, of all ranks, into one file."""
+        names: dict[str, tuple[str, ...]] = {}
+        for part in gather(self._names):
+            names |= part
+        self._names = {}
+        if trainer.is_global_zero:
+            stage = "validate" if trainer.state.fn == "validate" else validation.split
+            path = self._folder(trainer) / f"{stage}-step-{validation.step:06d}.jsonl"
+            write_records(path, [with_images(record, names.get(record.id, ())) for record in validation.records])
+
+    def _with_images(self, trainer: Trainer, record: CompletionRecord, group: RolloutGroup) -> CompletionRecord:
+        return with_images(record, self._write_images(trainer, group)) if self.images else record
+
+    def _write_images(self, trainer: Trainer, group: RolloutGroup) -> tuple[str, ...]:
+        folder = self._folder(trainer) / "images"
+        folder.mkdir(parents=True, exist_ok=True)
+        names = []
+        for image in group.prompt.sample.images:
+            kind = "jpg" if image.startswith(b"\xff\xd8") else "png"
+            name = f"{hashlib.sha256(image).hexdigest()[:32]}.{kind}"
+            if not (folder / name).exists():
+                part = folder / f".{name}.rank{trainer.global_rank}.part"
+                part.write_bytes(image)
+                part.replace(folder / name)
+            names.append(f"images/{name}")
+        return tuple(names)
+
+    def _train_file(self, trainer: Trainer) -> Path:
+        return self._folder(trainer) / f"train.rank{trainer.global_rank}.jsonl"
+
+    def _folder(self, trainer: Trainer) -> Path:
+        return Path(trainer.default_root_dir) / self.folder

@@ -1,0 +1,244 @@
+"""Checkpoints counted in steps, whole or absent, with the best by a validation metric."""
+
+import json
+import logging
+import math
+import os
+import re
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from medix.callbacks.watched import watched
+from medix.reporting.record import write_atomically
+
+_LOG = logging.getLogger(__name__)
+_NAME = re.compile(r"step-(\d{6,})\.ckpt")
+
+
+class SaveCheckpoint(Checkpoint):
+    """Writes ``step-000010.ckpt`` every so many steps and after the last, keeps the newest and the best.
+
+    A checkpoint is written under another name, brought to disk, and renamed: whatever has a final name is complete.
+    ``best.ckpt`` is a link to the best one (a copy where links cannot be made) and ``best.json`` says which and why;
+    the step of the best validation is saved even if it is not due, and is never deleted. A validation before the
+    first step is no candidate: its weights are the policy's own.
+
+    Only finished steps are saved: on an exception or interrupt the policy may be halfway through its updates, so
+    nothing is written then and the run goes on from the last whole step. Lightning runs checkpoint callbacks last,
+    so the state of all other callbacks is of the same step.
+
+    Args:
+        every_n_steps: steps between checkpoints.
+        keep: newest checkpoints to keep beside the best.
+        monitor: metric of the validation split that decides the best; None keeps no best.
+        mode: whether more (``max``) or less (``min``) of it is better. NaN is never better.
+        folder: where; within ``trainer.default_root_dir`` unless absolute.
+    """
+
+    def __init__(
+        self,
+        every_n_steps: int = 10,
+        keep: int = 3,
+        monitor: str | None = "val/reward",
+        mode: Literal["max", "min"] = "max",
+        folder: str = "checkpoints",
+    ) -> None:
+        for name, value in (("every_n_steps", every_n_steps), ("keep", keep)):
+            if value < 1:
+                raise ValueError(f"SaveCheckpoint.{name}: {value} must be at least 1")
+        if mode not in ("max", "min"):
+            raise ValueError(f"SaveCheckpoint.mode: {mode!r} must be 'max' or 'min'")
+        if monitor is not None and monitor.startswith("test/"):
+            raise ValueError(
+                f"SaveCheckpoint.monitor: {monitor!r} is a metric of the test split; choosing by it spoils the test. "
+                "Give a metric of the validation split, such as val/reward"
+            )
+        self.every_n_steps = every_n_steps
+        self.keep = keep
+        self.monitor = monitor
+        self.mode = mode
+        self.folder = folder
+        self.best_value: float | None = None
+        self.best_step: int | None = None
+        self._saved_step: int | None = None
+
+    # When ------------------------------------------------------------------------------------------------------------
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Set checkpoints of later steps aside: they belong to a run that this one does not continue."""
+        step = watched(pl_module).step
+        self._saved_step = step if step else None
+        if not trainer.is_global_zero:
+            return
+        folder = self._folder(trainer)
+        later = [path for number, path in _checkpoints(folder) if number > step]
+        for path in later:
+            _rename(path, path.with_name(f"superseded-{path.name}"))
+        if later:
+            _LOG.warning(
+                "%s: %d checkpoints of steps after %d, from which training goes on, were renamed to superseded-*",
+                folder,
+                len(later),
+                step,
+            )
+            self._point_to_best(folder)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compare the validation with the best so far."""
+        step = watched(pl_module).step
+        if self.monitor is None or trainer.state.fn != "fit" or trainer.sanity_checking or step == 0:
+            return
+        if self.monitor not in trainer.callback_metrics:
+            known = sorted(name for name in trainer.callback_metrics if name.startswith("val/") and name.count("/") < 3)
+            raise ValueError(
+                f"SaveCheckpoint.monitor: {self.monitor!r} is not among the metrics of the validation: {known}; "
+                "give one of them, or null to keep no best"
+            )
+        value = float(trainer.callback_metrics[self.monitor])
+        if math.isnan(value):
+            _LOG.warning("step %d: %s is NaN and cannot be the best", step, self.monitor)
+        elif self.best_value is None or (value > self.best_value if self.mode == "max" else value < self.best_value):
+            self.best_value, self.best_step = value, step
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save a step that is due, the last, or the best."""
+        module = watched(pl_module)
+        if module.finished_step is None:
+            return
+        if module.step % self.every_n_steps == 0 or module.step >= module.max_steps or self.best_step == module.step:
+            self._save(trainer, module.step)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save where training ended before ``max_steps``."""
+        step = watched(pl_module).step
+        if step > 0 and (self._saved_step != step or self.best_step == step):
+            self._save(trainer, step)
+
+    # How -------------------------------------------------------------------------------------------------------------
+
+    def _save(self, trainer: Trainer, step: int) -> None:
+        folder = self._folder(trainer)
+        path = folder / f"step-{step:06d}.ckpt"
+        part = folder / f".{path.name}.part"
+        if trainer.is_global_zero:
+            folder.mkdir(parents=True, exist_ok=True)
+            _delete(part)
+        trainer.strategy.barrier("checkpoint folder")
+        if self._saved_step != step:
+            trainer.save_checkpoint(part)
+            trainer.strategy.barrier("checkpoint written")
+        if trainer.is_global_zero:
+            if self._saved_step != step:
+                _sync(part)
+                _rename(part, path)
+            self._point_to_best(folder)
+            self._prune(folder)
+        self._saved_step = step
+        trainer.strategy.barrier("checkpoint complete")
+
+    def _point_to_best(self, folder: Path) -> None:
+        link, facts = folder / "best.ckpt", folder / "best.json"
+        target = folder / f"step-{self.best_step or 0:06d}.ckpt"
+        if not target.exists():
+            _delete(link)
+            _delete(facts)
+            return
+        written = json.loads(facts.read_text(encoding="utf-8")) if facts.exists() else {}
+        entry = {"step": self.best_step, "monitor": self.monitor, "mode": self.mode, "value": self.best_value}
+        if written == entry and link.exists():
+            return
+        part = folder / ".best.ckpt.part"
+        _delete(part)
+        try:
+            part.symlink_to(target.name)
+        except OSError:  # a file system without links
+            _copy(target, part)
+        _rename(part, link)
+        write_atomically(facts, json.dumps(entry, indent=2) + "\n")
+
+    def _prune(self, folder: Path) -> None:
+        kept = _checkpoints(folder)[-self.keep :]
+        for number, path in _checkpoints(folder):
+            if (number, path) not in kept and number != self.best_step:
+                _delete(path)
+
+    def _folder(self, trainer: Trainer) -> Path:
+        return Path(trainer.default_root_dir) / self.folder
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best so far."""
+        return {"best_value": self.best_value, "best_step": self.best_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of ``state_dict``."""
+        self.best_value, self.best_step = state_dict["best_value"], state_dict["best_step"]
+
+
+def latest(folder: str | Path) -> Path | None:
+    """The newest complete checkpoint of a folder, or None.
+
+    A final name is given only to a complete checkpoint; a file that was damaged later is passed over with a warning.
+    """
+    for _, path in reversed(_checkpoints(Path(folder))):
+        if path.is_dir() or zipfile.is_zipfile(path):
+            return path
+        _LOG.warning("%s is damaged and was passed over", path)
+    return None
+
+
+def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
+    """Steps and paths, oldest first; links are not counted."""
+    found = ((match, path) for path in folder.glob("step-*.ckpt") if (match := _NAME.fullmatch(path.name)))
+    return sorted((int(match[1]), path) for match, path in found)
+
+
+def _sync(path: Path) -> None:
+    """Bring a file, or a folder with all it holds, to disk."""
+    for entry in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        descriptor = os.open(entry, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Rename and bring the names to disk. A folder in the way is moved aside first: folders cannot be replaced."""
+    aside = None
+    if target.is_dir() and not target.is_symlink():
+        aside = target.with_name(f".{target.name}.old")
+        _delete(aside)
+        target.rename(aside)
+    source.replace(target)
+    _sync_names(target.parent)
+    if aside is not None:
+        _delete(aside)
+
+
+def _sync_names(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copy2(source, target)

@@ -1,0 +1,113 @@
+"""Warns when groups stop teaching, and when completions collapse."""
+
+import logging
+import math
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from medix.callbacks.gather import gather
+from medix.callbacks.step_axis import log_at_step
+from medix.callbacks.watched import watched
+from medix.reporting.tally import Tally, signal_tally
+
+_LOG = logging.getLogger(__name__)
+
+
+class WatchSignal(Callback):
+    """Logs how much the groups of each step can teach, and warns in one line when it fades.
+
+    Logged: ``signal/without`` share of groups whose totals have no spread, ``signal/spread`` mean standard deviation
+    of totals in a group, ``signal/logprob`` mean log-probability of sampled tokens (its negative estimates the
+    entropy per token), ``signal/tokens`` completion length, ``signal/truncated``, ``signal/duplicates`` share of
+    completions that repeat another of their group word for word.
+
+    A policy trained on an embedding reward alone learns very short strings of symbols (MediX-R1, arXiv:2602.23363,
+    limitations): short completions and duplicates show it before the reward does.
+
+    Args:
+        patience: steps in a row that a condition must hold before it is worth a warning; it then warns again only
+            after it has ceased to hold.
+        max_without_signal: share of groups without spread above which there is little to learn from.
+        shrink: share of the length at the first steps below which completions are said to collapse.
+        max_duplicates: share of repeated completions above which sampling is said to collapse.
+    """
+
+    def __init__(
+        self,
+        patience: int = 5,
+        max_without_signal: float = 0.8,
+        shrink: float = 0.3,
+        max_duplicates: float = 0.8,
+    ) -> None:
+        if patience < 1:
+            raise ValueError(f"WatchSignal.patience: {patience} must be at least 1")
+        shares = {"max_without_signal": max_without_signal, "shrink": shrink, "max_duplicates": max_duplicates}
+        for name, value in shares.items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"WatchSignal.{name}: {value} is a share between 0 and 1")
+        self.patience = patience
+        self.max_without_signal = max_without_signal
+        self.shrink = shrink
+        self.max_duplicates = max_duplicates
+        self._streaks: dict[str, int] = {}
+        self._first_lengths: list[float] = []
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look at the groups of the step that ended, if one did."""
+        finished = watched(pl_module).finished_step
+        if finished is None:
+            return
+        parts = gather((signal_tally(finished.scored).entries, _range(finished.scored)))
+        metrics = Tally.merged(Tally(entries) for entries, _ in parts).means()
+        log_at_step(trainer, metrics, finished.step)
+        lowest, highest = min(low for _, (low, _) in parts), max(high for _, (_, high) in parts)
+        if len(self._first_lengths) < self.patience:
+            self._first_lengths.append(metrics["signal/tokens"])
+        for name, message in self._conditions(metrics, lowest, highest).items():
+            self._count(trainer, finished.step, name, message)
+
+    def _conditions(self, metrics: dict[str, float], lowest: float, highest: float) -> dict[str, str]:
+        """What to say of each condition; empty where it does not hold."""
+        without, tokens, duplicates = (metrics[f"signal/{name}"] for name in ("without", "tokens", "duplicates"))
+        start = sum(self._first_lengths) / len(self._first_lengths)
+        constant = highest - lowest <= 1e-9
+        return {
+            "constant": f"every total is {highest:g}: the reward says nothing any more; look at the recorded completions "
+            "and at what the judge is shown"
+            if constant
+            else "",
+            "without": f"{without:.0%} of the groups have no spread in their totals (limit {self.max_without_signal:.0%}): "
+            "raise the temperature or completions_per_prompt, or use easier or harder data"
+            if without > self.max_without_signal and not constant
+            else "",
+            "short": f"completions shrank to {tokens:.1f} tokens from {start:.1f}: the policy may be writing symbols that "
+            "please a reward; look at the recorded completions"
+            if tokens < self.shrink * start
+            else "",
+            "duplicates": f"{duplicates:.0%} of the completions repeat another of their group word for word "
+            f"(limit {self.max_duplicates:.0%}): raise the temperature, or add a KL term"
+            if duplicates > self.max_duplicates
+            else "",
+        }
+
+    def _count(self, trainer: Trainer, step: int, name: str, message: str) -> None:
+        self._streaks[name] = self._streaks.get(name, 0) + 1 if message else 0
+        if self._streaks[name] == self.patience and trainer.is_global_zero:
+            _LOG.warning("step %d, for %d steps: %s", step, self.patience, message)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Streaks and the first lengths, so that a resumed run warns when the whole run would have."""
+        return {"streaks": dict(self._streaks), "first_lengths": list(self._first_lengths)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of ``state_dict``."""
+        self._streaks = dict(state_dict["streaks"])
+        self._first_lengths = list(state_dict["first_lengths"])
+
+
+def _range(groups: Any) -> tuple[float, float]:
+    totals = [total for group in groups for total in group.totals if not math.isnan(total)]
+    return (min(totals), max(totals)) if totals else (math.inf, -math.inf)

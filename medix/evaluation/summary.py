@@ -1,0 +1,134 @@
+"""What a set of judged completions amounts to, with intervals: the numbers of a validation and of a report."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from medix.evaluation.statistics import Interval, bounds, clustered_mean, proportion
+from medix.modality import TEXT_ONLY
+from medix.reporting.record import CompletionRecord
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Means over the completions of a group of rows. Means are over scored rows, the unscored share stands beside.
+
+    Attributes:
+        completions: rows.
+        samples: different samples among them.
+        cases: different cases (samples, where cases are unknown).
+        reward: mean total.
+        accuracy: mean verdict.
+        modality_accuracy: share that opens with the true modality, of the rows that have one.
+        unscored: share of rows without a verdict.
+        unscored_reward: share of rows without a total.
+        well_formed: share without a fault.
+        truncated: share cut by the token limit.
+        tokens: mean completion tokens.
+        bounds: accuracy if every unscored row were wrong, and if every one were right.
+        components: mean of each reward component over the rows it scored.
+        component_unscored: share of the rows it applies to that it did not score.
+        reasons: why rows are unscored, and how often.
+    """
+
+    completions: int
+    samples: int
+    cases: int
+    reward: Interval
+    accuracy: Interval
+    modality_accuracy: Interval
+    unscored: float
+    unscored_reward: float
+    well_formed: float
+    truncated: float
+    tokens: float
+    bounds: tuple[float, float]
+    components: dict[str, float]
+    component_unscored: dict[str, float]
+    reasons: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: each mean as a number, its interval under ``intervals``."""
+        data = asdict(self)
+        intervals = {}
+        for name in ("reward", "accuracy", "modality_accuracy"):
+            interval = data.pop(name)
+            data[name] = interval["estimate"]
+            intervals[name] = interval
+        return (
+            {name: data.pop(name) for name in ("reward", "accuracy", "modality_accuracy")}
+            | data
+            | {"intervals": intervals}
+        )
+
+
+def summarise(records: Sequence[CompletionRecord]) -> Summary:
+    """Means and 95 % intervals, clustered by case where several rows share one."""
+    scored = [record for record in records if record.credit is not None]
+    marks = [float(record.credit) for record in scored if record.credit is not None]
+    rewarded = [record for record in records if record.total is not None]
+    tagged = [record for record in records if record.names_modality is not None]
+    names = sorted({name for record in records for name in record.components})
+    return Summary(
+        completions=len(records),
+        samples=len({record.id for record in records}),
+        cases=len({record.cluster for record in records}),
+        reward=clustered_mean(
+            [record.total for record in rewarded if record.total is not None], [record.cluster for record in rewarded]
+        ),
+        accuracy=proportion(marks, [record.cluster for record in scored]),
+        modality_accuracy=proportion(
+            [float(bool(record.names_modality)) for record in tagged], [record.cluster for record in tagged]
+        ),
+        unscored=_share(records, lambda record: record.credit is None),
+        unscored_reward=_share(records, lambda record: record.total is None),
+        well_formed=_share(records, lambda record: not record.faults),
+        truncated=_share(records, lambda record: record.is_truncated),
+        tokens=sum(record.tokens for record in records) / len(records) if records else float("nan"),
+        bounds=bounds(sum(marks), len(marks), len(records) - len(marks)),
+        components={name: _component_mean(records, name) for name in names},
+        component_unscored={name: _component_unscored(records, name) for name in names},
+        reasons=dict(Counter(_reason(record) for record in records if record.credit is None or record.total is None)),
+    )
+
+
+def by_modality(records: Sequence[CompletionRecord]) -> dict[str, Summary]:
+    """One summary per true modality; text-only samples under a name of their own."""
+    return _by(records, lambda record: record.modality or TEXT_ONLY)
+
+
+def by_source(records: Sequence[CompletionRecord]) -> dict[str, Summary]:
+    """One summary per source; samples that name none are left out."""
+    return _by([record for record in records if record.source], lambda record: record.source)
+
+
+def _by(records: Sequence[CompletionRecord], key: Callable[[CompletionRecord], str]) -> dict[str, Summary]:
+    groups: dict[str, list[CompletionRecord]] = {}
+    for record in records:
+        groups.setdefault(key(record), []).append(record)
+    return {name: summarise(groups[name]) for name in sorted(groups)}
+
+
+def _share(records: Sequence[CompletionRecord], holds: Callable[[CompletionRecord], bool]) -> float:
+    return sum(map(holds, records)) / len(records) if records else float("nan")
+
+
+def _component_mean(records: Sequence[CompletionRecord], name: str) -> float:
+    values = [entry.value for r in records if (entry := r.components.get(name)) is not None and entry.value is not None]
+    return sum(values) / len(values) if values else float("nan")
+
+
+def _component_unscored(records: Sequence[CompletionRecord], name: str) -> float:
+    statuses = [record.components[name].status for record in records if name in record.components]
+    applies = [status for status in statuses if status != "not_applicable"]
+    return sum(status == "unscored" for status in applies) / len(applies) if applies else float("nan")
+
+
+def _reason(record: CompletionRecord) -> str:
+    if record.verdict is not None and record.verdict.credit is None:
+        return f"judge: {record.verdict.reason}"
+    for name, entry in record.components.items():
+        if entry.status == "unscored":
+            return f"{name}: {entry.reason}"
+    return "no judge was asked" if record.verdict is None else "no component scored it"

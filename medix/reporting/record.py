@@ -1,0 +1,308 @@
+"""One judged completion as one JSON line: what training, validation and prediction write, and what tables read."""
+
+import json
+import logging
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from medix.grammar import parse
+from medix.modality import ModalitySet
+from medix.types import CompletionScores, RolloutGroup, ScoredGroup, Verdict
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentRecord:
+    """What one reward component said.
+
+    Attributes:
+        value: the number; None unless scored.
+        status: ``scored``, ``unscored`` or ``not_applicable``.
+        reason: why it is unscored.
+    """
+
+    value: float | None
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRecord:
+    """One completion with everything that was said about it. Absent numbers are None, never 0 and never NaN.
+
+    Attributes:
+        step: finished steps when it was sampled for validation; the step it was scored for in training.
+        split: ``train``, ``val`` or the name of another split.
+        id: identity of the sample.
+        index: which of the completions of its prompt.
+        case: patient or case, the unit that intervals are clustered by; empty if unknown.
+        source: where the sample comes from.
+        modality: true modality; None for a text-only sample.
+        question: what was asked.
+        reference: the reference answer.
+        completion: everything the policy wrote.
+        answer: text of the only answer; None if there is none or several.
+        reasoning: text of the only reasoning block.
+        named_modality: the modality the completion opens with.
+        faults: what the grammar found wrong.
+        finish_reason: ``stop`` or ``length``.
+        tokens: completion tokens.
+        policy_version: weights it was sampled from.
+        total: composite reward; None if unscored or not scored at all.
+        components: what each component said, by name.
+        verdict: what the judge said; None if no judge was asked.
+        advantage: advantage it was trained with; None if it was not trained.
+        mean_logprob: mean log-probability of its tokens when sampled.
+        images: names of its images, where they were written out.
+        aliases: further texts that count as the reference.
+    """
+
+    step: int
+    split: str
+    id: str
+    index: int
+    case: str
+    source: str
+    modality: str | None
+    question: str
+    reference: str
+    completion: str
+    answer: str | None
+    reasoning: str | None
+    named_modality: str | None
+    faults: tuple[str, ...]
+    finish_reason: str
+    tokens: int
+    policy_version: int
+    total: float | None = None
+    components: Mapping[str, ComponentRecord] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    advantage: float | None = None
+    mean_logprob: float | None = None
+    images: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What makes a completion of one validation unique: a sample handed to two ranks counts once."""
+        return self.id, self.index
+
+    @property
+    def cluster(self) -> str:
+        """The unit that intervals are clustered by: the case, else the sample."""
+        return f"case:{self.case}" if self.case else f"sample:{self.id}"
+
+    @property
+    def credit(self) -> float | None:
+        """The judge's verdict as a number; None if unscored or not asked."""
+        return None if self.verdict is None else self.verdict.credit
+
+    @property
+    def names_modality(self) -> bool | None:
+        """Whether the completion opens with the true modality; None for a text-only sample."""
+        return None if self.modality is None else self.named_modality == self.modality
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether the token limit cut it."""
+        return self.finish_reason == "length"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "CompletionRecord":
+        """The inverse of ``to_dict``, also after a way through JSON."""
+        verdict = data.get("verdict")
+        return cls(
+            **{
+                **data,
+                "faults": tuple(data["faults"]),
+                "images": tuple(data.get("images", ())),
+                "aliases": tuple(data.get("aliases", ())),
+                "components": {name: ComponentRecord(**entry) for name, entry in data.get("components", {}).items()},
+                "verdict": None if verdict is None else Verdict(**verdict),
+            }
+        )
+
+    def to_json(self) -> str:
+        """One line, without its end."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "CompletionRecord":
+        """The inverse of ``to_json``.
+
+        Raises:
+            ValueError: the line is not a completion record.
+        """
+        try:
+            return cls.from_dict(json.loads(line))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a completion record ({error}): {line[:120]!r}") from error
+
+
+def record_completion(
+    group: RolloutGroup,
+    index: int,
+    modalities: ModalitySet,
+    *,
+    step: int = 0,
+    split: str = "predict",
+    scores: CompletionScores | None = None,
+    verdict: Verdict | None = None,
+    advantage: float | None = None,
+) -> CompletionRecord:
+    """Write down one completion of a group.
+
+    Args:
+        group: prompt and completions.
+        index: which completion.
+        modalities: the tags that count.
+        step: finished steps.
+        split: where the sample comes from.
+        scores: what the reward suite said.
+        verdict: what the judge said; the first verdict among the scores if None.
+        advantage: what it was trained with.
+    """
+    sample, completion = group.prompt.sample, group.completions[index]
+    parsed = parse(completion.text, modalities, expects_tag=sample.modality is not None)
+    components = {} if scores is None else scores.components
+    if verdict is None:
+        verdict = next((entry.verdict for entry in components.values() if entry.verdict is not None), None)
+    return CompletionRecord(
+        step=step,
+        split=split,
+        id=sample.id,
+        index=index,
+        case=sample.case,
+        source=sample.source,
+        modality=sample.modality,
+        question=sample.question,
+        reference=sample.reference,
+        completion=completion.text,
+        answer=parsed.answer,
+        reasoning=parsed.reasoning,
+        named_modality=parsed.modality,
+        faults=tuple(str(fault) for fault in parsed.faults),
+        finish_reason=str(completion.finish_reason),
+        tokens=len(completion.token_ids),
+        policy_version=group.policy_version,
+        total=None if scores is None else finite(scores.total),
+        components={
+            name: ComponentRecord(finite(entry.value), str(entry.status), entry.reason)
+            for name, entry in components.items()
+        },
+        verdict=verdict,
+        advantage=None if advantage is None else finite(advantage),
+        mean_logprob=finite(sum(completion.logprobs) / len(completion.logprobs)) if completion.logprobs else None,
+        aliases=sample.aliases,
+    )
+
+
+def record_group(
+    group: ScoredGroup, modalities: ModalitySet, *, step: int, split: str, advantages: Sequence[float] | None = None
+) -> list[CompletionRecord]:
+    """Write down every completion of a scored group, in order."""
+    return [
+        record_completion(
+            group.rollout,
+            index,
+            modalities,
+            step=step,
+            split=split,
+            scores=scores,
+            advantage=None if advantages is None else advantages[index],
+        )
+        for index, scores in enumerate(group.scores)
+    ]
+
+
+def finite(value: float) -> float | None:
+    """The number, or None where it is NaN or infinite: JSON has neither."""
+    return float(value) if math.isfinite(value) else None
+
+
+def unique(records: Iterable[CompletionRecord]) -> list[CompletionRecord]:
+    """Each completion once, ordered by sample and index, whatever rank it came from."""
+    found: dict[tuple[str, int], CompletionRecord] = {}
+    for record in records:
+        found.setdefault(record.key, record)
+    return [found[key] for key in sorted(found)]
+
+
+def read_records(path: str | Path) -> Iterator[CompletionRecord]:
+    """Read a file of completion records.
+
+    A last line that was cut by a crash is left out with a warning; damage anywhere else is an error.
+
+    Raises:
+        ValueError: a line that is not a completion record.
+    """
+    with Path(path).open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                record = CompletionRecord.from_json(line)
+            except ValueError as error:
+                if not line.endswith("\n"):
+                    _LOG.warning("%s: the last line (%d) is cut off and was left out", path, number)
+                    return
+                raise ValueError(f"{path}, line {number}: {error}") from error
+            yield record
+
+
+def write_atomically(path: str | Path, text: str) -> None:
+    """Write a whole file so that a reader, or a crash, sees the old one or the new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def write_records(path: str | Path, records: Iterable[CompletionRecord]) -> None:
+    """Write a whole file of completion records atomically."""
+    write_atomically(path, "".join(record.to_json() + "\n" for record in records))
+
+
+def append_records(path: str | Path, records: Iterable[CompletionRecord]) -> None:
+    """Append records in one write, on disk before this returns."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(record.to_json() + "\n" for record in records).encode()
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        view = memoryview(text)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def drop_steps_after(path: str | Path, step: int) -> int:
+    """Leave out the lines of steps after ``step``, and a last line that was cut off; how many went."""
+    path = Path(path)
+    if not path.exists():
+        return 0
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    if len(kept) != len(lines):
+        write_atomically(path, "".join(kept))
+    return len(lines) - len(kept)
+
+
+def with_images(record: CompletionRecord, images: Sequence[str]) -> CompletionRecord:
+    """The record, naming the files its images were written to."""
+    return replace(record, images=tuple(images))

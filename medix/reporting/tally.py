@@ -1,0 +1,99 @@
+"""Sums and counts by key, from which means are taken only after all ranks were added up."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from medix.modality import TEXT_ONLY
+from medix.types import ScoredGroup, Status
+
+
+class Tally:
+    """Sums and counts by key. Tallies of ranks are merged by adding; a mean over nothing is NaN.
+
+    Args:
+        entries: sum and count by key.
+    """
+
+    def __init__(self, entries: Mapping[str, tuple[float, float]] | None = None) -> None:
+        self.entries = dict(entries or {})
+
+    def add(self, key: str, value: float, count: float = 1) -> None:
+        """Add a value that stands for ``count`` observations; ``add(key, 0, 0)`` only makes the key known."""
+        total, seen = self.entries.get(key, (0.0, 0.0))
+        self.entries[key] = (total + value, seen + count)
+
+    def means(self) -> dict[str, float]:
+        """Mean by key, NaN where nothing was counted, keys in order."""
+        return {key: total / count if count else math.nan for key, (total, count) in sorted(self.entries.items())}
+
+    def total(self, key: str) -> float:
+        """Sum of a key; 0 if it is unknown."""
+        return self.entries.get(key, (0.0, 0.0))[0]
+
+    @classmethod
+    def merged(cls, tallies: "Iterable[Tally]") -> "Tally":
+        """All of them added up."""
+        result = cls()
+        for tally in tallies:
+            for key, (total, count) in tally.entries.items():
+                result.add(key, total, count)
+        return result
+
+
+def reward_tally(groups: Sequence[ScoredGroup]) -> Tally:
+    """Totals and components by the keys of ``RewardSuite.compute``.
+
+    ``reward/total``, ``reward/<component>``, both also with ``/<modality>`` and ``/unscored`` (share of the rows a
+    component applies to).
+    """
+    tally = Tally()
+    for group in groups:
+        modality = group.rollout.prompt.sample.modality or TEXT_ONLY
+        for scores in group.scores:
+            unscored = math.isnan(scores.total)
+            _add(tally, "total", modality, scores.total, unscored=unscored)
+            for name, entry in scores.components.items():
+                if entry.status is not Status.NOT_APPLICABLE:
+                    _add(tally, name, modality, entry.value, unscored=entry.status is Status.UNSCORED)
+    return tally
+
+
+def _add(tally: Tally, name: str, modality: str, value: float, *, unscored: bool) -> None:
+    tally.add(f"reward/{name}/unscored", float(unscored))
+    for key in (f"reward/{name}", f"reward/{name}/{modality}"):
+        tally.add(key, 0.0 if unscored else value, 0 if unscored else 1)
+
+
+def signal_tally(groups: Sequence[ScoredGroup]) -> Tally:
+    """How much the groups of a step can teach.
+
+    ``signal/without`` share of groups whose scored totals have no spread, ``signal/spread`` mean (population)
+    standard deviation of totals in a group, ``signal/logprob`` mean log-probability per sampled token,
+    ``signal/tokens`` completion tokens, ``signal/truncated`` and ``signal/duplicates`` shares of completions.
+    """
+    tally = Tally()
+    for group in groups:
+        totals = [total for total in group.totals if not math.isnan(total)]
+        spread = _deviation(totals)
+        tally.add("signal/without", float(not has_spread(totals)))
+        tally.add("signal/spread", spread)
+        texts: set[str] = set()
+        for completion in group.rollout.completions:
+            tally.add("signal/logprob", sum(completion.logprobs), len(completion.logprobs))
+            tally.add("signal/tokens", len(completion.token_ids))
+            tally.add("signal/truncated", float(completion.is_truncated))
+            tally.add("signal/duplicates", float(completion.text in texts))
+            texts.add(completion.text)
+    return tally
+
+
+def has_spread(totals: Sequence[float]) -> bool:
+    """Whether totals differ by more than rounding; one total or none has no spread."""
+    return len(totals) > 1 and max(totals) - min(totals) > 1e-9
+
+
+def _deviation(values: Sequence[float]) -> float:
+    if len(values) < 2:
+        return 0.0
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
