@@ -1,0 +1,261 @@
+"""The list of a data set's shards, with counts, checksums, licence and de-identification statement."""
+
+import glob
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from medix.modality import PAPER_MODALITIES, TEXT_ONLY, ModalitySet
+
+REMOTE_SCHEMES = ("http", "https", "s3", "gs", "hf")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be used as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardEntry:
+    """One tar as its manifest describes it.
+
+    Attributes:
+        url: path relative to the manifest's folder, absolute path, or address (http, https, s3, gs, hf).
+        sha256: of the whole file, lower-case hexadecimal.
+        bytes: size of the file.
+        samples: how many samples it holds.
+    """
+
+    url: str
+    sha256: str
+    bytes: int
+    samples: int
+
+    def __post_init__(self) -> None:
+        scheme = self.url.partition(":")[0] if ":" in self.url else ""
+        if scheme == "pipe":
+            raise ManifestError(
+                f"shards.url: {self.url!r} would run a command and is refused; "
+                f"give a path or an address ({', '.join(REMOTE_SCHEMES)})"
+            )
+        if scheme and scheme not in REMOTE_SCHEMES:
+            raise ManifestError(
+                f"shards.url: {self.url!r} has the unknown scheme {scheme!r}; "
+                f"give a path or an address ({', '.join(REMOTE_SCHEMES)})"
+            )
+        if len(self.sha256) != 64 or not set(self.sha256) <= set("0123456789abcdef"):
+            raise ManifestError(
+                f"shards.sha256: {self.sha256!r} of {self.url} is not 64 lower-case hexadecimal digits; "
+                "write the output of sha256sum"
+            )
+        for name, value in (("bytes", self.bytes), ("samples", self.samples)):
+            if not isinstance(value, int) or value < 0:
+                raise ManifestError(f"shards.{name}: {value!r} of {self.url} is not a count; write the true number")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it has to be fetched."""
+        return "://" in self.url
+
+
+@dataclass(frozen=True, slots=True)
+class DataStatement:
+    """What has to be said of data before shards are made of it; see ``Manifest`` for the fields."""
+
+    name: str
+    licence: str
+    deidentification: str
+    source: str = ""
+    modalities: tuple[str, ...] = PAPER_MODALITIES
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ManifestError(
+                f"name: {self.name!r} is part of file names; use letters, digits, underscores and hyphens"
+            )
+        for key in ("licence", "deidentification"):
+            if not getattr(self, key).strip():
+                raise ManifestError(f"{key}: {getattr(self, key)!r}; data is used only with its {key} stated")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Shards of one imaging modality from one data set.
+
+    Attributes:
+        name: of the data set.
+        modality: the modality of every sample, or ``TEXT_ONLY``.
+        licence: under which the data may be used.
+        deidentification: how identities were removed, or why there are none.
+        shards: the tars, in order.
+        source: where the data comes from: an address or a citation.
+        modalities: names of the modality set, if it is not the default one.
+        skipped_rows: rows that were left out when the shards were built.
+        path: the file it was read from; not part of its identity.
+    """
+
+    name: str
+    modality: str
+    licence: str
+    deidentification: str
+    shards: tuple[ShardEntry, ...]
+    source: str = ""
+    modalities: tuple[str, ...] = PAPER_MODALITIES
+    skipped_rows: int = 0
+    path: Path = Path("manifest.yaml")
+
+    def __post_init__(self) -> None:
+        for key in ("name", "modality", "licence", "deidentification"):
+            value = getattr(self, key)
+            if not isinstance(value, str) or not value.strip():
+                raise ManifestError(
+                    f"{self.path}: {key} is {value!r}; data is used only with its {key} stated, so write it down"
+                )
+        if self.modality != TEXT_ONLY and self.modality not in self.modalities:
+            raise ManifestError(
+                f"{self.path}: modality {self.modality!r} is not in its modality set; known: "
+                f"{', '.join(self.modalities)}, {TEXT_ONLY}. Correct it, or list the set under modalities"
+            )
+        if not self.shards:
+            raise ManifestError(f"{self.path}: shards is empty; list at least one, or remove the manifest")
+
+    @property
+    def samples(self) -> int:
+        """Samples in all shards."""
+        return sum(shard.samples for shard in self.shards)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all shards."""
+        return sum(shard.bytes for shard in self.shards)
+
+    @property
+    def modality_set(self) -> ModalitySet:
+        """The modalities its samples may name."""
+        return ModalitySet(self.modalities)
+
+    @property
+    def digest(self) -> str:
+        """Identity of the data: changes with any sample, stays when files are moved."""
+        shards = [[shard.sha256, shard.samples] for shard in self.shards]
+        identity = json.dumps([self.name, self.modality, list(self.modalities), shards])
+        return hashlib.sha256(identity.encode()).hexdigest()
+
+    def location(self, shard: ShardEntry) -> str:
+        """Where a shard is: its address, or its path resolved against the manifest's folder."""
+        if shard.is_remote:
+            return shard.url
+        return str(self.path.parent / shard.url)
+
+    def write(self, path: Path) -> None:
+        """Write it as YAML."""
+        document: dict[str, Any] = {
+            "name": self.name,
+            "modality": self.modality,
+            "licence": self.licence,
+            "deidentification": self.deidentification,
+            "source": self.source,
+        }
+        if self.modalities != PAPER_MODALITIES:
+            document["modalities"] = list(self.modalities)
+        if self.skipped_rows:
+            document["skipped_rows"] = self.skipped_rows
+        document |= {"samples": self.samples, "bytes": self.bytes}
+        document["shards"] = [
+            {"url": shard.url, "sha256": shard.sha256, "bytes": shard.bytes, "samples": shard.samples}
+            for shard in self.shards
+        ]
+        path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Manifest":
+        """Read one file.
+
+        Raises:
+            ManifestError: not readable, keys missing or unknown, totals that do not add up.
+        """
+        path = Path(path)
+        try:
+            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ManifestError(f"{path}: the manifest cannot be opened ({error.strerror}); check the path") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ManifestError(f"{path}: not a YAML file: {error}") from error
+        if not isinstance(document, dict):
+            raise ManifestError(f"{path}: a manifest maps name, modality, licence, … to values; found {document!r:.60}")
+        return cls._from_document(document, path)
+
+    @classmethod
+    def _from_document(cls, document: dict[str, Any], path: Path) -> "Manifest":
+        required = {"name", "modality", "licence", "deidentification", "shards"}
+        known = required | {"source", "modalities", "skipped_rows", "samples", "bytes"}
+        _check_keys(document, required, known, f"{path}")
+        rows = document["shards"]
+        if not isinstance(rows, list):
+            raise ManifestError(f"{path}: shards is a {type(rows).__name__}; list url, sha256, bytes, samples")
+        keys = {"url", "sha256", "bytes", "samples"}
+        shards = []
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict):
+                raise ManifestError(f"{path}: shards[{number}] is {row!r:.80}; write url, sha256, bytes, samples")
+            _check_keys(row, keys, keys, f"{path}: shards[{number}]")
+            try:
+                shards.append(ShardEntry(str(row["url"]), str(row["sha256"]), row["bytes"], row["samples"]))
+            except ManifestError as error:
+                raise ManifestError(f"{path}: {error}") from error
+        manifest = cls(
+            name=document["name"],
+            modality=document["modality"],
+            licence=document["licence"],
+            deidentification=document["deidentification"],
+            shards=tuple(shards),
+            source=document.get("source", ""),
+            modalities=tuple(document.get("modalities", PAPER_MODALITIES)),
+            skipped_rows=document.get("skipped_rows", 0),
+            path=path,
+        )
+        for key in ("samples", "bytes"):
+            if document.get(key, getattr(manifest, key)) != getattr(manifest, key):
+                raise ManifestError(
+                    f"{path}: {key} says {document[key]}, its shards add up to {getattr(manifest, key)}; correct either"
+                )
+        return manifest
+
+
+def read_manifests(paths: Sequence[str | Path]) -> tuple[Manifest, ...]:
+    """Read manifests given as files, as folders (every ``*.yaml`` in them) or as patterns with ``*``.
+
+    Raises:
+        ManifestError: nothing found under a path, or a manifest that cannot be used.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if Path(path).is_dir():
+            found = sorted(Path(path).glob("*.yaml"))
+        elif "*" in str(path):
+            found = sorted(Path(match) for match in glob.glob(str(path)))
+        else:
+            found = [Path(path)]
+        if not found:
+            raise ManifestError(f"{path}: holds no manifest (*.yaml); build one with `python -m medix shards build`")
+        files += found
+    return tuple(Manifest.read(file) for file in files)
+
+
+def joint_digest(manifests: Sequence[Manifest]) -> str:
+    """Identity of several manifests in their order."""
+    return hashlib.sha256("".join(manifest.digest for manifest in manifests).encode()).hexdigest()
+
+
+def _check_keys(mapping: Mapping[str, Any], required: set[str], known: set[str], where: str) -> None:
+    missing, unknown = sorted(required - mapping.keys()), sorted(map(str, mapping.keys() - known))
+    if missing:
+        raise ManifestError(f"{where}: {', '.join(missing)} missing; a manifest states {', '.join(sorted(required))}")
+    if unknown:
+        raise ManifestError(f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(sorted(known))}")

@@ -1,0 +1,64 @@
+"""Which samples of some manifests take part, and how often."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medix.data.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A selection of samples, the same in every epoch.
+
+    Limits take samples at even distances over the stored order, so that neighbours (questions on one image) are
+    thinned out and every shard keeps its share.
+
+    Args:
+        repeat: how often an epoch holds each sample of a modality; 1 for those not named.
+        limit: how many samples of a modality take part at most, before they are repeated.
+        total: how many samples an epoch holds at most.
+    """
+
+    repeat: Mapping[str, int] = field(default_factory=dict)
+    limit: Mapping[str, int] = field(default_factory=dict)
+    total: int | None = None
+
+    def __post_init__(self) -> None:
+        bad = {f"{name}.{key}": value for name in ("repeat", "limit") for key, value in getattr(self, name).items()
+               if value < 1}  # fmt: skip
+        if self.total is not None and self.total < 1:
+            bad["total"] = self.total
+        if bad:
+            raise ValueError(f"mixture: {bad} below 1; give 1 or more, or leave the manifest out")
+
+    def select(self, manifests: Sequence[Manifest]) -> list[list[int]]:
+        """For every shard, in the order of the manifests, the ordinals an epoch holds.
+
+        Raises:
+            ValueError: a modality that no manifest has.
+        """
+        known = {manifest.modality for manifest in manifests}
+        if unknown := sorted((self.repeat.keys() | self.limit.keys()) - known):
+            raise ValueError(f"mixture: no manifest holds {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        sizes = [shard.samples for manifest in manifests for shard in manifest.shards]
+        modalities = [manifest.modality for manifest in manifests for _ in manifest.shards]
+        shard_of = np.repeat(np.arange(len(sizes)), sizes)
+        ordinal_of = np.concatenate([np.arange(size) for size in sizes] or [np.arange(0)])
+        kept = []
+        for modality in sorted(known):
+            members = np.array([name == modality for name in modalities])
+            places = np.flatnonzero(members[shard_of])
+            places = _evenly(places, self.limit.get(modality))
+            kept.append(np.repeat(places, self.repeat.get(modality, 1)))
+        places = _evenly(np.sort(np.concatenate(kept)), self.total)
+        return [ordinal_of[places[shard_of[places] == shard]].tolist() for shard in range(len(sizes))]
+
+
+def _evenly(places: NDArray[np.intp], limit: int | None) -> NDArray[np.intp]:
+    if limit is None or limit >= len(places):
+        return places
+    chosen: NDArray[np.intp] = places[np.arange(limit) * len(places) // limit]
+    return chosen

@@ -1,0 +1,138 @@
+"""One sample as the members of a WebDataset tar, and back.
+
+A sample with key ``000000012`` is ``000000012.json`` with ``000000012.0.jpg``, ``000000012.1.png``, …: WebDataset cuts
+names at the first dot of the last path component, so keys are ordinals and never file names (a DICOM identifier
+``1.2.840…`` would become key ``1``), and the number of an image is part of its extension.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from medix.types import Sample
+
+KEY_DIGITS = 9
+_KEY = re.compile(r"[0-9]+")
+_IMAGE = re.compile(r"([0-9]+)\.(jpg|jpeg|png)")
+_TEXT = re.compile(r"(?:([A-Za-z0-9_-]+)\.)?txt")
+_SIGNATURES = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
+_FIELDS = {"id", "question", "reference", "modality", "source", "aliases", "case", "metadata", "images"}
+
+
+class RecordError(ValueError):
+    """Members that are not a sample of this project."""
+
+
+def image_extension(image: bytes) -> str:
+    """``jpg`` or ``png``, by the first bytes of an encoded image.
+
+    Raises:
+        RecordError: neither.
+    """
+    for signature, extension in _SIGNATURES.items():
+        if image.startswith(signature):
+            return extension
+    raise RecordError(f"image begins with {image[:8]!r}: neither JPEG nor PNG; convert it to one of them")
+
+
+def encode(sample: Sample, ordinal: int) -> dict[str, str | bytes]:
+    """The dictionary ``webdataset.TarWriter`` writes; equal samples give equal bytes."""
+    fields = {
+        "id": sample.id,
+        "question": sample.question,
+        "reference": sample.reference,
+        "modality": sample.modality,
+        "source": sample.source,
+        "aliases": list(sample.aliases),
+        "case": sample.case,
+        "metadata": dict(sample.metadata),
+        "images": len(sample.images),
+    }
+    members: dict[str, str | bytes] = {"__key__": f"{ordinal:0{KEY_DIGITS}d}"}
+    members["json"] = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    for number, image in enumerate(sample.images):
+        members[f"{number}.{image_extension(image)}"] = image
+    return members
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Key and extension of a member.
+
+    Raises:
+        RecordError: a key that is no ordinal, or a kind of file that is not decoded.
+    """
+    key, _, extension = name.rpartition("/")[2].partition(".")
+    extension = extension.lower()
+    if not _KEY.fullmatch(key) or "/" in name:
+        raise RecordError(
+            f"member {name!r} has no ordinal as its key; build shards with `python -m medix shards build`, "
+            "which names samples 000000000, 000000001, …"
+        )
+    if extension != "json" and not _IMAGE.fullmatch(extension) and not _TEXT.fullmatch(extension):
+        raise RecordError(
+            f"member {name!r} is refused: only <number>.jpg, <number>.jpeg, <number>.png, json and txt are read, "
+            "because anything else could carry code; remove it and build the shard again"
+        )
+    return key, extension
+
+
+def decode(members: Mapping[str, bytes]) -> Sample:
+    """The sample whose members, by extension, these are.
+
+    Raises:
+        RecordError: no JSON, fields missing or of the wrong type, images missing.
+    """
+    fields = _read_fields(members)
+    images = {int(match[1]): data for name, data in members.items() if (match := _IMAGE.fullmatch(name))}
+    expected = fields.get("images", len(images))
+    if sorted(images) != list(range(expected)):
+        raise RecordError(f"sample {fields['id']!r} promises {expected} images and holds numbers {sorted(images)}")
+    texts = {match[1] or "txt": data.decode() for name, data in members.items() if (match := _TEXT.fullmatch(name))}
+    return Sample(
+        id=fields["id"],
+        question=fields["question"],
+        reference=fields["reference"],
+        modality=fields.get("modality"),
+        images=tuple(images[number] for number in range(expected)),
+        source=fields.get("source", ""),
+        aliases=tuple(fields.get("aliases", ())),
+        case=fields.get("case", ""),
+        metadata={**fields.get("metadata", {}), **texts},
+    )
+
+
+def _read_fields(members: Mapping[str, bytes]) -> dict[str, Any]:
+    if "json" not in members:
+        raise RecordError(f"a sample has no json member, only {sorted(members)}")
+    try:
+        fields = json.loads(members["json"])
+    except ValueError as error:
+        raise RecordError(f"the json member cannot be read: {error}") from error
+    if not isinstance(fields, dict):
+        raise RecordError(f"the json member holds a {type(fields).__name__}, not an object")
+    unknown = sorted(fields.keys() - _FIELDS)
+    missing = sorted(name for name in ("id", "question", "reference") if not isinstance(fields.get(name), str))
+    if unknown or missing:
+        raise RecordError(
+            f"the json member of sample {fields.get('id')!r} "
+            + (f"has unknown fields {unknown}" if unknown else f"lacks text in {missing}")
+            + f"; known fields: {', '.join(sorted(_FIELDS))}"
+        )
+    _check_types(fields)
+    return fields
+
+
+def _check_types(fields: Mapping[str, Any]) -> None:
+    aliases, metadata = fields.get("aliases", []), fields.get("metadata", {})
+    checks = {
+        "modality": isinstance(fields.get("modality"), str | None),
+        "source": isinstance(fields.get("source", ""), str),
+        "case": isinstance(fields.get("case", ""), str),
+        "aliases": isinstance(aliases, list) and all(isinstance(alias, str) for alias in aliases),
+        "metadata": isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values()),
+        "images": isinstance(fields.get("images", 0), int),
+    }
+    for name, holds in checks.items():
+        if not holds:
+            raise RecordError(f"sample {fields['id']!r}: json field {name!r} has the wrong type: {fields[name]!r}")

@@ -1,0 +1,354 @@
+"""Shards: tars of samples, written with WebDataset and read at random.
+
+WebDataset reads a tar that was cut at a header, or has a damaged header, as a shorter tar without an error. A shard is
+therefore compared with its manifest (size, SHA-256, count) before its first sample is used.
+"""
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import webdataset
+
+from medix.data.manifest import DataStatement, Manifest, ShardEntry
+from medix.data.record import RecordError, decode, encode, split_name
+from medix.modality import TEXT_ONLY
+from medix.types import Sample
+
+_CHUNK = 1 << 20
+_VERIFIED: set[tuple[str, int, int, str]] = set()
+"""Path, size, modification time and checksum of the shards this process has compared with their manifests."""
+
+
+class ShardError(ValueError):
+    """A shard that is missing, damaged, or not what its manifest says."""
+
+
+def default_cache() -> Path:
+    """Where remote shards are kept unless a folder is given."""
+    return Path.home() / ".cache" / "medix" / "shards"
+
+
+class Shard:
+    """One tar, read at random.
+
+    Args:
+        manifest: the manifest that lists it.
+        entry: its line there.
+        cache_dir: where remote shards are kept; None for ``~/.cache/medix/shards``.
+    """
+
+    def __init__(self, manifest: Manifest, entry: ShardEntry, cache_dir: Path | None = None) -> None:
+        self.manifest = manifest
+        self.entry = entry
+        self.cache_dir = cache_dir
+        self._file: int | None = None
+        self._index: list[dict[str, tuple[int, int]]] = []
+
+    def __len__(self) -> int:
+        return self.entry.samples
+
+    def __getitem__(self, ordinal: int) -> Sample:
+        if not 0 <= ordinal < len(self):
+            raise IndexError(f"sample {ordinal} of {self.entry.url}, which holds {len(self)}")
+        self.open()
+        assert self._file is not None
+        members = {name: os.pread(self._file, size, start) for name, (start, size) in self._index[ordinal].items()}
+        try:
+            sample = decode(members)
+        except RecordError as error:
+            raise self._error(f"sample {ordinal}", "a sample", str(error)) from error
+        if (sample.modality or TEXT_ONLY) != self.manifest.modality:
+            raise self._error(f"modality of sample {sample.id!r}", self.manifest.modality, repr(sample.modality))
+        return sample
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[ordinal] for ordinal in range(len(self)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None, "_index": []}
+
+    def open(self) -> None:
+        """Fetch if remote, compare with the manifest, and index; a second call does nothing.
+
+        Raises:
+            ShardError: not what the manifest says.
+        """
+        if self._file is not None:
+            return
+        path = self._fetch() if self.entry.is_remote else Path(self.manifest.location(self.entry))
+        try:
+            self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise self._error("the file", f"{self.entry.bytes} bytes at {path}", error.strerror or "nothing") from error
+        try:
+            self._verify(path)
+            self._index = self._scan()
+        except ShardError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give back the file and the index."""
+        if self._file is not None:
+            os.close(self._file)
+        self._file, self._index = None, []
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", None) is not None:
+            self.close()
+
+    def _verify(self, path: Path) -> None:
+        assert self._file is not None
+        status = os.fstat(self._file)
+        if status.st_size != self.entry.bytes:
+            raise self._error("size", f"{self.entry.bytes} bytes", f"{status.st_size} bytes")
+        stamp = (str(path.resolve()), status.st_size, status.st_mtime_ns, self.entry.sha256)
+        if stamp in _VERIFIED:
+            return
+        with open(path, "rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != self.entry.sha256:
+            raise self._error("sha256", self.entry.sha256, found)
+        _VERIFIED.add(stamp)
+
+    def _scan(self) -> list[dict[str, tuple[int, int]]]:
+        """Start and size of every member of every sample."""
+        assert self._file is not None
+        index: list[dict[str, tuple[int, int]]] = []
+        seen: set[str] = set()
+        last = ""
+        try:
+            with os.fdopen(os.dup(self._file), "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+                for member in tar:
+                    if not member.isreg():
+                        raise self._error("members", "plain files", f"{member.name!r} of type {member.type!r}")
+                    key, extension = split_name(member.name)
+                    if key != last:
+                        if key in seen:
+                            raise self._error("members", "each sample in one piece", f"key {key} in two places")
+                        seen.add(key)
+                        index.append({})
+                    if extension in index[-1]:
+                        raise self._error("members", "each once", f"{member.name!r} twice")
+                    index[-1][extension] = (member.offset_data, member.size)
+                    last = key
+        except RecordError as error:
+            raise self._error("members", "images, json and txt under ordinals", str(error)) from error
+        except tarfile.TarError as error:
+            raise self._error("format", "an uncompressed tar", str(error)) from error
+        if len(index) != self.entry.samples:
+            raise self._error("samples", str(self.entry.samples), str(len(index)))
+        return index
+
+    def _fetch(self) -> Path:
+        """Copy a remote shard into the cache, once, also with several processes at it."""
+        import fsspec
+
+        folder = self.cache_dir or default_cache()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.entry.sha256}.tar"
+        with filelock.FileLock(f"{path}.lock"):
+            if path.exists() and path.stat().st_size == self.entry.bytes:
+                return path
+            with _replacing(path) as partial:
+                try:
+                    with fsspec.open(self.entry.url, "rb") as source, open(partial, "wb") as target:
+                        shutil.copyfileobj(source, target, _CHUNK)
+                except (OSError, ImportError, ValueError) as error:
+                    raise self._error(
+                        "the file", f"{self.entry.bytes} bytes", f"{type(error).__name__}: {error}"
+                    ) from error
+                if partial.stat().st_size != self.entry.bytes:
+                    raise self._error("size", f"{self.entry.bytes} bytes", f"{partial.stat().st_size} bytes")
+        return path
+
+    def _error(self, what: str, expected: str, found: str) -> ShardError:
+        where = self.manifest.location(self.entry)
+        return ShardError(
+            f"shard {where} does not match manifest {self.manifest.path}: {what}: expected {expected}, found {found}. "
+            "Fetch or build the shard again; `python -m medix shards verify` lists every damaged one"
+        )
+
+
+class OpenShards:
+    """The shards of several manifests, the last few of them held open.
+
+    Args:
+        manifests: whose shards, in order.
+        limit: how many stay open.
+        cache_dir: where remote shards are kept.
+    """
+
+    def __init__(self, manifests: Iterable[Manifest], limit: int, cache_dir: Path | None = None) -> None:
+        self.shards = [Shard(manifest, entry, cache_dir) for manifest in manifests for entry in manifest.shards]
+        self.limit = limit
+        self._open: OrderedDict[int, Shard] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+    def read(self, shard: int, ordinal: int) -> Sample:
+        """One sample; opens its shard and closes the one longest unused if there are too many."""
+        sample = self.shards[shard][ordinal]
+        self._open[shard] = self.shards[shard]
+        self._open.move_to_end(shard)
+        while len(self._open) > self.limit:
+            self._open.popitem(last=False)[1].close()
+        return sample
+
+
+@dataclass
+class ShardWriter:
+    """Writes the samples of one modality as shards into a folder.
+
+    Equal samples in equal order give equal bytes.
+
+    Args:
+        folder: where shards go; it exists.
+        name: of the data set, the beginning of every file name.
+        modality: of every sample, or ``TEXT_ONLY``.
+        samples_per_shard: a shard with so many samples is finished.
+        bytes_per_shard: a shard that has grown to so many bytes is finished.
+    """
+
+    folder: Path
+    name: str
+    modality: str
+    samples_per_shard: int = 1000
+    bytes_per_shard: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        if self.samples_per_shard < 1:
+            raise ValueError(f"samples_per_shard: {self.samples_per_shard}; give 1 or more")
+        self._entries: list[ShardEntry] = []
+        self._ordinal = 0
+        self._pending = 0
+        self._stream: Any = None
+        self._tar: Any = None
+
+    def write(self, sample: Sample) -> None:
+        """Add one sample."""
+        if (sample.modality or TEXT_ONLY) != self.modality:
+            raise ValueError(f"sample {sample.id!r} is {sample.modality}, the shard {self.modality}; write it apart")
+        if self._tar is None:
+            self._stream = open(self._path, "wb")  # noqa: SIM115  (closed when the shard is full)
+            # USTAR with fixed owner, mode and time: the bytes depend on the samples alone.
+            self._tar = webdataset.TarWriter(self._stream, user="medix", group="medix", mtime=0, encoder=False)
+        self._tar.write(encode(sample, self._ordinal))
+        self._ordinal += 1
+        self._pending += 1
+        if self._pending >= self.samples_per_shard or self._stream.tell() >= self.bytes_per_shard:
+            self._finish()
+
+    def close(self) -> tuple[ShardEntry, ...]:
+        """Finish the last shard and return all of them."""
+        if self._tar is not None:
+            self._finish()
+        return tuple(self._entries)
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / f"{self.name}-{self.modality.lower()}-{len(self._entries):06d}.tar"
+
+    def _finish(self) -> None:
+        self._tar.close()
+        self._stream.close()
+        with open(self._path, "rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        self._entries.append(ShardEntry(self._path.name, digest, self._path.stat().st_size, self._pending))
+        self._tar = self._stream = None
+        self._pending = 0
+
+
+def write_shards(
+    samples: Iterable[Sample],
+    folder: str | Path,
+    statement: DataStatement,
+    samples_per_shard: int = 1000,
+    skipped_rows: Callable[[], int] = int,
+) -> tuple[Manifest, ...]:
+    """Write samples as shards, one manifest per modality: all of them or nothing.
+
+    Args:
+        samples: what to write; an exception from it leaves ``folder`` as it was.
+        folder: made if missing; must not hold shards of the same name.
+        statement: name, licence and de-identification.
+        samples_per_shard: samples at most.
+        skipped_rows: asked at the end how many rows the samples left out.
+
+    Raises:
+        ValueError: no samples, or files that would be overwritten.
+    """
+    folder = Path(folder)
+    if any(folder.glob(f"{statement.name}-*")):
+        raise ValueError(f"output: {folder} already holds shards named {statement.name}; remove them or choose another")
+    with staging_folder(folder) as staging:
+        writers: dict[str, ShardWriter] = {}
+        try:
+            for sample in samples:
+                modality = sample.modality or TEXT_ONLY
+                if modality not in writers:
+                    writers[modality] = ShardWriter(staging, statement.name, modality, samples_per_shard)
+                writers[modality].write(sample)
+        finally:
+            shards = {modality: writer.close() for modality, writer in sorted(writers.items())}
+        if not shards:
+            raise ValueError(f"{statement.name}: there are no samples to write; check the input")
+        manifests = []
+        for modality, entries in shards.items():
+            path = folder / f"{statement.name}-{modality.lower()}.yaml"
+            manifest = Manifest(
+                name=statement.name,
+                modality=modality,
+                licence=statement.licence,
+                deidentification=statement.deidentification,
+                shards=entries,
+                source=statement.source,
+                modalities=statement.modalities,
+                skipped_rows=skipped_rows(),
+                path=path,
+            )
+            manifest.write(staging / path.name)
+            manifests.append(manifest)
+    return tuple(manifests)
+
+
+@contextmanager
+def staging_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside the target whose files move there at the end, or vanish with an exception."""
+    created = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+    try:
+        yield staging
+        # Manifests last: a reader that finds one finds all of its shards.
+        for file in sorted(staging.iterdir(), key=lambda file: (file.suffix == ".yaml", file.name)):
+            os.replace(file, folder / file.name)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        for parent in created:
+            if not any(parent.iterdir()):
+                parent.rmdir()
+        raise
+    shutil.rmtree(staging)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary file that takes the place of ``path`` at the end, or vanishes with an exception."""
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,169 @@
+"""The order of samples: a pure function of (seed, epoch, index).
+
+Nothing is drawn from a random generator with a state, so a run continues at any index, on any number of ranks and
+workers, and the order does not depend on the version of NumPy.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medix.data.manifest import Manifest
+from medix.data.mixture import Mixture
+from medix.data.shards import OpenShards
+from medix.types import Sample
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection of 64-bit integers."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def draws(count: int, *key: int) -> NDArray[np.uint64]:
+    """``count`` 64-bit numbers that look random and depend on the key alone."""
+    base = 0
+    for part in key:
+        base = int(_mix(np.array([(base + part + _GOLDEN) & _MASK], dtype=np.uint64))[0])
+    steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+    return _mix(steps + np.uint64(base))
+
+
+def permutation(count: int, *key: int) -> NDArray[np.intp]:
+    """A permutation of ``range(count)`` that depends on the key alone."""
+    return np.argsort(draws(count, *key), kind="stable")
+
+
+class Place(NamedTuple):
+    """Where a sample stands: the shard, and the how-maniest of the samples taken from that shard."""
+
+    shard: int
+    position: int
+
+
+class SampleOrder:
+    """Maps a global index, running on over epochs, to a place.
+
+    Shuffled, an epoch permutes the shards of each manifest and interleaves the manifests evenly, so that modalities
+    stay mixed; consecutive shards form windows, and the samples of a window are permuted. A reader that keeps
+    ``window`` shards open reads each shard once per epoch.
+
+    Args:
+        groups: for every manifest, how many samples are taken from each of its shards.
+        seed: decides every permutation.
+        window: shards whose samples are mixed.
+        shuffle: False gives the stored order in every epoch.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[int]], seed: int = 1, window: int = 16, shuffle: bool = True) -> None:
+        if window < 1:
+            raise ValueError(f"window: {window} shards cannot be mixed; give 1 or more")
+        self.counts = [count for group in groups for count in group]
+        self.length = sum(self.counts)
+        self.seed = seed
+        self.window = window
+        self.shuffle = shuffle
+        self._group_sizes = [len(group) for group in groups]
+        self._ends = list(accumulate(self.counts))
+        # Two entries: at the end of an epoch, workers still read the old one while others read the new one.
+        self._plan = lru_cache(maxsize=2)(self._make_plan)
+        self._window = lru_cache(maxsize=4)(self._make_window)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __reduce__(self) -> tuple[object, ...]:
+        sizes = iter(self.counts)
+        groups = [[next(sizes) for _ in range(size)] for size in self._group_sizes]
+        return type(self), (groups, self.seed, self.window, self.shuffle)
+
+    def locate(self, index: int) -> Place:
+        """The place of a global index; ``index // len(self)`` is its epoch.
+
+        Raises:
+            IndexError: a negative index, or no samples at all.
+        """
+        if index < 0 or not self.length:
+            raise IndexError(f"index {index} of an order of {self.length} samples")
+        epoch, offset = divmod(index, self.length)
+        if not self.shuffle:
+            shard = bisect_right(self._ends, offset)
+            return Place(shard, offset - (self._ends[shard] - self.counts[shard]))
+        ends = self._plan(epoch)[1]
+        number = bisect_right(ends, offset)
+        start = ends[number - 1] if number else 0
+        shards, positions = self._window(epoch, number)
+        return Place(int(shards[offset - start]), int(positions[offset - start]))
+
+    def shard_order(self, epoch: int) -> tuple[int, ...]:
+        """The shards of an epoch in the order their windows are formed."""
+        return self._plan(epoch)[0]
+
+    def _make_plan(self, epoch: int) -> tuple[tuple[int, ...], list[int]]:
+        """The order of the shards, and where each window ends."""
+        keyed: list[tuple[float, int, int]] = []
+        first = 0
+        for group, size in enumerate(self._group_sizes):
+            offsets = draws(size, self.seed, epoch, 1, group) / float(1 << 64)
+            for place, member in enumerate(permutation(size, self.seed, epoch, 0, group)):
+                keyed.append(((place + float(offsets[place])) / size, group, first + int(member)))
+            first += size
+        order = tuple(shard for _, _, shard in sorted(keyed))
+        windows = [order[start : start + self.window] for start in range(0, len(order), self.window)]
+        return order, list(accumulate(sum(self.counts[shard] for shard in window) for window in windows))
+
+    def _make_window(self, epoch: int, number: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Shard and position of every sample of a window, permuted."""
+        members = np.array(self._plan(epoch)[0][number * self.window : (number + 1) * self.window])
+        counts = np.array([self.counts[shard] for shard in members])
+        shards = np.repeat(members, counts)
+        positions = np.concatenate([np.arange(count) for count in counts])
+        chosen = permutation(len(shards), self.seed, epoch, 2, number)
+        return shards[chosen], positions[chosen]
+
+
+class Stream:
+    """Samples by global index, without an end: index ``len(stream)`` is the first of the second epoch.
+
+    Args:
+        manifests: where the samples come from.
+        seed: decides the order.
+        window: shards whose samples are mixed, and that are held open.
+        shuffle: False for validation: the stored order.
+        mixture: which samples take part.
+        cache_dir: where remote shards are kept.
+    """
+
+    def __init__(
+        self,
+        manifests: Sequence[Manifest],
+        seed: int = 1,
+        window: int = 16,
+        shuffle: bool = True,
+        mixture: Mixture | None = None,
+        cache_dir: Path | None = None,
+    ) -> None:
+        self.manifests = tuple(manifests)
+        self.mixture = mixture or Mixture()
+        self._taken = self.mixture.select(self.manifests)
+        taken = iter(self._taken)
+        groups = [[len(next(taken)) for _ in manifest.shards] for manifest in self.manifests]
+        self.order = SampleOrder(groups, seed, window, shuffle)
+        self.shards = OpenShards(self.manifests, limit=window + 1, cache_dir=cache_dir)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, index: int) -> Sample:
+        shard, position = self.order.locate(index)
+        return self.shards.read(shard, self._taken[shard][position])
