@@ -4,7 +4,7 @@ A *sample* is rendered to a *prompt*; the policy writes G *completions* on it; t
 which is the unit of sampling, packing, filtering, logging and checkpointing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -64,6 +64,30 @@ class Prompt:
     index: int = -1
 
 
+class PromptBatch:
+    """The prompts of one loader batch on this rank, and where the data stand after it.
+
+    Neither a sequence nor a dataclass on purpose: Lightning walks into both to move tensors and refuses frozen
+    dataclasses there; the policy moves what it needs.
+
+    Args:
+        prompts: in the order of the data.
+        next_index: index of the first sample that no rank has read yet; what a resumed run starts from.
+        too_long: samples of this batch that were left out because their prompt passes the limit.
+    """
+
+    def __init__(self, prompts: Sequence[Prompt], next_index: int = 0, too_long: int = 0) -> None:
+        self.prompts = tuple(prompts)
+        self.next_index = next_index
+        self.too_long = too_long
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def __iter__(self) -> Iterator[Prompt]:
+        return iter(self.prompts)
+
+
 class FinishReason(StrEnum):
     """Why a completion ended."""
 
@@ -94,7 +118,7 @@ class Completion:
 
     def to_state(self) -> dict[str, Any]:
         """Plain data for a checkpoint or a JSON line."""
-        return {**asdict(self), "finish_reason": str(self.finish_reason)}
+        return {**asdict(self), "finish_reason": self.finish_reason.value}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "Completion":
@@ -175,6 +199,21 @@ class ComponentScore:
     reason: str = ""
     verdict: Verdict | None = None
 
+    def to_state(self) -> dict[str, Any]:
+        """Plain data for a checkpoint or a JSON line."""
+        return {
+            "value": self.value,
+            "status": self.status.value,
+            "reason": self.reason,
+            "verdict": None if self.verdict is None else asdict(self.verdict),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "ComponentScore":
+        """The inverse of ``to_state``."""
+        verdict = None if state["verdict"] is None else Verdict(**state["verdict"])
+        return cls(state["value"], Status(state["status"]), state["reason"], verdict)
+
 
 @dataclass(frozen=True, slots=True)
 class CompletionScores:
@@ -182,6 +221,16 @@ class CompletionScores:
 
     total: float
     components: Mapping[str, ComponentScore]
+
+    def to_state(self) -> dict[str, Any]:
+        """Plain data for a checkpoint or a JSON line."""
+        return {"total": self.total, "components": {name: one.to_state() for name, one in self.components.items()}}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "CompletionScores":
+        """The inverse of ``to_state``."""
+        components = {name: ComponentScore.from_state(one) for name, one in state["components"].items()}
+        return cls(state["total"], components)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +247,27 @@ class ScoredGroup:
     def totals(self) -> tuple[float, ...]:
         """G totals; NaN where unscored."""
         return tuple(score.total for score in self.scores)
+
+    def to_state(self) -> dict[str, Any]:
+        """Plain data for a checkpoint; the tensors of the images are rendered from the sample again."""
+        prompt = self.rollout.prompt
+        return {
+            "sample": prompt.sample.to_state(),
+            "index": prompt.index,
+            "token_ids": prompt.token_ids,
+            "completions": [completion.to_state() for completion in self.rollout.completions],
+            "policy_version": self.rollout.policy_version,
+            "scores": [score.to_state() for score in self.scores],
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], prompt: Prompt) -> "ScoredGroup":
+        """The inverse of ``to_state``.
+
+        Args:
+            state: what ``to_state`` gave.
+            prompt: the sample of the state, rendered again.
+        """
+        completions = tuple(Completion.from_state(completion) for completion in state["completions"])
+        scores = tuple(CompletionScores.from_state(score) for score in state["scores"])
+        return cls(RolloutGroup(prompt, completions, state["policy_version"]), scores)

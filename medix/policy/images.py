@@ -16,7 +16,7 @@ ImageInputs = Mapping[str, Any]
 
 
 def join_images(inputs: Sequence[ImageInputs]) -> dict[str, Tensor]:
-    """Images of several prompts as one batch, in the order of the prompts; a prompt without images is an empty mapping."""
+    """Images of several prompts as one batch, in their order; a prompt without images is an empty mapping."""
     present = [entry for entry in inputs if entry]
     if not present:
         return {}

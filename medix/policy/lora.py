@@ -55,6 +55,6 @@ class LoRA:
                 return peft.get_peft_model(model, options)
             except ValueError as error:
                 raise ValueError(
-                    f"lora.target_modules: {self.target_modules!r} cannot be adapted in {type(model).__name__}: {error}; "
-                    "give names of its linear layers, or all-linear"
+                    f"lora.target_modules: {self.target_modules!r} cannot be adapted in {type(model).__name__}: "
+                    f"{error}; give names of its linear layers, or all-linear"
                 ) from error

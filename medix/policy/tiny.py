@@ -1,14 +1,15 @@
 """Tiny policies, made in memory without a network: for tests, for the demo, and to try a spec before the real model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
 import transformers as _transformers
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast, ProcessorMixin
+from transformers import PreTrainedTokenizerFast
 
 from medix.modality import ModalitySet
 
@@ -99,7 +100,7 @@ def build_tiny(
         torch.manual_seed(seed)
         model = builder.model(tokenizer, numbers)
     eos = tokenizer.convert_tokens_to_ids([builder.eos])
-    model.generation_config = GenerationConfig(
+    model.generation_config = transformers.GenerationConfig(
         eos_token_id=eos, pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, do_sample=False
     )
     folder = Path(folder)
@@ -125,7 +126,7 @@ def _train_tokenizer(
     tokenizer.train_from_iterator([*_LINES, *lines], trainer)
     tokenizer.add_tokens([AddedToken(tag, normalized=False, special=False) for tag in (*modalities.tags, *_GRAMMAR)])
     tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in builder.specials])
-    return PreTrainedTokenizerFast(
+    wrapped: PreTrainedTokenizerFast = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=builder.eos,
         pad_token=builder.pad,
@@ -135,6 +136,7 @@ def _train_tokenizer(
         clean_up_tokenization_spaces=False,
         padding_side="left",
     )
+    return wrapped
 
 
 class _Builder:
@@ -144,14 +146,14 @@ class _Builder:
     pad: str
     bos: str | None = None
     specials: tuple[str, ...]
-    named: dict[str, str] = {}
+    named: Mapping[str, str] = MappingProxyType({})
     template: str
 
-    def processor(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> ProcessorMixin:
+    def processor(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         """The processor around a trained tokenizer."""
         raise NotImplementedError
 
-    def model(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> PreTrainedModel:
+    def model(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         """The model with fresh weights."""
         raise NotImplementedError
 
@@ -172,7 +174,7 @@ class _Qwen3VL(_Builder):
     )
     patch = 16
 
-    def processor(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> ProcessorMixin:
+    def processor(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         return transformers.Qwen3VLProcessor(
             image_processor=self.image_processor(size),
             tokenizer=tokenizer,
@@ -191,7 +193,7 @@ class _Qwen3VL(_Builder):
             image_std=[0.5, 0.5, 0.5],
         )
 
-    def model(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> PreTrainedModel:
+    def model(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         head_dim = size.width // size.heads
         text = _text_sizes(tokenizer, size) | {
             "head_dim": head_dim,
@@ -224,7 +226,7 @@ class _Qwen3VL(_Builder):
 class _Qwen25VL(_Qwen3VL):
     patch = 14
 
-    def processor(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> ProcessorMixin:
+    def processor(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         return transformers.Qwen2_5_VLProcessor(
             image_processor=self.image_processor(size),
             tokenizer=tokenizer,
@@ -232,7 +234,7 @@ class _Qwen25VL(_Qwen3VL):
             chat_template=self.template,
         )
 
-    def model(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> PreTrainedModel:
+    def model(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         text = _text_sizes(tokenizer, size) | {
             "bos_token_id": None,
             "rope_parameters": {
@@ -268,7 +270,9 @@ class _Gemma3(_Builder):
         "<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>",
         "<image_soft_token>",
     )  # fmt: skip
-    named = {"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"}  # noqa: RUF012
+    named = MappingProxyType(
+        {"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"}
+    )
     template = (
         "{{ bos_token }}{% for message in messages %}<start_of_turn>"
         "{{ 'model' if message.role == 'assistant' else 'user' }}\n"
@@ -279,7 +283,7 @@ class _Gemma3(_Builder):
     )
     patch = 16
 
-    def processor(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> ProcessorMixin:
+    def processor(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         return transformers.Gemma3Processor(
             image_processor=transformers.Gemma3ImageProcessor(
                 size={"height": size.image_side, "width": size.image_side}
@@ -293,7 +297,7 @@ class _Gemma3(_Builder):
         """One token per square of two by two patches."""
         return (size.image_side // self.patch // 2) ** 2
 
-    def model(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> PreTrainedModel:
+    def model(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         text = _text_sizes(tokenizer, size) | {
             "head_dim": size.width // size.heads,
             "query_pre_attn_scalar": size.width // size.heads,
@@ -347,7 +351,7 @@ class _SmolVLM(_Builder):
     patch = 16
     scale = 2
 
-    def processor(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> ProcessorMixin:
+    def processor(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         side = {"longest_edge": size.image_side}
         return transformers.SmolVLMProcessor(
             image_processor=transformers.SmolVLMImageProcessor(size=side, max_image_size=side),
@@ -357,7 +361,7 @@ class _SmolVLM(_Builder):
             chat_template=self.template,
         )
 
-    def model(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> PreTrainedModel:
+    def model(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         text = _text_sizes(tokenizer, size) | {"model_type": "llama", "bos_token_id": tokenizer.bos_token_id}
         vision = {
             "hidden_size": size.vision_width,

@@ -301,7 +301,7 @@ class VisionLanguagePolicy(Policy):
 
     @property
     def _device(self) -> torch.device:
-        return next(self.hugging_face.parameters()).device
+        return next(self.parameters()).device
 
     @property
     def _padding_id(self) -> int:
@@ -360,7 +360,7 @@ def _naming(name: str) -> Iterator[None]:
 
 
 def _refuse_altered_logits(config: Any) -> None:
-    """The head is applied to chosen positions here, not by the model: a model that changes its scores afterwards is refused."""
+    """The head is applied here, to chosen positions; a model that changes its scores after it would be misread."""
     text = config.get_text_config()
     altering = {
         name: getattr(text, name, None) for name in ("final_logit_softcapping", "logit_scale", "logits_scaling")
@@ -383,7 +383,7 @@ def _right_padded(
 
 
 def _name_of(model: nn.Module, part: nn.Module) -> str:
-    return next(name for name, module in model.named_modules() if module is part)
+    return next(str(name) for name, module in model.named_modules() if module is part)
 
 
 def _vision_parameters(model: Any) -> list[nn.Parameter]:

@@ -1,1 +1,8 @@
-""""""
+"""From prompts to groups of completions, and to the groups an update learns from."""
+
+from medix.rollout.buffer import GroupBuffer
+from medix.rollout.engine import RolloutEngine, Sampling
+from medix.rollout.local import LocalEngine
+from medix.rollout.signal import GroupFilter, KeepScored, SpreadFilter
+
+__all__ = ["GroupBuffer", "GroupFilter", "KeepScored", "LocalEngine", "RolloutEngine", "Sampling", "SpreadFilter"]

@@ -2,7 +2,7 @@
 
 import io
 
-import numpy
+import numpy as np
 from PIL import Image
 
 from medix.policy.vision_language import VisionLanguagePolicy
@@ -13,7 +13,7 @@ ARCHITECTURES = ("qwen3_vl", "qwen2_5_vl", "gemma3", "smolvlm")
 
 def picture(seed: int, width: int = 64, height: int = 64) -> bytes:
     """A PNG of noise."""
-    pixels = numpy.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=numpy.uint8)
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     target = io.BytesIO()
     Image.fromarray(pixels).save(target, format="PNG")
     return target.getvalue()

@@ -1,0 +1,70 @@
+"""A trained policy as a folder that anyone can load."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import Tensor
+
+from medix.policy.vision_language import VisionLanguagePolicy
+
+
+def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
+    """Write weights, processor and model card; adapters are merged into what is written, not into the live weights.
+
+    The folder appears whole or not at all: everything is written beside it and moved at the end.
+
+    Args:
+        policy: what to write; its weights are loaded.
+        folder: must not exist, or be empty.
+        card: text of README.md.
+
+    Returns:
+        The folder, which ``AutoModelForImageTextToText`` and ``AutoProcessor`` load.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"output: {folder} exists and is not empty; give another folder or remove it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        policy.hugging_face.save_pretrained(partial, state_dict=merged_weights(policy))
+        policy.processor.save_pretrained(partial)
+        (partial / "README.md").write_text(card, encoding="utf-8")
+        partial.chmod(0o777 & ~_umask())  # a temporary folder is made for its owner alone
+        if folder.exists():
+            folder.rmdir()
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+@torch.no_grad()
+def merged_weights(policy: VisionLanguagePolicy) -> dict[str, Tensor]:
+    """Weights by the names of the Hugging Face model, each with its adapter's update added."""
+    model = policy.hugging_face
+    updates: dict[str, Tensor] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, LoraLayer):
+            layer: Any = module
+            deltas = [layer.get_delta_weight(adapter) for adapter in layer.active_adapters]
+            updates[f"{name}.weight"] = torch.stack(deltas).sum(dim=0)
+    weights = {
+        name.replace(".base_layer.", "."): weight for name, weight in model.state_dict().items() if ".lora_" not in name
+    }
+    return {
+        name: weight if name not in updates else (weight + updates[name].to(weight)).to(weight.dtype)
+        for name, weight in weights.items()
+    }
+
+
+def _umask() -> int:
+    # The only way to read the mask is to set it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,55 @@
+"""Which groups have something to teach."""
+
+import math
+from abc import ABC, abstractmethod
+
+from medix.types import ScoredGroup
+
+
+class GroupFilter(ABC):
+    """Decides whether a group goes on to the update."""
+
+    @abstractmethod
+    def has_signal(self, group: ScoredGroup) -> bool:
+        """Whether the group is kept."""
+
+    def split(self, groups: list[ScoredGroup]) -> tuple[list[ScoredGroup], list[ScoredGroup]]:
+        """The groups that are kept and those that are dropped, each in order."""
+        kept = [self.has_signal(group) for group in groups]
+        return (
+            [group for group, keep in zip(groups, kept, strict=True) if keep],
+            [group for group, keep in zip(groups, kept, strict=True) if not keep],
+        )
+
+
+class SpreadFilter(GroupFilter):
+    """Dynamic sampling of DAPO (arXiv:2503.14476, Eq. 11): drops a group whose totals are all alike.
+
+    Differs: DAPO asks whether some but not all answers are right; with a composite reward the question is whether the
+    totals differ at all. Looks at spread, never at the mean. Unscored completions do not count.
+
+    Args:
+        min_spread: largest minus smallest total of a group must pass this.
+    """
+
+    def __init__(self, min_spread: float = 1e-6) -> None:
+        if not min_spread >= 0:
+            raise ValueError(
+                f"filter.min_spread: {min_spread} must be 0 or more; 1e-6 drops what rounding alone tells apart"
+            )
+        self.min_spread = min_spread
+
+    def has_signal(self, group: ScoredGroup) -> bool:
+        scored = _scored(group)
+        return len(scored) >= 2 and max(scored) - min(scored) > self.min_spread
+
+
+class KeepScored(GroupFilter):
+    """For recipes without dynamic sampling: keeps every group in which at least two completions can be compared."""
+
+    def has_signal(self, group: ScoredGroup) -> bool:
+        return len(_scored(group)) >= 2
+
+
+def _scored(group: ScoredGroup) -> list[float]:
+    return [total for total in group.totals if not math.isnan(total)]
