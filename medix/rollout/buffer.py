@@ -57,7 +57,7 @@ def _restored(state: dict[str, Any], render: Render) -> ScoredGroup:
     if prompt.token_ids != saved or prompt.index != state["index"]:
         raise ValueError(
             f"buffer: sample {sample.id!r} is rendered to {len(prompt.token_ids)} tokens at index {prompt.index}, but "
-            f"was to {len(saved)} other ones at index {state['index']} when the checkpoint was written; its completions "
-            "no longer fit. Resume with the prompt template, the processor and the limits of that run"
+            f"was to {len(saved)} other ones at index {state['index']} when the checkpoint was written; its "
+            "completions no longer fit. Resume with the prompt template, the processor and the limits of that run"
         )
     return ScoredGroup.from_state(state, prompt)

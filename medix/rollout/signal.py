@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from medix.types import ScoredGroup
 
@@ -13,13 +14,9 @@ class GroupFilter(ABC):
     def has_signal(self, group: ScoredGroup) -> bool:
         """Whether the group is kept."""
 
-    def split(self, groups: list[ScoredGroup]) -> tuple[list[ScoredGroup], list[ScoredGroup]]:
-        """The groups that are kept and those that are dropped, each in order."""
-        kept = [self.has_signal(group) for group in groups]
-        return (
-            [group for group, keep in zip(groups, kept, strict=True) if keep],
-            [group for group, keep in zip(groups, kept, strict=True) if not keep],
-        )
+    def keep(self, groups: Sequence[ScoredGroup]) -> list[ScoredGroup]:
+        """The groups that are kept, in order."""
+        return [group for group in groups if self.has_signal(group)]
 
 
 class SpreadFilter(GroupFilter):
