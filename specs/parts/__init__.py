@@ -1,1 +1,1 @@
-""""""
+"""Blocks that specs share, each the value of one key."""

@@ -1,0 +1,66 @@
+"""``python -m medix COMMAND``. Looks at the first word before importing Lightning, which takes seconds."""
+
+import sys
+
+TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
+
+HELP = """\
+medix: group-based reinforcement learning for medical vision-language models.
+Research software: never for clinical decisions.
+
+usage: python -m medix COMMAND [arguments]
+
+train and evaluate (Lightning; each takes --config SPEC, --print_config, --help)
+  fit        train; started again with the same command, it goes on from the last checkpoint
+  validate   judge the validation split
+  test       judge the test split
+  predict    write completions as JSON lines
+
+data and models
+  shards     build, verify or show WebDataset shards
+  export     write a checkpoint as a Hugging Face folder
+  eval       compare judged completions of two runs, with intervals
+
+A bare spec name is a shipped one: python -m medix fit --config demo
+Help for one command: python -m medix COMMAND --help
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: words after the program's name; those of the process if None.
+
+    Returns:
+        Exit status.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(HELP, end="")
+        return 0
+    command, rest = words[0], words[1:]
+    if command in TRAINER_COMMANDS:
+        from medix.cli import main as run_trainer
+
+        return run_trainer(words)
+    if command == "--version":
+        from medix import __version__
+
+        print(f"medix {__version__}")
+        return 0
+    if command == "shards":
+        from medix.commands.shards import main as run
+    elif command == "export":
+        from medix.commands.export import main as run
+    elif command == "eval":
+        from medix.commands.evaluate import main as run
+    else:
+        commands = (*TRAINER_COMMANDS, "shards", "export", "eval")
+        print(f"medix: there is no command {command!r}; commands: {', '.join(commands)}", file=sys.stderr)
+        return 2
+    return run(rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,275 @@
+"""``fit``, ``validate``, ``test`` and ``predict``: a LightningCLI whose specs have three layers only.
+
+Constructor defaults, then spec files in the order given, then the command line.
+"""
+
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import torch
+import yaml
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger
+from rich.console import Console
+from rich.table import Table
+
+import medix
+from medix.callbacks.save_checkpoint import latest
+from medix.callbacks.write_predictions import WritePredictions
+from medix.data.datamodule import ShardDataModule
+from medix.judge.base import Judge
+from medix.modules import checkpoint as state
+from medix.modules.group_rl import GroupRLModule
+
+BASE = "base"
+"""``--ckpt_path base``: the policy as its name gives it, although the run has checkpoints."""
+
+
+class SpecParser(LightningArgumentParser):
+    """Says what is wrong with a spec, without pages of usage above it."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print one message and exit with 2."""
+        hint = "Every key with its type and default: python -m medix fit --help; a whole spec: --print_config"
+        print(f"medix: error in the spec or on the command line\n{message}\n{hint}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+class SaveSpec(SaveConfigCallback):
+    """Keeps the resolved spec beside the run: ``spec.yaml``, and one file for each resume that changed it."""
+
+    def __init__(self, parser: Any, config: Any, **kwargs: Any) -> None:
+        super().__init__(parser, config, save_to_log_dir=False, **kwargs)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write the spec when training starts; say which keys a resumed run changes."""
+        if stage != "fit":
+            return
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = self.parser.dump(self.config, skip_none=False)
+        first = folder / "spec.yaml"
+        if not first.exists():
+            _write(first, text)
+            return
+        changed = sorted(_differences(yaml.safe_load(first.read_text()), yaml.safe_load(text)))
+        if changed:
+            step = _step_of(latest(folder / "checkpoints"))
+            path = folder / f"spec.from-step-{step:06d}.yaml"
+            _write(path, text)
+            print(f"medix: the spec differs from {first} in {', '.join(changed)}; saved as {path}")
+
+
+class MedixCLI(LightningCLI):
+    """The command line of training and evaluation."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            model_class=GroupRLModule,
+            datamodule_class=ShardDataModule,
+            save_config_callback=SaveSpec,
+            seed_everything_default=1,
+            auto_configure_optimizers=False,
+            parser_class=SpecParser,
+            trainer_defaults={
+                "max_epochs": -1,  # model.max_steps ends a run
+                "num_sanity_val_steps": 0,
+                "log_every_n_steps": 1,
+                "use_distributed_sampler": False,  # the data know their rank
+                "enable_progress_bar": False,  # ShowProgress counts steps
+                "enable_model_summary": False,
+            },
+            **kwargs,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """One judge for rewards and validation."""
+        parser.add_subclass_arguments(
+            Judge,
+            "judge",
+            default={"class_path": "medix.judge.ExactJudge"},
+            help="who grades, in training and validation",
+        )
+        parser.link_arguments("judge", "model.judge", apply_on="instantiate")
+        parser.add_argument("--output", type=str | None, default=None, help="predict: the JSON lines file to write")
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """A trainer that logs to CSV inside the run's folder unless the spec names loggers."""
+        given = self._get(self.config_init, "trainer", default={})
+        if given.get("logger") in (None, True):
+            root = given.get("default_root_dir") or os.getcwd()
+            kwargs["logger"] = CSVLogger(root, name="logs")
+        return super().instantiate_trainer(**kwargs)
+
+    def fit(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
+        """Train; go on from the newest checkpoint of the run's folder if there is one."""
+        folder = Path(self.trainer.default_root_dir)
+        found = latest(folder / "checkpoints")
+        if ckpt_path is None and found is not None:
+            if _step_of(found) >= model.max_steps:
+                print(
+                    f"medix: the run in {folder} is complete: {found.name} is at model.max_steps = {model.max_steps}. "
+                    f"Its report is {folder / 'report.html'}. Raise model.max_steps, or name another "
+                    "trainer.default_root_dir to train afresh"
+                )
+                return
+            print(f"medix: going on from {found}")
+            ckpt_path = str(found)
+        elif ckpt_path == BASE:
+            if found is not None:
+                raise ValueError(
+                    f"--ckpt_path {BASE}: {folder} holds checkpoints of an earlier run ({found.name}); name another "
+                    "trainer.default_root_dir, or delete the folder"
+                )
+            ckpt_path = None
+        _print_plan(self.trainer, model, self.datamodule)
+        self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
+
+    def validate(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
+        """Judge the validation split with a checkpoint: the newest of the run's folder unless one is named."""
+        self._evaluate("validate", model, ckpt_path)
+
+    def test(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
+        """Judge the test split."""
+        self._evaluate("test", model, ckpt_path)
+
+    def predict(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
+        """Write completions of the predict split as JSON lines."""
+        output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / "predictions.jsonl")
+        self.trainer.callbacks.append(WritePredictions(output))  # type: ignore[attr-defined]
+        self._evaluate("predict", model, ckpt_path)
+        print(f"medix: wrote {output}")
+
+    def _evaluate(self, stage: Literal["validate", "test", "predict"], model: GroupRLModule, given: str | None) -> None:
+        path = None if given in (None, BASE) else given
+        if given is None:
+            found = latest(Path(self.trainer.default_root_dir) / "checkpoints")
+            path = None if found is None else str(found)
+        print(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
+        run = getattr(self.trainer, stage)
+        if stage == "predict":
+            run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, return_predictions=False)
+        else:
+            run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, verbose=False)
+
+
+def build_module(spec: Path) -> GroupRLModule:
+    """The module of a spec, resolved or not; nothing runs and no weight is read."""
+    cli = MedixCLI(args=["--config", str(spec)], run=False)
+    return cli.model
+
+
+def resolve_specs(words: Sequence[str]) -> list[str]:
+    """Replace bare spec names after ``--config`` by the shipped files.
+
+    Raises:
+        ValueError: neither a file nor a shipped spec.
+    """
+    resolved = list(words)
+    for i, word in enumerate(resolved):
+        if word in {"-c", "--config"} and i + 1 < len(resolved):
+            resolved[i + 1] = str(find_spec(resolved[i + 1]))
+        elif word.startswith("--config="):
+            resolved[i] = f"--config={find_spec(word.removeprefix('--config='))}"
+    return resolved
+
+
+def find_spec(name: str) -> Path:
+    """The file of a spec: a path, or the name of a shipped spec.
+
+    Raises:
+        ValueError: neither; lists the shipped specs.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    shipped = Path(str(files("medix.specs")))
+    candidate = shipped / f"{Path(name).name.removesuffix('.yaml')}.yaml"
+    if candidate.is_file():
+        return candidate
+    known = ", ".join(sorted(path.stem for path in shipped.glob("*.yaml")))
+    raise ValueError(f"--config {name}: there is no such file, and no shipped spec of that name; shipped: {known}")
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one trainer command; errors of the user's making are one message, others keep their traceback."""
+    _quiet()
+    try:
+        MedixCLI(args=None if words is sys.argv[1:] else _as_argv(resolve_specs(words)))
+    except (ValueError, RuntimeError, OSError) as error:
+        if not _is_ours(error) or os.environ.get("MEDIX_TRACEBACK"):
+            raise
+        print(f"medix: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _as_argv(words: list[str]) -> None:
+    """LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise."""
+    sys.argv[1:] = words
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether our own code raised it, so that the message says all there is to say."""
+    frames = traceback.extract_tb(error.__traceback__)
+    roots = (
+        str(Path(medix.__file__).parent),
+        *(str(Path(p).resolve()) for p in (Path(medix.__file__).parent / "callbacks",)),
+    )
+    return bool(frames) and str(Path(frames[-1].filename).resolve()).startswith(roots)
+
+
+def _quiet() -> None:
+    """Leave the screen to progress and results."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for about in ("does not have many workers", "litlogger", "Checkpoint directory", "treespec", "weights_only"):
+        warnings.filterwarnings("ignore", message=f".*{about}.*")
+
+
+def _print_plan(trainer: Trainer, model: GroupRLModule, data: LightningDataModule) -> None:
+    """The table of what will run."""
+    if trainer.global_rank != 0:
+        return
+    table = Table(title="medix: what will run (research use, not for clinical decisions)", title_justify="left")
+    table.add_column("what")
+    table.add_column("value")
+    table.add_row("policy", f"{model.policy.fingerprint()}")
+    table.add_row("algorithm", f"{type(model.loss).__name__} on {type(model.advantage).__name__}")
+    table.add_row("rewards", ", ".join(f"{name} {weight:g}" for name, weight in model.rewards.weights.items()))
+    table.add_row("judge", model.judge.identity if model.judge else "none")
+    for what, value in model.batching(ranks=trainer.world_size).rows():
+        table.add_row(what, value)
+    table.add_row("steps", f"{model.max_steps}")
+    table.add_row("run folder", str(trainer.default_root_dir))
+    Console().print(table)
+
+
+def _step_of(path: Path | None) -> int:
+    if path is None:
+        return 0
+    saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return int(saved[state.KEY]["step"])
+
+
+def _differences(old: Any, new: Any, prefix: str = "") -> set[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {
+            key
+            for name in old.keys() | new.keys()
+            for key in _differences(old.get(name), new.get(name), f"{prefix}{name}.")
+        }
+    return set() if old == new else {prefix.removesuffix(".")}
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)

@@ -1,0 +1,68 @@
+"""The model card of an exported policy."""
+
+from typing import Any
+
+from medix.modules.group_rl import GroupRLModule
+
+USE = "Research use, not for clinical decisions."
+
+
+def model_card(module: GroupRLModule, spec: dict[str, Any], step: int, numbers: dict[str, Any]) -> str:
+    """Base, data, rewards and numbers of a policy, as the README of its folder.
+
+    Args:
+        module: what was trained.
+        spec: its resolved spec.
+        step: steps trained.
+        numbers: the run's ``report.json``; empty if there is none.
+    """
+    policy = module.policy.fingerprint()
+    data = spec.get("data") or {}
+    lines = [
+        "---",
+        "library_name: transformers",
+        "pipeline_tag: image-text-to-text",
+        f"base_model: {policy['name']}",
+        "tags: [medical, reinforcement-learning, medix]",
+        "---",
+        "",
+        f"# {policy['name']}, trained with medix",
+        "",
+        f"**{USE}** It can be wrong, and sure of itself while wrong; no output of it may guide the care of a person.",
+        "",
+        "## How it was made",
+        "",
+        f"- base: `{policy['name']}`" + (f", LoRA {policy['lora']} merged" if policy.get("lora") else ""),
+        f"- algorithm: {type(module.loss).__name__}, {type(module.advantage).__name__}, "
+        f"{module.engine.sampling.completions_per_prompt} completions per prompt, {step} steps of "
+        f"{module.prompts_per_step} prompts",
+        f"- rewards: {', '.join(f'{name} {weight:g}' for name, weight in module.rewards.weights.items())}",
+        f"- judge: {module.judge.identity if module.judge else 'none'}",
+        f"- train data: {', '.join(map(str, data.get('train') or [])) or 'not stated'}",
+        f"- validation data: {', '.join(map(str, data.get('val') or [])) or 'not stated'}",
+        "",
+        "## What it writes",
+        "",
+        "`<TAG><think>reasoning</think><answer>answer</answer>`, the tag naming the imaging modality, one of: "
+        f"{', '.join(module.modalities)}. Without an image it writes no tag.",
+        "",
+        "## Numbers",
+        "",
+        *_table(numbers),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _table(numbers: dict[str, Any]) -> list[str]:
+    before, after = numbers.get("before"), numbers.get("after")
+    if not before or not after:
+        return ["No validation was recorded with this checkpoint."]
+    rows = ["| on validation | before | after |", "|---|---|---|"]
+    for name in ("reward", "accuracy", "modality_accuracy", "unscored"):
+        rows.append(f"| {name.replace('_', ' ')} | {_number(before.get(name))} | {_number(after.get(name))} |")
+    return rows
+
+
+def _number(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, int | float) else "not measured"

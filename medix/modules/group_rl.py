@@ -1,0 +1,416 @@
+"""The LightningModule: policy, rollouts, rewards, group-RL updates."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from torch import Tensor
+
+from medix.advantages.base import Advantage
+from medix.advantages.grpo import GRPOAdvantage
+from medix.data.prompting import Prompting
+from medix.judge.base import Judge
+from medix.losses.base import GroupLoss
+from medix.losses.reference_kl import RewardKL
+from medix.modality import ModalitySet
+from medix.modules import checkpoint as state
+from medix.modules.batching import Batching
+from medix.modules.ranks import over_ranks, world_size
+from medix.modules.record import StepRecord
+from medix.modules.update import TrainingGroup, Update, pad
+from medix.policy.base import Policy
+from medix.rewards.suite import RewardSuite
+from medix.rollout.buffer import GroupBuffer
+from medix.rollout.engine import RolloutEngine, Sampling
+from medix.rollout.signal import GroupFilter, SpreadFilter
+from medix.types import PromptBatch, RolloutGroup, ScoredGroup
+
+
+class NoSignalError(RuntimeError):
+    """Many rollouts in a row gave too few groups to learn from."""
+
+
+class GroupRLModule(lightning.LightningModule):
+    """Group-based reinforcement learning with a composite reward (MediX-R1, arXiv:2602.23363).
+
+    One step consumes ``prompts_per_step`` groups and makes ``prompts_per_step / prompts_per_update`` optimiser calls.
+    Steps, not optimiser calls, are what limits, schedules, logs and checkpoints count; the trainer's own
+    ``max_steps`` and ``max_epochs`` stay unset.
+
+    Args:
+        policy: the model under training.
+        engine: samples completions; its ``sampling`` holds G, lengths, temperature and the seed of all draws.
+        rewards: the reward suite.
+        loss: the group-RL loss.
+        update: how groups become optimiser calls.
+        prompts_per_step: groups consumed by one step, over all ranks.
+        max_steps: steps to train.
+        prompts_per_rollout: prompts read at once, over all ranks; a step short of groups with signal reads again.
+            None takes ``prompts_per_step``.
+        advantage: from totals to advantages.
+        group_filter: which groups are trained.
+        prompting: how samples become prompts.
+        optimizer: built on the trainable parameters.
+        lr_scheduler: stepped once per step; None keeps the learning rate.
+        evaluation: how validation, test and prediction sample.
+        judge: the judge of rewards and validation; linked from the ``judge`` of a spec.
+        reward_kl: a penalty for leaving the reference policy, subtracted from the totals.
+        modalities: tags of prompts and rewards; the paper's 16 if None.
+        max_rollouts_per_step: loader batches that a step may read before it stops with an error.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        engine: RolloutEngine,
+        rewards: RewardSuite,
+        loss: GroupLoss,
+        update: Update,
+        prompts_per_step: int,
+        max_steps: int,
+        prompts_per_rollout: int | None = None,
+        advantage: Advantage | None = None,
+        group_filter: GroupFilter | None = None,
+        prompting: Prompting | None = None,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        evaluation: Sampling | None = None,
+        judge: Judge | None = None,
+        reward_kl: RewardKL | None = None,
+        modalities: ModalitySet | None = None,
+        max_rollouts_per_step: int = 20,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.strict_loading = False  # frozen weights come from the policy's name; on_load_checkpoint checks the rest
+        self.policy = policy
+        self.engine = engine
+        self.loss = loss
+        self.update = update
+        self.advantage = advantage or GRPOAdvantage()
+        self.filter = group_filter or SpreadFilter()
+        self.prompting = prompting or Prompting()
+        self.modalities = modalities or ModalitySet()
+        self.prompting.use_modalities(self.modalities)
+        self.rewards = rewards.use(judge=judge, modalities=self.modalities)
+        self.judge = judge
+        self.reward_kl = reward_kl
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.evaluation = evaluation or Sampling(completions_per_prompt=1, temperature=0.6, top_p=0.95)
+        self.prompts_per_step = prompts_per_step
+        self.prompts_per_rollout = prompts_per_rollout or prompts_per_step
+        self.max_steps = max_steps
+        self.max_rollouts_per_step = max_rollouts_per_step
+        self.buffer = GroupBuffer()
+        self.step = 0
+        self.updates = 0
+        self.position = 0
+        self.finished_step: StepRecord | None = None
+        self._record = StepRecord(step=1)
+        self._divergence = (0.0, 0.0)
+        self._pending_random_states: dict[str, Any] | None = None
+        self.batching(ranks=1)  # refuses impossible sizes before any weight is read
+
+    # The algorithm ---------------------------------------------------------------------------------------------------
+
+    def training_step(self, prompts: PromptBatch, index: int) -> None:
+        """One loader batch: rollout, reward, and, once enough groups have signal, the updates of one step."""
+        self.begin(prompts)
+        scoring = self.rewards.open()  # judges start while other completions are still being sampled
+        with self.phase("rollout"):
+            groups = self.engine.rollout(list(prompts), on_completion=scoring.submit)
+        with self.phase("reward"):
+            scored = scoring.close(groups)
+        self.buffer.extend(self.filter.keep(scored))
+        self._record.scored.extend(scored)
+        if not self.is_ready():  # every rank agrees, or none steps
+            return  # dynamic sampling is just another loader batch
+        kept = self.buffer.take(self.prompts_per_step // world_size())
+        with self.phase("old_logprobs"):
+            training = self.prepare(kept)
+        with self.phase("update"):
+            metrics = [self.update.step(self, batch) for batch in self.update.minibatches(training)]
+        with self.phase("publish"):
+            self.engine.publish(self.policy)
+        self.end(kept, metrics)
+
+    def is_ready(self) -> bool:
+        """Whether every rank holds its share of a step.
+
+        Raises:
+            NoSignalError: the step read ``max_rollouts_per_step`` batches in vain.
+        """
+        needed = self.prompts_per_step // world_size()
+        (fewest,) = over_ranks([len(self.buffer)], "min", self.device)
+        if fewest < needed and self._record.rollouts >= self.max_rollouts_per_step:
+            flat = sum(1 for group in self._record.scored if not self.filter.keep([group]))
+            raise NoSignalError(
+                f"step {self.step + 1}: {self._record.rollouts} rollouts (model.max_rollouts_per_step) gave {int(fewest)} "
+                f"of {needed} groups with signal; {flat} of {len(self._record.scored)} groups had totals without spread. "
+                "The policy is right or wrong on whole groups: look at the recorded completions, raise the temperature "
+                "or completions_per_prompt, use harder or easier data, or lower model.prompts_per_step"
+            )
+        return fewest >= needed
+
+    def prepare(self, groups: Sequence[ScoredGroup]) -> list[TrainingGroup]:
+        """Advantages, old and reference log-probabilities of the groups of one step; unscored completions leave."""
+        old = [self._old_logprobs(group.rollout) for group in groups]
+        reference = [self._reference_logprobs(group.rollout) for group in groups]
+        totals = torch.tensor([group.totals for group in groups], dtype=torch.float64)
+        if self.reward_kl is not None:
+            totals = totals - self._penalties(old, reference)
+        advantages = self.advantage(totals).tolist()
+        self._record.advantages = [tuple(row) for row in advantages]
+        return [
+            _scored_only(group.rollout, row, o, r)
+            for group, row, o, r in zip(groups, advantages, old, reference, strict=True)
+        ]
+
+    def _old_logprobs(self, group: RolloutGroup) -> tuple[Tensor, ...]:
+        once = self.prompts_per_step == self.update.prompts_per_update
+        fresh = group.policy_version == self.engine.policy_version
+        if self.update.old_logprobs == "rollout" or (self.update.old_logprobs == "auto" and once and fresh):
+            return tuple(torch.tensor(completion.logprobs) for completion in group.completions)
+        return self._without_gradient(self.policy.logprobs, group)
+
+    def _reference_logprobs(self, group: RolloutGroup) -> tuple[Tensor, ...] | None:
+        if self.loss.needs_reference_logprobs or self.reward_kl is not None:
+            return self._without_gradient(self.policy.reference_logprobs, group)
+        return None
+
+    def _without_gradient(self, logprobs: Any, group: RolloutGroup) -> tuple[Tensor, ...]:
+        rows = []
+        training = self.policy.training
+        self.policy.eval()  # dropout would make old and reference policy another one
+        try:
+            with torch.no_grad():
+                for part in self.update.microbatches([_whole(group)]):
+                    rollout = part[0].rollout
+                    table = logprobs([rollout], self.engine.sampling.temperature).cpu()
+                    rows += [row[: len(c.token_ids)] for row, c in zip(table, rollout.completions, strict=True)]
+        finally:
+            self.policy.train(training)
+        return tuple(rows)
+
+    def _penalties(self, old: Sequence[tuple[Tensor, ...]], reference: Sequence[tuple[Tensor, ...] | None]) -> Tensor:
+        """[B, G] penalties, and the divergence of the step for an adaptive coefficient."""
+        assert self.reward_kl is not None
+        policy_rows = [row for rows in old for row in rows]
+        reference_rows = [row for rows in reference for row in rows or ()]
+        width, cpu = max(len(row) for row in policy_rows), torch.device("cpu")
+        table = pad(policy_rows, width, cpu), pad(reference_rows, width, cpu)
+        mask = torch.arange(width) < torch.tensor([len(row) for row in policy_rows])[:, None]
+        tokens = float(mask.sum())
+        self._divergence = (float(self.reward_kl.divergence(*table, mask)) * tokens, tokens)
+        return self.reward_kl(*table, mask).view(len(old), -1).to(torch.float64)
+
+    # Steps, phases and what observers see ----------------------------------------------------------------------------
+
+    def begin(self, prompts: PromptBatch) -> None:
+        """Start a loader batch; a resumed run takes up its random states here, after every loader has drawn its own."""
+        if self._pending_random_states is not None:
+            state.restore_random_states(self._pending_random_states)
+            self._pending_random_states = None
+        self.finished_step = None
+        self.position = prompts.next_index
+        self._record.rollouts += 1
+
+    def end(self, trained: list[ScoredGroup], metrics: list[dict[str, float]]) -> None:
+        """Finish a step: counters, learning rate, the record that callbacks read, and the end of the run."""
+        record = self._record
+        record.trained = trained
+        record.tokens = sum(len(c.token_ids) for group in trained for c in group.rollout.completions)
+        record.metrics = {name: sum(m[name] for m in metrics) / len(metrics) for name in metrics[0]}
+        record.metrics["skipped_updates"] = sum(m["skipped_updates"] for m in metrics)
+        record.metrics["lr"] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
+        self._adapt(record)
+        self.updates += len(metrics)
+        self.step += 1
+        scheduler = self.lr_schedulers()
+        if scheduler is not None:
+            scheduler.step()  # type: ignore[union-attr, call-arg]
+        self.finished_step, self._record = record, StepRecord(step=self.step + 1)
+        if self.step >= self.max_steps:
+            self.trainer.should_stop = True
+
+    def _adapt(self, record: StepRecord) -> None:
+        """Let KL coefficients follow the step, with the same numbers on every rank."""
+        sequences = self.prompts_per_step * self.engine.sampling.completions_per_prompt
+        self.loss.end_step(record.metrics, sequences)
+        if self.reward_kl is not None:
+            total, tokens = over_ranks([self._divergence[0], self._divergence[1]], "sum", self.device)
+            record.metrics["reward_kl"] = total / tokens
+            self.reward_kl.update(total / tokens, sequences)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a part of the step and tell the callbacks that listen."""
+        listeners = self.trainer.callbacks  # type: ignore[attr-defined]  # Lightning does not declare it
+        for listener in listeners:
+            if hasattr(listener, "on_phase_start"):
+                listener.on_phase_start(self.trainer, self, name)
+        start = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - start
+        self._record.seconds[name] = self._record.seconds.get(name, 0.0) + seconds
+        for listener in listeners:
+            if hasattr(listener, "on_phase_end"):
+                listener.on_phase_end(self.trainer, self, name, seconds)
+
+    # Validation and prediction ---------------------------------------------------------------------------------------
+
+    def validation_step(self, prompts: PromptBatch, index: int) -> dict[str, Any]:
+        """Sample with the evaluation settings; ``JudgeValidation`` judges and logs."""
+        return {"groups": self.engine.rollout(list(prompts), sampling=self.evaluation)}
+
+    def test_step(self, prompts: PromptBatch, index: int) -> dict[str, Any]:
+        """As validation, on the test split."""
+        return self.validation_step(prompts, index)
+
+    def predict_step(self, prompts: PromptBatch, index: int) -> list[RolloutGroup]:
+        """Completions with the evaluation settings."""
+        return self.engine.rollout(list(prompts), sampling=self.evaluation)
+
+    # Lightning -------------------------------------------------------------------------------------------------------
+
+    def batching(self, ranks: int) -> Batching:
+        """The resolved batch sizes.
+
+        Raises:
+            ValueError: sizes that do not go together, with the arithmetic.
+        """
+        return Batching(
+            prompts_per_step=self.prompts_per_step,
+            completions_per_prompt=self.engine.sampling.completions_per_prompt,
+            prompts_per_update=self.update.prompts_per_update,
+            prompts_per_rollout=self.prompts_per_rollout,
+            tokens_per_microbatch=self.update.tokens_per_microbatch,
+            ranks=ranks,
+        )
+
+    def setup(self, stage: str) -> None:
+        """Check sizes against the ranks, and give the data their prompting."""
+        trainer = self.trainer
+        if stage == "fit":
+            self.batching(ranks=trainer.world_size)
+            if trainer.max_steps != -1:
+                raise ValueError(
+                    f"trainer.max_steps: {trainer.max_steps} counts optimiser calls, of which a step makes "
+                    f"{self.prompts_per_step // self.update.prompts_per_update}; leave it at -1 and set model.max_steps"
+                )
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
+        if datamodule is not None and hasattr(datamodule, "bind"):
+            datamodule.bind(self.prompting, self.policy.processor, self.prompts_per_rollout)
+
+    def configure_model(self) -> None:
+        """Load the weights."""
+        self.policy.load()
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser on trainable parameters, and the scheduler if there is one."""
+        optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
+        if self.lr_scheduler is None:
+            return optimizer
+        return [optimizer], [self.lr_scheduler(optimizer)]
+
+    def on_fit_start(self) -> None:
+        """Give the engine the policy on its device."""
+        self.engine.bind(self.policy)
+
+    on_validation_start = on_test_start = on_predict_start = on_fit_start
+
+    @property
+    def shards_parameters(self) -> bool:
+        """Whether the strategy gathers weights in every forward pass, so that ranks must make as many passes."""
+        return not isinstance(self.trainer.strategy, SingleDeviceStrategy | DDPStrategy)
+
+    def gradients_stay_local(self, stay: bool) -> Any:
+        """Context in which backward passes are not averaged over ranks yet."""
+        strategy = self.trainer.strategy
+        return strategy.block_backward_sync() if stay and isinstance(strategy, DDPStrategy) else nullcontext()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what the trajectory needs; drop frozen weights, which ``policy.name`` holds."""
+        weights = checkpoint.get("state_dict")
+        if weights is not None:
+            frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
+            checkpoint["state_dict"] = {name: value for name, value in weights.items() if name not in frozen}
+        checkpoint[state.KEY] = {
+            "written_by": state.header(),
+            "fingerprint": self.fingerprint(),
+            "step": self.step,
+            "updates": self.updates,
+            "position": self.position,
+            "engine": self.engine.state_dict(),
+            "buffer": self.buffer.state_dict(),
+            "loss": self.loss.state_dict(),
+            "reward_kl": None if self.reward_kl is None else self.reward_kl.state_dict(),
+            "random": state.random_states(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up counters, buffer, engine and data position; random states follow when training starts.
+
+        Raises:
+            SpecMismatchError: the checkpoint comes from another spec, or from another program.
+        """
+        saved = checkpoint.get(state.KEY)
+        if saved is None:
+            raise state.SpecMismatchError("the checkpoint holds no medix state: it was not written by medix fit")
+        state.check_fingerprint(saved["fingerprint"], self.fingerprint())
+        missing = {n for n, p in self.named_parameters() if p.requires_grad} - set(checkpoint.get("state_dict", {}))
+        if "state_dict" in checkpoint and missing:
+            raise state.SpecMismatchError(
+                f"the checkpoint lacks {len(missing)} trained weights of this policy, among them {sorted(missing)[:3]}; "
+                "give the policy it was trained with"
+            )
+        self.step, self.updates, self.position = saved["step"], saved["updates"], saved["position"]
+        self._record = StepRecord(step=self.step + 1)
+        self.engine.load_state_dict(saved["engine"])
+        self.buffer.load_state_dict(saved["buffer"], render=self._render)
+        self.loss.load_state_dict(saved["loss"])
+        if self.reward_kl is not None:
+            self.reward_kl.load_state_dict(saved["reward_kl"])
+        self._pending_random_states = saved["random"]
+        datamodule = self.trainer.datamodule  # type: ignore[attr-defined]
+        if datamodule is not None and hasattr(datamodule, "position"):
+            datamodule.position = self.position
+
+    def _render(self, sample: Any, index: int) -> Any:
+        return self.prompting.render(sample, self.policy.processor, index)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What must be equal for a checkpoint to be continued."""
+        return {
+            "policy": self.policy.fingerprint(),
+            "loss": type(self.loss).__name__,
+            "reward_kl": None if self.reward_kl is None else type(self.reward_kl).__name__,
+            "completions_per_prompt": self.engine.sampling.completions_per_prompt,
+            "prompts_per_step": self.prompts_per_step,
+            "modalities": list(self.modalities),
+        }
+
+
+def _whole(group: RolloutGroup) -> TrainingGroup:
+    """A group without advantages, to be split into micro-batches of a pass without gradient."""
+    empty = tuple(torch.zeros(0) for _ in group.completions)
+    return TrainingGroup(group, tuple(0.0 for _ in group.completions), empty)
+
+
+def _scored_only(
+    group: RolloutGroup, advantages: Sequence[float], old: tuple[Tensor, ...], reference: tuple[Tensor, ...] | None
+) -> TrainingGroup:
+    """The group without its unscored completions (advantage NaN)."""
+    kept = [i for i, advantage in enumerate(advantages) if advantage == advantage]
+    return TrainingGroup(
+        rollout=RolloutGroup(group.prompt, tuple(group.completions[i] for i in kept), group.policy_version),
+        advantages=tuple(advantages[i] for i in kept),
+        old=tuple(old[i] for i in kept),
+        reference=None if reference is None else tuple(reference[i] for i in kept),
+    )

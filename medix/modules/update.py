@@ -1,0 +1,219 @@
+"""One optimiser call on a set of groups: planned, counted, accumulated, clipped."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from medix.losses.base import GroupLoss, LossInput
+from medix.modules.ranks import over_ranks, world_size
+from medix.policy.base import Policy
+from medix.rollout.engine import RolloutEngine
+from medix.types import RolloutGroup
+
+
+@dataclass(frozen=True)
+class TrainingGroup:
+    """A group ready to be trained: its scored completions with their advantages and old log-probabilities.
+
+    Attributes:
+        rollout: the prompt with the completions that were scored; unscored ones are left out.
+        advantages: one per completion.
+        old: per completion, its tokens' log-probabilities under the policy that the ratio is taken against.
+        reference: the same under the reference policy, if the loss or the reward asks for it.
+    """
+
+    rollout: RolloutGroup
+    advantages: tuple[float, ...]
+    old: tuple[Tensor, ...]
+    reference: tuple[Tensor, ...] | None = None
+
+    def rows(self, start: int, stop: int) -> "TrainingGroup":
+        """Completions ``start`` to ``stop`` of the group."""
+        return TrainingGroup(
+            rollout=replace(self.rollout, completions=self.rollout.completions[start:stop]),
+            advantages=self.advantages[start:stop],
+            old=self.old[start:stop],
+            reference=None if self.reference is None else self.reference[start:stop],
+        )
+
+
+@dataclass(frozen=True)
+class Denominators:
+    """Counts over all micro-batches and all ranks of one update."""
+
+    tokens: float
+    sequences: float
+    longest: float
+
+
+@runtime_checkable  # beartype checks it in tests
+class Trained(Protocol):
+    """What an update needs of the module it updates."""
+
+    policy: Policy
+    loss: GroupLoss
+    engine: RolloutEngine
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def shards_parameters(self) -> bool: ...
+
+    def optimizers(self) -> Any: ...
+
+    def manual_backward(self, loss: Tensor) -> None: ...
+
+    def gradients_stay_local(self, stay: bool) -> AbstractContextManager[Any]: ...
+
+
+class Update:
+    """How groups become optimiser calls.
+
+    Args:
+        prompts_per_update: groups per optimiser call, over all ranks.
+        tokens_per_microbatch: prompt and completion tokens of one forward pass; a group that does not fit is split
+            by completions. Changes memory and speed, never the gradient.
+        max_grad_norm: the gradient is scaled down to this norm; None leaves it.
+        old_logprobs: ``rollout`` takes what the engine returned, ``recompute`` runs one more pass, ``auto`` takes the
+            engine's when a step makes one update and the engine samples from the policy itself.
+    """
+
+    def __init__(
+        self,
+        prompts_per_update: int,
+        tokens_per_microbatch: int = 16384,
+        max_grad_norm: float | None = 1.0,
+        old_logprobs: Literal["auto", "rollout", "recompute"] = "auto",
+    ) -> None:
+        if max_grad_norm is not None and max_grad_norm <= 0:
+            raise ValueError(f"update.max_grad_norm: {max_grad_norm} must be above 0; null switches clipping off")
+        self.prompts_per_update = prompts_per_update
+        self.tokens_per_microbatch = tokens_per_microbatch
+        self.max_grad_norm = max_grad_norm
+        self.old_logprobs = old_logprobs
+
+    def minibatches(self, groups: Sequence[TrainingGroup]) -> Iterator[Sequence[TrainingGroup]]:
+        """The groups of this rank, as many at a time as one update takes."""
+        size = self.prompts_per_update // world_size()
+        for start in range(0, len(groups), size):
+            yield groups[start : start + size]
+
+    def microbatches(self, groups: Sequence[TrainingGroup]) -> list[list[TrainingGroup]]:
+        """Groups and parts of groups that share a forward pass, in order, within ``tokens_per_microbatch``.
+
+        A single completion that is longer than the limit has a pass of its own.
+        """
+        batches: list[list[TrainingGroup]] = [[]]
+        room = self.tokens_per_microbatch
+        for group in groups:
+            for part in self._parts(group):
+                cost = _tokens(part)
+                if cost > room and batches[-1]:
+                    batches.append([])
+                    room = self.tokens_per_microbatch
+                batches[-1].append(part)
+                room -= cost
+        return batches
+
+    def _parts(self, group: TrainingGroup) -> Iterator[TrainingGroup]:
+        total = len(group.rollout.completions)
+        widest = len(group.rollout.prompt.token_ids) + max(len(c.token_ids) for c in group.rollout.completions)
+        rows = max(1, min(total, self.tokens_per_microbatch // widest))
+        for start in range(0, total, rows):
+            yield group.rows(start, min(total, start + rows))
+
+    def step(self, module: Trained, groups: Sequence[TrainingGroup]) -> dict[str, float]:
+        """Accumulate the gradient of one minibatch over its micro-batches, clip it, step the optimiser.
+
+        Returns:
+            The loss's metrics, the loss, the gradient norm before clipping; the same on every rank.
+        """
+        optimizer = module.optimizers()
+        optimizer.zero_grad()
+        batches = self.microbatches(groups)
+        counts = count(groups, module.device)
+        passes = int(over_ranks([len(batches)], "max", module.device)[0]) if module.shards_parameters else len(batches)
+        sums: dict[str, float] = {}
+        for i in range(passes):
+            # A sharded strategy gathers weights in every pass: a rank with fewer micro-batches repeats one for nothing.
+            batch, weight = (batches[i], 1.0) if i < len(batches) else (batches[0], 0.0)
+            with module.gradients_stay_local(i < passes - 1):
+                self._accumulate(module, batch, counts, weight, sums)
+        norm = self._clip(module)
+        if math.isfinite(norm):
+            optimizer.step()
+        metrics = dict(zip(sums, over_ranks(list(sums.values()), "sum", module.device), strict=True))
+        # A step on a gradient that is not finite would ruin the weights; it is left out, counted and logged.
+        return metrics | {"grad_norm": norm, "skipped_updates": 0.0 if math.isfinite(norm) else 1.0}
+
+    def _accumulate(
+        self,
+        module: Trained,
+        batch: Sequence[TrainingGroup],
+        counts: Denominators,
+        weight: float,
+        sums: dict[str, float],
+    ) -> None:
+        policy_logprobs = module.policy.logprobs([group.rollout for group in batch], module.engine.sampling.temperature)
+        output = module.loss(loss_input(batch, policy_logprobs, counts))
+        # Strategies average gradients over ranks; the denominators are global already.
+        module.manual_backward(output.loss * (weight * world_size()))
+        if weight:
+            for name, value in {"loss": output.loss.detach(), **output.metrics}.items():
+                sums[name] = sums.get(name, 0.0) + float(value)
+
+    def _clip(self, module: Trained) -> float:
+        trained = [parameter for parameter in module.policy.parameters() if parameter.grad is not None]
+        limit = math.inf if self.max_grad_norm is None else self.max_grad_norm
+        norm = clip_grad_norm_(trained, limit)
+        full = norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # a sharded gradient has a sharded norm
+        return float(full)
+
+
+def count(groups: Sequence[TrainingGroup], device: torch.device) -> Denominators:
+    """Tokens, sequences and the longest completion of one update, over all ranks."""
+    lengths = [len(c.token_ids) for group in groups for c in group.rollout.completions]
+    tokens, sequences = over_ranks([sum(lengths), len(lengths)], "sum", device)
+    return Denominators(tokens, sequences, over_ranks([max(lengths)], "max", device)[0])
+
+
+def loss_input(
+    batch: Sequence[TrainingGroup], policy_logprobs: Float[Tensor, "row time"], counts: Denominators
+) -> LossInput:
+    """What the loss sees of one micro-batch, padded to the width of the policy's rows."""
+    device, width = policy_logprobs.device, policy_logprobs.shape[1]
+    completions = [c for group in batch for c in group.rollout.completions]
+    lengths = torch.tensor([len(c.token_ids) for c in completions], device=device)
+    references = [group.reference for group in batch if group.reference is not None]
+    return LossInput(
+        policy_logprobs=policy_logprobs,
+        old_logprobs=pad([row for group in batch for row in group.old], width, device),
+        advantages=torch.tensor([a for group in batch for a in group.advantages], dtype=torch.float32, device=device),
+        completion_mask=torch.arange(width, device=device) < lengths[:, None],
+        token_count=counts.tokens,
+        sequence_count=counts.sequences,
+        longest=int(counts.longest),
+        reference_logprobs=pad([row for rows in references for row in rows], width, device) if references else None,
+        rollout_logprobs=pad([torch.tensor(c.logprobs) for c in completions], width, device),
+    )
+
+
+def pad(rows: Sequence[Tensor], width: int, device: torch.device) -> Float[Tensor, "row time"]:
+    """Rows of different length, right-padded with 0 to the width."""
+    padded = torch.zeros(len(rows), width, dtype=torch.float32, device=device)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = row.to(device)
+    return padded
+
+
+def _tokens(group: TrainingGroup) -> int:
+    prompt = len(group.rollout.prompt.token_ids)
+    return sum(prompt + len(completion.token_ids) for completion in group.rollout.completions)

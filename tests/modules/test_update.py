@@ -1,0 +1,179 @@
+"""Updates: planning, counting, and one gradient whatever the micro-batches."""
+
+import math
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.losses.aggregate import Aggregate, SequenceMean, SequenceSumNorm, TokenMean
+from medix.losses.dapo import DAPOLoss
+from medix.losses.dr_grpo import DrGRPOLoss
+from medix.losses.gspo import GSPOLoss
+from medix.modules.update import TrainingGroup, Update, count, loss_input, pad
+from medix.rollout.engine import Sampling
+from tests.support.policies import BigramPolicy, group
+
+
+class Module:
+    """What an update needs of a GroupRLModule."""
+
+    shards_parameters = False
+    device = torch.device("cpu")
+
+    def __init__(self, loss: Any, lr: float = 0.1) -> None:
+        self.policy = BigramPolicy()
+        self.loss = loss
+        self.optimizer = torch.optim.SGD(self.policy.parameters(), lr=lr)
+
+        class Engine:
+            sampling = Sampling(temperature=1.0)
+
+        self.engine = Engine()
+
+    def optimizers(self) -> torch.optim.Optimizer:
+        return self.optimizer
+
+    def parameters(self) -> Any:
+        return self.policy.parameters()
+
+    def manual_backward(self, loss: torch.Tensor) -> None:
+        loss.backward()
+
+    def gradients_stay_local(self, stay: bool) -> Any:
+        return nullcontext()
+
+
+def training_group(
+    lengths: Sequence[int], advantages: Sequence[float], seed: int = 0, shift: float = 0.1
+) -> TrainingGroup:
+    rollout = group(BigramPolicy(), lengths, seed=seed)
+    old = tuple(torch.tensor(c.logprobs) - shift for c in rollout.completions)
+    return TrainingGroup(rollout, tuple(advantages), old)
+
+
+GROUPS = [training_group([4, 2, 3], [1.0, -0.5, -0.5], seed=1), training_group([1, 5, 2], [-1.0, 0.2, 0.8], seed=2)]
+
+
+def step(
+    update: Update, loss: Any, groups: Sequence[TrainingGroup] = GROUPS
+) -> tuple[torch.Tensor, dict[str, float], int]:
+    module = Module(loss)
+    metrics = update.step(module, groups)  # type: ignore[arg-type]
+    return module.policy.scores.detach().clone(), metrics, module.policy.passes
+
+
+def test_counts_are_tokens_sequences_and_the_longest() -> None:
+    """Lengths 4, 2, 3 and 1, 5, 2: 17 tokens, 6 sequences, longest 5."""
+    counts = count(GROUPS, torch.device("cpu"))
+    assert (counts.tokens, counts.sequences, counts.longest) == (17, 6, 5)
+
+
+def test_microbatches_stay_within_the_limit_and_keep_order() -> None:
+    """Rows cost prompt 3 + completion: 7, 5, 6 and 4, 8, 5. A limit of 13 holds one row of each pair of widest (8):
+    the first group goes in parts of 13 // 7 = 1 row, the second of 13 // 8 = 1; packed greedily: 7+5, 6+4, 8+5."""
+    batches = Update(prompts_per_update=2, tokens_per_microbatch=13).microbatches(GROUPS)
+    lengths = [[len(c.token_ids) for part in batch for c in part.rollout.completions] for batch in batches]
+    assert lengths == [[4, 2], [3, 1], [5, 2]]
+
+
+def test_a_row_beyond_the_limit_has_a_pass_of_its_own() -> None:
+    batches = Update(prompts_per_update=2, tokens_per_microbatch=1).microbatches(GROUPS)
+    assert [sum(len(part.rollout.completions) for part in batch) for batch in batches] == [1] * 6
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        DAPOLoss(),
+        DAPOLoss(aggregate=SequenceMean()),
+        GSPOLoss(0.2, 0.28),
+        DrGRPOLoss(),
+        DAPOLoss(aggregate=SequenceSumNorm()),
+    ],
+    ids=["token", "sequence", "gspo", "dr_grpo", "sum_norm"],
+)
+@pytest.mark.parametrize("limit", [1, 13, 20, 1000])
+def test_microbatches_change_neither_weights_nor_metrics(loss: Any, limit: int) -> None:
+    whole, metrics, passes = step(Update(prompts_per_update=2, tokens_per_microbatch=10**6), loss)
+    parts, same, more = step(Update(prompts_per_update=2, tokens_per_microbatch=limit), loss)
+    assert passes == 1
+    assert more >= passes
+    torch.testing.assert_close(parts, whole, rtol=0, atol=1e-6)
+    assert same == pytest.approx(metrics, abs=1e-6)
+
+
+def test_the_gradient_of_one_token_is_the_hand_derived_one() -> None:
+    """One group, one completion of one token, advantage 2, ratio 1: loss -2 · ratio, so the gradient on the scores of
+    the previous token's row is -2 · (onehot - softmax); SGD with rate 0.1 adds 0.2 · (onehot - softmax)."""
+    one = group(BigramPolicy(), [1])
+    training = TrainingGroup(one, (2.0,), (torch.tensor(one.completions[0].logprobs),))
+    before = BigramPolicy().scores.detach()
+    after, metrics, _ = step(Update(prompts_per_update=1, max_grad_norm=None), DAPOLoss(), [training])
+    row, token = one.prompt.token_ids[-1], one.completions[0].token_ids[0]
+    expected = before.clone()
+    expected[row] += 0.2 * (torch.eye(7)[token] - before[row].softmax(-1))
+    torch.testing.assert_close(after, expected)
+    assert metrics["loss"] == pytest.approx(-2.0, abs=1e-6)
+
+
+def test_clipping_scales_the_gradient_to_the_norm_and_reports_the_norm_before() -> None:
+    before = BigramPolicy().scores.detach()
+    free, metrics, _ = step(Update(prompts_per_update=2, max_grad_norm=None), DAPOLoss())
+    clipped, same, _ = step(Update(prompts_per_update=2, max_grad_norm=0.01), DAPOLoss())
+    assert (
+        metrics["grad_norm"]
+        == pytest.approx(same["grad_norm"])
+        == pytest.approx(float((free - before).norm() / 0.1), rel=1e-5)
+    )
+    assert float((clipped - before).norm() / 0.1) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_a_gradient_that_is_not_finite_moves_nothing_and_is_counted() -> None:
+    broken = TrainingGroup(GROUPS[0].rollout, (math.inf, 0.0, 0.0), GROUPS[0].old)
+    before = BigramPolicy().scores.detach()
+
+    class Exploding(DAPOLoss):
+        def __call__(self, batch: Any) -> Any:
+            output = super().__call__(batch)
+            return type(output)(loss=output.loss * torch.inf, metrics=output.metrics)
+
+    after, metrics, _ = step(Update(prompts_per_update=1), Exploding(), [GROUPS[0]])
+    assert metrics["skipped_updates"] == 1.0
+    torch.testing.assert_close(after, before)
+    with pytest.raises(ValueError, match="advantages of rows"):
+        step(Update(prompts_per_update=1), DAPOLoss(), [broken])
+
+
+def test_a_negative_clip_norm_is_refused_with_a_remedy() -> None:
+    with pytest.raises(ValueError, match=r"update\.max_grad_norm: -1.*null switches clipping off"):
+        Update(prompts_per_update=1, max_grad_norm=-1)
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 60))
+def test_every_row_is_trained_exactly_once(lengths: list[int], limit: int) -> None:
+    made = training_group(lengths, [0.0] * len(lengths))
+    batches = Update(prompts_per_update=1, tokens_per_microbatch=limit).microbatches([made])
+    rows = [c for batch in batches for part in batch for c in part.rollout.completions]
+    assert rows == list(made.rollout.completions)
+
+
+def test_loss_input_masks_what_stands_behind_a_completion() -> None:
+    counts = count(GROUPS, torch.device("cpu"))
+    made = loss_input(GROUPS, BigramPolicy().logprobs([g.rollout for g in GROUPS]), counts)
+    assert made.completion_mask.sum(dim=1).tolist() == [4, 2, 3, 1, 5, 2]
+    assert made.longest == 5
+    assert made.reference_logprobs is None
+
+
+def test_pad_fills_with_zero() -> None:
+    assert pad([torch.ones(1), torch.ones(3)], 3, torch.device("cpu")).tolist() == [[1, 0, 0], [1, 1, 1]]
+
+
+def test_aggregates_are_what_the_docstrings_of_this_file_assume() -> None:
+    assert isinstance(DAPOLoss().aggregate, TokenMean)
+    assert isinstance(DAPOLoss().aggregate, Aggregate)
