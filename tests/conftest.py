@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import tests.support.typecheck  # noqa: F401  # the jaxtyping hook looks it up by its dotted name
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # a GPU must not change what a test of arithmetic sees
