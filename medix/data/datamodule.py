@@ -189,7 +189,7 @@ class ShardDataModule(lightning.LightningDataModule):
             lines = "; ".join(f"{key}: {state_dict[key]} saved, {present.get(key)} now" for key in differing)
             raise ValueError(
                 f"data: the checkpoint was written on other training data or another order ({lines}). Restore the data "
-                f"({', '.join(map(str, self.paths['train']))}) and data.seed, data.window, data.mixture, or start afresh"
+                f"({', '.join(map(str, self.paths['train']))}) and data.seed, data.window, data.mixture, or start anew"
             )
 
     # Parts -----------------------------------------------------------------------------------------------------------
@@ -229,6 +229,6 @@ class ShardDataModule(lightning.LightningDataModule):
         for manifest in self._manifests[split]:
             if manifest.modality != TEXT_ONLY and manifest.modality not in self.prompting.modalities:
                 raise ValueError(
-                    f"data.{split}: {manifest.path} holds {manifest.modality}, which is not in the modality set; known: "
+                    f"data.{split}: {manifest.path} holds {manifest.modality}, not in the modality set; known: "
                     f"{', '.join(self.prompting.modalities)}. Add it to model.modalities, or leave the manifest out"
                 )

@@ -121,7 +121,10 @@ class Prompting:
             PictureError: an image does not open.
         """
         text = processor.apply_chat_template(
-            self.messages(sample, special_tokens(processor)), tokenize=False, add_generation_prompt=True
+            self.messages(sample, special_tokens(processor)),
+            tokenize=False,
+            add_generation_prompt=True,
+            processor_kwargs={"return_tensors": "pt"},  # unused here; SmolVLM's processor warns if there are none
         )
         text = _without_opened_reasoning(text)
         tokenizer = processor.tokenizer
@@ -153,7 +156,12 @@ def special_tokens(processor: Any) -> tuple[str, ...]:
     """Tokens of the tokenizer that a question must not contain: turn ends and image placeholders."""
     names = ("image_token", "video_token", "boi_token", "eoi_token", "fake_image_token", "global_image_tag")
     placeholders = (getattr(processor, name, None) for name in names)
-    tokens = {*processor.tokenizer.all_special_tokens, *(token for token in placeholders if isinstance(token, str))}
+    added = (token.content for token in processor.tokenizer.added_tokens_decoder.values() if token.special)
+    tokens = {
+        *processor.tokenizer.all_special_tokens,
+        *added,
+        *(token for token in placeholders if isinstance(token, str)),
+    }
     return tuple(sorted((token for token in tokens if len(token) > 1), key=lambda token: (-len(token), token)))
 
 
@@ -182,7 +190,7 @@ def _template(name: str) -> jinja2.Template:
     except OSError as error:
         shipped = ", ".join(sorted(file.stem for file in Path(__file__).parent.glob("*.jinja")))
         raise ValueError(
-            f"prompting.template: {name!r} cannot be read ({error.strerror}); give {shipped}, or a path ending in .jinja"
+            f"prompting.template: {name!r} cannot be read ({error.strerror}); give {shipped}, or a .jinja path"
         ) from error
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     try:

@@ -1,0 +1,206 @@
+"""Rows of question and answer in a JSON lines file beside its images."""
+
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from medix.data.picture import PictureError, open_picture
+from medix.data.record import RecordError, image_extension
+from medix.modality import ModalitySet
+from medix.types import Sample
+
+_COLUMNS = {"id", "image", "source", "problem", "solution", "case", "aliases"}
+_TAGGED = re.compile(r"<([^<>\n]*)>(.*)", re.DOTALL)
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RowFault:
+    """What is wrong with one row."""
+
+    line: int
+    key: str
+    value: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.key}: {self.value}; {self.remedy}"
+
+
+class JsonlError(ValueError):
+    """Rows that cannot become samples."""
+
+
+class _RowError(Exception):
+    """One row's fault on its way out of a check."""
+
+    def __init__(self, key: str, value: object, remedy: str) -> None:
+        super().__init__(key)
+        self.key, self.value, self.remedy = key, f"{value!r:.120}", remedy
+
+
+class JsonlSource:
+    """Samples from the columns of the public data set: ``id``, ``image``, ``source``, ``problem``, ``solution``.
+
+    ``image`` lists paths relative to the file (or is one path, or empty for a text-only row); ``solution`` is
+    ``<TAG>``, a line break, and the reference; a text-only row has the reference alone. ``case``, ``aliases`` and any
+    further text column are optional; the latter become metadata. Every image is decoded once, so that a damaged one is
+    found here. JPEG and PNG files are stored as they are; other formats become PNG.
+
+    Args:
+        path: the file.
+        modalities: the tags that may appear; the paper's 16 if None.
+        skip_bad: leave faulty rows out, and count them in ``faults``, instead of stopping.
+    """
+
+    def __init__(self, path: str | Path, modalities: ModalitySet | None = None, skip_bad: bool = False) -> None:
+        self.path = Path(path)
+        self.modalities = modalities or ModalitySet()
+        self.skip_bad = skip_bad
+        self.faults: list[RowFault] = []
+
+    def __len__(self) -> int:
+        """Rows, faulty ones included."""
+        try:
+            with open(self.path, "rb") as stream:
+                return sum(1 for line in stream if line.strip())
+        except OSError as error:
+            raise JsonlError(f"{self.path}: cannot be opened ({error.strerror}); check the path") from error
+
+    def __iter__(self) -> Iterator[Sample]:
+        """The samples; at the end, unless ``skip_bad``, the error that lists every fault.
+
+        Raises:
+            JsonlError: some rows are faulty, or the file does not open.
+        """
+        self.faults = []
+        seen: dict[str, int] = {}
+        try:
+            stream = open(self.path, encoding="utf-8")  # noqa: SIM115  (closed by the with below)
+        except OSError as error:
+            raise JsonlError(f"{self.path}: cannot be opened ({error.strerror}); check the path") from error
+        with stream:
+            for number, line in enumerate(stream, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    sample = self._sample(_parse(line))
+                    if sample.id in seen:
+                        raise _RowError("id", sample.id, f"line {seen[sample.id]} has the same; ids must differ")
+                except _RowError as error:
+                    self.faults.append(RowFault(number, error.key, error.value, error.remedy))
+                    continue
+                seen[sample.id] = number
+                if self.skip_bad or not self.faults:
+                    yield sample
+        if self.faults and not self.skip_bad:
+            raise JsonlError(self.report())
+
+    def report(self) -> str:
+        """The faults of the last reading: the first ten and the count."""
+        lines = [f"{self.path}: {len(self.faults)} faulty rows", *(f"  {fault}" for fault in self.faults[:_SHOWN])]
+        if len(self.faults) > _SHOWN:
+            lines.append(f"  … and {len(self.faults) - _SHOWN} more")
+        if not self.skip_bad:
+            lines.append("Nothing was written. Correct the rows, or leave them out with --skip-bad")
+        return "\n".join(lines)
+
+    def _sample(self, row: Mapping[str, Any]) -> Sample:
+        images = self._images(row.get("image"))
+        modality, reference = self._solution(_text(row, "solution", "give the reference"), bool(images))
+        aliases = row.get("aliases") or []
+        if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias.strip() for alias in aliases):
+            raise _RowError("aliases", aliases, "give a list of texts")
+        return Sample(
+            id=_text(row, "id", "give every row an id of its own"),
+            question=_text(row, "problem", "give the question").strip(),
+            reference=reference,
+            modality=modality,
+            images=images,
+            source=_optional(row, "source"),
+            aliases=tuple(aliases),
+            case=_optional(row, "case"),
+            metadata={key: str(value) for key, value in row.items()
+                      if key not in _COLUMNS and isinstance(value, str | int | float)},
+        )  # fmt: skip
+
+    def _solution(self, solution: str, has_images: bool) -> tuple[str | None, str]:
+        known = f"known: {', '.join(self.modalities)}"
+        match = _TAGGED.fullmatch(solution.strip())
+        modality = None if match is None else self.modalities.parse(match[1])
+        if not has_images:
+            if modality is not None:
+                raise _RowError("solution", solution, "a tag without an image; name the image, or remove the tag")
+            return None, solution.strip()
+        if match is None:
+            raise _RowError("solution", solution, f"a row with images begins with its tag, as <CT_SCAN>; {known}")
+        if modality is None:
+            raise _RowError("solution", f"<{match[1]}>", f"unknown tag; {known}; --modalities gives another set")
+        if not match[2].strip():
+            raise _RowError("solution", solution, "there is no reference after the tag; write it on the next line")
+        return modality, match[2].strip()
+
+    def _images(self, names: object) -> tuple[bytes, ...]:
+        listed = [names] if isinstance(names, str) and names else names or []
+        if not isinstance(listed, list) or not all(isinstance(name, str) and name for name in listed):
+            raise _RowError("image", names, "give a list of paths, or an empty one for a text-only row")
+        return tuple(self._image(name) for name in listed)
+
+    def _image(self, name: str) -> bytes:
+        path = self.path.parent / name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise _RowError("image", name, f"{path} cannot be read ({error.strerror}); correct the path") from error
+        try:
+            picture = open_picture(data)
+        except PictureError as error:
+            raise _RowError("image", name, f"{error}; replace the file") from error
+        try:
+            image_extension(data)
+        except RecordError:
+            return _as_png(picture, name)
+        return data
+
+
+def _as_png(picture: Image.Image, name: str) -> bytes:
+    stream = io.BytesIO()
+    try:
+        picture.save(stream, "PNG")
+    except OSError as error:
+        raise _RowError("image", name, f"mode {picture.mode} does not fit into PNG ({error}); convert it") from error
+    return stream.getvalue()
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise _RowError("row", line.strip(), f"not JSON ({error}); write one object per line") from error
+    if not isinstance(row, dict):
+        raise _RowError("row", row, "write one object per line")
+    return row
+
+
+def _text(row: Mapping[str, Any], key: str, remedy: str) -> str:
+    value = row.get(key)
+    if isinstance(value, int) and key == "id":
+        value = str(value)
+    if not isinstance(value, str) or not value.strip():
+        raise _RowError(key, value, remedy)
+    return value
+
+
+def _optional(row: Mapping[str, Any], key: str) -> str:
+    value = row.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str | int):
+        raise _RowError(key, value, "give a text, or leave it out")
+    return str(value)
