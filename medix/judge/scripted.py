@@ -1,0 +1,55 @@
+"""The judge of tests and rehearsals: it says what it was told to say."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from medix.judge.base import Judge
+from medix.judge.verdict import ReplyRule, YesNoRule
+from medix.types import JudgeQuestion, Verdict
+
+
+class ScriptedJudge(Judge):
+    """Gives raw replies by script; they are read by the same rule as a served judge's.
+
+    Args:
+        default: reply to every answer that ``replies`` does not name; None is a judge that cannot be reached.
+        replies: raw reply per answer.
+        rule: how replies are read; YES/NO if not given.
+    """
+
+    def __init__(
+        self,
+        default: str | None = "YES",
+        replies: Mapping[str, str | None] | None = None,
+        rule: ReplyRule | None = None,
+    ) -> None:
+        self.default = default
+        self.replies = dict(replies or {})
+        self.rule = rule or YesNoRule()
+        self.asked: list[JudgeQuestion] = []
+        """Every question so far, in order."""
+
+    @property
+    def identity(self) -> str:
+        """``scripted``."""
+        return "scripted"
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        """One verdict per question, read from its scripted reply."""
+        return [self._grade(question) for question in questions]
+
+    def _grade(self, question: JudgeQuestion) -> Verdict:
+        start = time.perf_counter()
+        self.asked.append(question)
+        reply = self.replies.get(question.answer, self.default)
+        if reply is None:
+            return Verdict(None, self.identity, reason="the scripted judge cannot be reached")
+        read = self.rule.read(reply)
+        return Verdict(
+            credit=read.credit,
+            judge=self.identity,
+            reason=read.reason,
+            reply=reply,
+            explanation=read.explanation,
+            latency=time.perf_counter() - start,
+        )
