@@ -16,4 +16,4 @@ class RLOOAdvantage(Advantage):
 
     def __call__(self, totals: Float[Tensor, "prompt completion"]) -> Float[Tensor, "prompt completion"]:
         group = GroupDeviation.of(totals)
-        return group.mark_unscored(group.deviation * (group.count / (group.count - 1).clamp(min=1)))
+        return group.mark_unscored(group.deviation * group.count / (group.count - 1).clamp(min=1))

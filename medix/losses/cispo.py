@@ -25,7 +25,7 @@ class CISPOLoss(ComposedLoss):
     def __init__(
         self,
         clip_low: float = 0.2,
-        clip_high: float = 0.28,
+        clip_high: int | float = 0.28,
         aggregate: Aggregate | None = None,
         reference_kl: ReferenceKL | None = None,
         importance: ImportanceCorrection | None = None,

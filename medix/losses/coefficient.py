@@ -1,5 +1,6 @@
 """How much a KL divergence weighs."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,7 @@ class Coefficient(ABC):
         """The weight now."""
 
     @abstractmethod
-    def update(self, kl: float, sequences: int) -> None:
+    def update(self, kl: int | float, sequences: int) -> None:
         """Take note of a step.
 
         Args:
@@ -37,16 +38,16 @@ class FixedCoefficient(Coefficient):
         value: the weight, not negative.
     """
 
-    def __init__(self, value: float) -> None:
+    def __init__(self, value: int | float) -> None:
         if not value >= 0:
             raise ValueError(f"value of a KL coefficient must not be negative, got {value}; 0.01 is the published one")
-        self._value = value
+        self._value = float(value)
 
     @property
     def value(self) -> float:
         return self._value
 
-    def update(self, kl: float, sequences: int) -> None:
+    def update(self, kl: int | float, sequences: int) -> None:
         """Nothing follows from it."""
 
 
@@ -64,19 +65,21 @@ class AdaptiveCoefficient(Coefficient):
 
     ERROR_BOUND = 0.2
 
-    def __init__(self, initial: float, target: float, horizon: int) -> None:
+    def __init__(self, initial: int | float, target: int | float, horizon: int | float) -> None:
         for name, number in (("initial", initial), ("target", target), ("horizon", horizon)):
             if not number > 0:
                 raise ValueError(f"{name} of an adaptive KL coefficient must be positive, got {number}")
         self.target = target
         self.horizon = horizon
-        self._value = initial
+        self._value = float(initial)
 
     @property
     def value(self) -> float:
         return self._value
 
-    def update(self, kl: float, sequences: int) -> None:
+    def update(self, kl: int | float, sequences: int) -> None:
+        if not math.isfinite(kl):
+            raise ValueError(f"kl of the step is {kl}, which a KL coefficient cannot follow; skip steps that diverged")
         error = min(max(kl / self.target - 1, -self.ERROR_BOUND), self.ERROR_BOUND)
         factor = 1 + error * sequences / self.horizon
         if not factor > 0:

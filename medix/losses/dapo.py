@@ -26,9 +26,9 @@ class DAPOLoss(ComposedLoss):
     def __init__(
         self,
         clip_low: float = 0.2,
-        clip_high: float = 0.28,
+        clip_high: int | float = 0.28,
         aggregate: Aggregate | None = None,
-        dual_clip: float | None = 3.0,
+        dual_clip: int | float | None = 3.0,
         reference_kl: ReferenceKL | None = None,
         importance: ImportanceCorrection | None = None,
     ) -> None:

@@ -26,9 +26,9 @@ class GRPOLoss(ComposedLoss):
     def __init__(
         self,
         clip_low: float = 0.2,
-        clip_high: float = 0.2,
+        clip_high: int | float = 0.2,
         aggregate: Aggregate | None = None,
-        dual_clip: float | None = 3.0,
+        dual_clip: int | float | None = 3.0,
         reference_kl: ReferenceKL | None = None,
         importance: ImportanceCorrection | None = None,
     ) -> None:

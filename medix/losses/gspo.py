@@ -26,9 +26,9 @@ class GSPOLoss(ComposedLoss):
     def __init__(
         self,
         clip_low: float = 3e-4,
-        clip_high: float = 4e-4,
+        clip_high: int | float = 4e-4,
         aggregate: Aggregate | None = None,
-        dual_clip: float | None = 3.0,
+        dual_clip: int | float | None = 3.0,
         reference_kl: ReferenceKL | None = None,
         importance: ImportanceCorrection | None = None,
     ) -> None:
@@ -60,9 +60,9 @@ class GSPOTokenLoss(ComposedLoss):
     def __init__(
         self,
         clip_low: float = 3e-4,
-        clip_high: float = 4e-4,
+        clip_high: int | float = 4e-4,
         aggregate: Aggregate | None = None,
-        dual_clip: float | None = 3.0,
+        dual_clip: int | float | None = 3.0,
         reference_kl: ReferenceKL | None = None,
         importance: ImportanceCorrection | None = None,
     ) -> None:

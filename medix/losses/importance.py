@@ -38,7 +38,7 @@ class ImportanceCorrection(ABC):
         high: the upper bound of the weight.
     """
 
-    def __init__(self, low: float, high: float) -> None:
+    def __init__(self, low: int | float, high: int | float) -> None:
         if not 0 <= low < high < math.inf:
             raise ValueError(
                 f"low and high must satisfy 0 <= low < high, got low {low} and high {high}; the weight of a token is 1 "
@@ -70,7 +70,7 @@ class TruncatedImportance(ImportanceCorrection):
         high: the upper bound of the weight.
     """
 
-    def __init__(self, low: float = 0.0, high: float = 2.0) -> None:
+    def __init__(self, low: int | float = 0.0, high: int | float = 2.0) -> None:
         super().__init__(low, high)
 
     def bound(self, weight: Float[Tensor, "row time"]) -> Float[Tensor, "row time"]:
@@ -85,7 +85,7 @@ class MaskedImportance(ImportanceCorrection):
         high: the upper bound of the weight.
     """
 
-    def __init__(self, low: float = 0.5, high: float = 5.0) -> None:
+    def __init__(self, low: int | float = 0.5, high: int | float = 5.0) -> None:
         super().__init__(low, high)
 
     def bound(self, weight: Float[Tensor, "row time"]) -> Float[Tensor, "row time"]:

@@ -36,7 +36,7 @@ class ReferenceKL:
             )
         return ESTIMATORS[self.estimator](batch.policy_logprobs, batch.reference_logprobs)
 
-    def update(self, kl: float, sequences: int) -> None:
+    def update(self, kl: int | float, sequences: int) -> None:
         """Let the coefficient follow the divergence of a step (nats per token)."""
         self.coefficient.update(kl, sequences)
 

@@ -53,7 +53,7 @@ class RewardKL:
         """Nats per token over all rows, before the coefficient: what ``update`` takes, once reduced over ranks."""
         return masked_mean(self._estimate(policy_logprobs, reference_logprobs, completion_mask), completion_mask)
 
-    def update(self, kl: float, sequences: int) -> None:
+    def update(self, kl: int | float, sequences: int) -> None:
         """Let the coefficient follow the divergence of a step (nats per token, the same on every rank)."""
         self.coefficient.update(kl, sequences)
 

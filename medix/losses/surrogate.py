@@ -48,7 +48,7 @@ class ClippedSurrogate(Surrogate):
         dual_clip: the largest ratio that counts where the advantage is negative, above 1; None for no such bound.
     """
 
-    def __init__(self, clip_low: float, clip_high: float, dual_clip: float | None) -> None:
+    def __init__(self, clip_low: float, clip_high: int | float, dual_clip: int | float | None) -> None:
         _check_clips(clip_low, clip_high)
         if dual_clip is not None and not 1 < dual_clip < math.inf:
             raise ValueError(f"dual_clip must be a number above 1, got {dual_clip}; 3 is usual, null switches it off")
@@ -83,7 +83,7 @@ class WeightedLikelihood(Surrogate):
         clip_high: upper distance of the ratio from 1, positive.
     """
 
-    def __init__(self, clip_low: float, clip_high: float) -> None:
+    def __init__(self, clip_low: float, clip_high: int | float) -> None:
         _check_clips(clip_low, clip_high)
         self.clip_low = clip_low
         self.clip_high = clip_high
@@ -99,7 +99,7 @@ class WeightedLikelihood(Surrogate):
         )
 
 
-def _check_clips(clip_low: float, clip_high: float) -> None:
+def _check_clips(clip_low: float, clip_high: int | float) -> None:
     if not 0 < clip_low < 1:
         raise ValueError(
             f"clip_low must lie between 0 and 1, got {clip_low}; it is the distance of the lower bound 1 - clip_low "

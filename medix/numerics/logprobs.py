@@ -19,7 +19,7 @@ CHUNK_ROWS = 512
 def token_logprobs(
     logits: Float[Tensor, "*batch vocab"],
     tokens: Int[Tensor, "*batch"],
-    temperature: float = 1.0,
+    temperature: int | float = 1.0,
     banned: Sequence[int] = (),
     chunk_rows: int = CHUNK_ROWS,
 ) -> Float[Tensor, "*batch"]:
@@ -45,7 +45,7 @@ def token_logprobs(
 @torch.no_grad()
 def token_entropy(
     logits: Float[Tensor, "*batch vocab"],
-    temperature: float = 1.0,
+    temperature: int | float = 1.0,
     banned: Sequence[int] = (),
     chunk_rows: int = CHUNK_ROWS,
 ) -> Float[Tensor, "*batch"]:
@@ -73,7 +73,7 @@ class _TokenLogprobs(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, tokens: Tensor, temperature: float, banned: Tensor, chunk_rows: int
+        ctx: Any, logits: Tensor, tokens: Tensor, temperature: int | float, banned: Tensor, chunk_rows: int
     ) -> Tensor:
         chosen = torch.empty(logits.shape[0], dtype=_wide(logits.dtype), device=logits.device)
         normaliser = torch.empty_like(chosen)
@@ -99,7 +99,7 @@ class _TokenLogprobs(torch.autograd.Function):
         return gradient, None, None, None, None
 
 
-def _scores(logits: Tensor, temperature: float, banned: Tensor) -> Tensor:
+def _scores(logits: Tensor, temperature: int | float, banned: Tensor) -> Tensor:
     """A wide copy of some rows, divided by the temperature, banned ids at -inf."""
     return logits.to(_wide(logits.dtype), copy=True).div_(temperature).index_fill_(1, banned, -torch.inf)
 
@@ -112,7 +112,7 @@ def _chunks(rows: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
 
 
-def _check(vocabulary: int, temperature: float, banned: Sequence[int], chunk_rows: int) -> None:
+def _check(vocabulary: int, temperature: int | float, banned: Sequence[int], chunk_rows: int) -> None:
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}; greedy decoding has no log-probabilities")
     if chunk_rows < 1:
