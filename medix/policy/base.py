@@ -32,6 +32,10 @@ class Policy(nn.Module, ABC):
         """Image, video and vision-boundary placeholders: never sampled, and outside the softmax everywhere."""
 
     @abstractmethod
+    def fingerprint(self) -> dict[str, Any]:
+        """Plain data that must be equal for a checkpoint of the weights to be continued."""
+
+    @abstractmethod
     def logprobs(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
         """Log-probabilities of completion tokens, with gradient where it is enabled.
 

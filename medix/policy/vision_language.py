@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any, Literal
 
@@ -126,6 +127,14 @@ class VisionLanguagePolicy(Policy):
     @property
     def _vocabulary_size(self) -> int:
         return int(self.config.get_text_config().vocab_size)
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "lora": None if self.lora is None else asdict(self.lora),
+            "freeze_vision": self.freeze_vision,
+            "dtype": self.dtype,
+        }
 
     # Weights.
 

@@ -1,12 +1,16 @@
 """Prompts for tiny policies, rendered without the data package."""
 
 import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from medix.policy.vision_language import VisionLanguagePolicy
-from medix.types import Prompt, Sample
+from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
 
 ARCHITECTURES = ("qwen3_vl", "qwen2_5_vl", "gemma3", "smolvlm")
 
@@ -52,3 +56,34 @@ def mixed_prompts(policy: VisionLanguagePolicy) -> list[Prompt]:
         sample("long", "The chest X-ray shows no pleural effusion. " * 3 + "Is it normal?", picture(4, 64, 96)),
     ]
     return [render(policy, each, index) for index, each in enumerate(samples)]
+
+
+def loaded(folder: Path, **arguments: Any) -> VisionLanguagePolicy:
+    """A policy with its weights."""
+    policy = VisionLanguagePolicy(str(folder), **arguments)
+    policy.load()
+    return policy
+
+
+def written(policy: VisionLanguagePolicy, prompt: Prompt, lengths: Sequence[int], seed: int = 0) -> RolloutGroup:
+    """A group with random completions of the given lengths, without banned tokens."""
+    generator = torch.Generator().manual_seed(seed)
+    free = [token for token in range(len(policy.processor.tokenizer)) if token not in policy.banned_token_ids]
+    completions = []
+    for length in lengths:
+        picked = torch.randint(0, len(free), (length,), generator=generator).tolist()
+        completions.append(Completion("", tuple(free[place] for place in picked), (0.0,) * length, FinishReason.LENGTH))
+    return RolloutGroup(prompt, tuple(completions), 0)
+
+
+def hugging_face_inputs(policy: VisionLanguagePolicy, prompt: Prompt) -> dict[str, torch.Tensor]:
+    """What the processor gives for a prompt, for the model's own forward and generate."""
+    ids = torch.tensor([prompt.token_ids])
+    types = (ids == policy.image_token_id).int()
+    name = {"gemma3": "token_type_ids", "smolvlm": None}.get(policy.config.model_type, "mm_token_type_ids")
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        **prompt.inputs,
+        **({} if name is None else {name: types}),
+    }

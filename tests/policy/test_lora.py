@@ -1,0 +1,55 @@
+"""Adapters."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from medix.policy.lora import LoRA
+from medix.policy.vision_language import VisionLanguagePolicy
+from tests.support.tiny import ARCHITECTURES, loaded, mixed_prompts, written
+
+
+def _trainable(policy: VisionLanguagePolicy) -> list[str]:
+    return [name for name, parameter in policy.named_parameters() if parameter.requires_grad]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_only_adapters_are_trained_and_none_in_a_frozen_vision_tower(tiny: dict[str, Path], architecture: str) -> None:
+    everywhere = _trainable(loaded(tiny[architecture], lora=LoRA(rank=2)))
+    in_text = _trainable(loaded(tiny[architecture], lora=LoRA(rank=2), freeze_vision=True))
+    assert all("lora_" in name for name in everywhere)
+    assert set(in_text) < set(everywhere)
+    assert all("language_model" in name or "text_model" in name for name in in_text)
+
+
+def test_a_fresh_adapter_changes_nothing(tiny: dict[str, Path]) -> None:
+    plain, adapted = loaded(tiny["qwen3_vl"]), loaded(tiny["qwen3_vl"], lora=LoRA(rank=2))
+    group = written(plain, mixed_prompts(plain)[1], (4,))
+    torch.testing.assert_close(plain.logprobs([group]), adapted.logprobs([group]), rtol=0, atol=1e-6)
+
+
+def test_the_first_weights_follow_the_seed_and_not_the_global_generator(tiny: dict[str, Path]) -> None:
+    def weights(seed: int, disturb: int) -> torch.Tensor:
+        torch.manual_seed(disturb)
+        policy = loaded(tiny["qwen3_vl"], lora=LoRA(rank=2, seed=seed))
+        return next(p for n, p in policy.named_parameters() if "lora_A" in n).detach()
+
+    assert torch.equal(weights(1, 5), weights(1, 6))
+    assert not torch.equal(weights(1, 5), weights(2, 5))
+
+
+def test_named_layers_alone_are_adapted(tiny: dict[str, Path]) -> None:
+    names = _trainable(loaded(tiny["qwen3_vl"], lora=LoRA(rank=2, target_modules=["q_proj", "v_proj"])))
+    assert {name.split(".lora_")[0].rsplit(".", 1)[1] for name in names} == {"q_proj", "v_proj"}
+
+
+def test_layers_that_do_not_exist_are_named_with_a_remedy(tiny: dict[str, Path]) -> None:
+    with pytest.raises(ValueError, match=r"lora\.target_modules: \['nothing'\](.|\n)*all-linear"):
+        loaded(tiny["qwen3_vl"], lora=LoRA(target_modules=["nothing"]))
+
+
+@pytest.mark.parametrize(("arguments", "key"), [({"rank": 0}, "rank"), ({"dropout": 1.0}, "dropout")])
+def test_impossible_adapters_are_refused(arguments: dict[str, float], key: str) -> None:
+    with pytest.raises(ValueError, match=rf"lora\.{key}"):
+        LoRA(**arguments)  # type: ignore[arg-type]

@@ -1,0 +1,40 @@
+"""The contract of rollout engines."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from medix.policy.base import Policy
+from medix.rollout.engine import OnCompletion, RolloutEngine, Sampling
+from medix.types import Prompt, RolloutGroup
+from tests.support.policies import BigramPolicy
+
+
+class _Silent(RolloutEngine):
+    def bind(self, policy: Policy) -> None:
+        pass
+
+    def rollout(
+        self, prompts: Sequence[Prompt], on_completion: OnCompletion | None = None, sampling: Sampling | None = None
+    ) -> list[RolloutGroup]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("completions_per_prompt", 0), ("max_completion_tokens", 0), ("temperature", -0.1), ("top_p", 0.0),
+        ("top_p", 1.1), ("top_k", -1),
+    ],
+)  # fmt: skip
+def test_impossible_settings_are_refused_by_name_and_value(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"sampling\.{name}: {value}"):
+        Sampling(**{name: value})  # type: ignore[arg-type]
+
+
+def test_the_number_of_publishes_is_in_the_state() -> None:
+    engine, resumed = _Silent(Sampling()), _Silent(Sampling())
+    for _ in range(3):
+        engine.publish(BigramPolicy())
+    resumed.load_state_dict(engine.state_dict())
+    assert resumed.policy_version == 3

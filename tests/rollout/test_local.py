@@ -1,0 +1,294 @@
+"""Sampling from the policy's own weights, on tiny models of four families."""
+
+import math
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.policy.lora import LoRA
+from medix.policy.vision_language import VisionLanguagePolicy
+from medix.rollout.engine import Sampling
+from medix.rollout.local import LocalEngine, _filtered, _pick
+from medix.types import Completion, FinishReason, Prompt
+from tests.support.policies import BigramPolicy
+from tests.support.tiny import (
+    ARCHITECTURES,
+    hugging_face_inputs,
+    loaded,
+    mixed_prompts,
+    picture,
+    render,
+    sample,
+)
+
+DRAWN = Sampling(completions_per_prompt=3, max_completion_tokens=24, temperature=0.8, seed=5)
+
+
+@pytest.fixture(scope="module")
+def policies(tiny: dict[str, Path]) -> dict[str, VisionLanguagePolicy]:
+    return {name: loaded(folder) for name, folder in tiny.items()}
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def policy(request: pytest.FixtureRequest, policies: dict[str, VisionLanguagePolicy]) -> VisionLanguagePolicy:
+    return policies[request.param]
+
+
+@pytest.fixture
+def qwen(policies: dict[str, VisionLanguagePolicy]) -> VisionLanguagePolicy:
+    return policies["qwen3_vl"]
+
+
+def engine(policy: VisionLanguagePolicy, sampling: Sampling = DRAWN, rows: int = 64) -> LocalEngine:
+    made = LocalEngine(sampling, rows)
+    made.bind(policy)
+    return made
+
+
+def _tokens(groups: list) -> list[list[tuple[int, ...]]]:
+    return [[completion.token_ids for completion in group.completions] for group in groups]
+
+
+def test_greedy_tokens_equal_those_of_hugging_face(policy: VisionLanguagePolicy) -> None:
+    """Text only, one image, two images and a long prompt, in one padded batch; generate takes them one at a time."""
+    prompts = mixed_prompts(policy)
+    greedy = Sampling(completions_per_prompt=1, max_completion_tokens=16, temperature=0)
+    groups = engine(policy, greedy).rollout(prompts)
+    model = policy.hugging_face.eval()
+    for prompt, group in zip(prompts, groups, strict=True):
+        expected = model.generate(
+            **hugging_face_inputs(policy, prompt),
+            max_new_tokens=16,
+            do_sample=False,
+            suppress_tokens=list(policy.banned_token_ids),
+        )
+        assert list(group.completions[0].token_ids) == expected[0, len(prompt.token_ids) :].tolist()
+    model.train()
+
+
+def test_returned_logprobs_equal_those_that_training_computes(policy: VisionLanguagePolicy) -> None:
+    groups = engine(policy, replace(DRAWN, top_p=0.9, top_k=200)).rollout(mixed_prompts(policy))
+    with torch.no_grad():
+        rows = policy.logprobs(groups, DRAWN.temperature)
+    completions = [completion for group in groups for completion in group.completions]
+    for row, completion in zip(rows, completions, strict=True):
+        torch.testing.assert_close(
+            row[: len(completion.logprobs)], torch.tensor(completion.logprobs), rtol=0, atol=1e-4
+        )
+
+
+def test_tokens_of_a_group_do_not_depend_on_its_neighbours(policy: VisionLanguagePolicy) -> None:
+    prompts = mixed_prompts(policy)
+    together = _tokens(engine(policy).rollout(prompts))
+    alone = [_tokens(engine(policy).rollout([prompt]))[0] for prompt in prompts]
+    backwards = _tokens(engine(policy, rows=6).rollout(prompts[::-1]))[::-1]
+    assert together == alone == backwards
+
+
+def test_groups_come_back_in_the_order_of_the_prompts(qwen: VisionLanguagePolicy) -> None:
+    prompts = mixed_prompts(qwen)[::-1]
+    made = engine(qwen, rows=1)
+    made.publish(qwen)
+    groups = made.rollout(prompts)
+    assert [group.prompt for group in groups] == prompts
+    assert [len(group.completions) for group in groups] == [3] * 4
+    assert {group.policy_version for group in groups} == {1}
+
+
+def test_seed_and_index_decide_the_tokens(qwen: VisionLanguagePolicy) -> None:
+    prompt = mixed_prompts(qwen)[1]
+    first = _tokens(engine(qwen).rollout([prompt]))
+    torch.rand(7)
+    assert _tokens(engine(qwen).rollout([prompt])) == first
+    assert _tokens(engine(qwen, replace(DRAWN, seed=6)).rollout([prompt])) != first
+    assert _tokens(engine(qwen).rollout([replace(prompt, index=99)])) != first
+
+
+def test_outside_a_stream_the_id_of_the_sample_decides(qwen: VisionLanguagePolicy) -> None:
+    prompts = [render(qwen, sample(name, "Is it normal?")) for name in ("a", "b", "a")]
+    first, other, again = _tokens(engine(qwen).rollout(prompts))
+    assert first == again != other
+
+
+def test_completions_of_a_group_differ(qwen: VisionLanguagePolicy) -> None:
+    (group,) = engine(qwen, replace(DRAWN, temperature=1.0)).rollout(mixed_prompts(qwen)[:1])
+    assert len({completion.token_ids for completion in group.completions}) == 3
+
+
+def test_placeholders_are_never_sampled(qwen: VisionLanguagePolicy) -> None:
+    """At this temperature every token is about equally likely: 5 of 412 are banned, 600 draws would show some."""
+    hot = Sampling(completions_per_prompt=20, max_completion_tokens=30, temperature=1000.0)
+    (group,) = engine(qwen, hot).rollout(mixed_prompts(qwen)[1:2])
+    written = {token for completion in group.completions for token in completion.token_ids}
+    assert len(written) > 200
+    assert not written & set(qwen.banned_token_ids)
+
+
+def test_a_completion_ends_at_the_end_token_or_is_marked_as_cut(qwen: VisionLanguagePolicy) -> None:
+    hot = Sampling(completions_per_prompt=40, max_completion_tokens=120, temperature=1000.0)
+    told: list[Completion] = []
+    (group,) = engine(qwen, hot).rollout(
+        mixed_prompts(qwen)[:1], on_completion=lambda _, completion: told.append(completion)
+    )
+    (end,) = qwen.eos_token_ids
+    reasons = Counter(completion.finish_reason for completion in group.completions)
+    assert reasons[FinishReason.STOP] > 3
+    assert reasons[FinishReason.LENGTH] > 3
+    for completion in group.completions:
+        assert end not in completion.token_ids[:-1]
+        assert (completion.token_ids[-1] == end) == (completion.finish_reason is FinishReason.STOP)
+        assert completion.is_truncated == (completion.finish_reason is FinishReason.LENGTH)
+        assert completion.is_truncated <= (len(completion.token_ids) == 120)
+        assert "<|im_end|>" not in completion.text
+    # Told of each once, as it ended: the shorter ones first.
+    assert sorted(map(id, told)) == sorted(map(id, group.completions))
+    lengths = [len(completion.token_ids) for completion in told]
+    assert lengths == sorted(lengths)
+
+
+def test_rows_that_ended_leave_the_batch_without_changing_the_others(qwen: VisionLanguagePolicy) -> None:
+    """Log-probabilities are right to the last token, although the batch shrank on the way."""
+    hot = Sampling(completions_per_prompt=30, max_completion_tokens=150, temperature=1000.0, seed=2)
+    groups = engine(qwen, hot).rollout(mixed_prompts(qwen)[:2])
+    cold = replace(hot, temperature=1000.0)
+    with torch.no_grad():
+        rows = qwen.logprobs(groups, cold.temperature)
+    completions = [completion for group in groups for completion in group.completions]
+    assert sum(not completion.is_truncated for completion in completions) > 10
+    for row, completion in zip(rows, completions, strict=True):
+        assert math.isclose(float(row.sum()), sum(completion.logprobs), abs_tol=1e-3)
+
+
+def test_sampling_leaves_modes_gradients_and_the_global_generator_alone(tiny: dict[str, Path]) -> None:
+    policy = loaded(tiny["qwen3_vl"], lora=LoRA(rank=2, dropout=0.5), gradient_checkpointing=True)
+    policy.hugging_face.get_decoder().layers[0].eval()
+    modes = [part.training for part in policy.modules()]
+    state = torch.get_rng_state()
+    made = engine(policy)
+    first = made.rollout(mixed_prompts(policy)[:2])
+    assert [part.training for part in policy.modules()] == modes
+    assert torch.equal(torch.get_rng_state(), state)
+    assert _tokens(made.rollout(mixed_prompts(policy)[:2])) == _tokens(first)
+    policy.logprobs(first).sum().backward()  # nothing of the rollout may be an inference tensor
+    assert any(parameter.grad is not None for parameter in policy.parameters())
+
+
+def test_a_prompt_that_leaves_no_room_is_refused_before_anything_is_sampled(qwen: VisionLanguagePolicy) -> None:
+    told: list[Completion] = []
+    long = render(qwen, sample("too-long", "yes " * 2100))
+    with pytest.raises(
+        ValueError, match=r"sampling\.max_completion_tokens: 24 after the \d+ prompt tokens of .*too-long"
+    ):
+        engine(qwen).rollout([*mixed_prompts(qwen), long], on_completion=lambda _, c: told.append(c))
+    assert not told
+
+
+def test_no_prompts_give_no_groups(qwen: VisionLanguagePolicy) -> None:
+    assert engine(qwen).rollout([]) == []
+
+
+def test_an_engine_without_a_policy_and_one_with_another_kind_say_so() -> None:
+    with pytest.raises(RuntimeError, match="bind"):
+        LocalEngine(DRAWN).rollout([])
+    with pytest.raises(TypeError, match="got BigramPolicy"):
+        LocalEngine(DRAWN).bind(BigramPolicy())
+    with pytest.raises(ValueError, match=r"rows_per_batch: 0"):
+        LocalEngine(DRAWN, rows_per_batch=0)
+
+
+def test_a_wide_image_and_a_high_one_share_a_batch(policy: VisionLanguagePolicy) -> None:
+    prompts = [render(policy, sample(str(w), "What?", picture(w, w, h)), w) for w, h in ((96, 64), (64, 128))]
+    together = _tokens(engine(policy).rollout(prompts))
+    assert together == [_tokens(engine(policy).rollout([prompt]))[0] for prompt in prompts]
+
+
+# Picking one token.
+
+
+def _logits(*shares: float) -> torch.Tensor:
+    return torch.tensor([shares]).log()
+
+
+@pytest.mark.parametrize(("draw", "token"), [(0.0, 0), (0.49, 0), (0.51, 1), (0.69, 1), (0.71, 3), (0.999999, 3)])
+def test_a_token_is_the_first_whose_cumulative_share_passes_the_draw(draw: float, token: int) -> None:
+    """Shares 0.5, 0.2, 0, 0.3: bounds 0.5, 0.7, 0.7, 1; the third token is never picked."""
+    tokens, logprobs = _pick(_logits(0.5, 0.2, 0.0, 0.3), torch.tensor([draw], dtype=torch.float64), Sampling(), ())
+    assert tokens.tolist() == [token]
+    assert logprobs.exp().item() == pytest.approx((0.5, 0.2, 0.0, 0.3)[token])
+
+
+def test_banned_tokens_leave_the_softmax() -> None:
+    """Shares 0.5, 0.3, 0.2 without the first: 0.6 and 0.4."""
+    tokens, logprobs = _pick(_logits(0.5, 0.3, 0.2), torch.tensor([0.5], dtype=torch.float64), Sampling(), (0,))
+    assert tokens.tolist() == [1]
+    assert logprobs.exp().item() == pytest.approx(0.6)
+
+
+def test_the_temperature_flattens_the_shares() -> None:
+    """Shares 0.8 and 0.2 at temperature 2: square roots 0.894 and 0.447, so 2/3 and 1/3."""
+    hot = Sampling(temperature=2.0)
+    tokens, logprobs = _pick(_logits(0.8, 0.2), torch.tensor([0.7], dtype=torch.float64), hot, ())
+    assert tokens.tolist() == [1]
+    assert logprobs.exp().item() == pytest.approx(1 / 3)
+
+
+def test_top_k_keeps_the_most_likely_and_top_p_the_nucleus() -> None:
+    """Shares 0.5, 0.1, 0.3, 0.1. top_k 2 leaves 0.5 and 0.3. Of these the first has 0.625: top_p 0.6 keeps it alone."""
+    logprobs = _logits(0.5, 0.1, 0.3, 0.1)
+
+    def left(**settings: float) -> list[int]:
+        kept = _filtered(logprobs, Sampling(**settings))  # type: ignore[arg-type]
+        return torch.isfinite(kept[0]).nonzero().flatten().tolist()
+
+    assert left(top_k=2) == [0, 2]
+    assert left(top_p=0.75) == [0, 2]
+    assert left(top_p=0.85) == [0, 1, 2]
+    assert left(top_k=2, top_p=0.6) == [0]
+    assert left(top_p=0.01) == [0]
+    assert left() == [0, 1, 2, 3]
+
+
+def test_the_reported_logprob_is_that_of_the_whole_distribution() -> None:
+    narrow = Sampling(top_k=1)
+    _, logprobs = _pick(_logits(0.5, 0.1, 0.4), torch.tensor([0.9], dtype=torch.float64), narrow, ())
+    assert logprobs.exp().item() == pytest.approx(0.5)
+
+
+@given(
+    scores=st.lists(st.floats(-8, 8), min_size=2, max_size=12),
+    draw=st.floats(0, 1, exclude_max=True),
+    top_p=st.floats(0.05, 1),
+    top_k=st.integers(0, 12),
+)
+def test_a_picked_token_is_never_one_that_was_filtered(
+    scores: list[float], draw: float, top_p: float, top_k: int
+) -> None:
+    sampling = Sampling(top_p=top_p, top_k=top_k)
+    logits = torch.tensor([scores])
+    tokens, logprobs = _pick(logits, torch.tensor([draw], dtype=torch.float64), sampling, (0,))
+    logits[:, 0] = -torch.inf
+    kept = _filtered(logits.log_softmax(dim=-1), sampling)
+    assert torch.isfinite(kept[0, tokens[0]])
+    assert logprobs[0] == logits.log_softmax(dim=-1)[0, tokens[0]]
+
+
+def test_shares_come_out_as_often_as_they_should() -> None:
+    """Ten thousand draws of 0.5, 0.2, 0.3: three standard deviations are 0.015."""
+    draws = torch.rand(10_000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    tokens, _ = _pick(_logits(0.5, 0.2, 0.3).expand(10_000, 3).clone(), draws, Sampling(), ())
+    shares = tokens.bincount(minlength=3) / 10_000
+    torch.testing.assert_close(shares, torch.tensor([0.5, 0.2, 0.3]), rtol=0, atol=0.015)
+
+
+def test_prompts_are_told_with_their_completions(qwen: VisionLanguagePolicy) -> None:
+    told: list[tuple[Prompt, Completion]] = []
+    prompts = mixed_prompts(qwen)[:2]
+    groups = engine(qwen).rollout(prompts, on_completion=lambda prompt, completion: told.append((prompt, completion)))
+    for group in groups:
+        of_group = [completion for prompt, completion in told if prompt is group.prompt]
+        assert sorted(map(id, of_group)) == sorted(map(id, group.completions))
