@@ -5,6 +5,7 @@ from medix.callbacks.log_rewards import LogRewards
 from medix.callbacks.record_completions import RecordCompletions
 from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
 from medix.callbacks.watch_signal import WatchSignal
+from medix.callbacks.write_report import WriteReport
 
 __all__ = [
     "JudgeValidation",
@@ -13,5 +14,6 @@ __all__ = [
     "SaveCheckpoint",
     "UnscoredError",
     "WatchSignal",
+    "WriteReport",
     "latest",
 ]

@@ -73,25 +73,30 @@ class WatchSignal(Callback):
         """What to say of each condition; empty where it does not hold."""
         without, tokens, duplicates = (metrics[f"signal/{name}"] for name in ("without", "tokens", "duplicates"))
         start = sum(self._first_lengths) / len(self._first_lengths)
-        constant = highest - lowest <= 1e-9
-        return {
-            "constant": f"every total is {highest:g}: the reward says nothing any more; look at the recorded completions "
-            "and at what the judge is shown"
-            if constant
-            else "",
-            "without": f"{without:.0%} of the groups have no spread in their totals (limit {self.max_without_signal:.0%}): "
-            "raise the temperature or completions_per_prompt, or use easier or harder data"
-            if without > self.max_without_signal and not constant
-            else "",
-            "short": f"completions shrank to {tokens:.1f} tokens from {start:.1f}: the policy may be writing symbols that "
-            "please a reward; look at the recorded completions"
-            if tokens < self.shrink * start
-            else "",
-            "duplicates": f"{duplicates:.0%} of the completions repeat another of their group word for word "
-            f"(limit {self.max_duplicates:.0%}): raise the temperature, or add a KL term"
-            if duplicates > self.max_duplicates
-            else "",
+        constant = math.isfinite(lowest) and highest - lowest <= 1e-9
+        checks = {
+            "constant": (
+                constant,
+                f"every total is {highest:g}: the reward says nothing any more; look at the recorded completions and "
+                "at what the judge is shown",
+            ),
+            "without": (
+                without > self.max_without_signal and not constant,
+                f"{without:.0%} of the groups have no spread in their totals (limit {self.max_without_signal:.0%}): "
+                "raise the temperature or completions_per_prompt, or use easier or harder data",
+            ),
+            "short": (
+                tokens < self.shrink * start,
+                f"completions shrank to {tokens:.1f} tokens from {start:.1f}: the policy may be writing symbols that "
+                "please a reward; look at the recorded completions",
+            ),
+            "duplicates": (
+                duplicates > self.max_duplicates,
+                f"{duplicates:.0%} of the completions repeat another of their group word for word (limit "
+                f"{self.max_duplicates:.0%}): raise the temperature, or add a KL term",
+            ),
         }
+        return {name: message if holds else "" for name, (holds, message) in checks.items()}
 
     def _count(self, trainer: Trainer, step: int, name: str, message: str) -> None:
         self._streaks[name] = self._streaks.get(name, 0) + 1 if message else 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as lightning
-import numpy
+import numpy as np
 import torch
 from lightning.pytorch import Trainer
 from PIL import Image
@@ -149,7 +149,7 @@ class FakeModule(lightning.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> None:
         self.finished_step = None
         self._batches += 1
-        draw = torch.rand(()).item() + numpy.random.rand() + random.random()
+        draw = torch.rand(()).item() + np.random.rand() + random.random()
         with torch.no_grad():
             self.weight += draw
         if self.fails_at_step == self.step + 1:
@@ -181,7 +181,7 @@ class FakeModule(lightning.LightningModule):
 
     def validation_step(self, batch: list[Sample], batch_idx: int) -> dict[str, Any]:
         assert not self.training
-        torch.rand(3), numpy.random.rand(), random.random()
+        torch.rand(3), np.random.rand(), random.random()
         if batch_idx == 0:
             self.validated_at.append(self.step)
         return {"groups": [make_group(sample, [self.complete(sample)]) for sample in batch]}

@@ -1,0 +1,104 @@
+"""What a reader of a report must know of the run that made it."""
+
+import os
+import platform
+from importlib import metadata
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+
+from medix import __version__
+from medix.callbacks.watched import watched
+
+_PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "peft", "vllm")
+
+
+def versions() -> dict[str, str]:
+    """Versions of the programs that took part, those that are installed."""
+    found = {"medix": __version__, "Python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str, str]:
+    """Policy, algorithm, sizes, sampling, judge, seeds, data and device, by label.
+
+    Parts that another module does not have are left out. A data module may add facts of its own, such as the names of
+    its manifests, by a method ``facts() -> dict[str, str]``.
+
+    Args:
+        trainer: the trainer.
+        module: the module.
+        judge: identity of the judge of the validation.
+    """
+    part = _Parts(module)
+    sampling, evaluation = part("engine.sampling"), part("evaluation")
+    facts = {
+        "Policy": _policy(module),
+        "Trained parameters": _parameters(module),
+        "Loss": _name(part("loss")),
+        "Advantage": _name(part("advantage")),
+        "Steps": str(watched(module).max_steps),
+        "Prompts per step": str(part("prompts_per_step") or ""),
+        "Prompts per update": str(part("update.prompts_per_update") or ""),
+        "Training sampling": _sampling(sampling),
+        "Validation sampling": _sampling(evaluation),
+        "Judge of the validation": judge,
+        "Judge of the rewards": watched(module).judge.identity if watched(module).judge is not None else "",  # type: ignore[union-attr]
+        "Seed": ", ".join(
+            text
+            for text in (
+                f"run {os.environ['PL_GLOBAL_SEED']}" if "PL_GLOBAL_SEED" in os.environ else "",
+                f"sampling {sampling.seed}" if sampling is not None else "",
+            )
+            if text
+        ),
+        "Device": f"{trainer.world_size} x {module.device.type}, {trainer.precision}",
+    }
+    datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
+    if hasattr(datamodule, "facts"):
+        facts |= datamodule.facts()
+    return {label: value for label, value in facts.items() if value}
+
+
+class _Parts:
+    """Dotted attributes of an object, None where one is missing."""
+
+    def __init__(self, whole: Any) -> None:
+        self.whole = whole
+
+    def __call__(self, path: str) -> Any:
+        value = self.whole
+        for name in path.split("."):
+            value = getattr(value, name, None)
+        return value
+
+
+def _policy(module: LightningModule) -> str:
+    fingerprint: Any = getattr(getattr(module, "policy", None), "fingerprint", None)
+    if not callable(fingerprint):
+        return _name(getattr(module, "policy", None))
+    found = fingerprint()
+    return ", ".join(f"{key} {value}" for key, value in found.items()) if isinstance(found, dict) else str(found)
+
+
+def _parameters(module: LightningModule) -> str:
+    trained = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+    return f"{trained:,} of {sum(parameter.numel() for parameter in module.parameters()):,}"
+
+
+def _name(part: Any) -> str:
+    return "" if part is None else type(part).__name__
+
+
+def _sampling(sampling: Any) -> str:
+    if sampling is None:
+        return ""
+    return (
+        f"{sampling.completions_per_prompt} per prompt, up to {sampling.max_completion_tokens} tokens, "
+        f"temperature {sampling.temperature:g}, top_p {sampling.top_p:g}"
+    )

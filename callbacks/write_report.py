@@ -1,0 +1,273 @@
+"""The report of a run: Markdown, JSON and a page to look at."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.console import Console
+
+from medix.callbacks.gather import gather
+from medix.callbacks.log_rewards import step_metrics
+from medix.callbacks.run_facts import run_facts, versions
+from medix.callbacks.watched import watched
+from medix.evaluation.statistics import paired_difference
+from medix.evaluation.validation import Validation
+from medix.modality import TEXT_ONLY
+from medix.reporting.record import CompletionRecord, write_atomically
+from medix.reporting.render import USE, Example, Report, plain
+from medix.reporting.table import before_after_table
+from medix.reporting.tally import Tally, signal_tally
+from medix.reporting.thumbnail import thumbnail
+from medix.types import RolloutGroup
+
+_MEASURES = ("reward", "accuracy", "modality_accuracy")
+
+
+class WriteReport(Callback):
+    """Writes ``report.md``, ``report.json`` and ``report.html`` at every validation and at the end.
+
+    The history of the run is in its state, so that a resumed run continues its curves and keeps its first validation
+    to compare with. Under ``trainer.validate`` and ``trainer.test`` the report is left alone and the numbers go to
+    ``validation.json`` or ``test.json``.
+
+    Args:
+        title: the first line of the report.
+        folder: where; ``trainer.default_root_dir`` if None.
+        every_n_steps: also write between validations, every so many steps; None writes at validations only.
+        samples: held-out samples to show, spread over modalities and chosen by a hash of their id; 0 shows none.
+        images: show their images. A report that leaves the room should not hold patients' images.
+        table: print the table of before and after when training ends.
+    """
+
+    def __init__(
+        self,
+        title: str = "Training report",
+        folder: str | None = None,
+        every_n_steps: int | None = None,
+        samples: int = 60,
+        images: bool = True,
+        table: bool = True,
+    ) -> None:
+        if every_n_steps is not None and every_n_steps < 1:
+            raise ValueError(f"WriteReport.every_n_steps: {every_n_steps} must be at least 1, or null")
+        if samples < 0:
+            raise ValueError(f"WriteReport.samples: {samples} must not be negative")
+        self.title = title
+        self.folder = folder
+        self.every_n_steps = every_n_steps
+        self.samples = samples
+        self.images = images
+        self.table = table
+        self._steps: list[dict[str, float]] = []
+        self._validations: list[dict[str, Any]] = []
+        self._first_scores: dict[tuple[str, int], tuple[float | None, ...]] = {}
+        self._first_examples: dict[str, CompletionRecord] = {}
+        self._last_examples: dict[str, CompletionRecord] = {}
+        self._gain: dict[str, Any] = {}
+        self._candidates: dict[str, dict[str, list[str]]] = {}
+        self._thumbnails: dict[str, list[str]] = {}
+
+    # What is heard during the run ------------------------------------------------------------------------------------
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Take down the step that ended, if one did."""
+        module = watched(pl_module)
+        if module.finished_step is None:
+            return
+        self._take_down_step(pl_module)
+        if self.every_n_steps is not None and module.step % self.every_n_steps == 0:
+            self._write(trainer, pl_module, finished=False)
+
+    def on_judged_groups(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        groups: Sequence[RolloutGroup],
+        records: Sequence[CompletionRecord],
+    ) -> None:
+        """Make thumbnails of samples that may be shown, on the rank that holds their images."""
+        if not self.samples or not self.images:
+            return
+        for group in groups:
+            sample = group.prompt.sample
+            kept = self._candidates.setdefault(sample.modality or TEXT_ONLY, {})
+            if sample.id not in kept and (
+                len(kept) < self.samples or _hash(sample.id) < max(_hash(identity) for identity in kept)
+            ):
+                kept[sample.id] = [thumbnail(image) for image in sample.images]
+                if len(kept) > self.samples:
+                    del kept[max(kept, key=_hash)]
+
+    def on_judged(self, trainer: Trainer, pl_module: LightningModule, validation: Validation) -> None:
+        """Take down a validation; compare it with the first."""
+        chosen = choose(validation.records, self.samples)
+        held = {name: entry for kept in self._candidates.values() for name, entry in kept.items() if name in chosen}
+        self._candidates = {}
+        self._thumbnails = {name: entry for part in gather(held) for name, entry in part.items()}
+        if trainer.state.fn != "fit":
+            self._write_numbers(trainer, validation)
+            return
+        scores = {record.key: _measures(record) for record in validation.records}
+        examples = {record.id: record for record in reversed(validation.records) if record.id in chosen}
+        if not self._validations:
+            self._first_scores, self._first_examples = scores, examples
+        else:
+            clusters = {record.key: record.cluster for record in validation.records}
+            self._gain = _gain(self._first_scores, scores, clusters)
+        self._last_examples = examples
+        self._validations = [v for v in self._validations if v["step"] != validation.step] + [validation.to_dict()]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the report, with the step that the validation followed."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._take_down_step(pl_module)
+            self._write(trainer, pl_module, finished=False)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the report of the whole run."""
+        self._write(trainer, pl_module, finished=watched(pl_module).step >= watched(pl_module).max_steps)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print before and after, once no progress display is in the way."""
+        if self.table and trainer.is_global_zero and self._validations:
+            console = Console()
+            console.print(before_after_table(self._validations[0], self._validations[-1], self._gain).rich())
+            console.print(f"Report: {self._folder(trainer) / 'report.html'}", soft_wrap=True, highlight=False)
+
+    # What is written -------------------------------------------------------------------------------------------------
+
+    def report(self, trainer: Trainer, module: LightningModule, *, finished: bool) -> Report:
+        """What the run amounts to so far."""
+        last = self._validations[-1] if self._validations else None
+        return Report(
+            title=self.title,
+            facts=run_facts(trainer, module, last["judge"] if last else ""),
+            versions=versions(),
+            step=watched(module).step,
+            max_steps=watched(module).max_steps,
+            finished=finished,
+            before=self._validations[0] if self._validations else None,
+            after=last,
+            gain=self._gain,
+            validations=[{k: v for k, v in entry.items() if k not in _SLICES} for entry in self._validations],
+            steps=self._steps,
+            examples=self._examples(),
+            spec=_spec(trainer),
+        )
+
+    def _write(self, trainer: Trainer, module: LightningModule, *, finished: bool) -> None:
+        if trainer.is_global_zero:
+            self.report(trainer, module, finished=finished).write(self._folder(trainer))
+
+    def _write_numbers(self, trainer: Trainer, validation: Validation) -> None:
+        if trainer.is_global_zero:
+            name = "validation" if trainer.state.fn == "validate" else "test"
+            data = plain({"use": USE} | validation.to_dict())
+            text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+            write_atomically(self._folder(trainer) / f"{name}.json", text)
+
+    def _examples(self) -> list[Example]:
+        several = len(self._validations) > 1
+        return [
+            Example(
+                after=record,
+                before=self._first_examples.get(name) if several else None,
+                thumbnails=self._thumbnails.get(name, []),
+            )
+            for name, record in sorted(self._last_examples.items(), key=lambda item: _hash(item[0]))
+        ]
+
+    def _take_down_step(self, module: LightningModule) -> None:
+        finished = watched(module).finished_step
+        if finished is None or (self._steps and self._steps[-1]["step"] >= finished.step):
+            return
+        signal = Tally.merged(Tally(part) for part in gather(signal_tally(finished.scored).entries)).means()
+        numbers = {"step": float(finished.step)} | step_metrics(finished) | signal
+        self._steps.append({name: value for name, value in numbers.items() if not math.isnan(value)})
+
+    def _folder(self, trainer: Trainer) -> Path:
+        return Path(self.folder if self.folder is not None else trainer.default_root_dir)
+
+    # What a checkpoint holds -----------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Curves, validations, and the first completions; images are looked up again at the next validation."""
+        return {
+            "steps": self._steps,
+            "validations": self._validations,
+            "gain": self._gain,
+            "first_scores": [[*key, *values] for key, values in self._first_scores.items()],
+            "first_examples": [record.to_dict() for record in self._first_examples.values()],
+            "last_examples": [record.to_dict() for record in self._last_examples.values()],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of ``state_dict``."""
+        self._steps = list(state_dict["steps"])
+        self._validations = list(state_dict["validations"])
+        self._gain = dict(state_dict["gain"])
+        self._first_scores = {(row[0], row[1]): tuple(row[2:]) for row in state_dict["first_scores"]}
+        for name in ("first_examples", "last_examples"):
+            records = [CompletionRecord.from_dict(entry) for entry in state_dict[name]]
+            setattr(self, f"_{name}", {record.id: record for record in records})
+
+
+_SLICES = ("modalities", "sources", "intervals")
+
+
+def choose(records: Sequence[CompletionRecord], count: int) -> set[str]:
+    """Ids of at most ``count`` samples, evenly over the modalities, by a hash of the id and not by the result."""
+    by_modality: dict[str, set[str]] = {}
+    for record in records:
+        by_modality.setdefault(record.modality or TEXT_ONLY, set()).add(record.id)
+    queues = [sorted(names, key=_hash) for _, names in sorted(by_modality.items())]
+    rows = [queue[turn] for turn in range(count) for queue in queues if turn < len(queue)]
+    return set(rows[:count])
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _measures(record: CompletionRecord) -> tuple[float | None, ...]:
+    named = record.names_modality
+    return record.total, record.credit, None if named is None else float(named)
+
+
+def _gain(
+    first: Mapping[tuple[str, int], tuple[float | None, ...]],
+    last: Mapping[tuple[str, int], tuple[float | None, ...]],
+    clusters: Mapping[tuple[str, int], str],
+) -> dict[str, Any]:
+    """Paired difference of each measure over the completions both validations scored."""
+    gains: dict[str, Any] = {}
+    for column, name in enumerate(_MEASURES):
+        keys = [k for k in last if k in first and first[k][column] is not None and last[k][column] is not None]
+        if not keys:
+            continue
+        difference = paired_difference(
+            [float(first[key][column] or 0.0) for key in keys],
+            [float(last[key][column] or 0.0) for key in keys],
+            [clusters[key] for key in keys],
+        )
+        gains[name] = {
+            "estimate": difference.estimate,
+            "low": difference.low,
+            "high": difference.high,
+            "count": difference.count,
+            "clusters": difference.clusters,
+            "method": difference.method,
+        }
+    return gains
+
+
+def _spec(trainer: Trainer) -> str:
+    """The spec that the command line saved beside the run; keys never reach it."""
+    path = Path(trainer.default_root_dir) / "spec.yaml"
+    return path.read_text(encoding="utf-8") if path.exists() else ""

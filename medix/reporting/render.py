@@ -1,0 +1,253 @@
+"""A report as Markdown, JSON and one self-contained HTML page, from the same plain data."""
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from medix.reporting.curves import Series, interval_plot, line_chart, stacked_chart
+from medix.reporting.record import CompletionRecord, write_atomically
+from medix.reporting.table import Table, before_after_table, interval, number, slices_table
+
+_FOLDER = Path(__file__).parent
+USE = "Research use, not for clinical decisions."
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sample to look at: what was asked, and what the policy wrote at the first and the last validation.
+
+    Attributes:
+        after: the last completion.
+        before: the first; None if there is no other.
+        thumbnails: ``data:`` addresses of its images; an empty one could not be read.
+    """
+
+    after: CompletionRecord
+    before: CompletionRecord | None = None
+    thumbnails: Sequence[str] = ()
+
+    @property
+    def verdict(self) -> str:
+        """``right``, ``wrong``, ``partly`` or ``unscored`` at the last validation."""
+        return verdict_word(self.after)
+
+    @property
+    def change(self) -> str:
+        """``gained`` or ``lost`` where the verdict went up or down between the two; else empty."""
+        if self.before is None or self.before.credit is None or self.after.credit is None:
+            return ""
+        difference = self.after.credit - self.before.credit
+        return "gained" if difference > 0 else "lost" if difference < 0 else ""
+
+    @property
+    def text(self) -> str:
+        """What the search looks in."""
+        parts = [self.after.id, self.after.source, self.after.question, self.after.reference, self.after.completion]
+        return " ".join(parts + ([self.before.completion] if self.before else [])).lower()
+
+
+def verdict_word(record: CompletionRecord | None) -> str:
+    """A verdict as one word."""
+    if record is None or record.credit is None:
+        return "unscored"
+    return {1.0: "right", 0.0: "wrong"}.get(record.credit, "partly")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run amounts to.
+
+    Attributes:
+        title: what was run.
+        facts: what a reader must know of the run, by label.
+        versions: of the programs that ran it.
+        step: finished steps.
+        max_steps: steps to train.
+        finished: whether the run is over.
+        before: first validation as plain data; None if there was none yet.
+        after: last validation.
+        gain: paired difference of the two with its interval, by metric.
+        validations: all validations, without their slices.
+        steps: numbers of each step.
+        examples: samples to look at.
+        spec: the spec of the run as text, empty if it was not saved.
+    """
+
+    title: str
+    facts: Mapping[str, str]
+    versions: Mapping[str, str]
+    step: int
+    max_steps: int
+    finished: bool
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    gain: Mapping[str, Any]
+    validations: Sequence[Mapping[str, Any]]
+    steps: Sequence[Mapping[str, float]]
+    examples: Sequence[Example] = field(default_factory=list)
+    spec: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data without the examples, NaN as None."""
+        names = ["title", "step", "max_steps", "finished", "facts", "versions", "before", "after", "gain"]
+        names += ["validations", "steps", "spec"]
+        data: dict[str, Any] = plain({"use": USE} | {name: getattr(self, name) for name in names})
+        return data
+
+    def tables(self) -> list[Table]:
+        """Before and after, by modality, by source; none before the first validation."""
+        if self.before is None or self.after is None:
+            return []
+        tables = [before_after_table(self.before, self.after, self.gain)]
+        for key, kind in (("modalities", "Modality"), ("sources", "Source")):
+            if self.before[key] or self.after[key]:
+                tables.append(slices_table(f"By {kind.lower()}", kind, self.before[key], self.after[key]))
+        return tables
+
+    def json(self) -> str:
+        """The data."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def markdown(self) -> str:
+        """Facts and tables."""
+        environment = jinja2.Environment(  # Markdown is not HTML; tables escape what they hold
+            loader=jinja2.FileSystemLoader(_FOLDER),
+            autoescape=False,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+        )
+        return environment.get_template("report.md.jinja").render(report=self, use=USE, tables=self.tables())
+
+    def html(self) -> str:
+        """One page: no network, no script but its own, everything from outside escaped."""
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_FOLDER),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.globals |= {"interval": interval, "number": number, "verdict_word": verdict_word}
+        script = (_FOLDER / "report.js.jinja").read_text(encoding="utf-8")
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        return environment.get_template("report.html.jinja").render(
+            report=self,
+            use=USE,
+            script=Markup(script),  # our own file; the page's policy allows this text and no other script
+            digest=digest,
+            style=Markup((_FOLDER / "report.css.jinja").read_text(encoding="utf-8")),
+            tables=self.tables(),
+            charts=self._charts(),
+            plots=self._plots(),
+            modalities=sorted({example.after.modality or "TEXT_ONLY" for example in self.examples}),
+            sources=sorted({example.after.source for example in self.examples if example.after.source}),
+        )
+
+    def write(self, folder: str | Path) -> None:
+        """Write ``report.md``, ``report.json`` and ``report.html``, each whole or not at all."""
+        folder = Path(folder)
+        write_atomically(folder / "report.json", self.json())
+        write_atomically(folder / "report.md", self.markdown())
+        write_atomically(folder / "report.html", self.html())
+
+    def _column(self, name: str) -> list[tuple[float, float]]:
+        return [(row["step"], row.get(name, math.nan)) for row in self.steps]
+
+    def _series(self, names: Mapping[str, str]) -> list[Series]:
+        found = ((label, self._column(name)) for name, label in names.items())
+        return [Series(label, points) for label, points in found if any(not math.isnan(y) for _, y in points)]
+
+    def _names(self, prefix: str, depth: int) -> dict[str, str]:
+        """Recorded names under a prefix with so many parts, and what is left of them as labels."""
+        names = {name for row in self.steps for name in row if name.startswith(prefix) and name.count("/") == depth}
+        return {name: name.removeprefix(prefix) for name in sorted(names) if not name.endswith("/unscored")}
+
+    def _validated(self, names: Mapping[str, str]) -> list[Series]:
+        points = {
+            label: [(float(v["step"]), math.nan if v.get(name) is None else float(v[name])) for v in self.validations]
+            for name, label in names.items()
+        }
+        return [Series(label, entry, markers=True) for label, entry in points.items()]
+
+    def _charts(self) -> dict[str, list[tuple[str, str, Markup]]]:
+        """Charts by section: title, note, drawing."""
+        components = {"reward/total": "total"} | {
+            name: label for name, label in self._names("reward/", 1).items() if label != "total"
+        }
+        held_out = {"reward": "reward", "accuracy": "accuracy", "modality_accuracy": "modality accuracy",
+                    "well_formed": "well-formed"}  # fmt: skip
+        learning = [
+            _chart("Held out", "each validation", self._validated(held_out), share=True),
+            _chart("Training reward by component", "mean over the completions of a step", self._series(components),
+                   share=self._are_shares(components)),
+            _chart("Training reward by modality", "mean total", self._series(self._names("reward/total/", 2)),
+                   share=self._are_shares(self._names("reward/total/", 2))),
+            _chart("Unscored", "share of completions a component could not score",
+                   self._series({f"{name}/unscored": label for name, label in components.items()}), share=True),
+        ]  # fmt: skip
+        signal = [
+            _chart("Groups without signal, repeats, cuts", "shares of groups and of completions", self._series({
+                "signal/without": "no spread in group", "signal/duplicates": "repeats in group",
+                "signal/truncated": "cut by the limit"}), share=True),
+            _chart("Spread within groups", "mean standard deviation", self._series({"signal/spread": "spread"})),
+            _chart("Completion length", "tokens", self._series({"signal/tokens": "tokens"})),
+            _chart("Log-probability", "mean per sampled token", self._series({"signal/logprob": "log-probability"})),
+            _chart("Loss", "mean over the updates of a step", self._series({"train/loss": "loss"})),
+            _chart("Gradient norm", "before clipping", self._series({"train/grad_norm": "gradient norm"})),
+        ]  # fmt: skip
+        phases = self._names("seconds/", 1)
+        phases.pop("seconds/step", None)
+        order = sorted(phases, key=lambda name: -math.fsum(y for _, y in self._column(name) if not math.isnan(y)))
+        layers = {phases[name]: [0.0 if math.isnan(y) else y for _, y in self._column(name)] for name in order}
+        time = stacked_chart([row["step"] for row in self.steps], layers, label="Seconds per phase")
+        speed = self._series({"train/tokens_per_second": "tokens/s"})
+        times = [
+            ("Seconds per phase", "slowest rank; shares of the whole run", Markup(time)),
+            _chart("Tokens trained per second", "over all ranks", speed),
+        ]
+        return {"learning": learning, "signal": signal, "time": times}
+
+    def _are_shares(self, names: Mapping[str, str]) -> bool:
+        values = [row[name] for row in self.steps for name in names if name in row and not math.isnan(row[name])]
+        return all(0 <= value <= 1 for value in values)
+
+    def _plots(self) -> list[list[tuple[str, str]]]:
+        """Per table of slices: accuracy intervals of each row, drawn."""
+        if self.before is None or self.after is None:
+            return []
+        plots = []
+        for key in ("modalities", "sources"):
+            before, after = self.before[key], self.after[key]
+            names = sorted(before.keys() | after.keys())
+            if names:
+                plots.append(
+                    [(name, Markup(interval_plot(_accuracy(before, name), _accuracy(after, name)))) for name in names]
+                )
+        return plots  # type: ignore[return-value]  # Markup is a str
+
+
+def _accuracy(slices: Mapping[str, Any], name: str) -> Mapping[str, float | None] | None:
+    return slices[name]["intervals"]["accuracy"] if name in slices else None
+
+
+def _chart(title: str, note: str, series: Sequence[Series], *, share: bool = False) -> tuple[str, str, Markup]:
+    return title, note, Markup(line_chart(series, share=share, label=title))  # names are escaped there
+
+
+def plain(value: Any) -> Any:
+    """Data that JSON can hold: NaN and infinity become None, tuples lists."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return value

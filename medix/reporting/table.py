@@ -1,0 +1,128 @@
+"""One table, shown in a terminal, in Markdown and in HTML from the same rows."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table as RichTable
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under columns; the first column names the row.
+
+    Attributes:
+        title: what it shows.
+        columns: their heads.
+        rows: as many texts each as there are columns.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"table {self.title!r}: {len(row)} texts in a row of {len(self.columns)} columns: {row}"
+                )
+
+    def markdown(self) -> str:
+        """A Markdown table; the first column to the left, the rest to the right."""
+        lines = [_line(self.columns), _line([":--", *["--:"] * (len(self.columns) - 1)])]
+        return "\n".join([*lines, *(_line([_escape(text) for text in row]) for row in self.rows)]) + "\n"
+
+    def rich(self) -> RichTable:
+        """A table for the terminal."""
+        table = RichTable(title=self.title, title_justify="left", header_style="bold")
+        for index, column in enumerate(self.columns):
+            table.add_column(column, justify="right" if index else "left")
+        for row in self.rows:
+            table.add_row(*(Text(text) for text in row))  # Text: brackets in a name are not markup
+        return table
+
+
+def _line(texts: Sequence[str]) -> str:
+    return "| " + " | ".join(texts) + " |"
+
+
+def _escape(text: str) -> str:
+    for mark in ("\\", "|", "<", "`", "*", "["):
+        text = text.replace(mark, "\\" + mark)
+    return " ".join(text.split())
+
+
+MISSING = "\N{EN DASH}"
+"""Where there is no number."""
+
+
+def number(value: float | None, *, percent: bool = False, signed: bool = False) -> str:
+    """A number for a table; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return MISSING
+    text = f"{100 * value:{'+' if signed else ''}.1f} %" if percent else f"{value:{'+' if signed else ''}.3f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def interval(entry: Mapping[str, Any] | None, *, percent: bool = False, signed: bool = False) -> str:
+    """An estimate with its interval: ``61.0 % (55.2 to 66.5)``."""
+    if entry is None:
+        return MISSING
+    estimate = number(entry["estimate"], percent=percent, signed=signed)
+    if any(entry[end] is None or math.isnan(entry[end]) for end in ("low", "high")):
+        return estimate
+    low, high = (number(entry[end], percent=percent, signed=signed).removesuffix(" %") for end in ("low", "high"))
+    return f"{estimate} ({low} to {high})"
+
+
+HEADLINES = (
+    ("reward", "Reward", False),
+    ("accuracy", "Accuracy", True),
+    ("modality_accuracy", "Modality accuracy", True),
+)
+"""Key, name, and whether it is a share."""
+
+
+def before_after_table(before: Mapping[str, Any], after: Mapping[str, Any], gain: Mapping[str, Any]) -> Table:
+    """The first and the last validation of a run, with the paired gain."""
+    rows = [
+        [
+            name,
+            interval(before["intervals"][key], percent=percent),
+            interval(after["intervals"][key], percent=percent),
+            interval(gain.get(key), percent=percent, signed=True),
+        ]
+        for key, name, percent in HEADLINES
+    ]
+    for key, name in (
+        ("unscored", "Unscored"),
+        ("well_formed", "Well-formed"),
+        ("truncated", "Truncated"),
+    ):
+        rows.append([name, number(before[key], percent=True), number(after[key], percent=True), MISSING])
+    rows.append(["Tokens per completion", f"{before['tokens']:.1f}", f"{after['tokens']:.1f}", MISSING])
+    rows.append(["Completions judged", str(before["completions"]), str(after["completions"]), MISSING])
+    heads = ["", f"Before (step {before['step']})", f"After (step {after['step']})", "Paired gain"]
+    return Table("Before and after, 95 % intervals", heads, rows)
+
+
+def slices_table(title: str, kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+    """Accuracy and reward of every slice (modality or source) before and after."""
+    rows = []
+    for name in sorted(before.keys() | after.keys()):
+        first, last = before.get(name), after.get(name)
+        either = last or first
+        assert either is not None
+        rows.append(
+            [name, f"{either['completions']} / {either['cases']}"]
+            + [interval(entry and entry["intervals"]["accuracy"], percent=True) for entry in (first, last)]
+            + [number(entry and entry["modality_accuracy"], percent=True) for entry in (first, last)]
+            + [number(entry and entry["reward"]) for entry in (first, last)]
+            + [number(last and last["unscored"], percent=True)]
+        )
+    heads = [kind, "Rows / cases", "Accuracy before", "Accuracy after", "Modality before", "Modality after",
+             "Reward before", "Reward after", "Unscored"]  # fmt: skip
+    return Table(title, heads, rows)
