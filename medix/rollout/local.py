@@ -167,13 +167,20 @@ def _pick(
     scores = logits.float() / (sampling.temperature or 1.0)
     scores[:, list(banned)] = -torch.inf
     logprobs = scores.log_softmax(dim=-1)
+    if bool(logprobs[:, 0].isnan().any()):  # one NaN among the scores of a row makes NaN of all
+        raise FloatingPointError(
+            "the policy's scores are NaN, its weights have diverged: go back to an earlier checkpoint and lower the "
+            "learning rate, or set update.max_grad_norm"
+        )
     if sampling.temperature == 0:
         tokens = logprobs.argmax(dim=-1)
     else:
         # float64: the last bits of a float32 sum over 150,000 tokens would be lost, and with them rare tokens.
         cumulative = _filtered(logprobs, sampling).exp().double().cumsum(dim=-1)
-        # The first token whose cumulative share passes the draw; a token without a share cannot be that.
-        threshold = draws[:, None] * cumulative[:, -1:]
+        total = cumulative[:, -1:]
+        # The first token whose cumulative share passes the draw; a token without a share cannot be that. A product
+        # that rounds up to the total would pass every token.
+        threshold = torch.minimum(draws[:, None] * total, total.nextafter(torch.zeros_like(total)))
         tokens = torch.searchsorted(cumulative, threshold, right=True).squeeze(1)
     return tokens, logprobs.gather(1, tokens[:, None]).squeeze(1)
 

@@ -237,6 +237,17 @@ def test_the_temperature_flattens_the_shares() -> None:
     assert logprobs.exp().item() == pytest.approx(1 / 3)
 
 
+def test_a_draw_that_rounds_up_to_one_still_picks_a_token_with_a_share() -> None:
+    logits = _logits(0.7, 0.3, 0.0).expand(50, 3) + torch.linspace(0, 3, 50)[:, None]
+    tokens, _ = _pick(logits, torch.ones(50, dtype=torch.float64), Sampling(), ())
+    assert tokens.tolist() == [1] * 50
+
+
+def test_scores_that_are_not_numbers_stop_the_run_with_a_remedy() -> None:
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        _pick(torch.tensor([[0.0, math.nan, 1.0]]), torch.tensor([0.5], dtype=torch.float64), Sampling(), ())
+
+
 def test_top_k_keeps_the_most_likely_and_top_p_the_nucleus() -> None:
     """Shares 0.5, 0.1, 0.3, 0.1. top_k 2 leaves 0.5 and 0.3. Of these the first has 0.625: top_p 0.6 keeps it alone."""
     logprobs = _logits(0.5, 0.1, 0.3, 0.1)
