@@ -4,6 +4,7 @@ from medix.callbacks.judge_validation import JudgeValidation, UnscoredError
 from medix.callbacks.log_rewards import LogRewards
 from medix.callbacks.record_completions import RecordCompletions
 from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
+from medix.callbacks.show_progress import ShowProgress
 from medix.callbacks.watch_signal import WatchSignal
 from medix.callbacks.write_report import WriteReport
 
@@ -12,6 +13,7 @@ __all__ = [
     "LogRewards",
     "RecordCompletions",
     "SaveCheckpoint",
+    "ShowProgress",
     "UnscoredError",
     "WatchSignal",
     "WriteReport",

@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 10_000
+FEWEST_CLUSTERS = 5
+"""Resampling fewer clusters understates the spread grossly (one gives no width at all): no interval is better."""
+
 _CHUNK = 2_000_000
 """Entries drawn at once: bounds memory, about 16 MB."""
 
@@ -77,8 +80,9 @@ def clustered_mean(
 ) -> Interval:
     """Mean over observations, and its percentile bootstrap interval over whole clusters.
 
-    A resample draws as many clusters as there are, with replacement, and takes the mean over their observations:
-    the number of observations varies between resamples, as it does between data sets.
+    With fewer than ``FEWEST_CLUSTERS`` clusters there is an estimate and no interval. A resample draws as many
+    clusters as there are, with replacement, and takes the mean over their observations: the number of observations
+    varies between resamples, as it does between data sets.
 
     Args:
         values: one per observation; NaN is refused, leave unscored observations out.
@@ -89,8 +93,7 @@ def clustered_mean(
     """
     _check_confidence(confidence)
     sums, counts = _by_cluster(values, clusters)
-    if len(sums) < 2:
-        # One cluster says nothing about others: an interval of no width would be a lie.
+    if len(sums) < FEWEST_CLUSTERS:
         estimate = float(sums.sum() / counts.sum()) if len(sums) else np.nan
         return Interval(estimate, np.nan, np.nan, int(counts.sum()), len(sums), "bootstrap")
     means = _resampled_means(sums, counts, resamples, seed)

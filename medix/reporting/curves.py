@@ -8,7 +8,7 @@ from dataclasses import dataclass
 PALETTE = ("#0f766e", "#d97706", "#4f46e5", "#be185d", "#0284c7", "#65a30d", "#7c3aed", "#b91c1c", "#475569")
 """Dark enough for white paper, apart in lightness as well as in hue."""
 
-_WIDTH, _HEIGHT = 560, 250
+_HEIGHT = 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 12, 30
 _MOST_POINTS = 160
 
@@ -28,7 +28,9 @@ class Series:
     markers: bool = False
 
 
-def line_chart(series: Sequence[Series], *, share: bool = False, label: str = "") -> str:
+def line_chart(
+    series: Sequence[Series], *, percent: bool = False, unit: bool = False, width: int = 560, label: str = ""
+) -> str:
     """Lines over steps.
 
     Long series are drawn as means over equal stretches of steps, noisy ones with a faint line of their own behind a
@@ -36,7 +38,9 @@ def line_chart(series: Sequence[Series], *, share: bool = False, label: str = ""
 
     Args:
         series: at least one with a point, or a note that there is nothing yet is drawn.
-        share: y runs from 0 to 1 and is labelled in per cent.
+        percent: y is a share, labelled in per cent, from 0.
+        unit: y runs from 0 to 1 whatever is drawn.
+        width: of the drawing; its text keeps its size, so a narrow place takes a narrow drawing.
         label: what a screen reader says.
     """
     drawn = [Series(s.name, thin(s.points), s.markers) for s in series]
@@ -44,20 +48,23 @@ def line_chart(series: Sequence[Series], *, share: bool = False, label: str = ""
     if not known:
         return '<p class="empty">Nothing recorded yet.</p>'
     xs = [x for x, _ in known]
-    ticks = [0, 0.25, 0.5, 0.75, 1] if share else _ticks(min(y for _, y in known), max(y for _, y in known))
-    frame = _Frame(min(xs), max(xs), ticks[0], ticks[-1])
-    parts = [frame.grid(ticks, share)]
+    low, high = min(y for _, y in known), max(y for _, y in known)
+    ticks = [0, 0.25, 0.5, 0.75, 1] if unit else _ticks(min(0.0, low) if percent else low, max(high, 0.04 * percent))
+    frame = _Frame(min(xs), max(xs), ticks[0], ticks[-1], width)
+    parts = [frame.grid(ticks, percent)]
     for index, entry in enumerate(drawn):
         colour = PALETTE[index % len(PALETTE)]
-        parts.append(_draw(entry, colour, frame, share))
+        parts.append(_draw(entry, colour, frame, percent))
     legend = "".join(
-        f'<span><i style="background:{PALETTE[i % len(PALETTE)]}"></i>{html.escape(s.name)}{_last(s, share)}</span>'
+        f'<span><i style="background:{PALETTE[i % len(PALETTE)]}"></i>{html.escape(s.name)}{_last(s, percent)}</span>'
         for i, s in enumerate(drawn)
     )
-    return f'{_svg("".join(parts), label)}<div class="legend">{legend}</div>'
+    return f'{_svg("".join(parts), width, label)}<div class="legend">{legend}</div>'
 
 
-def stacked_chart(steps: Sequence[float], layers: Mapping[str, Sequence[float]], *, label: str = "") -> str:
+def stacked_chart(
+    steps: Sequence[float], layers: Mapping[str, Sequence[float]], *, width: int = 560, label: str = ""
+) -> str:
     """Stacked areas over steps, such as seconds per phase."""
     if not steps or not layers:
         return '<p class="empty">Nothing recorded yet.</p>'
@@ -73,7 +80,7 @@ def stacked_chart(steps: Sequence[float], layers: Mapping[str, Sequence[float]],
         areas.append((name, PALETTE[index % len(PALETTE)], floor, ceiling))
         floor = ceiling
     ticks = _ticks(0.0, max(floor))
-    frame = _Frame(xs[0], xs[-1], 0.0, ticks[-1])
+    frame = _Frame(xs[0], xs[-1], 0.0, ticks[-1], width)
     parts = []
     for name, colour, low, high in areas:
         edge = [frame.at(x, y) for x, y in zip(xs, high, strict=True)]
@@ -88,7 +95,7 @@ def stacked_chart(steps: Sequence[float], layers: Mapping[str, Sequence[float]],
         f'<span><i style="background:{colour}"></i>{html.escape(name)} <b>{totals[name] / whole:.0%}</b></span>'
         for name, colour, _, _ in areas
     )
-    return f'{_svg(frame.grid(ticks, False) + "".join(parts), label)}<div class="legend">{legend}</div>'
+    return f'{_svg(frame.grid(ticks, False) + "".join(parts), width, label)}<div class="legend">{legend}</div>'
 
 
 def interval_plot(before: Mapping[str, float | None] | None, after: Mapping[str, float | None] | None) -> str:
@@ -120,31 +127,32 @@ def thin(points: Sequence[tuple[float, float]], most: int = _MOST_POINTS) -> lis
 class _Frame:
     """From numbers to places on the drawing."""
 
-    def __init__(self, x0: float, x1: float, y0: float, y1: float) -> None:
+    def __init__(self, x0: float, x1: float, y0: float, y1: float, width: int) -> None:
+        self.right = width - _RIGHT
         self.x0, self.x1 = (x0, x1) if x1 > x0 else (x0 - 0.5, x0 + 0.5)
         self.y0, self.y1 = y0, y1
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         across = (x - self.x0) / (self.x1 - self.x0)
         up = (y - self.y0) / (self.y1 - self.y0)
-        return _LEFT + across * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
+        return _LEFT + across * (self.right - _LEFT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
 
-    def grid(self, ticks: Sequence[float], share: bool) -> str:
+    def grid(self, ticks: Sequence[float], percent: bool) -> str:
         parts = []
         for tick in ticks:
             _, y = self.at(self.x0, tick)
-            text = f"{100 * tick:.0f} %" if share else f"{tick:g}".replace("-", "\N{MINUS SIGN}")
-            parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
+            text = f"{100 * tick:g} %" if percent else f"{tick:g}".replace("-", "\N{MINUS SIGN}")
+            parts.append(f'<line x1="{_LEFT}" x2="{self.right}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
             parts.append(f'<text x="{_LEFT - 7}" y="{y + 3.5:.1f}" text-anchor="end">{text}</text>')
         for tick in _ticks(self.x0, self.x1):
             if self.x0 <= tick <= self.x1 and tick == int(tick):
                 x, _ = self.at(tick, self.y0)
                 parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{tick:g}</text>')
-        parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 1}" text-anchor="end" class="axis-name">step</text>')
+        parts.append(f'<text x="{self.right}" y="{_HEIGHT - 1}" text-anchor="end" class="axis-name">step</text>')
         return "".join(parts)
 
 
-def _draw(series: Series, colour: str, frame: _Frame, share: bool) -> str:
+def _draw(series: Series, colour: str, frame: _Frame, percent: bool) -> str:
     parts = []
     smooth = not series.markers and len(series.points) > 30
     if smooth:
@@ -154,11 +162,10 @@ def _draw(series: Series, colour: str, frame: _Frame, share: bool) -> str:
         if math.isnan(y):
             continue
         cx, cy = frame.at(x, y)
-        value = f"{100 * y:.1f} %" if share else f"{y:.4g}"
         style = (
             f'r="3.6" fill="#fff" stroke="{colour}" stroke-width="2"' if series.markers else 'r="5" fill="transparent"'
         )
-        title = html.escape(f"{series.name}, step {x:g}: {value}")
+        title = html.escape(f"{series.name}, step {x:g}: {_short(y, percent)}")
         parts.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" {style}><title>{title}</title></circle>')
     return "".join(parts)
 
@@ -176,14 +183,18 @@ def _path(points: Sequence[tuple[float, float]], frame: _Frame, style: str) -> s
 
 
 def _smoothed(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Centred running mean over a tenth of the points; shorter at the ends, so that they are not dragged."""
+    """Centred running mean over a tenth of the points, over what there is of it at the ends."""
     half = max(1, len(points) // 20)
     result = []
     for index, (x, y) in enumerate(points):
-        reach = min(half, index, len(points) - 1 - index)
-        known = [v for _, v in points[index - reach : index + reach + 1] if not math.isnan(v)]
+        known = [v for _, v in points[max(0, index - half) : index + half + 1] if not math.isnan(v)]
         result.append((x, math.nan if math.isnan(y) else math.fsum(known) / len(known)))
     return result
+
+
+def _short(value: float, percent: bool) -> str:
+    text = f"{100 * value:.1f} %" if percent else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _or_nan(value: float | None) -> float:
@@ -201,12 +212,12 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(index * step, 12) for index in range(first, last + 1)]
 
 
-def _last(series: Series, share: bool) -> str:
+def _last(series: Series, percent: bool) -> str:
     value = next((y for _, y in reversed(series.points) if not math.isnan(y)), None)
-    return "" if value is None else f" <b>{f'{100 * value:.0f} %' if share else f'{value:.3g}'}</b>"
+    return "" if value is None else f" <b>{_short(value, percent)}</b>"
 
 
-def _svg(body: str, label: str) -> str:
+def _svg(body: str, width: int, label: str) -> str:
     return (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(label)}">{body}</svg>'
+        f'<svg class="chart" viewBox="0 0 {width} {_HEIGHT}" role="img" aria-label="{html.escape(label)}">{body}</svg>'
     )

@@ -1,5 +1,6 @@
 """One judged completion as one JSON line: what training, validation and prediction write, and what tables read."""
 
+import hashlib
 import json
 import logging
 import math
@@ -59,6 +60,7 @@ class CompletionRecord:
         advantage: advantage it was trained with; None if it was not trained.
         mean_logprob: mean log-probability of its tokens when sampled.
         images: names of its images, where they were written out.
+        image_ids: start of the SHA-256 of each image as the policy was given it, in order.
         aliases: further texts that count as the reference.
     """
 
@@ -85,6 +87,7 @@ class CompletionRecord:
     advantage: float | None = None
     mean_logprob: float | None = None
     images: tuple[str, ...] = ()
+    image_ids: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
 
     @property
@@ -125,6 +128,7 @@ class CompletionRecord:
                 **data,
                 "faults": tuple(data["faults"]),
                 "images": tuple(data.get("images", ())),
+                "image_ids": tuple(data.get("image_ids", ())),
                 "aliases": tuple(data.get("aliases", ())),
                 "components": {name: ComponentRecord(**entry) for name, entry in data.get("components", {}).items()},
                 "verdict": None if verdict is None else Verdict(**verdict),
@@ -202,6 +206,7 @@ def record_completion(
         verdict=verdict,
         advantage=None if advantage is None else finite(advantage),
         mean_logprob=finite(sum(completion.logprobs) / len(completion.logprobs)) if completion.logprobs else None,
+        image_ids=tuple(hashlib.sha256(image).hexdigest()[:16] for image in sample.images),
         aliases=sample.aliases,
     )
 

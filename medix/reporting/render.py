@@ -17,6 +17,9 @@ from medix.reporting.record import CompletionRecord, write_atomically
 from medix.reporting.table import Table, before_after_table, interval, number, slices_table
 
 _FOLDER = Path(__file__).parent
+_WIDE, _NARROW = 560, 380
+"""Drawings for two and for three in a row."""
+
 USE = "Research use, not for clinical decisions."
 
 
@@ -184,25 +187,30 @@ class Report:
         }
         held_out = {"reward": "reward", "accuracy": "accuracy", "modality_accuracy": "modality accuracy",
                     "well_formed": "well-formed"}  # fmt: skip
+        by_modality = self._names("reward/total/", 2)
+        unscored = {f"{name}/unscored": label for name, label in components.items()}
         learning = [
-            _chart("Held out", "each validation", self._validated(held_out), share=True),
+            _chart("Held out", "each validation", self._validated(held_out), unit=True),
             _chart("Training reward by component", "mean over the completions of a step", self._series(components),
-                   share=self._are_shares(components)),
-            _chart("Training reward by modality", "mean total", self._series(self._names("reward/total/", 2)),
-                   share=self._are_shares(self._names("reward/total/", 2))),
-            _chart("Unscored", "share of completions a component could not score",
-                   self._series({f"{name}/unscored": label for name, label in components.items()}), share=True),
+                   unit=self._are_shares(components)),
+            _chart("Training reward by modality", "mean total", self._series(by_modality),
+                   unit=self._are_shares(by_modality)),
+            _chart("Unscored", "share of completions without a score", self._series(unscored), percent=True),
         ]  # fmt: skip
-        signal = [
-            _chart("Groups without signal, repeats, cuts", "shares of groups and of completions", self._series({
-                "signal/without": "no spread in group", "signal/duplicates": "repeats in group",
-                "signal/truncated": "cut by the limit"}), share=True),
-            _chart("Spread within groups", "mean standard deviation", self._series({"signal/spread": "spread"})),
-            _chart("Completion length", "tokens", self._series({"signal/tokens": "tokens"})),
-            _chart("Log-probability", "mean per sampled token", self._series({"signal/logprob": "log-probability"})),
-            _chart("Loss", "mean over the updates of a step", self._series({"train/loss": "loss"})),
-            _chart("Gradient norm", "before clipping", self._series({"train/grad_norm": "gradient norm"})),
-        ]  # fmt: skip
+        shares = {"signal/without": "groups without spread", "signal/duplicates": "repeats in a group",
+                  "signal/truncated": "cut by the limit"}  # fmt: skip
+        small = {
+            "Spread within groups": ("standard deviation", "signal/spread"),
+            "Completion length": ("tokens", "signal/tokens"),
+            "Log-probability": ("per sampled token", "signal/logprob"),
+            "Loss": ("mean of a step", "train/loss"),
+            "Gradient norm": ("before clipping", "train/grad_norm"),
+        }
+        signal = [_chart("Shares", "of groups, of completions", self._series(shares), percent=True, width=_NARROW)]
+        signal += [
+            _chart(title, note, self._series({name: title.lower()}), width=_NARROW)
+            for title, (note, name) in small.items()
+        ]
         phases = self._names("seconds/", 1)
         phases.pop("seconds/step", None)
         order = sorted(phases, key=lambda name: -math.fsum(y for _, y in self._column(name) if not math.isnan(y)))
@@ -238,8 +246,11 @@ def _accuracy(slices: Mapping[str, Any], name: str) -> Mapping[str, float | None
     return slices[name]["intervals"]["accuracy"] if name in slices else None
 
 
-def _chart(title: str, note: str, series: Sequence[Series], *, share: bool = False) -> tuple[str, str, Markup]:
-    return title, note, Markup(line_chart(series, share=share, label=title))  # names are escaped there
+def _chart(
+    title: str, note: str, series: Sequence[Series], *, percent: bool = False, unit: bool = False, width: int = _WIDE
+) -> tuple[str, str, Markup]:
+    drawing = line_chart(series, percent=percent, unit=unit, width=width, label=title)
+    return title, note, Markup(drawing)  # names are escaped there
 
 
 def plain(value: Any) -> Any:

@@ -119,10 +119,36 @@ def slices_table(title: str, kind: str, before: Mapping[str, Any], after: Mappin
         rows.append(
             [name, f"{either['completions']} / {either['cases']}"]
             + [interval(entry and entry["intervals"]["accuracy"], percent=True) for entry in (first, last)]
-            + [number(entry and entry["modality_accuracy"], percent=True) for entry in (first, last)]
-            + [number(entry and entry["reward"]) for entry in (first, last)]
-            + [number(last and last["unscored"], percent=True)]
+            + [
+                _change(first and first["modality_accuracy"], last and last["modality_accuracy"], percent=True),
+                _change(first and first["reward"], last and last["reward"]),
+                number(last and last["unscored"], percent=True),
+            ]
         )
-    heads = [kind, "Rows / cases", "Accuracy before", "Accuracy after", "Modality before", "Modality after",
-             "Reward before", "Reward after", "Unscored"]  # fmt: skip
+    heads = [kind, "Rows / cases", "Accuracy before", "Accuracy after", "Modality named", "Reward", "Unscored"]
     return Table(title, heads, rows)
+
+
+def _change(first: float | None, last: float | None, *, percent: bool = False) -> str:
+    """``42.9 → 90.0 %``, or what there is of it."""
+    texts = [number(value, percent=percent) for value in (first, last)]
+    if texts == [MISSING, MISSING]:
+        return MISSING
+    return f"{texts[0].removesuffix(' %') if texts[1] != MISSING else texts[0]} → {texts[1]}"
+
+
+def summary_table(validation: Mapping[str, Any]) -> Table:
+    """One validation: everything, then each modality, then each source."""
+    rows = [
+        [
+            name,
+            f"{entry['completions']} / {entry['cases']}",
+            interval(entry["intervals"]["accuracy"], percent=True),
+            interval(entry["intervals"]["modality_accuracy"], percent=True),
+            interval(entry["intervals"]["reward"]),
+            number(entry["unscored"], percent=True),
+        ]
+        for name, entry in [("All", validation), *validation["modalities"].items(), *validation["sources"].items()]
+    ]
+    heads = ["", "Rows / cases", "Accuracy", "Modality accuracy", "Reward", "Unscored"]
+    return Table(f"{validation['split']}, step {validation['step']}, judge {validation['judge']}", heads, rows)

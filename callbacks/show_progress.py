@@ -1,0 +1,185 @@
+"""A display for long work: which step, which phase, how long, what reward."""
+
+import math
+import sys
+import threading
+import time
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar as Bar
+from rich.table import Table
+from rich.text import Text
+
+from medix.callbacks.watched import watched
+from medix.evaluation.validation import Validation
+from medix.modules.record import StepRecord
+from medix.types import Completion, Prompt
+
+
+class ShowProgress(ProgressBar):
+    """Steps with the time that is left, the present phase with its time, the last reward, completions so far.
+
+    On a terminal the lines are renewed in place; elsewhere (a log file, a notebook cell, ``| tee``) each finished step
+    is one plain line. Only the first rank speaks. It takes the place of Lightning's progress bar, which counts loader
+    batches.
+
+    Args:
+        refresh_per_second: how often the lines are renewed on a terminal.
+        every_n_steps: steps between plain lines, where there is no terminal.
+    """
+
+    def __init__(self, refresh_per_second: float = 4.0, every_n_steps: int = 1) -> None:
+        super().__init__()
+        if refresh_per_second <= 0:
+            raise ValueError(f"ShowProgress.refresh_per_second: {refresh_per_second} must be above 0")
+        if every_n_steps < 1:
+            raise ValueError(f"ShowProgress.every_n_steps: {every_n_steps} must be at least 1")
+        self.refresh_per_second = refresh_per_second
+        self.every_n_steps = every_n_steps
+        self.completions = 0
+        self._enabled = True
+        self._live: Live | None = None
+        self._lock = threading.Lock()
+        self._phase, self._phase_since = "starting", 0.0
+        self._started = 0.0
+        self._first_step = self._step = self._max_steps = 0
+        self._reward = math.nan
+        self._held_out = ""
+        self._seconds: dict[str, float] = {}
+
+    def enable(self) -> None:
+        """Speak."""
+        self._enabled = True
+
+    def disable(self) -> None:
+        """Be silent."""
+        self._stop()
+        self._enabled = False
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        """Print above the display."""
+        console = self._live.console if self._live is not None else Console()
+        console.print(*args, **kwargs)
+
+    # What is heard ---------------------------------------------------------------------------------------------------
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to count."""
+        module = watched(pl_module)
+        self._started, self._first_step = time.perf_counter(), module.step
+        self._step, self._max_steps = module.step, module.max_steps
+        self._enter("waiting for data")
+        if self._enabled and sys.stdout.isatty():
+            self._live = Live(get_renderable=self._render, refresh_per_second=self.refresh_per_second)
+            self._live.start()
+
+    def on_phase_start(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
+        """Name the phase."""
+        self._enter(name)
+
+    def on_phase_end(self, trainer: Trainer, pl_module: LightningModule, name: str, seconds: float) -> None:
+        """What follows has no name of its own."""
+        self._enter("between phases")
+
+    def on_completion(self, prompt: Prompt, completion: Completion) -> None:
+        """Count, from whichever thread."""
+        with self._lock:
+            self.completions += 1
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validation is a phase too."""
+        self._enter("validation")
+
+    def on_judged(self, trainer: Trainer, pl_module: LightningModule, validation: Validation) -> None:
+        """Keep the numbers of the last validation in view."""
+        overall = validation.overall
+        self._held_out = f"held out: reward {overall.reward.estimate:.3f}, accuracy {overall.accuracy.estimate:.1%}"
+        if self._enabled and self._live is None:
+            self._say(f"step {validation.step}  {self._held_out}  ({overall.completions} completions, "
+                      f"{overall.unscored:.1%} unscored, {_duration(validation.seconds)})")  # fmt: skip
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Back to training."""
+        self._enter("between phases")
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the step that ended, if one did."""
+        finished = watched(pl_module).finished_step
+        if finished is None:
+            self._enter("more rollouts for the step")
+            return
+        totals = [total for group in finished.scored for total in group.totals if not math.isnan(total)]
+        self._reward = math.fsum(totals) / len(totals) if totals else math.nan
+        self._step, self._seconds = finished.step, dict(finished.seconds)
+        due = finished.step % self.every_n_steps == 0 or finished.step == self._max_steps
+        if self._enabled and self._live is None and due:
+            self._say(self._line(finished))
+        self._enter("waiting for data")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End the display, leaving its last state."""
+        self._enter("finished")
+        self._stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give the terminal back before the error is shown."""
+        self._stop()
+
+    # What is shown ---------------------------------------------------------------------------------------------------
+
+    def _enter(self, phase: str) -> None:
+        self._phase, self._phase_since = phase, time.perf_counter()
+
+    def _left(self) -> str:
+        done = self._step - self._first_step
+        if done < 1:
+            return "time left unknown"
+        seconds = (time.perf_counter() - self._started) / done * (self._max_steps - self._step)
+        return f"{_duration(seconds)} left"
+
+    def _line(self, finished: StepRecord) -> str:
+        phases = ", ".join(f"{name} {seconds:.1f}s" for name, seconds in finished.seconds.items())
+        reward = "unscored" if math.isnan(self._reward) else f"{self._reward:.3f}"
+        width = len(str(self._max_steps))
+        return f"step {finished.step:>{width}}/{self._max_steps}  reward {reward}  {phases}  {self._left()}"
+
+    def _render(self) -> Group:
+        head = Table.grid(padding=(0, 2))
+        bar = Bar(total=max(1, self._max_steps), completed=self._step, width=40)
+        elapsed = _duration(time.perf_counter() - self._started)
+        head.add_row(
+            Text("Training", style="bold"), bar, f"{self._step}/{self._max_steps} steps", elapsed, self._left()
+        )
+        phase = f"{self._phase} {time.perf_counter() - self._phase_since:.0f}s"
+        parts = [phase]
+        if not math.isnan(self._reward):
+            parts.append(f"reward {self._reward:.3f}")
+        if self.completions:
+            parts.append(f"{self.completions:,} completions")
+        if self._held_out:
+            parts.append(self._held_out)
+        last = "  ".join(f"{name} {seconds:.1f}s" for name, seconds in self._seconds.items())
+        present = Text("  " + "  ·  ".join(parts), style="cyan")
+        return Group(head, present, Text(f"  last step: {last}", style="dim")) if last else Group(head, present)
+
+    def _say(self, line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def _duration(seconds: float) -> str:
+    """``1:05`` or ``2:03:04``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,52 @@
+"""Completions of a predict run as JSON lines."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+
+from medix.callbacks.gather import gather
+from medix.callbacks.watched import watched
+from medix.reporting.record import CompletionRecord, record_completion, unique, write_records
+
+
+class WritePredictions(Callback):
+    """Writes every completion with its parse, whether it names the right modality, and its flags.
+
+    The file appears whole at the end, once each sample, whatever rank it came from; nothing is judged.
+
+    Args:
+        path: the JSON lines file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._records: list[CompletionRecord] = []
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget an earlier run."""
+        self._records = []
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write down the completions of a batch."""
+        module = watched(pl_module)
+        self._records += [
+            record_completion(group, index, module.modalities, step=module.step)
+            for group in outputs
+            for index in range(len(group.completions))
+        ]
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Gather the ranks and write the file."""
+        records = unique(record for part in gather(self._records) for record in part)
+        if trainer.is_global_zero:
+            write_records(self.path, records)

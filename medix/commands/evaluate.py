@@ -1,0 +1,82 @@
+"""``python -m medix eval``: tables from files of judged completions."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 if it did what was asked, 2 if it was asked the impossible."""
+    parser = argparse.ArgumentParser(prog="python -m medix eval", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    show = commands.add_parser("show", help="accuracy and reward of one file, per modality and source")
+    show.add_argument("file", type=Path, help="completions as RecordCompletions or predict wrote them")
+    show.add_argument("--json", type=Path, help="write the numbers here")
+    compare = commands.add_parser("compare", help="two files on the same samples, with the paired gain")
+    compare.add_argument("first", type=Path, help="completions of one system")
+    compare.add_argument("second", type=Path, help="completions of the other, on the same samples")
+    compare.add_argument(
+        "--names", nargs=2, metavar=("FIRST", "SECOND"), help="what to call them (default: the file names)"
+    )
+    compare.add_argument("--min-images", type=int, default=30, help="pool modalities with fewer images (default: 30)")
+    compare.add_argument("--common", action="store_true", help="compare what both files have, count the rest")
+    compare.add_argument("--json", type=Path, help="write the numbers here")
+    compare.add_argument("--markdown", type=Path, help="write the tables here")
+    arguments = parser.parse_args(argv)
+    try:
+        return {"show": _show, "compare": _compare}[arguments.command](arguments)
+    except (OSError, ValueError) as error:
+        print(f"medix eval {arguments.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from medix.evaluation.validation import Validation
+    from medix.reporting.record import read_records, unique, write_atomically
+    from medix.reporting.render import plain
+    from medix.reporting.table import summary_table
+
+    records = unique(read_records(arguments.file))
+    if not records:
+        raise ValueError(f"{arguments.file} holds no completion")
+    judges = sorted({record.verdict.judge for record in records if record.verdict is not None})
+    found = Validation.of(records, step=records[0].step, split=records[0].split, judge=", ".join(judges) or "none")
+    data = found.to_dict()
+    Console().print(summary_table(data).rich())
+    if arguments.json is not None:
+        write_atomically(arguments.json, json.dumps(plain(data), indent=2, allow_nan=False) + "\n")
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from medix.evaluation.comparison import compare
+    from medix.reporting.record import read_records, write_atomically
+
+    first, second = list(read_records(arguments.first)), list(read_records(arguments.second))
+    names = tuple(arguments.names) if arguments.names else _names(arguments.first, arguments.second)
+    found = compare(first, second, names, arguments.min_images, arguments.common)
+    console = Console()
+    for table in found.tables():
+        console.print(table.rich())
+    if found.only_first or found.only_second:
+        console.print(f"Without a partner: {found.only_first} of {names[0]}, {found.only_second} of {names[1]}")
+    if arguments.markdown is not None:
+        write_atomically(arguments.markdown, found.markdown())
+    if arguments.json is not None:
+        write_atomically(arguments.json, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+    return 0
+
+
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    """The shortest ends of the two paths that differ: two runs often write files of one name."""
+    if first.stem != second.stem:
+        return first.stem, second.stem
+    return str(first.with_suffix("")), str(second.with_suffix(""))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,231 @@
+"""Two systems on the same samples, per modality, with the paired gain and its interval."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from medix.evaluation.statistics import Interval, bounds, clustered_mean, mcnemar_exact, paired_difference, proportion
+from medix.modality import TEXT_ONLY
+from medix.reporting.record import CompletionRecord, unique
+from medix.reporting.render import plain
+from medix.reporting.table import Table, interval, number
+
+Pair = tuple[CompletionRecord, CompletionRecord]
+
+MEASURES: Mapping[str, tuple[str, bool, Callable[[CompletionRecord], float | None]]] = {
+    "accuracy": ("Accuracy", True, lambda record: record.credit),
+    "modality_accuracy": (
+        "Modality accuracy",
+        True,
+        lambda record: None if record.names_modality is None else float(record.names_modality),
+    ),
+    "reward": ("Reward", False, lambda record: record.total),
+}
+"""Name, whether it is a share, and how to read it from a completion."""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """One measure on the pairs that both systems have it for.
+
+    Attributes:
+        first: mean of the first.
+        second: mean of the second.
+        gain: second minus first, clustered by case.
+        pairs: pairs that count.
+        left_out: pairs where either has no value.
+        first_bounds: mean of the first over all pairs it applies to, if its unscored ones were 0, and 1.
+        second_bounds: the same of the second.
+        mcnemar: exact p-value where every value is 0 or 1; None elsewhere. It takes pairs for independent.
+    """
+
+    first: Interval
+    second: Interval
+    gain: Interval
+    pairs: int
+    left_out: int
+    first_bounds: tuple[float, float]
+    second_bounds: tuple[float, float]
+    mcnemar: float | None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A modality, several pooled ones, or everything.
+
+    Attributes:
+        name: of the slice.
+        samples: different samples.
+        images: different images.
+        cases: different cases.
+        measures: by name.
+    """
+
+    name: str
+    samples: int
+    images: int
+    cases: int
+    measures: Mapping[str, Paired]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What comparing two files of judged completions gives.
+
+    Attributes:
+        names: what the two are called.
+        judges: identities of the judges in each.
+        slices: everything first, then by modality.
+        min_images: modalities with fewer are pooled.
+        only_first: completions without a partner in the second.
+        only_second: completions without a partner in the first.
+    """
+
+    names: tuple[str, str]
+    judges: tuple[str, str]
+    slices: Sequence[Slice]
+    min_images: int
+    only_first: int
+    only_second: int
+
+    def tables(self) -> list[Table]:
+        """One table per measure."""
+        tables = []
+        for key, (name, percent, _) in MEASURES.items():
+            rows = [
+                [
+                    part.name,
+                    f"{part.samples} / {part.images} / {part.cases}",
+                    interval(asdict(part.measures[key].first), percent=percent),
+                    interval(asdict(part.measures[key].second), percent=percent),
+                    interval(asdict(part.measures[key].gain), percent=percent, signed=True),
+                    str(part.measures[key].left_out),
+                    number(part.measures[key].mcnemar),
+                ]
+                for part in self.slices
+            ]
+            heads = ["Modality", "Samples / images / cases", self.names[0], self.names[1],
+                     f"{self.names[1]} {chr(0x2212)} {self.names[0]}", "Left out", "McNemar p"]  # fmt: skip
+            tables.append(Table(name, heads, rows))
+        return tables
+
+    def markdown(self) -> str:
+        """The tables with what a reader must know of them."""
+        lines = [f"# {self.names[1]} against {self.names[0]}", ""]
+        lines += [
+            f"Judge: {self.judges[0]}" + (f" and {self.judges[1]}" if self.judges[0] != self.judges[1] else ""),
+            "",
+        ]
+        for table in self.tables():
+            lines += [f"## {table.title}", "", table.markdown()]
+        lines.append(
+            "Means over the pairs that both systems have a value for; the rest is counted under left out. "
+            "95 % intervals, clustered by case where several completions share one; gains are paired. McNemar's exact test takes pairs "
+            f"for independent. Modalities with fewer than {self.min_images} images are pooled."
+        )
+        if self.only_first or self.only_second:
+            lines += [
+                "",
+                f"Without a partner: {self.only_first} of {self.names[0]}, {self.only_second} of {self.names[1]}.",
+            ]
+        return "\n".join(lines) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        data: dict[str, Any] = plain(asdict(self))
+        return data
+
+
+def compare(
+    first: Sequence[CompletionRecord],
+    second: Sequence[CompletionRecord],
+    names: tuple[str, str] = ("first", "second"),
+    min_images: int = 30,
+    common: bool = False,
+) -> Comparison:
+    """Compare two systems on the same samples.
+
+    Args:
+        first: judged completions of one system.
+        second: judged completions of the other, on the same samples.
+        names: what to call them.
+        min_images: modalities with fewer images are pooled into one row.
+        common: compare what both have; otherwise a completion without a partner is an error.
+
+    Raises:
+        ValueError: the samples differ, or what is asked about them.
+    """
+    left, right = ({record.key: record for record in unique(records)} for records in (first, second))
+    keys = sorted(left.keys() & right.keys())
+    only_first, only_second = len(left) - len(keys), len(right) - len(keys)
+    if not keys or (not common and (only_first or only_second)):
+        lonely = sorted(left.keys() ^ right.keys())[:3]
+        raise ValueError(
+            f"{only_first} completions of {names[0]} and {only_second} of {names[1]} have no partner, "
+            f"{len(keys)} have one; without: {lonely}. "
+            + ("Give --common to compare what both have" if keys else "Give two files on the same samples")
+        )
+    pairs = [(left[key], right[key]) for key in keys]
+    for a, b in pairs:
+        if (a.question, a.reference, a.modality) != (b.question, b.reference, b.modality):
+            raise ValueError(
+                f"sample {a.id!r} differs between the files: {(a.question, a.reference, a.modality)} and "
+                f"{(b.question, b.reference, b.modality)}; give two files on the same data"
+            )
+    slices = [_slice("All", pairs), *(_slice(name, part) for name, part in _pooled(pairs, min_images).items())]
+    return Comparison(names, (_judges(first), _judges(second)), slices, min_images, only_first, only_second)
+
+
+def _pooled(pairs: Sequence[Pair], min_images: int) -> dict[str, list[Pair]]:
+    """Pairs by modality, modalities with few images together under one name that lists them."""
+    groups: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair[0].modality or TEXT_ONLY, []).append(pair)
+    small = [name for name in sorted(groups) if name != TEXT_ONLY and _images(groups[name]) < min_images]
+    result = {name: groups[name] for name in sorted(groups) if name not in small}
+    if small:
+        label = small[0] if len(small) == 1 else f"pooled: {', '.join(small)}"
+        result[label] = [pair for name in small for pair in groups[name]]
+    return result
+
+
+def _images(pairs: Sequence[Pair]) -> int:
+    return len({image for first, _ in pairs for image in first.image_ids})
+
+
+def _slice(name: str, pairs: Sequence[Pair]) -> Slice:
+    return Slice(
+        name=name,
+        samples=len({first.id for first, _ in pairs}),
+        images=_images(pairs),
+        cases=len({first.cluster for first, _ in pairs}),
+        measures={key: _paired(pairs, read, share) for key, (_, share, read) in MEASURES.items()},
+    )
+
+
+def _paired(pairs: Sequence[Pair], read: Callable[[CompletionRecord], float | None], share: bool) -> Paired:
+    read_pairs = [(read(first), read(second), first.cluster) for first, second in pairs]
+    values = [(a, b, cluster) for a, b, cluster in read_pairs if a is not None and b is not None]
+    firsts, seconds = [a for a, _, _ in values], [b for _, b, _ in values]
+    clusters = [cluster for _, _, cluster in values]
+    mean = proportion if share else clustered_mean
+    binary = share and bool(values) and all(value in (0.0, 1.0) for value in firsts + seconds)
+    return Paired(
+        first=mean(firsts, clusters),
+        second=mean(seconds, clusters),
+        gain=paired_difference(firsts, seconds, clusters),
+        pairs=len(values),
+        left_out=len(pairs) - len(values),
+        first_bounds=_bounds([read(first) for first, _ in pairs]),
+        second_bounds=_bounds([read(second) for _, second in pairs]),
+        mcnemar=mcnemar_exact([a == 1 for a in firsts], [b == 1 for b in seconds]) if binary else None,
+    )
+
+
+def _bounds(values: Sequence[float | None]) -> tuple[float, float]:
+    scored = [value for value in values if value is not None]
+    return bounds(sum(scored), len(scored), len(values) - len(scored))
+
+
+def _judges(records: Sequence[CompletionRecord]) -> str:
+    return ", ".join(sorted({record.verdict.judge for record in records if record.verdict is not None})) or "none"
