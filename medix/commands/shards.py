@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     origin.add_argument("--jsonl", type=Path, help="rows with id, image, source, problem, solution")
     origin.add_argument("--phantoms", type=int, metavar="N", help="N generated phantoms of five modalities")
     build.add_argument("--output", type=Path, required=True, help="folder for shards and manifests")
+    build.add_argument("--manifests", type=Path, help="folder for manifests; default: that of the shards")
     build.add_argument("--name", help="of the data set, the beginning of file names; default: that of the input")
     build.add_argument("--licence", help="under which the data may be used; required with --jsonl")
     build.add_argument(
@@ -99,10 +100,11 @@ def _build(arguments: argparse.Namespace, console: Console) -> int:
         statement,
         arguments.samples_per_shard,
         skipped,
+        arguments.manifests,
     )
     if isinstance(rows, JsonlSource) and rows.faults:
         console.print(rows.report(), style="yellow", markup=False)
-    console.print(_manifest_table(f"{arguments.output}", manifests))
+    console.print(_manifest_table(f"{arguments.manifests or arguments.output}", manifests))
     return 0
 
 
@@ -119,13 +121,13 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
         try:
             with _opened(Shard(manifest, entry)) as shard:
                 for sample in shard:
-                    other = owners.setdefault(sample.id, f"{manifest.path}")
-                    if other != f"{manifest.path}":
-                        state = f"id {sample.id!r} also in {other}"
+                    if sample.id in owners:
+                        state = f"good, but id {sample.id!r} is also in {owners[sample.id]}"
+                    owners[sample.id] = manifest.path.name
         except ShardError as error:
             state = "damaged"
             damaged.append(str(error))
-        table.add_row(manifest.path.name, entry.url, f"{entry.samples}", f"{entry.bytes / 1e6:.1f}", state)
+        table.add_row(manifest.path.name, entry.url, f"{entry.samples}", f"{entry.bytes / 1e6:.2f}", state)
     console.print(table)
     for message in damaged:
         print(f"medix shards verify: {message}", file=sys.stderr)
@@ -190,22 +192,24 @@ def _progress(items: Iterable[Item], total: int, what: str, console: Console) ->
 
 def _manifest_table(title: str, manifests: Sequence[Manifest]) -> Table:
     table = Table(title=title, title_justify="left")
-    for column in ("manifest", "modality", "shards", "samples", "MB", "licence", "skipped rows"):
-        table.add_column(column, justify="right" if column in ("shards", "samples", "MB", "skipped rows") else "left")
+    for column in ("manifest", "modality", "shards", "samples", "MB", "skipped"):
+        left = column in ("manifest", "modality")
+        table.add_column(column, justify="left" if left else "right", overflow="fold")
+    table.caption = "\n".join(sorted({f"licence: {m.licence}; identities: {m.deidentification}" for m in manifests}))
+    table.caption_justify = "left"
     for manifest in manifests:
         table.add_row(
             manifest.path.name,
             manifest.modality,
             f"{len(manifest.shards)}",
             f"{manifest.samples}",
-            f"{manifest.bytes / 1e6:.1f}",
-            manifest.licence,
+            f"{manifest.bytes / 1e6:.2f}",
             f"{manifest.skipped_rows}",
         )
     if len(manifests) > 1:
         shards, samples = sum(len(m.shards) for m in manifests), sum(m.samples for m in manifests)
         table.add_section()
-        table.add_row("all", "", f"{shards}", f"{samples}", f"{sum(m.bytes for m in manifests) / 1e6:.1f}", "", "")
+        table.add_row("all", "", f"{shards}", f"{samples}", f"{sum(m.bytes for m in manifests) / 1e6:.2f}", "")
     return table
 
 

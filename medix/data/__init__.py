@@ -1,1 +1,27 @@
-""""""
+"""From shards to prompts. ``ShardDataModule`` is imported from ``medix.data.datamodule``: it brings Lightning along."""
+
+from medix.data.manifest import DataStatement, Manifest, ManifestError, ShardEntry, read_manifests
+from medix.data.mixture import Mixture
+from medix.data.picture import PictureError, PictureReader
+from medix.data.prompting import Prompting, PromptTooLongError
+from medix.data.shards import Shard, ShardError, ShardWriter, write_shards
+from medix.data.stream import SampleOrder, Stream
+
+__all__ = [
+    "DataStatement",
+    "Manifest",
+    "ManifestError",
+    "Mixture",
+    "PictureError",
+    "PictureReader",
+    "PromptTooLongError",
+    "Prompting",
+    "SampleOrder",
+    "Shard",
+    "ShardEntry",
+    "ShardError",
+    "ShardWriter",
+    "Stream",
+    "read_manifests",
+    "write_shards",
+]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import lightning.pytorch as lightning
 import torch
 
+from medix.data.exchange import ExchangedImages, Samples
 from medix.data.loader import BatchPlan, PromptDataset, PromptLoader
 from medix.data.manifest import Manifest, joint_digest, read_manifests
 from medix.data.mixture import Mixture
@@ -35,6 +36,8 @@ class ShardDataModule(lightning.LightningDataModule):
         limit_val: validation samples at most, at even distances over the split.
         on_long: what happens to a prompt beyond ``prompting.max_prompt_tokens``: an error, or left out and counted.
         cache_dir: where remote shards are kept; None for ``~/.cache/medix/shards``.
+        exchange_images: evaluation splits get the images of other cases, as a control: what a policy still knows then
+            it knows from texts.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class ShardDataModule(lightning.LightningDataModule):
         limit_val: int | None = None,
         on_long: Literal["error", "skip"] = "error",
         cache_dir: str | None = None,
+        exchange_images: bool = False,
     ) -> None:
         super().__init__()
         for name, value, least in (
@@ -68,6 +72,7 @@ class ShardDataModule(lightning.LightningDataModule):
         self.limit_val = limit_val
         self.on_long = on_long
         self.cache_dir = Path(cache_dir) if cache_dir else None
+        self.exchange_images = exchange_images
         self.prompting: Prompting | None = None
         self.processor: Any = None
         self.prompts_per_rollout = 0
@@ -200,11 +205,13 @@ class ShardDataModule(lightning.LightningDataModule):
         return Stream(self.manifests(split), self.seed, self.window, split == "train", mixture, self.cache_dir)
 
     def _evaluation_loader(self, split: str) -> PromptLoader:
-        stream = self.stream(split)
+        stream: Samples = self.stream(split)
+        if self.exchange_images:
+            stream = ExchangedImages(stream, self.seed)
         plan = BatchPlan(len(stream), self.val_batch_size, keep_rest=True)
         return self._loader(split, stream, plan, 0, endless=False)
 
-    def _loader(self, split: str, stream: Stream, plan: BatchPlan, position: int, endless: bool) -> PromptLoader:
+    def _loader(self, split: str, stream: Samples, plan: BatchPlan, position: int, endless: bool) -> PromptLoader:
         if self.prompting is None:
             raise RuntimeError(f"data: the {split} loader needs bind(prompting, processor) first")
         self.loaders[split] = PromptLoader(

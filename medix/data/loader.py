@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import DataLoader, Dataset
 
+from medix.data.exchange import Samples
 from medix.data.picture import PictureError
 from medix.data.prompting import Prompting, PromptTooLongError
 from medix.data.shards import ShardError
-from medix.data.stream import Stream
 from medix.types import Prompt, PromptBatch
 
 
@@ -69,7 +69,7 @@ class PromptDataset(Dataset[Prompt | Exception]):
         processor: the policy's processor.
     """
 
-    def __init__(self, stream: Stream, prompting: Prompting, processor: Any) -> None:
+    def __init__(self, stream: Samples, prompting: Prompting, processor: Any) -> None:
         self.stream = stream
         self.prompting = prompting
         self.processor = processor

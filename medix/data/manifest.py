@@ -14,6 +14,10 @@ import yaml
 from medix.modality import PAPER_MODALITIES, TEXT_ONLY, ModalitySet
 
 REMOTE_SCHEMES = ("http", "https", "s3", "gs", "hf")
+_TYPES: dict[str, type] = {
+    "name": str, "modality": str, "licence": str, "deidentification": str, "source": str, "modalities": list,
+    "skipped_rows": int, "samples": int, "bytes": int, "shards": list,
+}  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -55,7 +59,7 @@ class ShardEntry:
                 "write the output of sha256sum"
             )
         for name, value in (("bytes", self.bytes), ("samples", self.samples)):
-            if not isinstance(value, int) or value < 0:
+            if value < 0:
                 raise ManifestError(f"shards.{name}: {value!r} of {self.url} is not a count; write the true number")
 
     @property
@@ -113,7 +117,7 @@ class Manifest:
     def __post_init__(self) -> None:
         for key in ("name", "modality", "licence", "deidentification"):
             value = getattr(self, key)
-            if not isinstance(value, str) or not value.strip():
+            if not value.strip():
                 raise ManifestError(
                     f"{self.path}: {key} is {value!r}; data is used only with its {key} stated, so write it down"
                 )
@@ -196,17 +200,18 @@ class Manifest:
         required = {"name", "modality", "licence", "deidentification", "shards"}
         known = required | {"source", "modalities", "skipped_rows", "samples", "bytes"}
         _check_keys(document, required, known, f"{path}")
+        _check_types(document, _TYPES, f"{path}")
         rows = document["shards"]
-        if not isinstance(rows, list):
-            raise ManifestError(f"{path}: shards is a {type(rows).__name__}; list url, sha256, bytes, samples")
         keys = {"url", "sha256", "bytes", "samples"}
         shards = []
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
                 raise ManifestError(f"{path}: shards[{number}] is {row!r:.80}; write url, sha256, bytes, samples")
             _check_keys(row, keys, keys, f"{path}: shards[{number}]")
+            where = f"{path}: shards[{number}]"
+            _check_types(row, {"url": str, "sha256": str, "bytes": int, "samples": int}, where)
             try:
-                shards.append(ShardEntry(str(row["url"]), str(row["sha256"]), row["bytes"], row["samples"]))
+                shards.append(ShardEntry(**row))
             except ManifestError as error:
                 raise ManifestError(f"{path}: {error}") from error
         manifest = cls(
@@ -259,3 +264,12 @@ def _check_keys(mapping: Mapping[str, Any], required: set[str], known: set[str],
         raise ManifestError(f"{where}: {', '.join(missing)} missing; a manifest states {', '.join(sorted(required))}")
     if unknown:
         raise ManifestError(f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+
+
+def _check_types(mapping: Mapping[str, Any], types: Mapping[str, type], where: str) -> None:
+    for key, value in mapping.items():
+        if not isinstance(value, types[key]):
+            raise ManifestError(
+                f"{where}: {key} is {value!r:.60}, a {type(value).__name__}; use {types[key].__name__} "
+                "(texts that look like numbers need quotes)"
+            )

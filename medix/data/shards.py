@@ -12,12 +12,11 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import filelock
-import webdataset
 
 from medix.data.manifest import DataStatement, Manifest, ShardEntry
 from medix.data.record import RecordError, decode, encode, split_name
@@ -218,7 +217,7 @@ class ShardWriter:
         name: of the data set, the beginning of every file name.
         modality: of every sample, or ``TEXT_ONLY``.
         samples_per_shard: a shard with so many samples is finished.
-        bytes_per_shard: a shard that has grown to so many bytes is finished.
+        bytes_per_shard: a shard whose images and texts have so many bytes is finished.
     """
 
     folder: Path
@@ -233,6 +232,7 @@ class ShardWriter:
         self._entries: list[ShardEntry] = []
         self._ordinal = 0
         self._pending = 0
+        self._payload = 0
         self._stream: Any = None
         self._tar: Any = None
 
@@ -242,12 +242,14 @@ class ShardWriter:
             raise ValueError(f"sample {sample.id!r} is {sample.modality}, the shard {self.modality}; write it apart")
         if self._tar is None:
             self._stream = open(self._path, "wb")  # noqa: SIM115  (closed when the shard is full)
+            import webdataset  # brings torch along, which readers of shards do without
+
             # USTAR with fixed owner, mode and time: the bytes depend on the samples alone.
             self._tar = webdataset.TarWriter(self._stream, user="medix", group="medix", mtime=0, encoder=False)
-        self._tar.write(encode(sample, self._ordinal))
+        self._payload += self._tar.write(encode(sample, self._ordinal))
         self._ordinal += 1
         self._pending += 1
-        if self._pending >= self.samples_per_shard or self._stream.tell() >= self.bytes_per_shard:
+        if self._pending >= self.samples_per_shard or self._payload >= self.bytes_per_shard:
             self._finish()
 
     def close(self) -> tuple[ShardEntry, ...]:
@@ -267,7 +269,7 @@ class ShardWriter:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         self._entries.append(ShardEntry(self._path.name, digest, self._path.stat().st_size, self._pending))
         self._tar = self._stream = None
-        self._pending = 0
+        self._pending = self._payload = 0
 
 
 def write_shards(
@@ -276,6 +278,7 @@ def write_shards(
     statement: DataStatement,
     samples_per_shard: int = 1000,
     skipped_rows: Callable[[], int] = int,
+    manifest_folder: str | Path | None = None,
 ) -> tuple[Manifest, ...]:
     """Write samples as shards, one manifest per modality: all of them or nothing.
 
@@ -285,14 +288,17 @@ def write_shards(
         statement: name, licence and de-identification.
         samples_per_shard: samples at most.
         skipped_rows: asked at the end how many rows the samples left out.
+        manifest_folder: where manifests go; None puts them beside the shards.
 
     Raises:
         ValueError: no samples, or files that would be overwritten.
     """
-    folder = Path(folder)
-    if any(folder.glob(f"{statement.name}-*")):
-        raise ValueError(f"output: {folder} already holds shards named {statement.name}; remove them or choose another")
-    with staging_folder(folder) as staging:
+    folder, lists = Path(folder), Path(manifest_folder or folder)
+    for place in (folder, lists):
+        if any(place.glob(f"{statement.name}-*")):
+            raise ValueError(f"{place} already holds {statement.name}-*; remove these files or choose another name")
+    # Shards move into place first: a reader that finds a manifest finds all of its shards.
+    with staging_folder(lists) as staged_lists, staging_folder(folder) as staging:
         writers: dict[str, ShardWriter] = {}
         try:
             for sample in samples:
@@ -306,7 +312,8 @@ def write_shards(
             raise ValueError(f"{statement.name}: there are no samples to write; check the input")
         manifests = []
         for modality, entries in shards.items():
-            path = folder / f"{statement.name}-{modality.lower()}.yaml"
+            path = lists / f"{statement.name}-{modality.lower()}.yaml"
+            entries = tuple(replace(entry, url=_beside(path, folder / entry.url)) for entry in entries)
             manifest = Manifest(
                 name=statement.name,
                 modality=modality,
@@ -318,7 +325,7 @@ def write_shards(
                 skipped_rows=skipped_rows(),
                 path=path,
             )
-            manifest.write(staging / path.name)
+            manifest.write(staged_lists / path.name)
             manifests.append(manifest)
     return tuple(manifests)
 
@@ -331,8 +338,7 @@ def staging_folder(folder: Path) -> Iterator[Path]:
     staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
     try:
         yield staging
-        # Manifests last: a reader that finds one finds all of its shards.
-        for file in sorted(staging.iterdir(), key=lambda file: (file.suffix == ".yaml", file.name)):
+        for file in sorted(staging.iterdir()):
             os.replace(file, folder / file.name)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
@@ -341,6 +347,11 @@ def staging_folder(folder: Path) -> Iterator[Path]:
                 parent.rmdir()
         raise
     shutil.rmtree(staging)
+
+
+def _beside(manifest: Path, shard: Path) -> str:
+    """The path of a shard relative to its manifest, the same on every system."""
+    return Path(os.path.relpath(shard, manifest.parent)).as_posix()
 
 
 @contextmanager

@@ -1,0 +1,167 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.data.loader import BatchPlan, PromptDataset, PromptLoader, Span
+from medix.data.manifest import Manifest
+from medix.data.prompting import Prompting, PromptTooLongError
+from medix.data.shards import ShardError
+from medix.data.stream import Stream
+from medix.types import PromptBatch, Sample
+from tests.data.conftest import Writer, make_sample
+
+
+def _dataset(manifests: tuple[Manifest, ...], processor: Any, shuffle: bool = True, **prompting: Any) -> PromptDataset:
+    return PromptDataset(
+        Stream(manifests, seed=5, window=2, shuffle=shuffle), Prompting(template="short", **prompting), processor
+    )
+
+
+def _ids(batches: list[PromptBatch]) -> list[list[str]]:
+    return [[prompt.sample.id for prompt in batch] for batch in batches]
+
+
+def test_an_epoch_has_full_batches_only_and_the_next_begins_at_its_own_first_index() -> None:
+    """10 samples in batches of 4: 0-4 and 4-8; 8 and 9 are left over, the next epoch begins at 10."""
+    plan = BatchPlan(samples=10, size=4)
+    assert len(plan) == 2
+    assert list(plan.spans(0)) == [Span(0, 4, 4), Span(4, 8, 10)]
+    assert list(plan.spans(10)) == [Span(10, 14, 14), Span(14, 18, 20)]
+
+
+def test_what_is_left_of_an_epoch_can_be_kept() -> None:
+    plan = BatchPlan(samples=10, size=4, keep_rest=True)
+    assert len(plan) == 3
+    assert list(plan.spans(0)) == [Span(0, 4, 4), Span(4, 8, 8), Span(8, 10, 10)]
+
+
+def test_a_position_too_near_the_end_of_its_epoch_is_the_beginning_of_the_next() -> None:
+    plan = BatchPlan(samples=10, size=4)
+    assert [plan.normalise(position) for position in (0, 4, 6, 7, 9, 10, 17)] == [0, 4, 6, 10, 10, 10, 20]
+
+
+def test_a_position_off_the_grid_of_batches_reads_what_fits() -> None:
+    assert list(BatchPlan(samples=10, size=4).spans(1)) == [Span(1, 5, 5), Span(5, 9, 10)]
+
+
+@given(samples=st.integers(1, 40), size=st.integers(1, 40), position=st.integers(0, 200), keep=st.booleans())
+def test_batches_tile_an_epoch_from_any_position(samples: int, size: int, position: int, keep: bool) -> None:
+    if size > samples and not keep:
+        return
+    plan = BatchPlan(samples, size, keep)
+    spans = list(plan.spans(position))
+    assert spans[0].start == plan.normalise(position) >= position
+    assert all(first.next_index == second.start == first.stop for first, second in zip(spans, spans[1:], strict=False))
+    assert spans[-1].next_index % samples == 0
+    assert len({span.start // samples for span in spans} | {(span.stop - 1) // samples for span in spans}) == 1
+    assert all(span.stop - span.start == size for span in spans[: -1 if keep else None])
+    if position % samples == 0:
+        assert len(spans) == len(plan)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_the_order_depends_on_neither_ranks_nor_workers(
+    write: Writer, processor: Any, ranks: int, workers: int
+) -> None:
+    """Batch by batch, the shares of all ranks put together in turn are the stream."""
+    manifests = write({"CT_SCAN": 11, "MRI_SCAN": 8})
+    stream = Stream(manifests, seed=5, window=2)
+    shares = []
+    for rank in range(ranks):
+        dataset = _dataset(manifests, processor)
+        loader = PromptLoader(dataset, BatchPlan(19, 8), rank=rank, ranks=ranks, workers=workers)
+        shares.append([*loader, *loader])
+        assert [batch.next_index for batch in shares[-1]] == [8, 19, 27, 38]
+    for batch in range(4):
+        start = (0, 8, 19, 27)[batch]
+        together = [prompt.sample.id for row in zip(*(shares[rank][batch] for rank in range(ranks)), strict=True)
+                    for prompt in row]  # fmt: skip
+        assert together == [stream[start + i].id for i in range(8)]
+
+
+@pytest.mark.parametrize("consumed", [0, 1, 2, 3, 4, 5])
+def test_a_resumed_loader_continues_at_the_next_sample_also_on_other_ranks(
+    write: Writer, processor: Any, consumed: int
+) -> None:
+    """Two epochs of three batches; stopped after any batch, also the last of an epoch, and continued on two ranks."""
+    manifests = write({"CT_SCAN": 9, "MRI_SCAN": 5})
+    straight = PromptLoader(_dataset(manifests, processor), BatchPlan(14, 4))
+    batches = [*straight, *straight]
+    position = batches[consumed - 1].next_index if consumed else 0
+    resumed = [
+        PromptLoader(_dataset(manifests, processor), BatchPlan(14, 4), position, rank, ranks=2) for rank in range(2)
+    ]
+    rest = [list(zip(*resumed, strict=True)) for _ in range(2)]
+    found = [sorted([*first, *second], key=lambda prompt: prompt.index) for epoch in rest for first, second in epoch]
+    expected = _ids(batches[consumed:])
+    assert [[prompt.sample.id for prompt in batch] for batch in found][: len(expected)] == expected
+    assert len(rest[0]) == 3 - consumed % 3
+    assert all(len(loader) == 3 for loader in resumed)
+
+
+def test_validation_reads_every_sample_once_in_stored_order_each_time(write: Writer, processor: Any) -> None:
+    """13 samples in batches of 4 on 3 ranks: the last batch has one prompt, and ranks 1 and 2 get an empty one."""
+    manifests = write({"CT_SCAN": 8, "MRI_SCAN": 5})
+    for _ in range(2):
+        loaders = [
+            PromptLoader(
+                _dataset(manifests, processor, shuffle=False), BatchPlan(13, 4, True), 0, rank, 3, endless=False
+            )
+            for rank in range(3)
+        ]
+        shares = [list(loader) for loader in loaders]
+        assert [[len(batch) for batch in share] for share in shares] == [[2, 2, 2, 1], [1, 1, 1, 0], [1, 1, 1, 0]]
+        prompts = sorted((prompt for share in shares for batch in share for prompt in batch), key=lambda p: p.index)
+        assert [prompt.sample.id for prompt in prompts] == [f"row.{i}" for i in range(13)]
+        assert _ids(list(loaders[0])) == _ids(shares[0])
+
+
+def _with_a_long_one(write: Writer, number: int = 5) -> tuple[Manifest, ...]:
+    samples = [make_sample(i) for i in range(12)]
+    samples[number] = Sample(**{**samples[number].to_state(), "question": "why? " * 400})
+    return write(samples)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_long_prompt_stops_with_its_own_error(write: Writer, processor: Any, workers: int) -> None:
+    """From a worker process too: no foreign traceback around the message."""
+    dataset = _dataset(_with_a_long_one(write), processor, max_prompt_tokens=200)
+    with pytest.raises(PromptTooLongError, match=r"^prompt of sample 'row\.5' has \d+ tokens"):
+        list(PromptLoader(dataset, BatchPlan(12, 4), workers=workers))
+
+
+def test_a_skipped_prompt_is_counted_and_moves_no_other(write: Writer, processor: Any) -> None:
+    manifests = _with_a_long_one(write)
+    whole = PromptLoader(_dataset(manifests, processor), BatchPlan(12, 4))
+    skipping = PromptLoader(_dataset(manifests, processor, max_prompt_tokens=200), BatchPlan(12, 4), skip_long=True)
+    expected = [*whole, *whole]
+    found = [*skipping, *skipping]
+    assert _ids(found) == [[name for name in batch if name != "row.5"] for batch in _ids(expected)]
+    assert [batch.next_index for batch in found] == [batch.next_index for batch in expected]
+    assert sum(batch.too_long for batch in found) == skipping.too_long == 2
+    assert "'row.5'" in skipping.first_too_long
+
+
+def test_a_batch_of_long_prompts_is_empty_and_keeps_its_place(write: Writer, processor: Any) -> None:
+    dataset = _dataset(write({"CT_SCAN": 4}), processor, max_prompt_tokens=3)
+    (batch,) = PromptLoader(dataset, BatchPlan(4, 4), skip_long=True)
+    assert (len(batch), batch.too_long, batch.next_index) == (0, 4, 4)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_shard_stops_the_loader_and_is_named(write: Writer, processor: Any, workers: int) -> None:
+    manifests = write({"CT_SCAN": 8})
+    path = manifests[0].path.parent / manifests[0].shards[1].url
+    path.write_bytes(path.read_bytes()[:-512])
+    with pytest.raises(ShardError, match=r"^shard .*made-ct_scan-000001\.tar does not match manifest"):
+        list(PromptLoader(_dataset(manifests, processor), BatchPlan(8, 4), workers=workers))
+
+
+def test_the_position_is_that_after_the_last_batch_handed_out(write: Writer, processor: Any) -> None:
+    loader = PromptLoader(_dataset(write({"CT_SCAN": 10}), processor), BatchPlan(10, 4))
+    first = next(iter(loader))
+    assert loader.position == first.next_index == 4
+    assert next(iter(loader)).next_index == loader.position == 10

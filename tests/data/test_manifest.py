@@ -1,0 +1,100 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from medix.data.manifest import DataStatement, Manifest, ManifestError, ShardEntry, joint_digest, read_manifests
+
+SHARD = {"url": "a-000000.tar", "sha256": "0" * 64, "bytes": 10240, "samples": 7}
+DOCUMENT: dict[str, Any] = {
+    "name": "a", "modality": "CT_SCAN", "licence": "CC0-1.0", "deidentification": "none needed", "shards": [SHARD],
+}  # fmt: skip
+
+
+def _file(folder: Path, **changes: Any) -> Path:
+    document = {key: value for key, value in (DOCUMENT | changes).items() if value is not None}
+    path = folder / "a.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_a_written_manifest_reads_back_equal(tmp_path: Path) -> None:
+    manifest = Manifest.read(_file(tmp_path, source="a paper", modalities=["CT_SCAN", "DERMOSCOPY"], skipped_rows=2))
+    manifest.write(tmp_path / "a.yaml")
+    assert Manifest.read(tmp_path / "a.yaml") == manifest
+    assert (manifest.samples, manifest.bytes) == (7, 10240)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"licence": None}, "licence missing"),
+        ({"licence": 4.0}, "licence is 4.0, a float; use str"),
+        ({"licence": " "}, "used only with its licence stated"),
+        ({"deidentification": None}, "deidentification missing"),
+        ({"modality": "CT"}, "'CT' is not in its modality set; known: X_RAY"),
+        ({"colour": "grey"}, "unknown key colour; known: bytes"),
+        ({"shards": []}, "shards is empty"),
+        ({"shards": "a.tar"}, "a str; use list"),
+        ({"shards": [{**SHARD, "url": "pipe:cat a.tar"}]}, "would run a command and is refused"),
+        ({"shards": [{**SHARD, "url": "simplecache::http://a"}]}, "unknown scheme 'simplecache'"),
+        ({"shards": [{**SHARD, "sha256": "abc"}]}, "64 lower-case hexadecimal"),
+        ({"shards": [{**SHARD, "samples": -1}]}, "-1 of a-000000.tar is not a count"),
+        ({"shards": [{**SHARD, "samples": "7"}]}, "samples is '7', a str; use int"),
+        ({"shards": [{"url": "a.tar"}]}, r"shards\[0\]: bytes, samples, sha256 missing"),
+        ({"samples": 8}, "samples says 8, its shards add up to 7"),
+    ],
+)
+def test_a_manifest_that_is_wrong_is_refused_by_name(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ManifestError, match=message) as caught:
+        Manifest.read(_file(tmp_path, **changes))
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["- 1\n", "a: [", "\x00"])
+def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "b.yaml").write_text(text)
+    with pytest.raises(ManifestError, match=r"b\.yaml"):
+        Manifest.read(tmp_path / "b.yaml")
+
+
+def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="cannot be opened"):
+        Manifest.read(tmp_path / "none.yaml")
+
+
+def test_paths_resolve_against_the_folder_of_the_manifest_and_addresses_do_not(tmp_path: Path) -> None:
+    manifest = Manifest.read(_file(tmp_path))
+    assert manifest.location(manifest.shards[0]) == str(tmp_path / "a-000000.tar")
+    remote = ShardEntry("https://host/a.tar", "0" * 64, 1, 1)
+    assert manifest.location(remote) == "https://host/a.tar"
+    assert remote.is_remote
+
+
+def test_the_digest_follows_the_data_and_not_the_place(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    here, there = (
+        Manifest.read(_file(tmp_path)),
+        Manifest.read(_file(tmp_path / "x", shards=[{**SHARD, "url": "b.tar"}])),
+    )
+    other = Manifest.read(_file(tmp_path, shards=[{**SHARD, "sha256": "1" * 64}]))
+    assert here.digest == there.digest != other.digest
+    assert joint_digest([here, other]) != joint_digest([other, here])
+
+
+def test_files_folders_and_patterns_are_read(tmp_path: Path) -> None:
+    path = _file(tmp_path)
+    expected = (Manifest.read(path),)
+    assert read_manifests([path]) == read_manifests([tmp_path]) == read_manifests([f"{tmp_path}/*.yaml"]) == expected
+
+
+def test_a_folder_without_manifests_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="holds no manifest"):
+        read_manifests([tmp_path])
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../a", "a b"])
+def test_a_name_is_part_of_file_names(name: str) -> None:
+    with pytest.raises(ManifestError, match="part of file names"):
+        DataStatement(name, "l", "d")

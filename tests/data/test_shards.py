@@ -1,0 +1,261 @@
+import hashlib
+import io
+import pickle
+import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medix.data.manifest import Manifest, ShardEntry
+from medix.data.shards import OpenShards, Shard, ShardError, ShardWriter, write_shards
+from medix.types import Sample
+from tests.data.conftest import STATEMENT, Writer, make_sample
+
+DATA_SHARDS = Path(__file__).parents[2] / "data_shards"
+
+
+def _shard(manifest: Manifest, number: int = 0) -> Shard:
+    return Shard(manifest, manifest.shards[number])
+
+
+def _path(manifest: Manifest, number: int = 0) -> Path:
+    return Path(manifest.location(manifest.shards[number]))
+
+
+def _relist(manifest: Manifest) -> Manifest:
+    """The manifest with size and checksum of its first shard as they now are."""
+    data = _path(manifest).read_bytes()
+    entry = replace(manifest.shards[0], bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    return replace(manifest, shards=(entry, *manifest.shards[1:]))
+
+
+def test_samples_are_read_at_random_as_they_were_written(write: Writer) -> None:
+    samples = [make_sample(0), make_sample(1, images=3), make_sample(2), make_sample(3), make_sample(4)]
+    (manifest,) = write(samples, per_shard=3)
+    assert [entry.samples for entry in manifest.shards] == [3, 2]
+    assert _shard(manifest, 1)[1] == samples[4]
+    assert _shard(manifest)[1] == samples[1]
+    assert list(_shard(manifest)) == samples[:3]
+
+
+def test_one_manifest_is_written_per_modality_and_text_only_samples_have_theirs(write: Writer) -> None:
+    manifests = write({"MRI_SCAN": 2, "CT_SCAN": 5, None: 3})
+    assert [(manifest.modality, manifest.samples) for manifest in manifests] == [
+        ("CT_SCAN", 5), ("MRI_SCAN", 2), ("TEXT_ONLY", 3),
+    ]  # fmt: skip
+    assert _shard(manifests[2])[0].modality is None
+    assert all(Manifest.read(manifest.path) == manifest for manifest in manifests)
+
+
+def test_equal_samples_give_equal_bytes(write: Writer) -> None:
+    first, second = write({"CT_SCAN": 5}, folder="a"), write({"CT_SCAN": 5}, folder="b")
+    assert [m.digest for m in first] == [m.digest for m in second]
+    assert _path(first[0]).read_bytes() == _path(second[0]).read_bytes()
+
+
+def test_nothing_is_left_behind_when_a_sample_fails(tmp_path: Path) -> None:
+    def samples() -> Iterator[Sample]:
+        yield from (make_sample(i) for i in range(7))
+        raise RuntimeError("the source broke")
+
+    with pytest.raises(RuntimeError, match="the source broke"):
+        write_shards(samples(), tmp_path / "new" / "folder", STATEMENT, 3)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_were_there_stay_when_a_sample_fails(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    bad = Sample("a", "q", "r", "CT_SCAN", (b"no image",))
+    with pytest.raises(ValueError, match="neither JPEG nor PNG"):
+        write_shards([make_sample(0), bad], tmp_path, STATEMENT)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_existing_shards_are_not_overwritten(write: Writer) -> None:
+    write({"CT_SCAN": 1})
+    with pytest.raises(ValueError, match=r"already holds made-\*"):
+        write({"CT_SCAN": 2})
+
+
+def test_writing_no_samples_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no samples to write"):
+        write_shards([], tmp_path / "x", STATEMENT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_manifests_can_stand_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    (manifest,) = write_shards([make_sample(0)], tmp_path / "tars", STATEMENT, manifest_folder=tmp_path / "lists")
+    assert manifest.path == tmp_path / "lists" / "made-ct_scan.yaml"
+    assert manifest.shards[0].url == "../tars/made-ct_scan-000000.tar"
+    assert Shard(Manifest.read(manifest.path), manifest.shards[0])[0] == make_sample(0)
+
+
+@pytest.mark.parametrize("keep", [0, 512, 1024, 1536, 5000])
+def test_a_truncated_shard_is_named(write: Writer, keep: int) -> None:
+    """512 and 1024 are header boundaries, where WebDataset sees a shorter tar and no error."""
+    (manifest,) = write({"CT_SCAN": 4})
+    _path(manifest).write_bytes(_path(manifest).read_bytes()[:keep])
+    with pytest.raises(
+        ShardError, match=r"made-ct_scan-000000\.tar does not match manifest .*made-ct_scan\.yaml: size"
+    ):
+        _shard(manifest)[0]
+
+
+def test_an_altered_shard_of_the_same_size_is_named(write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 4})
+    data = bytearray(_path(manifest).read_bytes())
+    data[700] ^= 1
+    _path(manifest).write_bytes(bytes(data))
+    expected, found = manifest.shards[0].sha256, hashlib.sha256(data).hexdigest()
+    with pytest.raises(ShardError, match=f"sha256: expected {expected}, found {found}"):
+        _shard(manifest)[0]
+
+
+def test_a_shard_altered_after_it_was_read_is_noticed_when_opened_again(write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 4})
+    shard = _shard(manifest)
+    assert shard[0].id == "row.0"
+    shard.close()
+    data = bytearray(_path(manifest).read_bytes())
+    data[-1] ^= 1
+    _path(manifest).write_bytes(bytes(data))
+    with pytest.raises(ShardError, match="sha256"):
+        shard[0]
+
+
+def test_a_missing_shard_is_named(write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 1})
+    _path(manifest).unlink()
+    with pytest.raises(ShardError, match=r"the file: expected 10240 bytes at .*found No such file"):
+        _shard(manifest)[0]
+
+
+def test_a_damaged_header_with_a_matching_checksum_is_a_wrong_count(write: Writer) -> None:
+    """Python's tarfile takes a bad header for the end; only the count tells."""
+    (manifest,) = write({"CT_SCAN": 4})
+    data = bytearray(_path(manifest).read_bytes())
+    with tarfile.open(_path(manifest)) as tar:
+        offset = tar.getmembers()[4].offset
+    data[offset : offset + 512] = b"\x07" * 512
+    _path(manifest).write_bytes(bytes(data))
+    with pytest.raises(ShardError, match="samples: expected 4, found 2"):
+        _shard(_relist(manifest))[0]
+
+
+def _replace_tar(manifest: Manifest, members: list[tuple[str, bytes]]) -> Manifest:
+    with tarfile.open(_path(manifest), "w") as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return _relist(manifest)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["0.json", "0.pkl"], "member '0.pkl' is refused"),
+        (["0.json", "1.json", "0.0.png"], "key 0 in two places"),
+        (["0.json", "0.json"], "'0.json' twice"),
+        (["0.0.png"], "no json member"),
+        (["a/0.json"], "no ordinal"),
+    ],
+)
+def test_a_tar_of_another_layout_is_refused(write: Writer, names: list[str], message: str) -> None:
+    (manifest,) = write({"CT_SCAN": 1})
+    listed = _replace_tar(manifest, [(name, b"{}") for name in names])
+    with pytest.raises(ShardError, match=message):
+        _shard(listed)[0]
+
+
+def test_a_pickle_in_a_shard_is_never_loaded(write: Writer, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path.touch, (tmp_path / "exploded",)
+
+    (manifest,) = write({"CT_SCAN": 1})
+    listed = _replace_tar(manifest, [("0.json", b"{}"), ("0.pyd", pickle.dumps(Bomb()))])
+    with pytest.raises(ShardError, match="could carry code"):
+        _shard(listed)[0]
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_links_in_a_shard_are_refused(write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 1})
+    with tarfile.open(_path(manifest), "w") as tar:
+        info = tarfile.TarInfo("0.json")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(info)
+    with pytest.raises(ShardError, match="expected plain files"):
+        _shard(_relist(manifest))[0]
+
+
+def test_a_sample_of_another_modality_than_its_manifest_is_refused(write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 1})
+    with pytest.raises(ShardError, match="expected MRI_SCAN, found 'CT_SCAN'"):
+        _shard(replace(manifest, modality="MRI_SCAN"))[0]
+
+
+def test_a_remote_shard_is_fetched_once_and_checked(
+    write: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec
+
+    (manifest,) = write({"CT_SCAN": 3})
+    data = _path(manifest).read_bytes()
+    fetched: list[str] = []
+
+    def fake_open(url: str, mode: str) -> io.BytesIO:
+        fetched.append(url)
+        return io.BytesIO(data if len(fetched) > 1 else data[:-1])
+
+    monkeypatch.setattr(fsspec, "open", fake_open)
+    entry = replace(manifest.shards[0], url="https://host/made.tar")
+    remote = replace(manifest, shards=(entry,))
+    with pytest.raises(ShardError, match=r"https://host/made\.tar does not match .*size: expected"):
+        Shard(remote, entry, tmp_path / "cache")[0]
+    assert not list((tmp_path / "cache").glob("*.tar")) + list((tmp_path / "cache").glob(".partial*"))
+    assert Shard(remote, entry, tmp_path / "cache")[2] == make_sample(2)
+    assert Shard(remote, entry, tmp_path / "cache")[1] == make_sample(1)
+    assert len(fetched) == 2
+
+
+def test_only_so_many_shards_stay_open(write: Writer) -> None:
+    manifests = write({"CT_SCAN": 12}, per_shard=2)
+    shards = OpenShards(manifests, limit=2)
+    assert [shards.read(i, 0).id for i in (0, 1, 2, 0, 5)] == ["row.0", "row.2", "row.4", "row.0", "row.10"]
+    assert [i for i, shard in enumerate(shards.shards) if shard._file is not None] == [0, 5]
+
+
+def test_a_shard_travels_to_a_worker_process(write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 3})
+    shard = _shard(manifest)
+    assert pickle.loads(pickle.dumps(shard))[1] == shard[1]
+
+
+def test_a_sample_of_another_modality_does_not_enter_a_writer(tmp_path: Path) -> None:
+    writer = ShardWriter(tmp_path, "a", "MRI_SCAN")
+    with pytest.raises(ValueError, match="is CT_SCAN, the shard MRI_SCAN"):
+        writer.write(make_sample(0))
+
+
+def test_a_shard_that_grew_large_is_finished(tmp_path: Path) -> None:
+    writer = ShardWriter(tmp_path, "a", "CT_SCAN", bytes_per_shard=400)
+    for i in range(3):
+        writer.write(make_sample(i))  # about 300 bytes each
+    assert [entry.samples for entry in writer.close()] == [2, 1]
+
+
+def test_the_shipped_shards_match_their_manifests() -> None:
+    files = sorted((DATA_SHARDS / "manifests").glob("*.yaml"))
+    assert len(files) == 10
+    assert sum(1 for file in files for m in [Manifest.read(file)] for e in m.shards for _ in Shard(m, e)) == 140
+
+
+def test_an_entry_is_compared_as_listed(write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 3})
+    more = replace(manifest.shards[0], samples=4)
+    with pytest.raises(ShardError, match="samples: expected 4, found 3"):
+        Shard(manifest, ShardEntry(more.url, more.sha256, more.bytes, more.samples))[0]
