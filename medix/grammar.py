@@ -49,10 +49,11 @@ class Parsed:
 
 
 _OPENING_TAG = re.compile(r"\s*<([A-Za-z][A-Za-z0-9_]*)>")
-_ANSWER_OPEN = re.compile(r"<answer>", re.IGNORECASE)
-_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
-_REASONING = re.compile(r"<(think|thinking)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
-_REASONING_OPEN = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
+# ASCII: without it a long s or a Kelvin sign would pass for the letter in a tag
+_ANSWER_OPEN = re.compile(r"<answer>", re.IGNORECASE | re.ASCII)
+_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL | re.ASCII)
+_REASONING = re.compile(r"<(think|thinking)>(.*?)</\1>", re.IGNORECASE | re.DOTALL | re.ASCII)
+_REASONING_OPEN = re.compile(r"<think(?:ing)?>", re.IGNORECASE | re.ASCII)
 _ANY_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9_]*>")
 _PART_NAMES = frozenset({"think", "thinking", "answer"})
 
@@ -92,39 +93,40 @@ def _opening_tag(
 
 
 def _only_reasoning(completion: str, faults: set[Fault]) -> str | None:
-    blocks = [match[2].strip() for match in _REASONING.finditer(completion)]
-    if len(blocks) > 1 or len(_REASONING_OPEN.findall(completion)) > 1:
+    # Openings are counted first: looking for the end of each of thousands would be quadratic.
+    if len(_REASONING_OPEN.findall(completion)) > 1:
         faults.add(Fault.SEVERAL_REASONINGS)
         return None
-    if not blocks:
+    match = _REASONING.search(completion)
+    if match is None:
         faults.add(Fault.NO_REASONING)
         return None
-    if not _ANY_TAG.sub("", blocks[0]).strip():
+    if not _ANY_TAG.sub("", match[2]).strip():
         faults.add(Fault.EMPTY_REASONING)
-    return blocks[0]
+    return match[2].strip()
 
 
 def _only_answer(completion: str, faults: set[Fault]) -> str | None:
-    # Opening tags are counted as well as whole blocks: an answer inside the reasoning is an answer too.
-    answers = [match[1].strip() for match in _ANSWER.finditer(completion)]
-    if len(answers) > 1 or len(_ANSWER_OPEN.findall(completion)) > 1:
+    # Opening tags count, not whole blocks: an answer inside the reasoning is an answer too.
+    if len(_ANSWER_OPEN.findall(completion)) > 1:
         faults.add(Fault.SEVERAL_ANSWERS)
         return None
-    if not answers:
+    match = _ANSWER.search(completion)
+    if match is None:
         faults.add(Fault.NO_ANSWER)
         return None
-    if not _ANY_TAG.sub("", answers[0]).strip():
+    if not _ANY_TAG.sub("", match[1]).strip():
         faults.add(Fault.EMPTY_ANSWER)
         return None
-    return answers[0]
+    return match[1].strip()
 
 
 def _covers(rest: str) -> bool:
     """Whether a reasoning block and an answer, in this order, are all there is."""
-    reasoning = _REASONING.match(rest.lstrip())
+    rest = rest.lstrip()
+    reasoning = _REASONING.match(rest)
     if reasoning is None:
         return False
-    answer = _ANSWER.match(rest.lstrip()[reasoning.end() :].lstrip())
-    if answer is None:
-        return False
-    return not rest.lstrip()[reasoning.end() :].lstrip()[answer.end() :].strip()
+    rest = rest[reasoning.end() :].lstrip()
+    answer = _ANSWER.match(rest)
+    return answer is not None and not rest[answer.end() :].strip()

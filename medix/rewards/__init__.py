@@ -1,1 +1,41 @@
-""""""
+"""Rewards as torchmetrics objects: a value and a status per completion, running means per modality."""
+
+from medix.rewards.answer import AnswerRule, PublishedAnswer, StrictAnswer
+from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent, Unscored
+from medix.rewards.embedding import EmbeddingReward
+from medix.rewards.encoder import Encoder, SentenceEncoder
+from medix.rewards.format import FormatReward, PublishedFormatReward
+from medix.rewards.held import Held
+from medix.rewards.judged import JudgeReward
+from medix.rewards.length import SoftOverlongPenalty
+from medix.rewards.means import RunningMeans
+from medix.rewards.modality import ModalityReward, PublishedModalityReward
+from medix.rewards.scoring import Scoring, UnscoredLimitError
+from medix.rewards.suite import RewardSuite, Weighted
+from medix.rewards.table import RewardTable
+
+__all__ = [
+    "AnswerRule",
+    "ComponentScores",
+    "EmbeddingReward",
+    "Encoder",
+    "FormatReward",
+    "Held",
+    "JudgeReward",
+    "ModalityReward",
+    "PublishedAnswer",
+    "PublishedFormatReward",
+    "PublishedModalityReward",
+    "RewardBatch",
+    "RewardComponent",
+    "RewardSuite",
+    "RewardTable",
+    "RunningMeans",
+    "Scoring",
+    "SentenceEncoder",
+    "SoftOverlongPenalty",
+    "StrictAnswer",
+    "Unscored",
+    "UnscoredLimitError",
+    "Weighted",
+]

@@ -5,15 +5,16 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torchmetrics import Metric
 
 from medix.grammar import Parsed, parse
-from medix.modality import TEXT_ONLY, ModalitySet
+from medix.judge.base import Judge
+from medix.modality import ModalitySet
+from medix.rewards.encoder import Encoder
+from medix.rewards.means import RunningMeans
 from medix.types import Status, Verdict
 
 
@@ -72,7 +73,9 @@ class ComponentScores:
     verdicts: tuple[Verdict | None, ...] = ()
 
     @classmethod
-    def of(cls, values: Sequence["float | Unscored | None"], verdicts: Sequence[Verdict | None] = ()) -> "ComponentScores":
+    def of(
+        cls, values: Sequence["float | int | Unscored | None"], verdicts: Sequence[Verdict | None] = ()
+    ) -> "ComponentScores":
         """Build from one entry per row: a number, an ``Unscored`` with its reason, or None for not applicable.
 
         A value that is not finite is unscored: a NaN from a user's component must not reach an advantage.
@@ -100,38 +103,12 @@ class Unscored:
     reason: str
 
 
-class RewardComponent(Metric):
+class RewardComponent(RunningMeans):
     """One reward: ``score`` for training, ``update``/``compute`` for running means per modality.
 
-    A subclass writes ``score`` and nothing else. State is of fixed size (modalities × counters), so every rank logs
-    the same keys and two-process synchronisation is a sum. Encoders and judges must not be registered as modules:
-    a metric that owns an ``nn.Module`` leaks it into the parameters and checkpoints of the module that holds it.
-
-    Args:
-        modalities: rows of the running means; the suite replaces it by its own.
+    A subclass writes ``score`` and nothing else. Encoders and judges must not be registered as modules: hold them in
+    ``Held``, or a metric that owns an ``nn.Module`` leaks it into the parameters and checkpoints of its own holder.
     """
-
-    full_state_update: ClassVar[bool] = False  # type: ignore[misc]  # torchmetrics declares it Optional
-    higher_is_better: ClassVar[bool] = True  # type: ignore[misc]
-    is_differentiable: ClassVar[bool] = False  # type: ignore[misc]
-    plot_lower_bound: ClassVar[float] = 0.0  # type: ignore[misc]
-    plot_upper_bound: ClassVar[float] = 1.0  # type: ignore[misc]
-
-    total: Tensor
-    scored: Tensor
-    unscored: Tensor
-    not_applicable: Tensor
-
-    def __init__(self, modalities: ModalitySet | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.modalities = modalities or ModalitySet()
-        self._add_counters()
-
-    def _add_counters(self) -> None:
-        rows = len(self.modalities) + 1  # text-only samples have a row of their own
-        for name in ("total", "scored", "unscored", "not_applicable"):
-            # float64 throughout: a float32 counter stops at 2^24
-            self.add_state(name, torch.zeros(rows, dtype=torch.float64), dist_reduce_fx="sum", persistent=False)
 
     @abstractmethod
     def score(self, batch: RewardBatch) -> ComponentScores:
@@ -140,10 +117,11 @@ class RewardComponent(Metric):
     def start(self, batch: RewardBatch) -> None:
         """Begin slow work on rows that will be scored later; the default does nothing."""
 
-    def use_modalities(self, modalities: ModalitySet) -> None:
-        """Take another modality set; forgets the running means."""
-        self.modalities = modalities
-        self._add_counters()
+    def use_judge(self, judge: Judge, *, replace: bool) -> None:
+        """Take the suite's judge, if this component asks one and has none of its own or ``replace`` is set."""
+
+    def use_encoder(self, encoder: Encoder, *, replace: bool) -> None:
+        """Take the suite's encoder, if this component needs one and has none of its own or ``replace`` is set."""
 
     def update(self, batch: RewardBatch) -> None:
         """Score a batch and add it to the running means."""
@@ -151,23 +129,4 @@ class RewardComponent(Metric):
 
     def accumulate(self, scores: ComponentScores, modalities: Sequence[str | None]) -> None:
         """Add rows that were scored already: a judge is not asked twice."""
-        for value, status, modality in zip(scores.value.tolist(), scores.status, modalities, strict=True):
-            row = self.modalities.index(modality)
-            if status is Status.SCORED:
-                self.total[row] += value
-                self.scored[row] += 1
-            elif status is Status.UNSCORED:
-                self.unscored[row] += 1
-            else:
-                self.not_applicable[row] += 1
-
-    def compute(self) -> dict[str, Tensor]:
-        """``""`` (mean over all), one key per modality, ``unscored`` (share of applicable rows), always all of them.
-
-        A mean over no rows is NaN.
-        """
-        counted = self.scored.sum() + self.unscored.sum()
-        means = self.total / self.scored
-        result = {"": self.total.sum() / self.scored.sum(), "unscored": self.unscored.sum() / counted}
-        names = (*self.modalities, TEXT_ONLY)
-        return result | {name: means[i] for i, name in enumerate(names)}
+        self.add(scores.value, scores.status, modalities)

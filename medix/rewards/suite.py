@@ -1,0 +1,392 @@
+"""The composite reward: a named, weighted sum of components."""
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from medix.judge.base import Judge
+from medix.modality import ModalitySet
+from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent
+from medix.rewards.encoder import Encoder
+from medix.rewards.means import RunningMeans
+from medix.rewards.scoring import Scoring, regroup
+from medix.rewards.table import RewardTable
+from medix.types import Completion, Prompt, RolloutGroup, ScoredGroup, Status
+
+_SPECS = Path(__file__).parent.parent / "specs"
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A component with its weight in the suite.
+
+    Args:
+        reward: the component.
+        weight: its share of the total; 0 only observes. A penalty's weight stands outside the sum to 1.
+    """
+
+    reward: RewardComponent
+    weight: float
+
+
+class RewardSuite(RunningMeans):
+    """Scores completions with every component and keeps running means of the components and the total.
+
+    The total of a row is the weighted mean of the components that apply to it, plus the weighted penalties. It is
+    unscored (NaN) if any of them that has a weight is. Weights sum to 1, so that a total without penalties lies in
+    [0, 1] and the weight of a component that does not apply is shared by the others.
+
+    Components are kept out of torch's sight: whatever they hold reaches neither the parameters nor the checkpoints of a
+    module that holds the suite.
+
+    Args:
+        components: rewards by name; their weights must sum to 1.
+        penalties: components added on top, by name; their weights are free, and one that does not apply adds nothing.
+        judge: given to components that ask a judge and have none of their own.
+        encoder: given to components that need an encoder and have none of their own.
+        modalities: the tags that count; the 16 of the paper if not given.
+        max_unscored: share of unscored totals in a step above which training stops.
+    """
+
+    def __init__(
+        self,
+        components: dict[str, Weighted],
+        penalties: dict[str, Weighted] | None = None,
+        judge: Judge | None = None,
+        encoder: Encoder | None = None,
+        modalities: ModalitySet | None = None,
+        max_unscored: float = 0.2,
+    ) -> None:
+        super().__init__()
+        penalties = penalties or {}
+        _check(components, penalties)
+        if not 0 <= max_unscored <= 1:
+            raise ValueError(f"rewards.max_unscored: {max_unscored} is no share; give a number from 0 to 1")
+        self.max_unscored = max_unscored
+        self._weights = {name: entry.weight for name, entry in components.items()}
+        self._penalty_weights = {name: entry.weight for name, entry in penalties.items()}
+        # a plain dict: nn.Module registers neither it nor what is in it
+        self._parts = {name: entry.reward for name, entry in (*components.items(), *penalties.items())}
+        if modalities is not None:
+            self.use_modalities(modalities)
+        self._give(judge, encoder, replace=False)
+
+    @classmethod
+    def from_spec(cls, path: str | Path, judge: Judge | None = None, encoder: Encoder | None = None) -> "RewardSuite":
+        """Build a suite from a YAML file, by the rules of every other spec.
+
+        Args:
+            path: a file, or the name of a shipped one (``rewards_medical``).
+            judge: replaces the judge of every component.
+            encoder: replaces the encoder of every component.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: the file does not describe a suite.
+        """
+        from jsonargparse import ArgumentError, ArgumentParser
+
+        found = _find(path)
+        parser = ArgumentParser(exit_on_error=False)
+        parser.add_function_arguments(_hold, sub_configs=True, fail_untyped=False)
+        with _working_directory_importable():
+            try:
+                suite = parser.instantiate_classes(parser.parse_object({"rewards": str(found)})).rewards
+            except (ArgumentError, ValueError) as error:
+                raise ValueError(f"{found}: {error}") from error
+        suite._give(judge, encoder, replace=True)
+        return suite  # type: ignore[no-any-return]  # jsonargparse is not typed
+
+    @property
+    def components(self) -> Mapping[str, RewardComponent]:
+        """Components by name, penalties last."""
+        return self._parts
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Weights by name, penalties last."""
+        return self._weights | self._penalty_weights
+
+    def use_judge(self, judge: Judge) -> None:
+        """Replace the judge of every component."""
+        self._give(judge, None, replace=True)
+
+    def use_encoder(self, encoder: Encoder) -> None:
+        """Replace the encoder of every component."""
+        self._give(None, encoder, replace=True)
+
+    def _give(self, judge: Judge | None, encoder: Encoder | None, *, replace: bool) -> None:
+        for part in self._parts.values():
+            if judge is not None:
+                part.use_judge(judge, replace=replace)
+            if encoder is not None:
+                part.use_encoder(encoder, replace=replace)
+
+    def use_modalities(self, modalities: ModalitySet) -> None:
+        """Take another modality set; forgets the running means."""
+        super().use_modalities(modalities)
+        for part in getattr(self, "_parts", {}).values():
+            part.use_modalities(modalities)
+
+    def score(
+        self,
+        *,
+        completions: Sequence[str],
+        references: Sequence[str],
+        questions: Sequence[str],
+        modalities: Sequence[str | None],
+        aliases: Sequence[Sequence[str]] | None = None,
+        sources: Sequence[str] | None = None,
+        token_counts: Sequence[int | None] | None = None,
+        truncated: Sequence[bool] | None = None,
+    ) -> RewardTable:
+        """Score N completions. Leaves the running means alone, and never raises for a row it cannot score.
+
+        Args:
+            completions: what the policy wrote, whole.
+            references: reference answers.
+            questions: questions, without image placeholders.
+            modalities: names without brackets; None for a text-only sample.
+            aliases: further texts that count as the reference.
+            sources: where each sample comes from.
+            token_counts: completion tokens; only length penalties need them.
+            truncated: whether the token limit cut the completion.
+
+        Raises:
+            ValueError: columns of different lengths, or a modality outside the set.
+        """
+        rows = len(completions)
+        columns = {
+            "completions": completions,
+            "references": references,
+            "questions": questions,
+            "modalities": modalities,
+            "aliases": [()] * rows if aliases is None else aliases,
+            "sources": [""] * rows if sources is None else sources,
+            "token_counts": [None] * rows if token_counts is None else token_counts,
+            "truncated": [False] * rows if truncated is None else truncated,
+        }
+        return self._score(_batch(columns, self.modalities))
+
+    def update(self, **columns: Any) -> None:
+        """Score completions, with the arguments of ``score``, and add them to the running means."""
+        self.accumulate(self.score(**columns), columns["modalities"])
+
+    def accumulate(self, table: RewardTable, modalities: Sequence[str | None]) -> None:
+        """Add rows that were scored already: a judge is not asked twice."""
+        self.add(table.total, table.status, modalities)
+        for name, part in self._parts.items():
+            part.accumulate(table[name], modalities)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Running means over all rows of all processes: ``reward/<name>``, ``reward/<name>/<modality>`` and
+        ``reward/<name>/unscored`` for the total and each component. Always the same keys; NaN over no rows.
+        """
+        result = _keyed("total", super().compute())
+        for name, part in self._parts.items():
+            result |= _keyed(name, part.compute())
+        return result
+
+    def forward(self, **columns: Any) -> dict[str, Tensor]:
+        """Add rows to the running means; returns the means of these rows alone, on this process."""
+        table = self.score(**columns)
+        self.accumulate(table, columns["modalities"])
+        alone = self.fresh()
+        alone.accumulate(table, columns["modalities"])
+        for metric in (alone, *alone.components.values()):
+            metric._to_sync = False
+        return alone.compute()
+
+    def reset(self) -> None:
+        """Forget the running means of the total and of every component."""
+        super().reset()
+        for part in self._parts.values():
+            part.reset()
+
+    def fresh(self) -> Self:
+        """A second suite over the same judges and encoders, with running means of its own."""
+        other = self._shallow()
+        other._parts = {name: part.fresh() for name, part in self._parts.items()}
+        other.reset()
+        return other
+
+    def _apply(self, fn: Callable[..., Any], exclude_state: Sequence[str] = "") -> Self:
+        """Move the running means of the components along with the suite's own."""
+        super()._apply(fn, exclude_state)
+        for part in self._parts.values():
+            part._apply(fn)
+        return self
+
+    def open(self) -> Scoring:
+        """Begin a step: completions can be submitted before their groups are complete."""
+        return Scoring(self)
+
+    def start(self, prompt: Prompt, completion: Completion) -> None:
+        """Begin slow work on one completion; ``score`` will find it begun."""
+        batch = _batch(_columns([(prompt, completion)]), self.modalities)
+        for part in self._parts.values():
+            part.start(batch)
+
+    def score_groups(self, groups: Sequence[RolloutGroup]) -> list[ScoredGroup]:
+        """Score all completions of all groups at once, however many of them are unscored."""
+        return regroup(self.score_rollouts(groups), groups)
+
+    def score_rollouts(self, groups: Sequence[RolloutGroup]) -> RewardTable:
+        """The same as one table, in the order of groups and completions."""
+        rows = [(group.prompt, completion) for group in groups for completion in group.completions]
+        return self._score(_batch(_columns(rows), self.modalities))
+
+    def _score(self, batch: RewardBatch) -> RewardTable:
+        scores = {name: _scores_of(name, part, batch) for name, part in self._parts.items()}
+        total, reason = self._total(scores, len(batch))
+        status = tuple(Status.UNSCORED if text else Status.SCORED for text in reason)
+        return RewardTable(total, status, reason, scores)
+
+    def _total(self, scores: Mapping[str, ComponentScores], rows: int) -> tuple[Float[Tensor, " row"], tuple[str, ...]]:
+        weighted = torch.zeros(rows, dtype=torch.float64)
+        applicable = torch.zeros(rows, dtype=torch.float64)
+        penalty = torch.zeros(rows, dtype=torch.float64)
+        reason = [""] * rows
+        for name, weight in self.weights.items():
+            if weight == 0:
+                continue
+            column = scores[name]
+            scored = torch.tensor([status is Status.SCORED for status in column.status], dtype=torch.bool)
+            value = torch.where(scored, column.value, 0.0)
+            if name in self._weights:
+                weighted += weight * value
+                applicable += weight * scored.to(torch.float64)
+            else:
+                penalty += weight * value
+            for row, status in enumerate(column.status):
+                if status is Status.UNSCORED and not reason[row]:
+                    reason[row] = f"{name}: {column.reason[row]}"
+        for row in (applicable == 0).nonzero().flatten().tolist():
+            reason[row] = reason[row] or "no component with a weight applies to the row"
+        unscored = torch.tensor([bool(text) for text in reason], dtype=torch.bool)
+        return torch.where(unscored, math.nan, weighted / applicable + penalty), tuple(reason)
+
+
+def _hold(rewards: RewardSuite) -> RewardSuite:
+    return rewards
+
+
+def _keyed(name: str, means: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"reward/{name}/{key}" if key else f"reward/{name}": value for key, value in means.items()}
+
+
+def _columns(rows: Sequence[tuple[Prompt, Completion]]) -> dict[str, Sequence[Any]]:
+    return {
+        "completions": [completion.text for _, completion in rows],
+        "references": [prompt.sample.reference for prompt, _ in rows],
+        "questions": [prompt.sample.question for prompt, _ in rows],
+        "modalities": [prompt.sample.modality for prompt, _ in rows],
+        "aliases": [prompt.sample.aliases for prompt, _ in rows],
+        "sources": [prompt.sample.source for prompt, _ in rows],
+        "token_counts": [len(completion.token_ids) for _, completion in rows],
+        "truncated": [completion.is_truncated for _, completion in rows],
+    }
+
+
+def _batch(columns: Mapping[str, Sequence[Any]], modalities: ModalitySet) -> RewardBatch:
+    """Check the columns and make a batch of them."""
+    single = [name for name, column in columns.items() if isinstance(column, str)]
+    if single:
+        raise ValueError(f"{', '.join(single)}: one text was given; give a list with one entry per completion")
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        given = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(f"every column needs one entry per completion; got {given}")
+    for name in ("completions", "references", "questions"):
+        for row, text in enumerate(columns[name]):
+            if not isinstance(text, str):
+                raise ValueError(f"{name}[{row}]: {text!r} is not a text")
+    for row, aliases in enumerate(columns["aliases"]):
+        if isinstance(aliases, str):
+            raise ValueError(f"aliases[{row}]: {aliases!r} is one text; give a list of texts")
+    for modality in columns["modalities"]:
+        if modality is not None:
+            modalities.require(modality)
+    return RewardBatch(**columns, modality_set=modalities)
+
+
+def _scores_of(name: str, part: RewardComponent, batch: RewardBatch) -> ComponentScores:
+    """Score with one component and hold it to its contract."""
+    try:
+        scores = part.score(batch)
+    except Exception as error:
+        error.add_note(f"in component {name!r} of the reward suite ({type(part).__name__}.score)")
+        raise
+    if len(scores.value) != len(batch) or len(scores.status) != len(batch):
+        raise ValueError(
+            f"component {name!r} ({type(part).__name__}) scored {len(scores.value)} rows of {len(batch)}; "
+            "score must return one value and one status per row"
+        )
+    value = scores.value.detach().to("cpu", torch.float64)
+    broken = [
+        row
+        for row, (status, finite) in enumerate(zip(scores.status, value.isfinite().tolist(), strict=True))
+        if status is Status.SCORED and not finite
+    ]
+    status, reason = list(scores.status), list(scores.reason) or [""] * len(batch)
+    for row in broken:
+        status[row], reason[row] = Status.UNSCORED, f"the component gave {value[row].item()}"
+    is_scored = torch.tensor([entry is Status.SCORED for entry in status], dtype=torch.bool)
+    return ComponentScores(torch.where(is_scored, value, math.nan), tuple(status), tuple(reason), scores.verdicts)
+
+
+def _check(components: Mapping[str, Weighted], penalties: Mapping[str, Weighted]) -> None:
+    weights = {name: entry.weight for name, entry in (*components.items(), *penalties.items())}
+    listed = ", ".join(f"{name} {entry.weight:g}" for name, entry in components.items())
+    if not components:
+        raise ValueError("rewards.components: a suite needs at least one component")
+    twice = components.keys() & penalties.keys()
+    if twice:
+        raise ValueError(f"rewards.penalties: {', '.join(sorted(twice))} is the name of a component too; rename it")
+    for name, weight in weights.items():
+        if name in {"", "total"} or set(name) & set("/."):
+            raise ValueError(f"rewards.components: {name!r} cannot be a name; give one without / and ., and not total")
+        if not (math.isfinite(weight) and weight >= 0):
+            raise ValueError(f"rewards.components.{name}.weight: {weight} must be a number from 0 up")
+    total = math.fsum(entry.weight for entry in components.values())
+    if abs(total - 1) > 1e-6:
+        raise ValueError(
+            f"rewards.components: weights must sum to 1, got {total:g} from {listed}; scale them "
+            f"(divide each by {total:g}), or move what shall come on top to rewards.penalties"
+        )
+
+
+def _find(path: str | Path) -> Path:
+    """A file as given, or a shipped one by its name or by its path in a clone."""
+    given = Path(path)
+    if given.is_file():
+        return given.resolve()
+    relative = Path(*given.parts[1:]) if given.parts[:1] == ("specs",) else given
+    for folder in (_SPECS, _SPECS / "parts"):
+        for name in (relative, relative.with_name(f"{relative.name}.yaml")):
+            if not given.is_absolute() and (folder / name).is_file():
+                return (folder / name).resolve()
+    shipped = ", ".join(sorted(file.stem for file in (_SPECS / "parts").glob("rewards_*.yaml")))
+    raise FileNotFoundError(f"no reward spec {str(path)!r}; give a YAML file, or one of the shipped: {shipped}")
+
+
+@contextmanager
+def _working_directory_importable() -> Iterator[None]:
+    """Let ``class_path: my_rewards.FractureReward`` find a file in the working directory, also from a script."""
+    directory = str(Path.cwd())
+    added = directory not in sys.path and "" not in sys.path
+    if added:
+        sys.path.append(directory)
+    try:
+        yield
+    finally:
+        if added:
+            sys.path.remove(directory)

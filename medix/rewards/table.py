@@ -1,0 +1,56 @@
+"""Scores of N completions: totals and what every component said."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from medix.rewards.base import ComponentScores
+from medix.types import CompletionScores, ComponentScore, Status
+
+
+@dataclass(frozen=True)
+class RewardTable:
+    """What ``RewardSuite.score`` returns.
+
+    Attributes:
+        total: [N] float64; NaN where unscored.
+        status: N statuses of the totals.
+        reason: why a total is unscored; empty elsewhere.
+        components: scores per component, penalties included.
+    """
+
+    total: Float[Tensor, " row"]
+    status: tuple[Status, ...]
+    reason: tuple[str, ...]
+    components: Mapping[str, ComponentScores]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the components, penalties last."""
+        return tuple(self.components)
+
+    def __getitem__(self, name: str) -> ComponentScores:
+        """Scores of one component.
+
+        Raises:
+            KeyError: a name the suite does not have.
+        """
+        if name not in self.components:
+            raise KeyError(f"no component {name!r}; there are {', '.join(self.components)}")
+        return self.components[name]
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def __iter__(self) -> Iterator[CompletionScores]:
+        """Row by row, in the nouns of ``medix.types``."""
+        columns = {name: (scores, scores.value.tolist()) for name, scores in self.components.items()}
+        for row, total in enumerate(self.total.tolist()):
+            yield CompletionScores(total, {name: _cell(*column, row) for name, column in columns.items()})
+
+
+def _cell(scores: ComponentScores, values: list[float], row: int) -> ComponentScore:
+    verdict = scores.verdicts[row] if scores.verdicts else None
+    return ComponentScore(values[row], scores.status[row], scores.reason[row], verdict)
