@@ -175,6 +175,16 @@ def test_a_micro_batch_without_rows_adds_nothing_and_has_the_same_keys(kind: Any
 
 
 @EVERY_LOSS
+def test_only_the_log_probabilities_of_the_policy_get_a_gradient(kind: Any) -> None:
+    constants = ("old_logprobs", "reference_logprobs", "rollout_logprobs", "advantages")
+    batch = random_batch([2, 3], seed=1)
+    batch = replace(batch, **{name: getattr(batch, name).clone().requires_grad_() for name in constants})
+    full(kind)(batch).loss.backward()
+    assert batch.policy_logprobs.grad is not None
+    assert all(getattr(batch, name).grad is None for name in constants)
+
+
+@EVERY_LOSS
 def test_extreme_log_ratios_give_finite_loss_and_gradient(kind: Any) -> None:
     batch = replace(
         rows([[1.0, 1.0]] * 4, [2.0, -2.0, 2.0, -2.0]),

@@ -51,7 +51,7 @@ def build(spec: str) -> GroupLoss:
 
 def dump_and_read_again(spec: str) -> str:
     """As Lightning saves a spec: null stays, or a bound that was switched off would be back at its default."""
-    return str(parser().dump(parser().parse_string(spec), skip_none=False))
+    return str(parser().dump(parser().parse_string(spec), skip_unset=False))
 
 
 @pytest.mark.parametrize("through", [str, dump_and_read_again], ids=["written", "dumped"])

@@ -39,6 +39,13 @@ def test_banned_ids_are_outside_the_softmax() -> None:
     assert token_logprobs(logits, torch.arange(3), banned=(2,)).exp().tolist() == pytest.approx([1 / 3, 2 / 3, 0])
 
 
+def test_a_banned_id_has_no_gradient_even_where_it_was_chosen() -> None:
+    logits = torch.tensor([[1.0, 2.0, 5.0]]).log().requires_grad_()
+    token_logprobs(logits, torch.tensor([2]), banned=(2,)).sum().backward()
+    assert logits.grad is not None
+    assert logits.grad[0].tolist() == pytest.approx([-1 / 3, -2 / 3, 0])
+
+
 def test_entropy_of_a_uniform_choice_among_the_allowed() -> None:
     logits = torch.zeros(2, 4)
     assert token_entropy(logits).tolist() == pytest.approx([math.log(4)] * 2)
