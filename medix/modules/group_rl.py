@@ -16,7 +16,7 @@ from medix.advantages.grpo import GRPOAdvantage
 from medix.data.prompting import Prompting
 from medix.judge.base import Judge
 from medix.losses.base import GroupLoss
-from medix.losses.reference_kl import RewardKL
+from medix.losses.reward_kl import RewardKL
 from medix.modality import ModalitySet
 from medix.modules import checkpoint as state
 from medix.modules.batching import Batching
@@ -97,7 +97,10 @@ class GroupRLModule(lightning.LightningModule):
         self.prompting = prompting or Prompting()
         self.modalities = modalities or ModalitySet()
         self.prompting.use_modalities(self.modalities)
-        self.rewards = rewards.use(judge=judge, modalities=self.modalities)
+        rewards.use_modalities(self.modalities)
+        if judge is not None:
+            rewards.use_judge(judge, replace=False)
+        self.rewards = rewards
         self.judge = judge
         self.reward_kl = reward_kl
         self.optimizer = optimizer

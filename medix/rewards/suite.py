@@ -115,9 +115,9 @@ class RewardSuite(RunningMeans):
         """Weights by name, penalties last."""
         return self._weights | self._penalty_weights
 
-    def use_judge(self, judge: Judge) -> None:
-        """Replace the judge of every component."""
-        self._give(judge, None, replace=True)
+    def use_judge(self, judge: Judge, *, replace: bool = True) -> None:
+        """Give every component a judge; without ``replace``, only those that have none."""
+        self._give(judge, None, replace=replace)
 
     def use_encoder(self, encoder: Encoder) -> None:
         """Replace the encoder of every component."""

@@ -126,7 +126,7 @@ def test_an_epoch_cut_short_by_the_trainer_goes_on_in_the_next(
 ) -> None:
     straight = _fit(tmp_path, train, processor)
     short = _fit(tmp_path, train, processor, limit_train_batches=2)
-    assert short.seen == straight.seen[:6]
+    assert short.seen == straight.seen[:5]
 
 
 def test_validation_runs_between_without_moving_training(
@@ -159,9 +159,7 @@ def test_a_resume_on_other_data_or_another_order_is_refused(
     if "train" in change:
         change = {"train": _paths(write({"CT_SCAN": 14}, folder="other"))}
     data = ShardDataModule(**{"train": train, "seed": 3} | change)
-    with pytest.raises(
-        ValueError, match=rf"other training data or another order.*{next(iter(change))}.* saved, .* now"
-    ):
+    with pytest.raises(ValueError, match=rf"another order.*{next(iter(change))}.* saved, .* now"):
         _trainer(tmp_path).fit(
             Recorder(processor), datamodule=data, ckpt_path=tmp_path / "stop.ckpt", weights_only=True
         )

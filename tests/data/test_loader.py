@@ -1,3 +1,4 @@
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def test_batches_tile_an_epoch_from_any_position(samples: int, size: int, positi
     plan = BatchPlan(samples, size, keep)
     spans = list(plan.spans(position))
     assert spans[0].start == plan.normalise(position) >= position
-    assert all(first.next_index == second.start == first.stop for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first.next_index == second.start == first.stop for first, second in pairwise(spans))
     assert spans[-1].next_index % samples == 0
     assert len({span.start // samples for span in spans} | {(span.stop - 1) // samples for span in spans}) == 1
     assert all(span.stop - span.start == size for span in spans[: -1 if keep else None])

@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medix.callbacks.write_predictions import WritePredictions
+from medix.reporting.record import read_records
+from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
+
+
+def group(name: str, text: str, reason: FinishReason = FinishReason.STOP) -> RolloutGroup:
+    sample = Sample(name, "Which side?", "left", "CT_SCAN", source="tiny")
+    return RolloutGroup(Prompt(sample, (1,)), (Completion(text, (1, 2), (-0.1, -0.2), reason),), 0)
+
+
+class Rank:
+    is_global_zero = True
+
+
+@pytest.fixture
+def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    class Module:
+        step = 4
+
+        from medix.modality import ModalitySet
+
+        modalities = ModalitySet()
+
+    monkeypatch.setattr("medix.callbacks.write_predictions.watched", lambda module: Module)
+    callback = WritePredictions(tmp_path / "out" / "predictions.jsonl")
+    good = group("a", "<CT_SCAN><think>dense</think><answer>left</answer>")
+    callback.on_predict_start(Rank, None)  # type: ignore[arg-type]
+    callback.on_predict_batch_end(Rank, None, [good, group("b", "left", FinishReason.LENGTH)], None, 0)  # type: ignore[arg-type]
+    callback.on_predict_batch_end(Rank, None, [good], None, 1)  # type: ignore[arg-type]
+    assert not callback.path.exists()
+    callback.on_predict_end(Rank, None)  # type: ignore[arg-type]
+    assert [record.id for record in read_records(callback.path)] == ["a", "b"]
+    return [json.loads(line) for line in callback.path.read_text().splitlines()]
+
+
+def test_each_line_has_the_parse_the_modality_check_and_the_flags(lines: list[dict[str, Any]]) -> None:
+    good, bad = lines
+    assert (good["answer"], good["reasoning"], good["named_modality"]) == ("left", "dense", "CT_SCAN")
+    assert good["names_modality"] is True
+    assert good["flags"] == []
+    assert bad["answer"] is None
+    assert bad["names_modality"] is False
+    assert bad["flags"] == ["no_tag", "no_reasoning", "no_answer", "text_outside", "truncated"]
+
+
+def test_a_sample_that_two_ranks_read_is_written_once(lines: list[dict[str, Any]]) -> None:
+    assert len(lines) == 2

@@ -1,0 +1,146 @@
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from medix.data.picture import open_picture
+from medix.data.sources.jsonl import JsonlError, JsonlSource
+from medix.modality import ModalitySet
+from tests.data.conftest import picture
+
+ROW: dict[str, Any] = {
+    "id": "1", "image": ["a.png"], "source": "slake", "problem": "Which organ?", "solution": "<CT_SCAN>\nThe liver",
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "a.png").write_bytes(picture(1))
+    (tmp_path / "b.jpg").write_bytes(picture(2, kind="JPEG"))
+    (tmp_path / "broken.png").write_bytes(picture(3)[:60])
+    return tmp_path
+
+
+def _file(folder: Path, *rows: Any) -> Path:
+    path = folder / "rows.jsonl"
+    path.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
+    return path
+
+
+def test_the_public_columns_become_a_sample(folder: Path) -> None:
+    (sample,) = JsonlSource(_file(folder, ROW))
+    assert (sample.id, sample.question, sample.reference) == ("1", "Which organ?", "The liver")
+    assert (sample.modality, sample.source, sample.images) == ("CT_SCAN", "slake", (picture(1),))
+
+
+def test_optional_columns_are_kept(folder: Path) -> None:
+    row = ROW | {"case": 12, "aliases": ["hepar"], "sex": "f", "age": 40, "caption": None, "boxes": [1, 2]}
+    (sample,) = JsonlSource(_file(folder, row))
+    assert (sample.case, sample.aliases) == ("12", ("hepar",))
+    assert sample.metadata == {"sex": "f", "age": "40"}
+
+
+def test_several_images_keep_their_order(folder: Path) -> None:
+    (sample,) = JsonlSource(_file(folder, ROW | {"image": ["b.jpg", "a.png"]}))
+    assert sample.images == (picture(2, kind="JPEG"), picture(1))
+
+
+@pytest.mark.parametrize("image", [None, [], "", "absent"])
+@pytest.mark.parametrize("solution", ["A. 4 mg", "<5 mm", "<b>bold</b>", "less than < 3"])
+def test_a_row_without_images_is_text_only_and_its_solution_is_the_reference(
+    folder: Path, image: Any, solution: str
+) -> None:
+    row = {key: value for key, value in (ROW | {"image": image}).items() if (key, value) != ("image", "absent")}
+    (sample,) = JsonlSource(_file(folder, row | {"solution": solution}))
+    assert (sample.modality, sample.reference, sample.images) == (None, solution, ())
+
+
+def test_an_image_may_be_one_path_and_tags_are_read_in_any_case(folder: Path) -> None:
+    (sample,) = JsonlSource(_file(folder, ROW | {"image": "a.png", "solution": "<ct_scan> The liver < 5 cm"}))
+    assert (sample.modality, sample.reference) == ("CT_SCAN", "The liver < 5 cm")
+
+
+def test_other_image_formats_are_stored_as_png_without_loss(folder: Path) -> None:
+    original = Image.effect_noise((9, 7), 80)
+    original.save(folder / "c.tif")
+    (sample,) = JsonlSource(_file(folder, ROW | {"image": ["c.tif"]}))
+    assert sample.images[0].startswith(b"\x89PNG")
+    assert open_picture(sample.images[0]).tobytes() == original.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"solution": ""}, "line 1: solution: ''; give the reference"),
+        ({"solution": None}, "line 1: solution: None; give the reference"),
+        ({"solution": "<CT_SCAN>\n "}, "there is no reference after the tag"),
+        ({"solution": "The liver"}, "a row with images begins with its tag, as <CT_SCAN>; known: X_RAY"),
+        ({"solution": "<CAT_SCAN>\nThe liver"}, "solution: '<CAT_SCAN>'; unknown tag; known: X_RAY"),
+        ({"image": []}, "a tag without an image"),
+        ({"image": ["gone.png"]}, r"image: 'gone.png'; .*gone\.png cannot be read \(No such file"),
+        ({"image": ["broken.png"]}, "image: 'broken.png'; an image of 60 bytes does not open"),
+        ({"image": ["rows.jsonl"]}, "does not open"),
+        ({"image": [3]}, "give a list of paths"),
+        ({"problem": " "}, "problem: ' '; give the question"),
+        ({"id": None}, "id: None; give every row an id"),
+        ({"aliases": "hepar"}, "aliases: 'hepar'; give a list of texts"),
+        ({"source": ["x"]}, "source: .*; give a text"),
+    ],
+)
+def test_a_faulty_row_names_line_key_value_and_remedy(folder: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(JsonlError, match=message):
+        list(JsonlSource(_file(folder, ROW | change)))
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", "null"])
+def test_a_line_that_is_no_object_is_a_fault(folder: Path, line: str) -> None:
+    with pytest.raises(JsonlError, match="line 2: row: .*write one object per line"):
+        list(JsonlSource(_file(folder, ROW, line)))
+
+
+def test_an_id_given_twice_names_both_lines(folder: Path) -> None:
+    with pytest.raises(JsonlError, match="line 3: id: '1'; line 1 has the same"):
+        list(JsonlSource(_file(folder, ROW, ROW | {"id": "2"}, ROW)))
+
+
+def test_all_faults_are_counted_and_the_first_ten_listed(folder: Path) -> None:
+    with pytest.raises(JsonlError) as caught:
+        list(JsonlSource(_file(folder, *(ROW | {"id": str(i), "solution": ""} for i in range(13)))))
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith("13 faulty rows")
+    assert [line.split(":")[0].strip() for line in lines[1:11]] == [f"line {i}" for i in range(1, 11)]
+    assert lines[11].strip() == "… and 3 more"
+    assert "Nothing was written" in lines[12]
+
+
+def test_skipped_rows_are_counted_and_the_others_kept(folder: Path) -> None:
+    source = JsonlSource(
+        _file(folder, ROW, "", ROW | {"id": "2", "image": ["gone.png"]}, ROW | {"id": "3"}), None, True
+    )
+    assert [sample.id for sample in source] == ["1", "3"]
+    assert len(source.faults) == 1
+    assert len(source) == 3
+    assert "Nothing was written" not in source.report()
+
+
+def test_another_modality_set_allows_other_tags(folder: Path) -> None:
+    path = _file(folder, ROW | {"solution": "<DERMOSCOPY>\nnaevus"})
+    (sample,) = JsonlSource(path, ModalitySet(["DERMOSCOPY"]))
+    assert sample.modality == "DERMOSCOPY"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    for use in (list, len):
+        with pytest.raises(JsonlError, match=r"none\.jsonl: cannot be opened"):
+            use(JsonlSource(tmp_path / "none.jsonl"))
+
+
+def test_a_picture_png_cannot_hold_is_a_fault(folder: Path) -> None:
+    stream = io.BytesIO()
+    Image.new("CMYK", (4, 4)).save(stream, "TIFF")
+    (folder / "d.tif").write_bytes(stream.getvalue())
+    with pytest.raises(JsonlError, match="mode CMYK does not fit into PNG"):
+        list(JsonlSource(_file(folder, ROW | {"image": ["d.tif"]})))

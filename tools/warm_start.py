@@ -1,0 +1,147 @@
+"""Teach a tiny policy the grammar and half of the truth, so that reinforcement learning has something to sharpen.
+
+    python -m tools.warm_start --train MANIFESTS --output FOLDER
+
+Targets are ``<TAG><think>…</think><answer>…</answer>`` whose tag and answer are right only with the stated
+probabilities; a wrong answer comes from the other answers to the same question, or from any question. An untrained
+vision tower knows nothing and group RL finds no signal in it; a tower that was shown half-right targets knows what to
+look at, and is right about as often as its targets were.
+"""
+
+import argparse
+import random
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from medix.data.manifest import read_manifests
+from medix.data.prompting import Prompting
+from medix.data.stream import Stream
+from medix.policy.images import join_images
+from medix.policy.tiny import SIZES, TinySize, build_tiny
+from medix.policy.vision_language import VisionLanguagePolicy
+from medix.types import Prompt, Sample
+
+
+class Targets:
+    """Draws the completion a sample is taught.
+
+    Args:
+        samples: whose answers are the wrong answers of others.
+        tag_right: share of right tags.
+        answer_right: share of right answers.
+        same_question: share of wrong answers that come from the same question.
+        seed: decides the draws.
+    """
+
+    def __init__(
+        self, samples: Sequence[Sample], tag_right: float, answer_right: float, same_question: float, seed: int
+    ) -> None:
+        self.tag_right = tag_right
+        self.answer_right = answer_right
+        self.same_question = same_question
+        self.random = random.Random(seed)
+        self.tags = sorted({sample.modality for sample in samples if sample.modality is not None})
+        self.answers = sorted({sample.reference for sample in samples})
+        by_source: dict[str, set[str]] = defaultdict(set)
+        for sample in samples:
+            by_source[self._kind(sample)].add(sample.reference)
+        self.same = {kind: sorted(answers) for kind, answers in by_source.items()}
+
+    @staticmethod
+    def _kind(sample: Sample) -> str:
+        return sample.metadata.get("kind", sample.source)
+
+    def draw(self, sample: Sample) -> str:
+        """One completion."""
+        answer = sample.reference
+        if self.random.random() >= self.answer_right:
+            pool = self.same[self._kind(sample)] if self.random.random() < self.same_question else self.answers
+            answer = self.random.choice([other for other in pool if other != sample.reference] or self.answers)
+        tag = ""
+        if sample.modality is not None:
+            right = self.random.random() < self.tag_right or len(self.tags) == 1
+            others = [name for name in self.tags if name != sample.modality]
+            tag = f"<{sample.modality if right else self.random.choice(others)}>"
+        return f"{tag}<think>look</think><answer>{answer}</answer>"
+
+
+def loss_of(policy: VisionLanguagePolicy, prompts: Sequence[Prompt], completions: Sequence[str]) -> torch.Tensor:
+    """Mean negative log-probability of the completions' tokens, right-padded in one pass."""
+    tokenizer = policy.processor.tokenizer
+    targets = [tokenizer(text, add_special_tokens=False)["input_ids"] + [policy.eos_token_ids[0]] for text in completions]
+    rows = [[*prompt.token_ids, *target] for prompt, target in zip(prompts, targets, strict=True)]
+    width = max(map(len, rows))
+    ids = torch.tensor([row + [policy.eos_token_ids[0]] * (width - len(row)) for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+    taught = torch.zeros_like(mask, dtype=torch.bool)
+    for i, (prompt, target) in enumerate(zip(prompts, targets, strict=True)):
+        taught[i, len(prompt.token_ids) : len(prompt.token_ids) + len(target)] = True
+    images = join_images(
+        [{name: prompt.inputs[name] for name in ("pixel_values", "image_grid_thw")} for prompt in prompts]
+    )
+    logits = policy.hugging_face(
+        input_ids=ids, attention_mask=mask, mm_token_type_ids=(ids == policy.image_token_id).int(), **images
+    ).logits
+    logprobs = logits[:, :-1].log_softmax(dim=-1).gather(2, ids[:, 1:, None]).squeeze(2)
+    return -logprobs[taught[:, 1:]].mean()
+
+
+def main() -> None:
+    """Build, teach, save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", nargs="+", required=True, help="manifests")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
+    parser.add_argument("--steps", type=int, default=1300)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--tag-right", type=float, default=0.5)
+    parser.add_argument("--answer-right", type=float, default=0.45)
+    parser.add_argument("--same-question", type=float, default=0.5)
+    parser.add_argument("--size", choices=sorted(SIZES), default="demo")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.manual_seed(arguments.seed)
+    stream = Stream(read_manifests(arguments.train), seed=arguments.seed)
+    samples = [stream[i] for i in range(len(stream))]
+    targets = Targets(samples, arguments.tag_right, arguments.answer_right, arguments.same_question, arguments.seed)
+    lines = sorted({sample.question for sample in samples} | {sample.reference for sample in samples})
+    size: TinySize = SIZES[arguments.size]
+    with tempfile.TemporaryDirectory() as scratch:
+        policy = VisionLanguagePolicy(str(build_tiny("qwen3_vl", scratch, size, arguments.seed, lines)))
+        policy.load()
+        teach(policy, samples, targets, arguments)
+        policy.hugging_face.to(torch.bfloat16).save_pretrained(arguments.output)
+        policy.processor.save_pretrained(arguments.output)
+    print(f"wrote {arguments.output}")
+
+
+def teach(
+    policy: VisionLanguagePolicy, samples: Sequence[Sample], targets: Targets, arguments: argparse.Namespace
+) -> None:
+    """Supervised steps with a cosine learning rate."""
+    prompting = Prompting(template="short")
+    prompts = [prompting.render(sample, policy.processor) for sample in samples]
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=arguments.lr, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, arguments.lr, total_steps=arguments.steps, pct_start=0.05)
+    draw = random.Random(arguments.seed)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("warm start", total=arguments.steps)
+        for _ in range(arguments.steps):
+            chosen = draw.choices(range(len(samples)), k=arguments.batch)
+            loss = loss_of(policy, [prompts[i] for i in chosen], [targets.draw(samples[i]) for i in chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            progress.update(bar, advance=1, description=f"warm start, loss {loss.item():.3f}")
+
+
+if __name__ == "__main__":
+    main()
