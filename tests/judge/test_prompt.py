@@ -1,0 +1,87 @@
+# ruff: noqa: RUF001 - some chat templates use look-alike characters
+"""What the judge is asked, and what an answer cannot do to it."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.judge.prompt import YesNoPrompt, neutralise, nonce_of
+from medix.types import JudgeQuestion
+
+QUESTION = JudgeQuestion("Is the heart larger?", "smaller", "reduced", ("less large",))
+PROMPT = YesNoPrompt()
+
+
+def test_the_judge_sees_question_reference_aliases_and_answer() -> None:
+    message = PROMPT.render(QUESTION)
+    for text in ("Is the heart larger?", "smaller", "less large", "reduced"):
+        assert f"]]\n{text}\n[[end of " in message
+
+
+def test_the_prompt_is_a_function_of_the_question() -> None:
+    same = JudgeQuestion("Is the heart larger?", "smaller", "reduced", ("less large",))
+    assert PROMPT.render(same) == PROMPT.render(QUESTION)
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
+def test_the_nonce_depends_on_every_text_and_on_where_it_ends(question: str, reference: str, answer: str) -> None:
+    nonce = nonce_of(JudgeQuestion(question, reference, answer))
+    assert re.fullmatch(r"[0-9a-f]{16}", nonce)
+    assert nonce != nonce_of(JudgeQuestion(question, reference, answer + "x"))
+    assert nonce != nonce_of(JudgeQuestion(question, reference + "x", answer))
+    assert nonce != nonce_of(JudgeQuestion(question, reference, answer, ("",)))
+    if answer:
+        assert nonce != nonce_of(JudgeQuestion(question, reference + answer[0], answer[1:]))
+
+
+@given(st.text(max_size=60), st.text(alphabet="[]<>|end of candidate answer_imstart/\n", max_size=60))
+def test_an_answer_cannot_close_its_own_marks(text: str, marks: str) -> None:
+    question = JudgeQuestion("q", "r", text + marks)
+    nonce = nonce_of(question)
+    message = PROMPT.render(question)
+    assert message.count(f"[[end of candidate answer {nonce}]]") == 1
+    inside = message.split(f"[[candidate answer {nonce}]]\n")[1].split(f"\n[[end of candidate answer {nonce}]]")[0]
+    assert "[[" not in inside
+    assert "]]" not in inside
+    assert nonce not in inside
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["<|im_end|>", "<|im_start|>", "</s>", "<s>", "<start_of_turn>", "<end_of_turn>", "[INST]", "[/INST]", "<<SYS>>",
+     "<｜Assistant｜>", "<think>", "</think>", "<|\u200bim_end|>", "<\u200b|im_end|>", "<<||im_end|>>"],
+)  # fmt: skip
+def test_control_tokens_of_chat_templates_are_taken_apart(token: str) -> None:
+    shown = neutralise(f"a {token} b")
+    assert token not in shown
+    assert "<|" not in shown
+    assert "|>" not in shown
+    assert "im_end" in shown or "im_end" not in token
+
+
+def test_ordinary_answers_are_shown_as_they_are() -> None:
+    for text in ("p < 0.05", "120 / 80 mmHg", "5 > 3", "[1]", "a\nb", "大きい", "élargi", "<X_RAY>"):
+        assert neutralise(text) == text
+
+
+@given(st.text(max_size=100))
+def test_what_is_shown_can_be_sent(text: str) -> None:
+    shown = neutralise(text + "\ud800\x00")
+    shown.encode()
+    assert "\x00" not in shown
+
+
+def test_a_very_long_answer_is_cut_and_says_so() -> None:
+    message = PROMPT.render(JudgeQuestion("q", "r", "x" * 50_000))
+    assert "cut: 42000 more characters" in message
+    assert len(message) < 12_000
+
+
+def test_the_version_names_the_text_of_the_prompt() -> None:
+    """A change of the wording is a change of the instrument: give it another version, then renew this digest."""
+    import hashlib
+
+    digest = hashlib.sha256(PROMPT.render(QUESTION).encode()).hexdigest()[:12]
+    assert (PROMPT.version, digest) == ("yes-no-1", "d793cb051083")

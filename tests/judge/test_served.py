@@ -1,0 +1,321 @@
+"""A served judge under every fault a server can have: the verdict is unscored, with a reason, in time."""
+
+import copy
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from medix.judge import ServedJudge
+from medix.types import JudgeQuestion, Verdict
+from tests.support.judges import (
+    Act,
+    breaks_off,
+    hangs,
+    only_plain,
+    refuses,
+    says,
+    sends,
+    serving,
+    slowly,
+    trickles,
+)
+
+QUESTION = JudgeQuestion("Is the heart larger?", "smaller", "reduced")
+ROOT = Path(__file__).parents[2]
+JUDGES: list[ServedJudge] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while JUDGES:
+        JUDGES.pop().close()
+
+
+def judge_of(url: str, **arguments: object) -> ServedJudge:
+    settings = {"timeout": 5.0, "retries": 2, "backoff": 0.01} | arguments
+    judge = ServedJudge(url, "the-model", **settings)  # type: ignore[arg-type]
+    JUDGES.append(judge)
+    return judge
+
+
+def ask(*acts: Act, **arguments: object) -> tuple[Verdict, int]:
+    """The verdict on one question, and how many requests it took."""
+    with serving(*acts) as server:
+        judge = judge_of(server.url, **arguments)
+        [verdict] = judge.grade([QUESTION])
+        judge.close()
+        return verdict, len(server.bodies)
+
+
+def test_yes_is_credit_and_no_is_none() -> None:
+    assert ask(says("YES"))[0].credit == 1.0
+    verdict, requests = ask(says("NO"))
+    assert (verdict.credit, verdict.reply, verdict.reason, requests) == (0.0, "NO", "", 1)
+    assert verdict.judge == "served/the-model/yes-no-1"
+    assert verdict.latency > 0
+
+
+def test_the_request_is_constrained_greedy_and_without_thinking() -> None:
+    with serving(says("YES")) as server:
+        judge_of(server.url).grade([QUESTION])
+        [body] = server.bodies
+    assert body["model"] == "the-model"
+    assert body["temperature"] == 0
+    assert body["structured_outputs"] == {"choice": ["YES", "NO"]}
+    assert body["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "reduced" in body["messages"][0]["content"]
+
+
+def test_a_judge_that_is_down_is_unscored_and_the_reason_names_endpoint_and_cause() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    [verdict] = judge_of(url).grade([QUESTION])
+    assert verdict.credit is None
+    assert url in verdict.reason
+    assert "3 attempts" in verdict.reason
+    assert "APIConnectionError" in verdict.reason
+
+
+@pytest.mark.parametrize("act", [hangs, trickles], ids=["hangs", "trickles"])
+def test_a_server_that_never_ends_its_reply_is_left_at_the_deadline(act: Act) -> None:
+    start = time.perf_counter()
+    verdict, _ = ask(act, timeout=0.5)
+    assert time.perf_counter() - start < 3
+    assert verdict.credit is None
+    assert "no verdict within 0.5 s" in verdict.reason
+
+
+def test_an_attempt_that_hangs_is_tried_again_when_attempts_are_limited() -> None:
+    verdict, requests = ask(hangs, says("YES"), attempt_timeout=0.3)
+    assert (verdict.credit, requests) == (1.0, 2)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        refuses(429),
+        refuses(503),
+        refuses(500),
+        breaks_off,
+        sends("not json"),
+        sends("{}"),
+        sends("<html>", "text/html"),
+    ],
+    ids=["429", "503", "500", "half a reply", "not json", "no choices", "a web page"],
+)
+def test_what_may_pass_is_tried_again(act: Act) -> None:
+    verdict, requests = ask(act, says("NO"))
+    assert (verdict.credit, requests) == (0.0, 2)
+    verdict, requests = ask(act)
+    assert verdict.credit is None
+    assert (requests, verdict.reason.endswith("3 attempts")) == (3, True)
+
+
+def test_retry_after_is_obeyed() -> None:
+    start = time.perf_counter()
+    verdict, _ = ask(refuses(429, Retry_After="0.4"), says("YES"))
+    assert verdict.credit == 1.0
+    assert time.perf_counter() - start >= 0.4
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
+    verdict, requests = ask(refuses(429, Retry_After="3600"), says("YES"))
+    assert verdict.credit is None
+    assert requests == 1
+    assert verdict.latency < 2
+    assert "passes the deadline" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"), [(401, "OPENAI_API_KEY"), (404, "judge.model='the-model'"), (403, "OPENAI_API_KEY")]
+)
+def test_a_refusal_is_not_repeated_and_names_its_remedy(status: int, remedy: str) -> None:
+    verdict, requests = ask(refuses(status, "The model does not exist"))
+    assert (verdict.credit, requests) == (None, 1)
+    assert f"status {status}: " in verdict.reason
+    assert remedy in verdict.reason
+
+
+def test_a_server_that_refuses_constraints_is_asked_without_them_and_remembered() -> None:
+    with serving(only_plain("YES")) as server:
+        judge = judge_of(server.url)
+        assert judge.grade([QUESTION])[0].credit == 1.0
+        assert len(server.bodies) == 3  # all extras, no constraint, none
+        assert judge.grade([QUESTION])[0].credit == 1.0
+        assert len(server.bodies) == 4
+
+
+def test_a_request_that_is_bad_anyway_does_not_switch_constraints_off() -> None:
+    acts = [refuses(400, "context too long")] * 3
+    with serving(*acts, says("YES")) as server:
+        judge = judge_of(server.url)
+        assert "context too long" in judge.grade([QUESTION])[0].reason
+        assert judge.grade([QUESTION])[0].credit == 1.0
+        assert "structured_outputs" in server.bodies[-1]
+
+
+@pytest.mark.parametrize(
+    ("reply", "cause"),
+    [
+        (says("It may be so."), "holds no verdict"),
+        (says("NO, YES"), "two different verdicts"),
+        (says(""), "empty"),
+        (says(None), "empty"),
+        (says("The candidate", "length"), "raise judge.max_tokens"),
+        (says("<think>YES"), "does not end"),
+    ],
+)
+def test_a_reply_without_one_verdict_is_unscored_and_kept(reply: Act, cause: str) -> None:
+    verdict, requests = ask(reply)
+    assert (verdict.credit, requests) == (None, 1)
+    assert cause in verdict.reason
+    assert verdict.reply is not None
+
+
+def test_reasoning_is_kept_as_the_explanation() -> None:
+    assert ask(says("<think>the side fits</think>YES"))[0].explanation == "the side fits"
+    assert ask(says("YES", reasoning_content="the side fits"))[0].explanation == "the side fits"
+
+
+def test_the_same_question_is_asked_once_per_call() -> None:
+    other = JudgeQuestion("q", "r", "a")
+    with serving(says("YES")) as server:
+        verdicts = judge_of(server.url).grade([QUESTION, other, QUESTION, QUESTION])
+        assert len(server.bodies) == 2
+    assert [verdict.credit for verdict in verdicts] == [1.0] * 4
+
+
+def test_no_more_questions_are_under_way_than_allowed_and_waiting_costs_no_deadline() -> None:
+    """12 questions, 2 places, 0.1 s each: the last waits 0.5 s, longer than the timeout of 0.4 s."""
+    questions = [JudgeQuestion("q", "r", f"answer {number}") for number in range(12)]
+    with serving(slowly(says("YES"), 0.1)) as server:
+        judge = judge_of(server.url, max_concurrency=2, timeout=0.4, retries=0)
+        verdicts = judge.grade(questions)
+        assert [verdict.credit for verdict in verdicts] == [1.0] * 12
+        assert server.most == 2
+
+
+def test_submit_does_not_wait() -> None:
+    with serving(slowly(says("YES"), 0.2)) as server:
+        start = time.perf_counter()
+        future = judge_of(server.url).submit(QUESTION)
+        assert not future.done()
+        assert time.perf_counter() - start < 5
+        assert future.result(timeout=5).credit == 1.0
+
+
+def test_closing_leaves_no_question_without_a_verdict_and_the_judge_can_be_used_again() -> None:
+    with serving(hangs, says("YES")) as server:
+        judge = judge_of(server.url)
+        future = judge.submit(QUESTION)
+        while not server.bodies:
+            time.sleep(0.01)
+        judge.close()
+        assert "closed" in future.result(timeout=1).reason
+        assert judge.grade([QUESTION])[0].credit == 1.0
+
+
+def test_the_key_is_read_on_first_use_and_appears_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(refuses(401, "Incorrect API key provided: top-secret-1 and sk-abc123***")) as server:
+        judge = judge_of(server.url, api_key_env="JUDGE_KEY")
+        monkeypatch.setenv("JUDGE_KEY", "top-secret-1")
+        [verdict] = judge.grade([QUESTION])
+        assert server.keys == ["Bearer top-secret-1"]
+        shown = [repr(verdict), repr(judge), judge.identity, str(judge.__getstate__()), str(pickle.dumps(judge))]
+    assert not any("top-secret-1" in text or "sk-abc123" in text for text in shown)
+    assert "JUDGE_KEY" in verdict.reason
+
+
+def test_a_password_in_the_address_is_not_shown() -> None:
+    judge = ServedJudge("http://user:hunter2@127.0.0.1:9/v1?token=abc", "m", retries=0)
+    JUDGES.append(judge)
+    [verdict] = judge.grade([QUESTION])
+    assert "http://127.0.0.1:9/v1" in verdict.reason
+    assert not any("hunter2" in text or "token" in text for text in (verdict.reason, repr(judge), judge.identity))
+
+
+def test_odd_texts_reach_the_server_whole() -> None:
+    odd = JudgeQuestion("質問?", "référence", "\ud800\x00<|im_end|>" + "x" * 50_000)
+    with serving(says("NO")) as server:
+        assert judge_of(server.url).grade([odd])[0].credit == 0.0
+        content = server.bodies[0]["messages"][0]["content"]
+    assert "質問?" in content
+    assert len(content) < 12_000
+    assert "<|im_end|>" not in content
+
+
+def test_copies_have_connections_of_their_own() -> None:
+    with serving(says("YES")) as server:
+        judge = judge_of(server.url)
+        assert judge.grade([QUESTION])[0].credit == 1.0
+        for other in (copy.deepcopy(judge), pickle.loads(pickle.dumps(judge))):
+            JUDGES.append(other)
+            assert other.grade([QUESTION])[0].credit == 1.0
+        judge.close()
+        assert other.grade([QUESTION])[0].credit == 1.0
+
+
+def test_a_forked_process_can_ask() -> None:
+    with serving(says("YES")) as server:
+        judge = judge_of(server.url)
+        judge.grade([QUESTION])
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.write(writer, json.dumps(judge.grade([QUESTION])[0].credit).encode())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        assert os.read(reader, 100) == b"1.0"
+        os.close(reader)
+        os.close(writer)
+
+
+def test_asking_and_backing_off_do_not_move_the_random_state_of_training() -> None:
+    """In a process of its own: the type checker that watches these tests draws random numbers itself."""
+    program = """
+import random
+from medix.judge import ServedJudge
+from medix.types import JudgeQuestion
+from tests.support.judges import refuses, says, serving
+with serving(refuses(503), says("YES")) as server:
+    judge = ServedJudge(server.url, "m", backoff=0.01)
+    state = random.getstate()
+    assert judge.grade([JudgeQuestion("q", "r", "a")])[0].credit == 1.0
+    assert random.getstate() == state, "moved"
+    judge.close()
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"timeout": 0.0},
+        {"max_concurrency": 0},
+        {"retries": -1},
+        {"max_tokens": 0},
+        {"backoff": -1.0},
+        {"attempt_timeout": 0.0},
+    ],
+)
+def test_a_setting_out_of_range_is_named(arguments: dict[str, float]) -> None:
+    [name] = arguments
+    with pytest.raises(ValueError, match=rf"judge\.{name}"):
+        ServedJudge("http://127.0.0.1/v1", "m", **arguments)  # type: ignore[arg-type]
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"judge\.base_url: 'localhost:8085'"):
+        ServedJudge("localhost:8085", "m")

@@ -1,0 +1,128 @@
+"""Reading judges' replies: exactly one verdict, or none."""
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.judge.verdict import ReplyRule, Score01Rule, Score05Rule, YesNoRule, split_reasoning
+from tests.conftest import GOLDEN
+
+RULES: dict[str, ReplyRule] = {"yes_no": YesNoRule(), "score_0_1": Score01Rule(), "score_0_5": Score05Rule()}
+REPLIES = json.loads((GOLDEN / "judge_replies.json").read_text())["replies"]
+
+
+@pytest.mark.parametrize("case", REPLIES, ids=lambda case: f"{case['mode']}-{case['reply']!r}")
+def test_golden_replies_are_read_as_they_must_be(case: dict[str, object]) -> None:
+    read = RULES[str(case["mode"])].read(str(case["reply"]))
+    verdict = case["verdict"]
+    assert read.credit == (None if verdict is None else float(verdict))  # type: ignore[arg-type]
+    assert bool(read.reason) == (verdict is None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "credit"),
+    [
+        ("YES.", 1.0),
+        ("Yes\nBoth name the left lung.", 1.0),
+        ("YES - the same side", 1.0),
+        ("NO (the side differs)", 0.0),
+        ("# NO", 0.0),
+        ("__yes__", 1.0),
+        ("***No***, the side differs", 0.0),
+        ("The verdict is: **NO**", 0.0),
+        ("(YES)", 1.0),
+        ("The answer does not say 'yes'. NO", 0.0),
+        ("It doesn't say no and doesn't say yes: NO", 0.0),
+        ('NO. The candidate wrote "yes', 0.0),
+        ("the chat template opened this</think>YES", 1.0),
+        ("<thinking>YES</thinking>\nNO", 0.0),
+        ("<THINK>YES</THINK>NO", 0.0),
+        ("NO NO", 0.0),
+        ("YES because", None),
+        ("No-contrast CT was used", None),
+        ("yes/no", None),
+        ('"YES"', None),
+        ("“NO”", None),
+        ("`YES`", None),
+        ("YES.\n\nNO", None),
+        ("YES, because it says no", None),
+        ("Nothing", None),
+        ("unknown", None),
+        ("yes?maybe", 1.0),
+        ("<think>a</think>YES<think>b", None),
+        ("<think>YES</think>", None),
+        ("1", None),
+    ],
+)
+def test_yes_or_no_stands_alone_opens_or_ends(reply: str, credit: float | None) -> None:
+    assert YesNoRule().read(reply).credit == credit
+
+
+@pytest.mark.parametrize(
+    ("reply", "credit"),
+    [
+        ('{"score": 1.0}', 1.0),
+        ('{"score": false}', 0.0),
+        ('{"score": 0.5}', None),
+        ('{"score": null}', None),
+        ('{"score": "yes"}', None),
+        ('{"score": NaN}', None),
+        ('{"score": [1]}', None),
+        ('{"SCORE": 1}', None),
+        ('{"score": 0, "detail": {"score": 1}}', 0.0),
+        ('{"detail": {"score": 1}}', None),
+        ('{"score": 1} {"score": ', 1.0),
+        ('{"score": 0} {"note": 1}', 0.0),
+        ("{'score': 1}", None),
+        ('<think>{"score": 0}</think>{"score": 1}', 1.0),
+    ],
+)
+def test_the_last_whole_object_with_a_score_counts(reply: str, credit: float | None) -> None:
+    assert Score01Rule().read(reply).credit == credit
+
+
+@pytest.mark.parametrize(
+    ("score", "credit"), [("0", 0.0), ("5", 5.0), ("3.5", 3.5), ("-1", None), ("5.01", None), ("true", None)]
+)
+def test_a_score_from_0_to_5_is_itself(score: str, credit: float | None) -> None:
+    assert Score05Rule().read(f'{{"score": {score}}}').credit == credit
+
+
+def test_reasoning_is_apart_from_the_verdict() -> None:
+    assert split_reasoning("<think>a</think>b<think>c</think>d") == ("bd", "a\nc")
+    assert split_reasoning("a</think>b") == ("b", "a")
+    assert split_reasoning("b<think>a") == (None, "a")
+    assert YesNoRule().read("<think>the side fits</think>YES").explanation == "the side fits"
+
+
+@given(st.text(max_size=100))
+def test_a_verdict_inside_reasoning_never_counts(text: str) -> None:
+    for reply in (f"<think>{text}YES</think>", f"<think>{text}YES"):
+        assert YesNoRule().read(reply).credit is None or "</think" in text.lower()
+
+
+@given(st.text(alphabet="yesnoYESNO \n\"'.,:<>think/*_{}1score", max_size=60))
+def test_any_reply_is_read_and_a_verdict_or_a_reason_is_given(reply: str) -> None:
+    for rule in RULES.values():
+        read = rule.read(reply)
+        assert (read.credit is None) == bool(read.reason)
+
+
+@given(
+    st.sampled_from(["YES", "NO"]), st.sampled_from(["", "**", "*", "_", "__"]), st.sampled_from(["", ".", "!", "\n"])
+)
+def test_emphasis_and_an_ending_change_nothing(word: str, mark: str, ending: str) -> None:
+    assert YesNoRule().read(f"{mark}{word}{mark}{ending}").credit == float(word == "YES")
+
+
+@pytest.mark.parametrize(
+    "part", ["<think>", "{", '{"a":', "*", " ", "yes ", "'", "no\n", '"', "_", "\n", "#\n", "</think>", "["]
+)
+def test_a_long_reply_is_read_in_time(part: str) -> None:
+    start = time.perf_counter()
+    for rule in RULES.values():
+        rule.read(part * (50_000 // len(part)))
+    assert time.perf_counter() - start < 5.0
