@@ -103,7 +103,7 @@ def _build(arguments: argparse.Namespace, console: Console) -> int:
         arguments.manifests,
     )
     if isinstance(rows, JsonlSource) and rows.faults:
-        console.print(rows.report(), style="yellow", markup=False)
+        console.print(rows.report(), style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(_manifest_table(f"{arguments.manifests or arguments.output}", manifests))
     return 0
 
@@ -158,7 +158,7 @@ def _show(arguments: argparse.Namespace, console: Console) -> int:
     console.print(table)
     for modality, chosen in picked.items():
         for sample in chosen[: arguments.samples]:
-            console.print(_describe(sample), markup=False, highlight=False)
+            console.print(_describe(sample), markup=False, highlight=False, soft_wrap=True)
         if arguments.images:
             arguments.images.mkdir(parents=True, exist_ok=True)
             _contact_sheet(chosen, arguments.images / f"{modality.lower()}.png")

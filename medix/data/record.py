@@ -112,7 +112,7 @@ def _read_fields(members: Mapping[str, bytes]) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise RecordError(f"the json member holds a {type(fields).__name__}, not an object")
     unknown = sorted(fields.keys() - _FIELDS)
-    missing = sorted(name for name in ("id", "question", "reference") if not isinstance(fields.get(name), str))
+    missing = sorted(name for name in ("id", "question", "reference") if not str(fields.get(name) or "").strip())
     if unknown or missing:
         raise RecordError(
             f"the json member of sample {fields.get('id')!r} "
@@ -126,6 +126,7 @@ def _read_fields(members: Mapping[str, bytes]) -> dict[str, Any]:
 def _check_types(fields: Mapping[str, Any]) -> None:
     aliases, metadata = fields.get("aliases", []), fields.get("metadata", {})
     checks = {
+        **{name: isinstance(fields[name], str) for name in ("id", "question", "reference")},
         "modality": isinstance(fields.get("modality"), str | None),
         "source": isinstance(fields.get("source", ""), str),
         "case": isinstance(fields.get("case", ""), str),

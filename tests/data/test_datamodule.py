@@ -1,6 +1,7 @@
 """The data module under a real Lightning trainer: epochs, stops, resumes."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -213,6 +214,27 @@ def test_a_loader_before_bind_is_an_error(train: list[str]) -> None:
 def test_impossible_numbers_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=rf"data\.{next(iter(wrong))}: {next(iter(wrong.values()))}; give"):
         ShardDataModule(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_takes_its_share_of_every_batch(train: list[str], processor: Any, rank: int) -> None:
+    whole, share = ShardDataModule(train=train, val=train), ShardDataModule(train=train, val=train, val_batch_size=3)
+    share.trainer = SimpleNamespace(global_rank=rank, world_size=2)  # type: ignore[assignment]
+    for data in (whole, share):
+        data.bind(Prompting(template="short"), processor, 4)
+    pairs = zip(whole.train_dataloader(), share.train_dataloader(), strict=True)
+    for batch, part in pairs:
+        assert [prompt.index for prompt in part] == [prompt.index for prompt in batch][rank::2]
+        assert part.next_index == batch.next_index
+    assert [len(part) for part in share.val_dataloader()] == ([2, 2, 2, 2, 1] if rank == 0 else [1] * 5)  # type: ignore[union-attr, arg-type]
+
+
+def test_prompts_that_ranks_cannot_share_are_refused(train: list[str], processor: Any) -> None:
+    data = ShardDataModule(train=train)
+    data.trainer = SimpleNamespace(global_rank=0, world_size=3)  # type: ignore[assignment]
+    data.bind(Prompting(), processor, 4)
+    with pytest.raises(ValueError, match="prompts_per_rollout: 4 prompts cannot be shared by 3 ranks"):
+        data.train_dataloader()
 
 
 def test_skipped_prompts_are_counted_over_the_splits(train: list[str], processor: Any) -> None:

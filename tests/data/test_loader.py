@@ -152,13 +152,12 @@ def test_a_batch_of_long_prompts_is_empty_and_keeps_its_place(write: Writer, pro
     assert (len(batch), batch.too_long, batch.next_index) == (0, 4, 4)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_damaged_shard_stops_the_loader_and_is_named(write: Writer, processor: Any, workers: int) -> None:
+def test_a_damaged_shard_stops_the_loader_and_is_named(write: Writer, processor: Any) -> None:
     manifests = write({"CT_SCAN": 8})
     path = manifests[0].path.parent / manifests[0].shards[1].url
     path.write_bytes(path.read_bytes()[:-512])
     with pytest.raises(ShardError, match=r"^shard .*made-ct_scan-000001\.tar does not match manifest"):
-        list(PromptLoader(_dataset(manifests, processor), BatchPlan(8, 4), workers=workers))
+        list(PromptLoader(_dataset(manifests, processor), BatchPlan(8, 4)))
 
 
 def test_the_position_is_that_after_the_last_batch_handed_out(write: Writer, processor: Any) -> None:

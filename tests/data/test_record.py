@@ -13,6 +13,7 @@ from medix.types import Sample
 from tests.data.conftest import make_sample, picture
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+SAID = TEXT.filter(lambda text: bool(text.strip()))
 
 
 def _members(sample: Sample, ordinal: int = 0) -> dict[str, bytes]:
@@ -20,7 +21,7 @@ def _members(sample: Sample, ordinal: int = 0) -> dict[str, bytes]:
 
 
 @given(
-    identity=TEXT, question=TEXT, reference=TEXT, source=TEXT, case=TEXT, aliases=st.lists(TEXT).map(tuple),
+    identity=SAID, question=SAID, reference=SAID, source=TEXT, case=TEXT, aliases=st.lists(TEXT).map(tuple),
     metadata=st.dictionaries(TEXT, TEXT), count=st.integers(0, 12),
 )  # fmt: skip
 def test_any_sample_comes_back_as_it_was(
@@ -77,6 +78,8 @@ def test_a_missing_image_is_named() -> None:
     ("change", "message"),
     [
         ({"reference": None}, "lacks text in .'reference'."),
+        ({"reference": "  "}, "lacks text in .'reference'."),
+        ({"question": 3}, "'question' has the wrong type"),
         ({"weight": 1}, "unknown fields .'weight'."),
         ({"aliases": "x"}, "'aliases' has the wrong type"),
         ({"metadata": {"a": 1}}, "'metadata' has the wrong type"),

@@ -6,7 +6,7 @@ id, its source and its metadata.
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from medix.types import Sample
 
 Grey = NDArray[np.float64]
 Random = np.random.Generator
-Kind = Literal["side", "level", "count", "size"]
 
 
 class _Question(NamedTuple):
@@ -26,7 +25,7 @@ class _Question(NamedTuple):
     answers: tuple[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]]
 
 
-QUESTIONS: dict[Kind, _Question] = {
+QUESTIONS: dict[str, _Question] = {
     "side": _Question(
         (
             "Is the bright spot in the left or the right half of the picture?",
@@ -87,7 +86,7 @@ class PhantomSource:
         seed: int = 1,
         split: str = "train",
         size: int = 64,
-        kinds: Sequence[Kind] = ("side", "level", "count", "size"),
+        kinds: Sequence[str] = ("side", "level", "count", "size"),
     ) -> None:
         if unknown := [kind for kind in kinds if kind not in QUESTIONS]:
             raise ValueError(f"phantoms.kinds: {unknown} unknown; choose from {', '.join(QUESTIONS)}")
@@ -134,7 +133,7 @@ class PhantomSource:
         return np.random.default_rng([self.seed, *self.split.encode(), stream, number])
 
 
-def draw(modality: str, kind: Kind, answer: int, random: Random, size: int = 64) -> Grey:
+def draw(modality: str, kind: str, answer: int, random: Random, size: int = 64) -> Grey:
     """One picture, values 0 to 1: the background of a modality and the spots a question is about."""
     picture = BACKGROUNDS[modality](random, size)
     for spot in _spots(kind, answer, random):
@@ -167,7 +166,7 @@ class _Spot(NamedTuple):
         return painted
 
 
-def _spots(kind: Kind, answer: int, random: Random) -> list[_Spot]:
+def _spots(kind: str, answer: int, random: Random) -> list[_Spot]:
     def near(value: float, spread: float = 0.05) -> float:
         return value + float(random.uniform(-spread, spread))
 

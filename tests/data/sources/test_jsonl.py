@@ -97,7 +97,7 @@ def test_a_faulty_row_names_line_key_value_and_remedy(folder: Path, change: dict
 
 @pytest.mark.parametrize("line", ["{", "[1]", "null"])
 def test_a_line_that_is_no_object_is_a_fault(folder: Path, line: str) -> None:
-    with pytest.raises(JsonlError, match="line 2: row: .*write one object per line"):
+    with pytest.raises(JsonlError, match=r"line 2: row: .*write one object per line"):
         list(JsonlSource(_file(folder, ROW, line)))
 
 

@@ -40,15 +40,15 @@ def test_text_alone_tells_nothing() -> None:
 
 
 def test_the_answer_does_not_follow_the_phrasing() -> None:
-    """2000 samples, 16 phrasings: about 125 each; a share beyond 0.5 +- 0.18 would be four standard deviations."""
+    """960 samples, 16 phrasings: about 60 each; a share beyond 0.5 +- 0.26 would be four standard deviations."""
     counts: dict[str, Counter[str]] = {}
     for kind, question in QUESTIONS.items():
-        for sample in PhantomSource(500, seed=2, size=32, kinds=[kind]):
+        for sample in PhantomSource(240, seed=2, size=32, kinds=[kind]):
             counts.setdefault(sample.question, Counter())[sample.reference] += 1
         assert len(question.phrasings) >= 3
     assert len(counts) == 16
     for answers in counts.values():
-        assert all(abs(count / answers.total() - 0.5) < 0.18 for count in answers.values())
+        assert all(abs(count / answers.total() - 0.5) < 0.26 for count in answers.values())
 
 
 @pytest.mark.parametrize("modality", BACKGROUNDS)
@@ -58,7 +58,7 @@ def test_the_bright_spot_is_where_the_answer_says(modality: str, kind: str, axis
     for seed in range(20):
         for answer in (0, 1):
             background = BACKGROUNDS[modality](np.random.default_rng(seed), 64)
-            painted = draw(modality, kind, answer, np.random.default_rng(seed), 64)  # type: ignore[arg-type]
+            painted = draw(modality, kind, answer, np.random.default_rng(seed), 64)
             spot = np.argwhere((painted > 0.85) & (painted - background > 0.15))
             assert (spot[:, axis].mean() > 31.5) == bool(answer)
 
@@ -91,6 +91,6 @@ def test_impossible_phantoms_are_refused(arguments: dict[str, object]) -> None:
 
 def test_an_unknown_kind_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"\['colour'\] unknown; choose from side, level, count, size"):
-        PhantomSource(1, kinds=["colour"])  # type: ignore[list-item]
+        PhantomSource(1, kinds=["colour"])
     with pytest.raises(IndexError):
         PhantomSource(1)[1]

@@ -1,0 +1,108 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from medix.commands.shards import main
+from medix.data.manifest import Manifest, read_manifests
+from medix.data.shards import Shard
+from tests.data.conftest import picture
+
+SAID = ["--licence", "CC0-1.0", "--deidentification", "nobody is shown"]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    (tmp_path / "a.png").write_bytes(picture(4))
+    lines = [
+        {"id": f"{i}", "image": ["a.png"], "source": "s", "problem": f"q{i}", "solution": f"<{tag}>\nr{i}", "case": "c"}
+        for i, tag in enumerate(["CT_SCAN", "MRI_SCAN", "CT_SCAN"])
+    ]
+    lines.append({"id": "t", "image": [], "source": "s", "problem": "q", "solution": "r"})
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    return tmp_path / "rows.jsonl"
+
+
+def test_build_verify_and_show_a_data_set(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main(["build", "--jsonl", str(rows), "--output", str(out), "--name", "mine", *SAID]) == 0
+    manifests = read_manifests([out])
+    assert [(m.name, m.modality, m.samples) for m in manifests] == [
+        ("mine", "CT_SCAN", 2), ("mine", "MRI_SCAN", 1), ("mine", "TEXT_ONLY", 1),
+    ]  # fmt: skip
+    assert main(["verify", str(out)]) == 0
+    assert "3 of 3 shards are good, 4 samples listed" in capsys.readouterr().out
+    assert main(["show", str(out), "--samples", "1", "--images", str(tmp_path / "sheets")]) == 0
+    printed = capsys.readouterr().out
+    assert "question:  q0" in printed
+    assert "text only, 0 images" in printed
+    assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == ["ct_scan.png", "mri_scan.png"]
+
+
+def test_verify_names_a_damaged_shard_and_fails(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    main(["build", "--jsonl", str(rows), "--output", str(out), "--name", "mine", *SAID])
+    shard = out / "mine-mri_scan-000000.tar"
+    shard.write_bytes(shard.read_bytes()[:-512])
+    assert main(["verify", str(out)]) == 1
+    captured = capsys.readouterr()
+    assert "mine-mri_scan-000000.tar does not match manifest" in captured.err
+    assert "2 of 3 shards are good" in captured.out
+    assert "Traceback" not in captured.err
+
+
+def test_verify_reports_an_id_used_twice(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "two"):
+        main(["build", "--jsonl", str(rows), "--output", str(tmp_path / name), "--name", name, *SAID])
+    capsys.readouterr()
+    assert main(["verify", str(tmp_path / "one"), str(tmp_path / "two")]) == 0
+    assert "good, but id" in " ".join(capsys.readouterr().out.split())
+
+
+def test_faulty_rows_are_listed_and_nothing_is_written(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open(rows, "a") as stream:
+        stream.write('\n{"id": "x", "image": ["gone.png"], "problem": "q", "solution": "<CT_SCAN>\\nr"}')
+    build = ["build", "--jsonl", str(rows), "--output", str(tmp_path / "out"), *SAID]
+    assert main(build) == 1
+    assert "line 5: image: 'gone.png'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main([*build, "--skip-bad"]) == 0
+    assert "1 faulty rows" in capsys.readouterr().out
+    assert {manifest.skipped_rows for manifest in read_manifests([tmp_path / "out"])} == {1}
+
+
+@pytest.mark.parametrize("missing", ["--licence", "--deidentification"])
+def test_data_without_its_statements_is_not_built(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    said = [word for pair in zip(SAID[::2], SAID[1::2], strict=True) if pair[0] != missing for word in pair]
+    assert main(["build", "--jsonl", str(rows), "--output", str(tmp_path / "out"), *said]) == 1
+    assert f"{missing} is missing" in capsys.readouterr().err
+
+
+def test_phantoms_are_built_and_labelled(tmp_path: Path) -> None:
+    build = ["build", "--phantoms", "40", "--output", str(tmp_path), "--name", "p", "--split", "val"]
+    assert main([*build, "--samples-per-shard", "5"]) == 0
+    manifests = read_manifests([tmp_path])
+    assert [manifest.samples for manifest in manifests] == [8] * 5
+    assert all("generated" in manifest.deidentification for manifest in manifests)
+    assert all(len(manifest.shards) == 2 for manifest in manifests)
+    sample = Shard(manifests[0], manifests[0].shards[0])[0]
+    assert sample.metadata["phantom"] == "true"
+
+
+def test_building_twice_gives_the_same_digest(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        main(["build", "--phantoms", "10", "--output", str(tmp_path / name), "--name", "p"])
+    first, second = (Manifest.read(tmp_path / name / "p-x_ray.yaml") for name in ("a", "b"))
+    assert first.digest == second.digest
+
+
+def test_a_mistake_is_one_line_without_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("medix shards verify: ")
+    with pytest.raises(SystemExit) as stopped:
+        main(["build", "--output", str(tmp_path)])
+    assert stopped.value.code == 2
