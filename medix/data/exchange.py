@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import cached_property
-
 from typing import Protocol, runtime_checkable
 
 from medix.data.stream import permutation
