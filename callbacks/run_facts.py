@@ -27,8 +27,7 @@ def versions() -> dict[str, str]:
 def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str, str]:
     """Policy, algorithm, sizes, sampling, judge, seeds, data and device, by label.
 
-    Parts that another module does not have are left out. A data module may add facts of its own, such as the names of
-    its manifests, by a method ``facts() -> dict[str, str]``.
+    Parts that another module or another data module does not have are left out.
 
     Args:
         trainer: the trainer.
@@ -59,10 +58,21 @@ def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str
         ),
         "Device": f"{trainer.world_size} x {module.device.type}, {trainer.precision}",
     }
-    datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
-    if hasattr(datamodule, "facts"):
-        facts |= datamodule.facts()
+    facts |= _data(trainer.datamodule)  # type: ignore[attr-defined]  # Lightning does not declare it
     return {label: value for label, value in facts.items() if value}
+
+
+def _data(datamodule: Any) -> dict[str, str]:
+    """Names and sizes of the manifests of each split, and how many prompts were too long."""
+    if not hasattr(datamodule, "manifests"):
+        return {}
+    facts = {}
+    for split in ("train", "val", "test"):
+        if datamodule.paths.get(split):
+            manifests = datamodule.manifests(split)
+            facts[f"Data, {split}"] = ", ".join(f"{found.name} ({found.samples:,})" for found in manifests)
+    facts["Prompts too long, left out"] = str(datamodule.too_long or "")
+    return facts
 
 
 class _Parts:

@@ -6,9 +6,8 @@ import threading
 import time
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar
-from rich.console import Console, Group
+from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar as Bar
 from rich.table import Table
@@ -20,12 +19,12 @@ from medix.modules.record import StepRecord
 from medix.types import Completion, Prompt
 
 
-class ShowProgress(ProgressBar):
+class ShowProgress(Callback):
     """Steps with the time that is left, the present phase with its time, the last reward, completions so far.
 
     On a terminal the lines are renewed in place; elsewhere (a log file, a notebook cell, ``| tee``) each finished step
-    is one plain line. Only the first rank speaks. It takes the place of Lightning's progress bar, which counts loader
-    batches.
+    is one plain line. Only the first rank speaks. Lightning's own progress bar counts loader batches; set
+    ``trainer.enable_progress_bar: false``, or the two write over each other.
 
     Args:
         refresh_per_second: how often the lines are renewed on a terminal.
@@ -33,7 +32,6 @@ class ShowProgress(ProgressBar):
     """
 
     def __init__(self, refresh_per_second: float = 4.0, every_n_steps: int = 1) -> None:
-        super().__init__()
         if refresh_per_second <= 0:
             raise ValueError(f"ShowProgress.refresh_per_second: {refresh_per_second} must be above 0")
         if every_n_steps < 1:
@@ -41,7 +39,7 @@ class ShowProgress(ProgressBar):
         self.refresh_per_second = refresh_per_second
         self.every_n_steps = every_n_steps
         self.completions = 0
-        self._enabled = True
+        self._speaks = True
         self._live: Live | None = None
         self._lock = threading.Lock()
         self._phase, self._phase_since = "starting", 0.0
@@ -51,29 +49,16 @@ class ShowProgress(ProgressBar):
         self._held_out = ""
         self._seconds: dict[str, float] = {}
 
-    def enable(self) -> None:
-        """Speak."""
-        self._enabled = True
-
-    def disable(self) -> None:
-        """Be silent."""
-        self._stop()
-        self._enabled = False
-
-    def print(self, *args: Any, **kwargs: Any) -> None:
-        """Print above the display."""
-        console = self._live.console if self._live is not None else Console()
-        console.print(*args, **kwargs)
-
     # What is heard ---------------------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to count."""
+        self._speaks = trainer.is_global_zero
         module = watched(pl_module)
         self._started, self._first_step = time.perf_counter(), module.step
         self._step, self._max_steps = module.step, module.max_steps
         self._enter("waiting for data")
-        if self._enabled and sys.stdout.isatty():
+        if self._speaks and sys.stdout.isatty():
             self._live = Live(get_renderable=self._render, refresh_per_second=self.refresh_per_second)
             self._live.start()
 
@@ -98,7 +83,7 @@ class ShowProgress(ProgressBar):
         """Keep the numbers of the last validation in view."""
         overall = validation.overall
         self._held_out = f"held out: reward {overall.reward.estimate:.3f}, accuracy {overall.accuracy.estimate:.1%}"
-        if self._enabled and self._live is None:
+        if self._speaks and self._live is None:
             self._say(f"step {validation.step}  {self._held_out}  ({overall.completions} completions, "
                       f"{overall.unscored:.1%} unscored, {_duration(validation.seconds)})")  # fmt: skip
 
@@ -118,7 +103,7 @@ class ShowProgress(ProgressBar):
         self._reward = math.fsum(totals) / len(totals) if totals else math.nan
         self._step, self._seconds = finished.step, dict(finished.seconds)
         due = finished.step % self.every_n_steps == 0 or finished.step == self._max_steps
-        if self._enabled and self._live is None and due:
+        if self._speaks and self._live is None and due:
             self._say(self._line(finished))
         self._enter("waiting for data")
 

@@ -19,7 +19,7 @@ from medix.evaluation.validation import Validation
 from medix.modality import TEXT_ONLY
 from medix.reporting.record import CompletionRecord, write_atomically
 from medix.reporting.render import USE, Example, Report, plain
-from medix.reporting.table import before_after_table
+from medix.reporting.table import before_after_table, summary_table
 from medix.reporting.tally import Tally, signal_tally
 from medix.reporting.thumbnail import thumbnail
 from medix.types import RolloutGroup
@@ -40,7 +40,7 @@ class WriteReport(Callback):
         every_n_steps: also write between validations, every so many steps; None writes at validations only.
         samples: held-out samples to show, spread over modalities and chosen by a hash of their id; 0 shows none.
         images: show their images. A report that leaves the room should not hold patients' images.
-        table: print the table of before and after when training ends.
+        table: print the table of before and after when training ends, and of a validation or test on its own.
     """
 
     def __init__(
@@ -170,7 +170,12 @@ class WriteReport(Callback):
             name = "validation" if trainer.state.fn == "validate" else "test"
             data = plain({"use": USE} | validation.to_dict())
             text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-            write_atomically(self._folder(trainer) / f"{name}.json", text)
+            path = self._folder(trainer) / f"{name}.json"
+            write_atomically(path, text)
+            if self.table:
+                console = Console()
+                console.print(summary_table(validation.to_dict()).rich())
+                console.print(f"Numbers: {path}", soft_wrap=True, highlight=False)
 
     def _examples(self) -> list[Example]:
         several = len(self._validations) > 1

@@ -119,9 +119,9 @@ class Comparison:
         for table in self.tables():
             lines += [f"## {table.title}", "", table.markdown()]
         lines.append(
-            "Means over the pairs that both systems have a value for; the rest is counted under left out. "
-            "95 % intervals, clustered by case where several completions share one; gains are paired. McNemar's exact test takes pairs "
-            f"for independent. Modalities with fewer than {self.min_images} images are pooled."
+            "Means over the pairs that both systems have a value for; the rest is counted under left out. 95 % "
+            "intervals, clustered by case where several completions share one; gains are paired. McNemar's exact test "
+            f"takes pairs for independent. Modalities with fewer than {self.min_images} images are pooled."
         )
         if self.only_first or self.only_second:
             lines += [

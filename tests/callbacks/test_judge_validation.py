@@ -1,0 +1,236 @@
+"""Validation counts steps, asks the judge once, and leaves the trajectory alone."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger
+
+from medix.callbacks.judge_validation import JudgeValidation, UnscoredError, judge_groups
+from medix.evaluation.validation import Validation
+from medix.types import Sample
+from tests.support.fake_training import (
+    MODALITIES,
+    CountingJudge,
+    FakeData,
+    FakeModule,
+    FakeSuite,
+    make_group,
+    make_sample,
+    make_trainer,
+    write,
+)
+
+
+class _Listens(Callback):
+    def __init__(self) -> None:
+        self.heard: list[Validation] = []
+
+    def on_judged(self, trainer: Trainer, module: LightningModule, validation: Validation) -> None:
+        self.heard.append(validation)
+
+
+def test_validation_counts_steps_and_not_batches(tmp_path: Path) -> None:
+    """Three loader batches make a step; every second step is validated, and the first and the last."""
+    module = FakeModule(max_steps=5, batches_per_step=3, judge=CountingJudge())
+    make_trainer(tmp_path, [JudgeValidation(every_n_steps=2)]).fit(module, FakeData())
+    assert module.validated_at == [0, 2, 4, 5]
+
+
+def test_start_and_end_can_be_left_out(tmp_path: Path) -> None:
+    module = FakeModule(max_steps=3, judge=CountingJudge())
+    make_trainer(tmp_path, [JudgeValidation(every_n_steps=2, at_start=False, at_end=False)]).fit(module, FakeData())
+    assert module.validated_at == [2]
+
+
+def test_a_run_that_ends_early_is_validated_once_at_its_end(tmp_path: Path) -> None:
+    module = FakeModule(max_steps=100, judge=CountingJudge())
+    trainer = make_trainer(
+        tmp_path, [JudgeValidation(every_n_steps=10, at_start=False)], limit_train_batches=3, max_epochs=1
+    )
+    trainer.fit(module, FakeData())
+    assert module.validated_at == [3]
+
+
+def test_the_trajectory_is_the_same_with_and_without_validation(tmp_path: Path) -> None:
+    trajectories = []
+    for callbacks in ([], [JudgeValidation(every_n_steps=1)]):
+        torch.manual_seed(5)
+        import random
+
+        import numpy as np
+
+        np.random.seed(5)
+        random.seed(5)
+        module = FakeModule(max_steps=4, judge=CountingJudge())
+        make_trainer(tmp_path, callbacks, limit_val_batches=1.0, num_sanity_val_steps=0).fit(module, FakeData())
+        trajectories.append(module.trajectory)
+    assert trajectories[0] == trajectories[1]
+
+
+def test_means_by_hand(tmp_path: Path) -> None:
+    """After step 2 samples 1 and 2 of 6 are right: accuracy 1/3. The modality is always right, and half the total of
+    the four images; two text-only samples score the verdict alone: (4 · 0.5 + 0.5 [s001] + 1 → see below.
+    s001 CT 1.0, s002 text 1.0, s003 X 0.5, s004 CT 0.5, s005 text 0, s006 X 0.5: mean 3.5/6."""
+    module = FakeModule(max_steps=2, judge=CountingJudge())
+    trainer = make_trainer(tmp_path, [JudgeValidation(every_n_steps=2, at_start=False)])
+    trainer.fit(module, FakeData())
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    assert metrics["val/accuracy"] == pytest.approx(1 / 3)
+    assert metrics["val/reward"] == 3.5 / 6
+    assert metrics["val/modality_accuracy"] == 1.0
+    assert metrics["val/accuracy/CT_SCAN"] == 0.5
+    assert metrics["val/accuracy/source/medpix"] == pytest.approx(1 / 3)
+    assert metrics["val/completions"] == 6
+    assert metrics["val/unscored"] == 0.0
+
+
+def test_metrics_reach_loggers_at_the_step(tmp_path: Path) -> None:
+    module = FakeModule(max_steps=4, batches_per_step=5, judge=CountingJudge())
+    logger = CSVLogger(tmp_path, name="", version="")
+    make_trainer(tmp_path, [JudgeValidation(every_n_steps=2)], logger=logger).fit(module, FakeData())
+    rows = (tmp_path / "metrics.csv").read_text().splitlines()
+    column = rows[0].split(",").index("step")
+    assert [row.split(",")[column] for row in rows[1:]] == ["0", "2", "4"]
+
+
+def test_the_judge_of_the_rewards_is_not_asked_twice(tmp_path: Path) -> None:
+    judge = CountingJudge()
+    make_trainer(tmp_path, [JudgeValidation()]).validate(FakeModule(judge=judge), FakeData(), verbose=False)
+    assert len(judge.asked) == 6
+
+
+def test_a_judge_of_its_own_is_asked_and_named(tmp_path: Path) -> None:
+    rewards, own = CountingJudge("rewards"), CountingJudge("own")
+    listener = _Listens()
+    trainer = make_trainer(tmp_path, [JudgeValidation(judge=own), listener])
+    trainer.validate(FakeModule(judge=rewards), FakeData(), verbose=False)
+    assert (len(rewards.asked), len(own.asked)) == (6, 6)
+    assert listener.heard[0].judge == "own/v1"
+    assert {r.verdict.judge for r in listener.heard[0].records if r.verdict is not None} == {"own/v1"}
+
+
+def test_no_single_answer_is_wrong_and_the_judge_is_not_asked() -> None:
+    judge = CountingJudge("own")
+    texts = ["<X_RAY><think>a</think>", write("X_RAY", "lung") + "<answer>lung</answer>", write("X_RAY", "lung")]
+    scored = FakeSuite(CountingJudge()).score_groups([make_group(make_sample(1), texts)])
+    (verdicts,) = judge_groups(scored, MODALITIES, judge, own=True)
+    assert [verdict.credit for verdict in verdicts] == [0.0, 0.0, 1.0]
+    assert len(judge.asked) == 1
+
+
+def test_without_any_judge_an_answer_is_unscored_and_says_so() -> None:
+    group = make_group(make_sample(1), [write("X_RAY", "lung")])
+    from tests.support.fake_training import score_by
+
+    ((verdict,),) = judge_groups([score_by([1.0], group)], MODALITIES, None, own=False)
+    assert verdict.credit is None
+    assert "no judge" in verdict.reason
+
+
+def test_unscored_answers_leave_the_accuracy(tmp_path: Path) -> None:
+    """Of six answers, one is unscored: accuracy is over the other five."""
+    samples = [make_sample(i, reference="lung" if i > 1 else "down") for i in range(1, 7)]
+    judge = CountingJudge(fails_on=["down"])
+    trainer = make_trainer(tmp_path, [JudgeValidation(max_unscored=0.2)])
+    module = FakeModule(judge=judge)
+    module.step = 3
+    (metrics,) = trainer.validate(module, FakeData(samples), verbose=False)
+    assert metrics["val/accuracy"] == pytest.approx(2 / 5)
+    assert metrics["val/unscored"] == pytest.approx(1 / 6)
+
+
+def test_too_many_unscored_answers_stop_the_run_with_their_reasons(tmp_path: Path) -> None:
+    samples = [make_sample(i, reference="down" if i < 4 else "lung") for i in range(1, 7)]
+    module = FakeModule(judge=CountingJudge(fails_on=["down"]))
+    module.step = 6
+    listener = _Listens()
+    trainer = make_trainer(tmp_path, [JudgeValidation(max_unscored=0.4), listener])
+    with pytest.raises(UnscoredError, match=r"50% of 6 val completions[\s\S]*3 x judge: connection refused"):
+        trainer.validate(module, FakeData(samples), verbose=False)
+    assert len(listener.heard) == 1  # what was judged is on record before the run stops
+
+
+def test_a_judge_that_is_down_stops_the_run_whatever_the_limit(tmp_path: Path) -> None:
+    samples = [make_sample(i, reference="down") for i in range(1, 3)]
+    module = FakeModule(judge=CountingJudge(fails_on=["down", "heart"]))
+    trainer = make_trainer(tmp_path, [JudgeValidation(max_unscored=1.0)])
+    with pytest.raises(UnscoredError, match="100% of 2"):
+        trainer.validate(module, FakeData(samples), verbose=False)
+
+
+def test_the_same_sample_twice_counts_once(tmp_path: Path) -> None:
+    samples = [make_sample(1), make_sample(2), make_sample(1)]
+    trainer = make_trainer(tmp_path, [JudgeValidation()])
+    (metrics,) = trainer.validate(FakeModule(judge=CountingJudge()), FakeData(samples), verbose=False)
+    assert metrics["val/completions"] == 2
+
+
+def test_the_test_split_has_metrics_of_its_own(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, [JudgeValidation()])
+    (metrics,) = trainer.test(FakeModule(judge=CountingJudge()), FakeData(), verbose=False)
+    assert metrics["test/completions"] == 6
+
+
+def test_a_resumed_run_is_not_validated_at_its_start_again(tmp_path: Path) -> None:
+    first = FakeModule(max_steps=2, judge=CountingJudge())
+    trainer = make_trainer(tmp_path, [JudgeValidation(every_n_steps=2)])
+    trainer.fit(first, FakeData())
+    trainer.save_checkpoint(tmp_path / "two.ckpt")
+    second = FakeModule(max_steps=4, judge=CountingJudge())
+    resumed = make_trainer(tmp_path, [JudgeValidation(every_n_steps=2)])
+    resumed.fit(second, FakeData(), ckpt_path=tmp_path / "two.ckpt", weights_only=True)
+    assert second.validated_at == [4]
+
+
+@pytest.mark.parametrize("arguments", [{"every_n_steps": 0}, {"max_unscored": 1.5}])
+def test_impossible_arguments_are_refused_by_name(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"JudgeValidation.{next(iter(arguments))}"):
+        JudgeValidation(**arguments)
+
+
+def test_data_without_a_validation_split_is_an_error(tmp_path: Path) -> None:
+    class TrainOnly(FakeData):
+        def val_dataloader(self) -> Any:
+            return []
+
+    with pytest.raises(ValueError, match="found no validation loader"):
+        make_trainer(tmp_path, [JudgeValidation()]).fit(FakeModule(judge=CountingJudge()), TrainOnly())
+
+
+class _Uneven(FakeData):
+    """Rank 0 holds samples 1 to 4 of one source, rank 1 samples 4 to 6 of another: number 4 is on both."""
+
+    def val_dataloader(self) -> Any:
+        import torch.distributed as distributed
+
+        rank = distributed.get_rank() if distributed.is_initialized() else 0
+        numbers = (range(1, 5), range(4, 7))[rank]
+        self.samples: list[Sample] = [make_sample(i, ("X_RAY", "CT_SCAN")[rank], "ab"[rank]) for i in numbers]
+        return super().val_dataloader()
+
+
+class _WritesMetrics(Callback):
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        path = Path(trainer.default_root_dir) / f"rank{trainer.global_rank}.json"
+        path.write_text(json.dumps({k: float(v) for k, v in trainer.callback_metrics.items()}))
+
+
+def test_two_ranks_log_the_same_keys_and_count_each_sample_once(tmp_path: Path) -> None:
+    """Samples 1, 2 of 6 are right; number 4 is on both ranks: 2/6 on each, under keys of both sources."""
+    trainer = make_trainer(
+        tmp_path, [JudgeValidation(), _WritesMetrics()], strategy="ddp_fork", devices=2, use_distributed_sampler=False
+    )
+    module = FakeModule(judge=CountingJudge())
+    module.step = 2
+    trainer.validate(module, _Uneven(), verbose=False)
+    first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second
+    assert first["val/completions"] == 6
+    assert first["val/accuracy"] == pytest.approx(2 / 6)
+    assert {"val/accuracy/source/a", "val/accuracy/source/b"} <= first.keys()
+    assert not any(math.isnan(value) for value in first.values())

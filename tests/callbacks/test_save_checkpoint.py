@@ -1,0 +1,163 @@
+"""Whole checkpoints or none, counted in steps."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from medix.callbacks.judge_validation import JudgeValidation
+from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
+from tests.support.fake_training import CountingJudge, FakeData, FakeModule, make_trainer
+
+
+class _Validates(Callback):
+    """Gives each validated step a value of its own."""
+
+    def __init__(self, values: dict[int, float]) -> None:
+        self.values = values
+
+    def on_validation_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        module.log("val/reward", self.values[module.step])  # type: ignore[index, arg-type]
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "checkpoints").iterdir())
+
+
+def _fit(
+    folder: Path, save: SaveCheckpoint, max_steps: int = 6, values: dict[int, float] | None = None, **how: Any
+) -> FakeModule:
+    module = FakeModule(max_steps=max_steps, batches_per_step=how.pop("batches_per_step", 1), judge=CountingJudge())
+    others: list[Callback] = [] if values is None else [_Validates(values), _Schedule()]
+    make_trainer(folder, [*others, save]).fit(module, FakeData(), **how)
+    return module
+
+
+class _Schedule(JudgeValidation):
+    """Validates every step without judging."""
+
+    def __init__(self) -> None:
+        super().__init__(every_n_steps=1, at_start=True)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._validated_step = pl_module.step  # type: ignore[assignment]
+
+
+def test_steps_are_counted_and_the_newest_kept(tmp_path: Path) -> None:
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=2, keep=2, monitor=None), max_steps=7, batches_per_step=3)
+    assert _names(tmp_path) == ["step-000006.ckpt", "step-000007.ckpt"]
+
+
+def test_the_best_is_saved_kept_and_linked(tmp_path: Path) -> None:
+    """Step 3 is best although only even steps are due; it outlives the newest two."""
+    values = {0: 0.99, 1: 0.1, 2: 0.2, 3: 0.9, 4: 0.3, 5: 0.4, 6: 0.5}
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=2, keep=2), values=values)
+    assert _names(tmp_path) == ["best.ckpt", "best.json", "step-000003.ckpt", "step-000004.ckpt", "step-000006.ckpt"]
+    best = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["fake_step"] == 3
+    facts = json.loads((tmp_path / "checkpoints" / "best.json").read_text())
+    assert (facts["step"], facts["value"]) == (3, pytest.approx(0.9))
+
+
+def test_the_least_can_be_the_best_and_nan_never_is(tmp_path: Path) -> None:
+    values = {0: 0.0, 1: 0.5, 2: float("nan"), 3: 0.4, 4: 0.6}
+    save = SaveCheckpoint(mode="min")
+    _fit(tmp_path, save, max_steps=4, values=values)
+    assert (save.best_step, save.best_value) == (3, pytest.approx(0.4))
+
+
+def test_a_checkpoint_holds_the_best_of_its_own_step(tmp_path: Path) -> None:
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=1, keep=9), max_steps=3, values={0: 0, 1: 0.1, 2: 0.3, 3: 0.2})
+    states = [torch.load(tmp_path / "checkpoints" / f"step-00000{n}.ckpt", weights_only=True) for n in (1, 2, 3)]
+    assert [state["callbacks"]["SaveCheckpoint"]["best_step"] for state in states] == [1, 2, 2]
+
+
+def test_a_metric_that_is_not_logged_is_an_error_that_lists_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"'val/acuracy' is not among.*val/reward"):
+        _fit(tmp_path, SaveCheckpoint(monitor="val/acuracy"), values=dict.fromkeys(range(7), 0.5))
+
+
+def test_the_test_split_cannot_choose_the_best() -> None:
+    with pytest.raises(ValueError, match="spoils the test"):
+        SaveCheckpoint(monitor="test/reward")
+
+
+def test_a_step_that_was_interrupted_is_not_saved(tmp_path: Path) -> None:
+    module = FakeModule(max_steps=6, judge=CountingJudge())
+    module.fails_at_step = 4
+    with pytest.raises(RuntimeError, match="in the middle"):
+        make_trainer(tmp_path, [SaveCheckpoint(every_n_steps=2, monitor=None)]).fit(module, FakeData())
+    assert _names(tmp_path) == ["step-000002.ckpt"]
+
+
+def test_a_crash_while_writing_leaves_the_older_one_loadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = Trainer.save_checkpoint
+
+    def dies_at_four(self: Trainer, path: Any, *rest: Any, **more: Any) -> None:
+        saved(self, path, *rest, **more)
+        if "000004" in str(path):
+            Path(path).write_bytes(Path(path).read_bytes()[:100])
+            raise OSError("disk full")
+
+    monkeypatch.setattr(Trainer, "save_checkpoint", dies_at_four)
+    with pytest.raises(OSError, match="disk full"):
+        _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None))
+    newest = latest(tmp_path / "checkpoints")
+    assert newest is not None
+    assert newest.name == "step-000002.ckpt"
+    assert torch.load(newest, weights_only=True)["fake_step"] == 2
+    monkeypatch.undo()
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None), ckpt_path=newest, weights_only=True)
+    assert not [path for path in (tmp_path / "checkpoints").iterdir() if path.name.startswith(".")]
+
+
+def test_latest_passes_over_a_damaged_file_and_an_empty_folder(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert latest(tmp_path / "absent") is None
+    torch.save({"a": 1}, tmp_path / "step-000002.ckpt")
+    (tmp_path / "step-000010.ckpt").write_bytes(b"half")
+    (tmp_path / ".step-000012.ckpt.part").write_bytes(b"part")
+    with caplog.at_level(logging.WARNING):
+        assert latest(tmp_path) == tmp_path / "step-000002.ckpt"
+    assert "step-000010.ckpt is damaged" in caplog.text
+
+
+def test_latest_orders_by_number_and_takes_folders(tmp_path: Path) -> None:
+    (tmp_path / "step-999999.ckpt").mkdir()
+    (tmp_path / "step-1000000.ckpt").mkdir()
+    assert latest(tmp_path) == tmp_path / "step-1000000.ckpt"
+
+
+def test_a_strategy_that_writes_folders_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def writes_folder(self: Trainer, path: Any, *rest: Any, **more: Any) -> None:
+        Path(path).mkdir()
+        (Path(path) / "shard0").write_bytes(b"weights")
+
+    monkeypatch.setattr(Trainer, "save_checkpoint", writes_folder)
+    for _ in range(2):  # the second run writes over the folders of the first
+        _fit(tmp_path, SaveCheckpoint(every_n_steps=1, keep=1), max_steps=2, values={0: 0.0, 1: 0.9, 2: 0.5})
+    folder = tmp_path / "checkpoints"
+    assert {"step-000001.ckpt", "step-000002.ckpt", "best.ckpt"} <= set(_names(tmp_path))
+    assert (folder / "best.ckpt" / "shard0").read_bytes() == b"weights"
+    assert (folder / "best.ckpt").resolve().name == "step-000001.ckpt"
+
+
+def test_training_from_an_older_step_sets_later_checkpoints_aside(tmp_path: Path) -> None:
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None))
+    older = tmp_path / "checkpoints" / "step-000002.ckpt"
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None), max_steps=3, ckpt_path=older, weights_only=True)
+    newest = latest(tmp_path / "checkpoints")
+    assert newest is not None
+    assert newest.name == "step-000003.ckpt"
+    assert "superseded-step-000006.ckpt" in _names(tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [{"every_n_steps": 0}, {"keep": 0}, {"mode": "most"}])
+def test_impossible_arguments_are_refused_by_name(arguments: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, TypeError), match="SaveCheckpoint"):
+        SaveCheckpoint(**arguments)

@@ -1,0 +1,87 @@
+"""Two systems on the same samples."""
+
+import dataclasses
+
+import pytest
+
+from medix.evaluation.comparison import compare
+from medix.reporting.record import CompletionRecord, record_group
+from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
+
+
+def _system(right: set[int], modality: str = "X_RAY", count: int = 40, start: int = 0) -> list[CompletionRecord]:
+    """``count`` samples, two of a case, right on those in ``right``; the images of a case are one."""
+    suite = FakeSuite(CountingJudge(fails_on=["down"]))
+    groups = []
+    for number in range(start, start + count):
+        sample = make_sample(number, modality, case=f"p{number // 2}")
+        answer = "lung" if number in right else "down" if number % 100 == 99 else "heart"
+        groups.append(make_group(sample, [write(modality, answer)]))
+    return [r for g in suite.score_groups(groups) for r in record_group(g, MODALITIES, step=1, split="val")]
+
+
+def test_a_paired_gain_by_hand() -> None:
+    """10 of 40 against 30 of 40, the 10 among the 30: gain 0.5 over 20 cases; McNemar 2 · 2⁻²⁰."""
+    found = compare(_system(set(range(10))), _system(set(range(30))), min_images=1)
+    whole = found.slices[0]
+    assert (whole.name, whole.samples, whole.images, whole.cases) == ("All", 40, 40, 20)
+    accuracy = whole.measures["accuracy"]
+    assert (accuracy.first.estimate, accuracy.second.estimate, accuracy.gain.estimate) == (0.25, 0.75, 0.5)
+    assert accuracy.gain.clusters == 20
+    assert accuracy.gain.excludes_zero
+    assert accuracy.mcnemar == pytest.approx(2 * 0.5**20)
+    assert whole.measures["reward"].gain.estimate == pytest.approx(0.25)
+    assert whole.measures["modality_accuracy"].gain.estimate == 0.0
+
+
+def test_the_same_file_twice_gains_nothing() -> None:
+    found = compare(_system({1, 2}), _system({1, 2}))
+    assert found.slices[0].measures["accuracy"].gain.estimate == 0.0
+    assert not found.slices[0].measures["accuracy"].gain.excludes_zero
+
+
+def test_modalities_with_few_images_are_pooled_and_named() -> None:
+    files = [
+        _system(set(), "X_RAY", 40) + _system(set(), "CT_SCAN", 10, 100) + _system(set(), "MRI_SCAN", 10, 200)
+        for _ in range(2)
+    ]
+    found = compare(*files)
+    assert [(part.name, part.samples) for part in found.slices] == [
+        ("All", 60), ("X_RAY", 40), ("pooled: CT_SCAN, MRI_SCAN", 20),
+    ]  # fmt: skip
+
+
+def test_several_questions_on_one_image_are_one_image() -> None:
+    records = [dataclasses.replace(record, image_ids=("same",)) for record in _system(set())]
+    assert compare(records, records).slices[0].images == 1
+
+
+def test_an_unscored_answer_leaves_the_pair_out_and_moves_the_bounds() -> None:
+    """Sample 99 of the first is unscored: 3 pairs; the first lies between 0/4 and 1/4."""
+    first, second = _system(set(), count=4, start=96), _system({96, 97, 98, 99}, count=4, start=96)
+    accuracy = compare(first, second).slices[0].measures["accuracy"]
+    assert (accuracy.pairs, accuracy.left_out) == (3, 1)
+    assert accuracy.first_bounds == (0.0, 0.25)
+
+
+def test_a_sample_without_a_partner_is_an_error_unless_asked_for() -> None:
+    first, second = _system(set()), _system(set(), count=39)
+    with pytest.raises(ValueError, match=r"1 completions of first and 0 of second have no partner.*--common"):
+        compare(first, second)
+    found = compare(first, second, common=True)
+    assert (found.only_first, found.only_second, found.slices[0].samples) == (1, 0, 39)
+    assert "Without a partner: 1 of first" in found.markdown()
+
+
+def test_other_data_under_the_same_ids_is_an_error() -> None:
+    second = [dataclasses.replace(record, reference="liver") for record in _system(set())]
+    with pytest.raises(ValueError, match="differs between the files"):
+        compare(_system(set()), second)
+
+
+def test_markdown_holds_a_table_per_measure_and_says_how_it_was_made() -> None:
+    text = compare(_system({1}), _system({1, 2}), ("exchanged", "true"), min_images=1).markdown()
+    assert text.count("| X_RAY |") == 3
+    assert "true − exchanged" in text  # noqa: RUF001 - a true minus sign is meant
+    assert "clustered by case" in text
+    assert "counting/v1" in text

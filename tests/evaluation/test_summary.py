@@ -1,0 +1,68 @@
+"""Means over what was scored."""
+
+import math
+
+import pytest
+
+from medix.evaluation.statistics import wilson
+from medix.evaluation.summary import by_modality, by_source, summarise
+from medix.reporting.record import CompletionRecord, record_group
+from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
+
+
+def _records(rows: list[tuple[str | None, str, str, str]]) -> list[CompletionRecord]:
+    """Rows of modality, source, case and answer; the reference is always ``lung``."""
+    suite = FakeSuite(CountingJudge(fails_on=["down"]))
+    groups = [
+        make_group(make_sample(index, modality, source, case), [write("X_RAY" if modality else None, answer)])
+        for index, (modality, source, case, answer) in enumerate(rows)
+    ]
+    return [r for g in suite.score_groups(groups) for r in record_group(g, MODALITIES, step=1, split="val")]
+
+
+ROWS = [
+    ("X_RAY", "slake", "", "lung"),
+    ("CT_SCAN", "slake", "", "heart"),
+    (None, "medqa", "", "lung"),
+    ("X_RAY", "slake", "", "down"),
+]
+
+
+def test_summary_by_hand() -> None:
+    """Verdicts 1, 0, 1, none: accuracy 2/3 with bounds 2/4 and 3/4. Totals 1, 0, 1, none: 2/3.
+    Two of three images are named right."""
+    found = summarise(_records(ROWS))
+    assert found.accuracy == wilson(2, 3)
+    assert found.reward.estimate == pytest.approx(2 / 3)
+    assert found.modality_accuracy == wilson(2, 3)
+    assert (found.unscored, found.unscored_reward) == (0.25, 0.25)
+    assert found.bounds == (0.5, 0.75)
+    assert found.components == {"judge": pytest.approx(2 / 3), "modality": pytest.approx(2 / 3)}
+    assert found.component_unscored == {"judge": 0.25, "modality": 0.0}
+    assert found.reasons == {"judge: connection refused": 1}
+
+
+def test_an_unscored_answer_is_not_a_wrong_answer() -> None:
+    assert summarise(_records([ROWS[0], ROWS[3]])).accuracy.estimate == 1.0
+
+
+def test_slices_by_modality_and_source() -> None:
+    records = _records(ROWS)
+    assert {name: part.completions for name, part in by_modality(records).items()} == {
+        "CT_SCAN": 1, "TEXT_ONLY": 1, "X_RAY": 2,
+    }  # fmt: skip
+    assert {name: part.completions for name, part in by_source(records).items()} == {"medqa": 1, "slake": 3}
+    assert math.isnan(by_modality(records)["TEXT_ONLY"].modality_accuracy.estimate)
+
+
+def test_questions_of_one_case_are_clustered() -> None:
+    rows = [("X_RAY", "slake", f"p{i // 4}", "lung" if i // 4 % 2 else "heart") for i in range(24)]
+    found = summarise(_records(rows)).accuracy
+    assert (found.clusters, found.count, found.method) == (6, 24, "bootstrap")
+    assert found.high - found.low > wilson(12, 24).high - wilson(12, 24).low
+
+
+def test_nothing_judged_is_nan_and_not_zero() -> None:
+    found = summarise([])
+    assert math.isnan(found.accuracy.estimate)
+    assert math.isnan(found.unscored)

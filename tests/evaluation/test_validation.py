@@ -1,0 +1,37 @@
+"""A validation as numbers for loggers."""
+
+import math
+
+from medix.evaluation.validation import Validation
+from medix.reporting.record import record_group
+from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
+
+
+def _validation() -> Validation:
+    suite = FakeSuite(CountingJudge())
+    samples = [make_sample(1, "X_RAY", "slake"), make_sample(2, None, "medqa")]
+    groups = [make_group(sample, [write(sample.modality, "lung")]) for sample in samples]
+    records = [r for g in suite.score_groups(groups) for r in record_group(g, MODALITIES, step=5, split="val")]
+    return Validation.of(records, step=5, split="val", judge="counting/v1", seconds=2.0)
+
+
+def test_metrics_are_named_by_split_measure_and_slice() -> None:
+    metrics = _validation().metrics()
+    assert metrics["val/accuracy"] == 1.0
+    assert metrics["val/accuracy/X_RAY"] == 1.0
+    assert metrics["val/accuracy/source/medqa"] == 1.0
+    assert metrics["val/reward/judge"] == 1.0
+    assert metrics["val/completions"] == 2.0
+
+
+def test_what_is_not_known_is_not_logged() -> None:
+    metrics = _validation().metrics()
+    assert "val/modality_accuracy/TEXT_ONLY" not in metrics
+    assert not any(math.isnan(value) for value in metrics.values())
+
+
+def test_plain_data_leaves_the_completions_out() -> None:
+    data = _validation().to_dict()
+    assert "records" not in data
+    assert data["modalities"]["X_RAY"]["accuracy"] == 1.0
+    assert (data["step"], data["judge"], data["seconds"]) == (5, "counting/v1", 2.0)

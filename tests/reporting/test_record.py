@@ -1,0 +1,125 @@
+"""Records survive JSON, crashes and resumes."""
+
+import dataclasses
+import logging
+import math
+from pathlib import Path
+
+import pytest
+
+from medix.reporting.record import (
+    CompletionRecord,
+    append_records,
+    drop_steps_after,
+    read_records,
+    record_completion,
+    record_group,
+    unique,
+    write_records,
+)
+from medix.types import FinishReason, Verdict
+from tests.support.fake_training import (
+    MODALITIES,
+    CountingJudge,
+    FakeSuite,
+    make_completion,
+    make_group,
+    make_sample,
+    score_by,
+    write,
+)
+
+
+def _record(number: int = 1, step: int = 3, **changes: object) -> CompletionRecord:
+    group = make_group(make_sample(number), [write("X_RAY", "lung")])
+    scored = FakeSuite(CountingJudge()).score_groups([group])[0]
+    (record,) = record_group(scored, MODALITIES, step=step, split="val")
+    return dataclasses.replace(record, **changes)  # type: ignore[arg-type]
+
+
+def test_a_record_is_the_same_after_a_way_through_json() -> None:
+    record = _record(reasoning="line one\nline two ☢", images=("images/a.png",), advantage=-0.5)
+    assert CompletionRecord.from_json(record.to_json()) == record
+    assert "\n" not in record.to_json()
+
+
+def test_an_unscored_total_is_null_and_not_nan() -> None:
+    scored = score_by([math.nan], make_group(make_sample(1), ["x"]))
+    (record,) = record_group(scored, MODALITIES, step=1, split="train", advantages=[math.nan])
+    assert record.total is None
+    assert record.advantage is None
+    assert record.components["judge"].reason == "judge is down"
+    assert "NaN" not in record.to_json()
+
+
+def test_a_record_says_what_the_grammar_found() -> None:
+    group = make_group(make_sample(1), ["<CT_SCAN><think>dense</think> no answer"])
+    record = record_completion(group, 0, MODALITIES)
+    assert record.named_modality == "CT_SCAN"
+    assert record.names_modality is False
+    assert record.answer is None
+    assert record.faults == ("no_answer", "text_outside")
+
+
+def test_a_text_only_sample_has_no_modality_to_name() -> None:
+    record = record_completion(make_group(make_sample(1, None), [write(None, "yes")]), 0, MODALITIES)
+    assert record.names_modality is None
+    assert record.faults == ()
+
+
+def test_mean_logprob_and_truncation_come_from_the_completion() -> None:
+    group = make_group(make_sample(1), ["x"])
+    cut = dataclasses.replace(group, completions=(make_completion("a b", FinishReason.LENGTH, logprob=-0.25),))
+    record = record_completion(cut, 0, MODALITIES)
+    assert record.mean_logprob == -0.25
+    assert record.is_truncated
+    assert record.tokens == 2
+
+
+def test_rows_of_one_case_are_one_cluster_and_unknown_cases_are_samples() -> None:
+    assert _record(1, case="p7").cluster == _record(2, case="p7").cluster
+    assert _record(1).cluster != _record(2).cluster
+
+
+def test_a_sample_handed_to_two_ranks_counts_once() -> None:
+    assert [record.id for record in unique([_record(2), _record(1), _record(2)])] == ["s001", "s002"]
+
+
+def test_a_last_line_cut_by_a_crash_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "train.jsonl"
+    append_records(path, [_record(1), _record(2)])
+    path.write_text(path.read_text()[:-40])
+    with caplog.at_level(logging.WARNING):
+        assert [record.id for record in read_records(path)] == ["s001"]
+    assert "cut off" in caplog.text
+
+
+def test_damage_inside_a_file_is_an_error_that_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text('{"step": 1}\n' + _record().to_json() + "\n")
+    with pytest.raises(ValueError, match="line 1: not a completion record"):
+        list(read_records(path))
+
+
+def test_resuming_drops_later_steps_and_a_cut_line(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    append_records(path, [_record(step=step) for step in (1, 2, 3, 4)])
+    with path.open("a") as file:
+        file.write('{"step": 2, "spl')
+    assert drop_steps_after(path, 2) == 3
+    assert [record.step for record in read_records(path)] == [1, 2]
+    assert drop_steps_after(path, 2) == 0
+    assert drop_steps_after(tmp_path / "absent.jsonl", 2) == 0
+
+
+def test_nothing_half_written_is_left_when_writing_fails(tmp_path: Path) -> None:
+    path = tmp_path / "val.jsonl"
+    write_records(path, [_record(1)])
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_records(path, [_record(2), _record(3, total=math.nan)])
+    assert [record.id for record in read_records(path)] == ["s001"]
+
+
+def test_the_verdict_of_a_judge_is_kept_whole() -> None:
+    verdict = Verdict(1.0, "panel/v2", "", "YES", "same organ", 0.25)
+    assert CompletionRecord.from_json(_record(verdict=verdict).to_json()).verdict == verdict
