@@ -15,6 +15,8 @@ from medix.modality import ModalitySet
 from medix.types import CompletionScores, RolloutGroup, ScoredGroup, Verdict
 
 _LOG = logging.getLogger(__name__)
+_DERIVED = ("names_modality", "flags")
+"""Written for readers of the file, computed again when read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,14 @@ class CompletionRecord:
         """Whether the token limit cut it."""
         return self.finish_reason == "length"
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What is wrong with it: the faults of its grammar, and ``truncated``."""
+        return (*self.faults, *(("truncated",) if self.is_truncated else ()))
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
+        """Plain data, with the modality check and the flags for those who read the file with other tools."""
+        return asdict(self) | {"names_modality": self.names_modality, "flags": self.flags}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "CompletionRecord":
@@ -125,7 +132,7 @@ class CompletionRecord:
         verdict = data.get("verdict")
         return cls(
             **{
-                **data,
+                **{name: value for name, value in data.items() if name not in _DERIVED},
                 "faults": tuple(data["faults"]),
                 "images": tuple(data.get("images", ())),
                 "image_ids": tuple(data.get("image_ids", ())),

@@ -7,6 +7,7 @@ import pytest
 from medix.callbacks.write_predictions import WritePredictions
 from medix.reporting.record import read_records
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
+from tests.support.fake_training import FakeModule, make_trainer
 
 
 def group(name: str, text: str, reason: FinishReason = FinishReason.STOP) -> RolloutGroup:
@@ -14,27 +15,16 @@ def group(name: str, text: str, reason: FinishReason = FinishReason.STOP) -> Rol
     return RolloutGroup(Prompt(sample, (1,)), (Completion(text, (1, 2), (-0.1, -0.2), reason),), 0)
 
 
-class Rank:
-    is_global_zero = True
-
-
 @pytest.fixture
-def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    class Module:
-        step = 4
-
-        from medix.modality import ModalitySet
-
-        modalities = ModalitySet()
-
-    monkeypatch.setattr("medix.callbacks.write_predictions.watched", lambda module: Module)
+def lines(tmp_path: Path) -> list[dict[str, Any]]:
+    trainer, module = make_trainer(tmp_path, []), FakeModule()
     callback = WritePredictions(tmp_path / "out" / "predictions.jsonl")
     good = group("a", "<CT_SCAN><think>dense</think><answer>left</answer>")
-    callback.on_predict_start(Rank, None)  # type: ignore[arg-type]
-    callback.on_predict_batch_end(Rank, None, [good, group("b", "left", FinishReason.LENGTH)], None, 0)  # type: ignore[arg-type]
-    callback.on_predict_batch_end(Rank, None, [good], None, 1)  # type: ignore[arg-type]
+    callback.on_predict_start(trainer, module)
+    callback.on_predict_batch_end(trainer, module, [good, group("b", "left", FinishReason.LENGTH)], None, 0)
+    callback.on_predict_batch_end(trainer, module, [good], None, 1)
     assert not callback.path.exists()
-    callback.on_predict_end(Rank, None)  # type: ignore[arg-type]
+    callback.on_predict_end(trainer, module)
     assert [record.id for record in read_records(callback.path)] == ["a", "b"]
     return [json.loads(line) for line in callback.path.read_text().splitlines()]
 

@@ -1,0 +1,87 @@
+"""Every completion on record once, whatever happens."""
+
+from pathlib import Path
+
+import pytest
+
+from medix.callbacks.judge_validation import JudgeValidation
+from medix.callbacks.record_completions import RecordCompletions
+from medix.reporting.record import read_records
+from tests.support.fake_training import CountingJudge, FakeData, FakeModule, make_sample, make_trainer
+
+
+def _steps(folder: Path) -> list[int]:
+    return [record.step for record in read_records(folder / "completions" / "train.rank0.jsonl")]
+
+
+def test_each_step_and_each_validation_is_on_record(tmp_path: Path) -> None:
+    """Two groups of two completions a step, of which the first group is trained with advantages 1 and -1."""
+    module = FakeModule(max_steps=2, judge=CountingJudge())
+    make_trainer(tmp_path, [RecordCompletions(), JudgeValidation(every_n_steps=2)]).fit(module, FakeData())
+    train = list(read_records(tmp_path / "completions" / "train.rank0.jsonl"))
+    assert [record.step for record in train] == [1, 1, 1, 1, 2, 2, 2, 2]
+    assert [record.advantage for record in train[:4]] == [1.0, -1.0, None, None]
+    assert train[0].verdict is not None
+    assert train[0].verdict.judge == "counting/v1"
+    assert train[0].components["judge"].value == 1.0
+    val = list(read_records(tmp_path / "completions" / "val-step-000002.jsonl"))
+    assert [record.id for record in val] == [f"s00{i}" for i in range(1, 7)]
+    assert {record.step for record in val} == {2}
+    assert (tmp_path / "completions" / "val-step-000000.jsonl").exists()
+
+
+def test_steps_can_be_left_out_and_validations_cannot(tmp_path: Path) -> None:
+    module = FakeModule(max_steps=4, judge=CountingJudge())
+    make_trainer(tmp_path, [RecordCompletions(every_n_steps=3), JudgeValidation(every_n_steps=4)]).fit(
+        module, FakeData()
+    )
+    assert set(_steps(tmp_path)) == {3}
+    assert (tmp_path / "completions" / "val-step-000004.jsonl").exists()
+
+
+def test_a_resumed_run_has_no_step_twice(tmp_path: Path) -> None:
+    callbacks = [RecordCompletions(), JudgeValidation(every_n_steps=1)]
+    first = make_trainer(tmp_path, callbacks)
+    module = FakeModule(max_steps=2, judge=CountingJudge())
+    first.fit(module, FakeData())
+    first.save_checkpoint(tmp_path / "two.ckpt")
+    lost = make_trainer(tmp_path, [RecordCompletions(), JudgeValidation(every_n_steps=1)])
+    lost.fit(
+        FakeModule(max_steps=4, judge=CountingJudge()), FakeData(), ckpt_path=tmp_path / "two.ckpt", weights_only=True
+    )
+    assert (tmp_path / "completions" / "val-step-000004.jsonl").exists()
+    again = make_trainer(tmp_path, [RecordCompletions(), JudgeValidation(every_n_steps=1)])
+    again.fit(
+        FakeModule(max_steps=3, judge=CountingJudge()), FakeData(), ckpt_path=tmp_path / "two.ckpt", weights_only=True
+    )
+    assert _steps(tmp_path) == [1] * 4 + [2] * 4 + [3] * 4
+    assert not (tmp_path / "completions" / "val-step-000004.jsonl").exists()
+
+
+def test_images_are_not_written_unless_asked_for(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, [RecordCompletions(), JudgeValidation()])
+    trainer.validate(FakeModule(judge=CountingJudge()), FakeData(), verbose=False)
+    assert not (tmp_path / "completions" / "images").exists()
+
+
+def test_images_are_written_once_and_named_in_the_record(tmp_path: Path) -> None:
+    samples = [make_sample(1), make_sample(256), make_sample(2)]  # 1 and 256 have the same picture
+    trainer = make_trainer(tmp_path, [RecordCompletions(images=True), JudgeValidation()])
+    trainer.validate(FakeModule(judge=CountingJudge()), FakeData(samples), verbose=False)
+    records = {r.id: r for r in read_records(tmp_path / "completions" / "validate-step-000000.jsonl")}
+    assert records["s001"].images == records["s256"].images != records["s002"].images
+    folder = tmp_path / "completions"
+    assert len(list((folder / "images").iterdir())) == 2
+    assert (folder / records["s002"].images[0]).read_bytes() == samples[2].images[0]
+
+
+def test_a_validation_on_its_own_leaves_those_of_the_run_alone(tmp_path: Path) -> None:
+    make_trainer(tmp_path, [RecordCompletions(), JudgeValidation()]).validate(
+        FakeModule(judge=CountingJudge()), FakeData(), verbose=False
+    )
+    assert [path.name for path in (tmp_path / "completions").iterdir()] == ["validate-step-000000.jsonl"]
+
+
+def test_no_steps_between_records_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"RecordCompletions\.every_n_steps"):
+        RecordCompletions(every_n_steps=0)

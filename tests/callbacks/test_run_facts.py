@@ -1,0 +1,53 @@
+"""Facts of a run, as far as the run has them."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from medix.callbacks.run_facts import run_facts, versions
+from medix.rollout.engine import Sampling
+from tests.support.fake_training import CountingJudge, FakeData, FakeModule, make_trainer
+
+
+def _facts(folder: Path, data: dict[str, Any] | None = None, **parts: Any) -> dict[str, str]:
+    trainer = make_trainer(folder, [], limit_val_batches=0)
+    module = FakeModule(max_steps=1, judge=CountingJudge())
+    datamodule = FakeData()
+    vars(datamodule).update(data or {})
+    trainer.fit(module, datamodule)
+    for name, value in parts.items():
+        object.__setattr__(module, name, value)
+    return run_facts(trainer, module, "own/v2")
+
+
+def test_what_a_module_does_not_have_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    facts = _facts(tmp_path)
+    assert facts["Judge of the validation"] == "own/v2"
+    assert facts["Judge of the rewards"] == "counting/v1"
+    assert not {"Loss", "Seed", "Training sampling", "Policy"} & facts.keys()
+
+
+def test_sampling_seed_and_algorithm_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PL_GLOBAL_SEED", "3")
+    engine = SimpleNamespace(sampling=Sampling(completions_per_prompt=4, max_completion_tokens=32, seed=9))
+    facts = _facts(tmp_path, engine=engine, loss=CountingJudge(), prompts_per_step=24)
+    assert facts["Seed"] == "run 3, sampling 9"
+    assert facts["Training sampling"] == "4 per prompt, up to 32 tokens, temperature 1, top_p 1"
+    assert facts["Loss"] == "CountingJudge"
+    assert facts["Prompts per step"] == "24"
+
+
+def test_manifests_are_named_with_their_sizes(tmp_path: Path) -> None:
+    manifest = SimpleNamespace(name="phantoms-train", samples=1200)
+    data = {"paths": {"train": ["x"], "val": []}, "manifests": lambda split: (manifest,), "too_long": 3}
+    facts = _facts(tmp_path, data)
+    assert facts["Data, train"] == "phantoms-train (1,200)"
+    assert "Data, val" not in facts
+    assert facts["Prompts too long, left out"] == "3"
+
+
+def test_versions_name_what_is_installed() -> None:
+    assert {"medix", "Python", "torch", "lightning"} <= versions().keys()

@@ -1,0 +1,156 @@
+"""The report of a run, of a resumed run, and of a validation on its own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from medix.callbacks.judge_validation import JudgeValidation
+from medix.callbacks.save_checkpoint import SaveCheckpoint
+from medix.callbacks.write_report import WriteReport, choose
+from medix.reporting.record import CompletionRecord, record_completion
+from tests.support.fake_training import (
+    MODALITIES,
+    CountingJudge,
+    FakeData,
+    FakeModule,
+    make_group,
+    make_sample,
+    make_trainer,
+)
+
+
+def _fit(folder: Path, report: WriteReport, max_steps: int = 4, **how: Any) -> None:
+    callbacks = [JudgeValidation(every_n_steps=2), report, SaveCheckpoint(every_n_steps=2, keep=9)]
+    make_trainer(folder, callbacks).fit(FakeModule(max_steps=max_steps, judge=CountingJudge()), FakeData(), **how)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return data
+
+
+def test_before_and_after_and_the_paired_gain(tmp_path: Path) -> None:
+    """Of six samples none is right before, four after four steps; half the total of the images is always there."""
+    _fit(tmp_path, WriteReport(table=False))
+    data = _read(tmp_path)
+    assert (data["before"]["step"], data["after"]["step"]) == (0, 4)
+    assert (data["before"]["accuracy"], data["after"]["accuracy"]) == (0.0, pytest.approx(4 / 6))
+    assert (data["before"]["reward"], data["after"]["reward"]) == (pytest.approx(2 / 6), pytest.approx(4.5 / 6))
+    assert data["after"]["modality_accuracy"] == 1.0
+    assert data["after"]["unscored"] == 0.0
+    assert data["gain"]["accuracy"]["estimate"] == pytest.approx(4 / 6)
+    assert data["after"]["judge"] == "counting/v1"
+    assert data["finished"] is True
+
+
+def test_the_history_has_every_step_and_validation(tmp_path: Path) -> None:
+    _fit(tmp_path, WriteReport(table=False))
+    data = _read(tmp_path)
+    assert [row["step"] for row in data["steps"]] == [1, 2, 3, 4]
+    assert data["steps"][0]["signal/without"] == 0.0
+    assert [entry["step"] for entry in data["validations"]] == [0, 2, 4]
+
+
+def test_a_resumed_run_continues_its_curves_and_keeps_its_first_validation(tmp_path: Path) -> None:
+    _fit(tmp_path / "straight", WriteReport(table=False), max_steps=4)
+    _fit(tmp_path / "resumed", WriteReport(table=False), max_steps=2)
+    checkpoint = tmp_path / "resumed" / "checkpoints" / "step-000002.ckpt"
+    _fit(tmp_path / "resumed", WriteReport(table=False), max_steps=4, ckpt_path=checkpoint, weights_only=True)
+    straight, resumed = _read(tmp_path / "straight"), _read(tmp_path / "resumed")
+    for data in (straight, resumed):
+        for entry in (data["before"], data["after"], *data["validations"]):
+            entry.pop("seconds")
+    for key in ("before", "after", "gain", "validations", "steps"):
+        assert resumed[key] == straight[key]
+
+
+def test_the_checkpoint_of_a_step_holds_the_history_of_that_step(tmp_path: Path) -> None:
+    _fit(tmp_path, WriteReport(table=False))
+    state = torch.load(tmp_path / "checkpoints" / "step-000002.ckpt", weights_only=True)["callbacks"]["WriteReport"]
+    assert [row["step"] for row in state["steps"]] == [1, 2]
+    assert [entry["step"] for entry in state["validations"]] == [0, 2]
+
+
+@pytest.mark.parametrize("report_first", [True, False])
+def test_the_order_of_the_callbacks_does_not_matter(tmp_path: Path, report_first: bool) -> None:
+    report, judge = WriteReport(table=False), JudgeValidation(every_n_steps=1)
+    trainer = make_trainer(tmp_path, [report, judge] if report_first else [judge, report])
+    trainer.fit(FakeModule(max_steps=2, judge=CountingJudge()), FakeData())
+    assert [row["step"] for row in _read(tmp_path)["steps"]] == [1, 2]
+
+
+def test_pictures_are_shown_unless_switched_off(tmp_path: Path) -> None:
+    _fit(tmp_path / "with", WriteReport(table=False))
+    _fit(tmp_path / "without", WriteReport(table=False, images=False))
+    assert (tmp_path / "with" / "report.html").read_text().count("data:image/jpeg") == 4
+    assert "data:image/jpeg" not in (tmp_path / "without" / "report.html").read_text()
+
+
+def test_examples_show_before_and_after(tmp_path: Path) -> None:
+    _fit(tmp_path, WriteReport(table=False))
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("<article") == 6
+    assert text.count('data-change="gained"') == 4
+    assert "&lt;think&gt;" in text
+
+
+def test_the_report_is_renewed_between_validations_where_asked(tmp_path: Path) -> None:
+    callbacks = [JudgeValidation(every_n_steps=10, at_start=False, at_end=False), WriteReport(every_n_steps=2)]
+    module = FakeModule(max_steps=4, judge=CountingJudge())
+    module.fails_at_step = 4
+    with pytest.raises(RuntimeError, match="in the middle"):
+        make_trainer(tmp_path, callbacks).fit(module, FakeData())
+    assert _read(tmp_path)["step"] == 2
+
+
+def test_a_validation_on_its_own_reproduces_after_and_leaves_the_report_alone(tmp_path: Path) -> None:
+    _fit(tmp_path, WriteReport(table=False))
+    before = (tmp_path / "report.json").read_bytes()
+    trainer = make_trainer(tmp_path, [JudgeValidation(), WriteReport(table=False)])
+    trainer.validate(
+        FakeModule(judge=CountingJudge()),
+        FakeData(),
+        ckpt_path=tmp_path / "checkpoints" / "step-000004.ckpt",
+        weights_only=True,
+        verbose=False,
+    )
+    assert (tmp_path / "report.json").read_bytes() == before
+    alone, after = json.loads((tmp_path / "validation.json").read_text()), _read(tmp_path)["after"]
+    assert {**alone, "seconds": 0} == {**after, "seconds": 0, "use": alone["use"]}
+
+
+def test_the_table_is_printed_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _fit(tmp_path, WriteReport())
+    out = capsys.readouterr().out
+    assert "Before (step 0)" in out
+    assert "report.html" in out
+
+
+def test_facts_name_judge_sizes_and_seed(tmp_path: Path) -> None:
+    _fit(tmp_path, WriteReport(table=False))
+    facts = _read(tmp_path)["facts"]
+    assert facts["Judge of the validation"] == "counting/v1"
+    assert facts["Steps"] == "4"
+    assert facts["Trained parameters"] == "1 of 1"
+    assert "torch" in _read(tmp_path)["versions"]
+
+
+def _records(counts: dict[str, int]) -> list[CompletionRecord]:
+    records = []
+    for offset, (modality, count) in enumerate(counts.items()):
+        for i in range(count):
+            group = make_group(make_sample(1000 * offset + i, modality), ["x"])
+            records.append(record_completion(group, 0, MODALITIES))
+    return records
+
+
+def test_examples_are_spread_over_modalities_and_always_the_same() -> None:
+    records = _records({"X_RAY": 50, "CT_SCAN": 3})
+    chosen = choose(records, 10)
+    assert len(chosen) == 10
+    assert len([name for name in chosen if int(name[1:]) >= 1000]) == 3
+    assert choose(list(reversed(records)), 10) == chosen
+    assert choose(records, 0) == set()
