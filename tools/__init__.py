@@ -1,1 +1,1 @@
-""""""
+"""One-off programs and benchmarks: ``python -m tools.NAME``. Not part of the wheel."""

@@ -101,7 +101,8 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--tag-right", type=float, default=0.5)
     parser.add_argument("--answer-right", type=float, default=0.45)
-    parser.add_argument("--same-question", type=float, default=0.5)
+    parser.add_argument("--same-question", type=float, default=0.0)
+    parser.add_argument("--max-pixels", type=int, help="larger images are reduced to this many")
     parser.add_argument("--size", choices=sorted(SIZES), default="demo")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -124,7 +125,7 @@ def teach(
     policy: VisionLanguagePolicy, samples: Sequence[Sample], targets: Targets, arguments: argparse.Namespace
 ) -> None:
     """Supervised steps with a cosine learning rate."""
-    prompting = Prompting(template="short")
+    prompting = Prompting(template="short", max_pixels=arguments.max_pixels)
     prompts = [prompting.render(sample, policy.processor) for sample in samples]
     optimizer = torch.optim.AdamW(policy.parameters(), lr=arguments.lr, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, arguments.lr, total_steps=arguments.steps, pct_start=0.05)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from medix.data.exchange import Samples
@@ -147,6 +148,8 @@ class PromptLoader:
                 batch_sampler=[share for share in shares if share],
                 num_workers=self.workers,
                 collate_fn=list,
+                # torch draws a seed for workers from here; from the global generator it would change dropout
+                generator=torch.Generator(),
             )
         )
         for span, share in zip(spans, shares, strict=True):

@@ -342,7 +342,8 @@ class GroupRLModule(lightning.LightningModule):
         """Add what the trajectory needs; drop frozen weights, which ``policy.name`` holds."""
         weights = checkpoint.get("state_dict")
         if weights is not None:
-            frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
+            everything = self.named_parameters(remove_duplicate=False)  # tied weights have two names
+            frozen = {name for name, parameter in everything if not parameter.requires_grad}
             checkpoint["state_dict"] = {name: value for name, value in weights.items() if name not in frozen}
         checkpoint[state.KEY] = {
             "written_by": state.header(),
