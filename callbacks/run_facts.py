@@ -69,8 +69,10 @@ def _data(datamodule: Any) -> dict[str, str]:
     facts = {}
     for split in ("train", "val", "test"):
         if datamodule.paths.get(split):
-            manifests = datamodule.manifests(split)
-            facts[f"Data, {split}"] = ", ".join(f"{found.name} ({found.samples:,})" for found in manifests)
+            sizes: dict[str, int] = {}
+            for found in datamodule.manifests(split):  # one per modality, of one name
+                sizes[found.name] = sizes.get(found.name, 0) + found.samples
+            facts[f"Data, {split}"] = ", ".join(f"{name} ({size:,} samples)" for name, size in sizes.items())
     facts["Prompts too long, left out"] = str(datamodule.too_long or "")
     return facts
 
@@ -93,7 +95,9 @@ def _policy(module: LightningModule) -> str:
     if not callable(fingerprint):
         return _name(getattr(module, "policy", None))
     found = fingerprint()
-    return ", ".join(f"{key} {value}" for key, value in found.items()) if isinstance(found, dict) else str(found)
+    if not isinstance(found, dict):
+        return str(found)
+    return ", ".join(f"{key} {value}" for key, value in found.items() if value not in (None, False))
 
 
 def _parameters(module: LightningModule) -> str:

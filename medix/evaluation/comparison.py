@@ -95,7 +95,7 @@ class Comparison:
             rows = [
                 [
                     part.name,
-                    f"{part.samples} / {part.images} / {part.cases}",
+                    *(str(count) for count in (part.samples, part.images, part.cases)),
                     interval(asdict(part.measures[key].first), percent=percent),
                     interval(asdict(part.measures[key].second), percent=percent),
                     interval(asdict(part.measures[key].gain), percent=percent, signed=True),
@@ -104,8 +104,7 @@ class Comparison:
                 ]
                 for part in self.slices
             ]
-            heads = ["Modality", "Samples / images / cases", self.names[0], self.names[1],
-                     f"{self.names[1]} {chr(0x2212)} {self.names[0]}", "Left out", "McNemar p"]  # fmt: skip
+            heads = ["Modality", "Samples", "Images", "Cases", *self.names, "Gain", "Left out", "McNemar p"]
             tables.append(Table(name, heads, rows))
         return tables
 

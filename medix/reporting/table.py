@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -37,11 +38,11 @@ class Table:
 
     def rich(self) -> RichTable:
         """A table for the terminal."""
-        table = RichTable(title=self.title, title_justify="left", header_style="bold")
+        table = RichTable(title=self.title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
         for index, column in enumerate(self.columns):
             table.add_column(column, justify="right" if index else "left")
         for row in self.rows:
-            table.add_row(*(Text(text) for text in row))  # Text: brackets in a name are not markup
+            table.add_row(*(Text(text) for text in row))  # Text: a bracket in a name is no markup
         return table
 
 
