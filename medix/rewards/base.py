@@ -118,10 +118,10 @@ class RewardComponent(RunningMeans):
         """Begin slow work on rows that will be scored later; the default does nothing."""
 
     def use_judge(self, judge: Judge, *, replace: bool) -> None:
-        """Take the suite's judge, if this component asks one and has none of its own or ``replace`` is set."""
+        """Take the suite's judge, if this component asks one and was given none, or ``replace`` is set."""
 
     def use_encoder(self, encoder: Encoder, *, replace: bool) -> None:
-        """Take the suite's encoder, if this component needs one and has none of its own or ``replace`` is set."""
+        """Take the suite's encoder, if this component needs one and was given none, or ``replace`` is set."""
 
     def update(self, batch: RewardBatch) -> None:
         """Score a batch and add it to the running means."""

@@ -40,7 +40,7 @@ class EmbeddingReward(RewardComponent):
         super().__init__()
         if not -1 <= threshold <= 1:
             raise ValueError(f"threshold: {threshold} is no cosine; give a number from -1 to 1, as a rule 0.8")
-        self._own = encoder is not None
+        self._is_given = encoder is not None
         self._encoder: Held[Encoder] = Held(encoder if encoder is not None else SentenceEncoder())
         self.threshold = threshold
         self.guard = guard
@@ -53,8 +53,8 @@ class EmbeddingReward(RewardComponent):
 
     def use_encoder(self, encoder: Encoder, *, replace: bool) -> None:
         """Take the suite's encoder."""
-        if replace or not self._own:
-            self._encoder = Held(encoder)
+        if replace or not self._is_given:
+            self._encoder, self._is_given = Held(encoder), True
 
     def score(self, batch: RewardBatch) -> ComponentScores:
         """1 or 0; unscored where the encoder failed. All strings are encoded in one call, each once."""

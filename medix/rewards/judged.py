@@ -27,7 +27,7 @@ class JudgeReward(RewardComponent):
 
     def __init__(self, judge: Judge | None = None, answer_rule: AnswerRule | None = None) -> None:
         super().__init__()
-        self._own = judge is not None
+        self._is_given = judge is not None
         self._judge: Held[Judge] = Held(judge or ExactJudge())
         self.answer_rule = answer_rule or StrictAnswer()
         self._under_way = _UnderWay()
@@ -39,8 +39,8 @@ class JudgeReward(RewardComponent):
 
     def use_judge(self, judge: Judge, *, replace: bool) -> None:
         """Take the suite's judge."""
-        if replace or not self._own:
-            self._judge = Held(judge)
+        if replace or not self._is_given:
+            self._judge, self._is_given = Held(judge), True
 
     def start(self, batch: RewardBatch) -> None:
         """Ask the judge without waiting; the same question is asked once until its row is scored."""

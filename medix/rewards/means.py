@@ -3,7 +3,7 @@
 import copy
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,9 @@ from medix.modality import TEXT_ONLY, ModalitySet
 from medix.types import Status
 
 _SUM, _SCORED, _UNSCORED = range(3)
+
+
+M = TypeVar("M", bound="RunningMeans")
 
 
 class RunningMeans(Metric):
@@ -74,13 +77,13 @@ class RunningMeans(Metric):
         result = {"": total.sum() / scored.sum(), "unscored": unscored.sum() / (scored + unscored).sum()}
         return result | {name: means[row] for row, name in enumerate((*self.modalities, TEXT_ONLY))}
 
-    def fresh(self) -> Self:
+    def fresh(self: M) -> M:
         """A second object over the same judges, encoders and settings, with running means of its own."""
         other = self._shallow()
         other.reset()
         return other
 
-    def _shallow(self) -> Self:
+    def _shallow(self: M) -> M:
         """A copy that shares what the object holds, but not the tables that torchmetrics keeps."""
         other = copy.copy(self)
         for name in ("_defaults", "_persistent", "_reductions"):

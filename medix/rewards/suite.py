@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -99,9 +99,9 @@ class RewardSuite(RunningMeans):
         parser.add_function_arguments(_hold, sub_configs=True, fail_untyped=False)
         with _working_directory_importable():
             try:
-                suite = parser.instantiate_classes(parser.parse_object({"rewards": str(found)})).rewards
+                suite = parser.instantiate(parser.parse_object({"rewards": str(found)})).rewards
             except (ArgumentError, ValueError) as error:
-                raise ValueError(f"{found}: {error}") from error
+                raise ValueError(f"{found}: {_what_is_wrong(error)}") from error
         suite._give(judge, encoder, replace=True)
         return suite  # type: ignore[no-any-return]  # jsonargparse is not typed
 
@@ -119,9 +119,9 @@ class RewardSuite(RunningMeans):
         """Give every component a judge; without ``replace``, only those that have none."""
         self._give(judge, None, replace=replace)
 
-    def use_encoder(self, encoder: Encoder) -> None:
-        """Replace the encoder of every component."""
-        self._give(None, encoder, replace=True)
+    def use_encoder(self, encoder: Encoder, *, replace: bool = True) -> None:
+        """Give every component an encoder; without ``replace``, only those that have none."""
+        self._give(None, encoder, replace=replace)
 
     def _give(self, judge: Judge | None, encoder: Encoder | None, *, replace: bool) -> None:
         for part in self._parts.values():
@@ -211,14 +211,14 @@ class RewardSuite(RunningMeans):
         for part in self._parts.values():
             part.reset()
 
-    def fresh(self) -> Self:
+    def fresh(self) -> "RewardSuite":
         """A second suite over the same judges and encoders, with running means of its own."""
         other = self._shallow()
         other._parts = {name: part.fresh() for name, part in self._parts.items()}
         other.reset()
         return other
 
-    def _apply(self, fn: Callable[..., Any], exclude_state: Sequence[str] = "") -> Self:
+    def _apply(self, fn: Callable[..., Any], exclude_state: Sequence[str] = "") -> "RewardSuite":
         """Move the running means of the components along with the suite's own."""
         super()._apply(fn, exclude_state)
         for part in self._parts.values():
@@ -277,6 +277,18 @@ class RewardSuite(RunningMeans):
 
 def _hold(rewards: RewardSuite) -> RewardSuite:
     return rewards
+
+
+def _what_is_wrong(error: BaseException) -> str:
+    """The message of a failed parse. jsonargparse takes a file that does not fit for a file that names itself, reports
+    a loop, and leaves what does not fit as the context of that error.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        if "loop detected" not in str(link):
+            return str(link)
+        link = link.__cause__ or link.__context__
+    return str(error)
 
 
 def _keyed(name: str, means: Mapping[str, Tensor]) -> dict[str, Tensor]:

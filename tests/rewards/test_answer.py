@@ -1,0 +1,71 @@
+"""What is graded."""
+
+import re
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.rewards import AnswerRule, PublishedAnswer, RewardBatch, StrictAnswer
+from medix.rewards.answer import without_space_around_marks
+from tests.support.components import BATCH, rows_of
+
+
+def batch_of(completion: str, reference: str = "r", aliases: tuple[str, ...] = ()) -> RewardBatch:
+    return replace(rows_of(BATCH, [0]), completions=[completion], references=[reference], aliases=[aliases])
+
+
+def answer(rule: AnswerRule, text: str) -> str | None:
+    return rule.answers(batch_of(text))[0]
+
+
+def test_strict_takes_exactly_one_answer() -> None:
+    strict = StrictAnswer()
+    assert answer(strict, "<answer> 2 </answer>") == "2"
+    assert answer(strict, "Ratio <answer>1:2</answer>") == "1:2"
+    for text in ("smaller", "", "<answer></answer>", "<answer>a</answer><answer>b</answer>"):
+        assert answer(strict, text) is None
+    assert strict.references(batch_of("", "r", ("s", " "))) == [("r", "s")]
+    assert strict.references(batch_of("", " ")) == [()]
+    assert not strict.settles("r", ["r"])
+
+
+@pytest.mark.parametrize(
+    ("completion", "expected"),
+    [
+        ("smaller", "smaller"),
+        ("<answer>a1</answer><answer>b1</answer>", "a1"),
+        ("<thinking><answer>in</answer></thinking><answer>out</answer>", "in"),
+        ("<answer> .5 mm. </answer>", "5 mm"),
+        ("< answer > 120 / 80 mmHg </ answer >", "120/80 mmHg"),
+        ("<answer>2</answer>", None),
+        ("<answer></answer>", None),
+        ("<answer>Ratio 1:2</answer>", None),
+        ("<answer>what?</answer>", None),
+        ("<answer>a__b</answer>", None),
+        ("<ANSWER>up</ANSWER>", "<ANSWER>up</ANSWER>"),
+    ],
+)
+def test_published_takes_the_first_answer_or_everything_and_bans_signs(completion: str, expected: str | None) -> None:
+    assert answer(PublishedAnswer(), completion) == expected
+
+
+def test_published_cleans_the_reference_less_and_knows_no_alias() -> None:
+    """White space around / goes from the completion only, so that 120 / 80 never equals itself."""
+    published = PublishedAnswer()
+    assert published.references(batch_of("", "120 / 80.", ("s",))) == [("120 / 80",)]
+    assert published.settles("a", ["a"])
+    assert not published.settles("A", ["a"])
+
+
+@given(st.text(alphabet="<>/ \n\tab", max_size=60))
+def test_the_clean_up_is_that_of_the_pattern(text: str) -> None:
+    assert without_space_around_marks(text) == re.sub(r"\s*(<|>|/)\s*", r"\1", text)
+
+
+def test_the_clean_up_is_linear_in_white_space() -> None:
+    start = time.perf_counter()
+    without_space_around_marks(" " * 200_000 + "<")
+    assert time.perf_counter() - start < 1.0

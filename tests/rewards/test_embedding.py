@@ -1,0 +1,129 @@
+"""Credit for nearness in the space of an encoder."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from medix.rewards import EmbeddingReward, PublishedAnswer, SentenceEncoder
+from medix.types import Status
+from tests.rewards.test_answer import batch_of
+from tests.support.components import BATCH, rows_of
+from tests.support.encoders import CountingEncoder
+
+
+def at(cosine: float, kind: Callable[[Any], Any] = np.array) -> Any:
+    """An encoder that puts "one" and "other" at this cosine."""
+
+    class Pair:
+        def encode(self, texts: list[str], /) -> Any:
+            return kind([[1.0, 0.0] if text == "one" else [cosine, math.sqrt(1 - cosine**2)] for text in texts])
+
+    return Pair()
+
+
+def credit(encoder: Any, answer: str = "one", reference: str = "other", **arguments: Any) -> float:
+    return EmbeddingReward(encoder, **arguments).score(batch_of(f"<answer>{answer}</answer>", reference)).value.item()
+
+
+@pytest.mark.parametrize(("cosine", "expected"), [(0.85, 1), (0.8, 1), (0.7999, 0), (0.72, 0), (0, 0), (-1, 0)])
+def test_credit_from_a_cosine_of_0_8_on(cosine: float, expected: float) -> None:
+    """0.85 and 0.72 are the examples of the paper."""
+    assert credit(at(cosine)) == expected
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [np.array, torch.tensor, lambda rows: torch.tensor(rows, dtype=torch.bfloat16), list,
+     lambda rows: torch.tensor(rows, requires_grad=True), lambda rows: np.array(rows, dtype=np.float16)],
+)  # fmt: skip
+def test_arrays_and_tensors_of_any_kind_will_do(kind: Callable[[Any], Any]) -> None:
+    assert credit(at(0.9, kind)) == 1
+    assert credit(at(0.5, kind)) == 0
+
+
+def test_lengths_of_vectors_do_not_count_and_zero_vectors_are_near_nothing() -> None:
+    for scale in (1e-200, 1.0, 1e200):
+        assert credit(at(0.9, lambda rows, scale=scale: np.array(rows) * scale)) == 1
+    assert credit(at(0.9, lambda rows: np.zeros((len(rows), 4)))) == 0
+
+
+def test_each_string_is_encoded_once_in_one_call() -> None:
+    encoder = CountingEncoder()
+    EmbeddingReward(encoder, guard=False).score(rows_of(BATCH, [0, 1, 0, 2, 3]))
+    assert encoder.calls == [["smaller", "larger", "heart attack", "myocardial infarction"]]
+
+
+def test_without_an_answer_nothing_is_encoded_and_the_row_is_wrong() -> None:
+    encoder = CountingEncoder()
+    scores = EmbeddingReward(encoder).score(rows_of(BATCH, [3, 4]))
+    assert scores.value.tolist() == [0, 0]
+    assert encoder.calls == []
+
+
+def test_an_alias_counts_as_the_reference() -> None:
+    assert EmbeddingReward(CountingEncoder()).score(rows_of(BATCH, [2])).value.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [("left lung", "right lung"), ("smaller", "larger"), ("fracture", "no fracture"), ("3", "2")],
+)
+def test_opposites_get_no_credit_however_near(answer: str, reference: str) -> None:
+    encoder = CountingEncoder({answer: [1.0], reference: [1.0]})
+    assert credit(encoder, answer, reference) == 0
+    assert credit(encoder, answer, reference, guard=False) == 1
+
+
+def broken(result: Any) -> Any:
+    class Broken:
+        def encode(self, texts: list[str], /) -> Any:
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+    return Broken()
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (RuntimeError("out of memory"), "RuntimeError: out of memory"),
+        (np.ones((3, 2)), "shape (3, 2) for 2 texts"),
+        (np.ones(2), "shape (2,) for 2 texts"),
+        (None, "shape () for 2 texts"),
+        ("text", "failed"),
+        (np.array([[1.0, math.nan], [1.0, 1.0]]), "not finite"),
+        (np.array([[math.inf, 1.0], [1.0, 1.0]]), "not finite"),
+    ],
+)
+def test_an_encoder_that_fails_leaves_rows_unscored_with_the_reason(result: Any, reason: str) -> None:
+    scores = EmbeddingReward(broken(result)).score(batch_of("<answer>one</answer>", "other"))
+    assert scores.status == (Status.UNSCORED,)
+    assert reason in scores.reason[0]
+
+
+def test_a_failure_does_not_touch_rows_that_need_no_encoder() -> None:
+    scores = EmbeddingReward(broken(OSError("x"))).score(rows_of(BATCH, [3, 0]))
+    assert scores.status == (Status.SCORED, Status.UNSCORED)
+
+
+def test_equality_settles_only_by_the_published_rule() -> None:
+    zeros = at(0.9, lambda rows: np.zeros((len(rows), 4)))
+    assert credit(zeros, "same", "same") == 0
+    assert credit(zeros, "same", "same", answer_rule=PublishedAnswer()) == 1
+
+
+def test_a_threshold_that_is_no_cosine_is_refused() -> None:
+    with pytest.raises(ValueError, match="threshold: 80"):
+        EmbeddingReward(threshold=80.0)
+
+
+def test_the_default_encoder_is_that_of_the_paper_and_is_not_loaded_before_use() -> None:
+    encoder = EmbeddingReward().encoder
+    assert isinstance(encoder, SentenceEncoder)
+    assert encoder.model == "abhinand/MedEmbed-large-v0.1"
+    assert encoder._loaded is None

@@ -1,0 +1,138 @@
+"""Credit that a judge gives."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+import pytest
+
+from medix.judge import ExactJudge, Judge, ScriptedJudge
+from medix.rewards import JudgeReward, PublishedAnswer
+from medix.types import JudgeQuestion, Status, Verdict
+from tests.rewards.test_answer import batch_of
+from tests.support.components import BATCH, GOOD, rows_of
+
+
+class Later(Judge):
+    """Asked in the background: verdicts come when the test says so."""
+
+    identity = "later"  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        self.futures: dict[JudgeQuestion, Future[Verdict]] = {}
+        self.submitted: list[str] = []
+
+    def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
+        self.submitted.append(question.answer)
+        self.futures[question] = Future()
+        return self.futures[question]
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        self.submitted += [f"graded {question.answer}" for question in questions]
+        return [Verdict(1.0, "later") for _ in questions]
+
+
+def test_the_default_judge_is_exact() -> None:
+    assert isinstance(JudgeReward().judge, ExactJudge)
+    scores = JudgeReward().score(BATCH)
+    assert scores.value.tolist() == [1, 0, 1, 0, 0, 0]  # row 2 by its alias
+
+
+def test_without_an_answer_the_judge_is_not_asked_and_the_row_is_wrong() -> None:
+    judge = ScriptedJudge()
+    scores = JudgeReward(judge).score(rows_of(BATCH, [3, 4]))
+    assert scores.value.tolist() == [0, 0]
+    assert scores.status == (Status.SCORED, Status.SCORED)
+    assert scores.verdicts == (None, None)
+    assert judge.asked == []
+
+
+def test_judge_timeout_is_unscored_not_wrong() -> None:
+    scores = JudgeReward(ScriptedJudge(default=None)).score(rows_of(BATCH, [0]))
+    assert scores.status == (Status.UNSCORED,)
+    assert scores.reason == ("the scripted judge cannot be reached",)
+    assert scores.verdicts[0] is not None
+
+
+def test_the_same_question_is_asked_once_per_call() -> None:
+    judge = ScriptedJudge()
+    scores = JudgeReward(judge).score(rows_of(BATCH, [0, 0, 1, 0]))
+    assert [question.answer for question in judge.asked] == ["smaller", "larger"]
+    assert scores.value.tolist() == [1, 1, 1, 1]
+
+
+def test_the_judge_is_told_question_reference_aliases_and_answer() -> None:
+    judge = ScriptedJudge()
+    JudgeReward(judge).score(rows_of(BATCH, [2]))
+    assert judge.asked == [JudgeQuestion("What is it?", "myocardial infarction", "heart attack", ("heart attack",))]
+
+
+def test_a_row_without_a_reference_is_unscored() -> None:
+    scores = JudgeReward().score(batch_of(GOOD, " "))
+    assert scores.status == (Status.UNSCORED,)
+    assert "no reference" in scores.reason[0]
+
+
+def test_equality_settles_only_by_the_published_rule() -> None:
+    judge = ScriptedJudge(default="NO")
+    assert JudgeReward(judge).score(batch_of(GOOD, "smaller")).value.tolist() == [0]
+    assert len(judge.asked) == 1
+    assert JudgeReward(judge, PublishedAnswer()).score(batch_of(GOOD, "smaller")).value.tolist() == [1]
+    assert len(judge.asked) == 1
+
+
+def test_what_was_started_is_not_asked_again_and_what_was_scored_is_forgotten() -> None:
+    judge = Later()
+    reward = JudgeReward(judge)
+    reward.start(rows_of(BATCH, [0]))
+    reward.start(rows_of(BATCH, [0, 3]))
+    assert judge.submitted == ["smaller"]
+    [future] = judge.futures.values()
+    threading.Timer(0.05, future.set_result, [Verdict(0.0, "later")]).start()
+    assert reward.score(rows_of(BATCH, [0, 1])).value.tolist() == [0, 1]
+    assert judge.submitted == ["smaller", "graded larger"]
+    reward.score(rows_of(BATCH, [0]))
+    assert judge.submitted[-1] == "graded smaller"
+
+
+def test_a_judge_that_computes_at_once_is_not_started_early() -> None:
+    judge = ScriptedJudge()
+    JudgeReward(judge).start(BATCH)
+    assert judge.asked == []
+
+
+def test_a_judge_that_raises_or_returns_too_few_is_unscored() -> None:
+    class Broken(ScriptedJudge):
+        def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+            raise OSError("disk full")
+
+    class Short(ScriptedJudge):
+        def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+            return []
+
+    scores = JudgeReward(Broken()).score(rows_of(BATCH, [0, 3]))
+    assert scores.status == (Status.UNSCORED, Status.SCORED)
+    assert "OSError: disk full" in scores.reason[0]
+    assert JudgeReward(Short()).score(rows_of(BATCH, [0])).status == (Status.UNSCORED,)
+
+
+@pytest.mark.parametrize("credit", [4.0, -1.0, float("nan")])
+def test_a_credit_outside_its_scale_is_unscored(credit: float) -> None:
+    class Odd(ScriptedJudge):
+        def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+            return [Verdict(credit, "odd") for _ in questions]
+
+    assert JudgeReward(Odd()).score(rows_of(BATCH, [0])).status == (Status.UNSCORED,)
+
+
+def test_a_judge_of_its_own_stays_unless_replaced() -> None:
+    own, other = ScriptedJudge(), ScriptedJudge()
+    reward = JudgeReward(own)
+    reward.use_judge(other, replace=False)
+    assert reward.judge is own
+    reward.use_judge(other, replace=True)
+    assert reward.judge is other
+    bare = JudgeReward()
+    bare.use_judge(own, replace=False)
+    bare.use_judge(other, replace=False)
+    assert bare.judge is own
