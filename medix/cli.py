@@ -165,7 +165,8 @@ class MedixCLI(LightningCLI):
 def build_module(spec: Path) -> GroupRLModule:
     """The module of a spec, resolved or not; nothing runs and no weight is read."""
     cli = MedixCLI(args=["--config", str(spec)], run=False)
-    return cli.model
+    module: GroupRLModule = cli.model
+    return module
 
 
 def resolve_specs(words: Sequence[str]) -> list[str]:
@@ -203,18 +204,15 @@ def main(words: Sequence[str]) -> int:
     """Run one trainer command; errors of the user's making are one message, others keep their traceback."""
     _quiet()
     try:
-        MedixCLI(args=None if words is sys.argv[1:] else _as_argv(resolve_specs(words)))
+        # LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise.
+        sys.argv[1:] = resolve_specs(words)
+        MedixCLI()
     except (ValueError, RuntimeError, OSError) as error:
         if not _is_ours(error) or os.environ.get("MEDIX_TRACEBACK"):
             raise
         print(f"medix: error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _as_argv(words: list[str]) -> None:
-    """LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise."""
-    sys.argv[1:] = words
 
 
 def _is_ours(error: BaseException) -> bool:

@@ -58,7 +58,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             data={"mixture": {"total": 10}},
         )
         spec["trainer"]["callbacks"][-1]["init_args"]["every_n_steps"] = 4
-        spec["trainer"]["callbacks"].append({"class_path": "killer.KillOnce", "init_args": {"step": 6 if name == "killed" else 0}})
+        spec["trainer"]["callbacks"].append(
+            {"class_path": "killer.KillOnce", "init_args": {"step": 6 if name == "killed" else 0}}
+        )
         (run / "killer.py").write_text(KILLER)
         made.append((run, write_spec(run, spec)))
     (straight, spec), (killed, other) = made

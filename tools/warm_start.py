@@ -73,7 +73,9 @@ class Targets:
 def loss_of(policy: VisionLanguagePolicy, prompts: Sequence[Prompt], completions: Sequence[str]) -> torch.Tensor:
     """Mean negative log-probability of the completions' tokens, right-padded in one pass."""
     tokenizer = policy.processor.tokenizer
-    targets = [tokenizer(text, add_special_tokens=False)["input_ids"] + [policy.eos_token_ids[0]] for text in completions]
+    targets = [
+        tokenizer(text, add_special_tokens=False)["input_ids"] + [policy.eos_token_ids[0]] for text in completions
+    ]
     rows = [[*prompt.token_ids, *target] for prompt, target in zip(prompts, targets, strict=True)]
     width = max(map(len, rows))
     ids = torch.tensor([row + [policy.eos_token_ids[0]] * (width - len(row)) for row in rows])
@@ -88,7 +90,8 @@ def loss_of(policy: VisionLanguagePolicy, prompts: Sequence[Prompt], completions
         input_ids=ids, attention_mask=mask, mm_token_type_ids=(ids == policy.image_token_id).int(), **images
     ).logits
     logprobs = logits[:, :-1].log_softmax(dim=-1).gather(2, ids[:, 1:, None]).squeeze(2)
-    return -logprobs[taught[:, 1:]].mean()
+    loss: torch.Tensor = -logprobs[taught[:, 1:]].mean()
+    return loss
 
 
 def main() -> None:
@@ -137,7 +140,7 @@ def teach(
             chosen = draw.choices(range(len(samples)), k=arguments.batch)
             loss = loss_of(policy, [prompts[i] for i in chosen], [targets.draw(samples[i]) for i in chosen])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
             optimizer.step()
             schedule.step()

@@ -14,6 +14,7 @@ from medix.commands.card import model_card
 from medix.modules import checkpoint as state
 from medix.modules.group_rl import GroupRLModule
 from medix.policy.export import export
+from medix.policy.vision_language import VisionLanguagePolicy
 
 
 def main(argv: Sequence[str]) -> int:
@@ -67,6 +68,8 @@ def write(checkpoint: Path, output: Path, spec: Path | None = None) -> None:
     load_weights(module, saved, str(checkpoint))
     report = run / "report.json"
     numbers: dict[str, Any] = json.loads(report.read_text()) if report.is_file() else {}
+    if not isinstance(module.policy, VisionLanguagePolicy):
+        raise ValueError(f"model.policy: a {type(module.policy).__name__} has no Hugging Face folder to write")
     card = model_card(module, yaml.safe_load(spec.read_text()), step=saved[state.KEY]["step"], numbers=numbers)
     export(module.policy, output, card)
 

@@ -237,7 +237,7 @@ class GroupRLModule(lightning.LightningModule):
         self.step += 1
         scheduler = self.lr_schedulers()
         if scheduler is not None:
-            scheduler.step()  # type: ignore[union-attr, call-arg]
+            scheduler.step()  # type: ignore[union-attr]
         self.finished_step, self._record = record, StepRecord(step=self.step + 1)
         if self.step >= self.max_steps:
             self.trainer.should_stop = True

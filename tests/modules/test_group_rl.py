@@ -1,0 +1,261 @@
+"""The training module on a tiny policy: what a step does, and what it refuses."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback, Trainer
+
+from medix.data.datamodule import ShardDataModule
+from medix.data.mixture import Mixture
+from medix.data.prompting import Prompting
+from medix.judge.scripted import ScriptedJudge
+from medix.losses.coefficient import AdaptiveCoefficient, FixedCoefficient
+from medix.losses.dapo import DAPOLoss
+from medix.losses.reference_kl import ReferenceKL
+from medix.losses.reward_kl import RewardKL
+from medix.modules.checkpoint import KEY, SpecMismatchError
+from medix.modules.group_rl import GroupRLModule, NoSignalError
+from medix.modules.record import StepRecord
+from medix.modules.update import Update
+from medix.policy.lora import LoRA
+from medix.policy.vision_language import VisionLanguagePolicy
+from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent, Unscored
+from medix.rewards.judged import JudgeReward
+from medix.rewards.scoring import UnscoredLimitError
+from medix.rewards.suite import RewardSuite, Weighted
+from medix.rollout.engine import Sampling
+from medix.rollout.local import LocalEngine
+from tests.support.runs import MANIFESTS
+
+Rule = Callable[[str], "float | Unscored | None"]
+
+
+class Ruled(RewardComponent):
+    """A value for each completion's text."""
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__()
+        self.rule = rule
+
+    def score(self, batch: RewardBatch) -> ComponentScores:
+        return ComponentScores.of([self.rule(text) for text in batch.completions])
+
+
+def letters(text: str) -> float:
+    return sum(c < "m" for c in text) % 4 / 3
+
+
+class Keep(Callback):
+    """Keeps the records of finished steps and counts passes of the policy."""
+
+    def __init__(self) -> None:
+        self.records: list[StepRecord] = []
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *rest: Any) -> None:
+        if pl_module.finished_step is not None:
+            self.records.append(pl_module.finished_step)
+
+
+def make(folder: Path, rule: Rule = letters, lr: float = 1e-3, **changes: Any) -> GroupRLModule:
+    arguments: dict[str, Any] = {
+        "policy": VisionLanguagePolicy(str(folder)),
+        "engine": LocalEngine(Sampling(completions_per_prompt=3, max_completion_tokens=5)),
+        "rewards": RewardSuite({"ruled": Weighted(Ruled(rule), 1.0)}),
+        "loss": DAPOLoss(),
+        "update": Update(prompts_per_update=2),
+        "optimizer": lambda parameters: torch.optim.SGD(parameters, lr=lr),
+        "prompting": Prompting(template="short"),
+        "prompts_per_step": 4,
+        "max_steps": 1,
+    }
+    return GroupRLModule(**{**arguments, **changes})
+
+
+def fit(module: GroupRLModule, folder: Path, **options: Any) -> tuple[list[StepRecord], Trainer]:
+    keep = Keep()
+    trainer = Trainer(
+        default_root_dir=folder, accelerator="cpu", max_epochs=-1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, callbacks=[keep], **options,
+    )  # fmt: skip
+    data = ShardDataModule(train=[str(MANIFESTS / "tiny_train-*.yaml")], mixture=Mixture(total=20))
+    trainer.fit(module, datamodule=data)
+    return keep.records, trainer
+
+
+def weights(module: GroupRLModule) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in module.policy.state_dict().items()}
+
+
+def test_a_step_moves_the_weights_and_says_what_it_did(tiny_policy: Path, tmp_path: Path) -> None:
+    module = make(tiny_policy)
+    module.policy.load()
+    before = weights(module)
+    (record,), _ = fit(module, tmp_path)
+    assert any(not torch.equal(value, before[name]) for name, value in weights(module).items())
+    assert (module.step, module.updates, record.step) == (1, 2, 1)
+    assert len(record.trained) == 4
+    assert set(record.seconds) == {"rollout", "reward", "old_logprobs", "update", "publish"}
+    assert record.tokens == sum(len(c.token_ids) for g in record.trained for c in g.rollout.completions)
+    assert {"loss", "grad_norm", "lr", "skipped_updates"} <= record.metrics.keys()
+    for group, advantages in zip(record.trained, record.advantages, strict=True):
+        assert sum(advantages) == pytest.approx(0, abs=1e-9)
+        assert max(group.totals) > min(group.totals)
+
+
+def test_with_learning_rate_zero_nothing_moves(tiny_policy: Path, tmp_path: Path) -> None:
+    module = make(tiny_policy, lr=0.0)
+    module.policy.load()
+    before = weights(module)
+    fit(module, tmp_path)
+    assert all(torch.equal(value, before[name]) for name, value in weights(module).items())
+
+
+def test_dynamic_sampling_reads_on_until_enough_groups_have_spread_and_keeps_the_surplus(
+    tiny_policy: Path, tmp_path: Path
+) -> None:
+    module = make(tiny_policy, max_steps=2, prompts_per_rollout=3)
+    records, _ = fit(module, tmp_path)
+    scored = sum(len(record.scored) for record in records)
+    flat = sum(max(g.totals) == min(g.totals) for record in records for g in record.scored)
+    assert records[0].rollouts >= 2
+    assert scored - flat == 8 + len(module.buffer)
+    assert all(max(g.totals) > min(g.totals) for record in records for g in record.trained)
+
+
+def test_rewards_without_spread_stop_the_step_with_the_numbers_and_a_remedy(tiny_policy: Path, tmp_path: Path) -> None:
+    module = make(tiny_policy, rule=lambda text: 0.145, max_rollouts_per_step=3)
+    with pytest.raises(NoSignalError) as error:
+        fit(module, tmp_path)
+    message = str(error.value)
+    assert "3 rollouts (model.max_rollouts_per_step) gave 0 of 4 groups" in message
+    assert "12 of 12 groups had totals without spread" in message
+    assert "raise the temperature" in message
+
+
+def test_an_unscored_completion_leaves_its_group_and_the_others_are_trained(tiny_policy: Path, tmp_path: Path) -> None:
+    counter = iter(range(10**6))
+
+    def every_fifth_fails(text: str) -> float | Unscored:
+        number = next(counter)
+        return Unscored("the judge is down") if number % 5 == 0 else number % 7 / 7
+
+    suite = RewardSuite({"ruled": Weighted(Ruled(every_fifth_fails), 1.0)}, max_unscored=0.5)
+    module = make(tiny_policy, rewards=suite)
+    (record,), _ = fit(module, tmp_path)
+    unscored = [(g, i) for g, group in enumerate(record.trained) for i, t in enumerate(group.totals) if math.isnan(t)]
+    assert unscored
+    for g, i in unscored:
+        rest = [a for j, a in enumerate(record.advantages[g]) if j != i]
+        assert math.isnan(record.advantages[g][i])
+        assert sum(rest) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_judge_that_is_down_stops_the_step_and_moves_nothing(tiny_policy: Path, tmp_path: Path) -> None:
+    class Whole(RewardComponent):
+        def score(self, batch: RewardBatch) -> ComponentScores:
+            return JudgeReward(ScriptedJudge(default=None)).score(
+                RewardBatch(
+                    **{**vars(batch), "completions": ["<X_RAY><think>r</think><answer>a</answer>"] * len(batch)}
+                )
+            )
+
+    module = make(tiny_policy, rewards=RewardSuite({"judge": Weighted(Whole(), 1.0)}))
+    module.policy.load()
+    before = weights(module)
+    with pytest.raises(UnscoredLimitError, match="12 of 12 completions of this step are unscored"):
+        fit(module, tmp_path)
+    assert all(torch.equal(value, before[name]) for name, value in weights(module).items())
+
+
+def test_the_reference_policy_and_the_rewards_are_no_part_of_module_or_checkpoint(
+    tiny_policy: Path, tmp_path: Path
+) -> None:
+    kl = ReferenceKL("k3", FixedCoefficient(0.01))
+    module = make(tiny_policy, loss=DAPOLoss(reference_kl=kl))
+    (record,), trainer = fit(module, tmp_path)
+    assert record.metrics["reference_kl"] >= 0
+    assert all(name.startswith("policy.model.") for name, _ in module.named_parameters())
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    saved = torch.load(tmp_path / "one.ckpt", weights_only=True)
+    assert saved["state_dict"].keys() == {f"policy.{name}" for name in module.policy.state_dict()}
+
+
+def test_frozen_weights_stay_out_of_checkpoints_tied_names_included(tiny_policy: Path, tmp_path: Path) -> None:
+    module = make(tiny_policy, policy=VisionLanguagePolicy(str(tiny_policy), lora=LoRA(rank=2)))
+    _, trainer = fit(module, tmp_path)
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    saved = torch.load(tmp_path / "one.ckpt", weights_only=True)
+    assert saved["state_dict"]
+    assert all("lora" in name for name in saved["state_dict"])
+
+
+def test_kl_in_the_reward_lowers_totals_before_the_advantage_and_adapts(tiny_policy: Path, tmp_path: Path) -> None:
+    """A policy that has moved pays: the second step has a divergence above 0, and its coefficient follows it."""
+    coefficient = AdaptiveCoefficient(initial=0.5, target=1e-9, horizon=100)
+    module = make(tiny_policy, lr=0.5, max_steps=2, reward_kl=RewardKL("k2", coefficient))
+    first, second = fit(module, tmp_path)[0]
+    assert first.metrics["reward_kl"] == pytest.approx(0, abs=1e-9)
+    assert second.metrics["reward_kl"] > 1e-9
+    # Step 1: error -0.2 (no divergence), step 2: +0.2; 4 prompts x 3 completions over a horizon of 100.
+    assert coefficient.value == pytest.approx(0.5 * (1 - 0.2 * 0.12) * (1 + 0.2 * 0.12))
+
+
+def test_old_logprobs_cost_no_pass_where_one_update_follows_a_fresh_rollout(
+    tiny_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[bool] = []
+    plain = VisionLanguagePolicy.logprobs
+
+    def counted(self: VisionLanguagePolicy, *arguments: Any) -> torch.Tensor:
+        passes.append(torch.is_grad_enabled())
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(VisionLanguagePolicy, "logprobs", counted)
+    fit(make(tiny_policy, update=Update(prompts_per_update=4)), tmp_path)
+    assert passes == [True]
+    passes.clear()
+    fit(make(tiny_policy, update=Update(prompts_per_update=4, old_logprobs="recompute")), tmp_path)
+    assert passes.count(False) == 4
+    passes.clear()
+    fit(make(tiny_policy, update=Update(prompts_per_update=2)), tmp_path)
+    assert passes.count(False) == 4, "the second update of a step needs the policy before the first"
+
+
+def test_the_first_update_has_ratio_one(tiny_policy: Path, tmp_path: Path) -> None:
+    (record,), _ = fit(make(tiny_policy, update=Update(prompts_per_update=4)), tmp_path)
+    assert record.metrics["ratio"] == pytest.approx(1.0, abs=1e-4)
+    assert record.metrics["clip_fraction_high"] == 0.0
+
+
+def test_the_learning_rate_follows_its_schedule_by_steps_not_updates(tiny_policy: Path, tmp_path: Path) -> None:
+    module = make(
+        tiny_policy,
+        max_steps=3,
+        lr_scheduler=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5),
+    )
+    records, _ = fit(module, tmp_path)
+    assert [record.metrics["lr"] for record in records] == pytest.approx([1e-3, 5e-4, 2.5e-4])
+
+
+def test_a_limit_on_optimiser_calls_is_refused_because_steps_are_counted(tiny_policy: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"trainer\.max_steps: 7 counts optimiser calls, of which a step makes 2; .*model\.max_steps"
+    ):
+        fit(make(tiny_policy), tmp_path, max_steps=7)
+
+
+def test_one_completion_per_prompt_is_refused_before_weights_are_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="completions_per_prompt: 1; a group needs at least 2"):
+        make(tmp_path / "nowhere", engine=LocalEngine(Sampling(completions_per_prompt=1)))
+
+
+def test_a_foreign_checkpoint_is_refused(tiny_policy: Path) -> None:
+    with pytest.raises(SpecMismatchError, match="not written by medix fit"):
+        make(tiny_policy).on_load_checkpoint({"state_dict": {}})
+    module = make(tiny_policy)
+    with pytest.raises(SpecMismatchError, match=r"prompts_per_step: 8 in the checkpoint, 4 in this spec"):
+        module.on_load_checkpoint({KEY: {"fingerprint": {**module.fingerprint(), "prompts_per_step": 8}}})
