@@ -2,8 +2,8 @@
 
 import json
 import math
+import multiprocessing
 import pickle
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -552,38 +552,35 @@ def test_shipped_parts_restate_no_default(name: str) -> None:
     check(yaml.safe_load((ROOT / f"specs/parts/{name}.yaml").read_text()))
 
 
-TWO_PROCESSES = """
-import os, sys, json
-import torch.distributed as dist
-from medix.judge import ScriptedJudge
-from medix.rewards import FormatReward, JudgeReward, RewardSuite, Weighted
-
-rank, store = int(sys.argv[1]), sys.argv[2]
-dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-judge = ScriptedJudge(replies={"down": None})
-suite = RewardSuite({"format": Weighted(FormatReward(), 0.5), "judge": Weighted(JudgeReward(judge), 0.5)})
-if rank == 0:  # rank 1 has no data
-    texts = ["<X_RAY><think>r</think><answer>a</answer>", "<answer>down</answer>", "nothing"]
-    suite.update(completions=texts, references=["a"] * 3, questions=["q"] * 3, modalities=["X_RAY", "X_RAY", None])
-first = {key: value.item() for key, value in suite.compute().items()}
-suite.update(completions=["nothing"], references=["a"], questions=["q"], modalities=["MRI_SCAN"])
-second = {key: value.item() for key, value in suite.compute().items()}
-own = suite.counts[1].sum().item()
-suite.reset()
-third = {key: value.item() for key, value in suite.compute().items()}
-dist.destroy_process_group()
-print(json.dumps([first, second, own, third]))
-"""
+def report_of_rank(rank: int, folder: Path) -> None:
+    """Rank 0 scores three rows and rank 1 none; then each adds one, then both forget."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    judge = ScriptedJudge(replies={"down": None})
+    suite = suite_of(format=(FormatReward(), 0.5), judge=(JudgeReward(judge), 0.5))
+    if rank == 0:
+        texts = ["<X_RAY><think>r</think><answer>a</answer>", "<answer>down</answer>", "nothing"]
+        suite.update(**columns_of(3, completions=texts, modalities=["X_RAY", "X_RAY", None]))
+    first = {key: value.item() for key, value in suite.compute().items()}
+    suite.update(**columns_of(completions=["nothing"], modalities=["MRI_SCAN"]))
+    second = {key: value.item() for key, value in suite.compute().items()}
+    own = suite.counts[1].sum().item()
+    suite.reset()
+    third = {key: value.item() for key, value in suite.compute().items()}
+    torch.distributed.destroy_process_group()
+    (folder / f"{rank}.json").write_text(json.dumps([first, second, own, third]))
 
 
 def test_two_processes_report_the_same_means_also_when_one_has_no_data(tmp_path: Path) -> None:
     """Rank 0: totals 1, unscored, 0; rank 1: nothing. Then each adds a 0: mean 1/4 over four scored rows."""
-    command = [sys.executable, "-c", TWO_PROCESSES]
+    # forked: importing torch twice more would take longer than all other tests of this file
     runs = [
-        subprocess.Popen([*command, str(rank), str(tmp_path / "store")], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for rank in range(2)
+        multiprocessing.get_context("fork").Process(target=report_of_rank, args=(rank, tmp_path)) for rank in (0, 1)
     ]
-    results = [json.loads(run.communicate(timeout=120)[0]) for run in runs]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join(60)
+    results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
     (first, second, own, third), (first_1, second_1, own_1, third_1) = results
     assert json.dumps([first, second, third]) == json.dumps([first_1, second_1, third_1])
     assert first["reward/total"] == 0.5
