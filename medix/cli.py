@@ -8,15 +8,15 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-import torch
 import transformers
 import yaml
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 from rich.console import Console
@@ -27,20 +27,38 @@ from medix.callbacks.save_checkpoint import latest
 from medix.callbacks.write_predictions import WritePredictions
 from medix.data.datamodule import ShardDataModule
 from medix.judge.base import Judge
-from medix.modules import checkpoint as state
+from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
+from medix.spec_fault import explain, read_spec
 
 BASE = "base"
 """``--ckpt_path base``: the policy as its name gives it, although the run has checkpoints."""
+
+NOT_OURS = {
+    "max_steps": "it counts optimiser calls, of which a step may make several; leave it out and set model.max_steps",
+    "max_epochs": "model.max_steps ends a run; leave it out and set model.max_steps",
+    "gradient_clip_val": "an update clips its own gradient; leave it out and set model.update.max_grad_norm",
+    "accumulate_grad_batches": (
+        "an update accumulates by itself; leave it out and set model.update.prompts_per_update and "
+        "model.update.tokens_per_microbatch"
+    ),
+}
+"""Trainer keys that mean something else, or nothing, where a step is more than one optimiser call."""
+
+_ROOTS: dict[str, type] = {"model": GroupRLModule, "data": ShardDataModule, "trainer": Trainer, "judge": Judge}
 
 
 class SpecParser(LightningArgumentParser):
     """Says what is wrong with a spec, without pages of usage above it."""
 
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+    words: Sequence[str] = ()
+    """The command line, set for the errors of one run; the parsers of commands share it."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002
         """Print one message and exit with 2."""
         hint = "Every key with its type and default: python -m medix fit --help; a whole spec: --print_config"
-        print(f"medix: error in the spec or on the command line\n{message}\n{hint}", file=sys.stderr)
+        told = explain(message, SpecParser.words, _ROOTS)
+        print(f"medix: error in the spec or on the command line\n{told}\n{hint}", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -50,21 +68,26 @@ class SaveSpec(SaveConfigCallback):
     def __init__(self, parser: Any, config: Any, **kwargs: Any) -> None:
         super().__init__(parser, config, save_to_log_dir=False, **kwargs)
 
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write the spec when training starts; say which keys a resumed run changes."""
-        if stage != "fit":
-            return
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Nothing yet: a run that does not get as far as its weights leaves nothing behind."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Policy, data and checkpoint are there: keep the spec."""
+        super().setup(trainer, pl_module, "fit")
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+        """Write the spec; say which keys a resumed run changes."""
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
         text = self.parser.dump(self.config, skip_none=False)
         first = folder / "spec.yaml"
-        if not first.exists():
+        found = latest(folder / "checkpoints")
+        if found is None or not first.exists():  # an earlier attempt that made no checkpoint is no run to go on from
             _write(first, text)
             return
         changed = sorted(_differences(yaml.safe_load(first.read_text()), yaml.safe_load(text)))
         if changed:
-            step = _step_of(latest(folder / "checkpoints"))
-            path = folder / f"spec.from-step-{step:06d}.yaml"
+            path = folder / f"spec.from-step-{_step_of(found):06d}.yaml"
             _write(path, text)
             print(f"medix: the spec differs from {first} in {', '.join(changed)}; saved as {path}")
 
@@ -102,6 +125,17 @@ class MedixCLI(LightningCLI):
         parser.link_arguments("judge", "model.judge", apply_on="instantiate")
         parser.add_argument("--output", type=str | None, default=None, help="predict: the JSON lines file to write")
 
+    def before_instantiate_classes(self) -> None:
+        """Refuse trainer keys that count optimiser calls, before anything is written.
+
+        Raises:
+            ValueError: names the key and the one to set instead.
+        """
+        trainer = self._get(self.config, "trainer", default={})
+        for key, remedy in NOT_OURS.items():
+            if trainer.get(key) not in (None, -1, *((1,) if key == "accumulate_grad_batches" else ())):
+                raise ValueError(f"trainer.{key}: {trainer[key]}: {remedy}")
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """A trainer that logs to CSV inside the run's folder unless the spec names loggers."""
         given = self._get(self.config_init, "trainer", default={})
@@ -110,7 +144,7 @@ class MedixCLI(LightningCLI):
             kwargs["logger"] = CSVLogger(root, name="logs")
         return super().instantiate_trainer(**kwargs)
 
-    def fit(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
+    def fit(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Train; go on from the newest checkpoint of the run's folder if there is one."""
         folder = Path(self.trainer.default_root_dir)
         found = latest(folder / "checkpoints")
@@ -131,18 +165,21 @@ class MedixCLI(LightningCLI):
                     "trainer.default_root_dir, or delete the folder"
                 )
             ckpt_path = None
-        _print_plan(self.trainer, model, self.datamodule)
-        self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
+        if self.trainer.is_global_zero:
+            _check_checkpoint(ckpt_path, folder)
+        _print_plan(self.trainer, model)
+        with _tidy(folder):
+            self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
 
-    def validate(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
+    def validate(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Judge the validation split with a checkpoint: the newest of the run's folder unless one is named."""
         self._evaluate("validate", model, ckpt_path)
 
-    def test(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
+    def test(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Judge the test split."""
         self._evaluate("test", model, ckpt_path)
 
-    def predict(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
+    def predict(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Write completions of the predict split as JSON lines."""
         output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / "predictions.jsonl")
         self.trainer.callbacks.append(WritePredictions(output))  # type: ignore[attr-defined]
@@ -150,21 +187,24 @@ class MedixCLI(LightningCLI):
         print(f"medix: wrote {output}")
 
     def _evaluate(self, stage: Literal["validate", "test", "predict"], model: GroupRLModule, given: str | None) -> None:
+        folder = Path(self.trainer.default_root_dir)
         path = None if given in (None, BASE) else given
         if given is None:
-            found = latest(Path(self.trainer.default_root_dir) / "checkpoints")
+            found = latest(folder / "checkpoints")
             path = None if found is None else str(found)
+        if self.trainer.is_global_zero:
+            _check_checkpoint(path, folder)
         print(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
         run = getattr(self.trainer, stage)
-        if stage == "predict":
-            run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, return_predictions=False)
-        else:
-            run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, verbose=False)
+        quiet = {"return_predictions": False} if stage == "predict" else {"verbose": False}
+        with _tidy(folder):
+            run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, **quiet)
 
 
 def build_module(spec: Path) -> GroupRLModule:
     """The module of a spec, resolved or not; nothing runs and no weight is read."""
-    cli = MedixCLI(args=["--config", str(spec)], run=False)
+    SpecParser.words = ["--config", str(spec)]
+    cli = MedixCLI(args=list(SpecParser.words), run=False)
     module: GroupRLModule = cli.model
     return module
 
@@ -173,14 +213,19 @@ def resolve_specs(words: Sequence[str]) -> list[str]:
     """Replace bare spec names after ``--config`` by the shipped files.
 
     Raises:
-        ValueError: neither a file nor a shipped spec.
+        ValueError: neither a file nor a shipped spec, or not YAML.
     """
     resolved = list(words)
     for i, word in enumerate(resolved):
         if word in {"-c", "--config"} and i + 1 < len(resolved):
-            resolved[i + 1] = str(find_spec(resolved[i + 1]))
+            path = find_spec(resolved[i + 1])
+            resolved[i + 1] = str(path)
         elif word.startswith("--config="):
-            resolved[i] = f"--config={find_spec(word.removeprefix('--config='))}"
+            path = find_spec(word.removeprefix("--config="))
+            resolved[i] = f"--config={path}"
+        else:
+            continue
+        read_spec(path)
     return resolved
 
 
@@ -206,6 +251,7 @@ def main(words: Sequence[str]) -> int:
     try:
         # LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise.
         sys.argv[1:] = resolve_specs(words)
+        SpecParser.words = sys.argv[1:]
         MedixCLI()
     except (ValueError, RuntimeError, OSError) as error:
         if not _is_ours(error) or os.environ.get("MEDIX_TRACEBACK"):
@@ -213,6 +259,31 @@ def main(words: Sequence[str]) -> int:
         print(f"medix: error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _check_checkpoint(path: str | None, folder: Path) -> None:
+    """Refuse a checkpoint that is not there or cannot be read, before anything is loaded or written."""
+    if path is None:
+        return
+    if not Path(path).exists():
+        held = ", ".join(sorted(file.name for file in (folder / "checkpoints").glob("*.ckpt"))) or "none"
+        raise ValueError(
+            f"--ckpt_path {path}: there is no such file; give a checkpoint that medix fit wrote, or {BASE} for the "
+            f"policy as named ({folder / 'checkpoints'} holds: {held})"
+        )
+    if Path(path).is_file():
+        checkpoint_file.read(path)
+
+
+@contextmanager
+def _tidy(folder: Path) -> Iterator[None]:
+    """Remove the empty log folders that a run leaves which ended before it had a number to log."""
+    try:
+        yield
+    finally:
+        for path in (*sorted((folder / "logs").glob("version_*")), folder / "logs", folder):
+            with suppress(OSError):  # it holds something, or was never made
+                path.rmdir()
 
 
 def _is_ours(error: BaseException) -> bool:
@@ -234,7 +305,7 @@ def _quiet() -> None:
         warnings.filterwarnings("ignore", message=f".*{about}.*")
 
 
-def _print_plan(trainer: Trainer, model: GroupRLModule, data: LightningDataModule) -> None:
+def _print_plan(trainer: Trainer, model: GroupRLModule) -> None:
     """The table of what will run."""
     if trainer.global_rank != 0:
         return
@@ -253,10 +324,8 @@ def _print_plan(trainer: Trainer, model: GroupRLModule, data: LightningDataModul
 
 
 def _step_of(path: Path | None) -> int:
-    if path is None:
-        return 0
-    saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return int(saved[state.KEY]["step"])
+    """The step in the name of a checkpoint."""
+    return 0 if path is None else int(path.stem.rpartition("-")[2])
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> set[str]:

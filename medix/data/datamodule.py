@@ -9,7 +9,7 @@ import torch
 
 from medix.data.exchange import ExchangedImages, Samples
 from medix.data.loader import BatchPlan, PromptDataset, PromptLoader
-from medix.data.manifest import Manifest, joint_digest, read_manifests
+from medix.data.manifest import Manifest, ManifestError, joint_digest, read_manifests
 from medix.data.mixture import Mixture
 from medix.data.prompting import Prompting
 from medix.data.stream import Stream
@@ -27,7 +27,7 @@ class ShardDataModule(lightning.LightningDataModule):
         train: manifests to train on.
         val: manifests to validate on.
         test: manifests of the test split.
-        predict: manifests to write completions for.
+        predict: manifests to write completions for; those of ``val`` if there are none.
         seed: decides the order of training samples.
         window: shards that are mixed with each other and held open.
         num_workers: processes that make prompts; 0 makes them in the training process.
@@ -63,7 +63,7 @@ class ShardDataModule(lightning.LightningDataModule):
         ):  # fmt: skip
             if value < least:
                 raise ValueError(f"data.{name}: {value}; give {least} or more")
-        self.paths = {"train": list(train), "val": list(val), "test": list(test), "predict": list(predict)}
+        self.paths = {"train": list(train), "val": list(val), "test": list(test), "predict": list(predict or val)}
         self.seed = seed
         self.window = window
         self.num_workers = num_workers
@@ -124,7 +124,10 @@ class ShardDataModule(lightning.LightningDataModule):
         if split not in self._manifests:
             if not self.paths[split]:
                 raise ValueError(f"data.{split}: no manifests are given; list files or folders, e.g. [shards/{split}]")
-            self._manifests[split] = read_manifests(self.paths[split])
+            try:
+                self._manifests[split] = read_manifests(self.paths[split])
+            except ManifestError as error:
+                raise ManifestError(f"data.{split}: {error}") from error
             self._check_modalities(split)
         return self._manifests[split]
 
