@@ -48,20 +48,27 @@ def model_card(module: GroupRLModule, spec: dict[str, Any], step: int, numbers: 
         "",
         "## Numbers",
         "",
-        *_table(numbers),
+        *_table(numbers, step),
         "",
     ]
     return "\n".join(lines)
 
 
-def _table(numbers: dict[str, Any]) -> list[str]:
-    before, after = numbers.get("before"), numbers.get("after")
-    if not before or not after:
-        return ["No validation was recorded with this checkpoint."]
-    rows = ["| on validation | before | after |", "|---|---|---|"]
-    for name in ("reward", "accuracy", "modality_accuracy", "unscored"):
-        rows.append(f"| {name.replace('_', ' ')} | {_number(before.get(name))} | {_number(after.get(name))} |")
-    return rows
+def _table(numbers: dict[str, Any], step: int) -> list[str]:
+    """The validation of the step that is exported, which need not be the last or the best of the run."""
+    validations = {entry["step"]: entry for entry in numbers.get("validations") or ()}
+    before, after = numbers.get("before"), validations.get(step)
+    if not before or after is None:
+        made = ", ".join(map(str, sorted(validations))) or "none"
+        return [f"No validation was made after step {step} (steps with one: {made})."]
+    return [
+        f"| on validation | before | after step {step} |",
+        "|---|---|---|",
+        *(
+            f"| {name.replace('_', ' ')} | {_number(before.get(name))} | {_number(after.get(name))} |"
+            for name in ("reward", "accuracy", "modality_accuracy", "unscored")
+        ),
+    ]
 
 
 def _number(value: Any) -> str:
