@@ -4,9 +4,9 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from medix.callbacks.gather import gather
 from medix.callbacks.step_axis import log_at_step
 from medix.callbacks.watched import watched
+from medix.modules.ranks import gather
 from medix.modules.record import StepRecord
 from medix.reporting.tally import Tally, reward_tally
 

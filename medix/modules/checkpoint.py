@@ -1,6 +1,8 @@
 """What a checkpoint holds beside weights and optimiser, so that a stopped run goes on as if it had not stopped."""
 
+import hashlib
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -26,6 +28,11 @@ def random_states() -> dict[str, Any]:
 
 def restore_random_states(states: dict[str, Any]) -> None:
     """The inverse of ``random_states``; GPU states are restored where there are as many GPUs."""
+    if "seed" in states:
+        torch.manual_seed(states["seed"])  # GPUs too
+        numpy.random.seed(states["seed"] % 2**32)
+        random.seed(states["seed"])
+        return
     torch.set_rng_state(states["torch"].cpu())
     if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
@@ -33,6 +40,31 @@ def restore_random_states(states: dict[str, Any]) -> None:
     numpy.random.set_state((kind, keys.numpy().astype(numpy.uint32), position, has_gauss, gauss))
     version, internal, gauss_next = states["python"]
     random.setstate((version, tuple(internal), gauss_next))
+
+
+def own_part(parts: Sequence[dict[str, Any]], rank: int, ranks: int) -> dict[str, Any]:
+    """What a rank takes up of the buffers and random states that all ranks of a run had.
+
+    As many ranks as before take each their own. Otherwise the buffered groups are dealt out anew, in the order of the
+    data, as prompts are; a rank that was there before keeps its random states, and a further one is seeded from its
+    number and the states of rank 0.
+
+    Args:
+        parts: ``buffer`` and ``random`` of every rank that wrote the checkpoint.
+        rank: this rank.
+        ranks: how many there are now.
+    """
+    if len(parts) == ranks:
+        own: dict[str, Any] = parts[rank]
+        return own
+    waiting = [group for part in parts for group in part["buffer"]["groups"]]
+    waiting.sort(key=lambda group: int(group["index"]))
+    if rank < len(parts):
+        states = parts[rank]["random"]
+    else:
+        digest = hashlib.sha256(parts[0]["random"]["torch"].numpy().tobytes() + str(rank).encode()).digest()
+        states = {"seed": int.from_bytes(digest[:8], "big") >> 1}
+    return {"buffer": {"groups": waiting[rank::ranks]}, "random": states}
 
 
 class SpecMismatchError(ValueError):

@@ -8,7 +8,7 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 from torch import Tensor
 
 from medix.advantages.base import Advantage
@@ -20,8 +20,9 @@ from medix.losses.reward_kl import RewardKL
 from medix.modality import ModalitySet
 from medix.modules import checkpoint as state
 from medix.modules.batching import Batching
-from medix.modules.ranks import over_ranks, world_size
+from medix.modules.ranks import gather, over_ranks, rank, together, world_size
 from medix.modules.record import StepRecord
+from medix.modules.strategy import check_strategy, distribute
 from medix.modules.update import TrainingGroup, Update, pad
 from medix.policy.base import Policy
 from medix.rewards.suite import RewardSuite
@@ -126,10 +127,10 @@ class GroupRLModule(lightning.LightningModule):
         """One loader batch: rollout, reward, and, once enough groups have signal, the updates of one step."""
         self.begin(prompts)
         scoring = self.rewards.open()  # judges start while other completions are still being sampled
-        with self.phase("rollout"):
+        with self.phase("rollout"), together():
             groups = self.engine.rollout(list(prompts), on_completion=scoring.submit)
-        with self.phase("reward"):
-            scored = scoring.close(groups)
+        with self.phase("reward"), together():
+            scored = scoring.close(groups, gather)
         self.buffer.extend(self.filter.keep(scored))
         self._record.scored.extend(scored)
         if not self.is_ready():  # every rank agrees, or none steps
@@ -163,8 +164,9 @@ class GroupRLModule(lightning.LightningModule):
 
     def prepare(self, groups: Sequence[ScoredGroup]) -> list[TrainingGroup]:
         """Advantages, old and reference log-probabilities of the groups of one step; unscored completions leave."""
-        old = [self._old_logprobs(group.rollout) for group in groups]
-        reference = [self._reference_logprobs(group.rollout) for group in groups]
+        with self.policy.gathered():  # ranks make different numbers of these passes
+            old = [self._old_logprobs(group.rollout) for group in groups]
+            reference = [self._reference_logprobs(group.rollout) for group in groups]
         totals = torch.tensor([group.totals for group in groups], dtype=torch.float64)
         if self.reward_kl is not None:
             totals = totals - self._penalties(old, reference)
@@ -179,7 +181,7 @@ class GroupRLModule(lightning.LightningModule):
         once = self.prompts_per_step == self.update.prompts_per_update
         fresh = group.policy_version == self.engine.policy_version
         if self.update.old_logprobs == "rollout" or (self.update.old_logprobs == "auto" and once and fresh):
-            return tuple(torch.tensor(completion.logprobs) for completion in group.completions)
+            return tuple(torch.tensor(completion.logprobs, dtype=torch.float32) for completion in group.completions)
         return self._without_gradient(self.policy.logprobs, group)
 
     def _reference_logprobs(self, group: RolloutGroup) -> tuple[Tensor, ...] | None:
@@ -302,6 +304,7 @@ class GroupRLModule(lightning.LightningModule):
         trainer = self.trainer
         if stage == "fit":
             self.batching(ranks=trainer.world_size)
+            check_strategy(trainer.strategy)
             if trainer.max_steps != -1:
                 raise ValueError(
                     f"trainer.max_steps: {trainer.max_steps} counts optimiser calls, of which a step makes "
@@ -312,8 +315,10 @@ class GroupRLModule(lightning.LightningModule):
             datamodule.bind(self.prompting, self.policy.processor, self.prompts_per_rollout)
 
     def configure_model(self) -> None:
-        """Load the weights."""
+        """Load the weights, and keep a share of them where the strategy has a mesh for it."""
         self.policy.load()
+        if self._trainer is not None:  # exports have none
+            distribute(self.policy, self.trainer)
 
     def configure_optimizers(self) -> Any:
         """The optimiser on trainable parameters, and the scheduler if there is one."""
@@ -331,7 +336,7 @@ class GroupRLModule(lightning.LightningModule):
     @property
     def shards_parameters(self) -> bool:
         """Whether the strategy gathers weights in every forward pass, so that ranks must make as many passes."""
-        return not isinstance(self.trainer.strategy, SingleDeviceStrategy | DDPStrategy)
+        return isinstance(self.trainer.strategy, ModelParallelStrategy)
 
     def gradients_stay_local(self, stay: bool) -> Any:
         """Context in which backward passes are not averaged over ranks yet."""
@@ -352,10 +357,9 @@ class GroupRLModule(lightning.LightningModule):
             "updates": self.updates,
             "position": self.position,
             "engine": self.engine.state_dict(),
-            "buffer": self.buffer.state_dict(),
+            "ranks": gather({"buffer": self.buffer.state_dict(), "random": state.random_states()}),
             "loss": self.loss.state_dict(),
             "reward_kl": None if self.reward_kl is None else self.reward_kl.state_dict(),
-            "random": state.random_states(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -377,11 +381,12 @@ class GroupRLModule(lightning.LightningModule):
         self.step, self.updates, self.position = saved["step"], saved["updates"], saved["position"]
         self._record = StepRecord(step=self.step + 1)
         self.engine.load_state_dict(saved["engine"])
-        self.buffer.load_state_dict(saved["buffer"], render=self._render)
+        own = state.own_part(saved["ranks"], rank(), world_size())
+        self.buffer.load_state_dict(own["buffer"], render=self._render)
         self.loss.load_state_dict(saved["loss"])
         if self.reward_kl is not None:
             self.reward_kl.load_state_dict(saved["reward_kl"])
-        self._pending_random_states = saved["random"]
+        self._pending_random_states = own["random"]
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]
         if datamodule is not None and hasattr(datamodule, "position"):
             datamodule.position = self.position

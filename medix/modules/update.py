@@ -139,6 +139,9 @@ class Update:
         optimizer = module.optimizers()
         optimizer.zero_grad()
         batches = self.microbatches(groups)
+        if module.shards_parameters:
+            # Weights are gathered for every group: ranks must gather equally often, so a pass takes one.
+            batches = [[part] for batch in batches for part in batch]
         counts = count(groups, module.device)
         passes = int(over_ranks([len(batches)], "max", module.device)[0]) if module.shards_parameters else len(batches)
         sums: dict[str, float] = {}
@@ -202,7 +205,7 @@ def loss_input(
         sequence_count=counts.sequences,
         longest=int(counts.longest),
         reference_logprobs=pad([row for rows in references for row in rows], width, device) if references else None,
-        rollout_logprobs=pad([torch.tensor(c.logprobs) for c in completions], width, device),
+        rollout_logprobs=pad([torch.tensor(c.logprobs, dtype=torch.float32) for c in completions], width, device),
     )
 
 

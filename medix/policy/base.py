@@ -2,10 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh
 
 from medix.types import RolloutGroup
 
@@ -17,9 +20,27 @@ class Policy(nn.Module, ABC):
     ``LightningModule.configure_model``, so that printing a spec stays cheap and sharded initialisation works.
     """
 
+    every_parameter: bool = False
+    """Give every trained weight a gradient in every pass, though it be zero; set where ranks wait for all of them."""
+
     @abstractmethod
     def load(self) -> None:
         """Read the weights; a second call does nothing."""
+
+    def shard(self, mesh: DeviceMesh, compute_dtype: torch.dtype | None = None) -> None:
+        """Keep a share of the weights, once they are loaded.
+
+        Args:
+            mesh: the ranks, in one dimension.
+            compute_dtype: of weights while they are computed with; None for their own.
+        """
+        raise ValueError(
+            f"model.policy: the weights of a {type(self).__name__} cannot be sharded; give trainer.strategy: ddp"
+        )
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """Context in which ranks may make different numbers of passes without gradient; every rank must enter it."""
+        return nullcontext()
 
     @property
     @abstractmethod

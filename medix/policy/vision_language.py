@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any, Literal
@@ -12,14 +12,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from PIL import Image
 from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from medix.numerics.logprobs import token_logprobs
 from medix.policy.base import Policy
 from medix.policy.decoding import Decoding
 from medix.policy.images import join_images, repeat_images
 from medix.policy.lora import LoRA
+from medix.policy.parallel import gathered, is_sharded, shard
 from medix.policy.reference import AdapterReference, FrozenReference, ReferencePolicy
 from medix.types import Prompt, RolloutGroup
 
@@ -49,7 +52,7 @@ class VisionLanguagePolicy(Policy):
         dtype: of the weights.
         attention: ``sdpa``, ``eager`` or ``flash_attention_2``.
         every_parameter: run the vision tower on an empty image, with weight zero, for a prompt without images. Needed
-            where a distributed strategy waits for a gradient of every parameter.
+            where a distributed strategy waits for a gradient of every parameter; ``GroupRLModule`` sets it there.
     """
 
     def __init__(
@@ -158,6 +161,15 @@ class VisionLanguagePolicy(Policy):
         )
         self.train()
 
+    def shard(self, mesh: DeviceMesh, compute_dtype: torch.dtype | None = None) -> None:
+        if is_sharded(self):
+            return
+        layers = [part for part in self.hugging_face.modules() if isinstance(part, GradientCheckpointingLayer)]
+        shard(self, layers, mesh, forward_methods=("prefill", "decode"), compute_dtype=compute_dtype)
+
+    def gathered(self) -> AbstractContextManager[None]:
+        return gathered(self)
+
     @property
     def hugging_face(self) -> Any:
         """The Hugging Face model, its adapters in place."""
@@ -201,6 +213,8 @@ class VisionLanguagePolicy(Policy):
         # The last token of a row predicts nothing that is asked for.
         input_ids = torch.cat([prompt.expand(rows, -1), tokens[:, :-1]], dim=1)
         images = self._image_inputs(group.prompt)
+        # Before the language model, as with an image: ranks that gather shares must do so in the same order.
+        touched = self._touch_vision() if self._touches_vision and not images else None
         positions, following = self._prompt_positions(prompt[None], images, None)
         steps = following[:, None] + torch.arange(width - 1, device=device)
         # Padding stands behind every real token of its row, so that causal attention needs no mask.
@@ -210,8 +224,8 @@ class VisionLanguagePolicy(Policy):
             images=repeat_images(images, rows),
         )
         chosen = self._chosen_logprobs(hidden[:, len(prompt) - 1 :][written], tokens[written], temperature)
-        if self.every_parameter and not images and any(p.requires_grad for p in _vision_parameters(self.hugging_face)):
-            chosen = chosen + self._touch_vision()
+        if touched is not None:
+            chosen = chosen + touched
         return chosen.new_zeros(rows, width).masked_scatter(written, chosen)
 
     def _hidden(self, input_ids: Int[Tensor, "row time"], positions: Tensor, images: Mapping[str, Tensor]) -> Tensor:
@@ -241,6 +255,13 @@ class VisionLanguagePolicy(Policy):
         if len(tokens) <= size or not torch.is_grad_enabled():
             return torch.cat([piece(*pair) for pair in pairs])
         return torch.cat([checkpoint(piece, *pair, use_reentrant=False) for pair in pairs])
+
+    @property
+    def _touches_vision(self) -> bool:
+        if not torch.is_grad_enabled():
+            return False
+        trained = any(parameter.requires_grad for parameter in _vision_parameters(self.hugging_face))
+        return is_sharded(self) or (self.every_parameter and trained)
 
     def _touch_vision(self) -> Float[Tensor, ""]:
         """Zero, with a zero gradient for every parameter of the vision tower."""

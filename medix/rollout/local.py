@@ -52,7 +52,16 @@ class LocalEngine(RolloutEngine):
         sampling = self.sampling if sampling is None else sampling
         if not self._policy:
             raise RuntimeError("the engine has no policy to sample from; call bind(policy) first")
-        policy = self._policy[0]
+        with self._policy[0].gathered():  # first: every rank must come here, whatever stops it afterwards
+            return self._rollout(self._policy[0], prompts, on_completion, sampling)
+
+    def _rollout(
+        self,
+        policy: VisionLanguagePolicy,
+        prompts: Sequence[Prompt],
+        on_completion: OnCompletion | None,
+        sampling: Sampling,
+    ) -> list[RolloutGroup]:
         for prompt in prompts:
             _check_length(prompt, sampling, policy.context_length)
         # Prompts of like length share a batch, so that little is padded.
