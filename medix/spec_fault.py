@@ -17,6 +17,9 @@ _UNION = re.compile(r"Does not validate against any of the Union subtypes.*", re
 _LISTED = re.compile(r"^ +- (.*?)(?=^ +- |^  Given value|\Z)", re.DOTALL | re.MULTILINE)
 _OVERRIDE = re.compile(r"--([\w.]+)(?:=(.*))?", re.DOTALL)
 
+_SINGLE = ("seed_everything", "output", "ckpt_path")
+"""Keys of a whole spec that hold no others."""
+
 Place = tuple[str, str, Any]
 """File (or command line), dotted key, value."""
 
@@ -47,8 +50,11 @@ def explain(message: str, words: Sequence[str], roots: Mapping[str, type]) -> st
         key = found[1] or found[2]
         last = key.rpartition(".")[2]
         lines += _listed(place for place in places if place[1] == key or place[1].rpartition(".")[2] == last)
-        first, names = key.partition(".")[0], _parameters(roots, places)
-        close = difflib.get_close_matches(last if first in (*roots, last) else first, names, n=1)
+        first = key.partition(".")[0]
+        if "." in key and first not in roots:
+            close = difflib.get_close_matches(first, (*roots, *_SINGLE), n=1)
+        else:
+            close = difflib.get_close_matches(last, _parameters(roots, places), n=1)
         lines.append(f"  did you mean {close[0]}?" if close else "  take it out, or correct its spelling")
     elif found := _CLASS.search(message):
         name = found[1] or found[2]
@@ -136,7 +142,7 @@ def _parameters(roots: Mapping[str, type], places: Sequence[Place]) -> list[str]
             continue
         waiting += [part for hint in hints.values() for part in _classes(hint) if part.__module__.startswith("medix.")]
     names = {name for taken in seen for name in inspect.signature(taken).parameters}
-    return sorted(names | set(roots) | {"class_path", "init_args", "seed_everything", "output", "ckpt_path"})
+    return sorted(names | set(roots) | {"class_path", "init_args", *_SINGLE})
 
 
 def _classes(hint: Any) -> Iterator[type]:

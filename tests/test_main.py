@@ -1,0 +1,46 @@
+"""The first word of the command line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from medix import __version__
+from medix.__main__ import main
+
+COMMANDS = ("fit", "validate", "test", "predict", "shards", "export", "eval")
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
+def test_help_lists_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    for command in COMMANDS:
+        assert f"\n  {command} " in printed
+    assert "never for clinical decisions" in printed
+
+
+def test_an_unknown_command_is_told_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian"]) == 2
+    error = capsys.readouterr().err
+    assert "there is no command 'trian'" in error
+    assert all(command in error for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["shards", "export", "eval"])
+def test_each_command_of_ours_has_its_own_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"python -m medix {command}" in capsys.readouterr().out
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"medix {__version__}\n"
+
+
+def test_the_exit_status_reaches_the_shell() -> None:
+    ended = subprocess.run([sys.executable, "-m", "medix", "trian"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
