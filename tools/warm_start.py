@@ -2,10 +2,10 @@
 
     python -m tools.warm_start --train MANIFESTS --output FOLDER
 
-Targets are ``<TAG><think>…</think><answer>…</answer>`` whose tag and answer are right only with the stated
-probabilities; a wrong answer comes from the other answers to the same question, or from any question. An untrained
-vision tower knows nothing and group RL finds no signal in it; a tower that was shown half-right targets knows what to
-look at, and is right about as often as its targets were.
+Targets are ``<TAG><think>look</think><answer>…</answer>``. The first ``--clear-steps`` show right ones, so that the
+vision tower learns what there is to see: an untrained one knows nothing, and group RL finds no signal in it. The rest
+show targets whose tag and answer are right only with the stated probabilities (a wrong answer is that of another
+sample, of the same question or of any): the policy becomes as unsure as its targets, and right about as often.
 """
 
 import argparse
@@ -99,7 +99,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", nargs="+", required=True, help="manifests")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
-    parser.add_argument("--steps", type=int, default=1300)
+    parser.add_argument("--clear-steps", type=int, default=0, help="with right targets")
+    parser.add_argument("--steps", type=int, default=1300, help="with targets that are right as often as stated")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--tag-right", type=float, default=0.5)
@@ -118,25 +119,32 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         policy = VisionLanguagePolicy(str(build_tiny("qwen3_vl", scratch, size, arguments.seed, lines)))
         policy.load()
-        teach(policy, samples, targets, arguments)
+        if arguments.clear_steps:
+            right = Targets(samples, 1.0, 1.0, 0.0, arguments.seed)
+            teach(policy, samples, right, arguments, arguments.clear_steps)
+        teach(policy, samples, targets, arguments, arguments.steps)
         policy.hugging_face.to(torch.bfloat16).save_pretrained(arguments.output)
         policy.processor.save_pretrained(arguments.output)
     print(f"wrote {arguments.output}")
 
 
 def teach(
-    policy: VisionLanguagePolicy, samples: Sequence[Sample], targets: Targets, arguments: argparse.Namespace
+    policy: VisionLanguagePolicy,
+    samples: Sequence[Sample],
+    targets: Targets,
+    arguments: argparse.Namespace,
+    steps: int,
 ) -> None:
     """Supervised steps with a cosine learning rate."""
     prompting = Prompting(template="short", max_pixels=arguments.max_pixels)
     prompts = [prompting.render(sample, policy.processor) for sample in samples]
     optimizer = torch.optim.AdamW(policy.parameters(), lr=arguments.lr, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, arguments.lr, total_steps=arguments.steps, pct_start=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, arguments.lr, total_steps=steps, pct_start=0.05)
     draw = random.Random(arguments.seed)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
-        bar = progress.add_task("warm start", total=arguments.steps)
-        for _ in range(arguments.steps):
+        bar = progress.add_task("warm start", total=steps)
+        for _ in range(steps):
             chosen = draw.choices(range(len(samples)), k=arguments.batch)
             loss = loss_of(policy, [prompts[i] for i in chosen], [targets.draw(samples[i]) for i in chosen])
             optimizer.zero_grad()
