@@ -16,6 +16,7 @@ from typing import Any, Literal, NoReturn
 
 import transformers
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
@@ -29,7 +30,7 @@ from medix.data.datamodule import ShardDataModule
 from medix.judge.base import Judge
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
-from medix.spec_fault import explain, read_spec
+from medix.spec_fault import explain, read_spec, shortened
 
 BASE = "base"
 """``--ckpt_path base``: the policy as its name gives it, although the run has checkpoints."""
@@ -135,6 +136,22 @@ class MedixCLI(LightningCLI):
         for key, remedy in NOT_OURS.items():
             if trainer.get(key) not in (None, -1, *((1,) if key == "accumulate_grad_batches" else ())):
                 raise ValueError(f"trainer.{key}: {trainer[key]}: {remedy}")
+
+    def instantiate_classes(self) -> None:
+        """Build everything; what a constructor says about its arguments is passed on as it is.
+
+        Raises:
+            ValueError: an argument that a constructor refuses.
+        """
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            message = shortened(str(error))  # of a part that may be left out, the parser tells all it tried
+            if message == str(error):
+                raise
+            raise ValueError(message) from error
+        except MisconfigurationException as error:
+            raise ValueError(f"trainer: {error} Correct accelerator, devices or strategy of the trainer") from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """A trainer that logs to CSV inside the run's folder unless the spec names loggers."""

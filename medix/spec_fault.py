@@ -14,7 +14,7 @@ _CLASS = re.compile(r"class_path '([^']+)'|Import path (\S+) does not correspond
 _VALUE = re.compile(r'Parser key "([^"]+)":\s+.*Got value: ([^\n]*)', re.DOTALL)
 _MISSING = re.compile(r"arguments are required: (?:(?:fit|validate|test|predict)\.)?([\w.]+)")
 _UNION = re.compile(r"Does not validate against any of the Union subtypes.*", re.DOTALL)
-_LISTED = re.compile(r"^ +- (.*?)(?=^ +- |^  Given value|\Z)", re.DOTALL | re.MULTILINE)
+_BULLET = re.compile(r"^( +)- ", re.MULTILINE)
 _OVERRIDE = re.compile(r"--([\w.]+)(?:=(.*))?", re.DOTALL)
 
 _SINGLE = ("seed_everything", "output", "ckpt_path")
@@ -44,7 +44,7 @@ def explain(message: str, words: Sequence[str], roots: Mapping[str, type]) -> st
         words: the command line.
         roots: classes by the first part of a key, whose parameters are suggested for a key that is not known.
     """
-    lines = [_shortened(message)]
+    lines = [shortened(message)]
     places = list(_places(words))
     if found := _KEY.search(message):
         key = found[1] or found[2]
@@ -69,13 +69,19 @@ def explain(message: str, words: Sequence[str], roots: Mapping[str, type]) -> st
     return "\n".join(lines)
 
 
-def _shortened(message: str) -> str:
-    """Of a list of tries to read a value, the one that failed for a reason that the user can act upon."""
+def shortened(message: str) -> str:
+    """Of a list of tries to read a value, the one that failed for a reason that the user can act upon.
+
+    Args:
+        message: what the parser says of a key that may be one of several types, None among them.
+    """
     union = _UNION.search(message)
     if union is None:
         return message
-    tries = [entry.strip() for entry in _LISTED.findall(union[0])]
-    telling = [entry for entry in tries if _KEY.search(entry) or _CLASS.search(entry)]
+    listed = union[0].partition("Given value type")[0]
+    indent = first[1] if (first := _BULLET.search(listed)) else ""
+    tries = [entry.strip() for entry in listed.split(f"\n{indent}- ")[1:]]
+    telling = [entry for entry in tries if not entry.startswith(("Expected a", "Not a valid subclass"))]
     return message.replace(union[0], telling[0] if telling else union[0])
 
 

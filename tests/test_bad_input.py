@@ -193,6 +193,31 @@ def test_trainer_keys_that_count_optimiser_calls_are_refused_with_the_key_to_set
     assert instead in err
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"model": {"prompting": {"max_prompt_tokens": 0}}}, "prompting.max_prompt_tokens: 0; give 1 or more"),
+        ({"model": {"policy": {"init_args": {"lora": {"rank": 0}}}}}, "lora.rank: 0 must be at least 1"),
+        ({"model": {"evaluation": {"top_p": 3.0}}}, "sampling.top_p: 3.0 is outside its range"),
+        ({"data": {"window": 0}}, "data.window: 0; give 1 or more"),
+    ],
+)
+def test_what_a_constructor_refuses_is_told_in_its_own_words(fail: Fail, changes: dict[str, Any], told: str) -> None:
+    assert fail(**changes).err.startswith(f"medix: error: {told}")
+
+
+def test_what_a_callback_refuses_is_told_in_its_own_words(fail: Fail) -> None:
+    callback = {"class_path": "medix.callbacks.SaveCheckpoint", "init_args": {"every_n_steps": 0}}
+    err = fail(edit=lambda spec: spec["trainer"]["callbacks"].append(callback)).err
+    assert err == "medix: error: SaveCheckpoint.every_n_steps: 0 must be at least 1\n"
+
+
+def test_a_device_that_is_not_there_is_told_with_the_keys_to_correct(fail: Fail) -> None:
+    err = fail(trainer={"accelerator": "gpu"}).err
+    assert err.startswith("medix: error: trainer: No supported gpu backend found!")
+    assert "accelerator" in err
+
+
 # Policy and judge ----------------------------------------------------------------------------------------------------
 
 
