@@ -126,13 +126,13 @@ def test_counters_buffer_position_and_random_states_are_equal(runs: tuple[Path, 
     assert straight["step"] == 8
     assert straight["updates"] == 32
     assert straight["position"] > 2 * 10, "the case must pass the end of an epoch"
-    for name in ("step", "updates", "position", "engine", "buffer", "loss", "random"):
+    for name in ("step", "updates", "position", "engine", "ranks", "loss"):
         assert same(straight[name], killed[name]), name
 
 
 def test_the_run_that_was_killed_had_surplus_groups_at_the_checkpoint_it_went_on_from(runs: tuple[Path, Path]) -> None:
     saved = torch.load(runs[1] / "checkpoints" / "step-000004.ckpt", weights_only=True)
-    assert saved["medix"]["buffer"]["groups"]
+    assert saved["medix"]["ranks"][0]["buffer"]["groups"]
 
 
 def test_a_complete_run_is_left_as_it_is(runs: tuple[Path, Path]) -> None:

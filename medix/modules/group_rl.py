@@ -318,7 +318,7 @@ class GroupRLModule(lightning.LightningModule):
         """Load the weights, and keep a share of them where the strategy has a mesh for it."""
         self.policy.load()
         if self._trainer is not None:  # exports have none
-            distribute(self.policy, self.trainer)
+            distribute(self.policy, self.trainer.strategy, str(self.trainer.precision))
 
     def configure_optimizers(self) -> Any:
         """The optimiser on trainable parameters, and the scheduler if there is one."""

@@ -1,7 +1,6 @@
 """Which strategies train a policy rightly, and what the policy must do for each."""
 
 import torch
-from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, SingleDeviceStrategy, Strategy
 
 from medix.policy.base import Policy
@@ -23,7 +22,7 @@ def check_strategy(strategy: Strategy) -> None:
     elif not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
         raise ValueError(
             f"trainer.strategy: {type(strategy).__name__} is not supported: a step makes several backward passes, "
-            "clips the gradient once and samples in between, which is tested with one device, with ddp, and with sharded "
+            "clips the gradient once and samples in between; tested are one device, ddp, and sharded "
             f"weights. Give ddp, or to shard weights {_SHARDED.replace('RANKS', str(_ranks(strategy)))}"
         )
 
@@ -44,15 +43,20 @@ def _check_sharded(strategy: ModelParallelStrategy) -> None:
         )
 
 
-def distribute(policy: Policy, trainer: Trainer) -> None:
-    """Prepare a policy, its weights loaded, for the strategy of a trainer."""
-    strategy = trainer.strategy
+def distribute(policy: Policy, strategy: Strategy, precision: str) -> None:
+    """Prepare a policy, its weights loaded.
+
+    Args:
+        policy: gets the obligation to give every parameter a gradient, and its weights sharded, where that is needed.
+        strategy: of the trainer.
+        precision: of the trainer; under ``bf16-mixed`` sharded weights stay float32 and are gathered in bfloat16.
+    """
     policy.every_parameter = policy.every_parameter or isinstance(strategy, DDPStrategy | ModelParallelStrategy)
     if isinstance(strategy, ModelParallelStrategy):
         _check_sharded(strategy)
         # Autocast would cast whole weights again and again; sharded weights are cast before they are gathered.
-        mixed = trainer.precision == "bf16-mixed"
-        policy.shard(strategy.device_mesh["data_parallel"], torch.bfloat16 if mixed else None)
+        compute_dtype = torch.bfloat16 if precision == "bf16-mixed" else None
+        policy.shard(strategy.device_mesh["data_parallel"], compute_dtype)
 
 
 def _ranks(strategy: Strategy) -> int:

@@ -1,11 +1,18 @@
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
 import torch
 
-from medix.modules.checkpoint import SpecMismatchError, check_fingerprint, random_states, restore_random_states
+from medix.modules.checkpoint import (
+    SpecMismatchError,
+    check_fingerprint,
+    own_part,
+    random_states,
+    restore_random_states,
+)
 
 
 def draw() -> tuple[float, float, float, float]:
@@ -33,3 +40,30 @@ def test_another_spec_is_refused_by_key_with_both_values_and_a_remedy() -> None:
     assert "loss: 'DAPOLoss' in step-000004.ckpt, 'GRPOLoss' in this spec" in message
     assert "same" not in message
     assert "trainer.default_root_dir" in message
+
+
+def part(indices: list[int], seed: int) -> dict[str, Any]:
+    torch.manual_seed(seed)
+    return {"buffer": {"groups": [{"index": index} for index in indices]}, "random": random_states()}
+
+
+def test_as_many_ranks_as_before_take_each_their_own() -> None:
+    parts = [part([4, 6], 1), part([5], 2)]
+    assert [own_part(parts, rank, 2) is parts[rank] for rank in (0, 1)] == [True, True]
+
+
+def test_another_number_of_ranks_deals_the_waiting_groups_in_the_order_of_the_data() -> None:
+    parts = [part([4, 6], 1), part([5], 2)]
+    dealt = [[group["index"] for group in own_part(parts, rank, 3)["buffer"]["groups"]] for rank in range(3)]
+    assert dealt == [[4], [5], [6]]
+    assert [group["index"] for group in own_part(parts, 0, 1)["buffer"]["groups"]] == [4, 5, 6]
+
+
+def test_a_further_rank_draws_what_no_other_does_and_the_same_each_time() -> None:
+    parts = [part([], 1), part([], 2)]
+    drawn = []
+    for rank in (0, 1, 2, 3, 2):
+        restore_random_states(own_part(parts, rank, 4)["random"])
+        drawn.append(draw()[:2] + draw()[3:])
+    assert drawn[2] == drawn[4]
+    assert len({row[-1] for row in drawn[:4]}) == 4

@@ -1,30 +1,46 @@
 from pathlib import Path
 
+import pytest
 import torch
 from torch import distributed, multiprocessing
 
-from medix.modules.ranks import over_ranks, world_size
+from medix.modules.ranks import OtherRankError, gather, over_ranks, rank, together, world_size
 
 
 def test_one_rank_is_its_own_sum() -> None:
     assert world_size() == 1
     assert over_ranks([1.0, 2.5], "sum") == [1.0, 2.5]
+    assert gather({"a": 1}) == [{"a": 1}]
 
 
-def _reduce(rank: int, folder: str) -> None:
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+def test_alone_an_error_is_the_error() -> None:
+    with pytest.raises(ValueError, match="broken"), together():
+        raise ValueError("broken")
+
+
+def _reduce(number: int, folder: str) -> None:
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=number, world_size=2)
     try:
-        results = [over_ranks([float(rank + 1), 2.0**53 - 1], op) for op in ("sum", "min", "max")]
-        torch.save(results, f"{folder}/{rank}")
-        assert world_size() == 2
+        results = [over_ranks([float(number + 1), 2.0**53 - 1], op) for op in ("sum", "min", "max")]
+        torch.save(results, f"{folder}/{number}")
+        assert (world_size(), rank()) == (2, number)
+        assert gather({"rank": number, "rows": ["x"] * number}) == [
+            {"rank": 0, "rows": []},
+            {"rank": 1, "rows": ["x"]},
+        ]
+        with pytest.raises(ValueError if number else OtherRankError, match="broken"), together():
+            if number:
+                raise ValueError("broken")
+        with together():  # and the ranks are in step afterwards
+            pass
     finally:
         distributed.destroy_process_group()
 
 
-def test_two_ranks_agree_on_sum_minimum_and_maximum(tmp_path: Path) -> None:
+def test_two_ranks_agree_on_sums_exchange_data_and_share_errors(tmp_path: Path) -> None:
     """Ranks hold 1 and 2: sum 3, minimum 1, maximum 2. 2^53 - 1 is beyond float32, and exact in float64."""
     multiprocessing.spawn(_reduce, args=(str(tmp_path),), nprocs=2)
-    for rank in (0, 1):
-        total, least, most = torch.load(tmp_path / str(rank))
+    for number in (0, 1):
+        total, least, most = torch.load(tmp_path / str(number))
         assert (total[0], least[0], most[0]) == (3.0, 1.0, 2.0)
         assert least[1] == 2.0**53 - 1

@@ -5,6 +5,7 @@ Starting a process takes longer than a small run, so one pair serves all of them
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def run_on_ranks(folder: Path, commands: Sequence[Sequence[str]], ranks: int = 2
 def wait_for(process: "subprocess.Popen[str]") -> Said:
     """The end of ``run_on_ranks``; the status is that of rank 0."""
     output, _ = process.communicate(timeout=TIMEOUT)
-    status = [int(line.split()[1]) for line in output.splitlines() if line.startswith("STATUS ")]
+    status = [int(number) for number in re.findall(r"STATUS (\d+);", output)]
     return Said(status, output)
 
 
@@ -79,7 +80,8 @@ def _serve(path: str) -> None:
             traceback.print_exc()
             status = 70
         if os.environ["RANK"] == "0":
-            print(f"STATUS {status}", flush=True)
+            sys.stdout.write(f"STATUS {status};\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

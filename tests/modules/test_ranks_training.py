@@ -1,0 +1,177 @@
+"""Two ranks learn what one learns, go on where they stopped, and stop together.
+
+Weights are compared to 1e-6 and not bit for bit: two ranks add the gradients of the same groups in another order.
+Plain SGD keeps that difference small; Adam divides by the gradient's size and would blow up the rounding of weights
+whose gradient is almost zero. Against itself a resumed run is compared bit for bit.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from medix.data.manifest import DataStatement
+from medix.data.shards import write_shards
+from medix.policy.tiny import build_tiny
+from medix.types import Sample
+from tests.support.ranks import Said, run_on_ranks, wait_for
+from tests.support.runs import MANIFESTS, small_spec, write_spec
+
+REWARDS = '''\
+"""Totals without ties, so that every group has signal on every rank; and two that fail on rank 1."""
+
+import hashlib
+import os
+
+import torch
+
+from medix.rewards import ComponentScores, RewardComponent
+from medix.types import Status
+
+
+class Spread(RewardComponent):
+    def score(self, batch):
+        digests = [hashlib.sha256(text.encode()).hexdigest() for text in batch.completions]
+        return ComponentScores.of([int(digest[:6], 16) / 2**24 for digest in digests])
+
+
+class UnscoredOnRank1(RewardComponent):
+    def score(self, batch):
+        rows = len(batch.completions)
+        if os.environ["RANK"] == "0":
+            return ComponentScores.of([0.5] * rows)
+        unscored = torch.full((rows,), float("nan"), dtype=torch.float64)
+        return ComponentScores(unscored, (Status.UNSCORED,) * rows, ("nobody judged it",) * rows)
+
+
+class BrokenOnRank1(RewardComponent):
+    def score(self, batch):
+        if os.environ["RANK"] == "1":
+            raise ValueError("this reward is broken")
+        return ComponentScores.of([0.5] * len(batch.completions))
+'''
+
+DDP = ("--trainer.strategy", "ddp", "--trainer.devices", "2")
+_STRATEGY = "--trainer.strategy"
+SHARDED = (
+    *(_STRATEGY, "lightning.pytorch.strategies.ModelParallelStrategy", "--trainer.devices", "2"),
+    *(f"{_STRATEGY}.data_parallel_size", "2", f"{_STRATEGY}.tensor_parallel_size", "1"),
+    *(f"{_STRATEGY}.save_distributed_checkpoint", "false"),
+)
+
+
+def spec(folder: Path, name: str, steps: int, reward: str = "Spread", optimizer: str = "SGD", **policy: Any) -> str:
+    """Surplus groups (6 read, 4 trained a step), unequal micro-batches, and prompts without an image among them."""
+    made = small_spec(
+        folder,
+        folder / "policy",
+        model={
+            "policy": {"init_args": policy},
+            "update": {"prompts_per_update": 2, "tokens_per_microbatch": 120},
+            "prompts_per_rollout": 6,
+            "max_steps": steps,
+            "optimizer": {
+                "class_path": f"torch.optim.{optimizer}",
+                "init_args": {"lr": 0.05 if optimizer == "SGD" else 0.001},
+            },
+        },
+    )
+    (folder / "my_rewards.py").write_text(REWARDS)
+    made["model"]["rewards"]["components"]["half"]["reward"]["class_path"] = f"my_rewards.{reward}"
+    made["data"]["train"] = [str(MANIFESTS / "tiny_train-ct_scan.yaml"), str(folder / "texts")]
+    return str(write_spec(folder, made, f"{name}.yaml"))
+
+
+def fit(file: str, run: str, *words: str) -> list[str]:
+    return ["fit", "--config", file, "--trainer.default_root_dir", run, *words]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
+    """All runs of this file, in two ranks started once and then in one."""
+    folder = tmp_path_factory.mktemp("ranks")
+    build_tiny("qwen3_vl", folder / "policy")
+    texts = [Sample(f"t{i}", f"What is {i} and {i * i}, said at some length?", str(i), None) for i in range(8)]
+    write_shards(texts, folder / "texts", DataStatement("texts", "CC0-1.0", "no persons"))
+    full = spec(folder, "full", 2, gradient_checkpointing=True)
+    lora = spec(folder, "lora", 3, optimizer="AdamW", lora={"rank": 2, "dropout": 0.2})
+    unscored, broken = spec(folder, "unscored", 2, "UnscoredOnRank1"), spec(folder, "broken", 2, "BrokenOnRank1")
+    early = ("--model.max_steps", "2")
+    two = [
+        fit(full, "ddp", *DDP),
+        fit(full, "sharded", *SHARDED),
+        *(fit(lora, "ddp-straight", *DDP), fit(lora, "ddp-resumed", *DDP, *early), fit(lora, "ddp-resumed", *DDP)),
+        *(fit(lora, "straight", *SHARDED), fit(lora, "resumed", *SHARDED, *early), fit(lora, "resumed", *SHARDED)),
+        fit(unscored, "unscored", *DDP),
+        fit(broken, "broken", *SHARDED),
+    ]
+    on_two = wait_for(run_on_ranks(folder, two, 2))
+    shutil.copytree(folder / "ddp-straight", folder / "fewer")
+    checkpoint = str(folder / "sharded" / "checkpoints" / "step-000002.ckpt")
+    one = [
+        fit(full, "one"),
+        fit(lora, "fewer", "--model.max_steps", "4"),
+        ["validate", "--config", full, "--trainer.default_root_dir", "alone", "--ckpt_path", checkpoint],
+    ]
+    return folder, on_two, wait_for(run_on_ranks(folder, one, 1))
+
+
+def saved(runs: tuple[Path, Said, Said], run: str, step: int) -> dict[str, Any]:
+    path = runs[0] / run / "checkpoints" / f"step-{step:06d}.ckpt"
+    assert path.exists(), runs[1].output[-6000:] + runs[2].output[-3000:]
+    found: dict[str, Any] = torch.load(path, weights_only=True)
+    return found
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "sharded"])
+def test_two_ranks_learn_what_one_learns(runs: tuple[Path, Said, Said], strategy: str) -> None:
+    one, two = (saved(runs, run, 2)["state_dict"] for run in ("one", strategy))
+    assert one.keys() == two.keys()
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, rtol=0, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "sharded"])
+def test_two_ranks_share_the_surplus_groups_of_one(runs: tuple[Path, Said, Said], strategy: str) -> None:
+    """Two steps read 12 prompts and train 8: 8 to 11 wait, on rank 0 the even ones."""
+    waiting = [
+        [[group["index"] for group in part["buffer"]["groups"]] for part in saved(runs, run, 2)["medix"]["ranks"]]
+        for run in ("one", strategy)
+    ]
+    assert waiting == [[[8, 9, 10, 11]], [[8, 10], [9, 11]]]
+
+
+@pytest.mark.parametrize("run", ["ddp-", ""])
+def test_a_resumed_run_is_the_straight_one_bit_for_bit(runs: tuple[Path, Said, Said], run: str) -> None:
+    straight, resumed = (saved(runs, run + name, 3) for name in ("straight", "resumed"))
+    early = saved(runs, f"{run}resumed", 2)
+    name = next(iter(straight["state_dict"]))
+    assert not torch.equal(early["state_dict"][name], straight["state_dict"][name])
+    for key, weight in straight["state_dict"].items():
+        assert torch.equal(weight, resumed["state_dict"][key]), key
+    first, second = (one["medix"]["ranks"] for one in (straight, resumed))
+    assert len(first) == len(second) == 2
+    for one, other in zip(first, second, strict=True):
+        assert torch.equal(one["random"]["torch"], other["random"]["torch"])
+        assert one["buffer"] == other["buffer"]
+
+
+def test_one_rank_goes_on_from_two(runs: tuple[Path, Said, Said]) -> None:
+    assert saved(runs, "fewer", 4)["medix"]["step"] == 4
+
+
+def test_one_process_validates_what_a_sharded_run_wrote(runs: tuple[Path, Said, Said]) -> None:
+    assert runs[2].status == [0, 0, 0], runs[2].output[-3000:]
+
+
+def test_both_ranks_stop_when_completions_of_one_are_unscored(runs: tuple[Path, Said, Said]) -> None:
+    """Rank 1 cannot score any of its 9 completions; rank 0 scores its 9: 9 of 18, and 20 % are allowed."""
+    assert runs[1].status[-2] == 1
+    assert runs[1].output.count("9 of 18 completions of this step are unscored (50%)") == 2
+
+
+def test_rank_0_stops_with_the_error_of_rank_1(runs: tuple[Path, Said, Said]) -> None:
+    assert runs[1].status[-1] == 1
+    assert "rank 1 stopped, and all others with it: ValueError: this reward is broken" in runs[1].output
