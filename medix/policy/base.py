@@ -27,7 +27,7 @@ class Policy(nn.Module, ABC):
     def load(self) -> None:
         """Read the weights; a second call does nothing."""
 
-    def shard(self, mesh: DeviceMesh, compute_dtype: torch.dtype | None = None) -> None:
+    def shard(self, mesh: DeviceMesh, compute_dtype: torch.dtype | None = None) -> None:  # noqa: ARG002  # see subclasses
         """Keep a share of the weights, once they are loaded.
 
         Args:

@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any, Literal
@@ -213,19 +213,16 @@ class VisionLanguagePolicy(Policy):
         # The last token of a row predicts nothing that is asked for.
         input_ids = torch.cat([prompt.expand(rows, -1), tokens[:, :-1]], dim=1)
         images = self._image_inputs(group.prompt)
-        # Before the language model, as with an image: ranks that gather shares must do so in the same order.
-        touched = self._touch_vision() if self._touches_vision and not images else None
         positions, following = self._prompt_positions(prompt[None], images, None)
         steps = following[:, None] + torch.arange(width - 1, device=device)
         # Padding stands behind every real token of its row, so that causal attention needs no mask.
-        hidden = self._hidden(
-            input_ids,
-            positions=torch.cat([positions, steps.expand(*positions.shape[:-1], -1)], dim=-1),
-            images=repeat_images(images, rows),
-        )
+        with self._touching_vision() if self._touches_vision and not images else nullcontext():
+            hidden = self._hidden(
+                input_ids,
+                positions=torch.cat([positions, steps.expand(*positions.shape[:-1], -1)], dim=-1),
+                images=repeat_images(images, rows),
+            )
         chosen = self._chosen_logprobs(hidden[:, len(prompt) - 1 :][written], tokens[written], temperature)
-        if touched is not None:
-            chosen = chosen + touched
         return chosen.new_zeros(rows, width).masked_scatter(written, chosen)
 
     def _hidden(self, input_ids: Int[Tensor, "row time"], positions: Tensor, images: Mapping[str, Tensor]) -> Tensor:
@@ -263,12 +260,25 @@ class VisionLanguagePolicy(Policy):
         trained = any(parameter.requires_grad for parameter in _vision_parameters(self.hugging_face))
         return is_sharded(self) or (self.every_parameter and trained)
 
-    def _touch_vision(self) -> Float[Tensor, ""]:
-        """Zero, with a zero gradient for every parameter of the vision tower."""
+    @contextmanager
+    def _touching_vision(self) -> Iterator[None]:
+        """Add zero to the embeddings of text, with a zero gradient for every parameter of the vision tower.
+
+        It goes where vectors of an image would, before and into the language model: ranks with and without images then
+        gather shares and reduce gradients in the same order, without which they would wait for each other for ever.
+        """
         inner = self.hugging_face.base_model
         outputs = inner.get_image_features(**self._empty_image, return_dict=True)
-        total = sum((tensor.float().sum() for tensor in _tensors(outputs)), start=torch.zeros((), device=self._device))
-        return 0.0 * total
+        zero = 0.0 * sum((one.float().sum() for one in _tensors(outputs)), start=torch.zeros((), device=self._device))
+
+        def add(module: nn.Module, given: object, embedded: Tensor) -> Tensor:  # noqa: ARG001  # torch calls it so
+            return embedded + zero.to(embedded.dtype)
+
+        hook = inner.get_input_embeddings().register_forward_hook(add)
+        try:
+            yield
+        finally:
+            hook.remove()
 
     @property
     def _empty_image(self) -> dict[str, Any]:
