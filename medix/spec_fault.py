@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 import yaml
 
 _KEY = re.compile(r"[Oo]ption '([^']+)'|unrecognized arguments: --([\w.]+)")
-_CLASS = re.compile(r"class_path '([^']+)'|Import path (\S+) does not correspond")
+_CLASS = re.compile(r"class_path '([^']+)'|Import path (\S+) does not")
 _VALUE = re.compile(r'Parser key "([^"]+)":\s+.*Got value: ([^\n]*)', re.DOTALL)
 _MISSING = re.compile(r"arguments are required: (?:(?:fit|validate|test|predict)\.)?([\w.]+)")
 _UNION = re.compile(r"Does not validate against any of the Union subtypes.*", re.DOTALL)
