@@ -35,6 +35,9 @@ from medix.spec_fault import explain, read_spec, shortened
 BASE = "base"
 """``--ckpt_path base``: the policy as its name gives it, although the run has checkpoints."""
 
+OF_A_COMMAND = ("ckpt_path", "weights_only", "output")
+"""Keys of one command that are no part of what a run is."""
+
 NOT_OURS = {
     "max_steps": "it counts optimiser calls, of which a step may make several; leave it out and set model.max_steps",
     "max_epochs": "model.max_steps ends a run; leave it out and set model.max_steps",
@@ -80,7 +83,10 @@ class SaveSpec(SaveConfigCallback):
         """Write the spec; say which keys a resumed run changes."""
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        text = self.parser.dump(self.config, skip_none=False)
+        spec = self.config.clone()
+        for key in OF_A_COMMAND:
+            spec.pop(key, None)
+        text = self.parser.dump(spec, skip_none=False)
         first = folder / "spec.yaml"
         found = latest(folder / "checkpoints")
         if found is None or not first.exists():  # an earlier attempt that made no checkpoint is no run to go on from
@@ -218,11 +224,27 @@ class MedixCLI(LightningCLI):
             run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, **quiet)
 
 
+class ModuleCLI(MedixCLI):
+    """Builds the module of a spec and no trainer: the devices of the spec need not be here."""
+
+    def __init__(self, spec: Path) -> None:
+        SpecParser.words = ("--config", str(spec))
+        super().__init__(args=list(SpecParser.words), run=False)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """A printed spec has the keys of its command too."""
+        super().add_arguments_to_parser(parser)
+        parser.add_argument("--ckpt_path", type=str | None, default=None)
+        parser.add_argument("--weights_only", type=bool | None, default=None)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Any:  # noqa: ARG002
+        """None is needed."""
+        return None
+
+
 def build_module(spec: Path) -> GroupRLModule:
     """The module of a spec, resolved or not; nothing runs and no weight is read."""
-    SpecParser.words = ["--config", str(spec)]
-    cli = MedixCLI(args=list(SpecParser.words), run=False)
-    module: GroupRLModule = cli.model
+    module: GroupRLModule = ModuleCLI(spec).model
     return module
 
 

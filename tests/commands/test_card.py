@@ -1,0 +1,55 @@
+"""The card's table of numbers; see test_export.py for whole cards."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medix.cli import build_module
+from medix.commands.card import model_card
+from medix.modules.group_rl import GroupRLModule
+from tests.support.inside import working_in
+from tests.support.runs import small_spec, write_spec
+
+NUMBERS: dict[str, Any] = {
+    "before": {"step": 0, "reward": 0.25, "accuracy": 0.5, "modality_accuracy": None, "unscored": 0.0},
+    "validations": [
+        {"step": 0, "reward": 0.25, "accuracy": 0.5, "unscored": 0.0},
+        {"step": 5, "reward": 0.75, "accuracy": 0.625, "modality_accuracy": None, "unscored": 0.125},
+        {"step": 9, "reward": 0.99, "accuracy": 0.99, "modality_accuracy": None, "unscored": 0.0},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory: pytest.TempPathFactory) -> GroupRLModule:
+    folder = tmp_path_factory.mktemp("card")
+    with working_in(folder):
+        return build_module(write_spec(folder, small_spec(folder, Path("some/policy"))))
+
+
+def test_a_card_needs_no_weights_and_states_use_base_and_tags(module: GroupRLModule) -> None:
+    card = model_card(module, {}, step=5, numbers={})
+    assert module.policy.model is None
+    assert "**Research use, not for clinical decisions.**" in card
+    assert "base_model: some/policy" in card
+    assert "CT_SCAN" in card
+    assert "- train data: not stated" in card
+
+
+def test_numbers_are_those_of_the_step(module: GroupRLModule) -> None:
+    card = model_card(module, {}, step=5, numbers=NUMBERS)
+    assert "| reward | 0.250 | 0.750 |" in card
+    assert "| accuracy | 0.500 | 0.625 |" in card
+    assert "| unscored | 0.000 | 0.125 |" in card
+    assert "0.990" not in card
+
+
+def test_what_was_not_measured_is_said_so(module: GroupRLModule) -> None:
+    card = model_card(module, {}, step=5, numbers=NUMBERS)
+    assert "| modality accuracy | not measured | not measured |" in card
+
+
+def test_a_step_without_validation_gets_no_numbers(module: GroupRLModule) -> None:
+    assert "(steps with one: 0, 5, 9)" in model_card(module, {}, step=7, numbers=NUMBERS)
+    assert "(steps with one: none)" in model_card(module, {}, step=7, numbers={})
