@@ -572,14 +572,14 @@ def report_of_rank(rank: int, folder: Path) -> None:
 
 def test_two_processes_report_the_same_means_also_when_one_has_no_data(tmp_path: Path) -> None:
     """Rank 0: totals 1, unscored, 0; rank 1: nothing. Then each adds a 0: mean 1/4 over four scored rows."""
-    # forked: importing torch twice more would take longer than all other tests of this file
+    # Not forked: torch's threads, which other tests have started, do not survive that, and the child would hang.
     runs = [
-        multiprocessing.get_context("fork").Process(target=report_of_rank, args=(rank, tmp_path)) for rank in (0, 1)
+        multiprocessing.get_context("spawn").Process(target=report_of_rank, args=(rank, tmp_path)) for rank in (0, 1)
     ]
     for run in runs:
         run.start()
     for run in runs:
-        run.join(60)
+        run.join(240)
     results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
     (first, second, own, third), (first_1, second_1, own_1, third_1) = results
     assert json.dumps([first, second, third]) == json.dumps([first_1, second_1, third_1])
