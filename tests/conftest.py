@@ -24,11 +24,11 @@ GOLDEN = Path(__file__).parent / "golden"
 def seeded() -> None:
     import random
 
-    import numpy
+    import numpy as np
     import torch
 
     random.seed(0)
-    numpy.random.seed(0)
+    np.random.seed(0)
     torch.manual_seed(0)
 
 

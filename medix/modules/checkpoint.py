@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-import numpy
+import numpy as np
 import torch
 
 from medix import __version__
@@ -16,12 +16,12 @@ KEY = "medix"
 
 def random_states() -> dict[str, Any]:
     """States of the generators that dropout, libraries and users draw from; plain data and tensors."""
-    kind, keys, position, has_gauss, gauss = numpy.random.get_state(legacy=True)
+    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     version, internal, gauss_next = random.getstate()
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [kind, torch.from_numpy(numpy.array(keys, dtype=numpy.int64)), position, has_gauss, gauss],
+        "numpy": [kind, torch.from_numpy(np.array(keys, dtype=np.int64)), position, has_gauss, gauss],
         "python": [version, list(internal), gauss_next],
     }
 
@@ -30,14 +30,14 @@ def restore_random_states(states: dict[str, Any]) -> None:
     """The inverse of ``random_states``; GPU states are restored where there are as many GPUs."""
     if "seed" in states:
         torch.manual_seed(states["seed"])  # GPUs too
-        numpy.random.seed(states["seed"] % 2**32)
+        np.random.seed(states["seed"] % 2**32)
         random.seed(states["seed"])
         return
     torch.set_rng_state(states["torch"].cpu())
     if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
     kind, keys, position, has_gauss, gauss = states["numpy"]
-    numpy.random.set_state((kind, keys.numpy().astype(numpy.uint32), position, has_gauss, gauss))
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
     version, internal, gauss_next = states["python"]
     random.setstate((version, tuple(internal), gauss_next))
 

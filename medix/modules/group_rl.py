@@ -123,7 +123,7 @@ class GroupRLModule(lightning.LightningModule):
 
     # The algorithm ---------------------------------------------------------------------------------------------------
 
-    def training_step(self, prompts: PromptBatch, index: int) -> None:
+    def training_step(self, prompts: PromptBatch, index: int) -> None:  # noqa: ARG002  # Lightning's signature
         """One loader batch: rollout, reward, and, once enough groups have signal, the updates of one step."""
         self.begin(prompts)
         scoring = self.rewards.open()  # judges start while other completions are still being sampled
@@ -155,9 +155,9 @@ class GroupRLModule(lightning.LightningModule):
         if fewest < needed and self._record.rollouts >= self.max_rollouts_per_step:
             flat = sum(1 for group in self._record.scored if not self.filter.keep([group]))
             raise NoSignalError(
-                f"step {self.step + 1}: {self._record.rollouts} rollouts (model.max_rollouts_per_step) gave {int(fewest)} "
-                f"of {needed} groups with signal; {flat} of {len(self._record.scored)} groups had totals without spread. "
-                "The policy is right or wrong on whole groups: look at the recorded completions, raise the temperature "
+                f"step {self.step + 1}: {self._record.rollouts} rollouts (model.max_rollouts_per_step) gave "
+                f"{int(fewest)} of {needed} groups with signal; {flat} of {len(self._record.scored)} groups had totals "
+                "without spread. The policy is right or wrong on whole groups: look at the recorded completions, raise the temperature "
                 "or completions_per_prompt, use harder or easier data, or lower model.prompts_per_step"
             )
         return fewest >= needed
@@ -270,7 +270,7 @@ class GroupRLModule(lightning.LightningModule):
 
     # Validation and prediction ---------------------------------------------------------------------------------------
 
-    def validation_step(self, prompts: PromptBatch, index: int) -> dict[str, Any]:
+    def validation_step(self, prompts: PromptBatch, index: int) -> dict[str, Any]:  # noqa: ARG002
         """Sample with the evaluation settings; ``JudgeValidation`` judges and logs."""
         return {"groups": self.engine.rollout(list(prompts), sampling=self.evaluation)}
 
@@ -278,7 +278,7 @@ class GroupRLModule(lightning.LightningModule):
         """As validation, on the test split."""
         return self.validation_step(prompts, index)
 
-    def predict_step(self, prompts: PromptBatch, index: int) -> list[RolloutGroup]:
+    def predict_step(self, prompts: PromptBatch, index: int) -> list[RolloutGroup]:  # noqa: ARG002
         """Completions with the evaluation settings."""
         return self.engine.rollout(list(prompts), sampling=self.evaluation)
 
@@ -375,8 +375,8 @@ class GroupRLModule(lightning.LightningModule):
         missing = {n for n, p in self.named_parameters() if p.requires_grad} - set(checkpoint.get("state_dict", {}))
         if "state_dict" in checkpoint and missing:
             raise state.SpecMismatchError(
-                f"the checkpoint lacks {len(missing)} trained weights of this policy, among them {sorted(missing)[:3]}; "
-                "give the policy it was trained with"
+                f"the checkpoint lacks {len(missing)} trained weights of this policy, among them "
+                f"{sorted(missing)[:3]}; give the policy it was trained with"
             )
         self.step, self.updates, self.position = saved["step"], saved["updates"], saved["position"]
         self._record = StepRecord(step=self.step + 1)

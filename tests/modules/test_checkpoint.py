@@ -2,7 +2,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-import numpy
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +16,7 @@ from medix.modules.checkpoint import (
 
 
 def draw() -> tuple[float, float, float, float]:
-    return random.random(), float(numpy.random.rand()), float(numpy.random.randn()), float(torch.rand(()))
+    return random.random(), float(np.random.rand()), float(np.random.randn()), float(torch.rand(()))
 
 
 def test_random_states_give_the_same_draws_again_also_through_a_file(tmp_path: Path) -> None:

@@ -18,6 +18,12 @@ def test_alone_an_error_is_the_error() -> None:
         raise ValueError("broken")
 
 
+def _fail_on_rank_one(number: int) -> None:
+    with together():
+        if number:
+            raise ValueError("broken")
+
+
 def _reduce(number: int, folder: str) -> None:
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=number, world_size=2)
     try:
@@ -28,9 +34,8 @@ def _reduce(number: int, folder: str) -> None:
             {"rank": 0, "rows": []},
             {"rank": 1, "rows": ["x"]},
         ]
-        with pytest.raises(ValueError if number else OtherRankError, match="broken"), together():
-            if number:
-                raise ValueError("broken")
+        with pytest.raises(ValueError if number else OtherRankError, match="broken"):
+            _fail_on_rank_one(number)
         with together():  # and the ranks are in step afterwards
             pass
     finally:
