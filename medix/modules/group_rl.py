@@ -157,8 +157,8 @@ class GroupRLModule(lightning.LightningModule):
             raise NoSignalError(
                 f"step {self.step + 1}: {self._record.rollouts} rollouts (model.max_rollouts_per_step) gave "
                 f"{int(fewest)} of {needed} groups with signal; {flat} of {len(self._record.scored)} groups had totals "
-                "without spread. The policy is right or wrong on whole groups: look at the recorded completions, raise the temperature "
-                "or completions_per_prompt, use harder or easier data, or lower model.prompts_per_step"
+                "without spread. The policy is right or wrong on whole groups: look at the recorded completions, raise "
+                "the temperature or completions_per_prompt, use harder or easier data, or lower model.prompts_per_step"
             )
         return fewest >= needed
 
