@@ -351,7 +351,7 @@ def _print_plan(trainer: Trainer, model: GroupRLModule) -> None:
     table = Table(title="medix: what will run (research use, not for clinical decisions)", title_justify="left")
     table.add_column("what")
     table.add_column("value")
-    table.add_row("policy", f"{model.policy.fingerprint()}")
+    table.add_row("policy", ", ".join(f"{key} {value}" for key, value in model.policy.fingerprint().items() if value))
     table.add_row("algorithm", f"{type(model.loss).__name__} on {type(model.advantage).__name__}")
     table.add_row("rewards", ", ".join(f"{name} {weight:g}" for name, weight in model.rewards.weights.items()))
     table.add_row("judge", model.judge.identity if model.judge else "none")
