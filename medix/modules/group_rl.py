@@ -27,7 +27,7 @@ from medix.modules.update import TrainingGroup, Update, pad
 from medix.policy.base import Policy
 from medix.rewards.suite import RewardSuite
 from medix.rollout.buffer import GroupBuffer
-from medix.rollout.engine import RolloutEngine, Sampling
+from medix.rollout.engine import EvaluationSampling, RolloutEngine
 from medix.rollout.signal import GroupFilter, SpreadFilter
 from medix.types import PromptBatch, RolloutGroup, ScoredGroup
 
@@ -80,7 +80,7 @@ class GroupRLModule(lightning.LightningModule):
         prompting: Prompting | None = None,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
-        evaluation: Sampling | None = None,
+        evaluation: EvaluationSampling | None = None,
         judge: Judge | None = None,
         reward_kl: RewardKL | None = None,
         modalities: ModalitySet | None = None,
@@ -106,7 +106,7 @@ class GroupRLModule(lightning.LightningModule):
         self.reward_kl = reward_kl
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
-        self.evaluation = evaluation or Sampling(completions_per_prompt=1, temperature=0.6, top_p=0.95)
+        self.evaluation = evaluation or EvaluationSampling()
         self.prompts_per_step = prompts_per_step
         self.prompts_per_rollout = prompts_per_rollout or prompts_per_step
         self.max_steps = max_steps

@@ -48,6 +48,24 @@ class Sampling:
                 )
 
 
+@dataclass(frozen=True)
+class EvaluationSampling(Sampling):
+    """How validation, test and prediction draw completions, unless a spec says otherwise: as the public scripts do.
+
+    Args:
+        completions_per_prompt: completions of each held-out prompt.
+        max_completion_tokens: T at most; longer completions are cut and marked.
+        temperature: 0 takes the most likely token.
+        top_p: nucleus; 1 keeps every token.
+        top_k: tokens considered; 0 keeps every token.
+        seed: with the prompt's index, decides every draw.
+    """
+
+    completions_per_prompt: int = 1
+    temperature: float = 0.6
+    top_p: float = 0.95
+
+
 class RolloutEngine(ABC):
     """Samples completions from the policy.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from medix.policy.base import Policy
-from medix.rollout.engine import OnCompletion, RolloutEngine, Sampling
+from medix.rollout.engine import EvaluationSampling, OnCompletion, RolloutEngine, Sampling
 from medix.types import Prompt, RolloutGroup
 from tests.support.policies import BigramPolicy
 
@@ -38,3 +38,9 @@ def test_the_number_of_publishes_is_in_the_state() -> None:
         engine.publish(BigramPolicy())
     resumed.load_state_dict(engine.state_dict())
     assert resumed.policy_version == 3
+
+
+def test_evaluation_keeps_its_own_defaults_where_a_spec_gives_only_some_keys() -> None:
+    made = EvaluationSampling(max_completion_tokens=64)
+    assert (made.completions_per_prompt, made.temperature, made.top_p) == (1, 0.6, 0.95)
+    assert (Sampling().completions_per_prompt, Sampling().temperature, Sampling().top_p) == (8, 1.0, 1.0)

@@ -20,7 +20,7 @@ from medix.losses.gspo import GSPOTokenLoss
 from medix.policy.tiny import build_tiny
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rewards.suite import RewardSuite
-from medix.rollout.engine import Sampling
+from medix.rollout.engine import EvaluationSampling, Sampling
 from medix.rollout.signal import KeepScored, SpreadFilter
 from tests.support.inside import working_in
 from tests.support.runs import MANIFESTS, REWARD, merged
@@ -126,7 +126,7 @@ def test_sizes_sampling_and_optimiser_are_those_common_to_the_public_scripts(
     assert model.max_steps == 2 * (51_335 // 512) == 200
     assert model.max_rollouts_per_step == 20
     assert model.engine.sampling == Sampling(5, 4096, temperature=1.0, top_p=1.0, top_k=0)
-    assert model.evaluation == Sampling(1, 4096, temperature=0.6, top_p=0.95, top_k=0)
+    assert model.evaluation == EvaluationSampling(1, 4096, temperature=0.6, top_p=0.95, top_k=0)
     assert model.prompting.max_prompt_tokens == 4352
     assert (model.prompting.pictures.min_pixels, model.prompting.pictures.max_pixels) == (262_144, 4_194_304)
     assert model.update.max_grad_norm == 1.0
