@@ -25,6 +25,7 @@ from medix.modules.record import StepRecord
 from medix.modules.strategy import check_strategy, distribute
 from medix.modules.update import TrainingGroup, Update, pad
 from medix.policy.base import Policy
+from medix.policy.reference import in_evaluation
 from medix.rewards.suite import RewardSuite
 from medix.rollout.buffer import GroupBuffer
 from medix.rollout.engine import EvaluationSampling, RolloutEngine
@@ -191,16 +192,12 @@ class GroupRLModule(lightning.LightningModule):
 
     def _without_gradient(self, logprobs: Any, group: RolloutGroup) -> tuple[Tensor, ...]:
         rows = []
-        training = self.policy.training
-        self.policy.eval()  # dropout would make old and reference policy another one
-        try:
-            with torch.no_grad():
-                for part in self.update.microbatches([_whole(group)]):
-                    rollout = part[0].rollout
-                    table = logprobs([rollout], self.engine.sampling.temperature).cpu()
-                    rows += [row[: len(c.token_ids)] for row, c in zip(table, rollout.completions, strict=True)]
-        finally:
-            self.policy.train(training)
+        # without dropout, which would make another policy of the old and of the reference one
+        with torch.no_grad(), in_evaluation(self.policy):
+            for part in self.update.microbatches([_whole(group)]):
+                rollout = part[0].rollout
+                table = logprobs([rollout], self.engine.sampling.temperature).cpu()
+                rows += [row[: len(c.token_ids)] for row, c in zip(table, rollout.completions, strict=True)]
         return tuple(rows)
 
     def _penalties(self, old: Sequence[tuple[Tensor, ...]], reference: Sequence[tuple[Tensor, ...] | None]) -> Tensor:
