@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 from jaxtyping import Float
@@ -53,8 +53,7 @@ class Denominators:
     longest: float
 
 
-@runtime_checkable  # beartype checks it in tests
-class Trained(Protocol):
+class _Trained(Protocol):
     """What an update needs of the module it updates."""
 
     policy: Policy
@@ -72,6 +71,13 @@ class Trained(Protocol):
     def manual_backward(self, loss: Tensor) -> None: ...
 
     def gradients_stay_local(self, stay: bool) -> AbstractContextManager[Any]: ...
+
+
+if TYPE_CHECKING:
+    Trained = _Trained
+else:
+    # From Python 3.12 on a check against a protocol looks past __getattr__, where torch keeps the policy.
+    Trained = Any
 
 
 class Update:

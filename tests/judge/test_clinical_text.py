@@ -161,9 +161,12 @@ def test_time_grows_with_the_length_and_not_with_its_square(part: str) -> None:
     def seconds(length: int) -> float:
         repeats = length // len(part)
         text = "".join(part % number for number in range(repeats)) if "%d" in part else part * repeats
-        start = time.perf_counter()
-        differs(text, "no 5 mm left word")
-        return time.perf_counter() - start
+        spent = []
+        for _ in range(3):  # processor time, and the best of three: other work on the machine must not count
+            start = time.process_time()
+            differs(text, "no 5 mm left word")
+            spent.append(time.process_time() - start)
+        return min(spent)
 
     short = seconds(3_000)
     assert seconds(12_000) < 10 * short + 0.2
