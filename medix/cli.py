@@ -86,7 +86,7 @@ class SaveSpec(SaveConfigCallback):
         spec = self.config.clone()
         for key in OF_A_COMMAND:
             spec.pop(key, None)
-        text = self.parser.dump(spec, skip_none=False)
+        text = self.parser.dump(spec, skip_unset=False)
         first = folder / "spec.yaml"
         found = latest(folder / "checkpoints")
         if found is None or not first.exists():  # an earlier attempt that made no checkpoint is no run to go on from

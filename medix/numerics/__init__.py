@@ -1,1 +1,1 @@
-""""""
+"""Pure tensor functions: masks, log-probabilities, divergences."""
