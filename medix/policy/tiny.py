@@ -1,5 +1,6 @@
 """Tiny policies, made in memory without a network: for tests, for the demo, and to try a spec before the real model."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,7 @@ def _train_tokenizer(
     return wrapped
 
 
-class _Builder:
+class _Builder(ABC):
     """What differs between the families."""
 
     eos: str
@@ -149,13 +150,13 @@ class _Builder:
     named: Mapping[str, str] = MappingProxyType({})
     template: str
 
+    @abstractmethod
     def processor(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         """The processor around a trained tokenizer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def model(self, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
         """The model with fresh weights."""
-        raise NotImplementedError
 
 
 class _Qwen3VL(_Builder):
