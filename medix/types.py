@@ -169,12 +169,15 @@ class Verdict:
     """One graded answer.
 
     Attributes:
-        credit: 1.0 for YES, 0.0 for NO; None is unscored.
+        credit: from 0.0 (NO, or the worst grade) to 1.0 (YES, or the best); None is unscored.
         reason: why it is unscored; empty for a scored verdict.
         reply: what the judge wrote, whole; None if nothing came.
         explanation: the judge's reasoning, if it gave one.
         latency: seconds from asking to the verdict, retries included.
         judge: identity of the judge: kind, model, prompt version.
+        confidence: probability of this verdict among those the judge could have given; None if it did not say.
+        votes: the verdicts of a panel's members, in their order.
+        is_cached: whether it was given before, to the same question, and looked up.
     """
 
     credit: float | None
@@ -183,11 +186,19 @@ class Verdict:
     reply: str | None = None
     explanation: str = ""
     latency: float = 0.0
+    confidence: float | None = None
+    votes: tuple["Verdict", ...] = ()
+    is_cached: bool = False
 
     @property
     def is_scored(self) -> bool:
         """Whether the judge came to a verdict."""
         return self.credit is not None
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Verdict":
+        """The inverse of ``dataclasses.asdict``, also after a way through JSON and from files without later fields."""
+        return cls(**{**state, "votes": tuple(cls.from_state(vote) for vote in state.get("votes", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,26 +222,40 @@ class ComponentScore:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "ComponentScore":
         """The inverse of ``to_state``."""
-        verdict = None if state["verdict"] is None else Verdict(**state["verdict"])
+        verdict = None if state["verdict"] is None else Verdict.from_state(state["verdict"])
         return cls(state["value"], Status(state["status"]), state["reason"], verdict)
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionScores:
-    """The total of one completion (NaN: unscored) and what each component said."""
+    """What the reward suite said of one completion.
+
+    Attributes:
+        total: the composite reward; NaN is unscored.
+        components: what each component said.
+        normalised: the total of components normalised within the group, which advantages are then taken of; None if
+            the suite does not normalise.
+    """
 
     total: float
     components: Mapping[str, ComponentScore]
+    normalised: float | None = None
+
+    @property
+    def signal(self) -> float:
+        """What the advantage is taken of: the total, unless the suite normalises."""
+        return self.total if self.normalised is None else self.normalised
 
     def to_state(self) -> dict[str, Any]:
         """Plain data for a checkpoint or a JSON line."""
-        return {"total": self.total, "components": {name: one.to_state() for name, one in self.components.items()}}
+        components = {name: one.to_state() for name, one in self.components.items()}
+        return {"total": self.total, "components": components, "normalised": self.normalised}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "CompletionScores":
         """The inverse of ``to_state``."""
         components = {name: ComponentScore.from_state(one) for name, one in state["components"].items()}
-        return cls(state["total"], components)
+        return cls(state["total"], components, state.get("normalised"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +272,11 @@ class ScoredGroup:
     def totals(self) -> tuple[float, ...]:
         """G totals; NaN where unscored."""
         return tuple(score.total for score in self.scores)
+
+    @property
+    def signals(self) -> tuple[float, ...]:
+        """G numbers that the advantages are taken of; NaN where unscored."""
+        return tuple(score.signal for score in self.scores)
 
     def to_state(self) -> dict[str, Any]:
         """Plain data for a checkpoint; the tensors of the images are rendered from the sample again."""

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict
 
 
@@ -24,6 +25,21 @@ class Judge(ABC):
         future: Future[Verdict] = Future()
         future.set_result(self.grade([question])[0])
         return future
+
+    def asking(self, prompt: JudgePrompt) -> "Judge":
+        """The same judge, asked another way: a rubric component takes the suite's judge with its own prompt.
+
+        Raises:
+            ValueError: a judge that cannot be asked this way.
+        """
+        raise ValueError(
+            f"judge {self.identity} cannot be asked with the prompt {prompt.version}: it answers by rules of its own; "
+            "give a judge that reads prompts, such as medix.judge.ServedJudge"
+        )
+
+    def without_cache(self) -> "Judge":
+        """The judge itself, where this one looks verdicts up: what canaries must be put to."""
+        return self
 
     def close(self) -> None:  # noqa: B027 - most judges hold nothing
         """Give back connections and threads; a closed judge may be used again."""

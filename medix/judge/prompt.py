@@ -4,7 +4,11 @@
 import hashlib
 import re
 import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+from medix.judge.verdict import ReplyRule, YesNoRule
 from medix.types import JudgeQuestion
 
 _LONGEST = 8000
@@ -16,7 +20,35 @@ _MARKERS = re.compile(
 )
 
 
-class YesNoPrompt:
+class JudgePrompt(ABC):
+    """How a judge is asked, and how its reply is read.
+
+    Attributes:
+        version: names text and rule together; part of a judge's identity and of every cache key. Change either, change
+            this.
+        options: the verdicts a reply can hold, as the reply writes them.
+        best: the verdict that is full credit; a verdict's credit is the number read, over this.
+        rule: how replies are read.
+        max_tokens: enough for a reply that is not cut.
+    """
+
+    version: ClassVar[str]
+    options: ClassVar[tuple[str, ...]]
+    best: ClassVar[float] = 1.0
+    rule: ClassVar[ReplyRule]
+    max_tokens: ClassVar[int] = 256
+
+    @property
+    @abstractmethod
+    def constraint(self) -> Mapping[str, Any]:
+        """What a server that can is told to hold the reply to, in vLLM's ``structured_outputs`` terms."""
+
+    @abstractmethod
+    def render(self, question: JudgeQuestion) -> str:
+        """The message to the judge."""
+
+
+class YesNoPrompt(JudgePrompt):
     """Asks whether an answer means the same as the reference: YES or NO.
 
     Question, reference and answer are shown between marks that carry a nonce. The nonce is a hash of all of them, so
@@ -26,7 +58,13 @@ class YesNoPrompt:
     """
 
     version = "yes-no-1"
-    choices = ("YES", "NO")
+    options = ("YES", "NO")
+    rule = YesNoRule()
+
+    @property
+    def constraint(self) -> Mapping[str, Any]:
+        """One of the two words."""
+        return {"choice": list(self.options)}
 
     def render(self, question: JudgeQuestion) -> str:
         """The message to the judge."""

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 from medix.judge.base import Judge
 from medix.judge.prompt import YesNoPrompt
-from medix.judge.verdict import YesNoRule
 from medix.types import JudgeQuestion, Verdict
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class ServedJudge(Judge):
         self.max_tokens = max_tokens
         self.constrained = constrained
         self.prompt = YesNoPrompt()
-        self.rule = YesNoRule()
+        self.rule = self.prompt.rule
         self._extras = _extras(constrained)
         self._lock = threading.Lock()
         self._line: _Line | None = None
@@ -244,7 +243,7 @@ class ServedJudge(Judge):
 def _extras(constrained: bool) -> tuple[dict[str, Any], ...]:
     """What is asked of the server beyond the common protocol, from all of it down to nothing."""
     without_thinking = {"chat_template_kwargs": {"enable_thinking": False}}
-    choices = {"structured_outputs": {"choice": list(YesNoPrompt.choices)}}
+    choices = {"structured_outputs": {"choice": list(YesNoPrompt.options)}}
     levels: tuple[dict[str, Any], ...] = (choices | without_thinking, without_thinking, {})
     return levels if constrained else levels[1:]
 

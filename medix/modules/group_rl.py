@@ -168,7 +168,7 @@ class GroupRLModule(lightning.LightningModule):
         with self.policy.gathered():  # ranks make different numbers of these passes
             old = [self._old_logprobs(group.rollout) for group in groups]
             reference = [self._reference_logprobs(group.rollout) for group in groups]
-        totals = torch.tensor([group.totals for group in groups], dtype=torch.float64)
+        totals = torch.tensor([group.signals for group in groups], dtype=torch.float64)
         if self.reward_kl is not None:
             totals = totals - self._penalties(old, reference)
         advantages = self.advantage(totals).tolist()

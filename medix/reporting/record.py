@@ -138,7 +138,7 @@ class CompletionRecord:
                 "image_ids": tuple(data.get("image_ids", ())),
                 "aliases": tuple(data.get("aliases", ())),
                 "components": {name: ComponentRecord(**entry) for name, entry in data.get("components", {}).items()},
-                "verdict": None if verdict is None else Verdict(**verdict),
+                "verdict": None if verdict is None else Verdict.from_state(verdict),
             }
         )
 

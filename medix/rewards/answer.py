@@ -21,9 +21,9 @@ class AnswerRule(ABC):
             for reference, aliases in zip(batch.references, batch.aliases, strict=True)
         ]
 
-    def settles(self, answer: str, references: Sequence[str]) -> bool:  # noqa: ARG002 - for those that do
-        """Whether equality alone is full credit, without asking a judge or an encoder."""
-        return False
+    def settled(self, answer: str, references: Sequence[str]) -> float | None:  # noqa: ARG002 - for those that do
+        """What the answer earns by this rule alone, without asking a judge or an encoder; None if they are asked."""
+        return None
 
 
 class StrictAnswer(AnswerRule):
@@ -55,9 +55,9 @@ class PublishedAnswer(AnswerRule):
         cleaned = [_clean(reference) for reference in batch.references]
         return [(text,) if text else () for text in cleaned]
 
-    def settles(self, answer: str, references: Sequence[str]) -> bool:
+    def settled(self, answer: str, references: Sequence[str]) -> float | None:
         """Equal strings are right."""
-        return answer in references
+        return 1.0 if answer in references else None
 
     def _answer(self, completion: str) -> str | None:
         text = without_space_around_marks(completion)

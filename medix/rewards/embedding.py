@@ -73,12 +73,13 @@ class EmbeddingReward(RewardComponent):
         """What to compare in each row, or its value where nothing need be compared."""
         rows: list[tuple[str, tuple[str, ...]] | float | Unscored] = []
         for answer, texts in zip(self.answer_rule.answers(batch), self.answer_rule.references(batch), strict=True):
+            settled = None if answer is None or not texts else self.answer_rule.settled(answer, texts)
             if answer is None:
                 rows.append(0.0)
             elif not texts:
                 rows.append(_NO_REFERENCE)
-            elif self.answer_rule.settles(answer, texts):
-                rows.append(1.0)
+            elif settled is not None:
+                rows.append(settled)
             else:
                 agreeing = tuple(text for text in texts if not (self.guard and differs(answer, text)))
                 rows.append((answer, agreeing) if agreeing else 0.0)

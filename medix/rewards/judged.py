@@ -81,12 +81,13 @@ class JudgeReward(RewardComponent):
         rows: list[JudgeQuestion | float | Unscored] = []
         answers, references = self.answer_rule.answers(batch), self.answer_rule.references(batch)
         for question, answer, texts in zip(batch.questions, answers, references, strict=True):
+            settled = None if answer is None or not texts else self.answer_rule.settled(answer, texts)
             if answer is None:
                 rows.append(0.0)
             elif not texts:
                 rows.append(_NO_REFERENCE)
-            elif self.answer_rule.settles(answer, texts):
-                rows.append(1.0)
+            elif settled is not None:
+                rows.append(settled)
             else:
                 rows.append(JudgeQuestion(question, texts[0], answer, texts[1:]))
         return rows

@@ -49,4 +49,4 @@ class KeepScored(GroupFilter):
 
 
 def _scored(group: ScoredGroup) -> list[float]:
-    return [total for total in group.totals if not math.isnan(total)]
+    return [signal for signal in group.signals if not math.isnan(signal)]

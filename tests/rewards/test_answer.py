@@ -29,7 +29,7 @@ def test_strict_takes_exactly_one_answer() -> None:
         assert answer(strict, text) is None
     assert strict.references(batch_of("", "r", ("s", " "))) == [("r", "s")]
     assert strict.references(batch_of("", " ")) == [()]
-    assert not strict.settles("r", ["r"])
+    assert strict.settled("r", ["r"]) is None
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_published_cleans_the_reference_less_and_knows_no_alias() -> None:
     """White space around / goes from the completion only, so that 120 / 80 never equals itself."""
     published = PublishedAnswer()
     assert published.references(batch_of("", "120 / 80.", ("s",))) == [("120 / 80",)]
-    assert published.settles("a", ["a"])
-    assert not published.settles("A", ["a"])
+    assert published.settled("a", ["a"]) == 1.0
+    assert published.settled("A", ["a"]) is None
 
 
 @given(st.text(alphabet="<>/ \n\tab", max_size=60))
