@@ -1,0 +1,145 @@
+"""Canaries for the judge that is the reward: training stops when it accepts what is wrong."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.seed import isolate_rng
+
+from medix.callbacks.step_axis import log_at_step
+from medix.callbacks.watched import watched
+from medix.evaluation.canary_rates import CanaryLimits, CanaryRates
+from medix.judge.base import Judge
+from medix.judge.canaries import read_canaries, run_canaries, shipped_canaries
+from medix.modules.ranks import gather, rank, together
+from medix.reporting.record import write_atomically
+from medix.reporting.render import plain
+
+_LOG = logging.getLogger(__name__)
+
+
+class CanaryError(RuntimeError):
+    """The judge passes a limit on the canaries: rewards by it cannot be trusted."""
+
+
+class CheckJudge(Callback):
+    """Puts the canaries to the judge at the start and every so many steps, and stops training above a limit.
+
+    Rank zero asks, past the judge's cache; all ranks stop together or go on together. Random states of torch, NumPy
+    and Python are left as they were. ``canaries-step-000050.json`` in the run's folder holds every verdict; it is
+    written before the run stops.
+
+    Logged: ``canaries/false_positive`` (share of wrong answers accepted), ``canaries/false_negative`` (share of right
+    answers rejected), both also by kind (``canaries/false_positive/master_key``), ``canaries/unscored``,
+    ``canaries/latency_median`` and ``canaries/latency_max`` in seconds. An unscored canary is neither right nor wrong.
+
+    Limits hold for the rates themselves, not for the ends of their intervals, which are in the file.
+
+    Args:
+        every_n_steps: steps between checks.
+        at_start: also check at the start of every fit, a resumed one too: the server behind an address may be another
+            by then.
+        max_false_positive: share of wrong answers accepted above which training stops.
+        max_false_negative: share of right answers rejected above which training stops; the exact judge knows no
+            synonyms and rejects nearly half of them.
+        max_unscored: share of canaries without a verdict above which training stops.
+        judge: who is checked; None takes the judge of the module.
+        canaries: a YAML file of one's own canaries; None takes the shipped ones.
+    """
+
+    def __init__(
+        self,
+        every_n_steps: int = 50,
+        at_start: bool = True,
+        max_false_positive: float = 0.1,
+        max_false_negative: float = 0.5,
+        max_unscored: float = 0.2,
+        judge: Judge | None = None,
+        canaries: str | None = None,
+    ) -> None:
+        if every_n_steps < 1:
+            raise ValueError(
+                f"CheckJudge.every_n_steps: {every_n_steps} must be at least 1; leave the callback out to train "
+                "without checks"
+            )
+        try:
+            self.limits = CanaryLimits(max_false_positive, max_false_negative, max_unscored)
+        except ValueError as error:
+            raise ValueError(f"CheckJudge.{error}") from error
+        self.every_n_steps = every_n_steps
+        self.at_start = at_start
+        self.judge = judge
+        self.canaries = canaries
+        self.rates: CanaryRates | None = None
+        """What the last check found."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a run without a judge before anything is loaded.
+
+        Raises:
+            ValueError: neither the callback nor the module has a judge.
+        """
+        if stage == "fit":
+            self._judge(pl_module)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check before the first step of this fit. The module's ``on_train_start`` has run."""
+        if self.at_start and self.rates is None:
+            self._check(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Check after every ``every_n_steps``-th step."""
+        module = watched(pl_module)
+        if module.finished_step is not None and module.step % self.every_n_steps == 0:
+            self._check(trainer, pl_module)
+
+    def _judge(self, module: LightningModule) -> Judge:
+        judge = self.judge or watched(module).judge
+        if judge is None:
+            raise ValueError("CheckJudge has no judge to check: give the spec a judge, or CheckJudge one of its own")
+        return judge
+
+    def _check(self, trainer: Trainer, module: LightningModule) -> None:
+        step = watched(module).step
+        path = Path(trainer.default_root_dir) / f"canaries-step-{step:06d}.json"
+        asked: CanaryRates | None = None
+        with together():
+            if rank() == 0:
+                asked = self._ask(self._judge(module))
+                data = {"step": step, **asked.to_dict()}
+                write_atomically(path, json.dumps(plain(data), indent=2, allow_nan=False) + "\n")
+        rates = gather(asked)[0]
+        assert rates is not None  # rank 0 has asked
+        self.rates = rates
+        log_at_step(trainer, rates.metrics(), step)
+        above = rates.above(self.limits)
+        if above:
+            raise CanaryError(_told(rates, above, step, path))
+        if trainer.is_global_zero:
+            wrong = f"{rates.false_positive.rate:.1%} of attacks accepted, {rates.false_negative.rate:.1%} of right"
+            _LOG.info("step %d: the judge %s passed the canaries: %s answers rejected", step, rates.judge, wrong)
+
+    def _ask(self, judge: Judge) -> CanaryRates:
+        canaries = shipped_canaries() if self.canaries is None else read_canaries(self.canaries)
+        with isolate_rng():
+            graded = run_canaries(judge, canaries)
+        return CanaryRates(canaries.version, judge.identity, tuple(graded))
+
+
+def _told(rates: CanaryRates, above: Sequence[str], step: int, path: Path) -> str:
+    """Rates, limits, examples and the remedy."""
+    lines = [f"the judge {rates.judge} fails the canaries ({rates.version}) at step {step}:"]
+    lines += [f"  {sentence}" for sentence in above]
+    lines += [f"  for example, {example}" for example in rates.examples(3)]
+    lines += [f"  {count} without a verdict: {reason}" for reason, count in list(rates.reasons.items())[:3]]
+    lines.append(
+        f"Every verdict is in {path}. A policy learns what such a judge lets pass. Use a larger or another judge, with "
+        "constrained replies; look at it with: python -m medix judge canaries. Then start the same command again, or "
+        "raise CheckJudge.max_false_positive, max_false_negative or max_unscored knowingly"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,117 @@
+"""One part of a spec built from a file, by the rules of every other spec: a judge for a command, a suite for a script."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+T = TypeVar("T")
+
+_SPECS = Path(__file__).parent / "specs"
+
+
+def build(kind: type[T], key: str, block: str | Path | Mapping[str, Any]) -> T:
+    """Build a part from a block of a spec.
+
+    Args:
+        kind: the class, or the base class, of what is built.
+        key: what the block is called in a spec; named in errors.
+        block: ``class_path`` and ``init_args``, or a file that holds them.
+
+    Raises:
+        ValueError: the block does not describe such a part.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    given = block if isinstance(block, Mapping) else str(block)
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument(f"--{key}", type=kind, sub_configs=True)  # type: ignore[call-arg]  # jsonargparse's own
+    with working_directory_importable():
+        try:
+            return parser.instantiate(parser.parse_object({key: given}))[key]  # type: ignore[no-any-return]
+        except (ArgumentError, ValueError) as error:
+            raise ValueError(what_is_wrong(error)) from error
+
+
+def from_file(kind: type[T], key: str, name: str | Path) -> T:
+    """Build a part from a file: one of its own, a shipped one by its name, or a whole spec that holds it.
+
+    Args:
+        kind: the class, or the base class, of what is built.
+        key: what the part is called in a whole spec, such as ``judge``; shipped parts are called ``judge_<name>``.
+        name: a file, or the name of a shipped one; relative paths in a file count from its folder.
+
+    Raises:
+        FileNotFoundError: no such file; lists the shipped ones.
+        ValueError: the file is not YAML, or does not describe such a part; names the file.
+    """
+    found = find(name, f"{key}_")
+    try:
+        content = yaml.safe_load(found.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{found}: is not YAML: {error}; correct the file at that place") from error
+    if not isinstance(content, dict) or not content.keys() & {"class_path", key}:
+        raise ValueError(
+            f"{found}: holds neither class_path, as a file of a {key} alone does, nor the key {key}, as a whole spec "
+            "does; name another file"
+        )
+    block = content if "class_path" in content else content[key]
+    if not isinstance(block, str | Mapping):
+        raise ValueError(f"{found}: {key}: {block!r} is no {key}; give it a class_path, or name another file")
+    with working_directory_importable(), contextlib.chdir(found.parent):
+        try:
+            return build(kind, key, block)
+        except ValueError as error:
+            raise ValueError(f"{found}: {error}") from error
+
+
+def find(name: str | Path, prefix: str) -> Path:
+    """A file as given, or a shipped one by its name or by its path in a clone.
+
+    Args:
+        name: a path, with or without ``.yaml`` for a shipped one.
+        prefix: how the shipped parts that could be meant begin; they are listed if there is no such file.
+
+    Raises:
+        FileNotFoundError: no such file.
+    """
+    given = Path(name)
+    if given.is_file():
+        return given.resolve()
+    relative = Path(*given.parts[1:]) if given.parts[:1] == ("specs",) else given
+    if not given.is_absolute():
+        for folder in (_SPECS, _SPECS / "parts"):
+            for path in (folder / relative, folder / relative.with_name(f"{relative.name}.yaml")):
+                if path.is_file():
+                    return path.resolve()
+    listed = ", ".join(sorted(file.stem for file in (_SPECS / "parts").glob(f"{prefix}*.yaml"))) or "none"
+    raise FileNotFoundError(f"there is no spec {str(name)!r}; give a YAML file, or one of the shipped: {listed}")
+
+
+def what_is_wrong(error: BaseException) -> str:
+    """The message of a failed parse. jsonargparse takes a file that does not fit for a file that names itself, reports
+    a loop, and leaves what does not fit as the context of that error.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        if "loop detected" not in str(link):
+            return str(link)
+        link = link.__cause__ or link.__context__
+    return str(error)
+
+
+@contextlib.contextmanager
+def working_directory_importable() -> Iterator[None]:
+    """Let ``class_path: my_rewards.FractureReward`` find a file in the working directory, also from a script."""
+    directory = str(Path.cwd())
+    added = directory not in sys.path
+    if added:
+        sys.path.append(directory)
+    try:
+        yield
+    finally:
+        if added:
+            sys.path.remove(directory)
