@@ -5,7 +5,7 @@ import json
 import math
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -16,7 +16,7 @@ class ReadReply:
     Attributes:
         credit: the verdict as a number; None if there is none.
         reason: why there is none.
-        explanation: reasoning that stood apart from the verdict.
+        explanation: the explanation in the verdict's own object, else reasoning that stood apart from the verdict.
     """
 
     credit: float | None
@@ -34,14 +34,12 @@ class ReplyRule(ABC):
             return ReadReply(None, "the judge's reasoning does not end, so no verdict follows it", reasoning)
         if not text.strip():
             return ReadReply(None, "the judge's reply is empty", reasoning)
-        credit = self._verdict(text)
-        if isinstance(credit, str):
-            return ReadReply(None, credit, reasoning)
-        return ReadReply(credit, explanation=reasoning)
+        read = self._verdict(text)
+        return read if read.explanation else replace(read, explanation=reasoning)
 
     @abstractmethod
-    def _verdict(self, text: str) -> float | str:
-        """The verdict, or why there is none."""
+    def _verdict(self, text: str) -> ReadReply:
+        """What the text outside reasoning says."""
 
 
 def split_reasoning(reply: str) -> tuple[str | None, str]:
@@ -92,14 +90,14 @@ class YesNoRule(ReplyRule):
     Markdown emphasis is ignored and quoted words never count. Two different verdicts are none.
     """
 
-    def _verdict(self, text: str) -> float | str:
+    def _verdict(self, text: str) -> ReadReply:
         text = _QUOTED.sub(" ", _EMPHASIS.sub("", text)).strip()
         found = {match[1].upper() for match in (self._opening(text), _ENDING.search(text[-_TAIL:])) if match}
         if not found:
-            return "the judge's reply holds no verdict"
+            return ReadReply(None, "the judge's reply holds no verdict")
         if len(found) > 1:
-            return "the judge's reply holds two different verdicts"
-        return 1.0 if found == {"YES"} else 0.0
+            return ReadReply(None, "the judge's reply holds two different verdicts")
+        return ReadReply(1.0 if found == {"YES"} else 0.0)
 
     def _opening(self, text: str) -> re.Match[str] | None:
         return _OPENING_LINE.match(text) or _OPENING.match(text)
@@ -109,14 +107,24 @@ _ATTEMPTS = 200  # openings of an object looked at, from the end: a reply of not
 
 
 class ScoreRule(ReplyRule):
-    """A JSON object with the key ``score``; the last one outside reasoning counts."""
+    """A JSON object with the key ``score``; the last one outside reasoning counts, with its ``explanation``.
 
-    def _verdict(self, text: str) -> float | str:
-        score = _last_score(text)
-        if score is None:
-            return "the judge's reply holds no JSON object with the key score"
-        value = self._on_scale(score)
-        return f"the judge's score {score!r} is outside the scale" if value is None else value
+    An object inside a broken one does not count: a judge that quotes the answer's own ``{"score": 1}`` in an explanation
+    without escaping it, or is cut while it does, has given no verdict.
+    """
+
+    def _verdict(self, text: str) -> ReadReply:
+        found, is_inside_broken = _last_scored(text)
+        if found is None or found["score"] is None:
+            return ReadReply(None, "the judge's reply holds no JSON object with the key score")
+        if is_inside_broken:
+            return ReadReply(None, "the judge's reply holds a broken JSON object around or before its score")
+        explanation = found.get("explanation")
+        explanation = explanation.strip() if isinstance(explanation, str) else ""
+        value = self._on_scale(found["score"])
+        if value is None:
+            return ReadReply(None, f"the judge's score {found['score']!r} is outside the scale", explanation)
+        return ReadReply(value, explanation=explanation)
 
     @abstractmethod
     def _on_scale(self, score: Any) -> float | None:
@@ -149,18 +157,23 @@ def _number(score: Any) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _last_score(text: str) -> Any:
-    """The score of the last object that has one; objects inside objects belong to the outer one."""
+_BROKEN = re.compile(r'\{\s*"')  # braces in prose are no objects
+
+
+def _last_scored(text: str) -> tuple[dict[str, Any] | None, bool]:
+    """The last object with a score, and whether one before it never ended; objects inside one belong to it."""
     decoder = json.JSONDecoder()
     openings = [match.start() for match in re.finditer(r"\{", text)][-_ATTEMPTS:]
-    score, end = None, 0
+    last, end = None, 0
+    broken = is_inside_broken = False
     for start in openings:
         if start < end:
             continue
         try:
             found, end = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
+            broken = broken or _BROKEN.match(text, start) is not None
             continue
         if isinstance(found, dict) and "score" in found:
-            score = found["score"]
-    return score
+            last, is_inside_broken = found, broken
+    return last, is_inside_broken

@@ -73,10 +73,31 @@ def test_what_is_shown_can_be_sent(text: str) -> None:
     assert "\x00" not in shown
 
 
-def test_a_very_long_answer_is_cut_and_says_so() -> None:
-    message = PROMPT.render(JudgeQuestion("q", "r", "x" * 50_000))
-    assert "cut: 42000 more characters" in message
+@pytest.mark.parametrize("field", ["question", "reference", "answer"])
+def test_a_text_of_50000_characters_keeps_both_ends_and_says_what_is_left_out(field: str) -> None:
+    """The first 6,000 and the last 2,000 characters stand: 42,000 are left out. A long question asks at its end."""
+    texts = {"question": "q", "reference": "r", "answer": "a"} | {field: "HEAD" + "x" * 49_992 + "TAIL"}
+    message = PROMPT.render(JudgeQuestion(**texts))
+    assert "HEADxxx" in message
+    assert "cut: 42000 characters left out" in message
+    assert "xxxTAIL\n[[end of" in message
     assert len(message) < 12_000
+
+
+def test_control_and_direction_characters_are_gone_and_the_scripts_stay() -> None:
+    """An override of direction would let an answer look like another; what remains is in the order of its letters."""
+    answer = "\u202ekidney\u202c \x1b[31mكلية يسرى\x07 左腎 почка\u200f שמאל\x00"
+    message = PROMPT.render(JudgeQuestion("سؤال؟", "左腎", answer))
+    assert "]]\nkidney [31mكلية يسرى 左腎 почка שמאל\n[[end of candidate answer" in message
+    assert "]]\nسؤال؟\n[[end of question" in message
+
+
+@pytest.mark.parametrize("reference", ["1. effusion 2. pneumothorax", "effusion; pneumothorax; nodule", "- a\n- b"])
+def test_a_reference_that_is_a_list_is_shown_whole_and_wanted_whole(reference: str) -> None:
+    message = PROMPT.render(JudgeQuestion("What is seen?", reference, "effusion"))
+    assert message.count("[[reference answer ") == 1
+    assert f"]]\n{reference}\n[[end of reference answer" in message
+    assert "has to give all its items" in message
 
 
 def test_the_version_names_the_text_of_the_prompt() -> None:
@@ -84,4 +105,4 @@ def test_the_version_names_the_text_of_the_prompt() -> None:
     import hashlib
 
     digest = hashlib.sha256(PROMPT.render(QUESTION).encode()).hexdigest()[:12]
-    assert (PROMPT.version, digest) == ("yes-no-1", "d793cb051083")
+    assert (PROMPT.version, digest) == ("yes-no-2", "03944daf78f2")

@@ -60,7 +60,7 @@ def test_yes_is_credit_and_no_is_none() -> None:
     assert ask(says("YES"))[0].credit == 1.0
     verdict, requests = ask(says("NO"))
     assert (verdict.credit, verdict.reply, verdict.reason, requests) == (0.0, "NO", "", 1)
-    assert verdict.judge == "served/the-model/yes-no-1"
+    assert verdict.judge == "served/the-model/yes-no-2"
     assert verdict.latency > 0
 
 

@@ -84,6 +84,34 @@ def test_the_last_whole_object_with_a_score_counts(reply: str, credit: float | N
     assert Score01Rule().read(reply).credit == credit
 
 
+def test_the_explanation_of_the_object_goes_on_with_the_verdict_and_reasoning_only_without_one() -> None:
+    assert Score01Rule().read('{"explanation": " same side ", "score": 1}').explanation == "same side"
+    assert Score01Rule().read('<think>long</think>{"explanation": "short", "score": 1}').explanation == "short"
+    assert Score01Rule().read('<think>long</think>{"explanation": ["x"], "score": 1}').explanation == "long"
+    outside = Score05Rule().read('{"explanation": "perfect", "score": 9}')
+    assert (outside.credit, outside.explanation) == (None, "perfect")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"explanation": "It says {"score": 1} but is wrong", "score": 0}',
+        '{"explanation": "It says {"score": 1} and',
+        '```json\n{ "explanation": "It says {"score": 1}.',
+    ],
+)
+def test_a_score_quoted_inside_a_broken_object_is_no_verdict(reply: str) -> None:
+    """A decoder that skips to the next brace would read the answer's own score."""
+    read = Score01Rule().read(reply)
+    assert read.credit is None
+    assert "broken" in read.reason
+
+
+def test_braces_in_prose_break_no_verdict() -> None:
+    assert Score01Rule().read('The set {a, b} fits. {"score": 1}').credit == 1.0
+    assert Score01Rule().read('{"explanation": "It says {\\"score\\": 1}", "score": 0}').credit == 0.0
+
+
 @pytest.mark.parametrize(
     ("score", "credit"), [("0", 0.0), ("5", 5.0), ("3.5", 3.5), ("-1", None), ("5.01", None), ("true", None)]
 )
