@@ -1,5 +1,6 @@
 """Credit for being near the reference in the space of a sentence encoder."""
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -12,56 +13,68 @@ from medix.rewards.answer import AnswerRule, StrictAnswer
 from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent, Unscored
 from medix.rewards.encoder import Encoder, SentenceEncoder
 from medix.rewards.held import Held
+from medix.rewards.vectors import VectorTable
 
 _NO_REFERENCE = Unscored("the row has no reference to compare with")
-_ROUNDING = 1e-6  # an encoder in float32 gives a cosine of 0.8 as 0.79999995
+ROUNDING = 1e-6
+"""An encoder in float32 gives a cosine of 0.8 as 0.79999995."""
 
 
-class EmbeddingReward(RewardComponent):
-    """1 if the cosine of answer and reference (or an alias) reaches the threshold (arXiv:2602.23363, R_emb).
+class EncodedReward(RewardComponent):
+    """What every component that compares vectors does: one call per batch, each string once, a failure never a 0.
 
-    Deviates: no credit where a number, unit, side, negation or listed antonym differs between the two, because encoders
-    rate "left lung" and "right lung" at 0.92; ``guard=False`` gives the published behaviour.
+    A completion without a valid answer is wrong, and so is an answer that crosses a fact of the reference.
 
     Args:
         encoder: the suite's encoder if not given, and MedEmbed-large, loaded on first use, if there is none either.
-        threshold: least cosine that counts.
-        guard: whether facts must agree as well.
+        guard: whether numbers, units, sides, negations and listed antonyms must agree as well.
         answer_rule: what of the completion is compared; exactly one ``<answer>`` if not given.
+        cached_references: vectors of references that are kept for later steps; 0 keeps none.
     """
 
     def __init__(
-        self,
-        encoder: Encoder | None = None,
-        threshold: float = 0.8,
-        guard: bool = True,
-        answer_rule: AnswerRule | None = None,
+        self, encoder: Encoder | None, guard: bool, answer_rule: AnswerRule | None, cached_references: int
     ) -> None:
         super().__init__()
-        if not -1 <= threshold <= 1:
-            raise ValueError(f"threshold: {threshold} is no cosine; give a number from -1 to 1, as a rule 0.8")
         self._is_given = encoder is not None
         self._encoder: Held[Encoder] = Held(encoder if encoder is not None else SentenceEncoder())
-        self.threshold = threshold
         self.guard = guard
         self.answer_rule = answer_rule or StrictAnswer()
+        self.cached_references = cached_references
+        self._table = VectorTable(cached_references)
 
     @property
     def encoder(self) -> Encoder:
         """What encodes."""
         return self._encoder.value
 
+    @property
+    def references_cached(self) -> int:
+        """References whose vector was at hand; one counts once per batch, however many rows share it."""
+        return self._table.found
+
+    @property
+    def references_encoded(self) -> int:
+        """References that had to be encoded."""
+        return self._table.missed
+
     def use_encoder(self, encoder: Encoder, *, replace: bool) -> None:
-        """Take the suite's encoder."""
+        """Take the suite's encoder; vectors of another one are forgotten."""
         if replace or not self._is_given:
             self._encoder, self._is_given = Held(encoder), True
+            self._table = VectorTable(self.cached_references)
+
+    @abstractmethod
+    def _credit_of(self, cosine: float) -> float:
+        """What a cosine earns."""
 
     def score(self, batch: RewardBatch) -> ComponentScores:
-        """1 or 0; unscored where the encoder failed. All strings are encoded in one call, each once."""
+        """Credit of the nearest reference; unscored where the encoder failed. All strings are encoded in one call."""
         rows = self._rows(batch)
         pairs = [row for row in rows if isinstance(row, tuple)]
         texts = list(dict.fromkeys(text for answer, references in pairs for text in (answer, *references)))
-        vectors = self._encode(texts) if texts else torch.zeros(0, 0, dtype=torch.float64)
+        references = dict.fromkeys(text for _, references in pairs for text in references)
+        vectors = self._encode(texts, list(references)) if texts else torch.zeros(0, 0, dtype=torch.float64)
         if isinstance(vectors, Unscored):
             return ComponentScores.of([vectors if isinstance(row, tuple) else row for row in rows])
         position = {text: index for index, text in enumerate(texts)}
@@ -92,25 +105,90 @@ class EmbeddingReward(RewardComponent):
         cosines = vectors[[position[text] for text in references]] @ vectors[position[answer]]
         if not bool(torch.isfinite(cosines).all()):
             return Unscored(f"the encoder {self.encoder!r:.100} gave a vector that is not finite")
-        return float(cosines.max().item() >= self.threshold - _ROUNDING)
+        return self._credit_of(cosines.max().item())
 
-    def _encode(self, texts: list[str]) -> Float[Tensor, "text width"] | Unscored:
+    def _encode(self, texts: list[str], references: list[str]) -> Float[Tensor, "text width"] | Unscored:
         """Unit vectors in float64; a zero vector stays zero, so that its cosine with anything is 0."""
+        encoder = self.encoder
+        known = self._table.look_up(encoder, texts, references)
+        asked = [text for text in texts if text not in known]
+        new = self._ask(encoder, asked) if asked else {}
+        if isinstance(new, Unscored):
+            return new
+        vectors = known | new
+        widths = sorted({len(vector) for vector in vectors.values()})
+        if len(widths) > 1:
+            self._table.forget()
+            return Unscored(f"the encoder {encoder!r:.100} gave vectors of {' and '.join(map(str, widths))} numbers")
+        self._table.keep(encoder, {text: new[text] for text in references if text in new})
+        return _unit(torch.stack([vectors[text].to(torch.float64) for text in texts]))
+
+    def _ask(self, encoder: Encoder, texts: list[str]) -> dict[str, Tensor] | Unscored:
+        """A vector per text, as the encoder gives it."""
         try:
-            vectors = _as_tensor(self.encoder.encode(texts))
+            vectors = _as_tensor(encoder.encode([_encodable(text) for text in texts]))
         except Exception as error:  # noqa: BLE001 - an encoder is foreign code; its failure is a reason, not a zero
-            return Unscored(f"the encoder {self.encoder!r:.100} failed: {type(error).__name__}: {error}")
+            return Unscored(f"the encoder {encoder!r:.100} failed: {type(error).__name__}: {error}")
         if vectors.ndim != 2 or vectors.shape[0] != len(texts):
             shape = tuple(vectors.shape)
-            return Unscored(f"the encoder {self.encoder!r:.100} gave shape {shape} for {len(texts)} texts")
-        # scaled first: the square of a large number is infinite
-        vectors = vectors / vectors.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
-        norms: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-        return vectors / norms.clamp_min(torch.finfo(torch.float64).tiny)
+            return Unscored(f"the encoder {encoder!r:.100} gave shape {shape} for {len(texts)} texts")
+        return dict(zip(texts, vectors.unbind(), strict=True))
+
+
+class EmbeddingReward(EncodedReward):
+    """1 if the cosine of answer and reference (or an alias) reaches the threshold (arXiv:2602.23363, R_emb).
+
+    Deviates: no credit where a number, unit, side, negation or listed antonym differs between the two, because encoders
+    rate "left lung" and "right lung" at 0.92; ``guard=False`` gives the published behaviour.
+
+    An encoder that gives a string the same vector in any company scores the same with and without kept references, to
+    the bit. Real ones differ in the last digits with the lengths they are batched with: cosines by some 1e-7, which a
+    threshold shows only within that distance of it.
+
+    Args:
+        encoder: the suite's encoder if not given, and MedEmbed-large, loaded on first use, if there is none either.
+        threshold: least cosine that counts.
+        guard: whether facts must agree as well.
+        answer_rule: what of the completion is compared; exactly one ``<answer>`` if not given.
+        cached_references: vectors of references that are kept for later steps, the least recently used dropped first;
+            0 keeps none. An encoder whose weights change needs 0.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder | None = None,
+        threshold: float = 0.8,
+        guard: bool = True,
+        answer_rule: AnswerRule | None = None,
+        cached_references: int = 20_000,
+    ) -> None:
+        super().__init__(encoder, guard, answer_rule, cached_references)
+        if not -1 <= threshold <= 1:
+            raise ValueError(f"threshold: {threshold} is no cosine; give a number from -1 to 1, as a rule 0.8")
+        self.threshold = threshold
+
+    def _credit_of(self, cosine: float) -> float:
+        return float(cosine >= self.threshold - ROUNDING)
 
 
 def _as_tensor(vectors: Any) -> Tensor:
     if isinstance(vectors, Tensor):
-        return vectors.detach().to("cpu", torch.float64)
-    array: np.ndarray[Any, Any] = np.asarray(vectors, dtype=np.float64)
-    return torch.tensor(array, dtype=torch.float64)
+        return vectors.detach().cpu()
+    array: np.ndarray[Any, Any] = np.asarray(vectors)
+    return torch.tensor(array if array.dtype.kind == "f" else array.astype(np.float64))
+
+
+def _unit(vectors: Float[Tensor, "text width"]) -> Float[Tensor, "text width"]:
+    # scaled first: the square of a large number is infinite
+    vectors = vectors / vectors.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
+    norms: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    return vectors / norms.clamp_min(torch.finfo(torch.float64).tiny)
+
+
+def _encodable(text: str) -> str:
+    """Half a surrogate pair is no character: a tokenizer refuses the whole batch over it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text

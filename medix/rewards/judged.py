@@ -1,8 +1,9 @@
 """Credit that a judge gives."""
 
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
 
 from medix.judge.base import Judge
 from medix.judge.exact import ExactJudge
@@ -12,69 +13,75 @@ from medix.rewards.held import Held
 from medix.types import JudgeQuestion, Verdict
 
 _NO_REFERENCE = Unscored("the row has no reference to grade against")
+_PATIENCE = 600.0
 
 
-class JudgeReward(RewardComponent):
-    """The judge's verdict: 1 for YES, 0 for NO (arXiv:2602.23363, R_llm).
+class JudgedReward(RewardComponent):
+    """What every component that asks a judge does: the same question once, begun early, a failure never a 0.
 
     A completion without a valid answer is wrong and the judge is not asked. A verdict that is unscored, whatever the
-    reason, is an unscored row and never a 0.
+    reason, is an unscored row.
 
     Args:
-        judge: who grades; the suite's judge if not given, and an ``ExactJudge`` if there is none either.
+        judge: who grades; rows stay unscored while there is none.
         answer_rule: what of the completion is graded; exactly one ``<answer>`` if not given.
+        patience: seconds in which no verdict at all arrives, after which those still awaited are given up as unscored.
+            Only questions that ``start`` began are awaited here; ``Judge.grade`` must keep to limits of its own.
     """
 
-    def __init__(self, judge: Judge | None = None, answer_rule: AnswerRule | None = None) -> None:
+    def __init__(self, judge: Judge | None, answer_rule: AnswerRule | None, patience: float) -> None:
         super().__init__()
+        if not patience > 0:
+            raise ValueError(f"{type(self).__name__}.patience: {patience} is no time to wait; give seconds above 0")
         self._is_given = judge is not None
-        self._judge: Held[Judge] = Held(judge or ExactJudge())
+        self._judge: Held[Judge] | None = None if judge is None else Held(self._asked(judge))
         self.answer_rule = answer_rule or StrictAnswer()
+        self.patience = patience
         self._under_way = _UnderWay()
 
     @property
-    def judge(self) -> Judge:
-        """Who grades."""
-        return self._judge.value
+    def judge(self) -> Judge | None:
+        """Who grades; None if nobody does."""
+        return None if self._judge is None else self._judge.value
 
     def use_judge(self, judge: Judge, *, replace: bool) -> None:
-        """Take the suite's judge."""
+        """Take the suite's judge; what the former one was asked counts no more."""
         if replace or not self._is_given:
-            self._judge, self._is_given = Held(judge), True
+            self._judge, self._is_given = Held(self._asked(judge)), True
+            self._under_way = _UnderWay()
+
+    @abstractmethod
+    def _asked(self, judge: Judge) -> Judge:
+        """The judge as this component asks it."""
+
+    def _no_judge(self) -> str:
+        """Why rows are unscored when there is no judge."""
+        return "no judge to ask; give the suite or the component one"
 
     def start(self, batch: RewardBatch) -> None:
         """Ask the judge without waiting; the same question is asked once until its row is scored."""
-        if type(self.judge).submit is Judge.submit:
-            return  # it computes here and now, and better all at once
+        judge = self.judge
+        if judge is None or type(judge).submit is Judge.submit:
+            return  # one that computes here and now does it better all at once
         for question in self._questions(batch):
             if isinstance(question, JudgeQuestion):
-                self._under_way.ask(self.judge, question)
+                self._under_way.ask(judge, question)
 
     def score(self, batch: RewardBatch) -> ComponentScores:
         """The judge's credit; 0 without an answer; unscored where the judge came to no verdict."""
-        rows = self._questions(batch)
-        verdicts = self._verdicts(list(dict.fromkeys(row for row in rows if isinstance(row, JudgeQuestion))))
-        values: list[float | Unscored] = []
-        given: list[Verdict | None] = []
-        for row in rows:
-            verdict = verdicts[row] if isinstance(row, JudgeQuestion) else None
-            given.append(verdict)
-            if isinstance(row, float | Unscored):
-                values.append(row)
-            else:
-                values.append(_credit(verdicts[row]))
-        return ComponentScores.of(values, given)
-
-    def _verdicts(self, questions: list[JudgeQuestion]) -> dict[JudgeQuestion, Verdict]:
+        rows, judge = self._questions(batch), self.judge
+        if judge is None:
+            missing = Unscored(self._no_judge())
+            return ComponentScores.of([missing if isinstance(row, JudgeQuestion) else row for row in rows])
+        questions = list(dict.fromkeys(row for row in rows if isinstance(row, JudgeQuestion)))
         started = self._under_way.take(questions)
-        rest = [question for question in questions if question not in started]
-        try:
-            graded = self.judge.grade(rest) if rest else []
-            verdicts = dict(zip(rest, graded, strict=True))
-            return verdicts | {question: future.result() for question, future in started.items()}
-        except Exception as error:  # noqa: BLE001 - a judge is foreign code; its failure is a reason, not a zero
-            reason = f"the judge failed: {type(error).__name__}: {error}"
-            return {question: Verdict(None, self.judge.identity, reason=reason) for question in questions}
+        verdicts = _graded(judge, [question for question in questions if question not in started])
+        verdicts |= _arrived(judge, started, self.patience)
+        given = [verdicts[row] if isinstance(row, JudgeQuestion) else None for row in rows]
+        values: list[float | Unscored] = [
+            _credit(verdicts[row]) if isinstance(row, JudgeQuestion) else row for row in rows
+        ]
+        return ComponentScores.of(values, given)
 
     def _questions(self, batch: RewardBatch) -> list[JudgeQuestion | float | Unscored]:
         """What to ask about each row, or its value where nothing need be asked."""
@@ -93,12 +100,77 @@ class JudgeReward(RewardComponent):
         return rows
 
 
+class JudgeReward(JudgedReward):
+    """The judge's verdict: 1 for YES, 0 for NO (arXiv:2602.23363, R_llm).
+
+    Args:
+        judge: who grades; the suite's judge if not given, and an ``ExactJudge`` if there is none either.
+        answer_rule: what of the completion is graded; exactly one ``<answer>`` if not given.
+        patience: seconds in which no verdict at all arrives, after which those still awaited are given up as unscored;
+            keep it above the judge's own limit for one question.
+    """
+
+    def __init__(
+        self, judge: Judge | None = None, answer_rule: AnswerRule | None = None, patience: float = _PATIENCE
+    ) -> None:
+        super().__init__(judge or ExactJudge(), answer_rule, patience)
+        self._is_given = judge is not None
+
+    def _asked(self, judge: Judge) -> Judge:
+        return judge
+
+
 def _credit(verdict: Verdict) -> float | Unscored:
     if verdict.credit is None:
         return Unscored(verdict.reason or "the judge came to no verdict")
-    if not 0 <= verdict.credit <= 1:
+    if not isinstance(verdict.credit, int | float) or not 0 <= verdict.credit <= 1:
         return Unscored(f"the judge gave a credit of {verdict.credit}, which is not from 0 to 1")
-    return verdict.credit
+    return float(verdict.credit)
+
+
+def _graded(judge: Judge, questions: list[JudgeQuestion]) -> dict[JudgeQuestion, Verdict]:
+    """Verdicts that are asked for now."""
+    if not questions:
+        return {}
+    try:
+        verdicts = dict(zip(questions, judge.grade(questions), strict=True))
+    except Exception as error:  # noqa: BLE001 - a judge is foreign code; its failure is a reason, not a zero
+        return {question: _failure(judge, error) for question in questions}
+    return {question: _verdict(judge, verdict) for question, verdict in verdicts.items()}
+
+
+def _arrived(
+    judge: Judge, started: "Mapping[JudgeQuestion, Future[Verdict]]", patience: float
+) -> dict[JudgeQuestion, Verdict]:
+    """Verdicts that were asked for earlier, waited for as long as any of them still arrive."""
+    verdicts: dict[JudgeQuestion, Verdict] = {}
+    arrived = sum(future.done() for future in started.values())
+    is_waiting = True
+    for question, future in started.items():
+        while is_waiting and not future.done() and not wait([future], timeout=patience).done:
+            # Others may have arrived while this one was waited for; only a judge gone silent is given up.
+            now = sum(other.done() for other in started.values())
+            is_waiting, arrived = now > arrived, now
+        verdicts[question] = _result(judge, future, patience)
+    return verdicts
+
+
+def _result(judge: Judge, future: "Future[Verdict]", patience: float) -> Verdict:
+    if not future.done():
+        future.cancel()
+        return Verdict(None, judge.identity, reason=f"no verdict from the judge, nor any other, within {patience:g} s")
+    try:
+        return _verdict(judge, future.result(timeout=0))
+    except Exception as error:  # noqa: BLE001 - as above
+        return _failure(judge, error)
+
+
+def _verdict(judge: Judge, given: object) -> Verdict:
+    return given if isinstance(given, Verdict) else _failure(judge, TypeError(f"{given!r:.100} is no verdict"))
+
+
+def _failure(judge: Judge, error: BaseException) -> Verdict:
+    return Verdict(None, judge.identity, reason=f"the judge failed: {type(error).__name__}: {error}")
 
 
 class _UnderWay:
@@ -111,7 +183,7 @@ class _UnderWay:
     def ask(self, judge: Judge, question: JudgeQuestion) -> None:
         with self._lock:
             if question not in self._futures:
-                self._futures[question] = judge.submit(question)
+                self._futures[question] = _submitted(judge, question)
 
     def take(self, questions: Sequence[JudgeQuestion]) -> "dict[JudgeQuestion, Future[Verdict]]":
         """Those of the questions that were asked; they are no longer under way."""
@@ -120,3 +192,13 @@ class _UnderWay:
 
     def __reduce__(self) -> tuple[type["_UnderWay"], tuple[()]]:
         return _UnderWay, ()  # a copy has asked nothing
+
+
+def _submitted(judge: Judge, question: JudgeQuestion) -> "Future[Verdict]":
+    """A judge that cannot even be asked fails when its verdict is taken, not in the middle of a rollout."""
+    try:
+        return judge.submit(question)
+    except Exception as error:  # noqa: BLE001 - a judge is foreign code
+        failed: Future[Verdict] = Future()
+        failed.set_exception(error)
+        return failed
