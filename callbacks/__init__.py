@@ -1,5 +1,6 @@
 """Callbacks: one behaviour per file. Imported as ``medix.callbacks``."""
 
+from medix.callbacks.check_judge import CanaryError, CheckJudge
 from medix.callbacks.judge_validation import JudgeValidation, UnscoredError
 from medix.callbacks.log_rewards import LogRewards
 from medix.callbacks.record_completions import RecordCompletions
@@ -9,6 +10,8 @@ from medix.callbacks.watch_signal import WatchSignal
 from medix.callbacks.write_report import WriteReport
 
 __all__ = [
+    "CanaryError",
+    "CheckJudge",
     "JudgeValidation",
     "LogRewards",
     "RecordCompletions",

@@ -20,6 +20,7 @@ data and models
   shards     build, verify or show WebDataset shards
   export     write a checkpoint as a Hugging Face folder
   eval       compare judged completions of two runs, with intervals
+  judge      start, check or ask a judge; its error rates on canaries
 
 A bare spec name is a shipped one: python -m medix fit --config demo
 Help for one command: python -m medix COMMAND --help
@@ -55,8 +56,10 @@ def main(argv: list[str] | None = None) -> int:
         from medix.commands.export import main as run
     elif command == "eval":
         from medix.commands.evaluate import main as run
+    elif command == "judge":
+        from medix.commands.judge import main as run
     else:
-        commands = (*TRAINER_COMMANDS, "shards", "export", "eval")
+        commands = (*TRAINER_COMMANDS, "shards", "export", "eval", "judge")
         print(f"medix: there is no command {command!r}; commands: {', '.join(commands)}", file=sys.stderr)
         return 2
     return run(rest)

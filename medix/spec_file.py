@@ -1,4 +1,4 @@
-"""One part of a spec built from a file, by the rules of every other spec: a judge for a command, a suite for a script."""
+"""One part of a spec from a file, by the rules of every other spec: a judge for a command, a suite for a script."""
 
 import contextlib
 import sys
@@ -28,7 +28,7 @@ def build(kind: type[T], key: str, block: str | Path | Mapping[str, Any]) -> T:
 
     given = block if isinstance(block, Mapping) else str(block)
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument(f"--{key}", type=kind, sub_configs=True)  # type: ignore[call-arg]  # jsonargparse's own
+    parser.add_argument(f"--{key}", type=kind, sub_configs=True)
     with working_directory_importable():
         try:
             return parser.instantiate(parser.parse_object({key: given}))[key]  # type: ignore[no-any-return]

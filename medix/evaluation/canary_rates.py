@@ -72,7 +72,7 @@ class CanaryRate:
         """One row of a table."""
         due = "YES" if self.is_right else "NO"
         rate = interval(asdict(self.interval), percent=True) if self.scored else MISSING
-        return [name, due, str(self.asked), str(self.wrong), rate, str(self.unscored)]
+        return [name, due, f"{self.wrong} of {self.scored}", rate, str(self.unscored)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; NaN where nothing is scored."""
@@ -183,7 +183,7 @@ class CanaryRates:
         rows = [rate.row(kind) for (kind, _), rate in self.kinds.items()]
         rows += [self.false_positive.row("All attacks")]
         rows += [self.false_negative.row("All right answers")]
-        heads = ["", "Due", "Asked", "Wrong", "Rate (95 % interval)", "Unscored"]
+        heads = ["", "Due", "Wrong", "Rate (95 % interval)", "Unscored"]
         return Table(f"{self.version}, judge {self.judge}", heads, rows)
 
     def failures_table(self, most: int | None = None) -> Table:

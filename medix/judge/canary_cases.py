@@ -175,7 +175,7 @@ POSITIVES: dict[str, Cases] = {
         ("Which rhythm does the ECG show?", "atrial fibrillation", "AF"),
         ("What is the diagnosis?", "deep vein thrombosis", "DVT"),
     ),
-    "other unit, same quantity": (
+    "same quantity": (
         (*_STONE, "0.5 cm"),
         ("How much fluid was drained?", "1500 mL", "1.5 litres"),
         ("Which dose was given?", "0.3 mg", "300 micrograms"),

@@ -1,0 +1,192 @@
+"""``python -m medix judge``: start a judge, look at it, ask it, and try it on answers whose verdict is known."""
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from medix.judge.base import Judge
+
+_OUTLINE = """\
+A judge is named by --judge, which takes a file with a class_path, a shipped part (judge_served) or the spec of a run,
+or by --base-url and --model, which ask a server directly. Research use, not for clinical decisions."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: words after ``judge``.
+
+    Returns:
+        Exit status: 0; 1 if the judge is not what it should be; 2 if the command was asked the impossible; of
+        ``serve``, that of the server.
+    """
+    arguments = _parser().parse_args(argv)
+    run = {"serve": _serve, "check": _check, "ask": _ask, "canaries": _canaries}[arguments.command]
+    try:
+        return run(arguments)
+    except (OSError, ValueError) as error:
+        print(f"medix judge {arguments.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m medix judge",
+        description=f"{(__doc__ or '').partition(': ')[2]}\n\n{_OUTLINE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="start vLLM with a judge and print the judge block of a spec")
+    serve.add_argument("--model", required=True, help="name on a model hub, or a folder")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8085, help="port to listen on, 0 for a free one (default: 8085)")
+    serve.add_argument("--served-model-name", help="what clients call the model (default: --model)")
+    serve.add_argument("--max-model-len", type=int, help="tokens of prompt and reply (default: the model's own)")
+    serve.add_argument("--start-limit", type=float, default=1800.0, help="seconds to become ready (default: 1800)")
+    serve.add_argument(
+        "--extra", nargs=argparse.REMAINDER, default=[], help="last: further arguments, passed on to vLLM as they are"
+    )
+    check = commands.add_parser("check", help="reachability, models, latency, identity and one verdict; status 0 or 1")
+    ask = commands.add_parser("ask", help="grade one answer")
+    ask.add_argument("--question", required=True, help="what was asked of the policy")
+    ask.add_argument("--reference", required=True, help="the reference answer")
+    ask.add_argument("--answer", required=True, help="the answer to grade")
+    ask.add_argument("--alias", action="append", default=[], help="a further text that counts as the reference")
+    ask.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    canaries = commands.add_parser("canaries", help="false-positive and false-negative rates on known answers")
+    canaries.add_argument("--canaries", type=Path, help="a YAML file of one's own canaries (default: the shipped ones)")
+    canaries.add_argument("--json", type=Path, help="write rates and every verdict here")
+    canaries.add_argument("--max-false-positive", type=float, help="status 1 if more wrong answers are accepted")
+    canaries.add_argument("--max-false-negative", type=float, help="status 1 if more right answers are rejected")
+    canaries.add_argument("--failures", type=int, default=10, help="wrong verdicts to print (default: 10)")
+    for each in (check, ask, canaries):
+        each.add_argument("--judge", help="a judge's spec, a shipped part (judge_served), or a run's spec.yaml")
+        each.add_argument("--base-url", help="the endpoint of a served judge, such as http://127.0.0.1:8085/v1")
+        each.add_argument("--model", help="the model of a served judge, as its server calls it")
+        each.add_argument(
+            "--api-key-env", default="OPENAI_API_KEY", help="variable that holds its key, if it wants one"
+        )
+    return parser
+
+
+def _judge(arguments: argparse.Namespace) -> "Judge":
+    """The judge that the words name.
+
+    Raises:
+        ValueError: none, or two, or half of one.
+    """
+    from medix.judge.base import Judge
+    from medix.spec_file import from_file
+
+    direct = {"--base-url": arguments.base_url, "--model": arguments.model}
+    given = [name for name, value in direct.items() if value]
+    if arguments.judge and given:
+        raise ValueError(f"--judge and {' and '.join(given)} name two judges; give one of them")
+    if arguments.judge:
+        return from_file(Judge, "judge", arguments.judge)  # type: ignore[type-abstract]  # the spec names a class of it
+    if len(given) < 2:
+        missing = [name for name in direct if name not in given]
+        raise ValueError(
+            f"no judge: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; give --base-url and "
+            "--model, or --judge with a spec, such as --judge judge_served"
+        )
+    from medix.judge.served import ServedJudge
+
+    return ServedJudge(base_url=arguments.base_url, model=arguments.model, api_key_env=arguments.api_key_env)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from medix.commands.judge_server import JudgeServer
+
+    return JudgeServer(
+        model=arguments.model,
+        host=arguments.host,
+        port=arguments.port,
+        served_model_name=arguments.served_model_name,
+        max_model_len=arguments.max_model_len,
+        start_limit=arguments.start_limit,
+        extra=tuple(arguments.extra),
+    ).run()
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from medix.commands.judge_check import check
+
+    with contextlib.closing(_judge(arguments)) as judge:
+        found = check(judge)
+    console = Console()
+    for table in found.tables():
+        console.print(table.rich())
+    for problem in found.problems:
+        print(f"medix judge check: {problem}", file=sys.stderr)
+    return 0 if found.is_usable else 1
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    from medix.types import JudgeQuestion
+
+    question = JudgeQuestion(arguments.question, arguments.reference, arguments.answer, tuple(arguments.alias))
+    with contextlib.closing(_judge(arguments)) as judge:
+        verdict = judge.grade([question])[0]
+    if arguments.json:
+        print(json.dumps({**asdict(question), "verdict": asdict(verdict)}, indent=2, allow_nan=False))
+        return 0 if verdict.is_scored else 1
+    if verdict.credit is None:
+        said = f"unscored: {verdict.reason}"
+    else:
+        said = {1.0: "YES", 0.0: "NO"}.get(verdict.credit, f"credit {verdict.credit:g}")
+    rows = {
+        "verdict": said,
+        "confidence": "" if verdict.confidence is None else f"{verdict.confidence:.3f}",
+        "explanation": verdict.explanation,
+        "reply": "" if verdict.reply is None else repr(verdict.reply),
+        "votes": ", ".join("unscored" if vote.credit is None else f"{vote.credit:g}" for vote in verdict.votes),
+        "latency": f"{verdict.latency:.3f} s" + (" (looked up)" if verdict.is_cached else ""),
+        "judge": verdict.judge,
+    }
+    print("\n".join(f"{name:<12} {text}" for name, text in rows.items() if text))
+    return 0 if verdict.is_scored else 1
+
+
+def _canaries(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from medix.evaluation.canary_rates import CanaryLimits, CanaryRates
+    from medix.judge.canaries import read_canaries, run_canaries, shipped_canaries
+
+    limits = CanaryLimits(arguments.max_false_positive, arguments.max_false_negative)
+    canaries = shipped_canaries() if arguments.canaries is None else read_canaries(arguments.canaries)
+    with contextlib.closing(_judge(arguments)) as judge:
+        print(f"medix judge canaries: asking {judge.identity} {len(canaries)} questions", file=sys.stderr)
+        rates = CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
+    console = Console()
+    console.print(rates.table().rich())
+    if rates.failures:
+        console.print(rates.failures_table(arguments.failures).rich())
+    median, longest = rates.latencies
+    if rates.unscored < 1:
+        print(f"Latency: median {1000 * median:.0f} ms, longest {1000 * longest:.0f} ms")
+    for reason, count in rates.reasons.items():
+        print(f"{count} without a verdict: {reason}", file=sys.stderr)
+    if arguments.json is not None:
+        from medix.reporting.record import write_atomically
+        from medix.reporting.render import plain
+
+        write_atomically(arguments.json, json.dumps(plain(rates.to_dict()), indent=2, allow_nan=False) + "\n")
+    above = rates.above(limits)
+    for sentence in above:
+        print(f"medix judge canaries: {sentence}", file=sys.stderr)
+    return 1 if above or rates.unscored == 1 else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
