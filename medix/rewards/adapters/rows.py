@@ -1,0 +1,158 @@
+"""Rows as other trainers hand them over: fields under names of their own, the modality as a tag of the reference."""
+
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medix.modality import ModalitySet
+from medix.rewards.suite import RewardSuite
+from medix.rewards.table import RewardTable
+
+_TAGGED = re.compile(r"<([A-Za-z][A-Za-z0-9_]*)>(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One completion with what it is scored against; the names are those of ``RewardSuite.score``."""
+
+    completion: str
+    reference: str
+    question: str
+    modality: str | None
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+    token_count: int | None = None
+    is_truncated: bool = False
+
+
+class RowReader:
+    """Makes rows of the fields that a trainer carries beside its completions.
+
+    The reference may open with its tag, as in the public data: ``<CT_SCAN>``, a line break, the reference. The tag is
+    the modality unless a field of its own names it; a reference without a tag is that of a text-only sample.
+
+    Args:
+        owner: what errors call the adapter.
+        modalities: the tags that count.
+        reference: field of the reference.
+        question: field of the question; None where the caller gives it.
+        modality: field of the modality, None or empty on text-only rows; None takes the tag.
+        aliases: field of further texts that count as the reference; rows may lack it.
+        source: field that says where the sample comes from; rows may lack it.
+    """
+
+    def __init__(
+        self,
+        owner: str,
+        modalities: ModalitySet,
+        reference: str,
+        question: str | None,
+        modality: str | None,
+        aliases: str,
+        source: str,
+    ) -> None:
+        self.owner = owner
+        self.modalities = modalities
+        self.reference = reference
+        self.question = question
+        self.modality = modality
+        self.aliases = aliases
+        self.source = source
+
+    def read(
+        self,
+        number: int,
+        completion: str,
+        fields: Mapping[str, Any],
+        *,
+        question: str = "",
+        token_count: int | None = None,
+        is_truncated: bool = False,
+    ) -> Row:
+        """One row.
+
+        Args:
+            number: of the row, for errors.
+            completion: what the policy wrote, whole.
+            fields: what stands beside it.
+            question: where no field holds it.
+            token_count: tokens of the completion.
+            is_truncated: whether the token limit cut it.
+
+        Raises:
+            ValueError: a field is missing or is no text, or a tag is not in the modality set.
+        """
+        modality, reference = self._modality(number, fields)
+        return Row(
+            completion=completion,
+            reference=reference,
+            question=question if self.question is None else self._text(number, fields, "question", self.question),
+            modality=modality,
+            aliases=self._aliases(number, fields),
+            source=str(fields.get(self.source) or ""),
+            token_count=token_count,
+            is_truncated=is_truncated,
+        )
+
+    def _text(self, number: int, fields: Mapping[str, Any], role: str, key: str) -> str:
+        value = fields.get(key)
+        if isinstance(value, str):
+            return value.strip()
+        found = f"is {value!r:.80}, not a text" if key in fields else f"is missing; there are {', '.join(fields)}"
+        raise ValueError(
+            f"{self.owner}: row {number}: the {role} is read from {key!r}, which {found}. "
+            f"Name the right field: {self.owner}(suite, {role}=...)"
+        )
+
+    def _modality(self, number: int, fields: Mapping[str, Any]) -> tuple[str | None, str]:
+        text = self._text(number, fields, "reference", self.reference)
+        match = _TAGGED.fullmatch(text)
+        tag = None if match is None else self.modalities.parse(match[1])
+        rest = text if match is None or tag is None else match[2].strip()
+        if self.modality is None:
+            if match is not None and tag is None:
+                raise ValueError(
+                    f"{self.owner}: row {number}: {self.reference!r} opens with <{match[1]}>, which is no tag of the "
+                    f"modality set; known: {', '.join(self.modalities)}. Correct the data, give the suite other "
+                    f"modalities, or name the field that holds the modality: {self.owner}(suite, modality=...)"
+                )
+            return tag, rest
+        value = fields.get(self.modality)
+        if not value:
+            return None, text
+        name = self.modalities.parse(str(value)) or self.modalities.require(str(value))
+        if tag is not None and tag != name:
+            raise ValueError(
+                f"{self.owner}: row {number}: {self.modality!r} says {name} and the tag in {self.reference!r} says "
+                f"{tag}; correct the data"
+            )
+        return name, rest
+
+    def _aliases(self, number: int, fields: Mapping[str, Any]) -> tuple[str, ...]:
+        value = fields.get(self.aliases)
+        if value is None:
+            return ()
+        if isinstance(value, str) or not all(isinstance(alias, str) for alias in value):
+            raise ValueError(
+                f"{self.owner}: row {number}: {self.aliases!r} is {value!r:.80}; give a list of texts, or nothing"
+            )
+        return tuple(value)
+
+
+def score_rows(suite: RewardSuite, rows: Sequence[Row], groups: Sequence[Hashable] | None = None) -> RewardTable:
+    """Score rows and add them to the running means of the suite."""
+    modalities = [row.modality for row in rows]
+    table = suite.score(
+        completions=[row.completion for row in rows],
+        references=[row.reference for row in rows],
+        questions=[row.question for row in rows],
+        modalities=modalities,
+        aliases=[row.aliases for row in rows],
+        sources=[row.source for row in rows],
+        token_counts=[row.token_count for row in rows],
+        truncated=[row.is_truncated for row in rows],
+        groups=groups,
+    )
+    suite.accumulate(table, modalities)
+    return table
