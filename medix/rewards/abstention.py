@@ -26,7 +26,7 @@ ABLE = (
 )  # fmt: skip
 _ADVERB = "(reliably |definitively |confidently |accurately |really |currently |possibly |honestly )?"
 TO_ANSWER = (
-    f"be {_ADVERB}(determined|assessed|ascertained|established|answered|evaluated|concluded|inferred|known|told|judged)",
+    f"be {_ADVERB}(determined|assessed|ascertained|established|answered|evaluated|concluded|inferred|known|told)",
     "(determine|assess|ascertain|establish|answer|evaluate|conclude|infer|say|tell|know|judge|be sure|be certain)",
     "(give|provide|make|offer|reach|render) (an? |any )?(definitive |definite |specific |medical |clinical |reliable )?"
     "(answer|diagnosis|assessment|conclusion|interpretation|opinion|advice)",
