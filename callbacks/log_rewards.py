@@ -8,15 +8,17 @@ from medix.callbacks.step_axis import log_at_step
 from medix.callbacks.watched import watched
 from medix.modules.ranks import gather
 from medix.modules.record import StepRecord
-from medix.reporting.tally import Tally, reward_tally
+from medix.reporting.tally import Tally, judge_tally, reward_tally
 
 
 class LogRewards(Callback):
     """Logs every finished step.
 
-    ``reward/total``, ``reward/<component>``, each also by ``/<MODALITY>`` and ``/unscored``; ``train/<metric>`` for
-    the metrics of the updates (``train/loss``, ``train/grad_norm``, ``train/lr``); ``seconds/<phase>`` of the slowest
-    rank and ``seconds/step``; ``train/tokens_per_second``, ``train/completions``, ``train/rollouts``.
+    ``reward/total``, ``reward/<component>``, each also by ``/<MODALITY>`` and ``/unscored``; ``judge/unscored``,
+    ``judge/distinct``, ``judge/cached``, ``judge/seconds`` and ``judge/confidence`` where a judge was asked;
+    ``train/<metric>`` for the metrics of the updates (``train/loss``, ``train/grad_norm``, ``train/lr``);
+    ``seconds/<phase>`` of the slowest rank, ``seconds/reward/<component>`` within it, and ``seconds/step``;
+    ``train/tokens_per_second``, ``train/completions``, ``train/rollouts``.
 
     Args:
         every_n_steps: steps between logged steps.
@@ -38,9 +40,10 @@ class LogRewards(Callback):
 
 def step_metrics(finished: StepRecord) -> dict[str, float]:
     """Numbers of a step over all ranks, the same on each; NaN where nothing was scored."""
-    rewards = gather(reward_tally(finished.scored).entries)
+    rewards = gather(Tally.merged([reward_tally(finished.scored), judge_tally(finished.scored)]).entries)
     updates = gather(finished.metrics)
     seconds = gather(finished.seconds)
+    components = gather(finished.component_seconds)
     counts = gather((finished.tokens, sum(len(group.scores) for group in finished.scored)))
     metrics = Tally.merged(Tally(part) for part in rewards).means()
     for name in updates[0]:
@@ -48,6 +51,8 @@ def step_metrics(finished: StepRecord) -> dict[str, float]:
     for name in sorted({name for part in seconds for name in part}):
         metrics[f"seconds/{name}"] = max(part.get(name, 0.0) for part in seconds)
     metrics["seconds/step"] = max(sum(part.values()) for part in seconds)
+    for name in components[0]:
+        metrics[f"seconds/reward/{name}"] = max(part.get(name, 0.0) for part in components)
     if metrics["seconds/step"] > 0:
         metrics["train/tokens_per_second"] = sum(tokens for tokens, _ in counts) / metrics["seconds/step"]
     metrics["train/completions"] = float(sum(completions for _, completions in counts))

@@ -133,7 +133,7 @@ class GroupRLModule(lightning.LightningModule):
         with self.phase("reward"), together():
             scored = scoring.close(groups, gather)
         self.buffer.extend(self.filter.keep(scored))
-        self._record.scored.extend(scored)
+        self._record.add_scored(scored, scoring.seconds)
         if not self.is_ready():  # every rank agrees, or none steps
             return  # dynamic sampling is just another loader batch
         kept = self.buffer.take(self.prompts_per_step // world_size())

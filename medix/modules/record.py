@@ -1,5 +1,6 @@
 """What one training step did, for callbacks to read; ``training_step`` itself logs nothing."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medix.types import ScoredGroup
@@ -17,6 +18,7 @@ class StepRecord:
         metrics: means over the updates of the step (``loss``, ``grad_norm``, ``lr``, ``clip_fraction_high``, …),
             the same keys on every rank.
         seconds: wall time of each phase (``rollout``, ``reward``, ``old_logprobs``, ``update``, ``publish``).
+        component_seconds: time each reward component took, within the phase ``reward``.
         rollouts: loader batches consumed.
         tokens: completion tokens trained.
     """
@@ -27,5 +29,12 @@ class StepRecord:
     advantages: list[tuple[float, ...]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    component_seconds: dict[str, float] = field(default_factory=dict)
     rollouts: int = 0
     tokens: int = 0
+
+    def add_scored(self, groups: Sequence[ScoredGroup], seconds: Mapping[str, float]) -> None:
+        """Note the groups of one loader batch, and what scoring them took by component."""
+        self.scored.extend(groups)
+        for name, taken in seconds.items():
+            self.component_seconds[name] = self.component_seconds.get(name, 0.0) + taken

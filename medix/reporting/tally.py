@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from medix.modality import TEXT_ONLY
-from medix.types import ScoredGroup, Status
+from medix.types import ScoredGroup, Status, Verdict
 
 
 class Tally:
@@ -64,10 +64,44 @@ def _add(tally: Tally, name: str, modality: str, value: float, *, unscored: bool
         tally.add(key, 0.0 if unscored else value, 0 if unscored else 1)
 
 
+def judge_tally(groups: Sequence[ScoredGroup]) -> Tally:
+    """What the judge did for the rows it was asked about.
+
+    ``judge/unscored`` share of rows without a verdict; ``judge/distinct`` questions over rows (members of a group often
+    agree, and the same question is asked once); of these, ``judge/cached`` share that was looked up,
+    ``judge/seconds`` mean time to a verdict that was not, ``judge/confidence`` mean probability of the verdict where
+    the judge gave one. Without a judged row all are NaN.
+    """
+    tally = Tally()
+    seen: set[int] = set()
+    for key in ("unscored", "distinct", "cached", "seconds", "confidence"):
+        tally.add(f"judge/{key}", 0.0, 0)
+    for group in groups:
+        for scores in group.scores:
+            for entry in scores.components.values():
+                if entry.verdict is not None:
+                    # rows with one question share one verdict object
+                    _add_verdict(tally, entry.verdict, is_first=id(entry.verdict) not in seen)
+                    seen.add(id(entry.verdict))
+    return tally
+
+
+def _add_verdict(tally: Tally, verdict: Verdict, *, is_first: bool) -> None:
+    tally.add("judge/unscored", float(not verdict.is_scored))
+    tally.add("judge/distinct", float(is_first))
+    if not is_first:
+        return
+    tally.add("judge/cached", float(verdict.is_cached))
+    if not verdict.is_cached:
+        tally.add("judge/seconds", verdict.latency)
+    if verdict.confidence is not None:
+        tally.add("judge/confidence", verdict.confidence)
+
+
 def signal_tally(groups: Sequence[ScoredGroup]) -> Tally:
     """How much the groups of a step can teach.
 
-    ``signal/without`` share of groups whose scored totals have no spread, ``signal/spread`` mean (population)
+    ``signal/without`` share of groups that give no advantage for want of spread, ``signal/spread`` mean (population)
     standard deviation of totals in a group, ``signal/logprob`` mean log-probability per sampled token,
     ``signal/tokens`` completion tokens, ``signal/truncated`` and ``signal/duplicates`` shares of completions.
     """
@@ -75,7 +109,8 @@ def signal_tally(groups: Sequence[ScoredGroup]) -> Tally:
     for group in groups:
         totals = [total for total in group.totals if not math.isnan(total)]
         spread = _deviation(totals)
-        tally.add("signal/without", float(not has_spread(totals)))
+        signals = [signal for signal in group.signals if not math.isnan(signal)]
+        tally.add("signal/without", float(not has_spread(signals)))
         tally.add("signal/spread", spread)
         texts: set[str] = set()
         for completion in group.rollout.completions:

@@ -10,9 +10,11 @@ from medix.rewards.judged import JudgeReward
 from medix.rewards.length import SoftOverlongPenalty
 from medix.rewards.means import RunningMeans
 from medix.rewards.modality import ModalityReward, PublishedModalityReward
+from medix.rewards.normalisation import GroupNormalisation, Normalisation
 from medix.rewards.scoring import Scoring, UnscoredLimitError
-from medix.rewards.suite import RewardSuite, Weighted
+from medix.rewards.suite import RewardSuite
 from medix.rewards.table import RewardTable
+from medix.rewards.weighted import Gate, Weighted
 
 __all__ = [
     "AnswerRule",
@@ -20,9 +22,12 @@ __all__ = [
     "EmbeddingReward",
     "Encoder",
     "FormatReward",
+    "Gate",
+    "GroupNormalisation",
     "Held",
     "JudgeReward",
     "ModalityReward",
+    "Normalisation",
     "PublishedAnswer",
     "PublishedFormatReward",
     "PublishedModalityReward",

@@ -1,7 +1,7 @@
 """Scoring one step's completions while others are still being written."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from medix.types import Completion, Prompt, RolloutGroup, ScoredGroup, Status
@@ -19,10 +19,15 @@ class UnscoredLimitError(RuntimeError):
 
 
 class Scoring:
-    """Opened by ``RewardSuite.open``: ``submit`` completions as they come, ``close`` on the finished groups."""
+    """Opened by ``RewardSuite.open``: ``submit`` completions as they come, ``close`` on the finished groups.
+
+    Attributes:
+        seconds: what each component took at ``close``, by name.
+    """
 
     def __init__(self, suite: "RewardSuite") -> None:
         self._suite = suite
+        self.seconds: Mapping[str, float] = {}
 
     def submit(self, prompt: Prompt, completion: Completion) -> None:
         """Start slow work on a completion, from any thread; the judge is asked at once."""
@@ -39,6 +44,7 @@ class Scoring:
             UnscoredLimitError: the share of unscored totals passes the suite's ``max_unscored``.
         """
         table = self._suite.score_rollouts(groups)
+        self.seconds = table.seconds
         check_unscored(table, self._suite.max_unscored, gather)
         return regroup(table, groups)
 

@@ -2,14 +2,13 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from medix.judge.base import Judge
@@ -17,24 +16,14 @@ from medix.modality import ModalitySet
 from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent
 from medix.rewards.encoder import Encoder
 from medix.rewards.means import RunningMeans
+from medix.rewards.normalisation import Normalisation
 from medix.rewards.scoring import Scoring, regroup
 from medix.rewards.table import RewardTable
+from medix.rewards.total import TotalRule
+from medix.rewards.weighted import Weighted
 from medix.types import Completion, Prompt, RolloutGroup, ScoredGroup, Status
 
 _SPECS = Path(__file__).parent.parent / "specs"
-
-
-@dataclass(frozen=True)
-class Weighted:
-    """A component with its weight in the suite.
-
-    Args:
-        reward: the component.
-        weight: its share of the total; 0 only observes. A penalty's weight stands outside the sum to 1.
-    """
-
-    reward: RewardComponent
-    weight: float
 
 
 class RewardSuite(RunningMeans):
@@ -54,6 +43,8 @@ class RewardSuite(RunningMeans):
         encoder: given to components that need an encoder and have none of their own.
         modalities: the tags that count; the 16 of the paper if not given.
         max_unscored: share of unscored totals in a step above which training stops.
+        normalisation: brings components to one scale within a group; advantages are then taken of the sum of
+            normalised components, while totals stay as they are. None takes them of the totals.
     """
 
     def __init__(
@@ -64,6 +55,7 @@ class RewardSuite(RunningMeans):
         encoder: Encoder | None = None,
         modalities: ModalitySet | None = None,
         max_unscored: float = 0.2,
+        normalisation: Normalisation | None = None,
     ) -> None:
         super().__init__()
         penalties = penalties or {}
@@ -71,10 +63,15 @@ class RewardSuite(RunningMeans):
         if not 0 <= max_unscored <= 1:
             raise ValueError(f"rewards.max_unscored: {max_unscored} is no share; give a number from 0 to 1")
         self.max_unscored = max_unscored
-        self._weights = {name: entry.weight for name, entry in components.items()}
-        self._penalty_weights = {name: entry.weight for name, entry in penalties.items()}
+        entries = components | penalties
+        self._rule = TotalRule(
+            weights={name: entry.weight for name, entry in components.items()},
+            penalties={name: entry.weight for name, entry in penalties.items()},
+            gates={name: entry.gate for name, entry in entries.items() if entry.gate is not None},
+            normalisation=normalisation,
+        )
         # a plain dict: nn.Module registers neither it nor what is in it
-        self._parts = {name: entry.reward for name, entry in (*components.items(), *penalties.items())}
+        self._parts = {name: entry.reward for name, entry in entries.items()}
         if modalities is not None:
             self.use_modalities(modalities)
         self._give(judge, encoder, replace=False)
@@ -113,7 +110,7 @@ class RewardSuite(RunningMeans):
     @property
     def weights(self) -> Mapping[str, float]:
         """Weights by name, penalties last."""
-        return self._weights | self._penalty_weights
+        return {**self._rule.weights, **self._rule.penalties}
 
     def use_judge(self, judge: Judge, *, replace: bool = True) -> None:
         """Give every component a judge; without ``replace``, only those that have none."""
@@ -147,6 +144,7 @@ class RewardSuite(RunningMeans):
         sources: Sequence[str] | None = None,
         token_counts: Sequence[int | None] | None = None,
         truncated: Sequence[bool] | None = None,
+        groups: Sequence[Hashable] | None = None,
     ) -> RewardTable:
         """Score N completions. Leaves the running means alone, and never raises for a row it cannot score.
 
@@ -159,9 +157,10 @@ class RewardSuite(RunningMeans):
             sources: where each sample comes from.
             token_counts: completion tokens; only length penalties need them.
             truncated: whether the token limit cut the completion.
+            groups: what the completions of one prompt have in common; only a normalisation needs it.
 
         Raises:
-            ValueError: columns of different lengths, or a modality outside the set.
+            ValueError: columns of different lengths, a modality outside the set, or a normalisation without groups.
         """
         rows = len(completions)
         columns = {
@@ -174,11 +173,39 @@ class RewardSuite(RunningMeans):
             "token_counts": [None] * rows if token_counts is None else token_counts,
             "truncated": [False] * rows if truncated is None else truncated,
         }
-        return self._score(_batch(columns, self.modalities))
+        if groups is not None and len(groups) != rows:
+            raise ValueError(f"groups: one entry per completion is needed, got {len(groups)} for {rows}")
+        return self._score(_batch(columns, self.modalities), groups)
 
-    def update(self, **columns: Any) -> None:
-        """Score completions, with the arguments of ``score``, and add them to the running means."""
-        self.accumulate(self.score(**columns), columns["modalities"])
+    def update(
+        self,
+        *,
+        completions: Sequence[str],
+        references: Sequence[str],
+        questions: Sequence[str],
+        modalities: Sequence[str | None],
+        aliases: Sequence[Sequence[str]] | None = None,
+        sources: Sequence[str] | None = None,
+        token_counts: Sequence[int | None] | None = None,
+        truncated: Sequence[bool] | None = None,
+        groups: Sequence[Hashable] | None = None,
+    ) -> None:
+        """Score completions, with the arguments of ``score``, and add them to the running means.
+
+        They are written out because a ``MetricCollection`` gives each metric the arguments that its ``update`` names.
+        """
+        table = self.score(
+            completions=completions,
+            references=references,
+            questions=questions,
+            modalities=modalities,
+            aliases=aliases,
+            sources=sources,
+            token_counts=token_counts,
+            truncated=truncated,
+            groups=groups,
+        )
+        self.accumulate(table, modalities)
 
     def accumulate(self, table: RewardTable, modalities: Sequence[str | None]) -> None:
         """Add rows that were scored already: a judge is not asked twice."""
@@ -242,37 +269,36 @@ class RewardSuite(RunningMeans):
     def score_rollouts(self, groups: Sequence[RolloutGroup]) -> RewardTable:
         """The same as one table, in the order of groups and completions."""
         rows = [(group.prompt, completion) for group in groups for completion in group.completions]
-        return self._score(_batch(_columns(rows), self.modalities))
+        members = [index for index, group in enumerate(groups) for _ in group.completions]
+        return self._score(_batch(_columns(rows), self.modalities), members)
 
-    def _score(self, batch: RewardBatch) -> RewardTable:
-        scores = {name: _scores_of(name, part, batch) for name, part in self._parts.items()}
-        total, reason = self._total(scores, len(batch))
-        status = tuple(Status.UNSCORED if text else Status.SCORED for text in reason)
-        return RewardTable(total, status, reason, scores)
+    def _score(self, batch: RewardBatch, groups: Sequence[Hashable] | None) -> RewardTable:
+        if self._rule.normalisation is not None and groups is None:
+            raise ValueError(
+                "rewards.normalisation: components are normalised within groups, and no groups were given; pass "
+                "groups=[...] with one entry per completion, or leave the normalisation out"
+            )
+        scores, seconds = self._scores(batch)
+        found = self._rule(scores, groups, len(batch))
+        status = tuple(Status.UNSCORED if text else Status.SCORED for text in found.reason)
+        return RewardTable(found.total, status, found.reason, scores, found.normalised, seconds)
 
-    def _total(self, scores: Mapping[str, ComponentScores], rows: int) -> tuple[Float[Tensor, " row"], tuple[str, ...]]:
-        weighted = torch.zeros(rows, dtype=torch.float64)
-        applicable = torch.zeros(rows, dtype=torch.float64)
-        penalty = torch.zeros(rows, dtype=torch.float64)
-        reason = [""] * rows
-        for name, weight in self.weights.items():
-            if weight == 0:
-                continue
-            column = scores[name]
-            scored = torch.tensor([status is Status.SCORED for status in column.status], dtype=torch.bool)
-            value = torch.where(scored, column.value, 0.0)
-            if name in self._weights:
-                weighted += weight * value
-                applicable += weight * scored.to(torch.float64)
-            else:
-                penalty += weight * value
-            for row, status in enumerate(column.status):
-                if status is Status.UNSCORED and not reason[row]:
-                    reason[row] = f"{name}: {column.reason[row]}"
-        for row in (applicable == 0).nonzero().flatten().tolist():
-            reason[row] = reason[row] or "no component with a weight applies to the row"
-        unscored = torch.tensor([bool(text) for text in reason], dtype=torch.bool)
-        return torch.where(unscored, math.nan, weighted / applicable + penalty), tuple(reason)
+    def _scores(self, batch: RewardBatch) -> tuple[dict[str, ComponentScores], dict[str, float]]:
+        """What every component says, and the seconds each took.
+
+        Components that can begin slow work elsewhere begin it first and are waited for last: the encoder computes
+        while the judge is being asked.
+        """
+        seconds = dict.fromkeys(self._parts, 0.0)
+        waiting = [name for name, part in self._parts.items() if type(part).start is not RewardComponent.start]
+        for name in waiting:
+            with _timed(seconds, name), _named(name, self._parts[name]):
+                self._parts[name].start(batch)
+        found: dict[str, ComponentScores] = {}
+        for name in (*(name for name in self._parts if name not in waiting), *waiting):
+            with _timed(seconds, name), _named(name, self._parts[name]):
+                found[name] = _scores_of(name, self._parts[name], batch)
+        return {name: found[name] for name in self._parts}, seconds
 
 
 def _hold(rewards: RewardSuite) -> RewardSuite:
@@ -330,13 +356,26 @@ def _batch(columns: Mapping[str, Sequence[Any]], modalities: ModalitySet) -> Rew
     return RewardBatch(**columns, modality_set=modalities)
 
 
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[name] += time.perf_counter() - start
+
+
+@contextmanager
+def _named(name: str, part: RewardComponent) -> Iterator[None]:
+    """Say in which component an exception came up."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in component {name!r} of the reward suite ({type(part).__name__})")
+        raise
+
+
 def _scores_of(name: str, part: RewardComponent, batch: RewardBatch) -> ComponentScores:
     """Score with one component and hold it to its contract."""
-    try:
-        scores = part.score(batch)
-    except Exception as error:
-        error.add_note(f"in component {name!r} of the reward suite ({type(part).__name__}.score)")
-        raise
+    scores = part.score(batch)
     if len(scores.value) != len(batch) or len(scores.status) != len(batch):
         raise ValueError(
             f"component {name!r} ({type(part).__name__}) scored {len(scores.value)} rows of {len(batch)}; "
@@ -368,6 +407,13 @@ def _check(components: Mapping[str, Weighted], penalties: Mapping[str, Weighted]
             raise ValueError(f"rewards.components: {name!r} cannot be a name; give one without / and ., and not total")
         if not (math.isfinite(weight) and weight >= 0):
             raise ValueError(f"rewards.components.{name}.weight: {weight} must be a number from 0 up")
+    for name, entry in (*components.items(), *penalties.items()):
+        if entry.gate is not None and (entry.gate.component not in weights or entry.gate.component == name):
+            others = ", ".join(sorted(weights.keys() - {name}))
+            raise ValueError(
+                f"rewards.components.{name}.gate.component: {entry.gate.component!r} is no other component of the "
+                f"suite; there are {others or 'none'}"
+            )
     total = math.fsum(entry.weight for entry in components.values())
     if abs(total - 1) > 1e-6:
         raise ValueError(

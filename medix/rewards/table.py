@@ -1,7 +1,7 @@
 """Scores of N completions: totals and what every component said."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jaxtyping import Float
 from torch import Tensor
@@ -18,13 +18,17 @@ class RewardTable:
         total: [N] float64; NaN where unscored.
         status: N statuses of the totals.
         reason: why a total is unscored; empty elsewhere.
-        components: scores per component, penalties included.
+        components: scores per component, penalties included; what each said, before any gate or normalisation.
+        normalised: [N] float64, what advantages are taken of if the suite normalises; None otherwise.
+        seconds: time each component took. Judges work while others compute, so these are waits, not sums of work.
     """
 
     total: Float[Tensor, " row"]
     status: tuple[Status, ...]
     reason: tuple[str, ...]
     components: Mapping[str, ComponentScores]
+    normalised: Float[Tensor, " row"] | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,8 +51,10 @@ class RewardTable:
     def __iter__(self) -> Iterator[CompletionScores]:
         """Row by row, in the nouns of ``medix.types``."""
         columns = {name: (scores, scores.value.tolist()) for name, scores in self.components.items()}
-        for row, total in enumerate(self.total.tolist()):
-            yield CompletionScores(total, {name: _cell(*column, row) for name, column in columns.items()})
+        normalised = [None] * len(self) if self.normalised is None else self.normalised.tolist()
+        for row, (total, signal) in enumerate(zip(self.total.tolist(), normalised, strict=True)):
+            cells = {name: _cell(*column, row) for name, column in columns.items()}
+            yield CompletionScores(total, cells, signal)
 
 
 def _cell(scores: ComponentScores, values: list[float], row: int) -> ComponentScore:

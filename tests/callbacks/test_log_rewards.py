@@ -58,6 +58,15 @@ def test_a_step_without_a_score_has_a_nan_mean_and_a_full_unscored_share() -> No
     assert metrics["reward/total/unscored"] == 1.0
 
 
+def test_components_have_times_of_their_own_within_the_reward_phase() -> None:
+    finished = StepRecord(step=1, seconds={"rollout": 1.0, "reward": 2.0})
+    finished.add_scored([score_by([1.0], make_group(make_sample(1), ["a"]))], {"judge": 1.5, "format": 0.1})
+    finished.add_scored([], {"judge": 0.25, "format": 0.1})
+    metrics = step_metrics(finished)
+    assert metrics["seconds/reward/judge"] == 1.75
+    assert metrics["seconds/step"] == 3.0
+
+
 def test_no_steps_between_logs_is_refused() -> None:
     with pytest.raises(ValueError, match=r"LogRewards\.every_n_steps"):
         LogRewards(every_n_steps=0)

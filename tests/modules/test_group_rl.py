@@ -26,7 +26,8 @@ from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent, Unscored
 from medix.rewards.judged import JudgeReward
 from medix.rewards.scoring import UnscoredLimitError
-from medix.rewards.suite import RewardSuite, Weighted
+from medix.rewards.suite import RewardSuite
+from medix.rewards.weighted import Weighted
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
 from tests.support.runs import MANIFESTS

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.reporting.tally import Tally, has_spread, reward_tally, signal_tally
+from medix.reporting.tally import Tally, has_spread, judge_tally, reward_tally, signal_tally
+from medix.types import CompletionScores, ComponentScore, ScoredGroup, Status, Verdict
 from tests.support.fake_training import CountingJudge, FakeSuite, make_group, make_sample, score_by, write
 
 
@@ -66,3 +67,37 @@ def test_spread_needs_two_scored_totals() -> None:
     assert not has_spread([1.0])
     assert not has_spread([0.1 + 0.2, 0.3])
     assert has_spread([0.3, 0.31])
+
+
+def judged(*verdicts: Verdict | None) -> ScoredGroup:
+    """A group with one completion per verdict; None was not asked about."""
+    group = make_group(make_sample(1), ["a"] * len(verdicts))
+    scores = tuple(CompletionScores(0.0, {"judge": ComponentScore(0.0, Status.SCORED, "", v)}) for v in verdicts)
+    return ScoredGroup(group, scores)
+
+
+def test_what_the_judge_did_by_hand() -> None:
+    """Five rows asked about, three of them the same question: 3 distinct of 5; 1 of these 3 looked up; the other two
+    took 1 s and 3 s; one of five rows unscored; one gave a confidence."""
+    shared = Verdict(1.0, "j", latency=1.0, confidence=0.75)
+    groups = [
+        judged(shared, shared, shared, Verdict(0.0, "j", latency=9.0, is_cached=True)),
+        judged(Verdict(None, "j", reason="down", latency=3.0), None),
+    ]
+    assert judge_tally(groups).means() == pytest.approx(
+        {"judge/unscored": 0.2, "judge/distinct": 0.6, "judge/cached": 1 / 3, "judge/seconds": 2.0,
+         "judge/confidence": 0.75}
+    )  # fmt: skip
+
+
+def test_without_a_judge_its_keys_are_there_and_nan() -> None:
+    means = judge_tally([judged(None)]).means()
+    assert set(means) == {f"judge/{key}" for key in ("unscored", "distinct", "cached", "seconds", "confidence")}
+    assert all(math.isnan(value) for value in means.values())
+
+
+def test_a_group_with_equal_totals_and_other_signals_is_not_without_signal() -> None:
+    group = make_group(make_sample(1), ["a", "b"])
+    scored = ScoredGroup(group, tuple(CompletionScores(0.5, {}, normalised=signal) for signal in (0.1, -0.1)))
+    means = signal_tally([scored]).means()
+    assert (means["signal/without"], means["signal/spread"]) == (0.0, 0.0)

@@ -1,6 +1,8 @@
 """Scoring while others still generate, and stopping when too much is unscored."""
 
 import math
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -45,11 +47,20 @@ def test_submitted_completions_are_asked_at_once_and_only_once() -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda completion: scoring.submit(group.prompt, completion), group.completions[:3]))
     assert sorted(judge.submitted) == ["a", "b"]
-    for future in judge.futures.values():
-        future.set_result(Verdict(1.0, "later"))
+
+    def answer_everything() -> None:
+        while len(judge.futures) < 3:
+            time.sleep(0.001)
+        for future in judge.futures.values():
+            future.set_result(Verdict(1.0, "later"))
+
+    answering = threading.Thread(target=answer_everything)
+    answering.start()
     [scored] = scoring.close([group])
+    answering.join()
     assert scored.totals == (1.0,) * 4
-    assert sorted(judge.submitted) == ["a", "b", "graded late"]
+    assert sorted(judge.submitted) == ["a", "b", "late"]
+    assert scoring.seconds["judge"] > 0
 
 
 def test_a_served_judge_works_while_completions_arrive() -> None:

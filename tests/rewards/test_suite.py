@@ -5,7 +5,10 @@ import math
 import multiprocessing
 import pickle
 import sys
+import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonargparse import ArgumentParser
 
-from medix.judge import ScriptedJudge
+from medix.judge import Judge, ScriptedJudge
 from medix.modality import ModalitySet
 from medix.rewards import (
     ComponentScores,
     EmbeddingReward,
     FormatReward,
+    GroupNormalisation,
     JudgeReward,
     ModalityReward,
     RewardBatch,
@@ -33,10 +37,11 @@ from medix.rewards import (
     Weighted,
 )
 from medix.rewards.suite import _batch
-from medix.types import Status
+from medix.types import JudgeQuestion, RolloutGroup, ScoredGroup, Status, Verdict
 from tests.conftest import GOLDEN
 from tests.support.components import BATCH, GOOD
 from tests.support.encoders import CountingEncoder
+from tests.support.fake_training import make_group, make_sample
 
 ROOT = Path(__file__).parents[2]
 VECTORS = json.loads((GOLDEN / "reward_vectors.json").read_text())
@@ -591,3 +596,70 @@ def test_two_processes_report_the_same_means_also_when_one_has_no_data(tmp_path:
     assert (own, own_1) == (3, 1)  # each keeps its own rows after synchronisation
     assert all(math.isnan(value) for value in third.values())
     assert first.keys() == second.keys() == third.keys()
+
+
+def rollouts_of(*texts: tuple[str, ...]) -> list[RolloutGroup]:
+    return [make_group(make_sample(index), list(group)) for index, group in enumerate(texts)]
+
+
+def test_a_suite_that_normalises_gives_groups_signals_beside_their_totals() -> None:
+    """Weight 0.5 each; in the group, format (1, 0) and constant (0.4, 0.4): totals 0.7 and 0.2; normalised
+    0.5 * (+-0.70711) + 0, so signals +-0.35355."""
+    suite = RewardSuite(
+        {"a": Weighted(Fixed([1.0, 0.0]), 0.5), "b": Weighted(Fixed([0.4, 0.4]), 0.5)},
+        normalisation=GroupNormalisation(eps=1e-12),
+    )
+    [group] = suite.score_groups(rollouts_of(("x", "y")))
+    assert group.totals == pytest.approx((0.7, 0.2))
+    assert group.signals == pytest.approx((math.sqrt(0.125), -math.sqrt(0.125)))
+    again = ScoredGroup.from_state(json.loads(json.dumps(group.to_state(), default=repr)), group.rollout.prompt)
+    assert again.signals == group.signals
+
+
+def test_without_a_normalisation_the_signals_are_the_totals() -> None:
+    [group] = suite_of(a=(Fixed([1.0, 0.0]), 1.0)).score_groups(rollouts_of(("x", "y")))
+    assert group.signals == group.totals == (1.0, 0.0)
+
+
+def test_a_normalisation_without_groups_is_an_error_that_says_what_to_pass() -> None:
+    suite = RewardSuite({"a": Weighted(Fixed([1.0, 0.0]), 1.0)}, normalisation=GroupNormalisation())
+    with pytest.raises(ValueError, match=r"rewards\.normalisation: .* pass groups="):
+        suite.score(**columns_of(2))
+    assert suite.score(**columns_of(2), groups=["g", "g"]).normalised is not None
+    with pytest.raises(ValueError, match=r"groups: one entry per completion is needed, got 1 for 2"):
+        suite.score(**columns_of(2), groups=["g"])
+
+
+def test_the_judge_is_asked_before_the_encoder_computes_and_waited_for_after() -> None:
+    """Judge and encoder each take 0.2 s: together they take less than 0.35 s."""
+    events: list[str] = []
+
+    class SlowEncoder:
+        def encode(self, texts: list[str], /) -> Any:
+            events.append("encoding")
+            time.sleep(0.2)
+            events.append("encoded")
+            return [[1.0, 0.0]] * len(texts)
+
+    class SlowJudge(Judge):
+        @property
+        def identity(self) -> str:
+            return "slow"
+
+        def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+            return [self.submit(question).result() for question in questions]
+
+        def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
+            events.append("asked")
+            future: Future[Verdict] = Future()
+            threading.Timer(0.2, lambda: future.set_result(Verdict(1.0, "slow"))).start()
+            return future
+
+    suite = suite_of(judge=(JudgeReward(SlowJudge()), 0.5), embedding=(EmbeddingReward(SlowEncoder()), 0.5))
+    start = time.perf_counter()
+    table = suite.score(**columns_of(1))
+    assert time.perf_counter() - start < 0.35
+    assert events == ["asked", "encoding", "encoded"]
+    assert table.total.tolist() == [1.0]
+    assert table.seconds["embedding"] > 0.19
+    assert list(table.names) == list(table.seconds) == ["judge", "embedding"]
