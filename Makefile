@@ -11,7 +11,8 @@ DEMO   := runs/demo
 
 help:
 	@echo "make demo           train the tiny policy on phantom images, write $(DEMO)/report.html"
-	@echo "make test           ruff, mypy, import directions, pytest: no network, no GPU, no model hub"
+	@echo "make test           ruff, mypy, import directions, pytest: no network, no GPU, no model hub;"
+	@echo "                    tests against a real vLLM where make install-vllm has run"
 	@echo "make install        prepare .venv with the development tools"
 	@echo "make install-vllm   add vLLM (its CPU build where there is no NVIDIA GPU)"
 	@echo "make install-bench  add TRL, to measure against"
@@ -58,8 +59,9 @@ lint: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 
+# One thread each: workers that share two cores slow each other down otherwise.
 test: lint
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadgroup
 
 bench: $(STAMP)
 	$(PY) -m pytest tests/benchmarks --benchmark-enable --benchmark-only
