@@ -11,9 +11,9 @@ from medix.types import JudgeQuestion
 class ExplainedYesNoPrompt(JudgePrompt):
     """The question of ``YesNoPrompt``, answered by a JSON object: a short explanation, then score 0 or 1.
 
-    The explanation comes first, so that the score can follow from it, and lands in ``Verdict.explanation``. It costs some
-    hundred tokens a verdict where YES costs one: for validation, for looking into disagreements, and for judges that grade
-    better after writing. Whether one does must be measured on a labelled subset; the literature is mixed.
+    The explanation comes first, so that the score can follow from it, and lands in ``Verdict.explanation``. It costs
+    some hundred tokens a verdict where YES costs one: for validation, for looking into disagreements, and for judges
+    that grade better after writing. Whether one does must be measured on a labelled subset; the literature is mixed.
     """
 
     version = "explained-yes-no-1"

@@ -34,8 +34,8 @@ class ReportRubricPrompt(JudgePrompt):
         """The message to the judge."""
         nonce = nonce_of(question)
         parts = [
-            "You grade a generated report of a medical image against a reference report of the same image. The reference "
-            "report is right.",
+            "You grade a generated report of a medical image against a reference report of the same image. The "
+            "reference report is right.",
             "Compare them finding by finding:\n"
             "- findings: is each finding of the reference report there, under whatever wording?\n"
             "- laterality and location: a finding on the other side or in another place is a wrong finding.\n"
@@ -65,7 +65,8 @@ _SCALE = (
     "5: every finding agrees in presence, place, negation and severity; nothing that matters is missing or made up.\n"
     "4: every important finding agrees; a minor one, or a detail of severity, is missing or differs.\n"
     "3: most important findings agree; one is missing, made up or of a wrong degree, and none is contradicted.\n"
-    "2: some important findings agree, but several are missing or made up, or one is contradicted or on the wrong side.\n"
+    "2: some important findings agree, but several are missing or made up, or one is contradicted or on the wrong "
+    "side.\n"
     "1: little agrees; most important findings are missing, wrong or made up.\n"
     "0: nothing agrees, or the report is empty, off the subject, or says that it cannot tell."
 )

@@ -109,8 +109,8 @@ _ATTEMPTS = 200  # openings of an object looked at, from the end: a reply of not
 class ScoreRule(ReplyRule):
     """A JSON object with the key ``score``; the last one outside reasoning counts, with its ``explanation``.
 
-    An object inside a broken one does not count: a judge that quotes the answer's own ``{"score": 1}`` in an explanation
-    without escaping it, or is cut while it does, has given no verdict.
+    An object inside a broken one does not count: a judge that quotes the answer's own ``{"score": 1}`` in an
+    explanation without escaping it, or is cut while it does, has given no verdict.
     """
 
     def _verdict(self, text: str) -> ReadReply:
