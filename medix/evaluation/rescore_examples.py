@@ -1,0 +1,142 @@
+"""Completions and groups worth looking at, found while a long run goes by."""
+
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from medix.evaluation.rank_change import TIE
+from medix.evaluation.recorded_run import RecordedGroup
+from medix.evaluation.rescore_rows import Rows, Scoring
+from medix.reporting.record import CompletionRecord
+from medix.rewards.table import RewardTable
+from medix.types import Status
+
+KINDS = {
+    "gained": "Gained most",
+    "lost": "Lost most",
+    "pushed": "Advantage changed most",
+    "reversed": "Groups whose order reverses",
+}
+
+_LONGEST = 4000
+
+
+class Examples:
+    """The most telling examples of each kind, of different samples. Memory holds a few times what is asked for.
+
+    Args:
+        count: examples of each kind.
+    """
+
+    def __init__(self, count: int = 12) -> None:
+        self.count = count
+        self._best: dict[str, dict[str, tuple[float, int, Any]]] = {kind: {} for kind in KINDS}
+        self._turn = 0
+
+    def look(self, groups: Sequence[RecordedGroup], table: RewardTable, rows: Rows) -> None:
+        """Take what is telling of some groups that were scored twice."""
+        gains = (rows.after.total - rows.before.total).tolist()
+        pushes = abs(rows.after.advantage - rows.before.advantage).tolist()
+        columns = {name: scores.value.tolist() for name, scores in table.components.items()}
+        start = 0
+        for number, group in enumerate(groups):
+            for offset, record in enumerate(group.records):
+                row = start + offset
+                for kind, size in (("gained", gains[row]), ("lost", -gains[row]), ("pushed", pushes[row])):
+                    if self._is_wanted(kind, size):
+                        self._keep(kind, record.id, size, completion(record, rows, table, columns, row))
+            tau, pairs = float(rows.change.tau[number]), int(rows.change.reversed_pairs[number])
+            size = pairs / max(1, int(rows.change.pairs[number]))
+            if pairs and self._is_wanted("reversed", size):
+                found = [
+                    completion(record, rows, table, columns, start + place)
+                    for place, record in enumerate(group.records)
+                ]
+                self._keep("reversed", group.records[0].id, size, _group(found, tau, pairs))
+            start += len(group.records)
+
+    def found(self) -> dict[str, list[dict[str, Any]]]:
+        """The examples by kind, the most telling first."""
+        return {
+            kind: [entry for _, _, entry in sorted(best.values(), key=_rank)][: self.count]
+            for kind, best in self._best.items()
+        }
+
+    def _is_wanted(self, kind: str, size: float) -> bool:
+        """Whether it passes what is kept; NaN, where either score is missing, passes nothing."""
+        if not size > TIE or not self.count:
+            return False
+        best = self._best[kind]
+        return len(best) < self.count or size > self._least(kind)
+
+    def _least(self, kind: str) -> float:
+        return heapq.nlargest(self.count, (size for size, _, _ in self._best[kind].values()))[-1]
+
+    def _keep(self, kind: str, sample: str, size: float, entry: Mapping[str, Any]) -> None:
+        best = self._best[kind]
+        if sample in best and best[sample][0] >= size:
+            return
+        self._turn += 1
+        best[sample] = (size, self._turn, entry)
+        if len(best) > 2 * self.count:
+            kept = sorted(best.items(), key=lambda item: _rank(item[1]))[: self.count]
+            self._best[kind] = dict(kept)
+
+
+def _rank(kept: tuple[float, int, Any]) -> tuple[float, int]:
+    return -kept[0], kept[1]
+
+
+def completion(
+    record: CompletionRecord, rows: Rows, table: RewardTable, columns: Mapping[str, Sequence[float]], row: int
+) -> dict[str, Any]:
+    """One completion with both scorings, as plain data."""
+    after = {
+        name: {
+            "value": None if math.isnan(columns[name][row]) else columns[name][row],
+            "status": scores.status[row].value,
+            "reason": scores.reason[row] if scores.status[row] is Status.UNSCORED else "",
+        }
+        for name, scores in table.components.items()
+    }
+    before = {
+        name: {"value": entry.value, "status": entry.status, "reason": entry.reason}
+        for name, entry in record.components.items()
+    }
+    return {
+        **{name: getattr(record, name) for name in ("step", "id", "index", "case", "source", "modality", "tokens")},
+        **{name: _cut(getattr(record, name)) for name in ("question", "reference", "completion")},
+        "aliases": list(record.aliases),
+        "answer": None if record.answer is None else _cut(record.answer),
+        "before": {"total": _none(rows.before, "total", row), "advantage": _none(rows.before, "advantage", row)}
+        | {"components": before},
+        "after": {"total": _none(rows.after, "total", row), "advantage": _none(rows.after, "advantage", row)}
+        | {"components": after, "reason": table.reason[row]},
+    }
+
+
+def _group(found: Sequence[Mapping[str, Any]], tau: float, pairs: int) -> dict[str, Any]:
+    """A group by its new order; a rank is 1 plus how many are better."""
+    for side in ("before", "after"):
+        totals = [entry[side]["total"] for entry in found]
+        for entry, total in zip(found, totals, strict=True):
+            better = [other for other in totals if other is not None and total is not None and other > total + TIE]
+            entry[side]["rank"] = None if total is None else 1 + len(better)
+    shared = ("step", "id", "case", "source", "modality", "question", "reference", "aliases")
+    order = sorted(found, key=lambda entry: (entry["before"]["rank"] or math.inf, entry["index"]))
+    return {
+        **{name: found[0][name] for name in shared},
+        "tau": None if math.isnan(tau) else tau,
+        "reversed_pairs": pairs,
+        "completions": order,
+    }
+
+
+def _none(scoring: Scoring, name: str, row: int) -> float | None:
+    value = float(getattr(scoring, name)[row])
+    return None if math.isnan(value) else value
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … (cut: {len(text) - _LONGEST} more characters)"

@@ -1,0 +1,226 @@
+"""Two scorings of many completions as columns of numbers: a hundred thousand rows take some megabytes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medix.advantages.base import Advantage
+from medix.evaluation.rank_change import RankChange, rank_changes
+from medix.evaluation.recorded_run import RecordedGroup
+from medix.modality import TEXT_ONLY
+from medix.reporting.record import CompletionRecord
+from medix.rewards.table import RewardTable
+from medix.rollout.signal import GroupFilter
+from medix.types import CompletionScores, RolloutGroup, ScoredGroup, Status
+
+Column = NDArray[np.float64]
+
+NOT_THERE, NOT_APPLICABLE, UNSCORED, SCORED = range(4)
+"""What one scoring says of a row: nothing, for want of the component or of any scoring; or one of three statuses."""
+
+_STATUS = {Status.NOT_APPLICABLE.value: NOT_APPLICABLE, Status.UNSCORED.value: UNSCORED, Status.SCORED.value: SCORED}
+
+
+@dataclass
+class Scoring:
+    """One scoring of R rows.
+
+    Attributes:
+        total: NaN where unscored or not scored at all.
+        signal: what advantages are taken of.
+        status: ``SCORED``, ``UNSCORED``, or ``NOT_THERE`` where no suite was put to the row.
+        advantage: NaN where there is none.
+        values: of each component; NaN unless scored.
+        statuses: of each component.
+    """
+
+    total: Column
+    signal: Column
+    status: NDArray[np.int8]
+    advantage: Column
+    values: dict[str, Column]
+    statuses: dict[str, NDArray[np.int8]]
+
+
+@dataclass
+class Rows:
+    """R completions in N groups, scored twice.
+
+    Attributes:
+        group: number of each row's group.
+        step: of each row.
+        modality: of each row.
+        cluster: unit that intervals are clustered by, of each row.
+        tokens: completion tokens of each row.
+        recorded: advantage on record of each row; NaN where it was not trained.
+        before: as it is on record.
+        after: by the other suite.
+        groups: per group, its size.
+        has_signal_before: per group, whether it would be trained: 1 or 0; NaN where it was not scored at all.
+        has_signal_after: likewise.
+        change: per group, what became of its order.
+    """
+
+    group: NDArray[np.int64]
+    step: NDArray[np.int64]
+    modality: NDArray[np.object_]
+    cluster: NDArray[np.object_]
+    tokens: Column
+    recorded: Column
+    before: Scoring
+    after: Scoring
+    groups: NDArray[np.int64]
+    has_signal_before: Column
+    has_signal_after: Column
+    change: RankChange
+
+
+def before_of(records: Sequence[CompletionRecord]) -> Scoring:
+    """What is on record; advantages are taken later, by the same rule for both scorings."""
+    names = dict.fromkeys(name for record in records for name in record.components)
+    status = [
+        SCORED if record.total is not None else UNSCORED if record.is_scored_at_all else NOT_THERE for record in records
+    ]
+    entries = {name: [record.components.get(name) for record in records] for name in names}
+    return Scoring(
+        total=_column([record.total for record in records]),
+        signal=_column([record.signal if record.total is not None else None for record in records]),
+        status=np.array(status, dtype=np.int8),
+        advantage=np.full(len(records), np.nan),
+        values={
+            name: _column([None if entry is None else entry.value for entry in column])
+            for name, column in entries.items()
+        },
+        statuses={
+            name: np.array([NOT_THERE if e is None else _STATUS[e.status] for e in column], dtype=np.int8)
+            for name, column in entries.items()
+        },
+    )
+
+
+def after_of(table: RewardTable) -> Scoring:
+    """What a suite says."""
+    total = table.total.numpy()
+    return Scoring(
+        total=total,
+        signal=total if table.normalised is None else table.normalised.numpy(),
+        status=np.array([_STATUS[status.value] for status in table.status], dtype=np.int8),
+        advantage=np.full(len(table), np.nan),
+        values={name: scores.value.numpy() for name, scores in table.components.items()},
+        statuses={
+            name: np.array([_STATUS[status.value] for status in scores.status], dtype=np.int8)
+            for name, scores in table.components.items()
+        },
+    )
+
+
+def rows_of(
+    groups: Sequence[RecordedGroup],
+    rollouts: Sequence[RolloutGroup],
+    table: RewardTable,
+    advantage: Advantage,
+    group_filter: GroupFilter,
+) -> Rows:
+    """Some whole groups, scored twice. Both advantages come from the totals by one rule, and so do both signals."""
+    records = [record for group in groups for record in group.records]
+    before, after = before_of(records), after_of(table)
+    sizes = np.array([len(group.records) for group in groups], dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+    change = RankChange(
+        np.full(len(groups), np.nan),
+        np.full(len(groups), np.nan),
+        np.zeros(len(groups), dtype=np.int64),
+        np.zeros(len(groups), dtype=np.int64),
+    )
+    for size in np.unique(sizes[sizes > 1]):
+        chosen = np.flatnonzero(sizes == size)
+        places = starts[chosen, None] + np.arange(size)
+        for scoring in (before, after):
+            scoring.advantage[places] = advantage(torch.from_numpy(scoring.signal[places])).numpy()
+        found = rank_changes(before.signal[places], after.signal[places])
+        for name in ("tau", "best_changed", "reversed_pairs", "pairs"):
+            getattr(change, name)[chosen] = getattr(found, name)
+    return Rows(
+        group=np.repeat(np.arange(len(groups)), sizes),
+        step=np.array([record.step for record in records], dtype=np.int64),
+        modality=np.array([record.modality or TEXT_ONLY for record in records], dtype=object),
+        cluster=np.array([record.cluster for record in records], dtype=object),
+        tokens=np.array([record.tokens for record in records], dtype=np.float64),
+        recorded=_column([record.advantage for record in records]),
+        before=before,
+        after=after,
+        groups=sizes,
+        has_signal_before=_have_signal(rollouts, starts, before, group_filter),
+        has_signal_after=_have_signal(rollouts, starts, after, group_filter),
+        change=change,
+    )
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """All rows of several parts, groups numbered on."""
+    offsets = np.cumsum([0, *(len(part.groups) for part in parts)])
+    one = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in (
+            "step",
+            "modality",
+            "cluster",
+            "tokens",
+            "recorded",
+            "groups",
+            "has_signal_before",
+            "has_signal_after",
+        )
+    }
+    return Rows(
+        **one,
+        group=np.concatenate([part.group + offset for part, offset in zip(parts, offsets, strict=False)]),
+        before=_joined_scoring([part.before for part in parts]),
+        after=_joined_scoring([part.after for part in parts]),
+        change=RankChange(
+            **{
+                name: np.concatenate([getattr(part.change, name) for part in parts])
+                for name in ("tau", "best_changed", "reversed_pairs", "pairs")
+            }
+        ),
+    )
+
+
+def _joined_scoring(parts: Sequence[Scoring]) -> Scoring:
+    names = dict.fromkeys(name for part in parts for name in part.values)
+    return Scoring(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in ("total", "signal", "status")},
+        advantage=np.concatenate([part.advantage for part in parts]),
+        values={
+            name: np.concatenate([part.values.get(name, np.full(len(part.total), np.nan)) for part in parts])
+            for name in names
+        },
+        statuses={
+            name: np.concatenate(
+                [part.statuses.get(name, np.full(len(part.total), NOT_THERE, dtype=np.int8)) for part in parts]
+            )
+            for name in names
+        },
+    )
+
+
+def _have_signal(
+    rollouts: Sequence[RolloutGroup], starts: NDArray[np.int64], scoring: Scoring, group_filter: GroupFilter
+) -> Column:
+    result = []
+    totals, signals = scoring.total.tolist(), scoring.signal.tolist()
+    for rollout, start in zip(rollouts, starts.tolist(), strict=True):
+        places = range(start, start + len(rollout.completions))
+        if all(scoring.status[place] == NOT_THERE for place in places):
+            result.append(np.nan)
+            continue
+        scores = tuple(CompletionScores(totals[place], {}, signals[place]) for place in places)
+        result.append(float(group_filter.has_signal(ScoredGroup(rollout, scores))))
+    return np.array(result, dtype=np.float64)
+
+
+def _column(values: Sequence[float | None]) -> Column:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
