@@ -88,7 +88,8 @@ class CheckJudge(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check before the first step of this fit. The module's ``on_train_start`` has run."""
         if self.at_start and self.rates is None:
-            self._check(trainer, pl_module)
+            with isolate_rng():
+                self._check(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -96,7 +97,8 @@ class CheckJudge(Callback):
         """Check after every ``every_n_steps``-th step."""
         module = watched(pl_module)
         if module.finished_step is not None and module.step % self.every_n_steps == 0:
-            self._check(trainer, pl_module)
+            with isolate_rng():
+                self._check(trainer, pl_module)
 
     def _judge(self, module: LightningModule) -> Judge:
         judge = self.judge or watched(module).judge
@@ -126,9 +128,7 @@ class CheckJudge(Callback):
 
     def _ask(self, judge: Judge) -> CanaryRates:
         canaries = shipped_canaries() if self.canaries is None else read_canaries(self.canaries)
-        with isolate_rng():
-            graded = run_canaries(judge, canaries)
-        return CanaryRates(canaries.version, judge.identity, tuple(graded))
+        return CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
 
 
 def _told(rates: CanaryRates, above: Sequence[str], step: int, path: Path) -> str:
