@@ -204,6 +204,22 @@ def test_too_many_unscored_rows_stop_training_unless_that_is_switched_off() -> N
     assert call(TRLReward(suite_of(), enforces_limit=False), dead) == [None, None]
 
 
+def test_the_limit_holds_for_all_processes_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of four is unscored here: five of eight with a process of four dead rows, one of eight with four good."""
+    others: list[tuple[int, list[str]]] = [(4, ["judge: down"] * 4)]
+
+    def all_gather_object(found: list[Any], value: Any) -> None:
+        found[:] = [value, *others]
+
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_gather_object", all_gather_object)
+    with pytest.raises(UnscoredLimitError, match=r"5 of 8 .*\n *4 x judge: down\n *1 x judge: the scripted"):
+        call(TRLReward(suite_of()), WRITTEN["Which organ?"])
+    others[0] = (4, [])
+    assert call(TRLReward(suite_of(max_unscored=0.125)), WRITTEN["Which organ?"])[2] is None
+
+
 def test_a_suite_that_normalises_gives_what_advantages_are_taken_of() -> None:
     """Judge 1, 0, -, 1 in a group: mean 2/3; the unscored row leaves it."""
     suite, logs = suite_of(normalisation=GroupNormalisation()), Logs()

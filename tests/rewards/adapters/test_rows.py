@@ -1,0 +1,102 @@
+"""Rows from the fields of other trainers."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.modality import PAPER_MODALITIES, ModalitySet
+from medix.rewards.adapters.rows import Row, RowReader, score_rows
+from medix.rewards.format import FormatReward
+from medix.rewards.suite import RewardSuite
+from medix.rewards.weighted import Weighted
+
+
+def reader(question: str | None = "ask", modality: str | None = None) -> RowReader:
+    return RowReader("Mine", ModalitySet(), "solution", question, modality, "aliases", "source")
+
+
+def read(fields: dict[str, Any], **names: Any) -> Row:
+    return reader(**names).read(3, "text", {"ask": "q", **fields})
+
+
+@pytest.mark.parametrize(
+    ("solution", "modality", "reference"),
+    [
+        ("<CT_SCAN>\nliver", "CT_SCAN", "liver"),
+        ("  <ct_scan> liver lesion\nof 5 mm ", "CT_SCAN", "liver lesion\nof 5 mm"),
+        ("<CT_SCAN>", "CT_SCAN", ""),
+        ("liver", None, "liver"),
+        ("p < 0.05 and q > 2", None, "p < 0.05 and q > 2"),
+        ("<5 mm>", None, "<5 mm>"),
+        ("liver <CT_SCAN>", None, "liver <CT_SCAN>"),
+    ],
+)
+def test_a_tag_that_opens_the_reference_is_the_modality(solution: str, modality: str | None, reference: str) -> None:
+    row = read({"solution": solution})
+    assert (row.modality, row.reference) == (modality, reference)
+
+
+def test_an_unknown_tag_is_refused_and_not_graded_as_a_part_of_the_reference() -> None:
+    with pytest.raises(ValueError, match=r"Mine: row 3: 'solution' opens with <XRAY>.*known: X_RAY, .*modality=\.\.\."):
+        read({"solution": "<XRAY>\nlung"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "solution", "modality", "reference"),
+    [
+        ("CT_SCAN", "liver", "CT_SCAN", "liver"),
+        ("<ct_scan>", "<CT_SCAN>\nliver", "CT_SCAN", "liver"),
+        (None, "<b>liver", None, "<b>liver"),
+        ("", "liver", None, "liver"),
+        ("CT_SCAN", "<b>liver", "CT_SCAN", "<b>liver"),
+    ],
+)
+def test_a_field_can_name_the_modality(kind: Any, solution: str, modality: str | None, reference: str) -> None:
+    row = read({"solution": solution, "kind": kind}, modality="kind")
+    assert (row.modality, row.reference) == (modality, reference)
+
+
+def test_a_field_and_a_tag_that_disagree_are_refused() -> None:
+    with pytest.raises(ValueError, match="'kind' says X_RAY and the tag in 'solution' says CT_SCAN"):
+        read({"solution": "<CT_SCAN>\nliver", "kind": "X_RAY"}, modality="kind")
+    with pytest.raises(ValueError, match="'XRAY' is not in the modality set"):
+        read({"solution": "liver", "kind": "XRAY"}, modality="kind")
+
+
+def test_fields_are_read_under_their_names() -> None:
+    row = read({"solution": "liver", "aliases": ["hepar"], "source": "slake"})
+    assert (row.completion, row.question, row.aliases, row.source) == ("text", "q", ("hepar",), "slake")
+    assert read({"solution": "liver", "aliases": None, "source": None}).aliases == ()
+    given = reader(question=None).read(0, "text", {"solution": "liver"}, question="asked", token_count=4)
+    assert (given.question, given.token_count) == ("asked", 4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, r"reference is read from 'solution', which is missing; there are ask\. Name .* Mine\(suite, reference="),
+        ({"solution": ["liver"]}, r"reference is read from 'solution', which is \['liver'\], not a text"),
+        ({"solution": "liver", "ask": None}, "question is read from 'ask', which is None, not a text"),
+        ({"solution": "liver", "aliases": "hepar"}, "row 3: 'aliases' is 'hepar'; give a list of texts"),
+        ({"solution": "liver", "aliases": [1]}, r"row 3: 'aliases' is \[1\]; give a list of texts"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_a_remedy(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read(fields)
+
+
+@given(st.sampled_from(PAPER_MODALITIES), st.text().map(str.strip))
+def test_any_reference_behind_a_tag_comes_back_whole(name: str, reference: str) -> None:
+    row = read({"solution": f"<{name}>\n{reference}"})
+    assert (row.modality, row.reference) == (name, reference)
+
+
+def test_scored_rows_count_in_the_running_means() -> None:
+    suite = RewardSuite({"format": Weighted(FormatReward(), 1.0)})
+    texts = ("<think>r</think><answer>a</answer>", "nothing")
+    table = score_rows(suite, [Row(text, "a", "q", None) for text in texts])
+    assert table.total.tolist() == [1.0, 0.0]
+    assert suite.compute()["reward/total/TEXT_ONLY"] == 0.5
