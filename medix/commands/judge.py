@@ -68,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     canaries.add_argument("--failures", type=int, default=10, help="wrong verdicts to print (default: 10)")
     for each in (check, ask, canaries):
         each.add_argument("--judge", help="a judge's spec, a shipped part (judge_served), or a run's spec.yaml")
-        each.add_argument("--base-url", help="the endpoint of a served judge, such as http://127.0.0.1:8085/v1")
+        each.add_argument(
+            "--base-url", action="append", help="a server, such as http://127.0.0.1:8085/v1; again for further ones"
+        )
         each.add_argument("--model", help="the model of a served judge, as its server calls it")
         each.add_argument(
             "--api-key-env", default="OPENAI_API_KEY", help="variable that holds its key, if it wants one"

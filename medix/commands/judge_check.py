@@ -1,17 +1,19 @@
 """Whether a judge can be reached, what its servers list, how long it takes, and whether it comes to verdicts."""
 
+import http.client
 import json
 import os
 import statistics
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from medix.judge.address import Address
 from medix.judge.base import Judge
 from medix.judge.canaries import Canary, shipped_canaries
+from medix.judge.served import ServedJudge
 from medix.reporting.table import Table
 from medix.types import Verdict
 
@@ -102,9 +104,8 @@ def check(judge: Judge, timeout: float = 30.0) -> JudgeCheck:
     """
     asked = judge.without_cache()
     served = list(served_of(asked))
-    endpoints = tuple(
-        _look(*address, timeout) for address in dict.fromkeys(a for one in served for a in _addresses(one))
-    )
+    wanted = dict.fromkeys((url, one.model, one.api_key_env) for one in served for url in _urls(one))
+    endpoints = tuple(_look(Address(url), model, key_name, timeout) for url, model, key_name in wanted)
     verdicts: list[tuple[Canary, Verdict]] = []
     if not endpoints or any(not endpoint.problem for endpoint in endpoints):
         canaries = shipped_canaries().canaries
@@ -116,67 +117,55 @@ def check(judge: Judge, timeout: float = 30.0) -> JudgeCheck:
     )
 
 
-def served_of(judge: Judge) -> Iterator[Any]:
-    """The judges with an address of their own among a judge and those it asks: a panel's members, say."""
-    if hasattr(judge, "base_url"):
+def served_of(judge: Judge) -> Iterator[ServedJudge]:
+    """The served judges among a judge and those it asks: a panel's members, say."""
+    if isinstance(judge, ServedJudge):
         yield judge
         return
-    for value in vars(judge).values():
-        held = value.values() if isinstance(value, dict) else value
-        for part in held if isinstance(held, Iterable) and not isinstance(held, str) else (held,):
+    for value in getattr(judge, "__dict__", {}).values():
+        for part in value if isinstance(value, list | tuple) else (value,):
             if isinstance(part, Judge):
                 yield from served_of(part)
 
 
-def _addresses(judge: Any) -> Iterator[tuple[str, str, str]]:
-    urls = judge.base_url
-    for url in (urls,) if isinstance(urls, str) else urls:
-        yield url, judge.model, judge.api_key_env
+def _urls(judge: ServedJudge) -> list[str]:
+    return [judge.base_url] if isinstance(judge.base_url, str) else list(judge.base_url)
 
 
-def _replies(served: list[Any], verdicts: list[Verdict]) -> str:
+def _replies(served: list[ServedJudge], verdicts: list[Verdict]) -> str:
     if not served:
-        return "by rule, or by a judge that names no server"
-    constrained = all(getattr(judge, "constrained", False) for judge in served)
-    options = {option for judge in served for option in judge.prompt.options}
+        return "by rule, or by a judge without a server"
+    asked = "constrained" if all(judge.constrained for judge in served) else "not constrained"
+    if len(served) > 1 or "choice" not in served[0].prompt.constraint:
+        return asked
+    options = served[0].prompt.options
     exact = sum(verdict.reply in options for verdict in verdicts)
-    asked = "constrained" if constrained else "not constrained"
-    return f"{asked}; {exact} of {len(verdicts)} are exactly a verdict ({', '.join(sorted(options))})"
+    return f"{asked}; {exact} of {len(verdicts)} are exactly {' or '.join(options)}"
 
 
-def _look(url: str, model: str, key_name: str, timeout: float) -> EndpointCheck:
-    address = _without_secrets(url)
-    key = os.environ.get(key_name)
-    request = urllib.request.Request(f"{url.rstrip('/')}/models")
-    if key:
-        request.add_header("Authorization", f"Bearer {key}")
+def _look(address: Address, model: str, key_name: str, timeout: float) -> EndpointCheck:
+    url = address.chat.replace("/chat/completions", "/models")
+    headers = {"Authorization": address.authorization(os.environ.get(key_name) or "none")}
     begun = time.perf_counter()
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as reply:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as reply:
             listed = json.load(reply)
         models = tuple(str(entry["id"]) for entry in listed["data"])
     except urllib.error.HTTPError as error:
         remedy = f"; put a valid key into the environment variable {key_name}" if error.code in (401, 403) else ""
-        return EndpointCheck(address, model, problem=f"GET /models gives status {error.code}{remedy}")
-    except (OSError, urllib.error.URLError) as error:
-        why = getattr(error, "reason", error)
-        return EndpointCheck(
-            address, model, problem=f"cannot be reached ({why}); start it: python -m medix judge serve --model {model}"
-        )
+        return EndpointCheck(address.shown, model, problem=f"GET /models gives status {error.code}{remedy}")
+    except (OSError, http.client.HTTPException) as error:
+        why = getattr(error, "reason", None) or error
+        remedy = f"start it: python -m medix judge serve --model {model}"
+        return EndpointCheck(address.shown, model, problem=f"cannot be reached ({why}); {remedy}")
     except (ValueError, KeyError, TypeError):
-        return EndpointCheck(address, model, problem="GET /models gives no list of models; is base_url right (…/v1)?")
+        problem = "GET /models gives no list of models; is base_url right (it ends in /v1)?"
+        return EndpointCheck(address.shown, model, problem=problem)
     seconds = time.perf_counter() - begun
     problem = ""
     if model not in models:
         problem = f"does not list the model {model!r} but {', '.join(models) or 'none'}; correct judge.model"
-    return EndpointCheck(address, model, models, seconds, problem)
-
-
-def _without_secrets(url: str) -> str:
-    from urllib.parse import urlsplit, urlunsplit
-
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return EndpointCheck(address.shown, model, models, seconds, problem)
 
 
 def _ms(seconds: float) -> str:
