@@ -131,6 +131,8 @@ class Workroom:
     places: Places
 
     def __init__(self, line: Line) -> None:
+        import aiohttp  # noqa: F401 - takes half a second, which the loop should not wait for
+
         self.key = os.environ.get(line.api_key_env, "").strip() or _NO_KEY
         self._secrets = [secret for address in line.addresses for secret in address.secrets]
         self._pid = os.getpid()

@@ -193,7 +193,7 @@ class ServedJudge(Judge):
             fault = _Fault(f"the reply is not what the protocol asks for ({_short(str(error))})", Outcome.FAILED)
         finally:
             asking.spent += time.perf_counter() - began
-            cause = room.without_secrets(fault.cause)
+            cause = room.without_secrets(fault.cause + self._remedy(fault.status))
             room.places.give_back(place, Outcome.ANSWERED if reply is not None else fault.outcome, cause)
         return reply if reply is not None else fault
 

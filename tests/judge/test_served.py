@@ -2,9 +2,9 @@
 
 import copy
 import json
+import math
 import os
 import pickle
-import socket
 import subprocess
 import sys
 import time
@@ -14,11 +14,16 @@ from pathlib import Path
 import pytest
 
 from medix.judge import ServedJudge
+from medix.judge.prompt import YesNoPrompt
+from medix.judge.prompt_explained import ExplainedYesNoPrompt
+from medix.judge.prompt_rubric import ReportRubricPrompt
 from medix.types import JudgeQuestion, Verdict
 from tests.support.judges import (
     Act,
+    bears,
     breaks_off,
     hangs,
+    nobody,
     only_plain,
     refuses,
     says,
@@ -40,7 +45,7 @@ def closed() -> Iterator[None]:
         JUDGES.pop().close()
 
 
-def judge_of(url: str, **arguments: object) -> ServedJudge:
+def judge_of(url: str | list[str], **arguments: object) -> ServedJudge:
     settings = {"timeout": 5.0, "retries": 2, "backoff": 0.01} | arguments
     judge = ServedJudge(url, "the-model", **settings)  # type: ignore[arg-type]
     JUDGES.append(judge)
@@ -76,10 +81,8 @@ def test_the_request_is_constrained_greedy_and_without_thinking() -> None:
 
 
 def test_a_judge_that_is_down_is_unscored_and_the_reason_names_endpoint_and_cause() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-    [verdict] = judge_of(url).grade([QUESTION])
+    with nobody() as url:
+        [verdict] = judge_of(url).grade([QUESTION])
     assert verdict.credit is None
     assert url in verdict.reason
     assert "3 attempts" in verdict.reason
@@ -254,6 +257,200 @@ def test_odd_texts_reach_the_server_whole() -> None:
     assert "<|im_end|>" not in content
 
 
+def questions_of(number: int) -> list[JudgeQuestion]:
+    return [JudgeQuestion("q", "r", f"answer {index}") for index in range(number)]
+
+
+def credits_of(judge: ServedJudge, number: int) -> list[float | None]:
+    return [verdict.credit for verdict in judge.grade(questions_of(number))]
+
+
+# Several servers -----------------------------------------------------------------------------------------------------
+
+
+def test_questions_are_shared_among_servers() -> None:
+    with serving(slowly(says("YES"), 0.03)) as one, serving(slowly(says("YES"), 0.03)) as other:
+        judge = judge_of([one.url, other.url], max_concurrency=3)
+        assert credits_of(judge, 24) == [1.0] * 24
+        assert min(len(one.bodies), len(other.bodies)) >= 6
+        assert max(one.most, other.most) == 3
+        assert judge.identity == "served/the-model/yes-no-2"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [refuses(503), refuses(404, "The model does not exist"), refuses(401), breaks_off, sends("<html>")],
+    ids=["503", "wrong model", "wrong key", "half a reply", "a web page"],
+)
+def test_what_one_server_cannot_answer_another_does(act: Act) -> None:
+    with serving(act) as bad, serving(says("YES")) as good:
+        judge = judge_of([bad.url, good.url], max_concurrency=4, backoff=5.0, timeout=60.0)
+        start = time.perf_counter()
+        assert credits_of(judge, 30) == [1.0] * 30
+        assert time.perf_counter() - start < 4  # no pause before another server is asked
+        assert len(bad.bodies) < 15  # set aside
+        assert judge.standing[0].resumes is not None
+
+
+def test_one_of_two_servers_dead_costs_no_verdict() -> None:
+    with nobody() as dead, serving(says("NO")) as alive:
+        judge = judge_of([dead, alive.url], max_concurrency=4)
+        assert credits_of(judge, 30) == [0.0] * 30
+
+
+def test_one_of_two_servers_hanging_costs_no_verdict_though_attempts_are_not_limited() -> None:
+    """The first attempt has half of the second: the other half is the other server's."""
+    with serving(hangs) as stuck, serving(says("YES")) as good:
+        judge = judge_of([stuck.url, good.url], max_concurrency=2, timeout=1.0)
+        start = time.perf_counter()
+        assert credits_of(judge, 12) == [1.0] * 12
+        assert time.perf_counter() - start < 5
+
+
+def test_all_servers_dead_end_every_wait_after_one_timeout_and_are_named() -> None:
+    """60 questions, 2 places each: waiting for its own deadline, the last would end after many timeouts."""
+    with nobody() as one, nobody() as other:
+        judge = judge_of([one, other], max_concurrency=2, timeout=0.6, retries=100, backoff=0.02)
+        start = time.perf_counter()
+        verdicts = judge.grade(questions_of(60))
+        assert 0.5 < time.perf_counter() - start < 3
+        assert {verdict.credit for verdict in verdicts} == {None}
+        assert all(one in verdict.reason or other in verdict.reason for verdict in verdicts)
+        whole = [verdict.reason for verdict in verdicts if "no verdict from any server for 0.6 s" in verdict.reason]
+        assert len(whole) > 40
+        assert all(one in reason and other in reason and "Connect call failed" in reason for reason in whole)
+
+
+def test_a_judge_that_hangs_costs_a_step_about_one_timeout() -> None:
+    """160 questions on 8 places would take 20 timeouts one after another."""
+    with serving(hangs) as server:
+        judge = judge_of(server.url, max_concurrency=8, timeout=0.6)
+        start = time.perf_counter()
+        verdicts = judge.grade(questions_of(160))
+        assert time.perf_counter() - start < 4
+        assert {verdict.credit for verdict in verdicts} == {None}
+        assert len(server.bodies) < 16
+
+
+def test_a_wrong_model_name_is_told_at_once_to_all_with_its_remedy() -> None:
+    with serving(refuses(404, "The model does not exist")) as server:
+        judge = judge_of(server.url, max_concurrency=4, timeout=60.0)
+        start = time.perf_counter()
+        verdicts = judge.grade(questions_of(100))
+        assert time.perf_counter() - start < 4
+        assert all("does not exist" in verdict.reason and "judge.model" in verdict.reason for verdict in verdicts)
+        assert len(server.bodies) < 15
+
+
+def test_a_server_killed_and_started_again_on_its_port_loses_no_verdict() -> None:
+    with serving(slowly(says("YES"), 0.02)) as first:
+        judge = judge_of(first.url, max_concurrency=4, timeout=20.0, backoff=0.05)
+        futures = [judge.submit(question) for question in questions_of(60)]
+        while len(first.bodies) < 12:
+            time.sleep(0.005)
+        first.kill()
+        time.sleep(0.4)
+        assert not futures[-1].done()
+        with serving(says("YES"), port=first.server_address[1]) as second:
+            assert [future.result(timeout=20).credit for future in futures] == [1.0] * 60
+            assert second.bodies
+
+
+def test_a_judge_given_up_is_used_again_once_it_is_back() -> None:
+    with nobody() as dead:
+        port = int(dead.rpartition(":")[2].partition("/")[0])
+        judge = judge_of(dead, max_concurrency=4, timeout=0.4, backoff=0.02)
+        assert set(credits_of(judge, 20)) == {None}
+    with serving(says("YES"), port=port):
+        time.sleep(0.15)  # longer than the longest pause, a quarter of the timeout
+        assert credits_of(judge, 20) == [1.0] * 20
+
+
+# Load ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_healthy_server_is_asked_at_the_bound() -> None:
+    with serving(slowly(says("YES"), 0.02)) as server:
+        judge = judge_of(server.url, max_concurrency=8)
+        assert credits_of(judge, 40) == [1.0] * 40
+        assert (server.most, judge.standing[0].limit) == (8, 8.0)
+
+
+def test_a_server_that_bears_less_is_asked_less_and_more_again_when_it_bears_more() -> None:
+    with serving(bears(3, slowly(says("YES"), 0.01))) as server:
+        judge = judge_of(server.url, max_concurrency=32, retries=20)
+        assert credits_of(judge, 60) == [1.0] * 60
+        assert judge.standing[0].limit <= 12
+        server.acts = [says("YES")]
+        assert credits_of(judge, 150) == [1.0] * 150
+        assert judge.standing[0].limit == 32
+
+
+# Prompts and confidence ----------------------------------------------------------------------------------------------
+
+
+def logprobs_of(*tokens: dict[str, float]) -> dict[str, object]:
+    """The first of each is the token written."""
+    return {
+        "content": [
+            {
+                "token": next(iter(token)), "logprob": math.log(next(iter(token.values()))),
+                "top_logprobs": [{"token": text, "logprob": math.log(chance)} for text, chance in token.items()],
+            }
+            for token in tokens
+        ]
+    }  # fmt: skip
+
+
+def test_the_confidence_is_the_share_of_the_verdict_among_the_options() -> None:
+    """NO 0.6 + no 0.15 against YES 0.25."""
+    verdict, _ = ask(says("NO", logprobs=logprobs_of({"NO": 0.6, "YES": 0.25, "no": 0.15})))
+    assert (verdict.credit, verdict.confidence) == (0.0, pytest.approx(0.75))
+    assert ask(says("YES"))[0].confidence is None
+    assert ask(says("perhaps", logprobs=logprobs_of({"perhaps": 1.0})))[0].confidence is None
+
+
+def test_a_rubric_gives_a_fifth_of_its_score_its_explanation_and_the_confidence_of_the_digit() -> None:
+    """Score 4: credit 0.8; 4 has 0.5 and 5 has 0.3: 0.625."""
+    reply = '{"explanation": "one detail", "score": 4}'
+    logprobs = logprobs_of({reply[:-2]: 1.0}, {"4": 0.5, "5": 0.3}, {"}": 1.0})
+    with serving(says(reply, logprobs=logprobs)) as server:
+        [verdict] = judge_of(server.url, prompt=ReportRubricPrompt()).grade([QUESTION])
+        [body] = server.bodies
+    assert (verdict.credit, verdict.explanation, verdict.judge) == (
+        0.8,
+        "one detail",
+        "served/the-model/report-rubric-1",
+    )
+    assert verdict.confidence == pytest.approx(0.625)
+    assert body["structured_outputs"] == {"json": ReportRubricPrompt().constraint["json"]}
+    assert body["max_tokens"] == ReportRubricPrompt.max_tokens
+
+
+def test_a_judge_asked_another_way_shares_thread_and_limits() -> None:
+    with serving(says("YES"), says('{"explanation": "same", "score": 1}')) as server:
+        judge = judge_of(server.url)
+        sibling = judge.asking(ExplainedYesNoPrompt())
+        assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-2"
+        [verdict] = sibling.grade([QUESTION])
+        assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-1")
+        assert judge.standing[0] is sibling.standing[0]
+        assert isinstance(judge.prompt, YesNoPrompt)
+
+
+def test_closing_one_of_two_that_share_a_thread_does_not_break_the_other() -> None:
+    with serving(slowly(says('{"score": 1}'), 0.2)) as server:
+        judge = judge_of(server.url)
+        sibling = judge.asking(ExplainedYesNoPrompt())
+        mine, theirs = judge.submit(QUESTION), sibling.submit(QUESTION)
+        judge.close()
+        assert "closed" in mine.result(timeout=1).reason
+        assert theirs.result(timeout=5).credit == 1.0
+        judge.close()
+        assert sibling.grade([QUESTION])[0].credit == 1.0
+        sibling.close()
+
+
 def test_copies_have_connections_of_their_own() -> None:
     with serving(says("YES")) as server:
         judge = judge_of(server.url)
@@ -316,6 +513,15 @@ def test_a_setting_out_of_range_is_named(arguments: dict[str, float]) -> None:
         ServedJudge("http://127.0.0.1/v1", "m", **arguments)  # type: ignore[arg-type]
 
 
-def test_an_address_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"judge\.base_url: 'localhost:8085'"):
-        ServedJudge("localhost:8085", "m")
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("localhost:8085", "'localhost:8085' is not the address"),
+        (["http://a/v1", "b"], "'b' is not the address"),
+        ([], "one server or several different"),
+        (["http://a/v1", "http://a/v1/"], "several different ones"),
+    ],
+)
+def test_an_address_that_is_none_or_twice_the_same_is_refused(url: str | list[str], shown: str) -> None:
+    with pytest.raises(ValueError, match=rf"judge\.base_url: .*{shown}"):
+        ServedJudge(url, "m")

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,6 +17,17 @@ class Request(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server: "FaultServer"
+
+    def setup(self) -> None:
+        super().setup()
+        with self.server.lock:
+            self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        with self.server.lock:
+            self.server.connections.discard(self.connection)
+        with suppress(OSError):
+            super().finish()
 
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
@@ -56,8 +67,9 @@ class FaultServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, acts: list[Act]) -> None:
-        super().__init__(("127.0.0.1", 0), Request)
+    def __init__(self, acts: list[Act], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Request)
+        self.connections: set[socket.socket] = set()
         self.acts = acts
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str] = []
@@ -69,24 +81,45 @@ class FaultServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
+    def kill(self) -> None:
+        """Gone at once: open connections break, new ones are refused."""
+        self.stopping.set()
+        self.shutdown()
+        self.server_close()
+        with self.lock:
+            for connection in self.connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
 
 @contextmanager
-def serving(*acts: Act) -> Iterator[FaultServer]:
-    server = FaultServer(list(acts))
+def serving(*acts: Act, port: int = 0) -> Iterator[FaultServer]:
+    """A server, on the port of one that was killed if that is given."""
+    server = FaultServer(list(acts), port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield server
     finally:
-        server.stopping.set()
-        server.shutdown()
-        server.server_close()
+        if not server.stopping.is_set():
+            server.stopping.set()
+            server.shutdown()
+            server.server_close()
         thread.join()
 
 
-def says(text: str | None, finish_reason: str = "stop", **message: Any) -> Act:
+@contextmanager
+def nobody() -> Iterator[str]:
+    """The address of a port that refuses connections and that nobody else is given."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+
+
+def says(text: str | None, finish_reason: str = "stop", logprobs: Any = None, **message: Any) -> Act:
     """An ordinary reply."""
     choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": text, **message}}
+    choice |= {} if logprobs is None else {"logprobs": logprobs}
     body = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
     return lambda request: request.send(200, json.dumps(body))
 
@@ -140,6 +173,27 @@ def only_plain(reply: str) -> Act:
             refuses(400, "Unrecognized request argument supplied")(request)
         else:
             says(reply)(request)
+
+    return act
+
+
+def without(reply: Act, **refusals: str) -> Act:
+    """A server that refuses some fields of a request, each with its message."""
+
+    def act(request: Request) -> None:
+        for field, message in refusals.items():
+            if field in request.body:
+                return refuses(400, message)(request)
+        return reply(request)
+
+    return act
+
+
+def bears(limit: int, reply: Act) -> Act:
+    """A server that says 429 to requests beyond so many at the same time."""
+
+    def act(request: Request) -> None:
+        (reply if request.server.now <= limit else refuses(429))(request)
 
     return act
 
