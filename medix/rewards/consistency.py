@@ -108,8 +108,6 @@ def _homes(terms: Mapping[str, Sequence[str]]) -> dict[tuple[str, ...], frozense
                 f"ModalityConsistencyReward.terms: {term!r} cannot be found in a text; give words of lower-case "
                 "letters and digits with single spaces, # for a number"
             )
-        if isinstance(names, str):
-            raise ValueError(f"ModalityConsistencyReward.terms[{term!r}]: {names!r} is one text; give a list of names")
         homes[words] = frozenset(names)
     return {words: names for words, names in homes.items() if names}
 

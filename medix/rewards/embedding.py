@@ -115,11 +115,12 @@ class EncodedReward(RewardComponent):
         new = self._ask(encoder, asked) if asked else {}
         if isinstance(new, Unscored):
             return new
+        if new and known and len(next(iter(new.values()))) != len(next(iter(known.values()))):
+            self._table.forget()  # the encoder is not what it was: its former vectors cannot be compared with its own
+            known, new = {}, self._ask(encoder, texts)
+            if isinstance(new, Unscored):
+                return new
         vectors = known | new
-        widths = sorted({len(vector) for vector in vectors.values()})
-        if len(widths) > 1:
-            self._table.forget()
-            return Unscored(f"the encoder {encoder!r:.100} gave vectors of {' and '.join(map(str, widths))} numbers")
         self._table.keep(encoder, {text: new[text] for text in references if text in new})
         return _unit(torch.stack([vectors[text].to(torch.float64) for text in texts]))
 

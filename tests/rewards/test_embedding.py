@@ -1,18 +1,23 @@
 """Credit for nearness in the space of an encoder."""
 
 import math
+import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medix.rewards import EmbeddingReward, PublishedAnswer, SentenceEncoder
+from medix.rewards.similarity import SimilarityReward
 from medix.types import Status
 from tests.rewards.test_answer import batch_of
 from tests.support.components import BATCH, rows_of
-from tests.support.encoders import CountingEncoder
+from tests.support.encoders import CountingEncoder, WordEncoder
 
 
 def at(cosine: float, kind: Callable[[Any], Any] = np.array) -> Any:
@@ -127,3 +132,116 @@ def test_the_default_encoder_is_that_of_the_paper_and_is_not_loaded_before_use()
     assert isinstance(encoder, SentenceEncoder)
     assert encoder.model == "abhinand/MedEmbed-large-v0.1"
     assert encoder._loaded is None
+
+
+# References that are kept --------------------------------------------------------------------------------------------
+
+
+def test_a_reference_is_encoded_once_in_all_steps_and_an_answer_in_each() -> None:
+    encoder = CountingEncoder()
+    reward = EmbeddingReward(encoder, guard=False)
+    for _ in range(2):
+        reward.score(rows_of(BATCH, [1, 1, 2]))
+    assert encoder.calls == [["larger", "smaller", "heart attack", "myocardial infarction"], ["larger"]]
+    assert (reward.references_encoded, reward.references_cached) == (3, 3)  # the alias is one of them
+
+
+def test_when_all_is_at_hand_the_encoder_is_not_called() -> None:
+    encoder = CountingEncoder()
+    reward = EmbeddingReward(encoder)
+    first = reward.score(rows_of(BATCH, [0, 2]))
+    assert torch.equal(reward.score(rows_of(BATCH, [0, 2])).value, first.value)
+    assert len(encoder.calls) == 1
+
+
+def test_without_a_table_references_are_encoded_each_time() -> None:
+    encoder = CountingEncoder()
+    reward = EmbeddingReward(encoder, guard=False, cached_references=0)
+    for _ in range(2):
+        reward.score(rows_of(BATCH, [1]))
+    assert encoder.calls == [["larger", "smaller"]] * 2
+    assert reward.references_cached == 0
+
+
+WORDS = st.sampled_from(["left", "lung", "mass", "of the", "small", "effusion", "é", "\ud800"])
+PAIRS = st.lists(st.tuples(st.lists(WORDS, min_size=1, max_size=4), st.lists(WORDS, min_size=1)), max_size=6)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@settings(max_examples=15)
+@given(steps=st.lists(PAIRS, max_size=4), size=st.integers(1, 3))
+def test_kept_references_change_no_bit_for_an_encoder_that_keeps_the_protocol(
+    dtype: Any, steps: list[list[tuple[list[str], list[str]]]], size: int
+) -> None:
+    encoder = WordEncoder(dtype)
+    with_table = SimilarityReward(encoder, floor=-1.0, guard=False, cached_references=size)
+    without = SimilarityReward(encoder, floor=-1.0, guard=False, cached_references=0)
+    for step in steps:
+        batch = replace(
+            rows_of(BATCH, [0] * len(step)),
+            completions=[f"<answer>{' '.join(answer)}</answer>" for answer, _ in step],
+            references=[" ".join(reference) for _, reference in step],
+        )
+        assert with_table.score(batch).value.tolist() == without.score(batch).value.tolist()
+
+
+def test_an_encoder_that_rounds_by_the_company_of_a_text_moves_no_credit_but_next_to_the_threshold() -> None:
+    """Cosine 0.85 in the first batch, and 1e-7 more in every other: a kept vector is the first, and the credit is 1."""
+
+    class Rounding(CountingEncoder):
+        def encode(self, texts: list[str], /) -> Any:
+            vectors = super().encode(texts)
+            return vectors * (1 + 1e-7 * len(self.calls) * np.arange(vectors.shape[1]))
+
+    near = {"heart attack": [1.0, 0.0], "myocardial infarction": [0.85, math.sqrt(1 - 0.85**2)]}
+    batch = replace(rows_of(BATCH, [2]), aliases=[()])
+    cached, plain = EmbeddingReward(Rounding(near)), EmbeddingReward(Rounding(near), cached_references=0)
+    for _ in range(5):
+        assert cached.score(batch).value.tolist() == plain.score(batch).value.tolist() == [1.0]
+    assert cached.references_cached == 4
+
+
+def test_another_encoder_starts_with_an_empty_table() -> None:
+    first, second = CountingEncoder(), CountingEncoder()
+    reward = EmbeddingReward(first, guard=False)
+    reward.score(rows_of(BATCH, [1]))
+    reward.use_encoder(second, replace=True)
+    reward.score(rows_of(BATCH, [1]))
+    assert second.calls == [["larger", "smaller"]]
+
+
+def test_kept_vectors_are_in_no_pickle_and_no_state() -> None:
+    reward = EmbeddingReward(WordEncoder())
+    reward.score(rows_of(BATCH, [0]))
+    other = pickle.loads(pickle.dumps(reward))
+    assert other.cached_references == 20_000
+    assert (other.references_cached, other.references_encoded) == (0, 0)
+    other.score(rows_of(BATCH, [0]))
+    assert other.references_encoded == 1
+    assert not reward.state_dict()
+
+
+def test_an_encoder_that_failed_is_asked_again() -> None:
+    encoder = CountingEncoder({"larger": [1.0], "smaller": [math.nan]})
+    reward = EmbeddingReward(encoder, guard=False)
+    assert reward.score(rows_of(BATCH, [1])).status == (Status.UNSCORED,)
+    encoder.vectors["smaller"] = [1.0]
+    assert reward.score(rows_of(BATCH, [1])).value.tolist() == [1.0]
+
+
+def test_vectors_of_another_width_are_not_compared_with_kept_ones_but_asked_for_again() -> None:
+    class Growing(CountingEncoder):
+        def encode(self, texts: list[str], /) -> Any:
+            return super().encode(texts)[:, : 10 * (1 + len(self.calls))]
+
+    encoder = Growing()
+    reward = EmbeddingReward(encoder, guard=False)
+    assert [reward.score(rows_of(BATCH, [1])).value.item() for _ in range(2)] == [0.0, 0.0]
+    assert encoder.calls == [["larger", "smaller"], ["larger"], ["larger", "smaller"]]
+
+
+def test_half_a_surrogate_pair_reaches_no_encoder() -> None:
+    encoder = WordEncoder()
+    scores = EmbeddingReward(encoder).score(batch_of("<answer>lung \ud83d</answer>", "lung \udc00"))
+    assert encoder.calls == [["lung ?", "lung ?"]]
+    assert scores.value.tolist() == [1.0]

@@ -1,6 +1,7 @@
 """Credit that a judge gives."""
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 
@@ -136,3 +137,85 @@ def test_a_judge_of_its_own_stays_unless_replaced() -> None:
     bare.use_judge(own, replace=False)
     bare.use_judge(other, replace=False)
     assert bare.judge is own
+
+
+def test_what_a_former_judge_was_asked_does_not_count_for_the_next() -> None:
+    former, later = Later(), Later()
+    reward = JudgeReward(former)
+    reward.start(rows_of(BATCH, [0]))
+    reward.use_judge(later, replace=True)
+    [future] = former.futures.values()
+    future.set_result(Verdict(0.0, "former"))
+    assert reward.score(rows_of(BATCH, [0])).value.tolist() == [1]
+    assert later.submitted == ["graded smaller"]
+
+
+def test_a_question_that_fails_in_the_background_leaves_the_others_alone() -> None:
+    judge = Later()
+    reward = JudgeReward(judge)
+    reward.start(rows_of(BATCH, [0, 1, 2]))
+    failed, cancelled, fine = judge.futures.values()
+    failed.set_exception(OSError("disk full"))
+    cancelled.cancel()
+    fine.set_result(Verdict(1.0, "later"))
+    scores = reward.score(rows_of(BATCH, [0, 1, 2]))
+    assert scores.status == (Status.UNSCORED, Status.UNSCORED, Status.SCORED)
+    assert "OSError: disk full" in scores.reason[0]
+    assert "CancelledError" in scores.reason[1]
+
+
+def test_a_judge_that_cannot_be_asked_in_the_background_does_not_stop_the_rollout() -> None:
+    class Refusing(Later):
+        def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
+            raise RuntimeError("no threads left")
+
+    reward = JudgeReward(Refusing())
+    reward.start(rows_of(BATCH, [0]))
+    scores = reward.score(rows_of(BATCH, [0]))
+    assert scores.status == (Status.UNSCORED,)
+    assert "no threads left" in scores.reason[0]
+
+
+def test_a_judge_that_falls_silent_is_given_up_and_its_rows_are_unscored() -> None:
+    judge = Later()
+    reward = JudgeReward(judge, patience=0.05)
+    reward.start(rows_of(BATCH, [0, 1, 2]))
+    list(judge.futures.values())[2].set_result(Verdict(1.0, "later"))
+    start = time.perf_counter()
+    scores = reward.score(rows_of(BATCH, [0, 1, 2]))
+    assert time.perf_counter() - start < 1.0
+    assert scores.status == (Status.UNSCORED, Status.UNSCORED, Status.SCORED)
+    assert "nor any other, within 0.05 s" in scores.reason[0]
+    assert all(future.cancelled() for future in list(judge.futures.values())[:2])
+
+
+def test_a_slow_judge_is_awaited_for_as_long_as_verdicts_arrive() -> None:
+    """Three verdicts 0.08 s apart, the last asked for first: 0.24 s in all with a patience of 0.15 s."""
+    judge = Later()
+    reward = JudgeReward(judge, patience=0.15)
+    reward.start(rows_of(BATCH, [0, 1, 2]))
+    timers = [
+        threading.Timer(0.08 * (3 - place), future.set_result, [Verdict(1.0, "later")])
+        for place, future in enumerate(judge.futures.values())
+    ]
+    for timer in timers:
+        timer.start()
+    assert reward.score(rows_of(BATCH, [0, 1, 2])).value.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("given", [None, 1.0, "YES"])
+def test_what_is_no_verdict_is_unscored(given: object) -> None:
+    judge = Later()
+    reward = JudgeReward(judge)
+    reward.start(rows_of(BATCH, [0]))
+    [future] = judge.futures.values()
+    future.set_result(given)  # type: ignore[arg-type]  # foreign code
+    scores = reward.score(rows_of(BATCH, [0]))
+    assert scores.status == (Status.UNSCORED,)
+    assert "is no verdict" in scores.reason[0]
+
+
+@pytest.mark.parametrize("patience", [0.0, -1.0, float("nan")])
+def test_a_patience_that_is_no_time_is_refused(patience: float) -> None:
+    with pytest.raises(ValueError, match=r"JudgeReward\.patience: .*give seconds above 0"):
+        JudgeReward(patience=patience)
