@@ -138,14 +138,14 @@ class JudgeServer:
         begun = time.monotonic()
         with _Progress(self.model, output) as progress:
             while child.poll() is None:
+                seconds = time.monotonic() - begun
+                progress.tell(seconds)
                 if _answers(self.address(port), self.name):
                     return True
-                seconds = time.monotonic() - begun
                 if seconds > self.start_limit:
                     _say(f"not ready within --start-limit {self.start_limit:g} s; it is stopped")
                     _end(child)
                     return False
-                progress.tell(seconds)
                 time.sleep(_POLL)
         return False
 
