@@ -21,10 +21,8 @@ class Outcome(Enum):
 
     ANSWERED = auto()
     """It spoke the protocol."""
-    BUSY = auto()
-    """It is up and has too much to do (429)."""
     OVERLOADED = auto()
-    """It did not answer, for want of time or of room (503, time-out)."""
+    """It did not answer, for want of time or of room (429, 503, time-out)."""
     FAILED = auto()
     """It did not answer, for another reason."""
     REFUSED = auto()
@@ -35,7 +33,6 @@ class Outcome(Enum):
     """The question was called off."""
 
 
-_LOWERS = frozenset((Outcome.BUSY, Outcome.OVERLOADED))
 _FAILURES = frozenset((Outcome.OVERLOADED, Outcome.FAILED, Outcome.REFUSED))
 
 
@@ -106,7 +103,7 @@ class Endpoint:
         self.in_use -= 1
         if was_probe:
             self.is_probed = False
-        if outcome in _LOWERS and began >= self._lowered:
+        if outcome is Outcome.OVERLOADED and began >= self._lowered:
             self.limit, self._lowered = max(1.0, self.limit / 2), now
         if outcome in _FAILURES:
             self.cause, self.is_refusing = cause, outcome is Outcome.REFUSED

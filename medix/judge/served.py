@@ -21,7 +21,7 @@ from medix.types import JudgeQuestion, Verdict
 
 _RETRIED_STATUS = frozenset((408, 409, 425, 429))  # and every 5xx
 _REFUSALS = frozenset((401, 403, 404))  # of key or model: another server may take them
-_OVERLOADS = frozenset((408, 503, 504))
+_OVERLOADS = frozenset((408, 429, 503, 504))
 
 
 class ServedJudge(Judge):
@@ -295,9 +295,7 @@ class _Fault:
 
 def _fault_of(error: StatusError) -> _Fault:
     status, cause = error.status, f"status {error.status}: {_short(error.message)}"
-    if status == 429:
-        outcome = Outcome.BUSY
-    elif status in _OVERLOADS:
+    if status in _OVERLOADS:
         outcome = Outcome.OVERLOADED
     elif status in _REFUSALS:
         outcome = Outcome.REFUSED

@@ -31,7 +31,9 @@ def test_closing_a_judge_that_holds_nothing_does_nothing() -> None:
 
 
 def test_importing_the_judges_loads_neither_torch_nor_the_client() -> None:
-    program = "import sys, medix.judge; print(sorted({'torch', 'openai', 'transformers'} & sys.modules.keys()))"
+    program = (
+        "import sys, medix.judge; print(sorted({'torch', 'openai', 'aiohttp', 'transformers'} & sys.modules.keys()))"
+    )
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"

@@ -30,7 +30,7 @@ def test_the_limit_is_halved_once_for_questions_that_were_under_way_together() -
     """64, refused at time 1: 32. One more that began before that: still 32. One that began after it: 16."""
     endpoint = endpoint_of()
     for began, now, limit in ((0.0, 1.0, 32.0), (0.5, 1.1, 32.0), (1.2, 1.3, 16.0)):
-        attempt(endpoint, Outcome.BUSY, began, now)
+        attempt(endpoint, Outcome.OVERLOADED, began, now)
         assert endpoint.limit == limit
 
 
@@ -57,7 +57,7 @@ def test_only_lack_of_time_or_room_lowers_the_limit() -> None:
     for outcome in Outcome:
         endpoint = endpoint_of()
         attempt(endpoint, outcome, 0.0, 0.0)
-        assert (endpoint.limit < 64) == (outcome in {Outcome.BUSY, Outcome.OVERLOADED})
+        assert (endpoint.limit < 64) == (outcome is Outcome.OVERLOADED)
 
 
 def test_pauses_double_to_their_limit_and_an_answer_ends_them() -> None:
@@ -98,7 +98,7 @@ def test_late_failures_do_not_lengthen_the_pause() -> None:
     assert endpoint.resumes == 1.0
 
 
-@pytest.mark.parametrize("outcome", [Outcome.ANSWERED, Outcome.BUSY, Outcome.DECLINED])
+@pytest.mark.parametrize("outcome", [Outcome.ANSWERED, Outcome.DECLINED])
 def test_whatever_a_server_answers_shows_that_it_is_up(outcome: Outcome) -> None:
     endpoint = endpoint_of()
     for _ in range(2):

@@ -180,6 +180,19 @@ def test_once_all_are_down_questions_fail_at_once_but_when_a_server_is_due_one_t
     run(work())
 
 
+def test_after_a_verdict_questions_wait_for_a_server_again() -> None:
+    async def work() -> None:
+        places = places_of(4, patience=40.0)
+        await fails_until_down(places)
+        await asyncio.sleep(16)
+        with places.question():
+            places.give_back(await places.take(), Outcome.ANSWERED)
+            places.give_back(await places.take(), Outcome.FAILED, "gone")
+            assert (await places.take()).is_probe
+
+    run(work())
+
+
 def test_waiting_for_a_try_ends_with_it() -> None:
     async def work() -> None:
         places = places_of(4, patience=40.0)

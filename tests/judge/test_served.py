@@ -332,6 +332,14 @@ def test_a_judge_that_hangs_costs_a_step_about_one_timeout() -> None:
         assert len(server.bodies) < 16
 
 
+def test_a_judge_that_is_always_busy_costs_a_step_about_one_timeout() -> None:
+    with serving(slowly(refuses(429), 0.02)) as server:
+        judge = judge_of(server.url, max_concurrency=8, timeout=0.6, retries=4)
+        start = time.perf_counter()
+        assert set(credits_of(judge, 200)) == {None}
+        assert time.perf_counter() - start < 3  # 200 questions with 5 attempts each, on one place, take 20 s
+
+
 def test_a_wrong_model_name_is_told_at_once_to_all_with_its_remedy() -> None:
     with serving(refuses(404, "The model does not exist")) as server:
         judge = judge_of(server.url, max_concurrency=4, timeout=60.0)
