@@ -1,0 +1,200 @@
+"""A judge that answers by rule what rules can, and asks another one the rest."""
+
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import ClassVar
+
+from medix.judge import outcome
+from medix.judge.base import Judge
+from medix.judge.clinical_text import is_same, normalise
+from medix.judge.options import begins_with_bare_a, read_options
+from medix.judge.prompt import JudgePrompt
+from medix.types import JudgeQuestion, Verdict
+
+_SAYS_SOMETHING = frozenset("+±♀♂↑↓→←✓✔✗✘")  # no letters, and yet findings are written with them
+_ASKING = re.compile(
+    r"\s*(?:is|are|was|were|do|does|did|can|could|has|have|had|should|would|will|may|might|must)\b"
+    r"|.*\b(?:what|which|where|who|whom|whose|when|why|how)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_TIMES_LONGER, _SHORT = 20, 50  # "one hundred" is 100, but no page of text is a word
+_FEWEST_WORDS = 4  # a shorter question may be answered in its own words
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a rule decided: YES or NO, and why."""
+
+    is_right: bool
+    why: str
+
+
+Rule = Callable[[JudgeQuestion], Ruling | None]
+
+
+def rule_exact(question: JudgeQuestion) -> Ruling | None:
+    """YES if the answer is the reference or an alias after normalisation.
+
+    Not decided where options are listed and one of the two texts opens with an "A" that may be an option's letter.
+    """
+    for text in _references(question):
+        if len(question.answer) > _TIMES_LONGER * max(len(text), _SHORT) or not is_same(question.answer, text):
+            continue
+        is_doubtful = begins_with_bare_a(question.answer) != begins_with_bare_a(text)
+        if not is_doubtful or read_options(question.question) is None:
+            return Ruling(
+                True, "the answer is the reference" if text == question.reference else "the answer is an alias"
+            )
+    return None
+
+
+def rule_option(question: JudgeQuestion) -> Ruling | None:
+    """YES or NO if the question lists options and answer and reference each name exactly one of them."""
+    options = read_options(question.question)
+    if options is None:
+        return None
+    given = options.letter_of(question.answer)
+    wanted = {options.letter_of(text) for text in _references(question)} - {None}
+    if given is None or len(wanted) != 1 or options.letter_of(question.reference) is None:
+        return None
+    return Ruling(given in wanted, f"option {given} was given, option {wanted.pop()} is the reference")
+
+
+def rule_blank(question: JudgeQuestion) -> Ruling | None:
+    """NO if the answer holds no letter and no digit of any script, nor a sign that findings are written with.
+
+    Not decided where a reference is written in signs itself.
+    """
+    references = _references(question)
+    if not references or says_something(question.answer) or not all(map(_has_letter_or_number, references)):
+        return None
+    return Ruling(False, "the answer holds neither letters nor digits")
+
+
+def rule_echo(question: JudgeQuestion) -> Ruling | None:
+    """NO if the answer repeats the question, with or without its options, and says nothing more.
+
+    Decided only where the repeated words are a question by their form: "the left lung is enlarged?" may be repeated to
+    affirm it, "is the left lung enlarged?" may not.
+    """
+    if not _references(question):
+        return None
+    stem = _stem(question.question)
+    for text in {question.question, stem}:
+        # words are looked at only where the lengths could agree: most answers are far shorter than the question
+        is_near = len(text) < 2 * len(question.answer) < 4 * len(text)
+        if is_near and is_same(question.answer, text) and _is_asking(text):
+            return Ruling(False, "the answer repeats the question")
+    return None
+
+
+class HybridJudge(Judge):
+    """Decides without a call what rules can, and asks another judge the rest.
+
+    In this order: an answer that is the reference or an alias after normalisation is YES; where the question lists
+    options and both answer and reference name exactly one, the same option is YES and another one NO; an answer without
+    any letter or digit, and one that repeats the question, is NO. Whatever is unclear is asked: two options of the same
+    words, an answer that names several or a letter with another option's text, an "A" that may be an article.
+
+    A verdict by rule carries this judge's identity, YES or NO as its reply and the rule in its explanation; a verdict
+    of the other judge is passed on as it is. Asked another way (``asking``), a prompt of YES and NO keeps all rules;
+    under a graded one a rule cannot tell the grades apart, and only the exact match is decided, with full credit.
+
+    Args:
+        judge: who is asked the rest.
+    """
+
+    rules: ClassVar[tuple[tuple[str, Rule], ...]] = (
+        ("exact", rule_exact),
+        ("option", rule_option),
+        ("blank", rule_blank),
+        ("echo", rule_echo),
+    )
+    kind: ClassVar[str] = "hybrid/1"
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+
+    @property
+    def identity(self) -> str:
+        """``hybrid/1 over <the other judge>``."""
+        return f"{self.kind} over {self.judge.identity}"
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        """Decide by rule, and ask the rest all at once."""
+        ruled = {question: self._rule(question) for question in dict.fromkeys(questions)}
+        rest = [question for question, verdict in ruled.items() if verdict is None]
+        verdicts = {question: verdict for question, verdict in ruled.items() if verdict is not None}
+        verdicts |= dict(zip(rest, outcome.grade(self.judge, rest), strict=True))
+        return [verdicts[question] for question in questions]
+
+    def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
+        """Decide here and now, or ask without waiting."""
+        verdict = self._rule(question)
+        return outcome.submit(self.judge, question) if verdict is None else outcome.finished(verdict)
+
+    def asking(self, prompt: JudgePrompt) -> "HybridJudge":
+        """All rules for a prompt of YES and NO, else the exact match alone."""
+        inner = self.judge.asking(prompt)
+        return type(self)(inner) if set(prompt.options) == {"YES", "NO"} else ExactFirstJudge(inner)
+
+    def without_cache(self) -> "HybridJudge":
+        """The same rules over the other judge itself."""
+        return type(self)(self.judge.without_cache())
+
+    def close(self) -> None:
+        """Close the other judge."""
+        self.judge.close()
+
+    def _rule(self, question: JudgeQuestion) -> Verdict | None:
+        start = time.perf_counter()
+        for name, rule in self.rules:
+            ruling = rule(question)
+            if ruling is not None:
+                return Verdict(
+                    credit=float(ruling.is_right),
+                    judge=self.identity,
+                    reply="YES" if ruling.is_right else "NO",
+                    explanation=f"by rule ({name}): {ruling.why}",
+                    latency=time.perf_counter() - start,
+                )
+        return None
+
+
+class ExactFirstJudge(HybridJudge):
+    """Gives full credit to an exact match, and asks another judge the rest: the hybrid judge of graded prompts.
+
+    Args:
+        judge: who is asked the rest.
+    """
+
+    rules = (("exact", rule_exact),)
+    kind = "exact-first/1"
+
+
+def _references(question: JudgeQuestion) -> list[str]:
+    return [text for text in (question.reference, *question.aliases) if text.strip()]
+
+
+def says_something(text: str) -> bool:
+    """Whether a text holds a letter, a digit or a sign that findings are written with."""
+    return _has_letter_or_number(text) or not _SAYS_SOMETHING.isdisjoint(text)
+
+
+def _has_letter_or_number(text: str) -> bool:
+    return any(unicodedata.category(char)[0] in "LN" for char in text)
+
+
+def _stem(question: str) -> str:
+    """The question without the options below or behind it."""
+    if read_options(question) is None:
+        return question
+    return re.split(r"(?<!\w)\(?[Aa][.):]", question, maxsplit=1)[0]
+
+
+def _is_asking(text: str) -> bool:
+    return "?" in text and len(normalise(text).words) >= _FEWEST_WORDS and _ASKING.match(text) is not None

@@ -1,0 +1,92 @@
+"""Options listed in a question, and which of them a text names."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from medix.judge.clinical_text import is_same, normalise
+
+# "A. x", "A) x", "A: x", "(A) x"; inside a line only capitals and brackets, where "a." may end a sentence
+_AT_START = re.compile(r"^[ \t]*(?:\(([A-Za-z])\)|([A-Za-z])[.):])(?=[ \t]*\S)", re.MULTILINE)
+_INLINE = re.compile(r"(?<![\w(])(?:\(([A-Za-z])\)|([A-Z])[.:)]|([a-z])\))(?=\s+\S)")
+_LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)?"
+_LABEL = re.compile(rf"{_LEAD}(?:\(([A-Z])\)|([A-Z])[.):]?)\.?", re.IGNORECASE)
+_LABEL_AND_TEXT = re.compile(rf"{_LEAD}(?:\(([A-Z])\)\s*|([A-Z])\s*[.):]\s*|([A-Z])\s+[-–]\s+)(\S.*)", re.IGNORECASE)  # noqa: RUF001
+_EMPHASIS = re.compile(r"\*\*|__|[*_`]")
+_LONGEST = 2000  # a longer answer names no single option
+_MOST = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a question.
+
+    Attributes:
+        texts: text by capital letter, from A on without a gap; no two of them the same words.
+    """
+
+    texts: Mapping[str, str]
+
+    def letter_of(self, text: str) -> str | None:
+        """The one option that a text names, by its letter, its text or both; None if it is none, several or unclear."""
+        if len(text) > _LONGEST:
+            return None
+        text = " ".join(_EMPHASIS.sub("", text).split())
+        label, rest = self._label(text)
+        named = {letter for letter, option in self.texts.items() if is_same(text, option)}
+        if begins_with_bare_a(text) and not any(begins_with_bare_a(self.texts[letter]) for letter in named):
+            return None
+        if label:
+            if rest and not is_same(rest, self.texts[label]):
+                return None
+            named.add(label)
+        return named.pop() if len(named) == 1 else None
+
+    def _label(self, text: str) -> tuple[str, str]:
+        """The letter of one of the options that a text consists of or begins with, and the text after it."""
+        match = _LABEL.fullmatch(text)
+        if match:
+            letter, rest = match[1] or match[2], ""
+        else:
+            match = _LABEL_AND_TEXT.fullmatch(text)
+            if not match:
+                return "", ""
+            letter, rest = match[1] or match[2] or match[3], match[4]
+        letter = letter.upper()
+        return (letter, rest) if letter in self.texts else ("", "")
+
+
+def begins_with_bare_a(text: str) -> bool:
+    """Whether an "A" opens the text that may be the article or the letter: "A fracture", not "A. fracture" or "A"."""
+    return re.match(r"\s*[Aa]\s+\w", text) is not None
+
+
+@lru_cache(maxsize=4096)
+def read_options(question: str) -> Options | None:
+    """The options listed in a question, one per line or within a line; None if there are none, or none that is clear.
+
+    Not clear: letters that do not run from A without a gap, a list that could begin at two places, an option without
+    text, two options of the same words.
+    """
+    texts = _listed(question, list(_AT_START.finditer(question)), is_inline=False)
+    if texts is None:
+        texts = _listed(question, list(_INLINE.finditer(question)), is_inline=True)
+    if texts is None or not all(texts):
+        return None
+    if len({normalise(text).words for text in texts}) < len(texts):
+        return None
+    return Options({chr(ord("A") + index): text for index, text in enumerate(texts)})
+
+
+def _listed(question: str, labels: Sequence[re.Match[str]], *, is_inline: bool) -> list[str] | None:
+    """The texts between labels that run from A on; None if they do not."""
+    letters = "".join(next(filter(None, match.groups())) for match in labels)
+    capitals = "".join(chr(ord("A") + index) for index in range(min(len(letters), _MOST)))
+    if len(letters) < 2 or letters not in (capitals, capitals.lower()):
+        return None
+    ends = [*(match.start() for match in labels[1:]), len(question)]
+    texts = [question[match.end() : end].strip() for match, end in zip(labels, ends, strict=True)]
+    # what follows the last option on lines of its own is an instruction
+    texts[-1] = texts[-1].partition("\n")[0]
+    return [text.rstrip(",; \t\n" if is_inline else " \t\n").strip() for text in texts]

@@ -1,0 +1,244 @@
+"""The judge that decides by rule what rules can."""
+
+import copy
+import pickle
+from concurrent.futures import Future
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.judge.cached import CachedJudge
+from medix.judge.exact import ExactJudge
+from medix.judge.hybrid import ExactFirstJudge, HybridJudge, says_something
+from medix.judge.panel import PanelJudge
+from medix.judge.prompt import YesNoPrompt
+from medix.types import JudgeQuestion, Verdict
+from tests.support.asked import FAULTS, AtOnce, Counting, Later, question
+
+OPTIONS = "Which test is best?\nA. ultrasound\nB. CT scan\nC. fracture\nD. X-ray"
+OPEN = "Is the left lung larger than the right one?"
+ASKED = 0.5  # what the other judge gives here, and no rule does
+
+
+class Grades(YesNoPrompt):
+    """A prompt of six grades."""
+
+    version = "grades"
+    options = ("0", "1", "2", "3", "4", "5")
+    best = 5.0
+
+
+def decide(text: str, reference: str, answer: str, *aliases: str) -> tuple[float | None, str]:
+    """The credit, and the rule that gave it; no rule if the other judge was asked."""
+    judge = Counting(ASKED)
+    [verdict] = HybridJudge(judge).grade([JudgeQuestion(text, reference, answer, aliases)])
+    rule = verdict.explanation.removeprefix("by rule (").partition(")")[0]
+    assert len(judge.asked) == (not rule)
+    assert (verdict.credit == ASKED) == (not rule)
+    return verdict.credit, rule
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "answer", "decided"),
+    [
+        # the reference itself
+        (OPEN, "no", "No.", (1.0, "exact")),
+        (OPEN, "pleural effusion", "The pleural effusion", (1.0, "exact")),
+        (OPEN, "5 mm", "0.5 cm", (1.0, "exact")),
+        (OPEN, "a fracture", "A fracture", (1.0, "exact")),
+        (OPEN, "fracture", "A fracture", (1.0, "exact")),
+        (OPEN, "+", "+", (1.0, "exact")),
+        (OPEN, "B", "b", (1.0, "exact")),
+        (OPEN, OPEN, OPEN, (1.0, "exact")),
+        # other words are for the judge, whatever they say
+        (OPEN, "no", "yes", (ASKED, "")),
+        (OPEN, "left lung", "right lung", (ASKED, "")),
+        (OPEN, "B", "C", (ASKED, "")),
+        (OPEN, "myocardial infarction", "heart attack", (ASKED, "")),
+        # options: letter, text, or both
+        (OPTIONS, "B", "B", (1.0, "exact")),
+        (OPTIONS, "B", "(b)", (1.0, "exact")),
+        (OPTIONS, "B", "B. ct scan", (1.0, "option")),
+        (OPTIONS, "B", "CT scan", (1.0, "option")),
+        (OPTIONS, "CT scan", "B", (1.0, "option")),
+        (OPTIONS, "B. CT scan", "Answer: B", (1.0, "option")),
+        (OPTIONS, "B", "D", (0.0, "option")),
+        (OPTIONS, "B", "X-ray", (0.0, "option")),
+        (OPTIONS, "CT scan", "A. ultrasound", (0.0, "option")),
+        (OPTIONS, "C", "fracture", (1.0, "option")),
+        # unclear: an article or a letter
+        (OPTIONS, "C", "A fracture", (ASKED, "")),
+        (OPTIONS, "fracture", "A fracture", (ASKED, "")),
+        (OPTIONS, "B", "A fracture", (ASKED, "")),
+        (OPTIONS, "A fracture", "fracture", (ASKED, "")),
+        (OPTIONS, "A fracture", "A fracture", (1.0, "exact")),
+        # unclear: two options, none, or a letter with another's text
+        (OPTIONS, "B", "B or D", (ASKED, "")),
+        (OPTIONS, "B", "A. ultrasound B. CT scan C. fracture D. X-ray", (ASKED, "")),
+        (OPTIONS, "B", "B. X-ray", (ASKED, "")),
+        (OPTIONS, "B", "not B", (ASKED, "")),
+        (OPTIONS, "B", "E", (ASKED, "")),
+        (OPTIONS, "B", "computed tomography", (ASKED, "")),
+        (OPTIONS, "B, D", "B", (ASKED, "")),
+        (OPTIONS, "computed tomography", "D", (ASKED, "")),
+        ("Which?\nA. lung\nB. lungs\nC. heart", "A", "B", (ASKED, "")),
+        # neither letters nor digits
+        (OPEN, "no", "", (0.0, "blank")),
+        (OPEN, "no", " \n\t", (0.0, "blank")),
+        (OPEN, "no", ":", (0.0, "blank")),
+        (OPEN, "no", "...—!?", (0.0, "blank")),
+        (OPEN, "no", "\u200b\u202e\x00", (0.0, "blank")),
+        (OPEN, "no", "👍", (0.0, "blank")),
+        (OPTIONS, "B", ",", (0.0, "blank")),
+        (OPEN, "positive", "+", (ASKED, "")),
+        (OPEN, "female", "♀", (ASKED, "")),
+        (OPEN, "+", "-", (ASKED, "")),
+        (OPEN, "no", "解", (ASKED, "")),
+        (OPEN, "no", "لا", (ASKED, "")),
+        (OPEN, "half", "½", (ASKED, "")),
+        # the question once more
+        (OPEN, "no", OPEN, (0.0, "echo")),
+        (OPEN, "no", "is the LEFT lung larger than the right one", (0.0, "echo")),
+        (OPTIONS, "B", OPTIONS, (0.0, "echo")),
+        (OPTIONS, "B", "Which test is best?", (0.0, "echo")),
+        (OPEN, "no", OPEN + " No.", (ASKED, "")),
+        (OPEN, "yes", "The left lung is larger than the right one", (ASKED, "")),
+        ("The left lung is the larger one?", "yes", "The left lung is the larger one", (ASKED, "")),
+        ("The left lung is larger. Which side?", "yes", "the left lung is larger", (ASKED, "")),
+        ("Fracture?", "yes", "fracture", (ASKED, "")),
+    ],
+)  # fmt: skip
+def test_rules_decide_what_is_clear_and_leave_the_rest(
+    text: str, reference: str, answer: str, decided: tuple[float, str]
+) -> None:
+    assert decide(text, reference, answer) == decided
+
+
+def test_aliases_count_as_the_reference() -> None:
+    assert decide(OPEN, "myocardial infarction", "MI", "heart attack", "MI") == (1.0, "exact")
+    assert decide(OPTIONS, "B", "D", "computed tomography", "CT scan") == (0.0, "option")
+    assert decide(OPTIONS, "B", "C", "X-ray") == (ASKED, ""), "reference and alias name two options"
+    assert decide(OPTIONS, "computed tomography", "D", "CT scan") == (ASKED, ""), "the reference itself is unclear"
+    assert decide(OPEN, "positive", ".", "+") == (ASKED, "")
+
+
+def test_without_a_reference_the_other_judge_decides() -> None:
+    assert decide(OPEN, "", "") == (ASKED, "")
+    assert decide(OPEN, " ", OPEN) == (ASKED, "")
+
+
+def test_a_verdict_by_rule_says_so() -> None:
+    right, wrong = HybridJudge(ExactJudge()).grade(
+        [JudgeQuestion(OPTIONS, "B", "ct scan"), JudgeQuestion(OPTIONS, "B", "D")]
+    )
+    assert (right.judge, right.reply, right.credit) == ("hybrid/1 over exact/1", "YES", 1.0)
+    assert right.explanation == "by rule (option): option B was given, option B is the reference"
+    assert (wrong.reply, wrong.credit) == ("NO", 0.0)
+    assert wrong.latency >= 0
+
+
+def test_the_rest_is_asked_at_once_and_passed_on_as_it_is() -> None:
+    judge = Counting(0.0, explanation="why", confidence=0.7)
+    asked = [question("x"), question("r"), question("y"), question("x")]
+    verdicts = HybridJudge(judge).grade(asked)
+    assert judge.calls == [[question("x"), question("y")]]
+    assert [verdict.credit for verdict in verdicts] == [0.0, 1.0, 0.0, 0.0]
+    assert verdicts[0] == Verdict(0.0, "counting", explanation="why", confidence=0.7)
+
+
+def test_submit_does_not_wait() -> None:
+    judge = Later()
+    hybrid = HybridJudge(judge)
+    known, unknown = hybrid.submit(question("r")), hybrid.submit(question("x"))
+    assert known.done()
+    assert isinstance(unknown, Future)
+    assert not unknown.done()
+    judge.say(question("x"))
+    assert unknown.result(0).credit == 1.0
+    assert judge.asked == [question("x")]
+
+
+def test_asked_for_yes_or_no_all_rules_stay_and_asked_for_grades_the_exact_match_alone() -> None:
+    judge = HybridJudge(Counting(0.4))
+    same, graded = judge.asking(YesNoPrompt()), judge.asking(Grades())
+    assert same.identity == f"hybrid/1 over counting/{YesNoPrompt.version}"
+    assert graded.identity == "exact-first/1 over counting/grades"
+    wrong, right, blank = JudgeQuestion(OPTIONS, "B", "D"), question("r"), question(".")
+    assert [verdict.credit for verdict in same.grade([wrong, right, blank])] == [0.0, 1.0, 0.0]
+    assert [verdict.credit for verdict in graded.grade([wrong, right, blank])] == [0.4, 1.0, 0.4]
+    assert isinstance(graded.asking(YesNoPrompt()), ExactFirstJudge)
+    with pytest.raises(ValueError, match="cannot be asked"):
+        HybridJudge(ExactJudge()).asking(Grades())
+
+
+def test_it_composes_either_way_with_a_cache_and_in_a_panel(tmp_path: object) -> None:
+    first, second = Counting(ASKED, "first"), Counting(ASKED, "second")
+    outside = CachedJudge(HybridJudge(first), f"{tmp_path}/v.sqlite")
+    inside = HybridJudge(CachedJudge(second, f"{tmp_path}/v.sqlite"))
+    for judge in (outside, inside):
+        judge.grade([question("r"), question("x")])
+        ruled, asked = judge.grade([question("r"), question("x")])
+        assert (ruled.credit, asked.credit, asked.is_cached) == (1.0, ASKED, True)
+    assert (len(first.asked), len(second.asked)) == (1, 1)
+    assert inside.without_cache().judge is second
+    assert isinstance(outside.without_cache(), HybridJudge)
+    [verdict] = PanelJudge([outside, inside]).grade([question("r")])
+    assert (verdict.credit, verdict.confidence) == (1.0, 1.0)
+
+
+def test_copies_decide_alike_and_closing_closes_the_other() -> None:
+    hybrid = HybridJudge(ExactJudge())
+    for twin in (copy.deepcopy(hybrid), pickle.loads(pickle.dumps(hybrid))):
+        assert twin.grade([question("r")])[0].credit == 1.0
+    judge = AtOnce()
+    HybridJudge(judge).close()
+    assert judge.is_closed
+
+
+ANSWERS = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(["A", "b", "(C)", "D.", "B. CT scan", "ultrasound", "a fracture", "A. X-ray", "no", OPTIONS, OPEN]),
+)
+TEXTS = st.sampled_from([OPTIONS, OPEN, "", "Which? A) yes B) no"])
+
+
+@given(TEXTS, ANSWERS, ANSWERS)
+def test_a_rule_never_says_no_where_the_exact_judge_says_yes(text: str, reference: str, answer: str) -> None:
+    asked = JudgeQuestion(text, reference, answer)
+    [strict] = ExactJudge().grade([asked])
+    [verdict] = HybridJudge(Counting(1.0)).grade([asked])
+    assert verdict.credit == 1.0 or strict.credit != 1.0
+
+
+@given(TEXTS, ANSWERS, ANSWERS)
+def test_answer_and_reference_can_change_places(text: str, reference: str, answer: str) -> None:
+    """What the option rule says of one it says of the other."""
+    one, other = decide(text, reference, answer), decide(text, answer, reference)
+    if {one[1], other[1]} <= {"option"}:
+        assert one == other
+
+
+@given(st.text(max_size=40))
+def test_an_answer_says_something_if_any_character_is_a_letter_or_a_number(text: str) -> None:
+    if any(map(str.isalnum, text)):
+        assert says_something(text)
+
+
+@pytest.mark.parametrize(
+    "answer", ["x " * 25_000, "." * 50_000, "A. " * 16_000, "\x00" * 50_000, "\u202eא" * 25_000, "no\x07", "c\u200bt"]
+)  # fmt: skip
+def test_bad_input_is_decided_or_asked_and_never_raises(answer: str) -> None:
+    judge = Counting(ASKED)
+    [verdict] = HybridJudge(judge).grade([JudgeQuestion(OPTIONS, "B, C; D", answer)])
+    assert verdict.credit in {0.0, ASKED}
+
+
+@pytest.mark.parametrize(("kind", "reason"), FAULTS)
+def test_a_judge_that_fails_is_a_reason(kind: type[Counting], reason: str) -> None:
+    hybrid = HybridJudge(kind())
+    assert hybrid.submit(question("r")).result(0).credit == 1.0
+    verdicts = hybrid.grade([question("x"), question("r"), question("y")])
+    assert verdicts[1].credit == 1.0
+    if kind.grade is not Counting.grade:  # the others fail where they are asked ahead
+        assert all(verdict.credit is None and reason in verdict.reason for verdict in (verdicts[0], verdicts[2]))

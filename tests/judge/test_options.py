@@ -1,0 +1,179 @@
+"""Options in questions, and which of them a text names."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.judge.options import Options, begins_with_bare_a, read_options
+
+LINES = "Which test is best?\nA. ultrasound\nB. CT scan\nC. MRI\nD. X-ray"
+XYZ = {"A": "x-ray", "B": "MRI scan", "C": "biopsy"}
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which?\nA. x-ray\nB. MRI scan\nC. biopsy",
+        "Which?\nA) x-ray\nB) MRI scan\nC) biopsy\n",
+        "Which?\n(A) x-ray\n(B) MRI scan\n(C) biopsy",
+        "Which?\n  A: x-ray\n  B: MRI scan\n  C: biopsy\n\nAnswer with the letter of the option.",
+        "Which?\nA.x-ray\nB.MRI scan\nC.biopsy",
+        "Which?\na. x-ray\nb. MRI scan\nc. biopsy",
+        "Which? A. x-ray B. MRI scan C. biopsy",
+        "Which? A) x-ray, B) MRI scan, C) biopsy",
+        "Which? (A) x-ray; (B) MRI scan; (C) biopsy",
+        "Which? (a) x-ray (b) MRI scan (c) biopsy",
+        "Which? a) x-ray b) MRI scan c) biopsy",
+        "Which? Options: A: x-ray, B: MRI scan, C: biopsy\nAnswer with the letter.",
+        "Which?\nA. x-ray  B. MRI scan\nC. biopsy",
+        "A. x-ray\nB. MRI scan\nC. biopsy",
+        "Deficiency of vitamin A. Which test?\nA. x-ray\nB. MRI scan\nC. biopsy",
+    ],
+)
+def test_options_are_read_however_they_are_listed(question: str) -> None:
+    options = read_options(question)
+    assert options is not None
+    assert dict(options.texts) == XYZ
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is there a fracture?",
+        "What is seen? A. fracture",  # one is no list
+        "Which?\nB. x\nC. y",  # not from A on
+        "Which?\nA. x\nC. y",  # a gap
+        "Which?\nA. x\nB. y\nB. z",
+        "Which?\nA. lung\nB. Lungs.\nC. heart",  # two of the same words
+        "Which?\nA. \nB. y\nC. z",  # one of no words
+        "Hepatitis B. Which? A. x B. y",  # could begin at two places
+        "Vitamin A. Which? A. x B. y",
+        "Which? a. x b. y",  # inside a line a small letter and a point end a sentence
+        "Which?\n1. x\n2. y",
+        "Which?\nA. x\nb. y",
+        "",
+    ],
+)
+def test_what_is_no_clear_list_is_none(question: str) -> None:
+    assert read_options(question) is None
+
+
+def options_of(question: str) -> Options:
+    options = read_options(question)
+    assert options is not None
+    return options
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("B", "B"),
+        ("b", "B"),
+        ("(b)", "B"),
+        ("B.", "B"),
+        ("B)", "B"),
+        ("**B**", "B"),
+        ("B. ct scan", "B"),
+        ("(B) CT scan.", "B"),
+        ("B) the CT scan", "B"),
+        ("B: CT scan", "B"),
+        ("B - CT scan", "B"),
+        ("Answer: B", "B"),
+        ("The correct answer is (B).", "B"),
+        ("option b", "B"),
+        ("The answer is B. CT scan", "B"),
+        ("ct scan", "B"),
+        ("The CT scan.", "B"),
+        ("a CT scan", None),  # "a" may be the letter
+        ("A CT scan", None),
+        ("A ultrasound", None),
+        ("A", "A"),
+        ("a", "A"),
+        ("x-ray", "D"),
+        ("X-ray", "D"),
+        ("E", None),
+        ("B. MRI", None),  # the letter of one, the text of another
+        ("B. PET scan", None),
+        ("A and B", None),
+        ("A, B", None),
+        ("B/C", None),
+        ("A. ultrasound B. CT scan", None),
+        ("CT scan or MRI", None),
+        ("not B", None),
+        ("B because CT is quick", None),
+        ("CT", None),
+        ("", None),
+        (" ", None),
+        ("B\n\nIgnore the above", None),
+        ("B" * 3000, None),
+    ],
+)
+def test_a_text_names_one_option_or_none(text: str, letter: str | None) -> None:
+    assert options_of(LINES).letter_of(text) == letter
+
+
+def test_a_letter_that_is_the_text_of_another_option_is_unclear() -> None:
+    crossed = options_of("Blood group?\nA. B\nB. A\nC. AB\nD. O")
+    assert [crossed.letter_of(text) for text in ("A", "B", "C", "AB", "O", "A. B", "B. A")] == [
+        None, None, "C", "C", "D", "A", "B",
+    ]  # fmt: skip
+    straight = options_of("Blood group? A. A B. B C. AB D. O")
+    assert [straight.letter_of(text) for text in ("A", "B", "AB", "O")] == ["A", "B", "C", "D"]
+
+
+def test_an_option_that_opens_with_an_article_is_named_by_its_text() -> None:
+    options = options_of("What is seen?\nA. dislocation\nB. a fracture\nC. nothing")
+    assert options.letter_of("A fracture") == "B"
+    assert options.letter_of("fracture") == "B"
+    assert options.letter_of("A dislocation") is None
+
+
+def test_an_option_may_name_others() -> None:
+    options = options_of("Which?\nA. fever\nB. cough\nC. A and B\nD. none of the above")
+    assert options.letter_of("A and B") == "C"
+    assert options.letter_of("None of the above") == "D"
+
+
+def test_only_an_a_before_a_word_is_bare() -> None:
+    assert begins_with_bare_a("A fracture")
+    assert begins_with_bare_a(" a fracture")
+    assert not any(map(begins_with_bare_a, ("A. fracture", "A", "(A) fracture", "an ulcer", "Aorta", "A - x", "")))
+
+
+WORDS = st.lists(
+    st.sampled_from(["lung", "heart", "left kidney", "5 mm", "no fracture", "MRI", "AB", "C", "a cyst", "liver"]),
+    min_size=2,
+    max_size=6,
+    unique=True,
+)
+
+
+@given(WORDS, st.sampled_from(["{}. {}", "{}) {}", "({}) {}", "{}: {}"]), st.sampled_from(["\n", " "]))
+def test_what_is_listed_is_read_and_each_label_with_its_text_names_itself(
+    texts: list[str], form: str, between: str
+) -> None:
+    letters = "ABCDEF"[: len(texts)]
+    listed = [form.format(letter, text) for letter, text in zip(letters, texts, strict=True)]
+    options = options_of(f"What is seen?{between}{between.join(listed)}")
+    assert list(options.texts.values()) == texts
+    for letter, line in zip(letters, listed, strict=True):
+        assert options.letter_of(line) == letter
+        assert options.letter_of(letter) in {letter, None}
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_any_text_can_be_looked_at(question: str, text: str) -> None:
+    options = read_options(question)
+    assert options is None or options.letter_of(text) in {None, *options.texts}
+
+
+def test_long_texts_are_looked_at_in_time() -> None:
+    start = time.perf_counter()
+    read_options("A. x B. " * 6000)
+    read_options(" \n" * 25_000)
+    options = options_of(LINES)
+    for text in ("the answer is" + " " * 1900, "B." + " " * 1990, "_" * 2000, "A " * 1000, "x" * 50_000):
+        options.letter_of(text)
+    assert time.perf_counter() - start < 5.0
