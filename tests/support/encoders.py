@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,11 @@ class WordEncoder:
         table = np.zeros((len(texts), self.width), dtype=self.dtype)
         for row, text in enumerate(texts):
             for word in text.lower().split():
-                digest = hashlib.sha256(word.encode()).digest()
-                table[row] += np.frombuffer(digest * 2, dtype=np.uint8).astype(self.dtype) - 127.5
+                table[row] += _vector(word).astype(self.dtype)
         return table
+
+
+@cache
+def _vector(word: str) -> "np.ndarray[Any, Any]":
+    digest = hashlib.sha256(word.encode()).digest()
+    return np.frombuffer(digest * 2, dtype=np.uint8).astype(np.float64) - 127.5
