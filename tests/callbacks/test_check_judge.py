@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
 from medix.callbacks.check_judge import CanaryError, CheckJudge
 from medix.judge.canaries import shipped_canaries
 from medix.judge.scripted import ScriptedJudge
+from medix.spec_file import build
 from medix.types import JudgeQuestion, Verdict
 from tests.support.fake_training import FakeData, FakeModule, make_trainer
 
@@ -250,3 +251,15 @@ def test_an_error_of_the_judge_itself_stops_every_rank(tmp_path: Path) -> None:
         trainer.fit(FakeModule(judge=_Breaks()), FakeData())
     assert (tmp_path / "error-0").read_text().startswith("OSError 0 the spec's judge")
     assert (tmp_path / "error-1").read_text().startswith("OtherRankError 0 rank 0 stopped")
+
+
+def test_a_spec_builds_it_with_a_judge_of_its_own() -> None:
+    block = {
+        "class_path": "medix.callbacks.CheckJudge",
+        "init_args": {"every_n_steps": 7, "judge": {"class_path": "medix.judge.ExactJudge"}},
+    }
+    check = build(Callback, "callback", block)
+    assert isinstance(check, CheckJudge)
+    assert check.every_n_steps == 7
+    assert check.judge is not None
+    assert check.judge.identity == "exact/1"

@@ -1,4 +1,4 @@
-"""One real vLLM for the session, started by the command under test."""
+"""A real vLLM, started by the command under test."""
 
 import importlib.util
 import os
@@ -16,7 +16,7 @@ from medix.policy.tiny import TinySize, build_tiny
 
 ROOT = Path(__file__).parents[2]
 NAME = "tiny-judge"
-LIMIT = 300.0
+LIMIT = 420.0
 
 
 def need_vllm() -> None:
