@@ -47,8 +47,9 @@ def queued(first: str, others: list[str]) -> tuple[Gated, list[int | BaseExcepti
         futures = [pool.submit(queue, row(first))]
         assert score.entered.wait(10)
         futures += [pool.submit(queue, row(text)) for text in others]
-        while waiting(queue) < len(others):
-            threading.Event().wait(0.001)
+        for _ in range(2000):
+            if waiting(queue) < len(others):
+                threading.Event().wait(0.001)
         score.gate.set()
         return score, [future.exception(10) or future.result() for future in futures]
 
