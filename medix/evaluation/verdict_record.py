@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.hybrid import HybridJudge
 from medix.judge.panel import PanelJudge
@@ -161,7 +160,7 @@ def replayed(judge: Judge, record: VerdictRecord, may_ask: bool, components: Seq
     if isinstance(judge, PanelJudge):
         members: list[Judge] = [replayed(member, record, may_ask) for member in judge.judges]
         return RunJudge(record, PanelJudge(members, judge.quorum, judge.patience), True, components)
-    return RunJudge(record, judge, may_ask or not outcome.asks_ahead(judge), components)
+    return RunJudge(record, judge, may_ask or not judge.asks_ahead, components)
 
 
 def replay_judges(

@@ -1,17 +1,34 @@
 """Judges grade answers against references; every failure is an unscored verdict with its reason."""
 
 from medix.judge.base import Judge
+from medix.judge.cached import CacheCounts, CachedJudge
+from medix.judge.canaries import Canary
 from medix.judge.exact import ExactJudge
-from medix.judge.prompt import YesNoPrompt
+from medix.judge.hybrid import ExactFirstJudge, HybridJudge
+from medix.judge.panel import PanelJudge
+from medix.judge.prompt import JudgePrompt, YesNoPrompt
+from medix.judge.prompt_explained import ExplainedYesNoPrompt
+from medix.judge.prompt_rubric import ReportRubricPrompt
+from medix.judge.recorded import RecordedJudge
 from medix.judge.scripted import ScriptedJudge
 from medix.judge.served import ServedJudge
 from medix.judge.verdict import ReadReply, ReplyRule, Score01Rule, Score05Rule, YesNoRule
 
 __all__ = [
+    "CacheCounts",
+    "CachedJudge",
+    "Canary",
+    "ExactFirstJudge",
     "ExactJudge",
+    "ExplainedYesNoPrompt",
+    "HybridJudge",
     "Judge",
+    "JudgePrompt",
+    "PanelJudge",
     "ReadReply",
+    "RecordedJudge",
     "ReplyRule",
+    "ReportRubricPrompt",
     "Score01Rule",
     "Score05Rule",
     "ScriptedJudge",

@@ -20,6 +20,13 @@ class Judge(ABC):
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
         """One verdict per question, in order. Never raises for a question it could not grade."""
 
+    @property
+    def asks_ahead(self) -> bool:
+        """Whether ``submit`` returns before the verdict is there. A judge that computes here and now is better asked
+        all at once.
+        """
+        return type(self).submit is not Judge.submit
+
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
         """Ask without waiting. A judge that computes here and now answers at once; a served judge overrides this."""
         future: Future[Verdict] = Future()

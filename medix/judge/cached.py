@@ -117,6 +117,11 @@ class CachedJudge(Judge):
             verdicts[key] = flight.result()
         return [verdicts[wanted[question]] for question in questions]
 
+    @property
+    def asks_ahead(self) -> bool:
+        """As the judge does."""
+        return self.judge.asks_ahead
+
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
         """Look up here and now, ask in the background; the judge's own limits bound the wait."""
         key = self._keys()(question)
@@ -167,7 +172,7 @@ class CachedJudge(Judge):
                 self._flights.land(key, flights[key], verdict)
             rest = [key for key in own if key not in known]
             self._flights.count("asked", len(rest))
-            if outcome.asks_ahead(self.judge):
+            if self.judge.asks_ahead:
                 for key in rest:
                     asked = outcome.submit(self.judge, missing[key])
                     asked.add_done_callback(partial(self._arrived, key, flights[key]))

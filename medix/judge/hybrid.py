@@ -132,6 +132,11 @@ class HybridJudge(Judge):
         verdicts |= dict(zip(rest, outcome.grade(self.judge, rest), strict=True))
         return [verdicts[question] for question in questions]
 
+    @property
+    def asks_ahead(self) -> bool:
+        """As the judge does."""
+        return self.judge.asks_ahead
+
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
         """Decide here and now, or ask without waiting."""
         verdict = self._rule(question)

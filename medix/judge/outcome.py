@@ -31,11 +31,6 @@ def finished(verdict: Verdict) -> "Future[Verdict]":
     return future
 
 
-def asks_ahead(judge: Judge) -> bool:
-    """Whether the judge can be asked without waiting; one that computes here and now is better asked all at once."""
-    return type(judge).submit is not Judge.submit
-
-
 def submit(judge: Judge, question: JudgeQuestion) -> "Future[Verdict]":
     """``judge.submit`` that never raises."""
     try:

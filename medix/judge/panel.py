@@ -65,12 +65,12 @@ class PanelJudge(Judge):
         pending = {
             member: [outcome.submit(judge, question) for question in asked]
             for member, judge in enumerate(self.judges)
-            if outcome.asks_ahead(judge)
+            if judge.asks_ahead
         }
         votes = {
             member: outcome.grade(judge, asked)
             for member, judge in enumerate(self.judges)
-            if not outcome.asks_ahead(judge)
+            if not judge.asks_ahead
         }
         outcome.wait([future for futures in pending.values() for future in futures], self.patience)
         for member, futures in pending.items():
@@ -81,11 +81,16 @@ class PanelJudge(Judge):
         }
         return [verdicts[question] for question in questions]
 
+    @property
+    def asks_ahead(self) -> bool:
+        """As any member does."""
+        return any(judge.asks_ahead for judge in self.judges)
+
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
         """Ask every member without waiting; the verdict is there with the last vote, within the members' limits."""
         ballot = _Ballot(self, time.perf_counter())
         # those that answer later first, so that they are at work while the others compute
-        order = sorted(range(len(self.judges)), key=lambda member: not outcome.asks_ahead(self.judges[member]))
+        order = sorted(range(len(self.judges)), key=lambda member: not self.judges[member].asks_ahead)
         for member in order:
             future = outcome.submit(self.judges[member], question)
             future.add_done_callback(partial(ballot.cast, member))

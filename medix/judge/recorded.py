@@ -47,6 +47,11 @@ class RecordedJudge(Judge):
             verdicts |= dict(zip(rest, outcome.grade(self.fallback, rest), strict=True))
         return [verdicts[question] for question in questions]
 
+    @property
+    def asks_ahead(self) -> bool:
+        """As the fallback does."""
+        return self.fallback is not None and self.fallback.asks_ahead
+
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
         """What is on record, here and now; else the fallback is asked without waiting."""
         verdict = self._recorded(question)

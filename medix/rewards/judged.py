@@ -61,7 +61,7 @@ class JudgedReward(RewardComponent):
     def start(self, batch: RewardBatch) -> None:
         """Ask the judge without waiting; the same question is asked once until its row is scored."""
         judge = self.judge
-        if judge is None or type(judge).submit is Judge.submit:
+        if judge is None or not judge.asks_ahead:
             return  # one that computes here and now does it better all at once
         for question in self._questions(batch):
             if isinstance(question, JudgeQuestion):

@@ -12,8 +12,8 @@ from tests.support.asked import FAULTS, Counting, Later, TooFew, question
 
 
 def test_a_judge_that_computes_here_is_told_from_one_that_is_asked_ahead() -> None:
-    assert outcome.asks_ahead(Later())
-    assert not outcome.asks_ahead(Counting())
+    assert Later().asks_ahead
+    assert not Counting().asks_ahead
 
 
 def test_verdicts_of_a_whole_judge_pass_unchanged() -> None:
@@ -69,7 +69,7 @@ def test_waiting_goes_on_while_verdicts_arrive_and_stops_when_none_does() -> Non
 def test_every_fault_is_an_unscored_verdict_with_its_reason(kind: type[Counting], reason: str) -> None:
     judge = kind()
     asked = [question("a"), question("b"), question("c")]
-    if outcome.asks_ahead(judge):
+    if judge.asks_ahead:
         verdicts = [outcome.verdict_of(judge, outcome.submit(judge, one)) for one in asked]
     else:
         verdicts = outcome.grade(judge, asked)
