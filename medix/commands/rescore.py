@@ -3,12 +3,13 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from medix.evaluation.recorded_run import RecordedRun
+    from medix.commands.rescore_suite import ReadSuite
+    from medix.evaluation.recorded_run import RecordedRun, RunParts
     from medix.evaluation.rescored import Rescored
     from medix.judge.base import Judge
     from medix.reporting.rescore_page import RescorePage
@@ -86,14 +87,14 @@ def _rescore(arguments: argparse.Namespace) -> int:
     targets = _targets(arguments, run, read.name)
     _check_targets(targets.values(), run, arguments.force)
     found = _scored(arguments, run, parts, read, steps)
-    page = RescorePage(found.to_dict(), read.label)
+    page = RescorePage(found.to_dict(), read.called, read.changes)
     _write(page, targets)
     _print(page, targets)
     return 0
 
 
 def _scored(
-    arguments: argparse.Namespace, run: "RecordedRun", parts: Any, read: Any, steps: range | None
+    arguments: argparse.Namespace, run: "RecordedRun", parts: "RunParts", read: "ReadSuite", steps: range | None
 ) -> "Rescored":
     """Rescore under a progress bar, which stays off where nobody watches."""
     from rich.console import Console
@@ -160,7 +161,7 @@ def _targets(arguments: argparse.Namespace, run: "RecordedRun", name: str) -> di
     return targets
 
 
-def _check_targets(targets: Any, run: "RecordedRun", force: bool) -> None:
+def _check_targets(targets: Iterable[Path], run: "RecordedRun", force: bool) -> None:
     """Refuse before anything is scored.
 
     Raises:

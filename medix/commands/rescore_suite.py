@@ -19,12 +19,19 @@ class ReadSuite:
     Attributes:
         suite: the suite.
         name: short, for a folder.
-        label: with what was changed, for people.
+        called: for people.
+        changes: what was changed on the command line; empty if nothing.
     """
 
     suite: RewardSuite
     name: str
-    label: str
+    called: str
+    changes: str
+
+    @property
+    def label(self) -> str:
+        """What it is called, and what was changed."""
+        return f"{self.called} ({self.changes})" if self.changes else self.called
 
 
 def read_suite(spec: str | None, settings: Sequence[str], rescale: bool, run_spec: Path | None) -> ReadSuite:
@@ -61,9 +68,8 @@ def read_suite(spec: str | None, settings: Sequence[str], rescale: bool, run_spe
             hint = "; or give --rescale" if "weights must sum to 1" in str(error) and not rescale else ""
             raise ValueError(f"{said}{changed}: {error}{hint}") from error
     name = "own" if spec is None else path.stem if path.stem != "spec" else path.parent.name
-    words = [*settings, *(["rescaled"] if rescale else [])]
-    called = "the rewards of the run" if spec is None else name
-    return ReadSuite(suite, name, called + (f" ({', '.join(words)})" if words else ""))
+    changes = ", ".join([*settings, *(["weights rescaled"] if rescale else [])])
+    return ReadSuite(suite, name, "the rewards of the run" if spec is None else name, changes)
 
 
 def _block(path: Path, said: str) -> tuple[dict[str, Any], Path]:
@@ -105,7 +111,7 @@ def _set(block: dict[str, Any], setting: str, folder: Path) -> None:
         inner = place.get(part)
         if isinstance(inner, str) and (folder / inner).is_file():
             inner = place[part] = read_spec(folder / inner)
-        if inner is None and depth == 0 and part not in ("components", "penalties"):
+        if inner is None and (part == "init_args" or (depth == 0 and part not in ("components", "penalties"))):
             inner = place[part] = {}
         if not isinstance(inner, dict):
             known = ", ".join(str(name) for name in place) or "nothing"

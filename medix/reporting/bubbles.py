@@ -54,7 +54,8 @@ def bubble_plot(
     most = max(count for _, _, count in points)
     for before, after, count in sorted(points, key=lambda point: -point[2]):
         x, y = at(before, after)
-        colour = "#64748b" if abs(after - before) < 1e-9 else PALETTE[0] if after > before else PALETTE[1]
+        is_unchanged = abs(after - before) < (high - low) / 100  # nearer to the diagonal than the eye can tell
+        colour = "#64748b" if is_unchanged else PALETTE[0] if after > before else PALETTE[1]
         radius = max(1.8, _LARGEST * math.sqrt(count / most))
         title = html.escape(f"{count:,} {unit}: {_short(before)} → {_short(after)}")
         parts.append(
@@ -83,7 +84,7 @@ def bar_chart(bars: Sequence[tuple[float, int]], *, label: str, unit: str = "gro
     most = max((count for _, count in bars), default=0)
     if not most:
         return '<p class="empty">No group has an order in both scorings.</p>'
-    width, height = 400, 250
+    width, height = 560, 250
     base = height - _BOTTOM
     step = (width - _LEFT - _RIGHT) / len(bars)
     parts = []

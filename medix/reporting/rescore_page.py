@@ -39,10 +39,12 @@ class RescorePage:
     Attributes:
         data: what ``medix.evaluation.rescored.Rescored.to_dict`` gives.
         name: what the other rewards are called.
+        changes: what was changed of them on the command line; empty if nothing.
     """
 
     data: Mapping[str, Any]
     name: str
+    changes: str = ""
 
     @property
     def title(self) -> str:
@@ -95,7 +97,7 @@ class RescorePage:
             for part in self.data["slices"]
         ]
         heads = ["", "Groups with an order", "Rank correlation", "Best changes", "Some pair reverses", "With signal"]
-        return Table("Order within groups, and advantages", [*heads, "Sign flips", "Mean |change|"], rows)
+        return Table("Order within groups, and advantages", [*heads, "Sign flips", "Mean change"], rows)
 
     def _components(self) -> Table:
         rows = [
@@ -189,14 +191,18 @@ class RescorePage:
 
     def _charts(self) -> list[tuple[str, str, Markup]]:
         """Title, note, drawing. Names are escaped where they are drawn."""
-        totals = bubble_plot(self.data["totals"], label="Totals before and after")
-        advantages = bubble_plot(self.data["advantages"], label="Advantages before and after", quadrants=True)
+        totals = bubble_plot(_points(self.data["totals"]), label="Totals before and after")
+        advantages = bubble_plot(_points(self.data["advantages"]), label="Advantages before and after", quadrants=True)
         steps = self.data["steps"]
         series = [
             Series(label, [(step[0], step[place]) for step in steps], markers=len(steps) < 12)
-            for place, label in ((1, "before"), (2, "after"))
+            for place, label in ((2, "after"), (1, "before"))
         ]
-        taus = bar_chart(self.data["taus"], label="Rank correlation within groups", name="tau-b")
+        taus = bar_chart(
+            [(float(value), int(count)) for value, count in self.data["taus"]],
+            label="Rank correlation within groups",
+            name="tau-b",
+        )
         return [
             ("Totals", "each completion: before across, after upwards", Markup(totals)),
             ("Advantages", "shaded: the sign changes", Markup(advantages)),
@@ -207,6 +213,11 @@ class RescorePage:
             ),
             ("Rank correlation within groups", "1: the same order, −1: the opposite", Markup(taus)),  # noqa: RUF001
         ]
+
+
+def _points(rows: Sequence[Sequence[float]]) -> list[tuple[float, float, int]]:
+    """Plain data has lists."""
+    return [(float(before), float(after), int(count)) for before, after, count in rows]
 
 
 def _slopes(group: Mapping[str, Any]) -> Markup:

@@ -1,6 +1,7 @@
 """Records survive JSON, crashes and resumes."""
 
 import dataclasses
+import json
 import logging
 import math
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from medix.reporting.record import (
     CompletionRecord,
+    ComponentRecord,
     append_records,
     drop_steps_after,
     read_records,
@@ -17,7 +19,7 @@ from medix.reporting.record import (
     unique,
     write_records,
 )
-from medix.types import FinishReason, Verdict
+from medix.types import CompletionScores, ComponentScore, FinishReason, Status, Verdict
 from tests.support.fake_training import (
     MODALITIES,
     CountingJudge,
@@ -123,3 +125,71 @@ def test_nothing_half_written_is_left_when_writing_fails(tmp_path: Path) -> None
 def test_the_verdict_of_a_judge_is_kept_whole() -> None:
     verdict = Verdict(1.0, "panel/v2", "", "YES", "same organ", 0.25)
     assert CompletionRecord.from_json(_record(verdict=verdict).to_json()).verdict == verdict
+
+
+def _judged(*verdicts: Verdict | None) -> CompletionRecord:
+    """A completion whose components ``a``, ``b`` … were told these verdicts."""
+    entries = {
+        name: ComponentScore(1.0, Status.SCORED, verdict=verdict)
+        for name, verdict in zip("abcd", verdicts, strict=False)
+    }
+    group = make_group(make_sample(1), [write("X_RAY", "lung")])
+    return record_completion(group, 0, MODALITIES, scores=CompletionScores(1.0, entries))
+
+
+def test_every_judged_component_keeps_its_verdict_and_none_stands_twice() -> None:
+    yes, rubric = Verdict(1.0, "served/a", reply="YES"), Verdict(0.8, "served/rubric", reply="4")
+    record = CompletionRecord.from_json(_judged(yes, None, rubric, yes).to_json())
+    assert record.verdicts() == {"a": yes, "c": rubric, "d": yes}
+    assert record.components["a"].verdict is None
+    assert record.to_json().count("served/a") == 1
+    assert "is_judged" not in json.loads(record.to_json())["components"]["b"]
+
+
+def test_the_verdict_of_a_validation_judge_does_not_hide_what_the_reward_was_told() -> None:
+    group = make_group(make_sample(1), [write("X_RAY", "lung")])
+    of_reward, of_validation = Verdict(0.0, "small"), Verdict(1.0, "large")
+    scores = CompletionScores(0.0, {"judge": ComponentScore(0.0, Status.SCORED, verdict=of_reward)})
+    record = record_completion(group, 0, MODALITIES, scores=scores, verdict=of_validation)
+    assert CompletionRecord.from_json(record.to_json()).verdicts() == {"judge": of_reward}
+    assert record.verdict == of_validation
+
+
+def test_a_file_from_before_components_kept_verdicts_still_reads() -> None:
+    """It says who judged, not which component asked."""
+    line = (
+        '{"step": 1, "split": "train", "id": "s1", "index": 0, "case": "", "source": "", "modality": "CT_SCAN", '
+        '"question": "q", "reference": "r", "completion": "c", "answer": null, "reasoning": null, '
+        '"named_modality": null, "faults": [], "finish_reason": "stop", "tokens": 3, "policy_version": 0, '
+        '"total": 0.5, "components": {"judge": {"value": 0.5, "status": "scored", "reason": ""}}, '
+        '"verdict": {"credit": 1.0, "judge": "exact/1", "reason": "", "reply": "YES", '
+        '"explanation": "", "latency": 0.1}, "names_modality": false, "flags": []}'
+    )
+    record = CompletionRecord.from_json(line)
+    assert record.verdicts() == {"": Verdict(1.0, "exact/1", "", "YES", "", 0.1)}
+    assert record.components["judge"] == ComponentRecord(0.5, "scored")
+    assert (record.normalised, record.position, record.signal) == (None, -1, 0.5)
+
+
+def test_what_the_advantage_is_taken_of_is_on_record_where_it_is_not_the_total() -> None:
+    group = make_group(make_sample(1), [write("X_RAY", "lung")])
+    plain, normalised = (
+        record_completion(group, 0, MODALITIES, scores=CompletionScores(0.75, {}, value)) for value in (None, -1.5)
+    )
+    assert (plain.signal, normalised.signal) == (0.75, -1.5)
+    assert "normalised" not in plain.to_dict()
+    assert CompletionRecord.from_json(normalised.to_json()).signal == -1.5
+
+
+def test_the_place_in_the_data_is_on_record_and_left_out_where_it_is_unknown() -> None:
+    group = make_group(make_sample(1), ["x"])
+    drawn = dataclasses.replace(group, prompt=dataclasses.replace(group.prompt, index=41))
+    assert CompletionRecord.from_json(record_completion(drawn, 0, MODALITIES).to_json()).position == 41
+    assert "position" not in record_completion(group, 0, MODALITIES).to_dict()
+
+
+def test_unscored_and_not_scored_at_all_are_told_apart() -> None:
+    scored = score_by([math.nan], make_group(make_sample(1), ["x"]))
+    (unscored,) = record_group(scored, MODALITIES, step=1, split="train")
+    assert unscored.is_scored_at_all
+    assert not record_completion(make_group(make_sample(1), ["x"]), 0, MODALITIES).is_scored_at_all

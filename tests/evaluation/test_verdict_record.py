@@ -1,0 +1,188 @@
+"""Verdicts on record stand before every judge."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from medix.evaluation.verdict_record import RunJudge, VerdictRecord, replay_judges, replayed
+from medix.judge.base import Judge
+from medix.judge.exact import ExactJudge
+from medix.judge.hybrid import HybridJudge
+from medix.judge.panel import PanelJudge
+from medix.judge.prompt_rubric import ReportRubricPrompt
+from medix.reporting.record import CompletionRecord, record_group
+from medix.rewards.answer import PublishedAnswer
+from medix.rewards.judged import JudgeReward
+from medix.rewards.rubric import RubricReward
+from medix.rewards.suite import RewardSuite
+from medix.rewards.weighted import Weighted
+from medix.types import JudgeQuestion, Verdict
+from tests.support.fake_training import MODALITIES, CountingJudge, make_group, make_sample, write
+
+QUESTION = JudgeQuestion("Which organ?", "lung", "the lung")
+
+
+class Far(CountingJudge):
+    """One that would be asked over a network: it takes questions without making the asker wait."""
+
+    def submit(self, question: JudgeQuestion):  # type: ignore[no-untyped-def]
+        raise AssertionError("nothing may be asked")
+
+    def asking(self, prompt: object) -> Judge:
+        return Far(f"{self.name}/{prompt.version}")  # type: ignore[attr-defined]
+
+
+def _recorded(judge: Judge, rule: PublishedAnswer | None = None, name: str = "judge") -> list[CompletionRecord]:
+    reward = RewardSuite({name: Weighted(JudgeReward(judge, rule), 1.0)}, modalities=MODALITIES)
+    (group,) = reward.score_groups([make_group(make_sample(1), [write("X_RAY", "the lung."), write("X_RAY", "lung")])])
+    return record_group(group, MODALITIES, step=1, split="train")
+
+
+def _on_record(*verdicts: tuple[str, Verdict]) -> VerdictRecord:
+    record = VerdictRecord()
+    record.add([(name, QUESTION, verdict) for name, verdict in verdicts])
+    return record
+
+
+def _credits(judge: Judge, *questions: JudgeQuestion) -> list[float | None]:
+    return [verdict.credit for verdict in judge.grade(questions)]
+
+
+def test_the_question_a_verdict_answered_is_found_again() -> None:
+    judge = CountingJudge()
+    lines = _recorded(judge)
+    given = VerdictRecord().given(lines, MODALITIES)
+    assert {question for _, question, _ in given} == set(judge.asked)
+    assert [name for name, _, _ in given] == ["judge", "judge"]
+
+
+def test_the_rule_that_took_the_answer_then_is_the_one_that_finds_the_question() -> None:
+    """The published rule strips points: the judge was asked about "the lung", which no strict rule finds."""
+    judge = CountingJudge()
+    lines = _recorded(judge, PublishedAnswer())
+    by_rule = VerdictRecord({"judge": PublishedAnswer()}).given(lines, MODALITIES)
+    assert [question for _, question, _ in by_rule] == judge.asked
+    assert [question for _, question, _ in VerdictRecord().given(lines, MODALITIES)] != judge.asked
+
+
+def test_a_verdict_on_record_is_not_asked_for_again() -> None:
+    judge = CountingJudge("far")
+    record = _on_record(("judge", Verdict(1.0, "far/v1")))
+    assert _credits(RunJudge(record, judge, may_ask=True), QUESTION) == [1.0]
+    assert judge.asked == []
+    assert record.counts == {"looked up": 1, "asked": 0}
+
+
+def test_the_verdict_of_another_judge_does_not_count() -> None:
+    judge = CountingJudge("new")
+    record = _on_record(("judge", Verdict(1.0, "old/v1")))
+    assert _credits(RunJudge(record, judge, may_ask=True), QUESTION) == [0.0]
+    assert judge.asked == [QUESTION]
+
+
+def test_what_is_not_on_record_is_unscored_where_nobody_may_be_asked() -> None:
+    (verdict,) = RunJudge(VerdictRecord(), Far()).grade([QUESTION])
+    assert verdict.credit is None
+    assert "not on record" in verdict.reason
+
+
+def test_a_judge_that_came_to_no_verdict_is_asked_again_only_if_it_may_be() -> None:
+    record = _on_record(("judge", Verdict(None, "counting/v1", reason="timed out")))
+    (repeated,) = RunJudge(record, Far()).grade([QUESTION])
+    assert repeated.reason == "timed out"
+    assert _credits(RunJudge(record, CountingJudge(), may_ask=True), QUESTION) == [0.0]
+
+
+def test_a_judge_that_answered_a_question_otherwise_later_is_noticed() -> None:
+    record = _on_record(("judge", Verdict(1.0, "far/v1")))
+    assert record.contradicts([("judge", QUESTION, Verdict(0.0, "far/v1"))])
+    assert not record.contradicts([("judge", QUESTION, Verdict(1.0, "far/v1"))])
+    assert not record.contradicts([("judge", QUESTION, Verdict(0.0, "near/v1"))])
+    record.clear()
+    assert not record.contradicts([("judge", QUESTION, Verdict(0.0, "far/v1"))])
+
+
+def test_a_run_without_a_spec_answers_by_component() -> None:
+    record = _on_record(("judge", Verdict(1.0, "gone/yes-no-1")), ("report", Verdict(0.6, "gone/other")))
+    assert _credits(RunJudge(record, components=["judge"]), QUESTION) == [1.0]
+    asked_otherwise = RunJudge(record, components=["judge"]).asking(ReportRubricPrompt())
+    assert _credits(asked_otherwise, QUESTION) == [None]
+
+
+def _suite(*rewards: JudgeReward | RubricReward) -> RewardSuite:
+    entries = {name: Weighted(reward, 1 / len(rewards)) for name, reward in zip(("judge", "b"), rewards, strict=False)}
+    return RewardSuite(entries, modalities=MODALITIES)  # type: ignore[arg-type]
+
+
+def test_the_judge_of_the_run_is_not_called_over_a_network_and_a_free_one_is_asked() -> None:
+    rollouts = [make_group(make_sample(1), [write("X_RAY", "lung")])]
+    for of_run, total in ((Far(), None), (ExactJudge(), 1.0)):
+        other = _suite(JudgeReward())
+        replay_judges(other, VerdictRecord(), of_run, None, None)
+        (scored,) = other.score_groups(rollouts)
+        assert (None if scored.totals[0] != scored.totals[0] else scored.totals[0]) == total
+
+
+def test_a_component_with_a_judge_of_its_own_keeps_it_and_a_given_one_replaces_all() -> None:
+    own, given = CountingJudge("own"), CountingJudge("given")
+    rollouts = [make_group(make_sample(1), [write("X_RAY", "lung")])]
+    other = _suite(JudgeReward(own), JudgeReward())
+    replay_judges(other, VerdictRecord(), ExactJudge(), None, None)
+    other.score_groups(rollouts)
+    assert len(own.asked) == 1
+    replay_judges(other, VerdictRecord(), ExactJudge(), None, given)
+    other.score_groups(rollouts)
+    assert len(own.asked) == 1
+    assert len(given.asked) == 2
+
+
+def test_a_verdict_under_one_prompt_is_none_under_another() -> None:
+    """A rubric component that is new to the run must not take the YES of the old component for five of five."""
+    record = _on_record(("judge", Verdict(1.0, "far/v1")))
+    run = _suite(JudgeReward())
+    other = _suite(RubricReward())
+    replay_judges(other, record, Far("far"), run, None)
+    (scored,) = other.score_groups([make_group(make_sample(1), [write("X_RAY", "the lung")])])
+    assert scored.scores[0].components["judge"].status == "unscored"
+
+
+def test_a_rubric_over_a_judge_that_reads_no_prompt_says_so() -> None:
+    with pytest.raises(ValueError, match="which its judge cannot be asked with"):
+        replay_judges(_suite(RubricReward()), VerdictRecord(), ExactJudge(), None, None)
+
+
+def test_another_quorum_needs_no_member_asked() -> None:
+    """Two of three said YES; with a quorum of three, and one member unscored, the panel has no verdict."""
+    names = ("a", "b", "c")
+    votes = (Verdict(1.0, "a/v1"), Verdict(1.0, "b/v1"), Verdict(None, "c/v1", reason="timed out"))
+    record = _on_record(("judge", Verdict(1.0, "panel", votes=votes)))
+    members: list[Judge] = [Far(name) for name in names]
+    for quorum, credit in ((2, 1.0), (3, None)):
+        assert _credits(replayed(PanelJudge(members, quorum), record, may_ask=False), QUESTION) == [credit]
+    assert record.counts["asked"] == 0
+
+
+def test_rules_before_the_judge_of_the_run_need_nobody_asked() -> None:
+    """The rule decides the exact match; the rest is on record under the judge itself."""
+    other = JudgeQuestion("Which organ?", "lung", "pulmonary parenchyma")
+    record = VerdictRecord()
+    record.add([("judge", other, Verdict(1.0, "far/v1"))])
+    judge = replayed(HybridJudge(Far("far")), record, may_ask=False)
+    assert _credits(judge, other, JudgeQuestion("Which organ?", "lung", "Lung.")) == [1.0, 1.0]
+
+
+def test_the_judge_is_closed_with_its_record() -> None:
+    closed: list[str] = []
+
+    class Closing(CountingJudge):
+        def close(self) -> None:
+            closed.append(self.name)
+
+    RunJudge(VerdictRecord(), Closing()).close()
+    RunJudge(VerdictRecord()).close()
+    assert closed == ["counting"]
+
+
+def test_an_empty_list_asks_nothing() -> None:
+    questions: Sequence[JudgeQuestion] = []
+    assert RunJudge(VerdictRecord(), Far()).grade(questions) == []

@@ -1,0 +1,85 @@
+"""The page of a rescoring: what it says, and that completions cannot speak for themselves."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from medix.evaluation.recorded_run import RecordedRun, RunParts
+from medix.evaluation.rescore import Rescoring
+from medix.reporting.rescore_page import RescorePage
+from tests.support.fake_training import MODALITIES, CountingJudge, make_group, make_sample, write
+from tests.support.recorded import records, suite, write_run
+
+ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e{{ 7 * 7 }} | `code` \"'"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> RescorePage:
+    sample = make_sample(1, "X_RAY", source=ATTACK, case="p1")
+    texts = [write("CT_SCAN", "lung"), write("X_RAY", f"heart {ATTACK}"), ATTACK]
+    lines = records(suite(CountingJudge(fails_on=["nothing"])), [make_group(sample, texts)])
+    run = RecordedRun.find(write_run(tmp_path_factory.mktemp("page") / "run", lines, spec=""))
+    found = Rescoring(run, suite(None, 0.2, 0.8, 0.0), RunParts(modalities=MODALITIES, notes=(ATTACK,)))()
+    return RescorePage(found.to_dict(), "form first", ATTACK)
+
+
+class Tags(HTMLParser):
+    """What a browser would make of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_a_hostile_completion_is_text_and_nothing_else(page: RescorePage) -> None:
+    parser = Tags()
+    html = page.html()
+    parser.feed(html)
+    assert {tag for tag, _ in parser.tags}.isdisjoint({"script", "img", "iframe", "link", "object"})
+    assert not [name for _, attributes in parser.tags for name in attributes if name.startswith("on")]
+    assert "&lt;script&gt;alert(1)" in html
+    assert "{{ 7 * 7 }}" in html
+    assert "default-src &#39;none&#39;" in html or "default-src 'none'" in html
+    assert "http://" not in html.replace("http://www.w3.org", "")
+
+
+def test_the_page_holds_numbers_drawings_and_completions(page: RescorePage) -> None:
+    html = page.html()
+    assert html.count('<svg class="chart"') >= 4
+    assert "Research use, not for clinical decisions." in html
+    for text in ("Gained most", "Lost most", "Groups whose order reverses", "Kendall"):
+        assert text in html
+    assert "no single answer" in html
+
+
+def test_tables_say_before_and_after(page: RescorePage) -> None:
+    titles = {table.title: table for table in page.tables()}
+    components = {row[0]: row for row in titles["Components"].rows}
+    assert components["judge"][1] == "0"
+    assert components["judge"][2] == components["judge"][3]
+    assert titles["Totals"].rows[0][0] == "All"
+    assert titles["What goes with what"].rows[0][0] == "total"
+
+
+def test_markdown_is_tables_that_completions_cannot_break(page: RescorePage) -> None:
+    text = page.markdown()
+    assert text.startswith("# Rescored with form first")
+    assert "Research use" in text
+    for block in re.findall(r"(?m)(?:^\|.*\n)+", text):
+        rows = [re.sub(r"\\\|", "", row).count("|") for row in block.splitlines()]
+        assert len(set(rows)) == 1, block
+    assert not re.search(r"(?<!\\)<script", text.replace("`" + ATTACK.replace("`", "'") + "`", ""))
+
+
+def test_counts_of_lost_scores_are_shown_where_there_are_any(tmp_path: Path) -> None:
+    lines = records(suite(), [make_group(make_sample(1), [write("X_RAY", "lung"), "x"])])
+    run = RecordedRun.find(write_run(tmp_path / "run", lines, spec=""))
+    for judge, shown in ((None, False), (CountingJudge("down", fails_on=["lung"]), True)):
+        found = Rescoring(run, suite(), RunParts(modalities=MODALITIES), judge)()
+        (totals, *_) = RescorePage(found.to_dict(), "x").tables()
+        assert ("Lost its score" in totals.columns) is shown

@@ -1,0 +1,75 @@
+"""Runs on record, written without training one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from medix.judge.base import Judge
+from medix.reporting.record import CompletionRecord, append_records, record_group
+from medix.rewards.format import FormatReward
+from medix.rewards.judged import JudgeReward
+from medix.rewards.modality import ModalityReward
+from medix.rewards.suite import RewardSuite
+from medix.rewards.weighted import Weighted
+from medix.types import RolloutGroup
+from tests.support.fake_training import MODALITIES, make_group, make_sample, write
+
+SPEC = """\
+components:
+  format: {reward: {class_path: medix.rewards.FormatReward}, weight: 0.25}
+  modality: {reward: {class_path: medix.rewards.ModalityReward}, weight: 0.25}
+  judge: {reward: {class_path: medix.rewards.JudgeReward}, weight: 0.5}
+"""
+RUN_SPEC = """\
+judge: {class_path: medix.judge.ExactJudge}
+model:
+  modalities: {class_path: medix.modality.ModalitySet, init_args: {names: [X_RAY, CT_SCAN, MRI_SCAN]}}
+  advantage: null
+  rewards:
+    class_path: medix.rewards.RewardSuite
+    init_args:
+      components:
+        format: {reward: {class_path: medix.rewards.FormatReward}, weight: 0.25}
+        modality: {reward: {class_path: medix.rewards.ModalityReward}, weight: 0.25}
+        judge: {reward: {class_path: medix.rewards.JudgeReward}, weight: 0.5}
+"""
+
+
+def suite(judge: Judge | None = None, form: float = 0.25, modality: float = 0.25, judged: float = 0.5) -> RewardSuite:
+    """Format, modality and judge with these weights."""
+    return RewardSuite(
+        {
+            "format": Weighted(FormatReward(), form),
+            "modality": Weighted(ModalityReward(), modality),
+            "judge": Weighted(JudgeReward(), judged),
+        },
+        judge=judge,
+        modalities=MODALITIES,
+    )
+
+
+def groups(count: int = 6) -> list[RolloutGroup]:
+    """Groups of four: all right; the wrong modality; the wrong answer; no form at all. Every third has no modality."""
+    made = []
+    for number in range(count):
+        modality = ("X_RAY", "CT_SCAN", None)[number % 3]
+        texts = [write(modality, "lung"), write("MRI_SCAN", "lung"), write(modality, "heart"), "lung"]
+        made.append(make_group(make_sample(number, modality, case=f"p{number}"), texts))
+    return made
+
+
+def records(scored_by: RewardSuite, rollouts: Sequence[RolloutGroup], step: int = 1) -> list[CompletionRecord]:
+    """What a run would write down."""
+    return [
+        record
+        for group in scored_by.score_groups(rollouts)
+        for record in record_group(group, MODALITIES, step=step, split="train")
+    ]
+
+
+def write_run(folder: Path, lines: Sequence[CompletionRecord], spec: str = RUN_SPEC) -> Path:
+    """A run's folder with its spec and its completions."""
+    (folder / "completions").mkdir(parents=True)
+    if spec:
+        (folder / "spec.yaml").write_text(spec)
+    append_records(folder / "completions" / "train.rank0.jsonl", lines)
+    return folder
