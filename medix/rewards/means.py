@@ -1,6 +1,7 @@
 """Running means per modality, with what could not be scored beside them."""
 
 import copy
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
@@ -45,6 +46,9 @@ class RunningMeans(Metric):
         # float64 throughout: a float32 counter stops at 2^24
         default = torch.zeros(3, rows, dtype=torch.float64, device=self.device)
         self.add_state("counts", default, dist_reduce_fx="sum", persistent=False)
+        # a MetricCollection updates one of several metrics with equal states in the place of all; NaN equals nothing,
+        # so two suites whose judges agree on the first batch stay two
+        self.add_state("never_equal", torch.tensor(math.nan), dist_reduce_fx="sum", persistent=False)
         self._computed = None
 
     @property

@@ -87,3 +87,20 @@ def test_a_clone_counts_its_own_rows_and_asks_the_same_judge() -> None:
     assert isinstance(copy, RewardSuite)
     assert judge_of(copy) is judge_of(original)
     assert len(judge_of(original).asked) == 2
+
+
+@pytest.mark.parametrize("batch", [(GOOD,), (DOWN,), ()], ids=["same", "unscored", "empty"])
+def test_two_suites_that_begin_alike_are_not_taken_for_one(batch: tuple[str, ...]) -> None:
+    """A collection updates one of several metrics with equal states, and shares its state with the others.
+
+    Two judges agree on the first batch and differ on the second.
+    """
+    metrics = MetricCollection({"strict": suite_of(), "lenient": suite_of(spleen="YES")})
+    metrics.update(**columns(*batch))
+    metrics.update(**columns(WRONG, WRONG))
+    means = metrics.compute()
+    scored = batch.count(GOOD)
+    assert means["strict_reward/total"] == pytest.approx((scored + 1.0) / (scored + 2))
+    assert means["lenient_reward/total"] == 1.0
+    assert means["lenient_reward/judge"] == 1.0
+    assert metrics.compute_groups == {0: ["lenient"], 1: ["strict"]}
