@@ -10,6 +10,7 @@ from medix.judge.confidence import ReplyToken, confidence_of
 from medix.judge.prompt import YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
 from medix.judge.prompt_rubric import ReportRubricPrompt
+from medix.judge.verdict import ReadReply, ReplyRule
 
 
 def token(text: str, **alternatives: float) -> ReplyToken:
@@ -67,6 +68,49 @@ def test_a_digit_inside_a_longer_token_is_compared_with_tokens_of_the_same_begin
     start = '{"explanation": "x", "score'
     last = ReplyToken(b'": 1}', {'": 1}': math.log(0.8), '": 0': math.log(0.2), " 7": math.log(0.5)})
     assert confidence_of(ExplainedYesNoPrompt(), 1.0, start + '": 1}', [*plain(start), last]) == pytest.approx(0.8)
+
+
+def test_letters_before_the_digit_in_its_token_are_taken_off_alternatives_too() -> None:
+    start, last = '{"', {'score": 1': math.log(0.7), 'score": 0': math.log(0.3)}
+    tokens = [token(start), ReplyToken(b'score": 1', last), token("}")]
+    assert confidence_of(ExplainedYesNoPrompt(), 1.0, '{"score": 1}', tokens) == pytest.approx(0.7)
+
+
+def test_of_two_equal_scores_the_last_counts_and_another_score_within_the_object_does_not() -> None:
+    first = '{"score": 1} {"score": '
+    tokens = [*plain(first), token("1", **{"1": 0.6, "0": 0.4}), token("}")]
+    assert confidence_of(ExplainedYesNoPrompt(), 1.0, first + "1}", tokens) == pytest.approx(0.6)
+    end = ', "detail": {"score": 1}}'
+    tokens = [token('{"score": '), token("0", **{"0": 0.9, "1": 0.1}), *plain(end)]
+    assert confidence_of(ExplainedYesNoPrompt(), 0.0, '{"score": 0' + end, tokens) == pytest.approx(0.9)
+
+
+def test_an_ending_verdict_counts_where_it_stands_last_though_the_word_was_used_before() -> None:
+    before = "I would not say yes at once, but the sides agree: "
+    tokens = [*plain(before), token("YES", YES=0.6, NO=0.4)]
+    assert confidence_of(YesNoPrompt(), 1.0, before + "YES", tokens) == pytest.approx(0.6)
+
+
+def test_a_verdict_that_opens_after_reasoning_counts_there() -> None:
+    thought, rest = "<think>NO</think>", ". The reference says NO"
+    tokens = [*plain(thought), token("NO", NO=0.8, YES=0.2), *plain(rest)]
+    assert confidence_of(YesNoPrompt(), 0.0, thought + "NO" + rest, tokens) == pytest.approx(0.8)
+
+
+class FindingRule(ReplyRule):
+    def _verdict(self, text: str) -> ReadReply:
+        return ReadReply(float(text == "NORMAL"))
+
+
+class FindingPrompt(YesNoPrompt):
+    options = ("NORMAL", "NODULE")
+    rule = FindingRule()
+
+
+def test_options_that_begin_alike_are_told_apart_by_the_first_token_that_differs() -> None:
+    """NO speaks for both; then RMAL 0.75 against DULE 0.2 + DU 0.05."""
+    tokens = [token("NO", NO=0.5, N=0.5), token("RMAL", RMAL=0.75, DULE=0.2, DU=0.05)]
+    assert confidence_of(FindingPrompt(), 1.0, "NORMAL", tokens) == pytest.approx(0.75)
 
 
 def test_reasoning_before_and_an_end_token_after_the_reply_are_no_part_of_it() -> None:

@@ -180,6 +180,20 @@ def test_constraints_are_learnt_by_their_kind() -> None:
     asked((says("YES"), refuses(400, "no"), says("YES")), do)
 
 
+def test_what_comes_back_after_failures_may_be_another_server_and_take_less() -> None:
+    async def run(server: FaultServer) -> None:
+        endpoint = endpoint_of(url=server.url)
+        async with aiohttp.ClientSession() as session:
+            await endpoint.ask(session, YES_NO, "key")
+            for _ in range(3):
+                attempt(endpoint, Outcome.FAILED, 0.0, 0.0)
+            assert (await endpoint.ask(session, YES_NO, "key")).text == "YES"
+        assert "logprobs" not in server.bodies[-1]
+
+    with serving(says("YES"), refuses(400, "logprobs"), says("YES")) as server:
+        asyncio.run(run(server))
+
+
 def test_a_server_that_sends_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medix.judge.endpoint._LONGEST_REPLY", 1000)
 

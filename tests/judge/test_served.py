@@ -284,7 +284,7 @@ def test_questions_are_shared_among_servers() -> None:
 )
 def test_what_one_server_cannot_answer_another_does(act: Act) -> None:
     with serving(act) as bad, serving(says("YES")) as good:
-        judge = judge_of([bad.url, good.url], max_concurrency=4, backoff=5.0, timeout=60.0)
+        judge = judge_of([bad.url, good.url], max_concurrency=4, backoff=100.0, timeout=60.0)
         start = time.perf_counter()
         assert credits_of(judge, 30) == [1.0] * 30
         assert time.perf_counter() - start < 4  # no pause before another server is asked
