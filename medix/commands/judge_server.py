@@ -1,6 +1,7 @@
 """A vLLM server for a judge: started as a child, watched until it is ready, stopped with this process."""
 
 import contextlib
+import ctypes
 import importlib.util
 import json
 import os
@@ -24,6 +25,7 @@ _GRACE = 30.0
 """Seconds that vLLM has to end by itself once it was told to."""
 _KEPT_LINES = 25
 _TOLD_EVERY = 15.0
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class JudgeServer:
             text=True,
             errors="replace",
             start_new_session=True,  # Ctrl-C reaches it once, through us, and its workers can be ended with it
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             env={"VLLM_NO_USAGE_STATS": "1", **os.environ},
         )
         assert child.stdout is not None
@@ -153,6 +156,11 @@ class JudgeServer:
         arguments = {"base_url": f"{self.address(port)}/v1", "model": self.name}
         block = {"judge": {"class_path": "medix.judge.ServedJudge", "init_args": arguments}}
         return yaml.safe_dump(block, sort_keys=False).rstrip()
+
+
+def _end_with_parent() -> None:
+    """In the child: have the kernel tell it to end when this process is killed, lest it keep the GPU for ever."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _say(text: str) -> None:

@@ -179,6 +179,16 @@ def test_a_server_that_is_killed_is_told_with_its_status(stand_in: Path) -> None
         assert "ended by itself with status 137" in process.stderr.read()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+def test_a_command_that_is_killed_leaves_no_server_behind(stand_in: Path) -> None:
+    with running(stand_in, "--model", "M") as process:
+        block_of(process)
+        child = child_of(process)
+        process.kill()
+        process.wait(timeout=20)
+        assert wait_until(lambda: is_gone(child))
+
+
 # Not well ------------------------------------------------------------------------------------------------------------
 
 
