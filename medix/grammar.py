@@ -54,7 +54,7 @@ _ANSWER_OPEN = re.compile(r"<answer>", re.IGNORECASE | re.ASCII)
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL | re.ASCII)
 _REASONING = re.compile(r"<(think|thinking)>(.*?)</\1>", re.IGNORECASE | re.DOTALL | re.ASCII)
 _REASONING_OPEN = re.compile(r"<think(?:ing)?>", re.IGNORECASE | re.ASCII)
-_ANY_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9_]*>")
+_ANY_TAG = re.compile(r"</?[A-Za-z][^<>]*>")  # also <br/> and those with attributes
 _PART_NAMES = frozenset({"think", "thinking", "answer"})
 
 

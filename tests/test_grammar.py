@@ -141,3 +141,14 @@ def test_a_long_completion_is_read_in_linear_time(part: str) -> None:
 
 def test_another_modality_set_has_other_tags() -> None:
     assert parse("<BRAIN><think>r</think><answer>a</answer>", ModalitySet(["BRAIN"])).is_well_formed
+
+
+@pytest.mark.parametrize("markup", ["<br/>", '<b class="x">', "<img src=a>", "</p><br />"])
+def test_markup_with_attributes_is_no_answer_either(markup: str) -> None:
+    parsed = parse(f"<X_RAY><think>r</think><answer>{markup}</answer>", ModalitySet())
+    assert parsed.answer is None
+    assert Fault.EMPTY_ANSWER in parsed.faults
+
+
+def test_a_comparison_is_not_markup() -> None:
+    assert parse("<X_RAY><think>r</think><answer>< 5 mm, not > 3</answer>", ModalitySet()).answer == "< 5 mm, not > 3"

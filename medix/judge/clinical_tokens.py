@@ -96,9 +96,29 @@ def read(text: str) -> tuple[list[Token], frozenset[str]]:
     return _tokens(pieces), _identifiers(pieces)
 
 
+def _stream_safe(text: str) -> str:
+    """Breaks runs of more than 30 combining marks (Unicode's stream-safe format, UAX 15): sorting the marks of one run
+    takes a time that grows with its square, and a completion may be nothing else.
+    """
+    if text.isascii():
+        return text
+    safe, run = [], 0
+    for char in text:
+        run = run + 1 if unicodedata.combining(char) else 0
+        if run > _LONGEST_RUN:
+            safe.append(_JOINER)
+            run = 1
+        safe.append(char)
+    return "".join(safe)
+
+
+_LONGEST_RUN = 30
+_JOINER = "\u034f"  # combining grapheme joiner: no mark is moved across it
+
+
 def _pieces(text: str) -> list[_Piece]:
     text = _GLUED.sub(" ", text)
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", _stream_safe(text))
     text = _CONTRACTIONS.sub(_expand, text)
     text = re.sub(r"(?<=[A-Za-z])\^(?=[0-9])", "", text)  # cm^2 is cm2; 10^6 is not 106
     text = text.translate(_CHARACTERS)

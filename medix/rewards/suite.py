@@ -346,10 +346,13 @@ def _batch(columns: Mapping[str, Sequence[Any]], modalities: ModalitySet) -> Rew
     for name in ("completions", "references", "questions"):
         for row, text in enumerate(columns[name]):
             if not isinstance(text, str):
-                raise ValueError(f"{name}[{row}]: {text!r} is not a text")
+                raise ValueError(f"{name}[{row}]: {text!r} is not a text; give one, further references as aliases")
     for row, aliases in enumerate(columns["aliases"]):
         if isinstance(aliases, str):
             raise ValueError(f"aliases[{row}]: {aliases!r} is one text; give a list of texts")
+        for alias in aliases:
+            if not isinstance(alias, str):
+                raise ValueError(f"aliases[{row}]: {alias!r} is not a text")
     for modality in columns["modalities"]:
         if modality is not None:
             modalities.require(modality)
@@ -376,6 +379,12 @@ def _named(name: str, part: RewardComponent) -> Iterator[None]:
 def _scores_of(name: str, part: RewardComponent, batch: RewardBatch) -> ComponentScores:
     """Score with one component and hold it to its contract."""
     scores = part.score(batch)
+    if not isinstance(scores, ComponentScores) or scores.value.ndim != 1:
+        given = type(scores).__name__ if not isinstance(scores, ComponentScores) else f"shape {scores.value.shape}"
+        raise ValueError(
+            f"component {name!r} ({type(part).__name__}) gave {given}; score must return ComponentScores with one "
+            "value per row: ComponentScores.of([...]) makes them of numbers"
+        )
     if len(scores.value) != len(batch) or len(scores.status) != len(batch):
         raise ValueError(
             f"component {name!r} ({type(part).__name__}) scored {len(scores.value)} rows of {len(batch)}; "

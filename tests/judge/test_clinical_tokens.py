@@ -1,5 +1,7 @@
 """Reading numbers, units and words."""
 
+import time
+
 import pytest
 
 from medix.judge.clinical_tokens import Quantity, read, singular
@@ -52,3 +54,16 @@ def test_identifiers_are_found_in_words_and_ranges() -> None:
 )  # fmt: skip
 def test_plurals_are_made_singular(plural: str, one: str) -> None:
     assert singular(plural) == one
+
+
+@pytest.mark.parametrize("text", ["\u0301\u0316" * 25_000, "a" + "\u0323\u0301" * 25_000, "\u0f74\u0f71" * 25_000])
+def test_marks_without_end_take_a_time_that_grows_with_their_number(text: str) -> None:
+    """50,000 combining marks in an order that normalisation changes: seconds if a run of them is sorted as one."""
+    start = time.perf_counter()
+    read(text)
+    assert time.perf_counter() - start < 1.0
+
+
+def test_up_to_thirty_marks_compose_as_they_are() -> None:
+    assert read("e\u0301de\u0300me") == read("\u00e9d\u00e8me")
+    assert read("a" + "\u0316\u0301" * 15) == read("a" + "\u0316\u0301" * 15)

@@ -39,7 +39,7 @@ from medix.rewards import (
 from medix.rewards.suite import _batch
 from medix.types import JudgeQuestion, RolloutGroup, ScoredGroup, Status, Verdict
 from tests.conftest import GOLDEN
-from tests.support.components import BATCH, GOOD
+from tests.support.components import BATCH, GOOD, rows_of
 from tests.support.encoders import CountingEncoder
 from tests.support.fake_training import make_group, make_sample
 
@@ -663,3 +663,18 @@ def test_the_judge_is_asked_before_the_encoder_computes_and_waited_for_after() -
     assert table.total.tolist() == [1.0]
     assert table.seconds["embedding"] > 0.19
     assert list(table.names) == list(table.seconds) == ["judge", "embedding"]
+
+
+@pytest.mark.parametrize(("given", "shown"), [(None, "NoneType"), ([1.0], "list"), (torch.ones(1), "Tensor")])
+def test_a_component_that_returns_something_else_is_told_what_to_return(given: Any, shown: str) -> None:
+    class Odd(Fixed):
+        def score(self, batch: RewardBatch) -> Any:
+            return given
+
+    with pytest.raises(ValueError, match=rf"'odd' \(Odd\) gave {shown}; .* ComponentScores\.of"):
+        suite_of(odd=(Odd([]), 1.0)).score(**columns_of(1))
+
+
+def test_an_alias_that_is_no_text_is_named() -> None:
+    with pytest.raises(ValueError, match=r"aliases\[0\]: None is not a text"):
+        _batch({**from_batch(rows_of(BATCH, [0])), "aliases": [[None]]}, ModalitySet())
