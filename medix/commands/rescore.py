@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -152,13 +153,28 @@ def _targets(arguments: argparse.Namespace, run: "RecordedRun", name: str) -> di
     """What is written where."""
     folder = arguments.output
     if folder is None:
-        alone = "" if arguments.run.is_dir() else f"{arguments.run.stem}-"
-        folder = run.folder / f"rescore-{alone}{name}"
+        folder = run.folder / f"rescore-{_slug(arguments, name)}"
     targets = {kind: folder / f"rescore.{kind}" for kind in ("md", "json", "html")}
     for kind in ("json", "html"):
         if getattr(arguments, kind) is not None:
             targets[f"also {kind}"] = getattr(arguments, kind)
     return targets
+
+
+def _slug(arguments: argparse.Namespace, name: str) -> str:
+    """A folder's name that tells one question put to a run from another."""
+    words = [] if arguments.run.is_dir() else [arguments.run.stem]
+    words += [arguments.split] if arguments.split not in (None, "train") else []
+    words += [name, *(_last(setting) for setting in arguments.set)]
+    words += ["rescaled"] if arguments.rescale else []
+    words += [Path(arguments.judge).stem] if arguments.judge else []
+    words += [f"steps-{arguments.steps}"] if arguments.steps else []
+    return re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words)).strip("-.")[:100]
+
+
+def _last(setting: str) -> str:
+    key, _, value = setting.partition("=")
+    return f"{'.'.join(key.split('.')[-2:])}={value}"
 
 
 def _check_targets(targets: Iterable[Path], run: "RecordedRun", force: bool) -> None:

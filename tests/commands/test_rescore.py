@@ -34,7 +34,7 @@ def test_other_weights_of_the_runs_own_suite(run: Path, capsys: pytest.CaptureFi
     assert medix(["rescore", str(run), "--set", "components.judge.weight=0", "--rescale"]) == 0
     printed = capsys.readouterr().out
     assert "Order within groups" in printed
-    folder = run / "rescore-own"
+    folder = run / "rescore-own-judge.weight-0-rescaled"
     assert sorted(path.name for path in folder.iterdir()) == ["rescore.html", "rescore.json", "rescore.md"]
     assert {name: value for name, value in _hashes(run).items() if not name.startswith("rescore-")} == before
     data = _json(folder / "rescore.json")
@@ -56,7 +56,7 @@ def test_steps_a_file_alone_and_further_places_to_write_to(run: Path, tmp_path: 
     words = [str(file), "--rewards", str(tmp_path / "mine.yaml"), "--steps", "2:", "--examples", "2"]
     assert main([*words, "--json", str(tmp_path / "n.json"), "--html", str(tmp_path / "n.html")]) == 0
     assert _json(tmp_path / "n.json")["slices"][0]["completions"] == 48
-    assert (tmp_path / "n.html").read_text() == (run / "rescore-train.rank0-mine" / "rescore.html").read_text()
+    assert (tmp_path / "n.html").read_text() == (run / "rescore-train.rank0-mine-steps-2" / "rescore.html").read_text()
 
 
 def test_what_is_there_is_overwritten_only_by_force(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,6 +110,6 @@ def test_a_validation_is_rescored_without_groups(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", lines)
     (run / "completions" / "train.rank0.jsonl").rename(run / "completions" / "val-step-000004.jsonl")
     assert main([str(run), "--split", "val"]) == 0
-    data = _json(run / "rescore-own" / "rescore.json")
+    data = _json(run / "rescore-val-own" / "rescore.json")
     assert (data["slices"][0]["groups"], data["slices"][0]["tau"], data["advantages"]) == (0, None, [])
-    assert "No group has an order" in (run / "rescore-own" / "rescore.html").read_text()
+    assert "No group has an order" in (run / "rescore-val-own" / "rescore.html").read_text()
