@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +29,8 @@ def build(kind: type[T], key: str, block: str | Path | Mapping[str, Any]) -> T:
 
     given = block if isinstance(block, Mapping) else str(block)
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument(f"--{key}", type=kind, sub_configs=True)
+    # as an argument of a class: the parts inside this one may then be files too
+    parser.add_class_arguments(make_dataclass("Spec", [(key, kind)]), sub_configs=True)
     with working_directory_importable():
         try:
             return parser.instantiate(parser.parse_object({key: given}))[key]  # type: ignore[no-any-return]

@@ -2,7 +2,14 @@
 
 from medix.judge.base import Judge
 from medix.judge.cached import CacheCounts, CachedJudge
-from medix.judge.canaries import Canary
+from medix.judge.canaries import (
+    Canary,
+    CanarySet,
+    GradedCanary,
+    read_canaries,
+    run_canaries,
+    shipped_canaries,
+)
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import ExactFirstJudge, HybridJudge
 from medix.judge.panel import PanelJudge
@@ -18,9 +25,11 @@ __all__ = [
     "CacheCounts",
     "CachedJudge",
     "Canary",
+    "CanarySet",
     "ExactFirstJudge",
     "ExactJudge",
     "ExplainedYesNoPrompt",
+    "GradedCanary",
     "HybridJudge",
     "Judge",
     "JudgePrompt",
@@ -35,4 +44,7 @@ __all__ = [
     "ServedJudge",
     "YesNoPrompt",
     "YesNoRule",
+    "read_canaries",
+    "run_canaries",
+    "shipped_canaries",
 ]

@@ -1,7 +1,6 @@
 """The composite reward: a named, weighted sum of components."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from medix import spec_file
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
 from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent
@@ -22,8 +22,6 @@ from medix.rewards.table import RewardTable
 from medix.rewards.total import TotalRule
 from medix.rewards.weighted import Weighted
 from medix.types import Completion, Prompt, RolloutGroup, ScoredGroup, Status
-
-_SPECS = Path(__file__).parent.parent / "specs"
 
 
 class RewardSuite(RunningMeans):
@@ -89,18 +87,13 @@ class RewardSuite(RunningMeans):
             FileNotFoundError: no such file.
             ValueError: the file does not describe a suite.
         """
-        from jsonargparse import ArgumentError, ArgumentParser
-
-        found = _find(path)
-        parser = ArgumentParser(exit_on_error=False)
-        parser.add_function_arguments(_hold, sub_configs=True, fail_untyped=False)
-        with _working_directory_importable():
-            try:
-                suite = parser.instantiate(parser.parse_object({"rewards": str(found)})).rewards
-            except (ArgumentError, ValueError) as error:
-                raise ValueError(f"{found}: {_what_is_wrong(error)}") from error
+        found = spec_file.find(path, "rewards_")
+        try:
+            suite = spec_file.build(cls, "rewards", found)
+        except ValueError as error:
+            raise ValueError(f"{found}: {error}") from error
         suite._give(judge, encoder, replace=True)
-        return suite  # type: ignore[no-any-return]  # jsonargparse is not typed
+        return suite
 
     @property
     def components(self) -> Mapping[str, RewardComponent]:
@@ -301,22 +294,6 @@ class RewardSuite(RunningMeans):
         return {name: found[name] for name in self._parts}, seconds
 
 
-def _hold(rewards: RewardSuite) -> RewardSuite:
-    return rewards
-
-
-def _what_is_wrong(error: BaseException) -> str:
-    """The message of a failed parse. jsonargparse takes a file that does not fit for a file that names itself, reports
-    a loop, and leaves what does not fit as the context of that error.
-    """
-    link: BaseException | None = error
-    while link is not None:
-        if "loop detected" not in str(link):
-            return str(link)
-        link = link.__cause__ or link.__context__
-    return str(error)
-
-
 def _keyed(name: str, means: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"reward/{name}/{key}" if key else f"reward/{name}": value for key, value in means.items()}
 
@@ -429,31 +406,3 @@ def _check(components: Mapping[str, Weighted], penalties: Mapping[str, Weighted]
             f"rewards.components: weights must sum to 1, got {total:g} from {listed}; scale them "
             f"(divide each by {total:g}), or move what shall come on top to rewards.penalties"
         )
-
-
-def _find(path: str | Path) -> Path:
-    """A file as given, or a shipped one by its name or by its path in a clone."""
-    given = Path(path)
-    if given.is_file():
-        return given.resolve()
-    relative = Path(*given.parts[1:]) if given.parts[:1] == ("specs",) else given
-    for folder in (_SPECS, _SPECS / "parts"):
-        for name in (relative, relative.with_name(f"{relative.name}.yaml")):
-            if not given.is_absolute() and (folder / name).is_file():
-                return (folder / name).resolve()
-    shipped = ", ".join(sorted(file.stem for file in (_SPECS / "parts").glob("rewards_*.yaml")))
-    raise FileNotFoundError(f"no reward spec {str(path)!r}; give a YAML file, or one of the shipped: {shipped}")
-
-
-@contextmanager
-def _working_directory_importable() -> Iterator[None]:
-    """Let ``class_path: my_rewards.FractureReward`` find a file in the working directory, also from a script."""
-    directory = str(Path.cwd())
-    added = directory not in sys.path and "" not in sys.path
-    if added:
-        sys.path.append(directory)
-    try:
-        yield
-    finally:
-        if added:
-            sys.path.remove(directory)
