@@ -181,7 +181,7 @@ class JudgeValidation(Callback):
         step, modalities = watched(module).step, watched(module).modalities
         scored: list[ScoredGroup] = self._suite.score_groups(groups)
         judge = self._judge(module)
-        verdicts = judge_groups(scored, modalities, judge, own=self.judge is not None)
+        verdicts = judge_groups(scored, modalities, judge)
         records = [
             record_completion(group.rollout, index, modalities, step=step, split=split, scores=scores, verdict=verdict)
             for group, row in zip(scored, verdicts, strict=True)
@@ -228,9 +228,7 @@ class JudgeValidation(Callback):
             )
 
 
-def judge_groups(
-    groups: Sequence[ScoredGroup], modalities: ModalitySet, judge: Judge | None, *, own: bool
-) -> list[list[Verdict]]:
+def judge_groups(groups: Sequence[ScoredGroup], modalities: ModalitySet, judge: Judge | None) -> list[list[Verdict]]:
     """One verdict per completion: from the rewards where they hold one of this judge, else asked for in one call.
 
     None or several answers are a wrong answer, which no judge needs to see.
@@ -238,8 +236,7 @@ def judge_groups(
     Args:
         groups: scored groups.
         modalities: the tags that count.
-        judge: who grades.
-        own: only verdicts of ``judge`` itself count; otherwise any verdict the rewards hold.
+        judge: who grades; if there is none, any verdict the rewards hold counts.
     """
     found: dict[tuple[int, int], Verdict] = {}
     missing: list[tuple[int, int]] = []
@@ -248,7 +245,7 @@ def judge_groups(
     for row, group in enumerate(groups):
         sample = group.rollout.prompt.sample
         for column, (completion, scores) in enumerate(zip(group.rollout.completions, group.scores, strict=True)):
-            known = _known_verdict(scores, name if own or judge is not None else None)
+            known = _known_verdict(scores, judge)
             answer = parse(completion.text, modalities, expects_tag=sample.modality is not None).answer
             if answer is None:
                 known = Verdict(
@@ -267,9 +264,9 @@ def judge_groups(
     return [[found[row, column] for column in range(len(group.scores))] for row, group in enumerate(groups)]
 
 
-def _known_verdict(scores: CompletionScores, identity: str | None) -> Verdict | None:
+def _known_verdict(scores: CompletionScores, judge: Judge | None) -> Verdict | None:
     verdicts = [entry.verdict for entry in scores.components.values() if entry.verdict is not None]
-    return next((verdict for verdict in verdicts if identity is None or verdict.judge == identity), None)
+    return next((verdict for verdict in verdicts if judge is None or judge.gave(verdict)), None)
 
 
 def _most_common(reasons: dict[str, int], limit: int = 5) -> list[tuple[str, int]]:

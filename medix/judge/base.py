@@ -33,6 +33,10 @@ class Judge(ABC):
         future.set_result(self.grade([question])[0])
         return future
 
+    def gave(self, verdict: Verdict) -> bool:
+        """Whether a verdict is this judge's own, so that it need not be asked again."""
+        return verdict.judge == self.identity
+
     def asking(self, prompt: JudgePrompt) -> "Judge":
         """The same judge, asked another way: a rubric component takes the suite's judge with its own prompt.
 

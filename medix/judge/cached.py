@@ -132,6 +132,10 @@ class CachedJudge(Judge):
             return outcome.finished(replace(found[key], latency=time.perf_counter() - start))
         return self._fly({key: question})[key]
 
+    def gave(self, verdict: Verdict) -> bool:
+        """Its own, or any that the judge calls its own."""
+        return super().gave(verdict) or self.judge.gave(verdict)
+
     def asking(self, prompt: JudgePrompt) -> "CachedJudge":
         """The judge asked another way, with its verdicts in the same file: the prompt is part of the key."""
         return self._around(self.judge.asking(prompt))

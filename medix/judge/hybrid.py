@@ -142,6 +142,10 @@ class HybridJudge(Judge):
         verdict = self._rule(question)
         return outcome.submit(self.judge, question) if verdict is None else outcome.finished(verdict)
 
+    def gave(self, verdict: Verdict) -> bool:
+        """Its own, or of the judge that is asked where no rule decides."""
+        return super().gave(verdict) or self.judge.gave(verdict)
+
     def asking(self, prompt: JudgePrompt) -> "HybridJudge":
         """All rules for a prompt of YES and NO, else the exact match alone."""
         inner = self.judge.asking(prompt)

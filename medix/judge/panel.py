@@ -68,9 +68,7 @@ class PanelJudge(Judge):
             if judge.asks_ahead
         }
         votes = {
-            member: outcome.grade(judge, asked)
-            for member, judge in enumerate(self.judges)
-            if not judge.asks_ahead
+            member: outcome.grade(judge, asked) for member, judge in enumerate(self.judges) if not judge.asks_ahead
         }
         outcome.wait([future for futures in pending.values() for future in futures], self.patience)
         for member, futures in pending.items():

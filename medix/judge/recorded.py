@@ -60,6 +60,10 @@ class RecordedJudge(Judge):
         assert verdict is not None
         return outcome.finished(verdict)
 
+    def gave(self, verdict: Verdict) -> bool:
+        """Its own, or the fallback's."""
+        return super().gave(verdict) or (self.fallback is not None and self.fallback.gave(verdict))
+
     def asking(self, prompt: JudgePrompt) -> "RecordedJudge":
         """What was said under another prompt, else the fallback asked that way.
 

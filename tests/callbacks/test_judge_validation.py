@@ -12,6 +12,8 @@ from lightning.pytorch.loggers import CSVLogger
 
 from medix.callbacks.judge_validation import JudgeValidation, UnscoredError, judge_groups
 from medix.evaluation.validation import Validation
+from medix.judge.hybrid import HybridJudge
+from medix.rewards import JudgeReward, RewardSuite, Weighted
 from medix.types import Sample
 from tests.support.fake_training import (
     MODALITIES,
@@ -118,7 +120,7 @@ def test_no_single_answer_is_wrong_and_the_judge_is_not_asked() -> None:
     judge = CountingJudge("own")
     texts = ["<X_RAY><think>a</think>", write("X_RAY", "lung") + "<answer>lung</answer>", write("X_RAY", "lung")]
     scored = FakeSuite(CountingJudge()).score_groups([make_group(make_sample(1), texts)])
-    (verdicts,) = judge_groups(scored, MODALITIES, judge, own=True)
+    (verdicts,) = judge_groups(scored, MODALITIES, judge)
     assert [verdict.credit for verdict in verdicts] == [0.0, 0.0, 1.0]
     assert len(judge.asked) == 1
 
@@ -127,7 +129,7 @@ def test_without_any_judge_an_answer_is_unscored_and_says_so() -> None:
     group = make_group(make_sample(1), [write("X_RAY", "lung")])
     from tests.support.fake_training import score_by
 
-    ((verdict,),) = judge_groups([score_by([1.0], group)], MODALITIES, None, own=False)
+    ((verdict,),) = judge_groups([score_by([1.0], group)], MODALITIES, None)
     assert verdict.credit is None
     assert "no judge" in verdict.reason
 
@@ -234,3 +236,14 @@ def test_two_ranks_log_the_same_keys_and_count_each_sample_once(tmp_path: Path) 
     assert first["val/accuracy"] == pytest.approx(2 / 6)
     assert {"val/accuracy/source/a", "val/accuracy/source/b"} <= first.keys()
     assert not any(math.isnan(value) for value in first.values())
+
+
+def test_a_judge_behind_rules_is_not_asked_again_about_what_the_rewards_asked() -> None:
+    inner = CountingJudge()
+    judge = HybridJudge(inner)
+    suite = RewardSuite({"judge": Weighted(JudgeReward(judge), 1.0)})
+    [scored] = suite.score_groups([make_group(make_sample(1, "X_RAY"), [write("X_RAY", "lung"), write("X_RAY", "x")])])
+    asked = list(inner.asked)
+    [verdicts] = judge_groups([scored], MODALITIES, judge)
+    assert inner.asked == asked
+    assert [verdict.is_scored for verdict in verdicts] == [True, True]

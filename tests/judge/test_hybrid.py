@@ -13,6 +13,7 @@ from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import ExactFirstJudge, HybridJudge, says_something
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt import YesNoPrompt
+from medix.judge.scripted import ScriptedJudge
 from medix.types import JudgeQuestion, Verdict
 from tests.support.asked import FAULTS, AtOnce, Counting, Later, question
 
@@ -242,3 +243,12 @@ def test_a_judge_that_fails_is_a_reason(kind: type[Counting], reason: str) -> No
     assert verdicts[1].credit == 1.0
     if kind.grade is not Counting.grade:  # the others fail where they are asked ahead
         assert all(verdict.credit is None and reason in verdict.reason for verdict in (verdicts[0], verdicts[2]))
+
+
+def test_verdicts_of_rules_and_of_the_judge_behind_them_are_its_own() -> None:
+    judge = HybridJudge(ScriptedJudge())
+    ruled, asked = judge.grade([JudgeQuestion("q", "r", "r"), JudgeQuestion("q", "r", "something else")])
+    assert ruled.judge != asked.judge
+    assert judge.gave(ruled)
+    assert judge.gave(asked)
+    assert not judge.gave(Verdict(1.0, "another judge"))

@@ -532,15 +532,48 @@ def test_what_is_printed_is_read_back_to_the_same_suite(spec: Path) -> None:
     assert yaml.safe_load(printed)["model"]["rewards"]["class_path"] == "medix.rewards.RewardSuite"
 
 
-@pytest.mark.parametrize("judge", ["judge_exact", "judge_served"])
+SHIPPED_JUDGES = {
+    "judge_exact": "ExactJudge",
+    "judge_served": "ServedJudge",
+    "judge_cached": "HybridJudge",
+    "judge_panel": "HybridJudge",
+}
+
+
+@pytest.mark.parametrize("judge", SHIPPED_JUDGES)
 def test_shipped_judges_fit_into_a_suite(judge: str, tmp_path: Path) -> None:
     path = tmp_path / "rewards.yaml"
     path.write_text(yaml.safe_dump(PART | {"judge": str(ROOT / f"specs/parts/{judge}.yaml")}))
     [made] = judges_of(RewardSuite.from_spec(path))
-    assert type(made).__name__ == {"judge_exact": "ExactJudge", "judge_served": "ServedJudge"}[judge]
+    assert type(made).__name__ == SHIPPED_JUDGES[judge]
 
 
-@pytest.mark.parametrize("name", ["rewards_medical", "rewards_published", "judge_exact", "judge_served"])
+SHIPPED_SUITES = ["rewards_medical", "rewards_published", "rewards_offline", "rewards_strict", "rewards_reports"]
+
+
+def test_the_suite_for_reports_asks_the_suites_judge_with_its_rubric(tmp_path: Path) -> None:
+    path = tmp_path / "rewards.yaml"
+    reports = yaml.safe_load((ROOT / "specs/parts/rewards_reports.yaml").read_text())
+    path.write_text(yaml.safe_dump(reports | {"judge": str(ROOT / "specs/parts/judge_panel.yaml")}))
+    suite = RewardSuite.from_spec(path)
+    assert "report-rubric-1" in suite.components["rubric"].judge.identity  # type: ignore[attr-defined]
+    without = RewardSuite.from_spec("rewards_reports").score(**columns_of(1))
+    assert without.status == (Status.UNSCORED,)
+    assert "rubric: " in without.reason[0]
+
+
+def test_the_strict_suite_gives_likeness_nothing_where_the_judge_says_no() -> None:
+    """Format 0.1, modality 0.045, consistency 0.1: 0.245; the embedding finds itself alike, and the gate is shut."""
+    encoder = CountingEncoder({"smaller": [1.0, 0.0], "reduced": [1.0, 0.0]})
+    text = "<X_RAY><think>r</think><answer>reduced</answer>"
+    for reply, total in (("NO", 0.245), ("YES", 1.0)):
+        suite = RewardSuite.from_spec("rewards_strict", judge=ScriptedJudge(reply), encoder=encoder)
+        table = suite.score(**columns_of(1, completions=[text]))
+        assert table["embedding"].value.tolist() == [1.0]
+        assert table.total.tolist() == [pytest.approx(total)]
+
+
+@pytest.mark.parametrize("name", [*SHIPPED_SUITES, *SHIPPED_JUDGES])
 def test_shipped_parts_restate_no_default(name: str) -> None:
     import inspect
     from importlib import import_module
