@@ -59,9 +59,9 @@ lint: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 
-# One thread each: workers that share two cores slow each other down otherwise.
+# A file is one worker's: its server starts once. One thread each: workers that share two cores slow each other down otherwise.
 test: lint
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
 
 bench: $(STAMP)
 	$(PY) -m pytest tests/benchmarks --benchmark-enable --benchmark-only

@@ -21,7 +21,7 @@ from medix.types import JudgeQuestion
 from tests.support.runs import medix
 from tests.support.vllm_server import NAME, Served, need_vllm, start
 
-pytestmark = [pytest.mark.vllm, pytest.mark.xdist_group("vllm")]
+pytestmark = pytest.mark.vllm
 
 
 @pytest.fixture(scope="module")
