@@ -10,10 +10,10 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from medix.judge.address import Address
 from medix.judge.base import Judge
 from medix.judge.canaries import Canary, shipped_canaries
 from medix.judge.served import ServedJudge
+from medix.judge.serving.address import Address
 from medix.reporting.table import Table
 from medix.types import Verdict
 

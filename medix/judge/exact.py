@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from medix.judge.base import Judge
-from medix.judge.clinical_text import differs, is_same
+from medix.judge.clinical.text import differs, is_same
 from medix.types import JudgeQuestion, Verdict
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from medix.judge import outcome
 from medix.judge.base import Judge
-from medix.judge.clinical_text import is_same, normalise
+from medix.judge.clinical.text import is_same, normalise
 from medix.judge.options import begins_with_bare_a, read_options
 from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from medix.judge.clinical_text import is_same, normalise
+from medix.judge.clinical.text import is_same, normalise
 
 # "A. x", "A) x", "A: x", "(A) x"; inside a line only capitals and brackets, where "a." may end a sentence
 _AT_START = re.compile(r"^[ \t]*(?:\(([A-Za-z])\)|([A-Za-z])[.):])(?=[ \t]*\S)", re.MULTILINE)

@@ -9,14 +9,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
-from medix.judge.address import Address
 from medix.judge.base import Judge
-from medix.judge.chat import ChatReply, ChatRequest, StatusError
-from medix.judge.confidence import confidence_of
-from medix.judge.endpoint import Endpoint, Outcome
-from medix.judge.line import Line, Workroom
-from medix.judge.places import AllDownError
 from medix.judge.prompt import JudgePrompt, YesNoPrompt
+from medix.judge.serving.address import Address
+from medix.judge.serving.chat import ChatReply, ChatRequest, StatusError
+from medix.judge.serving.confidence import confidence_of
+from medix.judge.serving.endpoint import Endpoint, Outcome
+from medix.judge.serving.line import Line, Workroom
+from medix.judge.serving.places import AllDownError
 from medix.types import JudgeQuestion, Verdict
 
 _RETRIED_STATUS = frozenset((408, 409, 425, 429))  # and every 5xx
@@ -33,7 +33,7 @@ class ServedJudge(Judge):
     ``Retry-After`` says). A refusal of key or model (401, 403, 404) is tried at other servers only; any other refusal
     is the question's own and final.
 
-    Each server is given as many questions at the same time as it bears (see ``medix.judge.endpoint.Endpoint``). One
+    Each server is given as many questions at the same time as it bears (``medix.judge.serving.endpoint.Endpoint``). One
     that fails five times in a row is set aside and tried again with one question after a pause of ``backoff`` seconds,
     doubled up to 15 s: a server that is started again is used again. While all are set aside questions wait; after
     ``timeout`` seconds without any verdict, all that wait become unscored at once, so that a step with a dead judge

@@ -1,0 +1,1 @@
+"""Reading short clinical texts: words, numbers with units, and the facts that must not be crossed."""

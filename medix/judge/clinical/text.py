@@ -1,0 +1,198 @@
+"""What two short clinical texts have to agree on: normalised words, and the facts that must not be crossed.
+
+The exact judge compares the words, the embedding reward's guard compares the facts. English is what the lists know;
+text in another language is compared as it stands and never raises. Everything here is linear in the text's length.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from medix.judge.clinical.tokens import CLAUSE_END, Quantity, Token, read
+from medix.judge.clinical.words import (
+    ANTONYMS,
+    CLAUSE_BREAKS,
+    EMPTY_WORDS,
+    LATERALITY,
+    NEGATES_BEFORE,
+    NEGATORS,
+    OPPOSED_PREFIXES,
+    SIDES_OF_WORD,
+)
+
+_PREFIXES = frozenset(prefix for pair in OPPOSED_PREFIXES for prefix in pair if prefix)
+_OPPOSED = frozenset(frozenset(pair) for pair in OPPOSED_PREFIXES)
+_LONGEST_PREFIX = max(map(len, _PREFIXES))
+_SHORTEST_STEM = 4  # below this, "in" and "un" are letters of the word rather than a prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A normalised text.
+
+    Attributes:
+        words: what the exact judge compares: words in lower case and singular, articles and punctuation gone, numbers
+            with their units as one word.
+        quantities: the numbers.
+        identifiers: levels and sequences such as L4 and T2, and single capital letters.
+        laterality: left, right, midline.
+        affirmed: content words outside the reach of a negation.
+        negated: content words inside it.
+        is_negated: whether anything is negated at all.
+        sides: for each listed pair of antonyms, which of the two occur.
+    """
+
+    words: tuple[str, ...]
+    quantities: frozenset[Quantity]
+    identifiers: frozenset[str]
+    laterality: frozenset[str]
+    affirmed: frozenset[str]
+    negated: frozenset[str]
+    is_negated: bool
+    sides: frozenset[tuple[int, int]]
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two texts are the same words after normalisation. Nothing at all is the same as nothing."""
+    return bool(one.strip()) and bool(other.strip()) and normalise(one).words == normalise(other).words
+
+
+def differs(answer: str, reference: str) -> str | None:
+    """Which fact differs between two texts, in words; None if none of the facts looked at does.
+
+    Looked at: numbers with units and comparators, identifiers such as L4 or T2, laterality, negation, listed antonyms
+    and words told apart by an opposing prefix alone. A number, a side or a negation on one side only is a difference;
+    a word such as "large" on one side only is not.
+    """
+    one, other = normalise(answer), normalise(reference)
+    if one.words == other.words:
+        return None
+    for compare in (_quantities_differ, _identifiers_differ, _laterality_differs, _negation_differs, _antonyms_differ):
+        found = compare(one, other)
+        if found is not None:
+            return found
+    return None
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(sorted(map(str, values))) or "none"
+
+
+def _quantities_differ(one: Text, other: Text) -> str | None:
+    # "one nodule" and "a nodule" say the same; "one" counts only against another number.
+    single = frozenset({Quantity("1")})
+    mine = one.quantities if other.quantities else one.quantities - single
+    theirs = other.quantities if one.quantities else other.quantities - single
+    return None if mine == theirs else f"number: {_listed(mine)} against {_listed(theirs)}"
+
+
+def _identifiers_differ(one: Text, other: Text) -> str | None:
+    if not one.identifiers or not other.identifiers or one.identifiers == other.identifiers:
+        return None
+    return f"identifier: {_listed(one.identifiers)} against {_listed(other.identifiers)}"
+
+
+def _laterality_differs(one: Text, other: Text) -> str | None:
+    if one.laterality == other.laterality:
+        return None
+    return f"laterality: {_listed(one.laterality)} against {_listed(other.laterality)}"
+
+
+def _negation_differs(one: Text, other: Text) -> str | None:
+    if one.is_negated != other.is_negated:
+        return f"negation: {'negated' if one.is_negated else 'affirmed'} against the opposite"
+    crossed = (one.negated - one.affirmed) & (other.affirmed - other.negated)
+    crossed |= (one.affirmed - one.negated) & (other.negated - other.affirmed)
+    return f"negation: of {_listed(crossed)}" if crossed else None
+
+
+def _antonyms_differ(one: Text, other: Text) -> str | None:
+    mine, theirs = _sides(one), _sides(other)
+    for pair in sorted(mine.keys() & theirs.keys()):
+        if mine[pair] != theirs[pair]:
+            return f"opposites: {_heard(one, pair)} against {_heard(other, pair)}"
+    return _prefixes_differ(one, other)
+
+
+def _heard(text: Text, pair: int) -> str:
+    """The words of the text that belong to a pair of antonyms."""
+    return " and ".join(sorted((text.affirmed | text.negated) & (ANTONYMS[pair][0] | ANTONYMS[pair][1])))
+
+
+def _sides(text: Text) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = defaultdict(set)
+    for pair, side in text.sides:
+        found[pair].add(side)
+    return found
+
+
+def _prefixes_differ(one: Text, other: Text) -> str | None:
+    mine, theirs = one.affirmed | one.negated, other.affirmed | other.negated
+    stems: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for word in sorted(mine - theirs):
+        for prefix, stem in _splits(word):
+            stems[stem].append((prefix, word))
+    for word in sorted(theirs - mine):
+        for prefix, stem in _splits(word):
+            for opposite, match in stems.get(stem, ()):
+                if frozenset((prefix, opposite)) in _OPPOSED:
+                    return f"opposites: {match} against {word}"
+    return None
+
+
+def _splits(word: str) -> list[tuple[str, str]]:
+    longest = min(_LONGEST_PREFIX, len(word) - _SHORTEST_STEM)
+    lengths = [length for length in range(1, longest + 1) if word[:length] in _PREFIXES]
+    return [("", word), *((word[:length], word[length:]) for length in lengths)]
+
+
+@lru_cache(maxsize=4096)
+def normalise(text: str) -> Text:
+    """Read a text once; the same text is not read twice."""
+    tokens, identifiers = read(text)
+    words = tuple(str(token) if isinstance(token, Quantity) else token for token in tokens if token != CLAUSE_END)
+    if not words:
+        # "A" is an answer, and so is "+": what normalisation would empty is kept as it is written.
+        words = tuple(text.casefold().split())
+    affirmed, negated, is_negated = _polarity(tokens)
+    plain = [token for token in tokens if isinstance(token, str)]
+    return Text(
+        words=words,
+        quantities=frozenset(token for token in tokens if isinstance(token, Quantity)),
+        identifiers=identifiers,
+        laterality=frozenset(side for word in plain for side in LATERALITY.get(word, ())),
+        affirmed=affirmed,
+        negated=negated,
+        is_negated=is_negated,
+        sides=frozenset(side for word in plain for side in SIDES_OF_WORD.get(word, ())),
+    )
+
+
+def _polarity(tokens: Sequence[Token]) -> tuple[frozenset[str], frozenset[str], bool]:
+    """Which words a negation reaches: those after it in its clause, or those before "absent" at the end of one.
+
+    Two negations in a clause ("not absent") cancel; "nor" continues the one before it.
+    """
+    affirmed: set[str] = set()
+    negated: set[str] = set()
+    is_negated = False
+    clause: list[str] = []
+    for token in (*tokens, CLAUSE_END):
+        if isinstance(token, Quantity):
+            continue
+        if token not in CLAUSE_BREAKS:
+            clause.append(token)
+            continue
+        at = [index for index, word in enumerate(clause) if word in NEGATORS]
+        content = set(clause) - NEGATORS - EMPTY_WORDS
+        if len(at) % 2 == 0:
+            affirmed.update(content)
+        else:
+            is_negated = True
+            reaches_back = clause[at[-1]] in NEGATES_BEFORE and at[-1] == len(clause) - 1
+            before, after = content & set(clause[: at[0]]), content & set(clause[at[0] :])
+            negated.update(before if reaches_back else after)
+            affirmed.update(after if reaches_back else before)
+        clause = []
+    return frozenset(affirmed), frozenset(negated), is_negated

@@ -1,0 +1,116 @@
+"""How sure a judge was: the probability of its verdict at the token where the verdict is written."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medix.judge.prompt import JudgePrompt
+
+_THINK = re.compile(r"</?think(?:ing)?>", re.IGNORECASE | re.ASCII)
+_SCORE = re.compile(r'"score"\s*:\s*"?(-?[0-9]+(?:\.[0-9]+)?)')
+_BEFORE = " \t\r\n\"'*_#`([{:"  # what may stand before a verdict within its token
+_AFTER = re.compile(r"[\W_]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyToken:
+    """One token of a reply.
+
+    Attributes:
+        data: its bytes; a token may end inside a character.
+        alternatives: log-probability by text of the likeliest tokens at this place, this one among them.
+    """
+
+    data: bytes
+    alternatives: Mapping[str, float]
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "ReplyToken":
+        """Read an entry of ``logprobs.content``.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: an entry of another form.
+        """
+        data = _bytes(entry)
+        listed = [entry, *(entry.get("top_logprobs") or ())]
+        return cls(data, {_bytes(one).decode("utf-8", "replace"): float(one["logprob"]) for one in listed})
+
+
+def _bytes(entry: Mapping[str, Any]) -> bytes:
+    return str(entry["token"]).encode("utf-8", "replace") if entry.get("bytes") is None else bytes(entry["bytes"])
+
+
+def confidence_of(prompt: JudgePrompt, number: float, reply: str, tokens: Sequence[ReplyToken]) -> float | None:
+    """The probability of the verdict among the prompt's options, where the reply writes it; None if it cannot be told.
+
+    An alternative speaks for an option if, without white space, marks and case, it is the beginning of that option and
+    of no other: ``Y``, ``yes`` and ``" Yes"`` speak for YES. Alternatives that speak for none are left out of the sum,
+    and so are those that the server did not list.
+
+    Args:
+        prompt: what was asked.
+        number: what its rule read.
+        reply: what the rule read it from.
+        tokens: the tokens of everything that the model wrote; reasoning may stand before the reply, an end token after.
+    """
+    given = _option(prompt, number)
+    place = None if given is None else _place(given, number, reply)
+    if given is None or place is None:
+        return None
+    start = b"".join(token.data for token in tokens).rfind(reply.encode("utf-8", "replace"))
+    if start < 0:
+        return None
+    return _probability(given, prompt.options, tokens, start + len(reply[:place].encode("utf-8", "replace")))
+
+
+def _option(prompt: JudgePrompt, number: float) -> str | None:
+    """The option that the rule read."""
+    for option in prompt.options:
+        if (float(option) if option.isdecimal() else prompt.rule.read(option).credit) == number:
+            return option
+    return None
+
+
+def _place(given: str, number: float, reply: str) -> int | None:
+    """Where in the reply the verdict begins: the last score of that value, or the word that opens or ends the reply."""
+    begin = max((tag.end() for tag in _THINK.finditer(reply)), default=0)
+    if given.isdecimal():
+        scores = [match.start(1) for match in _SCORE.finditer(reply, begin) if float(match[1]) == number]
+        return scores[-1] if scores else None
+    word = re.compile(rf"(?<![^\W_]){re.escape(given)}(?![^\W_])", re.IGNORECASE)  # underscores are emphasis
+    words = [match.start() for match in word.finditer(reply, begin)]
+    if not words:
+        return None
+    return words[-1] if reply[begin : words[0]].strip(_BEFORE) else words[0]
+
+
+def _probability(given: str, options: Sequence[str], tokens: Sequence[ReplyToken], place: int) -> float | None:
+    """The share of the option among all, at the first token from ``place`` (in bytes) that tells options apart."""
+    written, end = b"", 0
+    for token in tokens:
+        start, end = end, end + len(token.data)
+        if end <= place:
+            continue
+        lead = token.data[: max(0, place - start)].decode("utf-8", "replace")
+        before = written.decode("utf-8", "replace")
+        written += token.data[max(0, place - start) :]
+        if _spoken_for(written.decode("utf-8", "replace"), options) == given:
+            chances = dict.fromkeys(options, 0.0)
+            for text, logprob in token.alternatives.items():
+                option = _spoken_for(before + text.removeprefix(lead), options)
+                if option is not None and not math.isnan(logprob):
+                    chances[option] += math.exp(min(logprob, 0.0))
+            total = sum(chances.values())
+            return chances[given] / total if total > 0 else None
+        if len(written.strip()) >= len(given):
+            return None
+    return None
+
+
+def _spoken_for(text: str, options: Sequence[str]) -> str | None:
+    """The one option that the text is the beginning of."""
+    text = _AFTER.sub("", text.lstrip(_BEFORE)).casefold()
+    spoken = [option for option in options if text and option.casefold().startswith(text)]
+    return spoken[0] if len(spoken) == 1 else None

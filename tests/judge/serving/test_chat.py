@@ -1,0 +1,132 @@
+"""What is sent in the chat protocol, and what is read."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.judge.serving.chat import ChatReply, ChatRequest, StatusError, named, next_given_up
+
+REQUEST = ChatRequest("m", "grade", 7, {"choice": ["YES", "NO"]})
+
+
+def test_the_whole_request_is_greedy_constrained_with_probabilities_and_without_thinking() -> None:
+    assert json.loads(REQUEST.body(REQUEST.wishes)) == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "grade"}],
+        "max_tokens": 7,
+        "temperature": 0.0,
+        "logprobs": True,
+        "top_logprobs": 10,
+        "structured_outputs": {"choice": ["YES", "NO"]},
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+
+
+def test_the_bare_request_bounds_the_reply_by_the_newer_name() -> None:
+    assert json.loads(REQUEST.body(())) == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "grade"}],
+        "max_completion_tokens": 7,
+    }
+
+
+def test_wishes_are_given_up_from_probabilities_to_bounds_and_the_bounds_together() -> None:
+    left, order = list(REQUEST.wishes), []
+    while left:
+        order.append(sorted(next_given_up(left)))
+        left = [wish for wish in left if wish not in order[-1]]
+    constraint = "structured_outputs choice"
+    assert order == [["logprobs"], [constraint], ["chat_template_kwargs"], ["max_tokens", "temperature"]]
+
+
+def test_a_constraint_is_a_wish_by_its_kind_and_none_is_no_wish() -> None:
+    assert "structured_outputs json" in ChatRequest("m", "x", 7, {"json": {}}).wishes
+    assert not any("structured" in wish for wish in ChatRequest("m", "x", 7).wishes)
+
+
+@pytest.mark.parametrize(
+    ("message", "wish"),
+    [
+        ("Unrecognized request argument supplied: structured_outputs", "structured_outputs choice"),
+        ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "max_tokens"),
+        ("Unsupported value: 'temperature' does not support 0.0 with this model.", "temperature"),
+        ("You are not allowed to request logprobs from this model", "logprobs"),
+        ("extra field chat_template_kwargs", "chat_template_kwargs"),
+        ("The grammar cannot be compiled", "structured_outputs choice"),
+    ],
+)
+def test_servers_name_what_they_refuse(message: str, wish: str) -> None:
+    assert named(REQUEST.wishes, message) == {wish}
+    assert named((), message) == frozenset()
+
+
+def test_a_message_that_names_nothing_names_nothing() -> None:
+    assert named(REQUEST.wishes, "context too long") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('{"error": {"message": "no such model"}}', "no such model"),
+        ('{"message": "no such model"}', "no such model"),
+        ('{"detail": "no such model"}', "no such model"),
+        ('{"error": "no such model"}', "no such model"),
+        ('{"detail": [{"loc": 1}]}', '[{"loc": 1}]'),
+        ("<html>no such model", "<html>no such model"),
+        ("[" * 100_000, "[["),
+    ],
+)
+def test_the_words_of_an_error_are_found_in_every_form(body: str, words: str) -> None:
+    error = StatusError.of(404, body.encode(), "3")
+    assert words in error.message
+    assert str(error).startswith("status 404: ")
+    assert error.retry_after == "3"
+
+
+def test_a_reply_is_text_reasoning_and_why_it_ended() -> None:
+    choice = {"message": {"content": "YES", "reasoning": "same"}, "finish_reason": "stop"}
+    reply = ChatReply.read(json.dumps({"choices": [choice]}).encode())
+    assert (reply.text, reply.reasoning, reply.finish_reason, reply.tokens) == ("YES", "same", "stop", ())
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ("", "Expecting value"),
+        ("{", "Expecting"),
+        ("[]", "no choices"),
+        ('{"choices": []}', "no choices"),
+        ('{"choices": [3]}', "no choices"),
+        ('{"choices": [{}]}', "no message"),
+        ('{"error": {"message": "engine died"}}', "engine died"),
+        ("[" * 100_000, "nested"),
+        ("\xff", "codec"),
+    ],
+)
+def test_what_is_no_reply_says_why(body: str, cause: str) -> None:
+    with pytest.raises(ValueError, match=cause):
+        ChatReply.read(body.encode("latin-1"))
+
+
+@pytest.mark.parametrize("content", [None, 3, ["x"], {"a": 1}])
+def test_a_content_of_another_kind_is_an_empty_reply(content: object) -> None:
+    body = json.dumps({"choices": [{"message": {"content": content}}]})
+    assert ChatReply.read(body.encode()).text == ""
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["token", "logprob", "bytes",
+        "top_logprobs", "content"]), inner, max_size=4),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(JSON)
+def test_probabilities_of_any_form_cost_no_verdict(logprobs: object) -> None:
+    body = json.dumps({"choices": [{"message": {"content": "YES"}, "logprobs": logprobs}]})
+    reply = ChatReply.read(body.encode())
+    assert reply.text == "YES"
+    assert isinstance(reply.tokens, tuple)
