@@ -18,7 +18,7 @@ from medix.judge.serving.address import Address
 from medix.judge.serving.line import Line, Work, Workroom
 from medix.types import Verdict
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def line_of() -> Line:
