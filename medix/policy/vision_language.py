@@ -24,6 +24,7 @@ from medix.policy.images import join_images, repeat_images
 from medix.policy.lora import LoRA
 from medix.policy.parallel import gathered, is_sharded, shard
 from medix.policy.reference import AdapterReference, FrozenReference, ReferencePolicy
+from medix.policy.shared_decoding import SharedDecoding
 from medix.types import Prompt, RolloutGroup
 
 LOGITS_AT_ONCE = 2**27
@@ -316,26 +317,17 @@ class VisionLanguagePolicy(Policy):
             **self._token_types(input_ids),
             **images,
         )
-        return Decoding(output.logits[:, -1], output.past_key_values, needed, following)
+        return Decoding(output.logits[:, -1], output.past_key_values, needed, following, 3 if self._has_mrope else 1)
 
     @torch.no_grad()
-    def decode(self, decoding: Decoding, tokens: Int[Tensor, " row"]) -> None:
+    def decode(self, decoding: Decoding | SharedDecoding, tokens: Int[Tensor, " row"]) -> None:
         """Append one token to each row, in place.
 
         Args:
             decoding: where decoding stands; gets the scores of the tokens that follow.
             tokens: what was picked for each row.
         """
-        positions = decoding.positions[:, None]
-        decoding.advance()
-        output = self.hugging_face(
-            input_ids=tokens[:, None],
-            attention_mask=decoding.attention_mask,
-            position_ids=positions.expand(3, -1, -1) if self._has_mrope else positions,
-            past_key_values=decoding.cache,
-            use_cache=True,
-        )
-        decoding.logits = output.logits[:, -1]
+        decoding.step(self.hugging_face, tokens)
 
     # What the families want beside token ids.
 

@@ -1,22 +1,32 @@
 """Sampling in this process, from the policy's own weights: nothing to publish, nothing to serve."""
 
 import hashlib
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from medix.policy.base import Policy
+from medix.policy.decoding import Decoding
 from medix.policy.reference import in_evaluation
+from medix.policy.shared_decoding import SharedDecoding, why_not_shared
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import OnCompletion, RolloutEngine, Sampling
+from medix.rollout.token_picker import TokenPicker
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup
+
+PREFILL_TOKENS = 2**13
+"""Tokens of prompts, padding included, in one pass: more fill no accelerator better and only need more memory."""
 
 
 class LocalEngine(RolloutEngine):
     """Prefills a prompt and its images once, then decodes its G completions token by token.
+
+    The completions share the keys and values of their prompt (``SharedDecoding``) wherever a first comparison with the
+    model's own way of decoding agrees; otherwise each has a copy, and a warning says why.
 
     Every group has a random generator of its own, seeded from ``sampling.seed`` and the index of its prompt (outside a
     stream, the id of its sample), and picks each token by the inverse of the cumulative distribution. Its tokens do not
@@ -34,6 +44,7 @@ class LocalEngine(RolloutEngine):
         self.rows_per_batch = rows_per_batch
         # In a tuple: engines may be attributes of modules, and the policy must not become a part of two.
         self._policy: tuple[VisionLanguagePolicy, ...] = ()
+        self._shares: bool | None = None  # unknown until the first prompt
 
     def bind(self, policy: Policy) -> None:
         if not isinstance(policy, VisionLanguagePolicy):
@@ -42,6 +53,7 @@ class LocalEngine(RolloutEngine):
                 "give another engine, or a policy of that class"
             )
         self._policy = (policy,)
+        self._shares = None
 
     def rollout(
         self,
@@ -69,9 +81,11 @@ class LocalEngine(RolloutEngine):
         size = max(1, self.rows_per_batch // sampling.completions_per_prompt)
         completions: dict[int, tuple[Completion, ...]] = {}
         with torch.no_grad(), in_evaluation(policy):
+            if self._shares is None and prompts:
+                self._shares = _can_share(policy, prompts[order[0]])
             for start in range(0, len(order), size):
                 places = order[start : start + size]
-                batch = _Batch(policy, [prompts[place] for place in places], sampling, on_completion)
+                batch = _Batch(policy, [prompts[place] for place in places], sampling, on_completion, self._shares)
                 completions.update(zip(places, batch.run(), strict=True))
         return [RolloutGroup(prompt, completions[place], self.policy_version) for place, prompt in enumerate(prompts)]
 
@@ -95,36 +109,46 @@ class _Batch:
         prompts: Sequence[Prompt],
         sampling: Sampling,
         on_completion: OnCompletion | None,
+        shares: bool | None,
     ) -> None:
         self.policy = policy
         self.prompts = prompts
         self.sampling = sampling
         self.on_completion = on_completion
+        self.shares = shares
         self.rows = [_Row(prompt) for prompt in prompts for _ in range(sampling.completions_per_prompt)]
 
     def run(self) -> list[tuple[Completion, ...]]:
         """The completions of each prompt, in order."""
         G, T = self.sampling.completions_per_prompt, self.sampling.max_completion_tokens
-        decoding = self.policy.prefill(self.prompts)
-        decoding.repeat(G)
+        picker = TokenPicker(self.sampling, self.policy.banned_token_ids)
+        decoding = self._prefill()
         device = decoding.logits.device
         draws = torch.cat([_uniform_draws(prompt, self.sampling) for prompt in self.prompts]).to(device)
         present = list(range(len(self.rows)))  # rows of the batch that are still decoded
         for step in range(T):
-            tokens, logprobs = _pick(decoding.logits, draws[present, step], self.sampling, self.policy.banned_token_ids)
-            self._write(present, tokens.tolist(), logprobs.tolist(), is_last=step == T - 1)
+            picks = picker.pick(decoding.logits, draws[:, step])
+            self._write(present, picks.token_ids, picks.logprobs, is_last=step == T - 1)
             unfinished = [place for place, row in enumerate(present) if self.rows[row].completion is None]
             if not unfinished:
                 break
-            if 2 * len(unfinished) <= len(present):
-                # Copying the cache costs about as much as one step: worth it once half of the rows are finished.
-                kept = torch.tensor(unfinished, device=device)
-                decoding.keep(kept)
-                tokens = tokens[kept]
-                present = [present[place] for place in unfinished]
+            tokens, kept = picks.tokens, decoding.keep(unfinished)
+            if len(kept) < len(present):
+                chosen = torch.tensor(kept, device=device)
+                tokens, draws = tokens[chosen], draws[chosen]
+                present = [present[place] for place in kept]
             self.policy.decode(decoding, tokens)
         written = [row.completion for row in self.rows if row.completion is not None]
         return [tuple(written[start : start + G]) for start in range(0, len(written), G)]
+
+    def _prefill(self) -> Decoding | SharedDecoding:
+        """Every prompt passed through the policy, ready for the first tokens of its completions."""
+        G, T = self.sampling.completions_per_prompt, self.sampling.max_completion_tokens
+        if self.shares:
+            return SharedDecoding([self.policy.prefill(part) for part in _passes(self.prompts)], G, room=T)
+        decoding = self.policy.prefill(self.prompts)
+        decoding.repeat(G)
+        return decoding
 
     def _write(self, present: list[int], tokens: list[int], logprobs: list[float], *, is_last: bool) -> None:
         """Append a token to every unfinished row; finish those that ended."""
@@ -146,6 +170,26 @@ class _Batch:
             self.on_completion(row.prompt, row.completion)
 
 
+def _can_share(policy: VisionLanguagePolicy, prompt: Prompt) -> bool:
+    reason = why_not_shared(policy.hugging_face, policy.prefill([prompt]))
+    if reason is not None:
+        warnings.warn(
+            f"completions of {policy.name} do not share their prompt while they are sampled, which takes more time and "
+            f"memory: {reason}",
+            stacklevel=2,
+        )
+    return reason is None
+
+
+def _passes(prompts: Sequence[Prompt]) -> Iterator[Sequence[Prompt]]:
+    """Prompts, the shorter ones first, in parts that pass through the policy together."""
+    start = 0
+    for end in range(1, len(prompts) + 1):
+        if end == len(prompts) or (end + 1 - start) * len(prompts[end].token_ids) > PREFILL_TOKENS:
+            yield prompts[start:end]
+            start = end
+
+
 def _check_length(prompt: Prompt, sampling: Sampling, context: int) -> None:
     length, limit = len(prompt.token_ids), sampling.max_completion_tokens
     if length + limit > context:
@@ -163,45 +207,3 @@ def _uniform_draws(prompt: Prompt, sampling: Sampling) -> Float[Tensor, "complet
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
     shape = (sampling.completions_per_prompt, sampling.max_completion_tokens)
     return torch.rand(shape, generator=generator, dtype=torch.float64)
-
-
-def _pick(
-    logits: Float[Tensor, "row vocab"], draws: Float[Tensor, " row"], sampling: Sampling, banned: Sequence[int]
-) -> tuple[Int[Tensor, " row"], Float[Tensor, " row"]]:
-    """One token per row and its log-probability; greedy at temperature 0, reported at temperature 1.
-
-    The log-probability is that of the whole distribution, banned tokens left out, whatever ``top_k`` and ``top_p``
-    leave of it: it is what the policy gives the token when it is trained.
-    """
-    scores = logits.float() / (sampling.temperature or 1.0)
-    scores[:, list(banned)] = -torch.inf
-    logprobs = scores.log_softmax(dim=-1)
-    if bool(logprobs[:, 0].isnan().any()):  # one NaN among the scores of a row makes NaN of all
-        raise FloatingPointError(
-            "the policy's scores are NaN, its weights have diverged: go back to an earlier checkpoint and lower the "
-            "learning rate, or set update.max_grad_norm"
-        )
-    if sampling.temperature == 0:
-        tokens = logprobs.argmax(dim=-1)
-    else:
-        # float64: the last bits of a float32 sum over 150,000 tokens would be lost, and with them rare tokens.
-        cumulative = _filtered(logprobs, sampling).exp().double().cumsum(dim=-1)
-        total = cumulative[:, -1:]
-        # The first token whose cumulative share passes the draw; a token without a share cannot be that. A product
-        # that rounds up to the total would pass every token.
-        threshold = torch.minimum(draws[:, None] * total, total.nextafter(torch.zeros_like(total)))
-        tokens = torch.searchsorted(cumulative, threshold, right=True).squeeze(1)
-    return tokens, logprobs.gather(1, tokens[:, None]).squeeze(1)
-
-
-def _filtered(logprobs: Float[Tensor, "row vocab"], sampling: Sampling) -> Float[Tensor, "row vocab"]:
-    """Log-probabilities with -inf outside ``top_k``, then outside the nucleus of ``top_p``."""
-    if 0 < sampling.top_k < logprobs.shape[-1]:
-        least = logprobs.topk(sampling.top_k, dim=-1).values[:, -1:]
-        logprobs = logprobs.masked_fill(logprobs < least, -torch.inf)
-    if sampling.top_p < 1:
-        ordered, places = logprobs.log_softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
-        before = ordered.exp().cumsum(dim=-1) - ordered.exp()
-        outside = torch.zeros_like(before, dtype=torch.bool).scatter(1, places, before >= sampling.top_p)
-        logprobs = logprobs.masked_fill(outside, -torch.inf)
-    return logprobs

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from medix.policy.lora import LoRA
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import Sampling
-from medix.rollout.local import LocalEngine, _filtered, _pick
+from medix.rollout.local import LocalEngine
 from medix.types import Completion, FinishReason, Prompt
 from tests.support.policies import BigramPolicy
 from tests.support.tiny import (

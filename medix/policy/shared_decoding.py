@@ -1,0 +1,296 @@
+"""Decoding the completions of a group with the keys and values of their prompt kept once.
+
+A completion attends to its prompt and to itself. The queries of all completions of a group, and of all query heads that
+share a key head, are one matrix against the keys of the prompt; each completion's own keys are a second product. One
+softmax over both is the attention of the plain pass, summed in another order. The prompt is neither copied per
+completion nor read more than once per step, and nothing is concatenated: the keys and values of completions have their
+memory from the beginning.
+
+Related: Hydragen (arXiv:2402.05099), which takes two softmaxes and joins them by their denominators.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import AttentionInterface
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+from medix.policy.decoding import Decoding, next_positions
+
+NAME = "medix_shared_prompt"
+"""Under which the attention is known to Hugging Face models while they decode."""
+
+
+@dataclass
+class _Layer:
+    """Keys and values of one layer; ``part`` counts groups × key heads, a window is in tokens."""
+
+    prompt_keys: Float[Tensor, "part prompt width"]
+    prompt_values: Float[Tensor, "part prompt width"]
+    own_keys: Float[Tensor, "group head completion room width"]
+    own_values: Float[Tensor, "group head completion room width"]
+    window: int | None
+
+
+class SharedCache:
+    """Keys and values of prompts, once per group, and of their completions. Hugging Face calls ``update`` per layer.
+
+    Args:
+        prompts: what passes over the prompts left behind, prompts of one decoding after each other.
+        completions: of each prompt.
+        room: tokens that a completion may have.
+    """
+
+    def __init__(self, prompts: Sequence[Decoding], completions: int, room: int) -> None:
+        caches = [prompt.cache for prompt in prompts]
+        self.completions = completions
+        self.groups = sum(prompt.logits.shape[0] for prompt in prompts)
+        self.length = 0  # tokens that every completion has
+        self.layers = [self._layer([cache.layers[place] for cache in caches], room) for place in range(len(caches[0]))]
+        self.hidden = _padding(prompts)
+        self.attended = 0  # layers that took part in the present step
+
+    def _layer(self, layers: Sequence[Any], room: int) -> _Layer:
+        keys, values = (_joined([getattr(layer, name) for layer in layers]) for name in ("keys", "values"))
+        _, heads, _, width = keys.shape
+        own = (self.groups, heads, self.completions, room)
+        return _Layer(
+            keys.flatten(0, 1),
+            values.flatten(0, 1),
+            keys.new_empty(*own, width),
+            values.new_empty(*own, values.shape[-1]),
+            getattr(layers[0], "sliding_window", None),
+        )
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Tokens before the present one, padding included."""
+        return int(self.layers[layer_idx].prompt_keys.shape[1]) + self.length
+
+    def update(
+        self,
+        keys: Float[Tensor, "row head 1 width"],
+        values: Float[Tensor, "row head 1 width"],
+        layer_idx: int,
+        *args: object,  # noqa: ARG002  # some families pass what their rotary embedding used
+        **kwargs: object,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor]:
+        """Keep the present token's keys and values; ``attend`` finds them here."""
+        layer = self.layers[layer_idx]
+        for own, new in ((layer.own_keys, keys), (layer.own_values, values)):
+            own[:, :, :, self.length] = new.reshape(self.groups, self.completions, *new.shape[1::2]).transpose(1, 2)
+        return keys, values
+
+    def attend(self, query: Float[Tensor, "row head 1 width"], layer_idx: int, scale: float) -> Tensor:
+        """What the present token of each row takes from its past: ``[row, 1, head, width]``."""
+        layer = self.layers[layer_idx]
+        self.attended += 1
+        first_of_prompt, first_of_own = self._window(layer)
+        prompt_keys, prompt_values = (part[:, first_of_prompt:] for part in (layer.prompt_keys, layer.prompt_values))
+        own_keys, own_values = (
+            part[:, :, :, first_of_own : self.length + 1].flatten(0, 2) for part in (layer.own_keys, layer.own_values)
+        )
+        groups, heads, completions = self.groups, layer.own_keys.shape[1], self.completions
+        by_group = query.reshape(groups, completions, heads, -1, query.shape[-1]).transpose(1, 2)
+        queries = (by_group * scale).reshape(groups * heads, -1, query.shape[-1])
+        each = queries.shape[1] // completions  # query heads per key head
+        to_prompt = _scores(queries, prompt_keys)
+        if self.hidden is not None and to_prompt.shape[-1]:
+            hidden = self.hidden[:, -layer.prompt_keys.shape[1] :][:, first_of_prompt:]
+            to_prompt.view(groups, -1, to_prompt.shape[-1]).masked_fill_(hidden[:, None], -torch.inf)
+        to_own = _scores(queries.view(-1, each, query.shape[-1]), own_keys).view(*to_prompt.shape[:2], -1)
+        weights = torch.cat([to_prompt, to_own], dim=-1).softmax(dim=-1).to(query.dtype)
+        of_prompt, of_own = torch.split(weights, [to_prompt.shape[-1], to_own.shape[-1]], dim=-1)
+        taken = torch.bmm(of_prompt, prompt_values)
+        taken += torch.bmm(of_own.reshape(-1, each, of_own.shape[-1]), own_values).view_as(taken)
+        by_row = taken.view(groups, heads, completions, each, -1).transpose(1, 2)
+        return by_row.reshape(groups * completions, 1, heads * each, -1)
+
+    def _window(self, layer: _Layer) -> tuple[int, int]:
+        """The first kept token of the prompt, and the first of the completion, that the present token sees."""
+        if layer.window is None:
+            return 0, 0
+        first = layer.prompt_keys.shape[1] + self.length - layer.window + 1
+        return min(max(first, 0), layer.prompt_keys.shape[1]), max(first - layer.prompt_keys.shape[1], 0)
+
+    def keep(self, groups: Int[Tensor, " kept"], completions: Int[Tensor, "kept completion"]) -> None:
+        """Drop groups, and of the others the same number of completions each.
+
+        Args:
+            groups: places of the groups that stay.
+            completions: of each of these, places of the completions that stay.
+        """
+        every = len(groups) == self.groups
+        for layer in self.layers:
+            if not every:
+                for name in ("prompt_keys", "prompt_values"):
+                    part = getattr(layer, name)
+                    setattr(layer, name, part.unflatten(0, (self.groups, -1))[groups].flatten(0, 1))
+            layer.own_keys, layer.own_values = (
+                self._fewer(own, groups, completions) for own in (layer.own_keys, layer.own_values)
+            )
+        if self.hidden is not None:
+            self.hidden = self.hidden[groups]
+        self.groups, self.completions = completions.shape
+
+    def _fewer(self, own: Tensor, groups: Tensor, completions: Tensor) -> Tensor:
+        kept = own.new_empty(len(groups), own.shape[1], completions.shape[1], *own.shape[3:])
+        written = own[groups[:, None], :, completions, : self.length]  # [group, completion, head, time, width]
+        kept[:, :, :, : self.length] = written.transpose(1, 2)
+        return kept
+
+
+class SharedDecoding:
+    """Like ``Decoding``, for the completions of groups over a ``SharedCache``.
+
+    Rows are the completions of the first prompt, then of the second. Rows that are not needed leave the batch so that
+    each group has as many rows as the others; a group that is finished leaves whole.
+
+    Args:
+        prompts: what passes over the prompts left behind, prompts of one decoding after each other.
+        completions: of each prompt.
+        room: tokens that a completion may have.
+    """
+
+    def __init__(self, prompts: Sequence[Decoding], completions: int, room: int) -> None:
+        self.cache = SharedCache(prompts, completions, room)
+        self.logits = torch.cat([prompt.logits for prompt in prompts]).repeat_interleave(completions, dim=0)
+        self.positions = torch.cat([prompt.positions for prompt in prompts]).repeat_interleave(completions)
+        self.axes = prompts[0].axes
+
+    def keep(self, rows: Sequence[int]) -> list[int]:
+        """As ``Decoding.keep``."""
+        present = self.cache.completions
+        needed: dict[int, list[int]] = {}
+        for row in rows:
+            needed.setdefault(row // present, []).append(row % present)
+        width = max(len(places) for places in needed.values())
+        if 4 * width * len(needed) > 3 * len(self.logits):
+            return list(range(len(self.logits)))
+        for places in needed.values():
+            others = (place for place in range(present) if place not in set(places))
+            places.extend(next(others) for _ in range(width - len(places)))
+            places.sort()
+        device = self.logits.device
+        self.cache.keep(torch.tensor(list(needed), device=device), torch.tensor(list(needed.values()), device=device))
+        kept = [group * present + place for group, places in needed.items() for place in places]
+        chosen = torch.tensor(kept, device=device)
+        self.logits, self.positions = self.logits[chosen], self.positions[chosen]
+        return kept
+
+    def step(self, model: Any, tokens: Int[Tensor, " row"]) -> None:
+        """As ``Decoding.step``. Only the language model and its head are called: nothing else has a part in it."""
+        decoder = model.get_decoder()
+        self.cache.attended = 0
+        with _attending_here(decoder.config):
+            output = decoder(
+                input_ids=tokens[:, None],
+                position_ids=next_positions(self.positions, self.axes),
+                past_key_values=self.cache,
+                use_cache=True,
+                shared_cache=self.cache,
+            )
+        if self.cache.attended != len(self.cache.layers):
+            raise NotImplementedError(
+                f"{self.cache.attended} of {len(self.cache.layers)} layers of {type(decoder).__name__} called the "
+                "attention of Hugging Face's interface"
+            )
+        self.logits = model.get_output_embeddings()(output.last_hidden_state[:, -1])
+        self.positions = self.positions + 1
+        self.cache.length += 1
+
+
+def why_not_shared(model: Any, prompt: Decoding) -> str | None:
+    """Decode a few tokens with a shared prompt and as Hugging Face does it, and compare.
+
+    Args:
+        model: the Hugging Face model.
+        prompt: one prompt that passed through it; it may be used up.
+
+    Returns:
+        None if both agree, otherwise the reason why prompts cannot be shared.
+    """
+    layers = getattr(prompt.cache, "layers", ())
+    others = {type(layer).__name__ for layer in layers if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer)}
+    if others or not layers:
+        return f"its cache is made of {', '.join(sorted(others)) or type(prompt.cache).__name__}"
+    plain = deepcopy(prompt)
+    plain.repeat(2)
+    tokens = prompt.logits.topk(2).indices.flatten()
+    try:
+        shared = SharedDecoding([prompt], completions=2, room=3)
+        for _ in range(3):
+            plain.step(model, tokens)
+            shared.step(model, tokens)
+            tokens = tokens.flip(0)
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    expected, found = (each.logits.float() - each.logits.float().mean() for each in (plain, shared))
+    difference = float((found - expected).norm() / expected.norm())
+    allowed = 1e-3 if plain.logits.dtype == torch.float32 else 5e-2
+    # Not <=: a difference that is not a number must not pass.
+    return None if difference < allowed else f"its scores differ by {difference:.1%}, {allowed:.1%} are allowed"
+
+
+@contextmanager
+def _attending_here(config: Any) -> Iterator[None]:
+    """Layers call ``SharedCache.attend``; masks are not made, since the cache knows them."""
+    AttentionInterface.register(NAME, _attend)
+    usual = config._attn_implementation
+    config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = usual
+
+
+def _attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,  # noqa: ARG001  # in the cache already
+    value: Tensor,  # noqa: ARG001
+    attention_mask: Tensor | None,  # noqa: ARG001
+    *,
+    shared_cache: SharedCache,
+    scaling: float | None = None,
+    **kwargs: object,  # noqa: ARG001  # windows, which the cache knows, and dropout, which is for training
+) -> tuple[Tensor, None]:
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    return shared_cache.attend(query, module.layer_idx, scale), None
+
+
+def _scores(queries: Tensor, keys: Tensor) -> Tensor:
+    """Products of queries and keys in float32: rounded to bfloat16, a score of 10 would be off by 3 %."""
+    if queries.dtype == torch.float32:
+        return torch.bmm(queries, keys.transpose(1, 2))
+    if queries.is_cuda:
+        return torch.bmm(queries, keys.transpose(1, 2), out_dtype=torch.float32)
+    return torch.bmm(queries.float(), keys.float().transpose(1, 2))
+
+
+def _joined(parts: Sequence[Float[Tensor, "group head prompt width"]]) -> Float[Tensor, "group head prompt width"]:
+    """Prompts of several passes, padded before the shorter ones; no copy of a single pass."""
+    longest = max(part.shape[2] for part in parts)
+    if len(parts) == 1:
+        return parts[0].contiguous()
+    return torch.cat([F.pad(part, (0, 0, longest - part.shape[2], 0)) for part in parts])
+
+
+def _padding(prompts: Sequence[Decoding]) -> Tensor | None:
+    """True where a prompt has no token; None if nowhere."""
+    lengths = [prompt.cache.get_seq_length() for prompt in prompts]
+    if len(set(lengths)) == 1 and all(prompt.attention_mask is None for prompt in prompts):
+        return None
+    masks = [
+        torch.ones(prompt.logits.shape[0], length, device=prompt.logits.device, dtype=torch.long)
+        if prompt.attention_mask is None
+        else prompt.attention_mask
+        for prompt, length in zip(prompts, lengths, strict=True)
+    ]
+    return torch.cat([F.pad(mask, (max(lengths) - mask.shape[1], 0)) for mask in masks]) == 0
