@@ -221,6 +221,13 @@ class Report:
             ("Seconds per phase", "slowest rank; shares of the whole run", Markup(time)),
             _chart("Tokens trained per second", "over all ranks", speed),
         ]
+        waits = self._names("seconds/reward/", 2)
+        if waits:
+            times.append(_chart("Seconds per reward component", "slowest rank", self._series(waits)))
+        judged = {"judge/distinct": "distinct questions", "judge/cached": "of these, looked up",
+                  "judge/unscored": "without a verdict"}  # fmt: skip
+        if self._series(judged):
+            times.append(_chart("Judge", "shares of the rows it was asked about", self._series(judged), percent=True))
         return {"learning": learning, "signal": signal, "time": times}
 
     def _are_shares(self, names: Mapping[str, str]) -> bool:

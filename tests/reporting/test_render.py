@@ -148,3 +148,15 @@ def test_writing_leaves_three_files_and_no_parts(tmp_path: Any) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_plain_data_has_no_number_that_json_lacks(value: float) -> None:
     assert plain({"a": [value, (1.0, value)]}) == {"a": [None, [1.0, None]]}
+
+
+def test_what_the_judge_did_is_drawn_where_one_was_asked() -> None:
+    records = _records("lung", 4)
+    silent = _report(records, records).html()
+    assert "distinct questions" not in silent
+    assert "Seconds per reward component" not in silent
+    judged = {"judge/distinct": 0.5, "judge/cached": 0.25, "judge/unscored": 0.0, "seconds/reward/judge": 1.0}
+    steps = [{"step": float(step), "reward/total": 0.5, "seconds/rollout": 1.0, **judged} for step in (1, 2)]
+    page = _report(records, records, steps=steps).html()
+    assert "distinct questions" in page
+    assert "Seconds per reward component" in page
