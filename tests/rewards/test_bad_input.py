@@ -63,7 +63,10 @@ def earned(suite: RewardSuite, answer: str, reference: str = "smaller") -> tuple
 # Answers that are none -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("answer", ["", " \n\t ", "<b></b>", "<answer_text></answer_text>", "<b> <i> </i> </b>"])
+@pytest.mark.parametrize(
+    "answer",
+    ["", " \n\t ", "<b></b>", "<answer_text></answer_text>", "<b> <i> </i> </b>", "<br/>", '<b class="x"></b>'],
+)
 def test_an_empty_answer_or_one_of_nothing_but_tags_is_wrong_and_nobody_is_asked(answer: str) -> None:
     judge, encoder = ScriptedJudge("YES"), WordEncoder()
     suite = RewardSuite.from_spec("rewards_offline", judge=judge, encoder=encoder)
@@ -73,9 +76,7 @@ def test_an_empty_answer_or_one_of_nothing_but_tags_is_wrong_and_nobody_is_asked
     assert judge.asked == encoder.calls == []
 
 
-@pytest.mark.parametrize(
-    "answer", ["**", "$$", "```", "- ", "&nbsp;", "<br/>", '<b class="x"></b>', "...", "\\boxed{}"]
-)
+@pytest.mark.parametrize("answer", ["**", "$$", "```", "- ", "&nbsp;", "...", "\\boxed{}"])
 def test_an_answer_of_other_markup_is_graded_and_wrong(suite: RewardSuite, answer: str) -> None:
     assert earned(suite, answer) == (0, 0)
     assert row_of(suite, answer).total == pytest.approx(FORMAT + MODALITY)
