@@ -5,7 +5,7 @@ two to three times as fast as the ordinary product of PyTorch does (BENCHMARKS.m
 weights, made again for every rollout, since they change in between.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -27,28 +27,26 @@ def packed(model: nn.Module) -> Iterator[None]:
     room = ROOM if _is_served() else 0
     try:
         for layer in model.modules():
-            weight = getattr(layer, "weight", None)
-            if type(layer) is not nn.Linear or not _can_pack(weight) or weight.nbytes > room:
-                continue
-            room -= weight.nbytes
-            layer.forward = partial(_multiply, _reordered(weight.detach()), layer.bias)  # type: ignore[method-assign]
-            changed.append(layer)
+            if type(layer) is nn.Linear and _can_pack(layer.weight) and layer.weight.nbytes <= room:
+                room -= layer.weight.nbytes
+                layer.forward = partial(_multiply, _reordered(layer.weight.detach()), layer.bias)  # type: ignore[method-assign]
+                changed.append(layer)
         yield
     finally:
         for layer in changed:
             del layer.forward
 
 
-def _can_pack(weight: object) -> bool:
+def _can_pack(weight: Tensor) -> bool:
     # The exact types: a share of a weight or a quantised one is a subclass, and not laid out as it seems.
     plain = type(weight) in (nn.Parameter, Tensor)
-    return plain and weight.device.type == "cpu" and weight.dtype == torch.float32  # type: ignore[attr-defined]
+    return plain and weight.device.type == "cpu" and weight.dtype == torch.float32
 
 
 def _is_served() -> bool:
     """Whether this PyTorch has the two operations, which its compiler uses for the same purpose."""
-    operations: Callable[[str], bool] = partial(hasattr, torch.ops.mkldnn)
-    return torch.backends.mkldnn.is_available() and all(map(operations, ("_reorder_linear_weight", "_linear_pointwise")))  # type: ignore[no-untyped-call]
+    operations = ("_reorder_linear_weight", "_linear_pointwise")
+    return torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, name) for name in operations)
 
 
 def _reordered(weight: Tensor) -> Tensor:

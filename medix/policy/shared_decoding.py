@@ -274,8 +274,8 @@ def _scores(queries: Tensor, keys: Tensor) -> Tensor:
     return torch.bmm(queries.float(), keys.float().transpose(1, 2))
 
 
-def _joined(parts: Sequence[Float[Tensor, "group head prompt width"]]) -> Float[Tensor, "group head prompt width"]:
-    """Prompts of several passes, padded before the shorter ones; no copy of a single pass."""
+def _joined(parts: Sequence[Tensor]) -> Float[Tensor, "group head prompt width"]:
+    """Prompts of several such passes, padded before the shorter ones; no copy of a single pass."""
     longest = max(part.shape[2] for part in parts)
     if len(parts) == 1:
         return parts[0].contiguous()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from medix.policy.base import Policy
 from medix.policy.decoding import Decoding
+from medix.policy.packed_linear import packed
 from medix.policy.reference import in_evaluation
 from medix.policy.shared_decoding import SharedDecoding, why_not_shared
 from medix.policy.vision_language import VisionLanguagePolicy
@@ -80,7 +81,7 @@ class LocalEngine(RolloutEngine):
         order = sorted(range(len(prompts)), key=lambda place: len(prompts[place].token_ids))
         size = max(1, self.rows_per_batch // sampling.completions_per_prompt)
         completions: dict[int, tuple[Completion, ...]] = {}
-        with torch.no_grad(), in_evaluation(policy):
+        with torch.no_grad(), in_evaluation(policy), packed(policy):
             if self._shares is None and prompts:
                 self._shares = _can_share(policy, prompts[order[0]])
             for start in range(0, len(order), size):

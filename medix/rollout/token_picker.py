@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from medix.rollout.engine import Sampling
 
 BLOCK = 1024
 """Tokens whose shares are added up together before the one that a draw falls on is looked for."""
+
+CANDIDATES = 512
+"""Most likely tokens that are sorted for a nucleus before the whole vocabulary is."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,36 @@ class TokenPicker:
             least = logprobs.topk(self.sampling.top_k, dim=-1).values[:, -1:]
             logprobs = logprobs.masked_fill(logprobs < least, -torch.inf)
         if self.sampling.top_p < 1:
-            ordered, places = logprobs.log_softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
-            before = ordered.exp().cumsum(dim=-1) - ordered.exp()
-            outside = torch.zeros_like(before, dtype=torch.bool).scatter(1, places, before >= self.sampling.top_p)
-            logprobs = logprobs.masked_fill(outside, -torch.inf)
+            inside = _nucleus(logprobs.log_softmax(dim=-1), self.sampling.top_p)
+            logprobs = logprobs.masked_fill(~inside, -torch.inf)
         return logprobs
+
+
+def _nucleus(logprobs: Float[Tensor, "row vocab"], top_p: float) -> Bool[Tensor, "row vocab"]:
+    """True on the most likely tokens, up to the one with which their shares reach ``top_p``.
+
+    A few candidates are sorted in place of the vocabulary, which is enough unless the scores are very flat.
+    """
+    vocabulary = logprobs.shape[-1]
+    candidates = CANDIDATES if vocabulary > CANDIDATES else vocabulary
+    while True:
+        values, places = _most_likely(logprobs, candidates)
+        before = values.exp().cumsum(dim=-1) - values.exp()
+        inside = before < top_p
+        # Tokens as likely as the last candidate may have been left out, though they belong before it.
+        if candidates == vocabulary or bool((~inside & (values > values[:, -1:])).any(dim=-1).all()):
+            return torch.zeros_like(logprobs, dtype=torch.bool).scatter(1, places, inside)
+        candidates = vocabulary
+
+
+def _most_likely(logprobs: Float[Tensor, "row vocab"], count: int) -> tuple[Tensor, Tensor]:
+    """The log-probabilities and numbers of the most likely tokens; of equally likely ones the lower number first."""
+    if count == logprobs.shape[-1]:
+        ordered = logprobs.sort(dim=-1, descending=True, stable=True)
+        return ordered.values, ordered.indices
+    numbers = logprobs.topk(count, dim=-1).indices.sort(dim=-1).values
+    ordered = logprobs.gather(1, numbers).sort(dim=-1, descending=True, stable=True)
+    return ordered.values, numbers.gather(1, ordered.indices)
 
 
 def _first_past(draws: Float[Tensor, " row"], shares: Float[Tensor, "row vocab"]) -> Int[Tensor, " row"]:
