@@ -1,15 +1,15 @@
 """Any Hugging Face image-text-to-text model as a policy."""
 
-import inspect
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
@@ -20,11 +20,17 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from medix.numerics.logprobs import token_logprobs
 from medix.policy.base import Policy
 from medix.policy.decoding import Decoding
-from medix.policy.images import join_images, repeat_images
+from medix.policy.family import Family, vision_parameters
+from medix.policy.images import join_images
 from medix.policy.lora import LoRA
 from medix.policy.parallel import gathered, is_sharded, shard
-from medix.policy.reference import AdapterReference, FrozenReference, ReferencePolicy
+from medix.policy.patch_embedding import multiply_patches
+from medix.policy.plain_pass import PlainPass
+from medix.policy.prefix_attention import as_before
+from medix.policy.reference import AdapterReference, FrozenReference, ReferencePolicy, in_evaluation
+from medix.policy.self_check import ALLOWED, compare, precision, shortened
 from medix.policy.shared_decoding import SharedDecoding
+from medix.policy.shared_prefix import FLEX, SharedPass, why_plain
 from medix.types import Prompt, RolloutGroup
 
 LOGITS_AT_ONCE = 2**27
@@ -36,7 +42,6 @@ _PLACEHOLDER_ID = re.compile(
 _PLACEHOLDER_TOKENS = ("image_token", "video_token", "fake_image_token", "global_image_token", "boi_token", "eoi_token",
                        "vision_start_token", "vision_end_token")  # fmt: skip
 _PLACEHOLDER_NAME = re.compile(r"<row_\d+_col_\d+>|<\|(vision|image|video)_\w+\|>")
-_OF_THE_TEXT = frozenset({"input_ids", "attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids"})
 
 
 class VisionLanguagePolicy(Policy):
@@ -51,7 +56,11 @@ class VisionLanguagePolicy(Policy):
             adapter is put there.
         gradient_checkpointing: keep only the inputs of each layer and compute it again in the backward pass.
         dtype: of the weights.
-        attention: ``sdpa``, ``eager`` or ``flash_attention_2``.
+        attention: ``sdpa``, ``eager`` or ``flash_attention_2``; ``flex_attention`` is ``sdpa`` except where completions
+            share their prompt, and wants a GPU.
+        shared_prefix: pass a prompt and its images once for all completions of a group; on first use the result is
+            compared with one pass per completion. Where a model cannot do so, a warning says why and every completion
+            passes its prompt again, as with ``false``.
         every_parameter: run the vision tower on an empty image, with weight zero, for a prompt without images. Needed
             where a distributed strategy waits for a gradient of every parameter; ``GroupRLModule`` sets it there.
     """
@@ -64,6 +73,7 @@ class VisionLanguagePolicy(Policy):
         gradient_checkpointing: bool = False,
         dtype: Literal["float32", "bfloat16"] = "float32",
         attention: str = "sdpa",
+        shared_prefix: bool = True,
         every_parameter: bool = False,
     ) -> None:
         super().__init__()
@@ -73,9 +83,12 @@ class VisionLanguagePolicy(Policy):
         self.gradient_checkpointing = gradient_checkpointing
         self.dtype = dtype
         self.attention = attention
+        self.shared_prefix = shared_prefix
         self.every_parameter = every_parameter
         self.model: nn.Module | None = None
         self._reference: ReferencePolicy | None = None
+        self._compute_dtype: torch.dtype | None = None  # of sharded weights, if another than their own
+        self._checked: set[str] = set()  # what of the shared pass was compared with the plain one
 
     # What needs no weights.
 
@@ -148,15 +161,24 @@ class VisionLanguagePolicy(Policy):
         _refuse_altered_logits(self.config)
         with _naming(self.name):
             model: Any = AutoModelForImageTextToText.from_pretrained(
-                self.name, dtype=getattr(torch, self.dtype), attn_implementation=self.attention
+                self.name,
+                dtype=getattr(torch, self.dtype),
+                attn_implementation="sdpa" if self.attention == FLEX else self.attention,
+            )
+        if self.shared_prefix and self._why_plain is not None:
+            warnings.warn(
+                f"policy.shared_prefix: every completion passes its prompt again, because {self._why_plain}",
+                stacklevel=2,
             )
         text = _name_of(model, model.get_decoder())
+        multiply_patches(model)
         if self.freeze_vision:
-            for parameter in _vision_parameters(model):
+            for parameter in vision_parameters(model):
                 parameter.requires_grad_(False)
         if self.gradient_checkpointing:
             # Not reentrant: the reentrant kind gives no gradient where the embeddings are frozen, as under LoRA.
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            contexts = as_before(model.get_decoder().config)
+            model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
         self.model = (
             model if self.lora is None else self.lora.apply(model, only_inside=text if self.freeze_vision else None)
         )
@@ -165,6 +187,7 @@ class VisionLanguagePolicy(Policy):
     def shard(self, mesh: DeviceMesh, compute_dtype: torch.dtype | None = None) -> None:
         if is_sharded(self):
             return
+        self._compute_dtype = compute_dtype
         layers = [part for part in self.hugging_face.modules() if isinstance(part, GradientCheckpointingLayer)]
         shard(self, layers, mesh, forward_methods=("prefill", "decode"), compute_dtype=compute_dtype)
 
@@ -195,49 +218,58 @@ class VisionLanguagePolicy(Policy):
         if self.lora is not None:
             return AdapterReference(self, lambda: self.model.disable_adapter())  # type: ignore[union-attr, operator]
         return FrozenReference(
-            self, lambda: VisionLanguagePolicy(self.name, dtype=self.dtype, attention=self.attention)
+            self,
+            lambda: VisionLanguagePolicy(
+                self.name, dtype=self.dtype, attention=self.attention, shared_prefix=self.shared_prefix
+            ),
         )
 
     def forward(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
-        """One plain pass per group: its rows share a prompt, so that nothing is padded before it."""
-        if not groups:
-            raise ValueError("logprobs of no groups were asked for; give at least one")
-        parts = [self._group_logprobs(group, temperature) for group in groups]
-        width = max(part.shape[1] for part in parts)
-        return torch.cat([nn.functional.pad(part, (0, width - part.shape[1])) for part in parts])
+        """``logprobs``, where hooks of a sharding strategy hang."""
+        _refuse_nothing(groups)
+        if not self.shares_prompts:
+            return PlainPass(self._family, self._chosen_logprobs).logprobs(groups, temperature)
+        self._check_sharing(groups[0], temperature)
+        return self._shared_pass.logprobs(groups, temperature)
 
-    def _group_logprobs(self, group: RolloutGroup, temperature: float) -> Float[Tensor, "row time"]:
-        device = self._device
-        prompt = torch.tensor(group.prompt.token_ids, device=device)
-        tokens, written = _right_padded([completion.token_ids for completion in group.completions], device)
-        rows, width = tokens.shape
-        # The last token of a row predicts nothing that is asked for.
-        input_ids = torch.cat([prompt.expand(rows, -1), tokens[:, :-1]], dim=1)
-        images = self._image_inputs(group.prompt)
-        positions, following = self._prompt_positions(prompt[None], images, None)
-        steps = following[:, None] + torch.arange(width - 1, device=device)
-        # Padding stands behind every real token of its row, so that causal attention needs no mask.
-        with self._touching_vision() if self._touches_vision and not images else nullcontext():
-            hidden = self._hidden(
-                input_ids,
-                positions=torch.cat([positions, steps.expand(*positions.shape[:-1], -1)], dim=-1),
-                images=repeat_images(images, rows),
+    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float = 1.0) -> Iterator[Float[Tensor, "row time"]]:
+        # Ranks that gather weights must make as many passes as each other, whatever they split.
+        if is_sharded(self) or not self.shares_prompts or self.attention != "sdpa":
+            yield from super().in_parts(parts, temperature)
+            return
+        _refuse_nothing(parts)
+        self._check_sharing(parts[0], temperature)
+        yield from self._shared_pass.in_parts(parts, temperature)
+
+    @property
+    def shares_prompts(self) -> bool:
+        return self.shared_prefix and self._why_plain is None
+
+    @cached_property
+    def _why_plain(self) -> str | None:
+        return why_plain(self.config, self.attention)
+
+    @property
+    def _shared_pass(self) -> SharedPass:
+        return SharedPass(self._family, self._chosen_logprobs, flex=self.attention == FLEX)
+
+    def _check_sharing(self, group: RolloutGroup, temperature: float) -> None:
+        """Compare with the plain pass once with gradients, and before that once without if need be."""
+        weights = [] if is_sharded(self) or not torch.is_grad_enabled() else _some_trained(self.hugging_face)
+        done = {"values", "gradients"} if weights else {"values"}
+        if done <= self._checked or (is_sharded(self) and "values" in self._checked):
+            return
+        plain = PlainPass(self._family, self._chosen_logprobs)
+        with in_evaluation(self):
+            compare(
+                lambda groups: self._shared_pass.logprobs(groups, temperature),
+                lambda groups: plain.logprobs(groups, temperature),
+                shortened(group, self.banned_token_ids),
+                weights,
+                ALLOWED[precision(self._compute_dtype or getattr(torch, self.dtype), self._device)],
+                f"{type(self.hugging_face).__name__} with attention {self.attention}",
             )
-        chosen = self._chosen_logprobs(hidden[:, len(prompt) - 1 :][written], tokens[written], temperature)
-        return chosen.new_zeros(rows, width).masked_scatter(written, chosen)
-
-    def _hidden(self, input_ids: Int[Tensor, "row time"], positions: Tensor, images: Mapping[str, Tensor]) -> Tensor:
-        rows = input_ids.shape[0]
-        inner = self.hugging_face.base_model
-        output = inner(
-            input_ids=input_ids,
-            position_ids=positions.expand(*positions.shape[:-2], rows, -1),
-            use_cache=False,
-            **self._token_types(input_ids),
-            **images,
-        )
-        hidden: Tensor = output.last_hidden_state
-        return hidden
+        self._checked |= done
 
     def _chosen_logprobs(
         self, hidden: Float[Tensor, "token width"], tokens: Int[Tensor, " token"], temperature: float
@@ -258,34 +290,13 @@ class VisionLanguagePolicy(Policy):
     def _touches_vision(self) -> bool:
         if not torch.is_grad_enabled():
             return False
-        trained = any(parameter.requires_grad for parameter in _vision_parameters(self.hugging_face))
+        trained = any(parameter.requires_grad for parameter in vision_parameters(self.hugging_face))
         return is_sharded(self) or (self.every_parameter and trained)
 
-    @contextmanager
-    def _touching_vision(self) -> Iterator[None]:
-        """Add zero to the embeddings of text, with a zero gradient for every parameter of the vision tower.
-
-        It goes where vectors of an image would, before and into the language model: ranks with and without images then
-        gather shares and reduce gradients in the same order, without which they would wait for each other for ever.
-        """
-        inner = self.hugging_face.base_model
-        outputs = inner.get_image_features(**self._empty_image, return_dict=True)
-        zero = 0.0 * sum((one.float().sum() for one in _tensors(outputs)), start=torch.zeros((), device=self._device))
-
-        def add(module: nn.Module, given: object, embedded: Tensor) -> Tensor:  # noqa: ARG001  # torch calls it so
-            return embedded + zero.to(embedded.dtype)
-
-        hook = inner.get_input_embeddings().register_forward_hook(add)
-        try:
-            yield
-        finally:
-            hook.remove()
-
     @property
-    def _empty_image(self) -> dict[str, Any]:
+    def _empty_image(self) -> dict[str, Tensor]:
         made = self.processor.image_processor([Image.new("RGB", (64, 64), (128, 96, 64))], return_tensors="pt")
-        known = inspect.signature(self.hugging_face.base_model.get_image_features).parameters
-        return {key: self._moved(value) for key, value in made.items() if key in known}
+        return dict(made)
 
     # Decoding.
 
@@ -331,6 +342,15 @@ class VisionLanguagePolicy(Policy):
 
     # What the families want beside token ids.
 
+    @cached_property
+    def _family(self) -> Family:
+        return Family(
+            self.hugging_face,
+            getattr(torch, self.dtype),
+            touches_vision=lambda: self._touches_vision,
+            empty_image=lambda: self._empty_image,
+        )
+
     @property
     def _device(self) -> torch.device:
         return next(self.parameters()).device
@@ -342,41 +362,18 @@ class VisionLanguagePolicy(Policy):
 
     @property
     def _has_mrope(self) -> bool:
-        return hasattr(self.hugging_face.base_model, "get_rope_index")
-
-    @cached_property
-    def _accepted(self) -> frozenset[str]:
-        return frozenset(inspect.signature(self.hugging_face.base_model.forward).parameters)
+        return self._family.has_mrope
 
     def _token_types(self, input_ids: Int[Tensor, "row time"]) -> dict[str, Tensor]:
-        """1 on the placeholders of images, 0 elsewhere, under the name the family gives it."""
-        types = (input_ids == self.image_token_id).int()
-        return {name: types for name in ("token_type_ids", "mm_token_type_ids") if name in self._accepted}
+        return self._family.token_types(input_ids)
 
     def _image_inputs(self, prompt: Prompt) -> dict[str, Tensor]:
-        names = self._accepted - _OF_THE_TEXT
-        return {key: self._moved(value) for key, value in prompt.inputs.items() if key in names}
-
-    def _moved(self, value: Tensor) -> Tensor:
-        """On the policy's device, floating tensors in its dtype."""
-        return value.to(self._device, getattr(torch, self.dtype) if value.is_floating_point() else None)
+        return self._family.image_inputs(prompt)
 
     def _prompt_positions(
         self, input_ids: Int[Tensor, "row time"], images: Mapping[str, Tensor], mask: Int[Tensor, "row time"] | None
     ) -> tuple[Tensor, Int[Tensor, " row"]]:
-        """Positions of the tokens of prompts, and the position of the token after each."""
-        if self._has_mrope:
-            positions, _ = self.hugging_face.base_model.get_rope_index(
-                input_ids=input_ids,
-                mm_token_type_ids=(input_ids == self.image_token_id).int(),
-                image_grid_thw=images.get("image_grid_thw"),
-                attention_mask=mask,
-            )
-            return positions, positions.amax(dim=(0, 2)) + 1
-        if mask is None:
-            mask = torch.ones_like(input_ids)
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        return positions, positions[:, -1] + 1
+        return self._family.prompt_positions(input_ids, images, mask)
 
 
 @contextmanager
@@ -404,36 +401,20 @@ def _refuse_altered_logits(config: Any) -> None:
         )
 
 
-def _right_padded(
-    rows: Sequence[Sequence[int]], device: torch.device
-) -> tuple[Int[Tensor, "row time"], Bool[Tensor, "row time"]]:
-    """Token ids padded behind with 0, and True where a token was written."""
-    width = max(len(row) for row in rows)
-    tokens = torch.tensor([[*row, *([0] * (width - len(row)))] for row in rows], device=device)
-    lengths = torch.tensor([len(row) for row in rows], device=device)
-    return tokens, torch.arange(width, device=device) < lengths[:, None]
+def _refuse_nothing(groups: Sequence[RolloutGroup]) -> None:
+    if not groups:
+        raise ValueError("logprobs of no groups were asked for; give at least one")
+    empty = [group.prompt.sample.id for group in groups if not group.completions]
+    if empty:
+        raise ValueError(f"logprobs: the groups of samples {', '.join(empty)} have no completions; leave them out")
 
 
 def _name_of(model: nn.Module, part: nn.Module) -> str:
     return next(str(name) for name, module in model.named_modules() if module is part)
 
 
-def _vision_parameters(model: Any) -> list[nn.Parameter]:
-    """Everything outside the language model and its head: the vision tower and its projection."""
-    of_text = {id(parameter) for parameter in model.get_decoder().parameters()}
-    head = model.get_output_embeddings()
-    of_text |= {id(parameter) for parameter in head.parameters()}
-    return [parameter for parameter in model.parameters() if id(parameter) not in of_text]
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """Every floating tensor inside a model output."""
-    if isinstance(value, Tensor):
-        if value.is_floating_point():
-            yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _tensors(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _tensors(part)
+def _some_trained(model: Any) -> list[nn.Parameter]:
+    """The trained weights of the first layer of the language model, where every error of a pass arrives, or others."""
+    layers = getattr(model.get_decoder(), "layers", [])
+    first = [parameter for parameter in layers[0].parameters() if parameter.requires_grad] if layers else []
+    return first or [parameter for parameter in model.parameters() if parameter.requires_grad][:8]

@@ -63,7 +63,9 @@ class TokenPicker:
 
     def logprobs(self, logits: Float[Tensor, "row vocab"]) -> Float[Tensor, "row vocab"]:
         """Of every token at the temperature, -inf where banned."""
-        scores = logits.float() / (self.sampling.temperature or 1.0)
+        scores = logits.float()
+        if self.sampling.temperature not in (0.0, 1.0):
+            scores = scores / self.sampling.temperature
         if self.banned:
             if self._banned is None or self._banned.device != scores.device:
                 self._banned = torch.tensor(self.banned, device=scores.device)
