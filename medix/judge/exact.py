@@ -17,8 +17,8 @@ class ExactJudge(Judge):
 
     @property
     def identity(self) -> str:
-        """``exact/1``: kind and version of the rules."""
-        return "exact/1"
+        """``exact/2``: kind and version of the rules."""
+        return "exact/2"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
         """One verdict per question; always scored, but for a question without any reference."""

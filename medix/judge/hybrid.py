@@ -10,12 +10,13 @@ from typing import ClassVar
 
 from medix.judge import outcome
 from medix.judge.base import Judge
+from medix.judge.clinical.literal import is_literally_same
 from medix.judge.clinical.text import is_same, normalise
-from medix.judge.options import begins_with_bare_a, read_options
+from medix.judge.options import read_options
 from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict
 
-_SAYS_SOMETHING = frozenset("+±♀♂↑↓→←✓✔✗✘")  # no letters, and yet findings are written with them
+_SAYS_NOTHING = frozenset(".,:;!?_*#'\"")  # any other sign may be a finding: "-" is negative, "↑" is raised
 _ASKING = re.compile(
     r"\s*(?:is|are|was|were|do|does|did|can|could|has|have|had|should|would|will|may|might|must)\b"
     r"|.*\b(?:what|which|where|who|whom|whose|when|why|how)\b",
@@ -37,18 +38,15 @@ Rule = Callable[[JudgeQuestion], Ruling | None]
 
 
 def rule_exact(question: JudgeQuestion) -> Ruling | None:
-    """YES if the answer is the reference or an alias after normalisation.
+    """YES if the answer is the reference or an alias to the letter, but for spacing, a last point and capitals.
 
-    Not decided where options are listed and one of the two texts opens with an "A" that may be an option's letter.
+    Narrower than the exact judge on purpose: what is asked needlessly costs a call, a wrong YES is trained on.
     """
     for text in _references(question):
-        if len(question.answer) > _TIMES_LONGER * max(len(text), _SHORT) or not is_same(question.answer, text):
-            continue
-        is_doubtful = begins_with_bare_a(question.answer) != begins_with_bare_a(text)
-        if not is_doubtful or read_options(question.question) is None:
-            return Ruling(
-                True, "the answer is the reference" if text == question.reference else "the answer is an alias"
-            )
+        is_near = len(question.answer) <= _TIMES_LONGER * max(len(text), _SHORT)
+        if is_near and is_literally_same(question.answer, text):
+            why = "the answer is the reference" if text == question.reference else "the answer is an alias"
+            return Ruling(True, why)
     return None
 
 
@@ -65,14 +63,14 @@ def rule_option(question: JudgeQuestion) -> Ruling | None:
 
 
 def rule_blank(question: JudgeQuestion) -> Ruling | None:
-    """NO if the answer holds no letter and no digit of any script, nor a sign that findings are written with.
+    """NO if the answer holds nothing but white space and punctuation: "." and ":" are known to please judges.
 
     Not decided where a reference is written in signs itself.
     """
     references = _references(question)
     if not references or says_something(question.answer) or not all(map(_has_letter_or_number, references)):
         return None
-    return Ruling(False, "the answer holds neither letters nor digits")
+    return Ruling(False, "the answer holds nothing but punctuation")
 
 
 def rule_echo(question: JudgeQuestion) -> Ruling | None:
@@ -95,10 +93,10 @@ def rule_echo(question: JudgeQuestion) -> Ruling | None:
 class HybridJudge(Judge):
     """Decides without a call what rules can, and asks another judge the rest.
 
-    In this order: an answer that is the reference or an alias after normalisation is YES; where the question lists
-    options and both answer and reference name exactly one, the same option is YES and another one NO; an answer without
-    any letter or digit, and one that repeats the question, is NO. Whatever is unclear is asked: two options of the same
-    words, an answer that names several or a letter with another option's text, an "A" that may be an article.
+    In this order: an answer that is the reference or an alias to the letter is YES; where the question lists options
+    and both answer and reference name exactly one, the same option is YES and another one NO; an answer of nothing but
+    punctuation, and one that repeats the question, is NO. Whatever is unclear is asked: two options of the same words,
+    an answer that names several or a letter with another option's text, an "A" that may be an article.
 
     A verdict by rule carries this judge's identity, YES or NO as its reply and the rule in its explanation; a verdict
     of the other judge is passed on as it is. Asked another way (``asking``), a prompt of YES and NO keeps all rules;
@@ -114,14 +112,14 @@ class HybridJudge(Judge):
         ("blank", rule_blank),
         ("echo", rule_echo),
     )
-    kind: ClassVar[str] = "hybrid/1"
+    kind: ClassVar[str] = "hybrid/2"
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
     @property
     def identity(self) -> str:
-        """``hybrid/1 over <the other judge>``."""
+        """``hybrid/2 over <the other judge>``."""
         return f"{self.kind} over {self.judge.identity}"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
@@ -182,7 +180,7 @@ class ExactFirstJudge(HybridJudge):
     """
 
     rules = (("exact", rule_exact),)
-    kind = "exact-first/1"
+    kind = "exact-first/2"
 
 
 def _references(question: JudgeQuestion) -> list[str]:
@@ -190,8 +188,8 @@ def _references(question: JudgeQuestion) -> list[str]:
 
 
 def says_something(text: str) -> bool:
-    """Whether a text holds a letter, a digit or a sign that findings are written with."""
-    return _has_letter_or_number(text) or not _SAYS_SOMETHING.isdisjoint(text)
+    """Whether a text holds more than white space and punctuation."""
+    return any(char not in _SAYS_NOTHING and unicodedata.category(char)[0] not in "CZ" for char in text)
 
 
 def _has_letter_or_number(text: str) -> bool:

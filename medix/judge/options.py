@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from medix.judge.clinical.literal import literal
 from medix.judge.clinical.text import is_same, normalise
 
 # "A. x", "A) x", "A: x", "(A) x"; inside a line only capitals and brackets, where "a." may end a sentence
@@ -34,10 +35,14 @@ class Options:
             return None
         text = " ".join(_EMPHASIS.sub("", text).split())
         label, rest = self._label(text)
-        named = {letter for letter, option in self.texts.items() if is_same(text, option)}
+        named = {letter for letter, option in self.texts.items() if _is_option(text, option)}
         if begins_with_bare_a(text) and not any(begins_with_bare_a(self.texts[letter]) for letter in named):
             return None
         if label:
+            if not rest and any(
+                re.search(rf"\b{label}\b", option) for other, option in self.texts.items() if other != label
+            ):
+                return None  # the letter may stand for "vitamin D", which is another option's text
             if rest and not is_same(rest, self.texts[label]):
                 return None
             named.add(label)
@@ -55,6 +60,11 @@ class Options:
             letter, rest = match[1] or match[2] or match[3], match[4]
         letter = letter.upper()
         return (letter, rest) if letter in self.texts else ("", "")
+
+
+def _is_option(text: str, option: str) -> bool:
+    """Whether a text is an option to the letter, in any case: the options are known to be different words."""
+    return literal(text).casefold() == literal(option).casefold()
 
 
 def begins_with_bare_a(text: str) -> bool:
@@ -83,10 +93,13 @@ def _listed(question: str, labels: Sequence[re.Match[str]], *, is_inline: bool) 
     """The texts between labels that run from A on; None if they do not."""
     letters = "".join(next(filter(None, match.groups())) for match in labels)
     capitals = "".join(chr(ord("A") + index) for index in range(min(len(letters), _MOST)))
-    if len(letters) < 2 or letters not in (capitals, capitals.lower()):
+    # two letters within a sentence are more often "A. baumannii or B. fragilis"
+    if len(letters) < (3 if is_inline else 2) or letters not in (capitals, capitals.lower()):
         return None
     ends = [*(match.start() for match in labels[1:]), len(question)]
     texts = [question[match.end() : end].strip() for match, end in zip(labels, ends, strict=True)]
     # what follows the last option on lines of its own is an instruction
     texts[-1] = texts[-1].partition("\n")[0]
+    if is_inline and any("?" in text for text in texts):
+        return None  # the question goes on behind the letters: no list
     return [text.rstrip(",; \t\n" if is_inline else " \t\n").strip() for text in texts]

@@ -100,7 +100,7 @@ def test_rates_reach_the_loggers_at_their_steps(tmp_path: Path) -> None:
 def test_the_file_holds_every_verdict(tmp_path: Path) -> None:
     fit(tmp_path, CheckJudge(), max_steps=1)
     data = json.loads((tmp_path / "canaries-step-000000.json").read_text())
-    assert (data["step"], data["version"], data["judge"]) == (0, "canaries-1", "scripted")
+    assert (data["step"], data["version"], data["judge"]) == (0, "canaries-1", Knows().identity)
     assert data["false_positive"]["rate"] == 0.0
     assert len(data["canaries"]) == len(KNOWN)
 
@@ -236,7 +236,7 @@ def test_two_ranks_stop_together_with_one_error_and_only_the_first_asks(tmp_path
         trainer.fit(module, FakeData())
     assert [path.name for path in sorted(tmp_path.glob("asked-*"))] == ["asked-0"]
     first, second = ((tmp_path / f"error-{rank}").read_text() for rank in (0, 1))
-    assert first.startswith("CanaryError 2 the judge scripted fails the canaries")
+    assert first.startswith(f"CanaryError 2 the judge {Knows().identity} fails the canaries")
     assert first == second
 
 
@@ -262,4 +262,4 @@ def test_a_spec_builds_it_with_a_judge_of_its_own() -> None:
     assert isinstance(check, CheckJudge)
     assert check.every_n_steps == 7
     assert check.judge is not None
-    assert check.judge.identity == "exact/1"
+    assert check.judge.identity == "exact/2"

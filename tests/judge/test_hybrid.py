@@ -46,11 +46,11 @@ def decide(text: str, reference: str, answer: str, *aliases: str) -> tuple[float
         # the reference itself
         (OPEN, "no", "No.", (1.0, "exact")),
         (OPEN, "pleural effusion", "The pleural effusion", (1.0, "exact")),
-        (OPEN, "5 mm", "0.5 cm", (1.0, "exact")),
-        (OPEN, "a fracture", "A fracture", (1.0, "exact")),
-        (OPEN, "fracture", "A fracture", (1.0, "exact")),
+        (OPEN, "5 mm", "0.5 cm", (ASKED, "")),
+        (OPEN, "a fracture", "A fracture", (ASKED, "")),
+        (OPEN, "fracture", "A fracture", (ASKED, "")),
         (OPEN, "+", "+", (1.0, "exact")),
-        (OPEN, "B", "b", (1.0, "exact")),
+        (OPEN, "B", "b", (ASKED, "")),
         (OPEN, OPEN, OPEN, (1.0, "exact")),
         # other words are for the judge, whatever they say
         (OPEN, "no", "yes", (ASKED, "")),
@@ -59,7 +59,7 @@ def decide(text: str, reference: str, answer: str, *aliases: str) -> tuple[float
         (OPEN, "myocardial infarction", "heart attack", (ASKED, "")),
         # options: letter, text, or both
         (OPTIONS, "B", "B", (1.0, "exact")),
-        (OPTIONS, "B", "(b)", (1.0, "exact")),
+        (OPTIONS, "B", "(b)", (1.0, "option")),
         (OPTIONS, "B", "B. ct scan", (1.0, "option")),
         (OPTIONS, "B", "CT scan", (1.0, "option")),
         (OPTIONS, "CT scan", "B", (1.0, "option")),
@@ -88,9 +88,12 @@ def decide(text: str, reference: str, answer: str, *aliases: str) -> tuple[float
         (OPEN, "no", "", (0.0, "blank")),
         (OPEN, "no", " \n\t", (0.0, "blank")),
         (OPEN, "no", ":", (0.0, "blank")),
-        (OPEN, "no", "...—!?", (0.0, "blank")),
+        (OPEN, "no", "...!?", (0.0, "blank")),
+        (OPEN, "negative", "-", (ASKED, "")),
+        (OPEN, "negative", "(-)", (ASKED, "")),
+        (OPEN, "increased", "⬆", (ASKED, "")),
         (OPEN, "no", "\u200b\u202e\x00", (0.0, "blank")),
-        (OPEN, "no", "👍", (0.0, "blank")),
+        (OPEN, "yes", "👍", (ASKED, "")),
         (OPTIONS, "B", ",", (0.0, "blank")),
         (OPEN, "positive", "+", (ASKED, "")),
         (OPEN, "female", "♀", (ASKED, "")),
@@ -133,7 +136,7 @@ def test_a_verdict_by_rule_says_so() -> None:
     right, wrong = HybridJudge(ExactJudge()).grade(
         [JudgeQuestion(OPTIONS, "B", "ct scan"), JudgeQuestion(OPTIONS, "B", "D")]
     )
-    assert (right.judge, right.reply, right.credit) == ("hybrid/1 over exact/1", "YES", 1.0)
+    assert (right.judge, right.reply, right.credit) == ("hybrid/2 over exact/2", "YES", 1.0)
     assert right.explanation == "by rule (option): option B was given, option B is the reference"
     assert (wrong.reply, wrong.credit) == ("NO", 0.0)
     assert wrong.latency >= 0
@@ -163,8 +166,8 @@ def test_submit_does_not_wait() -> None:
 def test_asked_for_yes_or_no_all_rules_stay_and_asked_for_grades_the_exact_match_alone() -> None:
     judge = HybridJudge(Counting(0.4))
     same, graded = judge.asking(YesNoPrompt()), judge.asking(Grades())
-    assert same.identity == f"hybrid/1 over counting/{YesNoPrompt.version}"
-    assert graded.identity == "exact-first/1 over counting/grades"
+    assert same.identity == f"hybrid/2 over counting/{YesNoPrompt.version}"
+    assert graded.identity == "exact-first/2 over counting/grades"
     wrong, right, blank = JudgeQuestion(OPTIONS, "B", "D"), question("r"), question(".")
     assert [verdict.credit for verdict in same.grade([wrong, right, blank])] == [0.0, 1.0, 0.0]
     assert [verdict.credit for verdict in graded.grade([wrong, right, blank])] == [0.4, 1.0, 0.4]
@@ -252,3 +255,39 @@ def test_verdicts_of_rules_and_of_the_judge_behind_them_are_its_own() -> None:
     assert judge.gave(ruled)
     assert judge.gave(asked)
     assert not judge.gave(Verdict(1.0, "another judge"))
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer"),
+    [
+        ("Rh -", "Rh +"), ("HER2 -", "HER2 +"), ("-ve", "+ve"), ("ER (-), PR (+)", "ER (+), PR (-)"), ("AB", "AB +"),
+        ("TSH \u2193", "TSH \u2191"), ("patient \u2640", "patient \u2642"), ("T-score: 2.5", "T-score:-2.5"),
+        ("10\u2076", "10\u207b\u2076"), ("T2", "T2*"),
+        ("stage 3 lung cancer", "stage 3a lung cancer"), ("type dissection", "type a dissection"),
+        ("negative", "A negative"), ("C", "A C"), ("vitamin deficiency", "vitamin a deficiency"),
+        ("T1, T5", "T1-T5"), ("5\u00d77 mm", "5-7 mm"), ("No fracture present", "No, fracture present"),
+        ("aa", "AA"), ("aa", "Aa"), ("anti-c", "anti-C"), ("5 mm", "5 mM"), ("rS", "Rs"), ("F32.1", "F32.10"),
+        ("man", "MEN"), ("2125 cm", "2,125 cm"), ("\u22655 mm", "\u22645 mm"), ("\u22675 mm", "\u22665 mm"),
+    ],
+)  # fmt: skip
+def test_no_rule_calls_two_different_findings_the_same(reference: str, answer: str) -> None:
+    """Each pair was once the same to a rule that looks at words alone; such a YES would be trained on."""
+    judge = Counting(0.0)
+    [verdict] = HybridJudge(judge).grade([JudgeQuestion("What is found?", reference, answer)])
+    assert verdict.credit == 0.0
+
+
+@pytest.mark.parametrize(
+    ("question_", "reference", "answer"),
+    [
+        ("Does A. baumannii or B. fragilis cause this abscess?", "B", "A"),
+        ("(a) fever and (b) cough: which is more specific?", "b", "cough: which is more specific?"),
+        ("Which is low? A. Vitamin D B. Iron C. Zinc D. Vitamin A", "D", "Vitamin D"),
+        ("What is seen?\nA. effusion\nB. no effusion\nC. mass", "B", "No, effusion"),
+        ("What is it?\nA. Rh +\nB. Rh -\nC. unclear", "B", "Rh +-"),
+    ],
+)
+def test_options_that_are_not_clear_are_asked(question_: str, reference: str, answer: str) -> None:
+    judge = Counting(ASKED)
+    [verdict] = HybridJudge(judge).grade([JudgeQuestion(question_, reference, answer)])
+    assert verdict.credit == ASKED

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from medix.judge.clinical.literal import signs, signs_differ
 from medix.judge.clinical.tokens import CLAUSE_END, Quantity, Token, read
 from medix.judge.clinical.words import (
     ANTONYMS,
@@ -54,17 +55,21 @@ class Text:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two texts are the same words after normalisation. Nothing at all is the same as nothing."""
-    return bool(one.strip()) and bool(other.strip()) and normalise(one).words == normalise(other).words
+    """Whether two texts are the same words and signs after normalisation. Nothing at all is the same as nothing."""
+    has_text = bool(one.strip()) and bool(other.strip())
+    return has_text and normalise(one).words == normalise(other).words and signs(one) == signs(other)
 
 
 def differs(answer: str, reference: str) -> str | None:
     """Which fact differs between two texts, in words; None if none of the facts looked at does.
 
-    Looked at: numbers with units and comparators, identifiers such as L4 or T2, laterality, negation, listed antonyms
-    and words told apart by an opposing prefix alone. A number, a side or a negation on one side only is a difference;
-    a word such as "large" on one side only is not.
+    Looked at: opposed signs such as + and -, numbers with units and comparators, identifiers such as L4 or T2,
+    laterality, negation, listed antonyms and words told apart by an opposing prefix alone. A number, a side or a
+    negation on one side only is a difference; a word such as "large" on one side only is not.
     """
+    found = signs_differ(answer, reference)
+    if found is not None:
+        return found
     one, other = normalise(answer), normalise(reference)
     if one.words == other.words:
         return None

@@ -112,13 +112,14 @@ def _stream_safe(text: str) -> str:
     return "".join(safe)
 
 
+_SAME_COMPARATORS = str.maketrans({"⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥"})
 _LONGEST_RUN = 30
 _JOINER = "\u034f"  # combining grapheme joiner: no mark is moved across it
 
 
 def _pieces(text: str) -> list[_Piece]:
     text = _GLUED.sub(" ", text)
-    text = unicodedata.normalize("NFKC", _stream_safe(text))
+    text = unicodedata.normalize("NFKC", _stream_safe(text).translate(_SAME_COMPARATORS))
     text = _CONTRACTIONS.sub(_expand, text)
     text = re.sub(r"(?<=[A-Za-z])\^(?=[0-9])", "", text)  # cm^2 is cm2; 10^6 is not 106
     text = text.translate(_CHARACTERS)
@@ -290,13 +291,27 @@ def _read_word(pieces: Sequence[_Piece], index: int, before: Sequence[Token]) ->
     return singular(word), index + 1
 
 
+_LETTERED = frozenset(
+    ("stage", "grade", "type", "class", "group", "vitamin", "hepatitis", "influenza", "haemophilia", "hemophilia",
+     "factor", "category", "level", "zone")
+)  # fmt: skip
+"""Words that a letter specifies."""
+
+
 def _is_article(pieces: Sequence[_Piece], index: int) -> bool:
     word = _word(pieces, index)
     if word in {"the", "an"}:
         return len(pieces) > 1
     # "hepatitis A" and "vitamin A" end in a letter, not in an article; so does a capital inside a sentence
     followed = index + 1 < len(pieces) and pieces[index + 1].kind != "symbol"
-    return word == "a" and followed and (pieces[index].text == "a" or index == 0)
+    if word != "a" or not followed:
+        return False
+    if index == 0:  # "A negative" is a blood group and "A C" are two options
+        following = pieces[index + 1].text
+        return following.lower() not in {"negative", "positive", "neg", "pos"} and not re.fullmatch("[A-Z]", following)
+    # "stage 3a" and "type a dissection" end in a letter, not in an article
+    is_glued = not pieces[index].spaced and pieces[index - 1].kind == "number"
+    return pieces[index].text == "a" and not is_glued and _word(pieces, index - 1) not in _LETTERED
 
 
 def _read_number_words(pieces: Sequence[_Piece], index: int) -> tuple[Token, int]:

@@ -1,0 +1,55 @@
+# ruff: noqa: RUF001 - dashes and signs of all kinds are what is looked for
+"""What must agree to the letter: texts that a rule may call the same without asking, and signs that reverse a finding.
+
+``clinical.text`` compares words and drops what is no word. That is right for a guard, which only takes credit away, and
+for a judge that is known to be strict; a rule that gives credit must not overlook the minus of "Rh -".
+"""
+
+import re
+import unicodedata
+
+_PLAIN_SIGNS = str.maketrans(
+    dict.fromkeys("‐‑‒–—−﹣－", "-") | dict.fromkeys("＋⁺", "+") | {"⬆": "↑", "⇑": "↑", "⬇": "↓", "⇓": "↓"}
+)
+# A hyphen is a sign before or after white space, brackets and the like, and between numbers; in "X-ray" it is none.
+_SIGN = re.compile(
+    r"[+±↑↓→←↔♀♂✓✔✗✘∅≠‰⁻]|(?<![<>])=|(?<=\w)\*(?![\w*])|-(?=\s*(?:$|[),.;/\]]|ve\b))|(?<!\w)-(?=\s*\w)|(?<=\d)\s*-(?=\s*[A-Za-z]?\d)"
+)
+_OPPOSED = (("+", "-"), ("↑", "↓"), ("→", "←"), ("♀", "♂"), ("✓", "✗"))
+
+
+def literal(text: str) -> str:
+    """The text in one spacing, without "the" before it and points behind it, plain words in lower case; everything else
+    as it stands.
+
+    A plain word is "No", or one of three letters or more with no capital but its first: "AA" and "aa" are different
+    things, "mM" and "mm" too.
+    """
+    words = unicodedata.normalize("NFC", text).split()
+    return " ".join(_plain(word) for word in words).rstrip(".;,! ").removeprefix("the ")
+
+
+def _plain(word: str) -> str:
+    letters = word.strip(".,;:!?()")
+    is_plain = letters == "No" or (len(letters) >= 3 and letters.isalpha() and letters.istitle())
+    return word.lower() if is_plain else word
+
+
+def is_literally_same(one: str, other: str) -> bool:
+    """Whether two texts are the same to the letter, but for spacing, a last point and capitals that begin words."""
+    return bool(literal(one)) and literal(one) == literal(other)
+
+
+def signs(text: str) -> tuple[str, ...]:
+    """The signs of a text in their order: plus and minus, arrows, sexes; not comparators, which belong to numbers."""
+    return tuple(match.group().strip() for match in _SIGN.finditer(text.translate(_PLAIN_SIGNS)))
+
+
+def signs_differ(one: str, other: str) -> str | None:
+    """Which of two opposed signs stands in one text alone, and its opposite in the other alone; None if none does."""
+    first, second = set(signs(one)), set(signs(other))
+    for pair in _OPPOSED:
+        for here, there in (pair, pair[::-1]):
+            if here in first - second and there in second - first:
+                return f"signs: {here} against {there}"
+    return None
