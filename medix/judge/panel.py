@@ -27,7 +27,8 @@ class PanelJudge(Judge):
     under its member's identity; ``medix.judge.agreement`` measures how far they agree over many questions.
 
     Args:
-        judges: the members; no identity twice, since one model asked twice errs twice the same way.
+        judges: the members; no identity twice, also not behind a cache, rules or a panel, since one model asked twice
+            errs twice the same way.
         quorum: valid votes that a verdict needs; more than half of the members if not given.
         patience: seconds without any vote after which ``grade`` gives the rest up; a backstop behind the members' own
             limits.
@@ -38,7 +39,7 @@ class PanelJudge(Judge):
             raise ValueError(
                 "judge.judges is empty; give a panel at least one member, better three of different models"
             )
-        identities = [judge.identity for judge in judges]
+        identities = [identity for judge in judges for identity in _innermost(judge)]
         twice = sorted({identity for identity in identities if identities.count(identity) > 1})
         if twice:
             raise ValueError(
@@ -154,6 +155,14 @@ class _Ballot:
         if is_last:
             votes = [self._votes[one] for one in range(len(self._votes))]
             self.verdict.set_result(self._panel._decide(votes, self._start))
+
+
+def _innermost(judge: Judge) -> list[str]:
+    """Identities of those who are asked in the end: behind what wraps one judge, and in panels."""
+    if isinstance(judge, PanelJudge):
+        return [identity for member in judge.judges for identity in _innermost(member)]
+    wrapped = getattr(judge, "judge", None)
+    return _innermost(wrapped) if isinstance(wrapped, Judge) else [judge.identity]
 
 
 def _stamped(vote: Verdict, identity: str) -> Verdict:

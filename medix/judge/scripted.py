@@ -1,5 +1,7 @@
 """The judge of tests and rehearsals: it says what it was told to say."""
 
+import hashlib
+import json
 import time
 from collections.abc import Mapping, Sequence
 
@@ -31,23 +33,26 @@ class ScriptedJudge(Judge):
 
     @property
     def identity(self) -> str:
-        """``scripted``."""
-        return "scripted"
+        """``scripted/<8 hex digits>``: another script or rule is another judge."""
+        rule = f"{type(self.rule).__module__}.{type(self.rule).__qualname__}"
+        script = json.dumps([self.default, sorted(self.replies.items(), key=lambda entry: entry[0]), rule])
+        return f"scripted/{hashlib.sha256(script.encode()).hexdigest()[:8]}"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
         """One verdict per question, read from its scripted reply."""
-        return [self._grade(question) for question in questions]
+        identity = self.identity
+        return [self._grade(question, identity) for question in questions]
 
-    def _grade(self, question: JudgeQuestion) -> Verdict:
+    def _grade(self, question: JudgeQuestion, identity: str) -> Verdict:
         start = time.perf_counter()
         self.asked.append(question)
         reply = self.replies.get(question.answer, self.default)
         if reply is None:
-            return Verdict(None, self.identity, reason="the scripted judge cannot be reached")
+            return Verdict(None, identity, reason="the scripted judge cannot be reached")
         read = self.rule.read(reply)
         return Verdict(
             credit=read.credit,
-            judge=self.identity,
+            judge=identity,
             reason=read.reason,
             reply=reply,
             explanation=read.explanation,

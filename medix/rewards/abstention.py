@@ -9,24 +9,29 @@ from medix.rewards.answer import AnswerRule, StrictAnswer
 from medix.rewards.base import RewardBatch
 
 ABSTENTIONS = (
-    "(do|does|did) not know( how to answer)?", "no idea", "not sure", "unsure", "uncertain", "not certain",
+    "(do|does|did) not know( how to answer)?", "(have )?no idea", "not sure", "unsure", "uncertain", "not certain",
     "not known", "unknown", "unclear", "not clear", "undetermined", "not determined", "undeterminable",
     "not determinable", "unanswerable", "not answerable", "(hard|difficult) to (say|tell|determine|assess)",
     "(insufficient|inadequate|not enough|too little) (information|data|evidence|detail|details|context)( available)?",
-    "(more|further|additional) (information|data|context|details|imaging) (is |are )?(needed|required|necessary)",
+    "(more|further|additional) (information|data|context|details) (is |are )?(needed|required|necessary)",
     "(lack|lacks|lacking) (of )?(sufficient|enough) (information|data|evidence|detail|context)",
 )  # fmt: skip
 """Whole answers that abstain, as patterns over normalised words; so do the forms of ``ABLE`` with ``TO_ANSWER``.
 
-Not among them, because each may be a finding: "indeterminate" and "inconclusive" (grades of a lesion, of a test),
-"cannot be seen", "cannot be identified", "cannot be excluded", "none", "not applicable", "no abnormality".
+They stand alone or behind a word for the question itself ("it", "the answer", "the diagnosis"): behind a name each may
+be a finding ("The left heart border is unclear", "The etiology is unknown"). Not among them, because each may be one
+anyway: "indeterminate" and "inconclusive" (grades of a lesion, of a test), "cannot be seen", "cannot be identified",
+"cannot be excluded", "none", "not applicable", "no abnormality", "further imaging is needed".
 """
 ABLE = (
     "cannot", "could not", "can not", "unable to", "not able to", "impossible to", "not possible to", "not feasible to",
 )  # fmt: skip
 _ADVERB = "(reliably |definitively |confidently |accurately |really |currently |possibly |honestly )?"
+_TO_BE_ANSWERED = (
+    f"be {_ADVERB}(determined|assessed|ascertained|established|answered|evaluated|concluded|inferred|known|told)"
+)
 TO_ANSWER = (
-    f"be {_ADVERB}(determined|assessed|ascertained|established|answered|evaluated|concluded|inferred|known|told)",
+    _TO_BE_ANSWERED,
     "(determine|assess|ascertain|establish|answer|evaluate|conclude|infer|say|tell|know|judge|be sure|be certain)",
     "(give|provide|make|offer|reach|render) (an? |any )?(definitive |definite |specific |medical |clinical |reliable )?"
     "(answer|diagnosis|assessment|conclusion|interpretation|opinion|advice)",
@@ -41,11 +46,12 @@ _LEAD = (
     r"|(the )?answer is( that)? |based on the (image|images|question|information)( provided| given)? "
     r"|as an ai( model| language model| assistant)? |(well|hmm) )*"
 )
-# "The laterality cannot be determined": up to three words may name what is asked for
 _SUBJECT = (
-    r"((i|we|it|this|that|there|answer|question|diagnosis)( is| am| are| was)?( currently| simply| just)? "
-    r"|(the|this|that|its|his|her) (?:\w+ ){1,3}?(is |are |was |were )?)?"
+    r"((i|we|it|this|that|there|((the|this) )?((correct|right|exact|final) )?(answer|question|diagnosis))"
+    r"( is| am| are| was)?( currently| simply| just)? )?"
 )
+# "The laterality cannot be determined": up to three words may name what is asked for
+_NAMED = r"(the|this|that|its|his|her) (?:\w+ ){1,3}?(is |are |was |were )?"
 _SOURCE = (
     r"(?:(?:single|given|provided|available|current|supplied|above|ct|mri|x ray) )?"
     r"(?:image|images|picture|photo|scan|x ray|xray|radiograph|view|views|slide|study|film|information|data"
@@ -70,9 +76,10 @@ class AbstentionAnswer(AnswerRule):
     it an abstention is graded as any other answer, which is as a wrong one.
 
     An answer abstains if the whole of it does: "I don't know", "It cannot be determined from the image.", "The side
-    cannot be assessed". One that says anything else besides is an answer ("pneumonia, but I am not sure"). Case,
-    punctuation, contractions and listed openings and endings do not count. The list is English. Where the reference or
-    an alias abstains, to abstain may be right: such a row is graded as any other.
+    cannot be assessed". One that says anything else besides is an answer ("pneumonia, but I am not sure"), and so is
+    one that may be a finding ("The lung bases are not clear"): of a named thing only "cannot be determined" abstains.
+    Case, punctuation, contractions and listed openings and endings do not count. The list is English. Where the
+    reference or an alias abstains, to abstain may be right: such a row is graded as any other.
 
     Args:
         value: what an abstention earns, from 0 to 1.
@@ -130,6 +137,7 @@ def _any(patterns: Iterable[str]) -> str:
     return "(" + "|".join(patterns) + ")"
 
 
-_ABSTAINS = re.compile(
-    f"{_LEAD}{_SUBJECT}{_ADVERB}({_any(ABSTENTIONS)}|{_any(ABLE)} {_ADVERB}{_any(TO_ANSWER)}){_OBJECT}{_TAIL}"
-)
+_ANY_FORM = f"{_SUBJECT}{_ADVERB}({_any(ABSTENTIONS)}|{_any(ABLE)} {_ADVERB}{_any(TO_ANSWER)})"
+_OF_A_NAMED_THING = f"{_NAMED}{_any(ABLE)} {_ADVERB}{_TO_BE_ANSWERED}"
+_OF_THE_SOURCE = f"(the |this |that )?{_SOURCE} {ABSTENTIONS[-1]}"
+_ABSTAINS = re.compile(f"{_LEAD}{_any((_ANY_FORM, _OF_A_NAMED_THING, _OF_THE_SOURCE))}{_OBJECT}{_TAIL}")

@@ -50,19 +50,35 @@ class TotalRule:
     """How components become a total.
 
     The total of a row is the weighted mean of the components that apply to it, plus the weighted penalties. It is
-    unscored if any of them that has a weight is.
+    unscored if any of them that has a weight is. A gate reads what its component earns behind its own gate. A row whose
+    total is unscored leaves mean and spread of every component, also of those that could be scored.
 
     Attributes:
         weights: by component.
         penalties: weights by penalty.
         gates: by component or penalty, for those that have one.
         normalisation: applied to each component, not to penalties, before weighting.
+
+    Raises:
+        ValueError: gates that wait for each other in a circle.
     """
 
     weights: Mapping[str, float]
     penalties: Mapping[str, float]
     gates: Mapping[str, Gate]
     normalisation: Normalisation | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.gates:
+            path = [name]
+            while path[-1] in self.gates:
+                path.append(self.gates[path[-1]].component)
+                if path[-1] in path[:-1]:
+                    circle = path[path.index(path[-1]) :]
+                    raise ValueError(
+                        f"rewards.components.{circle[0]}.gate.component: the gates wait for each other in a circle, "
+                        f"{' -> '.join(circle)}; take one of these gates out"
+                    )
 
     def __call__(self, scores: Mapping[str, ComponentScores], groups: Sequence[Hashable] | None, rows: int) -> Totals:
         """Totals of N rows.
@@ -72,12 +88,13 @@ class TotalRule:
             groups: the group of each row; only a normalisation needs them.
             rows: N.
         """
-        weighted, applicable, penalty, normalised = torch.zeros(4, rows, dtype=torch.float64)
+        weighted, applicable, penalty = torch.zeros(3, rows, dtype=torch.float64)
         reason = [""] * rows
+        found: dict[str, Earned] = {}
         for name, weight in {**self.weights, **self.penalties}.items():
             if weight == 0:
                 continue
-            earned = self._earned(name, scores)
+            earned = self._earned(name, scores, found)
             reason = [
                 first or f"{name}: {text}" if text else first for first, text in zip(reason, earned.reason, strict=True)
             ]
@@ -86,33 +103,62 @@ class TotalRule:
                 continue
             weighted += weight * earned.value
             applicable += weight * earned.counts.to(torch.float64)
-            if self.normalisation is not None and groups is not None:
-                normalised += weight * self.normalisation(earned.value, earned.counts, groups)
         for row in (applicable == 0).nonzero().flatten().tolist():
             reason[row] = reason[row] or "no component with a weight applies to the row"
         unscored = torch.tensor([bool(text) for text in reason], dtype=torch.bool)
         total = torch.where(unscored, math.nan, weighted / applicable + penalty)
         if self.normalisation is None:
             return Totals(total, tuple(reason), None)
+        normalised = self._normalised(self.normalisation, found, groups or (), ~unscored)
         return Totals(total, tuple(reason), torch.where(unscored, math.nan, normalised / applicable + penalty))
 
-    def _earned(self, name: str, scores: Mapping[str, ComponentScores]) -> Earned:
-        own, gate = scores[name], self.gates.get(name)
-        counts = _is(own, Status.SCORED)
-        value = torch.where(counts, own.value, 0.0)
-        if gate is None:
-            return Earned(value, counts, own.reason)
-        opener = scores[gate.component]
-        applies = ~_is(own, Status.NOT_APPLICABLE)
-        closed = _is(opener, Status.SCORED) & (opener.value.nan_to_num(0.0) < gate.at_least) & applies
-        undecided = _is(opener, Status.UNSCORED) & applies
-        reason = [
-            "" if is_closed else (f"its gate {gate.component} is unscored: {of_gate}" if is_undecided else text)
-            for text, of_gate, is_closed, is_undecided in zip(
-                own.reason, opener.reason, closed.tolist(), undecided.tolist(), strict=True
-            )
-        ]
-        return Earned(torch.where(closed, 0.0, value), counts | closed, tuple(reason))
+    def _normalised(
+        self,
+        normalisation: Normalisation,
+        earned: Mapping[str, Earned],
+        groups: Sequence[Hashable],
+        scored: Bool[Tensor, " row"],
+    ) -> Float[Tensor, " row"]:
+        """[N] float64, the weighted sum of components normalised over the rows that have a total."""
+        normalised = torch.zeros(len(scored), dtype=torch.float64)
+        for name, weight in self.weights.items():
+            if weight != 0:
+                counts = earned[name].counts & scored
+                normalised += weight * normalisation(torch.where(counts, earned[name].value, 0.0), counts, groups)
+        return normalised
+
+    def _earned(self, name: str, scores: Mapping[str, ComponentScores], found: dict[str, Earned]) -> Earned:
+        """What a component earns, those before it in the chain of gates first; ``found`` keeps all of them."""
+        if name not in found:
+            gate = self.gates.get(name)
+            if gate is None:
+                counts = _is(scores[name], Status.SCORED)
+                found[name] = Earned(torch.where(counts, scores[name].value, 0.0), counts, _reasons(scores[name]))
+            else:
+                found[name] = _behind(gate, scores[name], self._earned(gate.component, scores, found))
+        return found[name]
+
+
+def _behind(gate: Gate, own: ComponentScores, opener: Earned) -> Earned:
+    """What a component earns whose gate another one opens."""
+    counts, applies = _is(own, Status.SCORED), ~_is(own, Status.NOT_APPLICABLE)
+    closed = opener.counts & (opener.value < gate.at_least) & applies
+    undecided = torch.tensor([bool(text) for text in opener.reason], dtype=torch.bool) & applies
+    reason = [
+        "" if is_closed else (f"its gate {gate.component} is unscored: {of_gate}" if is_undecided else text)
+        for text, of_gate, is_closed, is_undecided in zip(
+            _reasons(own), opener.reason, closed.tolist(), undecided.tolist(), strict=True
+        )
+    ]
+    return Earned(torch.where(closed, 0.0, own.value.where(counts, 0.0)), counts | closed, tuple(reason))
+
+
+def _reasons(scores: ComponentScores) -> tuple[str, ...]:
+    """Never empty where a row is unscored, also if the component gave none."""
+    return tuple(
+        (text or "no reason was given") if status is Status.UNSCORED else ""
+        for text, status in zip(scores.reason, scores.status, strict=True)
+    )
 
 
 def _is(scores: ComponentScores, status: Status) -> Bool[Tensor, " row"]:

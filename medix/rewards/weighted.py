@@ -13,9 +13,12 @@ class Gate:
     answers, so ``Gate("judge")`` on the embedding gives its credit only where the judge says YES. A policy then cannot
     trade meaning for likeness.
 
+    Gates follow each other: a component counts at another's gate with what it earns behind its own, so that what
+    closes the first closes the second. Gates that wait for each other in a circle are refused.
+
     Args:
         component: the one that opens the gate, by its name in the suite; it may have weight 0 and only observe.
-        at_least: value of that component from which the gate is open.
+        at_least: what that component has to earn for the gate to be open.
     """
 
     component: str

@@ -239,8 +239,14 @@ def test_the_key_is_read_on_first_use_and_appears_nowhere(monkeypatch: pytest.Mo
     assert "JUDGE_KEY" in verdict.reason
 
 
-def test_a_password_in_the_address_is_not_shown() -> None:
-    judge = ServedJudge("http://user:hunter2@127.0.0.1:9/v1?token=abc", "m", retries=0)
+def test_a_password_in_the_address_is_refused_at_construction() -> None:
+    with pytest.raises(ValueError, match=r"judge\.base_url: .*'127.0.0.1:9/v1' holds.*judge\.api_key_env") as raised:
+        ServedJudge("http://user:hunter2@127.0.0.1:9/v1", "m")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_query_in_the_address_is_not_shown() -> None:
+    judge = ServedJudge("http://127.0.0.1:9/v1?token=hunter2", "m", retries=0)
     JUDGES.append(judge)
     [verdict] = judge.grade([QUESTION])
     assert "http://127.0.0.1:9/v1" in verdict.reason

@@ -30,7 +30,10 @@ ABSTAINING = (
     "hard to say",
     "It is impossible to say without further imaging", "I cannot tell for sure", "more information is needed",
     "As an AI, I cannot provide medical advice", "I’m afraid that I can’t say", "  cannot \t be\ndetermined ",
-    "\u200fcannot be determined\u200f", "**Cannot be determined**",
+    "\u200fcannot be determined\u200f", "**Cannot be determined**", "I have no idea", "It is unclear",
+    "This is unknown",
+    "The answer is not clear", "The question is unanswerable", "The correct diagnosis is uncertain",
+    "The image lacks sufficient information", "The lung bases could not be assessed", "Further information is required",
 )  # fmt: skip
 ANSWERING = (
     "", ".", "?", "no", "none", "pneumonia", "No abnormality", "pneumonia, but I am not sure",
@@ -40,6 +43,12 @@ ANSWERING = (
     "uncertain malignant potential", "not known to be malignant", "insufficient evidence of fracture",
     "A fracture, the age of which cannot be determined", "The age of the fracture cannot be determined; left rib",
     "do not know about a fracture", "不明",
+    # findings, and what is to be done next
+    "The right costophrenic angle is not clear", "The margins are unclear", "The left heart border is unclear",
+    "The lung bases are not clear", "The optic disc is not clear", "The etiology is unknown", "The cause is not known",
+    "The prognosis is uncertain", "The patient is unsure", "The patient does not know", "The patient cannot tell",
+    "The child is unable to answer", "The tissue lacks sufficient detail", "Its origin is undetermined",
+    "Additional imaging is required", "further imaging needed",
 )  # fmt: skip
 
 

@@ -70,6 +70,35 @@ def test_a_gate_that_does_not_apply_is_open_and_a_component_that_does_not_apply_
     assert numbers(totals(TotalRule({"a": 0.5, "b": 0.5}, {}, {"b": Gate("a")}), a=[0.5], b=[None])) == [0.5]
 
 
+CHAIN = {"e": Gate("j"), "f": Gate("e")}
+
+
+def test_a_gate_reads_what_its_component_earns_behind_its_own_gate() -> None:
+    """j = 0 closes e, which then earns 0 and closes f: 0. j = 1: 0.4 + 0.3 + 0.3 = 1; with e = 0, 0.4. The order in
+    which they stand does not matter."""
+    for weights in ({"j": 0.4, "e": 0.3, "f": 0.3}, {"f": 0.3, "e": 0.3, "j": 0.4}):
+        rule = TotalRule(weights, {}, CHAIN)
+        assert numbers(totals(rule, j=[0.0, 1.0, 1.0], e=[1.0, 1.0, 0.0], f=[1.0, 1.0, 1.0])) == [0.0, 1.0, 0.4]
+        assert numbers(totals(rule, j=[0.0], e=[FAILED], f=[FAILED])) == [0.0]
+
+
+def test_a_gate_that_could_not_be_scored_decides_nothing_further_on() -> None:
+    found = totals(TotalRule({"j": 0.0, "e": 0.0, "f": 1.0}, {}, CHAIN), j=[FAILED], e=[1.0], f=[1.0])
+    assert found.reason == ("f: its gate e is unscored: its gate j is unscored: it broke",)
+
+
+def test_behind_a_component_that_does_not_apply_a_chain_is_open() -> None:
+    """e does not apply, so it opens f's gate; j = 0 and f = 1 share the weight as 0.4 to 0.3."""
+    rule = TotalRule({"j": 0.4, "e": 0.3, "f": 0.3}, {}, CHAIN)
+    assert numbers(totals(rule, j=[0.0], e=[None], f=[1.0])) == [round(0.3 / 0.7, 9)]
+
+
+def test_a_failure_without_a_reason_is_a_failure() -> None:
+    found = totals(GATED, a=[1.0, Unscored("")], b=[Unscored(""), 1.0])
+    assert numbers(found) == [None, None]
+    assert found.reason == ("b: no reason was given", "a: no reason was given")
+
+
 def test_a_penalty_comes_on_top_and_may_be_gated() -> None:
     """1 + 2 * (-0.25) = 0.5; behind a gate that is closed, no penalty."""
     rule = TotalRule({"a": 1.0}, {"p": 2.0}, {"p": Gate("a")})
@@ -102,6 +131,40 @@ def test_an_unscored_row_has_no_signal_and_leaves_the_group() -> None:
     found = totals(rule, ["g"] * 3, a=[1.0, FAILED, 0.0])
     assert found.normalised is not None
     assert found.normalised.tolist() == pytest.approx([math.sqrt(0.5), MISSING, -math.sqrt(0.5)], nan_ok=True)
+
+
+@pytest.mark.parametrize("failing", ["a", "p"])
+def test_a_row_unscored_by_one_component_leaves_the_others_too(failing: str) -> None:
+    """Two rows are left, a = (1, 0) and b = (0.5, 0): each is +-0.70711, and so is their mean. With the third row b
+    would be (0, -1) around its mean of 0.5."""
+    rule = TotalRule({"a": 0.5, "b": 0.5}, {"p": 1.0}, {}, GroupNormalisation(eps=1e-12))
+    columns: dict[str, list[Entry]] = {"a": [1.0, 0.0, 1.0], "b": [0.5, 0.0, 1.0], "p": [0.0, 0.0, 0.0]}
+    columns[failing][2] = FAILED
+    found = totals(rule, ["g"] * 3, **columns)
+    assert found.normalised is not None
+    assert found.normalised.tolist() == pytest.approx([math.sqrt(0.5), -math.sqrt(0.5), MISSING], nan_ok=True)
+
+
+def test_a_failure_of_one_that_only_observes_leaves_the_row_in() -> None:
+    """b without weight: a = (1, 0, 0.5) has mean 0.5 and spread 0.5."""
+    rule = TotalRule({"a": 1.0, "b": 0.0}, {}, {}, GroupNormalisation(eps=1e-12))
+    found = totals(rule, ["g"] * 3, a=[1.0, 0.0, 0.5], b=[1.0, 1.0, FAILED])
+    assert found.normalised is not None
+    assert found.normalised.tolist() == pytest.approx([1.0, -1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("gates", "circle"),
+    [
+        ({"a": Gate("b"), "b": Gate("a")}, "a -> b -> a"),
+        ({"c": Gate("a"), "a": Gate("b"), "b": Gate("a")}, "a -> b -> a"),  # c only waits for it
+        ({"a": Gate("b"), "b": Gate("p"), "p": Gate("a")}, "a -> b -> p -> a"),
+        ({"a": Gate("a")}, "a -> a"),
+    ],
+)
+def test_gates_in_a_circle_are_refused_with_their_names(gates: dict[str, Gate], circle: str) -> None:
+    with pytest.raises(ValueError, match=rf"rewards\.components\.a\.gate\.component: .* in a circle, {circle};"):
+        TotalRule({"a": 0.5, "b": 0.5, "c": 0.0}, {"p": 1.0}, gates)
 
 
 ENTRY = st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.none(), st.just(FAILED))

@@ -40,6 +40,18 @@ def test_an_observer_may_open_a_gate() -> None:
     assert suite.score(completions=[WELL_FORMED], **ROW).total.tolist() == [0.5]
 
 
+def test_a_suite_whose_gates_wait_for_each_other_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"rewards\.components\.format\.gate\.component: .*format -> modality -> format"
+    ):
+        RewardSuite(
+            {
+                "format": Weighted(FormatReward(), 0.5, Gate("modality")),
+                "modality": Weighted(ModalityReward(), 0.5, Gate("format")),
+            }
+        )
+
+
 @pytest.mark.parametrize("name", ["judg", "format", ""])
 def test_a_gate_on_nothing_or_on_itself_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"rewards\.components\.format\.gate\.component: .* there are modality"):

@@ -1,10 +1,9 @@
 """Where a judge's server is, with the secrets that an address can hold kept apart from what is shown."""
 
-import base64
 import urllib.request
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 
 @dataclass(frozen=True)
@@ -12,10 +11,12 @@ class Address:
     """The base URL of an OpenAI-compatible server.
 
     Args:
-        url: ``http://127.0.0.1:8085/v1``, with ``user:password@`` before the host or a query if the server needs them.
+        url: ``http://127.0.0.1:8085/v1``, with a query if the server needs one. No user or password: an address stands
+            in specs and in what is printed of them.
 
     Raises:
-        ValueError: not the address of a server; the message shows neither password nor query.
+        ValueError: not the address of a server, or one with user or password; the message shows neither of them, nor
+            the query.
     """
 
     url: str
@@ -26,8 +27,15 @@ class Address:
             fits = fits and (self._parts.port is None or self._parts.port > 0)
         except ValueError:
             fits = False
+        shown = self.url.rpartition("@")[2].partition("?")[0]
+        # a # in a password ends the host, and what follows is read as a fragment
+        if fits and "@" in self._parts.netloc + self._parts.fragment:
+            raise ValueError(
+                f"the address of {shown!r} holds a user or password, which every copy of the spec would show; put the "
+                "key into the environment variable that judge.api_key_env names, for a user and a password the words "
+                "'Basic <base64 of user:password>', and take what stands before the @ out"
+            )
         if not fits:
-            shown = self.url.rpartition("@")[2].partition("?")[0]
             raise ValueError(f"{shown!r} is not the address of a server, such as http://127.0.0.1:8085/v1")
 
     def __repr__(self) -> str:
@@ -39,32 +47,24 @@ class Address:
 
     @cached_property
     def shown(self) -> str:
-        """The address without user, password or query."""
-        return urlunsplit((self._parts.scheme, self._host, self._parts.path, "", ""))
-
-    @property
-    def _host(self) -> str:
-        return self._parts.netloc.rpartition("@")[2]
+        """The address without its query."""
+        host = self._parts.netloc.rpartition("@")[2]  # a refused one has its repr in tracebacks
+        return urlunsplit((self._parts.scheme, host, self._parts.path, "", ""))
 
     @cached_property
     def chat(self) -> str:
-        """Where chats are sent; holds the query, but no user."""
+        """Where chats are sent, with the query."""
         path = self._parts.path.rstrip("/") + "/chat/completions"
-        return urlunsplit((self._parts.scheme, self._host, path, self._parts.query, ""))
+        return urlunsplit((self._parts.scheme, self._parts.netloc, path, self._parts.query, ""))
 
     def authorization(self, key: str) -> str:
-        """The header of that name: user and password of the address if it has them, else the key."""
-        if self._parts.username is None:
-            return f"Bearer {key}"
-        user = f"{unquote(self._parts.username)}:{unquote(self._parts.password or '')}"
-        return f"Basic {base64.b64encode(user.encode()).decode()}"
+        """The header of that name: the key as a bearer's, or as it is where it begins with ``Basic``."""
+        return key if key.startswith("Basic ") else f"Bearer {key}"
 
     @cached_property
     def secrets(self) -> tuple[str, ...]:
         """What must not be repeated in a message, the longest first."""
-        parts = self._parts
-        found = {parts.query, parts.netloc.rpartition("@")[0], parts.password, unquote(parts.password or "")}
-        return tuple(sorted(filter(None, found), key=len, reverse=True))
+        return (self._parts.query,) if self._parts.query else ()
 
     @cached_property
     def proxy(self) -> str | None:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def line_of() -> Line:
-    return Line([Address("http://user:hunter2@127.0.0.1:9/v1")], "LINE_KEY", 4, 0.1, 1.0)
+    return Line([Address("http://127.0.0.1:9/v1?hunter2")], "LINE_KEY", 4, 0.1, 1.0)
 
 
 def closed() -> Verdict:
