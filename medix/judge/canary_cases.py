@@ -118,6 +118,20 @@ ATTACKS: dict[str, Cases] = {
         ("What is the serum sodium?", "140 mmol/L", "140 µmol/L"),
         ("How long was the course of treatment?", "10 days", "10 weeks"),
     ),
+    # rules that look at words alone drop the sign, and an "a" that specifies
+    "opposite sign": (
+        ("What is the rhesus factor?", "Rh -", "Rh +"),
+        ("What is the HER2 status of the carcinoma?", "HER2 -", "HER2 +"),
+        ("How is the TSH?", "TSH \u2193", "TSH \u2191"),
+        ("Which receptors does the tumour have?", "ER (-), PR (+)", "ER (+), PR (-)"),
+        ("What is the T-score?", "T-score: -2.5", "T-score: +2.5"),
+    ),
+    "other letter": (
+        ("Which stage is the carcinoma?", "stage 3", "stage 3a"),
+        ("Which type of dissection is shown?", "type b dissection", "type a dissection"),
+        ("Which blood group is it?", "AB negative", "A negative"),
+        ("Which vitamin is lacking?", "vitamin d", "vitamin a"),
+    ),
     "other number": (
         ("How wide is the aorta?", "34 mm", "43 mm"),
         ("Which vertebra is fractured?", "L1", "L4"),
