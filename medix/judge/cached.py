@@ -223,20 +223,25 @@ class _Flights:
         self._begin()
 
     def _begin(self) -> None:
-        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._flights: dict[bytes, Future[Verdict]] = {}
         self._counts: Counter[str] = Counter()
+        self._pid = os.getpid()  # last: whoever sees it finds the rest renewed
+
+    @property
+    def _locked(self) -> threading.Lock:
+        """The lock to hold, of this process: what a parent asked never lands in its child, nor is its lock let go."""
+        if self._pid != os.getpid():
+            self._begin()
+        return self._lock
 
     def __reduce__(self) -> "tuple[type[_Flights], tuple[()]]":
         return _Flights, ()
 
     def board(self, keys: Collection[bytes]) -> "tuple[dict[bytes, Future[Verdict]], list[bytes]]":
         """The future of each key, and which of them the caller must land."""
-        if self._pid != os.getpid():
-            self._begin()  # what the parent asked never lands here, and its lock may be held for ever
         own = []
-        with self._lock:
+        with self._locked:
             for key in keys:
                 if key not in self._flights:
                     self._flights[key] = outcome.begun()
@@ -246,17 +251,17 @@ class _Flights:
 
     def land(self, key: bytes, flight: "Future[Verdict]", verdict: Verdict) -> None:
         """Give a flight its verdict; the first one counts."""
-        with self._lock:
+        with self._locked:
             if self._flights.get(key) is flight:
                 del self._flights[key]
         with suppress(InvalidStateError):
             flight.set_result(verdict)  # outside the lock: whoever waits may ask again at once
 
     def count(self, what: str, number: int) -> None:
-        with self._lock:
+        with self._locked:
             self._counts[what] += number
 
     @property
     def counts(self) -> dict[str, int]:
-        with self._lock:
+        with self._locked:
             return dict(self._counts)

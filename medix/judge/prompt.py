@@ -58,7 +58,7 @@ class YesNoPrompt(JudgePrompt):
     question nor the aliases, which makes yes/no answers ambiguous.
     """
 
-    version = "yes-no-2"
+    version = "yes-no-3"
     options = ("YES", "NO")
     rule = YesNoRule()
 

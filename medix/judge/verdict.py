@@ -5,6 +5,7 @@ import json
 import math
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,17 +25,34 @@ class ReadReply:
     explanation: str = ""
 
 
+LONGEST = 64 * 1024  # characters; a reply is read on the event loop, where all deadlines wait
+
+
 class ReplyRule(ABC):
-    """How verdicts are written. Text inside ``<think>`` never counts; reasoning without an end leaves no verdict."""
+    """How verdicts are written. Text inside ``<think>`` never counts; reasoning without an end leaves no verdict.
+
+    Reasoning that only ends (its beginning was the chat template's) may hold the verdict that follows it, but no other:
+    a judge that quotes ``</think>`` out of an answer must not have its own verdict cut off.
+    """
 
     def read(self, reply: str) -> ReadReply:
-        """The verdict of a reply. Never raises."""
+        """The verdict of a reply of up to ``LONGEST`` characters. Never raises."""
+        if len(reply) > LONGEST:
+            return ReadReply(
+                None, f"the judge's reply has {len(reply)} characters, more than the {LONGEST} that are read"
+            )
         text, reasoning = split_reasoning(reply)
         if text is None:
             return ReadReply(None, "the judge's reasoning does not end, so no verdict follows it", reasoning)
         if not text.strip():
             return ReadReply(None, "the judge's reply is empty", reasoning)
         read = self._verdict(text)
+        if read.credit is not None and any(
+            self._verdict(part).credit not in {None, read.credit} for part in _before_lone_ends(reply)
+        ):
+            return ReadReply(
+                None, "the judge's reply holds another verdict before a </think> that nothing opened", reasoning
+            )
         return read if read.explanation else replace(read, explanation=reasoning)
 
     @abstractmethod
@@ -68,57 +86,147 @@ def split_reasoning(reply: str) -> tuple[str | None, str]:
     return "".join([*outside, rest]), explanation
 
 
+def _before_lone_ends(reply: str) -> Iterator[str]:
+    """What stands before closing tags that no opening one belongs to."""
+    is_inside, start = False, 0
+    for tag in _THINK.finditer(reply):
+        if tag[1] and not is_inside and reply[start : tag.start()].strip():
+            yield reply[start : tag.start()]
+        is_inside, start = not tag[1], tag.end()
+
+
 _THINK = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE | re.ASCII)
-_QUOTES = {'"': '"', "“": "”", "„": "“", "«": "»", "`": "`"}
+_SINGLE = "'’"
+_CLOSING = {'"': '"', "“": "”", "„": "“", "«": "»", "`": "`", "'": _SINGLE, "‘": _SINGLE}
 # A single quote opens a quotation only at the start of a word: the apostrophe of "doesn't" does not.
-_QUOTED = re.compile(
-    "|".join(f"{re.escape(a)}[^{re.escape(b)}\n]*{re.escape(b)}" for a, b in _QUOTES.items())
-    + r"|(?<!\w)['‘][^'’\n]*['’](?!\w)"
-)
-_EMPHASIS = re.compile(r"\*+|(?<![A-Za-z0-9])_+|_+(?![A-Za-z0-9])|^\s*#+", re.MULTILINE)
+_OPENER = re.compile(r"[\"“„«`]|(?<!\w)['‘]")
+_CLOSERS = {marks: re.compile(f"[{marks}]") for marks in set(_CLOSING.values())}
+_EMPHASIS = re.compile(r"\*+|(?<![A-Za-z0-9])_+|_+(?![A-Za-z0-9])|^[^\S\n]*#+", re.MULTILINE)
 # Joined by a slash, a hyphen or a quotation mark the word is part of something else: YES/NO, no-contrast, "yes
 _JOINED = r"[\w/\-'’\"“”‘`«»]"
 _OPENING = re.compile(rf"\s*(yes|no)(?!{_JOINED})\s*(?=[^\w\s]|\n|$)", re.IGNORECASE)
 _OPENING_LINE = re.compile(r"\s*(yes|no)[ \t]*\n", re.IGNORECASE)
-_ENDING = re.compile(rf"(?<!{_JOINED})(yes|no)[\s.!)\]]*$", re.IGNORECASE)
+_ENDING = re.compile(rf"(?<!{_JOINED})(yes|no)(?:[\s,.!]+\1)*[\s.!。！)\]]*$", re.IGNORECASE)
 _TAIL = 200  # an ending verdict stands within this many characters of the end
+_BEFORE = 400  # characters before a verdict that say whether it is one
+_OWN = re.compile(r"(?:^|[.!?;。！？]|\n)\s*$")  # before a sentence or a line of its own
+_LINK = re.compile(r"(?:[:：=→]|=>|\s[-–—]|\bis)\s*$", re.IGNORECASE)
+# Behind these the word is spoken of, and no verdict
+_SPOKEN_OF = re.compile(
+    r"(?:\b(?:not|never|cannot|or|and|with|there|say|says|said|saying|write|writes|wrote|read|reads|state|states|stated"
+    r"|answers|answered|replies|replied)|n['’]t)\s*$",
+    re.IGNORECASE,
+)
+# "The reference is yes", "Candidate: no", but not "The candidate matches the reference: YES"
+_QUOTES_ONE = re.compile(r"(?:the\s+)?(?:candidate|reference)(?:['’]s)?(?:\s+(?:answer|reply))?$", re.IGNORECASE)
+_NEGATED = re.compile(r"\b(?:not|never|cannot|whether|if|unless)\b|n['’]t\b", re.IGNORECASE)
+_CLAUSE = re.compile(r"[.!?;,:。！？\n]|\b(?:so|therefore|thus|hence|and|but)\b", re.IGNORECASE)
+# A word with a clause of its own: "Yes, but no, the side differs", not "the reference is yes, ..."
+_WORD = re.compile(rf"(?<!{_JOINED})(yes|no)(?!{_JOINED})(?=[^\S\n]*(?:[^\w\s]|\n|$))", re.IGNORECASE)
+_STOP = re.compile(r"[^\S\n]*(?:[.!。！\n]|$)")
+_STARTS = re.compile(r"(?:[.!?;,。！？，\n–—]|\b(?:but|wait|actually|rather|hmm)\b[,:.]?)\s*$", re.IGNORECASE)
 
 
 class YesNoRule(ReplyRule):
     """YES or NO, in any case, as the whole reply, as its opening before punctuation, or as its end.
 
-    Markdown emphasis is ignored and quoted words never count. Two different verdicts are none.
+    An end is a sentence or a line of its own, or stands behind a colon, a dash, ``=`` or ``is``; a word that is spoken
+    of (``not YES``, ``reply with YES or NO``, ``both say no``) is none. Markdown emphasis is ignored and quoted words
+    never count. Two different verdicts are none.
     """
 
     def _verdict(self, text: str) -> ReadReply:
-        text = _QUOTED.sub(" ", _EMPHASIS.sub("", text)).strip()
-        found = {match[1].upper() for match in (self._opening(text), _ENDING.search(text[-_TAIL:])) if match}
+        text = _without_quotations(_EMPHASIS.sub("", text)).strip()
+        opening = _OPENING_LINE.match(text) or _OPENING.match(text)
+        ending = _ENDING.search(text, max(0, len(text) - _TAIL))
+        # what opens the reply and what ends it must agree, even if the end alone would be no verdict
+        if ending is not None and (
+            opening is not None or _is_verdict(text[max(0, ending.start() - _BEFORE) : ending.start()])
+        ):
+            found = {match[1].upper() for match in (opening, ending) if match}
+        else:
+            found = {opening[1].upper()} if opening else set()
         if not found:
             return ReadReply(None, "the judge's reply holds no verdict")
-        if len(found) > 1:
+        if len(found) > 1 or any(word not in found for word in _words_apart(text)):
             return ReadReply(None, "the judge's reply holds two different verdicts")
         return ReadReply(1.0 if found == {"YES"} else 0.0)
 
-    def _opening(self, text: str) -> re.Match[str] | None:
-        return _OPENING_LINE.match(text) or _OPENING.match(text)
+
+def _is_verdict(before: str) -> bool:
+    """Whether a word behind this text, at the end of a reply, is the verdict."""
+    before = before.rstrip(" \t([")
+    if _SPOKEN_OF.search(before):
+        return False
+    if _OWN.search(before):
+        return True
+    link = _LINK.search(before)
+    if link is None:
+        return False
+    label = before[: link.start()]
+    clause = _CLAUSE.split(label)[-1].strip()
+    if _SPOKEN_OF.search(label):
+        return False
+    if link[0].strip().lower() == "is":
+        return not _NEGATED.search(clause) and not _QUOTES_ONE.search(clause)
+    return not _QUOTES_ONE.match(clause)
 
 
-_ATTEMPTS = 200  # openings of an object looked at, from the end: a reply of nothing but braces must not take minutes
+def _words_apart(text: str) -> Iterator[str]:
+    """YES and NO wherever they have a clause of their own."""
+    for word in _WORD.finditer(text):
+        before = text[max(0, word.start() - 20) : word.start()]
+        is_linked = _LINK.search(before) and _STOP.match(text, word.end())
+        if (
+            word.start() == 0
+            or _STARTS.search(before)
+            or (is_linked and _is_verdict(text[max(0, word.start() - _BEFORE) : word.start()]))
+        ):
+            yield word[1].upper()
+
+
+def _without_quotations(text: str) -> str:
+    """A space for each quotation; none goes over a line's end. Linear in the text, whatever marks it holds."""
+    return "\n".join(line and _line_without_quotations(line) for line in text.split("\n"))
+
+
+def _line_without_quotations(line: str) -> str:
+    parts, start = [], 0
+    ahead: dict[str, int] = {}  # the next closing mark of each kind, searched for once only
+    for opener in _OPENER.finditer(line):
+        at = opener.start()
+        if at < start:
+            continue
+        marks = _CLOSING[opener[0]]
+        if ahead.get(marks, -1) <= at:
+            found = _CLOSERS[marks].search(line, at + 1)
+            ahead[marks] = found.start() if found else len(line)
+        end = ahead[marks]
+        if end == len(line) or (marks == _SINGLE and _WORD_CHARACTER.match(line, end + 1)):
+            continue
+        parts += [line[start:at], " "]
+        start = end + 1
+    return "".join([*parts, line[start:]])
+
+
+_WORD_CHARACTER = re.compile(r"\w")
+_ATTEMPTS = 200  # openings of an object looked at: a reply of nothing but braces must not take minutes
 
 
 class ScoreRule(ReplyRule):
     """A JSON object with the key ``score``; the last one outside reasoning counts, with its ``explanation``.
 
-    An object inside a broken one does not count: a judge that quotes the answer's own ``{"score": 1}`` in an
-    explanation without escaping it, or is cut while it does, has given no verdict.
+    Also in a list the last one counts. A broken object anywhere, with unquoted keys or cut or with a key twice, leaves
+    no verdict: a judge that quotes the answer's own ``{"score": 1}`` in an explanation without escaping it, or that is
+    cut while it takes back a score, has given none.
     """
 
     def _verdict(self, text: str) -> ReadReply:
-        found, is_inside_broken = _last_scored(text)
+        found, is_any_broken = _last_scored(text)
         if found is None or found["score"] is None:
-            return ReadReply(None, "the judge's reply holds no JSON object with the key score")
-        if is_inside_broken:
-            return ReadReply(None, "the judge's reply holds a broken JSON object around or before its score")
+            return ReadReply(None, "the judge's reply holds no whole JSON object with the key score")
+        if is_any_broken:
+            return ReadReply(None, "the judge's reply holds a broken JSON object beside or around its score")
         explanation = found.get("explanation")
         explanation = explanation.strip() if isinstance(explanation, str) else ""
         value = self._on_scale(found["score"])
@@ -157,23 +265,36 @@ def _number(score: Any) -> float | None:
     return value if math.isfinite(value) else None
 
 
-_BROKEN = re.compile(r'\{\s*"')  # braces in prose are no objects
+# Braces in prose are no objects.
+_BROKEN = re.compile(r"""\{\s*"|\{\s*'\w+'\s*:|\{[^{}]*?score["'’”]?\s*[:=]""", re.IGNORECASE)
 
 
 def _last_scored(text: str) -> tuple[dict[str, Any] | None, bool]:
-    """The last object with a score, and whether one before it never ended; objects inside one belong to it."""
-    decoder = json.JSONDecoder()
-    openings = [match.start() for match in re.finditer(r"\{", text)][-_ATTEMPTS:]
-    last, end = None, 0
-    broken = is_inside_broken = False
-    for start in openings:
-        if start < end:
-            continue
+    """The last object with a score, and whether any is broken; objects inside one belong to it."""
+    last, end, attempts = None, 0, 0
+    is_any_broken = False
+    while (start := text.find("{", end)) >= 0:
+        attempts += 1
+        if attempts > _ATTEMPTS:
+            return last, True
         try:
-            found, end = decoder.raw_decode(text, start)
+            found, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
-            broken = broken or _BROKEN.match(text, start) is not None
+            is_any_broken = is_any_broken or _BROKEN.match(text, start) is not None
+            end = start + 1
             continue
-        if isinstance(found, dict) and "score" in found:
-            last, is_inside_broken = found, broken
-    return last, is_inside_broken
+        if "score" in found:
+            last = found
+        elif any(key.casefold() == "score" for key in found):
+            is_any_broken = True
+    return last, is_any_broken
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)

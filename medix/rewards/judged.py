@@ -1,5 +1,6 @@
 """Credit that a judge gives."""
 
+import os
 import threading
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -174,20 +175,34 @@ def _failure(judge: Judge, error: BaseException) -> Verdict:
 
 
 class _UnderWay:
-    """Questions that were asked and whose verdicts were not taken; completions arrive from any thread."""
+    """Questions that were asked and whose verdicts were not taken; completions arrive from any thread.
+
+    A forked process begins with none: what its parent asked never arrives there.
+    """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._futures: dict[JudgeQuestion, Future[Verdict]] = {}
+        self._pid = os.getpid()  # last: whoever sees it finds the rest renewed
+
+    @property
+    def _locked(self) -> threading.Lock:
+        """The lock to hold, of this process: a thread of the parent's may hold the parent's for ever."""
+        if self._pid != os.getpid():
+            self._begin()
+        return self._lock
 
     def ask(self, judge: Judge, question: JudgeQuestion) -> None:
-        with self._lock:
+        with self._locked:
             if question not in self._futures:
                 self._futures[question] = _submitted(judge, question)
 
     def take(self, questions: Sequence[JudgeQuestion]) -> "dict[JudgeQuestion, Future[Verdict]]":
         """Those of the questions that were asked; they are no longer under way."""
-        with self._lock:
+        with self._locked:
             return {question: self._futures.pop(question) for question in questions if question in self._futures}
 
     def __reduce__(self) -> tuple[type["_UnderWay"], tuple[()]]:

@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import signal
 import sqlite3
 import threading
 import time
@@ -246,6 +247,18 @@ def test_a_forked_child_does_not_wait_for_what_its_parent_asked(path: str) -> No
     assert os.waitpid(child, 0)[1] == 0
     judge.say(question())
     assert future.result(0).credit == 1.0
+
+
+def test_a_child_forked_while_another_thread_boards_does_not_hang(path: str) -> None:
+    cached = CachedJudge(ExactJudge(), path)
+    cached.grade([question()])
+    with cached._flights._lock:  # as if a thread that is not in the child held it
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            verdicts = cached.grade([question(), question("other")])
+            os._exit(0 if len(verdicts) == 2 and cached.counts.hits == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 TEXTS = st.text(st.characters(), max_size=4)

@@ -105,4 +105,4 @@ def test_the_version_names_the_text_of_the_prompt() -> None:
     import hashlib
 
     digest = hashlib.sha256(PROMPT.render(QUESTION).encode()).hexdigest()[:12]
-    assert (PROMPT.version, digest) == ("yes-no-2", "03944daf78f2")
+    assert (PROMPT.version, digest) == ("yes-no-3", "03944daf78f2")

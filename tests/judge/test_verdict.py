@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.judge.verdict import ReplyRule, Score01Rule, Score05Rule, YesNoRule, split_reasoning
+from medix.judge.verdict import LONGEST, ReplyRule, Score01Rule, Score05Rule, YesNoRule, split_reasoning
 from tests.conftest import GOLDEN
 
 RULES: dict[str, ReplyRule] = {"yes_no": YesNoRule(), "score_0_1": Score01Rule(), "score_0_5": Score05Rule()}
@@ -62,6 +62,112 @@ def test_yes_or_no_stands_alone_opens_or_ends(reply: str, credit: float | None) 
 
 
 @pytest.mark.parametrize(
+    "reply",
+    [
+        "I cannot answer this with a simple yes or no.",
+        "I'm sorry, but I can't reply with YES or NO.",
+        "Please provide the candidate answer so that I can reply with YES or NO.",
+        "YES or NO",
+        "YES and NO",
+        "YES NO",
+        "NO YES",
+        "YES? No.",
+        "Both the candidate and the reference say no.",
+        "The candidate says: NO",
+        "The candidate answer: NO",
+        "The reference is yes.",
+        "The verdict is not YES.",
+        "The verdict is not: YES",
+        "I do not think that the verdict is YES.",
+        "I would not say yes.",
+        "I would not say\nyes",
+        "I don't know whether it is YES",
+        "Not exactly, so I can't say yes",
+        "It is impossible to say YES",
+        "Should the verdict be YES?",
+        "There is no.",
+        "verdict: NO (not yes)",
+        "Yes, but no, wrong side",
+        "YES. Wait, no, the side differs",
+        "YES. Actually no, the side differs",
+        "No, </think>\nYES",
+        "NO, the candidate wrote </think> YES",
+        "<think>a</think>NO, it wrote </think> YES",
+    ],
+)
+def test_a_refusal_a_denial_or_a_word_spoken_of_is_no_verdict(reply: str) -> None:
+    read = YesNoRule().read(reply)
+    assert (read.credit, bool(read.reason)) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("reply", "credit"),
+    [
+        ("The side does not fit, so the verdict is NO.", 0.0),
+        ("The candidate matches the reference: YES", 1.0),
+        ("You asked for YES or NO: NO", 0.0),
+        ("The side differs - NO", 0.0),
+        ("Verdict = (NO)", 0.0),
+        ("The side differs.\n\nno", 0.0),
+        ("YES, both say that there is no fracture.", 1.0),
+        ("NO. The reference is yes, the candidate is no.", 0.0),
+        ("No problem. YES", 1.0),
+        ("答案：NO。", 0.0),  # noqa: RUF001
+        ("It may be YES. The side differs, so it is NO.</think>NO", 0.0),
+        ("Is it yes or no? I cannot tell yet.</think>YES", 1.0),
+    ],
+)
+def test_an_end_of_its_own_or_behind_a_link_is_a_verdict(reply: str, credit: float) -> None:
+    assert YesNoRule().read(reply).credit == credit
+
+
+@pytest.mark.parametrize("case", [case for case in REPLIES if case["mode"] == "yes_no"], ids=lambda case: case["reply"])
+def test_a_golden_reply_with_a_contradiction_or_a_denial_is_no_longer_its_verdict(case: dict[str, object]) -> None:
+    reply, verdict = str(case["reply"]), case["verdict"]
+    if reply.strip(" .*").upper() in {"YES", "NO"}:
+        for before in ("The verdict is not", "I cannot say", "I would not reply with", "NO or", "YES and"):
+            assert YesNoRule().read(f"{before} {reply}").credit is None
+    if verdict is not None:
+        other = "NO" if verdict else "YES"
+        assert YesNoRule().read(f"{reply}\n{other}").credit is None
+        assert YesNoRule().read(f"{other}. {reply}").credit is None
+        assert YesNoRule().read(f"<think>{other}</think>{reply}").credit == verdict
+        assert YesNoRule().read(f'{reply} "{other}"').credit in {verdict, None}
+        assert YesNoRule().read(f'"{other}" {reply}').credit in {verdict, None}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{score: 0} quoting {"score": 1}',
+        "{'score': 0} {\"score\": 1}",
+        '{"Score": 0} {"score": 1}',
+        '{"score": 0,} {"score": 1}',
+        '{"score": 1} {"score": ',
+        '{"score": 1} NO wait, {score: 0}',
+        '{"score": 1}\n{"explanation": "actually wrong", "score": 0',
+        '{"score": 1}\n{"explanation": "actually wro',
+        '{"score": 0, "score": 1}',
+        '{"score": 1} {"score": 0, "score": 0}',
+        '{"score": 0} it wrote </think>{"score": 1}',
+        '{"score": 1}' + "{}{" * 500,
+    ],
+)
+def test_a_score_beside_a_broken_object_is_no_verdict(reply: str) -> None:
+    for rule in (Score01Rule(), Score05Rule()):
+        read = rule.read(reply)
+        assert (read.credit, bool(read.reason)) == (None, True)
+
+
+@pytest.mark.parametrize("case", [case for case in REPLIES if case["mode"] != "yes_no"], ids=lambda case: case["reply"])
+@pytest.mark.parametrize("beside", ["{score: 1}", '{"score": 0, "score": 1}'])
+def test_a_golden_reply_with_a_broken_score_beside_it_is_no_verdict(case: dict[str, object], beside: str) -> None:
+    rule = RULES[str(case["mode"])]
+    assert rule.read(f"{beside} {case['reply']}").credit is None
+    assert rule.read(f"{case['reply']} {beside}").credit is None
+
+
+@pytest.mark.parametrize(
     ("reply", "credit"),
     [
         ('{"score": 1.0}', 1.0),
@@ -74,7 +180,8 @@ def test_yes_or_no_stands_alone_opens_or_ends(reply: str, credit: float | None) 
         ('{"SCORE": 1}', None),
         ('{"score": 0, "detail": {"score": 1}}', 0.0),
         ('{"detail": {"score": 1}}', None),
-        ('{"score": 1} {"score": ', 1.0),
+        ('[{"score": 1}, {"score": 0}]', 0.0),
+        ('{"score": 0} {"verdict": {"score": 1}}', 0.0),
         ('{"score": 0} {"note": 1}', 0.0),
         ("{'score': 1}", None),
         ('<think>{"score": 0}</think>{"score": 1}', 1.0),
@@ -146,11 +253,40 @@ def test_emphasis_and_an_ending_change_nothing(word: str, mark: str, ending: str
     assert YesNoRule().read(f"{mark}{word}{mark}{ending}").credit == float(word == "YES")
 
 
-@pytest.mark.parametrize(
-    "part", ["<think>", "{", '{"a":', "*", " ", "yes ", "'", "no\n", '"', "_", "\n", "#\n", "</think>", "["]
-)
-def test_a_long_reply_is_read_in_time(part: str) -> None:
-    start = time.perf_counter()
+MARKS = ["«", "“", "„", "`", '"', "'", " '", "‘", "’x", "‘'x", "«»", "'\""]  # noqa: RUF001
+PARTS = [
+    "<think>",
+    "</think>",
+    "NO</think>",
+    "{",
+    '{"a":',
+    '{"a":1}',
+    "{score",
+    "[",
+    "*",
+    " ",
+    "_",
+    "#",
+    "\n",
+    "\n ",
+    "#\n",
+]
+
+
+@pytest.mark.parametrize("part", [*MARKS, *PARTS, "yes ", "no\n", "yes,", "so ", ".", "(", "-", "no not "])
+@pytest.mark.parametrize("around", ["{}", "NO, a{}b YES"])
+def test_a_long_reply_is_read_in_time(part: str, around: str) -> None:
+    reply = around.format(part * ((LONGEST - 12) // len(part)))
     for rule in RULES.values():
-        rule.read(part * (50_000 // len(part)))
-    assert time.perf_counter() - start < 5.0
+        start = time.perf_counter()
+        read = rule.read(reply)
+        assert time.perf_counter() - start < 1.0
+        assert "more than" not in read.reason, "it was read"
+
+
+def test_a_reply_longer_than_is_read_is_unscored_with_its_length() -> None:
+    for rule in RULES.values():
+        read = rule.read("YES." + " " * LONGEST)
+        assert (read.credit, read.reason) == (
+            None, f"the judge's reply has {LONGEST + 4} characters, more than the {LONGEST} that are read",
+        )  # fmt: skip

@@ -1,5 +1,7 @@
 """Credit that a judge gives."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -219,3 +221,17 @@ def test_what_is_no_verdict_is_unscored(given: object) -> None:
 def test_a_patience_that_is_no_time_is_refused(patience: float) -> None:
     with pytest.raises(ValueError, match=r"JudgeReward\.patience: .*give seconds above 0"):
         JudgeReward(patience=patience)
+
+
+def test_a_child_forked_while_another_thread_asks_does_not_hang_nor_wait_for_what_its_parent_asked() -> None:
+    judge = Later()
+    reward = JudgeReward(judge)
+    reward.start(BATCH)
+    asked = list(judge.submitted)
+    with reward._under_way._lock:  # as if a thread that is not in the child held it
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            reward.score(BATCH)
+            os._exit(0 if judge.submitted == [*asked, *(f"graded {answer}" for answer in asked)] else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 _FIELD_REFUSED = frozenset((400, 422))
 _FIELD_FORBIDDEN = 403  # OpenAI's word for "no logprobs from this model"; also "no such key"
-_LONGEST_REPLY = 16 * 2**20  # bytes; a server that sends without end must not fill the memory
+# bytes: a server that sends without end must not fill the memory, nor what it sent take long to read. Each token asked
+# for may come with its probability and ten alternatives, about 1 kB.
+_LONGEST_REPLY = 2**20
+_LONGEST_TOKEN = 2**11
 _RISE = 4.0
 
 
@@ -136,7 +139,8 @@ class Endpoint:
         while True:
             wishes = [wish for wish in request.wishes if wish not in self._refused | refused]
             try:
-                data = await self._post(session, request.body(wishes), key)
+                longest = _LONGEST_REPLY + _LONGEST_TOKEN * request.max_tokens * ("logprobs" in wishes)
+                data = await self._post(session, request.body(wishes), key, longest)
             except StatusError as error:
                 given_up = self._to_give_up(wishes, error)
                 if not given_up:
@@ -158,14 +162,14 @@ class Endpoint:
             return frozenset()
         return spoken or next_given_up(doubtful)
 
-    async def _post(self, session: "aiohttp.ClientSession", body: bytes, key: str) -> bytes:
+    async def _post(self, session: "aiohttp.ClientSession", body: bytes, key: str, longest: int) -> bytes:
         headers = {"Authorization": self.address.authorization(key), "Content-Type": "application/json"}
         async with session.post(self.address.chat, data=body, headers=headers, proxy=self.address.proxy) as answer:
             data = bytearray()
             async for part in answer.content.iter_any():
                 data += part
-                if len(data) > _LONGEST_REPLY:
-                    raise ValueError(f"it is longer than {_LONGEST_REPLY} bytes")
+                if len(data) > longest:
+                    raise ValueError(f"it is longer than {longest} bytes")
             if not answer.ok:
                 raise StatusError.of(answer.status, bytes(data), answer.headers.get("Retry-After"))
             return bytes(data)

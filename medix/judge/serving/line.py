@@ -137,6 +137,9 @@ class Workroom:
         self._secrets = [secret for address in line.addresses for secret in address.secrets]
         self._pid = os.getpid()
         self._tasks: dict[int, set[asyncio.Task[Verdict]]] = {}
+        # what is put on a loop that was stopped never runs: nobody may wait for it
+        self._ending = threading.Lock()
+        self._is_ended = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="medix-judge", daemon=True)
         self._thread.start()
@@ -184,8 +187,10 @@ class Workroom:
         return _KEY_LIKE.sub("[key]", text)
 
     def call_off(self, number: int | None = None) -> None:
-        """End one owner's questions, or all; returns when they have their verdicts."""
-        asyncio.run_coroutine_threadsafe(self._call_off(number), self._loop).result()
+        """End one owner's questions, or all; returns when they have their verdicts. Ended already: nothing."""
+        with self._ending:
+            if not self._is_ended:
+                asyncio.run_coroutine_threadsafe(self._call_off(number), self._loop).result()
 
     async def _call_off(self, number: int | None) -> None:
         tasks = [task for owner, tasks in self._tasks.items() if number in {None, owner} for task in tasks]
@@ -201,9 +206,13 @@ class Workroom:
         if threading.current_thread() is self._thread:  # collected on its own thread, where nobody can wait for it
             self._loop.create_task(self._end())
             return
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop)
-        self._thread.join()
-        self._loop.close()
+        with self._ending:
+            if self._is_ended:
+                return
+            self._is_ended = True
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+            self._thread.join()
+            self._loop.close()
 
     async def _end(self) -> None:
         await self._call_off(None)

@@ -196,9 +196,10 @@ def test_what_comes_back_after_failures_may_be_another_server_and_take_less() ->
 
 def test_a_server_that_sends_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medix.judge.serving.endpoint._LONGEST_REPLY", 1000)
+    monkeypatch.setattr("medix.judge.serving.endpoint._LONGEST_TOKEN", 10)
 
     async def do(ask: Callable[..., Awaitable[ChatReply]], server: FaultServer) -> None:
-        with pytest.raises(ValueError, match="longer than 1000 bytes"):
+        with pytest.raises(ValueError, match=f"longer than {1000 + 10 * YES_NO.max_tokens} bytes"):
             await ask(YES_NO)
 
     asked((says("YES" * 1000),), do)

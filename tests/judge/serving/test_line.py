@@ -70,6 +70,42 @@ def test_closing_calls_off_the_owners_questions_and_leaves_those_of_others() -> 
     assert theirs.result(1).reason in {"called off", "closed"}
 
 
+def test_two_that_close_at_once_both_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is about to call off its questions while the other ends the thread that would do so."""
+    line, one, other = line_of(), object(), object()
+    theirs = line.submit(other, waits, closed)
+    called, ended = threading.Event(), threading.Event()
+    call_off = Workroom.call_off
+
+    def late(room: Workroom, number: int | None = None) -> None:
+        called.set()
+        ended.wait(5)
+        call_off(room, number)
+
+    monkeypatch.setattr(Workroom, "call_off", late)
+    first = threading.Thread(target=line.close, args=(one,), daemon=True)
+    first.start()
+    assert called.wait(5)
+    line.close(other)
+    ended.set()
+    first.join(5)
+    assert not first.is_alive()
+    assert theirs.result(1).reason in {"called off", "closed"}
+
+
+def test_closing_from_many_threads_comes_back() -> None:
+    for _ in range(20):
+        line, owners = line_of(), [object() for _ in range(4)]
+        for owner in owners:
+            line.submit(owner, waits, closed)
+        closing = [threading.Thread(target=line.close, args=(owner,), daemon=True) for owner in owners]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join(5)
+        assert not any(thread.is_alive() for thread in closing)
+
+
 def test_a_question_that_makes_no_verdict_of_being_called_off_is_given_one() -> None:
     async def sleeps(room: Workroom) -> Verdict:
         await asyncio.sleep(30)
