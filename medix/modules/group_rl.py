@@ -194,7 +194,7 @@ class GroupRLModule(lightning.LightningModule):
         rows = []
         # without dropout, which would make another policy of the old and of the reference one
         with torch.no_grad(), in_evaluation(self.policy):
-            for part in self.update.microbatches([_whole(group)]):
+            for part in self.update.microbatches([_whole(group)], self.policy.shares_prompts):
                 rollout = part[0].rollout
                 table = logprobs([rollout], self.engine.sampling.temperature).cpu()
                 rows += [row[: len(c.token_ids)] for row, c in zip(table, rollout.completions, strict=True)]

@@ -1,5 +1,6 @@
 """One optimiser call on a set of groups: planned, counted, accumulated, clipped."""
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -85,8 +86,9 @@ class Update:
 
     Args:
         prompts_per_update: groups per optimiser call, over all ranks.
-        tokens_per_microbatch: prompt and completion tokens of one forward pass; a group that does not fit is split
-            by completions. Changes memory and speed, never the gradient.
+        tokens_per_microbatch: prompt and completion tokens of one forward pass, a prompt once for all completions of
+            its group if the policy passes it once; a group that does not fit is split by completions. Changes memory
+            and speed, never the gradient.
         max_grad_norm: the gradient is scaled down to this norm; None leaves it.
         old_logprobs: ``rollout`` takes what the engine returned, ``recompute`` runs one more pass, ``auto`` takes the
             engine's when a step makes one update and the engine samples from the policy itself.
@@ -112,29 +114,45 @@ class Update:
         for start in range(0, len(groups), size):
             yield groups[start : start + size]
 
-    def microbatches(self, groups: Sequence[TrainingGroup]) -> list[list[TrainingGroup]]:
-        """Groups and parts of groups that share a forward pass, in order, within ``tokens_per_microbatch``.
+    def microbatches(self, groups: Sequence[TrainingGroup], shares_prompts: bool = True) -> list[list[TrainingGroup]]:
+        """Groups that share a forward pass, in order, within ``tokens_per_microbatch``.
 
-        A single completion that is longer than the limit has a pass of its own.
+        Parts of a group that does not fit have passes of their own, one after the other. A single completion that is
+        longer than the limit has one as well.
+
+        Args:
+            groups: of one update.
+            shares_prompts: a pass counts the prompt of a group once and not once per completion.
+
+        Raises:
+            ValueError: no group has a completion.
         """
-        batches: list[list[TrainingGroup]] = [[]]
-        room = self.tokens_per_microbatch
+        batches: list[list[TrainingGroup]] = []
+        room = 0
         for group in groups:
-            for part in self._parts(group):
-                cost = _tokens(part)
-                if cost > room and batches[-1]:
-                    batches.append([])
-                    room = self.tokens_per_microbatch
-                batches[-1].append(part)
+            if not group.rollout.completions:
+                continue  # none was scored, and the filter of groups kept it all the same
+            parts = list(self._parts(group, shares_prompts))
+            cost = _tokens(parts[0], shares_prompts)
+            if len(parts) > 1 or cost > room or not batches:
+                batches += [[part] for part in parts]
+                room = 0 if len(parts) > 1 else self.tokens_per_microbatch - cost
+            else:
+                batches[-1].append(group)
                 room -= cost
+        if not batches:
+            raise ValueError(
+                f"none of the {len(groups)} groups of an update has a scored completion; give a filter that drops such"
+            )
         return batches
 
-    def _parts(self, group: TrainingGroup) -> Iterator[TrainingGroup]:
-        total = len(group.rollout.completions)
-        widest = len(group.rollout.prompt.token_ids) + max(len(c.token_ids) for c in group.rollout.completions)
-        rows = max(1, min(total, self.tokens_per_microbatch // widest))
-        for start in range(0, total, rows):
-            yield group.rows(start, min(total, start + rows))
+    def _parts(self, group: TrainingGroup, shares_prompts: bool) -> Iterator[TrainingGroup]:
+        total, start = len(group.rollout.completions), 0
+        for stop in range(1, total + 1):
+            fits = stop < total and _tokens(group.rows(start, stop + 1), shares_prompts) <= self.tokens_per_microbatch
+            if not fits:
+                yield group.rows(start, stop)
+                start = stop
 
     def step(self, module: Trained, groups: Sequence[TrainingGroup]) -> dict[str, float]:
         """Accumulate the gradient of one minibatch over its micro-batches, clip it, step the optimiser.
@@ -144,18 +162,20 @@ class Update:
         """
         optimizer = module.optimizers()
         optimizer.zero_grad()
-        batches = self.microbatches(groups)
+        batches = self.microbatches(groups, module.policy.shares_prompts)
         if module.shards_parameters:
             # Weights are gathered for every group: ranks must gather equally often, so a pass takes one.
             batches = [[part] for batch in batches for part in batch]
         counts = count(groups, module.device)
+        counted = len(batches)
         passes = int(over_ranks([len(batches)], "max", module.device)[0]) if module.shards_parameters else len(batches)
         sums: dict[str, float] = {}
-        for i in range(passes):
-            # A sharded strategy gathers weights in every pass: a rank with fewer micro-batches repeats one for nothing.
-            batch, weight = (batches[i], 1.0) if i < len(batches) else (batches[0], 0.0)
+        # A sharded strategy gathers weights in every pass: a rank with fewer micro-batches repeats one for nothing.
+        batches += [batches[0]] * (passes - len(batches))
+        weights = [1.0 if i < counted else 0.0 for i in range(passes)]
+        for i, (batch, rows) in enumerate(self._forwards(module, batches)):
             with module.gradients_stay_local(i < passes - 1):
-                self._accumulate(module, batch, counts, weight, sums)
+                self._accumulate(module, batch, rows, counts, weights[i], sums)
         norm = self._clip(module)
         if math.isfinite(norm):
             optimizer.step()
@@ -163,15 +183,28 @@ class Update:
         # A step on a gradient that is not finite would ruin the weights; it is left out, counted and logged.
         return metrics | {"grad_norm": norm, "skipped_updates": 0.0 if math.isfinite(norm) else 1.0}
 
+    def _forwards(
+        self, module: Trained, batches: Sequence[list[TrainingGroup]]
+    ) -> Iterator[tuple[list[TrainingGroup], Float[Tensor, "row time"]]]:
+        """Micro-batches with their log-probabilities; parts of a group pass their prompt together."""
+        policy, temperature = module.policy, module.engine.sampling.temperature
+        for _, alike in itertools.groupby(batches, key=_prompt_of_part):
+            together = list(alike)
+            if len(together) > 1:
+                parts = policy.in_parts([part.rollout for (part,) in together], temperature)
+                yield from zip(together, parts, strict=True)
+            else:
+                yield together[0], policy.logprobs([group.rollout for group in together[0]], temperature)
+
     def _accumulate(
         self,
         module: Trained,
         batch: Sequence[TrainingGroup],
+        policy_logprobs: Float[Tensor, "row time"],
         counts: Denominators,
         weight: float,
         sums: dict[str, float],
     ) -> None:
-        policy_logprobs = module.policy.logprobs([group.rollout for group in batch], module.engine.sampling.temperature)
         output = module.loss(loss_input(batch, policy_logprobs, counts))
         # Strategies average gradients over ranks; the denominators are global already.
         module.manual_backward(output.loss * (weight * world_size()))
@@ -191,7 +224,7 @@ def count(groups: Sequence[TrainingGroup], device: torch.device) -> Denominators
     """Tokens, sequences and the longest completion of one update, over all ranks."""
     lengths = [len(c.token_ids) for group in groups for c in group.rollout.completions]
     tokens, sequences = over_ranks([sum(lengths), len(lengths)], "sum", device)
-    return Denominators(tokens, sequences, over_ranks([max(lengths)], "max", device)[0])
+    return Denominators(tokens, sequences, over_ranks([max(lengths, default=0)], "max", device)[0])
 
 
 def loss_input(
@@ -223,6 +256,12 @@ def pad(rows: Sequence[Tensor], width: int, device: torch.device) -> Float[Tenso
     return padded
 
 
-def _tokens(group: TrainingGroup) -> int:
-    prompt = len(group.rollout.prompt.token_ids)
-    return sum(prompt + len(completion.token_ids) for completion in group.rollout.completions)
+def _tokens(group: TrainingGroup, shares_prompts: bool) -> int:
+    completions = group.rollout.completions
+    prompts = 1 if shares_prompts else len(completions)
+    return prompts * len(group.rollout.prompt.token_ids) + sum(len(completion.token_ids) for completion in completions)
+
+
+def _prompt_of_part(batch: Sequence[TrainingGroup]) -> int:
+    """Equal for micro-batches that are parts of one group, different for all others."""
+    return id(batch[0].rollout.prompt) if len(batch) == 1 else id(batch)

@@ -1,7 +1,7 @@
 """What every policy is: a model that gives log-probabilities to completions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -67,6 +67,24 @@ class Policy(nn.Module, ABC):
         Returns:
             One row per completion, in order, right-padded with 0 to the longest; float32 or wider.
         """
+
+    @property
+    def shares_prompts(self) -> bool:
+        """Whether ``logprobs`` passes a prompt once for all completions of a group; what a pass costs follows."""
+        return False
+
+    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float = 1.0) -> Iterator[Float[Tensor, "row time"]]:
+        """``logprobs`` of the parts of one group that is too large for one pass, one after the other.
+
+        What a part computes of the prompt may serve the later ones: run the backward pass of each before the next is
+        asked for. Gradients are complete after the last.
+
+        Args:
+            parts: some of the completions of the group each.
+            temperature: logits are divided by it, as when sampling.
+        """
+        for part in parts:
+            yield self.logprobs([part], temperature)
 
     @abstractmethod
     def reference_logprobs(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:

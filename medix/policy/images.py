@@ -25,6 +25,19 @@ def join_images(inputs: Sequence[ImageInputs]) -> dict[str, Tensor]:
     return {key: torch.cat([entry[key] for entry in present]) for key in present[0]}
 
 
+def images_of_one_row(inputs: Sequence[ImageInputs]) -> dict[str, Tensor]:
+    """Images of several prompts that stand in one row, in their order; a prompt without images is an empty mapping."""
+    present = [entry for entry in inputs if entry]
+    if not present or not _has_rows(present[0]):
+        return join_images(present)
+    joined = join_images(present)
+    counts = [entry["pixel_values"].shape[1] for entry in present]
+    return {
+        key: torch.cat([rows[:count] for rows, count in zip(value, counts, strict=True)])[None]
+        for key, value in joined.items()
+    }
+
+
 def repeat_images(inputs: ImageInputs, rows: int) -> dict[str, Tensor]:
     """The images of one prompt for as many identical rows."""
     return {key: torch.cat([value] * rows) for key, value in inputs.items()}

@@ -73,12 +73,58 @@ def test_counts_are_tokens_sequences_and_the_longest() -> None:
     assert (counts.tokens, counts.sequences, counts.longest) == (17, 6, 5)
 
 
-def test_microbatches_stay_within_the_limit_and_keep_order() -> None:
-    """Rows cost prompt 3 + completion: 7, 5, 6 and 4, 8, 5. A limit of 13 holds one row of each pair of widest (8):
-    the first group goes in parts of 13 // 7 = 1 row, the second of 13 // 8 = 1; packed greedily: 7+5, 6+4, 8+5."""
-    batches = Update(prompts_per_update=2, tokens_per_microbatch=13).microbatches(GROUPS)
+@pytest.mark.parametrize(
+    ("limit", "shares_prompts", "expected"),
+    [
+        (23, True, [[4, 2, 3, 1, 5, 2]]),
+        (22, True, [[4, 2, 3], [1, 5, 2]]),
+        (11, True, [[4, 2], [3], [1, 5, 2]]),
+        (8, True, [[4], [2, 3], [1], [5], [2]]),
+        (35, False, [[4, 2, 3, 1, 5, 2]]),
+        (18, False, [[4, 2, 3], [1, 5, 2]]),
+        (13, False, [[4, 2], [3], [1, 5], [2]]),
+    ],
+)
+def test_microbatches_stay_within_the_limit_and_keep_order(
+    limit: int, shares_prompts: bool, expected: list[list[int]]
+) -> None:
+    """Prompts of 3, completions of 4, 2, 3 and 1, 5, 2. With the prompt once the groups cost 3 + 9 = 12 and 3 + 8 = 11,
+    23 together; with the prompt in every row 7 + 5 + 6 = 18 and 4 + 8 + 5 = 17."""
+    batches = Update(prompts_per_update=2, tokens_per_microbatch=limit).microbatches(GROUPS, shares_prompts)
     lengths = [[len(c.token_ids) for part in batch for c in part.rollout.completions] for batch in batches]
-    assert lengths == [[4, 2], [3, 1], [5, 2]]
+    assert lengths == expected
+
+
+def test_parts_of_a_group_pass_together_and_whole_groups_do_not() -> None:
+    """A limit of 11 splits the first group alone: 12 tokens and 11."""
+    asked: list[list[int]] = []
+
+    class Parting(BigramPolicy):
+        shares_prompts = True
+
+        def in_parts(self, parts: Any, temperature: float = 1.0) -> Any:
+            asked.append([len(part.completions) for part in parts])
+            yield from super().in_parts(parts, temperature)
+
+    module = Module(DAPOLoss())
+    module.policy = Parting()
+    module.optimizer = torch.optim.SGD(module.policy.parameters(), lr=0.1)
+    Update(prompts_per_update=2, tokens_per_microbatch=11).step(module, GROUPS)  # type: ignore[arg-type]
+    assert asked == [[2, 1]]
+    assert module.policy.passes == 3
+    whole, _, _ = step(Update(prompts_per_update=2), DAPOLoss())
+    torch.testing.assert_close(module.policy.scores.detach(), whole, rtol=0, atol=1e-6)
+
+
+def test_no_groups_make_no_update() -> None:
+    assert list(Update(prompts_per_update=2).minibatches([])) == []
+
+
+def test_a_group_without_completions_is_passed_over_and_only_such_groups_are_an_error() -> None:
+    empty = GROUPS[0].rows(0, 0)
+    assert Update(prompts_per_update=2).microbatches([empty, GROUPS[1]]) == [[GROUPS[1]]]
+    with pytest.raises(ValueError, match="none of the 2 groups of an update has a scored completion"):
+        step(Update(prompts_per_update=2), DAPOLoss(), [empty, empty])
 
 
 def test_a_row_beyond_the_limit_has_a_pass_of_its_own() -> None:
@@ -154,10 +200,11 @@ def test_a_negative_clip_norm_is_refused_with_a_remedy() -> None:
         Update(prompts_per_update=1, max_grad_norm=-1)
 
 
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 60))
-def test_every_row_is_trained_exactly_once(lengths: list[int], limit: int) -> None:
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 60), st.booleans())
+def test_every_row_is_trained_exactly_once(lengths: list[int], limit: int, shares_prompts: bool) -> None:
     made = training_group(lengths, [0.0] * len(lengths))
-    batches = Update(prompts_per_update=1, tokens_per_microbatch=limit).microbatches([made])
+    batches = Update(prompts_per_update=1, tokens_per_microbatch=limit).microbatches([made], shares_prompts)
+    assert all(len(batch) == 1 for batch in batches)
     rows = [c for batch in batches for part in batch for c in part.rollout.completions]
     assert rows == list(made.rollout.completions)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from medix.policy import vision_language
 from medix.policy.lora import LoRA
 from medix.policy.vision_language import VisionLanguagePolicy
+from tests.support.passes import wake
 from tests.support.tiny import (
     ARCHITECTURES,
     hugging_face_inputs,
@@ -169,7 +169,8 @@ def test_gradient_checkpointing_changes_no_gradient_and_does_compute_again(
     for checkpointing in (False, True):
         policy = loaded(tiny[architecture], lora=lora, gradient_checkpointing=checkpointing)
         if lora is not None:
-            _wake(policy)
+            wake(policy)
+        policy.logprobs([written(policy, mixed_prompts(policy)[ONE], (4, 3))])  # compares itself with the plain pass
         layer = policy.hugging_face.get_decoder().layers[0].self_attn
         seen: list[int] = []
         layer.register_forward_hook(lambda *_, seen=seen: seen.append(1))
@@ -200,6 +201,15 @@ def test_the_same_pass_twice_gives_the_same_bits(policies: dict[str, VisionLangu
     assert all(torch.equal(one, again) for one, again in zip(*gradients, strict=True))
 
 
+def test_no_groups_and_groups_without_completions_are_refused(policies: dict[str, VisionLanguagePolicy]) -> None:
+    policy = policies["qwen3_vl"]
+    with pytest.raises(ValueError, match="logprobs of no groups were asked for"):
+        policy.logprobs([])
+    empty = replace(written(policy, mixed_prompts(policy)[ONE], (1,)), completions=())
+    with pytest.raises(ValueError, match="the groups of samples one have no completions; leave them out"):
+        policy.logprobs([empty])
+
+
 def test_the_fingerprint_is_plain_and_tells_policies_apart(tiny: dict[str, Path]) -> None:
     name = str(tiny["qwen3_vl"])
     plain, adapted = (VisionLanguagePolicy(name, lora=lora).fingerprint() for lora in (None, LoRA(rank=4)))
@@ -215,11 +225,3 @@ def test_a_model_that_cannot_be_read_is_named_with_a_remedy(tmp_path: Path) -> N
 def test_using_weights_before_loading_them_says_so(tiny: dict[str, Path]) -> None:
     with pytest.raises(RuntimeError, match=r"call load\(\) first"):
         _ = VisionLanguagePolicy(str(tiny["qwen3_vl"])).hugging_face
-
-
-def _wake(policy: VisionLanguagePolicy) -> None:
-    """Adapters start as zero; give both halves weights, so that both get a gradient."""
-    generator = torch.Generator().manual_seed(0)
-    for name, parameter in policy.named_parameters():
-        if "lora_B" in name:
-            nn.init.normal_(parameter, std=0.1, generator=generator)

@@ -1,0 +1,221 @@
+"""The shared pass: a prompt and its images once for all completions of a group.
+
+Rows of ``PackedRow`` pass through the stock model; only its attention knows that completions do not see each other, and
+their positions start again behind the prompt. Values and gradients are those of the plain pass, summed in another
+order. A group that is too large for one pass goes in parts: its prompt passes once, later parts read the keys and
+values that it left, and its backward pass runs once, with the last part's.
+
+Related: Prefix Grouper (arXiv:2506.05433); the parts are the schedule of arXiv:2606.01143.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from medix.policy.family import Family
+from medix.policy.images import images_of_one_row
+from medix.policy.packing import PackedRow
+from medix.policy.plain_pass import Chosen
+from medix.policy.prefix_attention import NAME, KeysAndValues, SharedPrefix, attending, told
+from medix.types import RolloutGroup
+
+FLEX = "flex_attention"
+_SERVED = ("gemma3", "idefics3", "qwen2_5_vl", "qwen3_vl", "smolvlm")
+_WITH_KEYS = {"full_attention", "sliding_attention"}
+
+
+def why_plain(config: Any, attention: str) -> str | None:
+    """Why a model cannot share prompts, in words that follow "because"; None if it can.
+
+    Args:
+        config: of the Hugging Face model.
+        attention: as given to the policy.
+    """
+    text = config.get_text_config()
+    others = sorted(set(getattr(text, "layer_types", None) or ()) - _WITH_KEYS)
+    if others:
+        return f"layers of the kind {', '.join(others)} do not attend to the tokens of a prompt one by one"
+    if getattr(text, "attn_logit_softcapping", None):
+        return f"{config.model_type} squashes its attention scores (attn_logit_softcapping), which sdpa leaves out"
+    if getattr(text, "use_bidirectional_attention", False):
+        return "its text tokens see each other in both directions"
+    if config.model_type not in _SERVED:
+        return f"models of type {config.model_type} were not tried with it; served are {', '.join(_SERVED)}"
+    if attention not in ("sdpa", FLEX):
+        return f"policy.attention: {attention} takes no rule of who sees whom; give sdpa, or {FLEX} on a GPU"
+    return None
+
+
+class SharedPass:
+    """Log-probabilities with each prompt passed once.
+
+    Args:
+        family: the model.
+        chosen: applies its head.
+        flex: attend with FlexAttention and a mask of the whole row, not tile by tile.
+    """
+
+    def __init__(self, family: Family, chosen: Chosen, flex: bool = False) -> None:
+        self.family = family
+        self._chosen = chosen
+        self._flex = flex
+
+    def logprobs(self, groups: Sequence[RolloutGroup], temperature: float) -> Float[Tensor, "row time"]:
+        """As ``Policy.logprobs``: all groups in one row."""
+        family, device = self.family, self.family.device
+        prompts = [torch.tensor(group.prompt.token_ids, device=device) for group in groups]
+        images = [family.image_inputs(group.prompt) for group in groups]
+        ids, positions = [], []
+        for group, prompt, own in zip(groups, prompts, images, strict=True):
+            at, following = family.prompt_positions(prompt[None], own, None)
+            ids += [prompt, _inputs(group, device)]
+            positions += [at, _positions(group, at, following)]
+        row = self._row(prompts, [_lengths(group) for group in groups])
+        with attending(family.decoder.config, FLEX if self._flex else NAME):
+            hidden = family.hidden(
+                torch.cat(ids)[None], torch.cat(positions, dim=-1), images_of_one_row(images), **self._attention(row)
+            )[0]
+        vectors = []
+        for group, span in zip(groups, row.spans, strict=True):
+            behind = span.start + span.prompt
+            vectors += [hidden[behind - 1].expand(len(group.completions), -1), hidden[behind : span.stop]]
+        return self._table(torch.cat(vectors), groups, temperature)
+
+    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Float[Tensor, "row time"]]:
+        """As ``Policy.in_parts``."""
+        family = self.family
+        prompt = torch.tensor(parts[0].prompt.token_ids, device=family.device)
+        images = family.image_inputs(parts[0].prompt)
+        at, following = family.prompt_positions(prompt[None], images, None)
+        kept: KeysAndValues = {}
+        alone = SharedPrefix(self._row([prompt], [[]]), kept=kept)
+        with attending(family.decoder.config):
+            last = family.hidden(prompt[None], at, images_of_one_row([images]), **told(alone))[0, -1]
+        lent = _Lent(last, kept)
+        for part in parts:
+            last, states = lent.out(to_the_last=part is parts[-1])
+            vectors = [last.expand(len(part.completions), -1)]
+            if sum(_lengths(part)):
+                row = PackedRow([len(prompt)], [_lengths(part)], passed=len(prompt), device=family.device)
+                vectors.append(
+                    self._completions(part, _positions(part, at, following), SharedPrefix(row, prompt=states))
+                )
+            yield self._table(torch.cat(vectors), [part], temperature)
+
+    def _completions(self, part: RolloutGroup, positions: Tensor, shared: SharedPrefix) -> Float[Tensor, "token width"]:
+        """The vectors of completions whose prompt passed before."""
+        family = self.family
+        with attending(family.decoder.config):
+            output = family.decoder(
+                inputs_embeds=family.inner.get_input_embeddings()(_inputs(part, family.device)[None]),
+                position_ids=positions,
+                use_cache=False,
+                **told(shared),
+            )
+        hidden: Tensor = output.last_hidden_state
+        return hidden[0]
+
+    def _row(self, prompts: Sequence[Tensor], completions: Sequence[Sequence[int]]) -> PackedRow:
+        blocks = [self.family.image_blocks(prompt) for prompt in prompts]
+        known = [block for block in blocks if block is not None]
+        return PackedRow([len(p) for p in prompts], completions, known or None, device=self.family.device)
+
+    def _attention(self, row: PackedRow) -> dict[str, Any]:
+        if not self._flex:
+            return told(SharedPrefix(row))
+        text = self.family.decoder.config
+        if "sliding_attention" not in (getattr(text, "layer_types", None) or ()):
+            return {"attention_mask": row.block_mask()}
+        windows = {"full_attention": None, "sliding_attention": text.sliding_window}
+        return {"attention_mask": {kind: row.block_mask(window) for kind, window in windows.items()}}
+
+    def _table(
+        self, vectors: Float[Tensor, "token width"], groups: Sequence[RolloutGroup], temperature: float
+    ) -> Float[Tensor, "row time"]:
+        """Log-probabilities from vectors in the order of ``_targets``, as a padded table."""
+        targets = _targets(groups, vectors.device)
+        chosen = self._chosen(vectors, targets.tokens, temperature)
+        return chosen.new_zeros(targets.shape).index_put((targets.rows, targets.times), chosen)
+
+
+class _Lent:
+    """What the pass over a prompt left, for the parts of its group.
+
+    All parts but the last get copies that collect their gradients. The last gets the originals: its backward pass goes
+    on into the prompt's, where the collected gradients are added.
+    """
+
+    def __init__(self, last: Float[Tensor, " width"], kept: KeysAndValues) -> None:
+        self._kept = kept
+        self._originals = [last, *(state for pair in kept.values() for state in pair)]
+        self._copies = [state.detach().requires_grad_(state.requires_grad) for state in self._originals]
+        self._parts = 0
+
+    def out(self, to_the_last: bool) -> tuple[Tensor, KeysAndValues]:
+        """The vector that predicts first tokens, keys and values.
+
+        Raises:
+            RuntimeError: a part had no backward pass.
+        """
+        if not to_the_last:
+            self._parts += 1
+            return self._with(self._copies)
+        for original, copy in zip(self._originals, self._copies, strict=True):
+            if original.requires_grad and copy.grad is not None:
+                original.register_hook(  # type: ignore[no-untyped-call]
+                    lambda gradient, collected=copy.grad: gradient + collected
+                )
+        if self._parts and self._originals[0].requires_grad and self._copies[0].grad is None:
+            raise RuntimeError("in_parts: run the backward pass of each part before the next one is asked for")
+        return self._with(self._originals)
+
+    def _with(self, states: Sequence[Tensor]) -> tuple[Tensor, KeysAndValues]:
+        pairs = zip(states[1::2], states[2::2], strict=True)
+        return states[0], dict(zip(self._kept, pairs, strict=True))
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """Tokens in the order of the vectors that predict them, with their places in the padded table."""
+
+    tokens: Int[Tensor, " token"]
+    rows: Int[Tensor, " token"]
+    times: Int[Tensor, " token"]
+    shape: tuple[int, int]
+
+
+def _targets(groups: Sequence[RolloutGroup], device: torch.device) -> _Targets:
+    """Of each group the first tokens, all predicted by the end of the prompt, then the others."""
+    found: list[tuple[int, int, int]] = []
+    rows = 0
+    for group in groups:
+        numbered = list(enumerate(group.completions, start=rows))
+        found += [(completion.token_ids[0], row, 0) for row, completion in numbered]
+        found += [
+            (token, row, time)
+            for row, completion in numbered
+            for time, token in enumerate(completion.token_ids[1:], start=1)
+        ]
+        rows += len(numbered)
+    tokens, at, times = torch.tensor(found, device=device).unbind(1)
+    return _Targets(tokens, at, times, (rows, 1 + max(time for _, _, time in found)))
+
+
+def _lengths(group: RolloutGroup) -> list[int]:
+    """Tokens of each completion that stand in a row: the last predicts nothing that is asked for."""
+    return [len(completion.token_ids) - 1 for completion in group.completions]
+
+
+def _inputs(group: RolloutGroup, device: torch.device) -> Int[Tensor, " time"]:
+    tokens = [token for completion in group.completions for token in completion.token_ids[:-1]]
+    return torch.tensor(tokens, dtype=torch.long, device=device)
+
+
+def _positions(group: RolloutGroup, prompt: Tensor, following: Int[Tensor, " one"]) -> Tensor:
+    """Every completion starts behind the prompt; shaped like the positions of the prompt."""
+    steps = torch.cat([torch.arange(length, device=prompt.device) for length in _lengths(group)])
+    return (following + steps).expand(*prompt.shape[:-1], -1)
