@@ -84,8 +84,8 @@ def compare(
             f"policy.shared_prefix: {name} computes something else when completions share their prompt: "
             f"log-probabilities differ by {difference:.2g} on average ({allowed.logprobs:g} is allowed), gradients by "
             f"{relative:.2g} of their norm ({allowed.gradient:g}), and other tokens in the other completions change "
-            f"those of the last by {leak:.2g} ({allowed.logprobs / 10:g}). Its attention may ignore who sees whom, or its "
-            "positions. Set policy.shared_prefix: false, and please report the model"
+            f"those of the last by {leak:.2g} ({allowed.logprobs / 10:g}). Its attention may ignore who sees whom, or "
+            "its positions. Set policy.shared_prefix: false, and please report the model"
         )
 
 
