@@ -87,3 +87,13 @@ def test_a_policy_with_adapters_decodes_the_same(tiny: dict[str, Path]) -> None:
         assert sum(map(_is_packed, policy.modules())) > 30
         found = policy.prefill(mixed_prompts(policy)[1:2]).logits
     torch.testing.assert_close(found, expected, rtol=0, atol=2e-5)
+
+
+def test_under_autocast_layers_stay_as_they_are() -> None:
+    """Rows come in bfloat16 there, and a float32 layout does not take them."""
+    layer = torch.nn.Linear(32, 16)
+    rows = torch.randn(4, 32)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        expected = layer(rows)
+        with packed(layer):
+            assert torch.equal(layer(rows), expected)

@@ -114,7 +114,7 @@ def test_an_answer_of_fifty_thousand_characters_is_scored_in_good_time(suite: Re
     row = row_of(suite, text)
     seconds = time.perf_counter() - start
     assert row.total in (pytest.approx(MODALITY), pytest.approx(FORMAT + MODALITY))
-    assert seconds < 10.0  # work that is quadratic takes minutes; this takes 0.1 s without checks of types
+    assert seconds < 60.0  # work that is quadratic takes minutes; this takes 0.1 s without checks of types
 
 
 @pytest.mark.parametrize("kind", LONG_ANSWERS)

@@ -11,9 +11,11 @@ import unicodedata
 _PLAIN_SIGNS = str.maketrans(
     dict.fromkeys("‐‑‒–—−﹣－", "-") | dict.fromkeys("＋⁺", "+") | {"⬆": "↑", "⇑": "↑", "⬇": "↓", "⇓": "↓"}
 )
-# A hyphen is a sign before or after white space, brackets and the like, and between numbers; in "X-ray" it is none.
+# A hyphen is a sign before or after white space, brackets and the like, and between numbers; in "X-ray" it is none,
+# nor is one with a space behind it that opens a line: a list has such.
 _SIGN = re.compile(
-    r"[+±↑↓→←↔♀♂✓✔✗✘∅≠‰⁻]|(?<![<>])=|(?<=\w)\*(?![\w*])|-(?=\s*(?:$|[),.;/\]]|ve\b))|(?<!\w)-(?=\s*\w)|(?<=\d)\s*-(?=\s*[A-Za-z]?\d)"
+    r"[+±↑↓→←↔♀♂✓✔✗✘∅≠‰⁻]|(?<![<>])=|(?<=\w)\*(?![\w*])|-(?=\s*(?:$|[),.;/\]]|ve\b))|(?<=[^\w\n])-(?=\s*\w)|^-(?=\w)|(?<=\d)\s*-(?=\s*[A-Za-z]?\d)",
+    re.MULTILINE,
 )
 _OPPOSED = (("+", "-"), ("↑", "↓"), ("→", "←"), ("♀", "♂"), ("✓", "✗"))
 
