@@ -159,6 +159,26 @@ def test_a_part_without_its_backward_pass_is_noticed(policies: dict[str, VisionL
         list(shared(policy).in_parts(parts, 1.0))
 
 
+def test_the_backward_pass_of_the_last_part_reaches_every_weight(
+    policies: dict[str, VisionLanguagePolicy],
+) -> None:
+    """Strategies that average gradients over ranks wait in the last backward pass for all of them, the head included,
+    which has its own weights in Qwen2.5-VL."""
+    policy = policies["qwen2_5_vl"]
+    parts = parts_of(written(policy, mixed_prompts(policy)[1], (4, 3, 5)), 2, 1)
+    reached: set[str] = set()
+    hooks = [
+        parameter.register_post_accumulate_grad_hook(lambda _, name=name: reached.add(name))
+        for name, parameter in policy.named_parameters()
+    ]
+    for rows in shared(policy).in_parts(parts, 1.0):
+        reached.clear()
+        rows.sum().backward()
+    for hook in hooks:
+        hook.remove()
+    assert reached == {name for name, _ in policy.named_parameters()}
+
+
 def test_frozen_lower_layers_lend_states_without_gradient(tiny: dict[str, Path]) -> None:
     policy, prompt = one_prompt(tiny["qwen3_vl"], freeze_vision=True)
     inner = policy.hugging_face.base_model.language_model
