@@ -20,6 +20,7 @@ from medix.losses.reward_kl import RewardKL
 from medix.modality import ModalitySet
 from medix.modules import checkpoint as state
 from medix.modules.batching import Batching
+from medix.modules.old_logprobs import OldLogprobs
 from medix.modules.ranks import gather, over_ranks, rank, together, world_size
 from medix.modules.record import StepRecord
 from medix.modules.strategy import check_strategy, distribute
@@ -112,6 +113,7 @@ class GroupRLModule(lightning.LightningModule):
         self.prompts_per_rollout = prompts_per_rollout or prompts_per_step
         self.max_steps = max_steps
         self.max_rollouts_per_step = max_rollouts_per_step
+        self.old_logprobs = OldLogprobs(update.old_logprobs, one_update=prompts_per_step == update.prompts_per_update)
         self.buffer = GroupBuffer()
         self.step = 0
         self.updates = 0
@@ -166,7 +168,13 @@ class GroupRLModule(lightning.LightningModule):
     def prepare(self, groups: Sequence[ScoredGroup]) -> list[TrainingGroup]:
         """Advantages, old and reference log-probabilities of the groups of one step; unscored completions leave."""
         with self.policy.gathered():  # ranks make different numbers of these passes
-            old = [self._old_logprobs(group.rollout) for group in groups]
+            old = self.old_logprobs.of(
+                [group.rollout for group in groups],
+                self.engine.policy_version,
+                lambda group: self._without_gradient(self.policy.logprobs, group),
+                self.policy.rounding,
+                self.device,
+            )
             reference = [self._reference_logprobs(group.rollout) for group in groups]
         totals = torch.tensor([group.signals for group in groups], dtype=torch.float64)
         if self.reward_kl is not None:
@@ -177,13 +185,6 @@ class GroupRLModule(lightning.LightningModule):
             _scored_only(group.rollout, row, o, r)
             for group, row, o, r in zip(groups, advantages, old, reference, strict=True)
         ]
-
-    def _old_logprobs(self, group: RolloutGroup) -> tuple[Tensor, ...]:
-        once = self.prompts_per_step == self.update.prompts_per_update
-        fresh = group.policy_version == self.engine.policy_version
-        if self.update.old_logprobs == "rollout" or (self.update.old_logprobs == "auto" and once and fresh):
-            return tuple(torch.tensor(completion.logprobs, dtype=torch.float32) for completion in group.completions)
-        return self._without_gradient(self.policy.logprobs, group)
 
     def _reference_logprobs(self, group: RolloutGroup) -> tuple[Tensor, ...] | None:
         if self.loss.needs_reference_logprobs or self.reward_kl is not None:
@@ -229,6 +230,9 @@ class GroupRLModule(lightning.LightningModule):
         record.trained = trained
         record.tokens = sum(len(c.token_ids) for group in trained for c in group.rollout.completions)
         record.metrics = {name: sum(m[name] for m in metrics) / len(metrics) for name in metrics[0]}
+        for name in ("mismatch_kl", "mismatch"):  # later updates have another policy than the engine had
+            record.metrics[name] = metrics[0][name]
+        self.old_logprobs.watch(record.metrics["mismatch"], self.policy.rounding)
         record.metrics["skipped_updates"] = sum(m["skipped_updates"] for m in metrics)
         record.metrics["lr"] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
         self._adapt(record)
@@ -356,6 +360,7 @@ class GroupRLModule(lightning.LightningModule):
             "engine": self.engine.state_dict(),
             "ranks": gather({"buffer": self.buffer.state_dict(), "random": state.random_states()}),
             "loss": self.loss.state_dict(),
+            "old_logprobs": self.old_logprobs.state_dict(),
             "reward_kl": None if self.reward_kl is None else self.reward_kl.state_dict(),
         }
 
@@ -381,6 +386,7 @@ class GroupRLModule(lightning.LightningModule):
         own = state.own_part(saved["ranks"], rank(), world_size())
         self.buffer.load_state_dict(own["buffer"], render=self._render)
         self.loss.load_state_dict(saved["loss"])
+        self.old_logprobs.load_state_dict(saved["old_logprobs"])
         if self.reward_kl is not None:
             self.reward_kl.load_state_dict(saved["reward_kl"])
         self._pending_random_states = own["random"]

@@ -14,6 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from medix.losses.base import GroupLoss, LossInput
 from medix.modules.ranks import over_ranks, world_size
+from medix.numerics.divergence import k3
 from medix.policy.base import Policy
 from medix.rollout.engine import RolloutEngine
 from medix.types import RolloutGroup
@@ -91,7 +92,7 @@ class Update:
             and speed, never the gradient.
         max_grad_norm: the gradient is scaled down to this norm; None leaves it.
         old_logprobs: ``rollout`` takes what the engine returned, ``recompute`` runs one more pass, ``auto`` takes the
-            engine's when a step makes one update and the engine samples from the policy itself.
+            engine's when a step makes one update, the groups are fresh and the engine computes what the policy does.
     """
 
     def __init__(
@@ -205,11 +206,12 @@ class Update:
         weight: float,
         sums: dict[str, float],
     ) -> None:
-        output = module.loss(loss_input(batch, policy_logprobs, counts))
+        given = loss_input(batch, policy_logprobs, counts)
+        output = module.loss(given)
         # Strategies average gradients over ranks; the denominators are global already.
         module.manual_backward(output.loss * (weight * world_size()))
         if weight:
-            for name, value in {"loss": output.loss.detach(), **output.metrics}.items():
+            for name, value in {"loss": output.loss.detach(), **output.metrics, **mismatch(given)}.items():
                 sums[name] = sums.get(name, 0.0) + float(value)
 
     def _clip(self, module: Trained) -> float:
@@ -246,6 +248,27 @@ def loss_input(
         reference_logprobs=pad([row for rows in references for row in rows], width, device) if references else None,
         rollout_logprobs=pad([torch.tensor(c.logprobs, dtype=torch.float32) for c in completions], width, device),
     )
+
+
+def mismatch(batch: LossInput) -> dict[str, Tensor]:
+    """How far the rollout engine's probabilities lie from the policy's, as shares of a mean over the tokens trained.
+
+    ``mismatch_kl`` is KL(engine‖policy) by k3; ``mismatch`` the mean absolute difference of log-probabilities. Where
+    the old rows are the engine's they say nothing about it, and the policy's present ones stand for them: right in the
+    first update of a step.
+    """
+    if batch.rollout_logprobs is None:
+        return {}
+    with torch.no_grad():
+        given = batch.cleaned()
+        assert given.rollout_logprobs is not None
+        before = (
+            given.policy_logprobs if torch.equal(given.old_logprobs, given.rollout_logprobs) else given.old_logprobs
+        )
+        return {
+            "mismatch_kl": k3(given.rollout_logprobs, before).sum() / batch.token_count,
+            "mismatch": (given.rollout_logprobs - before).abs().sum() / batch.token_count,
+        }
 
 
 def pad(rows: Sequence[Tensor], width: int, device: torch.device) -> Float[Tensor, "row time"]:

@@ -69,6 +69,11 @@ class Policy(nn.Module, ABC):
         """
 
     @property
+    def rounding(self) -> float:
+        """Mean absolute difference of log-probabilities that two right computations may have."""
+        return 2e-4
+
+    @property
     def shares_prompts(self) -> bool:
         """Whether ``logprobs`` passes a prompt once for all completions of a group; what a pass costs follows."""
         return False

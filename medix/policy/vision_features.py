@@ -61,7 +61,7 @@ class VisionFeatures:
 
     def __init__(self, gigabytes: float) -> None:
         if not gigabytes > 0:
-            raise ValueError(f"vision_features.gigabytes: {gigabytes} must be positive")
+            raise ValueError(f"policy.vision_gigabytes: {gigabytes} must be positive")
         self.gigabytes = gigabytes
         self.bytes = 0
         self.computed = 0  # images that passed through a tower
@@ -125,7 +125,7 @@ class VisionFeatures:
     def _warn_of(self, missing: Iterable[Key]) -> None:
         if self._dropped is not None and not self._dropped.isdisjoint(missing):
             warnings.warn(
-                f"features of {len(self._kept)} images fill vision_features.gigabytes={self.gigabytes:g}; images whose "
+                f"features of {len(self._kept)} images fill policy.vision_gigabytes={self.gigabytes:g}; images whose "
                 "features were dropped come back, and the vision tower runs again: give more",
                 stacklevel=2,
             )

@@ -28,9 +28,10 @@ from medix.policy.patch_embedding import multiply_patches
 from medix.policy.plain_pass import PlainPass
 from medix.policy.prefix_attention import as_before
 from medix.policy.reference import AdapterReference, FrozenReference, ReferencePolicy, in_evaluation
-from medix.policy.self_check import ALLOWED, compare, precision, shortened
+from medix.policy.self_check import ALLOWED, Allowed, compare, precision, shortened
 from medix.policy.shared_decoding import SharedDecoding
 from medix.policy.shared_prefix import FLEX, SharedPass, why_plain
+from medix.policy.vision_features import VisionFeatures
 from medix.types import Prompt, RolloutGroup
 
 LOGITS_AT_ONCE = 2**27
@@ -61,6 +62,8 @@ class VisionLanguagePolicy(Policy):
         shared_prefix: pass a prompt and its images once for all completions of a group; on first use the result is
             compared with one pass per completion. Where a model cannot do so, a warning says why and every completion
             passes its prompt again, as with ``false``.
+        vision_gigabytes: of main memory, for what a frozen vision tower made of the images seen so far: with
+            ``freeze_vision`` an image passes through it once, not in every pass. The images of a step should fit.
         every_parameter: run the vision tower on an empty image, with weight zero, for a prompt without images. Needed
             where a distributed strategy waits for a gradient of every parameter; ``GroupRLModule`` sets it there.
     """
@@ -74,6 +77,7 @@ class VisionLanguagePolicy(Policy):
         dtype: Literal["float32", "bfloat16"] = "float32",
         attention: str = "sdpa",
         shared_prefix: bool = True,
+        vision_gigabytes: float = 4.0,
         every_parameter: bool = False,
     ) -> None:
         super().__init__()
@@ -84,6 +88,7 @@ class VisionLanguagePolicy(Policy):
         self.dtype = dtype
         self.attention = attention
         self.shared_prefix = shared_prefix
+        self.vision_features = VisionFeatures(vision_gigabytes)
         self.every_parameter = every_parameter
         self.model: nn.Module | None = None
         self._reference: ReferencePolicy | None = None
@@ -175,6 +180,7 @@ class VisionLanguagePolicy(Policy):
         if self.freeze_vision:
             for parameter in vision_parameters(model):
                 parameter.requires_grad_(False)
+            self.vision_features.attach(model, vision_parameters(model))
         if self.gradient_checkpointing:
             # Not reentrant: the reentrant kind gives no gradient where the embeddings are frozen, as under LoRA.
             contexts = as_before(model.get_decoder().config)
@@ -217,12 +223,19 @@ class VisionLanguagePolicy(Policy):
     def _build_reference(self) -> ReferencePolicy:
         if self.lora is not None:
             return AdapterReference(self, lambda: self.model.disable_adapter())  # type: ignore[union-attr, operator]
-        return FrozenReference(
-            self,
-            lambda: VisionLanguagePolicy(
-                self.name, dtype=self.dtype, attention=self.attention, shared_prefix=self.shared_prefix
-            ),
+        return FrozenReference(self, self._frozen_copy)
+
+    def _frozen_copy(self) -> "VisionLanguagePolicy":
+        """The policy before training; images that passed a frozen tower have passed that of the copy as well."""
+        copy = VisionLanguagePolicy(
+            self.name,
+            freeze_vision=self.freeze_vision,
+            dtype=self.dtype,
+            attention=self.attention,
+            shared_prefix=self.shared_prefix,
         )
+        copy.vision_features = self.vision_features
+        return copy
 
     def forward(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
         """``logprobs``, where hooks of a sharding strategy hang."""
@@ -253,6 +266,14 @@ class VisionLanguagePolicy(Policy):
     def _shared_pass(self) -> SharedPass:
         return SharedPass(self._family, self._chosen_logprobs, flex=self.attention == FLEX)
 
+    @property
+    def rounding(self) -> float:
+        return self._allowed.logprobs
+
+    @property
+    def _allowed(self) -> Allowed:
+        return ALLOWED[precision(self._compute_dtype or getattr(torch, self.dtype), self._device)]
+
     def _check_sharing(self, group: RolloutGroup, temperature: float) -> None:
         """Compare with the plain pass once with gradients, and before that once without if need be."""
         weights = [] if is_sharded(self) or not torch.is_grad_enabled() else _some_trained(self.hugging_face)
@@ -266,7 +287,7 @@ class VisionLanguagePolicy(Policy):
                 lambda groups: plain.logprobs(groups, temperature),
                 shortened(group, self.banned_token_ids),
                 weights,
-                ALLOWED[precision(self._compute_dtype or getattr(torch, self.dtype), self._device)],
+                self._allowed,
                 f"{type(self.hugging_face).__name__} with attention {self.attention}",
             )
         self._checked |= done

@@ -24,6 +24,8 @@ class Sampling:
         top_k: tokens considered; 0 keeps every token.
         seed: with the prompt's index, decides every draw, so that the tokens of a group are a function of weights,
             seed and index: not of its neighbours in the batch, the number of ranks, or what ran before.
+        stop: texts that end a completion, as the end token does. The completion's text ends with the stop text; its
+            tokens may say a little more, where the last of them does.
     """
 
     completions_per_prompt: int = 8
@@ -32,6 +34,7 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 0
     seed: int = 1
+    stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         checks = {
@@ -40,12 +43,18 @@ class Sampling:
             "temperature": self.temperature >= 0,
             "top_p": 0 < self.top_p <= 1,
             "top_k": self.top_k >= 0,
+            "stop": all(self.stop),
         }
         for name, holds in checks.items():
             if not holds:
                 raise ValueError(
                     f"sampling.{name}: {getattr(self, name)} is outside its range; see medix.rollout.Sampling"
                 )
+
+    def after_stop(self, text: str) -> int | None:
+        """Where a text should have ended: behind the first of the stop texts in it; None if there is none."""
+        ends = [text.find(stop) + len(stop) for stop in self.stop if stop in text]
+        return min(ends, default=None)
 
 
 @dataclass(frozen=True)
@@ -59,11 +68,20 @@ class EvaluationSampling(Sampling):
         top_p: nucleus; 1 keeps every token.
         top_k: tokens considered; 0 keeps every token.
         seed: with the prompt's index, decides every draw.
+        stop: texts that end a completion, which includes them.
     """
 
     completions_per_prompt: int = 1
     temperature: float = 0.6
     top_p: float = 0.95
+
+
+class RolloutError(RuntimeError):
+    """Completions could not be had; the message names the prompts by the ids of their samples."""
+
+
+class StaleEngineError(RolloutError):
+    """The engine samples from other weights than the policy has."""
 
 
 class RolloutEngine(ABC):
@@ -72,6 +90,9 @@ class RolloutEngine(ABC):
     Args:
         sampling: how training completions are drawn.
     """
+
+    samples_elsewhere: bool = False
+    """Whether it has weights of its own, and so may sample while the policy is updated."""
 
     def __init__(self, sampling: Sampling) -> None:
         self.sampling = sampling

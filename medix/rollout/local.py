@@ -159,13 +159,24 @@ class _Batch:
                 continue
             row.tokens.append(token)
             row.logprobs.append(logprob)
-            if token in self.policy.eos_token_ids:
+            if token in self.policy.eos_token_ids or self._says_stop(row):
                 self._finish(row, FinishReason.STOP)
             elif is_last:
                 self._finish(row, FinishReason.LENGTH)
 
+    def _says_stop(self, row: _Row) -> bool:
+        if not self.sampling.stop:
+            return False
+        # A token is a byte at least, so that a text which ends here began within so many; special tokens are none.
+        reach = 8 + max(len(text.encode()) for text in self.sampling.stop)
+        return self.sampling.after_stop(self._decoded(row.tokens[-reach:])) is not None
+
+    def _decoded(self, tokens: Sequence[int]) -> str:
+        return str(self.policy.processor.tokenizer.decode(tokens, skip_special_tokens=True))
+
     def _finish(self, row: _Row, reason: FinishReason) -> None:
-        text = self.policy.processor.tokenizer.decode(row.tokens, skip_special_tokens=True)
+        text = self._decoded(row.tokens)
+        text = text[: self.sampling.after_stop(text)]
         row.completion = Completion(text, tuple(row.tokens), tuple(row.logprobs), reason)
         if self.on_completion is not None:
             self.on_completion(row.prompt, row.completion)

@@ -230,7 +230,7 @@ def test_a_panel_is_kept_with_its_votes(path: str) -> None:
 def test_copies_go_on_with_the_same_file(path: str) -> None:
     cached = CachedJudge(ExactJudge(), path)
     cached.grade([question("r")])
-    for twin in (copy.deepcopy(cached), pickle.loads(pickle.dumps(cached))):
+    for twin in (copy.deepcopy(cached), pickle.loads(pickle.dumps(cached))):  # spawned workers get it pickled
         assert twin.grade([question("r")])[0].is_cached
         assert twin.counts == CacheCounts(hits=1)
 

@@ -193,7 +193,7 @@ def test_it_composes_either_way_with_a_cache_and_in_a_panel(tmp_path: object) ->
 
 def test_copies_decide_alike_and_closing_closes_the_other() -> None:
     hybrid = HybridJudge(ExactJudge())
-    for twin in (copy.deepcopy(hybrid), pickle.loads(pickle.dumps(hybrid))):
+    for twin in (copy.deepcopy(hybrid), pickle.loads(pickle.dumps(hybrid))):  # spawned workers get it pickled
         assert twin.grade([question("r")])[0].credit == 1.0
     judge = AtOnce()
     HybridJudge(judge).close()

@@ -190,7 +190,7 @@ def test_a_panel_asks_passes_through_and_closes_its_members() -> None:
 
 def test_a_copy_votes_alike() -> None:
     panel = PanelJudge([ExactJudge(), ScriptedJudge("YES")])
-    for twin in (copy.deepcopy(panel), pickle.loads(pickle.dumps(panel))):
+    for twin in (copy.deepcopy(panel), pickle.loads(pickle.dumps(panel))):  # spawned workers get it pickled
         assert twin.identity == panel.identity
         assert twin.grade([question("r")])[0].credit == 1.0
 

@@ -469,7 +469,7 @@ def test_copies_have_connections_of_their_own() -> None:
     with serving(says("YES")) as server:
         judge = judge_of(server.url)
         assert judge.grade([QUESTION])[0].credit == 1.0
-        for other in (copy.deepcopy(judge), pickle.loads(pickle.dumps(judge))):
+        for other in (copy.deepcopy(judge), pickle.loads(pickle.dumps(judge))):  # spawned workers get it pickled
             JUDGES.append(other)
             assert other.grade([QUESTION])[0].credit == 1.0
         judge.close()

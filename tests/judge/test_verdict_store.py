@@ -100,7 +100,7 @@ def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
 
 def test_copies_and_closed_stores_go_on(store: VerdictStore) -> None:
     store.put({key(): YES}, "j")
-    for twin in (copy.deepcopy(store), pickle.loads(pickle.dumps(store))):
+    for twin in (copy.deepcopy(store), pickle.loads(pickle.dumps(store))):  # spawned workers get it pickled
         assert twin.get([key()])
         assert twin.stored == 0
         twin.close()

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medix.losses.aggregate import Aggregate, SequenceMean, SequenceSumNorm, TokenMean
+from medix.losses.base import LossInput
 from medix.losses.dapo import DAPOLoss
 from medix.losses.dr_grpo import DrGRPOLoss
 from medix.losses.gspo import GSPOLoss
-from medix.modules.update import TrainingGroup, Update, count, loss_input, pad
+from medix.modules.update import TrainingGroup, Update, count, loss_input, mismatch, pad
 from medix.rollout.engine import Sampling
 from tests.support.policies import BigramPolicy, group
 
@@ -224,3 +225,20 @@ def test_pad_fills_with_zero() -> None:
 def test_aggregates_are_what_the_docstrings_of_this_file_assume() -> None:
     assert isinstance(DAPOLoss().aggregate, TokenMean)
     assert isinstance(DAPOLoss().aggregate, Aggregate)
+
+
+def test_mismatch_is_the_distance_of_the_engine_from_the_policy_before_the_update() -> None:
+    """One token, p = 1/2 under the policy and 1/4 at the engine: KL by k3 is 2 - 1 - ln 2; padding counts nothing."""
+    half, quarter = math.log(0.5), math.log(0.25)
+    old, rollout = torch.tensor([[half, 7.0]]), torch.tensor([[quarter, -7.0]])
+    mask = torch.tensor([[True, False]])
+    elsewhere = torch.tensor([[-3.0, 0.0]], requires_grad=True)
+    recomputed = LossInput.from_batch(elsewhere, old, torch.ones(1), mask, rollout_logprobs=rollout)
+    reported = LossInput.from_batch(
+        old.clone().requires_grad_(), rollout, torch.ones(1), mask, rollout_logprobs=rollout
+    )
+    for batch in (recomputed, reported):
+        found = mismatch(batch)
+        assert float(found["mismatch_kl"]) == pytest.approx(1 - math.log(2))
+        assert float(found["mismatch"]) == pytest.approx(math.log(2))
+        assert not found["mismatch"].requires_grad

@@ -206,7 +206,7 @@ def test_more_images_than_there_is_room_for_still_come_out_in_order() -> None:
 def test_images_that_come_back_after_they_were_dropped_are_said_once() -> None:
     tower = _Counted()
     tower.find("abcd")
-    with pytest.warns(UserWarning, match=r"features of 3 images fill vision_features\.gigabytes"):
+    with pytest.warns(UserWarning, match=r"features of 3 images fill policy\.vision_gigabytes"):
         tower.find("a")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -223,5 +223,5 @@ def test_features_of_one_image_do_not_keep_those_of_others_in_memory(tiny: dict[
 
 
 def test_no_room_at_all_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"vision_features\.gigabytes: 0"):
+    with pytest.raises(ValueError, match=r"policy\.vision_gigabytes: 0"):
         VisionFeatures(0)

@@ -73,7 +73,7 @@ def test_a_kept_row_does_not_hold_the_batch_it_came_in() -> None:
 
 def test_copies_and_pickles_are_empty() -> None:
     table = filled(10, "a")
-    for other in (copy.deepcopy(table), pickle.loads(pickle.dumps(table))):
+    for other in (copy.deepcopy(table), pickle.loads(pickle.dumps(table))):  # spawned workers get it pickled
         assert len(other) == 0
         assert other.size == 10
     table.forget()

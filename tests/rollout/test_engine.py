@@ -1,5 +1,6 @@
 """The contract of rollout engines."""
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -24,11 +25,11 @@ class _Silent(RolloutEngine):
     ("name", "value"),
     [
         ("completions_per_prompt", 0), ("max_completion_tokens", 0), ("temperature", -0.1), ("top_p", 0.0),
-        ("top_p", 1.1), ("top_k", -1),
+        ("top_p", 1.1), ("top_k", -1), ("stop", ("</answer>", "")),
     ],
 )  # fmt: skip
-def test_impossible_settings_are_refused_by_name_and_value(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=rf"sampling\.{name}: {value}"):
+def test_impossible_settings_are_refused_by_name_and_value(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"sampling.{name}: {value} is outside")):
         Sampling(**{name: value})  # type: ignore[arg-type]
 
 
@@ -38,6 +39,14 @@ def test_the_number_of_publishes_is_in_the_state() -> None:
         engine.publish(BigramPolicy())
     resumed.load_state_dict(engine.state_dict())
     assert resumed.policy_version == 3
+
+
+def test_the_first_stop_text_ends_a_completion() -> None:
+    sampling = Sampling(stop=("</answer>", "END"))
+    assert sampling.after_stop("<answer>yes</answer> END") == len("<answer>yes</answer>")
+    assert sampling.after_stop("END</answer>") == 3
+    assert sampling.after_stop("<answer>yes") is None
+    assert Sampling().after_stop("END") is None
 
 
 def test_evaluation_keeps_its_own_defaults_where_a_spec_gives_only_some_keys() -> None:

@@ -216,6 +216,19 @@ def test_a_completion_ends_at_the_end_token_or_is_marked_as_cut(qwen: VisionLang
     assert lengths == sorted(lengths)
 
 
+def test_a_completion_ends_with_the_first_stop_text(qwen: VisionLanguagePolicy) -> None:
+    hot = Sampling(completions_per_prompt=20, max_completion_tokens=120, temperature=1000.0, stop=("e", "ou"))
+    (group,) = engine(qwen, hot).rollout(mixed_prompts(qwen)[1:2])
+    ended = [completion for completion in group.completions if completion.text.endswith(("e", "ou"))]
+    assert len(ended) > 5
+    for completion in group.completions:
+        assert all(stop not in completion.text[:-1] for stop in hot.stop)
+        assert completion.is_truncated == (len(completion.token_ids) == 120 and completion not in ended)
+    # What stands behind the stop text in the token that holds it is cut off the text, not off the tokens.
+    whole = [qwen.processor.tokenizer.decode(completion.token_ids, skip_special_tokens=True) for completion in ended]
+    assert any(len(text) > len(completion.text) for text, completion in zip(whole, ended, strict=True))
+
+
 def test_rows_that_ended_leave_the_batch_without_changing_the_others(policy: VisionLanguagePolicy) -> None:
     """Log-probabilities are right to the last token, although the batch shrank on the way."""
     hot = Sampling(completions_per_prompt=12, max_completion_tokens=120, temperature=1.5, seed=2)

@@ -139,7 +139,7 @@ def test_copies_and_pickles_begin_anew_and_hold_no_key(monkeypatch: pytest.Monke
     monkeypatch.setenv("LINE_KEY", "top-secret-1")
     line, owner = line_of(), object()
     line.submit(owner, says(1.0), closed).result(5)
-    for other in (copy.deepcopy(line), pickle.loads(pickle.dumps(line))):
+    for other in (copy.deepcopy(line), pickle.loads(pickle.dumps(line))):  # spawned workers get it pickled
         assert other.endpoints == ()
         assert other.submit(owner, says(0.5), closed).result(5).credit == 0.5
         other.close(owner)
