@@ -1,0 +1,165 @@
+"""The machine that ``medix doctor`` compares a spec with."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+GIB = 2**30
+_QUERY = ("index", "uuid", "name", "memory.total", "memory.used")
+_PLANNED = re.compile(r"(\d+)x(\d+(?:\.\d+)?)")
+_UNLIMITED = 2**60
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class GPU:
+    """One accelerator.
+
+    Attributes:
+        index: its number on the machine.
+        name: of the product.
+        total: bytes of memory.
+        used: bytes that other programs hold.
+        uuid: its identity, which ``CUDA_VISIBLE_DEVICES`` may name.
+    """
+
+    index: int
+    name: str
+    total: int
+    used: int = 0
+    uuid: str = ""
+
+    @property
+    def free(self) -> int:
+        """Bytes that nobody holds."""
+        return self.total - self.used
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to run on.
+
+    Attributes:
+        gpus: all of them, also those that ``CUDA_VISIBLE_DEVICES`` hides from training.
+        visible: indices of the GPUs that training sees, in its order.
+        memory: bytes of main memory that are free.
+        is_planned: whether the GPUs were described on the command line and are not those of this machine.
+    """
+
+    gpus: tuple[GPU, ...] = ()
+    visible: tuple[int, ...] = ()
+    memory: int = 0
+    is_planned: bool = False
+
+    @classmethod
+    def here(cls, seconds: float = 20.0) -> "Machine":
+        """This machine.
+
+        Args:
+            seconds: limit for the driver's own program.
+
+        Raises:
+            OSError: the driver's program is there and does not answer.
+        """
+        gpus = _gpus(seconds)
+        return cls(gpus, _visible(gpus, os.environ.get("CUDA_VISIBLE_DEVICES")), free_memory())
+
+    @classmethod
+    def planned(cls, text: str) -> "Machine":
+        """This machine with other GPUs.
+
+        Args:
+            text: ``8x80``, eight of 80 GiB.
+
+        Raises:
+            ValueError: not of that form.
+        """
+        found = _PLANNED.fullmatch(text.strip().lower().removesuffix("gib").removesuffix("gb"))
+        if found is None:
+            raise ValueError(f"--gpus {text}: is no number and size of GPUs; give for example 8x80, eight of 80 GiB")
+        size = int(float(found[2]) * GIB)
+        gpus = tuple(GPU(index, "planned", size) for index in range(int(found[1])))
+        return cls(gpus, tuple(range(len(gpus))), free_memory(), is_planned=True)
+
+    def is_local(self, host: str) -> bool:
+        """Whether an address is of this machine."""
+        return host in {"localhost", "0.0.0.0", "::1", "::", socket.gethostname()} or host.startswith("127.")
+
+    def gpu(self, index: int) -> GPU:
+        """The GPU of that number."""
+        return next(gpu for gpu in self.gpus if gpu.index == index)
+
+
+def gib(count: float) -> str:
+    """Bytes for people, in GiB."""
+    return f"{count / GIB:.1f} GiB" if count >= GIB / 10 else f"{count / 2**20:.1f} MiB"
+
+
+def free_memory() -> int:
+    """Bytes of main memory that this process may still take: those of the machine, or of its container."""
+    bounds = [_UNLIMITED]
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        bounds += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    except OSError:  # no Linux: as much as was built in
+        bounds.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    try:
+        limit = (_CGROUP / "memory.max").read_text(encoding="ascii").strip()
+        if limit != "max":
+            bounds.append(int(limit) - int((_CGROUP / "memory.current").read_text(encoding="ascii")))
+    except OSError:
+        pass  # no container that limits it
+    return max(0, min(bounds))
+
+
+def _gpus(seconds: float) -> tuple[GPU, ...]:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return _gpus_of_torch()
+    words = [program, f"--query-gpu={','.join(_QUERY)}", "--format=csv,noheader,nounits"]
+    try:
+        ended = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"nvidia-smi did not answer within {seconds:g} s; the driver may hang: restart it") from error
+    if ended.returncode != 0:
+        said = (ended.stderr or ended.stdout).strip().splitlines()
+        raise OSError(f"nvidia-smi ended with status {ended.returncode}: {said[0] if said else 'no word'}")
+    return parse_gpus(ended.stdout)
+
+
+def parse_gpus(table: str) -> tuple[GPU, ...]:
+    """GPUs from what ``nvidia-smi`` prints: index, uuid, name, MiB in all, MiB in use."""
+    found = []
+    for line in table.splitlines():
+        parts = [part.strip() for part in line.split(",")]
+        if len(parts) == len(_QUERY) and parts[3].isdigit() and parts[4].isdigit():
+            found.append(GPU(int(parts[0]), parts[2], int(parts[3]) * 2**20, int(parts[4]) * 2**20, parts[1]))
+    return tuple(found)
+
+
+def _gpus_of_torch() -> tuple[GPU, ...]:
+    """Where the driver's program is missing, as in some containers: those that torch sees."""
+    import torch
+
+    found = []
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        found.append(GPU(index, torch.cuda.get_device_name(index), total, total - free))
+    return tuple(found)
+
+
+def _visible(gpus: tuple[GPU, ...], limited: str | None) -> tuple[int, ...]:
+    """What ``CUDA_VISIBLE_DEVICES`` leaves: numbers or identities, up to the first that names no GPU."""
+    if limited is None:
+        return tuple(gpu.index for gpu in gpus)
+    left = []
+    for word in filter(None, (part.strip() for part in limited.split(","))):
+        named = [g.index for g in gpus if str(g.index) == word or (word.startswith("GPU-") and g.uuid.startswith(word))]
+        if not named:
+            break
+        left.append(named[0])
+    return tuple(left)
