@@ -21,6 +21,7 @@ data and models
   export     write a checkpoint as a Hugging Face folder
   eval       compare judged completions of two runs, with intervals
   judge      start, check or ask a judge; its error rates on canaries
+  doctor     a spec against this machine: versions, GPUs, memory, data, judge
   rescore    other rewards over the completions of a run: what would have changed
 
 A bare spec name is a shipped one: python -m medix fit --config demo
@@ -59,10 +60,12 @@ def main(argv: list[str] | None = None) -> int:
         from medix.commands.evaluate import main as run
     elif command == "judge":
         from medix.commands.judge import main as run
+    elif command == "doctor":
+        from medix.commands.doctor import main as run
     elif command == "rescore":
         from medix.commands.rescore import main as run
     else:
-        commands = (*TRAINER_COMMANDS, "shards", "export", "eval", "judge", "rescore")
+        commands = (*TRAINER_COMMANDS, "shards", "export", "eval", "judge", "doctor", "rescore")
         print(f"medix: there is no command {command!r}; commands: {', '.join(commands)}", file=sys.stderr)
         return 2
     return run(rest)

@@ -8,7 +8,7 @@ import pytest
 from medix import __version__
 from medix.__main__ import main
 
-COMMANDS = ("fit", "validate", "test", "predict", "shards", "export", "eval", "judge", "rescore")
+COMMANDS = ("fit", "validate", "test", "predict", "shards", "export", "eval", "judge", "doctor", "rescore")
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
@@ -27,7 +27,7 @@ def test_an_unknown_command_is_told_with_the_known_ones(capsys: pytest.CaptureFi
     assert all(command in error for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["shards", "export", "eval", "judge", "rescore"])
+@pytest.mark.parametrize("command", ["shards", "export", "eval", "judge", "doctor", "rescore"])
 def test_each_command_of_ours_has_its_own_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])

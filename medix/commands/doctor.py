@@ -66,8 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def checks() -> "list[Check]":
-    """What is looked at, in order; quick ones first."""
+def checks(seconds: float) -> "list[Check]":
+    """What is looked at, in order; quick ones first.
+
+    Args:
+        seconds: limit of one check.
+    """
     from medix.commands.doctor_batches import BatchesCheck
     from medix.commands.doctor_disk import DiskCheck
     from medix.commands.doctor_downloads import DownloadsCheck
@@ -86,8 +90,8 @@ def checks() -> "list[Check]":
         MemoryCheck(),
         DiskCheck(),
         ShardsCheck(),
-        PromptsCheck(),
-        JudgeReached(),
+        PromptsCheck(seconds / 4),
+        JudgeReached(min(10.0, seconds / 4)),
     ]
 
 
@@ -115,7 +119,7 @@ def _examine(words: Sequence[str], machine: "Machine", seconds: float) -> "list[
             subject = Subject.read(words, machine)
         except ValueError as error:
             return [Finding("spec", State.PROBLEM, str(error), "correct the spec; the other checks need it")]
-        return list(run_checks(checks(), subject, seconds))
+        return list(run_checks(checks(seconds), subject, seconds))
 
 
 def _show(findings: "Sequence[Finding]", arithmetic: bool) -> None:

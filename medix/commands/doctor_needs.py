@@ -60,12 +60,14 @@ class Needs:
         policy: how it is loaded.
         model: its numbers.
         plan: ranks and precision.
+        evaluated: prompts of a validation batch, over all ranks.
     """
 
     module: GroupRLModule
     policy: VisionLanguagePolicy
     model: ModelSize
     plan: Plan
+    evaluated: int = 0
 
     @property
     def weight_bytes(self) -> int:
@@ -167,17 +169,18 @@ class Needs:
         engine, text = self.module.engine, self.model.text
         if not isinstance(engine, LocalEngine):
             return
-        prompt, completion = self.longest
-        group = engine.sampling.completions_per_prompt
-        prompts = max(1, min(engine.rows_per_batch // group, self.module.prompts_per_rollout // self.plan.ranks))
         token = 2 * text.count * text.keys * self.compute_bytes
-        tokens = prompts * (prompt + group * completion)
-        how = f"{prompts} prompts x ({prompt:,} + {group} x {completion:,} tokens) x {token:,} bytes of keys and values"
-        yield Need(
-            "cache of the engine", tokens * token, how, Moment.ROLLOUT,
-            "model.engine.init_args.rows_per_batch and sampling.max_completion_tokens",
-        )  # fmt: skip
-        rows = prompts * group
+        cases = []
+        evaluation = self.module.evaluation
+        for sampling, batch in ((engine.sampling, self.module.prompts_per_rollout), (evaluation, self.evaluated)):
+            group, completion = sampling.completions_per_prompt, sampling.max_completion_tokens
+            prompt = min(self.longest[0], max(1, self.model.context - completion))
+            prompts = max(1, min(engine.rows_per_batch // group, -(-batch // self.plan.ranks)))
+            how = f"{prompts} prompts x ({prompt:,} + {group} x {completion:,} tokens) x {token:,} bytes"
+            cases.append((prompts * (prompt + group * completion) * token, how, prompts * group))
+        size, how, rows = max(cases)
+        lower = "model.engine.init_args.rows_per_batch and sampling.max_completion_tokens"
+        yield Need("cache of the engine", size, f"{how} of keys and values", Moment.ROLLOUT, lower)
         how = f"{rows} rows x {self.model.vocabulary:,} scores x 32 bytes"
         yield Need("next tokens", rows * self.model.vocabulary * 32, how, Moment.ROLLOUT)
 

@@ -3,30 +3,37 @@
 import copy
 import heapq
 import io
+import time
 from collections.abc import Iterator, Sequence
 
 from PIL import Image, UnidentifiedImageError
 
 from medix.commands.doctor_check import Check, Finding, NotHereError
-from medix.commands.doctor_shards import SPLITS
+from medix.commands.doctor_shards import SPLITS, is_cached
 from medix.commands.doctor_subject import Subject
 from medix.data.picture import PictureError
 from medix.data.prompting import Prompting
 from medix.data.shards import ShardError
-from medix.data.stream import Stream, permutation
+from medix.data.stream import Stream
 from medix.types import Sample
 
 RENDERED = 16
 """Samples of a split that are rendered: those that promise to be longest."""
 _PIXELS_PER_LETTER = 200
 """About four letters make a token, and so do about 800 pixels."""
-_LOOKED_AT = 20_000
 
 
 class PromptsCheck(Check):
-    """Finds the longest samples by pixels and letters, renders them, and compares their tokens with every limit."""
+    """Finds the longest samples by pixels and letters, renders them, and compares their tokens with every limit.
+
+    Args:
+        seconds: limit for looking at the samples of one split; rendering the longest takes further ones.
+    """
 
     name = "prompts"
+
+    def __init__(self, seconds: float = 15.0) -> None:
+        self.seconds = seconds
 
     def look(self, subject: Subject) -> Iterator[Finding]:
         """The samples of every split; where not all could be looked at, also what the spec would allow."""
@@ -39,7 +46,7 @@ class PromptsCheck(Check):
             try:
                 subject.data.bind(subject.module.prompting, subject.policy.processor)
                 stream = subject.data.stream(split)
-                seen, candidates = longest_samples(stream, subject.module.prompting)
+                seen, candidates = longest_samples(stream, subject.module.prompting, self.seconds)
             except (ShardError, ValueError) as error:
                 text = str(error).removeprefix(f"data.{split}: ")
                 missing = NotHereError(f"data.{split}: {text}", "see what is said of the data")
@@ -102,26 +109,30 @@ class PromptsCheck(Check):
         return self.ok(f"{text}; allowed are {allowed:,}")
 
 
-def longest_samples(stream: Stream, prompting: Prompting) -> tuple[int, list[Sample]]:
+def longest_samples(stream: Stream, prompting: Prompting, seconds: float) -> tuple[int, list[Sample]]:
     """How many samples were looked at, and those with most pixels and letters, most first.
 
-    Shards are read in an order that mixes modalities, and no more than some ten thousand samples: pixels are read from
-    the heads of images, but shards from disk.
+    They are read in the order of training, which mixes modalities and reads each shard once. Nothing is fetched.
+
+    Args:
+        stream: one epoch of it.
+        prompting: scales images.
+        seconds: no further samples are looked at after these.
     """
     best: list[tuple[float, int, Sample]] = []
-    looked = 0
-    shards = stream.shards.shards
-    for place in permutation(len(shards), 0):
-        shard = shards[int(place)]
-        if shard.entry.is_remote or looked >= _LOOKED_AT:
+    looked, end = 0, time.monotonic() + seconds
+    for index in range(len(stream)):
+        if time.monotonic() > end:
+            break
+        shard = stream.shards.shards[stream.order.locate(index).shard]
+        if shard.entry.is_remote and not is_cached(shard):
             continue
-        for sample in shard:
-            looked += 1
-            heapq.heappush(best, (_promise(sample, prompting), looked, sample))
-            if len(best) > RENDERED:
-                heapq.heappop(best)
-        shard.close()
-    return looked, [sample for _, _, sample in sorted(best, key=lambda entry: -entry[0])]
+        sample = stream[index]
+        looked += 1
+        heapq.heappush(best, (_promise(sample, prompting), -index, sample))
+        if len(best) > RENDERED:
+            heapq.heappop(best)
+    return looked, [sample for _, _, sample in sorted(best, key=lambda entry: entry[:2], reverse=True)]
 
 
 def tokens_of(sample: Sample, prompting: Prompting, processor: object) -> int:

@@ -50,7 +50,7 @@ class ShardsCheck(Check):
         """Which shards of a split are there, by their sizes; those go on to ``whole``."""
         missing, remote = [], 0
         for shard in shards:
-            if shard.entry.is_remote and not _is_cached(shard):
+            if shard.entry.is_remote and not is_cached(shard):
                 remote += 1
             elif found := _wrong_size(shard):
                 missing.append(found)
@@ -117,7 +117,8 @@ def _entries(manifests: tuple[Manifest, ...]) -> Iterator[tuple[Manifest, ShardE
             yield manifest, entry
 
 
-def _is_cached(shard: Shard) -> bool:
+def is_cached(shard: Shard) -> bool:
+    """Whether a remote shard was fetched before."""
     path = (shard.cache_dir or default_cache()) / f"{shard.entry.sha256}.tar"
     return path.is_file() and path.stat().st_size == shard.entry.bytes
 

@@ -117,8 +117,7 @@ class Subject:
         """Numbers of the policy's model, counted without its weights.
 
         Raises:
-            NotHereError: it is not on this machine.
-            ValueError: it is, and cannot be read.
+            NotHereError: it is not on this machine, or cannot be read.
         """
         self.need_policy()
         return ModelSize.of(self.policy)
@@ -127,16 +126,13 @@ class Subject:
         """See that configuration and processor of the policy can be read without a download.
 
         Raises:
-            NotHereError: they are not on this machine.
-            ValueError: they are, and cannot be read.
+            NotHereError: they are not on this machine, or cannot be read.
         """
-        name = self.policy.name
+        policy = self.policy
         try:
-            self.policy.config  # noqa: B018  # read here, kept there
+            policy.config, policy.processor  # noqa: B018  # read here, kept there
         except ValueError as error:
-            if not Path(name).exists():
-                raise NotHereError(f"policy.name: {name} is not on this machine", FETCH.format(name=name)) from error
-            raise
+            raise NotHereError(f"policy.name: {policy.name} cannot be read here", "see what is said of it") from error
 
 
 FETCH = "fetch it, hf download {name}, and ask again"

@@ -1,0 +1,74 @@
+"""Subjects of ``medix doctor``: a small spec on a machine that is described."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from medix.commands.doctor_check import Check, Finding, State
+from medix.commands.doctor_machine import GIB, GPU, Machine
+from medix.commands.doctor_subject import Subject
+from tests.support.inside import working_in
+from tests.support.runs import small_spec, write_spec
+
+ROOMY = Machine(memory=64 * GIB)
+"""A machine without GPUs."""
+
+
+def with_gpus(count: int, gigabytes: float = 80, used: Sequence[float] = (), planned: bool = False) -> Machine:
+    """A machine with GPUs; ``used`` are GiB that others hold, first GPU first."""
+    held = [*used, *[0.0] * count]
+    gpus = tuple(GPU(i, "some", int(gigabytes * GIB), int(held[i] * GIB)) for i in range(count))
+    return Machine(gpus, tuple(range(count)), 1024 * GIB, planned)
+
+
+def subject(
+    folder: Path, policy: Path, machine: Machine = ROOMY, trainer: dict[str, Any] | None = None, **changes: Any
+) -> Subject:
+    """The small spec, changed.
+
+    Args:
+        folder: for the spec and its rewards.
+        policy: a policy's folder.
+        machine: what it is compared with.
+        trainer: arguments of a trainer that are put over those of the spec; they are not parsed.
+        changes: merged into the spec.
+    """
+    path = write_spec(folder, small_spec(folder, policy, **changes))
+    with working_in(folder):
+        read = Subject.read(["--config", str(path)], machine)
+    return replace(read, trainer={**read.trainer, **(trainer or {})})
+
+
+def look(check: Check, at: Subject) -> list[Finding]:
+    """Everything that a check finds."""
+    return list(check.look(at))
+
+
+def states(findings: Sequence[Finding]) -> list[State]:
+    return [finding.state for finding in findings]
+
+
+def problems(findings: Sequence[Finding]) -> list[Finding]:
+    """Those with a remedy to name: every problem must have one."""
+    found = [finding for finding in findings if finding.state is State.PROBLEM]
+    assert all(finding.remedy for finding in found)
+    return found
+
+
+def large_policy(folder: Path) -> Path:
+    """The configuration of Qwen3-VL-8B, with nothing else: 8,767,123,696 parameters."""
+    vision = {
+        "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "out_hidden_size": 4096,
+        "patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2, "num_position_embeddings": 2304,
+        "deepstack_visual_indexes": [8, 16, 24],
+    }  # fmt: skip
+    text = {
+        "hidden_size": 4096, "intermediate_size": 12288, "num_hidden_layers": 36, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936, "max_position_embeddings": 262144,
+    }  # fmt: skip
+    made: Any = transformers.Qwen3VLConfig
+    made(text_config=text, vision_config=vision, tie_word_embeddings=False).save_pretrained(folder)
+    return folder
