@@ -1,0 +1,151 @@
+"""The weights of a policy as an engine with weights of its own takes them."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import torch
+from peft import PeftModel, get_peft_model_state_dict
+from peft.tuners.lora import Linear, LoraLayer
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+from transformers.core_model_loading import WeightConverter, rename_source_key, revert_weight_conversion
+
+from medix.policy.vision_language import VisionLanguagePolicy
+
+SAMPLED = 256
+"""Elements of each weight that ``stamp`` reads."""
+
+
+@dataclass
+class Tally:
+    """What went to an engine.
+
+    Attributes:
+        tensors: how many.
+        nbytes: their bytes, as they were given.
+        seconds: from the first weight asked for to the engine ready for the next request.
+    """
+
+    tensors: int = 0
+    nbytes: int = 0
+    seconds: float = 0.0
+
+    def count(self, weights: Iterator[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+        """The same weights, counted as they pass."""
+        for name, weight in weights:
+            self.tensors += 1
+            self.nbytes += weight.nbytes
+            yield name, weight
+
+
+@torch.no_grad()
+def published(policy: VisionLanguagePolicy, merge: bool = True) -> Iterator[tuple[str, Tensor]]:
+    """Every weight, whole, under the name that the policy's folder has for it; one at a time.
+
+    Of tied weights the first comes alone, as in a saved folder. Sharded weights are gathered, so that every rank must
+    take all of them, in step. Nothing here changes the policy; what is not merged or gathered is the weight itself, to
+    be copied before the next update.
+
+    Args:
+        policy: its weights are loaded.
+        merge: add the updates of adapters, in float32, to the weights they belong to; without, adapters are left out.
+    """
+    model = policy.hugging_face
+    weights = _held(model)
+    layers = {f"{name}.weight": layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
+    for names in _converted_together(model, list(weights)):
+        part = {name: _whole(weights[name].detach()) for name in names}
+        for name in names:
+            if merge and name in layers:
+                part[name] = _merged(name, part[name], layers[name])
+        yield from revert_weight_conversion(model, part).items()
+
+
+def published_adapter(policy: VisionLanguagePolicy) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Settings and weights of the policy's adapter, as peft saves them: plain data, and whole tensors.
+
+    Raises:
+        ValueError: the policy has no adapter.
+    """
+    model = policy.model
+    if not isinstance(model, PeftModel):
+        raise ValueError(
+            f"policy.lora: {policy.name} is trained without an adapter, so none can be published alone; set "
+            "policy.lora, or publish every weight"
+        )
+    settings = {key: _plain(value) for key, value in model.peft_config[model.active_adapter].to_dict().items()}
+    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
+    return settings, {name: _whole(weight.detach()) for name, weight in sorted(weights.items())}
+
+
+@torch.no_grad()
+def stamp(policy: VisionLanguagePolicy) -> str:
+    """A digest of some elements of every weight: another one after any step of an optimiser.
+
+    It reads up to ``SAMPLED`` elements of each weight, spread evenly, of a sharded weight those of this rank. An update
+    that leaves all of them as they were, to the last bit, is not noticed. The places of weights in memory and their
+    counters of changes are left out: sharding changes both where no value changes.
+    """
+    samples = [_sampled(weight.detach()) for weight in policy.hugging_face.parameters()]
+    gathered = torch.cat([sample.to(torch.float64) for sample in samples]).cpu()
+    return hashlib.blake2b(gathered.numpy().tobytes(), digest_size=16).hexdigest()
+
+
+def _sampled(weight: Tensor) -> Tensor:
+    flat = (weight.to_local() if isinstance(weight, DTensor) else weight).reshape(-1)
+    return flat[:: max(1, -(-flat.numel() // SAMPLED))]
+
+
+def _held(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and saved buffers by the names they have without adapters; of tied ones the first."""
+    found: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, weight in model.state_dict(keep_vars=True).items():
+        if ".lora_" not in name and id(weight) not in seen:
+            seen.add(id(weight))
+            found[name.replace(".base_layer.", ".")] = weight
+    return found
+
+
+def _converted_together(model: Any, names: list[str]) -> Iterator[list[str]]:
+    """Weights in parts that Hugging Face turns into those of a folder independently of each other."""
+    conversions = [one.reverse_transform() for one in reversed(getattr(model, "_weight_conversions", None) or [])]
+    converters = [one for one in conversions if isinstance(one, WeightConverter)]
+    renamings = [one for one in conversions if not isinstance(one, WeightConverter)]
+    parts: dict[str, list[str]] = {}
+    for name in names:
+        target, _ = rename_source_key(name, renamings, converters, reverse=True)
+        parts.setdefault(target, []).append(name)
+    yield from parts.values()
+
+
+def _merged(name: str, weight: Tensor, layer: LoraLayer) -> Tensor:
+    if not isinstance(layer, Linear) or layer.fan_in_fan_out:
+        raise TypeError(
+            f"policy.lora: the adapter of {name} sits on a {type(layer).__name__}, which cannot be merged into its "
+            "weight here; leave it out of lora.target_modules"
+        )
+    total = weight.float()
+    for adapter in layer.active_adapters:
+        down, up = (_whole(part[adapter].weight.detach()).float() for part in (layer.lora_A, layer.lora_B))
+        total = total + layer.scaling[adapter] * (up @ down)
+    return total.to(weight.dtype)
+
+
+def _whole(weight: Tensor) -> Tensor:
+    return weight.full_tensor() if isinstance(weight, DTensor) else weight
+
+
+def _plain(value: Any) -> Any:
+    """Settings of peft without its own classes."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, set | list | tuple):
+        plain = [_plain(one) for one in value]
+        return sorted(plain) if isinstance(value, set) else plain
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)

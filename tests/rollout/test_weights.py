@@ -1,0 +1,139 @@
+"""What is published of a policy: names and values of a saved folder, adapters merged, changes noticed."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftConfig
+from safetensors.torch import load_file
+from torch import Tensor
+
+from medix.policy.lora import LoRA
+from medix.policy.vision_language import VisionLanguagePolicy
+from medix.rollout.weights import Tally, published, published_adapter, stamp
+from tests.support.tiny import ARCHITECTURES, loaded
+
+
+def saved(policy: VisionLanguagePolicy, folder: Path) -> dict[str, Tensor]:
+    """The weights that Hugging Face writes."""
+    policy.hugging_face.save_pretrained(folder)
+    return load_file(folder / "model.safetensors")
+
+
+def with_adapter(folder: Path, **arguments: object) -> VisionLanguagePolicy:
+    """An adapter whose update is not zero, as it is at the beginning."""
+    policy = loaded(folder, lora=LoRA(rank=4, alpha=6.0), **arguments)
+    with torch.no_grad():
+        for name, weight in policy.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.1)
+    return policy
+
+
+# Derived by hand.
+
+
+def test_an_adapter_is_added_to_its_weight_by_alpha_over_rank(tiny: dict[str, Path]) -> None:
+    """Rank 4, alpha 6: W + 6/4 · B·A, and every other weight as it was."""
+    policy = with_adapter(tiny["qwen3_vl"], freeze_vision=True)
+    plain = dict(published(loaded(tiny["qwen3_vl"])))
+    layer = policy.hugging_face.get_submodule("model.language_model.layers.1.mlp.up_proj")
+    update = 1.5 * layer.lora_B["default"].weight @ layer.lora_A["default"].weight
+    merged = dict(published(policy))
+    name = "model.language_model.layers.1.mlp.up_proj.weight"
+    assert torch.allclose(merged[name], plain[name] + update, atol=1e-6)
+    assert float((merged[name] - plain[name]).detach().abs().max()) > 1e-3
+    untouched = [name for name in plain if "visual" in name or "norm" in name or "embed" in name]
+    assert all(torch.equal(merged[name], plain[name]) for name in untouched)
+
+
+def test_without_merging_the_adapter_is_left_out(tiny: dict[str, Path]) -> None:
+    plain = dict(published(loaded(tiny["qwen3_vl"])))
+    left = dict(published(with_adapter(tiny["qwen3_vl"]), merge=False))
+    assert left.keys() == plain.keys()
+    assert all(torch.equal(left[name], plain[name]) for name in plain)
+
+
+def test_bytes_are_counted_as_they_pass() -> None:
+    tally = Tally()
+    weights = iter([("a", torch.zeros(3)), ("b", torch.zeros(2, 5, dtype=torch.bfloat16))])
+    assert [name for name, _ in tally.count(weights)] == ["a", "b"]
+    assert (tally.tensors, tally.nbytes) == (2, 3 * 4 + 10 * 2)
+
+
+# Properties.
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_names_and_values_are_those_of_a_saved_folder(architecture: str, tiny: dict[str, Path], tmp_path: Path) -> None:
+    """Also where Hugging Face renames on the way (Qwen2.5-VL, Gemma 3), and where weights are tied."""
+    policy = loaded(tiny[architecture])
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight += 0.25
+    given = dict(published(policy))
+    kept = saved(policy, tmp_path)
+    assert given.keys() == kept.keys()
+    assert all(torch.equal(given[name], kept[name]) for name in kept)
+    assert given.keys() == load_file(tiny[architecture] / "model.safetensors").keys()
+
+
+def test_publishing_leaves_the_policy_as_it_was(tiny: dict[str, Path]) -> None:
+    policy = with_adapter(tiny["qwen3_vl"])
+    before = {name: weight.clone() for name, weight in policy.state_dict().items()}
+    dict(published(policy))
+    published_adapter(policy)
+    after = policy.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_an_adapter_alone_has_the_settings_and_names_that_peft_saves(tiny: dict[str, Path], tmp_path: Path) -> None:
+    policy = with_adapter(tiny["qwen3_vl"], freeze_vision=True)
+    settings, weights = published_adapter(policy)
+    assert policy.model is not None
+    policy.model.save_pretrained(str(tmp_path))  # type: ignore[operator]
+    kept = load_file(tmp_path / "adapter_model.safetensors")
+    assert weights.keys() == kept.keys()
+    assert all(torch.equal(weights[name], kept[name]) for name in kept)
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
+    read = PeftConfig.from_pretrained(str(tmp_path))
+    assert (read.r, read.lora_alpha) == (4, 6.0)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("learning_rate", [1e-3, 1e-6])
+def test_one_step_of_an_optimiser_changes_the_stamp(learning_rate: float, tiny: dict[str, Path]) -> None:
+    policy = with_adapter(tiny["qwen3_vl"])
+    before = stamp(policy)
+    assert stamp(policy) == before
+    optimizer = torch.optim.AdamW([one for one in policy.parameters() if one.requires_grad], lr=learning_rate)
+    for weight in policy.parameters():
+        weight.grad = torch.randn_like(weight) if weight.requires_grad else None
+    optimizer.step()
+    assert stamp(policy) != before
+
+
+def test_loading_other_weights_and_then_the_old_ones_again_restores_the_stamp(tiny: dict[str, Path]) -> None:
+    policy = loaded(tiny["qwen3_vl"])
+    old = {name: weight.clone() for name, weight in policy.state_dict().items()}
+    before = stamp(policy)
+    policy.load_state_dict({name: weight * 1.5 for name, weight in old.items()})
+    changed = stamp(policy)
+    policy.load_state_dict(old)
+    assert changed != before
+    assert stamp(policy) == before
+
+
+# Faults.
+
+
+def test_a_policy_without_an_adapter_has_none_to_publish(tiny: dict[str, Path]) -> None:
+    with pytest.raises(ValueError, match=r"policy\.lora: .* is trained without an adapter"):
+        published_adapter(loaded(tiny["qwen3_vl"]))
+
+
+@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings")
+def test_an_adapter_on_embeddings_is_refused_rather_than_left_out(tiny: dict[str, Path]) -> None:
+    policy = loaded(tiny["qwen3_vl"], lora=LoRA(rank=2, target_modules=["embed_tokens"]))
+    with pytest.raises(TypeError, match=r"embed_tokens\.weight sits on a Embedding"):
+        dict(published(policy))
