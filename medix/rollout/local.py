@@ -53,8 +53,9 @@ class LocalEngine(RolloutEngine):
                 f"engine: LocalEngine samples from a VisionLanguagePolicy, got {type(policy).__name__}; "
                 "give another engine, or a policy of that class"
             )
-        self._policy = (policy,)
-        self._shares = None
+        if self._policy != (policy,):
+            self._policy = (policy,)
+            self._shares = None
 
     def rollout(
         self,

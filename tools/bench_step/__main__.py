@@ -1,0 +1,157 @@
+"""Three ways to make the same step, in turn, and what they took.
+
+For every shape: one warm-up and some rounds; in each round a step of the engine, one with the plain pass, and one of
+``trl.GRPOTrainer``. Ratios are of medians within the run.
+"""
+
+import argparse
+import json
+import platform
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from transformers import AutoConfig
+
+from medix.policy.tiny import TinySize
+from tools.bench_step import workload
+from tools.bench_step.floor import best_rate, update_operations
+from tools.bench_step.ours import MedixStep
+from tools.bench_step.peer import OPTIONS, TRLStep
+from tools.bench_step.seconds import Seconds
+from tools.bench_step.workload import SHAPES, Shape
+
+
+def measure(folder: Path, shape: Shape, rounds: int, advance: Any) -> dict[str, Any]:
+    """The row of one shape.
+
+    Raises:
+        RuntimeError: the sides did not do the same work.
+    """
+    sides: dict[str, MedixStep | TRLStep] = {
+        "shared": MedixStep(folder, shape),
+        "plain": MedixStep(folder, shape, shared_prefix=False),
+        "trl": TRLStep(folder, shape, folder / "trl"),
+    }
+    steps: dict[str, list[Seconds]] = {name: [] for name in sides}
+    for _ in range(rounds + 1):
+        for name, side in sides.items():
+            seconds = side.step()
+            steps[name].append(replace(seconds, old=side.old()))
+            advance()
+    medians = {name: Seconds.median(taken[1:]) for name, taken in steps.items()}
+    ours = sides["shared"]
+    assert isinstance(ours, MedixStep)
+    assert isinstance(sides["trl"], TRLStep)
+    check(shape, ours, sides["trl"])
+    config = AutoConfig.from_pretrained(folder)
+    operations = update_operations(config, shape, ours.prompt_tokens)
+    rate = best_rate(config, shape, ours.prompt_tokens)
+    return row(shape, ours.prompt_tokens, medians, operations, rate)
+
+
+def check(shape: Shape, ours: MedixStep, peer: TRLStep) -> None:
+    """That both sides had prompts and completions of the same lengths."""
+    found = (ours.prompt_tokens, ours.completion_lengths, peer.lengths)
+    expected = (ours.prompt_tokens, {shape.completion_tokens}, (ours.prompt_tokens, shape.completion_tokens))
+    if found != expected:
+        raise RuntimeError(
+            f"{shape.name}: prompt tokens, lengths of completions and TRL's own of both are {found}, where {expected} "
+            "were to be compared; no timing of them is of use"
+        )
+
+
+def row(shape: Shape, prompt: int, seconds: dict[str, Seconds], operations: float, rate: float) -> dict[str, Any]:
+    """What the file says of a shape."""
+    trl, plain = (seconds[name].over(seconds["shared"]) for name in ("trl", "plain"))
+    tokens = shape.prompts * shape.group_size * shape.completion_tokens
+    floor = operations / rate
+    return {
+        "shape": shape.name,
+        "prompts": shape.prompts,
+        "prompt_tokens": prompt,
+        "group_size": shape.group_size,
+        "completion_tokens": shape.completion_tokens,
+        "step_ratio_trl": trl["step"],
+        "update_ratio_trl": trl["update"],
+        "generate_ratio_trl": trl["generate"],
+        "old_ratio_trl": trl["old"],
+        "step_ratio_plain": plain["step"],
+        "update_ratio_plain": plain["update"],
+        "old_ratio_plain": plain["old"],
+        "update_over_floor": seconds["shared"].update / floor,
+        "floor_s": floor,
+        "update_operations": operations,
+        "best_rate": rate,
+        "seconds": {name: asdict(taken) for name, taken in seconds.items()},
+        "generated_tokens_per_s": {name: tokens / taken.generate for name, taken in seconds.items()},
+        "trained_tokens_per_s": {name: tokens / taken.step for name, taken in seconds.items()},
+        "update_rate": {name: operations / taken.update for name, taken in seconds.items()},
+    }
+
+
+def show(result: dict[str, Any], console: Console) -> None:
+    """Tables for people."""
+    for one in result["shapes"]:
+        table = Table(
+            title=f"{one['prompts']} × {one['prompt_tokens']} prompt tokens, {one['group_size']} completions of "
+            f"{one['completion_tokens']}; update {one['update_over_floor']:.2f} × its floor of {one['floor_s']:.2f} s"
+        )
+        for column in ("", "generate", "reward", "old pass", "update", "step", "sampled/s", "GFLOP/s"):
+            table.add_column(column, justify="left" if not column else "right")
+        for name, taken in one["seconds"].items():
+            table.add_row(
+                {"shared": "medix", "plain": "plain pass", "trl": "TRL"}[name],
+                *(f"{taken[part]:.2f} s" for part in ("generate", "reward", "old", "update", "step")),
+                f"{one['generated_tokens_per_s'][name]:.0f}",
+                f"{one['update_rate'][name] / 1e9:.0f}",
+            )
+        table.add_section()
+        table.add_row(
+            "TRL / medix",
+            *(f"{one['seconds']['trl'][p] / one['seconds']['shared'][p]:.1f}" for p in ("generate", "reward")),
+            *(f"{one[f'{part}_ratio_trl']:.1f}" for part in ("old", "update", "step")),
+        )
+        console.print(table)
+
+
+def run(shapes: Sequence[Shape], rounds: int, size: TinySize = workload.SIZE) -> dict[str, Any]:
+    """All shapes on one model."""
+    with tempfile.TemporaryDirectory() as folder, Progress(transient=True) as progress:
+        model = workload.build(Path(folder) / "model", size)
+        task = progress.add_task("steps", total=3 * (rounds + 1) * len(shapes))
+        rows = [measure(model, shape, rounds, lambda: progress.advance(task)) for shape in shapes]
+    return {
+        "shapes": rows,
+        "rounds": rounds,
+        "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads",
+        "versions": {name: version(name) for name in ("torch", "transformers", "trl")},
+        "trl_options": OPTIONS,
+    }
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench_step", description=__doc__)
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="where the numbers go")
+    parser.add_argument("--rounds", type=int, default=3, help="steps of each side, after a warm-up")
+    parser.add_argument("--shape", type=int, action="append", help=f"0 to {len(SHAPES) - 1}; all if not given")
+    given = parser.parse_args()
+    if given.rounds < 1:
+        parser.error(f"--rounds {given.rounds}: give 1 or more")
+    if any(not 0 <= place < len(SHAPES) for place in given.shape or ()):
+        parser.error(f"--shape {given.shape}: give 0 to {len(SHAPES) - 1}")
+    result = run([SHAPES[place] for place in given.shape or range(len(SHAPES))], given.rounds)
+    given.json.write_text(json.dumps(result, indent=2) + "\n")
+    show(result, Console())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Steps of ``GroupRLModule`` under a Lightning trainer, as ``medix fit`` makes them."""
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader, IterableDataset
+
+from medix.data.prompting import Prompting
+from medix.losses.dapo import DAPOLoss
+from medix.modules.group_rl import GroupRLModule
+from medix.modules.update import Update
+from medix.policy.vision_language import VisionLanguagePolicy
+from medix.rollout.engine import Sampling
+from medix.rollout.local import LocalEngine
+from medix.rollout.signal import KeepScored
+from medix.types import PromptBatch, RolloutGroup, Sample
+from tools.bench_step import workload
+from tools.bench_step.seconds import Seconds
+from tools.bench_step.workload import Shape
+
+
+class EndlessPolicy(VisionLanguagePolicy):
+    """Never ends a completion: all have the length of the limit."""
+
+    eos_token_ids: tuple[int, ...] = ()
+
+
+class Rendered(IterableDataset[PromptBatch]):
+    """One batch of prompts, rendered when it is asked for."""
+
+    def __init__(self, samples: Sequence[Sample], processor: Any) -> None:
+        self.samples = samples
+        self.processor = processor
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[PromptBatch]:
+        start = time.perf_counter()
+        prompting = Prompting(template="short")
+        prompts = [prompting.render(sample, self.processor, index) for index, sample in enumerate(self.samples)]
+        self.seconds = time.perf_counter() - start
+        yield PromptBatch(prompts, next_index=len(prompts))
+
+
+class Clock(Callback):  # its methods have Lightning's signatures
+    """Wall time of the step, and its groups."""
+
+    def __init__(self) -> None:
+        self.start = 0.0
+        self.seconds = 0.0
+        self.groups: list[RolloutGroup] = []
+
+    def on_train_batch_start(self, *given: Any) -> None:  # noqa: ARG002
+        """Start."""
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *given: Any) -> None:  # noqa: ARG002
+        """Stop."""
+        self.seconds = time.perf_counter() - self.start
+        assert isinstance(pl_module, GroupRLModule)
+        assert pl_module.finished_step is not None
+        self.groups = [group.rollout for group in pl_module.finished_step.trained]
+
+
+class MedixStep:
+    """Steps with prompts shared, or with the plain pass.
+
+    Args:
+        folder: of the model.
+        shape: of the step.
+        shared_prefix: as the policy's argument.
+    """
+
+    def __init__(self, folder: Path, shape: Shape, *, shared_prefix: bool = True) -> None:
+        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+        self.shape = shape
+        sampling = Sampling(shape.group_size, shape.completion_tokens, temperature=workload.TEMPERATURE)
+        self.module = GroupRLModule(
+            policy=EndlessPolicy(str(folder), shared_prefix=shared_prefix),
+            engine=LocalEngine(sampling),
+            rewards=workload.suite(),
+            loss=DAPOLoss(),
+            update=Update(prompts_per_update=shape.prompts),
+            group_filter=KeepScored(),
+            optimizer=partial(torch.optim.AdamW, lr=workload.LEARNING_RATE),
+            prompts_per_step=shape.prompts,
+            max_steps=1_000_000,
+        )
+        self.groups: list[RolloutGroup] = []
+
+    def step(self) -> Seconds:
+        """One step and its times."""
+        clock = Clock()
+        rendered = Rendered(workload.samples(self.shape), self.module.policy.processor)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Lightning's, about loggers and loaders that are left out on purpose
+            Trainer(
+                accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+                enable_model_summary=False, callbacks=[clock],
+            ).fit(self.module, DataLoader(rendered, batch_size=None))  # fmt: skip
+        self.groups = clock.groups
+        assert self.module.finished_step is not None
+        parts = self.module.finished_step.seconds
+        return Seconds(
+            generate=rendered.seconds + parts["rollout"],
+            reward=parts["reward"],
+            update=parts["update"],
+            step=rendered.seconds + clock.seconds,
+        )
+
+    def old(self) -> float:
+        """Seconds of a pass without gradient over the groups of the last step."""
+        start = time.perf_counter()
+        with torch.no_grad():
+            for group in self.groups:
+                self.module.policy.logprobs([group])
+        return time.perf_counter() - start
+
+    @property
+    def prompt_tokens(self) -> int:
+        """P."""
+        return len(self.groups[0].prompt.token_ids)
+
+    @property
+    def completion_lengths(self) -> set[int]:
+        """Lengths of the completions of the last step."""
+        return {len(completion.token_ids) for group in self.groups for completion in group.completions}
