@@ -122,21 +122,22 @@ def _converted_together(model: Any, names: list[str]) -> Iterator[list[str]]:
     yield from parts.values()
 
 
-def _merged(name: str, weight: Tensor, layer: LoraLayer) -> Tensor:
+def _merged(name: str, weight: Tensor, layer: Any) -> Tensor:
     if not isinstance(layer, Linear) or layer.fan_in_fan_out:
         raise TypeError(
             f"policy.lora: the adapter of {name} sits on a {type(layer).__name__}, which cannot be merged into its "
             "weight here; leave it out of lora.target_modules"
         )
-    total = weight.float()
+    total, parts = weight.float(), dict(layer.named_parameters())
     for adapter in layer.active_adapters:
-        down, up = (_whole(part[adapter].weight.detach()).float() for part in (layer.lora_A, layer.lora_B))
+        down, up = (_whole(parts[f"lora_{part}.{adapter}.weight"].detach()).float() for part in "AB")
         total = total + layer.scaling[adapter] * (up @ down)
     return total.to(weight.dtype)
 
 
 def _whole(weight: Tensor) -> Tensor:
-    return weight.full_tensor() if isinstance(weight, DTensor) else weight
+    whole: Tensor = weight.full_tensor() if isinstance(weight, DTensor) else weight
+    return whole
 
 
 def _plain(value: Any) -> Any:

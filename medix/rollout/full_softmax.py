@@ -1,0 +1,77 @@
+"""Log-probabilities of vLLM as a policy is trained on them. vLLM alone imports this file, by its name."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from vllm.v1.sample.logits_processor import process_dict_updates
+from vllm.v1.sample.logits_processor.interface import LogitsProcessor
+from vllm.v1.worker.gpu.sample.logits_processor.interface import LogitsProcessor as LogitsProcessorOfRunner2
+
+
+class FullSoftmax(LogitsProcessor, LogitsProcessorOfRunner2):  # type: ignore[misc]  # vLLM may be missing
+    """Turns scores into log-probabilities before ``top_k`` and ``top_p`` take tokens away.
+
+    With vLLM's ``logprobs_mode: processed_logits`` the number that comes back with a token is then its log-probability
+    at the sampling temperature among all tokens but the banned ones, which is what the policy computes of it again. Of
+    vLLM's own modes ``raw_logprobs`` knows neither temperature nor banned tokens, and ``processed_logprobs`` is taken
+    within the nucleus.
+
+    vLLM divides by the temperature afterwards, so the shift is multiplied with it here. What is sampled stays the same.
+    Greedy rows are reported at temperature 1.
+
+    Serves both of vLLM's model runners, whose interfaces have one method name in common.
+    """
+
+    def __init__(self, vllm_config: Any, where: Any, is_pin_memory: bool = False) -> None:  # noqa: ARG002  # of vLLM
+        if vllm_config.use_v2_model_runner:
+            rows, device = where.max_num_reqs, where.device
+        else:
+            rows, device = vllm_config.scheduler_config.max_num_seqs, where
+        self._of_rows: dict[int, float] = {}
+        self._host = torch.ones(rows)
+        self._temperatures = torch.ones(rows, device=device)
+        self._is_stale = False
+
+    @classmethod
+    def validate_params(cls, sampling_params: Any) -> None:
+        """Every request is served."""
+
+    def is_argmax_invariant(self) -> bool:
+        """It is, but only what says no is applied to greedy rows, and before the temperature."""
+        return False
+
+    def update_state(self, batch_update: Any) -> None:
+        """Rows that came, went or moved; the first runner tells of them."""
+        if process_dict_updates(self._of_rows, batch_update, lambda params, *_: _temperature(params)):
+            self._host.fill_(1.0)
+            for row, temperature in self._of_rows.items():
+                self._host[row] = temperature
+            self._temperatures.copy_(self._host)
+
+    def add_request(self, req_idx: int, sampling_params: Any) -> bool:
+        """A request that takes a slot; the second runner tells of it."""
+        self._host[req_idx] = _temperature(sampling_params)
+        self._is_stale = True
+        return True
+
+    def apply_staged_writes(self) -> None:
+        """Called once per step, before the pass."""
+        if self._is_stale:
+            self._temperatures.copy_(self._host)
+            self._is_stale = False
+
+    def apply(self, logits: Tensor, ctx: Any = None) -> Tensor:
+        """Shift the scores of each row so that, divided by its temperature, they are log-probabilities; in place."""
+        rows = slice(len(logits)) if ctx is None else ctx.expanded_idx_mapping
+        return _normalised(logits, self._temperatures[rows])
+
+
+def _temperature(params: Any) -> float:
+    return float(params.temperature) or 1.0
+
+
+def _normalised(logits: Float[Tensor, "row vocab"], temperatures: Float[Tensor, " row"]) -> Float[Tensor, "row vocab"]:
+    column = temperatures[:, None]
+    return logits.sub_(column * (logits / column).logsumexp(dim=-1, keepdim=True))

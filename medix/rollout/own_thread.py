@@ -1,0 +1,83 @@
+"""A thread that one engine does all its work in."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_LOOK = 0.5
+"""Seconds between looks at whether work goes on; an interrupt of the waiting thread is answered as often."""
+
+
+class SilentError(TimeoutError):
+    """The work showed no sign of life for as long as it may."""
+
+
+class OwnThread:
+    """Runs functions one after the other, always in the same thread, and gives up waiting for one that hangs.
+
+    vLLM sets the device, the current stream and the gradient mode of the thread it runs in; training has another
+    thread, and keeps its own. A thread that hangs cannot be ended: it is left behind, and does not keep the process.
+
+    Args:
+        name: of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._work: "_Work" = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._alive = 0.0
+
+    def beat(self) -> None:
+        """Called by the work: it goes on."""
+        self._alive = time.monotonic()
+
+    def run(self, function: Callable[[], T], limit: float) -> T:
+        """What the function returns or raises.
+
+        Args:
+            function: called in the thread.
+            limit: seconds without a ``beat``.
+
+        Raises:
+            SilentError: there was none for so long; the function may still run.
+        """
+        if self._thread is None:
+            self._work = queue.SimpleQueue()  # not the one that a former thread may still read
+            self._thread = threading.Thread(target=_loop, args=(self._work,), name=self.name, daemon=True)
+            self._thread.start()
+        self.beat()
+        future: Future[T] = Future()
+        self._work.put((function, future))
+        while True:
+            try:
+                return future.result(timeout=_LOOK)
+            except FutureTimeoutError:
+                if future.done():  # the function's own
+                    raise
+                if time.monotonic() - self._alive > limit:
+                    raise SilentError(f"nothing happened for {limit:g} seconds") from None
+
+    def end(self) -> None:
+        """Let the thread end once it is done with what it has."""
+        self._work.put(None)
+        self._thread = None
+
+
+_Work = queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None]
+
+
+def _loop(work: _Work) -> None:
+    while (entry := work.get()) is not None:
+        function, future = entry
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001  # whoever waits gets it
+            future.set_exception(error)
+        del function, future, entry  # what they hold must not wait for the next work
