@@ -32,7 +32,9 @@ def test_the_8b_model_is_counted_to_the_last_parameter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-@pytest.mark.parametrize("arguments", [{}, {"freeze_vision": True}, {"lora": LoRA(rank=2)}], ids=["all", "text", "lora"])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"freeze_vision": True}, {"lora": LoRA(rank=2)}], ids=["all", "text", "lora"]
+)
 def test_counts_are_those_of_the_loaded_policy(policies: dict[str, Path], name: str, arguments: dict[str, Any]) -> None:
     policy = VisionLanguagePolicy(str(policies[name]), **arguments)
     size = ModelSize.of(policy)

@@ -1,0 +1,62 @@
+"""Room for checkpoints."""
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from medix.commands.doctor_check import NotHereError, State
+from medix.commands.doctor_disk import DiskCheck
+from medix.policy.tiny import build_tiny
+from tests.support.doctoring import look, problems, subject
+
+USAGE = namedtuple("USAGE", "total used free")  # what shutil returns
+TRAINED = 141_760
+NEEDED = 5 * TRAINED * (4 + 8)
+"""Three that are kept, the best, one being written; AdamW keeps two numbers of four bytes for each weight."""
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny("qwen3_vl", tmp_path_factory.mktemp("policy"))
+
+
+@pytest.mark.parametrize(
+    ("free", "state"),
+    [(NEEDED - 1, State.PROBLEM), (NEEDED + 1, State.WARNING), (2 * NEEDED, State.OK)],
+)
+def test_free_disk_is_compared_with_all_checkpoints_that_may_be_there(
+    tmp_path: Path, policy: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: State
+) -> None:
+    asked = []
+
+    def usage(path: Path) -> object:
+        asked.append(path)
+        return USAGE(2 * free, free, free)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    (found,) = look(DiskCheck(), subject(tmp_path, policy))
+    assert found.state is state
+    assert "5 checkpoints (SaveCheckpoint.keep 3" in found.found
+    assert f"x {TRAINED:,} trained weights x (4 + 8) bytes = {NEEDED / 2**20:.1f} MiB" in found.found
+    assert asked == [tmp_path]  # the run's folder is not there yet
+    assert ("SaveCheckpoint.keep" in found.remedy) is (state is not State.OK)
+
+
+def test_adapters_alone_take_little(tmp_path: Path, policy: Path) -> None:
+    at = subject(tmp_path, policy, model={"policy": {"init_args": {"lora": {"rank": 2}}}})
+    (found,) = look(DiskCheck(), at)
+    assert found.state is State.OK
+    assert f"x {at.model.adapters:,} trained weights" in found.found
+
+
+def test_a_run_without_checkpoints_is_a_warning(tmp_path: Path, policy: Path) -> None:
+    (found,) = look(DiskCheck(), subject(tmp_path, policy, trainer={"callbacks": []}))
+    assert found.state is State.WARNING
+    assert "SaveCheckpoint" in found.remedy
+
+
+def test_a_policy_that_is_not_here_is_skipped(tmp_path: Path) -> None:
+    with pytest.raises(NotHereError):
+        problems(look(DiskCheck(), subject(tmp_path, Path("owner/model"))))

@@ -1,0 +1,217 @@
+"""The memory of a rank: derived by hand for Qwen3-VL-8B, and measured on tiny policies."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from medix.commands.doctor_ledger import Moment
+from medix.commands.doctor_needs import IN_16_BITS, IN_32_BITS, Kept, Needs, state_bytes
+from medix.commands.doctor_plan import Plan
+from medix.commands.doctor_subject import Subject
+from medix.policy.tiny import build_tiny
+from tests.support.doctoring import large_policy, subject
+from tests.support.tiny import loaded, render, sample, written
+
+PARAMETERS = 8_767_123_696
+LAYER = 4096 * (2 * 4096 + 2 * 1024 + 3 * 12288) + 2 * 4096 + 2 * 128
+"""q, k, v, o, three of the feed-forward layer, four norms."""
+SHARDED = Plan(True, 8, 1, tuple(range(8)), "sharded", "bf16-mixed")
+ADAM = {"optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 1e-6}}}
+PAPER = {
+    "engine": {
+        "class_path": "medix.rollout.LocalEngine",
+        "init_args": {"sampling": {"completions_per_prompt": 5, "max_completion_tokens": 4096}},
+    },
+    "prompting": {"max_prompt_tokens": 4352},
+    "update": {"prompts_per_update": 128, "tokens_per_microbatch": 16896},
+    "prompts_per_step": 512,
+    "prompts_per_rollout": 128,
+    "evaluation": {"completions_per_prompt": 1, "max_completion_tokens": 4096},
+    **ADAM,
+}
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """Qwen3-VL-8B with the sizes of the paper."""
+    folder = tmp_path_factory.mktemp("large")
+    policy = large_policy(folder / "policy")
+    found = subject(folder, policy, model={**PAPER, "policy": {"init_args": {"gradient_checkpointing": True}}})
+    found.policy.__dict__["processor"] = None  # there is none; only numbers of the configuration are asked for
+    return found
+
+
+def needs(at: Subject, plan: Plan = SHARDED, **arguments: Any) -> dict[tuple[str, Moment], float]:
+    """Bytes by name and moment."""
+    policy = at.policy
+    for name, value in arguments.items():
+        setattr(policy, name, value)
+    ledger = Needs(at.module, policy, at.model, plan, at.data.val_batch_size).ledger()
+    found = {(need.name, need.moment): need.bytes for need in ledger.needs}
+    assert len(found) == len(ledger.needs)
+    return found
+
+
+# Derived by hand -----------------------------------------------------------------------------------------------------
+
+
+def test_sharded_weights_gradients_and_state_are_an_eighth_of_sixteen_bytes_a_parameter(large: Subject) -> None:
+    found = needs(large)
+    assert found["weights", Moment.ALWAYS] == 4 * PARAMETERS / 8
+    assert found["gradients", Moment.ALWAYS] == 4 * PARAMETERS / 8
+    assert found["optimiser state", Moment.ALWAYS] == 8 * PARAMETERS / 8
+    assert ("gradient buckets", Moment.ALWAYS) not in found
+    assert ("reference policy", Moment.ALWAYS) not in found
+
+
+def test_ranks_hold_the_whole_model_in_16_bits_while_they_sample_and_score(large: Subject) -> None:
+    found = needs(large)
+    assert found["whole weights", Moment.ROLLOUT] == 2 * PARAMETERS
+    assert found["whole weights", Moment.SCORING] == 2 * PARAMETERS
+    outside = PARAMETERS - 36 * LAYER - 27 * (4 * 1152 * (1152 + 1) + 2 * 1152 * 4304 + 4304 + 1152 + 4 * 1152)
+    assert found["gathered weights", Moment.UPDATE] == 2 * (2 * LAYER + outside)
+    assert found["whole gradients", Moment.UPDATE] == (2 + 4) * (LAYER + outside)
+
+
+def test_the_cache_holds_keys_and_values_of_prompts_and_full_completions(large: Subject) -> None:
+    """64 rows hold 12 prompts of 5; 36 layers x 8 heads x 128 x 2 bytes, twice, are 147,456 bytes a token."""
+    found = needs(large)
+    assert found["cache of the engine", Moment.ROLLOUT] == 12 * (4352 + 5 * 4096) * 147_456
+
+
+def test_a_large_validation_batch_needs_a_larger_cache(large: Subject) -> None:
+    """64 rows of one completion each hold 64 prompts."""
+    large.data.val_batch_size, before = 512, large.data.val_batch_size
+    try:
+        assert needs(large)["cache of the engine", Moment.ROLLOUT] == 64 * (4352 + 4096) * 147_456
+    finally:
+        large.data.val_batch_size = before
+
+
+def test_checkpointed_activations_are_the_inputs_of_layers_and_the_inside_of_one(large: Subject) -> None:
+    inside = 16 * 4096 + 8 * 12288 + 14 * 4096 + 10 * 1024
+    assert needs(large)["activations", Moment.UPDATE] == 16896 * (36 * 2 * 4096 + 2 * inside)
+
+
+def test_logits_are_made_in_pieces(large: Subject) -> None:
+    rows = 2**27 // 151936
+    assert needs(large)["logits", Moment.UPDATE] == 151936 * (rows * 2 * 2 + 512 * 8)
+
+
+def test_without_checkpointing_every_layer_is_kept(large: Subject) -> None:
+    kept = IN_16_BITS.of(large.model.text)
+    try:
+        assert needs(large, gradient_checkpointing=False)["activations", Moment.UPDATE] == 16896 * 37 * kept
+    finally:
+        large.policy.gradient_checkpointing = True
+
+
+def test_whole_weights_on_each_rank_need_buckets_and_copies_in_16_bits(large: Subject) -> None:
+    found = needs(large, replace(SHARDED, kind="ddp"))
+    for name in ("weights", "gradients", "gradient buckets"):
+        assert found[name, Moment.ALWAYS] == 4 * PARAMETERS
+    assert found["16-bit copies", Moment.UPDATE] == 2 * PARAMETERS
+    assert ("whole weights", Moment.ROLLOUT) not in found
+
+
+def test_true_16_bits_halve_weights_and_state(large: Subject) -> None:
+    found = needs(large, replace(SHARDED, precision="bf16-true"))
+    assert found["weights", Moment.ALWAYS] == 2 * PARAMETERS / 8
+    assert found["optimiser state", Moment.ALWAYS] == 4 * PARAMETERS / 8
+
+
+def test_a_reference_policy_is_whole_on_every_rank_and_free_with_adapters(tmp_path: Path) -> None:
+    policy = build_tiny("qwen3_vl", tmp_path / "policy")
+    loss = {
+        "class_path": "medix.losses.GRPOLoss",
+        "init_args": {
+            "reference_kl": {
+                "class_path": "medix.losses.ReferenceKL",
+                "init_args": {
+                    "estimator": "k3",
+                    "coefficient": {"class_path": "medix.losses.FixedCoefficient", "init_args": {"value": 0.01}},
+                },
+            }
+        },
+    }
+    full = subject(tmp_path, policy, model={"loss": loss})
+    found = needs(full)
+    assert found["reference policy", Moment.ALWAYS] == 4 * full.model.parameters
+    adapted = subject(tmp_path, policy, model={"loss": loss, "policy": {"init_args": {"lora": {"rank": 2}}}})
+    found = needs(adapted)
+    assert ("reference policy", Moment.ALWAYS) not in found
+    assert found["gradients", Moment.ALWAYS] == 4 * adapted.model.adapters / 8
+    assert found["weights", Moment.ALWAYS] == 4 * (adapted.model.parameters + adapted.model.adapters) / 8
+
+
+def test_a_frozen_vision_tower_keeps_nothing(tmp_path: Path) -> None:
+    policy = build_tiny("qwen3_vl", tmp_path / "policy")
+    thawed, frozen = (
+        subject(tmp_path, policy, model={"policy": {"init_args": {"freeze_vision": freeze}}})
+        for freeze in (False, True)
+    )
+    assert ("vision", Moment.UPDATE) in needs(thawed)
+    assert ("vision", Moment.UPDATE) not in needs(frozen)
+    ledger = Needs(frozen.module, frozen.policy, frozen.model, SHARDED).main_memory()
+    assert {need.name: need.bytes for need in ledger.needs}["image features"] == 8 * 4 * 2**30
+
+
+def test_processes_that_shard_read_the_whole_model_into_main_memory_first(large: Subject) -> None:
+    ledger = Needs(large.module, large.policy, large.model, SHARDED).main_memory()
+    sizes = {need.name: need.bytes for need in ledger.needs}
+    assert sizes["weights while they are read"] == 8 * 4 * PARAMETERS
+    assert sizes["a checkpoint while it is written"] == 12 * PARAMETERS
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "weight", "state"),
+    [
+        (lambda p: torch.optim.AdamW(p), 4, 8.0),
+        (lambda p: torch.optim.AdamW(p), 2, 4.0),
+        (lambda p: torch.optim.AdamW(p, amsgrad=True), 4, 12.0),
+        (lambda p: torch.optim.SGD(p, lr=0.1), 4, 0.0),
+        (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), 4, 4.0),
+        (lambda p: torch.optim.Adafactor(p), 4, 0.1),
+    ],
+    ids=["adamw", "adamw in 16 bits", "amsgrad", "sgd", "momentum", "adafactor"],
+)
+def test_state_is_seen_on_a_small_weight(optimizer: Any, weight: int, state: float) -> None:
+    assert state_bytes(optimizer, weight) == pytest.approx(state, abs=0.05)
+
+
+# Measured ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "kept"),
+    [("qwen3_vl", "float32", IN_32_BITS), ("qwen3_vl", "bfloat16", IN_16_BITS), ("smolvlm", "float32", IN_32_BITS)],
+)
+def test_the_estimate_is_near_what_a_pass_keeps(tmp_path: Path, name: Any, dtype: Any, kept: Kept) -> None:
+    """Tensors that the backward pass of a text-only group holds, weights left out: within a third of the estimate."""
+    folder = build_tiny(name, tmp_path / "policy")
+    policy = loaded(folder, dtype=dtype)
+    group = written(policy, render(policy, sample("a", "What is seen in the left lung? " * 8)), [40, 30, 50])
+    tokens = len(group.prompt.token_ids) + sum(len(completion.token_ids) for completion in group.completions)
+    policy.logprobs([group])  # the comparison with the plain pass is made once, before we look
+    weights = {parameter.data_ptr() for parameter in policy.parameters()}
+    seen: dict[int, tuple[int, Any]] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            seen[storage.data_ptr()] = (storage.nbytes(), tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        policy.logprobs([group])
+    logits = (
+        sum(len(completion.token_ids) for completion in group.completions) * policy.config.get_text_config().vocab_size
+    )
+    measured = sum(size for size, _ in seen.values()) - logits * {"float32": 4, "bfloat16": 2}[dtype]
+    from medix.commands.doctor_model import ModelSize
+
+    text = ModelSize.of(policy).text
+    assert tokens * text.count * kept.of(text) == pytest.approx(measured, rel=1 / 3)
