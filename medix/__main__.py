@@ -21,6 +21,7 @@ data and models
   export     write a checkpoint as a Hugging Face folder
   eval       compare judged completions of two runs, with intervals
   judge      start, check or ask a judge; its error rates on canaries
+  rollout    start a server that writes completions for a training run
   doctor     a spec against this machine: versions, GPUs, memory, data, judge
   rescore    other rewards over the completions of a run: what would have changed
 
@@ -62,10 +63,12 @@ def main(argv: list[str] | None = None) -> int:
         from medix.commands.judge import main as run
     elif command == "doctor":
         from medix.commands.doctor import main as run
+    elif command == "rollout":
+        from medix.commands.rollout import main as run
     elif command == "rescore":
         from medix.commands.rescore import main as run
     else:
-        commands = (*TRAINER_COMMANDS, "shards", "export", "eval", "judge", "doctor", "rescore")
+        commands = (*TRAINER_COMMANDS, "shards", "export", "eval", "judge", "rollout", "doctor", "rescore")
         print(f"medix: there is no command {command!r}; commands: {', '.join(commands)}", file=sys.stderr)
         return 2
     return run(rest)

@@ -3,6 +3,7 @@
 import urllib.request
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 
@@ -21,6 +22,9 @@ class Address:
 
     url: str
 
+    key_argument: ClassVar[str] = "judge.api_key_env"
+    """What of a spec names the variable that holds the key."""
+
     def __post_init__(self) -> None:
         try:
             fits = self._parts.scheme in {"http", "https"} and bool(self._parts.hostname)
@@ -32,7 +36,7 @@ class Address:
         if fits and "@" in self._parts.netloc + self._parts.fragment:
             raise ValueError(
                 f"the address of {shown!r} holds a user or password, which every copy of the spec would show; put the "
-                "key into the environment variable that judge.api_key_env names, for a user and a password the words "
+                f"key into the environment variable that {self.key_argument} names, for a user and a password the words "
                 "'Basic <base64 of user:password>', and take what stands before the @ out"
             )
         if not fits:
@@ -54,7 +58,11 @@ class Address:
     @cached_property
     def chat(self) -> str:
         """Where chats are sent, with the query."""
-        path = self._parts.path.rstrip("/") + "/chat/completions"
+        return self.at("/chat/completions")
+
+    def at(self, path: str) -> str:
+        """Where a path below the base is, with the query."""
+        path = self._parts.path.rstrip("/") + path
         return urlunsplit((self._parts.scheme, self._parts.netloc, path, self._parts.query, ""))
 
     def authorization(self, key: str) -> str:

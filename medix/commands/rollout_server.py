@@ -1,0 +1,61 @@
+"""A vLLM server for completions of a policy under training."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from medix.commands.vllm_server import VLLMServer
+
+_NEVER_BETWEEN = 10**6
+"""Tokens between two parts of a streamed completion: its first token, then all of it once it is finished."""
+
+
+@dataclass(frozen=True)
+class RolloutServer(VLLMServer):
+    """``medix rollout serve``: token ids and image tensors in, token ids and log-probabilities out, weights replaced.
+
+    Args:
+        images: most images of a prompt.
+        channel: how weights come: through a folder that trainer and server see, or by NCCL from GPU to GPU.
+    """
+
+    images: int = 8
+    channel: Literal["folder", "nccl"] = "folder"
+
+    command: ClassVar[str] = "medix rollout serve"
+    purpose: ClassVar[str] = "engine"
+    elsewhere: ClassVar[str] = "; on a machine without it, train with medix.rollout.LocalEngine"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.images < 0:
+            raise ValueError(f"--images {self.images}: give 0 or more")
+
+    def words(self, port: int) -> list[str]:
+        from medix.rollout.serving.plugin import BACKEND
+        from medix.rollout.vllm_sampling import LOGITS_PROCESSOR, LOGPROBS_MODE
+
+        added = [
+            "--enable-scale-out",  # else there is no way in for token ids
+            "--weight-transfer-config",
+            json.dumps({"backend": {"folder": BACKEND, "nccl": "nccl"}[self.channel]}),
+            "--logprobs-mode",
+            LOGPROBS_MODE,
+            "--logits-processors",
+            LOGITS_PROCESSOR,
+            "--stream-interval",
+            str(_NEVER_BETWEEN),
+            "--limit-mm-per-prompt",
+            json.dumps({"image": self.images, "video": 0}),
+        ]
+        return [*super().words(port)[: -len(self.extra) or None], *added, *self.extra]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, "VLLM_SERVER_DEV_MODE": "1"}  # else weights cannot be replaced
+
+    def block(self, address: str) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"base_url": address}
+        if self.channel == "nccl":
+            arguments["weights"] = {"class_path": "medix.rollout.NCCLChannel"}
+        return {"model": {"engine": {"class_path": "medix.rollout.ServedEngine", "init_args": arguments}}}

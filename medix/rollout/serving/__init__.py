@@ -1,0 +1,1 @@
+"""How served engines reach their servers, and how weights reach them."""

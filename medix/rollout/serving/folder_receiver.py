@@ -1,0 +1,92 @@
+"""The server's side of weights in a folder; vLLM makes one in each of its workers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+from vllm.distributed.weight_transfer.base import (
+    WeightTransferEngine,
+    WeightTransferInitInfo,
+    WeightTransferUpdateInfo,
+)
+
+from medix.rollout.serving.weight_folder import differences, from_plain, read, sizes_of
+
+
+@dataclass
+class FolderInit(WeightTransferInitInfo):  # type: ignore[misc]  # vLLM has no types that mypy sees
+    """Nothing: a folder needs no meeting."""
+
+
+@dataclass
+class FolderUpdate(WeightTransferUpdateInfo):  # type: ignore[misc]
+    """What is taken up.
+
+    Args:
+        files: each with ``path``, ``size`` and ``sha256``.
+        sizes: of the policy, see ``sizes_of``.
+    """
+
+    files: list[dict[str, Any]]
+    sizes: dict[str, int] = field(default_factory=dict)
+
+
+class FolderReceiver(WeightTransferEngine):  # type: ignore[misc]
+    """Takes up weights that ``WeightFolder`` wrote, in one go.
+
+    Everything that can be checked is, before the first weight is touched: that the model is of the policy's sizes, that
+    every file is whole. Afterwards every weight of the model must have been named. Beginning and end of an update do
+    nothing, so that an update that its trainer never ended leaves nothing to be undone.
+    """
+
+    init_info_cls = FolderInit
+    update_info_cls = FolderUpdate
+
+    def init_transfer_engine(self, init_info: FolderInit) -> None:
+        """Nothing to do."""
+
+    def start_weight_update(self) -> None:
+        """Nothing to do."""
+
+    def finish_weight_update(self) -> None:
+        """Nothing to do."""
+
+    def shutdown(self) -> None:
+        """Nothing to give back."""
+
+    def receive_weights(self, update_info: FolderUpdate) -> None:
+        """Check, then load.
+
+        Raises:
+            ValueError: the model is another one than the policy.
+            WeightFileError: a file is missing, or another one.
+        """
+        found = differences(sizes_of(self.model_config.hf_config), update_info.sizes)
+        if found:
+            raise ValueError(
+                f"the server holds another model than the policy: {'; '.join(found)}; start it with --model of the "
+                "policy's name"
+            )
+        files = from_plain(update_info.files)
+        for file in files:
+            file.check()
+        self._load(read(files))
+
+    def _load(self, weights: Iterator[tuple[str, Tensor]]) -> None:
+        from vllm.model_executor.model_loader.mtp_validation import disable_mtp_completeness_check
+        from vllm.model_executor.model_loader.reload import finalize_layerwise_reload, initialize_layerwise_reload
+
+        expected = {name for name, _ in self.model.named_parameters()}
+        with disable_mtp_completeness_check():
+            initialize_layerwise_reload(self.model)
+            try:
+                loaded = self.model.load_weights(weights)
+            finally:
+                finalize_layerwise_reload(self.model, self.model_config)
+        missing = sorted(expected - set(loaded)) if loaded is not None else []
+        if missing and self.model_config.quantization is None:  # quantised layers hold what no checkpoint names
+            raise ValueError(
+                f"the policy published no weights for {len(missing)} of the {len(expected)} parameters that the server "
+                f"has, such as {missing[0]}; start the server with --model of the policy's name"
+            )

@@ -1,0 +1,140 @@
+"""What a server streams of one request, put together to finished choices."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+_END = b"\n\n"
+_DONE = b"[DONE]"
+
+
+class StreamError(ValueError):
+    """What came is not what the protocol asks for."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One completion as the server sent it.
+
+    Attributes:
+        index: its number among the completions of the prompt.
+        token_ids: T tokens.
+        logprobs: T log-probabilities.
+        finish_reason: ``stop`` or ``length``.
+        versions: of the weights that wrote it, in their order; more than one if they changed meanwhile.
+    """
+
+    index: int
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish_reason: str
+    versions: tuple[str, ...]
+
+
+@dataclass
+class _Growing:
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+
+class ChoiceStream:
+    """Server-sent events of ``/inference/v1/generate`` in, finished choices out.
+
+    Args:
+        count: choices that were asked for.
+        longest: bytes after which reading ends: a server that sends without end must not fill the memory.
+
+    Attributes:
+        prompt_token_ids: what the server says that it completed; None until it does.
+        is_done: whether the server said that nothing more comes.
+    """
+
+    def __init__(self, count: int, longest: int) -> None:
+        self.count = count
+        self.longest = longest
+        self.prompt_token_ids: tuple[int, ...] | None = None
+        self.is_done = False
+        self._finished: set[int] = set()
+        self._growing: dict[int, _Growing] = {}
+        self._rest = b""
+        self._read = 0
+
+    def feed(self, data: bytes) -> Iterator[Choice]:
+        """Take in what came; gives the choices that it finishes.
+
+        Raises:
+            StreamError: not what the protocol asks for, or too much of it.
+        """
+        self._read += len(data)
+        if self._read > self.longest:
+            raise StreamError(f"it is longer than {self.longest} bytes")
+        *events, self._rest = (self._rest + data).split(_END)
+        for event in events:
+            yield from self._event(event.strip())
+
+    def close(self) -> None:
+        """The server hung up.
+
+        Raises:
+            StreamError: before all choices were there.
+        """
+        missing = self.count - len(self._finished)
+        if missing:
+            how = "it ended" if self.is_done else "it broke off"
+            raise StreamError(f"{how} with {len(self._finished)} of {self.count} completions finished")
+
+    def _event(self, event: bytes) -> Iterator[Choice]:
+        if not event.startswith(b"data:"):
+            if event and not event.startswith(b":"):
+                raise StreamError(f"{event[:80]!r} is no event")
+            return
+        text = event.removeprefix(b"data:").strip()
+        if text == _DONE:
+            self.is_done = True
+            return
+        try:
+            content = json.loads(text)
+            if "error" in content:
+                raise StreamError(f"the server says {_said(content['error'])}")
+            prompt = content.get("prompt_token_ids")
+            if prompt is not None:
+                self.prompt_token_ids = tuple(int(token) for token in prompt)
+            for choice in content["choices"]:
+                yield from self._take(choice)
+        except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
+            raise StreamError(f"{text[:80]!r} is no part of a completion ({error!r})") from error
+
+    def _take(self, choice: dict[str, Any]) -> Iterator[Choice]:
+        index = int(choice["index"])
+        if not 0 <= index < self.count or index in self._finished:
+            raise StreamError(f"choice {index} of {self.count} was not asked for, or comes twice")
+        growing = self._growing.setdefault(index, _Growing())
+        tokens = [int(token) for token in choice["token_ids"] or ()]
+        entries = (choice.get("logprobs") or {}).get("content") or ()
+        if [entry["token_id"] for entry in entries] != tokens:
+            raise StreamError(f"choice {index} comes with {len(entries)} log-probabilities for {len(tokens)} tokens")
+        growing.token_ids += tokens
+        growing.logprobs += [_finite(entry["logprob"], index) for entry in entries]
+        reason = choice.get("finish_reason")
+        if reason is None:
+            return
+        if reason not in ("stop", "length"):
+            raise StreamError(f"choice {index} ended with {reason!r}: the server called it off")
+        if not growing.token_ids:
+            raise StreamError(f"choice {index} has no tokens")
+        self._finished.add(index)
+        versions = tuple(span["version"] for span in choice.get("weight_versions") or ())
+        yield Choice(index, tuple(growing.token_ids), tuple(growing.logprobs), reason, versions)
+
+
+def _finite(value: Any, index: int) -> float:
+    # The server writes -9999 where it has NaN or nothing: weights that have diverged.
+    if not math.isfinite(value) or value <= -9999:
+        raise StreamError(f"choice {index} has a token without a log-probability: its scores are NaN")
+    return float(value)
+
+
+def _said(error: Any) -> str:
+    return str(error.get("message", error)) if isinstance(error, dict) else str(error)

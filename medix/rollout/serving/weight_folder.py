@@ -1,0 +1,154 @@
+"""Weights in a folder that trainer and servers see: whole or not there, and checked before they are used."""
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+BYTES_PER_FILE = 2**31
+"""Weights that are in main memory at one time on their way to a file."""
+
+
+class WeightFileError(RuntimeError):
+    """A file of weights is not the one that was written."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A safetensors file.
+
+    Args:
+        path: absolute.
+        size: in bytes.
+        sha256: of its contents, in hexadecimal digits.
+    """
+
+    path: str
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "WeightFile":
+        """A file that is there."""
+        return cls(str(path.absolute()), path.stat().st_size, _digest(path))
+
+    def check(self) -> None:
+        """Compare with what is there now.
+
+        Raises:
+            WeightFileError: it is missing, or another one.
+        """
+        path = Path(self.path)
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise WeightFileError(
+                f"weights: {path} cannot be read here ({error.strerror or error}); trainer and servers must see the "
+                "same folder: name one that both have in engine.weights.folder"
+            ) from error
+        if size != self.size or _digest(path) != self.sha256:
+            raise WeightFileError(
+                f"weights: {path} is not what was written ({size} bytes where {self.size} were): the file system shows "
+                "an older or a damaged file; name another engine.weights.folder"
+            )
+
+
+class WeightFolder:
+    """One version of the weights at a time, each in a folder of its own.
+
+    Args:
+        folder: where the versions stand; made if it is not there.
+        bytes_per_file: a file is closed once it holds as many.
+    """
+
+    def __init__(self, folder: Path, bytes_per_file: int = BYTES_PER_FILE) -> None:
+        self.folder = folder
+        self.bytes_per_file = bytes_per_file
+        self._written: set[str] = set()
+
+    def write(self, version: str, weights: Iterable[tuple[str, Tensor]]) -> tuple[WeightFile, ...]:
+        """Write a version; it appears under its name when it is whole.
+
+        Args:
+            version: becomes the name of its folder.
+            weights: names and whole tensors, one at a time.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished, finished = self.folder / f".{version}.part", self.folder / version
+        for left in (unfinished, finished):
+            shutil.rmtree(left, ignore_errors=True)
+        self._written.add(version)
+        unfinished.mkdir()
+        for number, part in enumerate(_parts(weights, self.bytes_per_file)):
+            save_file(part, unfinished / f"weights-{number:05d}.safetensors")
+        unfinished.rename(finished)
+        return tuple(WeightFile.of(path) for path in sorted(finished.iterdir()))
+
+    def keep_only(self, version: str | None) -> None:
+        """Remove the other versions that were written through this object; all of them for None."""
+        for name in self._written - {version}:
+            for path in (self.folder / name, self.folder / f".{name}.part"):
+                shutil.rmtree(path, ignore_errors=True)
+            self._written.discard(name)
+
+
+def read(files: Sequence[WeightFile]) -> Iterator[tuple[str, Tensor]]:
+    """Names and tensors, one at a time, in main memory."""
+    for file in files:
+        with safe_open(file.path, framework="pt") as opened:
+            for name in opened.keys():  # noqa: SIM118  # it is no mapping
+                yield name, opened.get_tensor(name)
+
+
+def from_plain(files: Sequence[dict[str, Any]]) -> tuple[WeightFile, ...]:
+    """The inverse of ``dataclasses.asdict`` on each file."""
+    return tuple(WeightFile(**file) for file in files)
+
+
+def _parts(weights: Iterable[tuple[str, Tensor]], limit: int) -> Iterator[dict[str, Tensor]]:
+    part: dict[str, Tensor] = {}
+    size, storages = 0, set[int]()
+    for name, weight in weights:
+        tensor = weight.detach().to("cpu").contiguous()
+        if tensor.data_ptr() in storages:  # the format refuses two names for one memory
+            tensor = tensor.clone()
+        storages.add(tensor.data_ptr())
+        part[name] = tensor
+        size += tensor.nbytes
+        if size >= limit:
+            yield part
+            part, size, storages = {}, 0, set()
+    if part:
+        yield part
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sizes_of(config: Any) -> dict[str, int]:
+    """What tells models of different sizes apart, from a Hugging Face configuration: layers, widths, vocabularies."""
+    found = {}
+    for holder in ("", "text_config", "vision_config"):
+        part = getattr(config, holder, None) if holder else config
+        for name in ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size", "depth"):
+            value = getattr(part, name, None)
+            if isinstance(value, int):
+                found[f"{holder}.{name}".lstrip(".")] = value
+    return found
+
+
+def differences(own: dict[str, int], given: dict[str, int]) -> list[str]:
+    """Sizes that both name and that differ."""
+    return [
+        f"{name} is {own[name]} here and {given[name]} there"
+        for name in sorted(own.keys() & given.keys())
+        if own[name] != given[name]
+    ]
