@@ -7,6 +7,7 @@ takes a boolean mask, and a ``BlockMask`` of the whole row, for FlexAttention.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -56,6 +57,21 @@ class _Span:
             place += length
 
 
+@dataclass(frozen=True)
+class Cuts:
+    """The tiles of a row in terms of stretches that it is cut into once.
+
+    Attributes:
+        queries: length of the queries of each tile.
+        keys: length of each stretch of keys.
+        of_tile: numbers of the stretches that hold the keys of each tile.
+    """
+
+    queries: tuple[int, ...]
+    keys: tuple[int, ...]
+    of_tile: tuple[tuple[int, ...], ...]
+
+
 class PackedRow:
     """Who sees whom in a row of groups.
 
@@ -94,6 +110,7 @@ class PackedRow:
         """Of each token, its place in the row it would have alone with its prompt: what a window counts."""
         self.block = None if blocks is None else self._spread(blocks)
         self._tiles: dict[int | None, tuple[Tile, ...]] = {}
+        self._cuts: dict[int | None, Cuts] = {}
 
     def __len__(self) -> int:
         return self.spans[-1].stop
@@ -152,6 +169,23 @@ class PackedRow:
             tiles = (self._unpassed(tile) for span in self.spans for tile in self._tiles_of(span, window))
             self._tiles[window] = tuple(tile for tile in tiles if tile is not None)
         return self._tiles[window]
+
+    def cuts(self, window: int | None = None) -> Cuts:
+        """Where to cut queries and keys; made once per window."""
+        if window not in self._cuts:
+            tiles = self.tiles(window)
+            edges = {edge for tile in tiles for part in tile.keys for edge in (part.start, part.stop)}
+            places = sorted({0, len(self)} | edges)
+            number = {place: n for n, place in enumerate(places)}
+            self._cuts[window] = Cuts(
+                queries=tuple(tile.queries.stop - tile.queries.start for tile in tiles),
+                keys=tuple(stop - start for start, stop in pairwise(places)),
+                of_tile=tuple(
+                    tuple(n for part in tile.keys for n in range(number[part.start], number[part.stop]))
+                    for tile in tiles
+                ),
+            )
+        return self._cuts[window]
 
     def _unpassed(self, tile: Tile) -> Tile | None:
         """The queries of a tile that are still to be computed."""

@@ -92,17 +92,21 @@ def attend(
     heads = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, heads), repeat_kv(value, heads)
     row = shared_prefix.row
+    cuts = row.cuts(sliding_window)
+    # Cut once and not sliced per tile: the gradient of a slice is a row of zeros around it.
+    queries = torch.split(query, cuts.queries, dim=2)
+    keys, values = torch.split(key, cuts.keys, dim=2), torch.split(value, cuts.keys, dim=2)
     parts = [
         F.scaled_dot_product_attention(
-            query[:, :, tile.queries.start - row.passed : tile.queries.stop - row.passed],
-            _at(key, tile.keys),
-            _at(value, tile.keys),
+            own,
+            _joined([keys[number] for number in numbers]),
+            _joined([values[number] for number in numbers]),
             attn_mask=tile.seen,
             is_causal=tile.seen is None,
             dropout_p=dropout,
             scale=scaling,
         )
-        for tile in row.tiles(sliding_window)
+        for tile, own, numbers in zip(row.tiles(sliding_window), queries, cuts.of_tile, strict=True)
     ]
     return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
 
@@ -114,6 +118,5 @@ def told(shared: SharedPrefix) -> dict[str, Any]:
     return {"attention_mask": nothing, "shared_prefix": shared}
 
 
-def _at(states: Tensor, places: Sequence[slice]) -> Tensor:
-    parts = [states[:, :, part] for part in places]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=2)

@@ -101,8 +101,8 @@ def show(result: dict[str, Any], console: Console) -> None:
     """Tables for people."""
     for one in result["shapes"]:
         table = Table(
-            title=f"{one['prompts']} × {one['prompt_tokens']} prompt tokens, {one['group_size']} completions of "
-            f"{one['completion_tokens']}; update {one['update_over_floor']:.2f} × its floor of {one['floor_s']:.2f} s"
+            title=f"{one['prompts']} x {one['prompt_tokens']} prompt tokens, {one['group_size']} completions of "
+            f"{one['completion_tokens']}; update {one['update_over_floor']:.2f} x its floor of {one['floor_s']:.2f} s"
         )
         for column in ("", "generate", "reward", "old pass", "update", "step", "sampled/s", "GFLOP/s"):
             table.add_column(column, justify="left" if not column else "right")
