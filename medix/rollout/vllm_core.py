@@ -111,6 +111,8 @@ class VLLMCore:
         """Take weights by the names of the model's folder, and forget all that was computed with others."""
         weights = self._beating(weights)
         self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights, "is_checkpoint_format": True})
+        if self.settings.device.type == "cpu":
+            self._llm.apply_model(lay_out_head)
         self._synchronize()
         self.forget()
 
@@ -219,7 +221,8 @@ class VLLMCore:
             "enable_sleep_mode": settings.can_sleep,
             "enable_prefix_caching": True,  # the completions of a group find their prompt there
             "limit_mm_per_prompt": {"image": 1, "video": 0},  # what memory is measured with; prompts may have more
-            "mm_processor_cache_gb": 0,  # images come processed
+            "mm_processor_cache_gb": 0,  # images come processed,
+            "mm_device_do_normalize": False,  # and with their colours normalised
             "logprobs_mode": LOGPROBS_MODE,
             "logits_processors": [LOGITS_PROCESSOR],
             "generation_config": "vllm",  # a folder's own temperature and the like stay out
@@ -251,6 +254,19 @@ class VLLMCore:
     def _synchronize(self) -> None:
         if self.settings.device.type == "cuda":
             torch.cuda.synchronize(self.settings.device)
+
+
+def lay_out_head(model: torch.nn.Module) -> None:
+    """Lay out the head of a model of vLLM for its CPU again, after weights were loaded.
+
+    vLLM's CPU build multiplies with a copy of the head's weights that is laid out for oneDNN. A head tied to the
+    embeddings is not loaded by itself, and so would keep the copy of the old ones (vLLM 0.32).
+    """
+    from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
+
+    for layer in model.modules():
+        if isinstance(layer, ParallelLMHead):
+            layer.quant_method.process_weights_after_loading(layer)
 
 
 @contextmanager
