@@ -75,6 +75,7 @@ def checks(seconds: float) -> "list[Check]":
     from medix.commands.doctor_batches import BatchesCheck
     from medix.commands.doctor_disk import DiskCheck
     from medix.commands.doctor_downloads import DownloadsCheck
+    from medix.commands.doctor_engine import EngineCheck
     from medix.commands.doctor_gpus import GpusCheck
     from medix.commands.doctor_judge import JudgeReached
     from medix.commands.doctor_memory import MemoryCheck
@@ -88,6 +89,7 @@ def checks(seconds: float) -> "list[Check]":
         GpusCheck(),
         DownloadsCheck(),
         MemoryCheck(),
+        EngineCheck(),
         DiskCheck(),
         ShardsCheck(),
         PromptsCheck(seconds / 4),

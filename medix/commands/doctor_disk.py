@@ -29,7 +29,7 @@ class DiskCheck(Check):
         folder = subject.root / saver.folder
         free = shutil.disk_usage(_existing(folder)).free
         trained = subject.model.trained
-        width = Needs(subject.module, subject.policy, subject.model, subject.plan).trained_bytes
+        width = Needs.of(subject).trained_bytes
         state = state_bytes(subject.module.optimizer, width)
         one = trained * (width + state)
         count = saver.keep + 2

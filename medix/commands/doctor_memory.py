@@ -21,7 +21,7 @@ class MemoryCheck(Check):
     def look(self, subject: Subject) -> Iterator[Finding]:
         """GPUs, and then the main memory."""
         plan, machine = subject.plan, subject.machine
-        needs = Needs(subject.module, subject.policy, subject.model, plan, subject.data.val_batch_size)
+        needs = Needs.of(subject)
         ledger = needs.ledger()
         if not plan.on_gpu:
             yield self._compared(ledger, machine.memory, plan.devices, "of free main memory")

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 
+from medix.commands.doctor_engine_needs import EngineNeeds
 from medix.commands.doctor_ledger import Ledger, Moment, Need
 from medix.commands.doctor_machine import GIB
 from medix.commands.doctor_model import Layer, ModelSize
 from medix.commands.doctor_plan import Plan
+from medix.commands.doctor_subject import Subject
 from medix.modules.group_rl import GroupRLModule
 from medix.numerics.logprobs import CHUNK_ROWS
 from medix.policy.vision_language import LOGITS_AT_ONCE, VisionLanguagePolicy
-from medix.rollout.local import LocalEngine
 
 LIBRARIES = GIB
 """PyTorch, its kernels and the context of a GPU."""
@@ -61,6 +62,7 @@ class Needs:
         model: its numbers.
         plan: ranks and precision.
         evaluated: prompts of a validation batch, over all ranks.
+        device: bytes of memory of the smallest GPU that training takes; 0 if there is none.
     """
 
     module: GroupRLModule
@@ -68,6 +70,18 @@ class Needs:
     model: ModelSize
     plan: Plan
     evaluated: int = 0
+    device: int = 0
+
+    @classmethod
+    def of(cls, subject: Subject) -> "Needs":
+        """Those of a spec on a machine.
+
+        Raises:
+            NotHereError: the policy is not on this machine.
+        """
+        sizes = [subject.machine.gpu(index).total for index in subject.plan.gpus]
+        evaluated = subject.data.val_batch_size
+        return cls(subject.module, subject.policy, subject.model, subject.plan, evaluated, min(sizes, default=0))
 
     @property
     def weight_bytes(self) -> int:
@@ -92,7 +106,7 @@ class Needs:
 
     def ledger(self) -> Ledger:
         """Everything."""
-        needs = [*self._always(), *self._gathered(), *self._engine(), *self._passes()]
+        needs = [*self._always(), *self._gathered(), *EngineNeeds.of(self.module.engine).needs(self), *self._passes()]
         return Ledger([need for need in needs if need.bytes])
 
     def main_memory(self) -> Ledger:
@@ -151,7 +165,7 @@ class Needs:
         if self.plan.kind == "sharded":
             how = f"{model.parameters:,} x {width} bytes, gathered while ranks make different numbers of passes"
             for moment in (Moment.ROLLOUT, Moment.SCORING):
-                if moment is Moment.SCORING or isinstance(self.module.engine, LocalEngine):
+                if moment is Moment.SCORING or EngineNeeds.of(self.module.engine).samples_from_the_policy:
                     yield Need("whole weights", model.parameters * width, how, moment,
                                "a GPU that holds the whole model in the precision of the computation")  # fmt: skip
             whole = 2 * model.largest_layer + model.outside
@@ -163,26 +177,6 @@ class Needs:
         elif self.plan.mixes and self.weight_bytes == 4:
             for moment in (Moment.ROLLOUT, Moment.SCORING, Moment.UPDATE):
                 yield Need("16-bit copies", model.parameters * 2, f"{model.parameters:,} x 2 bytes by autocast", moment)
-
-    def _engine(self) -> Iterator[Need]:
-        """What the local engine takes; others are looked at by checks of their own."""
-        engine, text = self.module.engine, self.model.text
-        if not isinstance(engine, LocalEngine):
-            return
-        token = 2 * text.count * text.keys * self.compute_bytes
-        cases = []
-        evaluation = self.module.evaluation
-        for sampling, batch in ((engine.sampling, self.module.prompts_per_rollout), (evaluation, self.evaluated)):
-            group, completion = sampling.completions_per_prompt, sampling.max_completion_tokens
-            prompt = min(self.longest[0], max(1, self.model.context - completion))
-            prompts = max(1, min(engine.rows_per_batch // group, -(-batch // self.plan.ranks)))
-            how = f"{prompts} prompts x ({prompt:,} + {group} x {completion:,} tokens) x {token:,} bytes"
-            cases.append((prompts * (prompt + group * completion) * token, how, prompts * group))
-        size, how, rows = max(cases)
-        lower = "model.engine.init_args.rows_per_batch and sampling.max_completion_tokens"
-        yield Need("cache of the engine", size, f"{how} of keys and values", Moment.ROLLOUT, lower)
-        how = f"{rows} rows x {self.model.vocabulary:,} scores x 32 bytes"
-        yield Need("next tokens", rows * self.model.vocabulary * 32, how, Moment.ROLLOUT)
 
     def _passes(self) -> Iterator[Need]:
         """Activations and logits of one micro-batch."""

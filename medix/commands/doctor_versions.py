@@ -13,6 +13,7 @@ import medix
 from medix.commands.doctor_check import Check, Finding
 from medix.commands.doctor_servers import servers_of
 from medix.commands.doctor_subject import Subject
+from medix.rollout.colocated import ColocatedEngine
 
 DISTRIBUTION = "medix-rl"
 TOGETHER = ("torch", "torchvision", "transformers", "tokenizers", "lightning", "peft", "vllm")
@@ -61,7 +62,7 @@ class VersionsCheck(Check):
 
     def of_vllm(self, subject: Subject, installed: Mapping[str, str]) -> Iterator[Finding]:
         """vLLM, where engine or judge need it on this machine."""
-        wants = bool(getattr(subject.module.engine, "needs_vllm", False))
+        wants = isinstance(subject.module.engine, ColocatedEngine)
         local = [server for server in servers_of(subject) if subject.machine.is_local(server.host)]
         if not wants and not local:
             return

@@ -78,10 +78,10 @@ def test_a_local_server_without_vllm_is_a_warning(tmp_path: Path, monkeypatch: p
 
 def test_an_engine_in_this_process_without_vllm_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vllm(monkeypatch, {}, [])
-    at = subject(tmp_path, ABSENT)
-    at.module.engine.needs_vllm = True
+    engine = {"class_path": "medix.rollout.colocated.ColocatedEngine", "init_args": {"sampling": {}}}
+    at = subject(tmp_path, ABSENT, model={"engine": engine})
     (found,) = problems(look(VersionsCheck(), at))
-    assert "model.engine: LocalEngine needs vLLM" in found.found
+    assert "model.engine: ColocatedEngine needs vLLM" in found.found
 
 
 def test_a_vllm_for_another_transformers_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
