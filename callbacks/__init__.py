@@ -1,6 +1,7 @@
 """Callbacks: one behaviour per file. Imported as ``medix.callbacks``."""
 
 from medix.callbacks.check_judge import CanaryError, CheckJudge
+from medix.callbacks.dry_run import DryRun, DryRunError
 from medix.callbacks.judge_validation import JudgeValidation, UnscoredError
 from medix.callbacks.log_rewards import LogRewards
 from medix.callbacks.record_completions import RecordCompletions
@@ -12,6 +13,8 @@ from medix.callbacks.write_report import WriteReport
 __all__ = [
     "CanaryError",
     "CheckJudge",
+    "DryRun",
+    "DryRunError",
     "JudgeValidation",
     "LogRewards",
     "RecordCompletions",

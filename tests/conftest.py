@@ -20,6 +20,14 @@ settings.load_profile("medix")
 GOLDEN = Path(__file__).parent / "golden"
 
 
+@pytest.fixture(scope="session")
+def tiny_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an untrained Qwen3-VL of some thousand parameters."""
+    from medix.policy.tiny import build_tiny
+
+    return build_tiny("qwen3_vl", tmp_path_factory.mktemp("policy"))
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     import random

@@ -162,7 +162,16 @@ class Update:
             The loss's metrics, the loss, the gradient norm before clipping; the same on every rank.
         """
         optimizer = module.optimizers()
-        optimizer.zero_grad()
+        metrics = self.accumulate(module, groups)
+        norm = self._clip(module)
+        if math.isfinite(norm):
+            optimizer.step()
+        # A step on a gradient that is not finite would ruin the weights; it is left out, counted and logged.
+        return metrics | {"grad_norm": norm, "skipped_updates": 0.0 if math.isfinite(norm) else 1.0}
+
+    def accumulate(self, module: Trained, groups: Sequence[TrainingGroup]) -> dict[str, float]:
+        """The gradient of one minibatch, in place of the one before; the loss and its metrics, over all ranks."""
+        module.optimizers().zero_grad()
         batches = self.microbatches(groups, module.policy.shares_prompts)
         if module.shards_parameters:
             # Weights are gathered for every group: ranks must gather equally often, so a pass takes one.
@@ -177,12 +186,7 @@ class Update:
         for i, (batch, rows) in enumerate(self._forwards(module, batches)):
             with module.gradients_stay_local(i < passes - 1):
                 self._accumulate(module, batch, rows, counts, weights[i], sums)
-        norm = self._clip(module)
-        if math.isfinite(norm):
-            optimizer.step()
-        metrics = dict(zip(sums, over_ranks(list(sums.values()), "sum", module.device), strict=True))
-        # A step on a gradient that is not finite would ruin the weights; it is left out, counted and logged.
-        return metrics | {"grad_norm": norm, "skipped_updates": 0.0 if math.isfinite(norm) else 1.0}
+        return dict(zip(sums, over_ranks(list(sums.values()), "sum", module.device), strict=True))
 
     def _forwards(
         self, module: Trained, batches: Sequence[list[TrainingGroup]]
