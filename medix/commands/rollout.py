@@ -29,7 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             port=arguments.port,
             max_model_len=arguments.max_model_len,
             start_limit=arguments.start_limit,
-            images=arguments.images,
             channel=arguments.channel,
             extra=tuple(arguments.extra),
         ).run()
@@ -50,7 +49,6 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8086, help="port to listen on, 0 for a free one (default: 8086)")
     serve.add_argument("--max-model-len", type=int, help="tokens of prompt and completion (default: the model's own)")
-    serve.add_argument("--images", type=int, default=8, help="most images of a prompt (default: 8)")
     serve.add_argument(
         "--channel",
         choices=("folder", "nccl"),

@@ -15,21 +15,14 @@ class RolloutServer(VLLMServer):
     """``medix rollout serve``: token ids and image tensors in, token ids and log-probabilities out, weights replaced.
 
     Args:
-        images: most images of a prompt.
         channel: how weights come: through a folder that trainer and server see, or by NCCL from GPU to GPU.
     """
 
-    images: int = 8
     channel: Literal["folder", "nccl"] = "folder"
 
     command: ClassVar[str] = "medix rollout serve"
     purpose: ClassVar[str] = "engine"
     elsewhere: ClassVar[str] = "; on a machine without it, train with medix.rollout.LocalEngine"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.images < 0:
-            raise ValueError(f"--images {self.images}: give 0 or more")
 
     def words(self, port: int) -> list[str]:
         from medix.rollout.serving.plugin import BACKEND
@@ -37,16 +30,17 @@ class RolloutServer(VLLMServer):
 
         added = [
             "--enable-scale-out",  # else there is no way in for token ids
-            "--weight-transfer-config",
-            json.dumps({"backend": {"folder": BACKEND, "nccl": "nccl"}[self.channel]}),
-            "--logprobs-mode",
-            LOGPROBS_MODE,
-            "--logits-processors",
-            LOGITS_PROCESSOR,
-            "--stream-interval",
-            str(_NEVER_BETWEEN),
-            "--limit-mm-per-prompt",
-            json.dumps({"image": self.images, "video": 0}),
+            *("--weight-transfer-config", json.dumps({"backend": {"folder": BACKEND, "nccl": "nccl"}[self.channel]})),
+            *("--logprobs-mode", LOGPROBS_MODE),
+            *("--logits-processors", LOGITS_PROCESSOR),
+            *("--stream-interval", str(_NEVER_BETWEEN)),
+            *(
+                "--limit-mm-per-prompt",
+                json.dumps({"image": 1, "video": 0}),
+            ),  # to measure memory; prompts may have more
+            *("--mm-processor-cache-gb", "0"),  # images come processed,
+            "--no-mm-device-do-normalize",  # and with their colours normalised
+            *("--generation-config", "vllm"),  # a folder's own temperature and the like stay out
         ]
         return [*super().words(port)[: -len(self.extra) or None], *added, *self.extra]
 

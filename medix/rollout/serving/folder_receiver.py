@@ -12,6 +12,8 @@ from vllm.distributed.weight_transfer.base import (
 )
 
 from medix.rollout.serving.weight_folder import differences, from_plain, read, sizes_of
+from medix.rollout.vllm_core import lay_out_head
+from medix.rollout.vllm_sampling import LOGITS_PROCESSOR, LOGPROBS_MODE
 
 
 @dataclass
@@ -59,9 +61,10 @@ class FolderReceiver(WeightTransferEngine):  # type: ignore[misc]
         """Check, then load.
 
         Raises:
-            ValueError: the model is another one than the policy.
+            ValueError: the model is another one than the policy, or the server was not started for it.
             WeightFileError: a file is missing, or another one.
         """
+        self._check_settings()
         found = differences(sizes_of(self.model_config.hf_config), update_info.sizes)
         if found:
             raise ValueError(
@@ -72,6 +75,24 @@ class FolderReceiver(WeightTransferEngine):  # type: ignore[misc]
         for file in files:
             file.check()
         self._load(read(files))
+
+    def _check_settings(self) -> None:
+        """A server that was started another way would complete with wrong images, or tell other log-probabilities."""
+        model = self.model_config
+        pictures = getattr(model, "multimodal_config", None)
+        wrong = [
+            setting
+            for setting, holds in {
+                f"--logprobs-mode {LOGPROBS_MODE}": model.logprobs_mode == LOGPROBS_MODE,
+                f"--logits-processors {LOGITS_PROCESSOR}": LOGITS_PROCESSOR in (model.logits_processors or ()),
+                "--no-mm-device-do-normalize": not getattr(pictures, "mm_device_do_normalize", False),
+            }.items()
+            if not holds
+        ]
+        if wrong:
+            raise ValueError(
+                f"the server was started without {' '.join(wrong)}; start it with: python -m medix rollout serve"
+            )
 
     def _load(self, weights: Iterator[tuple[str, Tensor]]) -> None:
         from vllm.model_executor.model_loader.mtp_validation import disable_mtp_completeness_check
@@ -84,6 +105,8 @@ class FolderReceiver(WeightTransferEngine):  # type: ignore[misc]
                 loaded = self.model.load_weights(weights)
             finally:
                 finalize_layerwise_reload(self.model, self.model_config)
+        if self.device.type == "cpu":
+            lay_out_head(self.model)
         missing = sorted(expected - set(loaded)) if loaded is not None else []
         if missing and self.model_config.quantization is None:  # quantised layers hold what no checkpoint names
             raise ValueError(
