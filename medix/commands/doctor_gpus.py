@@ -64,12 +64,9 @@ class GpusCheck(Check):
         verb = "wants" if len(absent) == 1 else "want"
         text = f"{arithmetic}; {wanting}, still to be started here, {verb} at least {len(absent)}"
         if left < len(absent):
-            fewer = claimed - (len(absent) - left)
-            remedy = (
-                f"set trainer.devices to {fewer} or less (with data_parallel_size, where weights are sharded), "
-                if fewer > 0
-                else ""
-            )
+            fewer = _devices_that_fit(subject, claimed - (len(absent) - left))
+            sharded = " (data_parallel_size too)" if plan.kind == "sharded" else ""
+            remedy = f"set trainer.devices to {fewer}{sharded}, " if fewer else ""
             yield self.problem(text, f"{remedy}or serve from another machine and give its address")
         else:
             free = [gpu.index for gpu in machine.gpus if gpu.index not in plan.gpus]
@@ -98,6 +95,17 @@ class GpusCheck(Check):
                 f"the {len(subject.machine.visible)} GPUs that the driver lists"
             )
             yield self.problem(text, "update the driver, or install a torch that is built for it")
+
+
+def _devices_that_fit(subject: Subject, most: int) -> int:
+    """The largest number of GPUs up to a limit that can share the sizes of the spec evenly; 0 if none can."""
+    for devices in range(most, 0, -1):
+        try:
+            subject.module.batching(ranks=devices * subject.plan.nodes)
+        except ValueError:
+            continue
+        return devices
+    return 0
 
 
 def answers(place: tuple[str, int], seconds: float = _REACH) -> bool:

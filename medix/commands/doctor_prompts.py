@@ -37,14 +37,14 @@ class PromptsCheck(Check):
 
     def look(self, subject: Subject) -> Iterator[Finding]:
         """The samples of every split; where not all could be looked at, also what the spec would allow."""
-        subject.need_policy()
+        processor = subject.processor
         missing: NotHereError | None = None
         looked = total = 0
         for split in SPLITS:
             if not subject.data.paths[split]:
                 continue
             try:
-                subject.data.bind(subject.module.prompting, subject.policy.processor)
+                subject.data.bind(subject.module.prompting, processor)
                 stream = subject.data.stream(split)
                 seen, candidates = longest_samples(stream, subject.module.prompting, self.seconds)
             except (ShardError, ValueError) as error:

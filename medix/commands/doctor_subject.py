@@ -119,20 +119,26 @@ class Subject:
         Raises:
             NotHereError: it is not on this machine, or cannot be read.
         """
-        self.need_policy()
+        self._read("config")
         return ModelSize.of(self.policy)
 
-    def need_policy(self) -> None:
-        """See that configuration and processor of the policy can be read without a download.
+    @property
+    def processor(self) -> Any:
+        """The policy's, which is read without a download.
 
         Raises:
-            NotHereError: they are not on this machine, or cannot be read.
+            NotHereError: it is not on this machine, or cannot be read.
         """
+        self._read("config")
+        return self._read("processor")
+
+    def _read(self, part: str) -> Any:
         policy = self.policy
         try:
-            policy.config, policy.processor  # noqa: B018  # read here, kept there
+            return getattr(policy, part)
         except ValueError as error:
-            raise NotHereError(f"policy.name: {policy.name} cannot be read here", "see what is said of it") from error
+            text = f"policy.name: the {part} of {policy.name} cannot be read here"
+            raise NotHereError(text, "see what is said of the models") from error
 
 
 FETCH = "fetch it, hf download {name}, and ask again"

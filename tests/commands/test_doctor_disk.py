@@ -1,6 +1,7 @@
 """Room for checkpoints."""
 
 import shutil
+import tempfile
 from collections import namedtuple
 from pathlib import Path
 
@@ -42,6 +43,24 @@ def test_free_disk_is_compared_with_all_checkpoints_that_may_be_there(
     assert f"x {TRAINED:,} trained weights x (4 + 8) bytes = {NEEDED / 2**20:.1f} MiB" in found.found
     assert asked == [tmp_path]  # the run's folder is not there yet
     assert ("SaveCheckpoint.keep" in found.remedy) is (state is not State.OK)
+
+
+@pytest.mark.parametrize("folder", [None, "weights"])
+def test_weights_on_their_way_to_servers_are_there_twice(
+    tmp_path: Path, policy: Path, monkeypatch: pytest.MonkeyPatch, folder: str | None
+) -> None:
+    channel = {"class_path": "medix.rollout.serving.channel.FolderChannel"}
+    if folder is not None:
+        channel["init_args"] = {"folder": str(tmp_path / folder)}  # type: ignore[assignment]
+    init = {"base_url": "http://127.0.0.1:1", "sampling": {"completions_per_prompt": 3}, "weights": channel}
+    engine = {"class_path": "medix.rollout.served.ServedEngine", "init_args": init}
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: USAGE(0, 0, 2 * TRAINED * 4 - 1))
+    (found,) = problems(
+        look(DiskCheck(), subject(tmp_path, policy, trainer={"callbacks": []}, model={"engine": engine}))
+    )
+    assert f"2 versions x {TRAINED:,} x 4 bytes" in found.found
+    assert found.found.startswith(tempfile.gettempdir() if folder is None else str(tmp_path / folder))
+    assert "weights.init_args.folder" in found.remedy
 
 
 def test_adapters_alone_take_little(tmp_path: Path, policy: Path) -> None:

@@ -56,8 +56,8 @@ def test_a_part_that_refuses_its_arguments_is_an_error_with_its_words(tmp_path: 
 
 def test_a_policy_that_is_not_here_is_told_as_such(tmp_path: Path) -> None:
     at = subject(tmp_path, ABSENT)
-    for ask in (at.need_policy, lambda: at.model):
-        with pytest.raises(NotHereError, match=r"policy\.name: owner/model"):
+    for ask in (lambda: at.processor, lambda: at.model):
+        with pytest.raises(NotHereError, match=r"policy\.name: the config of owner/model"):
             ask()
 
 
