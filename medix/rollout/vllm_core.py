@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -97,6 +98,7 @@ class VLLMCore:
 
     def start(self) -> None:
         """Build vLLM. With several ranks all of them must come here."""
+        _refuse_second()
         self._owns_group = not distributed.is_initialized()
         with _left_alone(), _environment(self._environment()):
             if self._owns_group:
@@ -254,6 +256,17 @@ class VLLMCore:
     def _synchronize(self) -> None:
         if self.settings.device.type == "cuda":
             torch.cuda.synchronize(self.settings.device)
+
+
+def _refuse_second() -> None:
+    # vLLM holds its groups in variables of a module: a second one would take those of the first, and end them.
+    if "vllm.distributed.parallel_state" in sys.modules:
+        from vllm.distributed import parallel_state
+
+        if parallel_state._WORLD is not None:
+            raise RuntimeError(
+                "engine: vLLM runs in this process already, and there is room for one; close the other engine first"
+            )
 
 
 def lay_out_head(model: torch.nn.Module) -> None:
