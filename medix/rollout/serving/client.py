@@ -107,7 +107,9 @@ class Client:
         url = address.at(path)
         async with self.session.request(method, url, json=content, headers=headers, proxy=address.proxy) as answer:
             if not answer.ok:
-                raise StatusError.of(answer.status, await _read(answer, _LONGEST_ANSWER))
+                data = await _read(answer, _LONGEST_ANSWER)
+                answer.close()  # vLLM hangs up behind an error of its own, which the next request would meet
+                raise StatusError.of(answer.status, data)
             yield answer
 
     @asynccontextmanager

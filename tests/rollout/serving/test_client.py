@@ -68,6 +68,26 @@ def test_a_refusal_says_whether_the_request_is_at_fault(status: int, is_own: boo
     assert (found.cause, found.is_own) == (f"status {status}: not so", is_own)
 
 
+def test_a_connection_that_brought_an_error_is_not_used_again() -> None:
+    """vLLM hangs up behind one."""
+
+    def hangs_up(request: Any) -> None:
+        request.send(500, "{}")
+        request.server.stopping.wait(0.05)
+        request.close_connection = True
+
+    async def work() -> str:
+        async with connected("MEDIX_TEST_KEY") as client:
+            with pytest.raises(ServerFault, match="status 500"):
+                await client.ask(EngineAddress(server.url), "POST", "/pause", limit=5)
+            found = await client.ask(EngineAddress(server.url), "POST", "/weight_info", limit=5)
+            return str(found["weight_version"])
+
+    with serving() as server:
+        server.others = {"/pause": hangs_up}
+        assert run_apart(work) == "default"
+
+
 def test_a_key_that_a_server_repeats_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDIX_TEST_KEY", "very-secret")
     with serving(refuses(401, "Bearer very-secret is no key")) as server:
