@@ -67,8 +67,8 @@ class Cuts:
         of_tile: numbers of the stretches that hold the keys of each tile.
     """
 
-    queries: tuple[int, ...]
-    keys: tuple[int, ...]
+    queries: list[int]
+    keys: list[int]
     of_tile: tuple[tuple[int, ...], ...]
 
 
@@ -178,8 +178,8 @@ class PackedRow:
             places = sorted({0, len(self)} | edges)
             number = {place: n for n, place in enumerate(places)}
             self._cuts[window] = Cuts(
-                queries=tuple(tile.queries.stop - tile.queries.start for tile in tiles),
-                keys=tuple(stop - start for start, stop in pairwise(places)),
+                queries=[tile.queries.stop - tile.queries.start for tile in tiles],
+                keys=[stop - start for start, stop in pairwise(places)],
                 of_tile=tuple(
                     tuple(n for part in tile.keys for n in range(number[part.start], number[part.stop]))
                     for tile in tiles

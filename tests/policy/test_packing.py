@@ -126,7 +126,7 @@ def test_a_large_group_takes_no_mask_for_its_prompt_and_no_key_of_other_completi
 def test_a_row_is_cut_where_its_tiles_begin_and_end() -> None:
     """The prompt passed before: its keys are there, its queries are not."""
     cuts = PackedRow([300], [[20, 0, 10]]).cuts()
-    assert (cuts.queries, cuts.keys, cuts.of_tile) == ((300, 20, 10), (300, 20, 10), ((0,), (0, 1), (0, 2)))
+    assert (cuts.queries, cuts.keys, cuts.of_tile) == ([300, 20, 10], [300, 20, 10], ((0,), (0, 1), (0, 2)))
     later = PackedRow([300], [[20, 0, 10]], passed=300).cuts()
-    assert (later.queries, later.keys, later.of_tile) == ((20, 10), (300, 20, 10), ((0, 1), (0, 2)))
+    assert (later.queries, later.keys, later.of_tile) == ([20, 10], [300, 20, 10], ((0, 1), (0, 2)))
     assert PackedRow([3, 2], [[1], [2]]).cuts().of_tile == ((0,), (1,))

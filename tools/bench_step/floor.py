@@ -33,7 +33,7 @@ def update_operations(config: Any, shape: Shape, prompt: int) -> float:
         + (4 * image) ** 2 * 4 * vision.hidden_size * vision.depth
     )
     pixels = 3 * vision.temporal_patch_size * vision.patch_size**2
-    return shape.prompts * (3.0 * once + 2 * 2 * 4 * image * pixels * vision.hidden_size)
+    return float(shape.prompts * (3.0 * once + 2 * 2 * 4 * image * pixels * vision.hidden_size))
 
 
 def _text_linear(text: Any) -> float:
@@ -41,12 +41,12 @@ def _text_linear(text: Any) -> float:
     queries = text.num_attention_heads * text.head_dim
     keys = text.num_key_value_heads * text.head_dim
     weights = text.hidden_size * (2 * queries + 2 * keys + 3 * text.intermediate_size)
-    return 2.0 * weights * text.num_hidden_layers
+    return float(2 * weights * text.num_hidden_layers)
 
 
 def _text_pair(text: Any) -> float:
     """Operations of attention per pair of tokens: a product with the key and one with the value."""
-    return 4.0 * text.num_attention_heads * text.head_dim * text.num_hidden_layers
+    return float(4 * text.num_attention_heads * text.head_dim * text.num_hidden_layers)
 
 
 def _vision_linear(vision: Any) -> float:
@@ -54,7 +54,7 @@ def _vision_linear(vision: Any) -> float:
     width = vision.hidden_size
     layer = width * (4 * width + 2 * vision.intermediate_size)
     merger = 4 * width * (4 * width + vision.out_hidden_size)
-    return 2.0 * (4 * layer * vision.depth + merger * (1 + len(vision.deepstack_visual_indexes)))
+    return float(2 * (4 * layer * vision.depth + merger * (1 + len(vision.deepstack_visual_indexes))))
 
 
 def best_rate(config: Any, shape: Shape, prompt: int, repeats: int = 5) -> float:
