@@ -241,7 +241,7 @@ class VLLMCore:
 
     def _environment(self) -> dict[str, str]:
         found = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1"}
-        found["VLLM_LOGGING_LEVEL"] = os.environ.get("VLLM_LOGGING_LEVEL", "WARNING")
+        found["VLLM_LOGGING_LEVEL"] = os.environ.get("VLLM_LOGGING_LEVEL", "ERROR")
         if not self._owns_group:
             found |= {"RANK": str(distributed.get_rank()), "WORLD_SIZE": str(distributed.get_world_size()),
                       "LOCAL_RANK": str(self.settings.device.index or 0)}  # fmt: skip

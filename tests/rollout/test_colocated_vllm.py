@@ -52,7 +52,7 @@ def prompts(policy: VisionLanguagePolicy) -> list[Prompt]:
     return mixed_prompts(policy)
 
 
-def colocated(policy: VisionLanguagePolicy, **arguments: bool) -> ColocatedEngine:
+def colocated(policy: VisionLanguagePolicy, **arguments: Any) -> ColocatedEngine:
     engine = ColocatedEngine(
         Sampling(3, 10), cache_gigabytes=0.2, max_context=1024, max_rows=16, enforce_eager=True, **arguments
     )
@@ -93,7 +93,7 @@ def tokens(groups: list[RolloutGroup]) -> list[tuple[int, ...]]:
 def distance(policy: VisionLanguagePolicy, groups: list[RolloutGroup], temperature: float = 1.0) -> float:
     """Largest difference of a log-probability from what the policy computes."""
     with torch.no_grad():
-        rows = policy.logprobs(groups, temperature).tolist()
+        rows: list[list[float]] = policy.logprobs(groups, temperature).tolist()
     completions = [completion for group in groups for completion in group.completions]
     assert len(rows) == len(completions)
     pairs = zip(completions, rows, strict=True)

@@ -46,7 +46,7 @@ def test_rows_keep_their_temperatures_when_they_move(monkeypatch: pytest.MonkeyP
     one = processor(4, second_runner=False)
     from vllm.v1.sample.logits_processor.interface import BatchUpdate, MoveDirectionality
 
-    came = [(0, params(0.5), None, []), (1, params(0.0), None, [])]
+    came: list[Any] = [(0, params(0.5), None, []), (1, params(0.0), None, [])]
     one.update_state(BatchUpdate(batch_size=2, removed=[], added=came, moved=[]))
     scores = torch.randn(2, 7)
     wanted = torch.stack([(scores[0] / 0.5).log_softmax(0) * 0.5, scores[1].log_softmax(0)])

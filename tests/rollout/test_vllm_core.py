@@ -69,7 +69,7 @@ def test_random_states_and_threads_are_as_before() -> None:
         random.seed(0)
         np.random.seed(0)
         torch.manual_seed(0)
-        torch.set_num_threads = lambda count: None
+        torch.set_num_threads = lambda nthreads: None
     assert draws() == wanted
     torch.set_num_threads(torch.get_num_threads())
     assert torch.set_num_threads.__name__ == "set_num_threads"
