@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CONNECT = 10.0  # seconds; a server that takes longer to open a connection is away
-_KEEP = 4.0  # seconds; uvicorn hangs up after 5: leave first, or a request meets the hanging up
 _LONGEST_ANSWER = 2**22  # bytes, of anything but completions
 _LONGEST_MESSAGE = 400  # letters of a server's own words that are repeated
 _OWN_FAULT = frozenset((400, 413, 422))
@@ -107,9 +106,7 @@ class Client:
         url = address.at(path)
         async with self.session.request(method, url, json=content, headers=headers, proxy=address.proxy) as answer:
             if not answer.ok:
-                data = await _read(answer, _LONGEST_ANSWER)
-                answer.close()  # vLLM hangs up behind an error of its own, which the next request would meet
-                raise StatusError.of(answer.status, data)
+                raise StatusError.of(answer.status, await _read(answer, _LONGEST_ANSWER))
             yield answer
 
     @asynccontextmanager
@@ -147,7 +144,9 @@ async def connected(api_key_env: str) -> AsyncIterator[Client]:
     import aiohttp
 
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP),
+        # A connection per request: requests are few and long, and vLLM hangs up behind an error of its own, which the
+        # next request on the same connection would meet.
+        connector=aiohttp.TCPConnector(limit=0, force_close=True),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
