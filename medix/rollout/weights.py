@@ -10,6 +10,7 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict
 from peft.tuners.lora import Linear, LoraLayer
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from transformers.core_model_loading import WeightConverter, rename_source_key, revert_weight_conversion
 
@@ -54,6 +55,7 @@ def published(policy: VisionLanguagePolicy, merge: bool = True) -> Iterator[tupl
         merge: add the updates of adapters, in float32, to the weights they belong to; without, adapters are left out.
     """
     model = policy.hugging_face
+    _reshard(policy)
     weights = _held(model)
     layers = {f"{name}.weight": layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
     for names in _converted_together(model, list(weights)):
@@ -76,6 +78,7 @@ def published_adapter(policy: VisionLanguagePolicy) -> tuple[dict[str, Any], dic
             f"policy.lora: {policy.name} is trained without an adapter, so none can be published alone; set "
             "policy.lora, or publish every weight"
         )
+    _reshard(policy)
     settings = {key: _plain(value) for key, value in model.peft_config[model.active_adapter].to_dict().items()}
     weights = get_peft_model_state_dict(model, save_embedding_layers=False)
     return settings, {name: _whole(weight.detach()) for name, weight in sorted(weights.items())}
@@ -89,9 +92,17 @@ def stamp(policy: VisionLanguagePolicy) -> str:
     that leaves all of them as they were, to the last bit, is not noticed. The places of weights in memory and their
     counters of changes are left out: sharding changes both where no value changes.
     """
+    _reshard(policy)
     samples = [_sampled(weight.detach()) for weight in policy.hugging_face.parameters()]
     gathered = torch.cat([sample.to(torch.float64) for sample in samples]).cpu()
     return hashlib.blake2b(gathered.numpy().tobytes(), digest_size=16).hexdigest()
+
+
+def _reshard(policy: VisionLanguagePolicy) -> None:
+    """Let go of weights that stayed whole after a pass: ranks that made different passes must see the same."""
+    for part in policy.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
 
 
 def _sampled(weight: Tensor) -> Tensor:

@@ -1,18 +1,21 @@
 """What is published of a policy: names and values of a saved folder, adapters merged, changes noticed."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftConfig
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, distributed
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.tensor import DTensor
 
 from medix.policy.lora import LoRA
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.weights import Tally, published, published_adapter, stamp
-from tests.support.tiny import ARCHITECTURES, loaded
+from tests.support.tiny import ARCHITECTURES, loaded, mixed_prompts, written
 
 
 def saved(policy: VisionLanguagePolicy, folder: Path) -> dict[str, Tensor]:
@@ -29,6 +32,13 @@ def with_adapter(folder: Path, **arguments: object) -> VisionLanguagePolicy:
             if "lora_B" in name:
                 weight.normal_(std=0.1)
     return policy
+
+
+@pytest.fixture
+def mesh(tmp_path: Path) -> Iterator[DeviceMesh]:
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1)
+    yield init_device_mesh("cpu", (1,))
+    distributed.destroy_process_group()
 
 
 # Derived by hand.
@@ -122,6 +132,32 @@ def test_loading_other_weights_and_then_the_old_ones_again_restores_the_stamp(ti
     policy.load_state_dict(old)
     assert changed != before
     assert stamp(policy) == before
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+def test_sharded_weights_are_published_whole(adapter: bool, tiny: dict[str, Path], mesh: DeviceMesh) -> None:
+    """Also after a pass, which leaves some of them gathered; the stamp is the same before and after it."""
+    torch.manual_seed(1)
+    policy = with_adapter(tiny["qwen3_vl"]) if adapter else loaded(tiny["qwen3_vl"])
+    wanted = {name: weight.clone() for name, weight in published(policy)}
+    policy.shard(mesh)
+    before = stamp(policy)
+    prompt = mixed_prompts(policy)[0]
+    with torch.no_grad():
+        policy.logprobs([written(policy, prompt, [3, 2])])
+    assert stamp(policy) == before
+    given = dict(published(policy))
+    assert given.keys() == wanted.keys()
+    assert not any(isinstance(weight, DTensor) for weight in given.values())
+    assert all(torch.equal(given[name], wanted[name]) for name in wanted)
+    if adapter:
+        _, alone = published_adapter(policy)
+        assert not any(isinstance(weight, DTensor) for weight in alone.values())
+    trained = [weight for weight in policy.parameters() if weight.requires_grad]
+    for weight in trained:
+        weight.grad = torch.ones_like(weight)
+    torch.optim.AdamW(trained, lr=1e-6).step()
+    assert stamp(policy) != before
 
 
 # Faults.
