@@ -272,6 +272,58 @@ def test_closing_leaves_no_weights_behind(policy: VisionLanguagePolicy, server: 
     assert list((tmp_path / "weights").iterdir()) == []
 
 
+def as_rank_1(made: ServedEngine, of_rank_0: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine of another rank, which hears what the first one says."""
+
+    def heard(objects: list[Any], src: int) -> None:
+        assert src == 0
+        objects[:] = of_rank_0
+
+    def gathered(found: list[Any], own: object) -> None:
+        found[:] = [own, own]
+
+    for name, value in {
+        "is_initialized": lambda: True,
+        "get_rank": lambda: 1,
+        "get_world_size": lambda: 2,
+        "broadcast_object_list": heard,
+        "all_gather_object": gathered,
+    }.items():
+        monkeypatch.setattr(f"medix.rollout.served.distributed.{name}", value)
+
+
+def test_a_further_rank_publishes_nothing_and_asks_and_restores_like_the_first(
+    policy: VisionLanguagePolicy, server: RolloutServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = engine(policy, server.url)
+    other = ServedEngine(DRAWN, server.url, patience=0.4)
+    as_rank_1(other, [first._given], monkeypatch)
+    other.bind(policy)
+    assert len(server.parcels) == 1
+    assert all_tokens(other.rollout(prompts(policy))) == [tokens()] * 3
+    server.version = "default"
+    other.rollout(prompts(policy))
+    assert server.parcels[1] == server.parcels[0]
+
+
+def test_an_error_of_the_rank_that_publishes_is_one_of_every_rank(
+    policy: VisionLanguagePolicy, server: RolloutServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = ServedEngine(DRAWN, server.url)
+    as_rank_1(other, ["no server took up the weights"], monkeypatch)
+    with pytest.raises(RolloutError, match="no server took up"):
+        other.bind(policy)
+
+
+def test_weights_that_cannot_be_written_are_an_error_with_a_remedy(
+    policy: VisionLanguagePolicy, server: RolloutServer, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    made = ServedEngine(DRAWN, server.url, FolderChannel(str(tmp_path / "file" / "below")))
+    with pytest.raises(RolloutError, match=r"engine\.weights: .*make room, or name another folder"):
+        made.bind(policy)
+
+
 # Faults --------------------------------------------------------------------------------------------------------------
 
 FAULTS = {
