@@ -17,6 +17,9 @@ from medix.types import Completion, Prompt, RolloutGroup
 
 T = TypeVar("T")
 
+_TWO_WAY_IMAGES = frozenset({"gemma3"})
+"""Model types in which the tokens of an image see each other in both directions; vLLM 0.32 does not so on a CPU."""
+
 
 class ColocatedEngine(RolloutEngine):
     """vLLM beside the policy: each rank has one of its own, on its own device.
@@ -174,6 +177,11 @@ class ColocatedEngine(RolloutEngine):
 
     def _start(self, policy: VisionLanguagePolicy) -> VLLMCore:
         device = next(policy.parameters()).device
+        if device.type == "cpu" and policy.config.model_type in _TWO_WAY_IMAGES:
+            raise ValueError(
+                f"engine: on a CPU vLLM computes images of {policy.config.model_type} as another model than the policy "
+                "is: their tokens see only those before them; take medix.rollout.LocalEngine, or an accelerator"
+            )
         core = self._new_core(
             CoreSettings(
                 model=policy.name,

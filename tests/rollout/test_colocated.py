@@ -297,6 +297,12 @@ def test_an_unknown_policy_an_adapter_of_the_vision_tower_and_no_policy_are_refu
         Engine(Sampling()).rollout(prompts)
 
 
+def test_a_family_that_vllm_computes_otherwise_on_a_cpu_is_refused(tiny: dict[str, Path]) -> None:
+    engine = bound(loaded(tiny["gemma3"]))
+    with pytest.raises(ValueError, match=r"images of gemma3 .* take medix\.rollout\.LocalEngine"):
+        engine.rollout([])
+
+
 def test_a_publish_of_another_policy_is_refused(policy: VisionLanguagePolicy, tiny: dict[str, Path]) -> None:
     with pytest.raises(StaleEngineError, match="a policy that the engine is not bound to"):
         bound(policy).publish(VisionLanguagePolicy(str(tiny["qwen3_vl"])))
