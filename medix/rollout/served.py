@@ -1,6 +1,7 @@
 """Sampling by vLLM servers on this or other machines, which get the policy's weights after every update."""
 
 import secrets
+import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -85,6 +86,8 @@ class ServedEngine(RolloutEngine):
         self._policy: tuple[VisionLanguagePolicy, ...] = ()
         self._given: Given | None = None
         self._stamp = ""
+        # A rollout may run in another thread than the update: weights are exchanged between rollouts, never within one.
+        self._exchange = threading.Lock()
 
     def bind(self, policy: Policy) -> None:
         """Take the policy, and give the servers its weights unless they have them from this engine.
@@ -97,19 +100,22 @@ class ServedEngine(RolloutEngine):
                 f"engine: ServedEngine samples from a VisionLanguagePolicy, got {type(policy).__name__}; give another "
                 "engine, or a policy of that class"
             )
-        has_them = self._policy == (policy,) and self._given is not None and self._stamp == stamp(policy)
-        self._policy = (policy,)
-        if not _all_say(has_them):
-            self._give(policy)
+        with self._exchange:
+            has_them = self._policy == (policy,) and self._given is not None and self._stamp == stamp(policy)
+            self._policy = (policy,)
+            # Here the ranks meet: none of them has a rollout under way.
+            if not _all_say(has_them):
+                self._give(policy)
 
     def publish(self, policy: Policy) -> None:
-        """Give the servers the policy's present weights; every rank calls it.
+        """Give the servers the policy's present weights, once no rollout is under way; every rank calls it.
 
         Raises:
             RolloutError: no server took them up.
         """
-        super().publish(policy)
-        self._given = None
+        with self._exchange:
+            super().publish(policy)
+            self._given = None
         self.bind(policy)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -134,14 +140,15 @@ class ServedEngine(RolloutEngine):
         """
         if not self._policy:
             raise RuntimeError("the engine has no policy to sample from; call bind(policy) first")
-        if self._given is None:
-            raise StaleEngineError("engine: the servers have no weights of this policy; call bind(policy) first")
-        if not prompts:
-            return []
-        drawn = VLLMSampling(self._policy[0], sampling or self.sampling)
-        limits = Limits(self.request_seconds, self.publish_seconds, self.patience, self.attempts)
-        asking = Asking(self.servers, self.weights, self._given, drawn, limits, self.api_key_env, on_completion)
-        return run_apart(lambda: asking.groups(prompts))
+        with self._exchange:
+            if self._given is None:
+                raise StaleEngineError("engine: the servers have no weights of this policy; call bind(policy) first")
+            if not prompts:
+                return []
+            drawn = VLLMSampling(self._policy[0], sampling or self.sampling)
+            limits = Limits(self.request_seconds, self.publish_seconds, self.patience, self.attempts)
+            asking = Asking(self.servers, self.weights, self._given, drawn, limits, self.api_key_env, on_completion)
+            return run_apart(lambda: asking.groups(prompts))
 
     def _give(self, policy: VisionLanguagePolicy) -> None:
         """Weights to the servers, by the first rank; all ranks learn what became of it."""
@@ -152,7 +159,7 @@ class ServedEngine(RolloutEngine):
         self._given = None
         told: list[Given | str] = [""]
         if _rank() == 0:
-            told = [self._publish(weights, policy)]
+            told = [self._outcome(weights, policy)]
         else:
             self.weights.join(weights)
         if _is_distributed():
@@ -167,25 +174,33 @@ class ServedEngine(RolloutEngine):
             else:
                 server.is_up = True
 
-    def _publish(self, weights: Weights, policy: VisionLanguagePolicy) -> Given | str:
-        version = f"medix-{self._run}-{self.policy_version}"
+    def _outcome(self, weights: Weights, policy: VisionLanguagePolicy) -> Given | str:
+        """What the servers have now, or why they have nothing: the other ranks wait for either."""
         try:
-            parcel = self.weights.publish(
-                self.servers,
-                version,
-                weights,
-                sizes_of(policy.config),
-                api_key_env=self.api_key_env,
-                limit=self.publish_seconds,
-            )
+            return self._publish(weights, policy)
         except OSError as error:
             return f"engine.weights: the weights could not be written ({error}); make room, or name another folder"
+        except Exception as error:
+            if not _is_distributed():
+                raise
+            return f"engine.weights: the weights could not be published ({type(error).__name__}: {error})"
+
+    def _publish(self, weights: Weights, policy: VisionLanguagePolicy) -> Given | str:
+        version = f"medix-{self._run}-{self.policy_version}"
+        parcel = self.weights.publish(
+            self.servers,
+            version,
+            weights,
+            sizes_of(policy.config),
+            api_key_env=self.api_key_env,
+            limit=self.publish_seconds,
+        )
         causes = tuple("" if server.is_up else server.cause for server in self.servers)
         failed = [f"{server.shown}: {server.cause}" for server in self.servers if not server.is_up]
         if len(failed) == len(self.servers):
             return f"no server took up the weights of version {self.policy_version} ({'; '.join(failed)}); {REMEDY}"
         for line in failed:
-            warnings.warn(f"a server of completions is set aside: {line}", stacklevel=4)
+            warnings.warn(f"a server of completions is set aside: {line}", stacklevel=5)
         return Given(version, self.policy_version, parcel, causes)
 
 

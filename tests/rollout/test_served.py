@@ -272,6 +272,34 @@ def test_closing_leaves_no_weights_behind(policy: VisionLanguagePolicy, server: 
     assert list((tmp_path / "weights").iterdir()) == []
 
 
+def test_weights_are_exchanged_between_rollouts_and_never_within_one(
+    policy: VisionLanguagePolicy,
+) -> None:
+    """A rollout in another thread, as while the next step is sampled during an update."""
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def waits(request: Any) -> None:
+        asked.set()
+        assert may_answer.wait(10)
+        completes(request)
+
+    with serving(waits) as server:
+        made = engine(policy, server.url)
+        found: list[Any] = []
+        rollout = threading.Thread(target=lambda: found.extend(made.rollout(prompts(policy, 1))))
+        update = threading.Thread(target=lambda: made.publish(policy))
+        rollout.start()
+        assert asked.wait(10)
+        update.start()
+        time.sleep(0.1)
+        assert len(server.parcels) == 1
+        may_answer.set()
+        rollout.join(10)
+        update.join(10)
+        assert found[0].policy_version == 0
+        assert server.version.endswith("-1")
+
+
 def as_rank_1(made: ServedEngine, of_rank_0: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine of another rank, which hears what the first one says."""
 
@@ -313,6 +341,25 @@ def test_an_error_of_the_rank_that_publishes_is_one_of_every_rank(
     as_rank_1(other, ["no server took up the weights"], monkeypatch)
     with pytest.raises(RolloutError, match="no server took up"):
         other.bind(policy)
+
+
+def test_whatever_stops_the_rank_that_publishes_is_told_to_the_others(
+    policy: VisionLanguagePolicy, server: RolloutServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(FolderChannel):
+        def publish(self, *arguments: Any, **named: Any) -> None:
+            raise RuntimeError("no memory left")
+
+    made = ServedEngine(DRAWN, server.url, Broken())
+    with pytest.raises(RuntimeError, match=r"^no memory left"):
+        made.bind(policy)
+    told: list[Any] = []
+    as_rank_1(made, [], monkeypatch)
+    monkeypatch.setattr("medix.rollout.served.distributed.get_rank", lambda: 0)
+    monkeypatch.setattr("medix.rollout.served.distributed.broadcast_object_list", lambda said, src: told.extend(said))
+    with pytest.raises(RolloutError, match=r"could not be published \(RuntimeError: no memory left\)"):
+        made.bind(policy)
+    assert "no memory left" in told[0]
 
 
 def test_weights_that_cannot_be_written_are_an_error_with_a_remedy(
