@@ -145,6 +145,27 @@ class RolloutGroup:
     completions: tuple[Completion, ...]
     policy_version: int
 
+    def to_state(self) -> dict[str, Any]:
+        """Plain data for a checkpoint; the tensors of the images are rendered from the sample again."""
+        return {
+            "sample": self.prompt.sample.to_state(),
+            "index": self.prompt.index,
+            "token_ids": self.prompt.token_ids,
+            "completions": [completion.to_state() for completion in self.completions],
+            "policy_version": self.policy_version,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], prompt: Prompt) -> "RolloutGroup":
+        """The inverse of ``to_state``.
+
+        Args:
+            state: what ``to_state`` gave.
+            prompt: the sample of the state, rendered again.
+        """
+        completions = tuple(Completion.from_state(completion) for completion in state["completions"])
+        return cls(prompt, completions, state["policy_version"])
+
 
 class Status(StrEnum):
     """What a component could say about one row."""
@@ -279,16 +300,8 @@ class ScoredGroup:
         return tuple(score.signal for score in self.scores)
 
     def to_state(self) -> dict[str, Any]:
-        """Plain data for a checkpoint; the tensors of the images are rendered from the sample again."""
-        prompt = self.rollout.prompt
-        return {
-            "sample": prompt.sample.to_state(),
-            "index": prompt.index,
-            "token_ids": prompt.token_ids,
-            "completions": [completion.to_state() for completion in self.rollout.completions],
-            "policy_version": self.rollout.policy_version,
-            "scores": [score.to_state() for score in self.scores],
-        }
+        """As a group's, with the scores."""
+        return self.rollout.to_state() | {"scores": [score.to_state() for score in self.scores]}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], prompt: Prompt) -> "ScoredGroup":
@@ -298,6 +311,5 @@ class ScoredGroup:
             state: what ``to_state`` gave.
             prompt: the sample of the state, rendered again.
         """
-        completions = tuple(Completion.from_state(completion) for completion in state["completions"])
         scores = tuple(CompletionScores.from_state(score) for score in state["scores"])
-        return cls(RolloutGroup(prompt, completions, state["policy_version"]), scores)
+        return cls(RolloutGroup.from_state(state, prompt), scores)

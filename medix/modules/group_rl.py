@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as lightning
 import torch
@@ -23,6 +23,7 @@ from medix.modules.batching import Batching
 from medix.modules.old_logprobs import OldLogprobs
 from medix.modules.ranks import gather, over_ranks, rank, together, world_size
 from medix.modules.record import StepRecord
+from medix.modules.rollouts import Rollouts, RolloutsAhead
 from medix.modules.strategy import check_strategy, distribute
 from medix.modules.update import TrainingGroup, Update, pad
 from medix.policy.base import Policy
@@ -65,6 +66,8 @@ class GroupRLModule(lightning.LightningModule):
         reward_kl: a penalty for leaving the reference policy, subtracted from the totals.
         modalities: tags of prompts and rewards; the paper's 16 if None.
         max_rollouts_per_step: loader batches that a step may read before it stops with an error.
+        rollouts_ahead: 1 samples the next batch while the policy is updated on this one: one step off-policy, for an
+            engine that samples elsewhere and a loss with an importance correction.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class GroupRLModule(lightning.LightningModule):
         reward_kl: RewardKL | None = None,
         modalities: ModalitySet | None = None,
         max_rollouts_per_step: int = 20,
+        rollouts_ahead: Literal[0, 1] = 0,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -114,6 +118,11 @@ class GroupRLModule(lightning.LightningModule):
         self.max_steps = max_steps
         self.max_rollouts_per_step = max_rollouts_per_step
         self.old_logprobs = OldLogprobs(update.old_logprobs, one_update=prompts_per_step == update.prompts_per_update)
+        if rollouts_ahead and max_rollouts_per_step < 2:
+            raise ValueError(
+                "model.max_rollouts_per_step: 1 is too few for rollouts_ahead: 1, whose first batch gives no groups yet"
+            )
+        self.rollouts = _rollouts(engine, rewards, loss, rollouts_ahead)
         self.buffer = GroupBuffer()
         self.step = 0
         self.updates = 0
@@ -129,13 +138,12 @@ class GroupRLModule(lightning.LightningModule):
     def training_step(self, prompts: PromptBatch, index: int) -> None:  # noqa: ARG002  # Lightning's signature
         """One loader batch: rollout, reward, and, once enough groups have signal, the updates of one step."""
         self.begin(prompts)
-        scoring = self.rewards.open()  # judges start while other completions are still being sampled
         with self.phase("rollout"), together():
-            groups = self.engine.rollout(list(prompts), on_completion=scoring.submit)
+            rolled = self.rollouts.exchange(list(prompts))  # judges start while others are still being sampled
         with self.phase("reward"), together():
-            scored = scoring.close(groups, gather)
+            scored = rolled.scoring.close(rolled.groups, gather)
         self.buffer.extend(self.filter.keep(scored))
-        self._record.add_scored(scored, scoring.seconds)
+        self._record.add_scored(scored, rolled.scoring.seconds)
         if not self.is_ready():  # every rank agrees, or none steps
             return  # dynamic sampling is just another loader batch
         kept = self.buffer.take(self.prompts_per_step // world_size())
@@ -144,6 +152,8 @@ class GroupRLModule(lightning.LightningModule):
         with self.phase("update"):
             metrics = [self.update.step(self, batch) for batch in self.update.minibatches(training)]
         with self.phase("publish"):
+            with together():
+                self.rollouts.settle()
             self.engine.publish(self.policy)
         self.end(kept, metrics)
 
@@ -181,10 +191,13 @@ class GroupRLModule(lightning.LightningModule):
             totals = totals - self._penalties(old, reference)
         advantages = self.advantage(totals).tolist()
         self._record.advantages = [tuple(row) for row in advantages]
-        return [
-            _scored_only(group.rollout, row, o, r)
+        whole = [
+            TrainingGroup(group.rollout, tuple(row), o, r)
             for group, row, o, r in zip(groups, advantages, old, reference, strict=True)
         ]
+        training = [group.only(self.update.trains) for group in whole]
+        self._record.tokens = sum(len(c.token_ids) for group in training for c in group.rollout.completions)
+        return training
 
     def _reference_logprobs(self, group: RolloutGroup) -> tuple[Tensor, ...] | None:
         if self.loss.needs_reference_logprobs or self.reward_kl is not None:
@@ -228,12 +241,14 @@ class GroupRLModule(lightning.LightningModule):
         """Finish a step: counters, learning rate, the record that callbacks read, and the end of the run."""
         record = self._record
         record.trained = trained
-        record.tokens = sum(len(c.token_ids) for group in trained for c in group.rollout.completions)
         record.metrics = {name: sum(m[name] for m in metrics) / len(metrics) for name in metrics[0]}
         for name in ("mismatch_kl", "mismatch"):  # later updates have another policy than the engine had
             record.metrics[name] = metrics[0][name]
         self.old_logprobs.watch(record.metrics["mismatch"], self.policy.rounding)
         record.metrics["skipped_updates"] = sum(m["skipped_updates"] for m in metrics)
+        behind = [self.engine.policy_version - 1 - group.rollout.policy_version for group in trained]
+        total, count = over_ranks([sum(behind), len(behind)], "sum", self.device)
+        record.metrics["staleness"] = total / max(1.0, count)  # in publishes; the one of this step not counted
         record.metrics["lr"] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
         self._adapt(record)
         self.updates += len(metrics)
@@ -273,6 +288,7 @@ class GroupRLModule(lightning.LightningModule):
 
     def validation_step(self, prompts: PromptBatch, index: int) -> dict[str, Any]:  # noqa: ARG002
         """Sample with the evaluation settings; ``JudgeValidation`` judges and logs."""
+        self.rollouts.settle()
         return {"groups": self.engine.rollout(list(prompts), sampling=self.evaluation)}
 
     def test_step(self, prompts: PromptBatch, index: int) -> dict[str, Any]:
@@ -358,7 +374,13 @@ class GroupRLModule(lightning.LightningModule):
             "updates": self.updates,
             "position": self.position,
             "engine": self.engine.state_dict(),
-            "ranks": gather({"buffer": self.buffer.state_dict(), "random": state.random_states()}),
+            "ranks": gather(
+                {
+                    "buffer": self.buffer.state_dict(),
+                    "rollouts": self.rollouts.state_dict(),
+                    "random": state.random_states(),
+                }
+            ),
             "loss": self.loss.state_dict(),
             "old_logprobs": self.old_logprobs.state_dict(),
             "reward_kl": None if self.reward_kl is None else self.reward_kl.state_dict(),
@@ -385,6 +407,7 @@ class GroupRLModule(lightning.LightningModule):
         self.engine.load_state_dict(saved["engine"])
         own = state.own_part(saved["ranks"], rank(), world_size())
         self.buffer.load_state_dict(own["buffer"], render=self._render)
+        self.rollouts.load_state_dict(own["rollouts"], render=self._render)
         self.loss.load_state_dict(saved["loss"])
         self.old_logprobs.load_state_dict(saved["old_logprobs"])
         if self.reward_kl is not None:
@@ -415,14 +438,17 @@ def _whole(group: RolloutGroup) -> TrainingGroup:
     return TrainingGroup(group, tuple(0.0 for _ in group.completions), empty)
 
 
-def _scored_only(
-    group: RolloutGroup, advantages: Sequence[float], old: tuple[Tensor, ...], reference: tuple[Tensor, ...] | None
-) -> TrainingGroup:
-    """The group without its unscored completions (advantage NaN)."""
-    kept = [i for i, advantage in enumerate(advantages) if advantage == advantage]
-    return TrainingGroup(
-        rollout=RolloutGroup(group.prompt, tuple(group.completions[i] for i in kept), group.policy_version),
-        advantages=tuple(advantages[i] for i in kept),
-        old=tuple(old[i] for i in kept),
-        reference=None if reference is None else tuple(reference[i] for i in kept),
-    )
+def _rollouts(engine: RolloutEngine, rewards: RewardSuite, loss: GroupLoss, ahead: int) -> Rollouts:
+    if not ahead:
+        return Rollouts(engine, rewards)
+    if not engine.samples_elsewhere:
+        raise ValueError(
+            f"model.rollouts_ahead: 1 wants an engine that samples elsewhere while the policy is updated, and "
+            f"{type(engine).__name__} does not; give medix.rollout.ServedEngine, or rollouts_ahead: 0"
+        )
+    if not loss.needs_rollout_logprobs:
+        raise ValueError(
+            "model.rollouts_ahead: 1 trains on completions of the policy before the last update; give the loss an "
+            "importance correction (importance: medix.losses.TruncatedImportance), or rollouts_ahead: 0"
+        )
+    return RolloutsAhead(engine, rewards)

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -17,7 +17,7 @@ from medix.modules.ranks import over_ranks, world_size
 from medix.numerics.divergence import k3
 from medix.policy.base import Policy
 from medix.rollout.engine import RolloutEngine
-from medix.types import RolloutGroup
+from medix.types import Completion, RolloutGroup
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,19 @@ class TrainingGroup:
 
     def rows(self, start: int, stop: int) -> "TrainingGroup":
         """Completions ``start`` to ``stop`` of the group."""
+        return self._at(range(start, stop))
+
+    def only(self, wanted: Callable[[Completion, float], bool]) -> "TrainingGroup":
+        """The group without completions that are not wanted, given each and its advantage."""
+        pairs = zip(self.rollout.completions, self.advantages, strict=True)
+        return self._at([place for place, pair in enumerate(pairs) if wanted(*pair)])
+
+    def _at(self, places: Sequence[int]) -> "TrainingGroup":
         return TrainingGroup(
-            rollout=replace(self.rollout, completions=self.rollout.completions[start:stop]),
-            advantages=self.advantages[start:stop],
-            old=self.old[start:stop],
-            reference=None if self.reference is None else self.reference[start:stop],
+            rollout=replace(self.rollout, completions=tuple(self.rollout.completions[place] for place in places)),
+            advantages=tuple(self.advantages[place] for place in places),
+            old=tuple(self.old[place] for place in places),
+            reference=None if self.reference is None else tuple(self.reference[place] for place in places),
         )
 
 
@@ -93,6 +101,9 @@ class Update:
         max_grad_norm: the gradient is scaled down to this norm; None leaves it.
         old_logprobs: ``rollout`` takes what the engine returned, ``recompute`` runs one more pass, ``auto`` takes the
             engine's when a step makes one update, the groups are fresh and the engine computes what the policy does.
+        truncated: what becomes of completions that the token limit cut: trained as they are, or left out of the loss
+            and its counts; in the mean and spread of their group they stay (overlong filtering, arXiv:2503.14476,
+            section 3.4). ``SoftOverlongPenalty`` is the third way.
     """
 
     def __init__(
@@ -101,6 +112,7 @@ class Update:
         tokens_per_microbatch: int = 16384,
         max_grad_norm: float | None = 1.0,
         old_logprobs: Literal["auto", "rollout", "recompute"] = "auto",
+        truncated: Literal["train", "leave_out"] = "train",
     ) -> None:
         if max_grad_norm is not None and max_grad_norm <= 0:
             raise ValueError(f"update.max_grad_norm: {max_grad_norm} must be above 0; null switches clipping off")
@@ -108,6 +120,11 @@ class Update:
         self.tokens_per_microbatch = tokens_per_microbatch
         self.max_grad_norm = max_grad_norm
         self.old_logprobs = old_logprobs
+        self.truncated = truncated
+
+    def trains(self, completion: Completion, advantage: float) -> bool:
+        """Whether a completion is trained on; one that is unscored has no advantage (NaN)."""
+        return not math.isnan(advantage) and not (completion.is_truncated and self.truncated == "leave_out")
 
     def minibatches(self, groups: Sequence[TrainingGroup]) -> Iterator[Sequence[TrainingGroup]]:
         """The groups of this rank, as many at a time as one update takes."""
@@ -143,7 +160,10 @@ class Update:
                 room -= cost
         if not batches:
             raise ValueError(
-                f"none of the {len(groups)} groups of an update has a scored completion; give a filter that drops such"
+                f"none of the {len(groups)} groups of an update has a scored completion"
+                + (" that ended before the token limit" if self.truncated == "leave_out" else "")
+                + "; give a filter that drops such groups"
+                + (", raise max_completion_tokens" if self.truncated == "leave_out" else "")
             )
         return batches
 

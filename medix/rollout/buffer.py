@@ -51,6 +51,19 @@ class GroupBuffer:
 
 
 def _restored(state: dict[str, Any], render: Render) -> ScoredGroup:
+    return ScoredGroup.from_state(state, restored_prompt(state, render))
+
+
+def restored_prompt(state: dict[str, Any], render: Render) -> Prompt:
+    """The prompt of a saved group, rendered again.
+
+    Args:
+        state: holds ``sample``, ``index`` and ``token_ids``.
+        render: makes the prompt.
+
+    Raises:
+        ValueError: it has other tokens now.
+    """
     sample = Sample.from_state(state["sample"])
     prompt = render(sample, state["index"])
     saved = tuple(state["token_ids"])
@@ -60,4 +73,4 @@ def _restored(state: dict[str, Any], render: Render) -> ScoredGroup:
             f"was to {len(saved)} other ones at index {state['index']} when the checkpoint was written; its "
             "completions no longer fit. Resume with the prompt template, the processor and the limits of that run"
         )
-    return ScoredGroup.from_state(state, prompt)
+    return prompt
