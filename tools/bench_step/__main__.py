@@ -43,10 +43,9 @@ def measure(folder: Path, shape: Shape, rounds: int, advance: Any) -> dict[str, 
     steps: dict[str, list[Seconds]] = {name: [] for name in sides}
     for _ in range(rounds + 1):
         for name, side in sides.items():
-            seconds = side.step()
-            steps[name].append(replace(seconds, old=side.old()))
+            steps[name].append(side.step())
             advance()
-    medians = {name: Seconds.median(taken[1:]) for name, taken in steps.items()}
+    medians = {name: replace(Seconds.median(taken[1:]), old=sides[name].old()) for name, taken in steps.items()}
     ours = sides["shared"]
     assert isinstance(ours, MedixStep)
     assert isinstance(sides["trl"], TRLStep)
