@@ -12,6 +12,7 @@ from medix.judge.canaries import (
 )
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import ExactFirstJudge, HybridJudge
+from medix.judge.local import LocalJudge
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt import JudgePrompt, YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
@@ -33,6 +34,7 @@ __all__ = [
     "HybridJudge",
     "Judge",
     "JudgePrompt",
+    "LocalJudge",
     "PanelJudge",
     "ReadReply",
     "RecordedJudge",
