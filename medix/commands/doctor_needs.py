@@ -153,7 +153,7 @@ class Needs:
         if self.policy.lora is None and (
             self.module.loss.needs_reference_logprobs or self.module.reward_kl is not None
         ):
-            read = _WIDTHS[self.policy.dtype]
+            read = 2 if self.plan.gathered_in_16_bits else _WIDTHS[self.policy.dtype]
             how = f"{model.parameters:,} x {read} bytes, whole on every rank"
             lower = "a loss without reference_kl, or model.policy.init_args.lora, whose reference is free"
             yield Need("reference policy", model.parameters * read, how, Moment.ALWAYS, lower)
@@ -163,14 +163,14 @@ class Needs:
         """Weights that a rank has whole for a while."""
         model, width = self.model, self.compute_bytes
         if self.plan.kind == "sharded":
-            how = f"{model.parameters:,} x {width} bytes, gathered while ranks make different numbers of passes"
-            for moment in (Moment.ROLLOUT, Moment.SCORING):
-                if moment is Moment.SCORING or EngineNeeds.of(self.module.engine).samples_from_the_policy:
-                    yield Need("whole weights", model.parameters * width, how, moment,
-                               "a GPU that holds the whole model in the precision of the computation")  # fmt: skip
+            if EngineNeeds.of(self.module.engine).samples_from_the_policy:
+                how = f"{model.parameters:,} x {width} bytes, gathered while ranks make different numbers of passes"
+                lower = "a rollout engine with weights of its own, such as medix.rollout.ServedEngine"
+                yield Need("whole weights", model.parameters * width, how, Moment.ROLLOUT, lower)
             whole = 2 * model.largest_layer + model.outside
             how = f"(2 x {model.largest_layer:,} of a layer + {model.outside:,} outside) x {width} bytes"
-            yield Need("gathered weights", whole * width, how, Moment.UPDATE)
+            for moment in (Moment.SCORING, Moment.UPDATE):
+                yield Need("gathered weights", whole * width, how, moment)
             summed = model.largest_layer + model.outside
             how = f"({model.largest_layer:,} + {model.outside:,}) x ({width} + 4) bytes before ranks add them up"
             yield Need("whole gradients", summed * (width + 4), how, Moment.UPDATE)

@@ -30,7 +30,7 @@ from medix.policy.base import Policy
 from medix.policy.reference import in_evaluation
 from medix.rewards.suite import RewardSuite
 from medix.rollout.buffer import GroupBuffer
-from medix.rollout.engine import EvaluationSampling, RolloutEngine
+from medix.rollout.engine import EvaluationSampling, RolloutEngine, StaleEngineError
 from medix.rollout.signal import GroupFilter, SpreadFilter
 from medix.types import PromptBatch, RolloutGroup, ScoredGroup
 
@@ -66,6 +66,8 @@ class GroupRLModule(lightning.LightningModule):
         reward_kl: a penalty for leaving the reference policy, subtracted from the totals.
         modalities: tags of prompts and rewards; the paper's 16 if None.
         max_rollouts_per_step: loader batches that a step may read before it stops with an error.
+        max_mismatch: mean absolute difference between the engine's log-probabilities and the policy's, above which the
+            run stops: the engine has other weights, or an old cache. Rounding in bf16 makes some hundredths.
         rollouts_ahead: 1 samples the next batch while the policy is updated on this one: one step off-policy, for an
             engine that samples elsewhere and a loss with an importance correction.
     """
@@ -90,6 +92,7 @@ class GroupRLModule(lightning.LightningModule):
         reward_kl: RewardKL | None = None,
         modalities: ModalitySet | None = None,
         max_rollouts_per_step: int = 20,
+        max_mismatch: float = 0.5,
         rollouts_ahead: Literal[0, 1] = 0,
     ) -> None:
         super().__init__()
@@ -117,6 +120,7 @@ class GroupRLModule(lightning.LightningModule):
         self.prompts_per_rollout = prompts_per_rollout or prompts_per_step
         self.max_steps = max_steps
         self.max_rollouts_per_step = max_rollouts_per_step
+        self.max_mismatch = max_mismatch
         self.old_logprobs = OldLogprobs(update.old_logprobs, one_update=prompts_per_step == update.prompts_per_update)
         if rollouts_ahead and max_rollouts_per_step < 2:
             raise ValueError(
@@ -177,15 +181,17 @@ class GroupRLModule(lightning.LightningModule):
 
     def prepare(self, groups: Sequence[ScoredGroup]) -> list[TrainingGroup]:
         """Advantages, old and reference log-probabilities of the groups of one step; unscored completions leave."""
-        with self.policy.gathered():  # ranks make different numbers of these passes
-            old = self.old_logprobs.of(
-                [group.rollout for group in groups],
-                self.engine.policy_version,
-                lambda group: self._without_gradient(self.policy.logprobs, group),
-                self.policy.rounding,
-                self.device,
-            )
-            reference = [self._reference_logprobs(group.rollout) for group in groups]
+        rollouts = [group.rollout for group in groups]
+        old = self.old_logprobs.of(
+            rollouts,
+            self.engine.policy_version,
+            lambda wanted: self._without_gradient(self.policy.logprobs, wanted, rollouts[0]),
+            self.policy.rounding,
+            self.device,
+        )
+        reference: Sequence[tuple[Tensor, ...] | None] = [None] * len(groups)
+        if self.loss.needs_reference_logprobs or self.reward_kl is not None:
+            reference = self._without_gradient(self.policy.reference_logprobs, rollouts, rollouts[0])
         totals = torch.tensor([group.signals for group in groups], dtype=torch.float64)
         if self.reward_kl is not None:
             totals = totals - self._penalties(old, reference)
@@ -199,20 +205,27 @@ class GroupRLModule(lightning.LightningModule):
         self._record.tokens = sum(len(c.token_ids) for group in training for c in group.rollout.completions)
         return training
 
-    def _reference_logprobs(self, group: RolloutGroup) -> tuple[Tensor, ...] | None:
-        if self.loss.needs_reference_logprobs or self.reward_kl is not None:
-            return self._without_gradient(self.policy.reference_logprobs, group)
-        return None
-
-    def _without_gradient(self, logprobs: Any, group: RolloutGroup) -> tuple[Tensor, ...]:
-        rows = []
+    def _without_gradient(
+        self, logprobs: Any, groups: Sequence[RolloutGroup], spare: RolloutGroup
+    ) -> list[tuple[Tensor, ...]]:
+        """Rows of groups; ranks that gather weights in a pass make as many, of a spare group where they have fewer."""
+        shares = self.policy.shares_prompts
+        parts = [(place, part) for place, group in enumerate(groups) for part in self._parts(group, shares)]
+        passes = int(over_ranks([len(parts)], "max", self.device)[0]) if self.shards_parameters else len(parts)
+        filling = next(iter(self._parts(spare, shares)))
+        rows: list[tuple[Tensor, ...]] = [() for _ in groups]
         # without dropout, which would make another policy of the old and of the reference one
         with torch.no_grad(), in_evaluation(self.policy):
-            for part in self.update.microbatches([_whole(group)], self.policy.shares_prompts):
-                rollout = part[0].rollout
-                table = logprobs([rollout], self.engine.sampling.temperature).cpu()
-                rows += [row[: len(c.token_ids)] for row, c in zip(table, rollout.completions, strict=True)]
-        return tuple(rows)
+            for number in range(passes):
+                place, part = parts[number] if number < len(parts) else (None, filling)
+                table = logprobs([part], self.engine.sampling.temperature).cpu()
+                if place is not None:
+                    written = zip(table, part.completions, strict=True)
+                    rows[place] += tuple(row[: len(completion.token_ids)] for row, completion in written)
+        return rows
+
+    def _parts(self, group: RolloutGroup, shares: bool) -> list[RolloutGroup]:
+        return [part.rollout for (part,) in self.update.microbatches([_whole(group)], shares)]
 
     def _penalties(self, old: Sequence[tuple[Tensor, ...]], reference: Sequence[tuple[Tensor, ...] | None]) -> Tensor:
         """[B, G] penalties, and the divergence of the step for an adaptive coefficient."""
@@ -244,7 +257,7 @@ class GroupRLModule(lightning.LightningModule):
         record.metrics = {name: sum(m[name] for m in metrics) / len(metrics) for name in metrics[0]}
         for name in ("mismatch_kl", "mismatch"):  # later updates have another policy than the engine had
             record.metrics[name] = metrics[0][name]
-        self.old_logprobs.watch(record.metrics["mismatch"], self.policy.rounding)
+        self._check_mismatch(record.metrics["mismatch"])
         record.metrics["skipped_updates"] = sum(m["skipped_updates"] for m in metrics)
         behind = [self.engine.policy_version - 1 - group.rollout.policy_version for group in trained]
         total, count = over_ranks([sum(behind), len(behind)], "sum", self.device)
@@ -259,6 +272,17 @@ class GroupRLModule(lightning.LightningModule):
         self.finished_step, self._record = record, StepRecord(step=self.step + 1)
         if self.step >= self.max_steps:
             self.trainer.should_stop = True
+
+    def _check_mismatch(self, mismatch: float) -> None:
+        """Every rank has the same number, so that all of them stop or none."""
+        if mismatch > self.max_mismatch:
+            raise StaleEngineError(
+                f"step {self.step + 1}: log-probabilities of {type(self.engine).__name__} differ from the policy's by "
+                f"{mismatch:.2g} on average, more than model.max_mismatch: {self.max_mismatch:g} allows. It samples "
+                "from other weights (was every update published?), from an old cache, or from images that are scaled "
+                "otherwise. Nothing of this step is saved: repair the engine and start again from the last checkpoint"
+            )
+        self.old_logprobs.watch(mismatch, self.policy.rounding)
 
     def _adapt(self, record: StepRecord) -> None:
         """Let KL coefficients follow the step, with the same numbers on every rank."""
@@ -349,6 +373,10 @@ class GroupRLModule(lightning.LightningModule):
         self.engine.bind(self.policy)
 
     on_validation_start = on_test_start = on_predict_start = on_fit_start
+
+    def teardown(self, stage: str) -> None:  # noqa: ARG002  # Lightning's signature
+        """Give back what the engine holds: processes, memory, files."""
+        self.engine.close()
 
     @property
     def shards_parameters(self) -> bool:

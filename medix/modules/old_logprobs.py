@@ -14,7 +14,7 @@ from medix.types import RolloutGroup
 Rows = tuple[Tensor, ...]
 """Of each completion of a group the log-probabilities of its tokens."""
 
-Recompute = Callable[[RolloutGroup], Rows]
+Recompute = Callable[[Sequence[RolloutGroup]], list[Rows]]
 
 
 class OldLogprobs:
@@ -50,25 +50,23 @@ class OldLogprobs:
         Args:
             groups: of this rank.
             version: of the policy, as the engine counts.
-            recompute: a pass without gradient.
+            recompute: passes groups without gradient; every rank calls it as often, with any number of groups.
             allowed: mean absolute difference that rounding alone makes.
             device: where the strategy communicates.
         """
         if self.source == "rollout":
             return [_reported(group) for group in groups]
         if self.source == "recompute" or not self.one_update:
-            return [recompute(group) for group in groups]
+            return recompute(groups)
         fresh = [group.policy_version == version for group in groups]
-        known: dict[int, Rows] = {}
+        rows: dict[int, Rows] = {}
         if self.agrees is None:
-            first = next((place for place, is_fresh in enumerate(fresh) if is_fresh), None)
-            if first is not None:
-                known[first] = recompute(groups[first])
-            self._compare([(groups[place], rows) for place, rows in known.items()], allowed, device)
-        return [
-            known[place] if place in known else _reported(group) if self.agrees and fresh[place] else recompute(group)
-            for place, group in enumerate(groups)
-        ]
+            first = [place for place, is_fresh in enumerate(fresh) if is_fresh][:1]
+            rows.update(zip(first, recompute([groups[place] for place in first]), strict=True))
+            self._compare([(groups[place], rows[place]) for place in first], allowed, device)
+        wrong = [place for place in range(len(groups)) if place not in rows and not (self.agrees and fresh[place])]
+        rows.update(zip(wrong, recompute([groups[place] for place in wrong]), strict=True))
+        return [rows.get(place) or _reported(group) for place, group in enumerate(groups)]
 
     def _compare(self, passed: Sequence[tuple[RolloutGroup, Rows]], allowed: float, device: torch.device | str) -> None:
         differences = [

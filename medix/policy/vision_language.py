@@ -226,11 +226,14 @@ class VisionLanguagePolicy(Policy):
         return FrozenReference(self, self._frozen_copy)
 
     def _frozen_copy(self) -> "VisionLanguagePolicy":
-        """The policy before training; images that passed a frozen tower have passed that of the copy as well."""
+        """The policy before training, in the precision that the policy computes in.
+
+        Images that passed a frozen tower have passed that of the copy as well.
+        """
         copy = VisionLanguagePolicy(
             self.name,
             freeze_vision=self.freeze_vision,
-            dtype=self.dtype,
+            dtype="bfloat16" if self._compute_dtype is torch.bfloat16 else self.dtype,
             attention=self.attention,
             shared_prefix=self.shared_prefix,
         )
@@ -309,10 +312,10 @@ class VisionLanguagePolicy(Policy):
 
     @property
     def _touches_vision(self) -> bool:
-        if not torch.is_grad_enabled():
-            return False
+        if is_sharded(self):
+            return True  # ranks gather the tower's weights together, with gradient or without
         trained = any(parameter.requires_grad for parameter in vision_parameters(self.hugging_face))
-        return is_sharded(self) or (self.every_parameter and trained)
+        return torch.is_grad_enabled() and self.every_parameter and trained
 
     @property
     def _empty_image(self) -> dict[str, Tensor]:

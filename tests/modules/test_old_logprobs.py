@@ -1,6 +1,7 @@
 """Old log-probabilities: the engine's where they are right, a pass where they are not."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -20,10 +21,12 @@ class Passes:
     def __init__(self, difference: float = 0.0) -> None:
         self.difference = difference
         self.groups: list[RolloutGroup] = []
+        self.calls = 0
 
-    def __call__(self, group: RolloutGroup) -> tuple[Tensor, ...]:
-        self.groups.append(group)
-        return tuple(torch.tensor(one.logprobs) + self.difference for one in group.completions)
+    def __call__(self, groups: Sequence[RolloutGroup]) -> list[tuple[Tensor, ...]]:
+        self.calls += 1
+        self.groups += groups
+        return [tuple(torch.tensor(one.logprobs) + self.difference for one in group.completions) for group in groups]
 
 
 def groups(versions: tuple[int, ...] = (0, 0, 0)) -> list[RolloutGroup]:
@@ -98,3 +101,11 @@ def test_a_resumed_run_takes_the_same_rows() -> None:
     resumed.load_state_dict(old.state_dict())
     resumed.of(groups(), 0, passes, ALLOWED)
     assert len(passes.groups) == 1
+
+
+def test_a_rank_without_fresh_groups_asks_as_often_as_one_with_them() -> None:
+    """Ranks that gather weights in a pass would wait for each other otherwise."""
+    fresh, stale = Passes(), Passes()
+    OldLogprobs("auto", one_update=True).of(groups((5, 5, 5)), 5, fresh, ALLOWED)
+    OldLogprobs("auto", one_update=True).of(groups((4, 4, 4)), 5, stale, ALLOWED)
+    assert fresh.calls == stale.calls == 2

@@ -18,7 +18,7 @@ from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rewards.format import FormatReward
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
-from medix.rollout.engine import OnCompletion, RolloutEngine, RolloutError, Sampling
+from medix.rollout.engine import OnCompletion, RolloutEngine, RolloutError, Sampling, StaleEngineError
 from medix.rollout.local import LocalEngine
 from medix.rollout.signal import KeepScored
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
@@ -162,6 +162,18 @@ def test_weights_are_published_after_the_engine_has_finished(tiny_policy: Path, 
 
     sampling = Sampling(completions_per_prompt=3, max_completion_tokens=5)
     fit(make(tiny_policy, engine=Watched(sampling), loss=corrected(), max_steps=3, rollouts_ahead=1), tmp_path)
+
+
+def test_an_engine_that_missed_a_publish_stops_the_run(tiny_policy: Path, tmp_path: Path) -> None:
+    class Forgetful(Copying):
+        def publish(self, policy: Policy) -> None:
+            self.policy_version += 1  # and keeps its weights
+
+    sampling = Sampling(completions_per_prompt=3, max_completion_tokens=5)
+    late = make(tiny_policy, engine=Forgetful(sampling), max_steps=3, lr=30.0, update=Update(4, max_grad_norm=None))
+    with pytest.raises(StaleEngineError, match=r"step 2: log-probabilities of Forgetful .* model\.max_mismatch: 0\.5"):
+        fit(late, tmp_path)
+    assert late.step == 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ import yaml
 from lightning.pytorch.callbacks import Callback
 
 from medix.cli import MedixCLI, find_spec
+from medix.commands.doctor_gpus import GpusCheck
+from medix.commands.doctor_memory import MemoryCheck
+from medix.commands.doctor_subject import Subject
 from medix.judge.served import ServedJudge
 from medix.losses.aggregate import SequenceMean, TokenMean
 from medix.losses.dapo import DAPOLoss
@@ -20,8 +23,12 @@ from medix.losses.gspo import GSPOTokenLoss
 from medix.policy.tiny import build_tiny
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rewards.suite import RewardSuite
+from medix.rollout.colocated import ColocatedEngine
 from medix.rollout.engine import EvaluationSampling, Sampling
+from medix.rollout.local import LocalEngine
+from medix.rollout.served import ServedEngine
 from medix.rollout.signal import KeepScored, SpreadFilter
+from tests.support.doctoring import large_policy, look, problems, states, with_gpus
 from tests.support.inside import working_in
 from tests.support.runs import MANIFESTS, REWARD, merged
 
@@ -81,9 +88,13 @@ def test_every_recipe_of_the_paper_is_here() -> None:
 
 @pytest.mark.parametrize("name", sorted(PAPER))
 def test_the_strategy_shards_weights_and_writes_one_file(name: str) -> None:
-    trainer = yaml.safe_load((SPECS / "parts" / "trainer_paper.yaml").read_text())
-    assert "trainer: parts/trainer_paper.yaml\n" in find_spec(name).read_text()
-    assert (trainer["accelerator"], trainer["devices"], trainer["precision"]) == ("gpu", 8, "bf16-mixed")
+    """All but the largest leave four GPUs of a node to rollouts and judge; the largest has machines of its own."""
+    part, ranks = ("trainer_nodes", 16) if name == "dapo_30b" else ("trainer_paper", 4)
+    trainer = yaml.safe_load((SPECS / "parts" / f"{part}.yaml").read_text())
+    assert f"trainer: parts/{part}.yaml\n" in find_spec(name).read_text()
+    assert (trainer["accelerator"], trainer["precision"]) == ("gpu", "bf16-mixed")
+    assert trainer["devices"] * trainer.get("num_nodes", 1) == ranks
+    assert trainer["strategy"]["init_args"]["data_parallel_size"] == ranks
     assert trainer["strategy"]["class_path"].endswith("ModelParallelStrategy")
     assert trainer["strategy"]["init_args"]["save_distributed_checkpoint"] is False
 
@@ -122,7 +133,8 @@ def test_sizes_sampling_and_optimiser_are_those_common_to_the_public_scripts(
     model = cli.model
     assert cli.config.seed_everything == 1
     assert (model.prompts_per_step, model.update.prompts_per_update) == (512, 128)
-    assert model.batching(ranks=8).updates_per_step == 4
+    for ranks in (4, 16):
+        assert model.batching(ranks=ranks).updates_per_step == 4
     assert model.max_steps == 2 * (51_335 // 512) == 200
     assert model.max_rollouts_per_step == 20
     assert model.engine.sampling == Sampling(5, 4096, temperature=1.0, top_p=1.0, top_k=0)
@@ -172,6 +184,31 @@ def test_the_recipe_of_30b_says_how_to_take_the_other_base() -> None:
     assert "name Qwen/Qwen3-VL-30B-A3B-Instruct" in find_spec("dapo_30b").read_text()
 
 
+@pytest.mark.parametrize(
+    ("part", "kind"),
+    [("engine_served", ServedEngine), ("engine_colocated", ColocatedEngine), ("engine_local", LocalEngine)],
+)
+def test_another_engine_is_one_line_and_samples_the_same(part: str, kind: type) -> None:
+    words = ["--config", str(find_spec("dapo_8b")), *HERE, "--model.engine", str(SPECS / "parts" / f"{part}.yaml")]
+    engine = MedixCLI(args=words, run=False).model.engine
+    assert type(engine) is kind
+    assert engine.sampling == Sampling(5, 4096, temperature=1.0, top_p=1.0, top_k=0)
+
+
+@pytest.mark.parametrize("name", sorted(PAPER))
+def test_rollouts_and_judge_have_gpus_that_training_does_not_claim(name: str) -> None:
+    """On the node of eight that the recipes are written for; the largest has rollouts and judge elsewhere."""
+    subject = Subject.read(["--config", str(find_spec(name))], with_gpus(8, planned=True))
+    assert states(look(GpusCheck(), subject)) == ["ok"]
+
+
+@pytest.mark.parametrize("name", ["dapo_8b", "grpo_8b", "gspo_8b"])
+def test_8b_fits_on_four_gpus_of_80_gb(tmp_path: Path, name: str) -> None:
+    words = ["--config", str(find_spec(name)), "--model.policy.init_args.name", str(large_policy(tmp_path))]
+    found = look(MemoryCheck(), Subject.read(words, with_gpus(8, planned=True)))
+    assert not problems(found), found[0].arithmetic
+
+
 # Parts ---------------------------------------------------------------------------------------------------------------
 
 
@@ -198,7 +235,9 @@ def test_every_part_is_used() -> None:
         if (word := line.partition("#")[0].rpartition(": ")[2]).strip().endswith(".yaml")
     }
     # for `RewardSuite.from_spec` and for `--model.rewards`
-    by_name = ("rewards_published", "rewards_strict", "rewards_reports", "judge_cached", "judge_panel")
+    engines = ("engine_colocated", "engine_local")
+    judges = ("judge_cached", "judge_local", "judge_panel")
+    by_name = (*engines, *judges, "rewards_published", "rewards_strict", "rewards_reports")
     chosen_by_users = {(SPECS / "parts" / f"{name}.yaml").resolve() for name in by_name}
     assert used | chosen_by_users == {path.resolve() for path in PARTS}
 
@@ -321,6 +360,9 @@ def test_it_fits_one_step_at_tiny_sizes(tmp_path: Path, policies: dict[str, Path
     (tmp_path / "my_stubs.py").write_text(REWARD + ENCODER)
     policy = str(policies[ARCHITECTURES.get(name, "qwen3_vl")])
     tiny = merged(TINY, {"model": {"policy": {"init_args": {"name": policy}}}})
+    if name in PAPER:  # their servers are not here
+        sampling = {"completions_per_prompt": 5, "max_completion_tokens": 6}
+        tiny["model"]["engine"] = {"class_path": "medix.rollout.LocalEngine", "init_args": {"sampling": sampling}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
     with working_in(tmp_path) as inside:
         words = ("--config", name, "--config", "tiny.yaml", *HERE, "--trainer.default_root_dir", "run")

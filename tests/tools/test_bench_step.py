@@ -74,7 +74,9 @@ def test_the_model_and_the_prompts_have_the_sizes_that_are_reported(tmp_path: Pa
 
 
 def test_every_side_does_the_same_work_and_the_row_has_its_keys(tmp_path: Path) -> None:
-    row = bench.measure(workload.build(tmp_path / "model", SIZE), SMALL, rounds=1, advance=lambda: None)
+    row = bench.measure(
+        workload.build(tmp_path / "model", SIZE), SMALL, rounds=1, warm_up=["shared"], advance=lambda: None
+    )
     assert (row["group_size"], row["completion_tokens"], row["prompts"]) == (3, 4, 2)
     for key in ("step_ratio_trl", "update_ratio_trl", "generate_ratio_trl", "update_ratio_plain", "update_over_floor"):
         assert row[key] > 0

@@ -1,7 +1,8 @@
 """Three ways to make the same step, in turn, and what they took.
 
-For every shape: one warm-up and some rounds; in each round a step of the engine, one with the plain pass, and one of
-``trl.GRPOTrainer``. Ratios are of medians within the run.
+For every shape some rounds: in each a step of the engine, one with the plain pass, and one of ``trl.GRPOTrainer``.
+Before the first shape every side warms up; before the others the engine alone, which compares itself with the plain
+pass in its first step. Ratios are of medians within the run.
 """
 
 import argparse
@@ -28,9 +29,18 @@ from tools.bench_step.peer import OPTIONS, TRLStep
 from tools.bench_step.seconds import Seconds
 from tools.bench_step.workload import SHAPES, Shape
 
+SIDES = ("shared", "plain", "trl")
 
-def measure(folder: Path, shape: Shape, rounds: int, advance: Any) -> dict[str, Any]:
+
+def measure(folder: Path, shape: Shape, rounds: int, warm_up: Sequence[str], advance: Any) -> dict[str, Any]:
     """The row of one shape.
+
+    Args:
+        folder: of the model.
+        shape: of the steps.
+        rounds: steps of each side that count.
+        warm_up: sides that make one before.
+        advance: called after each step.
 
     Raises:
         RuntimeError: the sides did not do the same work.
@@ -41,11 +51,14 @@ def measure(folder: Path, shape: Shape, rounds: int, advance: Any) -> dict[str, 
         "trl": TRLStep(folder, shape, folder / "trl"),
     }
     steps: dict[str, list[Seconds]] = {name: [] for name in sides}
-    for _ in range(rounds + 1):
+    for name in warm_up:
+        sides[name].step()
+        advance()
+    for _ in range(rounds):
         for name, side in sides.items():
             steps[name].append(side.step())
             advance()
-    medians = {name: replace(Seconds.median(taken[1:]), old=sides[name].old()) for name, taken in steps.items()}
+    medians = {name: replace(Seconds.median(taken), old=sides[name].old()) for name, taken in steps.items()}
     ours = sides["shared"]
     assert isinstance(ours, MedixStep)
     assert isinstance(sides["trl"], TRLStep)
@@ -125,8 +138,12 @@ def run(shapes: Sequence[Shape], rounds: int, size: TinySize = workload.SIZE) ->
     """All shapes on one model."""
     with tempfile.TemporaryDirectory() as folder, Progress(transient=True) as progress:
         model = workload.build(Path(folder) / "model", size)
-        task = progress.add_task("steps", total=3 * (rounds + 1) * len(shapes))
-        rows = [measure(model, shape, rounds, lambda: progress.advance(task)) for shape in shapes]
+        warm_ups = [SIDES if shape is shapes[0] else SIDES[:1] for shape in shapes]
+        task = progress.add_task("steps", total=len(SIDES) * rounds * len(shapes) + sum(map(len, warm_ups)))
+        rows = [
+            measure(model, shape, rounds, warm_up, lambda: progress.advance(task))
+            for shape, warm_up in zip(shapes, warm_ups, strict=True)
+        ]
     return {
         "shapes": rows,
         "rounds": rounds,
@@ -140,7 +157,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench_step", description=__doc__)
     parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="where the numbers go")
-    parser.add_argument("--rounds", type=int, default=3, help="steps of each side, after a warm-up")
+    parser.add_argument("--rounds", type=int, default=3, help="steps of each side that count")
     parser.add_argument("--shape", type=int, action="append", help=f"0 to {len(SHAPES) - 1}; all if not given")
     given = parser.parse_args()
     if given.rounds < 1:

@@ -36,8 +36,8 @@ class Address:
         if fits and "@" in self._parts.netloc + self._parts.fragment:
             raise ValueError(
                 f"the address of {shown!r} holds a user or password, which every copy of the spec would show; put the "
-                f"key into the environment variable that {self.key_argument} names, for a user and a password the words "
-                "'Basic <base64 of user:password>', and take what stands before the @ out"
+                f"key into the environment variable that {self.key_argument} names, for a user and a password the "
+                "words 'Basic <base64 of user:password>', and take what stands before the @ out"
             )
         if not fits:
             raise ValueError(f"{shown!r} is not the address of a server, such as http://127.0.0.1:8085/v1")
