@@ -1,13 +1,12 @@
 """A few steps of DAPO by the command line, sampled by vLLM in the training process."""
 
-import csv
-import math
 from pathlib import Path
 
 import pytest
 import yaml
 
 from medix.policy.tiny import TinySize, build_tiny
+from tests.support.rollout_fits import STOP, assert_stopped_and_left_out, ending_policy, logged, versions
 from tests.support.runs import medix, small_spec, write_spec
 from tests.support.vllm_server import need_vllm
 
@@ -15,24 +14,31 @@ pytestmark = pytest.mark.vllm
 
 
 def test_a_dapo_fit_stays_in_step_and_says_so(tmp_path: Path) -> None:
-    """Another engine is another block in the spec; every step logs how far engine and policy lie apart."""
+    """Another engine is another block in the spec; every step logs how far engine and policy lie apart.
+
+    Completions end with ``</answer>``, and those that the limit cut leave the loss.
+    """
     need_vllm()
     sizes = TinySize(width=64, vision_width=64)  # heads of 32: attention of vLLM on a CPU knows no smaller ones
     arguments = {
-        "sampling": {"completions_per_prompt": 3, "max_completion_tokens": 6},
+        "sampling": {"completions_per_prompt": 4, "max_completion_tokens": 6, "stop": [STOP]},
         "cache_gigabytes": 0.2, "max_context": 1024, "max_rows": 16, "enforce_eager": True,
     }  # fmt: skip
     engine = {"class_path": "medix.rollout.colocated.ColocatedEngine", "init_args": arguments}
-    policy = build_tiny("qwen3_vl", tmp_path / "policy", sizes)
-    spec = small_spec(tmp_path, policy, model={"engine": engine, "max_steps": 3})
-    write_spec(tmp_path, spec)
+    policy = ending_policy(build_tiny("qwen3_vl", tmp_path / "untaught", sizes), tmp_path / "policy")
+    keep = {"class_path": "medix.rollout.KeepScored"}  # every step is one rollout
+    model = {"engine": engine, "max_steps": 3, "group_filter": keep, "update": {"truncated": "leave_out"}}
+    write_spec(tmp_path, small_spec(tmp_path, policy, model=model))
     medix(tmp_path, "fit", "--config", "spec.yaml", HF_HUB_OFFLINE="1", CUDA_VISIBLE_DEVICES="")
-    with next(tmp_path.glob("run/logs/*/metrics.csv")).open() as file:
-        rows = list(csv.DictReader(file))
-    found = [float(row["train/mismatch"]) for row in rows if row.get("train/mismatch")]
-    assert len(found) == 3
-    assert all(0 <= value < 1e-5 for value in found), found
-    assert (tmp_path / "run" / "checkpoints" / "step-000003.ckpt").is_file()
-    kept = yaml.safe_load((tmp_path / "run" / "spec.yaml").read_text())
+    run = tmp_path / "run"
+    found = logged(run)
+    assert set(found) == {1, 2, 3}
+    for numbers in found.values():
+        assert 0 <= numbers["train/mismatch"] < 1e-5
+        assert 0 <= numbers["train/mismatch_kl"] < 1e-8
+        assert numbers["train/staleness"] == 0
+    assert versions(run) == {1: {0}, 2: {1}, 3: {2}}
+    assert_stopped_and_left_out(run)
+    assert (run / "checkpoints" / "step-000003.ckpt").is_file()
+    kept = yaml.safe_load((run / "spec.yaml").read_text())
     assert kept["model"]["engine"]["class_path"] == "medix.rollout.colocated.ColocatedEngine"
-    assert not math.isnan(found[-1])

@@ -1,0 +1,96 @@
+"""How the reward of a tiny problem rises with one engine and with another, and whether that is the same rise."""
+
+import math
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from scipy import stats
+
+from medix.modules.update import Update
+from medix.policy.vision_language import VisionLanguagePolicy
+from medix.rollout.engine import RolloutEngine, Sampling
+from medix.rollout.signal import KeepScored
+from tests.modules.test_group_rl import fit, make
+
+STEPS = 7
+SEEDS = (1, 2, 3, 4)
+PROMPTS = 8
+SAMPLING = Sampling(completions_per_prompt=16, max_completion_tokens=8)
+LEVEL = 0.999
+"""Of the interval for a difference: of a thousand comparisons of an engine with itself one fails."""
+
+
+def letter(text: str) -> float:
+    """What is rewarded: three times an e."""
+    return min(3, text.count("e")) / 3
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Mean rewards by seed and step.
+
+    Attributes:
+        rows: of each seed the mean reward of each step.
+        mismatches: of each seed and step how far log-probabilities of engine and policy lie apart, on average.
+    """
+
+    rows: tuple[tuple[float, ...], ...]
+    mismatches: tuple[tuple[float, ...], ...]
+
+    @property
+    def areas(self) -> list[float]:
+        """Of each seed the mean over all steps, the one before any update too: what is compared."""
+        return [statistics.mean(row) for row in self.rows]
+
+    @property
+    def mean(self) -> list[float]:
+        """Of each step the mean over the seeds."""
+        return [round(statistics.mean(column), 3) for column in zip(*self.rows, strict=True)]
+
+    @property
+    def rise(self) -> float:
+        """From the first step, before any update, to the last."""
+        return self.mean[-1] - self.mean[0]
+
+
+def curves(engine: RolloutEngine, policy: VisionLanguagePolicy, folder: Path) -> Curves:
+    """Train from the present weights with each seed; they are put back behind every run."""
+    before = {name: weight.clone() for name, weight in policy.state_dict().items()}
+    rows, mismatches = [], []
+    for seed in SEEDS:
+        engine.sampling = replace(SAMPLING, seed=seed)
+        module = make(
+            Path(policy.name), letter, policy=policy, engine=engine, group_filter=KeepScored(), max_steps=STEPS,
+            update=Update(prompts_per_update=PROMPTS), prompts_per_step=PROMPTS,
+            optimizer=lambda parameters: torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.0),
+        )  # fmt: skip
+        module.max_mismatch = math.inf  # what stale weights do to a curve is to be seen, not stopped
+        records, _ = fit(module, folder)
+        totals = [[total for group in record.scored for total in group.totals] for record in records]
+        rows.append(tuple(statistics.mean(step) for step in totals))
+        mismatches.append(tuple(record.metrics["mismatch"] for record in records))
+        policy.load_state_dict(before)
+    return Curves(tuple(rows), tuple(mismatches))
+
+
+def difference(one: Curves, other: Curves) -> tuple[float, float]:
+    """The interval for how much higher the mean of the first is, by Welch's t over the seeds: runs of a seed are independent."""
+    found = stats.ttest_ind(one.areas, other.areas, equal_var=False).confidence_interval(LEVEL)
+    return float(found.low), float(found.high)
+
+
+def shown(**found: Curves) -> str:
+    """The curves beside each other, and the difference of the last to the first."""
+    *_, last = found.values()
+    low, high = difference(last, next(iter(found.values())))
+    means = "; ".join(f"{name} {each.mean}" for name, each in found.items())
+    return f"{means}; difference of the means {low:.3f} to {high:.3f}"
+
+
+def assert_same_rise(one: Curves, other: Curves) -> None:
+    """The difference is within sampling noise, and the noise is small beside the rise."""
+    low, high = difference(one, other)
+    assert low < 0 < high, shown(other=other, one=one)
+    assert high - low < other.rise, shown(other=other, one=one)

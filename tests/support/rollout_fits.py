@@ -1,0 +1,105 @@
+"""Fits that sample by vLLM: a policy that ends some of its completions, and what a run leaves behind."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medix.modules import checkpoint_file
+from medix.policy.export import export
+from medix.policy.vision_language import VisionLanguagePolicy
+from medix.reporting.record import CompletionRecord, read_records
+from medix.rollout.engine import Sampling
+from medix.rollout.local import LocalEngine
+from medix.types import Completion, FinishReason, Prompt, RolloutGroup
+from tests.support.tiny import loaded, mixed_prompts, written
+
+STOP = "</answer>"
+GREEDY = Sampling(completions_per_prompt=1, max_completion_tokens=16, temperature=0)
+
+
+def ending_policy(folder: Path, target: Path, share: float = 1 / 6) -> Path:
+    """A policy that writes gibberish with ``</answer>`` in it: about so large a share of its tokens.
+
+    An untrained one of 400 tokens would hardly ever say it, and no stop text would stop anything.
+    """
+    policy = loaded(folder)
+    prompts, token = mixed_prompts(policy), policy.processor.tokenizer.convert_tokens_to_ids(STOP)
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=3e-3)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(40):
+        groups = [_with_token(written(policy, one, [8] * 6, step), token, share, generator) for one in prompts]
+        (-policy.logprobs(groups, 1.0).mean()).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return export(policy, target, "A tiny policy for tests.")
+
+
+def _with_token(group: RolloutGroup, token: int, share: float, generator: torch.Generator) -> RolloutGroup:
+    completions = []
+    for one in group.completions:
+        draws = torch.rand(len(one.token_ids), generator=generator).tolist()
+        ids = tuple(token if draw < share else id_ for draw, id_ in zip(draws, one.token_ids, strict=True))
+        completions.append(Completion("", ids, one.logprobs, FinishReason.LENGTH))
+    return RolloutGroup(group.prompt, tuple(completions), 0)
+
+
+def logged(run: Path) -> dict[int, dict[str, float]]:
+    """Numbers of each step, from the log of a run and of those that went on from it."""
+    found: dict[int, dict[str, float]] = {}
+    for path in sorted(run.glob("logs/version_*/metrics.csv")):
+        with path.open() as file:
+            for row in csv.DictReader(file):
+                numbers = {name: float(value) for name, value in row.items() if value}
+                found[int(numbers.pop("step"))] = numbers
+    return found
+
+
+def recorded(run: Path) -> list[CompletionRecord]:
+    """Every completion that was scored in training."""
+    return list(read_records(run / "completions" / "train.rank0.jsonl"))
+
+
+def versions(run: Path) -> dict[int, set[int]]:
+    """Of each step the versions of the weights that wrote what it scored."""
+    found: dict[int, set[int]] = {}
+    for record in recorded(run):
+        found.setdefault(record.step, set()).add(record.policy_version)
+    return found
+
+
+def after_step(name: Path, run: Path, step: int) -> VisionLanguagePolicy:
+    """The policy that a checkpoint of a run holds."""
+    policy = loaded(name)
+    saved: dict[str, Any] = checkpoint_file.read(run / "checkpoints" / f"step-{step:06d}.ckpt")["state_dict"]
+    weights = {key.removeprefix("policy."): value for key, value in saved.items() if key.startswith("policy.")}
+    assert not policy.load_state_dict(weights, strict=False).unexpected_keys
+    return policy
+
+
+def greedy_tokens(policy: VisionLanguagePolicy, prompts: list[Prompt]) -> list[tuple[int, ...]]:
+    """The most likely tokens, by the policy itself."""
+    local = LocalEngine(GREEDY)
+    local.bind(policy)
+    return [group.completions[0].token_ids for group in local.rollout(prompts)]
+
+
+def assert_stopped_and_left_out(run: Path) -> None:
+    """Completions end with the first stop text; those that the limit cut are scored and not trained.
+
+    How many tokens a step trained follows from its speed and its seconds.
+    """
+    records = recorded(run)
+    for one in records:
+        assert one.completion.count(STOP) <= 1
+        if STOP in one.completion:
+            assert one.completion.endswith(STOP)
+            assert one.finish_reason == "stop"
+    ended = [one for one in records if one.completion.endswith(STOP)]
+    cut = [one for one in records if one.is_truncated and one.advantage is not None]
+    assert min(len(ended), len(cut)) > len(records) // 10, (len(ended), len(cut), len(records))
+    for step, numbers in logged(run).items():
+        trained = [one for one in records if one.step == step and one.advantage is not None and not one.is_truncated]
+        tokens = numbers["train/tokens_per_second"] * numbers["seconds/step"]
+        assert abs(tokens - sum(one.tokens for one in trained)) < 0.5, step
