@@ -27,15 +27,15 @@ class _Branch:
     saved: int
 
 
-def common_prefixes(texts: Sequence[Sequence[int]]) -> list[CommonPrefix]:
+def common_prefixes(texts: Sequence[Sequence[int]], own: int = 1) -> list[CommonPrefix]:
     """Parts of the texts that share their beginnings, so that many tokens need not be passed twice.
 
     Sorted texts are the leaves of a tree whose inner nodes are beginnings. A node is either shared by all its leaves or
-    left to its branches, whichever saves more. Each text keeps at least its last token for itself: the token that what
-    follows is predicted from.
+    left to its branches, whichever saves more.
 
     Args:
         texts: token ids, none of them empty.
+        own: tokens at the end of each text that it keeps for itself; what is predicted is predicted from these.
 
     Returns:
         Every place once, in the order of the sorted texts.
@@ -44,7 +44,7 @@ def common_prefixes(texts: Sequence[Sequence[int]]) -> list[CommonPrefix]:
         return []
     order = sorted(range(len(texts)), key=lambda place: tuple(texts[place]))
     leaves = [_Branch((place,), (CommonPrefix((place,), 0),), 0) for place in order]
-    common = [_common(texts[one], texts[other]) for one, other in pairwise(order)]
+    common = [_common(texts[one], texts[other], own) for one, other in pairwise(order)]
     open_nodes: list[tuple[int, list[_Branch]]] = []
     for leaf, length in zip(leaves, [*common, -1], strict=True):
         branch = leaf
@@ -68,7 +68,7 @@ def _joined(branches: Sequence[_Branch], length: int) -> _Branch:
     return _Branch(members, tuple(part for branch in branches for part in branch.found), apart)
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Tokens that two texts begin with, but for the last token of the shorter."""
-    most = min(len(one), len(other)) - 1
+def _common(one: Sequence[int], other: Sequence[int], own: int) -> int:
+    """Tokens that two texts begin with, but for the last ones of the shorter."""
+    most = max(min(len(one), len(other)) - own, 0)
     return next((place for place in range(most) if one[place] != other[place]), most)

@@ -49,13 +49,13 @@ class _Past:
         layers: keys and values of every layer, each ``[row, head, column, width]``.
         lengths: tokens of each row.
         ends: column after the last token of each row; what follows is padding.
-        logits: scores of the next token.
+        logits: scores of what follows the tokens that were asked about; the last is repeated where a row has fewer.
     """
 
     layers: list[tuple[Tensor, Tensor]]
     lengths: Int[Tensor, " row"]
     ends: Int[Tensor, " row"]
-    logits: Float[Tensor, "row vocab"]
+    logits: Float[Tensor, "row scored vocab"]
 
     def at(self, rows: Sequence[int]) -> tuple[list[tuple[Tensor, Tensor]], Int[Tensor, " row"], int]:
         """Layers and lengths of rows, any of them any number of times; padding stands before the tokens, if anywhere.
@@ -120,14 +120,14 @@ class LocalModel:
         self.model: Any = model.requires_grad_(False).eval().to(self.device)
         self.context: int | None = getattr(text, "max_position_embeddings", None)
         self.ends = frozenset(_ends(name, revision, self.tokenizer))
-        self._last: Tensor | None = None
-        self.model.get_output_embeddings().register_forward_pre_hook(self._only_last)
+        self._wanted: Tensor | None = None
+        self.model.get_output_embeddings().register_forward_pre_hook(self._only_wanted)
 
-    def _only_last(self, head: torch.nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:  # noqa: ARG002
-        """The head sees one token of each row: scores of all would take more memory than the pass."""
+    def _only_wanted(self, head: torch.nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:  # noqa: ARG002
+        """The head sees the last tokens of each row: scores of all would take more memory than the pass."""
         (hidden,) = given
-        assert self._last is not None
-        return (hidden[torch.arange(len(hidden), device=hidden.device), self._last][:, None],)
+        assert self._wanted is not None
+        return (hidden[torch.arange(len(hidden), device=hidden.device)[:, None], self._wanted],)
 
     def give_memory_back(self) -> None:
         """What was freed goes back to the accelerator, where others look for it."""
@@ -175,9 +175,8 @@ class LocalModel:
 
     @staticmethod
     def rows_per_text(options: Sequence[tuple[int, ...]]) -> int:
-        """Rows that a text becomes while options of several tokens are looked at."""
-        longest = max(map(len, options), default=1)
-        return max(len({option[:depth] for option in options if len(option) > depth}) for depth in range(longest))
+        """Rows that a text becomes: one, unless several options have several tokens."""
+        return len(_paths(options))
 
     def text_of(self, written: Written) -> str:
         """What was written, without control tokens."""
@@ -211,33 +210,28 @@ class LocalModel:
         self, texts: Sequence[Sequence[int]], options: Sequence[tuple[int, ...]]
     ) -> Float[Tensor, "text option"]:
         """Log-probability of each option, over all its tokens, right after each text; on the CPU."""
+        paths = _paths(options)
         with _computing(self.device):
-            past = self._begun(texts)
+            rows = [[*text, *path] for text in texts for path in paths]
+            past = self._begun(rows, [len(path) + 1 for _ in texts for path in paths])
+            logprobs = past.logits.log_softmax(dim=-1).unflatten(0, (len(texts), len(paths)))  # type: ignore[no-untyped-call]
             found = torch.zeros(len(texts), len(options), device=self.device)
-            nodes: list[tuple[int, ...]] = [()]
-            for depth in range(max(map(len, options))):
-                logprobs = past.logits.log_softmax(dim=-1).view(len(texts), len(nodes), -1)
-                for place, option in enumerate(options):
-                    if len(option) > depth:
-                        found[:, place] += logprobs[:, nodes.index(option[:depth]), option[depth]]
-                # options that begin alike go on from one row
-                longer = sorted({option[: depth + 1] for option in options if len(option) > depth + 1})
-                if longer:
-                    rows = [row * len(nodes) + nodes.index(node[:-1]) for row in range(len(texts)) for node in longer]
-                    past = self._extended(past, rows, [node[-1:] for _ in texts for node in longer])
-                    nodes = longer
+            for place, option in enumerate(options):
+                row = next(n for n, path in enumerate(paths) if path[: len(option) - 1] == option[:-1])
+                for depth, token in enumerate(option):
+                    found[:, place] += logprobs[:, row, depth, token]
             return found.cpu()
 
     def write(self, texts: Sequence[Sequence[int]], limits: Sequence[int]) -> list[Written]:
         """The likeliest token after each text, and so on, until an end or the limit of the text."""
         with _computing(self.device):
-            past = self._begun(texts)
+            past = self._begun(texts, [1] * len(texts))
             written = [Written() for _ in texts]
             rows = list(range(len(texts)))
             while True:
-                logprobs = past.logits.log_softmax(dim=-1)
+                logprobs = past.logits[:, -1].log_softmax(dim=-1)
                 top = logprobs.topk(min(_ALTERNATIVES, logprobs.shape[-1]))
-                picked = past.logits.argmax(dim=-1).tolist()
+                picked = past.logits[:, -1].argmax(dim=-1).tolist()
                 listed = list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
                 broken = logprobs.isnan().any(dim=-1).tolist()
                 going = []
@@ -254,23 +248,35 @@ class LocalModel:
                 past = self._extended(past, going, [[picked[place]] for place in going])
                 rows = [rows[place] for place in going]
 
-    def _begun(self, texts: Sequence[Sequence[int]]) -> _Past:
-        """Pass all texts: common beginnings first, then what is left of each."""
-        parts = common_prefixes(texts)
+    def _begun(self, texts: Sequence[Sequence[int]], scored: Sequence[int]) -> _Past:
+        """Pass all texts: common beginnings first, then what is left of each.
+
+        Args:
+            texts: token ids.
+            scored: of each text, how many of its last tokens scores are wanted after.
+        """
+        parts = common_prefixes(texts, own=max(scored))
         owner = {place: number for number, part in enumerate(parts) for place in part.members}
         past = None
         if any(part.length for part in parts):
             past = self._extended(None, [0] * len(parts), [texts[part.members[0]][: part.length] for part in parts])
         rests = [text[parts[owner[place]].length :] for place, text in enumerate(texts)]
-        return self._extended(past, [owner[place] for place in range(len(texts))], rests)
+        return self._extended(past, [owner[place] for place in range(len(texts))], rests, scored)
 
-    def _extended(self, past: _Past | None, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> _Past:
+    def _extended(
+        self,
+        past: _Past | None,
+        rows: Sequence[int],
+        tokens: Sequence[Sequence[int]],
+        scored: Sequence[int] | None = None,
+    ) -> _Past:
         """Append tokens to rows of what passed.
 
         Args:
             past: None where nothing passed yet.
             rows: whose past each new row has.
             tokens: of each new row; they may differ in number.
+            scored: of each new row, how many of its last tokens scores are wanted after; one if not given.
         """
         news = torch.tensor([len(part) for part in tokens], device=self.device)
         columns = torch.arange(int(news.max()), device=self.device)
@@ -283,7 +289,9 @@ class LocalModel:
             cache.layers = [_layer(keys, values) for keys, values in layers]
             if bool((lengths < width).any()):
                 seen = torch.arange(width + len(columns), device=self.device) >= (width - lengths)[:, None]
-        self._last = (news - 1).clamp(min=0)
+        wanted = torch.tensor([1] * len(tokens) if scored is None else scored, device=self.device)
+        places = torch.arange(int(wanted.max()), device=self.device).minimum(wanted[:, None] - 1)
+        self._wanted = ((news - wanted)[:, None] + places).clamp(min=0)
         output = self.model(
             input_ids=ids,
             # padding behind a row is later than all its tokens: causal attention needs no mask for it
@@ -294,7 +302,13 @@ class LocalModel:
         )
         # of every kind of layer, as the model's own kinds hold no more than a window
         kept = [(layer.keys, layer.values) for layer in cache.layers]
-        return _Past(kept, lengths + news, width + news, output.logits[:, 0].float())
+        return _Past(kept, lengths + news, width + news, output.logits.float())
+
+
+def _paths(options: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """What must be passed to score all tokens of all options: all but their last ones, each path once."""
+    starts = sorted({option[:-1] for option in options}, key=len, reverse=True)
+    return [path for n, path in enumerate(starts) if all(path != longer[: len(path)] for longer in starts[:n])]
 
 
 def _layer(keys: Tensor, values: Tensor) -> DynamicLayer:

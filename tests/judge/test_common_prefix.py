@@ -32,6 +32,11 @@ def test_a_text_keeps_its_last_token_to_predict_from() -> None:
     assert common_prefixes([[1], [1, 2]]) == [CommonPrefix((0,), 0), CommonPrefix((1,), 0)]
 
 
+def test_a_text_keeps_as_many_tokens_as_are_asked_for() -> None:
+    assert common_prefixes([[1, 2, 3, 4, 5], [1, 2, 3, 4, 6]], own=3) == [CommonPrefix((0, 1), 2)]
+    assert [part.length for part in common_prefixes([[1, 2], [1, 2]], own=3)] == [0, 0]
+
+
 def test_of_nothing_there_is_nothing_to_share() -> None:
     assert common_prefixes([]) == []
     assert common_prefixes([[4]]) == [CommonPrefix((0,), 0)]

@@ -142,9 +142,9 @@ def test_a_group_passes_its_common_beginning_once(judge: LocalJudge) -> None:
     judge.grade([*questions, *questions])
     rests = max(len(text) - common for text in texts)
     assert common >= 40
-    # then the second token of the one option that has two
-    assert passes.shapes[:2] == [(1, common), (8, rests)]
-    assert all(shape[1] == 1 for shape in passes.shapes[2:])
+    options = model.option_tokens(["YES", "NO"])
+    # beside its text, each row has all tokens of an option but the last
+    assert passes.shapes == [(1, common), (8 * model.rows_per_text(options), rests + max(map(len, options)) - 1)]
 
 
 def test_batches_hold_no_more_tokens_than_allowed(judge: LocalJudge) -> None:
@@ -425,7 +425,7 @@ def test_where_memory_runs_out_half_as_many_are_asked_at_once(judge: LocalJudge,
     found = judge.grade(group(*MEMBERS))
     wanted = expected(alone, judge, group(*MEMBERS))
     assert [verdict.credit for verdict in found] == [credit for credit, _ in wanted]
-    assert [n for n in rows if n > 6] == [8, 8]  # four texts of two options each are eight rows; two texts pass
+    assert [n for n in rows if n > 6] == [16, 8]  # of two options each; two texts are four rows and pass
 
 
 def test_one_text_without_room_is_unscored(judge: LocalJudge) -> None:

@@ -107,11 +107,15 @@ def test_a_common_beginning_passes_once(models: dict[str, tuple[LocalModel, Any]
     assert passes.shapes == [(1, 45), (8, 5)]
 
 
-def test_options_that_begin_alike_go_on_from_one_row(models: dict[str, tuple[LocalModel, Any]]) -> None:
+def test_options_of_several_tokens_pass_beside_each_other(models: dict[str, tuple[LocalModel, Any]]) -> None:
+    """Two paths: 17 for two of the options, and 20, 1 for another. Nine tokens and two, of which three are scored."""
     model, _ = models["text"]
     passes = Passes(model)
-    model.option_logprobs([ids(1, 9)], [(5,), (17, 31), (17, 40), (20, 1, 1)])
-    assert passes.shapes == [(1, 9), (2, 1), (1, 1)]
+    options = [(5,), (17, 31), (17, 40), (20, 1, 1)]
+    model.option_logprobs([ids(1, 9)], options)
+    assert passes.shapes == [(1, 7), (2, 4)]
+    assert model.rows_per_text(options) == 2
+    assert model.rows_per_text([(5,), (6,)]) == 1
 
 
 # Text ----------------------------------------------------------------------------------------------------------------
