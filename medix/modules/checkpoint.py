@@ -50,21 +50,30 @@ def own_part(parts: Sequence[dict[str, Any]], rank: int, ranks: int) -> dict[str
     number and the states of rank 0.
 
     Args:
-        parts: ``buffer`` and ``random`` of every rank that wrote the checkpoint.
+        parts: ``buffer``, ``rollouts`` and ``random`` of every rank that wrote the checkpoint.
         rank: this rank.
         ranks: how many there are now.
     """
     if len(parts) == ranks:
         own: dict[str, Any] = parts[rank]
         return own
-    waiting = [group for part in parts for group in part["buffer"]["groups"]]
-    waiting.sort(key=lambda group: int(group["index"]))
+    waiting, ahead = (_in_order(parts, name) for name in ("buffer", "rollouts"))
     if rank < len(parts):
         states = parts[rank]["random"]
     else:
         digest = hashlib.sha256(parts[0]["random"]["torch"].numpy().tobytes() + str(rank).encode()).digest()
         states = {"seed": int.from_bytes(digest[:8], "big") >> 1}
-    return {"buffer": {"groups": waiting[rank::ranks]}, "random": states}
+    return {
+        "buffer": {"groups": waiting[rank::ranks]},
+        "rollouts": {"groups": ahead[rank::ranks]},
+        "random": states,
+    }
+
+
+def _in_order(parts: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The groups of all ranks in the order of the data."""
+    groups = [group for part in parts for group in part.get(name, {"groups": []})["groups"]]
+    return sorted(groups, key=lambda group: int(group["index"]))
 
 
 class SpecMismatchError(ValueError):

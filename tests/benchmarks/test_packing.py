@@ -18,7 +18,7 @@ GROUP = [128] * 8
 @pytest.fixture(scope="module")
 def groups() -> list[TrainingGroup]:
     policy = BigramPolicy()
-    made: list[RolloutGroup] = [group(policy, GROUP, prompt=64, seed=seed) for seed in range(16)]
+    made: list[RolloutGroup] = [group(policy, GROUP, prompt=7, seed=seed) for seed in range(16)]
     rows = tuple(torch.zeros(length) for length in GROUP)
     return [TrainingGroup(one, tuple(float(n) for n in range(8)), rows) for one in made]
 
@@ -37,7 +37,7 @@ def test_tiles_of_a_packed_row(benchmark: Any, window: int | None) -> None:
 
 def test_micro_batches_of_an_update(benchmark: Any, groups: list[TrainingGroup]) -> None:
     """Sixteen groups of eight completions, four groups in each micro-batch."""
-    update = Update(prompts_per_update=16, tokens_per_microbatch=4 * (64 + 8 * 128))
+    update = Update(prompts_per_update=16, tokens_per_microbatch=4 * (7 + 8 * 128))
     assert len(benchmark(update.microbatches, groups)) == 4
 
 

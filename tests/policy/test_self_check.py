@@ -1,5 +1,6 @@
 """A shared pass that computes something else is noticed before it trains anything."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +73,12 @@ def test_a_gradient_that_is_lost_on_the_way_stops_the_run(
     tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Values are right; completions do not reach the keys of their prompt in the backward pass."""
-    whole = prefix_attention._at
+    whole = prefix_attention._joined
 
-    def cut(states: Tensor, places: tuple[slice, ...]) -> Tensor:
-        return whole(states.detach(), places)
+    def cut(parts: Sequence[Tensor]) -> Tensor:
+        return whole([part.detach() for part in parts])
 
-    monkeypatch.setattr(prefix_attention, "_at", cut)
+    monkeypatch.setattr(prefix_attention, "_joined", cut)
     policy, prompt = one_prompt(tiny["smolvlm"])
     group = written(policy, prompt, (4, 3))
     with torch.no_grad():

@@ -54,7 +54,16 @@ ALGORITHM: dict[type, tuple[float, float, type, float | None, type, int]] = {
 }
 WEIGHTS = {"format": 0.10, "modality": 0.045, "judge": 0.5175, "embedding": 0.3375}
 
-HERE = ("--trainer.accelerator", "cpu", "--trainer.devices", "1", "--trainer.strategy", "auto")
+HERE = (
+    "--trainer.accelerator",
+    "cpu",
+    "--trainer.devices",
+    "1",
+    "--trainer.num_nodes",
+    "1",
+    "--trainer.strategy",
+    "auto",
+)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +151,7 @@ def test_sizes_sampling_and_optimiser_are_those_common_to_the_public_scripts(
     assert model.prompting.max_prompt_tokens == 4352
     assert (model.prompting.pictures.min_pixels, model.prompting.pictures.max_pixels) == (262_144, 4_194_304)
     assert model.update.max_grad_norm == 1.0
-    assert model.update.tokens_per_microbatch == 2 * (4352 + 4096)
+    assert model.update.tokens_per_microbatch == 4352 + 4096
     assert model.update.old_logprobs == "recompute"
     assert model.lr_scheduler is None
     optimizer = model.optimizer([torch.nn.Parameter(torch.zeros(1))])
