@@ -76,7 +76,7 @@ def curves(engine: RolloutEngine, policy: VisionLanguagePolicy, folder: Path) ->
 
 
 def difference(one: Curves, other: Curves) -> tuple[float, float]:
-    """The interval for how much higher the mean of the first is, by Welch's t over the seeds, whose runs are independent."""
+    """The interval for how much higher the mean of the first is, by Welch's t over the seeds."""
     found = stats.ttest_ind(one.areas, other.areas, equal_var=False).confidence_interval(LEVEL)
     return float(found.low), float(found.high)
 
