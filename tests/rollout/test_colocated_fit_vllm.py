@@ -21,7 +21,7 @@ def test_a_dapo_fit_stays_in_step_and_says_so(tmp_path: Path) -> None:
     need_vllm()
     sizes = TinySize(width=64, vision_width=64)  # heads of 32: attention of vLLM on a CPU knows no smaller ones
     arguments = {
-        "sampling": {"completions_per_prompt": 4, "max_completion_tokens": 6, "stop": [STOP]},
+        "sampling": {"completions_per_prompt": 4, "max_completion_tokens": 12, "stop": [STOP]},
         "cache_gigabytes": 0.2, "max_context": 1024, "max_rows": 16, "enforce_eager": True,
     }  # fmt: skip
     engine = {"class_path": "medix.rollout.colocated.ColocatedEngine", "init_args": arguments}

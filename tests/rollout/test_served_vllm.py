@@ -1,12 +1,15 @@
 """The served engine and a real vLLM, which ``medix rollout serve`` starts once for all tests here.
 
-The tests stand in one order and on one worker, for the last one kills the server.
+The tests stand in one order and on one worker, for the last two kill the server; after the first of them it is started
+again.
 """
 
+import re
+import signal
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +23,10 @@ from medix.rollout.local import LocalEngine
 from medix.rollout.served import ServedEngine
 from medix.types import Completion, Prompt, RolloutGroup
 from tests.support import rollout_servers, rollout_vllm
+from tests.support.reward_curves import SAMPLING, assert_same_rise, curves, shown
+from tests.support.rollout_fits import assert_stopped_and_left_out, ending_policy, logged, versions
 from tests.support.rollout_vllm import address
+from tests.support.served_fits import ServedFit
 from tests.support.tiny import loaded, mixed_prompts, render, sample
 from tests.support.vllm_server import Served, need_vllm
 
@@ -158,6 +164,85 @@ def test_an_update_that_was_never_ended_is_made_good(
         urllib.request.urlopen(urllib.request.Request(address(server) + path, method="POST"), timeout=30).close()
     engine.publish(policy)
     assert_in_step(engine, policy)
+
+
+@pytest.fixture(scope="module")
+def ending(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A policy of the server's sizes that ends some of its completions with an answer."""
+    return ending_policy(folder, tmp_path_factory.mktemp("ending") / "policy")
+
+
+def test_a_dapo_fit_by_the_command_line_stays_in_step(server: Served, ending: Path, tmp_path: Path) -> None:
+    """Every step is written by the weights of the step before, as the server says with each completion."""
+    run = ServedFit(tmp_path, ending, server)
+    run.write(4, {"optimizer": {"init_args": {"lr": 0.003}}})
+    run.fit()
+    found = logged(run.run)
+    assert set(found) == {1, 2, 3, 4}
+    for numbers in found.values():
+        assert 0 <= numbers["train/mismatch"] < 1e-5
+        assert 0 <= numbers["train/mismatch_kl"] < 1e-8
+        assert numbers["train/staleness"] == 0
+    assert versions(run.run) == {1: {0}, 2: {1}, 3: {2}, 4: {3}}
+    assert_stopped_and_left_out(run.run)
+    run.assert_server_has_the_policy_of(4)
+
+
+def test_a_fit_that_samples_ahead_goes_on_after_a_kill(server: Served, ending: Path, tmp_path: Path) -> None:
+    """One step behind all the way, also across the kill: what was sampled ahead is in the checkpoint.
+
+    The kill comes in step 4, while the server writes for step 5; the last checkpoint is of step 2.
+    """
+    run = ServedFit(tmp_path, ending, server)
+    importance = {"class_path": "medix.losses.TruncatedImportance"}
+    loss = {"class_path": "medix.losses.DAPOLoss", "init_args": {"importance": importance}}
+    changes = {"loss": loss, "rollouts_ahead": 1, "optimizer": {"init_args": {"lr": 0.0005}}}
+    run.write(6, changes, "KillTrainer", step=4)
+    assert run.fit(check=False).returncode == -signal.SIGKILL
+    assert set(logged(run.run)) == {1, 2, 3}
+    resumed = run.fit()
+    assert "going on from" in resumed.stdout
+    assert "step-000002.ckpt" in resumed.stdout
+    found = logged(run.run)
+    assert [found[step]["train/staleness"] for step in range(1, 7)] == [0, 1, 1, 1, 1, 1]
+    assert versions(run.run) == {1: {0}, 2: {0}, 3: {1}, 4: {2}, 5: {3}, 6: {4}}
+    assert found[1]["train/mismatch"] < 1e-5  # sampled with the weights that are trained
+    for step in range(2, 7):
+        assert 1e-4 < found[step]["train/mismatch"] < 0.5
+        assert 0.5 < found[step]["train/importance_weight"] < 2
+    assert_stopped_and_left_out(run.run)
+    run.assert_server_has_the_policy_of(6)
+
+
+def test_the_reward_rises_as_with_the_local_engine(
+    server: Served, policy: VisionLanguagePolicy, tmp_path: Path, record_property: Callable[[str, str], None]
+) -> None:
+    local = curves(LocalEngine(SAMPLING), policy, tmp_path / "local")
+    found = curves(ServedEngine(SAMPLING, address(server), request_seconds=60), policy, tmp_path / "served")
+    record_property("curves", shown(local=local, served=found))
+    assert_same_rise(found, local)
+    assert max(max(row) for row in found.mismatches) < 1e-5
+
+
+def test_a_server_killed_in_the_middle_of_a_fit_ends_it_in_time_and_started_again_lets_it_go_on(
+    server: Served, folder: Path, ending: Path, tmp_path: Path
+) -> None:
+    """The error names the prompts, and nothing of the step is kept."""
+    run = ServedFit(tmp_path, ending, server)
+    run.write(4, {"optimizer": {"init_args": {"lr": 0.003}}}, "KillServer", step=3, group=server.child)
+    ended = run.fit(check=False)
+    assert time.time() - (tmp_path / "killed").stat().st_mtime < 40
+    assert ended.returncode == 1
+    assert re.search(r"medix: error: no completions for \d of 4 prompts, of the samples '", ended.stderr), ended.stderr
+    assert "python -m medix rollout serve" in ended.stderr
+    assert server.process.wait(timeout=30) == 137
+    assert set(logged(run.run)) == {1, 2}
+    rollout_vllm.start_again(server, folder)
+    resumed = run.fit()
+    assert "step-000002.ckpt" in resumed.stdout
+    assert versions(run.run) == {1: {0}, 2: {1}, 3: {2}, 4: {3}}
+    assert max(numbers["train/mismatch"] for numbers in logged(run.run).values()) < 1e-5
+    run.assert_server_has_the_policy_of(4)
 
 
 def many(policy: VisionLanguagePolicy) -> list[Prompt]:

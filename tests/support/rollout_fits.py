@@ -1,6 +1,7 @@
 """Fits that sample by vLLM: a policy that ends some of its completions, and what a run leaves behind."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +13,40 @@ from medix.policy.vision_language import VisionLanguagePolicy
 from medix.reporting.record import CompletionRecord, read_records
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
-from medix.types import Completion, FinishReason, Prompt, RolloutGroup
-from tests.support.tiny import loaded, mixed_prompts, written
+from medix.types import Prompt, RolloutGroup
+from tests.support.tiny import loaded, mixed_prompts
 
 STOP = "</answer>"
 GREEDY = Sampling(completions_per_prompt=1, max_completion_tokens=16, temperature=0)
 
 
-def ending_policy(folder: Path, target: Path, share: float = 1 / 6) -> Path:
-    """A policy that writes gibberish with ``</answer>`` in it: about so large a share of its tokens.
+def ending_policy(folder: Path, target: Path, share: float = 1 / 8) -> Path:
+    """A policy that writes what the one in the folder does, with ``</answer>`` in place of about so many of its tokens.
 
     An untrained one of 400 tokens would hardly ever say it, and no stop text would stop anything.
     """
     policy = loaded(folder)
-    prompts, token = mixed_prompts(policy), policy.processor.tokenizer.convert_tokens_to_ids(STOP)
+    token = policy.processor.tokenizer.convert_tokens_to_ids(STOP)
+    local = LocalEngine(Sampling(completions_per_prompt=12, max_completion_tokens=8, temperature=0.7))
+    local.bind(policy)
+    groups = local.rollout(mixed_prompts(policy))
     optimizer = torch.optim.AdamW(policy.parameters(), lr=3e-3)
     generator = torch.Generator().manual_seed(0)
-    for step in range(40):
-        groups = [_with_token(written(policy, one, [8] * 6, step), token, share, generator) for one in prompts]
-        (-policy.logprobs(groups, 1.0).mean()).backward()
+    for _ in range(20):
+        (-policy.logprobs([_mixed(one, token, share, generator) for one in groups], 1.0).mean()).backward()
         optimizer.step()
         optimizer.zero_grad()
     return export(policy, target, "A tiny policy for tests.")
 
 
-def _with_token(group: RolloutGroup, token: int, share: float, generator: torch.Generator) -> RolloutGroup:
+def _mixed(group: RolloutGroup, token: int, share: float, generator: torch.Generator) -> RolloutGroup:
+    """The group with the token in other places each time."""
     completions = []
     for one in group.completions:
         draws = torch.rand(len(one.token_ids), generator=generator).tolist()
         ids = tuple(token if draw < share else id_ for draw, id_ in zip(draws, one.token_ids, strict=True))
-        completions.append(Completion("", ids, one.logprobs, FinishReason.LENGTH))
-    return RolloutGroup(group.prompt, tuple(completions), 0)
+        completions.append(replace(one, token_ids=ids))
+    return replace(group, completions=tuple(completions))
 
 
 def logged(run: Path) -> dict[int, dict[str, float]]:

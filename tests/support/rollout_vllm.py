@@ -9,9 +9,9 @@ from pathlib import Path
 from tests.support.vllm_server import LIMIT, ROOT, Served
 
 
-def start(model: Path) -> Served:
-    """``medix rollout serve`` on a free port; returns when the command says that it is ready."""
-    words = ["rollout", "serve", "--model", str(model), "--port", "0", "--max-model-len", "1024"]
+def start(model: Path, port: int = 0) -> Served:
+    """``medix rollout serve``, on a free port unless one is named; returns when the command says that it is ready."""
+    words = ["rollout", "serve", "--model", str(model), "--port", str(port), "--max-model-len", "1024"]
     words += ["--start-limit", str(LIMIT), "--extra", "--enforce-eager", "--dtype", "float32", "--max-num-seqs", "32"]
     process = subprocess.Popen(
         [sys.executable, "-m", "medix", *words],
@@ -32,6 +32,12 @@ def start(model: Path) -> Served:
             return served
     process.wait(timeout=30)
     raise RuntimeError(f"medix rollout serve ended with status {process.returncode}:\n{''.join(served.heard[-40:])}")
+
+
+def start_again(served: Served, model: Path) -> None:
+    """The same server anew, on the port it had."""
+    fresh = start(model, served.port)
+    served.process, served.said, served.heard = fresh.process, fresh.said, fresh.heard
 
 
 def address(served: Served) -> str:
