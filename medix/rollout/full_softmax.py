@@ -9,6 +9,8 @@ from vllm.v1.sample.logits_processor import process_dict_updates
 from vllm.v1.sample.logits_processor.interface import LogitsProcessor
 from vllm.v1.worker.gpu.sample.logits_processor.interface import LogitsProcessor as LogitsProcessorOfRunner2
 
+from medix.rollout.unfinished_prompts import hold_generators_back
+
 
 class FullSoftmax(LogitsProcessor, LogitsProcessorOfRunner2):  # type: ignore[misc]  # vLLM may be missing
     """Turns scores into log-probabilities before ``top_k`` and ``top_p`` take tokens away.
@@ -29,6 +31,11 @@ class FullSoftmax(LogitsProcessor, LogitsProcessorOfRunner2):  # type: ignore[mi
             rows, device = where.max_num_reqs, where.device
         else:
             rows, device = vllm_config.scheduler_config.max_num_seqs, where
+        if torch.device(device).type == "cpu":
+            # Here because vLLM builds this in the process of its runner, and nothing else of ours in each of them.
+            from vllm.v1.worker.cpu_model_runner import CPUModelRunner
+
+            hold_generators_back(CPUModelRunner)
         self._of_rows: dict[int, float] = {}
         self._host = torch.ones(rows)
         self._temperatures = torch.ones(rows, device=device)

@@ -170,7 +170,9 @@ class VLLMCore:
                 inner.append(engine.add_request(name, request.prompt, params, lora_request=self._adapter))
                 self.beat()
             while engine.has_unfinished_requests():
-                for output in engine.step():
+                with torch.random.fork_rng(devices=[]):  # on a CPU vLLM draws from torch's own generator too
+                    outputs = engine.step()
+                for output in outputs:
                     begun.setdefault(output.request_id, time.monotonic())
                     for choice in output.outputs:
                         if choice.finish_reason is not None:

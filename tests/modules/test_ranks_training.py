@@ -128,6 +128,12 @@ def saved(runs: tuple[Path, Said, Said], run: str, step: int) -> dict[str, Any]:
     return found
 
 
+def test_no_rank_is_killed(runs: tuple[Path, Said, Said]) -> None:
+    """The first to look at when another test of this file fails."""
+    killed = [line for line in runs[1].output.splitlines() if "RANK" in line or "Fatal" in line or line[:6] == "  File"]
+    assert runs[1].ended == {0: 0, 1: 0}, "\n".join(killed[:60])
+
+
 @pytest.mark.parametrize("strategy", ["ddp", "sharded"])
 def test_two_ranks_learn_what_one_learns(runs: tuple[Path, Said, Said], strategy: str) -> None:
     one, two = (saved(runs, run, 2)["state_dict"] for run in ("one", strategy))

@@ -139,6 +139,20 @@ def test_the_same_prompts_give_the_same_completions_in_any_company(
     assert tokens(engine.rollout(prompts, sampling=Sampling(3, 10, seed=2))) != tokens(groups)
 
 
+def test_prompts_read_in_parts_give_the_same_completions(
+    engine: ColocatedEngine, policy: VisionLanguagePolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All at once they have more tokens than one pass takes, so some are begun in one pass and ended in the next."""
+    prompts = [render(policy, sample(f"s{n}", f"What is {n} " + "and what is seen " * 60), n) for n in range(16)]
+    engine.rollout(prompts[:1])
+    assert engine._core is not None
+    limit = engine._core._llm.llm_engine.vllm_config.scheduler_config.max_num_batched_tokens
+    assert sum(len(prompt.token_ids) for prompt in prompts) > limit
+    assert all(limit % len(prompt.token_ids) for prompt in prompts)
+    alone = [engine.rollout([prompt], sampling=Sampling(1, 10))[0] for prompt in prompts]
+    assert tokens(engine.rollout(prompts, sampling=Sampling(1, 10))) == tokens(alone)
+
+
 def test_banned_tokens_are_never_sampled(
     engine: ColocatedEngine, policy: VisionLanguagePolicy, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,9 +272,10 @@ def test_a_request_that_takes_too_long_is_called_off_and_the_engine_goes_on(
 
 
 def test_the_process_is_left_as_it_was(engine: ColocatedEngine, prompts: list[Prompt]) -> None:
-    """Settings of the thread that trains, environment, gradients."""
-    threads, before = torch.get_num_threads(), dict(os.environ)
+    """Settings of the thread that trains, environment, gradients, torch's own generator."""
+    threads, before, drawn = torch.get_num_threads(), dict(os.environ), torch.get_rng_state()
     engine.rollout(prompts)
+    assert torch.equal(torch.get_rng_state(), drawn)
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
     assert torch.get_default_dtype() is torch.float32

@@ -96,7 +96,7 @@ def test_the_comparison_finds_an_engine_whose_weights_are_stale(
     """Every publish is lost, and the engine's own watch on the weights deceived: it samples from the first ones."""
     engine.loses_publishes = True
     try:
-        stale = curves(engine, policy, tmp_path)
+        stale = curves(engine, policy, tmp_path, SEEDS[:3])
     finally:
         engine.loses_publishes = False
     record_property("curves", shown(local=local, stale=stale))

@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +20,11 @@ TIMEOUT = 400
 
 @dataclass(frozen=True)
 class Said:
-    """What the processes printed, and the exit status of every command."""
+    """What the processes printed, the exit status of every command, and how each process ended (below 0: a signal)."""
 
     status: list[int]
     output: str
+    ended: dict[int, int]
 
 
 def run_on_ranks(folder: Path, commands: Sequence[Sequence[str]], ranks: int = 2) -> "subprocess.Popen[str]":
@@ -41,7 +43,13 @@ def run_on_ranks(folder: Path, commands: Sequence[Sequence[str]], ranks: int = 2
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={
+            **os.environ,
+            "PYTHONFAULTHANDLER": "1",
+            "OMP_NUM_THREADS": "1",
+            "COLUMNS": "200",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
     )
 
 
@@ -49,7 +57,8 @@ def wait_for(process: "subprocess.Popen[str]") -> Said:
     """The end of ``run_on_ranks``; the status is that of rank 0."""
     output, _ = process.communicate(timeout=TIMEOUT)
     status = [int(number) for number in re.findall(r"STATUS (\d+);", output)]
-    return Said(status, output)
+    ended = {int(rank): int(code) for rank, code in re.findall(r"RANK (\d+) ended with (-?\d+);", output)}
+    return Said(status, output, ended)
 
 
 def _start(path: str, ranks: int) -> None:
@@ -65,8 +74,15 @@ def _start(path: str, ranks: int) -> None:
         )
         for rank in range(ranks)
     ]
-    for process in processes:
-        process.wait(timeout=TIMEOUT)
+    # A rank that is killed leaves the others in a broken connection, and their traces say nothing of it.
+    ended: dict[int, int] = {}
+    while len(ended) < ranks:
+        for rank, process in enumerate(processes):
+            if rank not in ended and process.poll() is not None:
+                ended[rank] = process.returncode
+                sys.stdout.write(f"RANK {rank} ended with {process.returncode};\n")
+                sys.stdout.flush()
+        time.sleep(0.05)
 
 
 def _serve(path: str) -> None:
