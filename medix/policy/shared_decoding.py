@@ -215,6 +215,9 @@ def why_not_shared(model: Any, prompt: Decoding) -> str | None:
 
     Returns:
         None if both agree, otherwise the reason why prompts cannot be shared.
+
+    Raises:
+        RuntimeError: memory ran out, which is no such reason: without sharing, decoding takes more of it.
     """
     layers = getattr(prompt.cache, "layers", ())
     others = {type(layer).__name__ for layer in layers if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer)}
@@ -230,6 +233,8 @@ def why_not_shared(model: Any, prompt: Decoding) -> str | None:
             shared.step(model, tokens)
             tokens = tokens.flip(0)
     except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+            raise  # on a CPU torch has no class for it
         return f"{type(error).__name__}: {error}"
     expected, found = (each.logits.float() - each.logits.float().mean() for each in (plain, shared))
     difference = float((found - expected).norm() / expected.norm())

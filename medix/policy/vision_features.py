@@ -7,7 +7,7 @@ and update, in every epoch. They are computed once and kept in main memory, unde
 import hashlib
 import inspect
 import warnings
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, wraps
@@ -21,6 +21,7 @@ from medix.policy.digest import digests
 from medix.policy.image_layout import LAYOUTS, ImageLayout, features_of_each, features_together, form_of
 
 _KEPT = ("pooler_output", "deepstack_features")  # what the language models read
+_REMEMBERED = 10_000  # dropped images, the last ones; more than a step has
 Key = tuple[str, str, str]
 """Tower, image, and the precision in which they met."""
 
@@ -66,7 +67,7 @@ class VisionFeatures:
         self.bytes = 0
         self.computed = 0  # images that passed through a tower
         self._kept: OrderedDict[Key, ImageFeatures] = OrderedDict()
-        self._dropped: set[Key] | None = set()  # None once it was said that there is too little room
+        self._dropped: deque[Key] | None = deque(maxlen=_REMEMBERED)  # None once it was said that there is too little
 
     def attach(self, model: Any, vision: Iterable[nn.Parameter]) -> bool:
         """Let the model's passes take features from here. A model where they cannot is left as it is, with a warning.
@@ -120,10 +121,10 @@ class VisionFeatures:
             dropped, old = self._kept.popitem(last=False)
             self.bytes -= old.bytes
             if self._dropped is not None:
-                self._dropped.add(dropped)
+                self._dropped.append(dropped)
 
     def _warn_of(self, missing: Iterable[Key]) -> None:
-        if self._dropped is not None and not self._dropped.isdisjoint(missing):
+        if self._dropped is not None and not set(missing).isdisjoint(self._dropped):
             warnings.warn(
                 f"features of {len(self._kept)} images fill policy.vision_gigabytes={self.gigabytes:g}; images whose "
                 "features were dropped come back, and the vision tower runs again: give more",

@@ -156,3 +156,24 @@ def test_a_cache_of_another_kind_is_refused_by_its_name(policies: dict[str, Visi
     assert why_not_shared(policy.hugging_face, other) == "its cache is made of RecurrentState"
     other.cache = RecurrentState()
     assert why_not_shared(policy.hugging_face, other) == "its cache is made of RecurrentState"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("ask", ["accelerator", "python", "cpu"])
+def test_out_of_memory_is_not_taken_for_a_model_that_cannot_share(
+    policies: dict[str, VisionLanguagePolicy], monkeypatch: pytest.MonkeyPatch, ask: str
+) -> None:
+    """The way that needs no sharing needs more memory still."""
+    policy = policies["qwen3_vl"]
+    prompt = policy.prefill(mixed_prompts(policy)[:1])
+
+    def step(*_: Any) -> None:
+        if ask == "accelerator":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        if ask == "python":
+            raise MemoryError
+        torch.empty(2**50)
+
+    monkeypatch.setattr(SharedDecoding, "step", step)
+    with pytest.raises((RuntimeError, MemoryError)):
+        why_not_shared(policy.hugging_face, prompt)

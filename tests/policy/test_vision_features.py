@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from medix.policy import vision_features
 from medix.policy.family import vision_parameters
 from medix.policy.lora import LoRA
 from medix.policy.vision_features import ImageFeatures, VisionFeatures
@@ -211,6 +212,19 @@ def test_images_that_come_back_after_they_were_dropped_are_said_once() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tower.find("b")
+
+
+def test_of_dropped_images_only_the_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for three, and for the names of two that left: of a to e, d and e; then e and f, as a makes f leave."""
+    monkeypatch.setattr(vision_features, "_REMEMBERED", 2)
+    tower = _Counted()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tower.find("abcdefgh")
+        tower.find("a")
+    assert [name for _, name, _ in tower.features._dropped or ()] == ["e", "f"]
+    with pytest.warns(UserWarning, match="were dropped come back"):
+        tower.find("e")
 
 
 def test_features_of_one_image_do_not_keep_those_of_others_in_memory(tiny: dict[str, Path]) -> None:
