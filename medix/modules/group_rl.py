@@ -1,5 +1,6 @@
 """The LightningModule: policy, rollouts, rewards, group-RL updates."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -21,6 +22,7 @@ from medix.modality import ModalitySet
 from medix.modules import checkpoint as state
 from medix.modules.batching import Batching
 from medix.modules.old_logprobs import OldLogprobs
+from medix.modules.passes import InParts, Logprobs, tables
 from medix.modules.ranks import gather, over_ranks, rank, together, world_size
 from medix.modules.record import StepRecord
 from medix.modules.rollouts import Rollouts, RolloutsAhead
@@ -180,18 +182,21 @@ class GroupRLModule(lightning.LightningModule):
         return fewest >= needed
 
     def prepare(self, groups: Sequence[ScoredGroup]) -> list[TrainingGroup]:
-        """Advantages, old and reference log-probabilities of the groups of one step; unscored completions leave."""
-        rollouts = [group.rollout for group in groups]
+        """Advantages, old and reference log-probabilities of the groups of one step."""
+        policy, rollouts = self.policy, [group.rollout for group in groups]
         old = self.old_logprobs.of(
             rollouts,
             self.engine.policy_version,
-            lambda wanted: self._without_gradient(self.policy.logprobs, wanted, rollouts[0]),
-            self.policy.rounding,
+            lambda wanted: self._without_gradient(policy.logprobs, policy.in_parts, wanted, rollouts[0]),
+            policy.rounding,
             self.device,
+            policy.has_dropout,
         )
         reference: Sequence[tuple[Tensor, ...] | None] = [None] * len(groups)
         if self.loss.needs_reference_logprobs or self.reward_kl is not None:
-            reference = self._without_gradient(self.policy.reference_logprobs, rollouts, rollouts[0])
+            reference = self._without_gradient(
+                policy.reference_logprobs, policy.reference_in_parts, rollouts, rollouts[0]
+            )
         totals = torch.tensor([group.signals for group in groups], dtype=torch.float64)
         if self.reward_kl is not None:
             totals = totals - self._penalties(old, reference)
@@ -201,31 +206,33 @@ class GroupRLModule(lightning.LightningModule):
             TrainingGroup(group.rollout, tuple(row), o, r)
             for group, row, o, r in zip(groups, advantages, old, reference, strict=True)
         ]
-        training = [group.only(self.update.trains) for group in whole]
-        self._record.tokens = sum(len(c.token_ids) for group in training for c in group.rollout.completions)
-        return training
+        trained = [group.only(self.update.trains) for group in whole]
+        self._record.tokens = sum(len(c.token_ids) for group in trained for c in group.rollout.completions)
+        return whole
 
     def _without_gradient(
-        self, logprobs: Any, groups: Sequence[RolloutGroup], spare: RolloutGroup
+        self, logprobs: Logprobs, in_parts: InParts, groups: Sequence[RolloutGroup], spare: RolloutGroup
     ) -> list[tuple[Tensor, ...]]:
         """Rows of groups; ranks that gather weights in a pass make as many, of a spare group where they have fewer."""
-        shares = self.policy.shares_prompts
-        parts = [(place, part) for place, group in enumerate(groups) for part in self._parts(group, shares)]
-        passes = int(over_ranks([len(parts)], "max", self.device)[0]) if self.shards_parameters else len(parts)
-        filling = next(iter(self._parts(spare, shares)))
-        rows: list[tuple[Tensor, ...]] = [() for _ in groups]
+        batches = self._batches(groups)
+        if self.shards_parameters:
+            batches = [[part] for batch in batches for part in batch]
+            passes = int(over_ranks([len(batches)], "max", self.device)[0])
+            batches += [self._batches([spare])[0]] * (passes - len(batches))
+        rows: list[Tensor] = []
         # without dropout, which would make another policy of the old and of the reference one
         with torch.no_grad(), in_evaluation(self.policy):
-            for number in range(passes):
-                place, part = parts[number] if number < len(parts) else (None, filling)
-                table = logprobs([part], self.engine.sampling.temperature).cpu()
-                if place is not None:
-                    written = zip(table, part.completions, strict=True)
-                    rows[place] += tuple(row[: len(completion.token_ids)] for row, completion in written)
-        return rows
+            found = tables(batches, logprobs, in_parts, self.engine.sampling.temperature)
+            for batch, table in zip(batches, found, strict=True):
+                completions = [completion for group in batch for completion in group.completions]
+                written = zip(table.cpu(), completions, strict=True)
+                rows += [row[: len(completion.token_ids)] for row, completion in written]
+        in_order = iter(rows)  # those of the spare group come last
+        return [tuple(next(in_order) for _ in group.completions) for group in groups]
 
-    def _parts(self, group: RolloutGroup, shares: bool) -> list[RolloutGroup]:
-        return [part.rollout for (part,) in self.update.microbatches([_whole(group)], shares)]
+    def _batches(self, groups: Sequence[RolloutGroup]) -> list[list[RolloutGroup]]:
+        batches = self.update.microbatches([_whole(group) for group in groups], self.policy.shares_prompts)
+        return [[part.rollout for part in batch] for batch in batches]
 
     def _penalties(self, old: Sequence[tuple[Tensor, ...]], reference: Sequence[tuple[Tensor, ...] | None]) -> Tensor:
         """[B, G] penalties, and the divergence of the step for an adaptive coefficient."""
@@ -254,9 +261,10 @@ class GroupRLModule(lightning.LightningModule):
         """Finish a step: counters, learning rate, the record that callbacks read, and the end of the run."""
         record = self._record
         record.trained = trained
-        record.metrics = {name: sum(m[name] for m in metrics) / len(metrics) for name in metrics[0]}
+        names = dict.fromkeys(name for update in metrics for name in update)
+        record.metrics = {name: _mean([update[name] for update in metrics if name in update]) for name in names}
         for name in ("mismatch_kl", "mismatch"):  # later updates have another policy than the engine had
-            record.metrics[name] = metrics[0][name]
+            record.metrics[name] = metrics[0].get(name, math.nan)
         self._check_mismatch(record.metrics["mismatch"])
         record.metrics["skipped_updates"] = sum(m["skipped_updates"] for m in metrics)
         behind = [self.engine.policy_version - 1 - group.rollout.policy_version for group in trained]
@@ -287,7 +295,8 @@ class GroupRLModule(lightning.LightningModule):
     def _adapt(self, record: StepRecord) -> None:
         """Let KL coefficients follow the step, with the same numbers on every rank."""
         sequences = self.prompts_per_step * self.engine.sampling.completions_per_prompt
-        self.loss.end_step(record.metrics, sequences)
+        if "loss" in record.metrics:  # else every update was skipped
+            self.loss.end_step(record.metrics, sequences)
         if self.reward_kl is not None:
             total, tokens = over_ranks([self._divergence[0], self._divergence[1]], "sum", self.device)
             record.metrics["reward_kl"] = total / tokens
@@ -458,6 +467,10 @@ class GroupRLModule(lightning.LightningModule):
             "prompts_per_step": self.prompts_per_step,
             "modalities": list(self.modalities),
         }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _whole(group: RolloutGroup) -> TrainingGroup:

@@ -22,8 +22,8 @@ class OldLogprobs:
 
     The engine's own are right where a step makes one update, the group is fresh, and the engine computes what the
     policy computes: one group is passed through the policy to know, and another whenever a step says that they moved
-    apart. An engine that rounds differently is not a fault; its rows are computed again, and the difference is left to
-    the importance correction of the loss.
+    apart; with dropout one in every step, since an update cannot say. An engine that rounds differently is not a fault;
+    its rows are computed again, and the difference is left to the importance correction of the loss.
 
     Args:
         source: ``rollout`` takes the engine's, ``recompute`` runs one more pass, ``auto`` takes the engine's where
@@ -44,6 +44,7 @@ class OldLogprobs:
         recompute: Recompute,
         allowed: float,
         device: torch.device | str = "cpu",
+        has_dropout: bool = False,
     ) -> list[Rows]:
         """The old log-probabilities of the groups of a step; every rank must call it.
 
@@ -53,6 +54,7 @@ class OldLogprobs:
             recompute: passes groups without gradient; every rank calls it as often, with any number of groups.
             allowed: mean absolute difference that rounding alone makes.
             device: where the strategy communicates.
+            has_dropout: whether the passes of an update differ from each other by dropout.
         """
         if self.source == "rollout":
             return [_reported(group) for group in groups]
@@ -60,7 +62,7 @@ class OldLogprobs:
             return recompute(groups)
         fresh = [group.policy_version == version for group in groups]
         rows: dict[int, Rows] = {}
-        if self.agrees is None:
+        if self.agrees is None or has_dropout:
             first = [place for place, is_fresh in enumerate(fresh) if is_fresh][:1]
             rows.update(zip(first, recompute([groups[place] for place in first]), strict=True))
             self._compare([(groups[place], rows[place]) for place in first], allowed, device)

@@ -1,7 +1,7 @@
 """One optimiser call on a set of groups: planned, counted, accumulated, clipped."""
 
-import itertools
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from medix.losses.base import GroupLoss, LossInput
+from medix.modules.passes import tables
 from medix.modules.ranks import over_ranks, world_size
 from medix.numerics.divergence import k3
 from medix.policy.base import Policy
@@ -136,20 +137,17 @@ class Update:
         """Groups that share a forward pass, in order, within ``tokens_per_microbatch``.
 
         Parts of a group that does not fit have passes of their own, one after the other. A single completion that is
-        longer than the limit has one as well.
+        longer than the limit has one as well. Groups without completions have none.
 
         Args:
             groups: of one update.
             shares_prompts: a pass counts the prompt of a group once and not once per completion.
-
-        Raises:
-            ValueError: no group has a completion.
         """
         batches: list[list[TrainingGroup]] = []
         room = 0
         for group in groups:
             if not group.rollout.completions:
-                continue  # none was scored, and the filter of groups kept it all the same
+                continue  # none was scored, or none ended, and the filter of groups kept it all the same
             parts = list(self._parts(group, shares_prompts))
             cost = _tokens(parts[0], shares_prompts)
             if len(parts) > 1 or cost > room or not batches:
@@ -158,13 +156,6 @@ class Update:
             else:
                 batches[-1].append(group)
                 room -= cost
-        if not batches:
-            raise ValueError(
-                f"none of the {len(groups)} groups of an update has a scored completion"
-                + (" that ended before the token limit" if self.truncated == "leave_out" else "")
-                + "; give a filter that drops such groups"
-                + (", raise max_completion_tokens" if self.truncated == "leave_out" else "")
-            )
         return batches
 
     def _parts(self, group: TrainingGroup, shares_prompts: bool) -> Iterator[TrainingGroup]:
@@ -178,11 +169,15 @@ class Update:
     def step(self, module: Trained, groups: Sequence[TrainingGroup]) -> dict[str, float]:
         """Accumulate the gradient of one minibatch over its micro-batches, clip it, step the optimiser.
 
+        Where the gradient is not finite, or no rank has a completion to train on, the weights stay; it is counted.
+
         Returns:
             The loss's metrics, the loss, the gradient norm before clipping; the same on every rank.
         """
         optimizer = module.optimizers()
         metrics = self.accumulate(module, groups)
+        if not metrics:
+            return {"skipped_updates": 1.0}
         norm = self._clip(module)
         if math.isfinite(norm):
             optimizer.step()
@@ -190,36 +185,41 @@ class Update:
         return metrics | {"grad_norm": norm, "skipped_updates": 0.0 if math.isfinite(norm) else 1.0}
 
     def accumulate(self, module: Trained, groups: Sequence[TrainingGroup]) -> dict[str, float]:
-        """The gradient of one minibatch, in place of the one before; the loss and its metrics, over all ranks."""
+        """The gradient of one minibatch, in place of the one before; the loss and its metrics, over all ranks.
+
+        Completions that are not trained on leave here. A rank that has none left makes passes for nothing, since the
+        others wait for it.
+
+        Args:
+            module: the policy with its loss and optimiser.
+            groups: of this rank, one at least.
+
+        Returns:
+            No metrics where no rank has a completion to train on, nor a gradient.
+        """
         module.optimizers().zero_grad()
-        batches = self.microbatches(groups, module.policy.shares_prompts)
+        kept = [group.only(self.trains) for group in groups]
+        counts = count(kept, module.device)
+        if not counts.sequences:
+            warnings.warn(_nothing_left(groups), stacklevel=2)
+            return {}
+        batches = self.microbatches(kept, module.policy.shares_prompts)
         if module.shards_parameters:
             # Weights are gathered for every group: ranks must gather equally often, so a pass takes one.
             batches = [[part] for batch in batches for part in batch]
-        counts = count(groups, module.device)
         counted = len(batches)
-        passes = int(over_ranks([len(batches)], "max", module.device)[0]) if module.shards_parameters else len(batches)
+        passes = max(1, counted)
+        if module.shards_parameters:
+            passes = int(over_ranks([passes], "max", module.device)[0])
+        batches += [batches[0] if batches else [groups[0].rows(0, 1)]] * (passes - counted)
         sums: dict[str, float] = {}
-        # A sharded strategy gathers weights in every pass: a rank with fewer micro-batches repeats one for nothing.
-        batches += [batches[0]] * (passes - len(batches))
-        weights = [1.0 if i < counted else 0.0 for i in range(passes)]
-        for i, (batch, rows) in enumerate(self._forwards(module, batches)):
-            with module.gradients_stay_local(i < passes - 1):
-                self._accumulate(module, batch, rows, counts, weights[i], sums)
-        return dict(zip(sums, over_ranks(list(sums.values()), "sum", module.device), strict=True))
-
-    def _forwards(
-        self, module: Trained, batches: Sequence[list[TrainingGroup]]
-    ) -> Iterator[tuple[list[TrainingGroup], Float[Tensor, "row time"]]]:
-        """Micro-batches with their log-probabilities; parts of a group pass their prompt together."""
         policy, temperature = module.policy, module.engine.sampling.temperature
-        for _, alike in itertools.groupby(batches, key=_prompt_of_part):
-            together = list(alike)
-            if len(together) > 1:
-                parts = policy.in_parts([part.rollout for (part,) in together], temperature)
-                yield from zip(together, parts, strict=True)
-            else:
-                yield together[0], policy.logprobs([group.rollout for group in together[0]], temperature)
+        rollouts = [[group.rollout for group in batch] for batch in batches]
+        found = tables(rollouts, policy.logprobs, policy.in_parts, temperature)
+        for i, (batch, rows) in enumerate(zip(batches, found, strict=True)):
+            with module.gradients_stay_local(i < passes - 1):
+                self._accumulate(module, batch, rows, counts, i < counted, sums)
+        return _over_ranks(sums, module.device)
 
     def _accumulate(
         self,
@@ -227,16 +227,18 @@ class Update:
         batch: Sequence[TrainingGroup],
         policy_logprobs: Float[Tensor, "row time"],
         counts: Denominators,
-        weight: float,
+        is_counted: bool,
         sums: dict[str, float],
     ) -> None:
         given = loss_input(batch, policy_logprobs, counts)
         output = module.loss(given)
-        # Strategies average gradients over ranks; the denominators are global already.
-        module.manual_backward(output.loss * (weight * world_size()))
-        if weight:
-            for name, value in {"loss": output.loss.detach(), **output.metrics, **mismatch(given)}.items():
-                sums[name] = sums.get(name, 0.0) + float(value)
+        # Strategies average gradients over ranks; the denominators are global already. A pass for nothing must give
+        # every weight a gradient of 0, also where its loss is not finite.
+        loss = output.loss * world_size() if is_counted else policy_logprobs.sum() * 0.0
+        module.manual_backward(loss)
+        metrics = {"loss": output.loss.detach(), **output.metrics, **mismatch(given, module.policy.has_dropout)}
+        for name, value in metrics.items():
+            sums[name] = sums.get(name, 0.0) + (float(value) if is_counted else 0.0)
 
     def _clip(self, module: Trained) -> float:
         trained = [parameter for parameter in module.policy.parameters() if parameter.grad is not None]
@@ -274,25 +276,50 @@ def loss_input(
     )
 
 
-def mismatch(batch: LossInput) -> dict[str, Tensor]:
+def mismatch(batch: LossInput, has_dropout: bool = False) -> dict[str, Tensor]:
     """How far the rollout engine's probabilities lie from the policy's, as shares of a mean over the tokens trained.
 
-    ``mismatch_kl`` is KL(engine‖policy) by k3; ``mismatch`` the mean absolute difference of log-probabilities. Where
-    the old rows are the engine's they say nothing about it, and the policy's present ones stand for them: right in the
-    first update of a step.
+    ``mismatch_kl`` is KL(engine‖policy) by k3; ``mismatch`` the mean absolute difference of log-probabilities;
+    ``mismatch_share`` how many of the tokens they are taken over. Where the old row of a completion is the engine's it
+    says nothing about it, and the policy's present one stands for it: right in the first update of a step. With dropout
+    that one belongs to no policy, and the completion is left out.
+
+    Args:
+        batch: one micro-batch.
+        has_dropout: whether the policy's present rows were made with dropout.
     """
     if batch.rollout_logprobs is None:
         return {}
     with torch.no_grad():
         given = batch.cleaned()
         assert given.rollout_logprobs is not None
-        before = (
-            given.policy_logprobs if torch.equal(given.old_logprobs, given.rollout_logprobs) else given.old_logprobs
-        )
+        is_engines = (given.old_logprobs == given.rollout_logprobs).all(dim=1, keepdim=True)
+        before = torch.where(is_engines, given.policy_logprobs, given.old_logprobs)
+        measured = given.completion_mask & ~(is_engines & has_dropout)
         return {
-            "mismatch_kl": k3(given.rollout_logprobs, before).sum() / batch.token_count,
-            "mismatch": (given.rollout_logprobs - before).abs().sum() / batch.token_count,
+            "mismatch_kl": (k3(given.rollout_logprobs, before) * measured).sum() / batch.token_count,
+            "mismatch": ((given.rollout_logprobs - before).abs() * measured).sum() / batch.token_count,
+            "mismatch_share": measured.sum() / batch.token_count,
         }
+
+
+def _over_ranks(sums: dict[str, float], device: torch.device) -> dict[str, float]:
+    """Metrics over all ranks; means over some of the tokens are made of their shares."""
+    metrics = dict(zip(sums, over_ranks(list(sums.values()), "sum", device), strict=True))
+    share = metrics.pop("mismatch_share", None)
+    if share is None:
+        return metrics
+    means = {name: metrics[name] / share if share else math.nan for name in ("mismatch_kl", "mismatch")}
+    return metrics | means
+
+
+def _nothing_left(groups: Sequence[TrainingGroup]) -> str:
+    completions = [completion for group in groups for completion in group.rollout.completions]
+    cut = sum(completion.is_truncated for completion in completions)
+    return (
+        f"an update was skipped: none of its completions can be trained on. On this rank {cut} of {len(completions)} "
+        "were cut by max_completion_tokens, the others have no score; raise it, or give update.truncated: train"
+    )
 
 
 def pad(rows: Sequence[Tensor], width: int, device: torch.device) -> Float[Tensor, "row time"]:
@@ -307,8 +334,3 @@ def _tokens(group: TrainingGroup, shares_prompts: bool) -> int:
     completions = group.rollout.completions
     prompts = 1 if shares_prompts else len(completions)
     return prompts * len(group.rollout.prompt.token_ids) + sum(len(completion.token_ids) for completion in completions)
-
-
-def _prompt_of_part(batch: Sequence[TrainingGroup]) -> int:
-    """Equal for micro-batches that are parts of one group, different for all others."""
-    return id(batch[0].rollout.prompt) if len(batch) == 1 else id(batch)

@@ -94,3 +94,18 @@ class Policy(nn.Module, ABC):
     @abstractmethod
     def reference_logprobs(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
         """The same under the reference policy: the weights before training (LoRA: the adapter switched off)."""
+
+    def reference_in_parts(
+        self, parts: Sequence[RolloutGroup], temperature: float = 1.0
+    ) -> Iterator[Float[Tensor, "row time"]]:
+        """``reference_logprobs`` of the parts of one group, as ``in_parts``; to be read to its end."""
+        for part in parts:
+            yield self.reference_logprobs([part], temperature)
+
+    @property
+    def has_dropout(self) -> bool:
+        """Whether a pass in training mode drops anything, so that a second one gives other numbers."""
+        return any(
+            (isinstance(part, nn.Dropout) and part.p > 0) or bool(getattr(part, "attention_dropout", 0.0))
+            for part in self.modules()
+        )

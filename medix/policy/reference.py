@@ -22,6 +22,10 @@ class ReferencePolicy(ABC):
     def logprobs(self, groups: Sequence[RolloutGroup], temperature: float) -> Float[Tensor, "row time"]:
         """As ``Policy.logprobs``, without gradient and without dropout."""
 
+    @abstractmethod
+    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Float[Tensor, "row time"]]:
+        """As ``Policy.in_parts``, the same way; to be read to its end."""
+
 
 class AdapterReference(ReferencePolicy):
     """The policy itself with its adapters switched off: no second model.
@@ -40,6 +44,11 @@ class AdapterReference(ReferencePolicy):
         (policy,) = self._policy
         with in_evaluation(policy), self._switched_off():  # type: ignore[attr-defined]
             return policy.logprobs(groups, temperature)
+
+    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Float[Tensor, "row time"]]:
+        (policy,) = self._policy
+        with torch.no_grad(), in_evaluation(policy), self._switched_off():  # type: ignore[attr-defined]
+            yield from policy.in_parts(parts, temperature)
 
 
 class FrozenReference(ReferencePolicy):
@@ -68,6 +77,10 @@ class FrozenReference(ReferencePolicy):
     @torch.no_grad()
     def logprobs(self, groups: Sequence[RolloutGroup], temperature: float) -> Float[Tensor, "row time"]:
         return self.frozen.logprobs(groups, temperature)
+
+    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Float[Tensor, "row time"]]:
+        with torch.no_grad():
+            yield from self.frozen.in_parts(parts, temperature)
 
 
 @contextmanager

@@ -216,9 +216,18 @@ class VisionLanguagePolicy(Policy):
         return rows
 
     def reference_logprobs(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
+        return self._reference_policy.logprobs(groups, temperature)
+
+    def reference_in_parts(
+        self, parts: Sequence[RolloutGroup], temperature: float = 1.0
+    ) -> Iterator[Float[Tensor, "row time"]]:
+        return self._reference_policy.in_parts(parts, temperature)
+
+    @property
+    def _reference_policy(self) -> ReferencePolicy:
         if self._reference is None:
             self._reference = self._build_reference()
-        return self._reference.logprobs(groups, temperature)
+        return self._reference
 
     def _build_reference(self) -> ReferencePolicy:
         if self.lora is not None:

@@ -30,7 +30,9 @@ from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
+from medix.rollout.signal import KeepScored
 from tests.support.runs import MANIFESTS
+from tests.support.tiny import mixed_prompts, written
 
 Rule = Callable[[str], "float | Unscored | None"]
 
@@ -220,10 +222,72 @@ def test_old_logprobs_cost_no_pass_where_one_update_follows_a_fresh_rollout(
     assert passes == [False, True, True, True], "one group, once, to know that engine and policy agree"
     passes.clear()
     fit(make(tiny_policy, update=Update(prompts_per_update=4, old_logprobs="recompute")), tmp_path)
-    assert passes.count(False) == 4
+    assert passes.count(False) == 1, "all groups in one pass"
     passes.clear()
     fit(make(tiny_policy, update=Update(prompts_per_update=2)), tmp_path)
-    assert passes.count(False) == 4, "the second update of a step needs the policy before the first"
+    assert passes.count(False) == 1, "the second update of a step needs the policy before the first"
+
+
+@pytest.mark.parametrize("limit", [1, 60, 10_000])
+def test_old_and_reference_rows_do_not_depend_on_how_groups_pass(
+    tiny_policy: Path, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In parts, whole, several at a time: each row is what the group alone gives, for groups of unequal lengths."""
+    monkeypatch.setattr(GroupRLModule, "shards_parameters", False)
+    module = make(tiny_policy, update=Update(prompts_per_update=2, tokens_per_microbatch=limit), loss=DAPOLoss())
+    policy = module.policy
+    policy.load()
+    first, second = mixed_prompts(policy)[:2]
+    groups = [written(policy, first, [3, 1]), written(policy, second, [2, 5, 4])]
+    for logprobs, in_parts in (
+        (policy.logprobs, policy.in_parts),
+        (policy.reference_logprobs, policy.reference_in_parts),
+    ):
+        found = module._without_gradient(logprobs, in_parts, groups, groups[0])
+        assert [[len(row) for row in rows] for rows in found] == [[3, 1], [2, 5, 4]]
+        for group, rows in zip(groups, found, strict=True):
+            alone = logprobs([group], module.engine.sampling.temperature)
+            for row, expected in zip(rows, alone, strict=True):
+                assert not row.requires_grad
+                torch.testing.assert_close(row, expected[: len(row)].detach(), rtol=0, atol=1e-5)
+
+
+def test_parts_of_a_group_pass_their_prompt_once_without_gradient(
+    tiny_policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = make(tiny_policy, update=Update(prompts_per_update=2, tokens_per_microbatch=1), loss=DAPOLoss())
+    policy = module.policy
+    policy.load()
+    monkeypatch.setattr(GroupRLModule, "shards_parameters", False)
+    group = written(policy, mixed_prompts(policy)[0], [3, 2, 2])
+    module._without_gradient(policy.logprobs, policy.in_parts, [group], group)  # compares the passes once
+    asked: list[int] = []
+    inner = VisionLanguagePolicy.in_parts
+
+    def counted(self: VisionLanguagePolicy, parts: Any, temperature: float = 1.0) -> Any:
+        asked.append(len(parts))
+        return inner(self, parts, temperature)
+
+    monkeypatch.setattr(VisionLanguagePolicy, "in_parts", counted)
+    module._without_gradient(policy.logprobs, policy.in_parts, [group], group)
+    assert asked == [3]
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_mismatch_says_nothing_of_dropout(tiny_policy: Path, tmp_path: Path, dropout: float) -> None:
+    """With it one group of each step passes again, without dropout, and the others are not counted."""
+    policy = VisionLanguagePolicy(str(tiny_policy), lora=LoRA(rank=4, dropout=dropout))
+    policy.load()
+    for name, weight in policy.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.3)  # an adapter that does something
+    update = Update(prompts_per_update=4)
+    module = make(tiny_policy, policy=policy, max_steps=3, update=update, group_filter=KeepScored())
+    assert policy.has_dropout == (dropout > 0)
+    records, _ = fit(module, tmp_path)
+    found = [record.metrics["mismatch"] for record in records]
+    assert max(found) < 1e-5, found
+    assert module.old_logprobs.agrees
 
 
 def test_the_first_update_has_ratio_one(tiny_policy: Path, tmp_path: Path) -> None:

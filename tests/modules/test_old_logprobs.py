@@ -43,6 +43,14 @@ def test_one_group_passes_again_and_then_none() -> None:
         torch.testing.assert_close(row, torch.tensor(one.logprobs))
 
 
+def test_with_dropout_one_group_of_every_step_passes_again() -> None:
+    old, passes = OldLogprobs("auto", one_update=True), Passes()
+    for _ in range(3):
+        old.of(groups(), 0, passes, ALLOWED, has_dropout=True)
+    assert len(passes.groups) == 3
+    assert old.agrees
+
+
 def test_an_engine_that_rounds_otherwise_is_not_believed_and_said_once() -> None:
     old, passes = OldLogprobs("auto", one_update=True), Passes(difference=0.01)
     with pytest.warns(UserWarning, match=r"update\.old_logprobs: auto .* by 0\.01 on average.*0\.001.*Truncated"):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from medix.data.manifest import DataStatement
 from medix.data.shards import write_shards
@@ -28,7 +29,13 @@ import os
 import torch
 
 from medix.rewards import ComponentScores, RewardComponent
+from medix.modules.update import Update
 from medix.types import Status
+
+
+class NothingToTrainOnRank1(Update):
+    def trains(self, completion, advantage):
+        return os.environ["RANK"] == "0"
 
 
 class Spread(RewardComponent):
@@ -62,7 +69,15 @@ SHARDED = (
 )
 
 
-def spec(folder: Path, name: str, steps: int, reward: str = "Spread", optimizer: str = "SGD", **policy: Any) -> str:
+def spec(
+    folder: Path,
+    name: str,
+    steps: int,
+    reward: str = "Spread",
+    optimizer: str = "SGD",
+    update: str = "medix.modules.update.Update",
+    **policy: Any,
+) -> str:
     """Surplus groups (6 read, 4 trained a step), unequal micro-batches, and prompts without an image among them.
 
     Groups cost 56 to 65 tokens: of 60 at a time, some pass whole and some in parts.
@@ -72,7 +87,6 @@ def spec(folder: Path, name: str, steps: int, reward: str = "Spread", optimizer:
         folder / "policy",
         model={
             "policy": {"init_args": policy},
-            "update": {"prompts_per_update": 2, "tokens_per_microbatch": 60},
             "prompts_per_rollout": 6,
             "max_steps": steps,
             "optimizer": {
@@ -81,6 +95,8 @@ def spec(folder: Path, name: str, steps: int, reward: str = "Spread", optimizer:
             },
         },
     )
+    sizes = {"prompts_per_update": 2, "tokens_per_microbatch": 60}
+    made["model"]["update"] = {"class_path": update, "init_args": sizes}
     (folder / "my_rewards.py").write_text(REWARDS)
     made["model"]["rewards"]["components"]["half"]["reward"]["class_path"] = f"my_rewards.{reward}"
     made["data"]["train"] = [str(MANIFESTS / "tiny_train-ct_scan.yaml"), str(folder / "texts")]
@@ -101,16 +117,20 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
     full = spec(folder, "full", 2, gradient_checkpointing=True)
     lora = spec(folder, "lora", 3, optimizer="AdamW", lora={"rank": 2, "dropout": 0.2})
     unscored, broken = spec(folder, "unscored", 2, "UnscoredOnRank1"), spec(folder, "broken", 2, "BrokenOnRank1")
+    nothing = spec(folder, "nothing", 1, update="my_rewards.NothingToTrainOnRank1")
     early = ("--model.max_steps", "2")
     two = [
         fit(full, "ddp", *DDP),
         fit(full, "sharded", *SHARDED),
         *(fit(lora, "ddp-straight", *DDP), fit(lora, "ddp-resumed", *DDP, *early), fit(lora, "ddp-resumed", *DDP)),
         *(fit(lora, "straight", *SHARDED), fit(lora, "resumed", *SHARDED, *early), fit(lora, "resumed", *SHARDED)),
+        *(fit(nothing, "ddp-nothing", *DDP), fit(nothing, "nothing", *SHARDED)),
         fit(unscored, "unscored", *DDP),
         fit(broken, "broken", *SHARDED),
     ]
     on_two = wait_for(run_on_ranks(folder, two, 2))
+    assert len(on_two.status) == len(two), on_two.output[-6000:]
+    assert on_two.status[:-2] == [0] * (len(two) - 2), on_two.output[:6000]
     shutil.copytree(folder / "ddp-straight", folder / "fewer")
     checkpoint = str(folder / "sharded" / "checkpoints" / "step-000002.ckpt")
     one = [
@@ -173,6 +193,18 @@ def test_one_rank_goes_on_from_two(runs: tuple[Path, Said, Said]) -> None:
 
 def test_one_process_validates_what_a_sharded_run_wrote(runs: tuple[Path, Said, Said]) -> None:
     assert runs[2].status == [0, 0, 0], runs[2].output[-3000:]
+
+
+def test_a_rank_without_completions_to_train_on_waits_for_the_other(runs: tuple[Path, Said, Said]) -> None:
+    """All of its completions might have been cut; the weights move by what rank 0 has, on either strategy."""
+    replicated, sharded = (saved(runs, run, 1)["state_dict"] for run in ("ddp-nothing", "nothing"))
+    untrained = load_file(runs[0] / "policy" / "model.safetensors")
+    moved = 0
+    for name, weight in replicated.items():
+        torch.testing.assert_close(sharded[name], weight, rtol=0, atol=1e-6, msg=name)
+        before = next((value for key, value in untrained.items() if name.endswith(key)), weight)
+        moved += not torch.equal(before, weight)
+    assert moved > 10
 
 
 def test_both_ranks_stop_when_completions_of_one_are_unscored(runs: tuple[Path, Said, Said]) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from medix.losses.base import LossInput
 from medix.losses.dapo import DAPOLoss
 from medix.losses.dr_grpo import DrGRPOLoss
 from medix.losses.gspo import GSPOLoss
-from medix.modules.update import TrainingGroup, Update, count, loss_input, mismatch, pad
+from medix.modules.update import TrainingGroup, Update, _over_ranks, count, loss_input, mismatch, pad
 from medix.rollout.engine import Sampling
+from medix.types import FinishReason
 from tests.support.policies import BigramPolicy, group
 
 
@@ -121,11 +123,56 @@ def test_no_groups_make_no_update() -> None:
     assert list(Update(prompts_per_update=2).minibatches([])) == []
 
 
-def test_a_group_without_completions_is_passed_over_and_only_such_groups_are_an_error() -> None:
+def test_a_group_without_completions_is_passed_over() -> None:
     empty = GROUPS[0].rows(0, 0)
     assert Update(prompts_per_update=2).microbatches([empty, GROUPS[1]]) == [[GROUPS[1]]]
-    with pytest.raises(ValueError, match="none of the 2 groups of an update has a scored completion"):
-        step(Update(prompts_per_update=2), DAPOLoss(), [empty, empty])
+    assert Update(prompts_per_update=2).microbatches([empty, empty]) == []
+
+
+def cut(group: TrainingGroup) -> TrainingGroup:
+    """The group, ended by the limit on tokens."""
+    completions = tuple(replace(one, finish_reason=FinishReason.LENGTH) for one in group.rollout.completions)
+    return replace(group, rollout=replace(group.rollout, completions=completions))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_an_update_without_completions_to_train_on_is_skipped_and_says_why(momentum: float) -> None:
+    """Six completions, of which four were cut and two are unscored; an optimiser with momentum does not move either."""
+    unscored = replace(GROUPS[0].rows(0, 2), advantages=(math.nan, math.nan))
+    module = Module(DAPOLoss())
+    module.optimizer = torch.optim.SGD(module.policy.parameters(), lr=0.1, momentum=momentum)
+    update = Update(prompts_per_update=2, truncated="leave_out")
+    update.step(module, GROUPS)  # type: ignore[arg-type]
+    before = module.policy.scores.detach().clone()
+    groups = [unscored, cut(GROUPS[1]), cut(GROUPS[0].rows(2, 3))]
+    with pytest.warns(UserWarning, match=r"update was skipped.*4 of 6 were cut by max_completion_tokens.*truncated"):
+        assert update.step(module, groups) == {"skipped_updates": 1.0}  # type: ignore[arg-type]
+    assert torch.equal(module.policy.scores.detach(), before)
+
+
+def test_groups_that_were_cut_whole_do_not_change_the_update_of_the_others() -> None:
+    update = Update(prompts_per_update=2, truncated="leave_out")
+    wanted, metrics, _ = step(update, DAPOLoss(), [GROUPS[1]])
+    found, same, _ = step(update, DAPOLoss(), [cut(GROUPS[0]), GROUPS[1]])
+    assert torch.equal(found, wanted)
+    assert same == metrics
+
+
+def test_a_pass_for_nothing_gives_every_weight_a_gradient_of_zero_even_where_its_loss_is_not_finite() -> None:
+    """As on a rank whose completions were all cut while another has some to train on."""
+    module = Module(DAPOLoss())
+    broken = replace(GROUPS[0].rows(0, 1), old=(torch.full((4,), -1e9),))
+    sums: dict[str, float] = {}
+    rows = module.policy.logprobs([broken.rollout])
+    counts = count(GROUPS, module.device)
+    Update(prompts_per_update=1)._accumulate(module, [broken], rows, counts, False, sums)  # type: ignore[arg-type]
+    assert module.policy.scores.grad is not None
+    assert not module.policy.scores.grad.any()
+    counted: dict[str, float] = {}
+    Update(prompts_per_update=1)._accumulate(  # type: ignore[arg-type]
+        module, GROUPS, module.policy.logprobs([group.rollout for group in GROUPS]), counts, True, counted
+    )
+    assert sums == dict.fromkeys(counted, 0.0), "ranks add up the same metrics"
 
 
 def test_a_row_beyond_the_limit_has_a_pass_of_its_own() -> None:
@@ -241,4 +288,30 @@ def test_mismatch_is_the_distance_of_the_engine_from_the_policy_before_the_updat
         found = mismatch(batch)
         assert float(found["mismatch_kl"]) == pytest.approx(1 - math.log(2))
         assert float(found["mismatch"]) == pytest.approx(math.log(2))
+        assert float(found["mismatch_share"]) == 1
         assert not found["mismatch"].requires_grad
+
+
+def test_mismatch_is_taken_over_the_completions_that_say_something() -> None:
+    """Two completions of one token: the first passed again and is off by 1, the old row of the second is the engine's.
+
+    The policy's present row is off by 3 there. Without dropout that counts: (1 + 3) / 2; with dropout only the first.
+    """
+    old, rollout = torch.tensor([[-2.0], [-1.0]]), torch.tensor([[-1.0], [-1.0]])
+    present = torch.tensor([[-7.0], [-4.0]])
+    batch = LossInput.from_batch(
+        present, old, torch.ones(2), torch.ones(2, 1, dtype=torch.bool), rollout_logprobs=rollout
+    )
+    assert float(mismatch(batch)["mismatch"]) == pytest.approx(2)
+    dropped = mismatch(batch, has_dropout=True)
+    assert float(dropped["mismatch_share"]) == 0.5
+    assert float(dropped["mismatch"] / dropped["mismatch_share"]) == pytest.approx(1)
+
+
+def test_a_mismatch_over_no_token_is_not_a_number() -> None:
+    """Two of three micro-batches say nothing, and then none does."""
+    sums = {"loss": 0.5, "mismatch": 0.1, "mismatch_kl": 0.01, "mismatch_share": 0.25}
+    assert _over_ranks(sums, torch.device("cpu")) == {"loss": 0.5, "mismatch": 0.4, "mismatch_kl": 0.04}
+    unknown = _over_ranks(dict.fromkeys(sums, 0.0), torch.device("cpu"))
+    assert math.isnan(unknown["mismatch"])
+    assert math.isnan(unknown["mismatch_kl"])

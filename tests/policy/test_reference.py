@@ -8,6 +8,7 @@ from torch import nn
 
 from medix.policy.lora import LoRA
 from medix.policy.reference import in_evaluation
+from medix.types import RolloutGroup
 from tests.support.tiny import loaded, mixed_prompts, written
 
 
@@ -27,6 +28,20 @@ def test_the_reference_stays_while_the_policy_moves(tiny: dict[str, Path], lora:
     torch.testing.assert_close(reference, start, rtol=0, atol=1e-6)
     assert not reference.requires_grad
     assert policy.training
+
+
+@pytest.mark.parametrize("lora", [None, LoRA(rank=2, dropout=0.5)])
+def test_parts_of_a_group_have_the_rows_of_the_group_whole(tiny: dict[str, Path], lora: LoRA | None) -> None:
+    policy = loaded(tiny["qwen3_vl"], lora=lora)
+    group = written(policy, mixed_prompts(policy)[1], (4, 2, 3))
+    whole = policy.reference_logprobs([group], 0.9)
+    parts = [RolloutGroup(group.prompt, group.completions[start : start + 1], 0) for start in range(3)]
+    for row, table in zip(whole, policy.reference_in_parts(parts, 0.9), strict=True):
+        assert not table.requires_grad
+        torch.testing.assert_close(row[: table.shape[1]], table[0], rtol=0, atol=1e-5)
+    assert torch.is_grad_enabled()
+    assert policy.training
+    assert policy.logprobs([group]).requires_grad
 
 
 @pytest.mark.parametrize("lora", [None, LoRA(rank=2)])
