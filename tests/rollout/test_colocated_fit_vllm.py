@@ -25,9 +25,11 @@ def test_a_dapo_fit_stays_in_step_and_says_so(tmp_path: Path) -> None:
         "cache_gigabytes": 0.2, "max_context": 1024, "max_rows": 16, "enforce_eager": True,
     }  # fmt: skip
     engine = {"class_path": "medix.rollout.colocated.ColocatedEngine", "init_args": arguments}
-    policy = ending_policy(build_tiny("qwen3_vl", tmp_path / "untaught", sizes), tmp_path / "policy")
+    policy = ending_policy(build_tiny("qwen3_vl", tmp_path / "untaught", sizes), tmp_path / "policy", share=1 / 4)
     keep = {"class_path": "medix.rollout.KeepScored"}  # every step is one rollout
-    model = {"engine": engine, "max_steps": 3, "group_filter": keep, "update": {"truncated": "leave_out"}}
+    update = {"truncated": "leave_out", "prompts_per_update": 4}  # of two, none might have ended
+    model = {"engine": engine, "max_steps": 3, "group_filter": keep, "update": update}
+    model["optimizer"] = {"init_args": {"lr": 0.0005}}
     write_spec(tmp_path, small_spec(tmp_path, policy, model=model))
     medix(tmp_path, "fit", "--config", "spec.yaml", HF_HUB_OFFLINE="1", CUDA_VISIBLE_DEVICES="")
     run = tmp_path / "run"

@@ -21,10 +21,16 @@ from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import EvaluationSampling, RolloutError, Sampling
 from medix.rollout.local import LocalEngine
 from medix.rollout.served import ServedEngine
-from medix.types import Completion, Prompt, RolloutGroup
+from medix.types import Completion, Prompt
 from tests.support import rollout_servers, rollout_vllm
 from tests.support.reward_curves import SAMPLING, assert_same_rise, curves, shown
-from tests.support.rollout_fits import assert_stopped_and_left_out, ending_policy, logged, versions
+from tests.support.rollout_fits import (
+    assert_stopped_and_left_out,
+    ending_policy,
+    largest_difference,
+    logged,
+    versions,
+)
 from tests.support.rollout_vllm import address
 from tests.support.served_fits import ServedFit
 from tests.support.tiny import loaded, mixed_prompts, render, sample
@@ -66,16 +72,6 @@ def engine(server: Served, policy: VisionLanguagePolicy) -> Iterator[ServedEngin
     made.bind(policy)
     yield made
     made.close()
-
-
-def largest_difference(policy: VisionLanguagePolicy, groups: list[RolloutGroup], temperature: float) -> float:
-    with torch.no_grad():
-        again = policy.logprobs(groups, temperature)
-    rows = [completion for group in groups for completion in group.completions]
-    return max(
-        float((row[: len(one.logprobs)] - torch.tensor(one.logprobs)).abs().max())
-        for row, one in zip(again, rows, strict=True)
-    )
 
 
 def assert_in_step(engine: ServedEngine, policy: VisionLanguagePolicy) -> None:
@@ -168,15 +164,16 @@ def test_an_update_that_was_never_ended_is_made_good(
 
 @pytest.fixture(scope="module")
 def ending(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A policy of the server's sizes that ends some of its completions with an answer."""
+    """A policy of the server's sizes that ends most of its completions with an answer, and not all of them."""
     return ending_policy(folder, tmp_path_factory.mktemp("ending") / "policy")
 
 
 def test_a_dapo_fit_by_the_command_line_stays_in_step(server: Served, ending: Path, tmp_path: Path) -> None:
     """Every step is written by the weights of the step before, as the server says with each completion."""
     run = ServedFit(tmp_path, ending, server)
-    run.write(4, {"optimizer": {"init_args": {"lr": 0.003}}})
-    run.fit()
+    run.write(4, {})
+    ended = run.fit(is_apart=True)
+    assert ended.code == 0, ended.err
     found = logged(run.run)
     assert set(found) == {1, 2, 3, 4}
     for numbers in found.values():
@@ -196,13 +193,13 @@ def test_a_fit_that_samples_ahead_goes_on_after_a_kill(server: Served, ending: P
     run = ServedFit(tmp_path, ending, server)
     importance = {"class_path": "medix.losses.TruncatedImportance"}
     loss = {"class_path": "medix.losses.DAPOLoss", "init_args": {"importance": importance}}
-    changes = {"loss": loss, "rollouts_ahead": 1, "optimizer": {"init_args": {"lr": 0.0005}}}
+    changes = {"loss": loss, "rollouts_ahead": 1}
     run.write(6, changes, "KillTrainer", step=4)
-    assert run.fit(check=False).returncode == -signal.SIGKILL
+    assert run.fit(is_apart=True).code == -signal.SIGKILL
     assert set(logged(run.run)) == {1, 2, 3}
     resumed = run.fit()
-    assert "going on from" in resumed.stdout
-    assert "step-000002.ckpt" in resumed.stdout
+    assert resumed.code == 0, resumed.err
+    assert "step-000002.ckpt" in resumed.out
     found = logged(run.run)
     assert [found[step]["train/staleness"] for step in range(1, 7)] == [0, 1, 1, 1, 1, 1]
     assert versions(run.run) == {1: {0}, 2: {0}, 3: {1}, 4: {2}, 5: {3}, 6: {4}}
@@ -229,17 +226,18 @@ def test_a_server_killed_in_the_middle_of_a_fit_ends_it_in_time_and_started_agai
 ) -> None:
     """The error names the prompts, and nothing of the step is kept."""
     run = ServedFit(tmp_path, ending, server)
-    run.write(4, {"optimizer": {"init_args": {"lr": 0.003}}}, "KillServer", step=3, group=server.child)
-    ended = run.fit(check=False)
+    run.write(4, {}, "KillServer", step=3, group=server.child)
+    ended = run.fit()
     assert time.time() - (tmp_path / "killed").stat().st_mtime < 40
-    assert ended.returncode == 1
-    assert re.search(r"medix: error: no completions for \d of 4 prompts, of the samples '", ended.stderr), ended.stderr
-    assert "python -m medix rollout serve" in ended.stderr
+    assert ended.code == 1
+    assert re.search(r"medix: error: no completions for [1-4] of 4 prompts, of the samples '", ended.err), ended.err
+    assert "python -m medix rollout serve" in ended.err
     assert server.process.wait(timeout=30) == 137
     assert set(logged(run.run)) == {1, 2}
     rollout_vllm.start_again(server, folder)
     resumed = run.fit()
-    assert "step-000002.ckpt" in resumed.stdout
+    assert resumed.code == 0, resumed.err
+    assert "step-000002.ckpt" in resumed.out
     assert versions(run.run) == {1: {0}, 2: {1}, 3: {2}, 4: {3}}
     assert max(numbers["train/mismatch"] for numbers in logged(run.run).values()) < 1e-5
     run.assert_server_has_the_policy_of(4)

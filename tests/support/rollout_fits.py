@@ -20,7 +20,7 @@ STOP = "</answer>"
 GREEDY = Sampling(completions_per_prompt=1, max_completion_tokens=16, temperature=0)
 
 
-def ending_policy(folder: Path, target: Path, share: float = 1 / 8) -> Path:
+def ending_policy(folder: Path, target: Path, share: float = 1 / 5) -> Path:
     """A policy that writes what the one in the folder does, with ``</answer>`` in place of about so many of its tokens.
 
     An untrained one of 400 tokens would hardly ever say it, and no stop text would stop anything.
@@ -87,6 +87,17 @@ def greedy_tokens(policy: VisionLanguagePolicy, prompts: list[Prompt]) -> list[t
     local = LocalEngine(GREEDY)
     local.bind(policy)
     return [group.completions[0].token_ids for group in local.rollout(prompts)]
+
+
+def largest_difference(policy: VisionLanguagePolicy, groups: list[RolloutGroup], temperature: float) -> float:
+    """Between log-probabilities that came with tokens and those that the policy gives them."""
+    with torch.no_grad():
+        again = policy.logprobs(groups, temperature)
+    rows = [completion for group in groups for completion in group.completions]
+    return max(
+        float((row[: len(one.logprobs)] - torch.tensor(one.logprobs)).abs().max())
+        for row, one in zip(again, rows, strict=True)
+    )
 
 
 def assert_stopped_and_left_out(run: Path) -> None:

@@ -1,7 +1,6 @@
 """Fits by the command line whose completions a served vLLM writes, and what kills them or it in the middle."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,23 @@ from medix.rollout.serving.client import EngineAddress, connected, run_apart
 from medix.rollout.serving.server import Server
 from medix.rollout.vllm_sampling import VLLMSampling
 from medix.types import Prompt, RolloutGroup
-from tests.support.rollout_fits import GREEDY, STOP, after_step, greedy_tokens
+from tests.support.inside import Outcome, working_in
+from tests.support.rollout_fits import GREEDY, STOP, after_step, greedy_tokens, largest_difference
 from tests.support.rollout_vllm import address
 from tests.support.runs import medix, merged, small_spec, write_spec
-from tests.support.tiny import mixed_prompts
+from tests.support.tiny import loaded, mixed_prompts
 from tests.support.vllm_server import Served
 
+_WORDS = ("fit", "--config", "spec.yaml")
+
 _KILLERS = '''\
-"""Kill once, when the first completion comes of what the server writes during a step, and leave a file that says so."""
+"""Kill once in the middle of what is sampled during a step, and leave a file that says so."""
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 
 from lightning.pytorch import Callback
 
@@ -39,31 +43,38 @@ class _KillOnce(Callback):
         rollout = engine.rollout
 
         def watched(prompts, on_completion=None, sampling=None):
-            is_meant = sampling is None and pl_module.step + 1 == self.step  # validation has a sampling of its own
-
-            def told(prompt, completion):
-                if is_meant and not Path("killed").exists():
-                    Path("killed").touch()
-                    self.kill()
-                on_completion(prompt, completion)
-
-            return rollout(prompts, on_completion and told, sampling)
+            is_training = sampling is None  # validation has a sampling of its own
+            if is_training and pl_module.step + 1 == self.step and not Path("killed").exists():
+                return self.killed(rollout, engine.sampling, prompts, on_completion)
+            return rollout(prompts, on_completion, sampling)
 
         engine.rollout = watched
 
+    def kill(self, kill, number) -> None:
+        Path("killed").touch()
+        kill(number, signal.SIGKILL)
+
 
 class KillTrainer(_KillOnce):
-    def kill(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Itself, when the first completion comes."""
+
+    def killed(self, rollout, sampling, prompts, on_completion):
+        def told(prompt, completion):
+            self.kill(os.kill, os.getpid())
+
+        return rollout(prompts, told)
 
 
 class KillServer(_KillOnce):
+    """The server, in the middle of completions so long that no machine has written them by then."""
+
     def __init__(self, step: int, group: int) -> None:
         super().__init__(step)
         self.group = group
 
-    def kill(self) -> None:
-        os.killpg(self.group, signal.SIGKILL)
+    def killed(self, rollout, sampling, prompts, on_completion):
+        Timer(0.5, self.kill, [os.killpg, self.group]).start()
+        return rollout(prompts, on_completion, replace(sampling, max_completion_tokens=800, stop=()))
 '''
 
 
@@ -102,7 +113,8 @@ class ServedFit:
         changes = {
             "engine": {"class_path": "medix.rollout.ServedEngine", "init_args": arguments},
             "group_filter": {"class_path": "medix.rollout.KeepScored"},
-            "update": {"truncated": "leave_out"},
+            "update": {"truncated": "leave_out", "prompts_per_update": 4},  # of two, none might have ended
+            "optimizer": {"init_args": {"lr": 0.0005}},
             "max_steps": steps,
         }
         spec = small_spec(self.folder, self.policy, model=merged(changes, model))
@@ -111,18 +123,31 @@ class ServedFit:
             spec["trainer"]["callbacks"].append({"class_path": f"killers.{killer}", "init_args": killer_arguments})
         write_spec(self.folder, spec)
 
-    def fit(self, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        """``python -m medix fit``: the same command to begin and to go on."""
-        words = ("fit", "--config", "spec.yaml")
-        return medix(self.folder, *words, check=check, HF_HUB_OFFLINE="1", CUDA_VISIBLE_DEVICES="")
+    def fit(self, is_apart: bool = False) -> Outcome:
+        """``python -m medix fit``: the same command to begin and to go on.
+
+        Args:
+            is_apart: in a process of its own, which takes half a minute longer on a busy machine and can be killed.
+        """
+        if is_apart:
+            environment = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+            ended = medix(self.folder, *_WORDS, check=False, **environment)
+            return Outcome(ended.returncode, ended.stdout, ended.stderr)
+        with working_in(self.folder) as run:
+            return run(*_WORDS)
 
     def assert_server_has_the_policy_of(self, step: int) -> None:
-        """The server, which is given nothing here, writes the greedy tokens of the policy in the checkpoint."""
+        """The server, which is given nothing here, writes the greedy tokens of the policy in the checkpoint.
+
+        Their log-probabilities are those of that policy, and not those of the one that the run began with.
+        """
         policy = after_step(self.policy, self.run, step)
         prompts = mixed_prompts(policy)
         version, groups = run_apart(lambda: _written_now(address(self.server), policy, prompts))
         assert re.fullmatch(rf"medix-[0-9a-f]{{8}}-{step}", version), version
         assert [group.completions[0].token_ids for group in groups] == greedy_tokens(policy, prompts)
+        assert largest_difference(policy, groups, 1.0) < 1e-4
+        assert largest_difference(loaded(self.policy), groups, 1.0) > 1e-2
 
 
 async def _written_now(url: str, policy: VisionLanguagePolicy, prompts: list[Prompt]) -> tuple[str, list[RolloutGroup]]:
