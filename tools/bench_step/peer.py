@@ -57,7 +57,7 @@ class TimedTrainer(GRPOTrainer):
     def get_batch_samples(self, *arguments: Any, **named: Any) -> Any:
         """The first thing that a step does."""
         self.began, self.taken = time.perf_counter(), {}
-        return super().get_batch_samples(*arguments, **named)
+        return self._timed("load", super().get_batch_samples, *arguments, **named)
 
     def _timed(self, name: str, work: Any, *arguments: Any, **named: Any) -> Any:
         start = time.perf_counter()
@@ -124,7 +124,8 @@ class TRLStep:
         trainer.train()
         whole = self.clock.stop - trainer.began
         taken = trainer.taken
-        return Seconds(taken["generate"], taken["reward"], update=whole - taken["prepare"], step=whole)
+        update = whole - taken["load"] - taken["prepare"]
+        return Seconds(taken["generate"], taken["reward"], update=update, step=whole)
 
     def old(self) -> float:
         """Seconds of a pass without gradient over the rows of the last step."""

@@ -1,0 +1,93 @@
+"""The benchmark of memory: what it reads, and that the engine's peak is not what all scores would take."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from medix.policy.tiny import TinySize
+from tools import bench_memory
+from tools.bench_memory import CASES, SIDES, Peak, _watched, build, case, main, peak_of, resident, show
+from tools.bench_step.workload import Shape
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the peak is that of /proc")
+MB = 2**20
+
+
+class Worker:
+    """Takes 64 MB for a moment, and keeps 16."""
+
+    kept: torch.Tensor
+
+    def work(self) -> int:
+        taken = torch.ones(64 * MB // 4)
+        self.kept = torch.ones(16 * MB // 4)
+        return int(taken[0])
+
+
+def test_the_peak_is_what_was_taken_at_most_beyond_what_was_there() -> None:
+    """80 MB at most; what was given back counts, and what was there before does not."""
+    before, peak = torch.ones(32 * MB // 4), Peak()
+    with _watched(Worker, "work", "work", peak):
+        assert Worker().work() == 1
+    assert 64 * MB <= peak.bytes <= 100 * MB
+    assert before.sum() == 32 * MB // 4
+    first = peak.bytes
+    Worker().work()
+    assert peak.bytes == first, "methods are as they were"
+
+
+def test_a_peak_from_one_method_to_another() -> None:
+    class Pair:
+        def first(self) -> None:
+            self.taken = torch.ones(32 * MB // 4)
+
+        def last(self) -> None:
+            self.taken = torch.ones(1)
+
+    peak, pair = Peak(), Pair()
+    with _watched(Pair, "first", "last", peak):
+        pair.first()
+        pair.last()
+    assert 30 * MB <= peak.bytes <= 60 * MB
+
+
+def test_resident_bytes_are_those_of_the_system() -> None:
+    assert 50 * MB < resident("VmRSS") <= resident("VmHWM")
+
+
+def test_cases_grow_one_number_at_a_time() -> None:
+    seen = [(shape.image, shape.group_size, shape.completion_tokens) for shape in CASES]
+    for before, after in zip([seen[0], seen[0], seen[2], seen[1]], seen[1:], strict=False):
+        assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
+
+
+@pytest.mark.parametrize("side", ["shared", "plain"])
+def test_the_peak_of_an_update_is_seen(tmp_path: Path, side: str) -> None:
+    """A vocabulary of 20,000: its 24 rows of scores, and their gradient, are 2 MB each at least."""
+    folder = build(tmp_path, 20_000, TinySize(image_side=256))
+    assert peak_of(side, folder, Shape("", (2, 3), 4, 3, 8, 1)) > 4 * MB
+
+
+def test_a_case_whose_process_fails_says_which_and_why(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)plain, case 0: the process ended with 1\n.*nowhere"):
+        case("plain", tmp_path / "nowhere", 0)
+
+
+def test_the_table_and_the_file_say_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench_memory, "build", lambda folder: folder)
+    monkeypatch.setattr(bench_memory, "case", lambda side, folder, number: (number + 1) * MB * (SIDES.index(side) + 1))
+    monkeypatch.setattr(sys, "argv", ["bench_memory", "--json", str(tmp_path / "found.json")])
+    monkeypatch.setenv("COLUMNS", "120")
+    main()
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [row["peak_bytes"] for row in found["cases"]][1] == {"shared": 2 * MB, "plain": 4 * MB, "trl": 6 * MB}
+    shown = capsys.readouterr().out
+    show(found)
+    assert capsys.readouterr().out.strip() == shown.strip()
+    assert "vocabulary 150000" in shown
+    assert len([line for line in shown.splitlines() if "│" in line]) == len(CASES)
