@@ -1,24 +1,27 @@
 """One pass over the longest samples before the first step: memory that is too small shows at once, and says so."""
 
+import errno
 import logging
 import resource
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix.modules.group_rl import GroupRLModule
-from medix.modules.update import TrainingGroup
+from medix.modules.ranks import gather, together, world_size
+from medix.modules.update import TrainingGroup, Update
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup
 
 _LOG = logging.getLogger(__name__)
 _GB = 2**30
 _STATE = 2  # numbers that Adam keeps per trained weight
+_STACK = 2**23  # bytes, where the system sets no limit
 
 
 class DryRunError(RuntimeError):
@@ -26,11 +29,13 @@ class DryRunError(RuntimeError):
 
 
 class DryRun(Callback):
-    """Passes a group of the longest prompt found, with completions of the full length, forward and backward.
+    """Passes a micro-batch of the longest prompt found, with completions of the full length, forward and backward.
 
-    Nothing is learnt from it: no weight moves, no random number is drawn, the data stay where they are. What the
-    optimiser will keep is set aside meanwhile. Without it, memory that is too small ends a run at whichever step the
-    longest sample comes up. The rollout engine needs memory of its own, which it takes at its first rollout.
+    The micro-batch is as full as a step can make it. Nothing is learnt from it: no weight moves, no random number is
+    drawn, the data stay where they are. What the optimiser will keep is set aside meanwhile, and a frozen reference
+    policy is read here if the loss or the reward asks for one. Without it, memory that is too small ends a run at
+    whichever step the longest samples come up. The rollout engine needs memory of its own, which it takes at its first
+    rollout.
 
     Args:
         samples: prompts that are rendered to find the longest, at even distances over the training data.
@@ -52,21 +57,20 @@ class DryRun(Callback):
         prompt = longest(trainer.datamodule.loaders["train"].dataset, self.samples)  # type: ignore[attr-defined]
         if prompt is None:
             return  # no sample could be rendered: the loader says why, and what is to be done about it
-        group = training_group(pl_module, prompt)
-        sizes = Sizes.of(pl_module, group)
+        groups = groups_of_a_pass(pl_module, training_group(pl_module, prompt))
+        sizes = Sizes.of(pl_module, groups)
         devices = [pl_module.device] if pl_module.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), _no_more_than_there_is(pl_module.device):
-            try:
-                reserved = torch.empty(0 if pl_module.optimizers().state else sizes.state, dtype=torch.uint8,  # type: ignore[union-attr]
-                                       device=pl_module.device)  # fmt: skip
-                pl_module.update.accumulate(pl_module, [group])
-                del reserved
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _says_memory(error):
-                    raise
-                raise DryRunError(sizes.complaint(pl_module)) from error
-            finally:
-                pl_module.optimizers().zero_grad()  # type: ignore[union-attr]
+        try:
+            with torch.random.fork_rng(devices=devices):
+                if sizes.reference:
+                    _read_reference(pl_module, groups[0], sizes.reference, trainer.num_devices)
+                _pass(pl_module, groups, sizes.state, trainer.num_devices)
+        except (torch.OutOfMemoryError, MemoryError, OSError, RuntimeError) as error:
+            if not _says_memory(error):
+                raise
+            raise DryRunError(sizes.complaint(pl_module)) from error
+        finally:
+            pl_module.optimizers().zero_grad()  # type: ignore[union-attr]
         _LOG.info("%s", sizes.told(pl_module.device))
 
 
@@ -75,43 +79,52 @@ class Sizes:
     """What a pass holds, in bytes, and what it is made of, in tokens."""
 
     prompt: int
-    group: int
+    completions: int
     completion: int
+    groups: str
     largest: int
     weights: int
     gradients: int
     state: int
+    reference: int
 
     @classmethod
-    def of(cls, module: GroupRLModule, group: TrainingGroup) -> "Sizes":
-        """Of the pass over one group."""
-        shares = module.policy.shares_prompts
-        parts = module.update.microbatches([group], shares)
+    def of(cls, module: GroupRLModule, groups: Sequence[TrainingGroup]) -> "Sizes":
+        """Of the pass over some groups, the first of them whole."""
+        shares, whole = module.policy.shares_prompts, len(groups[0].rollout.completions)
+        number = sum(len(group.rollout.completions) == whole for group in groups)
         trained = [parameter for parameter in module.policy.parameters() if parameter.requires_grad]
         gradients = sum(_bytes(parameter) for parameter in trained)
         return cls(
-            prompt=len(group.rollout.prompt.token_ids),
-            group=len(group.rollout.completions),
+            prompt=len(groups[0].rollout.prompt.token_ids),
+            completions=whole,
             completion=module.engine.sampling.max_completion_tokens,
-            largest=max(_tokens(part, shares) for part in parts),
+            groups=f"{number} group{'s' * (number > 1)}" + " and a part of one" * (number < len(groups)),
+            largest=max(tokens(part, shares) for part in module.update.microbatches(groups, shares)),
             weights=sum(_bytes(parameter) for parameter in module.policy.parameters()),
             gradients=gradients,
             state=_STATE * gradients,
+            reference=_reference(module),
         )
 
     def sum(self) -> str:
         """The arithmetic that is known before the pass."""
+        parts = {"weights": self.weights, "gradients": self.gradients, "optimiser state": self.state}
+        if self.reference:
+            parts["frozen reference policy"] = self.reference
+        terms = " + ".join(f"{name} {size / _GB:.2f} GB" for name, size in parts.items())
+        return f"{terms} = {sum(parts.values()) / _GB:.2f} GB"
+
+    def made_of(self) -> str:
+        """What the largest pass takes in."""
         return (
-            f"weights {self.weights / _GB:.2f} GB + gradients {self.gradients / _GB:.2f} GB + optimiser state "
-            f"{self.state / _GB:.2f} GB = {(self.weights + self.gradients + self.state) / _GB:.2f} GB"
+            f"{self.groups}, with a prompt of {self.prompt} tokens and {self.completions} completions of "
+            f"{self.completion}"
         )
 
     def told(self, device: torch.device) -> str:
         """One line when it fits."""
-        return (
-            f"dry run: a prompt of {self.prompt} tokens with {self.group} completions of {self.completion} fits, "
-            f"{self.largest} tokens at a time; {self.sum()}; {_peak(device)}"
-        )
+        return f"dry run: {self.largest} tokens at a time fit ({self.made_of()}); {self.sum()}; {_peak(device)}"
 
     def complaint(self, module: GroupRLModule) -> str:
         """What to say when it does not."""
@@ -123,11 +136,13 @@ class Sizes:
         remedies += [
             "lower model.prompting.max_pixels or max_prompt_tokens",
             f"lower max_completion_tokens ({self.completion})",
-            "train adapters (model.policy.lora), or shard weights over more devices",
+            "train adapters (model.policy.lora"
+            + (", whose reference policy is no second model" if self.reference else "")
+            + "), or shard weights over more devices",
         ]
         return (
             f"the longest samples do not fit on {module.device}: {self.sum()}, and beside them a pass of "
-            f"{self.largest} tokens at a time (prompt {self.prompt}, {self.group} completions of {self.completion}); "
+            f"{self.largest} tokens at a time ({self.made_of()}); "
             f"{_peak(module.device)}. In this order: {'; '.join(remedies)}"
         )
 
@@ -145,7 +160,8 @@ def training_group(module: GroupRLModule, prompt: Prompt) -> TrainingGroup:
     sampling = module.engine.sampling
     length, banned = sampling.max_completion_tokens, set(module.policy.banned_token_ids)
     token = next(number for number in range(len(banned) + 1) if number not in banned)
-    written = Completion("", (token,) * length, (0.0,) * length, FinishReason.LENGTH)
+    # Not of the reason LENGTH, though they have it: such ones may be left out of the update.
+    written = Completion("", (token,) * length, (0.0,) * length, FinishReason.STOP)
     rows = sampling.completions_per_prompt
     zeros = tuple(torch.zeros(length) for _ in range(rows))
     return TrainingGroup(
@@ -156,12 +172,69 @@ def training_group(module: GroupRLModule, prompt: Prompt) -> TrainingGroup:
     )
 
 
-def _tokens(parts: Sequence[TrainingGroup], shares: bool) -> int:
+def groups_of_a_pass(module: GroupRLModule, group: TrainingGroup) -> list[TrainingGroup]:
+    """As many copies of a group as a step may put into one pass of this rank."""
+    if module.shards_parameters:
+        return [group]  # ranks gather weights equally often: a pass takes one group
+    return filled(module.update, group, module.update.prompts_per_update // world_size(), module.policy.shares_prompts)
+
+
+def filled(update: Update, group: TrainingGroup, most: int, shares: bool) -> list[TrainingGroup]:
+    """Copies of a group that fill a micro-batch; the last is a part where there is no room for a whole one.
+
+    Args:
+        update: whose micro-batches they are for.
+        group: the longest.
+        most: groups that an update has.
+        shares: whether a pass counts a prompt once for all completions of its group.
+    """
+    cost = tokens([group], shares)
+    copies = max(1, min(most, update.tokens_per_microbatch // cost))
+    room = update.tokens_per_microbatch - copies * cost
+    parts = [group.rows(0, stop) for stop in range(1, len(group.rollout.completions))]
+    fitting = [part for part in parts if tokens([part], shares) <= room][-1:] if copies < most else []
+    return [group] * copies + fitting
+
+
+def tokens(groups: Sequence[TrainingGroup], shares: bool) -> int:
+    """What a pass over groups counts against ``tokens_per_microbatch``."""
     return sum(
-        (1 if shares else len(part.rollout.completions)) * len(part.rollout.prompt.token_ids)
-        + sum(len(completion.token_ids) for completion in part.rollout.completions)
-        for part in parts
+        (1 if shares else len(group.rollout.completions)) * len(group.rollout.prompt.token_ids)
+        + sum(len(completion.token_ids) for completion in group.rollout.completions)
+        for group in groups
     )
+
+
+def _pass(module: GroupRLModule, groups: Sequence[TrainingGroup], state: int, ranks: int) -> None:
+    size = 0 if module.optimizers().state else state  # type: ignore[union-attr]
+    with _no_more_than_there_is(module.device, ranks):
+        reserved = torch.empty(size, dtype=torch.uint8, device=module.device)
+        module.update.accumulate(module, groups)
+        del reserved
+
+
+def _read_reference(module: GroupRLModule, group: TrainingGroup, size: int, ranks: int) -> None:
+    """Let the policy read the second model, by a small pass; those of a step take less than the one of the update.
+
+    Nothing limits memory meanwhile: weights are read by threads, and one that finds no memory ends the process.
+    """
+    with together():
+        available = _available_to_each(ranks)
+        if module.device.type == "cpu" and available is not None and size > available:
+            raise MemoryError(f"the frozen reference policy takes {size} bytes, and {available} are available")
+        with torch.no_grad():
+            module.policy.reference_logprobs([group.rows(0, 1).rollout], module.engine.sampling.temperature)
+
+
+def _reference(module: GroupRLModule) -> int:
+    """Bytes of a second model for the reference policy; 0 without one. It is never sharded."""
+    policy = module.policy
+    if not (module.loss.needs_reference_logprobs or module.reward_kl is not None):
+        return 0
+    if getattr(policy, "lora", None) is not None:
+        return 0  # the policy itself, its adapters switched off
+    in_16_bits = module.shards_parameters and str(module.trainer.precision) == "bf16-mixed"
+    return sum(parameter.numel() * (2 if in_16_bits else parameter.element_size()) for parameter in policy.parameters())
 
 
 def _bytes(parameter: torch.Tensor) -> int:
@@ -169,12 +242,16 @@ def _bytes(parameter: torch.Tensor) -> int:
     return int(local.numel() * local.element_size())
 
 
+_WORDS = ("not enough memory", "can't allocate memory", "bad alloc", "bad_alloc", "out of memory",
+          "can't start new thread", "could not create a primitive", "could not create a memory")  # fmt: skip
+
+
 def _says_memory(error: BaseException) -> bool:
     """Whether an error is about memory; torch has no class of its own for it on a CPU."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        words in text for words in ("not enough memory", "can't allocate memory", "bad alloc", "out of memory")
-    )
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in text for words in _WORDS)
 
 
 def _peak(device: torch.device) -> str:
@@ -190,23 +267,73 @@ def _peak(device: torch.device) -> str:
 
 def _available() -> int | None:
     """Bytes of main memory that can be had without swapping; None where the system does not say."""
+    known = [*_of_machine(), *_of_control_groups()]
+    return max(0, min(known)) if known else None
+
+
+def _of_machine() -> Iterator[int]:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
+        return  # not Linux
+    yield from (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+
+
+def _of_control_groups(own: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
+    """What the limits of a container leave, those of the groups around it included (versions 1 and 2)."""
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        return  # not Linux
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        inside = PurePosixPath(path.lstrip("/"))
+        for folder in (inside, *inside.parents):
+            if not controllers:
+                yield from _room(mounted / folder, "memory.max", "memory.current", "")
+            elif "memory" in controllers.split(","):
+                yield from _room(
+                    mounted / "memory" / folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"
+                )
+
+
+def _room(folder: Path, limit: str, usage: str, prefix: str) -> Iterator[int]:
+    """What one control group leaves; files that were read are dropped from memory before anything is refused."""
+    try:
+        most, used = (folder / limit).read_text().strip(), int((folder / usage).read_text())
+        counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except OSError:
+        return  # a container sees its own group only, under the name of the outermost
+    if most != "max":
+        yield int(most) - used + sum(int(counts.get(f"{prefix}{kind}_file", 0)) for kind in ("active", "inactive"))
+
+
+def _available_to_each(ranks: int) -> int | None:
+    """The same for each rank of this machine; every rank of the run must call it."""
+    available = _available()
+    gather(None)  # before another rank takes anything
+    return None if available is None else available // ranks
 
 
 @contextmanager
-def _no_more_than_there_is(device: torch.device) -> Iterator[None]:
-    """On a Linux CPU, an allocation beyond what is available fails inside; the system would kill the process."""
-    available = _available()
-    if device.type != "cpu" or available is None:
+def _no_more_than_there_is(device: torch.device, ranks: int = 1) -> Iterator[None]:
+    """On a Linux CPU, an allocation beyond what is available fails inside; the system would kill the process.
+
+    Args:
+        device: of the pass.
+        ranks: of this machine, which share what is available; every rank of the run must enter.
+    """
+    if device.type != "cpu":
+        yield
+        return
+    _start_threads()
+    available = _available_to_each(ranks)
+    if available is None:
         yield
         return
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = mapped + available
+    limit = mapped + available + _stacks()
     if soft != resource.RLIM_INFINITY:
         limit = min(limit, soft)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
@@ -214,3 +341,16 @@ def _no_more_than_there_is(device: torch.device) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _start_threads() -> None:
+    """Have torch start its threads: the library under it ends the process if one cannot be started."""
+    size = torch.get_num_threads() * 2**16  # numbers; fewer would not be shared by all threads
+    with torch.enable_grad():
+        torch.ones(size, requires_grad=True).exp().sum().backward()  # type: ignore[no-untyped-call]
+
+
+def _stacks() -> int:
+    """Address space for the stacks of threads that end and start again within a pass."""
+    size, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    return torch.get_num_threads() * (_STACK if size == resource.RLIM_INFINITY else size)

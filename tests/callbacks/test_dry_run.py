@@ -1,22 +1,32 @@
 """The longest samples before the first step."""
 
 import logging
+import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from lightning.pytorch import Callback, Trainer
 
 from medix.callbacks import dry_run
-from medix.callbacks.dry_run import DryRun, DryRunError, longest
+from medix.callbacks.dry_run import DryRun, DryRunError, filled, longest, tokens
 from medix.data.datamodule import ShardDataModule
 from medix.data.mixture import Mixture
 from medix.data.prompting import Prompting
+from medix.losses.base import GroupLoss
+from medix.losses.coefficient import FixedCoefficient
 from medix.losses.dapo import DAPOLoss
+from medix.losses.grpo import GRPOLoss
+from medix.losses.reference_kl import ReferenceKL
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.update import TrainingGroup, Update
+from medix.policy.lora import LoRA
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rewards.format import FormatReward
 from medix.rewards.suite import RewardSuite
@@ -24,21 +34,31 @@ from medix.rewards.weighted import Weighted
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
 from medix.rollout.signal import KeepScored
-from medix.types import Prompt, Sample
-from tests.support.runs import MANIFESTS
+from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
+from tests.support.runs import MANIFESTS, ROOT
 
 
-def fit(folder: Path, policy: Path, *callbacks: Callback, **update: Any) -> GroupRLModule:
+def fit(
+    folder: Path,
+    policy: Path,
+    *callbacks: Callback,
+    loss: GroupLoss | None = None,
+    lora: LoRA | None = None,
+    prompts: int = 2,
+    completions: tuple[int, int] = (3, 6),
+    **update: Any,
+) -> GroupRLModule:
     torch.manual_seed(3)
+    number, length = completions
     module = GroupRLModule(
-        policy=VisionLanguagePolicy(str(policy)),
-        engine=LocalEngine(Sampling(completions_per_prompt=3, max_completion_tokens=6)),
+        policy=VisionLanguagePolicy(str(policy), lora=lora),
+        engine=LocalEngine(Sampling(completions_per_prompt=number, max_completion_tokens=length)),
         rewards=RewardSuite({"format": Weighted(FormatReward(), 1.0)}),
-        loss=DAPOLoss(),
-        update=Update(prompts_per_update=2, **update),
+        loss=loss or DAPOLoss(),
+        update=Update(prompts_per_update=prompts, **update),
         group_filter=KeepScored(),
         prompting=Prompting(template="short"),
-        prompts_per_step=2,
+        prompts_per_step=prompts,
         max_steps=1,
     )
     data = ShardDataModule(train=[str(MANIFESTS / "tiny_train-*.yaml")], mixture=Mixture(total=20))
@@ -47,6 +67,116 @@ def fit(folder: Path, policy: Path, *callbacks: Callback, **update: Any) -> Grou
         enable_progress_bar=False, enable_model_summary=False, callbacks=list(callbacks),
     ).fit(module, datamodule=data)  # fmt: skip
     return module
+
+
+def group(prompt: int, completions: int, length: int) -> TrainingGroup:
+    """A group of tokens that mean nothing."""
+    written = Completion("", (1,) * length, (0.0,) * length, FinishReason.STOP)
+    rows = (torch.zeros(length),) * completions
+    rollout = RolloutGroup(Prompt(Sample("a", "?", "b", None), (1,) * prompt), (written,) * completions, 0)
+    return TrainingGroup(rollout, (0.0,) * completions, rows)
+
+
+# Derived by hand.
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "shares", "rows"),
+    [
+        (1000, 3, True, [2, 2, 2]),  # there is room for more groups than an update has
+        (32, 9, True, [2, 2]),
+        (44, 9, True, [2, 2]),
+        (45, 9, True, [2, 2, 1]),
+        (15, 9, True, [2]),  # one that does not fit goes in parts
+        (26, 9, False, [2]),
+        (39, 9, False, [2, 1]),
+    ],
+)
+def test_a_pass_is_filled_with_whole_groups_and_a_part(limit: int, most: int, shares: bool, rows: list[int]) -> None:
+    """A prompt of 10 tokens with two completions of 3: 16 where it passes once, else 26; a part of it takes 13."""
+    made = filled(Update(most, tokens_per_microbatch=limit), group(10, 2, 3), most, shares)
+    assert [len(one.rollout.completions) for one in made] == rows
+
+
+def test_what_control_groups_leave_is_found_for_both_versions(tmp_path: Path) -> None:
+    """Files that were read do not count as used: 1000 - 700 + 150 + 50 = 500; the group around leaves 2000 - 900."""
+    for folder, names, limit, used in (
+        ("two/a/b", ("memory.max", "memory.current", ""), "1000\n", "700\n"),
+        ("two/a", ("memory.max", "memory.current", ""), "max\n", "5\n"),
+        ("two", ("memory.max", "memory.current", ""), "2000\n", "1100\n"),
+        ("one/memory/c", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"), "1000\n", "700\n"),
+    ):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / names[0]).write_text(limit)
+        (tmp_path / folder / names[1]).write_text(used)
+        counts = f"anon 8\n{names[2]}inactive_file 150\n{names[2]}active_file 50\n"
+        (tmp_path / folder / "memory.stat").write_text(counts)
+    (tmp_path / "own2").write_text("0::/a/b\n")
+    (tmp_path / "own1").write_text("3:cpuset:/c\n2:cpu,memory:/c/not/seen/inside\n0::/\n")
+    assert list(dry_run._of_control_groups(tmp_path / "own2", tmp_path / "two")) == [500, 1100]
+    assert list(dry_run._of_control_groups(tmp_path / "own1", tmp_path / "one")) == [500]
+    assert list(dry_run._of_control_groups(tmp_path / "none", tmp_path / "one")) == []
+
+
+def test_the_least_of_what_is_available_counts_and_ranks_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dry_run, "_of_machine", lambda: iter([900]))
+    monkeypatch.setattr(dry_run, "_of_control_groups", lambda: iter([1000, 600]))
+    assert dry_run._available_to_each(2) == 300
+    monkeypatch.setattr(dry_run, "_of_control_groups", lambda: iter([-5]))
+    assert dry_run._available_to_each(2) == 0
+    monkeypatch.setattr(dry_run, "_of_machine", lambda: iter([]))
+    monkeypatch.setattr(dry_run, "_of_control_groups", lambda: iter([]))
+    assert dry_run._available_to_each(2) is None
+
+
+# Properties.
+
+
+SIZES = st.tuples(st.integers(1, 30), st.integers(1, 5), st.integers(1, 9))
+
+
+@given(st.lists(SIZES, min_size=1, max_size=8), st.integers(1, 400), st.booleans())
+def test_no_pass_of_a_step_is_larger(sizes: list[tuple[int, int, int]], limit: int, shares: bool) -> None:
+    """But for what is left of the limit where neither a prompt nor a completion more had room."""
+    P, G, T = (max(size[place] for size in sizes) for place in range(3))
+    update = Update(len(sizes), tokens_per_microbatch=limit)
+    passes = update.microbatches([group(*size) for size in sizes], shares)
+    dry = update.microbatches(filled(update, group(P, G, T), len(sizes), shares), shares)
+    most, found = (max(tokens(one, shares) for one in each) for each in (passes, dry))
+    assert most < found + P + T
+    if len(sizes) * tokens([group(P, G, T)], shares) <= limit:
+        assert most <= found
+        assert len(dry) == 1
+
+
+def test_the_dry_run_passes_as_much_at_once_as_the_step_after_it(tmp_path: Path, tiny_policy: Path) -> None:
+    class Noted(Callback):
+        """Tokens of passes with gradient, before the first step and in it."""
+
+        def __init__(self) -> None:
+            self.passed: list[list[int]] = [[], []]
+            self.place = 0
+
+        def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+            plain = pl_module.policy.logprobs
+
+            def logprobs(groups: Any, temperature: float = 1.0) -> torch.Tensor:
+                if torch.is_grad_enabled():
+                    whole = [TrainingGroup(one, (0.0,) * len(one.completions), ()) for one in groups]
+                    self.passed[self.place].append(tokens(whole, shares=True))
+                rows: torch.Tensor = plain(groups, temperature)
+                return rows
+
+            pl_module.policy.logprobs = logprobs
+
+        def on_train_batch_start(self, *_: Any) -> None:
+            self.place = 1
+
+    noted = Noted()
+    fit(tmp_path, tiny_policy, DryRun(samples=20), noted, prompts=6)
+    dry, step = noted.passed
+    assert len(dry) == len(step) == 1
+    assert dry[0] >= step[0] > dry[0] / 2
 
 
 def test_nothing_is_learnt_and_nothing_is_drawn(tmp_path: Path, tiny_policy: Path) -> None:
@@ -81,16 +211,54 @@ def test_it_passes_the_longest_prompt_with_completions_of_the_limit_and_says_wha
     monkeypatch.setattr(Update, "accumulate", noted)
     with caplog.at_level(logging.INFO, "medix.callbacks.dry_run"):
         module = fit(tmp_path, tiny_policy, DryRun(samples=20))
-    ((group,), _) = passed
-    lengths = [len(completion.token_ids) for completion in group.rollout.completions]
-    assert lengths == [6, 6, 6]
-    assert not {t for c in group.rollout.completions for t in c.token_ids} & set(module.policy.banned_token_ids)
+    (first, second), _ = passed
+    lengths = [len(completion.token_ids) for one in (first, second) for completion in one.rollout.completions]
+    assert lengths == [6] * 6
+    assert not {t for c in first.rollout.completions for t in c.token_ids} & set(module.policy.banned_token_ids)
     dataset = module.trainer.datamodule.loaders["train"].dataset  # type: ignore[attr-defined]
     P = max(len(dataset[index].token_ids) for index in range(20))
-    assert len(group.rollout.prompt.token_ids) == P
+    assert len(first.rollout.prompt.token_ids) == P
     (line,) = [record.getMessage() for record in caplog.records if record.getMessage().startswith("dry run")]
-    assert f"a prompt of {P} tokens with 3 completions of 6 fits, {P + 18} tokens at a time" in line
+    assert f"{2 * P + 36} tokens at a time fit (2 groups, with a prompt of {P} tokens and 3 completions of 6)" in line
     assert "weights 0.00 GB + gradients 0.00 GB + optimiser state 0.00 GB" in line
+
+
+def with_divergence() -> GRPOLoss:
+    return GRPOLoss(reference_kl=ReferenceKL("k3", FixedCoefficient(0.1)))
+
+
+def test_a_frozen_reference_policy_is_read_before_the_pass_and_named(
+    tmp_path: Path, tiny_policy: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Weights in float32, no share of them left out: the second model takes as much as the first."""
+    read: list[int] = []
+    plain = Update.accumulate
+
+    def noted(self: Update, module: Any, groups: Any) -> dict[str, float]:
+        read.append(sum(p.nbytes for p in module.policy._reference.frozen.parameters()))
+        return plain(self, module, groups)
+
+    monkeypatch.setattr(Update, "accumulate", noted)
+    with caplog.at_level(logging.INFO, "medix.callbacks.dry_run"):
+        module = fit(tmp_path, tiny_policy, DryRun(), loss=with_divergence())
+    assert read[0] == dry_run._reference(module) == sum(p.nbytes for p in module.policy.parameters())
+    assert "optimiser state 0.00 GB + frozen reference policy 0.00 GB = 0.00 GB" in caplog.text
+
+
+def test_adapters_need_no_second_model(
+    tmp_path: Path, tiny_policy: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unwanted(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(dry_run, "_read_reference", unwanted)
+    with caplog.at_level(logging.INFO, "medix.callbacks.dry_run"):
+        fit(tmp_path, tiny_policy, DryRun(), loss=with_divergence(), lora=LoRA(rank=2))
+    assert "dry run" in caplog.text
+    assert "frozen reference" not in caplog.text
+
+
+# Faults.
 
 
 def test_too_little_memory_stops_the_run_before_its_first_step(
@@ -113,6 +281,52 @@ def test_too_little_memory_stops_the_run_before_its_first_step(
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
+def test_a_frozen_reference_policy_that_has_no_room_is_not_read(
+    tmp_path: Path, tiny_policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dry_run, "_available", lambda: 1000)
+    read: list[Any] = []
+    monkeypatch.setattr(VisionLanguagePolicy, "reference_logprobs", lambda *given: read.append(given))
+    with pytest.raises(DryRunError, match=r"adapters .*whose reference policy is no second model") as found:
+        fit(tmp_path, tiny_policy, DryRun(), loss=with_divergence())
+    assert "1000 are available" in str(found.value.__cause__)
+    assert not read
+
+
+def test_with_one_megabyte_left_it_is_said_and_the_process_goes_on(tmp_path: Path, tiny_policy: Path) -> None:
+    """In a process of its own, whose threads were not started before; without memory for one, the process would end."""
+    program = f"""
+from pathlib import Path
+from medix.callbacks import dry_run
+from tests.callbacks.test_dry_run import fit
+dry_run._available = lambda: 2**20
+try:
+    fit(Path({str(tmp_path)!r}), Path({str(tiny_policy)!r}), dry_run.DryRun(), prompts=20, completions=(8, 64))
+except dry_run.DryRunError:
+    print("said")
+"""
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=200,
+        env=environment,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout.strip().splitlines()[-1:]) == (0, ["said"]), ran.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("error", "about_memory"),
+    [
+        (OSError(12, "Cannot allocate memory"), True),
+        (OSError(2, "No such file: out of memory.txt"), False),
+        (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("can't start new thread"), True),
+        (RuntimeError("could not create a folder"), False),
+    ],
+)
+def test_errors_that_mean_memory_are_known(error: Exception, about_memory: bool) -> None:
+    assert dry_run._says_memory(error) is about_memory
+
+
 def test_another_error_is_not_taken_for_memory(
     tmp_path: Path, tiny_policy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,10 +345,12 @@ def test_parts_of_a_group_count_their_prompt_each(tmp_path: Path, tiny_policy: P
         def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
             prompt = longest(trainer.datamodule.loaders["train"].dataset, 20)  # type: ignore[attr-defined]
             assert prompt is not None
-            self.sizes = dry_run.Sizes.of(pl_module, dry_run.training_group(pl_module, prompt))
+            whole = dry_run.training_group(pl_module, prompt)
+            self.sizes = dry_run.Sizes.of(pl_module, dry_run.groups_of_a_pass(pl_module, whole))
 
     noted = Noted()
     fit(tmp_path, tiny_policy, noted, tokens_per_microbatch=1)
+    assert noted.sizes.groups == "1 group"
     assert noted.sizes.largest == noted.sizes.prompt + 6
     assert noted.sizes.state == 2 * noted.sizes.gradients == 2 * noted.sizes.weights > 0
 
