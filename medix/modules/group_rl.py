@@ -256,6 +256,7 @@ class GroupRLModule(lightning.LightningModule):
         self.finished_step = None
         self.position = prompts.next_index
         self._record.rollouts += 1
+        self._record.too_long += prompts.too_long
 
     def end(self, trained: list[ScoredGroup], metrics: list[dict[str, float]]) -> None:
         """Finish a step: counters, learning rate, the record that callbacks read, and the end of the run."""

@@ -21,6 +21,7 @@ class StepRecord:
         component_seconds: time each reward component took, within the phase ``reward``.
         rollouts: loader batches consumed.
         tokens: completion tokens trained.
+        too_long: samples that were read for it and left out, because their prompt passes the limit.
     """
 
     step: int
@@ -32,6 +33,7 @@ class StepRecord:
     component_seconds: dict[str, float] = field(default_factory=dict)
     rollouts: int = 0
     tokens: int = 0
+    too_long: int = 0
 
     def add_scored(self, groups: Sequence[ScoredGroup], seconds: Mapping[str, float]) -> None:
         """Note the groups of one loader batch, and what scoring them took by component."""

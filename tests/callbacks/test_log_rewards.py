@@ -53,7 +53,9 @@ def test_a_step_without_a_score_has_a_nan_mean_and_a_full_unscored_share() -> No
     finished = StepRecord(
         step=1, scored=[score_by([math.nan], make_group(make_sample(1), ["a"]))], seconds={"rollout": 1.0}
     )
+    finished.too_long = 3
     metrics = step_metrics(finished)
+    assert metrics["train/prompts_too_long"] == 3.0
     assert math.isnan(metrics["reward/total"])
     assert metrics["reward/total/unscored"] == 1.0
 

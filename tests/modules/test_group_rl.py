@@ -31,6 +31,7 @@ from medix.rewards.weighted import Weighted
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
 from medix.rollout.signal import KeepScored
+from medix.types import Prompt
 from tests.support.runs import MANIFESTS
 from tests.support.tiny import mixed_prompts, written
 
@@ -84,7 +85,8 @@ def fit(module: GroupRLModule, folder: Path, **options: Any) -> tuple[list[StepR
         default_root_dir=folder, accelerator="cpu", max_epochs=-1, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, callbacks=[keep], **options,
     )  # fmt: skip
-    data = ShardDataModule(train=[str(MANIFESTS / "tiny_train-*.yaml")], mixture=Mixture(total=20))
+    train = [str(MANIFESTS / "tiny_train-*.yaml")]
+    data = ShardDataModule(train=train, mixture=Mixture(total=20), on_long="skip")
     trainer.fit(module, datamodule=data)
     return keep.records, trainer
 
@@ -288,6 +290,24 @@ def test_mismatch_says_nothing_of_dropout(tiny_policy: Path, tmp_path: Path, dro
     found = [record.metrics["mismatch"] for record in records]
     assert max(found) < 1e-5, found
     assert module.old_logprobs.agrees
+
+
+def test_a_step_counts_the_prompts_that_were_too_long_for_it(tiny_policy: Path, tmp_path: Path) -> None:
+    """Some of the tiny samples have a longer question than others; all that are read count, and none is sampled."""
+    module = make(tiny_policy)
+    module.policy.load()
+    lengths = sorted(len(prompt.token_ids) for prompt in _rendered(module, tmp_path))
+    limit = lengths[len(lengths) // 2]
+    module = make(tiny_policy, prompting=Prompting(template="short", max_prompt_tokens=limit), max_steps=2)
+    records, trainer = fit(module, tmp_path)
+    assert sum(record.too_long for record in records) == trainer.datamodule.too_long > 0  # type: ignore[attr-defined]
+    assert max(len(g.rollout.prompt.token_ids) for record in records for g in record.scored) <= limit
+
+
+def _rendered(module: GroupRLModule, folder: Path) -> list[Prompt]:
+    """The prompts of one step."""
+    records, _ = fit(module, folder)
+    return [group.rollout.prompt for record in records for group in record.scored]
 
 
 def test_the_first_update_has_ratio_one(tiny_policy: Path, tmp_path: Path) -> None:
