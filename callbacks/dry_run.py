@@ -5,14 +5,14 @@ import logging
 import resource
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from medix.callbacks.main_memory import at_most, available
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.ranks import gather, together, world_size
 from medix.modules.update import TrainingGroup, Update
@@ -21,7 +21,6 @@ from medix.types import Completion, FinishReason, Prompt, RolloutGroup
 _LOG = logging.getLogger(__name__)
 _GB = 2**30
 _STATE = 2  # numbers that Adam keeps per trained weight
-_STACK = 2**23  # bytes, where the system sets no limit
 
 
 class DryRunError(RuntimeError):
@@ -219,9 +218,9 @@ def _read_reference(module: GroupRLModule, group: TrainingGroup, size: int, rank
     Nothing limits memory meanwhile: weights are read by threads, and one that finds no memory ends the process.
     """
     with together():
-        available = _available_to_each(ranks)
-        if module.device.type == "cpu" and available is not None and size > available:
-            raise MemoryError(f"the frozen reference policy takes {size} bytes, and {available} are available")
+        room = _available_to_each(ranks)
+        if module.device.type == "cpu" and room is not None and size > room:
+            raise MemoryError(f"the frozen reference policy takes {size} bytes, and {room} are available")
         with torch.no_grad():
             module.policy.reference_logprobs([group.rows(0, 1).rollout], module.engine.sampling.temperature)
 
@@ -259,60 +258,15 @@ def _peak(device: torch.device) -> str:
         _, total = torch.cuda.mem_get_info(device)
         return f"at most {torch.cuda.max_memory_allocated(device) / _GB:.2f} of {total / _GB:.2f} GB were in use"
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    available = _available()
-    return f"at most {used / _GB:.2f} GB were in use" + (
-        "" if available is None else f", {available / _GB:.2f} GB are available"
-    )
-
-
-def _available() -> int | None:
-    """Bytes of main memory that can be had without swapping; None where the system does not say."""
-    known = [*_of_machine(), *_of_control_groups()]
-    return max(0, min(known)) if known else None
-
-
-def _of_machine() -> Iterator[int]:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return  # not Linux
-    yield from (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-
-
-def _of_control_groups(own: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
-    """What the limits of a container leave, those of the groups around it included (versions 1 and 2)."""
-    try:
-        lines = own.read_text().splitlines()
-    except OSError:
-        return  # not Linux
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        inside = PurePosixPath(path.lstrip("/"))
-        for folder in (inside, *inside.parents):
-            if not controllers:
-                yield from _room(mounted / folder, "memory.max", "memory.current", "")
-            elif "memory" in controllers.split(","):
-                yield from _room(
-                    mounted / "memory" / folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"
-                )
-
-
-def _room(folder: Path, limit: str, usage: str, prefix: str) -> Iterator[int]:
-    """What one control group leaves; files that were read are dropped from memory before anything is refused."""
-    try:
-        most, used = (folder / limit).read_text().strip(), int((folder / usage).read_text())
-        counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-    except OSError:
-        return  # a container sees its own group only, under the name of the outermost
-    if most != "max":
-        yield int(most) - used + sum(int(counts.get(f"{prefix}{kind}_file", 0)) for kind in ("active", "inactive"))
+    free = available()
+    return f"at most {used / _GB:.2f} GB were in use" + ("" if free is None else f", {free / _GB:.2f} GB are available")
 
 
 def _available_to_each(ranks: int) -> int | None:
     """The same for each rank of this machine; every rank of the run must call it."""
-    available = _available()
+    found = available()
     gather(None)  # before another rank takes anything
-    return None if available is None else available // ranks
+    return None if found is None else found // ranks
 
 
 @contextmanager
@@ -323,34 +277,6 @@ def _no_more_than_there_is(device: torch.device, ranks: int = 1) -> Iterator[Non
         device: of the pass.
         ranks: of this machine, which share what is available; every rank of the run must enter.
     """
-    if device.type != "cpu":
+    size = _available_to_each(ranks) if device.type == "cpu" else None
+    with nullcontext() if size is None else at_most(size):
         yield
-        return
-    _start_threads()
-    available = _available_to_each(ranks)
-    if available is None:
-        yield
-        return
-    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = mapped + available + _stacks()
-    if soft != resource.RLIM_INFINITY:
-        limit = min(limit, soft)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _start_threads() -> None:
-    """Have torch start its threads: the library under it ends the process if one cannot be started."""
-    size = torch.get_num_threads() * 2**16  # numbers; fewer would not be shared by all threads
-    with torch.enable_grad():
-        torch.ones(size, requires_grad=True).exp().sum().backward()  # type: ignore[no-untyped-call]
-
-
-def _stacks() -> int:
-    """Address space for the stacks of threads that end and start again within a pass."""
-    size, _ = resource.getrlimit(resource.RLIMIT_STACK)
-    return torch.get_num_threads() * (_STACK if size == resource.RLIM_INFINITY else size)
