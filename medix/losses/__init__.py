@@ -9,7 +9,12 @@ from medix.losses.dapo import DAPOLoss
 from medix.losses.dr_grpo import DrGRPOLoss
 from medix.losses.grpo import GRPOLoss
 from medix.losses.gspo import GSPOLoss, GSPOTokenLoss
-from medix.losses.importance import ImportanceCorrection, MaskedImportance, TruncatedImportance
+from medix.losses.importance import (
+    ImportanceCorrection,
+    MaskedImportance,
+    SequenceMaskedImportance,
+    TruncatedImportance,
+)
 from medix.losses.ratio import Ratio, SequenceRatio, SequenceTokenRatio, TokenRatio
 from medix.losses.reference_kl import ReferenceKL
 from medix.losses.reward_kl import RewardKL
@@ -36,6 +41,7 @@ __all__ = [
     "Ratio",
     "ReferenceKL",
     "RewardKL",
+    "SequenceMaskedImportance",
     "SequenceMean",
     "SequenceRatio",
     "SequenceSum",

@@ -2,7 +2,7 @@
 
 The same weights in another kernel, precision or batch give slightly other probabilities, so completions are samples of
 μ, what the engine computed, and not of π_old. Each token's loss is weighted by w = π_old / μ, a constant, kept within
-bounds in one of two ways.
+bounds in one of three ways.
 """
 
 import math
@@ -55,11 +55,19 @@ class ImportanceCorrection(ABC):
                 "engine, or set importance: null"
             )
         weight = (batch.old_logprobs - batch.rollout_logprobs).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND).exp()
-        return TokenWeight(value=self.bound(weight), bounded=(weight < self.low) | (weight > self.high))
+        return self.bound(weight, batch.completion_mask)
 
     @abstractmethod
-    def bound(self, weight: Float[Tensor, "row time"]) -> Float[Tensor, "row time"]:
-        """The weights within the bounds."""
+    def bound(self, weight: Float[Tensor, "row time"], mask: Bool[Tensor, "row time"]) -> TokenWeight:
+        """The weights within the bounds.
+
+        Args:
+            weight: w of every token, above 0.
+            mask: True at tokens of completions.
+        """
+
+    def _is_outside(self, weight: Float[Tensor, "row time"]) -> Bool[Tensor, "row time"]:
+        return (weight < self.low) | (weight > self.high)
 
 
 class TruncatedImportance(ImportanceCorrection):
@@ -73,8 +81,8 @@ class TruncatedImportance(ImportanceCorrection):
     def __init__(self, low: int | float = 0.0, high: int | float = 2.0) -> None:
         super().__init__(low, high)
 
-    def bound(self, weight: Float[Tensor, "row time"]) -> Float[Tensor, "row time"]:
-        return weight.clamp(self.low, self.high)
+    def bound(self, weight: Float[Tensor, "row time"], mask: Bool[Tensor, "row time"]) -> TokenWeight:  # noqa: ARG002
+        return TokenWeight(weight.clamp(self.low, self.high), self._is_outside(weight))
 
 
 class MaskedImportance(ImportanceCorrection):
@@ -88,5 +96,34 @@ class MaskedImportance(ImportanceCorrection):
     def __init__(self, low: int | float = 0.5, high: int | float = 5.0) -> None:
         super().__init__(low, high)
 
-    def bound(self, weight: Float[Tensor, "row time"]) -> Float[Tensor, "row time"]:
-        return torch.where((weight >= self.low) & (weight <= self.high), weight, 0.0)
+    def bound(self, weight: Float[Tensor, "row time"], mask: Bool[Tensor, "row time"]) -> TokenWeight:  # noqa: ARG002
+        outside = self._is_outside(weight)
+        return TokenWeight(torch.where(outside, 0.0, weight), outside)
+
+
+class SequenceMaskedImportance(ImportanceCorrection):
+    """Completions that the engine sampled from too different a policy are left out whole.
+
+    What is bounded is the geometric mean of a completion's weights, exp(mean log w): a bound means the same for short
+    and long ones, as in GSPO (arXiv:2507.18071, equation 7). NeMo-RL masks by the same mean; TRL's ``sequence_mask``
+    takes the product, which long completions leave for rounding alone. Tokens of completions that stay are weighted as
+    by ``TruncatedImportance``; the denominators still count what is left out.
+
+    Args:
+        low: the lower bound of the mean.
+        high: the upper bound of the mean.
+        cap: the upper bound of the weight of one token.
+    """
+
+    def __init__(self, low: int | float = 0.5, high: int | float = 2.0, cap: int | float = 2.0) -> None:
+        super().__init__(low, high)
+        if not 1 <= cap < math.inf:
+            raise ValueError(f"cap must be a number from 1, got {cap}; 1 is the weight where engine and trainer agree")
+        self.cap = cap
+
+    def bound(self, weight: Float[Tensor, "row time"], mask: Bool[Tensor, "row time"]) -> TokenWeight:
+        length = mask.sum(dim=1, keepdim=True).clamp(min=1)
+        mean = (weight.log() * mask).sum(dim=1, keepdim=True).div(length).exp()
+        outside = self._is_outside(mean)
+        value = torch.where(outside, 0.0, weight.clamp(max=self.cap))
+        return TokenWeight(value, outside | (weight > self.cap))
