@@ -254,7 +254,7 @@ class VisionLanguagePolicy(Policy):
         _refuse_nothing(groups)
         if not self.shares_prompts:
             return PlainPass(self._family, self._chosen_logprobs).logprobs(groups, temperature)
-        self._check_sharing(groups[0], temperature)
+        self._check_sharing(groups, temperature)
         return self._shared_pass.logprobs(groups, temperature)
 
     def in_parts(self, parts: Sequence[RolloutGroup], temperature: float = 1.0) -> Iterator[Float[Tensor, "row time"]]:
@@ -263,7 +263,7 @@ class VisionLanguagePolicy(Policy):
             yield from super().in_parts(parts, temperature)
             return
         _refuse_nothing(parts)
-        self._check_sharing(parts[0], temperature)
+        self._check_sharing(parts, temperature)
         yield from self._shared_pass.in_parts(parts, temperature)
 
     @property
@@ -286,12 +286,18 @@ class VisionLanguagePolicy(Policy):
     def _allowed(self) -> Allowed:
         return ALLOWED[precision(self._compute_dtype or getattr(torch, self.dtype), self._device)]
 
-    def _check_sharing(self, group: RolloutGroup, temperature: float) -> None:
-        """Compare with the plain pass once with gradients, and before that once without if need be."""
+    def _check_sharing(self, groups: Sequence[RolloutGroup], temperature: float) -> None:
+        """Compare with the plain pass once with gradients, and before that once without if need be.
+
+        A group with an image is taken where there is one, and compared again where the first had none: images have
+        positions, and in some models masks, of their own.
+        """
+        group = next((one for one in groups if one.prompt.inputs), groups[0])
         weights = [] if is_sharded(self) or not torch.is_grad_enabled() else _some_trained(self.hugging_face)
         done = {"values", "gradients"} if weights else {"values"}
+        done |= {"images"} if group.prompt.inputs else set()
         if done <= self._checked or (is_sharded(self) and "values" in self._checked):
-            return
+            return  # sharded: ranks that gather weights must compare equally often
         plain = PlainPass(self._family, self._chosen_logprobs)
         with in_evaluation(self):
             compare(

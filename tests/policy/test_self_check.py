@@ -87,6 +87,25 @@ def test_a_gradient_that_is_lost_on_the_way_stops_the_run(
         policy.logprobs([group])
 
 
+def test_images_are_compared_when_the_first_one_comes(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text passes rightly; the image of the next group is lost in the shared pass alone."""
+    joined = shared_prefix.images_of_one_row
+
+    def blank(images: Any) -> dict[str, Any]:
+        return {name: value * 0 if name == "pixel_values" else value for name, value in joined(images).items()}
+
+    monkeypatch.setattr(shared_prefix, "images_of_one_row", blank)
+    policy, prompt = one_prompt(tiny["qwen3_vl"])
+    text = next(one for one in mixed_prompts(policy) if not one.inputs)
+    assert prompt.inputs
+    policy.logprobs([written(policy, text, (4, 2))])
+    with pytest.raises(SharedPrefixError):
+        policy.logprobs([written(policy, text, (4, 2)), written(policy, prompt, (4, 3))])
+    fresh, _ = one_prompt(tiny["qwen3_vl"])
+    with pytest.raises(SharedPrefixError):  # not the first of the pass, but the first with an image
+        fresh.logprobs([written(fresh, text, (4, 2)), written(fresh, prompt, (4, 3))])
+
+
 def test_a_difference_that_is_not_a_number_stops_the_run(
     tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,7 +48,7 @@ def test_linear_layers_are_counted_as_pytorch_counts_them(tmp_path: Path) -> Non
     """Forward pass without attention. The counter sees the pass itself: nothing is computed twice or for nothing."""
     folder = workload.build(tmp_path, SIZE)
     policy = loaded(folder)
-    policy._checked |= {"values", "gradients"}
+    policy._checked |= {"values", "gradients", "images"}
     prompt = render(policy, workload.samples(SMALL)[0])
     group = written(policy, prompt, (SMALL.completion_tokens,) * SMALL.group_size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
