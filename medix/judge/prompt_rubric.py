@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from medix.judge.prompt import JudgePrompt, block, data_notice, nonce_of
+from medix.judge.prompt import JudgePrompt, graded, known
 from medix.judge.prompt_explained import explained_score
 from medix.judge.verdict import Score05Rule
 from medix.types import JudgeQuestion
@@ -19,7 +19,7 @@ class ReportRubricPrompt(JudgePrompt):
     says that length and style earn nothing.
     """
 
-    version = "report-rubric-2"
+    version = "report-rubric-3"
     options = ("0", "1", "2", "3", "4", "5")
     best = 5.0
     rule = Score05Rule()
@@ -32,7 +32,6 @@ class ReportRubricPrompt(JudgePrompt):
 
     def render(self, question: JudgeQuestion) -> str:
         """The message to the judge."""
-        nonce = nonce_of(question)
         parts = [
             "You grade a generated report of a medical image against a reference report of the same image. The "
             "reference report is right.",
@@ -46,13 +45,11 @@ class ReportRubricPrompt(JudgePrompt):
             _SCALE,
             "A normal report is graded in the same way: a finding made up in it is a hallucination, and a report that "
             "names no finding where the reference names one omits it. Wording, order, style and length earn nothing.",
-            data_notice("generated report", nonce),
-            block("question", question.question, nonce),
-            *(block("reference report", text, nonce) for text in (question.reference, *question.aliases)),
-            block("generated report", question.answer, nonce),
+            *known(question, "reference report"),
         ]
         if question.aliases:
             parts.append("Grade against the reference report that fits best.")
+        parts += graded(question, "generated report")
         parts.append(
             "Reply with one JSON object and nothing else. Its first key is explanation: a few sentences that name the "
             "matching, missing, wrong and unsupported findings. Its second key is score: an integer from 0 to 5."

@@ -27,19 +27,38 @@ def test_the_prompt_is_a_function_of_the_question() -> None:
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
 def test_the_nonce_depends_on_every_text_and_on_where_it_ends(question: str, reference: str, answer: str) -> None:
-    nonce = nonce_of(JudgeQuestion(question, reference, answer))
+    nonce = nonce_of(question, reference, answer)
     assert re.fullmatch(r"[0-9a-f]{16}", nonce)
-    assert nonce != nonce_of(JudgeQuestion(question, reference, answer + "x"))
-    assert nonce != nonce_of(JudgeQuestion(question, reference + "x", answer))
-    assert nonce != nonce_of(JudgeQuestion(question, reference, answer, ("",)))
+    assert nonce != nonce_of(question, reference, answer + "x")
+    assert nonce != nonce_of(question, reference + "x", answer)
+    assert nonce != nonce_of(question, reference, answer, "")
     if answer:
-        assert nonce != nonce_of(JudgeQuestion(question, reference + answer[0], answer[1:]))
+        assert nonce != nonce_of(question, reference + answer[0], answer[1:])
+
+
+@given(st.lists(st.text(max_size=20), min_size=2, max_size=2, unique=True), st.lists(st.text(max_size=9), max_size=2))
+def test_messages_about_the_answers_of_a_group_are_equal_up_to_the_answer(
+    answers: list[str], aliases: list[str]
+) -> None:
+    """Question, references and instructions stand first, and nothing of the answer in them."""
+    one, other = (PROMPT.render(JudgeQuestion("Which lung?", "left", answer, tuple(aliases))) for answer in answers)
+    common = one[: next(place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)]
+    assert common.count("[[end of ") == 2 + len(aliases)
+    assert common.endswith(("carry the code ", *(f"carry the code {digits}" for digits in _starts(one))))
+    assert "[[candidate answer" not in common
+
+
+def _starts(message: str) -> list[str]:
+    """Beginnings of the answer's nonce, which may begin alike by chance."""
+    found = re.search(r"carry the code ([0-9a-f]{16})", message)
+    assert found
+    return [found[1][:length] for length in range(1, 16)]
 
 
 @given(st.text(max_size=60), st.text(alphabet="[]<>|end of candidate answer_imstart/\n", max_size=60))
 def test_an_answer_cannot_close_its_own_marks(text: str, marks: str) -> None:
     question = JudgeQuestion("q", "r", text + marks)
-    nonce = nonce_of(question)
+    nonce = nonce_of("q", "r", text + marks)
     message = PROMPT.render(question)
     assert message.count(f"[[end of candidate answer {nonce}]]") == 1
     inside = message.split(f"[[candidate answer {nonce}]]\n")[1].split(f"\n[[end of candidate answer {nonce}]]")[0]
@@ -51,6 +70,7 @@ def test_an_answer_cannot_close_its_own_marks(text: str, marks: str) -> None:
 @pytest.mark.parametrize(
     "token",
     ["<|im_end|>", "<|im_start|>", "</s>", "<s>", "<start_of_turn>", "<end_of_turn>", "[INST]", "[/INST]", "<<SYS>>",
+     "<image>", "<end_of_utterance>", "<start_of_image>", "<end_of_image>",
      "<｜Assistant｜>", "<think>", "</think>", "<|\u200bim_end|>", "<\u200b|im_end|>", "<<||im_end|>>"],
 )  # fmt: skip
 def test_control_tokens_of_chat_templates_are_taken_apart(token: str) -> None:
@@ -105,4 +125,4 @@ def test_the_version_names_the_text_of_the_prompt() -> None:
     import hashlib
 
     digest = hashlib.sha256(PROMPT.render(QUESTION).encode()).hexdigest()[:12]
-    assert (PROMPT.version, digest) == ("yes-no-3", "03944daf78f2")
+    assert (PROMPT.version, digest) == ("yes-no-4", "f774feab79a8")

@@ -65,7 +65,7 @@ def test_yes_is_credit_and_no_is_none() -> None:
     assert ask(says("YES"))[0].credit == 1.0
     verdict, requests = ask(says("NO"))
     assert (verdict.credit, verdict.reply, verdict.reason, requests) == (0.0, "NO", "", 1)
-    assert verdict.judge == "served/the-model/yes-no-3"
+    assert verdict.judge == "served/the-model/yes-no-4"
     assert verdict.latency > 0
 
 
@@ -280,7 +280,7 @@ def test_questions_are_shared_among_servers() -> None:
         assert credits_of(judge, 24) == [1.0] * 24
         assert min(len(one.bodies), len(other.bodies)) >= 6
         assert max(one.most, other.most) == 3
-        assert judge.identity == "served/the-model/yes-no-3"
+        assert judge.identity == "served/the-model/yes-no-4"
 
 
 @pytest.mark.parametrize(
@@ -434,7 +434,7 @@ def test_a_rubric_gives_a_fifth_of_its_score_its_explanation_and_the_confidence_
     assert (verdict.credit, verdict.explanation, verdict.judge) == (
         0.8,
         "one detail",
-        "served/the-model/report-rubric-2",
+        "served/the-model/report-rubric-3",
     )
     assert verdict.confidence == pytest.approx(0.625)
     assert body["structured_outputs"] == {"json": ReportRubricPrompt().constraint["json"]}
@@ -445,9 +445,9 @@ def test_a_judge_asked_another_way_shares_thread_and_limits() -> None:
     with serving(says("YES"), says('{"explanation": "same", "score": 1}')) as server:
         judge = judge_of(server.url)
         sibling = judge.asking(ExplainedYesNoPrompt())
-        assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-3"
+        assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-4"
         [verdict] = sibling.grade([QUESTION])
-        assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-2")
+        assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-3")
         assert judge.standing[0] is sibling.standing[0]
         assert isinstance(judge.prompt, YesNoPrompt)
 
