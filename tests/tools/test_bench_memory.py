@@ -60,7 +60,7 @@ def test_resident_bytes_are_those_of_the_system() -> None:
 
 def test_cases_grow_one_number_at_a_time() -> None:
     seen = [(shape.image, shape.group_size, shape.completion_tokens) for shape in CASES]
-    for before, after in zip([seen[0], seen[0], seen[2], seen[1]], seen[1:], strict=False):
+    for before, after in zip([seen[0], seen[0], seen[2], seen[1]], seen[1:], strict=True):
         assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
 
 
