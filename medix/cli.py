@@ -249,12 +249,14 @@ def build_module(spec: Path) -> GroupRLModule:
 
 
 def resolve_specs(words: Sequence[str]) -> list[str]:
-    """Replace bare spec names after ``--config`` by the shipped files.
+    """Replace bare names of specs after ``--config``, and of parts after their key, by the shipped files.
+
+    ``--model.engine engine_colocated`` is the shipped part of that name unless there is a file of it.
 
     Raises:
         ValueError: neither a file nor a shipped spec, or not YAML.
     """
-    resolved = list(words)
+    resolved = [_part(word, before) for before, word in zip(["", *words], words, strict=False)]
     for i, word in enumerate(resolved):
         if word in {"-c", "--config"} and i + 1 < len(resolved):
             path = find_spec(resolved[i + 1])
@@ -266,6 +268,16 @@ def resolve_specs(words: Sequence[str]) -> list[str]:
             continue
         read_spec(path)
     return resolved
+
+
+def _part(word: str, before: str) -> str:
+    """The file of a shipped part if a word is its name, and the key before it, or within it, that of such parts."""
+    option, equals, name = word.partition("=") if word.startswith("--") else (before, "", word)
+    key = option.lstrip("-").rpartition(".")[2]
+    path = Path(str(files("medix.specs"))) / "parts" / f"{name}.yaml"
+    if not option.startswith("--") or not name.startswith(f"{key}_") or Path(name).exists() or not path.is_file():
+        return word
+    return f"{option}={path}" if equals else str(path)
 
 
 def find_spec(name: str) -> Path:

@@ -68,6 +68,21 @@ def test_every_form_of_config_is_resolved() -> None:
     ]  # fmt: skip
 
 
+def test_a_shipped_part_is_named_behind_its_key_and_nowhere_else(inside: Inside) -> None:
+    parts = find_spec("demo").parent / "parts"
+    assert resolve_specs(["fit", "--model.engine", "engine_colocated", "--judge=judge_exact"]) == [
+        "fit", "--model.engine", f"{parts / 'engine_colocated.yaml'}", f"--judge={parts / 'judge_exact.yaml'}",
+    ]  # fmt: skip
+    others = ["fit", "engine_colocated", "--model.policy", "engine_local", "--model.engine", "engine_nowhere", "--a="]
+    assert resolve_specs(others) == others
+    (inside.folder / "engine_local").write_text("my own")
+    assert resolve_specs(["--model.engine", "engine_local"]) == ["--model.engine", "engine_local"]
+    words = ("--config", "dapo_8b", "--model.engine", "engine_colocated", "--judge", "judge_exact", "--print_config")
+    printed = yaml.safe_load(inside("fit", *words).out)
+    assert printed["model"]["engine"]["class_path"].endswith("ColocatedEngine")
+    assert printed["judge"]["class_path"].endswith("ExactJudge")
+
+
 def test_the_printed_spec_is_a_spec_with_every_default(inside: Inside) -> None:
     first = inside("fit", "--config", "dapo_8b", "--print_config")
     assert first.code == 0
