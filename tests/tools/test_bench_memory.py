@@ -67,7 +67,7 @@ def test_cases_grow_one_number_at_a_time() -> None:
 
 
 def test_the_peak_of_an_update_is_seen_in_a_process_of_its_own(tmp_path: Path) -> None:
-    """The first case, 4 completions of 64 tokens: with 20,000 words their scores are 20 MB; all of it is far from 1 GB."""
+    """The first case, 4 completions of 64 tokens: with 20,000 words their scores are 20 MB; all is far from 1 GB."""
     folder = build(tmp_path, 20_000, TinySize(image_side=512, context=1024))
     assert 20 * MB < case("shared", folder, 0) < 1024 * MB
 
