@@ -4,7 +4,7 @@
 
 Each case is a process of its own: one step of ``tools.bench_step`` on a model with a vocabulary of 150,000, whose peak
 resident memory is read between the beginning and the end of the update, less what was resident before. Prompt length,
-completion length and group size grow one at a time; in the last case a long prompt meets a large group, for every
+completion length and group size grow one at a time; in the last case a long prompt meets a larger group, for every
 completion keeps a copy of its prompt's keys and values for the backward pass. Linux only: the peak is that of
 ``/proc``.
 """
@@ -36,7 +36,7 @@ CASES = (
     Shape("", (44, 44), 30, 4, 64, 1),
     Shape("", (14, 14), 30, 4, 256, 1),
     Shape("", (14, 14), 30, 16, 256, 1),
-    Shape("", (44, 44), 30, 16, 64, 1),
+    Shape("", (44, 44), 30, 8, 64, 1),
 )
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_ARENA_MAX": "1"}
 """So that memory which is given back leaves the process, and the peak of a part is its own."""
