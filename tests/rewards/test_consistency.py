@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medix.grammar import Fault
 from medix.modality import PAPER_MODALITIES, ModalitySet
 from medix.rewards.base import RewardBatch
 from medix.rewards.consistency import ModalityConsistencyReward
@@ -189,7 +190,8 @@ PIECES = st.one_of(st.text(max_size=10), st.sampled_from([term for entry in LEXI
 def test_it_never_raises_and_0_has_a_reason(pieces: list[str], modality: str) -> None:
     batch = batch_of(" ".join(pieces), modality)
     [status], [score] = REWARD.score(batch).status, REWARD.score(batch).value.tolist()
-    if status is Status.SCORED and batch.parsed[0].reasoning:
+    parsed = batch.parsed[0]
+    if status is Status.SCORED and parsed.reasoning is not None and Fault.EMPTY_REASONING not in parsed.faults:
         claims = REWARD.foreign_terms(batch.completions[0], modality, ("q", "r"))
         assert score == float(not claims)
 

@@ -31,6 +31,8 @@ from threading import Timer
 
 from lightning.pytorch import Callback
 
+from medix.rollout.serving.asking import Asking
+
 
 class _KillOnce(Callback):
     """With rollouts_ahead: 1 the server writes for step 5 during step 4, else for step 4."""
@@ -73,8 +75,19 @@ class KillServer(_KillOnce):
         self.group = group
 
     def killed(self, rollout, sampling, prompts, on_completion):
-        Timer(0.5, self.kill, [os.killpg, self.group]).start()
-        return rollout(prompts, on_completion, replace(sampling, max_completion_tokens=800, stop=()))
+        ask, timers = Asking._ask, []
+
+        async def watched(asking, *arguments):
+            if not timers:  # the server has its weights by now, however long that took
+                timers.append(Timer(0.5, self.kill, [os.killpg, self.group]))
+                timers[0].start()
+            return await ask(asking, *arguments)
+
+        Asking._ask = watched
+        try:
+            return rollout(prompts, on_completion, replace(sampling, max_completion_tokens=800, stop=()))
+        finally:
+            Asking._ask = ask
 '''
 
 
