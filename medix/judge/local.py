@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from medix.judge.base import Judge
 from medix.judge.prompt import JudgePrompt, YesNoPrompt
 from medix.judge.serving.confidence import ReplyToken, confidence_of
+from medix.judge.verdict import ReadReply
 from medix.types import JudgeQuestion, Verdict
 
 if TYPE_CHECKING:
@@ -237,14 +238,7 @@ class _Sitting:
         read = judge.prompt.rule.read(reply)
         if read.credit is None:
             return judge._unscored(f"{read.reason}: {reply!r}", self.start, reply)
-        return Verdict(
-            read.credit / judge.prompt.best,
-            judge.identity,
-            reply=reply,
-            explanation=read.explanation,
-            latency=time.perf_counter() - self.start,
-            confidence=best,
-        )
+        return self._graded(read, read.credit, reply, best)
 
     def _written(self, batch: Sequence[_Asked]) -> list[Verdict]:
         """What the model writes on each, read by the prompt's rule."""
@@ -260,13 +254,18 @@ class _Sitting:
             cut = f" (cut after {len(written.token_ids)} tokens; raise judge.max_tokens)" if written.is_cut else ""
             return judge._unscored(f"{read.reason}{cut}: {_cut(reply)!r}", self.start, reply)
         tokens = [ReplyToken(text.encode("utf-8", "replace"), others) for text, others in self.model.pieces(written)]
+        confidence = confidence_of(judge.prompt, read.credit, reply, tokens)
+        return self._graded(read, read.credit, reply, confidence)
+
+    def _graded(self, read: ReadReply, credit: float, reply: str, confidence: float | None) -> Verdict:
+        judge = self.judge
         return Verdict(
-            read.credit / judge.prompt.best,
+            credit / judge.prompt.best,
             judge.identity,
             reply=reply,
             explanation=read.explanation,
             latency=time.perf_counter() - self.start,
-            confidence=confidence_of(judge.prompt, read.credit, reply, tokens),
+            confidence=confidence,
         )
 
 

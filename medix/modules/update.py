@@ -211,7 +211,9 @@ class Update:
         passes = max(1, counted)
         if module.shards_parameters:
             passes = int(over_ranks([passes], "max", module.device)[0])
-        batches += [batches[0] if batches else [groups[0].rows(0, 1)]] * (passes - counted)
+        # One that is unscored has no advantage, which the loss would refuse.
+        spare = batches[0] if batches else [replace(groups[0].rows(0, 1), advantages=(0.0,))]
+        batches += [spare] * (passes - counted)
         sums: dict[str, float] = {}
         policy, temperature = module.policy, module.engine.sampling.temperature
         rollouts = [[group.rollout for group in batch] for batch in batches]

@@ -16,7 +16,17 @@ from medix.losses.base import LossInput
 from medix.losses.dapo import DAPOLoss
 from medix.losses.dr_grpo import DrGRPOLoss
 from medix.losses.gspo import GSPOLoss
-from medix.modules.update import TrainingGroup, Update, _over_ranks, count, loss_input, mismatch, pad
+from medix.modules import update as update_file
+from medix.modules.update import (
+    Denominators,
+    TrainingGroup,
+    Update,
+    _over_ranks,
+    count,
+    loss_input,
+    mismatch,
+    pad,
+)
 from medix.rollout.engine import Sampling
 from medix.types import FinishReason
 from tests.support.policies import BigramPolicy, group
@@ -156,6 +166,20 @@ def test_groups_that_were_cut_whole_do_not_change_the_update_of_the_others() -> 
     found, same, _ = step(update, DAPOLoss(), [cut(GROUPS[0]), GROUPS[1]])
     assert torch.equal(found, wanted)
     assert same == metrics
+
+
+def test_a_rank_whose_completions_are_unscored_makes_a_pass_while_another_trains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other rank has six of 17 tokens; here no advantage is a number, and the loss would refuse such a row."""
+    unscored = replace(GROUPS[0].rows(0, 2), advantages=(math.nan, math.nan))
+    monkeypatch.setattr(update_file, "count", lambda groups, device: Denominators(17, 6, 5))
+    module = Module(DAPOLoss())
+    metrics = Update(prompts_per_update=1).accumulate(module, [unscored])  # type: ignore[arg-type]
+    assert module.policy.passes == 1
+    assert metrics["loss"] == 0.0
+    assert module.policy.scores.grad is not None
+    assert not module.policy.scores.grad.any()
 
 
 def test_a_pass_for_nothing_gives_every_weight_a_gradient_of_zero_even_where_its_loss_is_not_finite() -> None:
