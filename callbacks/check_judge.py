@@ -11,10 +11,10 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from medix.callbacks.step_axis import log_at_step
 from medix.callbacks.watched import watched
+from medix.distributed import gather, rank, together
 from medix.evaluation.canary_rates import CanaryLimits, CanaryRates
 from medix.judge.base import Judge
 from medix.judge.canaries import read_canaries, run_canaries, shipped_canaries
-from medix.modules.ranks import gather, rank, together
 from medix.reporting.record import write_atomically
 from medix.reporting.render import plain
 

@@ -13,8 +13,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix.callbacks.main_memory import at_most, available
+from medix.distributed import gather, together, world_size
 from medix.modules.group_rl import GroupRLModule
-from medix.modules.ranks import gather, together, world_size
 from medix.modules.update import TrainingGroup, Update
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup
 

@@ -11,11 +11,11 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from medix.callbacks.listeners import tell
 from medix.callbacks.watched import watched
+from medix.distributed import gather
 from medix.evaluation.validation import Validation
 from medix.grammar import parse
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
-from medix.modules.ranks import gather
 from medix.reporting.record import CompletionRecord, record_completion, unique
 from medix.types import CompletionScores, JudgeQuestion, ScoredGroup, Verdict
 

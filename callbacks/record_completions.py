@@ -9,8 +9,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix.callbacks.watched import watched
+from medix.distributed import gather
 from medix.evaluation.validation import Validation
-from medix.modules.ranks import gather
 from medix.reporting.record import (
     CompletionRecord,
     append_records,

@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix.callbacks.step_axis import log_at_step
 from medix.callbacks.watched import watched
-from medix.modules.ranks import gather
+from medix.distributed import gather
 from medix.reporting.tally import Tally, signal_tally
 
 _LOG = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from medix.callbacks.watched import watched
-from medix.modules.ranks import gather
+from medix.distributed import gather
 from medix.reporting.record import CompletionRecord, record_completion, unique, write_records
 
 

@@ -13,10 +13,10 @@ from rich.console import Console
 from medix.callbacks.log_rewards import step_metrics
 from medix.callbacks.run_facts import run_facts, versions
 from medix.callbacks.watched import watched
+from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
 from medix.evaluation.validation import Validation
 from medix.modality import TEXT_ONLY
-from medix.modules.ranks import gather
 from medix.reporting.record import CompletionRecord, write_atomically
 from medix.reporting.render import USE, Example, Report, plain
 from medix.reporting.table import before_after_table, summary_table

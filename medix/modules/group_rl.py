@@ -15,6 +15,7 @@ from torch import Tensor
 from medix.advantages.base import Advantage
 from medix.advantages.grpo import GRPOAdvantage
 from medix.data.prompting import Prompting
+from medix.distributed import gather, over_ranks, rank, together, world_size
 from medix.judge.base import Judge
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
@@ -23,7 +24,6 @@ from medix.modules import checkpoint as state
 from medix.modules.batching import Batching
 from medix.modules.old_logprobs import OldLogprobs
 from medix.modules.passes import InParts, Logprobs, tables
-from medix.modules.ranks import gather, over_ranks, rank, together, world_size
 from medix.modules.record import StepRecord
 from medix.modules.rollouts import Rollouts, RolloutsAhead
 from medix.modules.strategy import check_strategy, distribute

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from medix.modules.ranks import over_ranks
+from medix.distributed import over_ranks
 from medix.types import RolloutGroup
 
 Rows = tuple[Tensor, ...]

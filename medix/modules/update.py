@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+from medix.distributed import over_ranks, world_size
 from medix.losses.base import GroupLoss, LossInput
 from medix.modules.passes import tables
-from medix.modules.ranks import over_ranks, world_size
 from medix.numerics.divergence import k3
 from medix.policy.base import Policy
 from medix.rollout.engine import RolloutEngine

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
-from medix.modules.ranks import OtherRankError, gather, over_ranks, rank, together, world_size
+from medix.distributed import OtherRankError, gather, over_ranks, rank, together, world_size
 
 
 def test_one_rank_is_its_own_sum() -> None:

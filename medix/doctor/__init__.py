@@ -1,0 +1,1 @@
+"""What ``python -m medix doctor`` looks at: a spec against a machine."""
