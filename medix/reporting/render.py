@@ -12,13 +12,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from medix.reporting.curves import Series, interval_plot, line_chart, stacked_chart
+from medix.reporting.charts import Series, line_chart, stacked_chart
 from medix.reporting.record import CompletionRecord, write_atomically
 from medix.reporting.table import Table, before_after_table, interval, number, slices_table
 
 _FOLDER = Path(__file__).parent
-_WIDE, _NARROW = 560, 380
-"""Drawings for two and for three in a row."""
+_WIDE, _NARROW = 5.6, 3.8
+"""Widths in inches of charts that stand two and three in a row."""
 
 USE = "Research use, not for clinical decisions."
 
@@ -149,7 +149,7 @@ class Report:
             style=Markup((_FOLDER / "report.css.jinja").read_text(encoding="utf-8")),
             tables=self.tables(),
             charts=self._charts(),
-            plots=self._plots(),
+            accuracies=_accuracies(self),
             modalities=sorted({example.after.modality or "TEXT_ONLY" for example in self.examples}),
             sources=sorted({example.after.source for example in self.examples if example.after.source}),
         )
@@ -234,27 +234,26 @@ class Report:
         values = [row[name] for row in self.steps for name in names if name in row and not math.isnan(row[name])]
         return all(0 <= value <= 1 for value in values)
 
-    def _plots(self) -> list[list[tuple[str, str]]]:
-        """Per table of slices: accuracy intervals of each row, drawn."""
-        if self.before is None or self.after is None:
-            return []
-        plots = []
-        for key in ("modalities", "sources"):
-            before, after = self.before[key], self.after[key]
-            names = sorted(before.keys() | after.keys())
-            if names:
-                plots.append(
-                    [(name, Markup(interval_plot(_accuracy(before, name), _accuracy(after, name)))) for name in names]
-                )
-        return plots  # type: ignore[return-value]  # Markup is a str
 
-
-def _accuracy(slices: Mapping[str, Any], name: str) -> Mapping[str, float | None] | None:
-    return slices[name]["intervals"]["accuracy"] if name in slices else None
+def _accuracies(report: Report) -> list[dict[str, list[Mapping[str, float | None] | None]]]:
+    """For each table of slices: the accuracy before and after with its interval, by the name of the row."""
+    if report.before is None or report.after is None:
+        return []
+    return [
+        {
+            name: [
+                plain(side[key][name]["intervals"]["accuracy"]) if name in side[key] else None
+                for side in (report.before, report.after)
+            ]
+            for name in report.before[key].keys() | report.after[key].keys()
+        }
+        for key in ("modalities", "sources")
+        if report.before[key] or report.after[key]
+    ]
 
 
 def _chart(
-    title: str, note: str, series: Sequence[Series], *, percent: bool = False, unit: bool = False, width: int = _WIDE
+    title: str, note: str, series: Sequence[Series], *, percent: bool = False, unit: bool = False, width: float = _WIDE
 ) -> tuple[str, str, Markup]:
     drawing = line_chart(series, percent=percent, unit=unit, width=width, label=title)
     return title, note, Markup(drawing)  # names are escaped there

@@ -8,8 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from medix.reporting.bubbles import bar_chart, bubble_plot, slopes
-from medix.reporting.curves import Series, line_chart
+from medix.reporting.charts import Series, bar_chart, line_chart, scatter_chart
 from medix.reporting.render import USE
 from medix.reporting.table import MISSING, Table, interval, number
 
@@ -170,7 +169,7 @@ class RescorePage:
         return tables
 
     def html(self) -> str:
-        """One page: no network, no script, everything from outside escaped."""
+        """One page with charts and the tables: no network, no script, everything from outside escaped."""
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER),
             autoescape=True,
@@ -178,51 +177,42 @@ class RescorePage:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.globals |= {"interval": interval, "number": number, "arrow": _arrow, "slopes": _slopes}
         return environment.get_template("rescore.html.jinja").render(
             page=self,
             use=USE,
             reading=READING,
-            kinds=KINDS,
             style=Markup((_FOLDER / "report.css.jinja").read_text(encoding="utf-8")),
-            tables=self.tables(),
+            tables=[*self.tables(), *self._example_tables()],
             charts=self._charts(),
         )
 
     def _charts(self) -> list[tuple[str, str, Markup]]:
         """Title, note, drawing. Names are escaped where they are drawn."""
-        totals = bubble_plot(_points(self.data["totals"]), label="Totals before and after")
-        advantages = bubble_plot(_points(self.data["advantages"]), label="Advantages before and after", quadrants=True)
         steps = self.data["steps"]
         series = [
-            Series(label, [(step[0], step[place]) for step in steps], markers=len(steps) < 12)
-            for place, label in ((2, "after"), (1, "before"))
+            Series(label, [(step[0], step[column]) for step in steps], markers=len(steps) < 12)
+            for column, label in ((2, "after"), (1, "before"))
         ]
-        taus = bar_chart(
-            [(float(value), int(count)) for value, count in self.data["taus"]],
-            label="Rank correlation within groups",
-            name="tau-b",
-        )
-        return [
-            ("Totals", "each completion: before across, after upwards", Markup(totals)),
-            ("Advantages", "shaded: the sign changes", Markup(advantages)),
+        drawn = [
+            ("Totals", "each completion", scatter_chart(_points(self.data["totals"]), label="Totals")),
             (
-                "Mean total over training",
-                "completions with both totals",
-                Markup(line_chart(series, label="Mean total")),
+                "Advantages",
+                "shaded: the sign changes",
+                scatter_chart(_points(self.data["advantages"]), label="Advantages", quadrants=True),
             ),
-            ("Rank correlation within groups", "1: the same order, −1: the opposite", Markup(taus)),  # noqa: RUF001
+            ("Mean total over training", "completions with both totals", line_chart(series, label="Mean total")),
+            (
+                "Rank correlation within groups",
+                "1: the same order, −1: the opposite",  # noqa: RUF001
+                bar_chart(_points(self.data["taus"]), label="Rank correlation within groups", name="tau-b"),
+            ),
         ]
+        return [(title, note, Markup(drawing)) for title, note, drawing in drawn]
 
 
-def _points(rows: Sequence[Sequence[float]]) -> list[tuple[float, float, int]]:
-    """Plain data has lists."""
-    return [(float(before), float(after), int(count)) for before, after, count in rows]
-
-
-def _slopes(group: Mapping[str, Any]) -> Markup:
-    pairs = [(entry["before"]["total"], entry["after"]["total"]) for entry in group["completions"]]
-    return Markup(slopes(pairs, label="Totals of the group before and after"))
+def _points(rows: Sequence[Sequence[float]]) -> list[Any]:
+    """Values and a count; plain data has lists."""
+    return [(*(float(value) for value in values), int(count)) for *values, count in rows]
 
 
 def _arrow(before: float | None, after: float | None, *, percent: bool = False) -> str:

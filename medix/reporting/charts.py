@@ -1,0 +1,235 @@
+"""Charts of a report, drawn by matplotlib as SVG that stands inside an HTML page.
+
+Names come from specs and data and may hold anything, ``$`` and markup included. They are written into the legend, which
+is escaped HTML beside the drawing; the drawing itself holds numbers only.
+"""
+
+import html
+import io
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PALETTE = ("#0f766e", "#d97706", "#4f46e5", "#be185d", "#0284c7", "#65a30d", "#7c3aed", "#b91c1c", "#475569")
+"""Dark enough for white paper, and different in lightness as well as in hue."""
+
+_UNCHANGED = "#64748b"
+_MAX_POINTS = 160
+_LARGEST_BUBBLE = 240.0  # area in square points
+_STYLE = {
+    "svg.fonttype": "none",  # text stays text: smaller, and it can be searched
+    "svg.hashsalt": "medix",  # the same numbers give the same file
+    "font.family": "sans-serif",
+    "font.size": 8.5,
+    "text.color": "#5b6776",
+    "axes.edgecolor": "#e3e8ee",
+    "axes.labelcolor": "#5b6776",
+    "xtick.color": "#5b6776",
+    "ytick.color": "#5b6776",
+    "axes.grid": True,
+    "grid.color": "#e3e8ee",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.7,
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line.
+
+    Attributes:
+        name: for the legend.
+        points: x and y, in the order of x; NaN leaves a gap.
+        markers: mark every point, for values at few x.
+    """
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    markers: bool = False
+
+
+def line_chart(
+    series: Sequence[Series], *, percent: bool = False, unit: bool = False, width: float = 5.6, label: str = ""
+) -> str:
+    """Lines over steps.
+
+    Long series are reduced to means over equal numbers of steps; noisy ones are drawn faintly behind a running mean.
+
+    Args:
+        series: with no point at all, the chart says that nothing is recorded yet.
+        percent: y is a share, labelled in per cent, from 0.
+        unit: y runs from 0 to 1.
+        width: of the drawing in inches; its text keeps its size.
+        label: for screen readers.
+    """
+    if not any(not math.isnan(y) for entry in series for _, y in entry.points):
+        return _nothing("Nothing recorded yet.")
+    with _drawing(width, 2.5) as (axes, drawn):
+        legend = []
+        for index, entry in enumerate(series):
+            colour = PALETTE[index % len(PALETTE)]
+            points = np.array(thin(entry.points), dtype=float).reshape(-1, 2)
+            smooth = not entry.markers and len(points) > 30
+            if smooth:
+                axes.plot(*points.T, color=colour, alpha=0.28, linewidth=0.8)
+            axes.plot(
+                points[:, 0],
+                _running_mean(points[:, 1]) if smooth else points[:, 1],
+                color=colour,
+                marker="o" if entry.markers or len(points) == 1 else None,
+                markerfacecolor="white",
+                markersize=4,
+            )
+            legend.append((entry.name, colour, _last(entry, percent)))
+        if unit:
+            axes.set_ylim(-0.02, 1.02)
+        elif percent:
+            axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]), top=max(0.04, axes.get_ylim()[1]))
+        if percent:
+            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+        _name_steps(axes)
+    return _figure(drawn, label, legend)
+
+
+def stacked_chart(
+    steps: Sequence[float], layers: Mapping[str, Sequence[float]], *, width: float = 5.6, label: str = ""
+) -> str:
+    """Stacked areas over steps, such as seconds per phase; the legend gives each layer's share of the sum."""
+    if not steps or not layers:
+        return _nothing("Nothing recorded yet.")
+    thinned = {name: thin(list(zip(steps, values, strict=True))) for name, values in layers.items()}
+    xs = [x for x, _ in next(iter(thinned.values()))]
+    heights = [np.nan_to_num([y for _, y in points]) for points in thinned.values()]
+    if len(xs) == 1:  # an area has two ends
+        xs, heights = [xs[0] - 0.5, xs[0] + 0.5], [np.repeat(height, 2) for height in heights]
+    colours = [PALETTE[index % len(PALETTE)] for index in range(len(layers))]
+    with _drawing(width, 2.5) as (axes, drawn):
+        axes.stackplot(xs, heights, colors=colours, alpha=0.8)
+        axes.set_xlim(xs[0], xs[-1])
+        _name_steps(axes)
+    sums = {name: float(np.nansum(list(values))) for name, values in layers.items()}
+    whole = math.fsum(sums.values()) or 1.0
+    return _figure(
+        drawn, label, [(name, colour, f"{sums[name] / whole:.0%}") for name, colour in zip(sums, colours, strict=True)]
+    )
+
+
+def scatter_chart(points: Sequence[tuple[float, float, int]], *, label: str, quadrants: bool = False) -> str:
+    """Pairs of values: before across, after upwards, area by how many there are; above the diagonal is a gain.
+
+    Args:
+        points: before, after, count.
+        label: for screen readers.
+        quadrants: shade where before and after have opposite signs.
+    """
+    if not points:
+        return _nothing("Nothing has both scores.")
+    before, after, count = np.array(points, dtype=float).T
+    low, high = min(before.min(), after.min()), max(before.max(), after.max())
+    margin = 0.05 * (high - low) or 0.5
+    low, high = low - margin, high + margin
+    near = abs(after - before) < (high - low) / 100  # closer to the diagonal than can be seen
+    colours = np.where(near, _UNCHANGED, np.where(after > before, PALETTE[0], PALETTE[1]))
+    with _drawing(4.0, 4.0) as (axes, drawn):
+        if quadrants and low < 0 < high:
+            axes.fill_between([low, 0], 0, high, color="#fdecea", linewidth=0)
+            axes.fill_between([0, high], low, 0, color="#fdecea", linewidth=0)
+        axes.plot([low, high], [low, high], color="#94a3b8", linestyle="--", linewidth=1)
+        axes.scatter(before, after, s=np.maximum(6.0, _LARGEST_BUBBLE * count / count.max()), c=colours, alpha=0.55)
+        axes.set(xlim=(low, high), ylim=(low, high), xlabel="before", ylabel="after", aspect="equal")
+    return _figure(drawn, label, [("gained", PALETTE[0], ""), ("lost", PALETTE[1], ""), ("unchanged", _UNCHANGED, "")])
+
+
+def bar_chart(bars: Sequence[tuple[float, int]], *, label: str, name: str = "") -> str:
+    """How many fall near each value.
+
+    Args:
+        bars: value and count, in the order of the values, evenly spaced.
+        label: for screen readers.
+        name: of the horizontal axis; a literal of this project.
+    """
+    if not any(count for _, count in bars):
+        return _nothing("No group has an order in both scorings.")
+    values, counts = np.array(bars, dtype=float).T
+    width = 0.9 * (values[1] - values[0]) if len(values) > 1 else 0.9
+    with _drawing(5.6, 2.5) as (axes, drawn):
+        axes.bar(values, counts, width, color=np.where(values >= 0, PALETTE[0], PALETTE[1]), alpha=0.8)
+        axes.set_xlabel(name)
+    return _figure(drawn, label, [])
+
+
+def thin(points: Sequence[tuple[float, float]], most: int = _MAX_POINTS) -> list[tuple[float, float]]:
+    """At most ``most`` points: means over equal numbers of points; the last point of each mean gives its x."""
+    if len(points) <= most:
+        return list(points)
+    result = []
+    for index in range(most):
+        part = points[index * len(points) // most : (index + 1) * len(points) // most]
+        known = [y for _, y in part if not math.isnan(y)]
+        result.append((part[-1][0], math.fsum(known) / len(known) if known else math.nan))
+    return result
+
+
+@contextmanager
+def _drawing(width: float, height: float) -> Iterator[tuple[Any, list[str]]]:
+    """Axes to draw on, and a list that holds the SVG afterwards. No global state of matplotlib is used or changed."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    drawn: list[str] = []
+    with mpl.rc_context(_STYLE):
+        figure = Figure((width, height), layout="constrained")
+        yield figure.subplots(), drawn
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", transparent=True, metadata=dict.fromkeys(_METADATA))
+    svg = stream.getvalue()
+    # a page holds many drawings: ids would repeat, and a rule for every element would hold for the whole page
+    svg = re.sub(r"<style.*?</style>", "", svg[svg.index("<svg") :], count=1, flags=re.DOTALL)
+    drawn.append(re.sub(r'<g id="[^"]*">', "<g>", svg))
+
+
+_METADATA = ("Creator", "Date", "Format", "Type")
+
+
+def _name_steps(axes: Any) -> None:
+    axes.set_xlabel("step", loc="right")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centred mean over a tenth of the points, over what there is of it at the ends; NaN stays NaN."""
+    window = np.ones(2 * max(1, len(values) // 20) + 1)
+    known = ~np.isnan(values)
+    sums = np.convolve(np.where(known, values, 0.0), window, "same")
+    return np.where(known, sums / np.maximum(1, np.convolve(known, window, "same")), np.nan)
+
+
+def _last(series: Series, percent: bool) -> str:
+    value = next((y for _, y in reversed(series.points) if not math.isnan(y)), None)
+    if value is None:
+        return ""
+    text = f"{100 * value:.1f} %" if percent else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _figure(drawn: Sequence[str], label: str, legend: Sequence[tuple[str, str, str]]) -> str:
+    """The drawing, which takes the width it is given, and its legend: name, colour, number."""
+    tag = f'<svg class="chart" role="img" aria-label="{html.escape(label)}" '
+    svg = re.sub(r"^<svg (?=[^>]*>)", tag, re.sub(r' (?:width|height)="[\d.]+pt"', "", drawn[0], count=2))
+    entries = "".join(
+        f'<span><i style="background:{colour}"></i>{html.escape(name)}{f" <b>{value}</b>" if value else ""}</span>'
+        for name, colour, value in legend
+    )
+    return f'{svg}<div class="legend">{entries}</div>'
+
+
+def _nothing(text: str) -> str:
+    return f'<p class="empty">{text}</p>'
