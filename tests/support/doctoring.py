@@ -7,9 +7,10 @@ from typing import Any
 
 import transformers
 
-from medix.commands.doctor_check import Check, Finding, State
-from medix.commands.doctor_machine import GIB, GPU, Machine
-from medix.commands.doctor_subject import Subject
+from medix.doctor.checks.base import Check
+from medix.doctor.findings import Finding, State
+from medix.doctor.machine import GIB, GPU, Machine
+from medix.doctor.subject import Subject
 from tests.support.inside import working_in
 from tests.support.runs import small_spec, write_spec
 
