@@ -12,10 +12,13 @@ if TYPE_CHECKING:  # imported when needed, so that --help does not import Lightn
     from medix.doctor.findings import Finding
 
 _OUTLINE = """\
-Checks versions, batch sizes, GPUs, memory, models, data, prompts, judge and disk. No weights are loaded and nothing is
-downloaded; the judge is asked a few questions. Further arguments are keys of the spec, as for fit:
---trainer.devices 4. Exit status: 0, 1 if there is a problem, 2 if the spec cannot be read. Research use, not for
-clinical decisions."""
+Versions, batch sizes, GPUs, memory, models, engine, disk, data, prompts and judge
+are checked. No weights are loaded and nothing is downloaded; the judge is asked a
+few questions. Further arguments are keys of the spec, as for fit, for example
+--trainer.devices 4.
+
+Exit status: 0 without problems, 1 with problems, 2 if the spec cannot be read or
+the findings cannot be written. Research use, not for clinical decisions."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"medix doctor: {error}", file=sys.stderr)
         return 2
-    _show(findings, arguments.arithmetic)
+    show(findings, arguments.arithmetic)
     counts = {state: sum(finding.state == state for finding in findings) for state in ("problem", "warning", "ok")}
     summary = f"{counts['problem']} problems, {counts['warning']} warnings, {counts['ok']} ok"
     print(f"medix doctor: {' '.join(arguments.config)}: {summary}, in {time.perf_counter() - begun:.0f} s")
@@ -62,35 +65,46 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--config", "-c", action="append", required=True, help="a spec file or the name of a shipped spec; repeatable"
+        "--config",
+        "-c",
+        action="append",
+        required=True,
+        metavar="SPEC",
+        help="a spec file or the name of a shipped spec; repeatable",
     )
-    parser.add_argument("--json", type=Path, help="write the findings to this file")
-    parser.add_argument("--gpus", help="GPUs of another machine instead of this one's: 8x80 is eight of 80 GiB")
-    parser.add_argument("--time-limit", type=float, default=60.0, help="seconds for each check (default: 60)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings to this file")
+    parser.add_argument(
+        "--gpus", metavar="COUNTxGIB", help="GPUs of another machine instead of this one's: 8x80 is eight of 80 GiB"
+    )
+    parser.add_argument(
+        "--time-limit", type=float, default=60.0, metavar="SECONDS", help="limit of each check (default: 60)"
+    )
     parser.add_argument("--arithmetic", action="store_true", help="print how each memory estimate was computed")
     return parser
 
 
-def _show(findings: "Sequence[Finding]", arithmetic: bool) -> None:
+def show(findings: "Sequence[Finding]", arithmetic: bool) -> None:
+    """Print the table of findings, and the arithmetic if asked for."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title="medix doctor", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for column in ("Check", "", "Found", "What to do"):
-        table.add_column(column, overflow="fold", ratio={"Found": 3, "What to do": 2}.get(column))
+    for column in ("Check", "", "Found, and -> what to do"):
+        table.add_column(column, overflow="fold")
     colours = {"ok": "green", "warning": "yellow", "problem": "bold red"}
     for finding in findings:
         state = Text(finding.state.value, style=colours[finding.state.value])
-        table.add_row(finding.check, state, Text(finding.found), Text(finding.remedy))
+        remedy = f"\n-> {finding.remedy}" if finding.remedy else ""
+        table.add_row(finding.check, state, Text(f"{finding.found}{remedy}"))
     console = Console()
     console.print(table)
     if not arithmetic:
         return
     computed = [finding for finding in findings if finding.arithmetic]
     if not computed:
-        console.print("No arithmetic: memory was not estimated; see the findings of the memory check above.\n")
+        console.print("No arithmetic: memory was not estimated, for the reason given above.\n")
     for finding in computed:
         console.print(f"Arithmetic of {finding.check}: {finding.found}", markup=False, highlight=False, soft_wrap=True)
         for line in finding.arithmetic:

@@ -126,8 +126,8 @@ def _gpus(seconds: float) -> tuple[GPU, ...]:
     except subprocess.TimeoutExpired as error:
         raise OSError(f"nvidia-smi did not answer within {seconds:g} s; the driver may hang, restart it") from error
     if ended.returncode != 0:
-        said = (ended.stderr or ended.stdout).strip().splitlines()
-        raise OSError(f"nvidia-smi ended with status {ended.returncode}: {said[0] if said else 'no output'}")
+        output = (ended.stderr or ended.stdout).strip().splitlines()
+        raise OSError(f"nvidia-smi ended with status {ended.returncode}: {output[0] if output else 'no output'}")
     return parse_gpus(ended.stdout)
 
 

@@ -146,14 +146,14 @@ class Subject:
 def _quiet() -> Iterator[None]:
     """Silence Lightning's seed message, and its warning that ``args`` are given beside ``sys.argv``."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels, words = [logger.level for logger in loggers], sys.argv
+    levels, argv = [logger.level for logger in loggers], sys.argv
     for logger in loggers:
         logger.setLevel(logging.WARNING)
-    sys.argv = words[:1]
+    sys.argv = argv[:1]
     try:
         yield
     finally:
-        sys.argv = words
+        sys.argv = argv
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from medix.cli import find_spec
+from medix.commands import doctor
+from medix.doctor.findings import Finding, State
 from medix.doctor.machine import Machine
 from medix.policy.tiny import build_tiny
 from tests.support.inside import Inside, Outcome, working_in
@@ -97,6 +99,28 @@ def test_a_planted_fault_is_a_problem_that_names_key_value_and_remedy(
     assert told, content["findings"]
     assert remedy in told[0]["remedy"]
     assert content["keys"] == words
+
+
+def test_a_remedy_stands_below_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:
+    doctor.show(
+        [Finding("data", State.PROBLEM, "no such file", "build it"), Finding("gpus", State.OK, "8 GPUs")], False
+    )
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    at = lines.index(["data", "problem", "no", "such", "file"])
+    assert lines[at + 1 : at + 3] == [["->", "build", "it"], ["gpus", "ok", "8", "GPUs"]]
+
+
+def test_arithmetic_that_was_not_computed_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    doctor.show([Finding("memory", State.WARNING, "not checked: no model", "download it")], True)
+    assert "No arithmetic: memory was not estimated" in capsys.readouterr().out
+
+
+def test_findings_that_cannot_be_written_exit_with_2(inside: Inside) -> None:
+    path = inside.folder / "file" / "found.json"
+    path.parent.write_text("")
+    outcome = inside("doctor", "--config", "demo", "--model.prompts_per_step=5", "--json", str(path))
+    assert outcome.code == 2
+    assert f"--json {path}: cannot be written" in outcome.err
 
 
 def test_a_spec_that_cannot_be_parsed_exits_with_2(inside: Inside, policy: Path) -> None:
