@@ -121,7 +121,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from medix.commands.judge_check import check
+    from medix.evaluation.judge_check import check
 
     with contextlib.closing(_judge(arguments)) as judge:
         found = check(judge)

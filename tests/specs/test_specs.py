@@ -12,9 +12,9 @@ import yaml
 from lightning.pytorch.callbacks import Callback
 
 from medix.cli import MedixCLI, find_spec
-from medix.commands.doctor_gpus import GpusCheck
-from medix.commands.doctor_memory import MemoryCheck
-from medix.commands.doctor_subject import Subject
+from medix.doctor.checks.gpus import GpusCheck
+from medix.doctor.checks.memory import MemoryCheck
+from medix.doctor.subject import Subject
 from medix.judge.served import ServedJudge
 from medix.losses.aggregate import SequenceMean, TokenMean
 from medix.losses.dapo import DAPOLoss

@@ -1,4 +1,4 @@
-"""Subjects of ``medix doctor``: a small spec on a machine that is described."""
+"""Subjects for the tests of ``medix doctor``: a small spec and a machine that is made up."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,9 +7,10 @@ from typing import Any
 
 import transformers
 
-from medix.commands.doctor_check import Check, Finding, State
-from medix.commands.doctor_machine import GIB, GPU, Machine
-from medix.commands.doctor_subject import Subject
+from medix.doctor.checks.base import Check
+from medix.doctor.findings import Finding, State
+from medix.doctor.machine import GIB, GPU, Machine
+from medix.doctor.subject import Subject
 from tests.support.inside import working_in
 from tests.support.runs import small_spec, write_spec
 
@@ -18,22 +19,22 @@ ROOMY = Machine(memory=64 * GIB)
 
 
 def with_gpus(count: int, gigabytes: float = 80, used: Sequence[float] = (), planned: bool = False) -> Machine:
-    """A machine with GPUs; ``used`` are GiB that others hold, first GPU first."""
-    held = [*used, *[0.0] * count]
-    gpus = tuple(GPU(i, "some", int(gigabytes * GIB), int(held[i] * GIB)) for i in range(count))
+    """A machine with GPUs; ``used`` are the GiB in use, by GPU index."""
+    in_use = [*used, *[0.0] * count]
+    gpus = tuple(GPU(i, "some", int(gigabytes * GIB), int(in_use[i] * GIB)) for i in range(count))
     return Machine(gpus, tuple(range(count)), 1024 * GIB, planned)
 
 
 def subject(
     folder: Path, policy: Path, machine: Machine = ROOMY, trainer: dict[str, Any] | None = None, **changes: Any
 ) -> Subject:
-    """The small spec, changed.
+    """The small spec with changes.
 
     Args:
         folder: for the spec and its rewards.
         policy: a policy's folder.
-        machine: what it is compared with.
-        trainer: arguments of a trainer that are put over those of the spec; they are not parsed.
+        machine: the machine that it is compared with.
+        trainer: trainer arguments that replace those of the spec without being parsed.
         changes: merged into the spec.
     """
     path = write_spec(folder, small_spec(folder, policy, **changes))
@@ -43,7 +44,7 @@ def subject(
 
 
 def look(check: Check, at: Subject) -> list[Finding]:
-    """Everything that a check finds."""
+    """All findings of a check."""
     return list(check.look(at))
 
 
@@ -52,7 +53,7 @@ def states(findings: Sequence[Finding]) -> list[State]:
 
 
 def problems(findings: Sequence[Finding]) -> list[Finding]:
-    """Those with a remedy to name: every problem must have one."""
+    """The problems among findings, each of which must have a remedy."""
     found = [finding for finding in findings if finding.state is State.PROBLEM]
     assert all(finding.remedy for finding in found)
     return found

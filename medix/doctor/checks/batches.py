@@ -1,0 +1,43 @@
+"""Whether batch sizes and strategy of a spec fit the number of ranks."""
+
+from collections.abc import Iterator
+
+from medix.doctor.checks.base import Check
+from medix.doctor.findings import Finding
+from medix.doctor.subject import Subject
+
+
+class BatchesCheck(Check):
+    """Batch sizes and strategy: what ``fit`` would reject only after it has started all processes."""
+
+    name = "batches"
+
+    def look(self, subject: Subject) -> Iterator[Finding]:
+        """Batch sizes, then the strategy."""
+        plan = subject.plan
+        try:
+            sizes = subject.module.batching(ranks=plan.ranks)
+        except ValueError as error:
+            remedy = (
+                f"fit it to {plan.ranks} ranks (trainer.devices x trainer.num_nodes), or change the number of ranks"
+            )
+            yield self.problem(str(error), remedy)
+        else:
+            per_rank = sizes.prompts_per_update // sizes.ranks
+            text = (
+                f"{sizes.prompts_per_step} prompts x {sizes.completions_per_prompt} completions per step, "
+                f"{sizes.prompts_per_update} prompts per update, {per_rank} per rank on {_count(sizes.ranks, 'rank')}"
+            )
+            yield self.ok(text)
+        if plan.fault:
+            yield self.problem(plan.fault, "correct trainer.strategy")
+        else:
+            ranks = _count(plan.ranks, "GPU" if plan.on_gpu else "CPU rank")
+            how = {"single": "no data parallelism", "ddp": "weights replicated", "sharded": "weights sharded"}[
+                plan.kind
+            ]
+            yield self.ok(f"trainer.strategy: {ranks}, {how}, precision {plan.precision}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,74 @@
+"""One run of ``medix doctor``: the machine, the spec, and the findings of all checks."""
+
+from collections.abc import Sequence
+
+from medix.doctor.checks.base import Check, run_checks
+from medix.doctor.checks.batches import BatchesCheck
+from medix.doctor.checks.data import DataCheck
+from medix.doctor.checks.disk import DiskCheck
+from medix.doctor.checks.engine import EngineCheck
+from medix.doctor.checks.gpus import GpusCheck
+from medix.doctor.checks.judge import JudgeCheck
+from medix.doctor.checks.memory import MemoryCheck
+from medix.doctor.checks.models import ModelsCheck
+from medix.doctor.checks.prompts import PromptsCheck
+from medix.doctor.checks.versions import VersionsCheck
+from medix.doctor.findings import Finding, State
+from medix.doctor.machine import Machine, free_memory
+from medix.doctor.subject import Subject, no_downloads
+
+
+def all_checks(seconds: float) -> list[Check]:
+    """All checks in the order in which they run, quick ones first.
+
+    Args:
+        seconds: time limit of each check.
+    """
+    return [
+        VersionsCheck(),
+        BatchesCheck(),
+        GpusCheck(),
+        ModelsCheck(),
+        MemoryCheck(),
+        EngineCheck(),
+        DiskCheck(),
+        DataCheck(),
+        PromptsCheck(seconds / 4),
+        JudgeCheck(min(10.0, seconds / 4)),
+    ]
+
+
+def examine(words: Sequence[str], gpus: str | None, seconds: float) -> list[Finding]:
+    """Check a spec against a machine.
+
+    Args:
+        words: ``--config SPEC`` and single keys, as for ``fit``.
+        gpus: GPUs of another machine, such as ``8x80``; None for those of this one.
+        seconds: time limit of each check.
+
+    Returns:
+        Findings of all checks, or the reason why the spec cannot be built.
+
+    Raises:
+        ValueError: ``gpus`` is not of that form.
+        SystemExit: the spec cannot be parsed; the reason was printed to stderr.
+    """
+    machine, findings = _machine(gpus)
+    with no_downloads():
+        try:
+            subject = Subject.read(words, machine)
+        except ValueError as error:
+            remedy = "correct the spec; no other check can run before"
+            return [*findings, Finding("spec", State.PROBLEM, str(error), remedy)]
+        return [*findings, *run_checks(all_checks(seconds), subject, seconds)]
+
+
+def _machine(gpus: str | None) -> tuple[Machine, list[Finding]]:
+    """The machine, and a finding if its GPUs cannot be read."""
+    if gpus is not None:
+        return Machine.planned(gpus), []
+    try:
+        return Machine.here(), []
+    except OSError as error:
+        finding = Finding("gpus", State.PROBLEM, str(error), "make sure that nvidia-smi works")
+        return Machine(memory=free_memory()), [finding]

@@ -1,0 +1,142 @@
+"""Which processes a spec starts, and on which devices: from the trainer's arguments; the trainer is not built."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, SingleDeviceStrategy, Strategy
+from lightning.pytorch.strategies import StrategyRegistry as Registry
+
+from medix.doctor.machine import Machine
+from medix.modules.strategy import check_strategy
+
+_GPU = ("gpu", "cuda")
+_MIXED = ("bf16-mixed", "16-mixed")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Processes, devices and precision of a run.
+
+    Attributes:
+        on_gpu: whether training runs on GPUs.
+        devices: processes per machine.
+        nodes: machines.
+        gpus: indices of the GPUs that training uses here; fewer than ``devices`` if there are too few.
+        kind: ``single``, ``ddp`` or ``sharded``.
+        precision: the trainer's, in Lightning's long form such as ``bf16-mixed``.
+        fault: why the strategy cannot be used; empty if it can.
+    """
+
+    on_gpu: bool
+    devices: int
+    nodes: int
+    gpus: tuple[int, ...]
+    kind: str
+    precision: str
+    fault: str = ""
+
+    @property
+    def ranks(self) -> int:
+        """Processes on all machines."""
+        return self.devices * self.nodes
+
+    @property
+    def shards(self) -> int:
+        """Ranks over which one copy of the weights is sharded."""
+        return self.ranks if self.kind == "sharded" else 1
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it computes in 16 bits on float32 weights."""
+        return self.precision in _MIXED
+
+    @property
+    def gathers_in_16_bit(self) -> bool:
+        """Whether sharded weights are gathered in 16 bits."""
+        return self.kind == "sharded" and self.precision == "bf16-mixed"
+
+    @classmethod
+    def of(cls, trainer: Mapping[str, Any], machine: Machine) -> "Plan":
+        """Resolve the trainer's arguments as Lightning does.
+
+        Args:
+            trainer: ``accelerator``, ``devices``, ``num_nodes``, ``strategy``, ``precision`` and others.
+            machine: the machine to run on.
+        """
+        accelerator = str(trainer.get("accelerator") or "auto")
+        on_gpu = accelerator in _GPU or (accelerator == "auto" and bool(machine.visible))
+        devices, gpus = _devices(trainer.get("devices", "auto"), machine, on_gpu)
+        nodes = int(trainer.get("num_nodes") or 1)
+        strategy = trainer.get("strategy") or "auto"
+        kind, fault = _kind(strategy, devices, nodes)
+        return cls(on_gpu, devices, nodes, gpus, kind, _precision(trainer.get("precision")), fault)
+
+
+def _precision(given: Any) -> str:
+    aliases = {"None": "32-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed", "64": "64-true"}
+    return aliases.get(str(given), str(given))
+
+
+def _devices(given: Any, machine: Machine, on_gpu: bool) -> tuple[int, tuple[int, ...]]:
+    """Number of processes, and the GPUs they use."""
+    text = str(given).strip("[] ")
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        chosen = [int(one) for one in given]
+    elif "," in text:
+        chosen = [int(one) for one in text.split(",") if one.strip()]
+    else:
+        everything = text in ("auto", "-1")
+        count = (len(machine.visible) if on_gpu else 1) if everything else int(text)
+        chosen = list(range(max(count, 1)))
+    if not on_gpu:
+        return len(chosen), ()
+    return len(chosen), tuple(machine.visible[index] for index in chosen if index < len(machine.visible))
+
+
+def _kind(strategy: Any, devices: int, nodes: int) -> tuple[str, str]:
+    """Kind of the strategy, and why it cannot be used, if so."""
+    if isinstance(strategy, ModelParallelStrategy):
+        return "sharded", _sharding_fault(strategy, devices, nodes)
+    if strategy == "auto":
+        return ("single" if devices * nodes == 1 else "ddp"), ""
+    if isinstance(strategy, str):
+        if strategy not in Registry.available_strategies():
+            return "single", f"trainer.strategy: {strategy!r} is not a strategy of Lightning; set ddp or auto"
+        strategy = Registry.get(strategy)
+    fault = _refused(strategy)
+    kind = "ddp" if isinstance(strategy, DDPStrategy) else "single"
+    if isinstance(strategy, SingleDeviceStrategy) and devices * nodes > 1:
+        fault = f"trainer.strategy: {type(strategy).__name__} cannot use {devices * nodes} devices; set ddp"
+    return kind, fault
+
+
+def _refused(strategy: Strategy) -> str:
+    try:
+        check_strategy(strategy)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _sharding_fault(strategy: ModelParallelStrategy, devices: int, nodes: int) -> str:
+    """What ``check_strategy`` will report once the device mesh exists."""
+    data = nodes if strategy._data_parallel_size == "auto" else int(strategy._data_parallel_size)
+    tensor = devices if strategy._tensor_parallel_size == "auto" else int(strategy._tensor_parallel_size)
+    right = f"data_parallel_size: {devices * nodes}, tensor_parallel_size: 1, save_distributed_checkpoint: false"
+    if tensor != 1:
+        return (
+            f"trainer.strategy: ModelParallelStrategy.tensor_parallel_size is {tensor} (auto means all ranks of a "
+            f"node), but tensor parallelism is not supported; set {right}"
+        )
+    if data * tensor != devices * nodes:
+        return (
+            f"trainer.strategy: data_parallel_size {data} x tensor_parallel_size {tensor} = {data * tensor}, but "
+            f"trainer.devices {devices} x trainer.num_nodes {nodes} = {devices * nodes}; set {right}"
+        )
+    if strategy._save_distributed_checkpoint:
+        return (
+            "trainer.strategy: ModelParallelStrategy.save_distributed_checkpoint is true, its default, but resuming, "
+            "export and validate need a checkpoint in a single file; set it to false"
+        )
+    return ""

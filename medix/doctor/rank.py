@@ -1,0 +1,105 @@
+"""One rank of a run: what decides how much memory it needs."""
+
+from dataclasses import dataclass
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+
+from medix.doctor.model_size import ModelSize
+from medix.doctor.plan import Plan
+from medix.doctor.subject import Subject
+from medix.modules.group_rl import GroupRLModule
+from medix.policy.vision_language import VisionLanguagePolicy
+
+_ITEM_SIZES = {"float32": 4, "bfloat16": 2, "bf16-true": 2, "16-true": 2, "64-true": 8}
+
+
+@dataclass(frozen=True)
+class Rank:
+    """One rank of one spec.
+
+    Args:
+        module: batch sizes and rollout engine.
+        policy: how the model is loaded.
+        model: parameter counts and layer sizes.
+        plan: ranks, strategy and precision.
+        val_batch_size: prompts of a validation batch, over all ranks.
+        gpu_memory: bytes of memory of the smallest GPU that training uses; 0 without GPUs.
+    """
+
+    module: GroupRLModule
+    policy: VisionLanguagePolicy
+    model: ModelSize
+    plan: Plan
+    val_batch_size: int = 0
+    gpu_memory: int = 0
+
+    @classmethod
+    def of(cls, subject: Subject) -> "Rank":
+        """A rank of a spec on a machine.
+
+        Raises:
+            UnavailableError: the policy is not on this machine.
+        """
+        sizes = [subject.machine.gpu(index).total for index in subject.plan.gpus]
+        return cls(
+            subject.module,
+            subject.policy,
+            subject.model,
+            subject.plan,
+            subject.data.val_batch_size,
+            min(sizes, default=0),
+        )
+
+    @property
+    def load_bytes(self) -> int:
+        """Bytes per parameter in the dtype in which the policy is loaded."""
+        return _ITEM_SIZES[self.policy.dtype]
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes per parameter."""
+        return _ITEM_SIZES.get(self.plan.precision, self.load_bytes)
+
+    @property
+    def trained_bytes(self) -> int:
+        """Bytes per trained parameter; adapters are kept in float32."""
+        return 4 if self.policy.lora is not None else self.weight_bytes
+
+    @property
+    def compute_bytes(self) -> int:
+        """Bytes per number in the dtype of the computation."""
+        return 2 if self.plan.is_mixed else self.weight_bytes
+
+    @property
+    def optimizer_bytes(self) -> float:
+        """Bytes of optimizer state per trained parameter."""
+        return optimizer_bytes(self.module.optimizer, self.trained_bytes)
+
+    @property
+    def completion_tokens(self) -> int:
+        """The most tokens of a completion in training."""
+        return self.module.engine.sampling.max_completion_tokens
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The most tokens of a prompt whose completion still fits the context."""
+        room = max(1, self.model.context_length - self.completion_tokens)
+        return min(self.module.prompting.max_prompt_tokens, room)
+
+
+def optimizer_bytes(optimizer: OptimizerCallable, weight_bytes: int) -> float:
+    """Bytes of optimizer state per parameter, measured after one step on a small parameter.
+
+    Args:
+        optimizer: creates the optimizer of the spec.
+        weight_bytes: bytes per parameter.
+    """
+    dtype = {2: torch.bfloat16, 8: torch.float64}.get(weight_bytes)
+    parameter = torch.nn.Parameter(torch.zeros(64, 64, dtype=dtype))
+    parameter.grad = torch.zeros_like(parameter)
+    stepped = optimizer([parameter])
+    stepped.step()
+    tensors = [value for state in stepped.state.values() for value in state.values() if isinstance(value, torch.Tensor)]
+    # Rounding drops the step counter, a few bytes per parameter tensor whatever its size.
+    return round(sum(tensor.numel() * tensor.element_size() for tensor in tensors) / parameter.numel(), 1)

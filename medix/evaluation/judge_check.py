@@ -1,0 +1,162 @@
+"""Whether a judge can be reached, what its servers list, how long it takes, and whether it comes to verdicts."""
+
+import http.client
+import json
+import os
+import statistics
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from medix.judge.base import Judge
+from medix.judge.canaries import Canary, shipped_canaries
+from medix.judge.served import ServedJudge
+from medix.judge.served_judges import served_judges
+from medix.judge.serving.address import Address
+from medix.reporting.table import Table
+from medix.types import Verdict
+
+QUESTIONS = 5
+
+
+@dataclass(frozen=True)
+class EndpointCheck:
+    """One address of a served judge.
+
+    Attributes:
+        address: without user, password or query.
+        model: what the judge asks for there.
+        models: what the server lists.
+        seconds: time to the list.
+        problem: why it cannot be used; empty if it can.
+    """
+
+    address: str
+    model: str
+    models: tuple[str, ...] = ()
+    seconds: float = 0.0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class JudgeCheck:
+    """What was found of one judge.
+
+    Attributes:
+        judge: its identity.
+        endpoints: its addresses; none for a judge that needs no server.
+        replies: how they are held to a verdict.
+        verdicts: of a few questions, asked one after another, with the canary behind each.
+    """
+
+    judge: str
+    endpoints: tuple[EndpointCheck, ...]
+    replies: str
+    verdicts: tuple[tuple[Canary, Verdict], ...]
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, one sentence each."""
+        found = [f"{endpoint.address}: {endpoint.problem}" for endpoint in self.endpoints if endpoint.problem]
+        return found + list(dict.fromkeys(verdict.reason for _, verdict in self.verdicts if not verdict.is_scored))
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether every endpoint answers and every question has a verdict."""
+        return bool(self.verdicts) and not self.problems
+
+    def tables(self) -> Iterator[Table]:
+        """Endpoints, then the judge as a whole."""
+        if self.endpoints:
+            rows = [
+                [
+                    endpoint.address,
+                    "no" if endpoint.problem else "yes",
+                    f"{1000 * endpoint.seconds:.0f} ms",
+                    ", ".join(endpoint.models[:4]) + (" …" if len(endpoint.models) > 4 else "") or "none",
+                ]
+                for endpoint in self.endpoints
+            ]
+            yield Table("Endpoints", ["", "Usable", "Answers in", "Models listed"], rows)
+        scored = [verdict for _, verdict in self.verdicts if verdict.is_scored]
+        rows = [["Identity", self.judge], ["Replies", self.replies]]
+        rows += [["Questions scored", f"{len(scored)} of {len(self.verdicts)}"]]
+        if scored:
+            seconds = [verdict.latency for verdict in scored]
+            rows += [["Latency", f"median {_ms(statistics.median(seconds))}, longest {_ms(max(seconds))}"]]
+            rows += [["One verdict", self._one()]]
+        yield Table("Judge", ["", "Found"], rows)
+
+    def _one(self) -> str:
+        canary, verdict = next(row for row in self.verdicts if row[1].is_scored)
+        said = "YES" if verdict.credit == 1 else "NO" if verdict.credit == 0 else f"credit {verdict.credit:g}"
+        sure = "" if verdict.confidence is None else f", confidence {verdict.confidence:.3f}"
+        return f"{said} to {canary.question.answer!r} for {canary.question.reference!r} (due {canary.expected}){sure}"
+
+
+def check(judge: Judge, timeout: float = 30.0) -> JudgeCheck:
+    """Look at every endpoint, then ask a few questions past the cache, one after another.
+
+    Args:
+        judge: any judge.
+        timeout: seconds for the list of models of one endpoint; questions have the judge's own limits.
+    """
+    asked = judge.without_cache()
+    served = list(served_judges(asked))
+    wanted = dict.fromkeys((url, one.model, one.api_key_env) for one in served for url in _urls(one))
+    endpoints = tuple(_look(Address(url), model, key_name, timeout) for url, model, key_name in wanted)
+    verdicts: list[tuple[Canary, Verdict]] = []
+    if not endpoints or any(not endpoint.problem for endpoint in endpoints):
+        canaries = shipped_canaries().canaries
+        rights = [canary for canary in canaries if canary.is_right]
+        for canary in (*rights[: QUESTIONS - 2], *canaries[:2]):
+            verdicts += [(canary, asked.grade([canary.question])[0])]
+    return JudgeCheck(
+        judge.identity, endpoints, _replies(served, [verdict for _, verdict in verdicts]), tuple(verdicts)
+    )
+
+
+def _urls(judge: ServedJudge) -> list[str]:
+    return [judge.base_url] if isinstance(judge.base_url, str) else list(judge.base_url)
+
+
+def _replies(served: list[ServedJudge], verdicts: list[Verdict]) -> str:
+    if not served:
+        return "by rule, or by a judge without a server"
+    asked = "constrained" if all(judge.constrained for judge in served) else "not constrained"
+    if len(served) > 1 or "choice" not in served[0].prompt.constraint:
+        return asked
+    options = served[0].prompt.options
+    exact = sum(verdict.reply in options for verdict in verdicts)
+    return f"{asked}; {exact} of {len(verdicts)} are exactly {' or '.join(options)}"
+
+
+def _look(address: Address, model: str, key_name: str, timeout: float) -> EndpointCheck:
+    url = address.chat.replace("/chat/completions", "/models")
+    headers = {"Authorization": address.authorization(os.environ.get(key_name) or "none")}
+    begun = time.perf_counter()
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as reply:
+            listed = json.load(reply)
+        models = tuple(str(entry["id"]) for entry in listed["data"])
+    except urllib.error.HTTPError as error:
+        remedy = f"; put a valid key into the environment variable {key_name}" if error.code in (401, 403) else ""
+        return EndpointCheck(address.shown, model, problem=f"GET /models gives status {error.code}{remedy}")
+    except (OSError, http.client.HTTPException) as error:
+        why = getattr(error, "reason", None) or error
+        remedy = f"start it: python -m medix judge serve --model {model}"
+        return EndpointCheck(address.shown, model, problem=f"cannot be reached ({why}); {remedy}")
+    except (ValueError, KeyError, TypeError):
+        problem = "GET /models gives no list of models; is base_url right (it ends in /v1)?"
+        return EndpointCheck(address.shown, model, problem=problem)
+    seconds = time.perf_counter() - begun
+    problem = ""
+    if model not in models:
+        problem = f"does not list the model {model!r} but {', '.join(models) or 'none'}; correct judge.model"
+    return EndpointCheck(address.shown, model, models, seconds, problem)
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms"

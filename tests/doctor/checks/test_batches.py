@@ -1,0 +1,30 @@
+"""Sizes over ranks, and the strategy."""
+
+from pathlib import Path
+
+from lightning.pytorch.strategies import FSDPStrategy
+
+from medix.doctor.checks.batches import BatchesCheck
+from medix.doctor.findings import State
+from tests.support.doctoring import look, problems, states, subject, with_gpus
+
+ABSENT = Path("owner/model")
+
+
+def test_sizes_that_fit_are_stated(tmp_path: Path) -> None:
+    sizes, strategy = look(BatchesCheck(), subject(tmp_path, ABSENT))
+    assert "4 prompts x 3 completions per step, 2 prompts per update, 2 per rank on 1 rank" in sizes.found
+    assert states([sizes, strategy]) == [State.OK, State.OK]
+
+
+def test_sizes_that_ranks_cannot_share_are_a_problem_with_the_arithmetic(tmp_path: Path) -> None:
+    at = subject(tmp_path, ABSENT, with_gpus(3), {"accelerator": "gpu", "devices": 3})
+    (found,) = problems(look(BatchesCheck(), at))
+    assert "prompts_per_step: 4 prompts cannot be shared evenly by 3 ranks" in found.found
+    assert "trainer.devices" in found.remedy
+
+
+def test_a_strategy_that_cannot_train_is_a_problem(tmp_path: Path) -> None:
+    trainer = {"accelerator": "gpu", "devices": 2, "strategy": FSDPStrategy()}
+    (found,) = problems(look(BatchesCheck(), subject(tmp_path, ABSENT, with_gpus(2), trainer)))
+    assert "trainer.strategy: FSDPStrategy is not supported" in found.found

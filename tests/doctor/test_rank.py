@@ -1,0 +1,64 @@
+"""What decides the memory of a rank: widths of numbers, and lengths of rows."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from medix.doctor.rank import Rank, optimizer_bytes
+from medix.policy.tiny import build_tiny
+from tests.support.doctoring import subject, with_gpus
+
+GPUS = {"accelerator": "gpu", "devices": 2}
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny("qwen3_vl", tmp_path_factory.mktemp("policy"))
+
+
+@pytest.mark.parametrize(
+    ("precision", "weight", "compute"),
+    [("32-true", 4, 4), ("bf16-mixed", 4, 2), ("bf16-true", 2, 2), ("64-true", 8, 8)],
+)
+def test_precision_decides_the_width_of_weights_and_of_the_computation(
+    tmp_path: Path, policy: Path, precision: str, weight: int, compute: int
+) -> None:
+    rank = Rank.of(subject(tmp_path, policy, trainer={"precision": precision}))
+    assert (rank.weight_bytes, rank.trained_bytes, rank.compute_bytes) == (weight, weight, compute)
+
+
+def test_adapters_are_trained_in_float32(tmp_path: Path, policy: Path) -> None:
+    at = subject(
+        tmp_path, policy, trainer={"precision": "bf16-true"}, model={"policy": {"init_args": {"lora": {"rank": 2}}}}
+    )
+    assert (Rank.of(at).weight_bytes, Rank.of(at).trained_bytes) == (2, 4)
+
+
+def test_prompts_and_completions_are_the_longest_that_the_context_holds(tmp_path: Path, policy: Path) -> None:
+    """A context of 2,048 holds a completion of 48 tokens and a prompt of 2,000, whatever max_prompt_tokens allows."""
+    sampling = {"engine": {"init_args": {"sampling": {"max_completion_tokens": 48}}}}
+    rank = Rank.of(subject(tmp_path, policy, model=sampling))
+    assert (rank.prompt_tokens, rank.completion_tokens) == (2000, 48)
+
+
+def test_the_smallest_gpu_of_training_counts(tmp_path: Path, policy: Path) -> None:
+    assert Rank.of(subject(tmp_path, policy, with_gpus(2, 40), GPUS)).gpu_memory == 40 * 2**30
+    assert Rank.of(subject(tmp_path, policy)).gpu_memory == 0
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "weight", "state"),
+    [
+        (lambda p: torch.optim.AdamW(p), 4, 8.0),
+        (lambda p: torch.optim.AdamW(p), 2, 4.0),
+        (lambda p: torch.optim.AdamW(p, amsgrad=True), 4, 12.0),
+        (lambda p: torch.optim.SGD(p, lr=0.1), 4, 0.0),
+        (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), 4, 4.0),
+        (lambda p: torch.optim.Adafactor(p), 4, 0.1),
+    ],
+    ids=["adamw", "adamw in 16 bits", "amsgrad", "sgd", "momentum", "adafactor"],
+)
+def test_optimizer_state_is_measured_on_a_small_parameter(optimizer: Any, weight: int, state: float) -> None:
+    assert optimizer_bytes(optimizer, weight) == pytest.approx(state, abs=0.05)
