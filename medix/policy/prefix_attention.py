@@ -49,7 +49,7 @@ class SharedPrefix:
 
 
 @contextmanager
-def attending(config: Any, name: str = NAME) -> Iterator[None]:
+def use_attention(config: Any, name: str = NAME) -> Iterator[None]:
     """The layers of a language model call ``attend`` inside, or another attention.
 
     Args:
@@ -66,10 +66,10 @@ def attending(config: Any, name: str = NAME) -> Iterator[None]:
 
 
 def as_before(config: Any) -> Callable[[], tuple[AbstractContextManager[None], AbstractContextManager[None]]]:
-    """Contexts for gradient checkpointing, which calls layers again in the backward pass, outside ``attending``."""
+    """Contexts for gradient checkpointing, which calls layers again in the backward pass, outside ``use_attention``."""
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), attending(config, config._attn_implementation)
+        return nullcontext(), use_attention(config, config._attn_implementation)
 
     return contexts
 
@@ -79,7 +79,7 @@ def attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,  # noqa: ARG001  # one element that says nothing; see ``told``
+    attention_mask: Tensor | None,  # noqa: ARG001  # one element that says nothing; see ``attention_kwargs``
     *,
     shared_prefix: SharedPrefix,
     dropout: float = 0.0,
@@ -111,7 +111,7 @@ def attend(
     return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
 
 
-def told(shared: SharedPrefix) -> dict[str, Any]:
+def attention_kwargs(shared: SharedPrefix) -> dict[str, Any]:
     """Arguments of a model whose layers call ``attend``."""
     # A mask of one element keeps the model from making masks of its own, which would be of the whole row.
     nothing = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=shared.row.place.device)

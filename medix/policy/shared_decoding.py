@@ -188,7 +188,7 @@ class SharedDecoding:
         """As ``Decoding.step``. Only the language model and its head are called: nothing else has a part in it."""
         decoder = model.get_decoder()
         self.cache.attended = 0
-        with _attending_here(decoder.config):
+        with _use_shared_cache(decoder.config):
             output = decoder(
                 input_ids=tokens[:, None],
                 position_ids=next_positions(self.positions, self.axes),
@@ -244,7 +244,7 @@ def why_not_shared(model: Any, prompt: Decoding) -> str | None:
 
 
 @contextmanager
-def _attending_here(config: Any) -> Iterator[None]:
+def _use_shared_cache(config: Any) -> Iterator[None]:
     """Layers call ``SharedCache.attend``; masks are not made, since the cache knows them."""
     AttentionInterface.register(NAME, _attend)
     usual = config._attn_implementation

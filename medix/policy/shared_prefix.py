@@ -20,7 +20,7 @@ from medix.policy.family import Family
 from medix.policy.images import images_of_one_row
 from medix.policy.packing import PackedRow
 from medix.policy.plain_pass import Chosen
-from medix.policy.prefix_attention import NAME, KeysAndValues, SharedPrefix, attending, told
+from medix.policy.prefix_attention import NAME, KeysAndValues, SharedPrefix, attention_kwargs, use_attention
 from medix.types import RolloutGroup
 
 FLEX = "flex_attention"
@@ -75,7 +75,7 @@ class SharedPass:
             ids += [prompt, _inputs(group, device)]
             positions += [at, _positions(group, at, following)]
         row = self._row(prompts, [_lengths(group) for group in groups])
-        with attending(family.decoder.config, FLEX if self._flex else NAME):
+        with use_attention(family.decoder.config, FLEX if self._flex else NAME):
             hidden = family.hidden(
                 torch.cat(ids)[None], torch.cat(positions, dim=-1), images_of_one_row(images), **self._attention(row)
             )[0]
@@ -93,8 +93,8 @@ class SharedPass:
         at, following = family.prompt_positions(prompt[None], images, None)
         kept: KeysAndValues = {}
         alone = SharedPrefix(self._row([prompt], [[]]), kept=kept)
-        with attending(family.decoder.config):
-            last = family.hidden(prompt[None], at, images_of_one_row([images]), **told(alone))[0, -1]
+        with use_attention(family.decoder.config):
+            last = family.hidden(prompt[None], at, images_of_one_row([images]), **attention_kwargs(alone))[0, -1]
         lent = _Lent(last, kept)
         for part in parts:
             last, states = lent.out(to_the_last=part is parts[-1])
@@ -109,12 +109,12 @@ class SharedPass:
     def _completions(self, part: RolloutGroup, positions: Tensor, shared: SharedPrefix) -> Float[Tensor, "token width"]:
         """The vectors of completions whose prompt passed before."""
         family = self.family
-        with attending(family.decoder.config):
+        with use_attention(family.decoder.config):
             output = family.decoder(
                 inputs_embeds=family.inner.get_input_embeddings()(_inputs(part, family.device)[None]),
                 position_ids=positions,
                 use_cache=False,
-                **told(shared),
+                **attention_kwargs(shared),
             )
         hidden: Tensor = output.last_hidden_state
         return hidden[0]
@@ -126,7 +126,7 @@ class SharedPass:
 
     def _attention(self, row: PackedRow) -> dict[str, Any]:
         if not self._flex:
-            return told(SharedPrefix(row))
+            return attention_kwargs(SharedPrefix(row))
         text = self.family.decoder.config
         if "sliding_attention" not in (getattr(text, "layer_types", None) or ()):
             return {"attention_mask": row.block_mask()}

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from medix.policy import packing
 from medix.policy.packing import PackedRow
-from medix.policy.prefix_attention import NAME, SharedPrefix, as_before, attend, attending
+from medix.policy.prefix_attention import NAME, SharedPrefix, as_before, attend, use_attention
 
 
 def states(length: int, heads: int, seed: int) -> Tensor:
@@ -57,7 +57,7 @@ def test_a_model_attends_otherwise_inside_only_even_after_an_error() -> None:
     config = SimpleNamespace(_attn_implementation="sdpa")
 
     def fail() -> None:
-        with attending(config):
+        with use_attention(config):
             assert config._attn_implementation == NAME
             raise KeyError
 
@@ -71,10 +71,10 @@ def test_layers_computed_again_attend_as_they_did() -> None:
     config = SimpleNamespace(_attn_implementation="sdpa")
     contexts = as_before(config)
     _, usual = contexts()
-    with attending(config):
+    with use_attention(config):
         _, again = contexts()
     with again:
         assert config._attn_implementation == NAME
-    with attending(config), usual:
+    with use_attention(config), usual:
         assert config._attn_implementation == "sdpa"
     assert config._attn_implementation == "sdpa"
