@@ -26,7 +26,7 @@ def expected(query: Tensor, key: Tensor, value: Tensor, row: PackedRow, scale: f
 
 @pytest.mark.parametrize("window", [None, 3])
 @pytest.mark.parametrize("whole", [0, 256])
-def test_each_token_takes_from_what_it_sees(whole: int, window: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_equals_one_masked_softmax(whole: int, window: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "WHOLE", whole)
     row = PackedRow([5, 2], [[3, 0, 2], [4]])
     query, key, value = states(len(row), 4, 0), states(len(row), 2, 1), states(len(row), 2, 2)
@@ -48,7 +48,7 @@ def test_kept_keys_of_a_prompt_serve_a_later_pass(whole: int, monkeypatch: pytes
     attend(layer, query[:, :, :5], key[:, :, :5], value[:, :, :5], None, shared_prefix=alone)
     again = SharedPrefix(PackedRow([5], [[]]), kept=kept)  # as checkpointing does: the first states stay
     attend(layer, query[:, :, :5], 0 * key[:, :, :5], value[:, :, :5], None, shared_prefix=again)
-    later = SharedPrefix(PackedRow([5], [[3, 2]], passed=5), prompt=kept)
+    later = SharedPrefix(PackedRow([5], [[3, 2]], cached=5), prompt=kept)
     found, _ = attend(layer, query[:, :, 5:], key[:, :, 5:], value[:, :, 5:], None, shared_prefix=later)
     torch.testing.assert_close(found, expected(query, key, value, row, 0.5, None)[:, 5:])
 
