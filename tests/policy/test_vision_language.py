@@ -50,6 +50,7 @@ def test_logprobs_equal_those_of_the_models_own_forward_pass(policy: VisionLangu
     assert rows[1, 3:].tolist() == [0, 0]
 
 
+@pytest.mark.exact
 def test_groups_together_equal_groups_alone_padded_to_the_longest(policy: VisionLanguagePolicy) -> None:
     """Within rounding: kernels sum in another order where a batch has another shape."""
     prompts = mixed_prompts(policy)
