@@ -3,10 +3,10 @@
 **What is equal, and to what.** The order in which a matrix product adds up its terms depends on the processor, the
 library, the number of threads and the shapes of the operands, and floating-point sums depend on their order.
 
-Bit-equal: the same calls with the same shapes on one processor, with the same package versions and number of threads.
-This covers
+Bit-equal on a CPU: the same calls with the same shapes on one processor, with the same package versions and number of
+threads. This covers
 
-- a pass repeated, forward and backward, with or without gradient checkpointing of the same pass between;
+- a pass repeated, forward and backward;
 - a run, and the same run killed and resumed on the same number of ranks;
 - ``validate`` and ``predict`` of one checkpoint, repeated;
 - the image features of a frozen vision tower, which every image passes alone, whichever pass needs them first;
@@ -19,9 +19,9 @@ independent (u = 6e-8 in float32): log-probabilities differ by 1e-7 to 1e-5.
 
 Random numbers are a function of seed and prompt index, and depend on nothing else. A sampled token is the first whose
 cumulative probability exceeds its random number. Where logits differ by rounding, so does a boundary between two
-tokens, and the token differs if its random number lies between the two values: a chance of about 1e-6 per token and
-likely candidate. The rest of the completion then differs altogether. No rule for picking tokens can exclude this: a map
-from logits to tokens that takes more than one value has boundaries, and rounding decides on them. Rounding logits to a
-grid beforehand does not even make it rarer: a step of size h is crossed with a chance in proportion to 1/h, and then
-moves the boundary by a distance in proportion to h. Equal tokens need equal logits, so equal shapes: a group alone.
+tokens, and the token differs if its random number lies between the two values. The rest of the completion then differs
+altogether. No rule for picking tokens can exclude this: a map from logits to tokens that takes more than one value has
+boundaries, and rounding decides on them. Rounding logits to a grid beforehand does not even make it rarer: a logit
+crosses a step of size h with a chance in proportion to 1/h, and then moves boundaries by a distance in proportion to h.
+Equal tokens need equal logits, so equal shapes: a group decoded alone.
 """
