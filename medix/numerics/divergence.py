@@ -6,8 +6,8 @@ With x drawn from π and Δ = log π(x) - log π_ref(x), KL(π‖π_ref) = E[Δ]
     k2 = Δ² / 2               biased, small variance; as a loss its gradient is that of the KL
     k3 = exp(-Δ) - 1 + Δ      unbiased, never negative, small variance
 
-As a *loss*, k1 pushes nowhere in expectation (its gradient is the score function, of mean zero), so it belongs in the
-reward; k2 and k3 may stand in either place.
+As a *loss*, k1 has an expected gradient of zero (its gradient is the score function), so it belongs in the reward; k2
+and k3 work as either.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,8 @@
 """Log-probabilities of tokens from logits, at the temperature and over the tokens that sampling used.
 
-A vocabulary of 150,000 makes the float32 softmax of one completion of 1,000 tokens 600 MB, twice that with its
-gradient. Here a softmax exists for ``chunk_rows`` rows at a time, forward and backward: the backward pass builds it
-again from the logits and from one log-sum-exp per row.
+With a vocabulary of 150,000 the float32 softmax of a completion of 1,000 tokens takes 600 MB, twice that with its
+gradient. Here it is computed for ``chunk_rows`` rows at a time, forward and backward: the backward pass recomputes it
+from the logits and one log-sum-exp per row.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 CHUNK_ROWS = 512
-"""Rows of which a float32 softmax exists at one time: 310 MB for a vocabulary of 151,936."""
+"""Rows of the float32 softmax in memory at one time: 310 MB for a vocabulary of 151,936."""
 
 
 def token_logprobs(
@@ -26,11 +26,11 @@ def token_logprobs(
     """Log-probability of each token under the softmax of its row, with gradient to the logits.
 
     Args:
-        logits: scores of the whole vocabulary, in any floating dtype.
+        logits: logits of the whole vocabulary, in any floating dtype.
         tokens: the token of each row.
         temperature: logits are divided by it, as when sampling.
-        banned: token ids outside the softmax; such a token itself gets -inf.
-        chunk_rows: rows of which a softmax exists at one time.
+        banned: token ids excluded from the softmax; their own log-probability is -inf.
+        chunk_rows: rows of the softmax in memory at one time.
 
     Returns:
         float32, or float64 for logits in float64.
@@ -49,27 +49,27 @@ def token_entropy(
     banned: Sequence[int] = (),
     chunk_rows: int = CHUNK_ROWS,
 ) -> Float[Tensor, "*batch"]:
-    """Entropy in nats of the softmax of each row, without gradient: something to watch, not to train on.
+    """Entropy in nats of the softmax of each row, without gradient: a metric, not a loss.
 
     Args:
-        logits: scores of the whole vocabulary, in any floating dtype.
+        logits: logits of the whole vocabulary, in any floating dtype.
         temperature: logits are divided by it, as when sampling.
-        banned: token ids outside the softmax.
-        chunk_rows: rows of which a softmax exists at one time.
+        banned: token ids excluded from the softmax.
+        chunk_rows: rows of the softmax in memory at one time.
     """
     _check(logits.shape[-1], temperature, banned, chunk_rows)
     flat = logits.reshape(-1, logits.shape[-1])
     forbidden = torch.tensor(tuple(banned), dtype=torch.long, device=logits.device)
     entropy = torch.empty(flat.shape[0], dtype=_wide(logits.dtype), device=logits.device)
     for rows in _chunks(flat.shape[0], chunk_rows):
-        logprobs = _scores(flat[rows], temperature, forbidden).log_softmax(dim=-1)
+        logprobs = _scaled(flat[rows], temperature, forbidden).log_softmax(dim=-1)
         # entr(p) = -p log p is 0 at p = 0, where p * log p would be NaN.
         entropy[rows] = torch.special.entr(logprobs.exp_()).sum(dim=-1)
     return entropy.view(logits.shape[:-1])
 
 
 class _TokenLogprobs(torch.autograd.Function):
-    """Saves the logits as they came and one log-sum-exp per row, in place of a float32 softmax of all rows."""
+    """Saves the logits in their own dtype and one log-sum-exp per row, not the float32 softmax of all rows."""
 
     @staticmethod
     def forward(
@@ -78,9 +78,9 @@ class _TokenLogprobs(torch.autograd.Function):
         chosen = torch.empty(logits.shape[0], dtype=_wide(logits.dtype), device=logits.device)
         normaliser = torch.empty_like(chosen)
         for rows in _chunks(logits.shape[0], chunk_rows):
-            scores = _scores(logits[rows], temperature, banned)
-            normaliser[rows] = scores.logsumexp(dim=-1)
-            chosen[rows] = scores.gather(1, tokens[rows, None]).squeeze(1) - normaliser[rows]
+            scaled = _scaled(logits[rows], temperature, banned)
+            normaliser[rows] = scaled.logsumexp(dim=-1)
+            chosen[rows] = scaled.gather(1, tokens[rows, None]).squeeze(1) - normaliser[rows]
         ctx.save_for_backward(logits, tokens, normaliser, banned)
         ctx.temperature, ctx.chunk_rows = temperature, chunk_rows
         return chosen
@@ -93,14 +93,14 @@ class _TokenLogprobs(torch.autograd.Function):
         gradient = torch.empty_like(logits)
         for rows in _chunks(logits.shape[0], ctx.chunk_rows):
             scale = (upstream[rows] / ctx.temperature)[:, None]
-            chunk = _scores(logits[rows], ctx.temperature, banned).sub_(normaliser[rows, None]).exp_().mul_(-scale)
+            chunk = _scaled(logits[rows], ctx.temperature, banned).sub_(normaliser[rows, None]).exp_().mul_(-scale)
             chunk.scatter_add_(1, tokens[rows, None], scale)
             gradient[rows] = chunk.index_fill_(1, banned, 0.0).to(logits.dtype)
         return gradient, None, None, None, None
 
 
-def _scores(logits: Tensor, temperature: int | float, banned: Tensor) -> Tensor:
-    """A wide copy of some rows, divided by the temperature, banned ids at -inf."""
+def _scaled(logits: Tensor, temperature: int | float, banned: Tensor) -> Tensor:
+    """A float32 (or wider) copy of some rows, divided by the temperature, banned ids at -inf."""
     return logits.to(_wide(logits.dtype), copy=True).div_(temperature).index_fill_(1, banned, -torch.inf)
 
 

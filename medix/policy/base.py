@@ -16,30 +16,30 @@ from medix.types import RolloutGroup
 class Policy(nn.Module, ABC):
     """A vision-language model under training.
 
-    Constructors hold arguments only; ``load`` reads configuration and weights and is called from
-    ``LightningModule.configure_model``, so that printing a spec stays cheap and sharded initialisation works.
+    Constructors store arguments only; ``load`` reads configuration and weights and is called from
+    ``LightningModule.configure_model``, so that printing a spec is cheap and sharded initialisation works.
     """
 
     every_parameter: bool = False
-    """Give every trained weight a gradient in every pass, though it be zero; set where ranks wait for all of them."""
+    """Give every trained weight a gradient in every pass, if only zero; set where ranks wait for all gradients."""
 
     @abstractmethod
     def load(self) -> None:
         """Read the weights; a second call does nothing."""
 
     def shard(self, mesh: DeviceMesh, compute_dtype: torch.dtype | None = None) -> None:  # noqa: ARG002  # see subclasses
-        """Keep a share of the weights, once they are loaded.
+        """Shard the loaded weights over ranks.
 
         Args:
             mesh: the ranks, in one dimension.
-            compute_dtype: of weights while they are computed with; None for their own.
+            compute_dtype: dtype of the weights in computations; None for their own.
         """
         raise ValueError(
             f"model.policy: the weights of a {type(self).__name__} cannot be sharded; give trainer.strategy: ddp"
         )
 
     def gathered(self) -> AbstractContextManager[None]:
-        """Context in which ranks may make different numbers of passes without gradient; every rank must enter it."""
+        """Context in which ranks may run different numbers of passes without gradient; every rank must enter it."""
         return nullcontext()
 
     @property
@@ -50,11 +50,11 @@ class Policy(nn.Module, ABC):
     @property
     @abstractmethod
     def banned_token_ids(self) -> tuple[int, ...]:
-        """Image, video and vision-boundary placeholders: never sampled, and outside the softmax everywhere."""
+        """Image, video and vision-boundary placeholders: never sampled, and excluded from every softmax."""
 
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
-        """Plain data that must be equal for a checkpoint of the weights to be continued."""
+        """Plain data that must be equal for a checkpoint to be resumed."""
 
     @abstractmethod
     def logprobs(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
@@ -70,12 +70,12 @@ class Policy(nn.Module, ABC):
 
     @property
     def rounding(self) -> float:
-        """Mean absolute difference of log-probabilities that two right computations may have."""
+        """Largest mean absolute difference of log-probabilities that rounding may cause."""
         return 2e-4
 
     @property
     def shares_prompts(self) -> bool:
-        """Whether ``logprobs`` passes a prompt once for all completions of a group; what a pass costs follows."""
+        """Whether ``logprobs`` passes a prompt once for all completions of a group; determines the cost of a pass."""
         return False
 
     def in_parts(self, parts: Sequence[RolloutGroup], temperature: float = 1.0) -> Iterator[Float[Tensor, "row time"]]:
@@ -104,7 +104,7 @@ class Policy(nn.Module, ABC):
 
     @property
     def has_dropout(self) -> bool:
-        """Whether a pass in training mode drops anything, so that a second one gives other numbers."""
+        """Whether a pass in training mode applies dropout, so that a second one gives other values."""
         return any(
             (isinstance(part, nn.Dropout) and part.p > 0) or bool(getattr(part, "attention_dropout", 0.0))
             for part in self.modules()

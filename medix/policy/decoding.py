@@ -1,4 +1,4 @@
-"""Where token-by-token decoding stands, for any model that Hugging Face can decode with."""
+"""State of token-by-token decoding, for any Hugging Face model with a cache."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from torch import Tensor
 
 @dataclass
 class Decoding:
-    """Prompts that passed through the policy once, and what they left behind.
+    """Prefilled prompts and the tokens decoded after them.
 
-    Each row keeps keys and values of its whole past, as the model's own cache holds them. ``SharedDecoding`` keeps
-    those of a prompt once for all its completions.
+    Each row has its own keys and values in the model's cache. ``SharedDecoding`` keeps those of a prompt once for all
+    its completions.
 
     Attributes:
-        logits: scores of the next token, one row per completion.
-        cache: keys and values of every layer, as Hugging Face keeps them.
-        attention_mask: 1 on real tokens, 0 on padding before the prompt; None where no row is padded.
-        positions: position of the next token of each row; M-RoPE counts an image as fewer positions than tokens.
-        axes: position numbers that each token has: three under M-RoPE, otherwise one.
+        logits: logits of the next token, one row per completion.
+        cache: Hugging Face's cache of keys and values.
+        attention_mask: 1 on tokens, 0 on left padding; None if no row is padded.
+        positions: position of the next token of each row; under M-RoPE an image takes fewer positions than tokens.
+        axes: number of position axes: three under M-RoPE, otherwise one.
     """
 
     logits: Float[Tensor, "row vocab"]
@@ -31,7 +31,7 @@ class Decoding:
     axes: int = 1
 
     def repeat(self, times: int) -> None:
-        """Make each row as many rows, side by side."""
+        """Repeat each row; its copies are consecutive."""
         self.cache.batch_repeat_interleave(times)
         self.logits = self.logits.repeat_interleave(times, dim=0)
         self.positions = self.positions.repeat_interleave(times, dim=0)
@@ -39,13 +39,13 @@ class Decoding:
             self.attention_mask = self.attention_mask.repeat_interleave(times, dim=0)
 
     def keep(self, rows: Sequence[int]) -> list[int]:
-        """Drop rows that are not needed any longer, where that is worth a copy of the cache.
+        """Drop finished rows, if that is worth a copy of the cache.
 
         Args:
-            rows: places of the rows that are still needed, ascending.
+            rows: indices of the rows that are still decoded, ascending.
 
         Returns:
-            The places of the rows that stay: all that are needed, and perhaps others.
+            The indices of the rows that remain: all of ``rows``, and possibly others.
         """
         present = self.logits.shape[0]
         if 2 * len(rows) > present:  # copying costs about as much as one step
@@ -62,8 +62,8 @@ class Decoding:
         """Append one token to each row.
 
         Args:
-            model: the Hugging Face model that the prompts passed through.
-            tokens: what was picked for each row.
+            model: the Hugging Face model of the cache.
+            tokens: the token of each row.
         """
         if self.attention_mask is not None:
             self.attention_mask = torch.cat([self.attention_mask, torch.ones_like(self.attention_mask[:, :1])], dim=1)

@@ -1,4 +1,4 @@
-"""Names for the contents of tensors."""
+"""Digests of the contents of tensors."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 def digests(parts: Sequence[Mapping[str, Tensor]]) -> list[str]:
     """One digest of the names, shapes, dtypes and contents of the tensors of each part.
 
-    On the CPU contents are hashed. On an accelerator they are summed up, so that they need not be copied.
+    On the CPU contents are hashed. On an accelerator they are reduced to checksums, which avoids copying them.
     """
     sums = [content_sums(value) for part in parts for _, value in sorted(part.items()) if value.device.type != "cpu"]
     numbers: Iterator[list[int]] = iter(torch.stack(sums).tolist() if sums else [])
@@ -22,10 +22,10 @@ def digests(parts: Sequence[Mapping[str, Tensor]]) -> list[str]:
 
 
 def content_sums(value: Tensor) -> Tensor:
-    """Two integers of the bits of a tensor, on its device.
+    """Two checksums of the bits of a tensor, on its device.
 
-    Each is the sum, modulo 2**64, of all elements as integers times two factors drawn once, one of its row and one of
-    its column. Other contents have both sums by chance only, once in about 2**64 times.
+    Each is the sum, modulo 2**64, of all elements as integers, each multiplied by a random factor for its row and one
+    for its column. Different contents have equal checksums with a probability of about 2**-64.
     """
     integers = value.detach().contiguous().flatten().view(_INTEGERS[value.element_size()]).to(torch.int64)
     rows = nn.functional.pad(integers, (0, -len(integers) % _WIDTH)).view(-1, _WIDTH)

@@ -1,4 +1,4 @@
-"""A trained policy as a folder that anyone can load."""
+"""Export of a trained policy as a Hugging Face folder."""
 
 import os
 import shutil
@@ -14,17 +14,17 @@ from medix.policy.vision_language import VisionLanguagePolicy
 
 
 def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
-    """Write weights, processor and model card; adapters are merged into what is written, not into the live weights.
+    """Write weights, processor and model card; adapters are merged into a copy of the weights.
 
-    The folder appears whole or not at all: everything is written beside it and moved at the end.
+    The folder is written under a temporary name beside it and renamed at the end, so that it is never incomplete.
 
     Args:
-        policy: what to write; its weights are loaded.
+        policy: the policy to export, with its weights loaded.
         folder: must not exist, or be empty.
         card: text of README.md.
 
     Returns:
-        The folder, which ``AutoModelForImageTextToText`` and ``AutoProcessor`` load.
+        The folder, for ``AutoModelForImageTextToText`` and ``AutoProcessor``.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -35,7 +35,7 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
         policy.hugging_face.save_pretrained(partial, state_dict=merged_weights(policy))
         policy.processor.save_pretrained(partial)
         (partial / "README.md").write_text(card, encoding="utf-8")
-        partial.chmod(0o777 & ~_umask())  # a temporary folder is made for its owner alone
+        partial.chmod(0o777 & ~_umask())  # a temporary folder is private to its owner
         if folder.exists():
             folder.rmdir()
         partial.replace(folder)
@@ -46,7 +46,7 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
 
 @torch.no_grad()
 def merged_weights(policy: VisionLanguagePolicy) -> dict[str, Tensor]:
-    """Weights by the names of the Hugging Face model, each with its adapter's update added."""
+    """Weights by their names in the Hugging Face model, with the updates of adapters added."""
     model = policy.hugging_face
     updates: dict[str, Tensor] = {}
     for name, module in model.named_modules():
@@ -64,7 +64,7 @@ def merged_weights(policy: VisionLanguagePolicy) -> dict[str, Tensor]:
 
 
 def _umask() -> int:
-    # The only way to read the mask is to set it.
+    # The mask can only be read by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""What the families of models want beside token ids: positions, token types, images under their own names."""
+"""Inputs that differ between model families: positions, token types, names of image tensors."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from medix.policy.packing import runs
 from medix.types import Prompt
 
-_OF_THE_TEXT = frozenset({"input_ids", "attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids"})
+_TEXT_INPUTS = frozenset({"input_ids", "attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids"})
 _TWO_WAY_IMAGES = frozenset({"gemma3"})
-"""Model types in which the tokens of an image see each other in both directions."""
+"""Model types in which the tokens of an image attend to each other in both directions."""
 
 
 class Family:
-    """A Hugging Face model, called the same way whatever its family.
+    """A Hugging Face model behind one interface for all families.
 
     Args:
         model: the model with its head.
-        dtype: of its weights.
-        touches_vision: whether a pass without images must give the vision tower a gradient of zero.
-        empty_image: an image as the processor makes it, for such a pass.
+        dtype: dtype of its weights.
+        touches_vision: whether a pass without images must run the vision tower and give it a zero gradient.
+        empty_image: image tensors from the processor, for such a pass.
     """
 
     def __init__(
@@ -52,18 +52,18 @@ class Family:
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Device of its weights."""
         device: torch.device = next(iter(self.model.parameters())).device
         return device
 
     @property
     def image_token_id(self) -> int:
-        """The placeholder that an image's vectors replace."""
+        """The placeholder token whose embeddings are replaced by image features."""
         return int(self.model.config.image_token_id)
 
     @property
     def has_mrope(self) -> bool:
-        """Whether positions have three axes, of which an image takes fewer than it has tokens."""
+        """Whether positions have three axes (M-RoPE); an image then advances them by less than its tokens."""
         return hasattr(self.inner, "get_rope_index")
 
     @cached_property
@@ -71,17 +71,17 @@ class Family:
         return frozenset(inspect.signature(self.inner.forward).parameters)
 
     def token_types(self, input_ids: Int[Tensor, "row time"]) -> dict[str, Tensor]:
-        """1 on the placeholders of images, 0 elsewhere, under the name the family gives it."""
+        """1 on image placeholders, 0 elsewhere, under the family's argument names."""
         types = (input_ids == self.image_token_id).int()
         return {name: types for name in ("token_type_ids", "mm_token_type_ids") if name in self._accepted}
 
     def image_inputs(self, prompt: Prompt) -> dict[str, Tensor]:
-        """What the model takes of the images of a prompt; empty without images."""
-        names = self._accepted - _OF_THE_TEXT
+        """The image tensors of a prompt that the model accepts; empty without images."""
+        names = self._accepted - _TEXT_INPUTS
         return {key: self.moved(value) for key, value in prompt.inputs.items() if key in names}
 
     def moved(self, value: Tensor) -> Tensor:
-        """On the model's device, floating tensors in its dtype."""
+        """The tensor on the model's device, and in its dtype if floating."""
         return value.to(self.device, self.dtype if value.is_floating_point() else None)
 
     def prompt_positions(
@@ -90,8 +90,8 @@ class Family:
         """Positions of the tokens of prompts, and the position of the token after each.
 
         Args:
-            input_ids: prompts, padded before.
-            images: those of all rows.
+            input_ids: prompts, left-padded.
+            images: image tensors of all rows.
             mask: 1 on tokens, 0 on padding; None without padding.
         """
         if self.has_mrope:
@@ -108,7 +108,7 @@ class Family:
         return positions, positions[:, -1] + 1
 
     def image_blocks(self, input_ids: Int[Tensor, " time"]) -> Int[Tensor, " time"] | None:
-        """Number of the image each token belongs to, -1 for text; None where image tokens see only those before."""
+        """Index of the image each token belongs to, -1 for text; None where image tokens attend causally."""
         if self.model.config.model_type not in _TWO_WAY_IMAGES:
             return None
         return runs(input_ids == self.image_token_id)
@@ -116,13 +116,13 @@ class Family:
     def hidden(
         self, input_ids: Int[Tensor, "row time"], positions: Tensor, images: Mapping[str, Tensor], **further: Any
     ) -> Float[Tensor, "row time width"]:
-        """The vectors that the head turns into scores.
+        """Final hidden states (input of the LM head).
 
         Args:
             input_ids: tokens.
-            positions: of the tokens, ``[row, time]`` or ``[axis, row, time]``; one row may stand for all.
-            images: those of all rows.
-            further: arguments of the model.
+            positions: positions of the tokens, ``[row, time]`` or ``[axis, row, time]``; one row is broadcast.
+            images: image tensors of all rows.
+            further: further arguments of the model.
         """
         rows = input_ids.shape[0]
         with self._touching_vision() if not images and self._touches_vision() else nullcontext():
@@ -141,15 +141,15 @@ class Family:
     def _touching_vision(self) -> Iterator[None]:
         """Add zero to the embeddings of text, with a zero gradient for every parameter of the vision tower.
 
-        It goes where vectors of an image would, before and into the language model: ranks with and without images then
-        gather shares and reduce gradients in the same order, without which they would wait for each other for ever.
+        As with an image, the tower runs before the language model and its output enters the embeddings: ranks with and
+        without images then gather weights and reduce gradients in the same order. In different orders they deadlock.
         """
         known = inspect.signature(self.inner.get_image_features).parameters
         image = {key: self.moved(value) for key, value in self._empty_image().items() if key in known}
         outputs = self.inner.get_image_features(**image, return_dict=True)
         zero = 0.0 * sum((one.float().sum() for one in _tensors(outputs)), start=torch.zeros((), device=self.device))
 
-        def add(module: nn.Module, given: object, embedded: Tensor) -> Tensor:  # noqa: ARG001  # torch calls it so
+        def add(module: nn.Module, given: object, embedded: Tensor) -> Tensor:  # noqa: ARG001  # signature of a hook
             return embedded + zero.to(embedded.dtype)
 
         hook = self.inner.get_input_embeddings().register_forward_hook(add)
@@ -160,7 +160,7 @@ class Family:
 
 
 def vision_parameters(model: Any) -> list[nn.Parameter]:
-    """Everything outside the language model and its head: the vision tower and its projection."""
+    """Parameters outside the language model and its head: the vision tower and its projection."""
     of_text = {id(parameter) for parameter in model.get_decoder().parameters()}
     head = model.get_output_embeddings()
     of_text |= {id(parameter) for parameter in head.parameters()}

@@ -1,4 +1,4 @@
-"""How families lay out the images of a batch, and take them apart again."""
+"""How model families lay out the images of a batch: the tensors and the features of each image."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -11,25 +11,21 @@ ImageInputs = Mapping[str, Tensor]
 
 
 class ImageLayout(ABC):
-    """The images of a batch as the arguments of ``get_image_features``.
+    """The images of a batch as arguments of ``get_image_features``.
 
     Attributes:
-        names: the arguments, beside options.
+        names: the arguments that hold images.
     """
 
     names: frozenset[str]
 
     @abstractmethod
     def split(self, inputs: ImageInputs) -> list[dict[str, Tensor]]:
-        """The arguments of each image alone, in the order of their features."""
-
-    @abstractmethod
-    def join(self, images: Sequence[ImageInputs]) -> dict[str, Tensor]:
-        """The arguments of several images, as ``split`` gives them."""
+        """The arguments for each image alone, in the order of their features."""
 
 
 class PatchLayout(ImageLayout):
-    """Patches of all images in one list, beside the grid of each (Qwen)."""
+    """Patches of all images concatenated, and the grid of each image (Qwen)."""
 
     names = frozenset({"pixel_values", "image_grid_thw"})
 
@@ -38,46 +34,37 @@ class PatchLayout(ImageLayout):
         parts = torch.split(inputs["pixel_values"], grids.prod(dim=-1).tolist())
         return [{"pixel_values": part, "image_grid_thw": grids[n : n + 1]} for n, part in enumerate(parts)]
 
-    def join(self, images: Sequence[ImageInputs]) -> dict[str, Tensor]:
-        return {name: torch.cat([image[name] for image in images]) for name in self.names}
-
 
 class ListLayout(ImageLayout):
-    """One image after the other, all of one size (Gemma 3)."""
+    """Images of one size along the first dimension (Gemma 3)."""
 
     names = frozenset({"pixel_values"})
 
     def split(self, inputs: ImageInputs) -> list[dict[str, Tensor]]:
         return [{"pixel_values": image[None]} for image in inputs["pixel_values"]]
 
-    def join(self, images: Sequence[ImageInputs]) -> dict[str, Tensor]:
-        return {"pixel_values": torch.cat([image["pixel_values"] for image in images])}
-
 
 class RowLayout(ImageLayout):
-    """One row per prompt, filled up with images of zeros that the model leaves out (SmolVLM, Idefics 3)."""
+    """One row per prompt, padded with all-zero images that the model skips (SmolVLM, Idefics 3)."""
 
     names = frozenset({"pixel_values", "pixel_attention_mask"})
 
     def split(self, inputs: ImageInputs) -> list[dict[str, Tensor]]:
         flat = {name: value.flatten(0, 1) for name, value in inputs.items()}
         present = (flat["pixel_values"] != 0).flatten(1).any(dim=1)
-        present[0] |= ~present.any()  # as the model does: it wants one image
-        places = present.nonzero().flatten().tolist()
-        return [{name: value[place][None, None] for name, value in flat.items()} for place in places]
-
-    def join(self, images: Sequence[ImageInputs]) -> dict[str, Tensor]:
-        return {name: torch.cat([image[name] for image in images], dim=1) for name in images[0]}
+        present[0] |= ~present.any()  # as the model does: it needs at least one image
+        indices = present.nonzero().flatten().tolist()
+        return [{name: value[index][None, None] for name, value in flat.items()} for index in indices]
 
 
 LAYOUTS: tuple[ImageLayout, ...] = (PatchLayout(), ListLayout(), RowLayout())
 
 
 def features_of_each(value: Any, images: int) -> list[Any]:
-    """The features of each image: of a list those of every level, of a tuple or tensor one entry per image.
+    """The features of each image. A tuple or tensor has one entry per image; a list has one such value per level.
 
     Raises:
-        ValueError: there are more or fewer entries than images.
+        ValueError: the number of entries is not the number of images.
     """
     if isinstance(value, list):
         return [list(levels) for levels in zip(*(features_of_each(level, images) for level in value), strict=True)]
@@ -89,7 +76,7 @@ def features_of_each(value: Any, images: int) -> list[Any]:
 
 
 def form_of(value: Any) -> Any:
-    """How a value holds the features of several images, without them: for ``features_together``."""
+    """The structure of a value that holds the features of several images, for ``features_together``."""
     if isinstance(value, list):
         return [form_of(level) for level in value]
     return tuple if isinstance(value, tuple) else Tensor

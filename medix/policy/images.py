@@ -1,8 +1,8 @@
-"""The tensors of images, joined and repeated as the families lay them out.
+"""Joining and repeating image tensors in the layout of each model family.
 
 Two layouts exist. Most families concatenate the images of all rows along the first dimension (Qwen: patches and a grid;
 Gemma 3: images or crops). The Idefics family, SmolVLM with it, has one row per prompt, ``[row, image, channel, height,
-width]``, padded with images of zeros that the model leaves out.
+width]``, padded with all-zero images that the model skips.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ ImageInputs = Mapping[str, Any]
 
 
 def join_images(inputs: Sequence[ImageInputs]) -> dict[str, Tensor]:
-    """Images of several prompts as one batch, in their order; a prompt without images is an empty mapping."""
+    """Images of several prompts as one batch, in order; a prompt without images is an empty mapping."""
     present = [entry for entry in inputs if entry]
     if not present:
         return {}
@@ -26,7 +26,7 @@ def join_images(inputs: Sequence[ImageInputs]) -> dict[str, Tensor]:
 
 
 def images_of_one_row(inputs: Sequence[ImageInputs]) -> dict[str, Tensor]:
-    """Images of several prompts that stand in one row, in their order; a prompt without images is an empty mapping."""
+    """Images of several prompts packed into one row, in order; a prompt without images is an empty mapping."""
     present = [entry for entry in inputs if entry]
     if not present or not _has_rows(present[0]):
         return join_images(present)
@@ -39,7 +39,7 @@ def images_of_one_row(inputs: Sequence[ImageInputs]) -> dict[str, Tensor]:
 
 
 def repeat_images(inputs: ImageInputs, rows: int) -> dict[str, Tensor]:
-    """The images of one prompt for as many identical rows."""
+    """The images of one prompt, repeated for identical rows."""
     return {key: torch.cat([value] * rows) for key, value in inputs.items()}
 
 
@@ -48,7 +48,7 @@ def _has_rows(inputs: ImageInputs) -> bool:
 
 
 def _join_rows(values: Sequence[Tensor | None]) -> Tensor:
-    """Concatenate ``[1, image, …]`` tensors, padded with zeros behind to the largest of each dimension."""
+    """Concatenate ``[1, image, …]`` tensors, padded with zeros at the end to the largest size of each dimension."""
     present = [value for value in values if value is not None]
     shape = [max(value.shape[axis] for value in present) for axis in range(1, present[0].ndim)]
     rows = []

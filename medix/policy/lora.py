@@ -1,4 +1,4 @@
-"""Low-rank adapters (arXiv:2106.09685) through peft."""
+"""Low-rank adapters (arXiv:2106.09685) with peft."""
 
 import re
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from transformers import PreTrainedModel
 
 @dataclass(frozen=True)
 class LoRA:
-    """Adapters beside frozen weights.
+    """Trained adapters of frozen weights.
 
     Args:
         rank: rank of each update.
         alpha: updates are scaled by ``alpha / rank``.
-        dropout: share of an adapter's inputs dropped while training.
-        target_modules: names of linear layers that get an adapter (``q_proj``), or ``all-linear``. They are looked for
-            in the vision tower too, unless ``freeze_vision`` is set.
-        seed: decides the first weights of the adapters; the global random state is left alone.
+        dropout: dropout probability of an adapter's inputs while training.
+        target_modules: names of linear layers that get an adapter (``q_proj``), or ``all-linear``. The vision tower is
+            included unless ``freeze_vision`` is set.
+        seed: seed of the adapters' initial weights; the global random state is not used.
     """
 
     rank: int = 16
@@ -35,16 +35,16 @@ class LoRA:
             raise ValueError(f"lora.dropout: {self.dropout} must lie in [0, 1)")
 
     def apply(self, model: PreTrainedModel, only_inside: str | None = None) -> peft.PeftModel:
-        """Freeze a model and give it adapters.
+        """Freeze a model and add adapters, in place.
 
         Args:
-            model: what to adapt, in place.
-            only_inside: name of the only module that gets adapters; None for the whole model.
+            model: the model.
+            only_inside: name of the module that gets adapters; None for the whole model.
         """
         exclude = None if only_inside is None else rf"(?!{re.escape(only_inside)}\.).*"
         options = peft.LoraConfig(
             r=self.rank,
-            lora_alpha=self.alpha,  # type: ignore[arg-type]  # peft divides by the rank; a fraction is fine
+            lora_alpha=self.alpha,  # type: ignore[arg-type]  # peft divides it by the rank, so a float works
             lora_dropout=self.dropout,
             target_modules=self.target_modules,
             exclude_modules=exclude,

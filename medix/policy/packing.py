@@ -1,8 +1,8 @@
-"""Groups side by side in one row, each prompt once: ``[prompt | completion 1 | … | completion G | next prompt | …]``.
+"""Groups packed into one row, each prompt once: ``[prompt | completion 1 | … | completion G | next prompt | …]``.
 
-A token may see its prompt and its own completion, as if they stood in a row of their own. One function says who sees
-whom. From it come the dense masks of a few rectangles ("tiles") that hold everything that is seen, for attention that
-takes a boolean mask, and a ``BlockMask`` of the whole row, for FlexAttention.
+A token attends to its prompt and to its own completion, as if these were a row of their own. One function defines the
+attention mask. From it come dense masks of a few rectangles ("tiles") that cover every unmasked entry, for attention
+with a boolean mask, and a ``BlockMask`` of the whole row, for FlexAttention.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,30 +15,30 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 WHOLE = 256
-"""Tokens up to which a group is one tile: what it computes for nothing costs less than more tiles would."""
+"""Groups of up to this many tokens are one tile: its masked entries cost less than further tiles would."""
 
-Sees = Callable[[Any, Any, Any, Any], Tensor]
-"""Batch, head, place of a query in the row, place of a key in the row: whether the one sees the other."""
+MaskMod = Callable[[Any, Any, Any, Any], Tensor]
+"""Batch, head, index of a query in the row, index of a key in the row: whether the query attends to the key."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Queries beside each other, the only keys that they see, and which of these each sees.
+    """Consecutive queries, the keys that they attend to, and the mask between them.
 
     Attributes:
-        queries: places in the row.
-        keys: places in the row, in one stretch or two.
-        seen: True where a query sees a key; None if each sees those up to its own place.
+        queries: indices in the row.
+        keys: indices in the row, as one or two slices.
+        mask: True where a query attends to a key; None for causal attention.
     """
 
     queries: slice
     keys: tuple[slice, ...]
-    seen: Bool[Tensor, "query key"] | None
+    mask: Bool[Tensor, "query key"] | None
 
 
 @dataclass(frozen=True)
 class _Span:
-    """Where a group stands: the place it starts at, tokens of its prompt, of its completions."""
+    """A group in the row: index of its first token, length of its prompt, lengths of its completions."""
 
     start: int
     prompt: int
@@ -48,23 +48,23 @@ class _Span:
     def stop(self) -> int:
         return self.start + self.prompt + sum(self.completions)
 
-    def stretches(self) -> Iterator[slice]:
-        """The places of each completion that has any."""
-        place = self.start + self.prompt
+    def completion_slices(self) -> Iterator[slice]:
+        """Indices of each completion that is not empty."""
+        start = self.start + self.prompt
         for length in self.completions:
             if length:
-                yield slice(place, place + length)
-            place += length
+                yield slice(start, start + length)
+            start += length
 
 
 @dataclass(frozen=True)
 class Cuts:
-    """The tiles of a row in terms of stretches that it is cut into once.
+    """Sizes to split queries and keys into, once for all tiles of a row.
 
     Attributes:
-        queries: length of the queries of each tile.
-        keys: length of each stretch of keys.
-        of_tile: numbers of the stretches that hold the keys of each tile.
+        queries: number of queries of each tile.
+        keys: length of each segment of keys.
+        of_tile: indices of the segments that hold the keys of each tile.
     """
 
     queries: list[int]
@@ -73,15 +73,15 @@ class Cuts:
 
 
 class PackedRow:
-    """Who sees whom in a row of groups.
+    """The attention mask of a row of groups.
 
     Args:
-        prompts: tokens of the prompt of each group.
-        completions: of each group, tokens of its completions; a completion without tokens takes no place.
-        blocks: of each group, for each token of its prompt the number of the block whose tokens see each other in both
-            directions, -1 where there is none; None if the model has no such blocks.
-        passed: places at the beginning of the row that are keys only: their queries were computed before.
-        device: where masks are made.
+        prompts: prompt length of each group.
+        completions: lengths of the completions of each group; may be 0.
+        blocks: for each group, the index of the bidirectional block of each prompt token, -1 outside blocks; None if
+            the model has no such blocks.
+        cached: number of prefix positions whose keys and values are cached; they have no queries in this pass.
+        device: where masks are created.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class PackedRow:
         prompts: Sequence[int],
         completions: Sequence[Sequence[int]],
         blocks: Sequence[Int[Tensor, " _"]] | None = None,
-        passed: int = 0,
+        cached: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.passed = passed
+        self.cached = cached
         spans: list[_Span] = []
         for prompt, lengths in zip(prompts, completions, strict=True):
             spans.append(_Span(spans[-1].stop if spans else 0, prompt, tuple(lengths)))
@@ -101,13 +101,13 @@ class PackedRow:
         self.completion = _numbers(
             [part for span in spans for part in ((-1, span.prompt), *enumerate(span.completions))], device
         )
-        stretches = [
+        positions = [
             torch.arange(first, first + length, device=device)
             for span in spans
             for first, length in ((0, span.prompt), *((span.prompt, length) for length in span.completions))
         ]
-        self.place = torch.cat(stretches)
-        """Of each token, its place in the row it would have alone with its prompt: what a window counts."""
+        self.position = torch.cat(positions)
+        """Position of each token in a row of its prompt and its completion alone; sliding windows count these."""
         self.block = None if blocks is None else self._spread(blocks)
         self._tiles: dict[int | None, tuple[Tile, ...]] = {}
         self._cuts: dict[int | None, Cuts] = {}
@@ -115,46 +115,46 @@ class PackedRow:
     def __len__(self) -> int:
         return self.spans[-1].stop
 
-    def _spread(self, blocks: Sequence[Int[Tensor, " _"]]) -> Int[Tensor, " place"]:
-        spread = torch.full_like(self.place, -1)
+    def _spread(self, blocks: Sequence[Int[Tensor, " _"]]) -> Int[Tensor, " time"]:
+        spread = torch.full_like(self.position, -1)
         for span, block in zip(self.spans, blocks, strict=True):
             spread[span.start : span.start + span.prompt] = block
         return spread
 
-    def sees(self, window: int | None = None) -> Sees:
-        """The rule, on tensors of places; as FlexAttention asks for it.
+    def mask_mod(self, window: int | None = None) -> MaskMod:
+        """The mask as a function of indices, as FlexAttention takes it.
 
         Args:
-            window: tokens that a query sees, itself included; None for all before it.
+            window: number of tokens that a query attends to, itself included; None for all before it.
         """
-        group, completion, place, block = self.group, self.completion, self.place, self.block
+        group, completion, position, block = self.group, self.completion, self.position, self.block
 
-        def rule(batch: Any, head: Any, query: Any, key: Any) -> Tensor:  # noqa: ARG001  # the same in all of them
+        def mask_mod(batch: Any, head: Any, query: Any, key: Any) -> Tensor:  # noqa: ARG001  # the same in all of them
             own = (group[query] == group[key]) & ((completion[key] == -1) | (completion[query] == completion[key]))
-            ordered = place[key] <= place[query]
+            ordered = position[key] <= position[query]
             if block is not None:
                 ordered = ordered | ((block[query] >= 0) & (block[query] == block[key]))
             if window is not None:
-                ordered = ordered & (place[key] > place[query] - window)
-            seen: Tensor = own & ordered
-            return seen
+                ordered = ordered & (position[key] > position[query] - window)
+            attends: Tensor = own & ordered
+            return attends
 
-        return rule
+        return mask_mod
 
     def dense(
         self, queries: Int[Tensor, " query"], keys: Int[Tensor, " key"], window: int | None = None
     ) -> Bool[Tensor, "query key"]:
-        """The rule as a mask of some places."""
-        return self.sees(window)(None, None, queries[:, None], keys[None, :])
+        """The mask between some queries and some keys."""
+        return self.mask_mod(window)(None, None, queries[:, None], keys[None, :])
 
     def block_mask(self, window: int | None = None) -> Any:
-        """The rule as a ``BlockMask`` of the whole row."""
+        """The mask of the whole row as a ``BlockMask``."""
         from torch.nn.attention.flex_attention import create_block_mask
 
-        rule, device, size = self.sees(window), self.place.device, len(self)
-        # Compiled, the mask of single places never exists. The lambda keeps the four arguments in sight.
+        mask_mod, device, size = self.mask_mod(window), self.position.device, len(self)
+        # Compiled, the dense mask is never materialised. The lambda has the four parameters that are looked for.
         return create_block_mask(
-            lambda b, h, q, k: rule(b, h, q, k),
+            lambda b, h, q, k: mask_mod(b, h, q, k),
             None,
             None,
             size,
@@ -164,22 +164,22 @@ class PackedRow:
         )
 
     def tiles(self, window: int | None = None) -> tuple[Tile, ...]:
-        """Tiles that cover the queries of the row in order, those behind ``passed``; made once per window."""
+        """Tiles that cover the queries of the row in order, without cached positions; computed once per window."""
         if window not in self._tiles:
-            tiles = (self._unpassed(tile) for span in self.spans for tile in self._tiles_of(span, window))
+            tiles = (self._uncached(tile) for span in self.spans for tile in self._tiles_of(span, window))
             self._tiles[window] = tuple(tile for tile in tiles if tile is not None)
         return self._tiles[window]
 
     def cuts(self, window: int | None = None) -> Cuts:
-        """Where to cut queries and keys; made once per window."""
+        """Where to split queries and keys; computed once per window."""
         if window not in self._cuts:
             tiles = self.tiles(window)
             edges = {edge for tile in tiles for part in tile.keys for edge in (part.start, part.stop)}
-            places = sorted({0, len(self)} | edges)
-            number = {place: n for n, place in enumerate(places)}
+            starts = sorted({0, len(self)} | edges)
+            number = {start: n for n, start in enumerate(starts)}
             self._cuts[window] = Cuts(
                 queries=[tile.queries.stop - tile.queries.start for tile in tiles],
-                keys=[stop - start for start, stop in pairwise(places)],
+                keys=[stop - start for start, stop in pairwise(starts)],
                 of_tile=tuple(
                     tuple(n for part in tile.keys for n in range(number[part.start], number[part.stop]))
                     for tile in tiles
@@ -187,14 +187,14 @@ class PackedRow:
             )
         return self._cuts[window]
 
-    def _unpassed(self, tile: Tile) -> Tile | None:
-        """The queries of a tile that are still to be computed."""
-        known = self.passed - tile.queries.start
+    def _uncached(self, tile: Tile) -> Tile | None:
+        """The part of a tile whose queries are not cached."""
+        known = self.cached - tile.queries.start
         if known <= 0:
             return tile
-        if self.passed >= tile.queries.stop or tile.seen is None:
+        if self.cached >= tile.queries.stop or tile.mask is None:
             return None
-        return Tile(slice(self.passed, tile.queries.stop), tile.keys, tile.seen[known:])
+        return Tile(slice(self.cached, tile.queries.stop), tile.keys, tile.mask[known:])
 
     def _tiles_of(self, span: _Span, window: int | None) -> Iterator[Tile]:
         whole, prompt = slice(span.start, span.stop), slice(span.start, span.start + span.prompt)
@@ -205,21 +205,21 @@ class PackedRow:
             yield Tile(prompt, (prompt,), None)
         else:
             yield self._tile(prompt, (prompt,), window)
-        for stretch in span.stretches():
-            yield self._tile(stretch, (prompt, stretch), window)
+        for completion in span.completion_slices():
+            yield self._tile(completion, (prompt, completion), window)
 
     def _tile(self, queries: slice, keys: tuple[slice, ...], window: int | None) -> Tile:
-        at = torch.arange(len(self), device=self.place.device)
-        return Tile(queries, keys, self.dense(at[queries], torch.cat([at[part] for part in keys]), window))
+        indices = torch.arange(len(self), device=self.position.device)
+        return Tile(queries, keys, self.dense(indices[queries], torch.cat([indices[part] for part in keys]), window))
 
 
 def runs(marked: Bool[Tensor, " time"]) -> Int[Tensor, " time"]:
-    """Number of the stretch of marked tokens that each belongs to, -1 on unmarked ones."""
+    """Index of the run of marked tokens that each token belongs to, -1 on unmarked ones."""
     before = torch.nn.functional.pad(marked[:-1], (1, 0))
     return torch.where(marked, (marked & ~before).cumsum(0) - 1, -1)
 
 
-def _numbers(parts: Sequence[tuple[int, int]], device: torch.device | str) -> Int[Tensor, " place"]:
-    """Each number as often as it is asked for."""
+def _numbers(parts: Sequence[tuple[int, int]], device: torch.device | str) -> Int[Tensor, " time"]:
+    """Pairs of a number and a count, as a tensor that repeats each number."""
     numbers, times = torch.tensor(parts, device=device).unbind(1)
     return numbers.repeat_interleave(times)

@@ -1,7 +1,7 @@
-"""Weights in shares: every rank keeps a part of each weight, and a layer's weights are gathered where it computes.
+"""Sharded weights with FSDP2: every rank keeps a shard of each weight, and layers gather their weights to compute.
 
-FSDP2 of PyTorch (arXiv:2304.11277 describes its predecessor). Gathering is communication: where ranks make different
-numbers of passes, as when they sample, ``gathered`` fetches everything first.
+arXiv:2304.11277 describes FSDP2's predecessor. Gathering is a collective: where ranks run different numbers of passes,
+as in sampling, ``gathered`` gathers all weights beforehand.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,15 +20,15 @@ def shard(
     forward_methods: Sequence[str] = (),
     compute_dtype: torch.dtype | None = None,
 ) -> None:
-    """Keep this rank's share of the weights of a module, in place.
+    """Shard the weights of a module over ranks, in place.
 
     Args:
-        root: holds the layers; what is in none of them is gathered for a whole pass.
+        root: contains the layers; its other weights are gathered for a whole pass.
         layers: gathered one at a time.
         mesh: the ranks, in one dimension.
         forward_methods: methods of the root, beside ``forward``, that compute with weights.
-        compute_dtype: of gathered weights; gradients are then summed over ranks in float32. None computes in the
-            dtype of the weights.
+        compute_dtype: dtype of gathered weights; gradients are then reduced over ranks in float32. None computes in
+            the dtype of the weights.
     """
     if mesh.ndim != 1:
         raise ValueError(f"shard: the mesh has {mesh.ndim} dimensions; give one dimension of it")
@@ -49,15 +49,15 @@ def shard(
 
 
 def is_sharded(root: nn.Module) -> bool:
-    """Whether ``shard`` was called on the module."""
+    """Whether the module was sharded by ``shard``."""
     return isinstance(root, FSDPModule)
 
 
 @contextmanager
 def gathered(root: nn.Module) -> Iterator[None]:
-    """All weights whole on every rank, inside; nothing changes where the module is not sharded.
+    """Inside, every rank holds all weights; does nothing for a module that is not sharded.
 
-    Every rank must enter it; inside, ranks may make as many passes as they like. No gradient may be asked for.
+    Every rank must enter it; inside, ranks may run any number of passes, without gradient.
     """
     if not isinstance(root, FSDPModule):
         yield
@@ -70,6 +70,6 @@ def gathered(root: nn.Module) -> Iterator[None]:
         yield
     finally:
         for part in parts:
-            # The root's weights are needed first in the backward pass, so that it keeps them after the forward pass.
+            # The root keeps its weights after the forward pass: the backward pass needs them first.
             part.set_reshard_after_forward(part is not root, recurse=False)
             part.reshard()

@@ -1,8 +1,8 @@
-"""The patch embedding of Qwen's vision towers as the matrix product that it is.
+"""The patch embedding of Qwen's vision towers as a matrix product.
 
-Its Conv3d sees one patch at a time: kernel, stride and input have one size, so that each output is a product of the
-whole patch with a row of weights. As a convolution it is several times slower than the product on a CPU, and was 10 to
-20 times slower on GPUs under PyTorch 2.9 (pytorch/pytorch#174051).
+Kernel, stride and input of its Conv3d have the same size, so that each output is the product of a whole patch with a
+row of weights. As a convolution it is several times slower than the product on a CPU, and was 10 to 20 times slower on
+GPUs with PyTorch 2.9 (pytorch/pytorch#174051).
 """
 
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 
 class PatchEmbedding(nn.Conv3d):
-    """A Conv3d over inputs of the size of its kernel; other inputs are convolved as usual.
+    """A Conv3d that multiplies inputs of its kernel's size, and convolves others.
 
-    Names and shapes in the state dictionary are those of the Conv3d, whose weights it views as a matrix.
+    Names and shapes in the state dictionary are those of the Conv3d.
     """
 
     @classmethod
@@ -22,7 +22,7 @@ class PatchEmbedding(nn.Conv3d):
             made = cls(
                 convolution.in_channels,
                 convolution.out_channels,
-                convolution.kernel_size,  # type: ignore[arg-type]  # torch declares a tuple of any length
+                convolution.kernel_size,  # type: ignore[arg-type]  # declared by torch as a tuple of any length
                 stride=convolution.stride,  # type: ignore[arg-type]
                 bias=convolution.bias is not None,
             )
@@ -37,19 +37,19 @@ class PatchEmbedding(nn.Conv3d):
 
 
 def multiply_patches(model: nn.Module) -> int:
-    """Replace, in place, every Conv3d of a model that sees one patch at a time; how many there were."""
+    """Replace, in place, every Conv3d of a model that embeds patches; returns their number."""
     found = [
         (parent, name, layer)
         for parent in model.modules()
         for name, layer in parent.named_children()
-        if type(layer) is nn.Conv3d and _sees_one_patch(layer)
+        if type(layer) is nn.Conv3d and _embeds_patches(layer)
     ]
     for parent, name, layer in found:
         setattr(parent, name, PatchEmbedding.of(layer))
     return len(found)
 
 
-def _sees_one_patch(layer: nn.Conv3d) -> bool:
+def _embeds_patches(layer: nn.Conv3d) -> bool:
     return (
         layer.stride == layer.kernel_size
         and layer.groups == 1

@@ -11,15 +11,15 @@ from medix.policy.images import repeat_images
 from medix.types import RolloutGroup
 
 Chosen = Callable[[Tensor, Tensor, float], Tensor]
-"""Vectors, the token that each predicts, the temperature: log-probabilities of the tokens."""
+"""Hidden states, the token that each predicts, temperature → log-probabilities of the tokens."""
 
 
 class PlainPass:
-    """Log-probabilities as any model gives them, and what the shared pass is compared with.
+    """Log-probabilities with any model; the shared pass is compared with these.
 
     Args:
         family: the model.
-        chosen: applies its head.
+        chosen: applies its head to hidden states.
     """
 
     def __init__(self, family: Family, chosen: Chosen) -> None:
@@ -27,7 +27,7 @@ class PlainPass:
         self._chosen = chosen
 
     def logprobs(self, groups: Sequence[RolloutGroup], temperature: float) -> Float[Tensor, "row time"]:
-        """As ``Policy.logprobs``. A group is a batch: its rows share a prompt, so that nothing is padded before it."""
+        """As ``Policy.logprobs``. A group is a batch: its rows have one prompt, so that none is left-padded."""
         parts = [self._of_group(group, temperature) for group in groups]
         width = max(part.shape[1] for part in parts)
         return torch.cat([nn.functional.pad(part, (0, width - part.shape[1])) for part in parts])
@@ -37,12 +37,12 @@ class PlainPass:
         prompt = torch.tensor(group.prompt.token_ids, device=device)
         tokens, written = _right_padded([completion.token_ids for completion in group.completions], device)
         rows, width = tokens.shape
-        # The last token of a row predicts nothing that is asked for.
+        # The last token of a row predicts nothing that is needed.
         input_ids = torch.cat([prompt.expand(rows, -1), tokens[:, :-1]], dim=1)
         images = family.image_inputs(group.prompt)
         positions, following = family.prompt_positions(prompt[None], images, None)
         steps = following[:, None] + torch.arange(width - 1, device=device)
-        # Padding stands behind every real token of its row, so that causal attention needs no mask.
+        # Padding follows every token of its row, so that causal attention needs no mask.
         hidden = family.hidden(
             input_ids,
             positions=torch.cat([positions, steps.expand(*positions.shape[:-1], -1)], dim=-1),
@@ -55,7 +55,7 @@ class PlainPass:
 def _right_padded(
     rows: Sequence[Sequence[int]], device: torch.device
 ) -> tuple[Int[Tensor, "row time"], Bool[Tensor, "row time"]]:
-    """Token ids padded behind with 0, and True where a token was written."""
+    """Token ids right-padded with 0, and True on tokens."""
     width = max(len(row) for row in rows)
     tokens = torch.tensor([[*row, *([0] * (width - len(row)))] for row in rows], device=device)
     lengths = torch.tensor([len(row) for row in rows], device=device)

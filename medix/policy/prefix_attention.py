@@ -1,7 +1,7 @@
-"""Attention over a packed row, tile by tile, in a form that Hugging Face models can call.
+"""Attention over a packed row, tile by tile, as an attention function of Hugging Face models.
 
-Beside keys and values of the row it takes, for parts of a group that is too large for one pass, those that an earlier
-pass kept of the prompt.
+For chunks of a group that is too large for one pass, it also takes the keys and values of the prompt, cached by an
+earlier pass.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,19 +17,19 @@ from transformers.integrations.sdpa_attention import repeat_kv
 from medix.policy.packing import PackedRow
 
 NAME = "medix_shared_prefix"
-"""Under which the attention is known to Hugging Face models during a shared pass."""
+"""Name of the attention in Hugging Face's interface during a shared pass."""
 
 KeysAndValues = dict[int, tuple[Tensor, Tensor]]
-"""Of each layer, ``[1, head, prompt, width]``, positions rotated in."""
+"""By layer index, ``[1, head, prompt, width]`` each, with rotary embeddings applied."""
 
 
 class SharedPrefix:
-    """What one pass tells its attention layers.
+    """The arguments of one pass for its attention layers.
 
     Args:
-        row: who sees whom.
-        kept: filled with keys and values of every layer, for later passes.
-        prompt: keys and values of the places that ``row`` says were passed before.
+        row: the attention mask.
+        kept: filled with the keys and values of every layer, for later passes.
+        prompt: keys and values of the cached positions of ``row``.
     """
 
     def __init__(self, row: PackedRow, kept: KeysAndValues | None = None, prompt: KeysAndValues | None = None) -> None:
@@ -38,9 +38,9 @@ class SharedPrefix:
         self.prompt = prompt
 
     def states(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of the whole row, from those of the present pass."""
+        """Keys and values of the whole row: the cached ones, then those of this pass."""
         if self.kept is not None:
-            # Checkpointing calls a layer twice; later passes and the backward pass hold on to the first call.
+            # Checkpointing calls a layer twice; later passes and the backward pass refer to the first call's tensors.
             self.kept.setdefault(layer, (key, value))
         if self.prompt is None:
             return key, value
@@ -49,12 +49,12 @@ class SharedPrefix:
 
 
 @contextmanager
-def attending(config: Any, name: str = NAME) -> Iterator[None]:
-    """The layers of a language model call ``attend`` inside, or another attention.
+def use_attention(config: Any, name: str = NAME) -> Iterator[None]:
+    """Inside, the layers of a language model call ``attend``, or another attention.
 
     Args:
-        config: of the language model.
-        name: of the attention in Hugging Face's interface.
+        config: configuration of the language model.
+        name: name of the attention in Hugging Face's interface.
     """
     AttentionInterface.register(NAME, attend)
     usual = config._attn_implementation
@@ -66,10 +66,10 @@ def attending(config: Any, name: str = NAME) -> Iterator[None]:
 
 
 def as_before(config: Any) -> Callable[[], tuple[AbstractContextManager[None], AbstractContextManager[None]]]:
-    """Contexts for gradient checkpointing, which calls layers again in the backward pass, outside ``attending``."""
+    """Contexts for gradient checkpointing, whose recomputation in the backward pass is outside ``use_attention``."""
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), attending(config, config._attn_implementation)
+        return nullcontext(), use_attention(config, config._attn_implementation)
 
     return contexts
 
@@ -79,21 +79,21 @@ def attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,  # noqa: ARG001  # one element that says nothing; see ``told``
+    attention_mask: Tensor | None,  # noqa: ARG001  # a placeholder; see ``attention_kwargs``
     *,
     shared_prefix: SharedPrefix,
     dropout: float = 0.0,
     scaling: float | None = None,
     sliding_window: int | None = None,
-    **kwargs: Any,  # noqa: ARG001  # what other kinds of attention want
+    **kwargs: Any,  # noqa: ARG001  # for other attention functions
 ) -> tuple[Tensor, None]:
-    """Each token of the one row sees its prompt and its own completion."""
+    """Each token of the row attends to its prompt and to its own completion."""
     key, value = shared_prefix.states(module.layer_idx, key, value)
     heads = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, heads), repeat_kv(value, heads)
     row = shared_prefix.row
     cuts = row.cuts(sliding_window)
-    # Cut once and not sliced per tile: the gradient of a slice is a row of zeros around it.
+    # Split once, not sliced per tile: the gradient of each slice would be a zero-padded tensor of the whole row.
     queries = torch.split(query, cuts.queries, dim=2)
     keys, values = torch.split(key, cuts.keys, dim=2), torch.split(value, cuts.keys, dim=2)
     parts = [
@@ -101,8 +101,8 @@ def attend(
             own,
             _joined([keys[number] for number in numbers]),
             _joined([values[number] for number in numbers]),
-            attn_mask=tile.seen,
-            is_causal=tile.seen is None,
+            attn_mask=tile.mask,
+            is_causal=tile.mask is None,
             dropout_p=dropout,
             scale=scaling,
         )
@@ -111,11 +111,11 @@ def attend(
     return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
 
 
-def told(shared: SharedPrefix) -> dict[str, Any]:
-    """Arguments of a model whose layers call ``attend``."""
-    # A mask of one element keeps the model from making masks of its own, which would be of the whole row.
-    nothing = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=shared.row.place.device)
-    return {"attention_mask": nothing, "shared_prefix": shared}
+def attention_kwargs(shared: SharedPrefix) -> dict[str, Any]:
+    """Arguments for a model whose layers call ``attend``."""
+    # A four-dimensional mask keeps the model from creating its own dense mask of the whole row.
+    placeholder = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=shared.row.position.device)
+    return {"attention_mask": placeholder, "shared_prefix": shared}
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

@@ -1,6 +1,6 @@
-"""The reference policy: the weights before training, which a divergence is measured against.
+"""The reference policy: the weights before training, for the KL divergence.
 
-Neither kind is a module of the policy, so that its weights are in no optimiser and in no checkpoint.
+It is not a submodule of the policy, so that its weights are in no optimiser and in no checkpoint.
 """
 
 from abc import ABC, abstractmethod
@@ -28,35 +28,35 @@ class ReferencePolicy(ABC):
 
 
 class AdapterReference(ReferencePolicy):
-    """The policy itself with its adapters switched off: no second model.
+    """The policy itself with its adapters disabled: no second model.
 
     Args:
         policy: a policy whose only trained weights are adapters.
-        switched_off: context in which its adapters do nothing.
+        disabled: context in which its adapters are disabled.
     """
 
-    def __init__(self, policy: Policy, switched_off: Callable[[], object]) -> None:
+    def __init__(self, policy: Policy, disabled: Callable[[], object]) -> None:
         self._policy = (policy,)
-        self._switched_off = switched_off
+        self._disabled = disabled
 
     @torch.no_grad()
     def logprobs(self, groups: Sequence[RolloutGroup], temperature: float) -> Float[Tensor, "row time"]:
         (policy,) = self._policy
-        with in_evaluation(policy), self._switched_off():  # type: ignore[attr-defined]
+        with in_evaluation(policy), self._disabled():  # type: ignore[attr-defined]
             return policy.logprobs(groups, temperature)
 
     def in_parts(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Float[Tensor, "row time"]]:
         (policy,) = self._policy
-        with torch.no_grad(), in_evaluation(policy), self._switched_off():  # type: ignore[attr-defined]
+        with torch.no_grad(), in_evaluation(policy), self._disabled():  # type: ignore[attr-defined]
             yield from policy.in_parts(parts, temperature)
 
 
 class FrozenReference(ReferencePolicy):
-    """A second model, read on first use.
+    """A second model, loaded on first use.
 
     Args:
         policy: the policy under training, for its device.
-        build: makes the policy whose weights are read again.
+        build: creates the policy to load.
     """
 
     def __init__(self, policy: Policy, build: Callable[[], Policy]) -> None:
@@ -85,7 +85,7 @@ class FrozenReference(ReferencePolicy):
 
 @contextmanager
 def in_evaluation(module: nn.Module) -> Iterator[None]:
-    """Dropout off inside; afterwards every submodule has the mode it had."""
+    """Evaluation mode inside; afterwards every submodule has its previous mode."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:

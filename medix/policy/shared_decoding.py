@@ -1,12 +1,11 @@
-"""Decoding the completions of a group with the keys and values of their prompt kept once.
+"""Decoding the completions of a group with one copy of the keys and values of their prompt.
 
 A completion attends to its prompt and to itself. The queries of all completions of a group, and of all query heads that
-share a key head, are one matrix against the keys of the prompt; each completion's own keys are a second product. One
-softmax over both is the attention of the plain pass, summed in another order. The prompt is neither copied per
-completion nor read more than once per step, and nothing is concatenated: the keys and values of completions have their
-memory from the beginning.
+share a key head, are multiplied with the keys of the prompt as one matrix; the product with each completion's own keys
+is a second one. One softmax over both equals the attention of the plain pass within rounding. The prompt is not copied
+per completion and is read once per step; the keys and values of completions are written into preallocated memory.
 
-Related: Hydragen (arXiv:2402.05099), which takes two softmaxes and joins them by their denominators.
+Related: Hydragen (arXiv:2402.05099), which computes two softmaxes and combines them by their denominators.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,12 +24,12 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from medix.policy.decoding import Decoding, next_positions
 
 NAME = "medix_shared_prompt"
-"""Under which the attention is known to Hugging Face models while they decode."""
+"""Name of the attention in Hugging Face's interface while decoding."""
 
 
 @dataclass
 class _Layer:
-    """Keys and values of one layer; ``part`` counts groups × key heads, a window is in tokens."""
+    """Keys and values of one layer; dimension ``part`` is groups × key heads, a window is in tokens."""
 
     prompt_keys: Float[Tensor, "part prompt width"]
     prompt_values: Float[Tensor, "part prompt width"]
@@ -40,22 +39,22 @@ class _Layer:
 
 
 class SharedCache:
-    """Keys and values of prompts, once per group, and of their completions. Hugging Face calls ``update`` per layer.
+    """Keys and values of prompts, once per group, and of their completions. Each layer calls ``update``.
 
     Args:
-        prompts: what passes over the prompts left behind, prompts of one decoding after each other.
-        completions: of each prompt.
-        room: tokens that a completion may have.
+        prompts: prefilled prompts, possibly in several batches.
+        completions: number of completions of each prompt.
+        room: maximum number of tokens of a completion.
     """
 
     def __init__(self, prompts: Sequence[Decoding], completions: int, room: int) -> None:
         caches = [prompt.cache for prompt in prompts]
         self.completions = completions
         self.groups = sum(prompt.logits.shape[0] for prompt in prompts)
-        self.length = 0  # tokens that every completion has
-        self.layers = [self._layer([cache.layers[place] for cache in caches], room) for place in range(len(caches[0]))]
+        self.length = 0  # tokens written to every completion
+        self.layers = [self._layer([cache.layers[n] for cache in caches], room) for n in range(len(caches[0]))]
         self.hidden = _padding(prompts)
-        self.attended = 0  # layers that took part in the present step
+        self.attended = 0  # layers that called ``attend`` in the current step
 
     def _layer(self, layers: Sequence[Any], room: int) -> _Layer:
         keys, values = (_joined([getattr(layer, name) for layer in layers]) for name in ("keys", "values"))
@@ -70,7 +69,7 @@ class SharedCache:
         )
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Tokens before the present one, padding included."""
+        """Number of tokens before the current one, padding included."""
         return int(self.layers[layer_idx].prompt_keys.shape[1]) + self.length
 
     def update(
@@ -78,17 +77,17 @@ class SharedCache:
         keys: Float[Tensor, "row head 1 width"],
         values: Float[Tensor, "row head 1 width"],
         layer_idx: int,
-        *args: object,  # noqa: ARG002  # some families pass what their rotary embedding used
+        *args: object,  # noqa: ARG002  # some families pass their rotary embeddings
         **kwargs: object,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor]:
-        """Keep the present token's keys and values; ``attend`` finds them here."""
+        """Store the current token's keys and values for ``attend``."""
         layer = self.layers[layer_idx]
         for own, new in ((layer.own_keys, keys), (layer.own_values, values)):
             own[:, :, :, self.length] = new.reshape(self.groups, self.completions, *new.shape[1::2]).transpose(1, 2)
         return keys, values
 
     def attend(self, query: Float[Tensor, "row head 1 width"], layer_idx: int, scale: float) -> Tensor:
-        """What the present token of each row takes from its past: ``[row, 1, head, width]``."""
+        """Attention output of the current token of each row, ``[row, 1, head, width]``."""
         layer = self.layers[layer_idx]
         self.attended += 1
         first_of_prompt, first_of_own = self._window(layer)
@@ -100,31 +99,31 @@ class SharedCache:
         by_group = query.reshape(groups, completions, heads, -1, query.shape[-1]).transpose(1, 2)
         queries = (by_group * scale).reshape(groups * heads, -1, query.shape[-1])
         each = queries.shape[1] // completions  # query heads per key head
-        to_prompt = _scores(queries, prompt_keys)
+        to_prompt = _attention_scores(queries, prompt_keys)
         if self.hidden is not None and to_prompt.shape[-1]:
             hidden = self.hidden[:, -layer.prompt_keys.shape[1] :][:, first_of_prompt:]
             to_prompt.view(groups, -1, to_prompt.shape[-1]).masked_fill_(hidden[:, None], -torch.inf)
-        to_own = _scores(queries.view(-1, each, query.shape[-1]), own_keys).view(*to_prompt.shape[:2], -1)
+        to_own = _attention_scores(queries.view(-1, each, query.shape[-1]), own_keys).view(*to_prompt.shape[:2], -1)
         weights = torch.cat([to_prompt, to_own], dim=-1).softmax(dim=-1).to(query.dtype)
         of_prompt, of_own = torch.split(weights, [to_prompt.shape[-1], to_own.shape[-1]], dim=-1)
-        taken = torch.bmm(of_prompt, prompt_values)
-        taken += torch.bmm(of_own.reshape(-1, each, of_own.shape[-1]), own_values).view_as(taken)
-        by_row = taken.view(groups, heads, completions, each, -1).transpose(1, 2)
+        output = torch.bmm(of_prompt, prompt_values)
+        output += torch.bmm(of_own.reshape(-1, each, of_own.shape[-1]), own_values).view_as(output)
+        by_row = output.view(groups, heads, completions, each, -1).transpose(1, 2)
         return by_row.reshape(groups * completions, 1, heads * each, -1)
 
     def _window(self, layer: _Layer) -> tuple[int, int]:
-        """The first kept token of the prompt, and the first of the completion, that the present token sees."""
+        """First token of the prompt, and first of the completion, inside the current token's window."""
         if layer.window is None:
             return 0, 0
         first = layer.prompt_keys.shape[1] + self.length - layer.window + 1
         return min(max(first, 0), layer.prompt_keys.shape[1]), max(first - layer.prompt_keys.shape[1], 0)
 
     def keep(self, groups: Int[Tensor, " kept"], completions: Int[Tensor, "kept completion"]) -> None:
-        """Drop groups, and of the others the same number of completions each.
+        """Drop groups, and completions of the other groups, the same number of each.
 
         Args:
-            groups: places of the groups that stay.
-            completions: of each of these, places of the completions that stay.
+            groups: indices of the groups to keep.
+            completions: for each of these, indices of the completions to keep.
         """
         every = len(groups) == self.groups
         for layer in self.layers:
@@ -147,15 +146,15 @@ class SharedCache:
 
 
 class SharedDecoding:
-    """Like ``Decoding``, for the completions of groups over a ``SharedCache``.
+    """Like ``Decoding``, with a ``SharedCache``.
 
-    Rows are the completions of the first prompt, then of the second. Rows that are not needed leave the batch so that
-    each group has as many rows as the others; a group that is finished leaves whole.
+    Rows are the completions of the first prompt, then of the second. Groups keep equal numbers of rows: a finished row
+    is dropped only if its group still has as many rows as the others need; a finished group is dropped as a whole.
 
     Args:
-        prompts: what passes over the prompts left behind, prompts of one decoding after each other.
-        completions: of each prompt.
-        room: tokens that a completion may have.
+        prompts: prefilled prompts, possibly in several batches.
+        completions: number of completions of each prompt.
+        room: maximum number of tokens of a completion.
     """
 
     def __init__(self, prompts: Sequence[Decoding], completions: int, room: int) -> None:
@@ -170,25 +169,25 @@ class SharedDecoding:
         needed: dict[int, list[int]] = {}
         for row in rows:
             needed.setdefault(row // present, []).append(row % present)
-        width = max(len(places) for places in needed.values())
+        width = max(map(len, needed.values()))
         if 4 * width * len(needed) > 3 * len(self.logits):
             return list(range(len(self.logits)))
-        for places in needed.values():
-            others = (place for place in range(present) if place not in set(places))
-            places.extend(next(others) for _ in range(width - len(places)))
-            places.sort()
+        for completions in needed.values():
+            others = (n for n in range(present) if n not in set(completions))
+            completions.extend(next(others) for _ in range(width - len(completions)))
+            completions.sort()
         device = self.logits.device
         self.cache.keep(torch.tensor(list(needed), device=device), torch.tensor(list(needed.values()), device=device))
-        kept = [group * present + place for group, places in needed.items() for place in places]
+        kept = [group * present + n for group, completions in needed.items() for n in completions]
         chosen = torch.tensor(kept, device=device)
         self.logits, self.positions = self.logits[chosen], self.positions[chosen]
         return kept
 
     def step(self, model: Any, tokens: Int[Tensor, " row"]) -> None:
-        """As ``Decoding.step``. Only the language model and its head are called: nothing else has a part in it."""
+        """As ``Decoding.step``; calls the language model and its head only."""
         decoder = model.get_decoder()
         self.cache.attended = 0
-        with _attending_here(decoder.config):
+        with _use_shared_cache(decoder.config):
             output = decoder(
                 input_ids=tokens[:, None],
                 position_ids=next_positions(self.positions, self.axes),
@@ -207,17 +206,17 @@ class SharedDecoding:
 
 
 def why_not_shared(model: Any, prompt: Decoding) -> str | None:
-    """Decode a few tokens with a shared prompt and as Hugging Face does it, and compare.
+    """Decode a few tokens with a shared prompt and with the model's own cache, and compare the logits.
 
     Args:
         model: the Hugging Face model.
-        prompt: one prompt that passed through it; it may be used up.
+        prompt: one prefilled prompt; its cache may be modified.
 
     Returns:
         None if both agree, otherwise the reason why prompts cannot be shared.
 
     Raises:
-        RuntimeError: memory ran out, which is no such reason: without sharing, decoding takes more of it.
+        RuntimeError: out of memory, which is no such reason: decoding without sharing needs more.
     """
     layers = getattr(prompt.cache, "layers", ())
     others = {type(layer).__name__ for layer in layers if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer)}
@@ -234,18 +233,18 @@ def why_not_shared(model: Any, prompt: Decoding) -> str | None:
             tokens = tokens.flip(0)
     except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
-            raise  # on a CPU torch has no class for it
+            raise  # torch has no exception class for the CPU
         return f"{type(error).__name__}: {error}"
     expected, found = (each.logits.float() - each.logits.float().mean() for each in (plain, shared))
     difference = float((found - expected).norm() / expected.norm())
     allowed = 1e-3 if plain.logits.dtype == torch.float32 else 5e-2
     # Not <=: a difference that is not a number must not pass.
-    return None if difference < allowed else f"its scores differ by {difference:.1%}, {allowed:.1%} are allowed"
+    return None if difference < allowed else f"its logits differ by {difference:.1%}, {allowed:.1%} are allowed"
 
 
 @contextmanager
-def _attending_here(config: Any) -> Iterator[None]:
-    """Layers call ``SharedCache.attend``; masks are not made, since the cache knows them."""
+def _use_shared_cache(config: Any) -> Iterator[None]:
+    """Layers call ``SharedCache.attend``; the model creates no masks, since the cache applies them."""
     AttentionInterface.register(NAME, _attend)
     usual = config._attn_implementation
     config._attn_implementation = NAME
@@ -264,14 +263,14 @@ def _attend(
     *,
     shared_cache: SharedCache,
     scaling: float | None = None,
-    **kwargs: object,  # noqa: ARG001  # windows, which the cache knows, and dropout, which is for training
+    **kwargs: object,  # noqa: ARG001  # windows, which the cache applies, and dropout, which is for training
 ) -> tuple[Tensor, None]:
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     return shared_cache.attend(query, module.layer_idx, scale), None
 
 
-def _scores(queries: Tensor, keys: Tensor) -> Tensor:
-    """Products of queries and keys in float32: rounded to bfloat16, a score of 10 would be off by 3 %."""
+def _attention_scores(queries: Tensor, keys: Tensor) -> Tensor:
+    """Products of queries and keys in float32: rounding a score of 10 to bfloat16 changes its weight by up to 3 %."""
     if queries.dtype == torch.float32:
         return torch.bmm(queries, keys.transpose(1, 2))
     if queries.is_cuda:
@@ -280,7 +279,7 @@ def _scores(queries: Tensor, keys: Tensor) -> Tensor:
 
 
 def _joined(parts: Sequence[Tensor]) -> Float[Tensor, "group head prompt width"]:
-    """Prompts of several such passes, padded before the shorter ones; no copy of a single pass."""
+    """Prompts of several batches, left-padded to the longest; a single batch is not copied."""
     longest = max(part.shape[2] for part in parts)
     if len(parts) == 1:
         return parts[0].contiguous()
@@ -288,7 +287,7 @@ def _joined(parts: Sequence[Tensor]) -> Float[Tensor, "group head prompt width"]
 
 
 def _padding(prompts: Sequence[Decoding]) -> Tensor | None:
-    """True where a prompt has no token; None if nowhere."""
+    """True on the left padding of prompts; None if there is none."""
     lengths = [prompt.cache.get_seq_length() for prompt in prompts]
     if len(set(lengths)) == 1 and all(prompt.attention_mask is None for prompt in prompts):
         return None

@@ -1,11 +1,11 @@
 """The shared pass: a prompt and its images once for all completions of a group.
 
-Rows of ``PackedRow`` pass through the stock model; only its attention knows that completions do not see each other, and
-their positions start again behind the prompt. Values and gradients are those of the plain pass, summed in another
-order. A group that is too large for one pass goes in parts: its prompt passes once, later parts read the keys and
-values that it left, and its backward pass runs once, with the last part's.
+A packed row passes through the unmodified model; its attention is replaced so that completions do not attend to each
+other, and the positions of each completion continue those of the prompt. Values and gradients are those of the plain
+pass within rounding. A group that is too large for one pass is split: the prompt passes once, later chunks read its
+cached keys and values, and its backward pass runs once, together with that of the last chunk.
 
-Related: Prefix Grouper (arXiv:2506.05433); the parts are the schedule of arXiv:2606.01143.
+Related: Prefix Grouper (arXiv:2506.05433); the chunks follow the schedule of arXiv:2606.01143.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,33 +20,33 @@ from medix.policy.family import Family
 from medix.policy.images import images_of_one_row
 from medix.policy.packing import PackedRow
 from medix.policy.plain_pass import Chosen
-from medix.policy.prefix_attention import NAME, KeysAndValues, SharedPrefix, attending, told
+from medix.policy.prefix_attention import NAME, KeysAndValues, SharedPrefix, attention_kwargs, use_attention
 from medix.types import RolloutGroup
 
 FLEX = "flex_attention"
-_SERVED = ("gemma3", "idefics3", "qwen2_5_vl", "qwen3_vl", "smolvlm")
+_SUPPORTED = ("gemma3", "idefics3", "qwen2_5_vl", "qwen3_vl", "smolvlm")
 _WITH_KEYS = {"full_attention", "sliding_attention"}
 
 
 def why_plain(config: Any, attention: str) -> str | None:
-    """Why a model cannot share prompts, in words that follow "because"; None if it can.
+    """The reason why a model cannot share prompts, as a clause to follow "because"; None if it can.
 
     Args:
-        config: of the Hugging Face model.
-        attention: as given to the policy.
+        config: configuration of the Hugging Face model.
+        attention: the policy's ``attention``.
     """
     text = config.get_text_config()
     others = sorted(set(getattr(text, "layer_types", None) or ()) - _WITH_KEYS)
     if others:
-        return f"layers of the kind {', '.join(others)} do not attend to the tokens of a prompt one by one"
+        return f"layers of the kind {', '.join(others)} do not attend to the keys of single prompt tokens"
     if getattr(text, "attn_logit_softcapping", None):
-        return f"{config.model_type} squashes its attention scores (attn_logit_softcapping), which sdpa leaves out"
+        return f"{config.model_type} caps its attention scores (attn_logit_softcapping), which sdpa does not support"
     if getattr(text, "use_bidirectional_attention", False):
-        return "its text tokens see each other in both directions"
-    if config.model_type not in _SERVED:
-        return f"models of type {config.model_type} were not tried with it; served are {', '.join(_SERVED)}"
+        return "its text tokens attend to each other in both directions"
+    if config.model_type not in _SUPPORTED:
+        return f"models of type {config.model_type} are untested with it; supported are {', '.join(_SUPPORTED)}"
     if attention not in ("sdpa", FLEX):
-        return f"policy.attention: {attention} takes no rule of who sees whom; give sdpa, or {FLEX} on a GPU"
+        return f"policy.attention: {attention} takes no custom mask; give sdpa, or {FLEX} on a GPU"
     return None
 
 
@@ -55,8 +55,8 @@ class SharedPass:
 
     Args:
         family: the model.
-        chosen: applies its head.
-        flex: attend with FlexAttention and a mask of the whole row, not tile by tile.
+        chosen: applies its head to hidden states.
+        flex: use FlexAttention with a mask of the whole row, not tiles.
     """
 
     def __init__(self, family: Family, chosen: Chosen, flex: bool = False) -> None:
@@ -75,15 +75,15 @@ class SharedPass:
             ids += [prompt, _inputs(group, device)]
             positions += [at, _positions(group, at, following)]
         row = self._row(prompts, [_lengths(group) for group in groups])
-        with attending(family.decoder.config, FLEX if self._flex else NAME):
+        with use_attention(family.decoder.config, FLEX if self._flex else NAME):
             hidden = family.hidden(
                 torch.cat(ids)[None], torch.cat(positions, dim=-1), images_of_one_row(images), **self._attention(row)
             )[0]
-        vectors = []
+        predicting = []
         for group, span in zip(groups, row.spans, strict=True):
-            behind = span.start + span.prompt
-            vectors += [hidden[behind - 1].expand(len(group.completions), -1), hidden[behind : span.stop]]
-        return self._table(torch.cat(vectors), groups, temperature)
+            first = span.start + span.prompt
+            predicting += [hidden[first - 1].expand(len(group.completions), -1), hidden[first : span.stop]]
+        return self._padded_logprobs(torch.cat(predicting), groups, temperature)
 
     def in_parts(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Float[Tensor, "row time"]]:
         """As ``Policy.in_parts``."""
@@ -93,28 +93,28 @@ class SharedPass:
         at, following = family.prompt_positions(prompt[None], images, None)
         kept: KeysAndValues = {}
         alone = SharedPrefix(self._row([prompt], [[]]), kept=kept)
-        with attending(family.decoder.config):
-            last = family.hidden(prompt[None], at, images_of_one_row([images]), **told(alone))[0, -1]
+        with use_attention(family.decoder.config):
+            last = family.hidden(prompt[None], at, images_of_one_row([images]), **attention_kwargs(alone))[0, -1]
         lent = _Lent(last, kept)
         for part in parts:
             last, states = lent.out(to_the_last=part is parts[-1])
-            vectors = [last.expand(len(part.completions), -1)]
+            predicting = [last.expand(len(part.completions), -1)]
             if sum(_lengths(part)):
-                row = PackedRow([len(prompt)], [_lengths(part)], passed=len(prompt), device=family.device)
-                vectors.append(
+                row = PackedRow([len(prompt)], [_lengths(part)], cached=len(prompt), device=family.device)
+                predicting.append(
                     self._completions(part, _positions(part, at, following), SharedPrefix(row, prompt=states))
                 )
-            yield self._table(torch.cat(vectors), [part], temperature)
+            yield self._padded_logprobs(torch.cat(predicting), [part], temperature)
 
     def _completions(self, part: RolloutGroup, positions: Tensor, shared: SharedPrefix) -> Float[Tensor, "token width"]:
-        """The vectors of completions whose prompt passed before."""
+        """Hidden states of completions whose prompt is cached."""
         family = self.family
-        with attending(family.decoder.config):
+        with use_attention(family.decoder.config):
             output = family.decoder(
                 inputs_embeds=family.inner.get_input_embeddings()(_inputs(part, family.device)[None]),
                 position_ids=positions,
                 use_cache=False,
-                **told(shared),
+                **attention_kwargs(shared),
             )
         hidden: Tensor = output.last_hidden_state
         return hidden[0]
@@ -126,27 +126,27 @@ class SharedPass:
 
     def _attention(self, row: PackedRow) -> dict[str, Any]:
         if not self._flex:
-            return told(SharedPrefix(row))
+            return attention_kwargs(SharedPrefix(row))
         text = self.family.decoder.config
         if "sliding_attention" not in (getattr(text, "layer_types", None) or ()):
             return {"attention_mask": row.block_mask()}
         windows = {"full_attention": None, "sliding_attention": text.sliding_window}
         return {"attention_mask": {kind: row.block_mask(window) for kind, window in windows.items()}}
 
-    def _table(
-        self, vectors: Float[Tensor, "token width"], groups: Sequence[RolloutGroup], temperature: float
+    def _padded_logprobs(
+        self, hidden: Float[Tensor, "token width"], groups: Sequence[RolloutGroup], temperature: float
     ) -> Float[Tensor, "row time"]:
-        """Log-probabilities from vectors in the order of ``_targets``, as a padded table."""
-        targets = _targets(groups, vectors.device)
-        chosen = self._chosen(vectors, targets.tokens, temperature)
+        """Padded log-probabilities from hidden states in the order of ``_targets``."""
+        targets = _targets(groups, hidden.device)
+        chosen = self._chosen(hidden, targets.tokens, temperature)
         return chosen.new_zeros(targets.shape).index_put((targets.rows, targets.times), chosen)
 
 
 class _Lent:
-    """What the pass over a prompt left, for the parts of its group.
+    """Last hidden state, keys and values of a prompt, for the chunks of its group.
 
-    All parts but the last get copies that collect their gradients. The last gets the originals: its backward pass goes
-    on into the prompt's, where the collected gradients are added.
+    All chunks but the last get detached copies, which accumulate gradients. The last gets the originals: its backward
+    pass continues into the prompt's, where the accumulated gradients are added.
     """
 
     def __init__(self, last: Float[Tensor, " width"], kept: KeysAndValues) -> None:
@@ -156,10 +156,10 @@ class _Lent:
         self._parts = 0
 
     def out(self, to_the_last: bool) -> tuple[Tensor, KeysAndValues]:
-        """The vector that predicts first tokens, keys and values.
+        """The hidden state that predicts first tokens, and keys and values.
 
         Raises:
-            RuntimeError: a part had no backward pass.
+            RuntimeError: no backward pass was run for an earlier chunk.
         """
         if not to_the_last:
             self._parts += 1
@@ -180,7 +180,7 @@ class _Lent:
 
 @dataclass(frozen=True)
 class _Targets:
-    """Tokens in the order of the vectors that predict them, with their places in the padded table."""
+    """Tokens in the order of the hidden states that predict them, and their indices in the padded result."""
 
     tokens: Int[Tensor, " token"]
     rows: Int[Tensor, " token"]
@@ -189,7 +189,7 @@ class _Targets:
 
 
 def _targets(groups: Sequence[RolloutGroup], device: torch.device) -> _Targets:
-    """Of each group the first tokens, all predicted by the end of the prompt, then the others."""
+    """For each group, first the first tokens, all predicted by the last prompt token, then the others."""
     found: list[tuple[int, int, int]] = []
     rows = 0
     for group in groups:
@@ -206,7 +206,7 @@ def _targets(groups: Sequence[RolloutGroup], device: torch.device) -> _Targets:
 
 
 def _lengths(group: RolloutGroup) -> list[int]:
-    """Tokens of each completion that stand in a row: the last predicts nothing that is asked for."""
+    """Input tokens of each completion: the last token predicts nothing that is needed."""
     return [len(completion.token_ids) - 1 for completion in group.completions]
 
 
@@ -216,6 +216,6 @@ def _inputs(group: RolloutGroup, device: torch.device) -> Int[Tensor, " time"]:
 
 
 def _positions(group: RolloutGroup, prompt: Tensor, following: Int[Tensor, " one"]) -> Tensor:
-    """Every completion starts behind the prompt; shaped like the positions of the prompt."""
+    """Positions of completions, each continuing those of the prompt; shaped like the positions of the prompt."""
     steps = torch.cat([torch.arange(length, device=prompt.device) for length in _lengths(group)])
     return (following + steps).expand(*prompt.shape[:-1], -1)

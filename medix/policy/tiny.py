@@ -1,4 +1,4 @@
-"""Tiny policies, made in memory without a network: for tests, for the demo, and to try a spec before the real model."""
+"""Tiny policies, created without a network: for tests, for the demo, and to try a spec before the real model."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from medix.modality import ModalitySet
 
 transformers: Any = _transformers
-"""Its configurations take further arguments than their signatures say."""
+"""As Any: its configurations accept more arguments than their signatures declare."""
 
 Architecture = Literal["qwen3_vl", "qwen2_5_vl", "gemma3", "smolvlm"]
 
@@ -34,20 +34,20 @@ _GRAMMAR = ("<think>", "</think>", "<answer>", "</answer>")
 
 @dataclass(frozen=True)
 class TinySize:
-    """How large a tiny policy is.
+    """Size of a tiny policy.
 
     Args:
         width: hidden size of the language model; a multiple of 4 × ``heads``.
-        depth: its layers.
-        heads: its attention heads; half as many key and value heads.
+        depth: number of its layers.
+        heads: number of its attention heads; half as many key and value heads.
         hidden: width of its feed-forward layers.
         vision_width: hidden size of the vision tower; a multiple of 32.
-        vision_depth: its layers.
-        image_side: side in pixels that Gemma 3 and SmolVLM scale images to; Qwen keeps images as they come, between
-            one and ``image_side`` squared times four pixels.
+        vision_depth: number of its layers.
+        image_side: side in pixels that Gemma 3 and SmolVLM resize images to; Qwen resizes only images of more than
+            ``4 * image_side**2`` pixels.
         vocabulary: tokens of the byte-level BPE, without tags and special tokens; at least 256.
-        initializer_range: standard deviation of the weights.
-        context: positions the model is made for.
+        initializer_range: standard deviation of the initial weights.
+        context: maximum number of positions.
     """
 
     width: int = 32
@@ -58,7 +58,7 @@ class TinySize:
     vision_depth: int = 2
     image_side: int = 64
     vocabulary: int = 384
-    initializer_range: float = 0.1  # large enough that images and words change what an untrained model writes
+    initializer_range: float = 0.1  # large enough that images and words change the output of an untrained model
     context: int = 2048
 
 
@@ -78,18 +78,18 @@ def build_tiny(
     lines: Sequence[str] = (),
     modalities: ModalitySet | None = None,
 ) -> Path:
-    """Make an untrained model with its processor and save both as a Hugging Face folder.
+    """Create an untrained model with its processor and save both as a Hugging Face folder.
 
     The folder loads with ``AutoProcessor`` and ``AutoModelForImageTextToText``. Tags, ``<think>`` and ``<answer>`` are
     one token each, so that a completion is a few tokens; they are ordinary tokens and stay in decoded text.
 
     Args:
         architecture: which family.
-        folder: where to; made if missing.
-        size: "test" for unit tests, "demo" for a policy of about 1.2 million parameters that can learn, or numbers.
-        seed: decides the weights; the global random state is left alone.
-        lines: further text for the tokenizer to learn its words from.
-        modalities: whose tags become tokens; the paper's 16 by default.
+        folder: output folder; created if missing.
+        size: "test" for unit tests, "demo" for a policy of about 1.2 million parameters that can learn, or a size.
+        seed: seed of the weights; the global random state is not used.
+        lines: further training text for the tokenizer.
+        modalities: modalities whose tags become tokens; the paper's 16 by default.
     """
     if architecture not in _BUILDERS:
         raise ValueError(f"architecture: {architecture!r} is not one of {', '.join(_BUILDERS)}")
@@ -141,7 +141,7 @@ def _train_tokenizer(
 
 
 class _Builder(ABC):
-    """What differs between the families."""
+    """Builds processor and model of one family."""
 
     eos: str
     pad: str
@@ -184,7 +184,7 @@ class _Qwen3VL(_Builder):
         )
 
     def image_processor(self, size: TinySize) -> Any:
-        """One token per square of two by two patches; images are scaled only where they are too large or too small."""
+        """One token per square of two by two patches; only images that are too large or too small are resized."""
         side = 2 * self.patch
         return transformers.Qwen2VLImageProcessor(
             patch_size=self.patch,
@@ -302,7 +302,7 @@ class _Gemma3(_Builder):
         text = _text_sizes(tokenizer, size) | {
             "head_dim": size.width // size.heads,
             "query_pre_attn_scalar": size.width // size.heads,
-            "sliding_window": 32,  # shorter than a prompt, so that tests see both kinds of layer
+            "sliding_window": 32,  # shorter than a prompt, so that tests cover both kinds of layer
             "layer_types": ["full_attention" if layer % 2 else "sliding_attention" for layer in range(size.depth)],
             "bos_token_id": tokenizer.bos_token_id,
         }
@@ -329,7 +329,7 @@ class _Gemma3(_Builder):
             bos_token_id=tokenizer.bos_token_id,
         )
         model = transformers.Gemma3ForConditionalGeneration(config)
-        # The projection starts at zero: an untrained model would be blind, and tests of images could not fail.
+        # It is initialised to zero: an untrained model would ignore images, and tests of images could not fail.
         torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=size.initializer_range)
         return model
 
@@ -386,7 +386,7 @@ class _SmolVLM(_Builder):
 
 
 def _text_sizes(tokenizer: PreTrainedTokenizerFast, size: TinySize) -> dict[str, Any]:
-    """The arguments every language model of the four families shares."""
+    """Arguments that the language models of the four families share."""
     return {
         "vocab_size": len(tokenizer),
         "hidden_size": size.width,
@@ -402,7 +402,7 @@ def _text_sizes(tokenizer: PreTrainedTokenizerFast, size: TinySize) -> dict[str,
 
 
 def _mrope_section(head_dim: int) -> list[int]:
-    """Frequencies of a head shared out to time, height and width."""
+    """Numbers of a head's frequencies for time, height and width."""
     half = head_dim // 2
     side = half // 3
     return [half - 2 * side, side, side]

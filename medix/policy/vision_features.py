@@ -1,7 +1,10 @@
-"""What a frozen vision tower makes of an image, kept for the run.
+"""Cache of the image features of a frozen vision tower.
 
-The tower of a policy whose vision is frozen gives the same vectors for an image in every pass: rollout, old, reference
-and update, in every epoch. They are computed once and kept in main memory, under what was in the image's tensors.
+A frozen tower gives the same features for an image in every pass: rollout, old and reference log-probabilities and
+update, in every epoch. They are computed once and kept in main memory, keyed by the contents of the image's tensors.
+
+Each image passes through the tower alone. In a batch, its features would differ by rounding with the other images of
+the batch, and so depend on which images were cached before: a resumed run, whose cache is empty, would diverge.
 """
 
 import hashlib
@@ -10,7 +13,7 @@ import warnings
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 import torch
@@ -21,18 +24,18 @@ from medix.policy.digest import digests
 from medix.policy.image_layout import LAYOUTS, ImageLayout, features_of_each, features_together, form_of
 
 _KEPT = ("pooler_output", "deepstack_features")  # what the language models read
-_REMEMBERED = 10_000  # dropped images, the last ones; more than a step has
+_REMEMBERED = 10_000  # keys of evicted images, the most recent ones; more than the images of a step
 Key = tuple[str, str, str]
-"""Tower, image, and the precision in which they met."""
+"""Digest of the tower's weights, digest of the image, precision of the pass."""
 
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What a tower made of one image.
+    """The features of one image.
 
     Attributes:
-        output: what it returned them in.
-        forms: how each of its fields held the features of several images, as ``features_together`` wants it.
+        output: class of the tower's output.
+        forms: for each field of the output, how it holds the features of several images (``form_of``).
         values: the features, by field.
     """
 
@@ -42,22 +45,22 @@ class ImageFeatures:
 
     @property
     def bytes(self) -> int:
-        """What the features take."""
+        """Memory of the features."""
         return sum(tensor.nbytes for value in self.values.values() for tensor in _tensors(value))
 
-    def at(self, place: Callable[[Tensor], Tensor]) -> "ImageFeatures":
-        """The same features elsewhere."""
-        return replace(self, values={name: _each(value, place) for name, value in self.values.items()})
+    def map(self, move: Callable[[Tensor], Tensor]) -> "ImageFeatures":
+        """The features with a function applied to each tensor, such as a copy to another device."""
+        return replace(self, values={name: _each(value, move) for name, value in self.values.items()})
 
 
 class VisionFeatures:
-    """Features of images, those that were not used for longest left out when there is no room.
+    """Least-recently-used cache of image features.
 
-    Several models may share one object; models with the same tower then share its features.
+    Several models may share one cache; models with the same tower then share its features.
 
     Args:
-        gigabytes: of main memory that the features may take. The images of one step should fit: with fewer, those of
-            the first prompts are gone when the next pass comes to them.
+        gigabytes: main memory that the features may take. The images of one step should fit; otherwise the images of
+            its first prompts are evicted before the next pass reads them.
     """
 
     def __init__(self, gigabytes: float) -> None:
@@ -67,17 +70,17 @@ class VisionFeatures:
         self.bytes = 0
         self.computed = 0  # images that passed through a tower
         self._kept: OrderedDict[Key, ImageFeatures] = OrderedDict()
-        self._dropped: deque[Key] | None = deque(maxlen=_REMEMBERED)  # None once it was said that there is too little
+        self._dropped: deque[Key] | None = deque(maxlen=_REMEMBERED)  # None once the warning was given
 
     def attach(self, model: Any, vision: Iterable[nn.Parameter]) -> bool:
-        """Let the model's passes take features from here. A model where they cannot is left as it is, with a warning.
+        """Let the model's passes read image features from this cache; warn where the model does not allow it.
 
         Args:
-            model: the Hugging Face model; its ``get_image_features`` is replaced on the instance without its head.
+            model: the Hugging Face model; ``get_image_features`` of its base model is replaced on the instance.
             vision: parameters that features depend on.
 
         Returns:
-            Whether it was done.
+            Whether the model now reads from the cache.
         """
         inner = model.base_model
         reason, layout = _layout_of(model)
@@ -89,25 +92,23 @@ class VisionFeatures:
         inner.get_image_features = _Tower(inner, layout, list(vision), self).replacement()
         return True
 
-    def find(
-        self, keys: Sequence[Key], compute: Callable[[Sequence[int]], Sequence[ImageFeatures]]
-    ) -> list[ImageFeatures]:
+    def find(self, keys: Sequence[Key], compute: Callable[[int], ImageFeatures]) -> list[ImageFeatures]:
         """Features of images, in order.
 
         Args:
-            keys: of the images; one may come several times.
-            compute: gives the features of the images at some places.
+            keys: of the images; one may occur several times.
+            compute: gives the features of the image at an index of ``keys``.
         """
-        places: dict[Key, int] = {}
-        for place, key in enumerate(keys):
+        missing: dict[Key, int] = {}
+        for index, key in enumerate(keys):
             if key not in self._kept:
-                places.setdefault(key, place)
+                missing.setdefault(key, index)
         found = {key: self._kept[key] for key in keys if key in self._kept}
-        if places:
-            self._warn_of(places)
-            self.computed += len(places)
-            found.update(zip(places, compute(list(places.values())), strict=True))
-        for key in dict.fromkeys(keys):  # those of this pass are the last to be left out
+        if missing:
+            self._warn_of(missing)
+            self.computed += len(missing)
+            found.update({key: compute(index) for key, index in missing.items()})
+        for key in dict.fromkeys(keys):  # the images of this pass are the last to be evicted
             self._keep(key, found[key])
         return [found[key] for key in keys]
 
@@ -115,7 +116,7 @@ class VisionFeatures:
         if key in self._kept:
             self._kept.move_to_end(key)
             return
-        self._kept[key] = features.at(_in_main_memory)
+        self._kept[key] = features.map(_in_main_memory)
         self.bytes += features.bytes
         while self.bytes > self.gigabytes * 2**30:
             dropped, old = self._kept.popitem(last=False)
@@ -126,15 +127,15 @@ class VisionFeatures:
     def _warn_of(self, missing: Iterable[Key]) -> None:
         if self._dropped is not None and not set(missing).isdisjoint(self._dropped):
             warnings.warn(
-                f"features of {len(self._kept)} images fill policy.vision_gigabytes={self.gigabytes:g}; images whose "
-                "features were dropped come back, and the vision tower runs again: give more",
+                f"features of {len(self._kept)} images fill policy.vision_gigabytes={self.gigabytes:g}; evicted images "
+                "come back, and the vision tower runs again: give more",
                 stacklevel=2,
             )
             self._dropped = None
 
 
 class _Tower:
-    """One model's ``get_image_features``, through a ``VisionFeatures``."""
+    """One model's ``get_image_features``, read through a ``VisionFeatures``."""
 
     def __init__(self, inner: Any, layout: ImageLayout, vision: list[nn.Parameter], features: VisionFeatures) -> None:
         self.inner = inner
@@ -147,7 +148,7 @@ class _Tower:
         self._warned = False
 
     def replacement(self) -> Callable[..., Any]:
-        """To call in place of the method, with its signature."""
+        """A function to call instead of the method, with the same signature."""
         signature = inspect.signature(self.run)
 
         @wraps(self.run)
@@ -162,18 +163,19 @@ class _Tower:
         return get_image_features
 
     def _must_run(self) -> bool:
-        """Whether the features may not be taken from memory in this pass."""
+        """Whether the tower must run in this pass: its weights are trained, or sharded over ranks."""
         if any(parameter.requires_grad for parameter in self.vision):
             return True
-        shared = any(isinstance(part, FSDPModule) for part in self.inner.modules()) or hasattr(self.vision[0], "ds_id")
-        if shared and not self._warned:
+        sharded = any(isinstance(part, FSDPModule) for part in self.inner.modules())
+        sharded = sharded or hasattr(self.vision[0], "ds_id")  # DeepSpeed ZeRO-3
+        if sharded and not self._warned:
             self._warned = True
             warnings.warn(
-                "image features are computed anew in every pass: ranks have shares of the vision tower's weights, and "
+                "image features are computed anew in every pass: the vision tower's weights are sharded, so all ranks "
                 "must run it together",
                 stacklevel=3,
             )
-        return shared
+        return sharded
 
     @torch.no_grad()
     def _output(self, inputs: Mapping[str, Tensor], options: Mapping[str, Any]) -> Any:
@@ -182,8 +184,8 @@ class _Tower:
         setting = f"{self.vision[0].dtype}/{torch.get_autocast_dtype(device.type) if _autocasts(device) else None}"
         keys = [(self._tower_name(), digest, setting) for digest in digests(images)]
         features = [
-            one.at(lambda value: value.to(device))
-            for one in self.features.find(keys, partial(self._compute, images, options))
+            one.map(lambda value: value.to(device))
+            for one in self.features.find(keys, lambda index: self._compute(images[index], options))
         ]
         first = features[0]
         return first.output(
@@ -193,17 +195,15 @@ class _Tower:
             }
         )
 
-    def _compute(
-        self, images: Sequence[Mapping[str, Tensor]], options: Mapping[str, Any], places: Sequence[int]
-    ) -> list[ImageFeatures]:
-        output = self.run(**self.layout.join([images[place] for place in places]), **options)
+    def _compute(self, image: Mapping[str, Tensor], options: Mapping[str, Any]) -> ImageFeatures:
+        output = self.run(**image, **options)
         kept = {name: getattr(output, name) for name in _KEPT if getattr(output, name, None) is not None}
         forms = {name: form_of(value) for name, value in kept.items()}
-        each = {name: features_of_each(value, len(places)) for name, value in kept.items()}
-        return [ImageFeatures(type(output), forms, {name: each[name][n] for name in kept}) for n in range(len(places))]
+        values = {name: features_of_each(value, 1)[0] for name, value in kept.items()}
+        return ImageFeatures(type(output), forms, values)
 
     def _tower_name(self) -> str:
-        """What the weights are, found again when they change: a checkpoint may be loaded after the first pass."""
+        """Digest of the weights; taken again when they change, as when a checkpoint is loaded after the first pass."""
         version = sum(parameter._version for parameter in self.vision)
         if version != self._version:
             self.name = hashlib.sha256("".join(digests([{"weight": one} for one in self.vision])).encode()).hexdigest()
@@ -212,7 +212,7 @@ class _Tower:
 
 
 def _layout_of(model: Any) -> tuple[str, ImageLayout | None]:
-    """The layout of a model's images; without one, the reason."""
+    """A reason why features cannot be cached, and the layout of the model's images or None."""
     method = getattr(model.base_model, "get_image_features", None)
     if method is None:
         return "it has no get_image_features", None
@@ -227,7 +227,7 @@ def _layout_of(model: Any) -> tuple[str, ImageLayout | None]:
 
 
 def _drops(part: nn.Module) -> bool:
-    """Whether a module has dropout, as a layer or as a share of its attention."""
+    """Whether a module drops activations, as a dropout layer or in its attention."""
     shares = (
         [part.p]
         if isinstance(part, nn.Dropout)
@@ -243,7 +243,7 @@ def _autocasts(device: torch.device) -> bool:
 def _in_main_memory(value: Tensor) -> Tensor:
     if value.is_cuda:
         return value.cpu().pin_memory()  # copied back two to four times as fast
-    # A part of a larger tensor would keep all of it.
+    # A view would keep the whole tensor in memory.
     return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
 
 

@@ -35,7 +35,7 @@ from medix.policy.vision_features import VisionFeatures
 from medix.types import Prompt, RolloutGroup
 
 LOGITS_AT_ONCE = 2**27
-"""Logits that exist at one time while training; above it they are made in pieces, and again for the backward pass."""
+"""Logits in memory at one time while training; more are computed in chunks and recomputed in the backward pass."""
 
 _PLACEHOLDER_ID = re.compile(
     r"(image|video|vision|audio|boi|eoi|boa|eoa)(_\w+)?_(token_id|token_index)|(image|video)_token"
@@ -48,22 +48,23 @@ _PLACEHOLDER_NAME = re.compile(r"<row_\d+_col_\d+>|<\|(vision|image|video)_\w+\|
 class VisionLanguagePolicy(Policy):
     """A model of the Hugging Face classes that ``AutoModelForImageTextToText`` knows.
 
-    Tried with Qwen3-VL, Qwen2.5-VL, Gemma 3 and SmolVLM. Images are as the processor made them; videos are not served.
+    Tested with Qwen3-VL, Qwen2.5-VL, Gemma 3 and SmolVLM. Images are used as the processor returns them; videos are not
+    supported.
 
     Args:
         name: a model on the hub, or a folder.
         lora: train adapters only; None trains every weight.
-        freeze_vision: keep the vision tower and its projection to the language model as they are. With ``lora``, no
-            adapter is put there.
-        gradient_checkpointing: keep only the inputs of each layer and compute it again in the backward pass.
-        dtype: of the weights.
+        freeze_vision: do not train the vision tower and its projection to the language model. With ``lora``, they get
+            no adapters.
+        gradient_checkpointing: store only the inputs of each layer and recompute it in the backward pass.
+        dtype: dtype of the weights.
         attention: ``sdpa``, ``eager`` or ``flash_attention_2``; ``flex_attention`` is ``sdpa`` except where completions
-            share their prompt, and wants a GPU.
+            share their prompt, and needs a GPU.
         shared_prefix: pass a prompt and its images once for all completions of a group; on first use the result is
-            compared with one pass per completion. Where a model cannot do so, a warning says why and every completion
-            passes its prompt again, as with ``false``.
-        vision_gigabytes: of main memory, for what a frozen vision tower made of the images seen so far: with
-            ``freeze_vision`` an image passes through it once, not in every pass. The images of a step should fit.
+            compared with one pass per completion. If a model does not support it, a warning says why and every
+            completion passes its prompt again, as with ``false``.
+        vision_gigabytes: main memory for cached image features: with ``freeze_vision`` an image passes through the
+            tower once, not in every pass. The images of a step should fit.
         every_parameter: run the vision tower on an empty image, with weight zero, for a prompt without images. Needed
             where a distributed strategy waits for a gradient of every parameter; ``GroupRLModule`` sets it there.
     """
@@ -92,8 +93,8 @@ class VisionLanguagePolicy(Policy):
         self.every_parameter = every_parameter
         self.model: nn.Module | None = None
         self._reference: ReferencePolicy | None = None
-        self._compute_dtype: torch.dtype | None = None  # of sharded weights, if another than their own
-        self._checked: set[str] = set()  # what of the shared pass was compared with the plain one
+        self._compute_dtype: torch.dtype | None = None  # of sharded weights, if not their own
+        self._checked: set[str] = set()  # aspects of the shared pass that were compared with the plain one
 
     # What needs no weights.
 
@@ -111,17 +112,17 @@ class VisionLanguagePolicy(Policy):
 
     @property
     def context_length(self) -> int:
-        """Positions the language model is made for."""
+        """Maximum number of positions of the language model."""
         return int(self.config.get_text_config().max_position_embeddings)
 
     @property
     def image_token_id(self) -> int:
-        """The placeholder that an image's vectors replace."""
+        """The placeholder token whose embeddings are replaced by image features."""
         return int(self.config.image_token_id)
 
     @cached_property
     def banned_token_ids(self) -> tuple[int, ...]:
-        """Every placeholder that configuration, processor and tokenizer name, within the vocabulary."""
+        """Placeholders of images and videos in configuration, processor and tokenizer."""
         ids = {
             value
             for key, value in self.config.to_dict().items()
@@ -136,14 +137,17 @@ class VisionLanguagePolicy(Policy):
 
     @cached_property
     def eos_token_ids(self) -> tuple[int, ...]:
-        """Tokens that end a completion: those of the generation settings beside the weights, else the tokenizer's."""
+        """Tokens that end a completion: those of the model's generation config, else the tokenizer's."""
         try:
             eos = GenerationConfig.from_pretrained(self.name).eos_token_id
-        except OSError:  # many models come without generation settings
+        except OSError:  # the model has no generation config
             eos = None
         eos = self.processor.tokenizer.eos_token_id if eos is None else eos
         if eos is None:
-            raise ValueError(f"policy.name: {self.name} names no end-of-sequence token; add eos_token_id to its folder")
+            raise ValueError(
+                f"policy.name: {self.name} names no end-of-sequence token; add eos_token_id to its "
+                "generation_config.json"
+            )
         return tuple(eos) if isinstance(eos, list) else (int(eos),)
 
     @property
@@ -182,7 +186,7 @@ class VisionLanguagePolicy(Policy):
                 parameter.requires_grad_(False)
             self.vision_features.attach(model, vision_parameters(model))
         if self.gradient_checkpointing:
-            # Not reentrant: the reentrant kind gives no gradient where the embeddings are frozen, as under LoRA.
+            # Not reentrant: reentrant checkpointing gives no gradient if the embeddings are frozen, as under LoRA.
             contexts = as_before(model.get_decoder().config)
             model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
         self.model = (
@@ -202,7 +206,7 @@ class VisionLanguagePolicy(Policy):
 
     @property
     def hugging_face(self) -> Any:
-        """The Hugging Face model, its adapters in place."""
+        """The Hugging Face model, with its adapters."""
         model: Any = self.model
         if model is None:
             raise RuntimeError("the policy has no weights yet; call load() first")
@@ -211,7 +215,7 @@ class VisionLanguagePolicy(Policy):
     # Log-probabilities.
 
     def logprobs(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
-        # Through __call__: a sharding strategy hangs its hooks there.
+        # Through __call__, where sharding strategies register hooks.
         rows: Tensor = self(groups, temperature)
         return rows
 
@@ -235,10 +239,7 @@ class VisionLanguagePolicy(Policy):
         return FrozenReference(self, self._frozen_copy)
 
     def _frozen_copy(self) -> "VisionLanguagePolicy":
-        """The policy before training, in the precision that the policy computes in.
-
-        Images that passed a frozen tower have passed that of the copy as well.
-        """
+        """The policy before training, in the compute precision of the policy; a frozen tower's features are shared."""
         copy = VisionLanguagePolicy(
             self.name,
             freeze_vision=self.freeze_vision,
@@ -250,7 +251,7 @@ class VisionLanguagePolicy(Policy):
         return copy
 
     def forward(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
-        """``logprobs``, where hooks of a sharding strategy hang."""
+        """``logprobs``, with the hooks of a sharding strategy."""
         _refuse_nothing(groups)
         if not self.shares_prompts:
             return PlainPass(self._family, self._chosen_logprobs).logprobs(groups, temperature)
@@ -287,17 +288,17 @@ class VisionLanguagePolicy(Policy):
         return ALLOWED[precision(self._compute_dtype or getattr(torch, self.dtype), self._device)]
 
     def _check_sharing(self, groups: Sequence[RolloutGroup], temperature: float) -> None:
-        """Compare with the plain pass once with gradients, and before that once without if need be.
+        """Compare the shared with the plain pass, once without and once with gradients, on first use.
 
-        A group with an image is taken where there is one, and compared again where the first had none: images have
-        positions, and in some models masks, of their own.
+        A group with an image is preferred, and the first one is compared even after groups without images: images
+        have positions, and in some models masks, of their own.
         """
         group = next((one for one in groups if one.prompt.inputs), groups[0])
         weights = [] if is_sharded(self) or not torch.is_grad_enabled() else _some_trained(self.hugging_face)
         done = {"values", "gradients"} if weights else {"values"}
         done |= {"images"} if group.prompt.inputs else set()
         if done <= self._checked or (is_sharded(self) and "values" in self._checked):
-            return  # sharded: ranks that gather weights must compare equally often
+            return  # sharded: ranks gather weights together, so all compare equally often
         plain = PlainPass(self._family, self._chosen_logprobs)
         with in_evaluation(self):
             compare(
@@ -313,7 +314,7 @@ class VisionLanguagePolicy(Policy):
     def _chosen_logprobs(
         self, hidden: Float[Tensor, "token width"], tokens: Int[Tensor, " token"], temperature: float
     ) -> Float[Tensor, " token"]:
-        """Log-probabilities of tokens from the vectors that predict them."""
+        """Log-probabilities of tokens from the hidden states that predict them."""
         head = self.hugging_face.get_output_embeddings()
 
         def piece(part: Tensor, chosen: Tensor) -> Tensor:
@@ -328,7 +329,7 @@ class VisionLanguagePolicy(Policy):
     @property
     def _touches_vision(self) -> bool:
         if is_sharded(self):
-            return True  # ranks gather the tower's weights together, with gradient or without
+            return True  # ranks gather the tower's weights together, with or without gradient
         trained = any(parameter.requires_grad for parameter in vision_parameters(self.hugging_face))
         return torch.is_grad_enabled() and self.every_parameter and trained
 
@@ -341,7 +342,7 @@ class VisionLanguagePolicy(Policy):
 
     @torch.no_grad()
     def prefill(self, prompts: Sequence[Prompt]) -> Decoding:
-        """Pass prompts and their images through the policy once, padded before the shorter ones.
+        """Pass prompts and their images through the policy once, left-padded.
 
         Args:
             prompts: one row each.
@@ -374,12 +375,12 @@ class VisionLanguagePolicy(Policy):
         """Append one token to each row, in place.
 
         Args:
-            decoding: where decoding stands; gets the scores of the tokens that follow.
-            tokens: what was picked for each row.
+            decoding: the state of decoding; gets the logits of the next tokens.
+            tokens: the token of each row.
         """
         decoding.step(self.hugging_face, tokens)
 
-    # What the families want beside token ids.
+    # Inputs that differ between model families.
 
     @cached_property
     def _family(self) -> Family:
@@ -417,7 +418,7 @@ class VisionLanguagePolicy(Policy):
 
 @contextmanager
 def _naming(name: str) -> Iterator[None]:
-    """Say which model could not be read, and what to give instead."""
+    """Name the model in errors of reading it, with a remedy."""
     try:
         yield
     except OSError as error:
@@ -428,7 +429,7 @@ def _naming(name: str) -> Iterator[None]:
 
 
 def _refuse_altered_logits(config: Any) -> None:
-    """The head is applied here, to chosen positions; a model that changes its scores after it would be misread."""
+    """The head is applied here, to selected positions; logits that the model changes after it would be wrong."""
     text = config.get_text_config()
     altering = {
         name: getattr(text, name, None) for name in ("final_logit_softcapping", "logit_scale", "logits_scaling")
@@ -436,7 +437,7 @@ def _refuse_altered_logits(config: Any) -> None:
     found = {name: value for name, value in altering.items() if value not in (None, 1, 1.0)}
     if found:
         raise ValueError(
-            f"policy.name: {config.model_type} changes its scores after its head ({found}), which is not served"
+            f"policy.name: {config.model_type} changes its logits after its head ({found}), which is not supported"
         )
 
 
@@ -453,7 +454,7 @@ def _name_of(model: nn.Module, part: nn.Module) -> str:
 
 
 def _some_trained(model: Any) -> list[nn.Parameter]:
-    """The trained weights of the first layer of the language model, where every error of a pass arrives, or others."""
+    """Trained weights of the first layer of the language model, whose gradients depend on all layers, or others."""
     layers = getattr(model.get_decoder(), "layers", [])
     first = [parameter for parameter in layers[0].parameters() if parameter.requires_grad] if layers else []
     return first or [parameter for parameter in model.parameters() if parameter.requires_grad][:8]

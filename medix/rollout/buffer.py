@@ -1,4 +1,4 @@
-"""Groups that wait for an update; what is left over after one waits for the next, and is in the checkpoint."""
+"""Queue of groups for updates; surplus groups stay for the next update and are in the checkpoint."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +11,7 @@ Render = Callable[[Sample, int], Prompt]
 
 
 class GroupBuffer:
-    """First in, first out. A group keeps the version of the policy that sampled it."""
+    """First-in, first-out queue. A group keeps the version of the policy that sampled it."""
 
     def __init__(self) -> None:
         self._groups: deque[ScoredGroup] = deque()
@@ -23,17 +23,17 @@ class GroupBuffer:
         return iter(self._groups)
 
     def extend(self, groups: Iterable[ScoredGroup]) -> None:
-        """Add groups behind those that wait."""
+        """Append groups."""
         self._groups.extend(groups)
 
     def ready(self, count: int) -> bool:
-        """Whether as many groups wait."""
+        """Whether there are at least ``count`` groups."""
         return len(self) >= count
 
     def take(self, count: int) -> list[ScoredGroup]:
-        """Remove and return the groups that waited longest."""
+        """Remove and return the oldest groups."""
         if not self.ready(count):
-            raise ValueError(f"take: {count} groups were asked for and {len(self)} wait; ask ready({count}) first")
+            raise ValueError(f"take: {count} groups were requested of {len(self)}; check ready({count}) first")
         return [self._groups.popleft() for _ in range(count)]
 
     def state_dict(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class GroupBuffer:
 
         Args:
             state: what ``state_dict`` gave.
-            render: makes the prompts again; their tensors are not in the state.
+            render: renders the prompts, whose tensors are not in the state.
         """
         self._groups = deque(_restored(one, render) for one in state["groups"])
 
@@ -59,10 +59,10 @@ def restored_prompt(state: dict[str, Any], render: Render) -> Prompt:
 
     Args:
         state: holds ``sample``, ``index`` and ``token_ids``.
-        render: makes the prompt.
+        render: renders the prompt.
 
     Raises:
-        ValueError: it has other tokens now.
+        ValueError: the rendered prompt differs from the saved one.
     """
     sample = Sample.from_state(state["sample"])
     prompt = render(sample, state["index"])
@@ -70,7 +70,7 @@ def restored_prompt(state: dict[str, Any], render: Render) -> Prompt:
     if prompt.token_ids != saved or prompt.index != state["index"]:
         raise ValueError(
             f"buffer: sample {sample.id!r} is rendered to {len(prompt.token_ids)} tokens at index {prompt.index}, but "
-            f"was to {len(saved)} other ones at index {state['index']} when the checkpoint was written; its "
-            "completions no longer fit. Resume with the prompt template, the processor and the limits of that run"
+            f"to {len(saved)} other tokens at index {state['index']} when the checkpoint was written, so that its "
+            "completions do not fit. Resume with the prompt template, the processor and the limits of that run"
         )
     return prompt

@@ -1,4 +1,4 @@
-"""What every rollout engine is: prompts in, groups of completions out."""
+"""Base class of rollout engines: prompts in, groups of completions out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -9,23 +9,24 @@ from medix.policy.base import Policy
 from medix.types import Completion, Prompt, RolloutGroup
 
 OnCompletion = Callable[[Prompt, Completion], None]
-"""Called as soon as a completion exists, from whichever thread made it."""
+"""Called as soon as a completion is finished, possibly from another thread."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How completions are drawn.
+    """Sampling parameters.
 
     Args:
         completions_per_prompt: G.
-        max_completion_tokens: T at most; longer completions are cut and marked.
-        temperature: 0 takes the most likely token.
-        top_p: nucleus; 1 keeps every token.
-        top_k: tokens considered; 0 keeps every token.
-        seed: with the prompt's index, decides every draw, so that the tokens of a group are a function of weights,
-            seed and index: not of its neighbours in the batch, the number of ranks, or what ran before.
+        max_completion_tokens: maximum of T; longer completions are truncated and marked.
+        temperature: 0 is greedy decoding.
+        top_p: probability of the nucleus; 1 keeps every token.
+        top_k: number of most likely tokens kept; 0 keeps every token.
+        seed: with the prompt's index, decides the random numbers of a group, whatever the batch, the number of ranks
+            and what was sampled before. Logits depend on the batch within rounding, and tokens with them where a
+            random number lies that close to the boundary of two tokens (``medix.numerics``).
         stop: texts that end a completion, as the end token does. The completion's text ends with the stop text; its
-            tokens may say a little more, where the last of them does.
+            last token may contain characters after it.
     """
 
     completions_per_prompt: int = 8
@@ -52,22 +53,22 @@ class Sampling:
                 )
 
     def after_stop(self, text: str) -> int | None:
-        """Where a text should have ended: behind the first of the stop texts in it; None if there is none."""
+        """Index after the first stop text in a text; None if there is none."""
         ends = [text.find(stop) + len(stop) for stop in self.stop if stop in text]
         return min(ends, default=None)
 
 
 @dataclass(frozen=True)
 class EvaluationSampling(Sampling):
-    """How validation, test and prediction draw completions, unless a spec says otherwise: as the public scripts do.
+    """Sampling parameters of validation, test and prediction; the defaults are those of the public scripts.
 
     Args:
         completions_per_prompt: completions of each held-out prompt.
-        max_completion_tokens: T at most; longer completions are cut and marked.
-        temperature: 0 takes the most likely token.
-        top_p: nucleus; 1 keeps every token.
-        top_k: tokens considered; 0 keeps every token.
-        seed: with the prompt's index, decides every draw.
+        max_completion_tokens: maximum of T; longer completions are truncated and marked.
+        temperature: 0 is greedy decoding.
+        top_p: probability of the nucleus; 1 keeps every token.
+        top_k: number of most likely tokens kept; 0 keeps every token.
+        seed: with the prompt's index, decides the random numbers of a group.
         stop: texts that end a completion, which includes them.
     """
 
@@ -77,22 +78,22 @@ class EvaluationSampling(Sampling):
 
 
 class RolloutError(RuntimeError):
-    """Completions could not be had; the message names the prompts by the ids of their samples."""
+    """Completions could not be sampled; the message names the prompts by the ids of their samples."""
 
 
 class StaleEngineError(RolloutError):
-    """The engine samples from other weights than the policy has."""
+    """The engine's weights are not those of the policy."""
 
 
 class RolloutEngine(ABC):
     """Samples completions from the policy.
 
     Args:
-        sampling: how training completions are drawn.
+        sampling: sampling parameters of training.
     """
 
     samples_elsewhere: bool = False
-    """Whether it has weights of its own, and so may sample while the policy is updated."""
+    """Whether it has its own copy of the weights, and can sample while the policy is updated."""
 
     def __init__(self, sampling: Sampling) -> None:
         self.sampling = sampling
@@ -100,7 +101,7 @@ class RolloutEngine(ABC):
 
     @abstractmethod
     def bind(self, policy: Policy) -> None:
-        """Take the policy to sample from; called once its weights are loaded."""
+        """Set the policy to sample from; called after its weights are loaded."""
 
     @abstractmethod
     def rollout(
@@ -109,25 +110,25 @@ class RolloutEngine(ABC):
         on_completion: OnCompletion | None = None,
         sampling: Sampling | None = None,
     ) -> list[RolloutGroup]:
-        """One group per prompt, in order. Prompt and images are computed once per group.
+        """Sample one group per prompt, in order. A prompt and its images are computed once per group.
 
         Args:
-            prompts: what to complete.
-            on_completion: told of each completion as it is finished.
-            sampling: other settings for this call (evaluation has its own).
+            prompts: the prompts to complete.
+            on_completion: called with each completion when it is finished.
+            sampling: overrides the parameters of training, as in evaluation.
         """
 
-    def publish(self, policy: Policy) -> None:  # noqa: ARG002  # engines that keep a copy of the weights read it
-        """Give the engine the policy's present weights."""
+    def publish(self, policy: Policy) -> None:  # noqa: ARG002  # used by engines with a copy of the weights
+        """Give the engine the policy's current weights."""
         self.policy_version += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must hold for the same trajectory."""
+        """State that a checkpoint needs to continue the same trajectory."""
         return {"policy_version": self.policy_version}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
         self.policy_version = state["policy_version"]
 
-    def close(self) -> None:  # noqa: B027  # most engines hold nothing
-        """Give back servers and memory."""
+    def close(self) -> None:  # noqa: B027  # most engines have nothing to release
+        """Release servers and memory."""

@@ -1,4 +1,4 @@
-"""Log-probabilities of vLLM as a policy is trained on them. vLLM alone imports this file, by its name."""
+"""Logits processor for vLLM that reports log-probabilities as training computes them; vLLM imports it by name."""
 
 from typing import Any
 
@@ -13,17 +13,16 @@ from medix.rollout.unfinished_prompts import hold_generators_back
 
 
 class FullSoftmax(LogitsProcessor, LogitsProcessorOfRunner2):  # type: ignore[misc]  # vLLM may be missing
-    """Turns scores into log-probabilities before ``top_k`` and ``top_p`` take tokens away.
+    """Turns logits into log-probabilities before ``top_k`` and ``top_p`` remove tokens.
 
-    With vLLM's ``logprobs_mode: processed_logits`` the number that comes back with a token is then its log-probability
-    at the sampling temperature among all tokens but the banned ones, which is what the policy computes of it again. Of
-    vLLM's own modes ``raw_logprobs`` knows neither temperature nor banned tokens, and ``processed_logprobs`` is taken
-    within the nucleus.
+    With vLLM's ``logprobs_mode: processed_logits`` the value reported for a token is then its log-probability at the
+    sampling temperature over all tokens but the banned ones, as training computes it. Of vLLM's own modes,
+    ``raw_logprobs`` ignores temperature and banned tokens, and ``processed_logprobs`` is normalised within the nucleus.
 
-    vLLM divides by the temperature afterwards, so the shift is multiplied with it here. What is sampled stays the same.
-    Greedy rows are reported at temperature 1.
+    vLLM divides by the temperature afterwards, so the shift is multiplied by it here. The sampled distribution does not
+    change. Greedy rows are reported at temperature 1.
 
-    Serves both of vLLM's model runners, whose interfaces have one method name in common.
+    Supports both of vLLM's model runners, whose interfaces have one method name in common.
     """
 
     def __init__(self, vllm_config: Any, where: Any, is_pin_memory: bool = False) -> None:  # noqa: ARG002  # of vLLM
@@ -32,7 +31,7 @@ class FullSoftmax(LogitsProcessor, LogitsProcessorOfRunner2):  # type: ignore[mi
         else:
             rows, device = vllm_config.scheduler_config.max_num_seqs, where
         if torch.device(device).type == "cpu":
-            # Here because vLLM builds this in the process of its runner, and nothing else of ours in each of them.
+            # Here, because this is the only object of ours that vLLM creates in every process with a model runner.
             from vllm.v1.worker.cpu_model_runner import CPUModelRunner
 
             hold_generators_back(CPUModelRunner)
@@ -46,11 +45,11 @@ class FullSoftmax(LogitsProcessor, LogitsProcessorOfRunner2):  # type: ignore[mi
         """Every request is served."""
 
     def is_argmax_invariant(self) -> bool:
-        """It is, but only what says no is applied to greedy rows, and before the temperature."""
+        """False, though it is: vLLM applies invariant ones after the temperature, and not to greedy rows."""
         return False
 
     def update_state(self, batch_update: Any) -> None:
-        """Rows that came, went or moved; the first runner tells of them."""
+        """Called by the first runner with rows that were added, removed or moved."""
         if process_dict_updates(self._of_rows, batch_update, lambda params, *_: _temperature(params)):
             self._host.fill_(1.0)
             for row, temperature in self._of_rows.items():
@@ -58,7 +57,7 @@ class FullSoftmax(LogitsProcessor, LogitsProcessorOfRunner2):  # type: ignore[mi
             self._temperatures.copy_(self._host)
 
     def add_request(self, req_idx: int, sampling_params: Any) -> bool:
-        """A request that takes a slot; the second runner tells of it."""
+        """Called by the second runner with a request that takes a slot."""
         self._host[req_idx] = _temperature(sampling_params)
         self._is_stale = True
         return True
@@ -70,7 +69,7 @@ class FullSoftmax(LogitsProcessor, LogitsProcessorOfRunner2):  # type: ignore[mi
             self._is_stale = False
 
     def apply(self, logits: Tensor, ctx: Any = None) -> Tensor:
-        """Shift the scores of each row so that, divided by its temperature, they are log-probabilities; in place."""
+        """Shift the logits of each row so that, divided by its temperature, they are log-probabilities; in place."""
         rows = slice(len(logits)) if ctx is None else ctx.expanded_idx_mapping
         return _normalised(logits, self._temperatures[rows])
 

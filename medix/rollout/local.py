@@ -20,21 +20,23 @@ from medix.rollout.token_picker import TokenPicker
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup
 
 PREFILL_TOKENS = 2**13
-"""Tokens of prompts, padding included, in one pass: more fill no accelerator better and only need more memory."""
+"""Prompt tokens, padding included, in one pass: more do not use an accelerator better, but take more memory."""
 
 
 class LocalEngine(RolloutEngine):
     """Prefills a prompt and its images once, then decodes its G completions token by token.
 
-    The completions share the keys and values of their prompt (``SharedDecoding``) wherever a first comparison with the
-    model's own way of decoding agrees; otherwise each has a copy, and a warning says why.
+    The completions share the keys and values of their prompt (``SharedDecoding``) if a comparison with the model's own
+    decoding on first use agrees; otherwise each has a copy, and a warning says why.
 
     Every group has a random generator of its own, seeded from ``sampling.seed`` and the index of its prompt (outside a
-    stream, the id of its sample), and picks each token by the inverse of the cumulative distribution. Its tokens do not
-    depend on its neighbours in a batch, but for rounding in the scores.
+    stream, the id of its sample); a token is the first whose cumulative probability exceeds its random number. Random
+    numbers therefore do not depend on the batch, but logits do, within rounding, so that a token differs where its
+    random number lies that close to the boundary of two tokens (``medix.numerics``). With ``rows_per_batch: 1`` every
+    group is decoded alone: on one processor its tokens are then a function of weights, seed and index, bit for bit.
 
     Args:
-        sampling: how training completions are drawn.
+        sampling: sampling parameters of training.
         rows_per_batch: completions decoded together; at least the completions of one prompt are.
     """
 
@@ -43,7 +45,7 @@ class LocalEngine(RolloutEngine):
         if rows_per_batch < 1:
             raise ValueError(f"engine.rows_per_batch: {rows_per_batch} must be at least 1")
         self.rows_per_batch = rows_per_batch
-        # In a tuple: engines may be attributes of modules, and the policy must not become a part of two.
+        # In a tuple: an engine may be an attribute of a module, and the policy must not be registered in it twice.
         self._policy: tuple[VisionLanguagePolicy, ...] = ()
         self._shares: bool | None = None  # unknown until the first prompt
 
@@ -66,7 +68,7 @@ class LocalEngine(RolloutEngine):
         sampling = self.sampling if sampling is None else sampling
         if not self._policy:
             raise RuntimeError("the engine has no policy to sample from; call bind(policy) first")
-        with self._policy[0].gathered():  # first: every rank must come here, whatever stops it afterwards
+        with self._policy[0].gathered():  # first: a collective, which every rank must enter even if it fails later
             return self._rollout(self._policy[0], prompts, on_completion, sampling)
 
     def _rollout(
@@ -78,23 +80,26 @@ class LocalEngine(RolloutEngine):
     ) -> list[RolloutGroup]:
         for prompt in prompts:
             _check_length(prompt, sampling, policy.context_length)
-        # Prompts of like length share a batch, so that little is padded.
-        order = sorted(range(len(prompts)), key=lambda place: len(prompts[place].token_ids))
+        # Prompts of similar length share a batch, so that there is little padding.
+        order = sorted(range(len(prompts)), key=lambda index: len(prompts[index].token_ids))
         size = max(1, self.rows_per_batch // sampling.completions_per_prompt)
         completions: dict[int, tuple[Completion, ...]] = {}
-        with torch.no_grad(), in_evaluation(policy), packed(policy):
+        model = policy.hugging_face
+        # Not the vision tower: features of images must have the same bits here and in training passes.
+        language = (model.get_decoder(), model.get_output_embeddings())
+        with torch.no_grad(), in_evaluation(policy), packed(*language):
             if self._shares is None and prompts:
                 self._shares = _can_share(policy, prompts[order[0]])
             for start in range(0, len(order), size):
-                places = order[start : start + size]
-                batch = _Batch(policy, [prompts[place] for place in places], sampling, on_completion, self._shares)
-                completions.update(zip(places, batch.run(), strict=True))
-        return [RolloutGroup(prompt, completions[place], self.policy_version) for place, prompt in enumerate(prompts)]
+                indices = order[start : start + size]
+                batch = _Batch(policy, [prompts[index] for index in indices], sampling, on_completion, self._shares)
+                completions.update(zip(indices, batch.run(), strict=True))
+        return [RolloutGroup(prompt, completions[index], self.policy_version) for index, prompt in enumerate(prompts)]
 
 
 @dataclass
 class _Row:
-    """One completion while it is written."""
+    """One completion during decoding."""
 
     prompt: Prompt
     tokens: list[int] = field(default_factory=list)
@@ -103,7 +108,7 @@ class _Row:
 
 
 class _Batch:
-    """Prompts that are decoded together."""
+    """Prompts that are decoded as one batch."""
 
     def __init__(
         self,
@@ -126,25 +131,25 @@ class _Batch:
         picker = TokenPicker(self.sampling, self.policy.banned_token_ids)
         decoding = self._prefill()
         device = decoding.logits.device
-        draws = torch.cat([_uniform_draws(prompt, self.sampling) for prompt in self.prompts]).to(device)
-        present = list(range(len(self.rows)))  # rows of the batch that are still decoded
+        draws = torch.cat([uniform_draws(prompt, self.sampling) for prompt in self.prompts]).to(device)
+        present = list(range(len(self.rows)))  # indices of the rows that are still decoded
         for step in range(T):
             picks = picker.pick(decoding.logits, draws[:, step])
             self._write(present, picks.token_ids, picks.logprobs, is_last=step == T - 1)
-            unfinished = [place for place, row in enumerate(present) if self.rows[row].completion is None]
+            unfinished = [n for n, row in enumerate(present) if self.rows[row].completion is None]
             if not unfinished:
                 break
             tokens, kept = picks.tokens, decoding.keep(unfinished)
             if len(kept) < len(present):
                 chosen = torch.tensor(kept, device=device)
                 tokens, draws = tokens[chosen], draws[chosen]
-                present = [present[place] for place in kept]
+                present = [present[n] for n in kept]
             self.policy.decode(decoding, tokens)
         written = [row.completion for row in self.rows if row.completion is not None]
         return [tuple(written[start : start + G]) for start in range(0, len(written), G)]
 
     def _prefill(self) -> Decoding | SharedDecoding:
-        """Every prompt passed through the policy, ready for the first tokens of its completions."""
+        """Prefill all prompts."""
         G, T = self.sampling.completions_per_prompt, self.sampling.max_completion_tokens
         if self.shares:
             return SharedDecoding([self.policy.prefill(part) for part in _passes(self.prompts)], G, room=T)
@@ -153,22 +158,22 @@ class _Batch:
         return decoding
 
     def _write(self, present: list[int], tokens: list[int], logprobs: list[float], *, is_last: bool) -> None:
-        """Append a token to every unfinished row; finish those that ended."""
-        for place, token, logprob in zip(present, tokens, logprobs, strict=True):
-            row = self.rows[place]
+        """Append a token to every unfinished row; finish the rows that end with it."""
+        for index, token, logprob in zip(present, tokens, logprobs, strict=True):
+            row = self.rows[index]
             if row.completion is not None:
                 continue
             row.tokens.append(token)
             row.logprobs.append(logprob)
-            if token in self.policy.eos_token_ids or self._says_stop(row):
+            if token in self.policy.eos_token_ids or self._ends_with_stop_text(row):
                 self._finish(row, FinishReason.STOP)
             elif is_last:
                 self._finish(row, FinishReason.LENGTH)
 
-    def _says_stop(self, row: _Row) -> bool:
+    def _ends_with_stop_text(self, row: _Row) -> bool:
         if not self.sampling.stop:
             return False
-        # A token is a byte at least, so that a text which ends here began within so many; special tokens are none.
+        # A token is at least one byte, so that this many hold a stop text; special tokens are skipped, hence the 8.
         reach = 8 + max(len(text.encode()) for text in self.sampling.stop)
         return self.sampling.after_stop(self._decoded(row.tokens[-reach:])) is not None
 
@@ -195,7 +200,7 @@ def _can_share(policy: VisionLanguagePolicy, prompt: Prompt) -> bool:
 
 
 def _passes(prompts: Sequence[Prompt]) -> Iterator[Sequence[Prompt]]:
-    """Prompts, the shorter ones first, in parts that pass through the policy together."""
+    """Prompts in ascending order of length, split into batches of up to ``PREFILL_TOKENS``."""
     start = 0
     for end in range(1, len(prompts) + 1):
         if end == len(prompts) or (end + 1 - start) * len(prompts[end].token_ids) > PREFILL_TOKENS:
@@ -208,15 +213,15 @@ def _check_length(prompt: Prompt, sampling: Sampling, context: int) -> None:
     if length + limit > context:
         raise ValueError(
             f"sampling.max_completion_tokens: {limit} after the {length} prompt tokens of sample {prompt.sample.id!r} "
-            f"make {length + limit}, and the policy is made for {context}; lower it, or limit the prompts or the size "
+            f"make {length + limit}, more than the {context} of the policy; lower it, or limit the prompts or the size "
             "of their images"
         )
 
 
-def _uniform_draws(prompt: Prompt, sampling: Sampling) -> Float[Tensor, "completion time"]:
-    """What decides the tokens of a group: a function of the seed and the prompt's place in the data."""
-    place = str(prompt.index) if prompt.index >= 0 else f"id:{prompt.sample.id}"
-    digest = hashlib.sha256(f"{sampling.seed}/{place}".encode()).digest()
+def uniform_draws(prompt: Prompt, sampling: Sampling) -> Float[Tensor, "completion time"]:
+    """The random numbers of a group: a function of the seed and the index of its prompt."""
+    index = str(prompt.index) if prompt.index >= 0 else f"id:{prompt.sample.id}"
+    digest = hashlib.sha256(f"{sampling.seed}/{index}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
     shape = (sampling.completions_per_prompt, sampling.max_completion_tokens)
     return torch.rand(shape, generator=generator, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Which groups have something to teach."""
+"""Filters of groups without a training signal."""
 
 import math
 from abc import ABC, abstractmethod
@@ -8,7 +8,7 @@ from medix.types import ScoredGroup
 
 
 class GroupFilter(ABC):
-    """Decides whether a group goes on to the update."""
+    """Decides whether a group is used in an update."""
 
     @abstractmethod
     def has_signal(self, group: ScoredGroup) -> bool:
@@ -20,19 +20,19 @@ class GroupFilter(ABC):
 
 
 class SpreadFilter(GroupFilter):
-    """Dynamic sampling of DAPO (arXiv:2503.14476, Eq. 11): drops a group whose totals are all alike.
+    """Dynamic sampling of DAPO (arXiv:2503.14476, Eq. 11): drops a group whose totals are all equal.
 
-    Differs: DAPO asks whether some but not all answers are right; with a composite reward the question is whether the
-    totals differ at all. Looks at spread, never at the mean. Unscored completions do not count.
+    Differs: DAPO requires that some but not all answers are right; with a composite reward the requirement is that the
+    totals differ. The mean does not matter. Unscored completions do not count.
 
     Args:
-        min_spread: largest minus smallest total of a group must pass this.
+        min_spread: largest minus smallest total of a group must exceed this.
     """
 
     def __init__(self, min_spread: float = 1e-6) -> None:
         if not min_spread >= 0:
             raise ValueError(
-                f"filter.min_spread: {min_spread} must be 0 or more; 1e-6 drops what rounding alone tells apart"
+                f"filter.min_spread: {min_spread} must be 0 or more; 1e-6 drops groups that differ by rounding only"
             )
         self.min_spread = min_spread
 

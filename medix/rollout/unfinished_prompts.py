@@ -1,4 +1,4 @@
-"""Draws for prompts that are not read to their end. vLLM's model runner for CPUs needs this."""
+"""Fix for vLLM's CPU model runner: no random numbers are used up for partially prefilled prompts."""
 
 from functools import wraps
 from typing import Any
@@ -9,12 +9,12 @@ _MARK = "holds_generators_back"
 
 
 def hold_generators_back(runner: type) -> None:
-    """Let a model runner of vLLM draw for unfinished prompts without the generators of their requests.
+    """Make a model runner of vLLM sample for unfinished prompts without the generators of their requests.
 
-    A prompt that is read in parts (by the limit on tokens of one pass, or on images) has a row in every pass, and vLLM
-    samples for it what it then throws away. The draw must be taken back, or the request's seed would give other tokens
-    than it does for a prompt read at once. vLLM winds the generator back by an offset, which generators of a CPU do not
-    have: they raise, and the engine is lost (vLLM 0.32). Here such a generator is put aside while its row is sampled.
+    A prompt that is prefilled in chunks (by the limit on tokens per pass, or on images) has a row in every pass, and
+    vLLM samples a token for it that it discards. Its random number must not be used up, or the request's seed would
+    give other tokens than for a prompt prefilled at once. vLLM rewinds the generator by an offset; generators on a CPU
+    have none, raise, and the engine dies (vLLM 0.32). Here such a generator is removed while its row is sampled.
 
     Args:
         runner: ``vllm.v1.worker.cpu_model_runner.CPUModelRunner``; changed in place, once.

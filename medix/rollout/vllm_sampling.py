@@ -1,7 +1,6 @@
-"""Prompts and sampling settings as vLLM takes them, and its outputs as completions. Nothing here needs vLLM to import.
+"""Conversion of prompts and sampling parameters for vLLM, and of its outputs to completions. Imports without vLLM.
 
-The log-probabilities that come back are those of the policy only if vLLM runs with ``LOGPROBS_MODE`` and
-``LOGITS_PROCESSOR``.
+The log-probabilities are those of training only if vLLM runs with ``LOGPROBS_MODE`` and ``LOGITS_PROCESSOR``.
 """
 
 import hashlib
@@ -20,25 +19,25 @@ from medix.rollout.engine import RolloutError, Sampling
 from medix.types import Completion, FinishReason, Prompt
 
 NEVER = -1e30
-"""Added to the score of a token that must not be sampled; its probability is then exactly zero in float32."""
+"""Bias on the logits of banned tokens; their probability is then exactly zero in float32."""
 
 LOGPROBS_MODE = "processed_logits"
 LOGITS_PROCESSOR = "medix.rollout.full_softmax:FullSoftmax"
-"""With the mode above: log-probabilities among all tokens but the banned, at the temperature, for any nucleus."""
+"""With the mode above: log-probabilities at the temperature over all tokens but the banned ones, for any nucleus."""
 
 TEMPERATURES = (0.01, 2.0)
-"""Beside 0: vLLM raises lower ones without saying so in its outputs, and refuses higher ones."""
+"""Supported range beside 0: vLLM silently raises lower temperatures and rejects higher ones."""
 
 
 @dataclass(frozen=True)
 class PlacedImage:
-    """An image of a prompt: where its placeholders stand, and its tensors alone.
+    """An image of a prompt: the position of its placeholders, and its tensors.
 
     Attributes:
-        start: first of its placeholders among the prompt's tokens.
-        length: how many they are.
-        tensors: as ``ImageLayout.split`` gives them.
-        digest: of the tensors.
+        start: index of its first placeholder among the prompt's tokens.
+        length: number of its placeholders.
+        tensors: its tensors, as from ``ImageLayout.split``.
+        digest: digest of the tensors.
     """
 
     start: int
@@ -47,10 +46,10 @@ class PlacedImage:
     digest: str
 
     def item(self, dtype: torch.dtype | None = None) -> Any:
-        """The image as vLLM's models take it (``MultiModalKwargsItem``).
+        """The image as input of vLLM's models (``MultiModalKwargsItem``).
 
         Args:
-            dtype: of floating tensors; None leaves them.
+            dtype: dtype of floating tensors; None keeps theirs.
         """
         from vllm.multimodal.inputs import MultiModalFieldConfig, MultiModalKwargsItems
 
@@ -62,7 +61,7 @@ class PlacedImage:
             patches = tensors["image_grid_thw"].prod(dim=-1)
             fields = {"pixel_values": flat("image", patches), "image_grid_thw": alone}
         else:
-            trailing = {"pixel_values": 3}  # channel, height, width; a mask has none of the first
+            trailing = {"pixel_values": 3}  # channel, height, width; a mask has no channels
             tensors = {
                 name: value.reshape(-1, *value.shape[-trailing.get(name, 2) :]) for name, value in tensors.items()
             }
@@ -74,14 +73,14 @@ class PlacedImage:
 
 
 class VLLMSampling:
-    """What is asked of vLLM, for the prompts of one rollout.
+    """Requests to vLLM for the prompts of one rollout.
 
-    vLLM gets token ids with the placeholders of images expanded, and the very tensors that the policy is trained on:
-    nothing is tokenised or scaled a second time, so that prompts cannot differ.
+    vLLM gets token ids with image placeholders expanded, and the image tensors that the policy is trained on: nothing
+    is tokenised or resized a second time, so that prompts cannot differ.
 
     Args:
-        policy: names the tokens that end a completion, those that are banned, and the placeholder; needs no weights.
-        sampling: how completions are drawn.
+        policy: for end, banned and placeholder tokens; needs no weights.
+        sampling: sampling parameters.
     """
 
     def __init__(self, policy: VisionLanguagePolicy, sampling: Sampling) -> None:
@@ -96,7 +95,7 @@ class VLLMSampling:
 
     @property
     def count(self) -> int:
-        """Completions to ask for: one where all of them are the same."""
+        """Number of completions to request: one if all would be equal."""
         return 1 if self.sampling.temperature == 0 else self.sampling.completions_per_prompt
 
     def settings(self, prompt: Prompt) -> dict[str, Any]:
@@ -109,7 +108,7 @@ class VLLMSampling:
             "top_p": sampling.top_p,
             "top_k": sampling.top_k,
             "seed": seed_of(prompt, sampling),
-            "logprobs": 0,  # of the token that was sampled alone
+            "logprobs": 0,  # of the sampled token only
             "ignore_eos": True,  # the policy's own tokens end a completion, not those a tokenizer names
             "stop_token_ids": list(self.policy.eos_token_ids),
             "stop": list(sampling.stop),
@@ -121,33 +120,33 @@ class VLLMSampling:
         return settings
 
     def images(self, prompt: Prompt) -> list[PlacedImage]:
-        """The images of a prompt, each with the stretch of placeholders that its vectors replace.
+        """The images of a prompt, each with the run of placeholders that its features replace.
 
-        Where a family cuts an image into parts, or adds crops, each of them counts as an image.
+        If a family splits an image into tiles, or adds crops, each of them counts as an image.
 
         Raises:
-            RolloutError: stretches and images are not as many, or no layout fits the tensors.
+            RolloutError: the numbers of runs and images differ, or no layout fits the tensors.
         """
         if not prompt.inputs:
             return []
         layout = _layout(prompt)
         tensors = layout.split({name: prompt.inputs[name] for name in layout.names})
-        stretches = _stretches(prompt.token_ids, self.policy.image_token_id)
-        if len(stretches) != len(tensors):
+        runs = _placeholder_runs(prompt.token_ids, self.policy.image_token_id)
+        if len(runs) != len(tensors):
             raise RolloutError(
-                f"the prompt of sample {prompt.sample.id!r} has placeholders for {len(stretches)} images and tensors "
+                f"the prompt of sample {prompt.sample.id!r} has placeholders for {len(runs)} images and tensors "
                 f"of {len(tensors)}; render it again with the policy's own processor"
             )
-        named = zip(stretches, tensors, digests(tensors), strict=True)
+        named = zip(runs, tensors, digests(tensors), strict=True)
         return [PlacedImage(start, length, image, digest) for (start, length), image, digest in named]
 
     def engine_input(self, prompt: Prompt, salt: str = "", dtype: torch.dtype | None = None) -> Any:
-        """The prompt as vLLM's engine takes it behind its own preprocessing.
+        """The prompt as preprocessed input of vLLM's engine.
 
         Args:
-            prompt: what is completed.
-            salt: names the weights; what was computed with others is not found in a cache.
-            dtype: of the engine's weights; None leaves images as they are.
+            prompt: the prompt to complete.
+            salt: identifies the weights, so that caches are not used across weights.
+            dtype: dtype of the engine's weights; None keeps that of the images.
         """
         from vllm.inputs import mm_input, tokens_input
         from vllm.multimodal.inputs import MultiModalKwargsItems, PlaceholderRange
@@ -164,11 +163,11 @@ class VLLMSampling:
         )
 
     def completion(self, token_ids: Sequence[int], logprobs: Sequence[float], finish_reason: str) -> Completion:
-        """A completion, its text decoded as ``LocalEngine`` does.
+        """A completion, its text decoded as in ``LocalEngine``.
 
         Args:
-            token_ids: T tokens, the one that ended it included.
-            logprobs: of each of them.
+            token_ids: T tokens, including the end token.
+            logprobs: log-probability of each token.
             finish_reason: ``stop`` or ``length``.
         """
         text = str(self.policy.processor.tokenizer.decode(list(token_ids), skip_special_tokens=True))
@@ -177,12 +176,12 @@ class VLLMSampling:
 
 
 def seed_of(prompt: Prompt, sampling: Sampling) -> int:
-    """What decides the tokens of a group: a function of the seed and the prompt's place in the data.
+    """Seed of a group: a function of the sampling seed and the index of the prompt.
 
-    vLLM counts on from it for the completions of a group; 48 bits leave room for that, and JSON keeps them everywhere.
+    vLLM adds 0, 1, … to it for the completions of a group; 48 bits leave room for that and are exact in JSON.
     """
-    place = str(prompt.index) if prompt.index >= 0 else f"id:{prompt.sample.id}"
-    return int.from_bytes(hashlib.sha256(f"{sampling.seed}/{place}".encode()).digest()[:6], "big")
+    index = str(prompt.index) if prompt.index >= 0 else f"id:{prompt.sample.id}"
+    return int.from_bytes(hashlib.sha256(f"{sampling.seed}/{index}".encode()).digest()[:6], "big")
 
 
 def _layout(prompt: Prompt) -> ImageLayout:
@@ -190,20 +189,20 @@ def _layout(prompt: Prompt) -> ImageLayout:
     fitting = [layout for layout in LAYOUTS if layout.names <= names]
     if not fitting:
         raise RolloutError(
-            f"the images of sample {prompt.sample.id!r} come as {', '.join(sorted(names))}, which is not known how to "
-            "give to vLLM; take medix.rollout.LocalEngine"
+            f"the images of sample {prompt.sample.id!r} come as {', '.join(sorted(names))}, which cannot be "
+            "converted for vLLM; take medix.rollout.LocalEngine"
         )
     return max(fitting, key=lambda layout: len(layout.names))
 
 
-def _stretches(tokens: Sequence[int], placeholder: int) -> list[tuple[int, int]]:
-    """Start and length of each unbroken row of a token."""
+def _placeholder_runs(tokens: Sequence[int], placeholder: int) -> list[tuple[int, int]]:
+    """Start and length of each run of a token."""
     found: list[tuple[int, int]] = []
-    for place, token in enumerate(tokens):
+    for index, token in enumerate(tokens):
         if token != placeholder:
             continue
-        if found and sum(found[-1]) == place:
+        if found and sum(found[-1]) == index:
             found[-1] = (found[-1][0], found[-1][1] + 1)
         else:
-            found.append((place, 1))
+            found.append((index, 1))
     return found

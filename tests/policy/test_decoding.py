@@ -6,6 +6,7 @@ import torch
 
 from medix.policy.decoding import next_positions
 from tests.support.tiny import loaded, mixed_prompts
+from tests.support.tolerances import LOGPROBS
 
 
 def test_repeated_rows_and_kept_rows_decode_as_rows_of_their_own(tiny: dict[str, Path]) -> None:
@@ -20,7 +21,7 @@ def test_repeated_rows_and_kept_rows_decode_as_rows_of_their_own(tiny: dict[str,
     assert decoding.logits.shape[0] == decoding.positions.shape[0] == 4
     assert decoding.keep([1, 2]) == [1, 2]
     policy.decode(decoding, token)
-    torch.testing.assert_close(decoding.logits, plain.logits, rtol=0, atol=1e-5)
+    torch.testing.assert_close(decoding.logits, plain.logits, rtol=0, atol=LOGPROBS)
     assert decoding.positions.tolist() == plain.positions.tolist()
 
 

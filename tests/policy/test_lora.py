@@ -8,6 +8,7 @@ import torch
 from medix.policy.lora import LoRA
 from medix.policy.vision_language import VisionLanguagePolicy
 from tests.support.tiny import ARCHITECTURES, loaded, mixed_prompts, written
+from tests.support.tolerances import LOGPROBS
 
 
 def _trainable(policy: VisionLanguagePolicy) -> list[str]:
@@ -26,7 +27,7 @@ def test_only_adapters_are_trained_and_none_in_a_frozen_vision_tower(tiny: dict[
 def test_a_fresh_adapter_changes_nothing(tiny: dict[str, Path]) -> None:
     plain, adapted = loaded(tiny["qwen3_vl"]), loaded(tiny["qwen3_vl"], lora=LoRA(rank=2))
     group = written(plain, mixed_prompts(plain)[1], (4,))
-    torch.testing.assert_close(plain.logprobs([group]), adapted.logprobs([group]), rtol=0, atol=1e-6)
+    torch.testing.assert_close(plain.logprobs([group]), adapted.logprobs([group]), rtol=0, atol=LOGPROBS)
 
 
 def test_the_first_weights_follow_the_seed_and_not_the_global_generator(tiny: dict[str, Path]) -> None:

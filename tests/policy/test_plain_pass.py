@@ -8,6 +8,7 @@ import torch
 
 from tests.support.passes import one_prompt, plain
 from tests.support.tiny import ARCHITECTURES, hugging_face_inputs, mixed_prompts, written
+from tests.support.tolerances import LOGPROBS
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -23,7 +24,7 @@ def test_it_is_the_models_own_forward_pass_row_by_row(tiny: dict[str, Path], arc
         logits[:, list(policy.banned_token_ids)] = -torch.inf
         scores = logits[len(prompt.token_ids) - 1 : -1].log_softmax(dim=-1)
         expected = scores.gather(1, torch.tensor(completion.token_ids)[:, None])[:, 0]
-        torch.testing.assert_close(row[: len(expected)].detach(), expected, rtol=0, atol=2e-5)
+        torch.testing.assert_close(row[: len(expected)].detach(), expected, rtol=0, atol=LOGPROBS)
     assert rows[1, 1:].tolist() == [0, 0, 0]
 
 

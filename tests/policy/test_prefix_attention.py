@@ -8,7 +8,7 @@ from torch import Tensor
 
 from medix.policy import packing
 from medix.policy.packing import PackedRow
-from medix.policy.prefix_attention import NAME, SharedPrefix, as_before, attend, attending
+from medix.policy.prefix_attention import NAME, SharedPrefix, as_before, attend, use_attention
 
 
 def states(length: int, heads: int, seed: int) -> Tensor:
@@ -26,7 +26,7 @@ def expected(query: Tensor, key: Tensor, value: Tensor, row: PackedRow, scale: f
 
 @pytest.mark.parametrize("window", [None, 3])
 @pytest.mark.parametrize("whole", [0, 256])
-def test_each_token_takes_from_what_it_sees(whole: int, window: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_equals_one_masked_softmax(whole: int, window: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "WHOLE", whole)
     row = PackedRow([5, 2], [[3, 0, 2], [4]])
     query, key, value = states(len(row), 4, 0), states(len(row), 2, 1), states(len(row), 2, 2)
@@ -48,7 +48,7 @@ def test_kept_keys_of_a_prompt_serve_a_later_pass(whole: int, monkeypatch: pytes
     attend(layer, query[:, :, :5], key[:, :, :5], value[:, :, :5], None, shared_prefix=alone)
     again = SharedPrefix(PackedRow([5], [[]]), kept=kept)  # as checkpointing does: the first states stay
     attend(layer, query[:, :, :5], 0 * key[:, :, :5], value[:, :, :5], None, shared_prefix=again)
-    later = SharedPrefix(PackedRow([5], [[3, 2]], passed=5), prompt=kept)
+    later = SharedPrefix(PackedRow([5], [[3, 2]], cached=5), prompt=kept)
     found, _ = attend(layer, query[:, :, 5:], key[:, :, 5:], value[:, :, 5:], None, shared_prefix=later)
     torch.testing.assert_close(found, expected(query, key, value, row, 0.5, None)[:, 5:])
 
@@ -57,7 +57,7 @@ def test_a_model_attends_otherwise_inside_only_even_after_an_error() -> None:
     config = SimpleNamespace(_attn_implementation="sdpa")
 
     def fail() -> None:
-        with attending(config):
+        with use_attention(config):
             assert config._attn_implementation == NAME
             raise KeyError
 
@@ -71,10 +71,10 @@ def test_layers_computed_again_attend_as_they_did() -> None:
     config = SimpleNamespace(_attn_implementation="sdpa")
     contexts = as_before(config)
     _, usual = contexts()
-    with attending(config):
+    with use_attention(config):
         _, again = contexts()
     with again:
         assert config._attn_implementation == NAME
-    with attending(config), usual:
+    with use_attention(config), usual:
         assert config._attn_implementation == "sdpa"
     assert config._attn_implementation == "sdpa"

@@ -10,6 +10,7 @@ from medix.policy.lora import LoRA
 from medix.policy.reference import in_evaluation
 from medix.types import RolloutGroup
 from tests.support.tiny import loaded, mixed_prompts, written
+from tests.support.tolerances import LOGPROBS
 
 
 @pytest.mark.parametrize("lora", [None, LoRA(rank=2, dropout=0.5)])
@@ -25,7 +26,7 @@ def test_the_reference_stays_while_the_policy_moves(tiny: dict[str, Path], lora:
     moved = policy.logprobs([group], 0.9)
     reference = policy.reference_logprobs([group], 0.9)
     assert (moved - start).abs().max() > 1e-3
-    torch.testing.assert_close(reference, start, rtol=0, atol=1e-6)
+    torch.testing.assert_close(reference, start, rtol=0, atol=LOGPROBS)
     assert not reference.requires_grad
     assert policy.training
 
@@ -38,7 +39,7 @@ def test_parts_of_a_group_have_the_rows_of_the_group_whole(tiny: dict[str, Path]
     parts = [RolloutGroup(group.prompt, group.completions[start : start + 1], 0) for start in range(3)]
     for row, table in zip(whole, policy.reference_in_parts(parts, 0.9), strict=True):
         assert not table.requires_grad
-        torch.testing.assert_close(row[: table.shape[1]], table[0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(row[: table.shape[1]], table[0], rtol=0, atol=LOGPROBS)
     assert torch.is_grad_enabled()
     assert policy.training
     assert policy.logprobs([group]).requires_grad

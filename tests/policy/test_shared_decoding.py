@@ -12,6 +12,7 @@ from medix.policy.lora import LoRA
 from medix.policy.shared_decoding import SharedDecoding, why_not_shared
 from medix.policy.vision_language import VisionLanguagePolicy
 from tests.support.tiny import ARCHITECTURES, loaded, mixed_prompts
+from tests.support.tolerances import LOGPROBS
 
 G = 3
 
@@ -48,7 +49,7 @@ def test_scores_are_those_of_completions_with_a_copy_of_their_prompt(
     """Forty tokens: more than Gemma's window of 32, so that its layers lose the prompt and then their own beginning."""
     shared = SharedDecoding([policy.prefill([mixed_prompts(policy)[place] for place in which])], G, room=40)
     for step, expected in enumerate(_plain_logits(policy, which, steps=40)):
-        torch.testing.assert_close(shared.logits, expected, rtol=0, atol=2e-5)
+        torch.testing.assert_close(shared.logits, expected, rtol=0, atol=LOGPROBS)
         if step < 40:
             policy.decode(shared, _tokens(len(expected), step))
 
@@ -58,7 +59,7 @@ def test_prompts_of_several_passes_are_one_batch(policy: VisionLanguagePolicy) -
     parts = [policy.prefill(prompts[:1]), policy.prefill(prompts[1:3]), policy.prefill(prompts[3:])]
     shared = SharedDecoding(parts, G, room=2)
     policy.decode(shared, _tokens(4 * G, 0))
-    torch.testing.assert_close(shared.logits, _plain_logits(policy, [0, 1, 2, 3], steps=1)[-1], rtol=0, atol=2e-5)
+    torch.testing.assert_close(shared.logits, _plain_logits(policy, [0, 1, 2, 3], steps=1)[-1], rtol=0, atol=LOGPROBS)
 
 
 def test_rows_that_stay_decode_as_before_and_each_group_keeps_as_many(policy: VisionLanguagePolicy) -> None:
@@ -72,9 +73,9 @@ def test_rows_that_stay_decode_as_before_and_each_group_keeps_as_many(policy: Vi
     assert kept == [0, 1, 6, 8]
     assert shared.keep([0, 1, 2]) == [0, 1, 2, 3]  # a copy for one row in four is not worth it
     for step in range(3, 6):
-        torch.testing.assert_close(shared.logits, expected[step][kept], rtol=0, atol=2e-5)
+        torch.testing.assert_close(shared.logits, expected[step][kept], rtol=0, atol=LOGPROBS)
         policy.decode(shared, _tokens(9, step)[kept])
-    torch.testing.assert_close(shared.logits, expected[6][kept], rtol=0, atol=2e-5)
+    torch.testing.assert_close(shared.logits, expected[6][kept], rtol=0, atol=LOGPROBS)
 
 
 def test_the_keys_of_a_prompt_exist_once_and_are_not_copied(policies: dict[str, VisionLanguagePolicy]) -> None:
@@ -132,7 +133,7 @@ def test_a_model_whose_attention_does_more_is_found_out(tiny: dict[str, Path]) -
     attention.register_forward_hook(biased)
     reason = why_not_shared(policy.hugging_face, prompt)
     assert reason is not None
-    assert "scores differ by" in reason
+    assert "logits differ by" in reason
 
 
 @torch.no_grad()

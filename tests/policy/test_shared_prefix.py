@@ -17,6 +17,7 @@ from medix.policy.vision_language import VisionLanguagePolicy
 from medix.types import RolloutGroup
 from tests.support.passes import assert_equal, groupings, one_prompt, plain, result, shared, wake
 from tests.support.tiny import ARCHITECTURES, loaded, mixed_prompts, written
+from tests.support.tolerances import BFLOAT16_GRADIENT, BFLOAT16_LOGPROBS, LOGPROBS
 
 GROUPINGS = (
     "text only", "two images", "all of one token", "one completion", "one very long completion", "eight images",
@@ -94,7 +95,7 @@ def test_the_reference_of_adapters_shares_prompts_too(tiny: dict[str, Path]) -> 
     group = written(policy, prompt, (5, 2))
     with torch.no_grad(), policy.model.disable_adapter():  # type: ignore[union-attr, operator]
         expected = plain(policy).logprobs([group], 1.0)
-    torch.testing.assert_close(policy.reference_logprobs([group]), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(policy.reference_logprobs([group]), expected, rtol=0, atol=LOGPROBS)
     assert (policy.logprobs([group]) - expected).abs().max() > 1e-3
 
 
@@ -103,7 +104,9 @@ def test_in_bfloat16_it_differs_by_its_rounding(tiny: dict[str, Path], architect
     policy, prompt = one_prompt(tiny[architecture], dtype="bfloat16")
     group = written(policy, prompt, (5, 1, 7))
     expected = result(policy, lambda: [plain(policy).logprobs([group], 1.0)])
-    assert_equal(result(policy, lambda: [shared(policy).logprobs([group], 1.0)]), expected, 0.05, 0.1)
+    assert_equal(
+        result(policy, lambda: [shared(policy).logprobs([group], 1.0)]), expected, BFLOAT16_LOGPROBS, BFLOAT16_GRADIENT
+    )
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -149,7 +152,7 @@ def test_without_gradient_parts_need_no_backward_pass(policies: dict[str, Vision
     with torch.no_grad():
         rows = torch.cat([part[0] for part in shared(policy).in_parts(parts_of(group, 1, 1, 1), 1.0)])
         expected = plain(policy).logprobs([group], 1.0)
-    torch.testing.assert_close(rows, torch.cat([expected[0, :4], expected[1, :3], expected[2]]), rtol=0, atol=1e-5)
+    torch.testing.assert_close(rows, torch.cat([expected[0, :4], expected[1, :3], expected[2]]), rtol=0, atol=LOGPROBS)
 
 
 def test_a_part_without_its_backward_pass_is_noticed(policies: dict[str, VisionLanguagePolicy]) -> None:
@@ -211,7 +214,7 @@ def test_flex_attention_gets_the_same_rule(
     policy, prompt = one_prompt(tiny[architecture], attention="flex_attention")
     given = [written(policy, prompt, (5, 1, 7)), written(policy, mixed_prompts(policy)[0], (3,))]
     with torch.no_grad():
-        torch.testing.assert_close(policy.logprobs(given), plain(policy).logprobs(given, 1.0), rtol=0, atol=1e-5)
+        torch.testing.assert_close(policy.logprobs(given), plain(policy).logprobs(given, 1.0), rtol=0, atol=LOGPROBS)
 
 
 def text_config(**fields: Any) -> Any:

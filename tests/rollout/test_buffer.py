@@ -74,7 +74,7 @@ def test_groups_are_taken_in_the_order_they_came() -> None:
 def test_more_than_waits_cannot_be_taken() -> None:
     buffer = GroupBuffer()
     buffer.extend([group(0)])
-    with pytest.raises(ValueError, match="2 groups were asked for and 1 wait"):
+    with pytest.raises(ValueError, match="2 groups were requested of 1"):
         buffer.take(2)
     assert len(buffer) == 1
 

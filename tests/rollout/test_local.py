@@ -2,6 +2,7 @@
 
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from medix.rollout import local
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
 from medix.types import Completion, FinishReason, Prompt
+from tests.support.draws import assert_same_draws
 from tests.support.policies import BigramPolicy
 from tests.support.tiny import (
     ARCHITECTURES,
@@ -24,6 +26,7 @@ from tests.support.tiny import (
     render,
     sample,
 )
+from tests.support.tolerances import LOGPROBS
 
 DRAWN = Sampling(completions_per_prompt=3, max_completion_tokens=24, temperature=0.8, seed=5)
 
@@ -53,6 +56,16 @@ def _tokens(groups: list) -> list[list[tuple[int, ...]]]:
     return [[completion.token_ids for completion in group.completions] for group in groups]
 
 
+def _assert_same(
+    policy: VisionLanguagePolicy,
+    prompts: Sequence[Prompt],
+    found: list[list[tuple[int, ...]]],
+    expected: list[list[tuple[int, ...]]],
+) -> None:
+    for prompt, one, other in zip(prompts, found, expected, strict=True):
+        assert_same_draws(policy, prompt, DRAWN, one, other)
+
+
 def test_greedy_tokens_equal_those_of_hugging_face(policy: VisionLanguagePolicy) -> None:
     """Text only, one image, two images and a long prompt, in one padded batch; generate takes them one at a time."""
     prompts = mixed_prompts(policy)
@@ -66,7 +79,8 @@ def test_greedy_tokens_equal_those_of_hugging_face(policy: VisionLanguagePolicy)
             do_sample=False,
             suppress_tokens=list(policy.banned_token_ids),
         )
-        assert list(group.completions[0].token_ids) == expected[0, len(prompt.token_ids) :].tolist()
+        written = expected[0, len(prompt.token_ids) :].tolist()
+        assert_same_draws(policy, prompt, greedy, [group.completions[0].token_ids], [written])
     model.train()
 
 
@@ -88,7 +102,8 @@ def test_greedy_tokens_of_groups_equal_those_of_hugging_face_while_rows_leave(po
                 suppress_tokens=list(policy.banned_token_ids),
                 eos_token_id=ends,
             )[0, len(prompt.token_ids) :].tolist()
-            assert [list(completion.token_ids) for completion in group.completions] == [expected, expected]
+            found = [completion.token_ids for completion in group.completions]
+            assert_same_draws(policy, prompt, greedy, found, [expected, expected])
         assert len({len(group.completions[0].token_ids) for group in groups}) > 1
     finally:
         del policy.__dict__["eos_token_ids"]
@@ -112,7 +127,7 @@ def test_where_prompts_cannot_be_shared_tokens_are_the_same_and_a_warning_says_w
     made = engine(policy)
     with pytest.warns(UserWarning, match="do not share their prompt.*its cache is square"):
         plain = made.rollout(prompts)
-    assert _tokens(plain) == shared
+    _assert_same(policy, prompts, _tokens(plain), shared)
     with warnings.catch_warnings():  # said once
         warnings.simplefilter("error")
         made.rollout(prompts[:1])
@@ -125,7 +140,7 @@ def test_prompts_in_several_passes_give_the_same_tokens(
     together = _tokens(engine(policy).rollout(prompts))
     monkeypatch.setattr(local, "PREFILL_TOKENS", 60)
     assert [len(part) for part in local._passes(sorted(prompts, key=lambda prompt: len(prompt.token_ids)))] != [4]
-    assert _tokens(engine(policy).rollout(prompts)) == together
+    _assert_same(policy, prompts, _tokens(engine(policy).rollout(prompts)), together)
 
 
 def test_passes_hold_every_prompt_once_and_no_more_tokens_than_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,16 +158,44 @@ def test_returned_logprobs_equal_those_that_training_computes(policy: VisionLang
     completions = [completion for group in groups for completion in group.completions]
     for row, completion in zip(rows, completions, strict=True):
         torch.testing.assert_close(
-            row[: len(completion.logprobs)], torch.tensor(completion.logprobs), rtol=0, atol=1e-4
+            row[: len(completion.logprobs)], torch.tensor(completion.logprobs), rtol=0, atol=LOGPROBS
         )
 
 
-def test_tokens_of_a_group_do_not_depend_on_its_neighbours(policy: VisionLanguagePolicy) -> None:
+def test_tokens_of_a_group_depend_on_its_batch_by_rounding_only(policy: VisionLanguagePolicy) -> None:
     prompts = mixed_prompts(policy)
     together = _tokens(engine(policy).rollout(prompts))
     alone = [_tokens(engine(policy).rollout([prompt]))[0] for prompt in prompts]
     backwards = _tokens(engine(policy, rows=6).rollout(prompts[::-1]))[::-1]
-    assert together == alone == backwards
+    _assert_same(policy, prompts, together, alone)
+    _assert_same(policy, prompts, backwards, alone)
+
+
+def test_other_draws_are_not_taken_for_rounding(qwen: VisionLanguagePolicy) -> None:
+    prompts = mixed_prompts(qwen)[:1]
+    other = _tokens(engine(qwen, replace(DRAWN, seed=6)).rollout(prompts))
+    with pytest.raises(AssertionError, match="from a tie"):
+        _assert_same(qwen, prompts, other, _tokens(engine(qwen).rollout(prompts)))
+    greedy = replace(DRAWN, temperature=0)
+    with pytest.raises(AssertionError, match="from a tie"):
+        assert_same_draws(qwen, prompts[0], greedy, other[0], _tokens(engine(qwen, greedy).rollout(prompts))[0])
+
+
+@pytest.mark.exact
+def test_a_group_that_is_decoded_alone_is_the_same_to_the_bit(policy: VisionLanguagePolicy) -> None:
+    """Tokens and log-probabilities, whatever was sampled before or in the same call."""
+    prompts, short = mixed_prompts(policy), replace(DRAWN, max_completion_tokens=10)
+    alone = [engine(policy, short, rows=1).rollout([prompt])[0].completions for prompt in prompts]
+    made = engine(policy, short, rows=1)
+    made.rollout(prompts[::2])
+    assert [group.completions for group in made.rollout(prompts[::-1])][::-1] == alone
+
+
+@pytest.mark.exact
+def test_the_same_prompts_in_one_batch_give_the_same_bits_again(policy: VisionLanguagePolicy) -> None:
+    prompts = mixed_prompts(policy)
+    first, second = (engine(policy).rollout(prompts) for _ in range(2))
+    assert [group.completions for group in first] == [group.completions for group in second]
 
 
 def test_groups_come_back_in_the_order_of_the_prompts(qwen: VisionLanguagePolicy) -> None:
@@ -243,7 +286,7 @@ def test_rows_that_ended_leave_the_batch_without_changing_the_others(policy: Vis
     assert sum(not completion.is_truncated for completion in completions) > 10
     for row, completion in zip(rows, completions, strict=True):
         expected = torch.tensor(completion.logprobs)
-        torch.testing.assert_close(row[: len(expected)], expected, rtol=0, atol=1e-4)
+        torch.testing.assert_close(row[: len(expected)], expected, rtol=0, atol=LOGPROBS)
 
 
 def test_sampling_leaves_modes_gradients_and_the_global_generator_alone(tiny: dict[str, Path]) -> None:
@@ -286,7 +329,7 @@ def test_an_engine_without_a_policy_and_one_with_another_kind_say_so() -> None:
 def test_a_wide_image_and_a_high_one_share_a_batch(policy: VisionLanguagePolicy) -> None:
     prompts = [render(policy, sample(str(w), "What?", picture(w, w, h)), w) for w, h in ((96, 64), (64, 128))]
     together = _tokens(engine(policy).rollout(prompts))
-    assert together == [_tokens(engine(policy).rollout([prompt]))[0] for prompt in prompts]
+    _assert_same(policy, prompts, together, [_tokens(engine(policy).rollout([prompt]))[0] for prompt in prompts])
 
 
 def test_prompts_are_told_with_their_completions(qwen: VisionLanguagePolicy) -> None:

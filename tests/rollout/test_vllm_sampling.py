@@ -117,7 +117,7 @@ def test_a_prompt_whose_images_are_not_those_of_its_placeholders_is_refused(tiny
 
 def test_unknown_tensors_of_images_are_refused_by_name(tiny: dict[str, Path]) -> None:
     policy, [_, one, *_] = prompts_of(tiny["qwen3_vl"])
-    with pytest.raises(RolloutError, match="come as voxels, which is not known"):
+    with pytest.raises(RolloutError, match="come as voxels, which cannot be converted"):
         VLLMSampling(policy, Sampling()).images(replace(one, inputs={"voxels": torch.zeros(1)}))
 
 

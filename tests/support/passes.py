@@ -11,6 +11,7 @@ from medix.policy.shared_prefix import SharedPass
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.types import Prompt, RolloutGroup
 from tests.support.tiny import loaded, mixed_prompts, picture, render, sample, written
+from tests.support.tolerances import GRADIENT, LOGPROBS
 
 Result = tuple[Tensor, dict[str, Tensor]]
 LONG = 120
@@ -56,7 +57,7 @@ def result(policy: VisionLanguagePolicy, run: Callable[[], Sequence[Tensor]]) ->
     return flat, {n: p.grad.clone() for n, p in policy.named_parameters() if p.grad is not None}
 
 
-def assert_equal(found: Result, expected: Result, relative: float = 1e-5, absolute: float = 1e-5) -> None:
+def assert_equal(found: Result, expected: Result, absolute: float = LOGPROBS, relative: float = GRADIENT) -> None:
     """Log-probabilities to ``absolute``; gradients to ``relative`` of the norm of all of them."""
     torch.testing.assert_close(found[0], expected[0], rtol=0, atol=absolute)
     assert found[1].keys() == expected[1].keys()
