@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -94,6 +95,33 @@ def imported(tree: ast.Module) -> set[str]:
 def distribution(requirement: str) -> str:
     """The normalised name of the distribution in a requirement."""
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement)[0]).lower()
+
+
+def test_the_citation_agrees_with_the_project_and_names_the_paper() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {
+        "cff-version",
+        "message",
+        "title",
+        "authors",
+    } <= citation.keys()  # required by the format
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["title"] == "medix"
+    assert citation["authors"] == [{"name": "The medix authors"}]
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    (paper,) = citation["references"]
+    assert {"type", "title", "authors"} <= paper.keys()
+    assert [entry["value"] for entry in paper["identifiers"]] == ["arXiv:2602.23363"]
+
+
+def test_the_hooks_before_a_commit_are_the_commands_of_make_lint() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repository["repo"] for repository in hooks] == ["local"]
+    rule = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert rule is not None
+    commands = rule[1].replace("$(VENV)", ".venv").replace("\t", "").splitlines()
+    assert [hook["entry"] for hook in hooks[0]["hooks"]] == commands
 
 
 @pytest.fixture(scope="module")
