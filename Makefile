@@ -7,12 +7,13 @@ STAMP  := $(VENV)/.installed
 DEMO   := runs/demo
 
 .DELETE_ON_ERROR:
-.PHONY: help install install-vllm install-bench demo test lint bench clean
+.PHONY: help install install-vllm install-bench demo test test-processors lint bench clean
 
 help:
 	@echo "make demo           train the tiny policy on phantom images, write $(DEMO)/report.html"
 	@echo "make test           ruff, mypy, import directions, pytest: no network, no GPU, no model hub;"
-	@echo "                    tests against a real vLLM where make install-vllm has run"
+	@echo "                    tests that need vLLM, Slurm or Chromium run where these are installed"
+	@echo "make test-processors  the bit-exact tests with the matrix kernels of other processors"
 	@echo "make install        prepare .venv with the development tools"
 	@echo "make install-vllm   add vLLM (its CPU build where there is no NVIDIA GPU)"
 	@echo "make install-bench  add TRL, to measure against"
@@ -42,6 +43,65 @@ install-vllm: $(STAMP)
 	fi
 
 install-bench: $(STAMP)
+	$(UV) pip install --python $(PY) -c constraints.txt -e ".[bench]"
+
+# Held-out phantoms come from another split of the generator: no picture is in both.
+$(DEMO)/data/val.done: | $(STAMP)
+	$(PY) -m medix shards build --phantoms 2000 --split train --seed 1 --name train --output $(DEMO)/data/train
+	$(PY) -m medix shards build --phantoms 200 --split val --seed 1 --name val --output $(DEMO)/data/val
+	@touch $@
+
+demo: $(STAMP) $(DEMO)/data/val.done
+	$(PY) -m medix fit --config specs/demo.yaml
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+# A file is one worker's: its server starts once; the longest files begin first, in the order of tests/support/order.py.
+# One thread each: workers that share two cores slow each other down otherwise.
+test: lint
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+# The bit-exact tests again, with the matrix kernels of other processors, two kinds at a time.
+test-processors: $(STAMP)
+	@files=$$(grep -rl --include='test_*.py' 'pytest\.mark\.exact' tests) || { echo "no test is marked exact"; exit 2; }; \
+	printf '%s\n' MKL_ENABLE_INSTRUCTIONS=AVX2 MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default | \
+	  OMP_NUM_THREADS=1 xargs -t -P 2 -I '{}' env '{}' $(PY) -m pytest -q -m exact -p no:cacheprovider $$files
+
+bench: $(STAMP)
+	$(UV) pip install --python $(PY) -c constraints.txt -e ".[bench]"
+
+# Held-out phantoms come from another split of the generator: no picture is in both.
+$(DEMO)/data/val.done: | $(STAMP)
+	$(PY) -m medix shards build --phantoms 2000 --split train --seed 1 --name train --output $(DEMO)/data/train
+	$(PY) -m medix shards build --phantoms 200 --split val --seed 1 --name val --output $(DEMO)/data/val
+	@touch $@
+
+demo: $(STAMP) $(DEMO)/data/val.done
+	$(PY) -m medix fit --config specs/demo.yaml
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+# A file is one worker's: its server starts once; the longest files begin first, in the order of tests/support/order.py.
+# One thread each: workers that share two cores slow each other down otherwise.
+test: lint
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+# The bit-exact tests again, with the matrix kernels of other processors.
+test-processors: $(STAMP)
+	@for kernels in MKL_ENABLE_INSTRUCTIONS=AVX2 MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default; do \
+	  echo "$$kernels pytest -m exact"; \
+	  env OMP_NUM_THREADS=1 $$kernels $(PY) -m pytest -q -m exact -n auto --dist loadfile || exit 1; \
+	done
+
+bench: $(STAMP)
 	$(UV) pip install --python $(PY) -c constraints.txt -e ".[bench]"
 
 # Held-out phantoms come from another split of the generator: no picture is in both.
