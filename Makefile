@@ -72,58 +72,6 @@ test-processors: $(STAMP)
 	  OMP_NUM_THREADS=1 xargs -t -P 2 -I '{}' env '{}' $(PY) -m pytest -q -m exact -p no:cacheprovider $$files
 
 bench: $(STAMP)
-	$(UV) pip install --python $(PY) -c constraints.txt -e ".[bench]"
-
-# Held-out phantoms come from another split of the generator: no picture is in both.
-$(DEMO)/data/val.done: | $(STAMP)
-	$(PY) -m medix shards build --phantoms 2000 --split train --seed 1 --name train --output $(DEMO)/data/train
-	$(PY) -m medix shards build --phantoms 200 --split val --seed 1 --name val --output $(DEMO)/data/val
-	@touch $@
-
-demo: $(STAMP) $(DEMO)/data/val.done
-	$(PY) -m medix fit --config specs/demo.yaml
-
-lint: $(STAMP)
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports --no-cache
-
-# A file is one worker's: its server starts once; the longest files begin first, in the order of tests/support/order.py.
-# One thread each: workers that share two cores slow each other down otherwise.
-test: lint
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
-
-# The bit-exact tests again, with the matrix kernels of other processors.
-test-processors: $(STAMP)
-	@for kernels in MKL_ENABLE_INSTRUCTIONS=AVX2 MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default; do \
-	  echo "$$kernels pytest -m exact"; \
-	  env OMP_NUM_THREADS=1 $$kernels $(PY) -m pytest -q -m exact -n auto --dist loadfile || exit 1; \
-	done
-
-bench: $(STAMP)
-	$(UV) pip install --python $(PY) -c constraints.txt -e ".[bench]"
-
-# Held-out phantoms come from another split of the generator: no picture is in both.
-$(DEMO)/data/val.done: | $(STAMP)
-	$(PY) -m medix shards build --phantoms 2000 --split train --seed 1 --name train --output $(DEMO)/data/train
-	$(PY) -m medix shards build --phantoms 200 --split val --seed 1 --name val --output $(DEMO)/data/val
-	@touch $@
-
-demo: $(STAMP) $(DEMO)/data/val.done
-	$(PY) -m medix fit --config specs/demo.yaml
-
-lint: $(STAMP)
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports --no-cache
-
-# A file is one worker's: its server starts once. One thread each: workers that share two cores slow each other down otherwise.
-test: lint
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
-
-bench: $(STAMP)
 	$(PY) -m pytest tests/benchmarks --benchmark-enable --benchmark-only
 
 clean:
