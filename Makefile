@@ -7,12 +7,13 @@ STAMP  := $(VENV)/.installed
 DEMO   := runs/demo
 
 .DELETE_ON_ERROR:
-.PHONY: help install install-vllm install-bench demo test lint bench clean
+.PHONY: help install install-vllm install-bench demo test test-processors lint bench clean
 
 help:
 	@echo "make demo           train the tiny policy on phantom images, write $(DEMO)/report.html"
 	@echo "make test           ruff, mypy, import directions, pytest: no network, no GPU, no model hub;"
-	@echo "                    tests against a real vLLM where make install-vllm has run"
+	@echo "                    tests that need vLLM, Slurm or Chromium run where these are installed"
+	@echo "make test-processors  the bit-exact tests with the matrix kernels of other processors"
 	@echo "make install        prepare .venv with the development tools"
 	@echo "make install-vllm   add vLLM (its CPU build where there is no NVIDIA GPU)"
 	@echo "make install-bench  add TRL, to measure against"
@@ -59,9 +60,16 @@ lint: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 
-# A file is one worker's: its server starts once. One thread each: workers that share two cores slow each other down otherwise.
+# A file is one worker's: its server starts once; the longest files begin first, in the order of tests/support/order.py.
+# One thread each: workers that share two cores slow each other down otherwise.
 test: lint
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+# The bit-exact tests again, with the matrix kernels of other processors, two kinds at a time.
+test-processors: $(STAMP)
+	@files=$$(grep -rl --include='test_*.py' 'pytest\.mark\.exact' tests) || { echo "no test is marked exact"; exit 2; }; \
+	printf '%s\n' MKL_ENABLE_INSTRUCTIONS=AVX2 MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default | \
+	  OMP_NUM_THREADS=1 xargs -t -P 2 -I '{}' env '{}' $(PY) -m pytest -q -m exact -p no:cacheprovider $$files
 
 bench: $(STAMP)
 	$(PY) -m pytest tests/benchmarks --benchmark-enable --benchmark-only

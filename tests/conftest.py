@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 import tests.support.typecheck  # noqa: F401  # the jaxtyping hook looks it up by its dotted name
+from tests.support import order, requirements
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -18,6 +19,25 @@ settings.register_profile("medix", deadline=None, derandomize=True, max_examples
 settings.load_profile("medix")
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    requirements.register(config)
+
+
+def pytest_report_header() -> list[str]:
+    return requirements.header()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items[:], left = requirements.select(items)
+    if left:
+        config.hook.pytest_deselected(items=left)
+    items.sort(key=lambda item: order.rank(item.path))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    requirements.check(item)
 
 
 @pytest.fixture(scope="session")

@@ -63,9 +63,9 @@ def test_the_nouns_and_the_judges_import_without_torch(module: str) -> None:
 
 def test_nothing_in_the_repository_names_an_index_or_the_workplace() -> None:
     banned = ("pypi." + "org", "python" + "hosted", "/wo" + "rk/", "sub" + "agent", ".li" + "brary")
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split(
-        "\n"
-    )
-    texts = [ROOT / name for name in listed if name.endswith((".py", ".md", ".yaml", ".toml", ".txt", ".jinja"))]
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    endings = (".py", ".md", ".yaml", ".yml", ".toml", ".txt", ".jinja", ".cff", "Makefile", ".ci/run")
+    texts = [ROOT / name for name in listed.splitlines() if name.endswith(endings)]
+    assert texts
     found = [(str(p.relative_to(ROOT)), word) for p in texts if p.is_file() for word in banned if word in p.read_text()]
     assert not found

@@ -5,7 +5,6 @@ in one order and on one worker, for the last one kills the server.
 """
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from medix.judge.prompt_rubric import ReportRubricPrompt
 from medix.judge.served import ServedJudge
 from medix.types import JudgeQuestion
 from tests.support.runs import medix
-from tests.support.vllm_server import NAME, Served, need_vllm, start
+from tests.support.vllm_server import NAME, Served, start
 
 pytestmark = pytest.mark.vllm
 
@@ -27,7 +26,6 @@ pytestmark = pytest.mark.vllm
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The one server of this file."""
-    need_vllm()
     served = start(tmp_path_factory.mktemp("vllm"))
     try:
         yield served
@@ -147,14 +145,3 @@ def test_a_server_killed_in_the_middle_leaves_unscored_verdicts_within_the_limit
     assert all(verdict.reason.startswith(f"judge {NAME} at {server.base_url}") for verdict in lost)
     assert server.process.wait(timeout=30) == 137
     assert any("ended by itself with status 137" in line for line in server.heard)
-
-
-def test_the_absence_of_vllm_is_a_skip_or_where_it_is_required_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    monkeypatch.delenv("MEDIX_REQUIRE_VLLM", raising=False)
-    with pytest.raises(pytest.skip.Exception, match="make install-vllm"):
-        need_vllm()
-    monkeypatch.setenv("MEDIX_REQUIRE_VLLM", "1")
-    with pytest.raises(pytest.fail.Exception, match="make install-vllm"):
-        need_vllm()
-    assert os.environ["MEDIX_REQUIRE_VLLM"] == "1"

@@ -8,7 +8,6 @@ import yaml
 from medix.policy.tiny import TinySize, build_tiny
 from tests.support.rollout_fits import STOP, assert_stopped_and_left_out, ending_policy, logged, versions
 from tests.support.runs import medix, small_spec, write_spec
-from tests.support.vllm_server import need_vllm
 
 pytestmark = pytest.mark.vllm
 
@@ -18,7 +17,6 @@ def test_a_dapo_fit_stays_in_step_and_says_so(tmp_path: Path) -> None:
 
     Completions end with ``</answer>``, and those that the limit cut leave the loss.
     """
-    need_vllm()
     sizes = TinySize(width=64, vision_width=64)  # heads of 32: attention of vLLM on a CPU knows no smaller ones
     arguments = {
         "sampling": {"completions_per_prompt": 4, "max_completion_tokens": 12, "stop": [STOP]},

@@ -21,7 +21,6 @@ from medix.rollout.vllm_core import VLLMCore
 from medix.rollout.vllm_sampling import VLLMSampling
 from medix.types import FinishReason, Prompt, RolloutGroup
 from tests.support.tiny import loaded, mixed_prompts, picture, render, sample
-from tests.support.vllm_server import need_vllm
 
 pytestmark = [
     pytest.mark.vllm,
@@ -38,7 +37,6 @@ SETTINGS = [Sampling(3, 10), Sampling(3, 10, temperature=0.6, top_p=0.9), Sampli
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Heads of 32: attention of vLLM on a CPU knows no smaller ones."""
-    need_vllm()
     return build_tiny("qwen3_vl", tmp_path_factory.mktemp("policy"), TinySize(width=64, vision_width=64))
 
 

@@ -7,13 +7,11 @@ import pytest
 import torch
 
 from medix.numerics.logprobs import token_logprobs
-from tests.support.vllm_server import need_vllm
 
 pytestmark = pytest.mark.vllm
 
 
 def processor(rows: int, second_runner: bool) -> Any:
-    need_vllm()
     from medix.rollout.full_softmax import FullSoftmax
 
     device = torch.device("cpu")

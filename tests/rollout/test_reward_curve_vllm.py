@@ -17,7 +17,6 @@ from medix.rollout.local import LocalEngine
 from medix.rollout.weights import stamp
 from tests.support.reward_curves import SAMPLING, SEEDS, STEPS, Curves, assert_same_rise, curves, difference, shown
 from tests.support.tiny import loaded
-from tests.support.vllm_server import need_vllm
 
 pytestmark = [
     pytest.mark.vllm,
@@ -48,7 +47,6 @@ class KeptEngine(ColocatedEngine):
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> VisionLanguagePolicy:
     """Heads of 32: attention of vLLM on a CPU knows no smaller ones."""
-    need_vllm()
     return loaded(build_tiny("qwen3_vl", tmp_path_factory.mktemp("policy"), TinySize(width=64, vision_width=64)))
 
 

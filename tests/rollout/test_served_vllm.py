@@ -34,7 +34,7 @@ from tests.support.rollout_fits import (
 from tests.support.rollout_vllm import address
 from tests.support.served_fits import ServedFit
 from tests.support.tiny import loaded, mixed_prompts, render, sample
-from tests.support.vllm_server import Served, need_vllm
+from tests.support.vllm_server import Served
 
 pytestmark = pytest.mark.vllm
 
@@ -53,7 +53,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Served]:
     """The one server of this file."""
-    need_vllm()
     served = rollout_vllm.start(folder)
     try:
         yield served

@@ -1,6 +1,5 @@
 """A real vLLM, started by the command under test."""
 
-import importlib.util
 import os
 import signal
 import socket
@@ -10,22 +9,11 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 from medix.policy.tiny import TinySize, build_tiny
 
 ROOT = Path(__file__).parents[2]
 NAME = "tiny-judge"
 LIMIT = 420.0
-
-
-def need_vllm() -> None:
-    """Skip where vLLM is not installed; fail where it has to be."""
-    if importlib.util.find_spec("vllm") is not None:
-        return
-    if os.environ.get("MEDIX_REQUIRE_VLLM"):
-        pytest.fail("MEDIX_REQUIRE_VLLM is set and vLLM is not installed: run make install-vllm")
-    pytest.skip("vLLM is not installed: run make install-vllm")
 
 
 @dataclass
