@@ -181,8 +181,7 @@ def seed_of(prompt: Prompt, sampling: Sampling) -> int:
 
     vLLM counts on from it for the completions of a group; 48 bits leave room for that, and JSON keeps them everywhere.
     """
-    place = str(prompt.index) if prompt.index >= 0 else f"id:{prompt.sample.id}"
-    return int.from_bytes(hashlib.sha256(f"{sampling.seed}/{place}".encode()).digest()[:6], "big")
+    return int.from_bytes(hashlib.sha256(f"{sampling.seed}/{prompt.place}".encode()).digest()[:6], "big")
 
 
 def _layout(prompt: Prompt) -> ImageLayout:

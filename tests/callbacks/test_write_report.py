@@ -151,6 +151,6 @@ def test_examples_are_spread_over_modalities_and_always_the_same() -> None:
     records = _records({"X_RAY": 50, "CT_SCAN": 3})
     chosen = choose(records, 10)
     assert len(chosen) == 10
-    assert len([name for name in chosen if int(name[1:]) >= 1000]) == 3
+    assert len([name for _, name in chosen if int(name[1:]) >= 1000]) == 3
     assert choose(list(reversed(records)), 10) == chosen
     assert choose(records, 0) == set()

@@ -52,11 +52,17 @@ def test_verify_names_a_damaged_shard_and_fails(rows: Path, tmp_path: Path, caps
 
 
 def test_verify_reports_an_id_used_twice(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("one", "two"):
-        main(["build", "--jsonl", str(rows), "--output", str(tmp_path / name), "--name", name, *SAID])
+    """An id is used twice only within one data set: ``three`` is another."""
+    for name, dataset in (("one", "mine"), ("two", "mine"), ("three", "other")):
+        build = ["build", "--jsonl", str(rows), "--output", str(tmp_path / name), "--name", name]
+        main([*build, "--dataset", dataset, *SAID])
     capsys.readouterr()
     assert main(["verify", str(tmp_path / "one"), str(tmp_path / "two")]) == 0
-    assert "good, but id" in " ".join(capsys.readouterr().out.split())
+    assert "good, but id 't' of data set 'mine' is also in one-text_only.yaml" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert main(["verify", str(tmp_path / "one"), str(tmp_path / "three")]) == 0
+    assert "good, but id" not in " ".join(capsys.readouterr().out.split())
 
 
 def test_faulty_rows_are_listed_and_nothing_is_written(
