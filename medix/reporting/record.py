@@ -325,11 +325,12 @@ def unique(records: Iterable[CompletionRecord]) -> list[CompletionRecord]:
     conflicts: dict[SampleKey, None] = {}
     repeated = 0
     for record in records:
-        first = found.setdefault(record.key, record)
-        if first is not record:
-            repeated += 1
-            if _asked(first) != _asked(record):
-                conflicts[record.sample_key] = None
+        if record.key not in found:
+            found[record.key] = record
+            continue
+        repeated += 1
+        if _asked(found[record.key]) != _asked(record):
+            conflicts[record.sample_key] = None
     if conflicts:
         raise ValueError(
             f"{len(conflicts)} ids stand for different samples of one data set: {_listed(conflicts)}. Give the "
@@ -353,9 +354,11 @@ def distinct(records: Iterable[CompletionRecord], name: str) -> list[CompletionR
     found: dict[CompletionKey, CompletionRecord] = {}
     repeated: dict[SampleKey, None] = {}
     lines = 0
-    for lines, record in enumerate(records, 1):  # noqa: B007
-        if found.setdefault(record.key, record) is not record:
+    for record in records:
+        lines += 1
+        if record.key in found:
             repeated[record.sample_key] = None
+        found[record.key] = record
     if repeated:
         raise ValueError(
             f"{name}: {lines - len(found)} of {lines} completions repeat the data set, id and index of another, of "
