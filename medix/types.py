@@ -207,7 +207,7 @@ class RolloutGroup:
 
 
 class Status(StrEnum):
-    """What a component could say about one row."""
+    """The outcome of scoring one row with one component."""
 
     SCORED = "scored"
     UNSCORED = "unscored"
@@ -263,7 +263,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ComponentScore:
-    """What one component said of one completion; ``value`` is NaN unless scored."""
+    """The score of one completion by one component; ``value`` is NaN unless scored."""
 
     value: float
     status: Status
@@ -288,13 +288,13 @@ class ComponentScore:
 
 @dataclass(frozen=True, slots=True)
 class CompletionScores:
-    """What the reward suite said of one completion.
+    """The scores of one completion by the reward suite.
 
     Attributes:
         total: the composite reward; NaN is unscored.
-        components: what each component said.
-        normalised: the total of components normalised within the group, which advantages are then taken of; None if
-            the suite does not normalise.
+        components: the score by each component.
+        normalised: the total of components normalised within the group, from which advantages are then computed; None
+            if the suite does not normalise.
     """
 
     total: float
@@ -303,7 +303,7 @@ class CompletionScores:
 
     @property
     def signal(self) -> float:
-        """What the advantage is taken of: the total, unless the suite normalises."""
+        """The value from which the advantage is computed: the total, unless the suite normalises."""
         return self.total if self.normalised is None else self.normalised
 
     def to_state(self) -> dict[str, Any]:
@@ -335,7 +335,7 @@ class ScoredGroup:
 
     @property
     def signals(self) -> tuple[float, ...]:
-        """G numbers that the advantages are taken of; NaN where unscored."""
+        """G values from which the advantages are computed; NaN where unscored."""
         return tuple(score.signal for score in self.scores)
 
     def to_state(self) -> dict[str, Any]:

@@ -177,11 +177,11 @@ class ShardDataModule(lightning.LightningDataModule):
         return self._evaluation_loader("predict")
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
-        """Nothing: the policy moves the tensors it needs."""
+        """Return the batch as it is: the policy moves the tensors that it needs."""
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Identity of the training data and their order; the position is saved by whoever consumes the prompts."""
+        """Identity of the training data and their order; the training module saves the position."""
         if not self.paths["train"]:
             return {}
         mixture = self.mixture or Mixture()

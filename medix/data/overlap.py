@@ -88,7 +88,7 @@ class Overlap:
         return f"data.{self.second} was not fully compared with data.{self.first}: {'; '.join(self.missing)}"
 
     def namesakes(self) -> str:
-        """That names occur in both under different data sets; empty if none does."""
+        """Which names occur in both, but under different data sets; empty if none does."""
         if not self.alike:
             return ""
         names = f"{', '.join(self.alike[:_NAMED])}{', …' if len(self.alike) > _NAMED else ''}"
@@ -129,7 +129,7 @@ class SplitOverlaps:
         return next((pair for pair in self.pairs if pair.second == split and pair.first == "train"), None)
 
     def messages(self) -> list[str]:
-        """What should be known before a run, one line each; empty if the splits share nothing."""
+        """One line for everything that a user should know before a run; empty if the splits share nothing."""
         lines = [
             f"data.{split}: {len(names):,} ids stand for different samples of one data set ({', '.join(names[:_NAMED])}"
             f"{', …' if len(names) > _NAMED else ''}); give their manifests different values of `dataset`"
@@ -224,7 +224,7 @@ def read_rows(shard: Shard) -> tuple[IndexRow, ...]:
 
 
 def _marks(dataset: str, row: IndexRow) -> Iterator[tuple[str, Hashable]]:
-    """By what a sample may be found in another split: kind and value."""
+    """Kind and value of everything by which a sample can be recognised in another split."""
     yield "samples", (dataset, row.id)
     if row.case:
         yield "cases", (dataset, row.case)

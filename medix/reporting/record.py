@@ -43,8 +43,8 @@ class ComponentRecord:
         value: the number; None unless scored.
         status: ``scored``, ``unscored`` or ``not_applicable``.
         reason: why it is unscored.
-        is_judged: whether a judge was asked about this completion. Files from before this was kept say nothing.
-        verdict: what that judge said, where it is not the verdict of the record, so that no verdict stands twice.
+        is_judged: whether a judge was asked about this completion; unknown (False) in older files.
+        verdict: what that judge said, unless it is the verdict of the record, which would then be stored twice.
     """
 
     value: float | None
@@ -72,7 +72,7 @@ class ComponentRecord:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRecord:
-    """One completion with everything that was said about it. Absent numbers are None, never 0 and never NaN.
+    """One completion with its scores and verdicts. Absent numbers are None, never 0 and never NaN.
 
     Attributes:
         step: finished steps when it was sampled for validation; the step it was scored for in training.
@@ -101,7 +101,7 @@ class CompletionRecord:
         images: names of its images, where they were written out.
         image_ids: start of the SHA-256 of each image as the policy was given it, in order.
         aliases: further texts that count as the reference.
-        normalised: what the advantage is taken of, where the suite normalises its components within groups.
+        normalised: the value from which the advantage is computed, where the suite normalises within groups.
         position: index of the sample in the order of the data, which distinguishes two draws of one sample; -1 if
             unknown.
     """
@@ -157,7 +157,7 @@ class CompletionRecord:
 
     @property
     def signal(self) -> float | None:
-        """What its advantage is taken of; None if unscored or not scored at all."""
+        """The value from which its advantage is computed; None if unscored or not scored at all."""
         return self.total if self.normalised is None else self.normalised
 
     @property

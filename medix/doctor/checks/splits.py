@@ -36,6 +36,6 @@ class SplitsCheck(Check):
             yield self.warning(what, remedy[:1].lower() + remedy[1:])
         if not found and not missing:
             yield self.ok(
-                f"data.{pair.second}: none of {pair.samples:,} samples shares its id, case, image or text-only question "
-                f"with data.{pair.first}"
+                f"data.{pair.second}: none of {pair.samples:,} samples shares its id, case, image or text-only "
+                f"question with data.{pair.first}"
             )
