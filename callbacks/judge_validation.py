@@ -23,7 +23,7 @@ _NO_JUDGE = "no judge: give the spec a judge, or JudgeValidation one of its own"
 
 
 class UnscoredError(RuntimeError):
-    """Too few completions of a validation could be scored for its means to be trusted."""
+    """Too few completions of a validation could be scored for its means to be meaningful."""
 
 
 class JudgeValidation(Callback):
@@ -107,7 +107,7 @@ class JudgeValidation(Callback):
             self._validate(trainer, pl_module)
 
     def _validate(self, trainer: Trainer, module: LightningModule) -> None:
-        """Run Lightning's validation loop as its training loop does, and leave no trace but the metrics."""
+        """Run Lightning's validation loop as its training loop does; nothing but the metrics changes."""
         if trainer.limit_val_batches == 0:
             return
         loop = trainer.fit_loop.epoch_loop.val_loop
@@ -130,7 +130,7 @@ class JudgeValidation(Callback):
     # What ------------------------------------------------------------------------------------------------------------
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin with an empty list and a suite of its own, which leaves the module's running means alone."""
+        """Start with no records and a fresh suite, so that the running means of the module do not change."""
         self._begin(pl_module)
 
     def on_validation_batch_end(
@@ -147,7 +147,7 @@ class JudgeValidation(Callback):
             self._judge_groups(trainer, pl_module, outputs, "val")
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add up the ranks, log, tell the others."""
+        """Gather the records of all ranks, log, and notify the other callbacks."""
         if not trainer.sanity_checking:
             self._finish(trainer, pl_module, "val")
 

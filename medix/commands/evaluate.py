@@ -36,11 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(arguments: argparse.Namespace) -> int:
     from medix.evaluation.validation import Validation
-    from medix.reporting.record import read_records, unique, write_atomically
+    from medix.reporting.record import distinct, read_records, write_atomically
     from medix.reporting.render import plain
     from medix.reporting.table import summary_table
 
-    records = unique(read_records(arguments.file))
+    records = distinct(read_records(arguments.file), str(arguments.file))
     if not records:
         raise ValueError(f"{arguments.file} holds no completion")
     judges = sorted({record.verdict.judge for record in records if record.verdict is not None})

@@ -1,4 +1,4 @@
-"""``python -m medix shards``: build, verify and show shards."""
+"""``python -m medix shards``: build, index, verify and show shards."""
 
 import argparse
 import sys
@@ -13,13 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from medix.data.index import index_path, write_index
 from medix.data.manifest import DataStatement, Manifest, ManifestError, read_manifests
+from medix.data.overlap import read_rows
 from medix.data.picture import PictureReader
-from medix.data.shards import Shard, ShardError, write_shards
+from medix.data.shards import Shard, ShardError, replacing, write_shards
 from medix.data.sources.jsonl import JsonlError, JsonlSource
 from medix.data.sources.phantoms import PhantomSource
 from medix.modality import PAPER_MODALITIES, ModalitySet
-from medix.types import Sample
+from medix.types import Cluster, Sample, SampleKey
 
 Item = TypeVar("Item")
 
@@ -41,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="python -m medix shards", description="Build, verify and show shards.")
+    top = argparse.ArgumentParser(prog="python -m medix shards", description="Build, index, verify and show shards.")
     commands = top.add_subparsers(dest="command", required=True)
 
     build = commands.add_parser("build", help="make shards and manifests, one manifest per modality")
@@ -50,8 +52,15 @@ def parser() -> argparse.ArgumentParser:
     origin.add_argument("--phantoms", type=int, metavar="N", help="N generated phantoms of five modalities")
     build.add_argument("--output", type=Path, required=True, help="folder for shards and manifests")
     build.add_argument("--manifests", type=Path, help="folder for manifests; default: that of the shards")
-    build.add_argument("--name", help="of the data set, the beginning of file names; default: that of the input")
-    build.add_argument("--licence", help="under which the data may be used; required with --jsonl")
+    build.add_argument("--name", help="the beginning of file names; default: that of the input")
+    build.add_argument(
+        "--dataset",
+        help="the collection; give it the same name for all of its splits, so that ids and cases of one split can be "
+        "recognised in another; default: that of --name",
+    )
+    build.add_argument(
+        "--licence", "--license", help="the licence under which the data may be used; required with --jsonl"
+    )
     build.add_argument(
         "--deidentification", help="how identities were removed, or why there are none; required with --jsonl"
     )
@@ -63,6 +72,13 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("--split", default="train", help="of the phantoms: splits share no picture")
     build.add_argument("--size", type=int, default=64, help="side of a phantom in pixels")
     build.set_defaults(run=_build)
+
+    index = commands.add_parser(
+        "index",
+        help="write the index of manifests that have none (ids, cases and image hashes), by reading every shard",
+    )
+    index.add_argument("manifests", nargs="+", help="files, folders, or patterns")
+    index.set_defaults(run=_index)
 
     verify = commands.add_parser("verify", help="compare every shard with its manifest and read every sample")
     verify.add_argument("manifests", nargs="+", help="files, folders, or patterns")
@@ -92,6 +108,7 @@ def _build(arguments: argparse.Namespace, console: Console) -> int:
         deidentification=arguments.deidentification or _PHANTOM_STATEMENT,
         source=arguments.source or ("" if arguments.jsonl else f"medix phantoms, seed {arguments.seed}"),
         modalities=modalities.names,
+        dataset=arguments.dataset or "",
     )
     skipped = (lambda: len(rows.faults)) if isinstance(rows, JsonlSource) else int
     manifests = write_shards(
@@ -108,22 +125,34 @@ def _build(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _index(arguments: argparse.Namespace, console: Console) -> int:
+    for manifest in read_manifests(arguments.manifests):
+        shards = [Shard(manifest, entry) for entry in manifest.shards]
+        found = _progress(shards, len(shards), f"reading {manifest.path.name}", console)
+        path = index_path(manifest.path)
+        with replacing(path) as partial:
+            write_index(partial, ((shard.entry.sha256, read_rows(shard)) for shard in found))
+        console.print(f"{path}: {manifest.samples} samples", soft_wrap=True, highlight=False)
+    return 0
+
+
 def _verify(arguments: argparse.Namespace, console: Console) -> int:
     manifests = read_manifests(arguments.manifests)
     table = Table(title="shards", title_justify="left")
     for column in ("manifest", "shard", "samples", "MB", "state"):
         table.add_column(column, justify="right" if column in ("samples", "MB") else "left", overflow="fold")
     damaged: list[str] = []
-    owners: dict[str, str] = {}
+    owners: dict[SampleKey, str] = {}
     pairs = [(manifest, entry) for manifest in manifests for entry in manifest.shards]
     for manifest, entry in _progress(pairs, len(pairs), "verifying", console):
         state = "good"
         try:
             with _opened(Shard(manifest, entry)) as shard:
                 for sample in shard:
-                    if sample.id in owners:
-                        state = f"good, but id {sample.id!r} is also in {owners[sample.id]}"
-                    owners[sample.id] = manifest.path.name
+                    if sample.key in owners:
+                        other = owners[sample.key]
+                        state = f"good, but id {sample.id!r} of data set {sample.dataset!r} is also in {other}"
+                    owners[sample.key] = manifest.path.name
         except ShardError as error:
             state = "damaged"
             damaged.append(str(error))
@@ -139,19 +168,19 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
 def _show(arguments: argparse.Namespace, console: Console) -> int:
     manifests = read_manifests(arguments.manifests)
     console.print(_manifest_table("manifests", manifests))
-    counts: Counter[tuple[str, str]] = Counter()
-    cases: dict[tuple[str, str], set[str]] = {}
+    counts: Counter[tuple[str, str, str]] = Counter()
+    cases: dict[tuple[str, str, str], set[Cluster]] = {}
     picked: dict[str, list[Sample]] = {}
     total = sum(manifest.samples for manifest in manifests)
     for manifest, sample in _progress(_samples(manifests), total, "reading", console):
-        key = (manifest.modality, sample.source or "-")
+        key = (manifest.modality, sample.dataset, sample.source or "-")
         counts[key] += 1
-        cases.setdefault(key, set()).add(sample.case or sample.id)
+        cases.setdefault(key, set()).add(sample.cluster)
         chosen = picked.setdefault(manifest.modality, [])
         if len(chosen) < max(arguments.samples, 12 if arguments.images else 0):
             chosen.append(sample)
     table = Table(title="samples", title_justify="left")
-    for column in ("modality", "source", "samples", "cases"):
+    for column in ("modality", "data set", "source", "samples", "cases"):
         table.add_column(column, justify="right" if column in ("samples", "cases") else "left")
     for key in sorted(counts):
         table.add_row(*key, f"{counts[key]}", f"{len(cases[key])}")
@@ -195,7 +224,8 @@ def _manifest_table(title: str, manifests: Sequence[Manifest]) -> Table:
     for column in ("manifest", "modality", "shards", "samples", "MB", "skipped"):
         left = column in ("manifest", "modality")
         table.add_column(column, justify="left" if left else "right", overflow="fold")
-    table.caption = "\n".join(sorted({f"licence: {m.licence}; identities: {m.deidentification}" for m in manifests}))
+    lines = {f"data set: {m.dataset}; licence: {m.licence}; identities: {m.deidentification}" for m in manifests}
+    table.caption = "\n".join(sorted(lines))
     table.caption_justify = "left"
     for manifest in manifests:
         table.add_row(

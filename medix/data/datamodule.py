@@ -1,6 +1,8 @@
 """Training and validation data of a run."""
 
+import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +13,12 @@ from medix.data.exchange import ExchangedImages, Samples
 from medix.data.loader import BatchPlan, PromptDataset, PromptLoader
 from medix.data.manifest import Manifest, ManifestError, joint_digest, read_manifests
 from medix.data.mixture import Mixture
+from medix.data.overlap import SplitOverlaps
 from medix.data.prompting import Prompting
 from medix.data.stream import Stream
 from medix.modality import TEXT_ONLY
+
+_LOG = logging.getLogger(__name__)
 
 
 class ShardDataModule(lightning.LightningDataModule):
@@ -21,7 +26,8 @@ class ShardDataModule(lightning.LightningDataModule):
 
     Splits are lists of manifests: files, folders with manifests, or patterns. The order of training samples is a pure
     function of (seed, epoch, index): not of ranks or workers. A resumed run continues at ``position``, and is refused
-    on other manifests or another order.
+    on other manifests or another order. At the start of ``fit`` the splits are compared: samples, cases, images and
+    text-only questions that two of them share are logged.
 
     Args:
         train: manifests to train on.
@@ -36,8 +42,8 @@ class ShardDataModule(lightning.LightningDataModule):
         limit_val: validation samples at most, at even distances over the split.
         on_long: what happens to a prompt beyond ``prompting.max_prompt_tokens``: an error, or left out and counted.
         cache_dir: where remote shards are kept; None for ``~/.cache/medix/shards``.
-        exchange_images: evaluation splits get the images of other cases, as a control: what a policy still knows then
-            it knows from texts.
+        exchange_images: evaluation samples get the images of other cases, as a control: what a policy still answers
+            right it knows from the texts.
     """
 
     def __init__(
@@ -139,6 +145,9 @@ class ShardDataModule(lightning.LightningDataModule):
         for split in splits:
             if self.paths[split] or split != "val" or stage == "validate":
                 self.manifests(split)
+        if stage == "fit" and (self.trainer is None or self.trainer.is_global_zero):
+            for message in self.overlaps.messages():
+                _LOG.warning("%s", message)
 
     def train_dataloader(self) -> PromptLoader:
         """Batches of ``prompts_per_rollout`` from ``position`` on."""
@@ -168,11 +177,11 @@ class ShardDataModule(lightning.LightningDataModule):
         return self._evaluation_loader("predict")
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
-        """Nothing: the policy moves the tensors it needs."""
+        """Return the batch as it is: the policy moves the tensors that it needs."""
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Identity of the training data and their order; the position is saved by whoever consumes the prompts."""
+        """Identity of the training data and their order; the training module saves the position."""
         if not self.paths["train"]:
             return {}
         mixture = self.mixture or Mixture()
@@ -201,6 +210,23 @@ class ShardDataModule(lightning.LightningDataModule):
             )
 
     # Parts -----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def overlaps(self) -> SplitOverlaps:
+        """What training, validation and test samples have in common; compared once, without a download."""
+        streams, unread = {}, {}
+        for split in ("train", "val", "test"):
+            try:
+                if self.paths[split]:
+                    streams[split] = self.stream(split)
+            except ValueError as error:  # of a split that this stage may not need; the one that needs it raises it
+                unread[split] = str(error)
+        return SplitOverlaps(streams, unread)
+
+    def label(self, split: str) -> str:
+        """What tables call a split: ``held out`` if it was compared with the training data and shares nothing."""
+        overlap = self.overlaps.of(split)
+        return {"val": "validation"}.get(split, split) if overlap is None else overlap.label
 
     def stream(self, split: str) -> Stream:
         """The samples of a split by global index."""

@@ -132,11 +132,11 @@ class PromptLoader:
         return len(self.plan)
 
     def state_dict(self) -> dict[str, Any]:
-        """Empty, and there so that Lightning knows the loader can resume: the position is saved by its consumer."""
+        """Empty, so that Lightning treats the loader as resumable; the training module saves the position."""
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing; see ``state_dict``."""
+        """Do nothing; see ``state_dict``."""
 
     def __iter__(self) -> Iterator[PromptBatch]:
         spans = list(self.plan.spans(self.position))

@@ -1,4 +1,10 @@
-"""The list of a data set's shards, with counts, checksums, licence and de-identification statement."""
+"""The list of a data set's shards, with counts, checksums, licence and de-identification statement.
+
+A sample is identified by (data set, id) and a case by (data set, case): not by row numbers, and not by file names. The
+data set of a sample is the ``dataset`` of the manifest that lists its shard. The splits of one collection share it; a
+manifest that names none (one from before the field, or one written for existing tars) is a data set of its own, called
+by its ``name``.
+"""
 
 import glob
 import hashlib
@@ -15,8 +21,8 @@ from medix.modality import PAPER_MODALITIES, TEXT_ONLY, ModalitySet
 
 REMOTE_SCHEMES = ("http", "https", "s3", "gs", "hf")
 _TYPES: dict[str, type] = {
-    "name": str, "modality": str, "licence": str, "deidentification": str, "source": str, "modalities": list,
-    "skipped_rows": int, "samples": int, "bytes": int, "shards": list,
+    "name": str, "dataset": str, "modality": str, "licence": str, "deidentification": str, "source": str,
+    "modalities": list, "skipped_rows": int, "samples": int, "bytes": int, "shards": list,
 }  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -70,13 +76,14 @@ class ShardEntry:
 
 @dataclass(frozen=True, slots=True)
 class DataStatement:
-    """What has to be said of data before shards are made of it; see ``Manifest`` for the fields."""
+    """What must be stated about data before shards are made of it; see ``Manifest`` for the fields."""
 
     name: str
     licence: str
     deidentification: str
     source: str = ""
     modalities: tuple[str, ...] = PAPER_MODALITIES
+    dataset: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -93,7 +100,7 @@ class Manifest:
     """Shards of one imaging modality from one data set.
 
     Attributes:
-        name: of the data set.
+        name: of this part of the data set, the beginning of its file names.
         modality: the modality of every sample, or ``TEXT_ONLY``.
         licence: under which the data may be used.
         deidentification: how identities were removed, or why there are none.
@@ -102,6 +109,7 @@ class Manifest:
         modalities: names of the modality set, if it is not the default one.
         skipped_rows: rows that were left out when the shards were built.
         path: the file it was read from; not part of its identity.
+        dataset: the collection whose splits share ids and cases; ``name`` if empty.
     """
 
     name: str
@@ -113,8 +121,10 @@ class Manifest:
     modalities: tuple[str, ...] = PAPER_MODALITIES
     skipped_rows: int = 0
     path: Path = Path("manifest.yaml")
+    dataset: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "dataset", self.dataset.strip() or self.name)
         for key in ("name", "modality", "licence", "deidentification"):
             value = getattr(self, key)
             if not value.strip():
@@ -161,6 +171,7 @@ class Manifest:
         """Write it as YAML."""
         document: dict[str, Any] = {
             "name": self.name,
+            "dataset": self.dataset,
             "modality": self.modality,
             "licence": self.licence,
             "deidentification": self.deidentification,
@@ -198,7 +209,7 @@ class Manifest:
     @classmethod
     def _from_document(cls, document: dict[str, Any], path: Path) -> "Manifest":
         required = {"name", "modality", "licence", "deidentification", "shards"}
-        known = required | {"source", "modalities", "skipped_rows", "samples", "bytes"}
+        known = required | {"dataset", "source", "modalities", "skipped_rows", "samples", "bytes"}
         _check_keys(document, required, known, f"{path}")
         _check_types(document, _TYPES, f"{path}")
         rows = document["shards"]
@@ -224,6 +235,7 @@ class Manifest:
             modalities=tuple(document.get("modalities", PAPER_MODALITIES)),
             skipped_rows=document.get("skipped_rows", 0),
             path=path,
+            dataset=document.get("dataset", ""),
         )
         for key in ("samples", "bytes"):
             if document.get(key, getattr(manifest, key)) != getattr(manifest, key):

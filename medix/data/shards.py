@@ -18,6 +18,7 @@ from typing import Any
 
 import filelock
 
+from medix.data.index import IndexRow, index_path, write_index
 from medix.data.manifest import DataStatement, Manifest, ShardEntry
 from medix.data.record import RecordError, decode, encode, split_name
 from medix.modality import TEXT_ONLY
@@ -51,7 +52,7 @@ class Shard:
         self.entry = entry
         self.cache_dir = cache_dir
         self._file: int | None = None
-        self._index: list[dict[str, tuple[int, int]]] = []
+        self._members: list[dict[str, tuple[int, int]]] = []
 
     def __len__(self) -> int:
         return self.entry.samples
@@ -61,23 +62,23 @@ class Shard:
             raise IndexError(f"sample {ordinal} of {self.entry.url}, which holds {len(self)}")
         self.open()
         assert self._file is not None
-        members = {name: os.pread(self._file, size, start) for name, (start, size) in self._index[ordinal].items()}
+        members = {name: os.pread(self._file, size, start) for name, (start, size) in self._members[ordinal].items()}
         try:
             sample = decode(members)
         except RecordError as error:
             raise self._error(f"sample {ordinal}", "a sample", str(error)) from error
         if (sample.modality or TEXT_ONLY) != self.manifest.modality:
             raise self._error(f"modality of sample {sample.id!r}", self.manifest.modality, repr(sample.modality))
-        return sample
+        return replace(sample, dataset=self.manifest.dataset)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[ordinal] for ordinal in range(len(self)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_index": []}
+        return {**self.__dict__, "_file": None, "_members": []}
 
     def open(self) -> None:
-        """Fetch if remote, compare with the manifest, and index; a second call does nothing.
+        """Fetch if remote, compare with the manifest, and find the members; a second call does nothing.
 
         Raises:
             ShardError: not what the manifest says.
@@ -91,16 +92,26 @@ class Shard:
             raise self._error("the file", f"{self.entry.bytes} bytes at {path}", error.strerror or "nothing") from error
         try:
             self._verify(path)
-            self._index = self._scan()
+            self._members = self._scan()
         except ShardError:
             self.close()
             raise
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it can be opened without a download: a local file, or a remote shard that was fetched before."""
+        return not self.entry.is_remote or self._is_whole(self._cached)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its file is open."""
+        return self._file is not None
+
     def close(self) -> None:
-        """Give back the file and the index."""
+        """Close the file and forget where its members are."""
         if self._file is not None:
             os.close(self._file)
-        self._file, self._index = None, []
+        self._file, self._members = None, []
 
     def __del__(self) -> None:
         if getattr(self, "_file", None) is not None:
@@ -150,16 +161,15 @@ class Shard:
         return index
 
     def _fetch(self) -> Path:
-        """Copy a remote shard into the cache, once, also with several processes at it."""
+        """Copy a remote shard into the cache, once, even if several processes ask for it."""
         import fsspec
 
-        folder = self.cache_dir or default_cache()
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.entry.sha256}.tar"
+        path = self._cached
+        path.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{path}.lock"):
-            if path.exists() and path.stat().st_size == self.entry.bytes:
+            if self._is_whole(path):
                 return path
-            with _replacing(path) as partial:
+            with replacing(path) as partial:
                 try:
                     with fsspec.open(self.entry.url, "rb") as source, open(partial, "wb") as target:
                         shutil.copyfileobj(source, target, _CHUNK)
@@ -170,6 +180,13 @@ class Shard:
                 if partial.stat().st_size != self.entry.bytes:
                     raise self._error("size", f"{self.entry.bytes} bytes", f"{partial.stat().st_size} bytes")
         return path
+
+    @property
+    def _cached(self) -> Path:
+        return (self.cache_dir or default_cache()) / f"{self.entry.sha256}.tar"
+
+    def _is_whole(self, path: Path) -> bool:
+        return path.is_file() and path.stat().st_size == self.entry.bytes
 
     def _error(self, what: str, expected: str, found: str) -> ShardError:
         where = self.manifest.location(self.entry)
@@ -210,14 +227,14 @@ class OpenShards:
 class ShardWriter:
     """Writes the samples of one modality as shards into a folder.
 
-    Equal samples in equal order give equal bytes.
+    Equal samples in equal order give equal bytes. ``index`` holds the rows of every finished shard by its SHA-256.
 
     Args:
         folder: where shards go; it exists.
         name: of the data set, the beginning of every file name.
         modality: of every sample, or ``TEXT_ONLY``.
-        samples_per_shard: a shard with so many samples is finished.
-        bytes_per_shard: a shard whose images and texts have so many bytes is finished.
+        samples_per_shard: number of samples after which a new shard is begun.
+        bytes_per_shard: bytes of images and texts after which a new shard is begun.
     """
 
     folder: Path
@@ -229,9 +246,10 @@ class ShardWriter:
     def __post_init__(self) -> None:
         if self.samples_per_shard < 1:
             raise ValueError(f"samples_per_shard: {self.samples_per_shard}; give 1 or more")
+        self.index: list[tuple[str, tuple[IndexRow, ...]]] = []
         self._entries: list[ShardEntry] = []
         self._ordinal = 0
-        self._pending = 0
+        self._pending: list[IndexRow] = []
         self._payload = 0
         self._stream: Any = None
         self._tar: Any = None
@@ -248,8 +266,8 @@ class ShardWriter:
             self._tar = webdataset.TarWriter(self._stream, user="medix", group="medix", mtime=0, encoder=False)
         self._payload += self._tar.write(encode(sample, self._ordinal))
         self._ordinal += 1
-        self._pending += 1
-        if self._pending >= self.samples_per_shard or self._payload >= self.bytes_per_shard:
+        self._pending.append(IndexRow.of(sample))
+        if len(self._pending) >= self.samples_per_shard or self._payload >= self.bytes_per_shard:
             self._finish()
 
     def close(self) -> tuple[ShardEntry, ...]:
@@ -267,9 +285,10 @@ class ShardWriter:
         self._stream.close()
         with open(self._path, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        self._entries.append(ShardEntry(self._path.name, digest, self._path.stat().st_size, self._pending))
+        self._entries.append(ShardEntry(self._path.name, digest, self._path.stat().st_size, len(self._pending)))
+        self.index.append((digest, tuple(self._pending)))
         self._tar = self._stream = None
-        self._pending = self._payload = 0
+        self._pending, self._payload = [], 0
 
 
 def write_shards(
@@ -280,18 +299,19 @@ def write_shards(
     skipped_rows: Callable[[], int] = int,
     manifest_folder: str | Path | None = None,
 ) -> tuple[Manifest, ...]:
-    """Write samples as shards, one manifest per modality: all of them or nothing.
+    """Write samples as shards, one manifest and index per modality: all of them or nothing.
 
     Args:
-        samples: what to write; an exception from it leaves ``folder`` as it was.
+        samples: what to write, ids differing; an exception from it leaves ``folder`` as it was. Their ``dataset`` is
+            not written: it is that of the statement.
         folder: made if missing; must not hold shards of the same name.
-        statement: name, licence and de-identification.
+        statement: name, data set, licence and de-identification.
         samples_per_shard: samples at most.
-        skipped_rows: asked at the end how many rows the samples left out.
+        skipped_rows: called at the end; returns how many rows of the input were skipped.
         manifest_folder: where manifests go; None puts them beside the shards.
 
     Raises:
-        ValueError: no samples, or files that would be overwritten.
+        ValueError: no samples, two samples of one id, or files that would be overwritten.
     """
     folder, lists = Path(folder), Path(manifest_folder or folder)
     for place in (folder, lists):
@@ -300,8 +320,12 @@ def write_shards(
     # Shards move into place first: a reader that finds a manifest finds all of its shards.
     with staging_folder(lists) as staged_lists, staging_folder(folder) as staging:
         writers: dict[str, ShardWriter] = {}
+        seen: set[str] = set()
         try:
             for sample in samples:
+                if sample.id in seen:
+                    raise ValueError(f"{statement.name}: two samples have the id {sample.id!r}; make ids differ")
+                seen.add(sample.id)
                 modality = sample.modality or TEXT_ONLY
                 if modality not in writers:
                     writers[modality] = ShardWriter(staging, statement.name, modality, samples_per_shard)
@@ -324,7 +348,9 @@ def write_shards(
                 modalities=statement.modalities,
                 skipped_rows=skipped_rows(),
                 path=path,
+                dataset=statement.dataset,
             )
+            write_index(index_path(staged_lists / path.name), writers[modality].index)
             manifest.write(staged_lists / path.name)
             manifests.append(manifest)
     return tuple(manifests)
@@ -355,7 +381,7 @@ def _beside(manifest: Path, shard: Path) -> str:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A temporary file that takes the place of ``path`` at the end, or vanishes with an exception."""
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:

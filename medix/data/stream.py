@@ -45,21 +45,21 @@ def permutation(count: int, *key: int) -> NDArray[np.intp]:
 
 
 class Place(NamedTuple):
-    """Where a sample stands: the shard, and the how-maniest of the samples taken from that shard."""
+    """Where a sample is stored: the shard, and its ordinal among the samples selected from that shard."""
 
     shard: int
     position: int
 
 
 class SampleOrder:
-    """Maps a global index, running on over epochs, to a place.
+    """Maps a global index, which runs on over epochs, to a ``Place``.
 
     Shuffled, an epoch permutes the shards of each manifest and interleaves the manifests evenly, so that modalities
     stay mixed; consecutive shards form windows, and the samples of a window are permuted. A reader that keeps
     ``window`` shards open reads each shard once per epoch.
 
     Args:
-        groups: for every manifest, how many samples are taken from each of its shards.
+        groups: for every manifest, how many samples are selected from each of its shards.
         seed: decides every permutation.
         window: shards whose samples are mixed.
         shuffle: False gives the stored order in every epoch.
@@ -135,6 +135,8 @@ class SampleOrder:
 class Stream:
     """Samples by global index, without an end: index ``len(stream)`` is the first of the second epoch.
 
+    ``selected`` holds, for each shard, the ordinals of the samples that take part.
+
     Args:
         manifests: where the samples come from.
         seed: decides the order.
@@ -155,9 +157,9 @@ class Stream:
     ) -> None:
         self.manifests = tuple(manifests)
         self.mixture = mixture or Mixture()
-        self._taken = self.mixture.select(self.manifests)
-        taken = iter(self._taken)
-        groups = [[len(next(taken)) for _ in manifest.shards] for manifest in self.manifests]
+        self.selected = self.mixture.select(self.manifests)
+        selected = iter(self.selected)
+        groups = [[len(next(selected)) for _ in manifest.shards] for manifest in self.manifests]
         self.order = SampleOrder(groups, seed, window, shuffle)
         self.shards = OpenShards(self.manifests, limit=window + 1, cache_dir=cache_dir)
 
@@ -166,4 +168,4 @@ class Stream:
 
     def __getitem__(self, index: int) -> Sample:
         shard, position = self.order.locate(index)
-        return self.shards.read(shard, self._taken[shard][position])
+        return self.shards.read(shard, self.selected[shard][position])

@@ -6,7 +6,7 @@ from typing import Any
 
 from medix.evaluation.statistics import Interval, bounds, clustered_mean, mcnemar_exact, paired_difference, proportion
 from medix.modality import TEXT_ONLY
-from medix.reporting.record import CompletionRecord, unique
+from medix.reporting.record import CompletionRecord, distinct, with_datasets
 from medix.reporting.render import plain
 from medix.reporting.table import Table, interval, number
 
@@ -36,7 +36,7 @@ class Paired:
         left_out: pairs where either has no value.
         first_bounds: mean of the first over all pairs it applies to, if its unscored ones were 0, and 1.
         second_bounds: the same of the second.
-        mcnemar: exact p-value where every value is 0 or 1; None elsewhere. It takes pairs for independent.
+        mcnemar: exact p-value where every value is 0 or 1; None elsewhere. It assumes independent pairs.
     """
 
     first: Interval
@@ -56,6 +56,7 @@ class Slice:
     Attributes:
         name: of the slice.
         samples: different samples.
+        completions: pairs of completions.
         images: different images.
         cases: different cases.
         measures: by name.
@@ -63,6 +64,7 @@ class Slice:
 
     name: str
     samples: int
+    completions: int
     images: int
     cases: int
     measures: Mapping[str, Paired]
@@ -95,7 +97,7 @@ class Comparison:
             rows = [
                 [
                     part.name,
-                    *(str(count) for count in (part.samples, part.images, part.cases)),
+                    *(str(count) for count in (part.samples, part.completions, part.images, part.cases)),
                     interval(asdict(part.measures[key].first), percent=percent),
                     interval(asdict(part.measures[key].second), percent=percent),
                     interval(asdict(part.measures[key].gain), percent=percent, signed=True),
@@ -104,7 +106,8 @@ class Comparison:
                 ]
                 for part in self.slices
             ]
-            heads = ["Modality", "Samples", "Images", "Cases", *self.names, "Gain", "Left out", "McNemar p"]
+            counts = ["Samples", "Completions", "Images", "Cases"]
+            heads = ["Modality", *counts, *self.names, "Gain", "Left out", "McNemar p"]
             tables.append(Table(name, heads, rows))
         return tables
 
@@ -118,9 +121,10 @@ class Comparison:
         for table in self.tables():
             lines += [f"## {table.title}", "", table.markdown()]
         lines.append(
-            "Means over the pairs that both systems have a value for; the rest is counted under left out. 95 % "
+            "Means over the pairs for which both systems have a value; the others are counted under left out. 95 % "
             "intervals, clustered by case where several completions share one; gains are paired. McNemar's exact test "
-            f"takes pairs for independent. Modalities with fewer than {self.min_images} images are pooled."
+            "assumes independent pairs. Completions are paired by data set, id and index. Modalities with fewer than "
+            f"{self.min_images} images are pooled."
         )
         if self.only_first or self.only_second:
             lines += [
@@ -142,7 +146,9 @@ def compare(
     min_images: int = 30,
     common: bool = False,
 ) -> Comparison:
-    """Compare two systems on the same samples.
+    """Compare two systems on the same samples: completions of the same data set, id and index are a pair.
+
+    A record from before data sets were recorded is paired by its id if only one data set of the other file has that id.
 
     Args:
         first: judged completions of one system.
@@ -152,24 +158,29 @@ def compare(
         common: compare what both have; otherwise a completion without a partner is an error.
 
     Raises:
-        ValueError: the samples differ, or what is asked about them.
+        ValueError: the samples differ, or what is asked about them, or a file has a completion more than once.
     """
-    left, right = ({record.key: record for record in unique(records)} for records in (first, second))
+    first, second = with_datasets(first, second), with_datasets(second, first)
+    left, right = (
+        {record.key: record for record in distinct(records, name)}
+        for records, name in zip((first, second), names, strict=True)
+    )
     keys = sorted(left.keys() & right.keys())
     only_first, only_second = len(left) - len(keys), len(right) - len(keys)
     if not keys or (not common and (only_first or only_second)):
         lonely = sorted(left.keys() ^ right.keys())[:3]
         raise ValueError(
             f"{only_first} completions of {names[0]} and {only_second} of {names[1]} have no partner, "
-            f"{len(keys)} have one; without: {lonely}. "
+            f"{len(keys)} have one; without (data set, id, index): {lonely}. "
             + ("Give --common to compare what both have" if keys else "Give two files on the same samples")
         )
     pairs = [(left[key], right[key]) for key in keys]
     for a, b in pairs:
-        if (a.question, a.reference, a.modality) != (b.question, b.reference, b.modality):
+        left_text, right_text = ((one.question, one.reference, one.modality) for one in (a, b))
+        if left_text != right_text:
             raise ValueError(
-                f"sample {a.id!r} differs between the files: {(a.question, a.reference, a.modality)} and "
-                f"{(b.question, b.reference, b.modality)}; give two files on the same data"
+                f"sample {a.id!r} of data set {a.dataset!r} differs between the files: {left_text} and {right_text}; "
+                "give two files on the same data"
             )
     slices = [_slice("All", pairs), *(_slice(name, part) for name, part in _pooled(pairs, min_images).items())]
     return Comparison(names, (_judges(first), _judges(second)), slices, min_images, only_first, only_second)
@@ -195,7 +206,8 @@ def _images(pairs: Sequence[Pair]) -> int:
 def _slice(name: str, pairs: Sequence[Pair]) -> Slice:
     return Slice(
         name=name,
-        samples=len({first.id for first, _ in pairs}),
+        samples=len({first.sample_key for first, _ in pairs}),
+        completions=len(pairs),
         images=_images(pairs),
         cases=len({first.cluster for first, _ in pairs}),
         measures={key: _paired(pairs, read, share) for key, (_, share, read) in MEASURES.items()},

@@ -15,7 +15,7 @@ from medix.rewards.suite import RewardSuite
 from medix.rollout.signal import GroupFilter, SpreadFilter
 from medix.spec_fault import read_spec
 from medix.spec_file import build
-from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
+from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample, SampleKey
 
 SPLITS = {
     "train": "train.rank*.jsonl",
@@ -69,6 +69,7 @@ class RecordedGroup:
             source=first.source,
             aliases=first.aliases,
             case=first.case,
+            dataset=first.dataset,
         )
         completions = tuple(
             Completion(record.completion, _zeros(record.tokens), (), FinishReason(record.finish_reason))
@@ -187,8 +188,8 @@ def group_records(records: Iterator[CompletionRecord], name: str) -> Iterator[Re
         yield RecordedGroup(tuple(current))
 
 
-def _draw(record: CompletionRecord) -> tuple[str, int, str, int, int]:
-    return record.split, record.step, record.id, record.policy_version, record.position
+def _draw(record: CompletionRecord) -> tuple[str, int, SampleKey, int, int]:
+    return record.split, record.step, record.sample_key, record.policy_version, record.position
 
 
 def _is_cut(path: Path) -> bool:

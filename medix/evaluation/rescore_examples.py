@@ -10,7 +10,7 @@ from medix.evaluation.recorded_run import RecordedGroup
 from medix.evaluation.rescore_rows import Rows, Scoring
 from medix.reporting.record import CompletionRecord
 from medix.rewards.table import RewardTable
-from medix.types import Status
+from medix.types import SampleKey, Status
 
 KINDS = {
     "gained": "Gained most",
@@ -31,7 +31,7 @@ class Examples:
 
     def __init__(self, count: int = 12) -> None:
         self.count = count
-        self._best: dict[str, dict[str, tuple[float, int, Any]]] = {kind: {} for kind in KINDS}
+        self._best: dict[str, dict[SampleKey, tuple[float, int, Any]]] = {kind: {} for kind in KINDS}
         self._turn = 0
 
     def look(self, groups: Sequence[RecordedGroup], table: RewardTable, rows: Rows) -> None:
@@ -45,7 +45,7 @@ class Examples:
                 row = start + offset
                 for kind, size in (("gained", gains[row]), ("lost", -gains[row]), ("pushed", pushes[row])):
                     if self._is_wanted(kind, size):
-                        self._keep(kind, record.id, size, completion(record, rows, table, columns, row))
+                        self._keep(kind, record.sample_key, size, completion(record, rows, table, columns, row))
             tau, pairs = float(rows.change.tau[number]), int(rows.change.reversed_pairs[number])
             size = pairs / max(1, int(rows.change.pairs[number]))
             if pairs and self._is_wanted("reversed", size):
@@ -53,7 +53,7 @@ class Examples:
                     completion(record, rows, table, columns, start + place)
                     for place, record in enumerate(group.records)
                 ]
-                self._keep("reversed", group.records[0].id, size, _group(found, tau, pairs))
+                self._keep("reversed", group.records[0].sample_key, size, _group(found, tau, pairs))
             start += len(group.records)
 
     def found(self) -> dict[str, list[dict[str, Any]]]:
@@ -73,7 +73,7 @@ class Examples:
     def _least(self, kind: str) -> float:
         return heapq.nlargest(self.count, (size for size, _, _ in self._best[kind].values()))[-1]
 
-    def _keep(self, kind: str, sample: str, size: float, entry: Mapping[str, Any]) -> None:
+    def _keep(self, kind: str, sample: SampleKey, size: float, entry: Mapping[str, Any]) -> None:
         best = self._best[kind]
         if sample in best and best[sample][0] >= size:
             return
@@ -105,7 +105,10 @@ def completion(
         for name, entry in record.components.items()
     }
     return {
-        **{name: getattr(record, name) for name in ("step", "id", "index", "case", "source", "modality", "tokens")},
+        **{
+            name: getattr(record, name)
+            for name in ("step", "dataset", "id", "index", "case", "source", "modality", "tokens")
+        },
         **{name: _cut(getattr(record, name)) for name in ("question", "reference", "completion")},
         "aliases": list(record.aliases),
         "answer": None if record.answer is None else _cut(record.answer),
@@ -123,7 +126,7 @@ def _group(found: Sequence[Mapping[str, Any]], tau: float, pairs: int) -> dict[s
         for entry, total in zip(found, totals, strict=True):
             better = [other for other in totals if other is not None and total is not None and other > total + TIE]
             entry[side]["rank"] = None if total is None else 1 + len(better)
-    shared = ("step", "id", "case", "source", "modality", "question", "reference", "aliases")
+    shared = ("step", "dataset", "id", "case", "source", "modality", "question", "reference", "aliases")
     order = sorted(found, key=lambda entry: (entry["before"]["rank"] or math.inf, entry["index"]))
     return {
         **{name: found[0][name] for name in shared},

@@ -14,7 +14,7 @@ from medix.modality import TEXT_ONLY
 from medix.reporting.record import CompletionRecord
 from medix.rewards.table import RewardTable
 from medix.rollout.signal import GroupFilter
-from medix.types import CompletionScores, RolloutGroup, ScoredGroup, Status
+from medix.types import Cluster, CompletionScores, RolloutGroup, ScoredGroup, Status
 
 Column = NDArray[np.float64]
 
@@ -147,7 +147,7 @@ def rows_of(
         group=np.repeat(np.arange(len(groups)), sizes),
         step=np.array([record.step for record in records], dtype=np.int64),
         modality=np.array([record.modality or TEXT_ONLY for record in records], dtype=object),
-        cluster=np.array([record.cluster for record in records], dtype=object),
+        cluster=_objects([record.cluster for record in records]),
         tokens=np.array([record.tokens for record in records], dtype=np.float64),
         recorded=_column([record.advantage for record in records]),
         before=before,
@@ -167,7 +167,6 @@ def joined(parts: Sequence[Rows]) -> Rows:
         for name in (
             "step",
             "modality",
-            "cluster",
             "tokens",
             "recorded",
             "groups",
@@ -177,6 +176,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
     }
     return Rows(
         **one,
+        cluster=_objects(settled([cluster for part in parts for cluster in part.cluster])),
         group=np.concatenate([part.group + offset for part, offset in zip(parts, offsets, strict=False)]),
         before=_joined_scoring([part.before for part in parts]),
         after=_joined_scoring([part.after for part in parts]),
@@ -187,6 +187,24 @@ def joined(parts: Sequence[Rows]) -> Rows:
             }
         ),
     )
+
+
+def settled(clusters: Sequence[Cluster]) -> list[Cluster]:
+    """Clusters that name no data set, of lines from before it was recorded, get that of the only one of their name.
+
+    A run that was resumed since has both kinds of lines; a case must not count twice for that.
+    """
+    known: dict[tuple[str, str], set[str]] = {}
+    for dataset, kind, name in set(clusters):
+        if dataset:
+            known.setdefault((kind, name), set()).add(dataset)
+    datasets = {key: next(iter(found)) for key, found in known.items() if len(found) == 1}
+    return [(dataset or datasets.get((kind, name), ""), kind, name) for dataset, kind, name in clusters]
+
+
+def _objects(clusters: Sequence[Cluster]) -> NDArray[np.object_]:
+    """One object per cluster; ``np.array`` would make a table of the tuples."""
+    return np.fromiter(clusters, dtype=object, count=len(clusters))
 
 
 def _joined_scoring(parts: Sequence[Scoring]) -> Scoring:

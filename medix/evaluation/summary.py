@@ -12,11 +12,11 @@ from medix.reporting.record import CompletionRecord
 
 @dataclass(frozen=True)
 class Summary:
-    """Means over the completions of a group of rows. Means are over scored rows, the unscored share stands beside.
+    """Means over a set of completions. Means are over scored rows; the share of unscored rows is reported beside them.
 
     Attributes:
         completions: rows.
-        samples: different samples among them.
+        samples: different samples among them, by data set and id.
         cases: different cases (samples, where cases are unknown).
         reward: mean total.
         accuracy: mean verdict.
@@ -72,7 +72,7 @@ def summarise(records: Sequence[CompletionRecord]) -> Summary:
     names = sorted({name for record in records for name in record.components})
     return Summary(
         completions=len(records),
-        samples=len({record.id for record in records}),
+        samples=len({record.sample_key for record in records}),
         cases=len({record.cluster for record in records}),
         reward=clustered_mean(
             [record.total for record in rewarded if record.total is not None], [record.cluster for record in rewarded]
@@ -99,8 +99,19 @@ def by_modality(records: Sequence[CompletionRecord]) -> dict[str, Summary]:
 
 
 def by_source(records: Sequence[CompletionRecord]) -> dict[str, Summary]:
-    """One summary per source; samples that name none are left out."""
-    return _by([record for record in records if record.source], lambda record: record.source)
+    """One summary per source; samples that name none are left out.
+
+    A source is one of a data set: where two data sets have a source of one name, it is called ``dataset/source``.
+    """
+    datasets: dict[str, set[str]] = {}
+    for record in records:
+        datasets.setdefault(record.source, set()).add(record.dataset)
+
+    def name(record: CompletionRecord) -> str:
+        alone = len(datasets[record.source]) == 1 or not record.dataset
+        return record.source if alone else f"{record.dataset}/{record.source}"
+
+    return _by([record for record in records if record.source], name)
 
 
 def _by(records: Sequence[CompletionRecord], key: Callable[[CompletionRecord], str]) -> dict[str, Summary]:

@@ -1,6 +1,5 @@
 """One judged completion as one JSON line: what training, validation and prediction write, and what tables read."""
 
-import hashlib
 import json
 import logging
 import math
@@ -12,14 +11,28 @@ from typing import Any
 
 from medix.grammar import parse
 from medix.modality import ModalitySet
-from medix.types import CompletionScores, ComponentScore, RolloutGroup, ScoredGroup, Verdict
+from medix.types import (
+    Cluster,
+    CompletionScores,
+    ComponentScore,
+    RolloutGroup,
+    SampleKey,
+    ScoredGroup,
+    Verdict,
+    cluster_of,
+)
+
+CompletionKey = tuple[str, str, int]
+"""Data set and id of the sample, and which of the completions of its prompt."""
 
 _LOG = logging.getLogger(__name__)
 _DERIVED = ("names_modality", "flags")
 """Written for readers of the file, computed again when read."""
 
 _LEFT_OUT = (("normalised", None), ("position", -1))
-"""What most lines would say alike, and their defaults."""
+"""Fields that are left out of a line where they have their default."""
+
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +43,8 @@ class ComponentRecord:
         value: the number; None unless scored.
         status: ``scored``, ``unscored`` or ``not_applicable``.
         reason: why it is unscored.
-        is_judged: whether a judge was asked about this completion. Files from before this was kept say nothing.
-        verdict: what that judge said, where it is not the verdict of the record, so that no verdict stands twice.
+        is_judged: whether a judge was asked about this completion; unknown (False) in older files.
+        verdict: what that judge said, unless it is the verdict of the record, which would then be stored twice.
     """
 
     value: float | None
@@ -59,14 +72,15 @@ class ComponentRecord:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRecord:
-    """One completion with everything that was said about it. Absent numbers are None, never 0 and never NaN.
+    """One completion with its scores and verdicts. Absent numbers are None, never 0 and never NaN.
 
     Attributes:
         step: finished steps when it was sampled for validation; the step it was scored for in training.
         split: ``train``, ``val`` or the name of another split.
-        id: identity of the sample.
+        dataset: data set of the sample; empty in files from before it was recorded.
+        id: identity of the sample within its data set.
         index: which of the completions of its prompt.
-        case: patient or case, the unit that intervals are clustered by; empty if unknown.
+        case: patient or case within the data set, the unit that intervals are clustered by; empty if unknown.
         source: where the sample comes from.
         modality: true modality; None for a text-only sample.
         question: what was asked.
@@ -87,12 +101,14 @@ class CompletionRecord:
         images: names of its images, where they were written out.
         image_ids: start of the SHA-256 of each image as the policy was given it, in order.
         aliases: further texts that count as the reference.
-        normalised: what the advantage is taken of, where the suite normalises its components within groups.
-        position: of the sample in the order of the data, which tells two draws of one sample apart; -1 if unknown.
+        normalised: the value from which the advantage is computed, where the suite normalises within groups.
+        position: index of the sample in the order of the data, which distinguishes two draws of one sample; -1 if
+            unknown.
     """
 
     step: int
     split: str
+    dataset: str = field(default="", kw_only=True)
     id: str
     index: int
     case: str
@@ -120,14 +136,19 @@ class CompletionRecord:
     position: int = -1
 
     @property
-    def key(self) -> tuple[str, int]:
-        """What makes a completion of one validation unique: a sample handed to two ranks counts once."""
-        return self.id, self.index
+    def sample_key(self) -> SampleKey:
+        """Identity of the sample."""
+        return self.dataset, self.id
 
     @property
-    def cluster(self) -> str:
+    def key(self) -> CompletionKey:
+        """Identity of the completion within one validation."""
+        return self.dataset, self.id, self.index
+
+    @property
+    def cluster(self) -> Cluster:
         """The unit that intervals are clustered by: the case, else the sample."""
-        return f"case:{self.case}" if self.case else f"sample:{self.id}"
+        return cluster_of(self.dataset, self.case, self.id)
 
     @property
     def credit(self) -> float | None:
@@ -136,12 +157,12 @@ class CompletionRecord:
 
     @property
     def signal(self) -> float | None:
-        """What its advantage is taken of; None if unscored or not scored at all."""
+        """The value from which its advantage is computed; None if unscored or not scored at all."""
         return self.total if self.normalised is None else self.normalised
 
     @property
     def is_scored_at_all(self) -> bool:
-        """Whether a reward suite was put to it: one that could not score it leaves its components on record."""
+        """Whether a reward suite was applied to it; one that could not score it still leaves its components."""
         return self.total is not None or bool(self.components)
 
     def verdicts(self) -> dict[str, Verdict]:
@@ -238,6 +259,7 @@ def record_completion(
     return CompletionRecord(
         step=step,
         split=split,
+        dataset=sample.dataset,
         id=sample.id,
         index=index,
         case=sample.case,
@@ -258,7 +280,7 @@ def record_completion(
         verdict=verdict,
         advantage=None if advantage is None else finite(advantage),
         mean_logprob=finite(sum(completion.logprobs) / len(completion.logprobs)) if completion.logprobs else None,
-        image_ids=tuple(hashlib.sha256(image).hexdigest()[:16] for image in sample.images),
+        image_ids=sample.image_ids,
         aliases=sample.aliases,
         normalised=None if scores is None or scores.normalised is None else finite(scores.normalised),
         position=group.prompt.index,
@@ -294,11 +316,86 @@ def finite(value: float) -> float | None:
 
 
 def unique(records: Iterable[CompletionRecord]) -> list[CompletionRecord]:
-    """Each completion once, ordered by sample and index, whatever rank it came from."""
-    found: dict[tuple[str, int], CompletionRecord] = {}
+    """The completions of all ranks, ordered by sample and index. A sample that was read twice counts once.
+
+    Raises:
+        ValueError: one id stands for different samples of one data set.
+    """
+    found: dict[CompletionKey, CompletionRecord] = {}
+    conflicts: dict[SampleKey, None] = {}
+    repeated = 0
     for record in records:
-        found.setdefault(record.key, record)
+        if record.key not in found:
+            found[record.key] = record
+            continue
+        repeated += 1
+        if _asked(found[record.key]) != _asked(record):
+            conflicts[record.sample_key] = None
+    if conflicts:
+        raise ValueError(
+            f"{len(conflicts)} ids stand for different samples of one data set: {_listed(conflicts)}. Give the "
+            "manifests that they come from different values of `dataset`"
+        )
+    if repeated:
+        _LOG.warning("%d completions are of samples that were read twice; each sample counts once", repeated)
     return [found[key] for key in sorted(found)]
+
+
+def distinct(records: Iterable[CompletionRecord], name: str) -> list[CompletionRecord]:
+    """The completions of one file, ordered by sample and index.
+
+    Args:
+        records: the completions.
+        name: of the file, for messages.
+
+    Raises:
+        ValueError: a completion stands there more than once: which one to take cannot be known.
+    """
+    found: dict[CompletionKey, CompletionRecord] = {}
+    repeated: dict[SampleKey, None] = {}
+    lines = 0
+    for record in records:
+        lines += 1
+        if record.key in found:
+            repeated[record.sample_key] = None
+        found[record.key] = record
+    if repeated:
+        raise ValueError(
+            f"{name}: {lines - len(found)} of {lines} completions repeat the data set, id and index of another, of "
+            f"samples {_listed(repeated)}. Give a file of one validation, in which an id stands for one sample"
+        )
+    return [found[key] for key in sorted(found)]
+
+
+def dataset_by_id(records: Iterable[CompletionRecord]) -> dict[str, str]:
+    """The data set of each id, of those ids that occur in a single one."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        found.setdefault(record.id, set()).add(record.dataset)
+    return {name: next(iter(datasets)) for name, datasets in found.items() if len(datasets) == 1}
+
+
+def with_datasets(
+    records: Sequence[CompletionRecord], others: Iterable[CompletionRecord]
+) -> Sequence[CompletionRecord]:
+    """Records from before data sets were recorded, with the data set of the only sample of the same id in ``others``.
+
+    Records that have a data set, and ids that occur in several data sets of the others, stay as they are.
+    """
+    if all(record.dataset for record in records):
+        return records
+    known = dataset_by_id(others)
+    return [record if record.dataset else replace(record, dataset=known.get(record.id, "")) for record in records]
+
+
+def _asked(record: CompletionRecord) -> tuple[object, ...]:
+    """What tells samples apart, besides their identity."""
+    return record.question, record.reference, record.image_ids
+
+
+def _listed(samples: Iterable[SampleKey]) -> str:
+    names = [f"{dataset}: {name}" if dataset else name for dataset, name in samples]
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
 
 
 def read_records(path: str | Path) -> Iterator[CompletionRecord]:

@@ -82,6 +82,7 @@ class Report:
         steps: numbers of each step.
         examples: samples to look at.
         spec: the spec of the run as text, empty if it was not saved.
+        split: what the validation samples are called: ``held out`` only if they share nothing with the training data.
     """
 
     title: str
@@ -97,11 +98,12 @@ class Report:
     steps: Sequence[Mapping[str, float]]
     examples: Sequence[Example] = field(default_factory=list)
     spec: str = ""
+    split: str = "validation"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data without the examples, NaN as None."""
         names = ["title", "step", "max_steps", "finished", "facts", "versions", "before", "after", "gain"]
-        names += ["validations", "steps", "spec"]
+        names += ["validations", "steps", "spec", "split"]
         data: dict[str, Any] = plain({"use": USE} | {name: getattr(self, name) for name in names})
         return data
 
@@ -109,7 +111,7 @@ class Report:
         """Before and after, by modality, by source; none before the first validation."""
         if self.before is None or self.after is None:
             return []
-        tables = [before_after_table(self.before, self.after, self.gain)]
+        tables = [before_after_table(self.before, self.after, self.gain, self.split)]
         for key, kind in (("modalities", "Modality"), ("sources", "Source")):
             if self.before[key] or self.after[key]:
                 tables.append(slices_table(f"By {kind.lower()}", kind, self.before[key], self.after[key]))
@@ -185,12 +187,12 @@ class Report:
         components = {"reward/total": "total"} | {
             name: label for name, label in self._names("reward/", 1).items() if label != "total"
         }
-        held_out = {"reward": "reward", "accuracy": "accuracy", "modality_accuracy": "modality accuracy",
+        measures = {"reward": "reward", "accuracy": "accuracy", "modality_accuracy": "modality accuracy",
                     "well_formed": "well-formed"}  # fmt: skip
         by_modality = self._names("reward/total/", 2)
         unscored = {f"{name}/unscored": label for name, label in components.items()}
         learning = [
-            _chart("Held out", "each validation", self._validated(held_out), unit=True),
+            _chart(self.split[:1].upper() + self.split[1:], "each validation", self._validated(measures), unit=True),
             _chart("Training reward by component", "mean over the completions of a step", self._series(components),
                    unit=self._are_shares(components)),
             _chart("Training reward by modality", "mean total", self._series(by_modality),

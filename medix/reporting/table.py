@@ -87,8 +87,17 @@ HEADLINES = (
 """Key, name, and whether it is a share."""
 
 
-def before_after_table(before: Mapping[str, Any], after: Mapping[str, Any], gain: Mapping[str, Any]) -> Table:
-    """The first and the last validation of a run, with the paired gain."""
+def before_after_table(
+    before: Mapping[str, Any], after: Mapping[str, Any], gain: Mapping[str, Any], split: str = "validation"
+) -> Table:
+    """The first and the last validation of a run, with the paired gain.
+
+    Args:
+        before: the first validation.
+        after: the last.
+        gain: paired differences, by measure.
+        split: what the samples are called.
+    """
     rows = [
         [
             name,
@@ -105,9 +114,19 @@ def before_after_table(before: Mapping[str, Any], after: Mapping[str, Any], gain
     ):
         rows.append([name, number(before[key], percent=True), number(after[key], percent=True), MISSING])
     rows.append(["Tokens per completion", f"{before['tokens']:.1f}", f"{after['tokens']:.1f}", MISSING])
-    rows.append(["Completions judged", str(before["completions"]), str(after["completions"]), MISSING])
+    for key, name in (("samples", "Samples"), ("completions", "Completions judged")):
+        rows.append([name, str(before[key]), str(after[key]), MISSING])
     heads = ["", f"Before (step {before['step']})", f"After (step {after['step']})", "Paired gain"]
-    return Table("Before and after, 95 % intervals", heads, rows)
+    return Table(f"Before and after, {split}, 95 % intervals", heads, rows)
+
+
+COUNTS = "Samples / completions / cases"
+"""Head of the column that ``_counts`` fills."""
+
+
+def _counts(entry: Mapping[str, Any]) -> str:
+    """``200 / 400 / 50``: two completions of each of 200 samples of 50 cases."""
+    return " / ".join(str(entry[name]) for name in ("samples", "completions", "cases"))
 
 
 def slices_table(title: str, kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
@@ -118,7 +137,7 @@ def slices_table(title: str, kind: str, before: Mapping[str, Any], after: Mappin
         either = last or first
         assert either is not None
         rows.append(
-            [name, f"{either['completions']} / {either['cases']}"]
+            [name, _counts(either)]
             + [interval(entry and entry["intervals"]["accuracy"], percent=True) for entry in (first, last)]
             + [
                 _change(first and first["modality_accuracy"], last and last["modality_accuracy"], percent=True),
@@ -126,7 +145,7 @@ def slices_table(title: str, kind: str, before: Mapping[str, Any], after: Mappin
                 number(last and last["unscored"], percent=True),
             ]
         )
-    heads = [kind, "Rows / cases", "Accuracy before", "Accuracy after", "Modality named", "Reward", "Unscored"]
+    heads = [kind, COUNTS, "Accuracy before", "Accuracy after", "Modality named", "Reward", "Unscored"]
     return Table(title, heads, rows)
 
 
@@ -143,7 +162,7 @@ def summary_table(validation: Mapping[str, Any]) -> Table:
     rows = [
         [
             name,
-            f"{entry['completions']} / {entry['cases']}",
+            _counts(entry),
             interval(entry["intervals"]["accuracy"], percent=True),
             interval(entry["intervals"]["modality_accuracy"], percent=True),
             interval(entry["intervals"]["reward"]),
@@ -151,5 +170,5 @@ def summary_table(validation: Mapping[str, Any]) -> Table:
         ]
         for name, entry in [("All", validation), *validation["modalities"].items(), *validation["sources"].items()]
     ]
-    heads = ["", "Rows / cases", "Accuracy", "Modality accuracy", "Reward", "Unscored"]
+    heads = ["", COUNTS, "Accuracy", "Modality accuracy", "Reward", "Unscored"]
     return Table(f"{validation['split']}, step {validation['step']}, judge {validation['judge']}", heads, rows)

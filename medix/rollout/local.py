@@ -220,8 +220,7 @@ def _check_length(prompt: Prompt, sampling: Sampling, context: int) -> None:
 
 def uniform_draws(prompt: Prompt, sampling: Sampling) -> Float[Tensor, "completion time"]:
     """The random numbers of a group: a function of the seed and the index of its prompt."""
-    index = str(prompt.index) if prompt.index >= 0 else f"id:{prompt.sample.id}"
-    digest = hashlib.sha256(f"{sampling.seed}/{index}".encode()).digest()
+    digest = hashlib.sha256(f"{sampling.seed}/{prompt.seed_key}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
     shape = (sampling.completions_per_prompt, sampling.max_completion_tokens)
     return torch.rand(shape, generator=generator, dtype=torch.float64)

@@ -180,8 +180,7 @@ def seed_of(prompt: Prompt, sampling: Sampling) -> int:
 
     vLLM adds 0, 1, … to it for the completions of a group; 48 bits leave room for that and are exact in JSON.
     """
-    index = str(prompt.index) if prompt.index >= 0 else f"id:{prompt.sample.id}"
-    return int.from_bytes(hashlib.sha256(f"{sampling.seed}/{index}".encode()).digest()[:6], "big")
+    return int.from_bytes(hashlib.sha256(f"{sampling.seed}/{prompt.seed_key}".encode()).digest()[:6], "big")
 
 
 def _layout(prompt: Prompt) -> ImageLayout:

@@ -11,8 +11,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
 from medix.callbacks.judge_validation import JudgeValidation, UnscoredError, judge_groups
+from medix.callbacks.record_completions import RecordCompletions
 from medix.evaluation.validation import Validation
 from medix.judge.hybrid import HybridJudge
+from medix.reporting.record import read_records
 from medix.rewards import JudgeReward, RewardSuite, Weighted
 from medix.types import Sample
 from tests.support.fake_training import (
@@ -24,6 +26,7 @@ from tests.support.fake_training import (
     make_group,
     make_sample,
     make_trainer,
+    picture,
     write,
 )
 
@@ -247,3 +250,41 @@ def test_a_judge_behind_rules_is_not_asked_again_about_what_the_rewards_asked() 
     [verdicts] = judge_groups([scored], MODALITIES, judge)
     assert inner.asked == asked
     assert [verdict.is_scored for verdict in verdicts] == [True, True]
+
+
+def two_sets() -> list[Sample]:
+    """Data sets ``a`` and ``b``, each with ids 1 to 6, of sources ``web`` and ``slake``."""
+    return [
+        Sample(f"s{i}", f"{dataset}: which organ is {i}?", "lung", "X_RAY", (picture(i),), source, dataset=dataset)
+        for dataset, source in (("a", "web"), ("b", "slake"))
+        for i in range(1, 7)
+    ]
+
+
+class _TwoSets(FakeData):
+    """Of twelve samples, each rank holds every second one."""
+
+    def val_dataloader(self) -> Any:
+        import torch.distributed as distributed
+
+        rank, ranks = (distributed.get_rank(), 2) if distributed.is_initialized() else (0, 1)
+        self.samples = two_sets()[rank::ranks]
+        return super().val_dataloader()
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_two_validation_sets_that_count_from_one_are_twelve_samples_of_two_sources(tmp_path: Path, ranks: int) -> None:
+    """After step 2, ids 1 and 2 of either set are right: 4 of 12, 2 of 6 in each source."""
+    how: dict[str, Any] = {"strategy": "ddp_fork", "devices": ranks, "use_distributed_sampler": False}
+    callbacks = [JudgeValidation(), RecordCompletions(), _WritesMetrics()]
+    trainer = make_trainer(tmp_path, callbacks, **(how if ranks > 1 else {}))
+    module = FakeModule(judge=CountingJudge())
+    module.step = 2
+    trainer.validate(module, _TwoSets(), verbose=False)
+    for rank in range(ranks):
+        metrics = json.loads((tmp_path / f"rank{rank}.json").read_text())
+        assert metrics["val/completions"] == 12
+        assert metrics["val/accuracy"] == pytest.approx(4 / 12)
+        assert metrics["val/accuracy/source/web"] == metrics["val/accuracy/source/slake"] == pytest.approx(2 / 6)
+    records = list(read_records(tmp_path / "completions" / "validate-step-000002.jsonl"))
+    assert [record.sample_key for record in records] == [(d, f"s{i}") for d in "ab" for i in range(1, 7)]

@@ -1,5 +1,6 @@
 """Every completion on record once, whatever happens."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,33 @@ def test_a_validation_on_its_own_leaves_those_of_the_run_alone(tmp_path: Path) -
 def test_no_steps_between_records_is_refused() -> None:
     with pytest.raises(ValueError, match=r"RecordCompletions\.every_n_steps"):
         RecordCompletions(every_n_steps=0)
+
+
+def test_a_run_recorded_without_data_sets_is_resumed(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, [RecordCompletions(), JudgeValidation(every_n_steps=1)])
+    trainer.fit(FakeModule(max_steps=2, judge=CountingJudge()), FakeData())
+    trainer.save_checkpoint(tmp_path / "two.ckpt")
+    for path in (tmp_path / "completions").glob("*.jsonl"):
+        path.write_text(path.read_text().replace('"dataset": "", ', ""))
+    assert '"dataset"' not in (tmp_path / "completions" / "train.rank0.jsonl").read_text()
+    make_trainer(tmp_path, [RecordCompletions(), JudgeValidation(every_n_steps=1)]).fit(
+        FakeModule(max_steps=3, judge=CountingJudge()),
+        FakeData([replace(sample, dataset="a") for sample in FakeData().samples]),
+        ckpt_path=tmp_path / "two.ckpt",
+        weights_only=True,
+    )
+    assert _steps(tmp_path) == [1] * 4 + [2] * 4 + [3] * 4
+    folder = tmp_path / "completions"
+    old, new = ({r.sample_key for r in read_records(folder / f"val-step-00000{step}.jsonl")} for step in (2, 3))
+    assert new == {("a", name) for _, name in old}
+
+
+def test_the_images_of_samples_of_one_id_are_named_apart(tmp_path: Path) -> None:
+    first, second = (
+        replace(make_sample(1), dataset=name, images=make_sample(i).images) for name, i in (("a", 1), ("b", 2))
+    )
+    trainer = make_trainer(tmp_path, [RecordCompletions(images=True), JudgeValidation()])
+    trainer.validate(FakeModule(judge=CountingJudge()), FakeData([first, second]), verbose=False)
+    one, other = read_records(tmp_path / "completions" / "validate-step-000000.jsonl")
+    assert (tmp_path / "completions" / one.images[0]).read_bytes() == first.images[0]
+    assert (tmp_path / "completions" / other.images[0]).read_bytes() == second.images[0]

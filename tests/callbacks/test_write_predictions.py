@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +42,14 @@ def test_each_line_has_the_parse_the_modality_check_and_the_flags(lines: list[di
 
 def test_a_sample_that_two_ranks_read_is_written_once(lines: list[dict[str, Any]]) -> None:
     assert len(lines) == 2
+
+
+def test_samples_of_one_id_in_two_data_sets_are_both_written(tmp_path: Path) -> None:
+    trainer, module = make_trainer(tmp_path, []), FakeModule()
+    callback = WritePredictions(tmp_path / "predictions.jsonl")
+    made = group("1", "left")
+    groups = [replace(made, prompt=Prompt(replace(made.prompt.sample, dataset=name), (1,))) for name in "ba"]
+    callback.on_predict_start(trainer, module)
+    callback.on_predict_batch_end(trainer, module, groups, None, 0)
+    callback.on_predict_end(trainer, module)
+    assert [record.sample_key for record in read_records(callback.path)] == [("a", "1"), ("b", "1")]

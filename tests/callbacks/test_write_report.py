@@ -1,6 +1,7 @@
 """The report of a run, of a resumed run, and of a validation on its own."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,53 @@ def test_examples_are_spread_over_modalities_and_always_the_same() -> None:
     records = _records({"X_RAY": 50, "CT_SCAN": 3})
     chosen = choose(records, 10)
     assert len(chosen) == 10
-    assert len([name for name in chosen if int(name[1:]) >= 1000]) == 3
+    assert len([name for _, name in chosen if int(name[1:]) >= 1000]) == 3
     assert choose(list(reversed(records)), 10) == chosen
     assert choose(records, 0) == set()
+
+
+def test_two_data_sets_that_count_from_one_are_both_in_the_report(tmp_path: Path) -> None:
+    """After four steps ids 1 to 4 of either set are right: 8 of 12; both have sources slake and medpix of 3 samples."""
+    callbacks = [JudgeValidation(every_n_steps=4), WriteReport(table=False)]
+    data = FakeData([replace(sample, dataset=name) for name in "ab" for sample in FakeData().samples])
+    make_trainer(tmp_path, callbacks).fit(FakeModule(max_steps=4, judge=CountingJudge()), data)
+    found = _read(tmp_path)
+    assert (found["after"]["samples"], found["after"]["accuracy"]) == (12, pytest.approx(8 / 12))
+    assert {name: part["samples"] for name, part in found["after"]["sources"].items()} == {
+        "a/medpix": 3, "a/slake": 3, "b/medpix": 3, "b/slake": 3,
+    }  # fmt: skip
+    assert (found["gain"]["accuracy"]["count"], found["gain"]["accuracy"]["clusters"]) == (12, 12)
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("<article") == 12
+    assert text.count('data-change="gained"') == 8
+    assert "b: s003" in text
+    assert "eld out" not in text
+    assert "eld-out" not in text
+    assert (tmp_path / "report.md").read_text().count("Samples / completions / cases") == 2
+
+
+def _without_datasets(state: dict[str, Any]) -> dict[str, Any]:
+    """The state of a report as it was before data sets were recorded."""
+    old = {**state, "first_scores": [row[1:] for row in state["first_scores"]]}
+    for name in ("first_examples", "last_examples"):
+        old[name] = [{k: v for k, v in entry.items() if k != "dataset"} for entry in state[name]]
+    return old
+
+
+@pytest.mark.parametrize(("names", "pairs"), [("a", 6), ("ab", 0)])
+def test_a_run_recorded_without_data_sets_keeps_its_pairs_where_ids_are_clear(
+    tmp_path: Path, names: str, pairs: int
+) -> None:
+    """With one data set, the six ids are clear; with two, each id could be of either, so none is paired."""
+    _fit(tmp_path, WriteReport(table=False), max_steps=2)
+    path = tmp_path / "checkpoints" / "step-000002.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["callbacks"]["WriteReport"] = _without_datasets(checkpoint["callbacks"]["WriteReport"])
+    torch.save(checkpoint, path)
+    data = FakeData([replace(sample, dataset=name) for name in names for sample in FakeData().samples])
+    callbacks = [JudgeValidation(every_n_steps=2), WriteReport(table=False), SaveCheckpoint(every_n_steps=2, keep=9)]
+    make_trainer(tmp_path, callbacks).fit(
+        FakeModule(max_steps=4, judge=CountingJudge()), data, ckpt_path=path, weights_only=True
+    )
+    assert _read(tmp_path)["gain"].get("accuracy", {"count": 0})["count"] == pairs
+    assert (tmp_path / "report.html").read_text().count('data-change="gained"') == (4 if pairs else 0)

@@ -1,6 +1,7 @@
 """``python -m medix eval`` from files to tables."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from medix.commands.evaluate import main
 from medix.reporting.record import record_group, write_records
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
+from tests.support.recorded import two_sets
 
 
 @pytest.fixture
@@ -51,3 +53,23 @@ def test_a_file_without_completions_is_an_error(tmp_path: Path, capsys: pytest.C
     (tmp_path / "empty.jsonl").write_text("")
     assert main(["show", str(tmp_path / "empty.jsonl")]) == 2
     assert "holds no completion" in capsys.readouterr().err
+
+
+def test_show_tells_samples_completions_and_cases_of_two_data_sets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two completions of each of 12 samples of 6 cases; both data sets call their source ``web``."""
+    monkeypatch.setenv("COLUMNS", "200")
+    records = two_sets({"a": 2, "b": 5})
+    write_records(tmp_path / "v.jsonl", [replace(record, index=index) for record in records for index in (0, 1)])
+    assert main(["show", str(tmp_path / "v.jsonl")]) == 0
+    lines = {line.split("  ")[0].strip(): line for line in capsys.readouterr().out.splitlines()}
+    assert "12 / 24 / 6" in lines["All"]
+    assert "6 / 12 / 3" in lines["a/web"]
+    assert "33.3 %" in lines["a/web"]
+    assert "83.3 %" in lines["b/web"]
+    write_records(tmp_path / "twice.jsonl", [*records, records[0]])
+    assert main(["show", str(tmp_path / "twice.jsonl")]) == 2
+    assert (
+        "1 of 13 completions repeat the data set, id and index of another, of samples a: 1." in capsys.readouterr().err
+    )

@@ -51,12 +51,19 @@ def test_verify_names_a_damaged_shard_and_fails(rows: Path, tmp_path: Path, caps
     assert "Traceback" not in captured.err
 
 
-def test_verify_reports_an_id_used_twice(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("one", "two"):
-        main(["build", "--jsonl", str(rows), "--output", str(tmp_path / name), "--name", name, *SAID])
+def test_verify_reports_an_id_used_twice(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An id is used twice only within one data set: ``three`` is another."""
+    for name, dataset in (("one", "mine"), ("two", "mine"), ("three", "other")):
+        build = ["build", "--jsonl", str(rows), "--output", str(tmp_path / name), "--name", name]
+        main([*build, "--dataset", dataset, *SAID])
     capsys.readouterr()
+    monkeypatch.setenv("COLUMNS", "200")
     assert main(["verify", str(tmp_path / "one"), str(tmp_path / "two")]) == 0
-    assert "good, but id" in " ".join(capsys.readouterr().out.split())
+    assert "good, but id 't' of data set 'mine' is also in one-text_only.yaml" in capsys.readouterr().out
+    assert main(["verify", str(tmp_path / "one"), str(tmp_path / "three")]) == 0
+    assert "good, but id" not in " ".join(capsys.readouterr().out.split())
 
 
 def test_faulty_rows_are_listed_and_nothing_is_written(
@@ -106,3 +113,26 @@ def test_a_mistake_is_one_line_without_a_traceback(tmp_path: Path, capsys: pytes
     with pytest.raises(SystemExit) as stopped:
         main(["build", "--output", str(tmp_path)])
     assert stopped.value.code == 2
+
+
+def test_the_data_set_is_named_for_all_splits_and_the_licence_in_either_spelling(rows: Path, tmp_path: Path) -> None:
+    words = ["--license", "CC0-1.0", *SAID[2:]]
+    for name in ("train", "val"):
+        build = ["build", "--jsonl", str(rows), "--output", str(tmp_path / name), "--name", name]
+        assert main([*build, "--dataset", "mine", *words]) == 0
+    found = [manifest for name in ("train", "val") for manifest in read_manifests([tmp_path / name])]
+    assert {(manifest.name, manifest.dataset, manifest.licence) for manifest in found} == {
+        ("train", "mine", "CC0-1.0"), ("val", "mine", "CC0-1.0"),
+    }  # fmt: skip
+    assert main(["build", "--jsonl", str(rows), "--output", str(tmp_path / "x"), "--name", "alone", *SAID]) == 0
+    assert {manifest.dataset for manifest in read_manifests([tmp_path / "x"])} == {"alone"}
+
+
+def test_an_index_is_written_anew_with_the_same_bytes(rows: Path, tmp_path: Path) -> None:
+    main(["build", "--jsonl", str(rows), "--output", str(tmp_path / "out"), *SAID])
+    indexes = {path: path.read_bytes() for path in (tmp_path / "out").glob("*.index.jsonl")}
+    assert len(indexes) == 3
+    for path in indexes:
+        path.unlink()
+    assert main(["index", str(tmp_path / "out")]) == 0
+    assert {path: path.read_bytes() for path in (tmp_path / "out").glob("*.index.jsonl")} == indexes

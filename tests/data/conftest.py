@@ -28,6 +28,7 @@ def make_sample(number: int, modality: str | None = "CT_SCAN", images: int = 1) 
         images=tuple(picture((7 * number + i) % 256) for i in range(images if modality else 0)),
         source="made",
         case=f"case {number // 2}",
+        dataset="made",
     )
 
 

@@ -10,11 +10,12 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from medix.data.datamodule import ShardDataModule
-from medix.data.manifest import Manifest
+from medix.data.manifest import DataStatement, Manifest
 from medix.data.mixture import Mixture
 from medix.data.prompting import Prompting
+from medix.data.shards import write_shards
 from medix.modality import ModalitySet
-from medix.types import PromptBatch
+from medix.types import PromptBatch, Sample
 from tests.data.conftest import Writer
 
 
@@ -243,3 +244,12 @@ def test_skipped_prompts_are_counted_over_the_splits(train: list[str], processor
     assert [len(batch) for batch in data.train_dataloader()] == [0]
     assert [len(batch) for batch in data.val_dataloader()] == [0]  # type: ignore[union-attr, arg-type]
     assert data.too_long == 28
+
+
+def test_two_validation_sets_that_count_from_one_are_twelve_samples(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        samples = [Sample(str(i), f"{name} {i}?", "r", None, source=name, case=str(i)) for i in range(1, 7)]
+        write_shards(samples, tmp_path / name, DataStatement(name, "CC0-1.0", "nobody is shown"))
+    stream = ShardDataModule(val=[str(tmp_path / "a"), str(tmp_path / "b")]).stream("val")
+    found = [stream[i] for i in range(len(stream))]
+    assert len({sample.key for sample in found}) == len({sample.cluster for sample in found}) == 12

@@ -43,3 +43,10 @@ def test_as_many_images_are_exchanged() -> None:
 def test_a_split_of_one_case_is_refused_with_a_remedy() -> None:
     with pytest.raises(ValueError, match=r"data\.exchange_images: no sample of another case .* several cases"):
         ExchangedImages(samples("aaa"))[0]
+
+
+def test_cases_of_one_name_in_two_data_sets_are_different_cases() -> None:
+    stream = [replace(sample, dataset=name) for sample, name in zip(samples("11"), "ab", strict=True)]
+    assert ExchangedImages(stream)[0].images == stream[1].images
+    with pytest.raises(ValueError, match="no sample of another case"):
+        ExchangedImages(samples("11"))[0]

@@ -98,3 +98,12 @@ def test_a_folder_without_manifests_is_an_error(tmp_path: Path) -> None:
 def test_a_name_is_part_of_file_names(name: str) -> None:
     with pytest.raises(ManifestError, match="part of file names"):
         DataStatement(name, "l", "d")
+
+
+def test_the_data_set_is_the_manifests_own_or_its_name(tmp_path: Path) -> None:
+    assert Manifest.read(_file(tmp_path)).dataset == "a"
+    named = Manifest.read(_file(tmp_path, dataset="collection"))
+    assert named.dataset == "collection"
+    named.write(tmp_path / "b.yaml")
+    assert Manifest.read(tmp_path / "b.yaml").dataset == "collection"
+    assert named.digest == Manifest.read(_file(tmp_path)).digest

@@ -259,3 +259,19 @@ def test_an_entry_is_compared_as_listed(write: Writer) -> None:
     more = replace(manifest.shards[0], samples=4)
     with pytest.raises(ShardError, match="samples: expected 4, found 3"):
         Shard(manifest, ShardEntry(more.url, more.sha256, more.bytes, more.samples))[0]
+
+
+def test_the_data_set_of_a_sample_is_that_of_its_manifest_and_not_in_the_shard(tmp_path: Path) -> None:
+    statements = STATEMENT, replace(STATEMENT, dataset="collection")
+    first, second = (
+        write_shards([make_sample(0)], tmp_path / str(i), statement)[0] for i, statement in enumerate(statements)
+    )
+    assert (_shard(first)[0].key, _shard(second)[0].key) == (("made", "row.0"), ("collection", "row.0"))
+    assert _shard(second)[0].cluster == ("collection", "case", "case 0")
+    assert _path(first).read_bytes() == _path(second).read_bytes()
+
+
+def test_two_samples_of_one_id_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"made: two samples have the id 'row\.1'"):
+        write_shards([make_sample(1), make_sample(1, None)], tmp_path / "x", STATEMENT)
+    assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import pytest
 from medix.evaluation.comparison import compare
 from medix.reporting.record import CompletionRecord, record_group
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
+from tests.support.recorded import two_sets
 
 
 def _system(right: set[int], modality: str = "X_RAY", count: int = 40, start: int = 0) -> list[CompletionRecord]:
@@ -86,3 +87,32 @@ def test_markdown_holds_a_table_per_measure_and_says_how_it_was_made() -> None:
     assert "| exchanged | true | Gain |" in text
     assert "clustered by case" in text
     assert "counting/v1" in text
+
+
+def test_two_data_sets_that_count_from_one_are_paired_by_data_set_and_id() -> None:
+    """First right on 2 + 5 of 12, second on 4 + 6: gain (10 - 7) / 12 over 6 cases; 6 images in each data set."""
+    found = compare(two_sets({"a": 2, "b": 5}), two_sets({"b": 6, "a": 4}), min_images=1).slices[0]
+    counts = (found.samples, found.completions, found.images, found.cases)
+    assert counts == (12, 12, 12, 6)
+    accuracy = found.measures["accuracy"]
+    assert (accuracy.first.estimate, accuracy.second.estimate) == (pytest.approx(7 / 12), pytest.approx(10 / 12))
+    assert accuracy.gain.estimate == pytest.approx(3 / 12)
+
+
+def test_files_of_different_data_sets_that_share_ids_do_not_pair() -> None:
+    with pytest.raises(ValueError, match=r"6 completions of first and 6 of second have no partner, 0 have one"):
+        compare(two_sets({"a": 2}), two_sets({"b": 2}))
+
+
+def test_a_completion_that_a_file_has_twice_is_an_error_that_names_file_and_sample() -> None:
+    records = two_sets({"a": 2})
+    with pytest.raises(ValueError, match=r"after: 1 of 7 completions repeat .* samples a: 3"):
+        compare(records, [*records, records[2]], ("before", "after"))
+
+
+def test_a_file_from_before_data_sets_were_recorded_pairs_where_its_ids_are_clear() -> None:
+    new = two_sets({"a": 2})
+    old = [dataclasses.replace(record, dataset="") for record in new]
+    assert compare(old, new).slices[0].samples == compare(new, old).slices[0].samples == 6
+    with pytest.raises(ValueError, match="6 completions of first and 12 of second have no partner"):
+        compare(old, two_sets({"a": 2, "b": 2}))

@@ -148,3 +148,9 @@ def test_a_cut_last_line_is_noticed_and_a_whole_one_without_its_end_is_not(tmp_p
     path.write_bytes(whole[:-30])
     assert run.cut() == [path]
     assert len(next(iter(run.groups())).records) == 1
+
+
+def test_samples_of_one_id_in_two_data_sets_are_two_groups() -> None:
+    lines = records(suite(), groups(1))[:2]
+    found = list(group_records(iter([replace(lines[0], dataset="a"), replace(lines[1], dataset="b")]), "file"))
+    assert [group.rollout.prompt.sample.key for group in found] == [("a", "s000"), ("b", "s000")]

@@ -233,3 +233,14 @@ def test_a_cut_last_line_and_a_smaller_group_are_said(tmp_path: Path) -> None:
     assert any("train.rank0.jsonl is cut off" in note for note in found.notes)
     assert any("Groups differ in size" in note for note in found.notes)
     assert found.facts["Groups by size"] == "1 of 4, 1 of 3"
+
+
+def test_a_run_on_two_data_sets_that_count_from_one_is_rescored_by_data_set_and_case(tmp_path: Path) -> None:
+    """Groups s000 and s001 of cases p0 and p1, in data sets ``a`` and ``b``: 4 groups, 4 cases, 16 completions; what is
+    shown of both data sets is not one sample."""
+    lines = [replace(line, dataset=name) for name in "ab" for line in records(suite(), groups(2))]
+    found = _rescored(tmp_path, lines, suite(None, 0.2, 0.6, 0.2))
+    assert (found.slices[0].completions, found.slices[0].groups, found.slices[0].cases) == (16, 4, 4)
+    assert found.slices[0].total.difference.clusters == 4
+    shown = [(entry["dataset"], entry["id"]) for entry in found.examples["gained"]]
+    assert sorted(shown) == [("a", "s000"), ("a", "s001"), ("b", "s000"), ("b", "s001")]

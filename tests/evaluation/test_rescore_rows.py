@@ -55,3 +55,15 @@ def test_parts_join_with_groups_numbered_on_and_missing_components_as_not_there(
     assert rows.before.statuses["judge"].tolist() == [SCORED] * 8 + [NOT_THERE] * 4
     assert np.isnan(rows.before.values["judge"][8:]).all()
     assert len(rows.change.tau) == 3
+
+
+def test_cases_of_one_name_in_two_data_sets_are_two_clusters_also_in_a_run_that_began_without_data_sets() -> None:
+    """Step 1 was recorded without a data set. Case p0 is of ``a`` and ``b``, p1 of ``a`` alone: only the latter's is
+    clear."""
+    plain = records(suite(), groups(2))
+    new = {"a": plain, "b": plain[:4]}
+    parts = [_rows([replace(line, step=2, dataset=name) for line in lines]) for name, lines in new.items()]
+    assert set(joined([_rows(plain), *parts]).cluster.tolist()) == {
+        ("", "case", "p0"), ("a", "case", "p0"), ("b", "case", "p0"), ("a", "case", "p1"),
+    }  # fmt: skip
+    assert joined([_rows(plain)]).cluster.shape == (8,)

@@ -1,5 +1,6 @@
 """Means over what was scored."""
 
+import dataclasses
 import math
 
 import pytest
@@ -8,6 +9,7 @@ from medix.evaluation.statistics import wilson
 from medix.evaluation.summary import by_modality, by_source, summarise
 from medix.reporting.record import CompletionRecord, record_group
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
+from tests.support.recorded import two_sets
 
 
 def _records(rows: list[tuple[str | None, str, str, str]]) -> list[CompletionRecord]:
@@ -66,3 +68,24 @@ def test_nothing_judged_is_nan_and_not_zero() -> None:
     found = summarise([])
     assert math.isnan(found.accuracy.estimate)
     assert math.isnan(found.unscored)
+
+
+def test_two_data_sets_that_count_from_one_keep_all_samples_sources_and_cases() -> None:
+    """Ids 1 to 6 in each of two data sets, cases 1 to 3; ``a`` is right on 2 of 6, ``b`` on 5 of 6: 7/12 over 12
+    samples of 6 cases. Both have a source ``web`` (of ``b``: ids 2, 4, 6), and ``b`` has ``slake`` (1, 3, 5) besides.
+    """
+    records = two_sets(right={"a": 2, "b": 5}, sources={"a": ("web",), "b": ("web", "slake")})
+    found = summarise(records)
+    assert (found.samples, found.completions, found.cases) == (12, 12, 6)
+    assert found.accuracy.estimate == pytest.approx(7 / 12)
+    assert found.accuracy.clusters == 6
+    sources = {name: (part.samples, part.accuracy.estimate) for name, part in by_source(records).items()}
+    assert sources == {
+        "a/web": (6, pytest.approx(2 / 6)), "b/web": (3, pytest.approx(2 / 3)), "slake": (3, 1.0),
+    }  # fmt: skip
+
+
+def test_samples_and_completions_are_told_apart() -> None:
+    """Two completions of each of four samples."""
+    records = [dataclasses.replace(record, index=index) for record in _records(ROWS) for index in (0, 1)]
+    assert (summarise(records).samples, summarise(records).completions) == (4, 8)

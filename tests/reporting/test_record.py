@@ -12,11 +12,13 @@ from medix.reporting.record import (
     CompletionRecord,
     ComponentRecord,
     append_records,
+    distinct,
     drop_steps_after,
     read_records,
     record_completion,
     record_group,
     unique,
+    with_datasets,
     write_records,
 )
 from medix.types import CompletionScores, ComponentScore, FinishReason, Status, Verdict
@@ -193,3 +195,47 @@ def test_unscored_and_not_scored_at_all_are_told_apart() -> None:
     (unscored,) = record_group(scored, MODALITIES, step=1, split="train")
     assert unscored.is_scored_at_all
     assert not record_completion(make_group(make_sample(1), ["x"]), 0, MODALITIES).is_scored_at_all
+
+
+def test_a_record_carries_its_data_set_and_a_file_from_before_reads_with_none() -> None:
+    group = make_group(dataclasses.replace(make_sample(1, case="7"), dataset="a"), ["x"])
+    record = record_completion(group, 0, MODALITIES)
+    line = json.loads(record.to_json())
+    assert list(line)[2:4] == ["dataset", "id"]
+    assert (record.sample_key, record.key, record.cluster) == (("a", "s001"), ("a", "s001", 0), ("a", "case", "7"))
+    del line["dataset"]
+    assert CompletionRecord.from_dict(line).sample_key == ("", "s001")
+
+
+def test_one_id_in_two_data_sets_is_two_samples() -> None:
+    first, second = _record(1, dataset="a"), _record(1, dataset="b")
+    assert first.cluster != second.cluster
+    assert unique([second, first, second]) == [first, second]
+
+
+def test_one_id_for_two_samples_of_a_data_set_is_an_error_that_names_it() -> None:
+    with pytest.raises(
+        ValueError, match=r"1 ids stand for different samples of one data set: a: s001\. Give .*dataset"
+    ):
+        unique([_record(1, dataset="a"), _record(1, dataset="a", question="Which side?")])
+
+
+def test_a_sample_that_was_read_twice_is_said_with_its_count(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        unique([_record(1), _record(2)])
+        assert caplog.text == ""
+        unique([_record(1), _record(1), _record(1)])
+    assert "2 completions are of samples that were read twice" in caplog.text
+
+
+def test_a_file_that_has_a_completion_twice_is_refused_with_the_count() -> None:
+    assert distinct([_record(2), _record(1)], "val.jsonl") == [_record(1), _record(2)]
+    with pytest.raises(ValueError, match=r"val\.jsonl: 2 of 4 completions repeat .* samples s002, a: s001\. Give"):
+        distinct([_record(1, dataset="a"), _record(2), _record(2), _record(1, dataset="a")], "val.jsonl")
+
+
+def test_records_from_before_data_sets_take_that_of_the_only_sample_of_their_id() -> None:
+    """s001 is in one data set of the others, s002 in two, s003 in none; s004 has its own."""
+    old = [_record(1), _record(2), _record(3), _record(4, dataset="c")]
+    others = [_record(1, dataset="a"), _record(2, dataset="a"), _record(2, dataset="b"), _record(4, dataset="a")]
+    assert [record.dataset for record in with_datasets(old, others)] == ["a", "", "", "c"]

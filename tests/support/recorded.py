@@ -1,6 +1,6 @@
 """Runs on record, written without training one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from medix.judge.base import Judge
@@ -10,8 +10,16 @@ from medix.rewards.judged import JudgeReward
 from medix.rewards.modality import ModalityReward
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
-from medix.types import RolloutGroup
-from tests.support.fake_training import MODALITIES, make_group, make_sample, write
+from medix.types import RolloutGroup, Sample
+from tests.support.fake_training import (
+    MODALITIES,
+    CountingJudge,
+    FakeSuite,
+    make_group,
+    make_sample,
+    picture,
+    write,
+)
 
 SPEC = """\
 components:
@@ -73,3 +81,26 @@ def write_run(folder: Path, lines: Sequence[CompletionRecord], spec: str = RUN_S
         (folder / "spec.yaml").write_text(spec)
     append_records(folder / "completions" / "train.rank0.jsonl", lines)
     return folder
+
+
+def two_sets(
+    right: Mapping[str, int], sources: Mapping[str, Sequence[str]] | None = None, split: str = "val"
+) -> list[CompletionRecord]:
+    """Judged completions of data sets that all have ids 1 to 6 and cases 1 to 3.
+
+    Args:
+        right: by data set, the last id that is answered rightly.
+        sources: by data set, the sources that its samples go through in turn; ``web`` if None.
+        split: of the records.
+    """
+    made = []
+    for number, (dataset, last) in enumerate(right.items()):
+        names = ("web",) if sources is None else sources[dataset]
+        for i in range(1, 7):
+            sample = Sample(
+                str(i), f"{dataset}: which organ is {i}?", "lung", "X_RAY", (picture(10 * number + i),),
+                names[i % len(names)], case=str((i + 1) // 2), dataset=dataset,
+            )  # fmt: skip
+            made.append(make_group(sample, [write("X_RAY", "lung" if i <= last else "heart")]))
+    scored = FakeSuite(CountingJudge()).score_groups(made)
+    return [record for group in scored for record in record_group(group, MODALITIES, step=1, split=split)]

@@ -1,0 +1,95 @@
+"""Which samples a shard holds, without its images: ids, cases, and hashes of images and questions.
+
+``shards build`` writes an index beside each manifest, ``<manifest>.index.jsonl``, and ``shards index`` writes those of
+manifests that have none. A line belongs to one shard and is found by the shard's SHA-256, so that a line that was
+written for other bytes is never used.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from medix.data.manifest import Manifest, ManifestError, ShardEntry
+from medix.types import Sample
+
+REMEDY = "write it again with `python -m medix shards index MANIFEST`"
+
+
+class IndexRow(NamedTuple):
+    """What an index holds of one sample.
+
+    Attributes:
+        id: of the sample.
+        case: of the sample; empty if unknown.
+        images: identity of each image (see ``medix.types.image_id``).
+        question: the first 16 hexadecimal digits of the SHA-256 of the question.
+    """
+
+    id: str
+    case: str
+    images: tuple[str, ...]
+    question: str
+
+    @classmethod
+    def of(cls, sample: Sample) -> "IndexRow":
+        """The row of a sample."""
+        question = hashlib.sha256(sample.question.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return cls(sample.id, sample.case, sample.image_ids, question)
+
+
+class ManifestIndex:
+    """The rows of the shards of one manifest; a line is parsed when its shard is asked for.
+
+    Args:
+        manifest: whose index; a missing file is an empty index.
+
+    Raises:
+        ManifestError: the file cannot be read.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.path = index_path(manifest.path)
+        self._lines: dict[str, bytes] = {}
+        try:
+            lines = self.path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ManifestError(f"{self.path}: the index cannot be opened ({error.strerror}); {REMEDY}") from error
+        for number, line in enumerate(filter(None, lines), start=1):
+            start, end = line[:12], line[76:77]
+            if start != b'{"sha256": "' or end != b'"':
+                raise ManifestError(f"{self.path}, line {number}: not a line of an index: {line[:80]!r}; {REMEDY}")
+            self._lines[line[12:76].decode("ascii", "replace")] = line
+
+    def rows(self, shard: ShardEntry) -> tuple[IndexRow, ...] | None:
+        """The rows of a shard, in its order; None if the index does not know the shard.
+
+        Raises:
+            ManifestError: its line is damaged.
+        """
+        line = self._lines.get(shard.sha256)
+        if line is None:
+            return None
+        try:
+            rows = tuple(IndexRow(a, b, tuple(images), q) for a, b, images, q in json.loads(line)["samples"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ManifestError(f"{self.path}: the line of {shard.url} is damaged ({error}); {REMEDY}") from error
+        if len(rows) != shard.samples:
+            raise ManifestError(
+                f"{self.path}: the line of {shard.url} has {len(rows)} samples, the manifest {shard.samples}; {REMEDY}"
+            )
+        return rows
+
+
+def index_path(manifest: Path) -> Path:
+    """Where the index of a manifest is."""
+    return manifest.with_suffix(".index.jsonl")
+
+
+def write_index(path: Path, shards: Iterable[tuple[str, Sequence[IndexRow]]]) -> None:
+    """Write the rows of shards, each under its SHA-256; equal shards give equal bytes."""
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps({"sha256": sha256, "samples": rows}) + "\n" for sha256, rows in shards)

@@ -1,0 +1,41 @@
+"""Whether training, validation and test samples overlap."""
+
+from collections.abc import Iterator
+
+from medix.commands.doctor_check import Check, Finding
+from medix.commands.doctor_subject import Subject
+from medix.data.overlap import Overlap
+
+
+class SplitsCheck(Check):
+    """Compares the splits of a spec by samples, cases, images and text-only questions; nothing is downloaded."""
+
+    name = "splits"
+
+    def look(self, subject: Subject) -> Iterator[Finding]:
+        """Ids that are not unique first, then one pair of splits after another."""
+        overlaps = subject.data.overlaps
+        for split, names in overlaps.repeated.items():
+            shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+            yield self.problem(
+                f"data.{split}: {len(names):,} ids stand for different samples of one data set: {shown}",
+                "give the manifests that they come from different values of `dataset`",
+            )
+        for pair in overlaps.pairs:
+            yield from self._pair(pair)
+
+    def _pair(self, pair: Overlap) -> Iterator[Finding]:
+        if found := pair.found():
+            yield self.warning(
+                found, f"take them out of data.{pair.first} or data.{pair.second}; results on them are not held out"
+            )
+        if missing := pair.not_compared():
+            yield self.warning(missing, "write the indexes of the manifests: python -m medix shards index MANIFEST …")
+        if alike := pair.namesakes():
+            what, _, remedy = alike.partition(". ")
+            yield self.warning(what, remedy[:1].lower() + remedy[1:])
+        if not found and not missing:
+            yield self.ok(
+                f"data.{pair.second}: none of {pair.samples:,} samples shares its id, case, image or text-only "
+                f"question with data.{pair.first}"
+            )

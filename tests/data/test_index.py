@@ -1,0 +1,57 @@
+"""Ids, cases and hashes of the samples of a shard, beside its manifest."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from medix.data.index import IndexRow, ManifestIndex, index_path
+from medix.data.manifest import ManifestError
+from tests.data.conftest import Writer, make_sample
+
+
+def test_a_row_by_hand() -> None:
+    sample = make_sample(3, images=2)
+    first, second = (hashlib.sha256(image).hexdigest()[:16] for image in sample.images)
+    question = hashlib.sha256(b"What is seen in picture 3?").hexdigest()[:16]
+    assert IndexRow.of(sample) == IndexRow("row.3", "case 1", (first, second), question)
+
+
+def test_building_shards_writes_the_rows_of_each_shard_under_its_checksum(write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 5}, per_shard=3)
+    index = ManifestIndex(manifest)
+    assert [index.rows(entry) for entry in manifest.shards] == [
+        tuple(IndexRow.of(make_sample(i)) for i in range(3)), tuple(IndexRow.of(make_sample(i)) for i in range(3, 5)),
+    ]  # fmt: skip
+    again = write({"CT_SCAN": 5}, per_shard=3, folder="again")
+    assert index_path(manifest.path).read_bytes() == index_path(again[0].path).read_bytes()
+
+
+def test_rows_of_other_bytes_are_not_used(write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 2})
+    assert ManifestIndex(manifest).rows(replace(manifest.shards[0], sha256="1" * 64)) is None
+
+
+def test_a_manifest_without_an_index_has_no_rows(write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 2})
+    index_path(manifest.path).unlink()
+    assert ManifestIndex(manifest).rows(manifest.shards[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('{"sha256": "', '{"sha1": "', "line 1: not a line of an index"),
+        ('"samples": [[', '"samples": [[1], [', "is damaged"),
+        ('"samples": [[', '"samples": [["a", "", [], ""], [', "has 3 samples, the manifest 2"),
+    ],
+)
+def test_a_damaged_index_is_named_with_the_command_that_writes_it(
+    write: Writer, old: str, new: str, message: str
+) -> None:
+    (manifest,) = write({"CT_SCAN": 2})
+    path = index_path(manifest.path)
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ManifestError, match=f"{message}.*shards index") as caught:
+        ManifestIndex(manifest).rows(manifest.shards[0])
+    assert str(path) in str(caught.value)
