@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from medix.cli import resolve_specs
 from medix.doctor.checks.base import Check, run_checks
 from medix.doctor.checks.batches import BatchesCheck
 from medix.doctor.checks.data import DataCheck
@@ -50,10 +51,11 @@ def examine(words: Sequence[str], gpus: str | None, seconds: float) -> list[Find
         Findings of all checks, or the reason why the spec cannot be built.
 
     Raises:
-        ValueError: ``gpus`` is not of that form.
+        ValueError: ``gpus`` is not of that form, or there is no such spec.
         SystemExit: the spec cannot be parsed; the reason was printed to stderr.
     """
     machine, findings = _machine(gpus)
+    words = resolve_specs(words)  # a spec that does not exist is an error of the command, not a finding
     with no_downloads():
         try:
             subject = Subject.read(words, machine)

@@ -130,6 +130,12 @@ def test_a_spec_that_cannot_be_parsed_exits_with_2(inside: Inside, policy: Path)
     assert "prompt_per_step" in outcome.err
 
 
+def test_a_spec_that_does_not_exist_exits_with_2(inside: Inside) -> None:
+    outcome = inside("doctor", "--config", "absent.yaml")
+    assert outcome.code == 2
+    assert "absent.yaml" in outcome.err
+
+
 def test_gpus_of_another_form_exit_with_2(inside: Inside) -> None:
     outcome = inside("doctor", "--config", "demo", "--gpus", "many")
     assert outcome.code == 2

@@ -51,19 +51,19 @@ def test_a_machine_is_read_through_nvidia_smi(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "seconds", "message"),
     [
-        ("import sys; sys.exit('no driver')", "ended with status 1: no driver"),
-        ("import time; time.sleep(60)", "did not answer within"),
+        ("import sys; sys.exit('no driver')", 120.0, "ended with status 1: no driver"),
+        ("import time; time.sleep(60)", 1.5, "did not answer within"),
     ],
 )
 def test_a_driver_that_fails_or_hangs_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, seconds: float, message: str
 ) -> None:
     program(tmp_path, text)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    with pytest.raises(OSError, match=said):
-        Machine.here(seconds=1.5)
+    with pytest.raises(OSError, match=message):
+        Machine.here(seconds)
 
 
 @pytest.mark.parametrize("text", ["8x80", "8x80GB", " 8X80gib "])
