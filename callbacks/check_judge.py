@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from medix.callbacks.step_axis import log_at_step
 from medix.callbacks.watched import watched
-from medix.distributed import gather, rank, together
+from medix.distributed import fail_together, gather, rank
 from medix.evaluation.canary_rates import CanaryLimits, CanaryRates
 from medix.judge.base import Judge
 from medix.judge.canaries import read_canaries, run_canaries, shipped_canaries
@@ -110,7 +110,7 @@ class CheckJudge(Callback):
         step = watched(module).step
         path = Path(trainer.default_root_dir) / f"canaries-step-{step:06d}.json"
         asked: CanaryRates | None = None
-        with together():
+        with fail_together():
             if rank() == 0:
                 asked = self._ask(self._judge(module))
                 data = {"step": step, **asked.to_dict()}

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix.callbacks.main_memory import at_most, available
-from medix.distributed import gather, together, world_size
+from medix.distributed import fail_together, gather, world_size
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.update import TrainingGroup, Update
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup
@@ -217,7 +217,7 @@ def _read_reference(module: GroupRLModule, group: TrainingGroup, size: int, rank
 
     Nothing limits memory meanwhile: weights are read by threads, and one that finds no memory ends the process.
     """
-    with together():
+    with fail_together():
         room = _available_to_each(ranks)
         if module.device.type == "cpu" and room is not None and size > room:
             raise MemoryError(f"the frozen reference policy takes {size} bytes, and {room} are available")

@@ -15,7 +15,7 @@ from torch import Tensor
 from medix.advantages.base import Advantage
 from medix.advantages.grpo import GRPOAdvantage
 from medix.data.prompting import Prompting
-from medix.distributed import gather, over_ranks, rank, together, world_size
+from medix.distributed import all_reduce, fail_together, gather, rank, world_size
 from medix.judge.base import Judge
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
@@ -23,7 +23,7 @@ from medix.modality import ModalitySet
 from medix.modules import checkpoint as state
 from medix.modules.batching import Batching
 from medix.modules.old_logprobs import OldLogprobs
-from medix.modules.passes import InParts, Logprobs, tables
+from medix.modules.passes import Logprobs, LogprobsInChunks, tables
 from medix.modules.record import StepRecord
 from medix.modules.rollouts import Rollouts, RolloutsAhead
 from medix.modules.strategy import check_strategy, distribute
@@ -144,9 +144,9 @@ class GroupRLModule(lightning.LightningModule):
     def training_step(self, prompts: PromptBatch, index: int) -> None:  # noqa: ARG002  # Lightning's signature
         """One loader batch: rollout, reward, and, once enough groups have signal, the updates of one step."""
         self.begin(prompts)
-        with self.phase("rollout"), together():
-            rolled = self.rollouts.exchange(list(prompts))  # judges start while others are still being sampled
-        with self.phase("reward"), together():
+        with self.phase("rollout"), fail_together():
+            rolled = self.rollouts.next_batch(list(prompts))  # judges start while others are still being sampled
+        with self.phase("reward"), fail_together():
             scored = rolled.scoring.close(rolled.groups, gather)
         self.buffer.extend(self.filter.keep(scored))
         self._record.add_scored(scored, rolled.scoring.seconds)
@@ -158,8 +158,8 @@ class GroupRLModule(lightning.LightningModule):
         with self.phase("update"):
             metrics = [self.update.step(self, batch) for batch in self.update.minibatches(training)]
         with self.phase("publish"):
-            with together():
-                self.rollouts.settle()
+            with fail_together():
+                self.rollouts.drain()
             self.engine.publish(self.policy)
         self.end(kept, metrics)
 
@@ -170,7 +170,7 @@ class GroupRLModule(lightning.LightningModule):
             NoSignalError: the step read ``max_rollouts_per_step`` batches in vain.
         """
         needed = self.prompts_per_step // world_size()
-        (fewest,) = over_ranks([len(self.buffer)], "min", self.device)
+        (fewest,) = all_reduce([len(self.buffer)], "min", self.device)
         if fewest < needed and self._record.rollouts >= self.max_rollouts_per_step:
             flat = sum(1 for group in self._record.scored if not self.filter.keep([group]))
             raise NoSignalError(
@@ -187,7 +187,7 @@ class GroupRLModule(lightning.LightningModule):
         old = self.old_logprobs.of(
             rollouts,
             self.engine.policy_version,
-            lambda wanted: self._without_gradient(policy.logprobs, policy.in_parts, wanted, rollouts[0]),
+            lambda wanted: self._without_gradient(policy.logprobs, policy.logprobs_in_chunks, wanted, rollouts[0]),
             policy.rounding,
             self.device,
             policy.has_dropout,
@@ -195,7 +195,7 @@ class GroupRLModule(lightning.LightningModule):
         reference: Sequence[tuple[Tensor, ...] | None] = [None] * len(groups)
         if self.loss.needs_reference_logprobs or self.reward_kl is not None:
             reference = self._without_gradient(
-                policy.reference_logprobs, policy.reference_in_parts, rollouts, rollouts[0]
+                policy.reference_logprobs, policy.reference_logprobs_in_chunks, rollouts, rollouts[0]
             )
         totals = torch.tensor([group.signals for group in groups], dtype=torch.float64)
         if self.reward_kl is not None:
@@ -211,18 +211,22 @@ class GroupRLModule(lightning.LightningModule):
         return whole
 
     def _without_gradient(
-        self, logprobs: Logprobs, in_parts: InParts, groups: Sequence[RolloutGroup], spare: RolloutGroup
+        self,
+        logprobs: Logprobs,
+        logprobs_in_chunks: LogprobsInChunks,
+        groups: Sequence[RolloutGroup],
+        spare: RolloutGroup,
     ) -> list[tuple[Tensor, ...]]:
         """Rows of groups; ranks that gather weights in a pass make as many, of a spare group where they have fewer."""
         batches = self._batches(groups)
         if self.shards_parameters:
             batches = [[part] for batch in batches for part in batch]
-            passes = int(over_ranks([len(batches)], "max", self.device)[0])
+            passes = int(all_reduce([len(batches)], "max", self.device)[0])
             batches += [self._batches([spare])[0]] * (passes - len(batches))
         rows: list[Tensor] = []
         # without dropout, which would make another policy of the old and of the reference one
         with torch.no_grad(), in_evaluation(self.policy):
-            found = tables(batches, logprobs, in_parts, self.engine.sampling.temperature)
+            found = tables(batches, logprobs, logprobs_in_chunks, self.engine.sampling.temperature)
             for batch, table in zip(batches, found, strict=True):
                 completions = [completion for group in batch for completion in group.completions]
                 written = zip(table.cpu(), completions, strict=True)
@@ -269,7 +273,7 @@ class GroupRLModule(lightning.LightningModule):
         self._check_mismatch(record.metrics["mismatch"])
         record.metrics["skipped_updates"] = sum(m["skipped_updates"] for m in metrics)
         behind = [self.engine.policy_version - 1 - group.rollout.policy_version for group in trained]
-        total, count = over_ranks([sum(behind), len(behind)], "sum", self.device)
+        total, count = all_reduce([sum(behind), len(behind)], "sum", self.device)
         record.metrics["staleness"] = total / max(1.0, count)  # in publishes; the one of this step not counted
         record.metrics["lr"] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
         self._adapt(record)
@@ -299,7 +303,7 @@ class GroupRLModule(lightning.LightningModule):
         if "loss" in record.metrics:  # else every update was skipped
             self.loss.end_step(record.metrics, sequences)
         if self.reward_kl is not None:
-            total, tokens = over_ranks([self._divergence[0], self._divergence[1]], "sum", self.device)
+            total, tokens = all_reduce([self._divergence[0], self._divergence[1]], "sum", self.device)
             record.metrics["reward_kl"] = total / tokens
             self.reward_kl.update(total / tokens, sequences)
 
@@ -322,7 +326,7 @@ class GroupRLModule(lightning.LightningModule):
 
     def validation_step(self, prompts: PromptBatch, index: int) -> dict[str, Any]:  # noqa: ARG002
         """Sample with the evaluation settings; ``JudgeValidation`` judges and logs."""
-        self.rollouts.settle()
+        self.rollouts.drain()
         return {"groups": self.engine.rollout(list(prompts), sampling=self.evaluation)}
 
     def test_step(self, prompts: PromptBatch, index: int) -> dict[str, Any]:

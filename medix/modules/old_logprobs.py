@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from medix.distributed import over_ranks
+from medix.distributed import all_reduce
 from medix.types import RolloutGroup
 
 Rows = tuple[Tensor, ...]
@@ -77,7 +77,7 @@ class OldLogprobs:
             for ours, reported in zip(rows, _reported(group), strict=True)
         ]
         tokens = sum(len(row) for _, rows in passed for row in rows)
-        total, count = over_ranks([sum(differences), tokens], "sum", device)
+        total, count = all_reduce([sum(differences), tokens], "sum", device)
         if not count:
             return  # no rank has a fresh group: ask again in the next step
         mean = total / count

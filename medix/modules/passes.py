@@ -11,12 +11,15 @@ from medix.types import RolloutGroup
 Logprobs = Callable[[Sequence[RolloutGroup], float], Tensor]
 """``Policy.logprobs`` or ``Policy.reference_logprobs``."""
 
-InParts = Callable[[Sequence[RolloutGroup], float], Iterator[Tensor]]
-"""``Policy.in_parts`` or ``Policy.reference_in_parts``."""
+LogprobsInChunks = Callable[[Sequence[RolloutGroup], float], Iterator[Tensor]]
+"""``Policy.logprobs_in_chunks`` or ``Policy.reference_logprobs_in_chunks``."""
 
 
 def tables(
-    batches: Sequence[Sequence[RolloutGroup]], logprobs: Logprobs, in_parts: InParts, temperature: float
+    batches: Sequence[Sequence[RolloutGroup]],
+    logprobs: Logprobs,
+    logprobs_in_chunks: LogprobsInChunks,
+    temperature: float,
 ) -> Iterator[Float[Tensor, "row time"]]:
     """Log-probabilities of each micro-batch, in order; one that is a part of a group stands alone.
 
@@ -25,7 +28,7 @@ def tables(
     for _, alike in itertools.groupby(batches, key=_prompt_of_part):
         together = list(alike)
         if len(together) > 1:
-            yield from in_parts([part for (part,) in together], temperature)
+            yield from logprobs_in_chunks([part for (part,) in together], temperature)
         else:
             yield logprobs(together[0], temperature)
 

@@ -32,15 +32,15 @@ class Rollouts:
         self.engine = engine
         self.rewards = rewards
 
-    def exchange(self, prompts: Sequence[Prompt]) -> Rolled:
+    def next_batch(self, prompts: Sequence[Prompt]) -> Rolled:
         """Hand in the prompts of a batch, take groups out."""
         return self._roll(prompts, self.rewards.open())
 
-    def settle(self) -> None:
+    def drain(self) -> None:
         """Wait until nothing is being sampled: weights may change afterwards."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Groups that were handed in and not taken out; call ``settle`` first."""
+        """Groups that were handed in and not taken out; call ``drain`` first."""
         return {"groups": []}
 
     def load_state_dict(self, state: dict[str, Any], render: Render) -> None:  # noqa: ARG002  # see RolloutsAhead
@@ -76,7 +76,7 @@ class RolloutsAhead(Rollouts):
         self._thread: ThreadPoolExecutor | None = None  # started with the first batch
         self._pending: Future[Rolled] | None = None
 
-    def exchange(self, prompts: Sequence[Prompt]) -> Rolled:
+    def next_batch(self, prompts: Sequence[Prompt]) -> Rolled:
         """Hand in the prompts of a batch, take out the groups of the one before; none at first."""
         taken = Rolled([], self.rewards.open()) if self._pending is None else self._pending.result()
         if self._thread is None:
@@ -84,7 +84,7 @@ class RolloutsAhead(Rollouts):
         self._pending = self._thread.submit(self._roll, list(prompts), self.rewards.open())
         return taken
 
-    def settle(self) -> None:
+    def drain(self) -> None:
         """Wait until nothing is being sampled; an error of the engine is raised here."""
         if self._pending is not None:
             self._pending.result()

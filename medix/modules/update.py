@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from medix.distributed import over_ranks, world_size
+from medix.distributed import all_reduce, world_size
 from medix.losses.base import GroupLoss, LossInput
 from medix.modules.passes import tables
 from medix.numerics.divergence import k3
@@ -210,18 +210,18 @@ class Update:
         counted = len(batches)
         passes = max(1, counted)
         if module.shards_parameters:
-            passes = int(over_ranks([passes], "max", module.device)[0])
+            passes = int(all_reduce([passes], "max", module.device)[0])
         # One that is unscored has no advantage, which the loss would refuse.
         spare = batches[0] if batches else [replace(groups[0].rows(0, 1), advantages=(0.0,))]
         batches += [spare] * (passes - counted)
         sums: dict[str, float] = {}
         policy, temperature = module.policy, module.engine.sampling.temperature
         rollouts = [[group.rollout for group in batch] for batch in batches]
-        found = tables(rollouts, policy.logprobs, policy.in_parts, temperature)
+        found = tables(rollouts, policy.logprobs, policy.logprobs_in_chunks, temperature)
         for i, (batch, rows) in enumerate(zip(batches, found, strict=True)):
             with module.gradients_stay_local(i < passes - 1):
                 self._accumulate(module, batch, rows, counts, i < counted, sums)
-        return _over_ranks(sums, module.device)
+        return _reduced(sums, module.device)
 
     def _accumulate(
         self,
@@ -253,8 +253,8 @@ class Update:
 def count(groups: Sequence[TrainingGroup], device: torch.device) -> Denominators:
     """Tokens, sequences and the longest completion of one update, over all ranks."""
     lengths = [len(c.token_ids) for group in groups for c in group.rollout.completions]
-    tokens, sequences = over_ranks([sum(lengths), len(lengths)], "sum", device)
-    return Denominators(tokens, sequences, over_ranks([max(lengths, default=0)], "max", device)[0])
+    tokens, sequences = all_reduce([sum(lengths), len(lengths)], "sum", device)
+    return Denominators(tokens, sequences, all_reduce([max(lengths, default=0)], "max", device)[0])
 
 
 def loss_input(
@@ -305,9 +305,9 @@ def mismatch(batch: LossInput, has_dropout: bool = False) -> dict[str, Tensor]:
         }
 
 
-def _over_ranks(sums: dict[str, float], device: torch.device) -> dict[str, float]:
+def _reduced(sums: dict[str, float], device: torch.device) -> dict[str, float]:
     """Metrics over all ranks; means over some of the tokens are made of their shares."""
-    metrics = dict(zip(sums, over_ranks(list(sums.values()), "sum", device), strict=True))
+    metrics = dict(zip(sums, all_reduce(list(sums.values()), "sum", device), strict=True))
     share = metrics.pop("mismatch_share", None)
     if share is None:
         return metrics

@@ -241,11 +241,11 @@ def test_old_and_reference_rows_do_not_depend_on_how_groups_pass(
     policy.load()
     first, second = mixed_prompts(policy)[:2]
     groups = [written(policy, first, [3, 1]), written(policy, second, [2, 5, 4])]
-    for logprobs, in_parts in (
-        (policy.logprobs, policy.in_parts),
-        (policy.reference_logprobs, policy.reference_in_parts),
+    for logprobs, logprobs_in_chunks in (
+        (policy.logprobs, policy.logprobs_in_chunks),
+        (policy.reference_logprobs, policy.reference_logprobs_in_chunks),
     ):
-        found = module._without_gradient(logprobs, in_parts, groups, groups[0])
+        found = module._without_gradient(logprobs, logprobs_in_chunks, groups, groups[0])
         assert [[len(row) for row in rows] for rows in found] == [[3, 1], [2, 5, 4]]
         for group, rows in zip(groups, found, strict=True):
             alone = logprobs([group], module.engine.sampling.temperature)
@@ -262,16 +262,16 @@ def test_parts_of_a_group_pass_their_prompt_once_without_gradient(
     policy.load()
     monkeypatch.setattr(GroupRLModule, "shards_parameters", False)
     group = written(policy, mixed_prompts(policy)[0], [3, 2, 2])
-    module._without_gradient(policy.logprobs, policy.in_parts, [group], group)  # compares the passes once
+    module._without_gradient(policy.logprobs, policy.logprobs_in_chunks, [group], group)  # compares the passes once
     asked: list[int] = []
-    inner = VisionLanguagePolicy.in_parts
+    inner = VisionLanguagePolicy.logprobs_in_chunks
 
     def counted(self: VisionLanguagePolicy, parts: Any, temperature: float = 1.0) -> Any:
         asked.append(len(parts))
         return inner(self, parts, temperature)
 
-    monkeypatch.setattr(VisionLanguagePolicy, "in_parts", counted)
-    module._without_gradient(policy.logprobs, policy.in_parts, [group], group)
+    monkeypatch.setattr(VisionLanguagePolicy, "logprobs_in_chunks", counted)
+    module._without_gradient(policy.logprobs, policy.logprobs_in_chunks, [group], group)
     assert asked == [3]
 
 

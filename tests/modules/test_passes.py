@@ -28,7 +28,7 @@ class Asked:
         self.together.append(len(groups))
         return torch.full((1, 1), sum(len(one.completions) for one in groups))
 
-    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Tensor]:
+    def logprobs_in_chunks(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Tensor]:
         assert temperature == 0.5
         self.parts.append(len(parts))
         for one in parts:
@@ -39,7 +39,7 @@ def test_parts_of_a_group_stand_behind_one_prompt_and_all_else_alone() -> None:
     first, second, third = GROUPS
     batches = [[first, third], [part(second, 0, 2)], [part(second, 2, 3)], [third], [first]]
     asked = Asked()
-    found = tables(batches, asked.logprobs, asked.in_parts, 0.5)
+    found = tables(batches, asked.logprobs, asked.logprobs_in_chunks, 0.5)
     assert [int(table) for table in found] == [3, 2, 1, 1, 2]
     assert (asked.together, asked.parts) == ([2, 1, 1], [2])
 
@@ -47,10 +47,10 @@ def test_parts_of_a_group_stand_behind_one_prompt_and_all_else_alone() -> None:
 def test_a_table_is_made_when_it_is_asked_for() -> None:
     """The backward pass of one comes before the forward pass of the next."""
     asked = Asked()
-    found = tables([[one] for one in GROUPS], asked.logprobs, asked.in_parts, 0.5)
+    found = tables([[one] for one in GROUPS], asked.logprobs, asked.logprobs_in_chunks, 0.5)
     next(found)
     assert asked.together == [1]
 
 
 def test_no_batches_make_no_pass() -> None:
-    assert list(tables([], Asked().logprobs, Asked().in_parts, 0.5)) == []
+    assert list(tables([], Asked().logprobs, Asked().logprobs_in_chunks, 0.5)) == []

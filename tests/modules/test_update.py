@@ -21,7 +21,7 @@ from medix.modules.update import (
     Denominators,
     TrainingGroup,
     Update,
-    _over_ranks,
+    _reduced,
     count,
     loss_input,
     mismatch,
@@ -115,9 +115,9 @@ def test_parts_of_a_group_pass_together_and_whole_groups_do_not() -> None:
     class Parting(BigramPolicy):
         shares_prompts = True
 
-        def in_parts(self, parts: Any, temperature: float = 1.0) -> Any:
+        def logprobs_in_chunks(self, parts: Any, temperature: float = 1.0) -> Any:
             asked.append([len(part.completions) for part in parts])
-            yield from super().in_parts(parts, temperature)
+            yield from super().logprobs_in_chunks(parts, temperature)
 
     module = Module(DAPOLoss())
     module.policy = Parting()
@@ -335,7 +335,7 @@ def test_mismatch_is_taken_over_the_completions_that_say_something() -> None:
 def test_a_mismatch_over_no_token_is_not_a_number() -> None:
     """Two of three micro-batches say nothing, and then none does."""
     sums = {"loss": 0.5, "mismatch": 0.1, "mismatch_kl": 0.01, "mismatch_share": 0.25}
-    assert _over_ranks(sums, torch.device("cpu")) == {"loss": 0.5, "mismatch": 0.4, "mismatch_kl": 0.04}
-    unknown = _over_ranks(dict.fromkeys(sums, 0.0), torch.device("cpu"))
+    assert _reduced(sums, torch.device("cpu")) == {"loss": 0.5, "mismatch": 0.4, "mismatch_kl": 0.04}
+    unknown = _reduced(dict.fromkeys(sums, 0.0), torch.device("cpu"))
     assert math.isnan(unknown["mismatch"])
     assert math.isnan(unknown["mismatch_kl"])
