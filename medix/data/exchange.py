@@ -49,7 +49,7 @@ class ExchangedImages:
         facts = [
             (sample.case or sample.id, len(sample.images)) for sample in (self.stream[i] for i in range(len(self)))
         ]
-        order = [int(place) for place in permutation(len(self), self.seed)]
+        order = [int(index) for index in permutation(len(self), self.seed)]
         partner = list(range(len(self)))
         for here, index in enumerate(order):
             case, images = facts[index]

@@ -92,12 +92,12 @@ def bar_chart(bars: Sequence[tuple[float, int]], *, label: str, unit: str = "gro
         y = base - tick / _ticks(0, most)[-1] * (base - _TOP)
         parts.append(f'<line x1="{_LEFT}" x2="{width - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
         parts.append(f'<text x="{_LEFT - 7}" y="{y + 3.5:.1f}" text-anchor="end">{tick:g}</text>')
-    for place, (value, count) in enumerate(bars):
+    for index, (value, count) in enumerate(bars):
         tall = count / _ticks(0, most)[-1] * (base - _TOP)
         colour = PALETTE[0] if value >= 0 else PALETTE[1]
         title = html.escape(f"about {_short(value)}: {count:,} {unit}")
         parts.append(
-            f'<rect x="{_LEFT + place * step + 1:.1f}" y="{base - tall:.1f}" width="{max(1.0, step - 2):.1f}" '
+            f'<rect x="{_LEFT + index * step + 1:.1f}" y="{base - tall:.1f}" width="{max(1.0, step - 2):.1f}" '
             f'height="{tall:.1f}" rx="1.5" fill="{colour}" fill-opacity=".8"><title>{title}</title></rect>'
         )
     half = (bars[1][0] - bars[0][0]) / 2 if len(bars) > 1 else 0.5

@@ -195,8 +195,8 @@ class RescorePage:
         advantages = bubble_plot(_points(self.data["advantages"]), label="Advantages before and after", quadrants=True)
         steps = self.data["steps"]
         series = [
-            Series(label, [(step[0], step[place]) for step in steps], markers=len(steps) < 12)
-            for place, label in ((2, "after"), (1, "before"))
+            Series(label, [(step[0], step[column]) for step in steps], markers=len(steps) < 12)
+            for column, label in ((2, "after"), (1, "before"))
         ]
         taus = bar_chart(
             [(float(value), int(count)) for value, count in self.data["taus"]],

@@ -122,7 +122,7 @@ def test_a_value_that_is_no_credit_is_refused(value: float) -> None:
         AbstentionAnswer(value)
 
 
-@pytest.mark.parametrize(("phrases", "told"), [("unknown", "give a list"), (["a", " ! "], "holds no word")])
+@pytest.mark.parametrize(("phrases", "told"), [("unknown", "give a list"), (["a", " ! "], "contains no word")])
 def test_phrases_that_cannot_be_are_refused(phrases: list[str], told: str) -> None:
     with pytest.raises(ValueError, match=rf"AbstentionAnswer\.phrases: .*{told}"):
         AbstentionAnswer(0.1, phrases)

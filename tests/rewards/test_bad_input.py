@@ -331,12 +331,12 @@ def blanked(vectors: Any) -> Any:
     ("act", "reason"),
     [
         (raising, "failed: RuntimeError: out of memory"),
-        (lambda vectors: vectors[:-1], "gave shape (1, 64) for 2 texts"),
-        (lambda vectors: vectors[0], "gave shape (64,) for 2 texts"),
-        (lambda vectors: vectors[:, :, None], "gave shape (2, 64, 1) for 2 texts"),
-        (lambda vectors: None, "gave shape () for 2 texts"),
-        (blanked, "gave a vector that is not finite"),
-        (lambda vectors: vectors * np.inf, "gave a vector that is not finite"),
+        (lambda vectors: vectors[:-1], "returned shape (1, 64) for 2 texts"),
+        (lambda vectors: vectors[0], "returned shape (64,) for 2 texts"),
+        (lambda vectors: vectors[:, :, None], "returned shape (2, 64, 1) for 2 texts"),
+        (lambda vectors: None, "returned shape () for 2 texts"),
+        (blanked, "returned an embedding that is not finite"),
+        (lambda vectors: vectors * np.inf, "returned an embedding that is not finite"),
         (lambda vectors: torch.tensor(vectors, device="meta"), "failed: NotImplementedError"),
     ],
 )

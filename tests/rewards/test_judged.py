@@ -197,8 +197,8 @@ def test_a_slow_judge_is_awaited_for_as_long_as_verdicts_arrive() -> None:
     reward = JudgeReward(judge, patience=0.15)
     reward.start(rows_of(BATCH, [0, 1, 2]))
     timers = [
-        threading.Timer(0.08 * (3 - place), future.set_result, [Verdict(1.0, "later")])
-        for place, future in enumerate(judge.futures.values())
+        threading.Timer(0.08 * (3 - index), future.set_result, [Verdict(1.0, "later")])
+        for index, future in enumerate(judge.futures.values())
     ]
     for timer in timers:
         timer.start()
@@ -214,7 +214,7 @@ def test_what_is_no_verdict_is_unscored(given: object) -> None:
     future.set_result(given)  # type: ignore[arg-type]  # foreign code
     scores = reward.score(rows_of(BATCH, [0]))
     assert scores.status == (Status.UNSCORED,)
-    assert "is no verdict" in scores.reason[0]
+    assert "is not a Verdict" in scores.reason[0]
 
 
 @pytest.mark.parametrize("patience", [0.0, -1.0, float("nan")])

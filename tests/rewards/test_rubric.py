@@ -92,7 +92,7 @@ def test_without_a_judge_every_row_with_an_answer_is_unscored_and_none_is_guesse
     reward.start(BATCH)
     scores = reward.score(BATCH)
     assert scores.status == (Status.UNSCORED,) * 3 + (Status.SCORED,) * 2 + (Status.UNSCORED,)
-    assert "no judge to ask with the prompt report-rubric-3" in scores.reason[0]
+    assert "no judge for the prompt report-rubric-3" in scores.reason[0]
     assert "medix.judge.ServedJudge" in scores.reason[0]
 
 
