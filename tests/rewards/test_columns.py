@@ -46,4 +46,4 @@ def test_a_row_whose_reference_is_no_string_is_named() -> None:
 
 def test_an_alias_that_is_no_string_is_named() -> None:
     with pytest.raises(ValueError, match=r"aliases\[0\]: None is not a string"):
-        checked_batch({**fromchecked_batch(rows_of(BATCH, [0])), "aliases": [[None]]}, ModalitySet())
+        checked_batch({**from_batch(rows_of(BATCH, [0])), "aliases": [[None]]}, ModalitySet())

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from medix.judge import Judge
-from medix.rewards import EmbeddingReward, JudgeReward
+from medix.rewards import EmbeddingReward, JudgeReward, RewardBatch
 from medix.rewards.component_scores import component_scores
 from medix.types import JudgeQuestion, Verdict
 from tests.rewards.test_suite import Fixed

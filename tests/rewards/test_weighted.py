@@ -82,5 +82,5 @@ def test_names_and_weights_that_cannot_be_are_refused(parts: dict[str, float], m
 
 
 def test_a_penalty_with_the_name_of_a_component_is_refused() -> None:
-    with pytest.raises(ValueError, match="a is the also the name of a component"):
+    with pytest.raises(ValueError, match="a is also the name of a component"):
         RewardSuite({"a": Weighted(FormatReward(), 1.0)}, penalties={"a": Weighted(FormatReward(), 1.0)})
