@@ -8,7 +8,7 @@ from medix.modality import ModalitySet
 from medix.rewards import FormatReward, RewardSuite, Weighted
 from medix.rewards.columns import checked_batch, columns_of
 from tests.rewards.test_suite import columns_of as columns
-from tests.rewards.test_suite import rollouts_of
+from tests.rewards.test_suite import from_batch, rollouts_of
 from tests.support.components import BATCH, rows_of
 
 
