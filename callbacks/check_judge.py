@@ -1,4 +1,4 @@
-"""Canaries for the judge that is the reward: training stops when it accepts what is wrong."""
+"""Canary checks of the judge during training, which stop it when the judge accepts wrong answers."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from medix.callbacks.step_axis import log_at_step
 from medix.callbacks.watched import watched
-from medix.distributed import gather, rank, together
+from medix.distributed import fail_together, gather, rank
 from medix.evaluation.canary_rates import CanaryLimits, CanaryRates
 from medix.judge.base import Judge
 from medix.judge.canaries import read_canaries, run_canaries, shipped_canaries
@@ -22,32 +22,32 @@ _LOG = logging.getLogger(__name__)
 
 
 class CanaryError(RuntimeError):
-    """The judge passes a limit on the canaries: rewards by it cannot be trusted."""
+    """The judge exceeds a limit on the canaries, so its rewards cannot be trusted."""
 
 
 class CheckJudge(Callback):
-    """Puts the canaries to the judge at the start and every so many steps, and stops training above a limit.
+    """Asks the judge the canaries at the start and every few steps, and stops training if a limit is exceeded.
 
-    Rank zero asks, past the judge's cache; all ranks stop together or go on together. Random states of torch, NumPy
-    and Python are left as they were. ``canaries-step-000050.json`` in the run's folder holds every verdict; it is
-    written before the run stops.
+    Rank 0 asks, bypassing the judge's cache; all ranks stop or continue together. Random states of torch, NumPy and
+    Python do not change. ``canaries-step-000050.json`` in the run's folder contains every verdict; it is written
+    before the run stops.
 
     Logged: ``canaries/false_positive`` (share of wrong answers accepted), ``canaries/false_negative`` (share of right
     answers rejected), both also by kind (``canaries/false_positive/master_key``), ``canaries/unscored``,
     ``canaries/latency_median`` and ``canaries/latency_max`` in seconds. An unscored canary is neither right nor wrong.
 
-    Limits hold for the rates themselves, not for the ends of their intervals, which are in the file.
+    Limits apply to the rates themselves, not to the bounds of their confidence intervals, which are in the file.
 
     Args:
         every_n_steps: steps between checks.
-        at_start: also check at the start of every fit, a resumed one too: the server behind an address may be another
-            by then.
+        at_start: also check at the start of every fit, including a resumed one, when another server may be behind the
+            address.
         max_false_positive: share of wrong answers accepted above which training stops.
-        max_false_negative: share of right answers rejected above which training stops; the exact judge knows no
-            synonyms and rejects nearly half of them.
+        max_false_negative: share of right answers rejected above which training stops; the exact judge does not
+            know synonyms and rejects nearly half of them.
         max_unscored: share of canaries without a verdict above which training stops.
-        judge: who is checked; None takes the judge of the module.
-        canaries: a YAML file of one's own canaries; None takes the shipped ones.
+        judge: the judge to check; None takes the judge of the module.
+        canaries: a YAML file with canaries; None takes the shipped ones.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class CheckJudge(Callback):
         self.judge = judge
         self.canaries = canaries
         self.rates: CanaryRates | None = None
-        """What the last check found."""
+        """Result of the last check."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a run without a judge before anything is loaded.
@@ -86,7 +86,7 @@ class CheckJudge(Callback):
             self._judge(pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check before the first step of this fit. The module's ``on_train_start`` has run."""
+        """Check before the first step of this fit."""
         if self.at_start and self.rates is None:
             with isolate_rng():
                 self._check(trainer, pl_module)
@@ -110,7 +110,7 @@ class CheckJudge(Callback):
         step = watched(module).step
         path = Path(trainer.default_root_dir) / f"canaries-step-{step:06d}.json"
         asked: CanaryRates | None = None
-        with together():
+        with fail_together():
             if rank() == 0:
                 asked = self._ask(self._judge(module))
                 data = {"step": step, **asked.to_dict()}
@@ -132,14 +132,14 @@ class CheckJudge(Callback):
 
 
 def _told(rates: CanaryRates, above: Sequence[str], step: int, path: Path) -> str:
-    """Rates, limits, examples and the remedy."""
+    """The error message: rates, limits, examples and what to change."""
     lines = [f"the judge {rates.judge} fails the canaries ({rates.version}) at step {step}:"]
     lines += [f"  {sentence}" for sentence in above]
     lines += [f"  for example, {example}" for example in rates.examples(3)]
     lines += [f"  {count} without a verdict: {reason}" for reason, count in list(rates.reasons.items())[:3]]
     lines.append(
-        f"Every verdict is in {path}. A policy learns what such a judge lets pass. Use a larger or another judge, with "
+        f"Every verdict is in {path}. A policy learns to exploit such a judge. Use a larger or another judge, with "
         "constrained replies; look at it with: python -m medix judge canaries. Then start the same command again, or "
-        "raise CheckJudge.max_false_positive, max_false_negative or max_unscored knowingly"
+        "raise CheckJudge.max_false_positive, max_false_negative or max_unscored if you accept that"
     )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""How parts of a run speak to each other: a hook is called on every callback that has it."""
+"""Hooks beside Lightning's own, called on every callback that has them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ def tell(trainer: Trainer, hook: str, *arguments: Any) -> None:
 
     Hooks beside Lightning's own: ``on_phase_start(trainer, module, name)``, ``on_phase_end(trainer, module, name,
     seconds)``, ``on_judged_groups(trainer, module, groups, records)`` for each validation batch on each rank, and
-    ``on_judged(trainer, module, validation)`` once per validation with what all ranks found.
+    ``on_judged(trainer, module, validation)`` once per validation with the results of all ranks.
     """
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning does not declare it
     for callback in callbacks:

@@ -1,4 +1,4 @@
-"""Rewards, losses and times of every step to all loggers, against the step."""
+"""Logging of rewards, losses and times of every step to all loggers."""
 
 from typing import Any
 

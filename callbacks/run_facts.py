@@ -1,4 +1,4 @@
-"""What a reader of a report must know of the run that made it."""
+"""Facts about a run, for its report."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "peft", "vllm
 
 
 def versions() -> dict[str, str]:
-    """Versions of the programs that took part, those that are installed."""
+    """Versions of the installed packages that a run uses."""
     found = {"medix": __version__, "Python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -29,12 +29,12 @@ def versions() -> dict[str, str]:
 def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str, str]:
     """Policy, algorithm, sizes, sampling, judge, seeds, data and device, by label.
 
-    Parts that another module or another data module does not have are left out.
+    Facts that another kind of module or data module does not have are left out.
 
     Args:
         trainer: the trainer.
         module: the module.
-        judge: identity of the judge of the validation.
+        judge: identity of the validation judge.
     """
     part = _Parts(module)
     sampling, evaluation = part("engine.sampling"), part("evaluation")

@@ -1,4 +1,4 @@
-"""Checkpoints counted in steps, whole or absent, with the best by a validation metric."""
+"""Checkpoints counted in steps, written atomically, with the best one by a validation metric."""
 
 import json
 import logging
@@ -21,23 +21,23 @@ _NAME = re.compile(r"step-(\d{6,})\.ckpt")
 
 
 class SaveCheckpoint(Checkpoint):
-    """Writes ``step-000010.ckpt`` every so many steps and after the last, keeps the newest and the best.
+    """Writes ``step-000010.ckpt`` every few steps and after the last one, and keeps the newest and the best.
 
-    A checkpoint is written under another name, brought to disk, and renamed: whatever has a final name is complete.
+    A checkpoint is written under a temporary name, flushed to disk, and renamed: a file with a final name is complete.
     ``best.ckpt`` is a link to the best one (a copy where links cannot be made) and ``best.json`` says which and why;
     the step of the best validation is saved even if it is not due, and is never deleted. A validation before the
-    first step is no candidate: its weights are the policy's own.
+    first step is not a candidate, because it has the original weights.
 
     Only finished steps are saved: on an exception or interrupt the policy may be halfway through its updates, so
-    nothing is written then and the run goes on from the last whole step. Lightning runs checkpoint callbacks last,
-    so the state of all other callbacks is of the same step.
+    nothing is written then, and a new start continues from the last checkpoint. Lightning runs checkpoint callbacks
+    last, so the state of all other callbacks is of the same step.
 
     Args:
         every_n_steps: steps between checkpoints.
-        keep: newest checkpoints to keep beside the best.
+        keep: number of newest checkpoints to keep beside the best.
         monitor: metric of the validation split that decides the best; None keeps no best.
-        mode: whether more (``max``) or less (``min``) of it is better. NaN is never better.
-        folder: where; within ``trainer.default_root_dir`` unless absolute.
+        mode: whether a larger (``max``) or smaller (``min``) value is better. NaN is never better.
+        folder: relative to ``trainer.default_root_dir`` unless absolute.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class SaveCheckpoint(Checkpoint):
             raise ValueError(f"SaveCheckpoint.mode: {mode!r} must be 'max' or 'min'")
         if monitor is not None and monitor.startswith("test/"):
             raise ValueError(
-                f"SaveCheckpoint.monitor: {monitor!r} is a metric of the test split; choosing by it spoils the test. "
-                "Give a metric of the validation split, such as val/reward"
+                f"SaveCheckpoint.monitor: {monitor!r} is a metric of the test split; selecting by it invalidates the "
+                "test. Give a metric of the validation split, such as val/reward"
             )
         self.every_n_steps = every_n_steps
         self.keep = keep
@@ -70,7 +70,7 @@ class SaveCheckpoint(Checkpoint):
     # When ------------------------------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Set checkpoints of later steps aside: they belong to a run that this one does not continue."""
+        """Rename checkpoints of later steps, which belong to a run that this one does not continue."""
         step = watched(pl_module).step
         self._saved_step = step if step else None
         if not trainer.is_global_zero:
@@ -81,7 +81,7 @@ class SaveCheckpoint(Checkpoint):
             _rename(path, path.with_name(f"superseded-{path.name}"))
         if later:
             _LOG.warning(
-                "%s: %d checkpoints of steps after %d, from which training goes on, were renamed to superseded-*",
+                "%s: %d checkpoints of steps after %d, from which training continues, were renamed to superseded-*",
                 folder,
                 len(later),
                 step,
@@ -173,7 +173,7 @@ class SaveCheckpoint(Checkpoint):
         return Path(trainer.default_root_dir) / self.folder
 
     def state_dict(self) -> dict[str, Any]:
-        """The best so far."""
+        """Step and value of the best checkpoint."""
         return {"best_value": self.best_value, "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -184,7 +184,7 @@ class SaveCheckpoint(Checkpoint):
 def latest(folder: str | Path) -> Path | None:
     """The newest complete checkpoint of a folder, or None.
 
-    A final name is given only to a complete checkpoint; a file that was damaged later is passed over with a warning.
+    Only complete checkpoints have final names; a file that was damaged later is skipped with a warning.
     """
     for _, path in reversed(_checkpoints(Path(folder))):
         if path.is_dir() or zipfile.is_zipfile(path):
@@ -200,7 +200,7 @@ def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
 
 
 def _sync(path: Path) -> None:
-    """Bring a file, or a folder with all it holds, to disk."""
+    """Flush a file, or a folder with its contents, to disk."""
     for entry in [path, *path.rglob("*")] if path.is_dir() else [path]:
         descriptor = os.open(entry, os.O_RDONLY)
         try:
@@ -210,7 +210,7 @@ def _sync(path: Path) -> None:
 
 
 def _rename(source: Path, target: Path) -> None:
-    """Rename and bring the names to disk. A folder in the way is moved aside first: folders cannot be replaced."""
+    """Rename, and flush the names to disk. An existing folder is moved aside first, since it cannot be replaced."""
     aside = None
     if target.is_dir() and not target.is_symlink():
         aside = target.with_name(f".{target.name}.old")

@@ -1,4 +1,4 @@
-"""A display for long work: which step, which phase, how long, what reward."""
+"""A progress display: step, phase, times and reward."""
 
 import math
 import sys
@@ -21,15 +21,15 @@ from medix.types import Completion, Prompt
 
 
 class ShowProgress(Callback):
-    """Steps with the time that is left, the present phase with its time, the last reward, completions so far.
+    """Shows steps with the remaining time, the present phase with its time, the last reward, and completions so far.
 
-    On a terminal the lines are renewed in place; elsewhere (a log file, a notebook cell, ``| tee``) each finished step
-    is one plain line. Only the first rank speaks. Lightning's own progress bar counts loader batches; set
-    ``trainer.enable_progress_bar: false``, or the two write over each other.
+    On a terminal the lines are updated in place; elsewhere (a log file, a notebook cell, ``| tee``) each finished step
+    prints one line. Only rank 0 prints. Lightning's own progress bar counts loader batches; set
+    ``trainer.enable_progress_bar: false``, or the two overwrite each other.
 
     Args:
-        refresh_per_second: how often the lines are renewed on a terminal.
-        every_n_steps: steps between plain lines, where there is no terminal.
+        refresh_per_second: how often the lines are updated on a terminal.
+        every_n_steps: steps between printed lines, if there is no terminal.
     """
 
     def __init__(self, refresh_per_second: float = 4.0, every_n_steps: int = 1) -> None:
@@ -53,7 +53,7 @@ class ShowProgress(Callback):
     # What is heard ---------------------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin to count."""
+        """Start the display."""
         self._speaks = trainer.is_global_zero
         module = watched(pl_module)
         self._started, self._first_step = time.perf_counter(), module.step
@@ -64,24 +64,24 @@ class ShowProgress(Callback):
             self._live.start()
 
     def on_phase_start(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
-        """Name the phase."""
+        """Show the phase."""
         self._enter(name)
 
     def on_phase_end(self, trainer: Trainer, pl_module: LightningModule, name: str, seconds: float) -> None:
-        """What follows has no name of its own."""
+        """Reset the phase."""
         self._enter("between phases")
 
     def on_completion(self, prompt: Prompt, completion: Completion) -> None:
-        """Count, from whichever thread."""
+        """Count a completion; may be called from any thread."""
         with self._lock:
             self.completions += 1
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Validation is a phase too."""
+        """Show validation as a phase."""
         self._enter("validation")
 
     def on_judged(self, trainer: Trainer, pl_module: LightningModule, validation: Validation) -> None:
-        """Keep the numbers of the last validation in view."""
+        """Show the results of the last validation."""
         overall = validation.overall
         if not self._speaks:
             return
@@ -92,13 +92,13 @@ class ShowProgress(Callback):
                       f"{overall.unscored:.1%} unscored, {_duration(validation.seconds)})")  # fmt: skip
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Back to training."""
+        """Return to the training phase."""
         self._enter("between phases")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count the step that ended, if one did."""
+        """Show the step that ended, if one did."""
         finished = watched(pl_module).finished_step
         if finished is None:
             self._enter("more rollouts for the step")
@@ -112,12 +112,12 @@ class ShowProgress(Callback):
         self._enter("waiting for data")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End the display, leaving its last state."""
+        """Stop the display and leave its last state on the terminal."""
         self._enter("finished")
         self._stop()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Give the terminal back before the error is shown."""
+        """Release the terminal before the error is shown."""
         self._stop()
 
     # What is shown ---------------------------------------------------------------------------------------------------

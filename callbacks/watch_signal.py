@@ -1,4 +1,4 @@
-"""Warns when groups stop teaching, and when completions collapse."""
+"""Warnings when groups have no signal, and when completions collapse."""
 
 import logging
 import math
@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class WatchSignal(Callback):
-    """Logs how much the groups of each step can teach, and warns in one line when it fades.
+    """Logs the signal of the groups of each step, and warns in one line when it is lost.
 
     Logged: ``signal/without`` share of groups whose totals have no spread, ``signal/spread`` mean standard deviation
     of totals in a group, ``signal/logprob`` mean log-probability of sampled tokens (its negative estimates the
@@ -26,8 +26,8 @@ class WatchSignal(Callback):
     limitations): short completions and duplicates show it before the reward does.
 
     Args:
-        patience: steps in a row that a condition must hold before it is worth a warning; it then warns again only
-            after it has ceased to hold.
+        patience: consecutive steps for which a condition must hold before a warning; there is another one only after
+            the condition has ceased to hold.
         max_without_signal: share of groups without spread above which there is little to learn from.
         shrink: share of the length at the first steps below which completions are said to collapse.
         max_duplicates: share of repeated completions above which sampling is said to collapse.
@@ -56,7 +56,7 @@ class WatchSignal(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Look at the groups of the step that ended, if one did."""
+        """Check the groups of the step that ended, if one did."""
         finished = watched(pl_module).finished_step
         if finished is None:
             return
@@ -70,14 +70,14 @@ class WatchSignal(Callback):
             self._count(trainer, finished.step, name, message)
 
     def _conditions(self, metrics: dict[str, float], lowest: float, highest: float) -> dict[str, str]:
-        """What to say of each condition; empty where it does not hold."""
+        """The warning for each condition; empty if it does not hold."""
         without, tokens, duplicates = (metrics[f"signal/{name}"] for name in ("without", "tokens", "duplicates"))
         start = sum(self._first_lengths) / len(self._first_lengths)
         constant = math.isfinite(lowest) and highest - lowest <= 1e-9
         checks = {
             "constant": (
                 constant,
-                f"every total is {highest:g}: the reward says nothing any more; look at the recorded completions and "
+                f"every total is {highest:g}: the reward gives no signal; look at the recorded completions and "
                 "at what the judge is shown",
             ),
             "without": (
@@ -88,7 +88,7 @@ class WatchSignal(Callback):
             "short": (
                 tokens < self.shrink * start,
                 f"completions shrank to {tokens:.1f} tokens from {start:.1f}: the policy may be writing symbols that "
-                "please a reward; look at the recorded completions",
+                "exploit a reward; look at the recorded completions",
             ),
             "duplicates": (
                 duplicates > self.max_duplicates,
@@ -104,7 +104,7 @@ class WatchSignal(Callback):
             _LOG.warning("step %d, for %d steps: %s", step, self.patience, message)
 
     def state_dict(self) -> dict[str, Any]:
-        """Streaks and the first lengths, so that a resumed run warns when the whole run would have."""
+        """Streaks and initial lengths, so that a resumed run warns as an uninterrupted one would."""
         return {"streaks": dict(self._streaks), "first_lengths": list(self._first_lengths)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

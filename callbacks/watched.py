@@ -1,4 +1,4 @@
-"""What callbacks read of the module they watch."""
+"""The interface of the training module that callbacks depend on."""
 
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,20 +23,20 @@ class _Watched(Protocol):
 if TYPE_CHECKING:
     Watched = _Watched
 else:
-    # From Python 3.12 on a check against a protocol looks past __getattr__, where torch keeps attributes that are
-    # modules, as the rewards are; the checks that tests put around functions would refuse a GroupRLModule.
+    # The run-time type checks of the tests would refuse a GroupRLModule: from Python 3.12 on, isinstance with a
+    # protocol does not find attributes through __getattr__, as nn.Module serves submodules such as the rewards.
     Watched = Any
 
 
 def watched(module: LightningModule) -> Watched:
-    """The module, by what callbacks read of it.
+    """The module, typed as what callbacks read.
 
     Raises:
-        TypeError: the module does not keep steps and their records.
+        TypeError: the module lacks one of the attributes.
     """
     lacking = [name for name in _Watched.__annotations__ if not hasattr(module, name)]
     if lacking:
         raise TypeError(
-            f"{type(module).__name__} has no {', '.join(lacking)}: the callbacks of medix watch a GroupRLModule"
+            f"{type(module).__name__} has no {', '.join(lacking)}: the callbacks of medix need a GroupRLModule"
         )
     return module  # type: ignore[return-value]  # it has what the protocol names

@@ -1,4 +1,4 @@
-"""Sums, minima, maxima and plain data over the ranks of a run; the value itself where there is one rank."""
+"""Collective operations over the ranks of a run; without ``torch.distributed`` there is one rank."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ class OtherRankError(RuntimeError):
 
 @dataclass(frozen=True)
 class Failure:
-    """What a rank sends in the place of its data when it cannot go on."""
+    """Sent to the other ranks instead of data by a rank that has raised an error."""
 
     text: str
 
@@ -28,17 +28,17 @@ def world_size() -> int:
 
 
 def rank() -> int:
-    """Number of this rank, from 0."""
+    """Index of this rank, from 0."""
     return distributed.get_rank() if _is_distributed() else 0
 
 
-def over_ranks(values: Sequence[float | int], operation: str, device: torch.device | str = "cpu") -> list[float]:
-    """Reduce numbers over all ranks; every rank must call it with as many.
+def all_reduce(values: Sequence[float | int], operation: str, device: torch.device | str = "cpu") -> list[float]:
+    """Reduce numbers elementwise over all ranks. Every rank must call it, with the same number of values.
 
     Args:
-        values: this rank's numbers; float64 on the way, so counts stay exact.
+        values: this rank's numbers; sent as float64, so that counts stay exact.
         operation: ``sum``, ``min`` or ``max``.
-        device: where the strategy communicates.
+        device: device of the process group's backend.
     """
     if not _is_distributed():
         return [float(value) for value in values]
@@ -48,10 +48,10 @@ def over_ranks(values: Sequence[float | int], operation: str, device: torch.devi
 
 
 def gather(value: T) -> list[T]:
-    """One entry per rank, in their order; every rank must call it. Where there is one rank, the value alone.
+    """Collect one object from every rank, in rank order, on every rank. Every rank must call it.
 
     Raises:
-        OtherRankError: a rank left a ``together`` with an error.
+        OtherRankError: another rank left a ``fail_together`` block with an error.
     """
     if not _is_distributed():
         return [value]
@@ -65,14 +65,14 @@ def gather(value: T) -> list[T]:
 
 
 @contextmanager
-def together() -> Iterator[None]:
-    """Leave the block on every rank or on none: an error of one rank is an error of all.
+def fail_together() -> Iterator[None]:
+    """Make an error on one rank an error on all ranks, so that none waits for a rank that has stopped.
 
-    Without it, a rank that goes on would wait for one that has stopped. The ranks meet at the end of the block, or in
-    a ``gather`` inside; no other communication may follow the first statement of the block that can fail.
+    The ranks synchronise at the end of the block, or in a ``gather`` inside it. After the first statement of the block
+    that can raise, ``gather`` is the only collective operation allowed.
 
     Raises:
-        OtherRankError: an error on another rank, which raises that error itself.
+        OtherRankError: another rank raised an error; that rank raises the original one.
     """
     try:
         yield

@@ -388,7 +388,7 @@ def test_an_altered_checkpoint_is_refused_although_torch_would_read_it(inside: I
     newest.write_bytes(content)
     err = refused(inside, command, "--config", str(run), "--model.max_steps", "3")
     assert f"checkpoint {newest}: cannot be read" in err
-    assert "Delete it to go on from the one before it" in err
+    assert "Delete it to continue from the previous one" in err
 
 
 @pytest.mark.parametrize("command", ["fit", "validate", "predict"])

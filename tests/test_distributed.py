@@ -4,22 +4,22 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
-from medix.distributed import OtherRankError, gather, over_ranks, rank, together, world_size
+from medix.distributed import OtherRankError, all_reduce, fail_together, gather, rank, world_size
 
 
 def test_one_rank_is_its_own_sum() -> None:
     assert world_size() == 1
-    assert over_ranks([1.0, 2.5], "sum") == [1.0, 2.5]
+    assert all_reduce([1.0, 2.5], "sum") == [1.0, 2.5]
     assert gather({"a": 1}) == [{"a": 1}]
 
 
 def test_alone_an_error_is_the_error() -> None:
-    with pytest.raises(ValueError, match="broken"), together():
+    with pytest.raises(ValueError, match="broken"), fail_together():
         raise ValueError("broken")
 
 
 def _fail_on_rank_one(number: int) -> None:
-    with together():
+    with fail_together():
         if number:
             raise ValueError("broken")
 
@@ -27,7 +27,7 @@ def _fail_on_rank_one(number: int) -> None:
 def _reduce(number: int, folder: str) -> None:
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=number, world_size=2)
     try:
-        results = [over_ranks([float(number + 1), 2.0**53 - 1], op) for op in ("sum", "min", "max")]
+        results = [all_reduce([float(number + 1), 2.0**53 - 1], op) for op in ("sum", "min", "max")]
         torch.save(results, f"{folder}/{number}")
         assert (world_size(), rank()) == (2, number)
         assert gather({"rank": number, "rows": ["x"] * number}) == [
@@ -36,7 +36,7 @@ def _reduce(number: int, folder: str) -> None:
         ]
         with pytest.raises(ValueError if number else OtherRankError, match="broken"):
             _fail_on_rank_one(number)
-        with together():  # and the ranks are in step afterwards
+        with fail_together():  # and the ranks are in step afterwards
             pass
     finally:
         distributed.destroy_process_group()

@@ -110,8 +110,8 @@ def test_a_sample_is_its_data_set_and_id_and_a_case_its_data_set_and_case() -> N
 def test_draws_outside_a_stream_are_seeded_by_the_identity_of_the_sample() -> None:
     sample = Sample("1", "q", "r", None)
     places = [
-        Prompt(sample, ()).place,
-        Prompt(replace(sample, dataset="a"), ()).place,
-        Prompt(sample, (), index=3).place,
+        Prompt(sample, ()).seed_key,
+        Prompt(replace(sample, dataset="a"), ()).seed_key,
+        Prompt(sample, (), index=3).seed_key,
     ]
     assert places == ["id:1", "id:a/1", "3"]

@@ -1,4 +1,4 @@
-"""How much better a completion is than its group."""
+"""Advantages of completions within their group."""
 
 from medix.advantages.base import Advantage
 from medix.advantages.dr_grpo import DrGRPOAdvantage

@@ -1,4 +1,4 @@
-"""What every advantage is: a function of the totals of a group."""
+"""The base class of advantages: functions of the totals of a group."""
 
 from abc import ABC, abstractmethod
 
@@ -7,9 +7,11 @@ from torch import Tensor
 
 
 class Advantage(ABC):
-    """Says how much better a completion is than its group. Works in float64: in float32 a constant group of eight
-    gets up to 0.056 from rounding alone."""
+    """Computes how much better a completion is than its group.
+
+    Uses float64: in float32, rounding alone gives a constant group of eight advantages of up to 0.056.
+    """
 
     @abstractmethod
     def __call__(self, totals: Float[Tensor, "prompt completion"]) -> Float[Tensor, "prompt completion"]:
-        """Advantages in float64; NaN where the total is NaN (unscored), which leaves the group's mean and spread."""
+        """Advantages in float64. NaN where the total is NaN (unscored), which is excluded from mean and spread."""

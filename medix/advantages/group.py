@@ -1,4 +1,4 @@
-"""What the advantages share: the deviation of each completion from its group, in float64, unscored ones left out."""
+"""Deviations of completions from their group, in float64, without unscored ones."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupDeviation:
-    """Totals of groups seen from their means.
+    """Totals of groups relative to their means.
 
     Attributes:
         deviation: total minus the mean of the scored totals of its group; exactly 0 where the total is unscored, where
@@ -39,11 +39,11 @@ class GroupDeviation:
         mean = values.nan_to_num(0.0).sum(dim=1, keepdim=True) / count.clamp(min=1)
         highest = values.nan_to_num(-math.inf).amax(dim=1, keepdim=True)
         lowest = values.nan_to_num(math.inf).amin(dim=1, keepdim=True)
-        # The spread decides, not the mean: 0.9 * 8 / 8 is not 0.9, and that rounding error must not become a signal.
+        # Decided by the spread, because the mean is rounded: 0.9 * 8 / 8 is not 0.9.
         varies = highest > lowest
         deviation = torch.where(scored & varies, values - mean, 0.0)
         return cls(deviation=deviation, count=count, scored=scored)
 
     def mark_unscored(self, advantages: Float[Tensor, "prompt completion"]) -> Float[Tensor, "prompt completion"]:
-        """The advantages, NaN where there was no total."""
+        """The advantages, with NaN where the total was NaN."""
         return advantages.masked_fill(~self.scored, math.nan)

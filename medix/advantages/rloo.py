@@ -11,7 +11,7 @@ class RLOOAdvantage(Advantage):
     """r - mean of the others in the group, the leave-one-out baseline (arXiv:2402.14740, section 3).
 
     With n scored completions, r_i - (S - r_i) / (n - 1) = n / (n - 1) · (r_i - S / n), which is how it is computed.
-    Unscored completions are nobody's baseline; a completion without another scored one gets 0.
+    Unscored completions are in no baseline; a completion without another scored one gets 0.
     """
 
     def __call__(self, totals: Float[Tensor, "prompt completion"]) -> Float[Tensor, "prompt completion"]:

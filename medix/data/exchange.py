@@ -48,7 +48,7 @@ class ExchangedImages:
         """Index of the sample whose images each sample gets: the next one in a permutation that is of another case and
         has as many images."""
         facts = [(sample.cluster, len(sample.images)) for sample in (self.stream[i] for i in range(len(self)))]
-        order = [int(place) for place in permutation(len(self), self.seed)]
+        order = [int(index) for index in permutation(len(self), self.seed)]
         partner = list(range(len(self)))
         for here, index in enumerate(order):
             case, images = facts[index]

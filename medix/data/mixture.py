@@ -50,15 +50,15 @@ class Mixture:
         kept = []
         for modality in sorted(known):
             members = np.array([name == modality for name in modalities])
-            places = np.flatnonzero(members[shard_of])
-            places = _evenly(places, self.limit.get(modality))
-            kept.append(np.repeat(places, self.repeat.get(modality, 1)))
-        places = _evenly(np.sort(np.concatenate(kept)), self.total)
-        return [ordinal_of[places[shard_of[places] == shard]].tolist() for shard in range(len(sizes))]
+            indices = np.flatnonzero(members[shard_of])
+            indices = _evenly(indices, self.limit.get(modality))
+            kept.append(np.repeat(indices, self.repeat.get(modality, 1)))
+        indices = _evenly(np.sort(np.concatenate(kept)), self.total)
+        return [ordinal_of[indices[shard_of[indices] == shard]].tolist() for shard in range(len(sizes))]
 
 
-def _evenly(places: NDArray[np.intp], limit: int | None) -> NDArray[np.intp]:
-    if limit is None or limit >= len(places):
-        return places
-    chosen: NDArray[np.intp] = places[np.arange(limit) * len(places) // limit]
+def _evenly(indices: NDArray[np.intp], limit: int | None) -> NDArray[np.intp]:
+    if limit is None or limit >= len(indices):
+        return indices
+    chosen: NDArray[np.intp] = indices[np.arange(limit) * len(indices) // limit]
     return chosen

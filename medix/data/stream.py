@@ -115,8 +115,8 @@ class SampleOrder:
         first = 0
         for group, size in enumerate(self._group_sizes):
             offsets = draws(size, self.seed, epoch, 1, group) / float(1 << 64)
-            for place, member in enumerate(permutation(size, self.seed, epoch, 0, group)):
-                keyed.append(((place + float(offsets[place])) / size, group, first + int(member)))
+            for index, member in enumerate(permutation(size, self.seed, epoch, 0, group)):
+                keyed.append(((index + float(offsets[index])) / size, group, first + int(member)))
             first += size
         order = tuple(shard for _, _, shard in sorted(keyed))
         windows = [order[start : start + self.window] for start in range(0, len(order), self.window)]

@@ -50,8 +50,8 @@ class Examples:
             size = pairs / max(1, int(rows.change.pairs[number]))
             if pairs and self._is_wanted("reversed", size):
                 found = [
-                    completion(record, rows, table, columns, start + place)
-                    for place, record in enumerate(group.records)
+                    completion(record, rows, table, columns, start + offset)
+                    for offset, record in enumerate(group.records)
                 ]
                 self._keep("reversed", group.records[0].sample_key, size, _group(found, tau, pairs))
             start += len(group.records)

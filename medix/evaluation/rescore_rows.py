@@ -137,10 +137,10 @@ def rows_of(
     )
     for size in np.unique(sizes[sizes > 1]):
         chosen = np.flatnonzero(sizes == size)
-        places = starts[chosen, None] + np.arange(size)
+        indices = starts[chosen, None] + np.arange(size)
         for scoring in (before, after):
-            scoring.advantage[places] = advantage(torch.from_numpy(scoring.signal[places])).numpy()
-        found = rank_changes(before.signal[places], after.signal[places])
+            scoring.advantage[indices] = advantage(torch.from_numpy(scoring.signal[indices])).numpy()
+        found = rank_changes(before.signal[indices], after.signal[indices])
         for name in ("tau", "best_changed", "reversed_pairs", "pairs"):
             getattr(change, name)[chosen] = getattr(found, name)
     return Rows(
@@ -231,11 +231,11 @@ def _have_signal(
     result = []
     totals, signals = scoring.total.tolist(), scoring.signal.tolist()
     for rollout, start in zip(rollouts, starts.tolist(), strict=True):
-        places = range(start, start + len(rollout.completions))
-        if all(scoring.status[place] == NOT_THERE for place in places):
+        indices = range(start, start + len(rollout.completions))
+        if all(scoring.status[index] == NOT_THERE for index in indices):
             result.append(np.nan)
             continue
-        scores = tuple(CompletionScores(totals[place], {}, signals[place]) for place in places)
+        scores = tuple(CompletionScores(totals[index], {}, signals[index]) for index in indices)
         result.append(float(group_filter.has_signal(ScoredGroup(rollout, scores))))
     return np.array(result, dtype=np.float64)
 

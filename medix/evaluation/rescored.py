@@ -269,10 +269,10 @@ def _correlations(rows: Rows) -> dict[str, Correlations]:
 
 
 def _by_step(rows: Rows, both: NDArray[np.bool_]) -> list[tuple[int, float, float]]:
-    steps, place = np.unique(rows.step[both], return_inverse=True)
-    counts = np.bincount(place, minlength=len(steps))
-    before = np.bincount(place, rows.before.total[both], minlength=len(steps))
-    after = np.bincount(place, rows.after.total[both], minlength=len(steps))
+    steps, step_index = np.unique(rows.step[both], return_inverse=True)
+    counts = np.bincount(step_index, minlength=len(steps))
+    before = np.bincount(step_index, rows.before.total[both], minlength=len(steps))
+    after = np.bincount(step_index, rows.after.total[both], minlength=len(steps))
     columns = zip(steps.tolist(), before.tolist(), after.tolist(), counts.tolist(), strict=True)
     return [(step, old / count, new / count) for step, old, new, count in columns]
 
@@ -286,9 +286,9 @@ def _grid(first: Column, second: Column, cells: int = 25) -> list[tuple[float, f
     low, high = min(x.min(), y.min()), max(x.max(), y.max())
     width = max((high - low) / cells, TIE)
     across, up = np.round((x - low) / width), np.round((y - low) / width)
-    places, index, counts = np.unique(np.stack([across, up]), axis=1, return_inverse=True, return_counts=True)
+    cells_hit, index, counts = np.unique(np.stack([across, up]), axis=1, return_inverse=True, return_counts=True)
     index = index.reshape(-1)
-    means = [np.bincount(index, column, minlength=places.shape[1]) / counts for column in (x, y)]
+    means = [np.bincount(index, column, minlength=cells_hit.shape[1]) / counts for column in (x, y)]
     return [(float(a), float(b), int(n)) for a, b, n in zip(*means, counts, strict=True)]
 
 

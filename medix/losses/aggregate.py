@@ -1,4 +1,4 @@
-"""How the losses of tokens become one number.
+"""Aggregation of token losses into one number.
 
 Every aggregate is a sum over the tokens at hand with weights that depend on the token's own completion and on counts
 of the whole batch, never on which rows are at hand: that is why micro-batches add up.
@@ -15,11 +15,11 @@ from medix.numerics.masking import masked_sum, row_mean
 
 
 class Aggregate(ABC):
-    """Says what has equal weight: a token or a completion."""
+    """Decides whether tokens or completions have equal weight."""
 
     @abstractmethod
     def __call__(self, values: Float[Tensor, "row time"], batch: LossInput) -> Float[Tensor, ""]:
-        """The share of these rows in the aggregate of the whole batch; values outside the mask are not read."""
+        """The contribution of these rows to the aggregate of the whole batch; values outside the mask are not read."""
 
 
 class TokenMean(Aggregate):

@@ -1,4 +1,4 @@
-"""What every loss is: a function of the log-probabilities of completion tokens and the advantages of completions."""
+"""The base class of losses: functions of token log-probabilities and completion advantages."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Count = int | float | Tensor
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LossInput:
-    """Completions as a loss sees them, one per row: a whole batch, or a micro-batch of it.
+    """The input of a loss, one completion per row: a whole batch, or a micro-batch of it.
 
     The denominators are those of the *whole batch of one update*: every micro-batch on every rank is given the same
     numbers, divides by them, and the losses and gradients of the micro-batches add up to those of the batch. (Where
@@ -27,7 +27,7 @@ class LossInput:
         policy_logprobs: log-probabilities under the policy being trained, with gradient.
         old_logprobs: the same before the update, from the trainer's own forward pass.
         advantages: one per completion, finite; an unscored completion has no row.
-        completion_mask: True on tokens that are trained. What stands elsewhere is never read.
+        completion_mask: True on tokens that are trained. Values at other positions are never read.
         token_count: True positions of the whole batch.
         sequence_count: completions of the whole batch with at least one True position.
         reference_logprobs: log-probabilities under the reference policy; read only by a loss that asks for KL.
@@ -72,7 +72,7 @@ class LossInput:
         )
 
     def cleaned(self) -> "LossInput":
-        """Checked, in float32 or wider, constants detached, and 0 wherever nothing is trained.
+        """Validate; convert to float32 or wider; detach constants; set positions outside the mask to 0.
 
         Raises:
             ValueError: shapes disagree, the mask is not boolean, an advantage is not finite, a count is not positive.
@@ -122,7 +122,7 @@ class LossInput:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LossOutput:
-    """A loss and what to watch beside it.
+    """A loss and its metrics.
 
     Attributes:
         loss: scalar with gradient.
@@ -139,20 +139,20 @@ class GroupLoss(ABC):
 
     @abstractmethod
     def __call__(self, batch: LossInput) -> LossOutput:
-        """The share of this input in the loss of its batch."""
+        """The contribution of this input to the loss of its batch."""
 
     @property
     def needs_reference_logprobs(self) -> bool:
-        """Whether ``LossInput.reference_logprobs`` must be there; if not, the reference policy need not run."""
+        """Whether the loss reads ``LossInput.reference_logprobs``; if not, the reference policy need not run."""
         return False
 
     @property
     def needs_rollout_logprobs(self) -> bool:
-        """Whether ``LossInput.rollout_logprobs`` must be there."""
+        """Whether the loss reads ``LossInput.rollout_logprobs``."""
         return False
 
     def end_step(self, metrics: Mapping[str, float], sequences: int) -> None:  # noqa: B027
-        """Adapt what adapts (a KL coefficient) after a step; by default nothing does.
+        """Update adaptive state, such as a KL coefficient, after a step; does nothing by default.
 
         Args:
             metrics: those of the step, summed over micro-batches and ranks: every rank must pass the same numbers.
@@ -160,7 +160,7 @@ class GroupLoss(ABC):
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must hold for a resumed run to go on alike."""
+        """State that a resumed run needs."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027

@@ -1,4 +1,4 @@
-"""How much a KL divergence weighs."""
+"""Coefficients of a KL divergence, fixed or adaptive."""
 
 import math
 from abc import ABC, abstractmethod
@@ -7,16 +7,16 @@ from typing import Any
 
 
 class Coefficient(ABC):
-    """A weight that may follow the divergence it weighs."""
+    """The weight of a divergence, which may adapt to it."""
 
     @property
     @abstractmethod
     def value(self) -> float:
-        """The weight now."""
+        """The current weight."""
 
     @abstractmethod
     def update(self, kl: int | float, sequences: int) -> None:
-        """Take note of a step.
+        """Adapt to the divergence of a step.
 
         Args:
             kl: divergence of the step in nats per token, the same number on every rank.
@@ -24,7 +24,7 @@ class Coefficient(ABC):
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must hold."""
+        """State that a resumed run needs."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027
@@ -32,7 +32,7 @@ class Coefficient(ABC):
 
 
 class FixedCoefficient(Coefficient):
-    """The same weight throughout.
+    """A constant weight.
 
     Args:
         value: the weight, not negative.
@@ -48,7 +48,7 @@ class FixedCoefficient(Coefficient):
         return self._value
 
     def update(self, kl: int | float, sequences: int) -> None:
-        """Nothing follows from it."""
+        """Does nothing."""
 
 
 class AdaptiveCoefficient(Coefficient):
@@ -79,7 +79,7 @@ class AdaptiveCoefficient(Coefficient):
 
     def update(self, kl: int | float, sequences: int) -> None:
         if not math.isfinite(kl):
-            raise ValueError(f"kl of the step is {kl}, which a KL coefficient cannot follow; skip steps that diverged")
+            raise ValueError(f"kl of the step is {kl}, and a KL coefficient cannot adapt to it; skip that step")
         error = min(max(kl / self.target - 1, -self.ERROR_BOUND), self.ERROR_BOUND)
         factor = 1 + error * sequences / self.horizon
         if not factor > 0:

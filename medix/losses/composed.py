@@ -86,7 +86,7 @@ class ComposedLoss(GroupLoss):
         return self.importance is not None
 
     def end_step(self, metrics: Mapping[str, float], sequences: int) -> None:
-        """Hand the divergence of the step to the KL coefficient, if there is one."""
+        """Update the KL coefficient, if there is one, with the divergence of the step."""
         if self.reference_kl is not None:
             self.reference_kl.update(metrics["reference_kl"], sequences)
 

@@ -1,4 +1,4 @@
-"""Correction for a rollout engine whose probabilities differ from the trainer's.
+"""Importance correction for a rollout engine whose probabilities differ from the trainer's.
 
 The same weights in another kernel, precision or batch give slightly other probabilities, so completions are samples of
 μ, what the engine computed, and not of π_old. Each token's loss is weighted by w = π_old / μ, a constant, kept within
@@ -71,7 +71,7 @@ class ImportanceCorrection(ABC):
 
 
 class TruncatedImportance(ImportanceCorrection):
-    """Weights are cut off at the bounds: truncated importance sampling, as in TRL and OpenRLHF.
+    """Weights are clamped to the bounds: truncated importance sampling, as in TRL and OpenRLHF.
 
     Args:
         low: the lower bound of the weight; 0 for none.
@@ -102,7 +102,7 @@ class MaskedImportance(ImportanceCorrection):
 
 
 class SequenceMaskedImportance(ImportanceCorrection):
-    """Completions that the engine sampled from too different a policy are left out whole.
+    """Whole completions are left out if the engine sampled them from a policy that differs too much.
 
     What is bounded is the geometric mean of a completion's weights, exp(mean log w): a bound means the same for short
     and long ones, as in GSPO (arXiv:2507.18071, equation 7). NeMo-RL masks by the same mean; TRL's ``sequence_mask``

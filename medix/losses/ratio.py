@@ -1,4 +1,4 @@
-"""Log-ratios of the policy to the policy before the update, as a surrogate takes them."""
+"""Log-ratios of the policy to the policy before the update."""
 
 from abc import ABC, abstractmethod
 
@@ -11,7 +11,7 @@ from medix.numerics.masking import row_mean
 
 
 class Ratio(ABC):
-    """Says what is compared with the old policy: a token or a completion."""
+    """Decides whether ratios are taken per token or per completion."""
 
     @abstractmethod
     def __call__(self, batch: LossInput) -> Float[Tensor, "row time"]:

@@ -14,7 +14,7 @@ from medix.numerics.divergence import ESTIMATORS, Estimator
 class ReferenceKL:
     """coefficient × KL estimate of each token, aggregated like the policy loss it is added to.
 
-    The importance correction of the policy loss does not touch it. For KL in the reward, see ``RewardKL``.
+    The importance correction of the policy loss does not apply to it. For KL in the reward, see ``RewardKL``.
 
     Args:
         estimator: ``k3`` is the published one and never negative; ``k2`` has the gradient of the KL; ``k1`` has a
@@ -28,7 +28,7 @@ class ReferenceKL:
         self.coefficient = coefficient
 
     def __call__(self, batch: LossInput) -> Float[Tensor, "row time"]:
-        """The estimate for every token of a cleaned input, not yet weighted."""
+        """The estimate for every token of a cleaned input, before the coefficient."""
         if batch.reference_logprobs is None:
             raise ValueError(
                 "reference_logprobs is None, but the loss has a reference_kl; compute them with the reference policy, "
@@ -37,11 +37,11 @@ class ReferenceKL:
         return ESTIMATORS[self.estimator](batch.policy_logprobs, batch.reference_logprobs)
 
     def update(self, kl: int | float, sequences: int) -> None:
-        """Let the coefficient follow the divergence of a step (nats per token)."""
+        """Update the coefficient with the divergence of a step (nats per token)."""
         self.coefficient.update(kl, sequences)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must hold."""
+        """State that a resumed run needs."""
         return {"coefficient": self.coefficient.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -50,6 +50,6 @@ class ReferenceKL:
 
 
 def check_estimator(estimator: str) -> None:
-    """Refuse a name that is not an estimator; a spec is checked by its types, a call from a script is not."""
+    """Refuse an unknown estimator; types check specs, but not calls from scripts."""
     if estimator not in ESTIMATORS:
         raise ValueError(f"estimator must be one of {sorted(ESTIMATORS)}, got {estimator!r}")

@@ -14,7 +14,7 @@ from medix.numerics.masking import masked_mean, row_sum, zero_outside
 
 
 class RewardKL:
-    """What a completion pays for leaving the reference policy, to be subtracted from its total before the advantage.
+    """A KL penalty on completions, to be subtracted from their totals before the advantage.
 
     coefficient × sum over its tokens of the KL estimate, as where every token's reward is lowered by its own estimate
     (arXiv:1909.08593, Eq. 2) and a group advantage then sums them. It carries no gradient: the log-probabilities are
@@ -50,15 +50,15 @@ class RewardKL:
         reference_logprobs: Float[Tensor, "row time"],
         completion_mask: Bool[Tensor, "row time"],
     ) -> Float[Tensor, ""]:
-        """Nats per token over all rows, before the coefficient: what ``update`` takes, once reduced over ranks."""
+        """Nats per token over all rows, before the coefficient; ``update`` takes it reduced over ranks."""
         return masked_mean(self._estimate(policy_logprobs, reference_logprobs, completion_mask), completion_mask)
 
     def update(self, kl: int | float, sequences: int) -> None:
-        """Let the coefficient follow the divergence of a step (nats per token, the same on every rank)."""
+        """Update the coefficient with the divergence of a step (nats per token, the same on every rank)."""
         self.coefficient.update(kl, sequences)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must hold."""
+        """State that a resumed run needs."""
         return {"coefficient": self.coefficient.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

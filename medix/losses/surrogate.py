@@ -1,4 +1,4 @@
-"""What a token contributes to the loss, given its ratio and the advantage of its completion."""
+"""Surrogates: the loss of a token, given its ratio and the advantage of its completion."""
 
 import math
 from abc import ABC, abstractmethod
@@ -33,7 +33,7 @@ class Surrogate(ABC):
 
     @abstractmethod
     def __call__(self, log_ratio: Float[Tensor, "row time"], batch: LossInput) -> TokenLoss:
-        """The loss of every token of a cleaned input; outside its mask the values mean nothing."""
+        """The loss of every token of a cleaned input; values outside its mask are undefined."""
 
 
 class ClippedSurrogate(Surrogate):

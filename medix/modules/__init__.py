@@ -1,6 +1,7 @@
-"""The LightningModule of group RL and what it is made of."""
+"""The LightningModule for group RL and its parts."""
 
-from medix.modules.group_rl import GroupRLModule, NoSignalError
+from medix.modules.group_rl import GroupRLModule
+from medix.modules.no_signal import NoSignalError
 from medix.modules.record import StepRecord
 from medix.modules.update import Update
 

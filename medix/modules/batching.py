@@ -1,19 +1,19 @@
-"""The one vocabulary of batch sizes, resolved and refused in one place."""
+"""Batch sizes: resolved, checked, and printed at start."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Batching:
-    """How many prompts make a rollout, a step and an update, over all ranks.
+    """Prompts per rollout, step and update, over all ranks.
 
     Args:
         prompts_per_step: groups that one step consumes.
         completions_per_prompt: G, from the engine's sampling.
         prompts_per_update: groups that one optimiser call sees.
-        prompts_per_rollout: prompts read from the data at once; a step that loses groups without signal reads again.
-        tokens_per_microbatch: prompt and completion tokens in one forward pass, at most, where one row allows it.
-        ranks: processes that share the work.
+        prompts_per_rollout: prompts of one loader batch; a step that drops groups without signal reads another one.
+        tokens_per_microbatch: prompt and completion tokens of one forward pass; a longer completion has one of its own.
+        ranks: number of processes.
     """
 
     prompts_per_step: int
@@ -47,7 +47,7 @@ class Batching:
             raise ValueError(
                 f"{whole}: {getattr(self, whole)} is not a multiple of {part}: {getattr(self, part)} "
                 f"({getattr(self, whole)} / {getattr(self, part)} = {getattr(self, whole) / getattr(self, part):g}); "
-                "every update of a step must see as many prompts"
+                "all updates of a step must have the same number of prompts"
             )
 
     @property
@@ -56,7 +56,7 @@ class Batching:
         return self.prompts_per_step // self.prompts_per_update
 
     def rows(self) -> list[tuple[str, str]]:
-        """The table printed at start."""
+        """Rows of the table printed at start."""
         completions = self.prompts_per_step * self.completions_per_prompt
         return [
             (

@@ -1,58 +1,88 @@
-"""What a checkpoint holds beside weights and optimiser, so that a stopped run goes on as if it had not stopped."""
+"""What a checkpoint holds beside weights and optimiser, so that a stopped run continues as if it had not stopped."""
 
 import hashlib
-import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
+from torch import nn
 
 from medix import __version__
+from medix.distributed import gather, rank, world_size
+from medix.losses.base import GroupLoss
+from medix.losses.reward_kl import RewardKL
+from medix.modules.batching import Batching
+from medix.modules.old_logprobs import OldLogprobs
+from medix.modules.random_states import random_states
+from medix.modules.rollouts import Rollouts
+from medix.policy.base import Policy
+from medix.rollout.buffer import GroupBuffer, Render
+from medix.rollout.engine import RolloutEngine
 
 KEY = "medix"
-"""Where our part of a Lightning checkpoint lives."""
+"""Key of our state in a Lightning checkpoint."""
 
 
-def random_states() -> dict[str, Any]:
-    """States of the generators that dropout, libraries and users draw from; plain data and tensors."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
-    version, internal, gauss_next = random.getstate()
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [kind, torch.from_numpy(np.array(keys, dtype=np.int64)), position, has_gauss, gauss],
-        "python": [version, list(internal), gauss_next],
-    }
+@dataclass(frozen=True)
+class RunState:
+    """Everything that changes during training, except weights, optimiser and counters."""
 
+    engine: RolloutEngine
+    buffer: GroupBuffer
+    rollouts: Rollouts
+    loss: GroupLoss
+    old_logprobs: OldLogprobs
+    reward_kl: RewardKL | None
 
-def restore_random_states(states: dict[str, Any]) -> None:
-    """The inverse of ``random_states``; GPU states are restored where there are as many GPUs."""
-    if "seed" in states:
-        torch.manual_seed(states["seed"])  # GPUs too
-        np.random.seed(states["seed"] % 2**32)
-        random.seed(states["seed"])
-        return
-    torch.set_rng_state(states["torch"].cpu())
-    if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
-    kind, keys, position, has_gauss, gauss = states["numpy"]
-    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
-    version, internal, gauss_next = states["python"]
-    random.setstate((version, tuple(internal), gauss_next))
+    def state_dict(self) -> dict[str, Any]:
+        """The state of all ranks; every rank must call it."""
+        own = {
+            "buffer": self.buffer.state_dict(),
+            "rollouts": self.rollouts.state_dict(),
+            "random": random_states(),
+        }
+        return {
+            "engine": self.engine.state_dict(),
+            "ranks": gather(own),
+            "loss": self.loss.state_dict(),
+            "old_logprobs": self.old_logprobs.state_dict(),
+            "reward_kl": None if self.reward_kl is None else self.reward_kl.state_dict(),
+        }
+
+    def load_state_dict(self, saved: dict[str, Any], render: Render) -> dict[str, Any]:
+        """The inverse of ``state_dict``, for the present number of ranks.
+
+        Args:
+            saved: what ``state_dict`` returned.
+            render: renders the prompts of saved groups again.
+
+        Returns:
+            The random states of this rank, to be restored once the data loaders have started.
+        """
+        self.engine.load_state_dict(saved["engine"])
+        own = own_part(saved["ranks"], rank(), world_size())
+        self.buffer.load_state_dict(own["buffer"], render=render)
+        self.rollouts.load_state_dict(own["rollouts"], render=render)
+        self.loss.load_state_dict(saved["loss"])
+        self.old_logprobs.load_state_dict(saved["old_logprobs"])
+        if self.reward_kl is not None:
+            self.reward_kl.load_state_dict(saved["reward_kl"])
+        states: dict[str, Any] = own["random"]
+        return states
 
 
 def own_part(parts: Sequence[dict[str, Any]], rank: int, ranks: int) -> dict[str, Any]:
-    """What a rank takes up of the buffers and random states that all ranks of a run had.
+    """Select a rank's share of the groups and random states that all ranks of a run saved.
 
-    As many ranks as before take each their own. Otherwise the buffered groups are dealt out anew, in the order of the
-    data, as prompts are; a rank that was there before keeps its random states, and a further one is seeded from its
-    number and the states of rank 0.
+    With the same number of ranks, each takes its own. Otherwise the groups are distributed again, in the order of the
+    data, as prompts are; a rank that existed before keeps its random states, and a new one is seeded from its index and
+    the states of rank 0.
 
     Args:
         parts: ``buffer``, ``rollouts`` and ``random`` of every rank that wrote the checkpoint.
         rank: this rank.
-        ranks: how many there are now.
+        ranks: the present number of ranks.
     """
     if len(parts) == ranks:
         own: dict[str, Any] = parts[rank]
@@ -77,16 +107,16 @@ def _in_order(parts: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]
 
 
 class SpecMismatchError(ValueError):
-    """A checkpoint that another spec wrote."""
+    """A checkpoint was written by another spec."""
 
 
 def check_fingerprint(saved: dict[str, Any], present: dict[str, Any], path_hint: str = "the checkpoint") -> None:
-    """Refuse a checkpoint whose weights or trajectory cannot be continued by this spec.
+    """Refuse a checkpoint that this spec cannot continue.
 
     Args:
         saved: the fingerprint in the checkpoint.
         present: the fingerprint of this run.
-        path_hint: how to name the checkpoint in the message.
+        path_hint: what the message calls the checkpoint.
 
     Raises:
         SpecMismatchError: names every key that differs, both values and the remedy.
@@ -103,6 +133,60 @@ def check_fingerprint(saved: dict[str, Any], present: dict[str, Any], path_hint:
         )
 
 
+def checked(checkpoint: dict[str, Any], present: dict[str, Any], module: nn.Module) -> dict[str, Any]:
+    """Our part of a Lightning checkpoint.
+
+    Args:
+        checkpoint: the whole.
+        present: the fingerprint of this run.
+        module: the module that loads it.
+
+    Raises:
+        SpecMismatchError: it was written by another program or by another spec, or lacks trained weights.
+    """
+    if KEY not in checkpoint:
+        raise SpecMismatchError("the checkpoint holds no medix state: it was not written by medix fit")
+    saved: dict[str, Any] = checkpoint[KEY]
+    check_fingerprint(saved["fingerprint"], present)
+    if "state_dict" in checkpoint:
+        _check_trained_weights(checkpoint["state_dict"], module)
+    return saved
+
+
+def _check_trained_weights(weights: Iterable[str], module: nn.Module) -> None:
+    missing = {name for name, parameter in module.named_parameters() if parameter.requires_grad} - set(weights)
+    if missing:
+        raise SpecMismatchError(
+            f"the checkpoint lacks {len(missing)} trained weights of this policy, among them {sorted(missing)[:3]}; "
+            "give the policy it was trained with"
+        )
+
+
+def without_frozen(weights: dict[str, Any], module: nn.Module) -> dict[str, Any]:
+    """The state dict without frozen weights, which are loaded from the policy's name."""
+    everything = module.named_parameters(remove_duplicate=False)  # tied weights have two names
+    frozen = {name for name, parameter in everything if not parameter.requires_grad}
+    return {name: value for name, value in weights.items() if name not in frozen}
+
+
+def fingerprint(
+    policy: Policy,
+    loss: GroupLoss,
+    reward_kl: RewardKL | None,
+    batching: Batching,
+    modalities: Iterable[str],
+) -> dict[str, Any]:
+    """The settings that must be equal for a checkpoint to be continued."""
+    return {
+        "policy": policy.fingerprint(),
+        "loss": type(loss).__name__,
+        "reward_kl": None if reward_kl is None else type(reward_kl).__name__,
+        "completions_per_prompt": batching.completions_per_prompt,
+        "prompts_per_step": batching.prompts_per_step,
+        "modalities": list(modalities),
+    }
+
+
 def header() -> dict[str, str]:
-    """Versions that wrote a checkpoint."""
+    """Versions of the packages that write a checkpoint."""
     return {"medix": __version__, "torch": str(torch.__version__), "use": "research use, not for clinical decisions"}

@@ -1,4 +1,4 @@
-"""A checkpoint file, read only if it is as it was written."""
+"""Reading of checkpoint files, with a check for damage."""
 
 import pickle
 import zipfile
@@ -9,13 +9,13 @@ import torch
 
 
 class DamagedCheckpointError(ValueError):
-    """A checkpoint file whose bytes are not those that were written."""
+    """A checkpoint file is damaged."""
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """A checkpoint file, on the CPU and mapped from disk.
+    """Load a checkpoint file, memory-mapped, on the CPU.
 
-    torch reads altered weights without a word; the check sums that every file holds are compared first.
+    torch loads corrupted weights without an error, so the checksums in the file are verified first.
 
     Raises:
         DamagedCheckpointError: not a checkpoint, cut short, or altered.
@@ -24,12 +24,12 @@ def read(path: str | Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             altered = archive.testzip()
         if altered is not None:
-            raise zipfile.BadZipFile(f"the check sum of {altered} does not fit")
+            raise zipfile.BadZipFile(f"the checksum of {altered} does not match")
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
         raise DamagedCheckpointError(
-            f"checkpoint {path}: cannot be read: {reason}. Delete it to go on from the one before it, or name another "
-            "with --ckpt_path"
+            f"checkpoint {path}: cannot be read: {reason}. Delete it to continue from the previous one, or "
+            "name another with --ckpt_path"
         ) from error
     return saved

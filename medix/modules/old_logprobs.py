@@ -1,4 +1,4 @@
-"""Log-probabilities under the policy before a step: taken from the rollout engine, or computed again."""
+"""Log-probabilities under the policy before a step: the rollout engine's, or recomputed."""
 
 import math
 import warnings
@@ -6,28 +6,26 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
-from medix.distributed import over_ranks
+from medix.distributed import all_reduce
+from medix.modules.training_group import TokenLogprobs
 from medix.types import RolloutGroup
 
-Rows = tuple[Tensor, ...]
-"""Of each completion of a group the log-probabilities of its tokens."""
-
-Recompute = Callable[[Sequence[RolloutGroup]], list[Rows]]
+Recompute = Callable[[Sequence[RolloutGroup]], list[TokenLogprobs]]
+"""Runs groups through the policy without gradient."""
 
 
 class OldLogprobs:
-    """The rows that ratios are taken against.
+    """Provides the log-probabilities that ratios are taken against.
 
-    The engine's own are right where a step makes one update, the group is fresh, and the engine computes what the
-    policy computes: one group is passed through the policy to know, and another whenever a step says that they moved
-    apart; with dropout one in every step, since an update cannot say. An engine that rounds differently is not a fault;
-    its rows are computed again, and the difference is left to the importance correction of the loss.
+    With ``auto``, the engine's log-probabilities are used if a step makes one update, the group was sampled with the
+    present weights, and the engine agrees with the policy. To find out, one group is run through the policy in the
+    first step, and again after a step whose mismatch exceeds rounding; with dropout in every step, because the passes
+    of an update then do not show the policy's own log-probabilities. An engine that rounds differently is not an error:
+    its log-probabilities are recomputed, and the difference is left to the importance correction of the loss.
 
     Args:
-        source: ``rollout`` takes the engine's, ``recompute`` runs one more pass, ``auto`` takes the engine's where
-            they are right.
+        source: ``rollout`` takes the engine's, ``recompute`` runs one more forward pass, ``auto`` decides.
         one_update: whether a step makes one update.
     """
 
@@ -45,39 +43,41 @@ class OldLogprobs:
         allowed: float,
         device: torch.device | str = "cpu",
         has_dropout: bool = False,
-    ) -> list[Rows]:
-        """The old log-probabilities of the groups of a step; every rank must call it.
+    ) -> list[TokenLogprobs]:
+        """Return the old log-probabilities of the groups of a step. Every rank must call it.
 
         Args:
             groups: of this rank.
-            version: of the policy, as the engine counts.
-            recompute: passes groups without gradient; every rank calls it as often, with any number of groups.
-            allowed: mean absolute difference that rounding alone makes.
-            device: where the strategy communicates.
-            has_dropout: whether the passes of an update differ from each other by dropout.
+            version: of the policy's present weights, as the engine counts.
+            recompute: called equally often on every rank, with any number of groups.
+            allowed: mean absolute difference that rounding alone explains.
+            device: device of the process group's backend.
+            has_dropout: whether the passes of an update use dropout.
         """
         if self.source == "rollout":
             return [_reported(group) for group in groups]
         if self.source == "recompute" or not self.one_update:
             return recompute(groups)
         fresh = [group.policy_version == version for group in groups]
-        rows: dict[int, Rows] = {}
+        rows: dict[int, TokenLogprobs] = {}
         if self.agrees is None or has_dropout:
-            first = [place for place, is_fresh in enumerate(fresh) if is_fresh][:1]
-            rows.update(zip(first, recompute([groups[place] for place in first]), strict=True))
-            self._compare([(groups[place], rows[place]) for place in first], allowed, device)
-        wrong = [place for place in range(len(groups)) if place not in rows and not (self.agrees and fresh[place])]
-        rows.update(zip(wrong, recompute([groups[place] for place in wrong]), strict=True))
-        return [rows.get(place) or _reported(group) for place, group in enumerate(groups)]
+            first = [index for index, is_fresh in enumerate(fresh) if is_fresh][:1]
+            rows.update(zip(first, recompute([groups[index] for index in first]), strict=True))
+            self._compare([(groups[index], rows[index]) for index in first], allowed, device)
+        wrong = [index for index in range(len(groups)) if index not in rows and not (self.agrees and fresh[index])]
+        rows.update(zip(wrong, recompute([groups[index] for index in wrong]), strict=True))
+        return [rows.get(index) or _reported(group) for index, group in enumerate(groups)]
 
-    def _compare(self, passed: Sequence[tuple[RolloutGroup, Rows]], allowed: float, device: torch.device | str) -> None:
+    def _compare(
+        self, passed: Sequence[tuple[RolloutGroup, TokenLogprobs]], allowed: float, device: torch.device | str
+    ) -> None:
         differences = [
             float((ours.cpu() - reported).abs().sum())
             for group, rows in passed
             for ours, reported in zip(rows, _reported(group), strict=True)
         ]
         tokens = sum(len(row) for _, rows in passed for row in rows)
-        total, count = over_ranks([sum(differences), tokens], "sum", device)
+        total, count = all_reduce([sum(differences), tokens], "sum", device)
         if not count:
             return  # no rank has a fresh group: ask again in the next step
         mean = total / count
@@ -85,24 +85,24 @@ class OldLogprobs:
         if not self.agrees and not self._warned:
             self._warned = True
             warnings.warn(
-                f"update.old_logprobs: auto computes them again, because those of the rollout engine differ from the "
+                f"update.old_logprobs: auto recomputes them, because those of the rollout engine differ from the "
                 f"policy's by {mean:.2g} on average, and rounding explains {allowed:.2g}. Give the loss an importance "
                 "correction (importance: medix.losses.TruncatedImportance)",
                 stacklevel=2,
             )
 
     def watch(self, difference: float, allowed: float) -> None:
-        """Compare again in the next step if the update of this one saw another policy than the engine did.
+        """Compare again in the next step if the mismatch of this one exceeds rounding.
 
         Args:
-            difference: mean absolute difference of the step, the same on every rank; NaN if it is not known.
-            allowed: as for ``of``.
+            difference: mean absolute difference of the step, the same on every rank; NaN if unknown.
+            allowed: mean absolute difference that rounding alone explains.
         """
         if self.agrees and not math.isnan(difference) and difference > allowed:
             self.agrees = None
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run must know to take the same rows."""
+        """Whether the engine agrees, so that a resumed run decides alike."""
         return {"agrees": self.agrees}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -110,5 +110,5 @@ class OldLogprobs:
         self.agrees = state["agrees"]
 
 
-def _reported(group: RolloutGroup) -> Rows:
+def _reported(group: RolloutGroup) -> TokenLogprobs:
     return tuple(torch.tensor(completion.logprobs, dtype=torch.float32) for completion in group.completions)

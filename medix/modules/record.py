@@ -1,9 +1,10 @@
-"""What one training step did, for callbacks to read; ``training_step`` itself logs nothing."""
+"""The record of one training step, which callbacks read; ``training_step`` itself logs nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from medix.types import ScoredGroup
+from medix.modules.training_group import TrainingGroup
+from medix.types import Completion, ScoredGroup
 
 
 @dataclass
@@ -21,7 +22,7 @@ class StepRecord:
         component_seconds: time each reward component took, within the phase ``reward``.
         rollouts: loader batches consumed.
         tokens: completion tokens trained.
-        too_long: samples that were read for it and left out, because their prompt passes the limit.
+        too_long: samples that were read and skipped, because their prompt exceeds the limit.
     """
 
     step: int
@@ -36,7 +37,27 @@ class StepRecord:
     too_long: int = 0
 
     def add_scored(self, groups: Sequence[ScoredGroup], seconds: Mapping[str, float]) -> None:
-        """Note the groups of one loader batch, and what scoring them took by component."""
+        """Add the groups of one loader batch, and the seconds that each reward component took."""
         self.scored.extend(groups)
         for name, taken in seconds.items():
             self.component_seconds[name] = self.component_seconds.get(name, 0.0) + taken
+
+    def close(
+        self,
+        scored: list[ScoredGroup],
+        training: Sequence[TrainingGroup],
+        metrics: dict[str, float],
+        trains: Callable[[Completion, float], bool],
+    ) -> None:
+        """Add what is known once the updates are done.
+
+        Args:
+            scored: the groups of the step.
+            training: the same, prepared.
+            metrics: of the step.
+            trains: ``Update.trains``.
+        """
+        self.trained, self.metrics = scored, metrics
+        self.advantages = [group.advantages for group in training]
+        trained = [group.only(trains) for group in training]
+        self.tokens = sum(len(one.token_ids) for group in trained for one in group.rollout.completions)

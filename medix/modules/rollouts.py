@@ -1,10 +1,11 @@
-"""When the completions of a loader batch are sampled: with the step that trains on them, or ahead of it."""
+"""Sampling of loader batches: within the step that trains on them, or one batch ahead."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from medix.losses.base import GroupLoss
 from medix.rewards.scoring import Scoring
 from medix.rewards.suite import RewardSuite
 from medix.rollout.buffer import Render, restored_prompt
@@ -14,33 +15,33 @@ from medix.types import Prompt, RolloutGroup
 
 @dataclass(frozen=True)
 class Rolled:
-    """Groups with what has been scoring their completions since they came."""
+    """Sampled groups, and the scoring that was started while they were sampled."""
 
     groups: list[RolloutGroup]
     scoring: Scoring
 
 
 class Rollouts:
-    """In step: a batch is sampled when it is asked for.
+    """Samples each batch when it is requested.
 
     Args:
-        engine: samples.
-        rewards: start to score completions while others are still being sampled.
+        engine: samples completions.
+        rewards: starts to score completions while others are still being sampled.
     """
 
     def __init__(self, engine: RolloutEngine, rewards: RewardSuite) -> None:
         self.engine = engine
         self.rewards = rewards
 
-    def exchange(self, prompts: Sequence[Prompt]) -> Rolled:
-        """Hand in the prompts of a batch, take groups out."""
+    def next_batch(self, prompts: Sequence[Prompt]) -> Rolled:
+        """Sample the batch and return its groups."""
         return self._roll(prompts, self.rewards.open())
 
-    def settle(self) -> None:
-        """Wait until nothing is being sampled: weights may change afterwards."""
+    def drain(self) -> None:
+        """Wait until no sampling is in progress, so that weights may change."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Groups that were handed in and not taken out; call ``settle`` first."""
+        """Groups that were sampled and not yet returned; call ``drain`` first."""
         return {"groups": []}
 
     def load_state_dict(self, state: dict[str, Any], render: Render) -> None:  # noqa: ARG002  # see RolloutsAhead
@@ -48,7 +49,7 @@ class Rollouts:
 
         Args:
             state: what ``state_dict`` gave.
-            render: makes the prompts again; their tensors are not in the state.
+            render: renders the prompts again; their tensors are not in the state.
         """
         if state["groups"]:
             raise ValueError(
@@ -61,14 +62,14 @@ class Rollouts:
 
 
 class RolloutsAhead(Rollouts):
-    """One batch ahead: while the policy is updated on one batch, the engine samples the next with the weights before.
+    """Samples one batch ahead: while the policy is updated on one batch, the engine samples the next one.
 
-    The first batch is sampled and nothing is taken out; every later one is exchanged for the one before it. Groups are
-    then one update behind the policy at most, more where several batches make a step.
+    The first request returns no groups, every later one the groups of the request before. Groups are at most one
+    publish behind the policy, or more if a step needs several batches.
 
     Args:
-        engine: samples elsewhere.
-        rewards: start to score completions while others are still being sampled.
+        engine: samples with weights of its own (``samples_elsewhere``).
+        rewards: starts to score completions while others are still being sampled.
     """
 
     def __init__(self, engine: RolloutEngine, rewards: RewardSuite) -> None:
@@ -76,26 +77,26 @@ class RolloutsAhead(Rollouts):
         self._thread: ThreadPoolExecutor | None = None  # started with the first batch
         self._pending: Future[Rolled] | None = None
 
-    def exchange(self, prompts: Sequence[Prompt]) -> Rolled:
-        """Hand in the prompts of a batch, take out the groups of the one before; none at first."""
+    def next_batch(self, prompts: Sequence[Prompt]) -> Rolled:
+        """Start to sample this batch and return the groups of the previous one; none at first."""
         taken = Rolled([], self.rewards.open()) if self._pending is None else self._pending.result()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="medix-rollout-ahead")
         self._pending = self._thread.submit(self._roll, list(prompts), self.rewards.open())
         return taken
 
-    def settle(self) -> None:
-        """Wait until nothing is being sampled; an error of the engine is raised here."""
+    def drain(self) -> None:
+        """Wait until no sampling is in progress; raises the engine's error if it failed."""
         if self._pending is not None:
             self._pending.result()
 
     def state_dict(self) -> dict[str, Any]:
-        """Groups that were handed in and not taken out."""
+        """Groups that were sampled and not yet returned."""
         groups = [] if self._pending is None else self._pending.result().groups
         return {"groups": [group.to_state() for group in groups]}
 
     def load_state_dict(self, state: dict[str, Any], render: Render) -> None:
-        """The inverse of ``state_dict``; what was sampled is scored again."""
+        """The inverse of ``state_dict``; the groups are scored again."""
         groups = [RolloutGroup.from_state(one, restored_prompt(one, render)) for one in state["groups"]]
         scoring = self.rewards.open()
         for group in groups:
@@ -105,3 +106,30 @@ class RolloutsAhead(Rollouts):
         if groups:
             self._pending = Future()
             self._pending.set_result(Rolled(groups, scoring))
+
+
+def create_rollouts(
+    engine: RolloutEngine, rewards: RewardSuite, loss: GroupLoss, ahead: Literal[0, 1], max_rollouts_per_step: int
+) -> Rollouts:
+    """Create the rollouts for ``model.rollouts_ahead``.
+
+    Raises:
+        ValueError: the engine, the loss or ``max_rollouts_per_step`` does not allow sampling ahead.
+    """
+    if not ahead:
+        return Rollouts(engine, rewards)
+    if max_rollouts_per_step < 2:
+        raise ValueError(
+            "model.max_rollouts_per_step: 1 is too few for rollouts_ahead: 1, whose first batch gives no groups yet"
+        )
+    if not engine.samples_elsewhere:
+        raise ValueError(
+            f"model.rollouts_ahead: 1 needs an engine that samples with weights of its own while the policy is "
+            f"updated, and {type(engine).__name__} does not; use medix.rollout.ServedEngine, or set rollouts_ahead: 0"
+        )
+    if not loss.needs_rollout_logprobs:
+        raise ValueError(
+            "model.rollouts_ahead: 1 trains on completions of the policy before the last update; give the loss an "
+            "importance correction (importance: medix.losses.TruncatedImportance), or set rollouts_ahead: 0"
+        )
+    return RolloutsAhead(engine, rewards)

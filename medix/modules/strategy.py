@@ -1,6 +1,10 @@
-"""Which strategies train a policy rightly, and what the policy must do for each."""
+"""The Lightning strategies that training supports, and what each requires."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, SingleDeviceStrategy, Strategy
 
 from medix.policy.base import Policy
@@ -11,8 +15,22 @@ _SHARDED = (
 )
 
 
+def check_trainer(trainer: Trainer, updates_per_step: int) -> None:
+    """Refuse trainer settings that training does not support.
+
+    Raises:
+        ValueError: names the key and what to give instead.
+    """
+    check_strategy(trainer.strategy)
+    if trainer.max_steps != -1:
+        raise ValueError(
+            f"trainer.max_steps: {trainer.max_steps} counts optimiser calls, of which a step makes {updates_per_step}; "
+            "leave it at -1 and set model.max_steps"
+        )
+
+
 def check_strategy(strategy: Strategy) -> None:
-    """Refuse a strategy under which an update would not be what it says.
+    """Refuse a strategy that training does not support.
 
     Raises:
         ValueError: names the strategy and what to give instead.
@@ -44,19 +62,30 @@ def _check_sharded(strategy: ModelParallelStrategy) -> None:
 
 
 def distribute(policy: Policy, strategy: Strategy, precision: str) -> None:
-    """Prepare a policy, its weights loaded.
+    """Prepare a policy for the strategy, once its weights are loaded.
 
     Args:
-        policy: gets the obligation to give every parameter a gradient, and its weights sharded, where that is needed.
+        policy: is told to give every parameter a gradient if there are several ranks, and is sharded if the strategy
+            has a device mesh.
         strategy: of the trainer.
         precision: of the trainer; under ``bf16-mixed`` sharded weights stay float32 and are gathered in bfloat16.
     """
     policy.every_parameter = policy.every_parameter or isinstance(strategy, DDPStrategy | ModelParallelStrategy)
     if isinstance(strategy, ModelParallelStrategy):
         _check_sharded(strategy)
-        # Autocast would cast whole weights again and again; sharded weights are cast before they are gathered.
+        # Autocast would cast the whole weights in every pass; shards are cast before they are gathered.
         compute_dtype = torch.bfloat16 if precision == "bf16-mixed" else None
         policy.shard(strategy.device_mesh["data_parallel"], compute_dtype)
+
+
+def shards_parameters(strategy: Strategy) -> bool:
+    """Whether every forward pass gathers weights from all ranks, so that ranks must make equally many passes."""
+    return isinstance(strategy, ModelParallelStrategy)
+
+
+def local_gradients(strategy: Strategy, stay: bool) -> AbstractContextManager[Any]:
+    """Context in which backward passes do not average gradients over ranks, if ``stay`` is true."""
+    return strategy.block_backward_sync() if stay and isinstance(strategy, DDPStrategy) else nullcontext()
 
 
 def _ranks(strategy: Strategy) -> int:

@@ -78,7 +78,9 @@ class Policy(nn.Module, ABC):
         """Whether ``logprobs`` passes a prompt once for all completions of a group; determines the cost of a pass."""
         return False
 
-    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float = 1.0) -> Iterator[Float[Tensor, "row time"]]:
+    def logprobs_in_chunks(
+        self, parts: Sequence[RolloutGroup], temperature: float = 1.0
+    ) -> Iterator[Float[Tensor, "row time"]]:
         """``logprobs`` of the parts of one group that is too large for one pass, one after the other.
 
         What a part computes of the prompt may serve the later ones: run the backward pass of each before the next is
@@ -95,10 +97,10 @@ class Policy(nn.Module, ABC):
     def reference_logprobs(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
         """The same under the reference policy: the weights before training (LoRA: the adapter switched off)."""
 
-    def reference_in_parts(
+    def reference_logprobs_in_chunks(
         self, parts: Sequence[RolloutGroup], temperature: float = 1.0
     ) -> Iterator[Float[Tensor, "row time"]]:
-        """``reference_logprobs`` of the parts of one group, as ``in_parts``; to be read to its end."""
+        """``reference_logprobs`` of the parts of one group, as ``logprobs_in_chunks``; to be read to its end."""
         for part in parts:
             yield self.reference_logprobs([part], temperature)
 

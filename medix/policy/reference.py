@@ -23,8 +23,10 @@ class ReferencePolicy(ABC):
         """As ``Policy.logprobs``, without gradient and without dropout."""
 
     @abstractmethod
-    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Float[Tensor, "row time"]]:
-        """As ``Policy.in_parts``, the same way; to be read to its end."""
+    def logprobs_in_chunks(
+        self, parts: Sequence[RolloutGroup], temperature: float
+    ) -> Iterator[Float[Tensor, "row time"]]:
+        """As ``Policy.logprobs_in_chunks``, the same way; to be read to its end."""
 
 
 class AdapterReference(ReferencePolicy):
@@ -45,10 +47,12 @@ class AdapterReference(ReferencePolicy):
         with in_evaluation(policy), self._disabled():  # type: ignore[attr-defined]
             return policy.logprobs(groups, temperature)
 
-    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Float[Tensor, "row time"]]:
+    def logprobs_in_chunks(
+        self, parts: Sequence[RolloutGroup], temperature: float
+    ) -> Iterator[Float[Tensor, "row time"]]:
         (policy,) = self._policy
         with torch.no_grad(), in_evaluation(policy), self._disabled():  # type: ignore[attr-defined]
-            yield from policy.in_parts(parts, temperature)
+            yield from policy.logprobs_in_chunks(parts, temperature)
 
 
 class FrozenReference(ReferencePolicy):
@@ -78,9 +82,11 @@ class FrozenReference(ReferencePolicy):
     def logprobs(self, groups: Sequence[RolloutGroup], temperature: float) -> Float[Tensor, "row time"]:
         return self.frozen.logprobs(groups, temperature)
 
-    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Float[Tensor, "row time"]]:
+    def logprobs_in_chunks(
+        self, parts: Sequence[RolloutGroup], temperature: float
+    ) -> Iterator[Float[Tensor, "row time"]]:
         with torch.no_grad():
-            yield from self.frozen.in_parts(parts, temperature)
+            yield from self.frozen.logprobs_in_chunks(parts, temperature)
 
 
 @contextmanager

@@ -85,8 +85,10 @@ class SharedPass:
             predicting += [hidden[first - 1].expand(len(group.completions), -1), hidden[first : span.stop]]
         return self._padded_logprobs(torch.cat(predicting), groups, temperature)
 
-    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float) -> Iterator[Float[Tensor, "row time"]]:
-        """As ``Policy.in_parts``."""
+    def logprobs_in_chunks(
+        self, parts: Sequence[RolloutGroup], temperature: float
+    ) -> Iterator[Float[Tensor, "row time"]]:
+        """As ``Policy.logprobs_in_chunks``."""
         family = self.family
         prompt = torch.tensor(parts[0].prompt.token_ids, device=family.device)
         images = family.image_inputs(parts[0].prompt)
@@ -170,7 +172,9 @@ class _Lent:
                     lambda gradient, collected=copy.grad: gradient + collected
                 )
         if self._parts and self._originals[0].requires_grad and self._copies[0].grad is None:
-            raise RuntimeError("in_parts: run the backward pass of each part before the next one is asked for")
+            raise RuntimeError(
+                "logprobs_in_chunks: run the backward pass of each part before the next one is asked for"
+            )
         return self._with(self._originals)
 
     def _with(self, states: Sequence[Tensor]) -> tuple[Tensor, KeysAndValues]:

@@ -222,10 +222,10 @@ class VisionLanguagePolicy(Policy):
     def reference_logprobs(self, groups: Sequence[RolloutGroup], temperature: float = 1.0) -> Float[Tensor, "row time"]:
         return self._reference_policy.logprobs(groups, temperature)
 
-    def reference_in_parts(
+    def reference_logprobs_in_chunks(
         self, parts: Sequence[RolloutGroup], temperature: float = 1.0
     ) -> Iterator[Float[Tensor, "row time"]]:
-        return self._reference_policy.in_parts(parts, temperature)
+        return self._reference_policy.logprobs_in_chunks(parts, temperature)
 
     @property
     def _reference_policy(self) -> ReferencePolicy:
@@ -258,14 +258,16 @@ class VisionLanguagePolicy(Policy):
         self._check_sharing(groups, temperature)
         return self._shared_pass.logprobs(groups, temperature)
 
-    def in_parts(self, parts: Sequence[RolloutGroup], temperature: float = 1.0) -> Iterator[Float[Tensor, "row time"]]:
+    def logprobs_in_chunks(
+        self, parts: Sequence[RolloutGroup], temperature: float = 1.0
+    ) -> Iterator[Float[Tensor, "row time"]]:
         # Ranks that gather weights must make as many passes as each other, whatever they split.
         if is_sharded(self) or not self.shares_prompts or self.attention != "sdpa":
-            yield from super().in_parts(parts, temperature)
+            yield from super().logprobs_in_chunks(parts, temperature)
             return
         _refuse_nothing(parts)
         self._check_sharing(parts, temperature)
-        yield from self._shared_pass.in_parts(parts, temperature)
+        yield from self._shared_pass.logprobs_in_chunks(parts, temperature)
 
     @property
     def shares_prompts(self) -> bool:

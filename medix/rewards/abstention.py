@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - apostrophes of all kinds are what is looked for
-"""What an answer earns that says it does not know."""
+"""Credit for answers that abstain."""
 
 import re
 import unicodedata
@@ -68,7 +68,7 @@ _LONGEST = 200  # characters; no listed form is longer, and a pattern is not let
 
 
 class AbstentionAnswer(AnswerRule):
-    """An answer that abstains earns a stated value, from judge and encoder alike, and neither is asked.
+    """Gives an abstaining answer a fixed credit, without asking the judge or the encoder.
 
     For training calibration: with a wrong answer at 0 and a right one at 1, a value of 0.2 makes it worth answering
     wherever the chance to be right is above 0.2. Above the accuracy that the policy has anyway it teaches to abstain
@@ -82,40 +82,40 @@ class AbstentionAnswer(AnswerRule):
     reference or an alias abstains, to abstain may be right: such a row is graded as any other.
 
     Args:
-        value: what an abstention earns, from 0 to 1.
-        phrases: further whole answers that abstain, in any language.
-        answer_rule: what of the completion is the answer; exactly one ``<answer>`` if not given.
+        value: credit of an abstention, from 0 to 1.
+        phrases: additional answers that abstain, in any language.
+        answer_rule: extracts the answer from the completion; exactly one ``<answer>`` if not given.
     """
 
     def __init__(self, value: float, phrases: Sequence[str] = (), answer_rule: AnswerRule | None = None) -> None:
         if not 0 <= value <= 1:
-            raise ValueError(f"AbstentionAnswer.value: {value} is no credit; give a number from 0 to 1")
+            raise ValueError(f"AbstentionAnswer.value: {value} is not a credit; give a number from 0 to 1")
         if isinstance(phrases, str):
-            raise ValueError(f"AbstentionAnswer.phrases: {phrases!r} is one text; give a list of texts")
+            raise ValueError(f"AbstentionAnswer.phrases: {phrases!r} is a single string; give a list of strings")
         empty = [phrase for phrase in phrases if not _words(phrase)]
         if empty:
-            raise ValueError(f"AbstentionAnswer.phrases: {empty[0]!r} holds no word; take it out")
+            raise ValueError(f"AbstentionAnswer.phrases: {empty[0]!r} contains no word; remove it")
         self.value = value
         self.phrases = tuple(phrases)
         self.answer_rule = answer_rule or StrictAnswer()
         self._further = frozenset(map(_words, self.phrases))
 
     def answers(self, batch: RewardBatch) -> list[str | None]:
-        """The answers of the rule it wraps."""
+        """The answers of the wrapped rule."""
         return self.answer_rule.answers(batch)
 
     def references(self, batch: RewardBatch) -> list[tuple[str, ...]]:
-        """The references of the rule it wraps."""
+        """The references of the wrapped rule."""
         return self.answer_rule.references(batch)
 
     def settled(self, answer: str, references: Sequence[str]) -> float | None:
-        """The value of an abstention; else what the rule it wraps says."""
+        """``value`` for an abstention; otherwise the wrapped rule decides."""
         if self.abstains(answer) and not any(self.abstains(reference) for reference in references):
             return self.value
         return self.answer_rule.settled(answer, references)
 
     def abstains(self, text: str) -> bool:
-        """Whether a text says nothing but that it does not know."""
+        """Whether the whole text is an abstention."""
         words = _words(text)
         return words in self._further or (len(words) <= _LONGEST and _ABSTAINS.fullmatch(words) is not None)
 

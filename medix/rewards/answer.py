@@ -1,4 +1,4 @@
-"""What of a completion is graded."""
+"""Rules that extract the answer from a completion."""
 
 import re
 from abc import ABC, abstractmethod
@@ -8,26 +8,26 @@ from medix.rewards.base import RewardBatch
 
 
 class AnswerRule(ABC):
-    """Takes the answer out of a completion and prepares the reference."""
+    """Extracts the answer from a completion and prepares the references."""
 
     @abstractmethod
     def answers(self, batch: RewardBatch) -> list[str | None]:
-        """The answer of each row; None is a completion without a valid answer, which is wrong and not unscored."""
+        """The answer of each row; None for a completion without a valid answer, which is wrong, not unscored."""
 
     def references(self, batch: RewardBatch) -> list[tuple[str, ...]]:
-        """The texts each answer may agree with, the reference first; blank ones are left out."""
+        """The texts that each answer is compared with: reference, then aliases, without blank ones."""
         return [
             tuple(text for text in (reference, *aliases) if text.strip())
             for reference, aliases in zip(batch.references, batch.aliases, strict=True)
         ]
 
-    def settled(self, answer: str, references: Sequence[str]) -> float | None:  # noqa: ARG002 - for those that do
-        """What the answer earns by this rule alone, without asking a judge or an encoder; None if they are asked."""
+    def settled(self, answer: str, references: Sequence[str]) -> float | None:  # noqa: ARG002 - used by subclasses
+        """The credit of an answer that needs neither judge nor encoder; None if it needs them."""
         return None
 
 
 class StrictAnswer(AnswerRule):
-    """The text of exactly one ``<answer>``; none, several, or one of nothing but tags is no answer."""
+    """The text of the only ``<answer>``; there is no valid answer if there are none or several, or only tags inside."""
 
     def answers(self, batch: RewardBatch) -> list[str | None]:
         """The answer the grammar found."""
@@ -41,13 +41,13 @@ _BANNED = ("__", ":", "?")
 class PublishedAnswer(AnswerRule):
     """The rule of the public MediX-R1 reward (arXiv:2602.23363, public code).
 
-    The first ``<answer>``, else the whole completion; points stripped from both ends of answer and reference, so that
-    ``.5 mm`` equals ``5 mm``; an answer that is empty, one character, or holds ``__``, ``:`` or ``?`` is no answer.
-    White space around ``<``, ``>`` and ``/`` is removed from the completion only. Aliases are not known to it.
+    The first ``<answer>``, or else the whole completion. Periods are stripped from both ends of answer and reference,
+    so that ``.5 mm`` equals ``5 mm``. An answer that is empty, has one character, or contains ``__``, ``:`` or ``?`` is
+    invalid. White space around ``<``, ``>`` and ``/`` is removed from the completion only. Aliases are ignored.
     """
 
     def answers(self, batch: RewardBatch) -> list[str | None]:
-        """The cleaned answer, or None where it is banned."""
+        """The cleaned answer, or None if it is invalid."""
         return [self._answer(text) for text in batch.completions]
 
     def references(self, batch: RewardBatch) -> list[tuple[str, ...]]:
@@ -56,7 +56,7 @@ class PublishedAnswer(AnswerRule):
         return [(text,) if text else () for text in cleaned]
 
     def settled(self, answer: str, references: Sequence[str]) -> float | None:
-        """Equal strings are right."""
+        """1 for equal strings."""
         return 1.0 if answer in references else None
 
     def _answer(self, completion: str) -> str | None:
@@ -68,9 +68,9 @@ class PublishedAnswer(AnswerRule):
 
 
 def without_space_around_marks(completion: str) -> str:
-    """The published clean-up: no white space before or after ``<``, ``>`` and ``/``."""
+    """Remove white space before and after ``<``, ``>`` and ``/``, as the published code does."""
     parts = re.split(r"([<>/])", completion)
-    # Every second part is a mark. One substitution with \\s* on both sides would be quadratic in a run of spaces.
+    # Parts with an odd index are marks. A substitution with \\s* on both sides would be quadratic in a run of spaces.
     for index in range(0, len(parts), 2):
         text = parts[index] if index == 0 else parts[index].lstrip()
         parts[index] = text if index == len(parts) - 1 else text.rstrip()

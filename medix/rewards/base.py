@@ -1,4 +1,4 @@
-"""What every reward component is: one method that gives each row a value and a status, and running means of them."""
+"""The base class of reward components: ``score`` returns a value and a status per row."""
 
 import math
 from abc import abstractmethod
@@ -20,18 +20,18 @@ from medix.types import Status, Verdict
 
 @dataclass(frozen=True)
 class RewardBatch:
-    """N completions with what they are scored against, one entry per row in every column.
+    """N completions and what they are scored against, one entry per row in every column.
 
     Attributes:
         completions: what the policy wrote.
         references: reference answers.
         questions: questions, without image placeholders.
         modalities: names; None for a text-only sample.
-        aliases: further texts that count as the reference.
-        sources: where each sample comes from.
+        aliases: further texts accepted as the reference.
+        sources: data set of each sample.
         token_counts: completion tokens.
         truncated: whether the token limit cut the completion.
-        modality_set: the tags that count.
+        modality_set: the valid tags.
     """
 
     completions: Sequence[str]
@@ -49,7 +49,7 @@ class RewardBatch:
 
     @cached_property
     def parsed(self) -> tuple[Parsed, ...]:
-        """What the grammar finds in each completion; computed once for all components."""
+        """The parsed completions; computed once for all components."""
         return tuple(
             parse(text, self.modality_set, expects_tag=modality is not None)
             for text, modality in zip(self.completions, self.modalities, strict=True)
@@ -58,13 +58,13 @@ class RewardBatch:
 
 @dataclass(frozen=True)
 class ComponentScores:
-    """What one component says of N rows.
+    """The scores of one component for N rows.
 
     Attributes:
         value: [N] float64; NaN where the row is not scored.
         status: N statuses.
         reason: why a row is unscored; empty elsewhere.
-        verdicts: what the judge said, for components that ask one.
+        verdicts: the judge's verdicts, for components that ask one.
     """
 
     value: Float[Tensor, " row"]
@@ -78,7 +78,7 @@ class ComponentScores:
     ) -> "ComponentScores":
         """Build from one entry per row: a number, an ``Unscored`` with its reason, or None for not applicable.
 
-        A value that is not finite is unscored: a NaN from a user's component must not reach an advantage.
+        A value that is not finite becomes unscored, so that no NaN of a user's component reaches an advantage.
         """
         value, status, reason = [], [], []
         for entry in values:
@@ -98,7 +98,7 @@ class ComponentScores:
 
 @dataclass(frozen=True, slots=True)
 class Unscored:
-    """A row that could not be scored, and why."""
+    """A row that could not be scored, with the reason."""
 
     reason: str
 
@@ -106,8 +106,8 @@ class Unscored:
 class RewardComponent(RunningMeans):
     """One reward: ``score`` for training, ``update``/``compute`` for running means per modality.
 
-    A subclass writes ``score`` and nothing else. Encoders and judges must not be registered as modules: hold them in
-    ``Held``, or a metric that owns an ``nn.Module`` leaks it into the parameters and checkpoints of its own holder.
+    A subclass implements ``score`` only. Encoders and judges must not be registered as submodules, which would add them
+    to the parameters and checkpoints of whatever holds the metric: keep them in ``Held``.
     """
 
     @abstractmethod
@@ -115,18 +115,18 @@ class RewardComponent(RunningMeans):
         """Value and status of every row. Never raises for a row it cannot score: that row is unscored."""
 
     def start(self, batch: RewardBatch) -> None:
-        """Begin slow work on rows that will be scored later; the default does nothing."""
+        """Start slow work on rows that will be scored later; does nothing by default."""
 
     def use_judge(self, judge: Judge, *, replace: bool) -> None:
-        """Take the suite's judge, if this component asks one and was given none, or ``replace`` is set."""
+        """Use the suite's judge, if this component asks one and has none of its own, or ``replace`` is set."""
 
     def use_encoder(self, encoder: Encoder, *, replace: bool) -> None:
-        """Take the suite's encoder, if this component needs one and was given none, or ``replace`` is set."""
+        """Use the suite's encoder, if this component needs one and has none of its own, or ``replace`` is set."""
 
     def update(self, batch: RewardBatch) -> None:
         """Score a batch and add it to the running means."""
         self.accumulate(self.score(batch), batch.modalities)
 
     def accumulate(self, scores: ComponentScores, modalities: Sequence[str | None]) -> None:
-        """Add rows that were scored already: a judge is not asked twice."""
+        """Add rows that were already scored, without asking a judge again."""
         self.add(scores.value, scores.status, modalities)

@@ -1,4 +1,4 @@
-"""Credit for reasoning that keeps to the modality of the image."""
+"""Credit for reasoning that is consistent with the modality of the image."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent, Un
 from medix.rewards.modality_words import DENIALS, DENIALS_AFTER, ELSEWHERE, LEXICON
 
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9_]{0,40}>")
-# A point ends a sentence unless a letter or digit follows at once, as in 4.5 and e.g
+# A period ends a sentence unless a letter or digit follows immediately, as in 4.5 and e.g
 _TOKEN = re.compile(r"[0-9]+(?:[.,][0-9]+)*(?:(?![a-z0-9])|(?=hu\b))|[a-z0-9]+(?:&[a-z0-9]+)*|[.!?](?![a-z0-9])|[;\n]")
 _ENDS = frozenset(".!?;\n")
 _SUBSCRIPTS = {ord(sign): str(digit) for digit, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")}
@@ -17,30 +17,29 @@ _BEFORE, _AFTER = 6, 4
 _ABBREVIATED = frozenset({"vs", "approx", "fig", "dr"})
 
 Phrases = dict[str, dict[int, set[tuple[str, ...]]]]
-"""Phrases as tuples of words, by their first word and by how many words they have."""
+"""Phrases as tuples of words, by first word and number of words."""
 
 
 class ModalityConsistencyReward(RewardComponent):
-    """1 unless the completion finds on the image what only another modality shows: Hounsfield units on an X-ray.
+    """0 if the completion describes what only another modality can show, such as Hounsfield units on an X-ray; else 1.
 
-    For reasoning that names the right tag and then describes another kind of picture, which no reward on tag and answer
-    sees. Give it a small weight. No published recipe uses it.
+    For reasoning that names the right tag and then describes another kind of image, which rewards on tag and answer do
+    not detect. Give it a small weight. No published recipe uses it.
 
-    The whole completion is read, tags aside, sentence by sentence. A term of the lexicon counts against it if the
-    sample's modality is not among those of the term, and the sentence claims it. It does not where the sentence
-    recommends, compares or speaks in general ("a CT is recommended", "unlike on MRI", "typically hypoechoic on
-    ultrasound"), nor after a denial or a guess within six words ("not a CT image", "could be T2-weighted"), nor if
-    question, reference or an alias uses the term. All of these err on the side of the completion: a term that slips
-    through costs little, since the answer is graded elsewhere, a right finding that is punished teaches silence.
+    The whole completion, without tags, is read sentence by sentence. A term of the lexicon counts against it if the
+    sample's modality is not among those of the term and the sentence asserts it. A term does not count if the sentence
+    recommends, compares or generalises ("a CT is recommended", "unlike on MRI", "typically hypoechoic on ultrasound"),
+    if a negation or hedge precedes it within six words ("not a CT image", "could be T2-weighted"), or if question,
+    reference or an alias contains it. These rules prefer false negatives: a missed term costs little, because the
+    answer is graded elsewhere, but penalising a correct finding would teach the policy to say less.
 
-    A completion without one reasoning block earns 0: else to say nothing would be the surest way to be consistent. Does
-    not apply to text-only samples, nor to modalities that are in no entry of the lexicon: GRAPHICS, which may depict
-    anything, and OTHER.
+    A completion without exactly one non-empty reasoning block earns 0, because empty reasoning would otherwise always
+    be consistent. Does not apply to text-only samples, nor to modalities without an entry in the lexicon: GRAPHICS,
+    which may depict anything, and OTHER.
 
     Args:
-        terms: further terms with the modalities that they belong to, in lower case, hyphens as spaces, ``#`` for a
-            number: ``{"signal void": ["MRI_SCAN"]}``. One that the lexicon has is replaced; one with no modality is
-            taken out.
+        terms: additional terms with their modalities, in lower case, hyphens as spaces, ``#`` for a number:
+            ``{"signal void": ["MRI_SCAN"]}``. A term of the lexicon is replaced, and removed if it has no modality.
     """
 
     def __init__(self, terms: dict[str, list[str]] | None = None) -> None:
@@ -67,12 +66,12 @@ class ModalityConsistencyReward(RewardComponent):
         return ComponentScores.of(values)
 
     def foreign_terms(self, completion: str, modality: str, given: Iterable[str] = ()) -> tuple[str, ...]:
-        """What counts against a completion, in its order: for reports and for looking at a score.
+        """The terms that count against a completion, in order of appearance, to explain a score.
 
         Args:
             completion: everything the policy wrote.
             modality: of the image.
-            given: question, reference and aliases; their terms are not held against the completion.
+            given: question, reference and aliases, whose terms do not count.
         """
         return tuple(self._claims(completion, modality, given))
 
@@ -113,7 +112,7 @@ def _homes(terms: Mapping[str, Sequence[str]]) -> dict[tuple[str, ...], frozense
 
 
 def _unknown(terms: Mapping[str, Sequence[str]], modalities: ModalitySet) -> Unscored | None:
-    """A misspelt modality would hold the term against every image."""
+    """Reject unknown modalities: a misspelt one would make the term count against every image."""
     for term, names in terms.items():
         wrong = [name for name in names if name not in modalities]
         if wrong:
@@ -148,7 +147,7 @@ def _sentences(text: str) -> Iterator[list[str]]:
 
 
 def _occurrences(words: Sequence[str], phrases: Phrases) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Where the phrases stand."""
+    """Start positions of the phrases."""
     for start, word in enumerate(words):
         for length, listed in phrases.get(word, {}).items():
             phrase = tuple(words[start : start + length])
@@ -157,7 +156,7 @@ def _occurrences(words: Sequence[str], phrases: Phrases) -> Iterator[tuple[int, 
 
 
 def _is_denied(words: Sequence[str], start: int, end: int) -> bool:
-    """Whether a denial or a guess stands shortly before, or a denial shortly after."""
+    """Whether a negation or hedge shortly precedes the term, or a negation shortly follows it."""
     if not _DENIALS.isdisjoint(words[max(0, start - _BEFORE) : start]):
         return True
     after = words[end : end + _AFTER + 1]

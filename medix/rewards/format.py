@@ -1,4 +1,4 @@
-"""Credit for keeping to the grammar."""
+"""Credit for a well-formed completion."""
 
 import re
 
@@ -20,8 +20,8 @@ _TURN = re.compile(r"</thinking>\s*<answer>")
 class PublishedFormatReward(RewardComponent):
     """The format rule of the public MediX-R1 reward (arXiv:2602.23363, public code).
 
-    From the first ``<thinking>`` on: one block of it, ``<answer>``, and nothing after the last ``</answer>``. Text
-    before it, empty reasoning and further answers pass; ``<think>`` does not.
+    Requires, from the first ``<thinking>`` on, one reasoning block followed by ``<answer>``, and nothing after the last
+    ``</answer>``. Accepts text before it, empty reasoning and additional answers, but not ``<think>``.
     """
 
     def score(self, batch: RewardBatch) -> ComponentScores:

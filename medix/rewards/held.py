@@ -1,4 +1,4 @@
-"""A reference that torch does not see."""
+"""A reference that ``nn.Module`` does not register."""
 
 from typing import Any, Generic, TypeVar
 

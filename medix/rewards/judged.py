@@ -1,4 +1,4 @@
-"""Credit that a judge gives."""
+"""Credit given by a judge."""
 
 import os
 import threading
@@ -18,22 +18,22 @@ _PATIENCE = 600.0
 
 
 class JudgedReward(RewardComponent):
-    """What every component that asks a judge does: the same question once, begun early, a failure never a 0.
+    """Base of the components that ask a judge. Equal questions are asked once, and as early as possible.
 
-    A completion without a valid answer is wrong and the judge is not asked. A verdict that is unscored, whatever the
-    reason, is an unscored row.
+    A completion without a valid answer earns 0 without asking the judge. A row without a verdict, whatever the reason,
+    is unscored.
 
     Args:
-        judge: who grades; rows stay unscored while there is none.
-        answer_rule: what of the completion is graded; exactly one ``<answer>`` if not given.
-        patience: seconds in which no verdict at all arrives, after which those still awaited are given up as unscored.
-            Only questions that ``start`` began are awaited here; ``Judge.grade`` must keep to limits of its own.
+        judge: grades the answers; without one, rows are unscored.
+        answer_rule: extracts the answer from the completion; exactly one ``<answer>`` if not given.
+        patience: seconds without any verdict after which the outstanding ones are unscored. This applies to questions
+            asked by ``start``; ``Judge.grade`` must have timeouts of its own.
     """
 
     def __init__(self, judge: Judge | None, answer_rule: AnswerRule | None, patience: float) -> None:
         super().__init__()
         if not patience > 0:
-            raise ValueError(f"{type(self).__name__}.patience: {patience} is no time to wait; give seconds above 0")
+            raise ValueError(f"{type(self).__name__}.patience: {patience} is not a valid timeout; give seconds above 0")
         self._is_given = judge is not None
         self._judge: Held[Judge] | None = None if judge is None else Held(self._asked(judge))
         self.answer_rule = answer_rule or StrictAnswer()
@@ -42,34 +42,34 @@ class JudgedReward(RewardComponent):
 
     @property
     def judge(self) -> Judge | None:
-        """Who grades; None if nobody does."""
+        """The judge in use, if there is one."""
         return None if self._judge is None else self._judge.value
 
     def use_judge(self, judge: Judge, *, replace: bool) -> None:
-        """Take the suite's judge; what the former one was asked counts no more."""
+        """Use the suite's judge; questions to the previous one are dropped."""
         if replace or not self._is_given:
             self._judge, self._is_given = Held(self._asked(judge)), True
             self._under_way = _UnderWay()
 
     @abstractmethod
     def _asked(self, judge: Judge) -> Judge:
-        """The judge as this component asks it."""
+        """The judge with this component's prompt."""
 
     def _no_judge(self) -> str:
-        """Why rows are unscored when there is no judge."""
-        return "no judge to ask; give the suite or the component one"
+        """Reason for unscored rows if there is no judge."""
+        return "no judge to ask; give one to the suite or the component"
 
     def start(self, batch: RewardBatch) -> None:
-        """Ask the judge without waiting; the same question is asked once until its row is scored."""
+        """Ask the judge without waiting; a question that is already under way is not asked again."""
         judge = self.judge
         if judge is None or not judge.asks_ahead:
-            return  # one that computes here and now does it better all at once
+            return  # a judge in this process is faster with all questions at once
         for question in self._questions(batch):
             if isinstance(question, JudgeQuestion):
                 self._under_way.ask(judge, question)
 
     def score(self, batch: RewardBatch) -> ComponentScores:
-        """The judge's credit; 0 without an answer; unscored where the judge came to no verdict."""
+        """The judge's credit; 0 without a valid answer; unscored without a verdict."""
         rows, judge = self._questions(batch), self.judge
         if judge is None:
             missing = Unscored(self._no_judge())
@@ -85,7 +85,7 @@ class JudgedReward(RewardComponent):
         return ComponentScores.of(values, given)
 
     def _questions(self, batch: RewardBatch) -> list[JudgeQuestion | float | Unscored]:
-        """What to ask about each row, or its value where nothing need be asked."""
+        """Per row, the question for the judge, or the row's value if none is needed."""
         rows: list[JudgeQuestion | float | Unscored] = []
         answers, references = self.answer_rule.answers(batch), self.answer_rule.references(batch)
         for question, answer, texts in zip(batch.questions, answers, references, strict=True):
@@ -105,10 +105,10 @@ class JudgeReward(JudgedReward):
     """The judge's verdict: 1 for YES, 0 for NO (arXiv:2602.23363, R_llm).
 
     Args:
-        judge: who grades; the suite's judge if not given, and an ``ExactJudge`` if there is none either.
-        answer_rule: what of the completion is graded; exactly one ``<answer>`` if not given.
-        patience: seconds in which no verdict at all arrives, after which those still awaited are given up as unscored;
-            keep it above the judge's own limit for one question.
+        judge: grades the answers; the suite's judge if not given, or an ``ExactJudge`` if the suite has none.
+        answer_rule: extracts the answer from the completion; exactly one ``<answer>`` if not given.
+        patience: seconds without any verdict after which the outstanding ones are unscored; set it higher than the
+            judge's own timeout of one question.
     """
 
     def __init__(
@@ -123,14 +123,14 @@ class JudgeReward(JudgedReward):
 
 def _credit(verdict: Verdict) -> float | Unscored:
     if verdict.credit is None:
-        return Unscored(verdict.reason or "the judge came to no verdict")
+        return Unscored(verdict.reason or "the judge gave no verdict")
     if not isinstance(verdict.credit, int | float) or not 0 <= verdict.credit <= 1:
         return Unscored(f"the judge gave a credit of {verdict.credit}, which is not from 0 to 1")
     return float(verdict.credit)
 
 
 def _graded(judge: Judge, questions: list[JudgeQuestion]) -> dict[JudgeQuestion, Verdict]:
-    """Verdicts that are asked for now."""
+    """Ask the judge and wait for its verdicts."""
     if not questions:
         return {}
     try:
@@ -143,13 +143,13 @@ def _graded(judge: Judge, questions: list[JudgeQuestion]) -> dict[JudgeQuestion,
 def _arrived(
     judge: Judge, started: "Mapping[JudgeQuestion, Future[Verdict]]", patience: float
 ) -> dict[JudgeQuestion, Verdict]:
-    """Verdicts that were asked for earlier, waited for as long as any of them still arrive."""
+    """Verdicts on questions asked by ``start``; waits as long as any of them still arrive."""
     verdicts: dict[JudgeQuestion, Verdict] = {}
     arrived = sum(future.done() for future in started.values())
     is_waiting = True
     for question, future in started.items():
         while is_waiting and not future.done() and not wait([future], timeout=patience).done:
-            # Others may have arrived while this one was waited for; only a judge gone silent is given up.
+            # Others may have arrived meanwhile; give up only if none did.
             now = sum(other.done() for other in started.values())
             is_waiting, arrived = now > arrived, now
         verdicts[question] = _result(judge, future, patience)
@@ -167,7 +167,7 @@ def _result(judge: Judge, future: "Future[Verdict]", patience: float) -> Verdict
 
 
 def _verdict(judge: Judge, given: object) -> Verdict:
-    return given if isinstance(given, Verdict) else _failure(judge, TypeError(f"{given!r:.100} is no verdict"))
+    return given if isinstance(given, Verdict) else _failure(judge, TypeError(f"{given!r:.100} is not a Verdict"))
 
 
 def _failure(judge: Judge, error: BaseException) -> Verdict:
@@ -175,9 +175,9 @@ def _failure(judge: Judge, error: BaseException) -> Verdict:
 
 
 class _UnderWay:
-    """Questions that were asked and whose verdicts were not taken; completions arrive from any thread.
+    """Questions under way, which may be added from any thread.
 
-    A forked process begins with none: what its parent asked never arrives there.
+    A forked process starts without any, because it does not receive replies to its parent's questions.
     """
 
     def __init__(self) -> None:
@@ -186,11 +186,11 @@ class _UnderWay:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._futures: dict[JudgeQuestion, Future[Verdict]] = {}
-        self._pid = os.getpid()  # last: whoever sees it finds the rest renewed
+        self._pid = os.getpid()  # set last: a thread that reads the new value finds the other attributes renewed
 
     @property
     def _locked(self) -> threading.Lock:
-        """The lock to hold, of this process: a thread of the parent's may hold the parent's for ever."""
+        """The lock of this process; after a fork, the parent's could stay locked for ever."""
         if self._pid != os.getpid():
             self._begin()
         return self._lock
@@ -201,7 +201,7 @@ class _UnderWay:
                 self._futures[question] = _submitted(judge, question)
 
     def take(self, questions: Sequence[JudgeQuestion]) -> "dict[JudgeQuestion, Future[Verdict]]":
-        """Those of the questions that were asked; they are no longer under way."""
+        """Remove and return those of the questions that are under way."""
         with self._locked:
             return {question: self._futures.pop(question) for question in questions if question in self._futures}
 
@@ -210,7 +210,7 @@ class _UnderWay:
 
 
 def _submitted(judge: Judge, question: JudgeQuestion) -> "Future[Verdict]":
-    """A judge that cannot even be asked fails when its verdict is taken, not in the middle of a rollout."""
+    """Ask the judge; an error in ``submit`` is raised when the verdict is read, not during the rollout."""
     try:
         return judge.submit(question)
     except Exception as error:  # noqa: BLE001 - a judge is foreign code

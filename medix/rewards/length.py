@@ -8,12 +8,12 @@ from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent, Un
 class SoftOverlongPenalty(RewardComponent):
     """The soft overlong punishment of DAPO (arXiv:2503.14476, Eq. 13): 0, then linearly down to -1 at the limit.
 
-    A completion of at most ``max_completion_tokens - buffer_tokens`` tokens has 0; inside the buffer it has minus the
-    share of the buffer that it uses; beyond the limit it has -1. It belongs under ``penalties`` of the suite.
+    A completion of at most ``max_completion_tokens - buffer_tokens`` tokens gets 0; within the buffer it gets minus the
+    fraction of the buffer that it uses; beyond the limit it gets -1. Use it under ``penalties`` of the suite.
 
     Args:
         max_completion_tokens: the limit, L_max.
-        buffer_tokens: how long before the limit it begins, L_cache.
+        buffer_tokens: length of the buffer before the limit, L_cache.
     """
 
     plot_lower_bound: ClassVar[float] = -1.0  # type: ignore[misc]  # torchmetrics declares it Optional

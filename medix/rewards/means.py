@@ -1,4 +1,4 @@
-"""Running means per modality, with what could not be scored beside them."""
+"""Running means per modality, and the share of unscored rows."""
 
 import copy
 import math
@@ -21,10 +21,10 @@ M = TypeVar("M", bound="RunningMeans")
 
 
 class RunningMeans(Metric):
-    """A torchmetrics metric whose state is one table: sum, scored and unscored rows, per modality.
+    """A torchmetrics metric whose state is one tensor: the sum, and the scored and unscored rows, of each modality.
 
-    The table has a fixed size, so that every rank reports the same keys, also a rank without data, and two-process
-    synchronisation is one sum. It is not persistent: running means are no part of a checkpoint.
+    Its size is fixed, so that every rank reports the same keys, even without data, and synchronisation is one sum. It
+    is not persistent: running means are not part of a checkpoint.
     """
 
     full_state_update: ClassVar[bool] = False  # type: ignore[misc]  # torchmetrics declares it Optional
@@ -40,20 +40,20 @@ class RunningMeans(Metric):
         self.use_modalities(ModalitySet())
 
     def use_modalities(self, modalities: ModalitySet) -> None:
-        """Take another modality set; forgets the running means."""
+        """Use another modality set; resets the running means."""
         self.modalities = modalities
         rows = len(modalities) + 1  # text-only samples have a row of their own
         # float64 throughout: a float32 counter stops at 2^24
         default = torch.zeros(3, rows, dtype=torch.float64, device=self.device)
         self.add_state("counts", default, dist_reduce_fx="sum", persistent=False)
-        # a MetricCollection updates one of several metrics with equal states in the place of all; NaN equals nothing,
-        # so two suites whose judges agree on the first batch stay two
+        # A MetricCollection updates only one of several metrics whose states are equal. NaN prevents that for two
+        # suites whose judges agree on the first batch.
         self.add_state("never_equal", torch.tensor(math.nan), dist_reduce_fx="sum", persistent=False)
         self._computed = None
 
     @property
     def update_called(self) -> bool:
-        """Always: a rank without rows reports the same keys, and torchmetrics need not warn of it."""
+        """Always true, so that torchmetrics does not warn about a rank without rows."""
         return True
 
     @abstractmethod
@@ -61,7 +61,7 @@ class RunningMeans(Metric):
         """Score rows and add them."""
 
     def add(self, value: Float[Tensor, " row"], status: Sequence[Status], modalities: Sequence[str | None]) -> None:
-        """Add rows that were scored already; rows that do not apply leave no trace."""
+        """Add rows that were already scored; rows that do not apply are not counted."""
         rows = torch.tensor([self.modalities.index(modality) for modality in modalities], dtype=torch.long)
         scored = torch.tensor([entry is Status.SCORED for entry in status], dtype=torch.float64)
         unscored = torch.tensor([entry is Status.UNSCORED for entry in status], dtype=torch.float64)
@@ -72,7 +72,7 @@ class RunningMeans(Metric):
         self._computed = None
 
     def compute(self) -> dict[str, Tensor]:
-        """``""`` (mean over all), one key per modality, ``unscored`` (share of applicable rows), always all of them.
+        """``""`` (mean over all), one key per modality, ``unscored`` (share of applicable rows); always all keys.
 
         A mean over no rows is NaN.
         """
@@ -82,13 +82,13 @@ class RunningMeans(Metric):
         return result | {name: means[row] for row, name in enumerate((*self.modalities, TEXT_ONLY))}
 
     def fresh(self: M) -> M:
-        """A second object over the same judges, encoders and settings, with running means of its own."""
+        """A second object with the same judges, encoders and settings, and separate running means."""
         other = self._shallow()
         other.reset()
         return other
 
     def _shallow(self: M) -> M:
-        """A copy that shares what the object holds, but not the tables that torchmetrics keeps."""
+        """A shallow copy, except for the dictionaries in which torchmetrics registers states."""
         other = copy.copy(self)
         for name in ("_defaults", "_persistent", "_reductions"):
             setattr(other, name, dict(getattr(self, name)))

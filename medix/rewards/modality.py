@@ -20,8 +20,8 @@ class ModalityReward(RewardComponent):
 class PublishedModalityReward(RewardComponent):
     """The modality rule of the public MediX-R1 reward (arXiv:2602.23363, public code).
 
-    Everything before the first ``<thinking>`` must be the tag, in any case; without ``<thinking>`` it is 0. Deviates:
-    does not apply to a text-only sample, where the public code gives 0.
+    Everything before the first ``<thinking>`` must be the tag, ignoring case; 0 without ``<thinking>``. Deviates: does
+    not apply to a text-only sample, for which the public code gives 0.
     """
 
     def score(self, batch: RewardBatch) -> ComponentScores:

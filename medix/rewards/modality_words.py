@@ -111,7 +111,7 @@ ELSEWHERE = (
     "more sensitive", "is needed", "is required", "is warranted", "are needed", "in general", "known to", "tend to",
     "tends to",
 )
-"""A sentence with one of these words speaks of another examination, or of what is so in general.
+"""A sentence with one of these words is about another examination, or about the general case.
 
 "A CT is recommended", "unlike on MRI", "on ultrasound such lesions are typically hypoechoic" are no findings.
 """
@@ -119,10 +119,10 @@ DENIALS = (
     "no", "not", "without", "cannot", "neither", "nor", "never", "lacks", "lack", "absence", "absent", "isn", "aren",
     "wasn", "doesn", "don", "could", "may", "might", "either", "whether", "or",
 )
-"""One of these within the six words before a term leaves it unclaimed: "not a CT image", "could be T2-weighted"."""
+"""A term within six words after one of these is not asserted: "not a CT image", "could be T2-weighted"."""
 DENIALS_AFTER = (
     "not applicable", "not available", "not relevant", "not used", "not seen", "not present", "not visible",
     "not possible", "not assessed", "not apply", "cannot be", "absent", "unavailable", "inapplicable", "irrelevant",
 )
 # fmt: on
-"""The same for what begins within the four words after it: "Hounsfield units are not available"."""
+"""The same for a phrase that starts within four words after the term: "Hounsfield units are not available"."""

@@ -1,4 +1,4 @@
-"""Bringing components to one scale within a group before they are weighted."""
+"""Normalisation of components within a group, before they are weighted."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
@@ -11,7 +11,7 @@ _ROUNDING = 1e-9  # values nearer than this are equal: a mean of equal values ne
 
 
 class Normalisation(ABC):
-    """What happens to the values of one component before they are weighted; advantages are taken of the result."""
+    """Normalises the values of one component before weighting; advantages are computed from the result."""
 
     @abstractmethod
     def __call__(
@@ -44,7 +44,7 @@ class GroupNormalisation(Normalisation):
 
     def __init__(self, eps: float = 1e-6) -> None:
         if not eps > 0:
-            raise ValueError(f"rewards.normalisation.eps: {eps} must be above 0; as a rule 1e-6")
+            raise ValueError(f"rewards.normalisation.eps: {eps} must be above 0; usually 1e-6")
         self.eps = eps
 
     def __call__(

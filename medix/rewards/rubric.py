@@ -1,4 +1,4 @@
-"""Credit that a judge gives by degrees."""
+"""Graded credit given by a judge."""
 
 from medix.judge.base import Judge
 from medix.judge.prompt import JudgePrompt
@@ -8,22 +8,22 @@ from medix.rewards.judged import JudgedReward
 
 
 class RubricReward(JudgedReward):
-    """The grade of a judge that is asked with a graded prompt, from 0 for the worst to 1 for the best.
+    """The grade of a judge with a graded prompt, from 0 (worst) to 1 (best).
 
-    For answers of several findings, such as reports, which are seldom all right or all wrong: YES or NO would give a
-    report with one finding of five missing what it gives an empty one. Use it in the place of ``JudgeReward``; answers
-    of a few words are better served by that one. No published recipe uses it. Without a judge that reads prompts every
-    row is unscored: an exact comparison of reports would be 0 for all of them.
+    For answers with several findings, such as reports, which are seldom completely right or wrong: with YES or NO, a
+    report that misses one finding of five earns as little as an empty one. Use it instead of ``JudgeReward``, which is
+    better for answers of a few words. No published recipe uses it. Without a judge that supports prompts every row is
+    unscored, because an exact comparison of reports would give 0 to all of them.
 
     Args:
-        prompt: how the judge is asked; the 0-5 prompt for reports if not given.
-        judge: who grades; the suite's judge, asked with this prompt, if not given.
-        answer_rule: what of the completion is graded; exactly one ``<answer>`` if not given.
-        patience: seconds in which no verdict at all arrives, after which those still awaited are given up as unscored;
-            keep it above the judge's own limit for one question.
+        prompt: the judge's prompt; the 0-5 prompt for reports if not given.
+        judge: grades the answers; the suite's judge, with this prompt, if not given.
+        answer_rule: extracts the answer from the completion; exactly one ``<answer>`` if not given.
+        patience: seconds without any verdict after which the outstanding ones are unscored; set it higher than the
+            judge's own timeout of one question.
 
     Raises:
-        ValueError: a judge that cannot be asked with a prompt.
+        ValueError: the judge does not support prompts.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class RubricReward(JudgedReward):
             return judge.asking(self.prompt)
         except ValueError as error:
             raise ValueError(
-                f"{type(self).__name__} grades with the prompt {self.prompt.version}, which its judge cannot be asked "
-                f"with ({error}). Name such a judge in the spec (judge:), give one to the component alone "
-                "(init_args.judge), or leave the component out of the suite"
+                f"{type(self).__name__} grades with the prompt {self.prompt.version}, which its judge does not support "
+                f"({error}). Set a judge that does in the spec (judge:) or for this component only (init_args.judge), "
+                "or remove the component from the suite"
             ) from error
 
     def _no_judge(self) -> str:
         return (
-            f"no judge to ask with the prompt {self.prompt.version}; give the suite or the component one that reads "
+            f"no judge for the prompt {self.prompt.version}; give the suite or the component one that supports "
             "prompts, such as medix.judge.ServedJudge"
         )

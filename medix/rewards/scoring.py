@@ -2,16 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from medix.rewards.table import RewardTable
 from medix.types import Completion, Prompt, RolloutGroup, ScoredGroup, Status
 
-if TYPE_CHECKING:
-    from medix.rewards.suite import RewardSuite
-    from medix.rewards.table import RewardTable
-
 Gather = Callable[[tuple[int, list[str]]], list[tuple[int, list[str]]]]
-"""Rows and reasons for unscored ones, of this process; those of every process."""
+"""Collects, from every process, its number of rows and the reasons for its unscored ones."""
 
 
 class UnscoredLimitError(RuntimeError):
@@ -19,49 +15,63 @@ class UnscoredLimitError(RuntimeError):
 
 
 class Scoring:
-    """Opened by ``RewardSuite.open``: ``submit`` completions as they come, ``close`` on the finished groups.
+    """The scoring of one step, opened by ``RewardSuite.open``.
+
+    Call ``submit`` for each completion when it exists, and ``close`` on the finished groups.
+
+    Args:
+        start: starts slow work on a completion.
+        score: scores groups, in order.
+        max_unscored: share of unscored totals above which ``close`` raises.
 
     Attributes:
-        seconds: what each component took at ``close``, by name.
+        seconds: what each component took in ``close``, by name.
     """
 
-    def __init__(self, suite: "RewardSuite") -> None:
-        self._suite = suite
+    def __init__(
+        self,
+        start: Callable[[Prompt, Completion], None],
+        score: Callable[[Sequence[RolloutGroup]], RewardTable],
+        max_unscored: float,
+    ) -> None:
+        self._start = start
+        self._score = score
+        self._max_unscored = max_unscored
         self.seconds: Mapping[str, float] = {}
 
     def submit(self, prompt: Prompt, completion: Completion) -> None:
-        """Start slow work on a completion, from any thread; the judge is asked at once."""
-        self._suite.start(prompt, completion)
+        """Start slow work on a completion; may be called from any thread. The judge is asked immediately."""
+        self._start(prompt, completion)
 
     def close(self, groups: Sequence[RolloutGroup], gather: Gather = lambda value: [value]) -> list[ScoredGroup]:
         """Score the groups of the step.
 
         Args:
             groups: of this process.
-            gather: gives what every process has; the limit then holds for all of them together.
+            gather: collects data from every process; the limit then applies to all of them together.
 
         Raises:
             UnscoredLimitError: the share of unscored totals passes the suite's ``max_unscored``.
         """
-        table = self._suite.score_rollouts(groups)
+        table = self._score(groups)
         self.seconds = table.seconds
-        check_unscored(table, self._suite.max_unscored, gather)
+        check_unscored(table, self._max_unscored, gather)
         return regroup(table, groups)
 
 
-def regroup(table: "RewardTable", groups: Sequence[RolloutGroup]) -> list[ScoredGroup]:
-    """Give each group its rows of the table."""
+def regroup(table: RewardTable, groups: Sequence[RolloutGroup]) -> list[ScoredGroup]:
+    """Assign the rows of a table to their groups."""
     rows = iter(table)
     return [ScoredGroup(group, tuple(next(rows) for _ in group.completions)) for group in groups]
 
 
-def check_unscored(table: "RewardTable", limit: float, gather: Gather = lambda value: [value]) -> None:
-    """Stop a step whose signal would come from the few completions that could be scored.
+def check_unscored(table: RewardTable, limit: float, gather: Gather = lambda value: [value]) -> None:
+    """Stop a step in which too few completions could be scored.
 
     Args:
         table: of this process.
         limit: share of unscored totals that is allowed.
-        gather: gives what every process has, so that all of them stop or none.
+        gather: collects data from every process, so that all of them stop or none.
 
     Raises:
         UnscoredLimitError: the share of unscored totals passes the limit.
@@ -76,6 +86,6 @@ def check_unscored(table: "RewardTable", limit: float, gather: Gather = lambda v
     raise UnscoredLimitError(
         f"{reasons.total()} of {rows} completions of this step are unscored ({reasons.total() / rows:.0%}), more than "
         f"rewards.max_unscored={limit:g} allows. Most common reasons:\n{listed}\n"
-        "Nothing was learnt from this step. Repair the cause (is the judge up?) and resume from the last checkpoint, "
-        "or raise rewards.max_unscored."
+        "No weights were updated in this step. Repair the cause (is the judge up?) and resume from the last "
+        "checkpoint, or raise rewards.max_unscored."
     )

@@ -1,4 +1,4 @@
-"""Credit by degrees for being near the reference in the space of a sentence encoder."""
+"""Graded credit for similarity of answer and reference under a sentence encoder."""
 
 from medix.rewards.answer import AnswerRule
 from medix.rewards.embedding import ROUNDING, EncodedReward
@@ -6,22 +6,22 @@ from medix.rewards.encoder import Encoder
 
 
 class SimilarityReward(EncodedReward):
-    """How near the answer is to the reference: 0 up to a floor, 1 at equality, in a straight line between.
+    """Similarity of answer and reference: 0 up to a floor, 1 at equality, linear in between.
 
-    The value is (cosine - floor) / (1 - floor), held to [0, 1], of the nearest of reference and aliases; 0 where a fact
-    differs, as in ``EmbeddingReward``. Use it where a threshold teaches nothing because no completion of a group
-    reaches it yet, or all do. It pays for wording too, so that it belongs beside a judge and below it in weight. No
-    published recipe uses it; the threshold of arXiv:2602.23363 is ``EmbeddingReward``.
+    The value is (cosine - floor) / (1 - floor), clamped to [0, 1], for the most similar of reference and aliases; 0
+    where a fact differs, as in ``EmbeddingReward``. Use it where a threshold gives no signal because no completion of a
+    group reaches it yet, or all do. It also rewards wording, so combine it with a judge of larger weight. No published
+    recipe uses it; the threshold of arXiv:2602.23363 is ``EmbeddingReward``.
 
     Args:
         encoder: the suite's encoder if not given, and MedEmbed-large, loaded on first use, if there is none either.
-        floor: cosine that still earns nothing. Of the pairs of 49 unrelated short answers 99 in 100 stay at or below
-            0.51 with the offline encoder; an encoder that keeps its cosines closer together needs a higher floor.
-        guard: whether facts must agree as well.
-        answer_rule: what of the completion is compared; exactly one ``<answer>`` if not given.
-        cached_references: vectors of references that are kept for later steps. None by default: a kept vector comes
-            from another batch, where most encoders round otherwise, and a run that is resumed with an empty table would
-            differ from one that was not stopped in the last digits of its rewards.
+        floor: largest cosine similarity that earns nothing. Of the pairs of 49 unrelated short answers, 99 % are at or
+            below 0.51 with the offline encoder; an encoder with a narrower range of similarities needs a higher floor.
+        guard: whether facts must agree too.
+        answer_rule: extracts the answer from the completion; exactly one ``<answer>`` if not given.
+        cached_references: number of reference embeddings kept for later steps. 0 by default: a cached embedding was
+            computed in another batch, where most encoders round differently, so that the rewards of a resumed run,
+            which starts with an empty cache, would differ in the last digits from those of an uninterrupted one.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class SimilarityReward(EncodedReward):
     ) -> None:
         super().__init__(encoder, guard, answer_rule, cached_references)
         if not -1 <= floor < 1:
-            raise ValueError(f"floor: {floor} leaves no cosine above it; give a number from -1 to below 1, such as 0.5")
+            raise ValueError(f"floor: {floor} is not a cosine similarity below 1; give a number such as 0.5")
         self.floor = floor
 
     def _credit_of(self, cosine: float) -> float:

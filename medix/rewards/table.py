@@ -1,4 +1,4 @@
-"""Scores of N completions: totals and what every component said."""
+"""Scores of N completions: totals and component scores."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ class RewardTable:
         total: [N] float64; NaN where unscored.
         status: N statuses of the totals.
         reason: why a total is unscored; empty elsewhere.
-        components: scores per component, penalties included; what each said, before any gate or normalisation.
-        normalised: [N] float64, what advantages are taken of if the suite normalises; None otherwise.
-        seconds: time each component took. Judges work while others compute, so these are waits, not sums of work.
+        components: scores per component, penalties included, before any gate or normalisation.
+        normalised: [N] float64, used for advantages if the suite normalises; None otherwise.
+        seconds: wall time of each component, which overlaps with the work of judges.
     """
 
     total: Float[Tensor, " row"]
@@ -49,7 +49,7 @@ class RewardTable:
         return len(self.status)
 
     def __iter__(self) -> Iterator[CompletionScores]:
-        """Row by row, in the nouns of ``medix.types``."""
+        """Iterate over rows as ``CompletionScores``."""
         columns = {name: (scores, scores.value.tolist()) for name, scores in self.components.items()}
         normalised = [None] * len(self) if self.normalised is None else self.normalised.tolist()
         for row, (total, signal) in enumerate(zip(self.total.tolist(), normalised, strict=True)):

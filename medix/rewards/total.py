@@ -1,4 +1,4 @@
-"""From what the components say to one number per row: weights, gates, penalties."""
+"""Totals from component scores: weights, gates, penalties."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -16,13 +16,13 @@ from medix.types import Status
 
 @dataclass(frozen=True)
 class Earned:
-    """What one component adds to the totals.
+    """The contribution of one component to the totals.
 
     Attributes:
-        value: [N] float64, what each row earns behind the gate; 0 where it does not count.
-        counts: [N], rows in which the component has a say.
-        reason: per row, why it could not be scored; empty where it was, where it does not apply, and behind a closed
-            gate, where it would earn nothing whatever it said.
+        value: [N] float64, what each row earns after the gate; 0 where the component does not count.
+        counts: [N], rows in which the component counts.
+        reason: per row, why it could not be scored; empty where it was scored or does not apply, and where its gate is
+            closed, since it then earns 0 in any case.
     """
 
     value: Float[Tensor, " row"]
@@ -47,11 +47,12 @@ class Totals:
 
 @dataclass(frozen=True)
 class TotalRule:
-    """How components become a total.
+    """Computes totals from component scores.
 
     The total of a row is the weighted mean of the components that apply to it, plus the weighted penalties. It is
-    unscored if any of them that has a weight is. A gate reads what its component earns behind its own gate. A row whose
-    total is unscored leaves mean and spread of every component, also of those that could be scored.
+    unscored if any of these with a non-zero weight is. A gate compares what its component earns after that component's
+    own gate. A row whose total is unscored is left out of the mean and spread of every component, even of those that
+    were scored.
 
     Attributes:
         weights: by component.
@@ -60,7 +61,7 @@ class TotalRule:
         normalisation: applied to each component, not to penalties, before weighting.
 
     Raises:
-        ValueError: gates that wait for each other in a circle.
+        ValueError: cyclic gates.
     """
 
     weights: Mapping[str, float]
@@ -76,8 +77,8 @@ class TotalRule:
                 if path[-1] in path[:-1]:
                     circle = path[path.index(path[-1]) :]
                     raise ValueError(
-                        f"rewards.components.{circle[0]}.gate.component: the gates wait for each other in a circle, "
-                        f"{' -> '.join(circle)}; take one of these gates out"
+                        f"rewards.components.{circle[0]}.gate.component: the gates form a cycle, "
+                        f"{' -> '.join(circle)}; remove one of these gates"
                     )
 
     def __call__(self, scores: Mapping[str, ComponentScores], groups: Sequence[Hashable] | None, rows: int) -> Totals:
@@ -85,7 +86,7 @@ class TotalRule:
 
         Args:
             scores: of every component and penalty.
-            groups: the group of each row; only a normalisation needs them.
+            groups: a key per row, equal within a group; only a normalisation needs it.
             rows: N.
         """
         weighted, applicable, penalty = torch.zeros(3, rows, dtype=torch.float64)
@@ -128,7 +129,7 @@ class TotalRule:
         return normalised
 
     def _earned(self, name: str, scores: Mapping[str, ComponentScores], found: dict[str, Earned]) -> Earned:
-        """What a component earns, those before it in the chain of gates first; ``found`` keeps all of them."""
+        """What a component earns, computed after the components of its chain of gates; ``found`` caches them."""
         if name not in found:
             gate = self.gates.get(name)
             if gate is None:
@@ -140,7 +141,7 @@ class TotalRule:
 
 
 def _behind(gate: Gate, own: ComponentScores, opener: Earned) -> Earned:
-    """What a component earns whose gate another one opens."""
+    """What a component with a gate earns."""
     counts, applies = _is(own, Status.SCORED), ~_is(own, Status.NOT_APPLICABLE)
     closed = opener.counts & (opener.value < gate.at_least) & applies
     undecided = torch.tensor([bool(text) for text in opener.reason], dtype=torch.bool) & applies
@@ -154,7 +155,7 @@ def _behind(gate: Gate, own: ComponentScores, opener: Earned) -> Earned:
 
 
 def _reasons(scores: ComponentScores) -> tuple[str, ...]:
-    """Never empty where a row is unscored, also if the component gave none."""
+    """Reasons per row, never empty for an unscored row."""
     return tuple(
         (text or "no reason was given") if status is Status.UNSCORED else ""
         for text, status in zip(scores.reason, scores.status, strict=True)

@@ -1,4 +1,4 @@
-"""Vectors of references, kept from one step to the next."""
+"""A cache of reference embeddings."""
 
 import threading
 from collections import OrderedDict
@@ -11,23 +11,22 @@ from medix.rewards.encoder import Encoder
 
 
 class VectorTable:
-    """A bounded table of what an encoder said of references, the least recently used ones dropped first.
+    """A bounded cache of reference embeddings, which drops the least recently used ones first.
 
-    A reference comes again with every completion of its group and in every epoch; an answer seldom does, so that only
-    references are kept. Vectors are kept as the encoder gave them, in its own precision: what is computed from a kept
-    vector is what was computed from it at first, to the bit. The table belongs to one encoder object, is empty in every
-    copy, and is no part of a checkpoint.
+    Only references are cached, because they recur with every completion of their group and in every epoch, and answers
+    seldom do. Embeddings are kept in the encoder's own precision, so that results computed from them are bit-identical
+    to the first ones. The cache belongs to one encoder object, is empty in every copy, and is not part of a checkpoint.
 
     Args:
-        size: most vectors kept; 0 keeps none. 20,000 of 1,024 numbers in float32 take 82 MB.
+        size: maximum number of embeddings; 0 keeps none. 20,000 of 1,024 numbers in float32 take 82 MB.
     """
 
     def __init__(self, size: int) -> None:
         if size < 0:
-            raise ValueError(f"cached_references: {size} is no size; give the number of vectors to keep, 0 for none")
+            raise ValueError(f"cached_references: {size} is not a size; give a number of embeddings, 0 for none")
         self.size = size
         self.found = 0
-        """References whose vector was at hand, since the table was made."""
+        """References that were cached, since the table was created."""
         self.missed = 0
         """References that had to be encoded."""
         self._encoder: Encoder | None = None
@@ -41,12 +40,12 @@ class VectorTable:
         return VectorTable, (self.size,)
 
     def look_up(self, encoder: Encoder, texts: Iterable[str], references: Iterable[str]) -> dict[str, Tensor]:
-        """Vectors of those texts that are at hand; an answer in the words of a reference is one of them.
+        """Return the cached embeddings among those of the texts, which may include an answer equal to a reference.
 
         Args:
-            encoder: whose vectors are asked for.
-            texts: all that is compared.
-            references: those of the texts that are counted as found or missed.
+            encoder: the encoder in use.
+            texts: answers and references to compare.
+            references: those texts that are counted as found or missed.
         """
         with self._lock:
             if self._encoder is not encoder:
@@ -62,18 +61,18 @@ class VectorTable:
             return known
 
     def keep(self, encoder: Encoder, vectors: Mapping[str, Tensor]) -> None:
-        """Add vectors of references; one that is not finite is asked for again the next time."""
+        """Add embeddings of references; one that is not finite is not kept."""
         with self._lock:
             if self._encoder is not encoder or self.size == 0:
                 return
             for text, vector in vectors.items():
                 if bool(torch.isfinite(vector).all()):
-                    self._vectors[text] = vector.clone()  # a row alone, not the whole batch that it is a row of
+                    self._vectors[text] = vector.clone()  # not a view, which would keep the whole batch alive
                     self._vectors.move_to_end(text)
             while len(self._vectors) > self.size:
                 self._vectors.popitem(last=False)
 
     def forget(self) -> None:
-        """Drop every vector."""
+        """Drop all embeddings."""
         with self._lock:
             self._vectors.clear()

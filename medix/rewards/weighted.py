@@ -1,5 +1,7 @@
-"""A component's place in a suite: its weight, and what it depends on."""
+"""A component of a suite with its weight and its gate."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medix.rewards.base import RewardComponent
@@ -7,18 +9,18 @@ from medix.rewards.base import RewardComponent
 
 @dataclass(frozen=True)
 class Gate:
-    """A component earns nothing where another one says no.
+    """A component earns 0 unless another one earns enough.
 
-    Use it where one component is easier to please than another that means the same: an encoder is near to many wrong
-    answers, so ``Gate("judge")`` on the embedding gives its credit only where the judge says YES. A policy then cannot
-    trade meaning for likeness.
+    Use it for a component that is easier to satisfy than another one with the same purpose: the embeddings of many
+    wrong answers are close to the reference, so ``Gate("judge")`` on the embedding gives credit only where the judge
+    says YES. A policy then cannot trade correctness for similarity.
 
-    Gates follow each other: a component counts at another's gate with what it earns behind its own, so that what
-    closes the first closes the second. Gates that wait for each other in a circle are refused.
+    Gates can be chained: a gate compares what its component earns after that component's own gate, so that closing the
+    first closes the second. Cyclic gates are refused.
 
     Args:
-        component: the one that opens the gate, by its name in the suite; it may have weight 0 and only observe.
-        at_least: what that component has to earn for the gate to be open.
+        component: name of the component that opens the gate; with weight 0 it has no other effect.
+        at_least: what that component must earn for the gate to be open.
     """
 
     component: str
@@ -31,10 +33,43 @@ class Weighted:
 
     Args:
         reward: the component.
-        weight: its share of the total; 0 only observes. A penalty's weight stands outside the sum to 1.
-        gate: what must hold for it to count; it always counts if not given.
+        weight: its share of the total; with 0 it is only recorded. A penalty's weight is not part of the sum to 1.
+        gate: condition under which it counts; it always counts if not given.
     """
 
     reward: RewardComponent
     weight: float
     gate: Gate | None = None
+
+
+def check_weights(components: Mapping[str, Weighted], penalties: Mapping[str, Weighted]) -> None:
+    """Check names, weights and gates of a suite.
+
+    Raises:
+        ValueError: names the component, the value and what to change.
+    """
+    weights = {name: entry.weight for name, entry in (*components.items(), *penalties.items())}
+    listed = ", ".join(f"{name} {entry.weight:g}" for name, entry in components.items())
+    if not components:
+        raise ValueError("rewards.components: a suite needs at least one component")
+    twice = components.keys() & penalties.keys()
+    if twice:
+        raise ValueError(f"rewards.penalties: {', '.join(sorted(twice))} is also the name of a component; rename it")
+    for name, weight in weights.items():
+        if name in {"", "total"} or set(name) & set("/."):
+            raise ValueError(f"rewards.components: {name!r} cannot be a name; give one without / and ., and not total")
+        if not (math.isfinite(weight) and weight >= 0):
+            raise ValueError(f"rewards.components.{name}.weight: {weight} must be a number from 0 up")
+    for name, entry in (*components.items(), *penalties.items()):
+        if entry.gate is not None and (entry.gate.component not in weights or entry.gate.component == name):
+            others = ", ".join(sorted(weights.keys() - {name}))
+            raise ValueError(
+                f"rewards.components.{name}.gate.component: {entry.gate.component!r} is not another component of "
+                f"the suite; there are {others or 'none'}"
+            )
+    total = math.fsum(entry.weight for entry in components.values())
+    if abs(total - 1) > 1e-6:
+        raise ValueError(
+            f"rewards.components: weights must sum to 1, got {total:g} from {listed}; scale them "
+            f"(divide each by {total:g}), or move additional terms to rewards.penalties"
+        )

@@ -7,7 +7,9 @@ import torch
 
 from medix.grammar import parse
 from medix.modality import ModalitySet
-from medix.modules.update import Denominators, TrainingGroup, Update, loss_input
+from medix.modules.loss_input import Denominators, loss_input
+from medix.modules.training_group import TrainingGroup
+from medix.modules.update import Update
 from medix.policy.packing import PackedRow
 from medix.types import RolloutGroup
 from tests.support.policies import BigramPolicy, group

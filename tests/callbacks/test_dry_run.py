@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from lightning.pytorch import Callback, Trainer
 
-from medix.callbacks import dry_run
-from medix.callbacks.dry_run import DryRun, DryRunError, filled, longest, tokens
+from medix.callbacks import dry_run, pass_memory
+from medix.callbacks.dry_run import DryRun, DryRunError
 from medix.data.datamodule import ShardDataModule
 from medix.data.mixture import Mixture
 from medix.data.prompting import Prompting
@@ -22,7 +20,9 @@ from medix.losses.dapo import DAPOLoss
 from medix.losses.grpo import GRPOLoss
 from medix.losses.reference_kl import ReferenceKL
 from medix.modules.group_rl import GroupRLModule
-from medix.modules.update import TrainingGroup, Update
+from medix.modules.microbatch import token_count
+from medix.modules.training_group import TrainingGroup
+from medix.modules.update import Update
 from medix.policy.lora import LoRA
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rewards.format import FormatReward
@@ -31,7 +31,6 @@ from medix.rewards.weighted import Weighted
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
 from medix.rollout.signal import KeepScored
-from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
 from tests.support.runs import MANIFESTS
 
 
@@ -66,60 +65,11 @@ def fit(
     return module
 
 
-def group(prompt: int, completions: int, length: int) -> TrainingGroup:
-    """A group of tokens that mean nothing."""
-    written = Completion("", (1,) * length, (0.0,) * length, FinishReason.STOP)
-    rows = (torch.zeros(length),) * completions
-    rollout = RolloutGroup(Prompt(Sample("a", "?", "b", None), (1,) * prompt), (written,) * completions, 0)
-    return TrainingGroup(rollout, (0.0,) * completions, rows)
-
-
-# Derived by hand.
-
-
-@pytest.mark.parametrize(
-    ("limit", "most", "shares", "rows"),
-    [
-        (1000, 3, True, [2, 2, 2]),  # there is room for more groups than an update has
-        (32, 9, True, [2, 2]),
-        (44, 9, True, [2, 2]),
-        (45, 9, True, [2, 2, 1]),
-        (15, 9, True, [2]),  # one that does not fit goes in parts
-        (26, 9, False, [2]),
-        (39, 9, False, [2, 1]),
-    ],
-)
-def test_a_pass_is_filled_with_whole_groups_and_a_part(limit: int, most: int, shares: bool, rows: list[int]) -> None:
-    """A prompt of 10 tokens with two completions of 3: 16 where it passes once, else 26; a part of it takes 13."""
-    made = filled(Update(most, tokens_per_microbatch=limit), group(10, 2, 3), most, shares)
-    assert [len(one.rollout.completions) for one in made] == rows
-
-
 def test_ranks_of_a_machine_share_what_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dry_run, "available", lambda: 601)
     assert dry_run._available_to_each(2) == 300
     monkeypatch.setattr(dry_run, "available", lambda: None)
     assert dry_run._available_to_each(2) is None
-
-
-# Properties.
-
-
-SIZES = st.tuples(st.integers(1, 30), st.integers(1, 5), st.integers(1, 9))
-
-
-@given(st.lists(SIZES, min_size=1, max_size=8), st.integers(1, 400), st.booleans())
-def test_no_pass_of_a_step_is_larger(sizes: list[tuple[int, int, int]], limit: int, shares: bool) -> None:
-    """But for what is left of the limit where neither a prompt nor a completion more had room."""
-    P, G, T = (max(size[place] for size in sizes) for place in range(3))
-    update = Update(len(sizes), tokens_per_microbatch=limit)
-    passes = update.microbatches([group(*size) for size in sizes], shares)
-    dry = update.microbatches(filled(update, group(P, G, T), len(sizes), shares), shares)
-    most, found = (max(tokens(one, shares) for one in each) for each in (passes, dry))
-    assert most < found + P + T
-    if len(sizes) * tokens([group(P, G, T)], shares) <= limit:
-        assert most <= found
-        assert len(dry) == 1
 
 
 def test_the_dry_run_passes_as_much_at_once_as_the_step_after_it(tmp_path: Path, tiny_policy: Path) -> None:
@@ -128,22 +78,21 @@ def test_the_dry_run_passes_as_much_at_once_as_the_step_after_it(tmp_path: Path,
 
         def __init__(self) -> None:
             self.passed: list[list[int]] = [[], []]
-            self.place = 0
+            self.is_step = False
 
         def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
             plain = pl_module.policy.logprobs
 
             def logprobs(groups: Any, temperature: float = 1.0) -> torch.Tensor:
                 if torch.is_grad_enabled():
-                    whole = [TrainingGroup(one, (0.0,) * len(one.completions), ()) for one in groups]
-                    self.passed[self.place].append(tokens(whole, shares=True))
+                    self.passed[self.is_step].append(token_count(groups, shares_prompts=True))
                 rows: torch.Tensor = plain(groups, temperature)
                 return rows
 
             pl_module.policy.logprobs = logprobs
 
         def on_train_batch_start(self, *_: Any) -> None:
-            self.place = 1
+            self.is_step = True
 
     noted = Noted()
     fit(tmp_path, tiny_policy, DryRun(samples=20), noted, prompts=6)
@@ -214,7 +163,7 @@ def test_a_frozen_reference_policy_is_read_before_the_pass_and_named(
     monkeypatch.setattr(Update, "accumulate", noted)
     with caplog.at_level(logging.INFO, "medix.callbacks.dry_run"):
         module = fit(tmp_path, tiny_policy, DryRun(), loss=with_divergence())
-    assert read[0] == dry_run._reference(module) == sum(p.nbytes for p in module.policy.parameters())
+    assert read[0] == pass_memory._reference_bytes(module) == sum(p.nbytes for p in module.policy.parameters())
     assert "optimiser state 0.00 GB + frozen reference policy 0.00 GB = 0.00 GB" in caplog.text
 
 
@@ -260,24 +209,10 @@ def test_a_frozen_reference_policy_that_has_no_room_is_not_read(
     monkeypatch.setattr(dry_run, "available", lambda: 1000)
     read: list[Any] = []
     monkeypatch.setattr(VisionLanguagePolicy, "reference_logprobs", lambda *given: read.append(given))
-    with pytest.raises(DryRunError, match=r"adapters .*whose reference policy is no second model") as found:
+    with pytest.raises(DryRunError, match=r"adapters .*whose reference policy needs no second model") as found:
         fit(tmp_path, tiny_policy, DryRun(), loss=with_divergence())
     assert "1000 are available" in str(found.value.__cause__)
     assert not read
-
-
-@pytest.mark.parametrize(
-    ("error", "about_memory"),
-    [
-        (OSError(12, "Cannot allocate memory"), True),
-        (OSError(2, "No such file: out of memory.txt"), False),
-        (RuntimeError("could not create a primitive"), True),
-        (RuntimeError("can't start new thread"), True),
-        (RuntimeError("could not create a folder"), False),
-    ],
-)
-def test_errors_that_mean_memory_are_known(error: Exception, about_memory: bool) -> None:
-    assert dry_run._says_memory(error) is about_memory
 
 
 def test_another_error_is_not_taken_for_memory(
@@ -289,29 +224,6 @@ def test_another_error_is_not_taken_for_memory(
     monkeypatch.setattr(Update, "accumulate", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         fit(tmp_path, tiny_policy, DryRun())
-
-
-def test_parts_of_a_group_count_their_prompt_each(tmp_path: Path, tiny_policy: Path) -> None:
-    class Noted(Callback):
-        sizes: dry_run.Sizes
-
-        def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-            prompt = longest(trainer.datamodule.loaders["train"].dataset, 20)  # type: ignore[attr-defined]
-            assert prompt is not None
-            whole = dry_run.training_group(pl_module, prompt)
-            self.sizes = dry_run.Sizes.of(pl_module, dry_run.groups_of_a_pass(pl_module, whole))
-
-    noted = Noted()
-    fit(tmp_path, tiny_policy, noted, tokens_per_microbatch=1)
-    assert noted.sizes.groups == "1 group"
-    assert noted.sizes.largest == noted.sizes.prompt + 6
-    assert noted.sizes.state == 2 * noted.sizes.gradients == 2 * noted.sizes.weights > 0
-
-
-def test_samples_that_cannot_be_rendered_are_left_to_the_loader() -> None:
-    made = [Prompt(Sample("a", "?", "b", None), (1,) * length) for length in (3, 7, 5)]
-    assert longest([made[0], ValueError("too long"), made[1], made[2]], 4) is made[1]
-    assert longest([ValueError("too long")], 4) is None
 
 
 def test_no_samples_is_refused() -> None:

@@ -82,7 +82,7 @@ def test_a_metric_that_is_not_logged_is_an_error_that_lists_those_that_are(tmp_p
 
 
 def test_the_test_split_cannot_choose_the_best() -> None:
-    with pytest.raises(ValueError, match="spoils the test"):
+    with pytest.raises(ValueError, match="invalidates the test"):
         SaveCheckpoint(monitor="test/reward")
 
 

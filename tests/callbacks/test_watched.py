@@ -13,5 +13,5 @@ def test_a_module_with_steps_is_watched() -> None:
 
 
 def test_another_module_is_refused_with_what_it_lacks() -> None:
-    with pytest.raises(TypeError, match=r"LightningModule has no step, max_steps, .* watch a GroupRLModule"):
+    with pytest.raises(TypeError, match=r"LightningModule has no step, max_steps, .* need a GroupRLModule"):
         watched(lightning.LightningModule())

@@ -147,7 +147,7 @@ def test_a_verdict_under_one_prompt_is_none_under_another() -> None:
 
 
 def test_a_rubric_over_a_judge_that_reads_no_prompt_says_so() -> None:
-    with pytest.raises(ValueError, match="which its judge cannot be asked with"):
+    with pytest.raises(ValueError, match="which its judge does not support"):
         replay_judges(_suite(RubricReward()), VerdictRecord(), ExactJudge(), None, None)
 
 

@@ -53,12 +53,12 @@ def full(kind: Callable[..., ComposedLoss], aggregate: Aggregate | None = None) 
     )
 
 
-def part(batch: LossInput, places: list[int], trim: bool) -> LossInput:
+def part(batch: LossInput, indices: list[int], trim: bool) -> LossInput:
     """Some rows of a batch, cut to their own width if asked, with the denominators of the batch."""
-    width = int(batch.completion_mask[places].sum(1).max()) if trim and places else batch.completion_mask.shape[1]
+    width = int(batch.completion_mask[indices].sum(1).max()) if trim and indices else batch.completion_mask.shape[1]
     per_token = ("policy_logprobs", "old_logprobs", "completion_mask", "reference_logprobs", "rollout_logprobs")
-    cut = {name: getattr(batch, name)[places, :width] for name in per_token}
-    return replace(batch, advantages=batch.advantages[places], **cut)
+    cut = {name: getattr(batch, name)[indices, :width] for name in per_token}
+    return replace(batch, advantages=batch.advantages[indices], **cut)
 
 
 @EVERY_AGGREGATE
@@ -78,7 +78,7 @@ def test_any_split_into_micro_batches_has_the_loss_gradient_and_metrics_of_the_b
     whole = loss(batch)
     expected = gradient(whole, batch)
     outputs = [
-        loss(part(batch, [place for place in range(len(lengths)) if owner[place] == piece], trim)) for piece in range(3)
+        loss(part(batch, [index for index in range(len(lengths)) if owner[index] == piece], trim)) for piece in range(3)
     ]
     slope = sum(gradient(output, batch) for output in outputs)
     torch.testing.assert_close(sum(output.loss for output in outputs), whole.loss, rtol=1e-10, atol=1e-12)

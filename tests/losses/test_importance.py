@@ -51,7 +51,7 @@ def test_a_completion_stays_or_leaves_by_the_mean_of_its_weights() -> None:
     is on the bound and stays. 8 tokens: the loss is -(3 + 1/4 + 1 + 2) / 8.
     """
     weights = [[4.0, 0.25, 1.0], [0.5, 0.125], [4.0, 2.0], [2.0]]
-    mask = torch.tensor([[place < len(row) for place in range(3)] for row in weights])
+    mask = torch.tensor([[column < len(row) for column in range(3)] for row in weights])
     padded = torch.tensor([row + [7.0] * (3 - len(row)) for row in weights], dtype=torch.float64)
     policy = torch.full((4, 3), -1.0, dtype=torch.float64, requires_grad=True)
     whole = LossInput.from_batch(

@@ -1,32 +1,11 @@
-import random
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from medix.modules.checkpoint import (
-    SpecMismatchError,
-    check_fingerprint,
-    own_part,
-    random_states,
-    restore_random_states,
-)
-
-
-def draw() -> tuple[float, float, float, float]:
-    return random.random(), float(np.random.rand()), float(np.random.randn()), float(torch.rand(()))
-
-
-def test_random_states_give_the_same_draws_again_also_through_a_file(tmp_path: Path) -> None:
-    draw()
-    torch.save(random_states(), tmp_path / "states")
-    expected = [draw() for _ in range(3)]
-    for _ in range(5):
-        draw()
-    restore_random_states(torch.load(tmp_path / "states", weights_only=True))
-    assert [draw() for _ in range(3)] == expected
+from medix.modules.checkpoint import SpecMismatchError, check_fingerprint, checked, own_part, without_frozen
+from medix.modules.random_states import random_states, restore_random_states
+from tests.modules.test_random_states import draw
 
 
 def test_equal_fingerprints_pass() -> None:
@@ -67,3 +46,13 @@ def test_a_further_rank_draws_what_no_other_does_and_the_same_each_time() -> Non
         drawn.append(draw()[:2] + draw()[3:])
     assert drawn[2] == drawn[4]
     assert len({row[-1] for row in drawn[:4]}) == 4
+
+
+def test_a_checkpoint_without_a_trained_weight_is_refused_and_a_frozen_one_may_be_missing() -> None:
+    module = torch.nn.Linear(2, 2)
+    module.bias.requires_grad_(False)
+    whole = {"medix": {"fingerprint": {}}, "state_dict": without_frozen(dict(module.state_dict()), module)}
+    assert whole["state_dict"].keys() == {"weight"}
+    assert checked(whole, {}, module) is whole["medix"]
+    with pytest.raises(SpecMismatchError, match=r"lacks 1 trained weights of this policy, among them \['weight'\]"):
+        checked({**whole, "state_dict": {}}, {}, module)

@@ -26,7 +26,7 @@ def test_altered_weights_are_refused_although_torch_reads_them(path: Path) -> No
     path.write_bytes(content)
     altered = torch.load(path, weights_only=True)
     assert not torch.equal(altered["weights"], torch.arange(4096.0))
-    with pytest.raises(DamagedCheckpointError, match=r"step-000003\.ckpt: cannot be read: the check sum .* Delete it"):
+    with pytest.raises(DamagedCheckpointError, match=r"step-000003\.ckpt: cannot be read: the checksum .* Delete it"):
         read(path)
 
 

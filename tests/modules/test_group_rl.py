@@ -18,7 +18,8 @@ from medix.losses.dapo import DAPOLoss
 from medix.losses.reference_kl import ReferenceKL
 from medix.losses.reward_kl import RewardKL
 from medix.modules.checkpoint import KEY, SpecMismatchError
-from medix.modules.group_rl import GroupRLModule, NoSignalError
+from medix.modules.group_rl import GroupRLModule
+from medix.modules.no_signal import NoSignalError
 from medix.modules.record import StepRecord
 from medix.modules.update import Update
 from medix.policy.lora import LoRA
@@ -33,7 +34,6 @@ from medix.rollout.local import LocalEngine
 from medix.rollout.signal import KeepScored
 from medix.types import Prompt
 from tests.support.runs import MANIFESTS
-from tests.support.tiny import mixed_prompts, written
 
 Rule = Callable[[str], "float | Unscored | None"]
 
@@ -228,51 +228,6 @@ def test_old_logprobs_cost_no_pass_where_one_update_follows_a_fresh_rollout(
     passes.clear()
     fit(make(tiny_policy, update=Update(prompts_per_update=2)), tmp_path)
     assert passes.count(False) == 1, "the second update of a step needs the policy before the first"
-
-
-@pytest.mark.parametrize("limit", [1, 60, 10_000])
-def test_old_and_reference_rows_do_not_depend_on_how_groups_pass(
-    tiny_policy: Path, limit: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In parts, whole, several at a time: each row is what the group alone gives, for groups of unequal lengths."""
-    monkeypatch.setattr(GroupRLModule, "shards_parameters", False)
-    module = make(tiny_policy, update=Update(prompts_per_update=2, tokens_per_microbatch=limit), loss=DAPOLoss())
-    policy = module.policy
-    policy.load()
-    first, second = mixed_prompts(policy)[:2]
-    groups = [written(policy, first, [3, 1]), written(policy, second, [2, 5, 4])]
-    for logprobs, in_parts in (
-        (policy.logprobs, policy.in_parts),
-        (policy.reference_logprobs, policy.reference_in_parts),
-    ):
-        found = module._without_gradient(logprobs, in_parts, groups, groups[0])
-        assert [[len(row) for row in rows] for rows in found] == [[3, 1], [2, 5, 4]]
-        for group, rows in zip(groups, found, strict=True):
-            alone = logprobs([group], module.engine.sampling.temperature)
-            for row, expected in zip(rows, alone, strict=True):
-                assert not row.requires_grad
-                torch.testing.assert_close(row, expected[: len(row)].detach(), rtol=0, atol=1e-5)
-
-
-def test_parts_of_a_group_pass_their_prompt_once_without_gradient(
-    tiny_policy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = make(tiny_policy, update=Update(prompts_per_update=2, tokens_per_microbatch=1), loss=DAPOLoss())
-    policy = module.policy
-    policy.load()
-    monkeypatch.setattr(GroupRLModule, "shards_parameters", False)
-    group = written(policy, mixed_prompts(policy)[0], [3, 2, 2])
-    module._without_gradient(policy.logprobs, policy.in_parts, [group], group)  # compares the passes once
-    asked: list[int] = []
-    inner = VisionLanguagePolicy.in_parts
-
-    def counted(self: VisionLanguagePolicy, parts: Any, temperature: float = 1.0) -> Any:
-        asked.append(len(parts))
-        return inner(self, parts, temperature)
-
-    monkeypatch.setattr(VisionLanguagePolicy, "in_parts", counted)
-    module._without_gradient(policy.logprobs, policy.in_parts, [group], group)
-    assert asked == [3]
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])

@@ -68,22 +68,22 @@ def ids(groups: list[RolloutGroup]) -> list[str]:
 def test_ahead_a_batch_is_exchanged_for_the_one_before_it() -> None:
     engine = Gate()
     ahead = RolloutsAhead(engine, suite())
-    assert ahead.exchange(prompts("a")).groups == []  # returns though nothing can be sampled yet
+    assert ahead.next_batch(prompts("a")).groups == []  # returns though nothing can be sampled yet
     assert engine.asked == []
     engine.open.set()
-    first = ahead.exchange(prompts("b", "c"))
+    first = ahead.next_batch(prompts("b", "c"))
     assert ids(first.groups) == ["a"]
     assert [group.scores[0].total for group in first.scoring.close(first.groups)] == [1.0]
-    ahead.settle()
+    ahead.drain()
     assert engine.asked == ["a", "b", "c"]
-    assert ids(ahead.exchange(prompts()).groups) == ["b", "c"]
+    assert ids(ahead.next_batch(prompts()).groups) == ["b", "c"]
 
 
 def test_in_step_nothing_waits() -> None:
     engine = Gate()
     engine.open.set()
     rollouts = Rollouts(engine, suite())
-    assert ids(rollouts.exchange(prompts("a")).groups) == ["a"]
+    assert ids(rollouts.next_batch(prompts("a")).groups) == ["a"]
     assert rollouts.state_dict() == {"groups": []}
 
 
@@ -92,22 +92,22 @@ def test_an_error_of_the_engine_comes_out_where_its_groups_would() -> None:
     engine.open.set()
     engine.error = RolloutError("samples 'a': all servers are down")
     ahead = RolloutsAhead(engine, suite())
-    ahead.exchange(prompts("a"))
+    ahead.next_batch(prompts("a"))
     with pytest.raises(RolloutError, match="samples 'a'"):
-        ahead.settle()
+        ahead.drain()
     with pytest.raises(RolloutError, match="samples 'a'"):
-        ahead.exchange(prompts("b"))
+        ahead.next_batch(prompts("b"))
 
 
 def test_what_was_sampled_ahead_is_in_the_checkpoint_and_scored_again() -> None:
     engine = Gate()
     engine.open.set()
     ahead = RolloutsAhead(engine, suite())
-    ahead.exchange(prompts("a", "b"))
+    ahead.next_batch(prompts("a", "b"))
     saved = pickle.loads(pickle.dumps(ahead.state_dict()))  # as a checkpoint file does
     resumed = RolloutsAhead(engine, suite())
     resumed.load_state_dict(saved, lambda sample, index: Prompt(sample, (1, 2, 3), index=index))
-    taken = resumed.exchange(prompts("c"))
+    taken = resumed.next_batch(prompts("c"))
     assert ids(taken.groups) == ["a", "b"]
     assert taken.scoring.close(taken.groups)[1].scores[0].total == 1.0
     with pytest.raises(ValueError, match=r"2 groups that were sampled ahead.*rollouts_ahead: 1"):

@@ -14,14 +14,14 @@ class Mesh(dict[str, Any]):
     """Sizes of the dimensions of a device mesh."""
 
 
-def sharded(tensor_parallel: int, *, in_parts: bool) -> ModelParallelStrategy:
-    strategy = ModelParallelStrategy(save_distributed_checkpoint=in_parts)
+def sharded(tensor_parallel: int, *, logprobs_in_chunks: bool) -> ModelParallelStrategy:
+    strategy = ModelParallelStrategy(save_distributed_checkpoint=logprobs_in_chunks)
     strategy._device_mesh = Mesh(tensor_parallel=SimpleNamespace(size=lambda: tensor_parallel))  # type: ignore[assignment]
     return strategy
 
 
 def test_one_device_ddp_and_sharded_weights_pass() -> None:
-    for strategy in (SingleDeviceStrategy(), DDPStrategy(), sharded(1, in_parts=False)):
+    for strategy in (SingleDeviceStrategy(), DDPStrategy(), sharded(1, logprobs_in_chunks=False)):
         check_strategy(strategy)
 
 
@@ -32,12 +32,12 @@ def test_another_strategy_is_refused_by_name_with_what_to_give() -> None:
 
 def test_splitting_layers_is_refused_with_sizes_to_give() -> None:
     with pytest.raises(ValueError, match=r"tensor_parallel_size is 2.*data_parallel_size: 1"):
-        check_strategy(sharded(2, in_parts=False))
+        check_strategy(sharded(2, logprobs_in_chunks=False))
 
 
 def test_a_checkpoint_in_parts_is_refused() -> None:
     with pytest.raises(ValueError, match="save_distributed_checkpoint is true"):
-        check_strategy(sharded(1, in_parts=True))
+        check_strategy(sharded(1, logprobs_in_chunks=True))
 
 
 @pytest.mark.parametrize(("strategy", "expected"), [(SingleDeviceStrategy(), False), (DDPStrategy(), True)])

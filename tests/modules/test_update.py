@@ -12,21 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medix.losses.aggregate import Aggregate, SequenceMean, SequenceSumNorm, TokenMean
-from medix.losses.base import LossInput
 from medix.losses.dapo import DAPOLoss
 from medix.losses.dr_grpo import DrGRPOLoss
 from medix.losses.gspo import GSPOLoss
 from medix.modules import update as update_file
-from medix.modules.update import (
-    Denominators,
-    TrainingGroup,
-    Update,
-    _over_ranks,
-    count,
-    loss_input,
-    mismatch,
-    pad,
-)
+from medix.modules.loss_input import Denominators, count
+from medix.modules.training_group import TrainingGroup
+from medix.modules.update import Update
 from medix.rollout.engine import Sampling
 from medix.types import FinishReason
 from tests.support.policies import BigramPolicy, group
@@ -80,12 +72,6 @@ def step(
     return module.policy.scores.detach().clone(), metrics, module.policy.passes
 
 
-def test_counts_are_tokens_sequences_and_the_longest() -> None:
-    """Lengths 4, 2, 3 and 1, 5, 2: 17 tokens, 6 sequences, longest 5."""
-    counts = count(GROUPS, torch.device("cpu"))
-    assert (counts.tokens, counts.sequences, counts.longest) == (17, 6, 5)
-
-
 @pytest.mark.parametrize(
     ("limit", "shares_prompts", "expected"),
     [
@@ -115,9 +101,9 @@ def test_parts_of_a_group_pass_together_and_whole_groups_do_not() -> None:
     class Parting(BigramPolicy):
         shares_prompts = True
 
-        def in_parts(self, parts: Any, temperature: float = 1.0) -> Any:
+        def logprobs_in_chunks(self, parts: Any, temperature: float = 1.0) -> Any:
             asked.append([len(part.completions) for part in parts])
-            yield from super().in_parts(parts, temperature)
+            yield from super().logprobs_in_chunks(parts, temperature)
 
     module = Module(DAPOLoss())
     module.policy = Parting()
@@ -281,61 +267,6 @@ def test_every_row_is_trained_exactly_once(lengths: list[int], limit: int, share
     assert rows == list(made.rollout.completions)
 
 
-def test_loss_input_masks_what_stands_behind_a_completion() -> None:
-    counts = count(GROUPS, torch.device("cpu"))
-    made = loss_input(GROUPS, BigramPolicy().logprobs([g.rollout for g in GROUPS]), counts)
-    assert made.completion_mask.sum(dim=1).tolist() == [4, 2, 3, 1, 5, 2]
-    assert made.longest == 5
-    assert made.reference_logprobs is None
-
-
-def test_pad_fills_with_zero() -> None:
-    assert pad([torch.ones(1), torch.ones(3)], 3, torch.device("cpu")).tolist() == [[1, 0, 0], [1, 1, 1]]
-
-
 def test_aggregates_are_what_the_docstrings_of_this_file_assume() -> None:
     assert isinstance(DAPOLoss().aggregate, TokenMean)
     assert isinstance(DAPOLoss().aggregate, Aggregate)
-
-
-def test_mismatch_is_the_distance_of_the_engine_from_the_policy_before_the_update() -> None:
-    """One token, p = 1/2 under the policy and 1/4 at the engine: KL by k3 is 2 - 1 - ln 2; padding counts nothing."""
-    half, quarter = math.log(0.5), math.log(0.25)
-    old, rollout = torch.tensor([[half, 7.0]]), torch.tensor([[quarter, -7.0]])
-    mask = torch.tensor([[True, False]])
-    elsewhere = torch.tensor([[-3.0, 0.0]], requires_grad=True)
-    recomputed = LossInput.from_batch(elsewhere, old, torch.ones(1), mask, rollout_logprobs=rollout)
-    reported = LossInput.from_batch(
-        old.clone().requires_grad_(), rollout, torch.ones(1), mask, rollout_logprobs=rollout
-    )
-    for batch in (recomputed, reported):
-        found = mismatch(batch)
-        assert float(found["mismatch_kl"]) == pytest.approx(1 - math.log(2))
-        assert float(found["mismatch"]) == pytest.approx(math.log(2))
-        assert float(found["mismatch_share"]) == 1
-        assert not found["mismatch"].requires_grad
-
-
-def test_mismatch_is_taken_over_the_completions_that_say_something() -> None:
-    """Two completions of one token: the first passed again and is off by 1, the old row of the second is the engine's.
-
-    The policy's present row is off by 3 there. Without dropout that counts: (1 + 3) / 2; with dropout only the first.
-    """
-    old, rollout = torch.tensor([[-2.0], [-1.0]]), torch.tensor([[-1.0], [-1.0]])
-    present = torch.tensor([[-7.0], [-4.0]])
-    batch = LossInput.from_batch(
-        present, old, torch.ones(2), torch.ones(2, 1, dtype=torch.bool), rollout_logprobs=rollout
-    )
-    assert float(mismatch(batch)["mismatch"]) == pytest.approx(2)
-    dropped = mismatch(batch, has_dropout=True)
-    assert float(dropped["mismatch_share"]) == 0.5
-    assert float(dropped["mismatch"] / dropped["mismatch_share"]) == pytest.approx(1)
-
-
-def test_a_mismatch_over_no_token_is_not_a_number() -> None:
-    """Two of three micro-batches say nothing, and then none does."""
-    sums = {"loss": 0.5, "mismatch": 0.1, "mismatch_kl": 0.01, "mismatch_share": 0.25}
-    assert _over_ranks(sums, torch.device("cpu")) == {"loss": 0.5, "mismatch": 0.4, "mismatch_kl": 0.04}
-    unknown = _over_ranks(dict.fromkeys(sums, 0.0), torch.device("cpu"))
-    assert math.isnan(unknown["mismatch"])
-    assert math.isnan(unknown["mismatch_kl"])

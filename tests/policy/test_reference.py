@@ -37,7 +37,7 @@ def test_parts_of_a_group_have_the_rows_of_the_group_whole(tiny: dict[str, Path]
     group = written(policy, mixed_prompts(policy)[1], (4, 2, 3))
     whole = policy.reference_logprobs([group], 0.9)
     parts = [RolloutGroup(group.prompt, group.completions[start : start + 1], 0) for start in range(3)]
-    for row, table in zip(whole, policy.reference_in_parts(parts, 0.9), strict=True):
+    for row, table in zip(whole, policy.reference_logprobs_in_chunks(parts, 0.9), strict=True):
         assert not table.requires_grad
         torch.testing.assert_close(row[: table.shape[1]], table[0], rtol=0, atol=LOGPROBS)
     assert torch.is_grad_enabled()

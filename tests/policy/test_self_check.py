@@ -160,7 +160,7 @@ def test_a_model_that_cannot_share_warns_once_and_passes_plainly(tiny: dict[str,
     tokens: list[int] = []
     policy.hugging_face.get_decoder().layers[0].register_forward_hook(lambda m, i, o: tokens.append(o.shape[0]))
     policy.logprobs([group])
-    list(policy.in_parts([group], 1.0))
+    list(policy.logprobs_in_chunks([group], 1.0))
     assert not policy.shares_prompts
     assert tokens == [2, 2]
 

@@ -71,7 +71,7 @@ def test_a_group_in_parts_equals_the_group_whole(
     policy = policies[architecture]
     parts = parts_of(written(policy, mixed_prompts(policy)[2], (4, 1, 40, 1)), *sizes)
     expected = result(policy, lambda: (plain(policy).logprobs([part], 0.8) for part in parts))
-    assert_equal(result(policy, lambda: shared(policy).in_parts(parts, 0.8)), expected)
+    assert_equal(result(policy, lambda: shared(policy).logprobs_in_chunks(parts, 0.8)), expected)
 
 
 @pytest.mark.parametrize("lora", [None, LoRA(rank=2)], ids=["full", "lora"])
@@ -86,7 +86,7 @@ def test_checkpointing_and_adapters_change_no_gradient(
     assert_equal(result(policy, lambda: [shared(policy).logprobs([group], 1.0)]), expected)
     parts = parts_of(group, 1, 2)
     expected = result(policy, lambda: (plain(policy).logprobs([part], 1.0) for part in parts))
-    assert_equal(result(policy, lambda: shared(policy).in_parts(parts, 1.0)), expected)
+    assert_equal(result(policy, lambda: shared(policy).logprobs_in_chunks(parts, 1.0)), expected)
 
 
 def test_the_reference_of_adapters_shares_prompts_too(tiny: dict[str, Path]) -> None:
@@ -127,8 +127,8 @@ def test_any_lengths_and_groupings_equal_the_plain_pass(
         assert_equal(result(policy, lambda: [shared(policy).logprobs(given, 1.3)]), expected)
 
 
-@pytest.mark.parametrize("in_parts", [False, True])
-def test_prompt_and_images_pass_once(policies: dict[str, VisionLanguagePolicy], in_parts: bool) -> None:
+@pytest.mark.parametrize("in_chunks", [False, True])
+def test_prompt_and_images_pass_once(policies: dict[str, VisionLanguagePolicy], in_chunks: bool) -> None:
     policy = policies["qwen3_vl"]
     group = written(policy, mixed_prompts(policy)[2], (4, 3, 5))
     inner, tokens, images = policy.hugging_face.base_model, [], []
@@ -136,8 +136,8 @@ def test_prompt_and_images_pass_once(policies: dict[str, VisionLanguagePolicy], 
         inner.language_model.layers[0].register_forward_hook(lambda m, i, o: tokens.append(o.shape[0] * o.shape[1])),
         inner.visual.register_forward_hook(lambda m, i, o: images.append(1)),
     ]
-    if in_parts:
-        result(policy, lambda: shared(policy).in_parts(parts_of(group, 1, 2), 1.0))
+    if in_chunks:
+        result(policy, lambda: shared(policy).logprobs_in_chunks(parts_of(group, 1, 2), 1.0))
     else:
         result(policy, lambda: [shared(policy).logprobs([group], 1.0)])
     for hook in watched:
@@ -150,7 +150,7 @@ def test_without_gradient_parts_need_no_backward_pass(policies: dict[str, Vision
     policy = policies["smolvlm"]
     group = written(policy, mixed_prompts(policy)[1], (4, 3, 5))
     with torch.no_grad():
-        rows = torch.cat([part[0] for part in shared(policy).in_parts(parts_of(group, 1, 1, 1), 1.0)])
+        rows = torch.cat([part[0] for part in shared(policy).logprobs_in_chunks(parts_of(group, 1, 1, 1), 1.0)])
         expected = plain(policy).logprobs([group], 1.0)
     torch.testing.assert_close(rows, torch.cat([expected[0, :4], expected[1, :3], expected[2]]), rtol=0, atol=LOGPROBS)
 
@@ -159,7 +159,7 @@ def test_a_part_without_its_backward_pass_is_noticed(policies: dict[str, VisionL
     policy = policies["qwen3_vl"]
     parts = parts_of(written(policy, mixed_prompts(policy)[0], (4, 3)), 1, 1)
     with pytest.raises(RuntimeError, match="run the backward pass of each part before the next"):
-        list(shared(policy).in_parts(parts, 1.0))
+        list(shared(policy).logprobs_in_chunks(parts, 1.0))
 
 
 def test_the_backward_pass_of_the_last_part_reaches_every_weight(
@@ -174,7 +174,7 @@ def test_the_backward_pass_of_the_last_part_reaches_every_weight(
         parameter.register_post_accumulate_grad_hook(lambda _, name=name: reached.add(name))
         for name, parameter in policy.named_parameters()
     ]
-    for rows in shared(policy).in_parts(parts, 1.0):
+    for rows in shared(policy).logprobs_in_chunks(parts, 1.0):
         reached.clear()
         rows.sum().backward()
     for hook in hooks:
@@ -189,7 +189,7 @@ def test_frozen_lower_layers_lend_states_without_gradient(tiny: dict[str, Path])
         part.requires_grad_(False)
     parts = parts_of(written(policy, prompt, (4, 3, 5)), 2, 1)
     expected = result(policy, lambda: (plain(policy).logprobs([part], 1.0) for part in parts))
-    assert_equal(result(policy, lambda: shared(policy).in_parts(parts, 1.0)), expected)
+    assert_equal(result(policy, lambda: shared(policy).logprobs_in_chunks(parts, 1.0)), expected)
 
 
 def test_one_model_attends_as_usual_outside(policies: dict[str, VisionLanguagePolicy]) -> None:

@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from medix.judge import ExactJudge, Judge, ScriptedJudge
-from medix.rewards import JudgeReward, PublishedAnswer
+from medix.rewards import JudgeReward, PublishedAnswer, judged
 from medix.types import JudgeQuestion, Status, Verdict
 from tests.rewards.test_answer import batch_of
 from tests.support.components import BATCH, GOOD, rows_of
@@ -185,24 +187,28 @@ def test_a_judge_that_falls_silent_is_given_up_and_its_rows_are_unscored() -> No
     list(judge.futures.values())[2].set_result(Verdict(1.0, "later"))
     start = time.perf_counter()
     scores = reward.score(rows_of(BATCH, [0, 1, 2]))
-    assert time.perf_counter() - start < 1.0
+    assert time.perf_counter() - start < 120.0  # a patience of its own, not the 600 s of the default
     assert scores.status == (Status.UNSCORED, Status.UNSCORED, Status.SCORED)
     assert "nor any other, within 0.05 s" in scores.reason[0]
     assert all(future.cancelled() for future in list(judge.futures.values())[:2])
 
 
-def test_a_slow_judge_is_awaited_for_as_long_as_verdicts_arrive() -> None:
-    """Three verdicts 0.08 s apart, the last asked for first: 0.24 s in all with a patience of 0.15 s."""
+def test_a_slow_judge_is_awaited_for_as_long_as_verdicts_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three verdicts, the last asked for first; one arrives in each time of patience, so that the first waits three."""
     judge = Later()
-    reward = JudgeReward(judge, patience=0.15)
+    reward = JudgeReward(judge, patience=600.0)
     reward.start(rows_of(BATCH, [0, 1, 2]))
-    timers = [
-        threading.Timer(0.08 * (3 - place), future.set_result, [Verdict(1.0, "later")])
-        for place, future in enumerate(judge.futures.values())
-    ]
-    for timer in timers:
-        timer.start()
+    outstanding = list(judge.futures.values())
+    waits: list[float] = []
+
+    def wait(futures: list[Future[Verdict]], timeout: float) -> Any:
+        waits.append(timeout)
+        outstanding.pop().set_result(Verdict(1.0, "later"))
+        return SimpleNamespace(done={future for future in futures if future.done()})
+
+    monkeypatch.setattr(judged, "wait", wait)
     assert reward.score(rows_of(BATCH, [0, 1, 2])).value.tolist() == [1, 1, 1]
+    assert waits == [600.0] * 3
 
 
 @pytest.mark.parametrize("given", [None, 1.0, "YES"])
@@ -214,7 +220,7 @@ def test_what_is_no_verdict_is_unscored(given: object) -> None:
     future.set_result(given)  # type: ignore[arg-type]  # foreign code
     scores = reward.score(rows_of(BATCH, [0]))
     assert scores.status == (Status.UNSCORED,)
-    assert "is no verdict" in scores.reason[0]
+    assert "is not a Verdict" in scores.reason[0]
 
 
 @pytest.mark.parametrize("patience", [0.0, -1.0, float("nan")])

@@ -92,7 +92,7 @@ def test_without_a_judge_every_row_with_an_answer_is_unscored_and_none_is_guesse
     reward.start(BATCH)
     scores = reward.score(BATCH)
     assert scores.status == (Status.UNSCORED,) * 3 + (Status.SCORED,) * 2 + (Status.UNSCORED,)
-    assert "no judge to ask with the prompt report-rubric-3" in scores.reason[0]
+    assert "no judge for the prompt report-rubric-3" in scores.reason[0]
     assert "medix.judge.ServedJudge" in scores.reason[0]
 
 
@@ -101,7 +101,7 @@ def test_a_judge_that_reads_no_prompt_is_refused_with_the_component_and_the_reme
         lambda: RubricReward(judge=ExactJudge()),
         lambda: RewardSuite({"rubric": Weighted(RubricReward(), 1.0)}, judge=ExactJudge()),
     ):
-        with pytest.raises(ValueError, match=r"RubricReward grades .* report-rubric-3.*exact/2.*Name such"):
+        with pytest.raises(ValueError, match=r"RubricReward grades .* report-rubric-3.*exact/2.*Set a judge that does"):
             refuse()
 
 

@@ -5,10 +5,7 @@ import math
 import multiprocessing
 import pickle
 import sys
-import threading
-import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonargparse import ArgumentParser
 
-from medix.judge import Judge, ScriptedJudge
+from medix.judge import ScriptedJudge
 from medix.modality import ModalitySet
 from medix.rewards import (
     ComponentScores,
@@ -36,10 +33,9 @@ from medix.rewards import (
     Unscored,
     Weighted,
 )
-from medix.rewards.suite import _batch
-from medix.types import JudgeQuestion, RolloutGroup, ScoredGroup, Status, Verdict
+from medix.types import RolloutGroup, ScoredGroup, Status
 from tests.conftest import GOLDEN
-from tests.support.components import BATCH, GOOD, rows_of
+from tests.support.components import BATCH, GOOD
 from tests.support.encoders import CountingEncoder
 from tests.support.fake_training import make_group, make_sample
 
@@ -223,55 +219,6 @@ def test_an_error_in_a_users_component_says_in_which() -> None:
     with pytest.raises(ZeroDivisionError) as raised:
         suite_of(mine=(Broken([]), 1.0)).score(**columns_of())
     assert "component 'mine'" in raised.value.__notes__[0]
-
-
-def test_weights_that_do_not_sum_to_one_are_refused_with_names_weights_and_remedy() -> None:
-    with pytest.raises(ValueError, match=r"sum to 1, got 1\.1 from a 0\.5, b 0\.6; scale them.*penalties"):
-        suite_of(a=(Fixed([]), 0.5), b=(Fixed([]), 0.6))
-    suite_of(a=(Fixed([]), 0.5), b=(Fixed([]), 0.5 + 5e-7))
-
-
-@pytest.mark.parametrize(
-    ("parts", "message"),
-    [
-        ({}, "at least one component"),
-        ({"total": 1.0}, "'total' cannot be a name"),
-        ({"a/b": 1.0}, "'a/b' cannot be a name"),
-        ({"a": -1.0, "b": 2.0}, r"a\.weight: -1"),
-        ({"a": math.nan}, r"a\.weight: nan"),
-    ],
-)
-def test_names_and_weights_that_cannot_be_are_refused(parts: dict[str, float], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        RewardSuite({name: Weighted(Fixed([]), weight) for name, weight in parts.items()})
-
-
-def test_a_penalty_with_the_name_of_a_component_is_refused() -> None:
-    with pytest.raises(ValueError, match="a is the name of a component too"):
-        RewardSuite({"a": Weighted(Fixed([]), 1.0)}, penalties={"a": Weighted(Fixed([]), 1.0)})
-
-
-@pytest.mark.parametrize(
-    ("others", "message"),
-    [
-        ({"references": []}, "completions 1, references 0"),
-        ({"modalities": ["BRAIN"]}, "'BRAIN'"),
-        ({"modalities": ["<X_RAY>"]}, "'<X_RAY>'"),
-        ({"completions": "one text"}, "completions: one text was given"),
-        ({"aliases": ["alias"]}, r"aliases\[0\]: 'alias' is one text"),
-        ({"token_counts": [1, 2]}, "token_counts 2"),
-    ],
-)
-def test_columns_that_do_not_fit_are_refused(others: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        suite_of(a=(FormatReward(), 1.0)).score(**columns_of(**others))
-
-
-def test_a_row_whose_reference_is_no_text_is_named() -> None:
-    """Under the type checker of the tests only the inner function can be handed it."""
-    columns = columns_of(references=[None], aliases=[()], sources=[""], token_counts=[None], truncated=[False])
-    with pytest.raises(ValueError, match=r"references\[0\]: None is not a text"):
-        _batch(columns, ModalitySet())
 
 
 def test_no_rows_are_scored_to_an_empty_table() -> None:
@@ -661,53 +608,3 @@ def test_a_normalisation_without_groups_is_an_error_that_says_what_to_pass() -> 
     assert suite.score(**columns_of(2), groups=["g", "g"]).normalised is not None
     with pytest.raises(ValueError, match=r"groups: one entry per completion is needed, got 1 for 2"):
         suite.score(**columns_of(2), groups=["g"])
-
-
-def test_the_judge_is_asked_before_the_encoder_computes_and_waited_for_after() -> None:
-    """Judge and encoder each take 0.2 s: together they take less than 0.35 s."""
-    events: list[str] = []
-
-    class SlowEncoder:
-        def encode(self, texts: list[str], /) -> Any:
-            events.append("encoding")
-            time.sleep(0.2)
-            events.append("encoded")
-            return [[1.0, 0.0]] * len(texts)
-
-    class SlowJudge(Judge):
-        @property
-        def identity(self) -> str:
-            return "slow"
-
-        def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
-            return [self.submit(question).result() for question in questions]
-
-        def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
-            events.append("asked")
-            future: Future[Verdict] = Future()
-            threading.Timer(0.2, lambda: future.set_result(Verdict(1.0, "slow"))).start()
-            return future
-
-    suite = suite_of(judge=(JudgeReward(SlowJudge()), 0.5), embedding=(EmbeddingReward(SlowEncoder()), 0.5))
-    start = time.perf_counter()
-    table = suite.score(**columns_of(1))
-    assert time.perf_counter() - start < 0.35
-    assert events == ["asked", "encoding", "encoded"]
-    assert table.total.tolist() == [1.0]
-    assert table.seconds["embedding"] > 0.19
-    assert list(table.names) == list(table.seconds) == ["judge", "embedding"]
-
-
-@pytest.mark.parametrize(("given", "shown"), [(None, "NoneType"), ([1.0], "list"), (torch.ones(1), "Tensor")])
-def test_a_component_that_returns_something_else_is_told_what_to_return(given: Any, shown: str) -> None:
-    class Odd(Fixed):
-        def score(self, batch: RewardBatch) -> Any:
-            return given
-
-    with pytest.raises(ValueError, match=rf"'odd' \(Odd\) gave {shown}; .* ComponentScores\.of"):
-        suite_of(odd=(Odd([]), 1.0)).score(**columns_of(1))
-
-
-def test_an_alias_that_is_no_text_is_named() -> None:
-    with pytest.raises(ValueError, match=r"aliases\[0\]: None is not a text"):
-        _batch({**from_batch(rows_of(BATCH, [0])), "aliases": [[None]]}, ModalitySet())

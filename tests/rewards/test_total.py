@@ -163,7 +163,7 @@ def test_a_failure_of_one_that_only_observes_leaves_the_row_in() -> None:
     ],
 )
 def test_gates_in_a_circle_are_refused_with_their_names(gates: dict[str, Gate], circle: str) -> None:
-    with pytest.raises(ValueError, match=rf"rewards\.components\.a\.gate\.component: .* in a circle, {circle};"):
+    with pytest.raises(ValueError, match=rf"rewards\.components\.a\.gate\.component: .* form a cycle, {circle};"):
         TotalRule({"a": 0.5, "b": 0.5, "c": 0.0}, {"p": 1.0}, gates)
 
 

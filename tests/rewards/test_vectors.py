@@ -87,7 +87,7 @@ def test_threads_may_share_it() -> None:
     def work(offset: int) -> None:
         try:
             for step in range(300):
-                texts = [str((offset + step + place) % 20) for place in range(4)]
+                texts = [str((offset + step + index) % 20) for index in range(4)]
                 table.look_up(ENCODER, texts, texts)
                 table.keep(ENCODER, vectors_of(*texts))
         except Exception as error:  # noqa: BLE001 - told by the assertion below

@@ -1,11 +1,13 @@
-"""Gates in a suite: what is refused, and what a spec says."""
+"""Weights and gates in a suite: what is refused, and what a spec says."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from medix.judge.scripted import ScriptedJudge
 from medix.rewards import FormatReward, Gate, JudgeReward, ModalityReward, RewardSuite, Weighted
+from medix.rewards.weighted import check_weights
 
 SPEC = """
 components:
@@ -56,3 +58,29 @@ def test_a_suite_whose_gates_wait_for_each_other_is_refused() -> None:
 def test_a_gate_on_nothing_or_on_itself_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"rewards\.components\.format\.gate\.component: .* there are modality"):
         RewardSuite({"format": Weighted(FormatReward(), 0.5, Gate(name)), "modality": Weighted(ModalityReward(), 0.5)})
+
+
+def test_weights_that_do_not_sum_to_one_are_refused_with_names_weights_and_remedy() -> None:
+    with pytest.raises(ValueError, match=r"sum to 1, got 1\.1 from a 0\.5, b 0\.6; scale them.*penalties"):
+        check_weights({"a": Weighted(FormatReward(), 0.5), "b": Weighted(FormatReward(), 0.6)}, {})
+    check_weights({"a": Weighted(FormatReward(), 0.5), "b": Weighted(FormatReward(), 0.5 + 5e-7)}, {})
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({}, "at least one component"),
+        ({"total": 1.0}, "'total' cannot be a name"),
+        ({"a/b": 1.0}, "'a/b' cannot be a name"),
+        ({"a": -1.0, "b": 2.0}, r"a\.weight: -1"),
+        ({"a": math.nan}, r"a\.weight: nan"),
+    ],
+)
+def test_names_and_weights_that_cannot_be_are_refused(parts: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RewardSuite({name: Weighted(FormatReward(), weight) for name, weight in parts.items()})
+
+
+def test_a_penalty_with_the_name_of_a_component_is_refused() -> None:
+    with pytest.raises(ValueError, match="a is also the name of a component"):
+        RewardSuite({"a": Weighted(FormatReward(), 1.0)}, penalties={"a": Weighted(FormatReward(), 1.0)})

@@ -1,0 +1,32 @@
+"""The end of dynamic sampling that finds too few groups to learn from."""
+
+from medix.modules.record import StepRecord
+from medix.rollout.signal import GroupFilter
+
+
+class NoSignalError(RuntimeError):
+    """Too few groups had signal after the allowed number of rollouts."""
+
+
+def check_signal(record: StepRecord, found: int, needed: int, max_rollouts: int, group_filter: GroupFilter) -> None:
+    """Stop a step that has read its last loader batch and still has too few groups.
+
+    Args:
+        record: of the step so far.
+        found: groups with signal on the rank that has fewest.
+        needed: groups that every rank needs.
+        max_rollouts: ``model.max_rollouts_per_step``.
+        group_filter: selects groups with signal.
+
+    Raises:
+        NoSignalError: with the numbers and what to change.
+    """
+    if found >= needed or record.rollouts < max_rollouts:
+        return
+    flat = len(record.scored) - len(group_filter.keep(record.scored))
+    raise NoSignalError(
+        f"step {record.step}: {record.rollouts} rollouts (model.max_rollouts_per_step) gave {found} of {needed} groups "
+        f"with signal; {flat} of {len(record.scored)} groups had totals without spread. The policy is right or wrong "
+        "on whole groups: look at the recorded completions, raise the temperature or completions_per_prompt, use "
+        "harder or easier data, or lower model.prompts_per_step"
+    )

@@ -1,0 +1,115 @@
+"""Preparation of scored groups for training: old and reference log-probabilities, KL penalties, advantages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from medix.advantages.base import Advantage
+from medix.losses.base import GroupLoss
+from medix.losses.reward_kl import RewardKL
+from medix.modules.loss_input import pad
+from medix.modules.no_grad_logprobs import NoGradLogprobs
+from medix.modules.old_logprobs import OldLogprobs
+from medix.modules.training_group import TokenLogprobs, TrainingGroup
+from medix.modules.update import Update
+from medix.policy.base import Policy
+from medix.rollout.engine import RolloutEngine
+from medix.types import ScoredGroup
+
+
+class Divergence(NamedTuple):
+    """KL divergence from the reference policy, summed over tokens of this rank, and the number of these tokens."""
+
+    nats: float
+    tokens: float
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The groups of one step on this rank.
+
+    Attributes:
+        scored: as they were scored.
+        groups: the same, ready for training.
+        divergence: from the reference policy, if there is a ``reward_kl``.
+    """
+
+    scored: list[ScoredGroup]
+    groups: list[TrainingGroup]
+    divergence: Divergence | None
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Computes old and reference log-probabilities, KL penalties and advantages.
+
+    Args:
+        policy: the model under training.
+        engine: has sampled the groups.
+        loss: may read reference log-probabilities.
+        update: limits the size of a forward pass.
+        advantage: computes advantages from totals.
+        old_logprobs: decides where the old log-probabilities come from.
+        reward_kl: a penalty subtracted from the totals before the advantage.
+    """
+
+    policy: Policy
+    engine: RolloutEngine
+    loss: GroupLoss
+    update: Update
+    advantage: Advantage
+    old_logprobs: OldLogprobs
+    reward_kl: RewardKL | None
+
+    def __call__(self, scored: Sequence[ScoredGroup], device: torch.device, is_sharded: bool) -> Prepared:
+        """Prepare the groups of one step; every rank must call it.
+
+        Args:
+            scored: groups of this rank.
+            device: device of the process group's backend.
+            is_sharded: whether every pass gathers weights from all ranks.
+        """
+        policy, rollouts = self.policy, [group.rollout for group in scored]
+        passes = NoGradLogprobs(
+            policy=policy,
+            tokens_per_microbatch=self.update.tokens_per_microbatch,
+            temperature=self.engine.sampling.temperature,
+            is_sharded=is_sharded,
+            spare=rollouts[0],
+            device=device,
+        )
+        version = self.engine.policy_version
+        old = self.old_logprobs.of(rollouts, version, passes.old, policy.rounding, device, policy.has_dropout)
+        reference: Sequence[TokenLogprobs | None] = [None] * len(scored)
+        totals = torch.tensor([group.signals for group in scored], dtype=torch.float64)
+        divergence = None
+        if self.loss.needs_reference_logprobs or self.reward_kl is not None:
+            found = passes.reference(rollouts)
+            reference = found
+            if self.reward_kl is not None:
+                penalties, divergence = _penalties(self.reward_kl, old, found)
+                totals = totals - penalties
+        advantages = self.advantage(totals).tolist()
+        groups = [
+            TrainingGroup(rollout, tuple(row), old_rows, reference_rows)
+            for rollout, row, old_rows, reference_rows in zip(rollouts, advantages, old, reference, strict=True)
+        ]
+        return Prepared(list(scored), groups, divergence)
+
+
+def _penalties(
+    reward_kl: RewardKL, old: Sequence[TokenLogprobs], reference: Sequence[TokenLogprobs]
+) -> tuple[Float[Tensor, "B G"], Divergence]:
+    """The KL penalty of every completion, and the divergence of the step on this rank."""
+    old_rows = [row for group in old for row in group]
+    reference_rows = [row for group in reference for row in group]
+    width, cpu = max(len(row) for row in old_rows), torch.device("cpu")
+    padded = pad(old_rows, width, cpu), pad(reference_rows, width, cpu)
+    mask = torch.arange(width) < torch.tensor([len(row) for row in old_rows])[:, None]
+    tokens = float(mask.sum())
+    divergence = Divergence(float(reward_kl.divergence(*padded, mask)) * tokens, tokens)
+    return reward_kl(*padded, mask).view(len(old), -1).to(torch.float64), divergence

@@ -1,0 +1,68 @@
+"""Groups made ready for training, by hand on a policy of one matrix."""
+
+import math
+
+import pytest
+import torch
+
+from medix.advantages.dr_grpo import DrGRPOAdvantage
+from medix.losses.coefficient import FixedCoefficient
+from medix.losses.dapo import DAPOLoss
+from medix.losses.reference_kl import ReferenceKL
+from medix.losses.reward_kl import RewardKL
+from medix.modules.old_logprobs import OldLogprobs
+from medix.modules.preparation import Preparation, Prepared
+from medix.modules.update import Update
+from medix.rollout.engine import Sampling
+from medix.rollout.local import LocalEngine
+from medix.types import CompletionScores, ScoredGroup
+from tests.support.policies import BigramPolicy, group
+
+TOTALS = [(1.0, 0.0), (0.25, math.nan)]
+
+
+def prepared(loss: DAPOLoss | None = None, reward_kl: RewardKL | None = None) -> Prepared:
+    policy = BigramPolicy()
+    groups = [
+        ScoredGroup(group(policy, [3, 1], seed=seed), tuple(CompletionScores(total, {}) for total in totals))
+        for seed, totals in enumerate(TOTALS)
+    ]
+    engine = LocalEngine(Sampling(completions_per_prompt=2))
+    old = OldLogprobs("recompute", one_update=True)
+    made = Preparation(policy, engine, loss or DAPOLoss(), Update(2), DrGRPOAdvantage(), old, reward_kl)
+    return made(groups, torch.device("cpu"), is_sharded=False)
+
+
+def test_groups_get_advantages_and_old_rows_and_no_reference_unless_asked() -> None:
+    """Totals 1 and 0: their mean is 1/2; a single scored completion has no advantage over itself."""
+    made = prepared()
+    assert made.groups[0].advantages == (0.5, -0.5)
+    assert made.groups[1].advantages[0] == 0.0
+    assert math.isnan(made.groups[1].advantages[1])
+    for one in made.groups:
+        assert one.reference is None
+        for row, completion in zip(one.old, one.rollout.completions, strict=True):
+            torch.testing.assert_close(row, torch.tensor(completion.logprobs))
+    assert made.divergence is None
+    assert [one.rollout for one in made.scored] == [one.rollout for one in made.groups]
+
+
+def test_a_loss_with_a_divergence_gets_reference_rows() -> None:
+    made = prepared(DAPOLoss(reference_kl=ReferenceKL("k3", FixedCoefficient(0.1))))
+    assert [[len(row) for row in one.reference or ()] for one in made.groups] == [[3, 1], [3, 1]]
+    assert made.divergence is None
+
+
+def test_a_penalty_lowers_totals_by_the_summed_divergence_of_each_completion() -> None:
+    """k1 with coefficient 0.1: old minus reference, summed over the tokens of a completion."""
+    made = prepared(reward_kl=RewardKL("k1", FixedCoefficient(0.1)))
+    first = made.groups[0]
+    assert first.reference is not None
+    nats = [float((old - reference).sum()) for old, reference in zip(first.old, first.reference, strict=True)]
+    lowered = [total - 0.1 * paid for total, paid in zip(TOTALS[0], nats, strict=True)]
+    mean = sum(lowered) / 2
+    assert first.advantages == pytest.approx([total - mean for total in lowered], abs=1e-6)
+    assert made.divergence is not None
+    assert made.divergence.tokens == 8
+    pairs = [pair for one in made.groups for pair in zip(one.old, one.reference or (), strict=True)]
+    assert made.divergence.nats == pytest.approx(sum(float((old - ref).sum()) for old, ref in pairs), abs=1e-5)
