@@ -5,9 +5,11 @@ Constructor defaults, then spec files in the order given, then the command line.
 
 import logging
 import os
+import signal
 import sys
-import traceback
+import threading
 import warnings
+from argparse import HelpFormatter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
@@ -20,13 +22,14 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from rich.table import Table
 
-import medix
 from medix.callbacks.save_checkpoint import latest
 from medix.callbacks.write_predictions import WritePredictions
 from medix.data.datamodule import ShardDataModule
+from medix.exit_status import ExitStatus, Terminated
 from medix.judge.base import Judge
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
@@ -53,10 +56,19 @@ _ROOTS: dict[str, type] = {"model": GroupRLModule, "data": ShardDataModule, "tra
 
 
 class SpecParser(LightningArgumentParser):
-    """Says what is wrong with a spec, without pages of usage above it."""
+    """Reports errors of a spec with their place in it, and has a usage of one line."""
 
     words: Sequence[str] = ()
-    """The command line, set for the errors of one run; the parsers of commands share it."""
+    """The command line, for error messages; set before parsing and shared by the parsers of all commands."""
+
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
+        """Help without the list of all keys in its usage."""
+        command = self.prog.rpartition(" ")[2]
+        if command in MedixCLI.subcommands():  # else it is the help of one class
+            self.prog = f"python -m medix {command}"
+            self.usage = "%(prog)s --config SPEC [--KEY VALUE ...]"
+            self.description = getattr(MedixCLI, command).__doc__
+        return super().format_help(formatter)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002
         """Print one message and exit with 2."""
@@ -110,6 +122,7 @@ class MedixCLI(LightningCLI):
             seed_everything_default=1,
             auto_configure_optimizers=False,
             parser_class=SpecParser,
+            parser_kwargs={"prog": "python -m medix"},
             trainer_defaults={
                 "max_epochs": -1,  # model.max_steps ends a run
                 "num_sanity_val_steps": 0,
@@ -168,7 +181,7 @@ class MedixCLI(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
     def fit(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
-        """Train; go on from the newest checkpoint of the run's folder if there is one."""
+        """Train; resume from the newest checkpoint of the run's folder if there is one."""
         folder = Path(self.trainer.default_root_dir)
         found = latest(folder / "checkpoints")
         if ckpt_path is None and found is not None:
@@ -191,19 +204,21 @@ class MedixCLI(LightningCLI):
         if self.trainer.is_global_zero:
             _check_checkpoint(ckpt_path, folder)
         _print_plan(self.trainer, model)
-        with _tidy(folder):
+        with _tidy(folder), _sigterm_left_to_lightning():
             self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
+        if self.trainer.received_sigterm:  # during the last step, after which Lightning ends as usual
+            raise Terminated
 
     def validate(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
-        """Judge the validation split with a checkpoint: the newest of the run's folder unless one is named."""
+        """Evaluate on the validation split: the newest checkpoint of the run's folder unless --ckpt_path names one."""
         self._evaluate("validate", model, ckpt_path)
 
     def test(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
-        """Judge the test split."""
+        """Evaluate on the test split: the newest checkpoint of the run's folder unless --ckpt_path names one."""
         self._evaluate("test", model, ckpt_path)
 
     def predict(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
-        """Write completions of the predict split as JSON lines."""
+        """Write completions of the predict split, or else of the validation split, as JSON lines."""
         output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / "predictions.jsonl")
         self.trainer.callbacks.append(WritePredictions(output))  # type: ignore[attr-defined]
         self._evaluate("predict", model, ckpt_path)
@@ -297,19 +312,29 @@ def find_spec(name: str) -> Path:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run one trainer command; errors of the user's making are one message, others keep their traceback."""
+    """Run one trainer command; errors are left to ``medix.exit_status``."""
     _quiet()
+    # LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise.
+    sys.argv[1:] = resolve_specs(words)
+    SpecParser.words = sys.argv[1:]
     try:
-        # LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise.
-        sys.argv[1:] = resolve_specs(words)
-        SpecParser.words = sys.argv[1:]
         MedixCLI()
-    except (ValueError, RuntimeError, OSError) as error:
-        if not _is_ours(error) or os.environ.get("MEDIX_TRACEBACK"):
-            raise
-        print(f"medix: error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    except SIGTERMException:  # a SystemExit with status 0
+        raise Terminated from None
+    return ExitStatus.DONE
+
+
+@contextmanager
+def _sigterm_left_to_lightning() -> Iterator[None]:
+    """Have SIGTERM end a fit after the current batch, as Lightning does, rather than in the middle of it."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Lightning calls another handler after its own
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _check_checkpoint(path: str | None, folder: Path) -> None:
@@ -335,16 +360,6 @@ def _tidy(folder: Path) -> Iterator[None]:
         for path in (*sorted((folder / "logs").glob("version_*")), folder / "logs", folder):
             with suppress(OSError):  # it holds something, or was never made
                 path.rmdir()
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether our own code raised it, so that the message says all there is to say."""
-    frames = traceback.extract_tb(error.__traceback__)
-    roots = (
-        str(Path(medix.__file__).parent),
-        *(str(Path(p).resolve()) for p in (Path(medix.__file__).parent / "callbacks",)),
-    )
-    return bool(frames) and str(Path(frames[-1].filename).resolve()).startswith(roots)
 
 
 def _quiet() -> None:

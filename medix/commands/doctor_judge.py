@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from medix.commands.doctor_check import Check, Finding, State
 from medix.commands.doctor_subject import Subject
-from medix.commands.judge_check import check
+from medix.evaluation.judge_check import check
 from medix.judge.base import Judge
 
 _LOOK = "python -m medix judge check says more"

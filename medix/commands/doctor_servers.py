@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from medix.commands.doctor_subject import Subject
-from medix.commands.judge_check import served_of
+from medix.evaluation.judge_check import served_of
 from medix.judge.serving.address import Address
 
 

@@ -14,8 +14,8 @@ from medix.commands.doctor_check import NotHereError
 from medix.commands.doctor_machine import Machine
 from medix.commands.doctor_model import ModelSize
 from medix.commands.doctor_plan import Plan
-from medix.commands.judge_check import served_of
 from medix.data.datamodule import ShardDataModule
+from medix.evaluation.judge_check import served_of
 from medix.judge.base import Judge
 from medix.modules.group_rl import GroupRLModule
 from medix.policy.vision_language import VisionLanguagePolicy

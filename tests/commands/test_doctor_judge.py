@@ -7,7 +7,7 @@ import pytest
 
 from medix.commands.doctor_check import State, run_checks
 from medix.commands.doctor_judge import JudgeReached
-from tests.commands.test_judge_check import listing
+from tests.evaluation.test_judge_check import listing
 from tests.support.doctoring import look, problems, states, subject
 from tests.support.judges import says
 

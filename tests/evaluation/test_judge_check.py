@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from medix.commands.judge_check import QUESTIONS, check, served_of
+from medix.evaluation.judge_check import QUESTIONS, check, served_of
 from medix.judge.base import Judge
 from medix.judge.exact import ExactJudge
 from medix.judge.panel import PanelJudge
