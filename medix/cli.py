@@ -1,6 +1,6 @@
-"""``fit``, ``validate``, ``test`` and ``predict``: a LightningCLI whose specs have three layers only.
+"""``fit``, ``validate``, ``test`` and ``predict``.
 
-Constructor defaults, then spec files in the order given, then the command line.
+A value comes from the command line, else from the last spec file that sets it, else from the constructor's default.
 """
 
 import logging
@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import transformers
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from rich.table import Table
 
 from medix.callbacks.save_checkpoint import latest
+from medix.callbacks.save_spec import SaveSpec, step_of
 from medix.callbacks.write_predictions import WritePredictions
 from medix.data.datamodule import ShardDataModule
 from medix.exit_status import ExitStatus, Terminated
@@ -36,10 +36,7 @@ from medix.modules.group_rl import GroupRLModule
 from medix.spec_fault import explain, read_spec, shortened
 
 BASE = "base"
-"""``--ckpt_path base``: the policy as its name gives it, although the run has checkpoints."""
-
-OF_A_COMMAND = ("ckpt_path", "weights_only", "output")
-"""Keys of one command that are no part of what a run is."""
+"""``--ckpt_path base``: the weights that ``policy.name`` names, although the run has checkpoints."""
 
 NOT_OURS = {
     "max_steps": "it counts optimiser calls, of which a step may make several; leave it out and set model.max_steps",
@@ -50,7 +47,7 @@ NOT_OURS = {
         "model.update.tokens_per_microbatch"
     ),
 }
-"""Trainer keys that mean something else, or nothing, where a step is more than one optimiser call."""
+"""Trainer keys that are refused, because a step here may be several optimiser calls, each with the key to set."""
 
 _ROOTS: dict[str, type] = {"model": GroupRLModule, "data": ShardDataModule, "trainer": Trainer, "judge": Judge}
 
@@ -78,39 +75,6 @@ class SpecParser(LightningArgumentParser):
         raise SystemExit(2)
 
 
-class SaveSpec(SaveConfigCallback):
-    """Keeps the resolved spec beside the run: ``spec.yaml``, and one file for each resume that changed it."""
-
-    def __init__(self, parser: Any, config: Any, **kwargs: Any) -> None:
-        super().__init__(parser, config, save_to_log_dir=False, **kwargs)
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Nothing yet: a run that does not get as far as its weights leaves nothing behind."""
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Policy, data and checkpoint are there: keep the spec."""
-        super().setup(trainer, pl_module, "fit")
-
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
-        """Write the spec; say which keys a resumed run changes."""
-        folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        spec = self.config.clone()
-        for key in OF_A_COMMAND:
-            spec.pop(key, None)
-        text = self.parser.dump(spec, skip_unset=False)
-        first = folder / "spec.yaml"
-        found = latest(folder / "checkpoints")
-        if found is None or not first.exists():  # an earlier attempt that made no checkpoint is no run to go on from
-            _write(first, text)
-            return
-        changed = sorted(_differences(yaml.safe_load(first.read_text()), yaml.safe_load(text)))
-        if changed:
-            path = folder / f"spec.from-step-{_step_of(found):06d}.yaml"
-            _write(path, text)
-            print(f"medix: the spec differs from {first} in {', '.join(changed)}; saved as {path}")
-
-
 class MedixCLI(LightningCLI):
     """The command line of training and evaluation."""
 
@@ -135,7 +99,7 @@ class MedixCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """One judge for rewards and validation."""
+        """Add the judge, which rewards and validation share, and the output file of ``predict``."""
         parser.add_subclass_arguments(
             Judge,
             "judge",
@@ -146,7 +110,7 @@ class MedixCLI(LightningCLI):
         parser.add_argument("--output", type=str | None, default=None, help="predict: the JSON lines file to write")
 
     def before_instantiate_classes(self) -> None:
-        """Refuse trainer keys that count optimiser calls, before anything is written.
+        """Refuse trainer keys that assume one optimiser call per step, before anything is written.
 
         Raises:
             ValueError: names the key and the one to set instead.
@@ -157,7 +121,7 @@ class MedixCLI(LightningCLI):
                 raise ValueError(f"trainer.{key}: {trainer[key]}: {remedy}")
 
     def instantiate_classes(self) -> None:
-        """Build everything; what a constructor says about its arguments is passed on as it is.
+        """Build everything; a constructor's message about its arguments is kept.
 
         Raises:
             ValueError: an argument that a constructor refuses.
@@ -165,7 +129,7 @@ class MedixCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except ValueError as error:
-            message = shortened(str(error))  # of a part that may be left out, the parser tells all it tried
+            message = shortened(str(error))  # for an optional part, the parser lists every type it tried
             if message == str(error):
                 raise
             raise ValueError(message) from error
@@ -173,7 +137,7 @@ class MedixCLI(LightningCLI):
             raise ValueError(f"trainer: {error} Correct accelerator, devices or strategy of the trainer") from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """A trainer that logs to CSV inside the run's folder unless the spec names loggers."""
+        """Build the trainer; without loggers in the spec, it logs to CSV in the run's folder."""
         given = self._get(self.config_init, "trainer", default={})
         if given.get("logger") in (None, True):
             root = given.get("default_root_dir") or os.getcwd()
@@ -185,7 +149,7 @@ class MedixCLI(LightningCLI):
         folder = Path(self.trainer.default_root_dir)
         found = latest(folder / "checkpoints")
         if ckpt_path is None and found is not None:
-            if _step_of(found) >= model.max_steps:
+            if step_of(found) >= model.max_steps:
                 print(
                     f"medix: the run in {folder} is complete: {found.name} is at model.max_steps = {model.max_steps}. "
                     f"Its report is {folder / 'report.html'}. Raise model.max_steps, or name another "
@@ -240,25 +204,25 @@ class MedixCLI(LightningCLI):
 
 
 class ModuleCLI(MedixCLI):
-    """Builds the module of a spec and no trainer: the devices of the spec need not be here."""
+    """Builds the module of a spec without a trainer, so that the devices of the spec need not exist."""
 
     def __init__(self, spec: Path) -> None:
         SpecParser.words = ("--config", str(spec))
         super().__init__(args=list(SpecParser.words), run=False)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """A printed spec has the keys of its command too."""
+        """Accept the keys of a command, which a printed spec contains."""
         super().add_arguments_to_parser(parser)
         parser.add_argument("--ckpt_path", type=str | None, default=None)
         parser.add_argument("--weights_only", type=bool | None, default=None)
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:  # noqa: ARG002
-        """None is needed."""
+        """Build none."""
         return None
 
 
 def build_module(spec: Path) -> GroupRLModule:
-    """The module of a spec, resolved or not; nothing runs and no weight is read."""
+    """The module of a spec file; nothing is run and no weights are read."""
     module: GroupRLModule = ModuleCLI(spec).model
     return module
 
@@ -286,7 +250,7 @@ def resolve_specs(words: Sequence[str]) -> list[str]:
 
 
 def _part(word: str, before: str) -> str:
-    """The file of a shipped part if a word is its name, and the key before it, or within it, that of such parts."""
+    """Replace the name of a shipped part by its file where the option before it, or in it, takes such parts."""
     option, equals, name = word.partition("=") if word.startswith("--") else (before, "", word)
     key = option.lstrip("-").rpartition(".")[2]
     path = Path(str(files("medix.specs"))) / "parts" / f"{name}.yaml"
@@ -353,17 +317,17 @@ def _check_checkpoint(path: str | None, folder: Path) -> None:
 
 @contextmanager
 def _tidy(folder: Path) -> Iterator[None]:
-    """Remove the empty log folders that a run leaves which ended before it had a number to log."""
+    """Remove empty log folders: those of a run that ended before it logged anything."""
     try:
         yield
     finally:
         for path in (*sorted((folder / "logs").glob("version_*")), folder / "logs", folder):
-            with suppress(OSError):  # it holds something, or was never made
+            with suppress(OSError):  # it is not empty, or does not exist
                 path.rmdir()
 
 
 def _quiet() -> None:
-    """Leave the screen to progress and results."""
+    """Silence messages and warnings of libraries that say nothing about the run."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -372,7 +336,7 @@ def _quiet() -> None:
 
 
 def _print_plan(trainer: Trainer, model: GroupRLModule) -> None:
-    """The table of what will run."""
+    """Print the table of what will run."""
     if trainer.global_rank != 0:
         return
     table = Table(title="medix: what will run (research use, not for clinical decisions)", title_justify="left")
@@ -387,24 +351,3 @@ def _print_plan(trainer: Trainer, model: GroupRLModule) -> None:
     table.add_row("steps", f"{model.max_steps}")
     table.add_row("run folder", str(trainer.default_root_dir))
     Console().print(table)
-
-
-def _step_of(path: Path | None) -> int:
-    """The step in the name of a checkpoint."""
-    return 0 if path is None else int(path.stem.rpartition("-")[2])
-
-
-def _differences(old: Any, new: Any, prefix: str = "") -> set[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {
-            key
-            for name in old.keys() | new.keys()
-            for key in _differences(old.get(name), new.get(name), f"{prefix}{name}.")
-        }
-    return set() if old == new else {prefix.removesuffix(".")}
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(path)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,11 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, keys = _parser().parse_known_args(argv)
     words = [word for spec in arguments.config for word in ("--config", spec)] + keys
     begun = time.perf_counter()
-    try:
-        machine, findings = _machine(arguments.gpus)
-    except ValueError as error:
-        print(f"medix doctor: {error}", file=sys.stderr)
-        return 2
+    machine, findings = _machine(arguments.gpus)
     findings += _examine(words, machine, arguments.time_limit)
     _show(findings, arguments.arithmetic)
     counts = {state: sum(finding.state == state for finding in findings) for state in ("problem", "warning", "ok")}
@@ -113,9 +108,11 @@ def _machine(planned: str | None) -> "tuple[Machine, list[Finding]]":
 
 def _examine(words: Sequence[str], machine: "Machine", seconds: float) -> "list[Finding]":
     """Findings of all checks; of a spec that cannot be built, why."""
+    from medix.cli import resolve_specs
     from medix.commands.doctor_check import Finding, State, run_checks
     from medix.commands.doctor_subject import Subject, nothing_downloaded
 
+    words = resolve_specs(words)  # without a spec there is nothing to look at: its error is that of the command
     with nothing_downloaded():
         try:
             subject = Subject.read(words, machine)
@@ -142,7 +139,3 @@ def _show(findings: "Sequence[Finding]", arithmetic: bool) -> None:
     for finding in findings:
         for line in finding.arithmetic if arithmetic else ():
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,4 +1,4 @@
-"""The card's table of numbers; see test_export.py for whole cards."""
+"""The card's table of numbers; see test_checkpoint.py for whole cards."""
 
 from pathlib import Path
 from typing import Any
