@@ -109,6 +109,9 @@ class MedixCLI(LightningCLI):
         parser.link_arguments("judge", "model.judge", apply_on="instantiate")
         parser.add_argument("--output", type=str | None, default=None, help="predict: the JSON lines file to write")
 
+    def _parse_ckpt_path(self) -> None:
+        """Do not load the checkpoint to look for hyperparameters: ours hold none, and it is checked later."""
+
     def before_instantiate_classes(self) -> None:
         """Refuse trainer keys that assume one optimiser call per step, before anything is written.
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -73,6 +73,14 @@ def inside(folder: Path) -> "Callable[..., tuple[int, str]]":
         return outcome.code, outcome.err
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """SIGINT as in a terminal: a process that a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 Run = Callable[..., tuple[int, str]]
@@ -291,7 +299,13 @@ def test_a_closed_pipe_ends_quietly(words: list[str], folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.run(
-        [sys.executable, "-m", "medix", *words], stdout=writer, stderr=subprocess.PIPE, check=False, cwd=folder
+        [sys.executable, "-m", "medix", *words],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+        cwd=folder,
+        # unbuffered, the error meets argparse itself, which ignores it
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
     )
     os.close(writer)
     assert (process.returncode, process.stderr) == (141, b"")
