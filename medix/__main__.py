@@ -1,30 +1,45 @@
 """``python -m medix COMMAND``. Looks at the first word before importing Lightning, which takes seconds."""
 
+import importlib
 import sys
+
+from medix import exit_status
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 
-HELP = """\
-medix: group-based reinforcement learning for medical vision-language models.
-Research software: never for clinical decisions.
+COMMANDS = {
+    "shards": "shards",
+    "export": "export",
+    "eval": "evaluate",
+    "judge": "judge",
+    "rollout": "rollout",
+    "doctor": "doctor",
+    "rescore": "rescore",
+}
+"""Commands other than the trainer's, each with its module in ``medix.commands``."""
 
+HELP = f"""\
 usage: python -m medix COMMAND [arguments]
 
-train and evaluate (Lightning; each takes --config SPEC, --print_config, --help)
-  fit        train; started again with the same command, it goes on from the last checkpoint
-  validate   judge the validation split
-  test       judge the test split
+Group-based reinforcement learning for medical vision-language models.
+Research software: never for clinical decisions.
+
+training and evaluation (each takes --config SPEC, --print_config, --help)
+  fit        train; the same command again resumes from the last checkpoint
+  validate   evaluate on the validation split
+  test       evaluate on the test split
   predict    write completions as JSON lines
 
-data and models
+data, models and results
   shards     build, verify or show WebDataset shards
   export     write a checkpoint as a Hugging Face folder
-  eval       compare judged completions of two runs, with intervals
-  judge      start, check or ask a judge; its error rates on canaries
-  rollout    start a server that writes completions for a training run
-  doctor     a spec against this machine: versions, GPUs, memory, data, judge
-  rescore    other rewards over the completions of a run: what would have changed
+  eval       show or compare judged completions, with confidence intervals
+  judge      start, check, ask or calibrate a judge
+  rollout    start a vLLM server that generates completions for a training run
+  doctor     check a spec against this machine before training
+  rescore    apply other rewards to the recorded completions of a run
 
+{exit_status.HELP}
 A bare spec name is a shipped one: python -m medix fit --config demo
 Help for one command: python -m medix COMMAND --help
 """
@@ -37,41 +52,44 @@ def main(argv: list[str] | None = None) -> int:
         argv: words after the program's name; those of the process if None.
 
     Returns:
-        Exit status.
+        Exit status; see ``medix.exit_status``.
     """
     words = sys.argv[1:] if argv is None else argv
+    is_trainer = words[:1] != [] and words[0] in TRAINER_COMMANDS
+    return exit_status.run(
+        " ".join(["medix", *_command_name(words)]),
+        lambda: _run(words),
+        error_prefix="medix: error" if is_trainer else "",
+        is_strict=is_trainer,
+    )
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in {"-h", "--help", "help"}:
         print(HELP, end="")
-        return 0
+        return exit_status.ExitStatus.DONE
     command, rest = words[0], words[1:]
-    if command in TRAINER_COMMANDS:
-        from medix.cli import main as run_trainer
-
-        return run_trainer(words)
     if command == "--version":
         from medix import __version__
 
         print(f"medix {__version__}")
-        return 0
-    if command == "shards":
-        from medix.commands.shards import main as run
-    elif command == "export":
-        from medix.commands.export import main as run
-    elif command == "eval":
-        from medix.commands.evaluate import main as run
-    elif command == "judge":
-        from medix.commands.judge import main as run
-    elif command == "doctor":
-        from medix.commands.doctor import main as run
-    elif command == "rollout":
-        from medix.commands.rollout import main as run
-    elif command == "rescore":
-        from medix.commands.rescore import main as run
-    else:
-        commands = (*TRAINER_COMMANDS, "shards", "export", "eval", "judge", "rollout", "doctor", "rescore")
-        print(f"medix: there is no command {command!r}; commands: {', '.join(commands)}", file=sys.stderr)
-        return 2
-    return run(rest)
+        return exit_status.ExitStatus.DONE
+    if command in TRAINER_COMMANDS:
+        from medix.cli import main as run_trainer
+
+        return run_trainer(words)
+    if command not in COMMANDS:
+        known = ", ".join((*TRAINER_COMMANDS, *COMMANDS))
+        raise ValueError(f"there is no command {command!r}; commands: {known}")
+    status: int = importlib.import_module(f"medix.commands.{COMMANDS[command]}").main(rest)
+    return status
+
+
+def _command_name(words: list[str]) -> list[str]:
+    """The words that name a command: ``judge ask``, say, or ``fit``."""
+    known = bool(words) and (words[0] in TRAINER_COMMANDS or words[0] in COMMANDS)
+    has_second = known and words[0] in {"shards", "eval", "judge", "rollout"} and words[1:2] and words[1].isalpha()
+    return words[: 2 if has_second else 1 if known else 0]
 
 
 if __name__ == "__main__":

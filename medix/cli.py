@@ -1,13 +1,15 @@
-"""``fit``, ``validate``, ``test`` and ``predict``: a LightningCLI whose specs have three layers only.
+"""``fit``, ``validate``, ``test`` and ``predict``.
 
-Constructor defaults, then spec files in the order given, then the command line.
+A value comes from the command line, else from the last spec file that sets it, else from the constructor's default.
 """
 
 import logging
 import os
+import signal
 import sys
-import traceback
+import threading
 import warnings
+from argparse import HelpFormatter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
@@ -15,28 +17,26 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import transformers
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from rich.table import Table
 
-import medix
 from medix.callbacks.save_checkpoint import latest
+from medix.callbacks.save_spec import SaveSpec, step_of
 from medix.callbacks.write_predictions import WritePredictions
 from medix.data.datamodule import ShardDataModule
+from medix.exit_status import ExitStatus, Terminated
 from medix.judge.base import Judge
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
 from medix.spec_fault import explain, read_spec, shortened
 
 BASE = "base"
-"""``--ckpt_path base``: the policy as its name gives it, although the run has checkpoints."""
-
-OF_A_COMMAND = ("ckpt_path", "weights_only", "output")
-"""Keys of one command that are no part of what a run is."""
+"""``--ckpt_path base``: the weights that ``policy.name`` names, although the run has checkpoints."""
 
 NOT_OURS = {
     "max_steps": "it counts optimiser calls, of which a step may make several; leave it out and set model.max_steps",
@@ -47,16 +47,25 @@ NOT_OURS = {
         "model.update.tokens_per_microbatch"
     ),
 }
-"""Trainer keys that mean something else, or nothing, where a step is more than one optimiser call."""
+"""Trainer keys that are refused, because a step here may be several optimiser calls, each with the key to set."""
 
 _ROOTS: dict[str, type] = {"model": GroupRLModule, "data": ShardDataModule, "trainer": Trainer, "judge": Judge}
 
 
 class SpecParser(LightningArgumentParser):
-    """Says what is wrong with a spec, without pages of usage above it."""
+    """Reports errors of a spec with their place in it, and has a usage of one line."""
 
     words: Sequence[str] = ()
-    """The command line, set for the errors of one run; the parsers of commands share it."""
+    """The command line, for error messages; set before parsing and shared by the parsers of all commands."""
+
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
+        """Help without the list of all keys in its usage."""
+        command = self.prog.rpartition(" ")[2]
+        if command in MedixCLI.subcommands():  # else it is the help of one class
+            self.prog = f"python -m medix {command}"
+            self.usage = "%(prog)s --config SPEC [--KEY VALUE ...]"
+            self.description = getattr(MedixCLI, command).__doc__
+        return super().format_help(formatter)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002
         """Print one message and exit with 2."""
@@ -64,39 +73,6 @@ class SpecParser(LightningArgumentParser):
         told = explain(message, SpecParser.words, _ROOTS)
         print(f"medix: error in the spec or on the command line\n{told}\n{hint}", file=sys.stderr)
         raise SystemExit(2)
-
-
-class SaveSpec(SaveConfigCallback):
-    """Keeps the resolved spec beside the run: ``spec.yaml``, and one file for each resume that changed it."""
-
-    def __init__(self, parser: Any, config: Any, **kwargs: Any) -> None:
-        super().__init__(parser, config, save_to_log_dir=False, **kwargs)
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Nothing yet: a run that does not get as far as its weights leaves nothing behind."""
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Policy, data and checkpoint are there: keep the spec."""
-        super().setup(trainer, pl_module, "fit")
-
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
-        """Write the spec; say which keys a resumed run changes."""
-        folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        spec = self.config.clone()
-        for key in OF_A_COMMAND:
-            spec.pop(key, None)
-        text = self.parser.dump(spec, skip_unset=False)
-        first = folder / "spec.yaml"
-        found = latest(folder / "checkpoints")
-        if found is None or not first.exists():  # an earlier attempt that made no checkpoint is no run to go on from
-            _write(first, text)
-            return
-        changed = sorted(_differences(yaml.safe_load(first.read_text()), yaml.safe_load(text)))
-        if changed:
-            path = folder / f"spec.from-step-{_step_of(found):06d}.yaml"
-            _write(path, text)
-            print(f"medix: the spec differs from {first} in {', '.join(changed)}; saved as {path}")
 
 
 class MedixCLI(LightningCLI):
@@ -110,6 +86,7 @@ class MedixCLI(LightningCLI):
             seed_everything_default=1,
             auto_configure_optimizers=False,
             parser_class=SpecParser,
+            parser_kwargs={"prog": "python -m medix"},
             trainer_defaults={
                 "max_epochs": -1,  # model.max_steps ends a run
                 "num_sanity_val_steps": 0,
@@ -122,7 +99,7 @@ class MedixCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """One judge for rewards and validation."""
+        """Add the judge, which rewards and validation share, and the output file of ``predict``."""
         parser.add_subclass_arguments(
             Judge,
             "judge",
@@ -132,8 +109,11 @@ class MedixCLI(LightningCLI):
         parser.link_arguments("judge", "model.judge", apply_on="instantiate")
         parser.add_argument("--output", type=str | None, default=None, help="predict: the JSON lines file to write")
 
+    def _parse_ckpt_path(self) -> None:
+        """Do not load the checkpoint to look for hyperparameters: ours hold none, and it is checked later."""
+
     def before_instantiate_classes(self) -> None:
-        """Refuse trainer keys that count optimiser calls, before anything is written.
+        """Refuse trainer keys that assume one optimiser call per step, before anything is written.
 
         Raises:
             ValueError: names the key and the one to set instead.
@@ -144,7 +124,7 @@ class MedixCLI(LightningCLI):
                 raise ValueError(f"trainer.{key}: {trainer[key]}: {remedy}")
 
     def instantiate_classes(self) -> None:
-        """Build everything; what a constructor says about its arguments is passed on as it is.
+        """Build everything; a constructor's message about its arguments is kept.
 
         Raises:
             ValueError: an argument that a constructor refuses.
@@ -152,7 +132,7 @@ class MedixCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except ValueError as error:
-            message = shortened(str(error))  # of a part that may be left out, the parser tells all it tried
+            message = shortened(str(error))  # for an optional part, the parser lists every type it tried
             if message == str(error):
                 raise
             raise ValueError(message) from error
@@ -160,7 +140,7 @@ class MedixCLI(LightningCLI):
             raise ValueError(f"trainer: {error} Correct accelerator, devices or strategy of the trainer") from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """A trainer that logs to CSV inside the run's folder unless the spec names loggers."""
+        """Build the trainer; without loggers in the spec, it logs to CSV in the run's folder."""
         given = self._get(self.config_init, "trainer", default={})
         if given.get("logger") in (None, True):
             root = given.get("default_root_dir") or os.getcwd()
@@ -168,11 +148,11 @@ class MedixCLI(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
     def fit(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
-        """Train; go on from the newest checkpoint of the run's folder if there is one."""
+        """Train; resume from the newest checkpoint of the run's folder if there is one."""
         folder = Path(self.trainer.default_root_dir)
         found = latest(folder / "checkpoints")
         if ckpt_path is None and found is not None:
-            if _step_of(found) >= model.max_steps:
+            if step_of(found) >= model.max_steps:
                 print(
                     f"medix: the run in {folder} is complete: {found.name} is at model.max_steps = {model.max_steps}. "
                     f"Its report is {folder / 'report.html'}. Raise model.max_steps, or name another "
@@ -191,19 +171,21 @@ class MedixCLI(LightningCLI):
         if self.trainer.is_global_zero:
             _check_checkpoint(ckpt_path, folder)
         _print_plan(self.trainer, model)
-        with _tidy(folder):
+        with _tidy(folder), _sigterm_left_to_lightning():
             self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
+        if self.trainer.received_sigterm:  # during the last step, after which Lightning ends as usual
+            raise Terminated
 
     def validate(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
-        """Judge the validation split with a checkpoint: the newest of the run's folder unless one is named."""
+        """Evaluate on the validation split: the newest checkpoint of the run's folder unless --ckpt_path names one."""
         self._evaluate("validate", model, ckpt_path)
 
     def test(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
-        """Judge the test split."""
+        """Evaluate on the test split: the newest checkpoint of the run's folder unless --ckpt_path names one."""
         self._evaluate("test", model, ckpt_path)
 
     def predict(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
-        """Write completions of the predict split as JSON lines."""
+        """Write completions of the predict split, or else of the validation split, as JSON lines."""
         output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / "predictions.jsonl")
         self.trainer.callbacks.append(WritePredictions(output))  # type: ignore[attr-defined]
         self._evaluate("predict", model, ckpt_path)
@@ -225,25 +207,25 @@ class MedixCLI(LightningCLI):
 
 
 class ModuleCLI(MedixCLI):
-    """Builds the module of a spec and no trainer: the devices of the spec need not be here."""
+    """Builds the module of a spec without a trainer, so that the devices of the spec need not exist."""
 
     def __init__(self, spec: Path) -> None:
         SpecParser.words = ("--config", str(spec))
         super().__init__(args=list(SpecParser.words), run=False)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """A printed spec has the keys of its command too."""
+        """Accept the keys of a command, which a printed spec contains."""
         super().add_arguments_to_parser(parser)
         parser.add_argument("--ckpt_path", type=str | None, default=None)
         parser.add_argument("--weights_only", type=bool | None, default=None)
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:  # noqa: ARG002
-        """None is needed."""
+        """Build none."""
         return None
 
 
 def build_module(spec: Path) -> GroupRLModule:
-    """The module of a spec, resolved or not; nothing runs and no weight is read."""
+    """The module of a spec file; nothing is run and no weights are read."""
     module: GroupRLModule = ModuleCLI(spec).model
     return module
 
@@ -271,7 +253,7 @@ def resolve_specs(words: Sequence[str]) -> list[str]:
 
 
 def _part(word: str, before: str) -> str:
-    """The file of a shipped part if a word is its name, and the key before it, or within it, that of such parts."""
+    """Replace the name of a shipped part by its file where the option before it, or in it, takes such parts."""
     option, equals, name = word.partition("=") if word.startswith("--") else (before, "", word)
     key = option.lstrip("-").rpartition(".")[2]
     path = Path(str(files("medix.specs"))) / "parts" / f"{name}.yaml"
@@ -297,19 +279,29 @@ def find_spec(name: str) -> Path:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run one trainer command; errors of the user's making are one message, others keep their traceback."""
+    """Run one trainer command; errors are left to ``medix.exit_status``."""
     _quiet()
+    # LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise.
+    sys.argv[1:] = resolve_specs(words)
+    SpecParser.words = sys.argv[1:]
     try:
-        # LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise.
-        sys.argv[1:] = resolve_specs(words)
-        SpecParser.words = sys.argv[1:]
         MedixCLI()
-    except (ValueError, RuntimeError, OSError) as error:
-        if not _is_ours(error) or os.environ.get("MEDIX_TRACEBACK"):
-            raise
-        print(f"medix: error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    except SIGTERMException:  # a SystemExit with status 0
+        raise Terminated from None
+    return ExitStatus.DONE
+
+
+@contextmanager
+def _sigterm_left_to_lightning() -> Iterator[None]:
+    """Have SIGTERM end a fit after the current batch, as Lightning does, rather than in the middle of it."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Lightning calls another handler after its own
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _check_checkpoint(path: str | None, folder: Path) -> None:
@@ -328,27 +320,17 @@ def _check_checkpoint(path: str | None, folder: Path) -> None:
 
 @contextmanager
 def _tidy(folder: Path) -> Iterator[None]:
-    """Remove the empty log folders that a run leaves which ended before it had a number to log."""
+    """Remove empty log folders: those of a run that ended before it logged anything."""
     try:
         yield
     finally:
         for path in (*sorted((folder / "logs").glob("version_*")), folder / "logs", folder):
-            with suppress(OSError):  # it holds something, or was never made
+            with suppress(OSError):  # it is not empty, or does not exist
                 path.rmdir()
 
 
-def _is_ours(error: BaseException) -> bool:
-    """Whether our own code raised it, so that the message says all there is to say."""
-    frames = traceback.extract_tb(error.__traceback__)
-    roots = (
-        str(Path(medix.__file__).parent),
-        *(str(Path(p).resolve()) for p in (Path(medix.__file__).parent / "callbacks",)),
-    )
-    return bool(frames) and str(Path(frames[-1].filename).resolve()).startswith(roots)
-
-
 def _quiet() -> None:
-    """Leave the screen to progress and results."""
+    """Silence messages and warnings of libraries that say nothing about the run."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -357,7 +339,7 @@ def _quiet() -> None:
 
 
 def _print_plan(trainer: Trainer, model: GroupRLModule) -> None:
-    """The table of what will run."""
+    """Print the table of what will run."""
     if trainer.global_rank != 0:
         return
     table = Table(title="medix: what will run (research use, not for clinical decisions)", title_justify="left")
@@ -372,24 +354,3 @@ def _print_plan(trainer: Trainer, model: GroupRLModule) -> None:
     table.add_row("steps", f"{model.max_steps}")
     table.add_row("run folder", str(trainer.default_root_dir))
     Console().print(table)
-
-
-def _step_of(path: Path | None) -> int:
-    """The step in the name of a checkpoint."""
-    return 0 if path is None else int(path.stem.rpartition("-")[2])
-
-
-def _differences(old: Any, new: Any, prefix: str = "") -> set[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {
-            key
-            for name in old.keys() | new.keys()
-            for key in _differences(old.get(name), new.get(name), f"{prefix}{name}.")
-        }
-    return set() if old == new else {prefix.removesuffix(".")}
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(path)

@@ -1,4 +1,4 @@
-"""What is wrong with a spec, said with the file, the whole key, and the remedy."""
+"""Error messages for specs: the file, the whole key, and the remedy."""
 
 import difflib
 import inspect
@@ -37,12 +37,12 @@ def read_spec(path: Path) -> Any:
 
 
 def explain(message: str, words: Sequence[str], roots: Mapping[str, type]) -> str:
-    """A parser's message with the places it is about.
+    """Add to a parser's message the files and keys that it concerns.
 
     Args:
-        message: what the parser found; it knows the last part of a key, not where it stands.
+        message: of the parser, which knows the last part of a key but not where it was set.
         words: the command line.
-        roots: classes by the first part of a key, whose parameters are suggested for a key that is not known.
+        roots: the class behind each top-level key; their parameters are suggested for an unknown key.
     """
     lines = [shortened(message)]
     places = list(_places(words))
@@ -70,10 +70,10 @@ def explain(message: str, words: Sequence[str], roots: Mapping[str, type]) -> st
 
 
 def shortened(message: str) -> str:
-    """Of a list of tries to read a value, the one that failed for a reason that the user can act upon.
+    """Reduce a list of types that a value does not match to the one whose message helps the user.
 
     Args:
-        message: what the parser says of a key that may be one of several types, None among them.
+        message: of the parser, about a key of a union type such as an optional class.
     """
     union = _UNION.search(message)
     if union is None:
@@ -120,7 +120,7 @@ def _walk(file: str, prefix: str, node: Any, folder: Path) -> Iterator[Place]:
 
 
 def _lacking(key: str, places: Sequence[Place]) -> list[str]:
-    """Classes in the specs that have to be given the key and are not."""
+    """Where specs name a class without a key that it requires."""
     found = []
     for _, place, value in places:
         owner, _, last = place.rpartition(".")
@@ -134,7 +134,7 @@ def _lacking(key: str, places: Sequence[Place]) -> list[str]:
 
 
 def _parameters(roots: Mapping[str, type], places: Sequence[Place]) -> list[str]:
-    """Names that a spec may use: roots, their parameters, those of the classes it names, and of what these take."""
+    """Valid names: top-level keys, and parameters of the classes behind them, in the spec, and nested in those."""
     seen: dict[type, None] = {}
     waiting = [*roots.values(), *(_class(v) for _, key, v in places if key.endswith("class_path"))]
     while waiting:
@@ -144,7 +144,7 @@ def _parameters(roots: Mapping[str, type], places: Sequence[Place]) -> list[str]
         seen[taken] = None
         try:
             hints = get_type_hints(taken.__init__)  # type: ignore[misc]  # of the class itself, not of an instance
-        except (NameError, TypeError):  # annotations of other libraries that exist for type checkers alone
+        except (NameError, TypeError):  # annotations that other libraries import for type checkers only
             continue
         waiting += [part for hint in hints.values() for part in _classes(hint) if part.__module__.startswith("medix.")]
     names = {name for taken in seen for name in inspect.signature(taken).parameters}
@@ -159,7 +159,7 @@ def _classes(hint: Any) -> Iterator[type]:
 
 
 def _class(path: Any) -> type | None:
-    """A class by its import path, if it can be imported; that it cannot is reported by the parser."""
+    """Import a class by its path; None if that fails, which the parser reports by itself."""
     module, _, name = str(path).rpartition(".")
     try:
         found = getattr(__import__(module, fromlist=[name]), name, None)

@@ -1,4 +1,4 @@
-"""One part of a spec from a file, by the rules of every other spec: a judge for a command, a suite for a script."""
+"""Builds one part of a spec, such as a judge or a reward suite, outside a training run."""
 
 import contextlib
 import sys
@@ -19,7 +19,7 @@ def build(kind: type[T], key: str, block: str | Path | Mapping[str, Any]) -> T:
 
     Args:
         kind: the class, or the base class, of what is built.
-        key: what the block is called in a spec; named in errors.
+        key: of the block in a spec, for error messages.
         block: ``class_path`` and ``init_args``, or a file that holds them.
 
     Raises:
@@ -29,7 +29,7 @@ def build(kind: type[T], key: str, block: str | Path | Mapping[str, Any]) -> T:
 
     given = block if isinstance(block, Mapping) else str(block)
     parser = ArgumentParser(exit_on_error=False)
-    # as an argument of a class: the parts inside this one may then be files too
+    # as an argument of a class, so that nested parts may be files too
     parser.add_class_arguments(make_dataclass("Spec", [(key, kind)]), sub_configs=True)
     with working_directory_importable():
         try:
@@ -94,8 +94,9 @@ def find(name: str | Path, prefix: str) -> Path:
 
 
 def what_is_wrong(error: BaseException) -> str:
-    """The message of a failed parse. jsonargparse takes a file that does not fit for a file that names itself, reports
-    a loop, and leaves what does not fit as the context of that error.
+    """The message of a failed parse.
+
+    For a file with invalid content, jsonargparse reports a loop; the actual error is the context of that one.
     """
     link: BaseException | None = error
     while link is not None:

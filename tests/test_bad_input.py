@@ -150,7 +150,7 @@ def test_a_file_that_is_not_yaml_is_told_with_its_name_and_line(fail: Fail, insi
 
 def test_an_unknown_spec_name_lists_the_shipped_ones(inside: Inside) -> None:
     outcome = inside("fit", "--config", "dapo_9b")
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "--config dapo_9b: there is no such file, and no shipped spec of that name" in outcome.err
     assert "dapo_8b" in outcome.err
     assert not left(inside.folder)
@@ -319,7 +319,7 @@ def test_a_faulty_row_is_told_with_line_key_and_value_and_no_shard_is_written(
     (inside.folder / "rows.jsonl").write_text(json.dumps(whole | row) + "\n")
     words = ("--licence", "CC0-1.0", "--deidentification", "nobody is shown")
     outcome = inside("shards", "build", "--jsonl", "rows.jsonl", "--output", "out", *words)
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert told in outcome.err
     assert "line 1" in outcome.err
     assert "--skip-bad" in outcome.err
@@ -353,7 +353,7 @@ def run(finished: Path, inside: Inside) -> Path:
 
 def refused(inside: Inside, *words: str) -> str:
     outcome = inside(*words)
-    assert outcome.code == 1, outcome
+    assert outcome.code == 2, outcome
     assert "Traceback" not in outcome.err
     return outcome.err
 

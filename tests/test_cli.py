@@ -165,7 +165,7 @@ def test_a_run_with_more_steps_goes_on_and_keeps_the_changed_spec_beside_the_fir
 
 def test_the_spec_of_an_attempt_that_made_no_checkpoint_is_replaced(inside: Inside, spec: dict[str, Any]) -> None:
     spec["model"]["prompting"]["max_prompt_tokens"] = 5
-    assert inside("fit", "--config", str(write_spec(inside.folder, spec))).code == 1
+    assert inside("fit", "--config", str(write_spec(inside.folder, spec))).code == 2
     assert saved_spec(inside)["model"]["prompting"]["init_args"]["max_prompt_tokens"] == 5
     spec["model"]["prompting"]["max_prompt_tokens"] = 500
     fitted(inside, spec)

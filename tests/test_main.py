@@ -29,10 +29,8 @@ def test_an_unknown_command_is_told_with_the_known_ones(capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("command", ["shards", "export", "eval", "judge", "doctor", "rescore"])
 def test_each_command_of_ours_has_its_own_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main([command, "--help"])
-    assert stop.value.code == 0
-    assert f"python -m medix {command}" in capsys.readouterr().out
+    assert main([command, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"usage: python -m medix {command} ")
 
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

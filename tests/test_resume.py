@@ -149,7 +149,7 @@ def test_a_checkpoint_of_another_spec_is_refused_with_both_values(runs: tuple[Pa
     run = runs[1]
     words = ("--model.max_steps", "12", "--model.prompts_per_step", "2")
     result = medix(run.parent, "fit", "--config", str(run.parent / "spec.yaml"), *words, check=False)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "prompts_per_step: 4 in the checkpoint, 2 in this spec" in result.stderr
     assert "trainer.default_root_dir" in result.stderr
     assert "Traceback" not in result.stderr

@@ -1,40 +1,53 @@
-"""``python -m medix eval``: tables from files of judged completions."""
+"""``python -m medix eval``: tables of judged completions."""
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
+from medix.commands.parser import CommandParser
+
+_DESCRIPTION = """\
+Accuracy and reward of judged completions, or the paired difference of two
+files, with confidence intervals. Research use, not for clinical decisions."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 if it did what was asked, 2 if it was asked the impossible."""
-    parser = argparse.ArgumentParser(prog="python -m medix eval", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    show = commands.add_parser("show", help="accuracy and reward of one file, per modality and source")
-    show.add_argument("file", type=Path, help="completions as RecordCompletions or predict wrote them")
-    show.add_argument("--json", type=Path, help="write the numbers here")
-    compare = commands.add_parser("compare", help="two files on the same samples, with the paired gain")
+    """Run the command.
+
+    Args:
+        argv: words after ``eval``.
+
+    Returns:
+        Exit status.
+    """
+    arguments = _parser().parse_args(argv)
+    return {"show": _show, "compare": _compare}[arguments.command](arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = CommandParser(prog="python -m medix eval", description=_DESCRIPTION)
+    show = parser.add_action("show", "accuracy and reward of one file, per modality and source")
+    show.add_argument("file", type=Path, help="completions written by RecordCompletions or predict")
+    show.add_argument("--json", type=Path, help="write the numbers to this file")
+    compare = parser.add_action("compare", "two files on the same samples, with the paired difference")
     compare.add_argument("first", type=Path, help="completions of one system")
     compare.add_argument("second", type=Path, help="completions of the other, on the same samples")
     compare.add_argument(
-        "--names", nargs=2, metavar=("FIRST", "SECOND"), help="what to call them (default: the file names)"
+        "--names", nargs=2, metavar=("FIRST", "SECOND"), help="names of the two in the tables (default: the file names)"
     )
     compare.add_argument("--min-images", type=int, default=30, help="pool modalities with fewer images (default: 30)")
-    compare.add_argument("--common", action="store_true", help="compare what both files have, count the rest")
-    compare.add_argument("--json", type=Path, help="write the numbers here")
-    compare.add_argument("--markdown", type=Path, help="write the tables here")
-    arguments = parser.parse_args(argv)
-    try:
-        return {"show": _show, "compare": _compare}[arguments.command](arguments)
-    except (OSError, ValueError) as error:
-        print(f"medix eval {arguments.command}: {error}", file=sys.stderr)
-        return 2
+    compare.add_argument(
+        "--common", action="store_true", help="compare only samples that both files have, and count the others"
+    )
+    compare.add_argument("--json", type=Path, help="write the numbers to this file")
+    compare.add_argument("--markdown", type=Path, help="write the tables to this file")
+    return parser
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
     from medix.evaluation.validation import Validation
     from medix.reporting.record import distinct, read_records, write_atomically
     from medix.reporting.render import plain
@@ -53,6 +66,8 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
     from medix.evaluation.comparison import compare
     from medix.reporting.record import read_records, write_atomically
 
@@ -76,7 +91,3 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
     if first.stem != second.stem:
         return first.stem, second.stem
     return str(first.with_suffix("")), str(second.with_suffix(""))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

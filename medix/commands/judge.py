@@ -1,4 +1,4 @@
-"""``python -m medix judge``: start a judge, look at it, ask it, and try it on answers whose verdict is known."""
+"""``python -m medix judge``: start a judge, check it, ask it, and measure its error rates on known answers."""
 
 import argparse
 import contextlib
@@ -9,12 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medix.commands.parser import CommandParser
+
 if TYPE_CHECKING:
     from medix.judge.base import Judge
 
-_OUTLINE = """\
-A judge is named by --judge, which takes a file with a class_path, a shipped part (judge_served) or the spec of a run,
-or by --base-url and --model, which ask a server directly. Research use, not for clinical decisions."""
+_DESCRIPTION = """\
+Start a judge, check it, ask it, and measure its error rates on known answers.
+
+A judge is named by --judge, which takes a file with a class_path, a shipped
+part (judge_served) or the spec of a run, or by --base-url and --model, which
+ask a server directly. Research use, not for clinical decisions."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,65 +29,76 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words after ``judge``.
 
     Returns:
-        Exit status: 0; 1 if the judge is not what it should be; 2 if the command was asked the impossible; of
-        ``serve``, that of the server.
+        Exit status: 1 if an answer has no verdict or the judge is not usable or beyond its limits; of ``serve``, that
+        of the server.
     """
     arguments = _parser().parse_args(argv)
-    run = {"serve": _serve, "check": _check, "ask": _ask, "canaries": _canaries}[arguments.command]
-    try:
-        return run(arguments)
-    except (OSError, ValueError) as error:
-        print(f"medix judge {arguments.command}: {error}", file=sys.stderr)
-        return 2
+    return {"serve": _serve, "check": _check, "ask": _ask, "canaries": _canaries}[arguments.command](arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m medix judge",
-        description=f"{(__doc__ or '').partition(': ')[2]}\n\n{_OUTLINE}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="start vLLM with a judge and print the judge block of a spec")
+    parser = CommandParser(prog="python -m medix judge", description=_DESCRIPTION)
+    serve = parser.add_action("serve", "start a vLLM server and print the judge block of a spec")
     serve.add_argument("--model", required=True, help="name on a model hub, or a folder")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8085, help="port to listen on, 0 for a free one (default: 8085)")
-    serve.add_argument("--served-model-name", help="what clients call the model (default: --model)")
-    serve.add_argument("--max-model-len", type=int, help="tokens of prompt and reply (default: the model's own)")
-    serve.add_argument("--start-limit", type=float, default=1800.0, help="seconds to become ready (default: 1800)")
+    serve.add_argument("--served-model-name", help="name of the model for clients (default: --model)")
     serve.add_argument(
-        "--extra", nargs=argparse.REMAINDER, default=[], help="last: further arguments, passed on to vLLM as they are"
+        "--max-model-len", type=int, help="limit of prompt and reply tokens together (default: the model's)"
     )
-    check = commands.add_parser("check", help="reachability, models, latency, identity and one verdict; status 0 or 1")
-    ask = commands.add_parser("ask", help="grade one answer")
-    ask.add_argument("--question", required=True, help="what was asked of the policy")
+    serve.add_argument(
+        "--start-limit", type=float, default=1800.0, help="seconds until the server must be ready (default: 1800)"
+    )
+    serve.add_argument(
+        "--extra",
+        nargs=argparse.REMAINDER,
+        default=[],
+        help="last option: all words after it are passed to vLLM unchanged",
+    )
+    check = parser.add_action("check", "reachability, models listed, latency, identity and a few verdicts")
+    ask = parser.add_action("ask", "grade one answer")
+    ask.add_argument("--question", required=True, help="the question put to the policy")
     ask.add_argument("--reference", required=True, help="the reference answer")
     ask.add_argument("--answer", required=True, help="the answer to grade")
-    ask.add_argument("--alias", action="append", default=[], help="a further text that counts as the reference")
+    ask.add_argument(
+        "--alias", action="append", default=[], help="another text that counts as the reference; may be repeated"
+    )
     ask.add_argument("--json", action="store_true", help="print the verdict as JSON")
-    canaries = commands.add_parser("canaries", help="false-positive and false-negative rates on known answers")
-    canaries.add_argument("--canaries", type=Path, help="a YAML file of one's own canaries (default: the shipped ones)")
-    canaries.add_argument("--json", type=Path, help="write rates and every verdict here")
-    canaries.add_argument("--max-false-positive", type=float, help="status 1 if more wrong answers are accepted")
-    canaries.add_argument("--max-false-negative", type=float, help="status 1 if more right answers are rejected")
-    canaries.add_argument("--failures", type=int, default=10, help="wrong verdicts to print (default: 10)")
+    canaries = parser.add_action("canaries", "false-positive and false-negative rates on known answers")
+    canaries.add_argument("--canaries", type=Path, help="a YAML file of your own canaries (default: the shipped ones)")
+    canaries.add_argument("--json", type=Path, help="write the rates and every verdict to this file")
+    canaries.add_argument(
+        "--max-false-positive",
+        type=float,
+        metavar="RATE",
+        help="exit with status 1 if a larger share of wrong answers is accepted",
+    )
+    canaries.add_argument(
+        "--max-false-negative",
+        type=float,
+        metavar="RATE",
+        help="exit with status 1 if a larger share of right answers is rejected",
+    )
+    canaries.add_argument("--failures", type=int, default=10, help="number of wrong verdicts to print (default: 10)")
     for each in (check, ask, canaries):
-        each.add_argument("--judge", help="a judge's spec, a shipped part (judge_served), or a run's spec.yaml")
+        each.add_argument("--judge", help="the file of a judge, a shipped part (judge_served), or a run's spec.yaml")
         each.add_argument(
-            "--base-url", action="append", help="a server, such as http://127.0.0.1:8085/v1; again for further ones"
+            "--base-url", action="append", help="a server, such as http://127.0.0.1:8085/v1; may be repeated"
         )
-        each.add_argument("--model", help="the model of a served judge, as its server calls it")
+        each.add_argument("--model", help="name of the model on the server")
         each.add_argument(
-            "--api-key-env", default="OPENAI_API_KEY", help="variable that holds its key, if it wants one"
+            "--api-key-env",
+            default="OPENAI_API_KEY",
+            help="environment variable with the API key (default: OPENAI_API_KEY)",
         )
     return parser
 
 
 def _judge(arguments: argparse.Namespace) -> "Judge":
-    """The judge that the words name.
+    """The judge that the arguments name.
 
     Raises:
-        ValueError: none, or two, or half of one.
+        ValueError: they name none, two, or only a part of one.
     """
     from medix.judge.base import Judge
     from medix.spec_file import from_file
@@ -188,7 +204,3 @@ def _canaries(arguments: argparse.Namespace) -> int:
     for sentence in above:
         print(f"medix judge canaries: {sentence}", file=sys.stderr)
     return 1 if above or rates.unscored == 1 else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

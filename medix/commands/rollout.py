@@ -1,13 +1,17 @@
-"""``python -m medix rollout``: start a server that writes completions for a training run."""
+"""``python -m medix rollout``: start a server that generates completions for a training run."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 
-_OUTLINE = """\
-The server holds a copy of the policy, which medix.rollout.ServedEngine replaces after every update. Whoever reaches its
-port can replace its weights: keep it on the loopback or on a network of your own. Research use, not for clinical
-decisions."""
+from medix.commands.parser import CommandParser
+
+_DESCRIPTION = """\
+Start a vLLM server that generates completions for a training run.
+
+The server holds a copy of the policy, whose weights medix.rollout.ServedEngine
+replaces after every update. Anyone who can reach its port can replace them
+too: keep it on the loopback interface or on a private network. Research use,
+not for clinical decisions."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,50 +21,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words after ``rollout``.
 
     Returns:
-        Exit status: that of the server; 2 if the command was asked the impossible.
+        Exit status: that of the server.
     """
     arguments = _parser().parse_args(argv)
     from medix.commands.rollout_server import RolloutServer
 
-    try:
-        return RolloutServer(
-            model=arguments.model,
-            host=arguments.host,
-            port=arguments.port,
-            max_model_len=arguments.max_model_len,
-            start_limit=arguments.start_limit,
-            channel=arguments.channel,
-            extra=tuple(arguments.extra),
-        ).run()
-    except (OSError, ValueError) as error:
-        print(f"medix rollout serve: {error}", file=sys.stderr)
-        return 2
+    return RolloutServer(
+        model=arguments.model,
+        host=arguments.host,
+        port=arguments.port,
+        max_model_len=arguments.max_model_len,
+        start_limit=arguments.start_limit,
+        channel=arguments.channel,
+        extra=tuple(arguments.extra),
+    ).run()
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m medix rollout",
-        description=f"{(__doc__ or '').partition(': ')[2]}\n\n{_OUTLINE}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="start vLLM with a policy and print the engine block of a spec")
-    serve.add_argument("--model", required=True, help="the policy's name: on a model hub, or a folder")
+    parser = CommandParser(prog="python -m medix rollout", description=_DESCRIPTION)
+    serve = parser.add_action("serve", "start the server and print the engine block of a spec")
+    serve.add_argument("--model", required=True, help="name of the policy's model on a model hub, or a folder")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8086, help="port to listen on, 0 for a free one (default: 8086)")
-    serve.add_argument("--max-model-len", type=int, help="tokens of prompt and completion (default: the model's own)")
+    serve.add_argument(
+        "--max-model-len", type=int, help="limit of prompt and completion tokens together (default: the model's)"
+    )
     serve.add_argument(
         "--channel",
         choices=("folder", "nccl"),
         default="folder",
-        help="how weights come: through a folder that trainer and server see, or from GPU to GPU (default: folder)",
+        help="how weights are transferred: through a folder that trainer and server share, or from GPU to GPU by NCCL "
+        "(default: folder)",
     )
-    serve.add_argument("--start-limit", type=float, default=1800.0, help="seconds to become ready (default: 1800)")
     serve.add_argument(
-        "--extra", nargs=argparse.REMAINDER, default=[], help="last: further arguments, passed on to vLLM as they are"
+        "--start-limit", type=float, default=1800.0, help="seconds until the server must be ready (default: 1800)"
+    )
+    serve.add_argument(
+        "--extra",
+        nargs=argparse.REMAINDER,
+        default=[],
+        help="last option: all words after it are passed to vLLM unchanged",
     )
     return parser
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -121,7 +121,10 @@ class VLLMServer(ABC):
             return int(probe.getsockname()[1])
 
     def run(self) -> int:
-        """Serve until the child ends or this process is told to; returns the child's status.
+        """Serve until the child ends or this process receives a signal.
+
+        Returns:
+            The child's status; 128 and the number of the signal after a signal.
 
         Raises:
             ValueError: vLLM is not installed, or the port is taken.
@@ -150,7 +153,7 @@ class VLLMServer(ABC):
                 _end(child)
                 output.join()
         if told.at:
-            return status
+            return 128 + told.number
         if output.is_shown:
             self._say(f"vLLM ended by itself with status {status}")
             return status
@@ -260,9 +263,10 @@ class _Progress:
 
 @dataclass
 class _Told:
-    """When this process was told to stop; 0 if it was not."""
+    """When this process received a signal, 0 if it did not, and which."""
 
     at: float = 0.0
+    number: int = 0
 
 
 @contextlib.contextmanager
@@ -273,7 +277,7 @@ def _forwarded(child: "subprocess.Popen[str]") -> Iterator[_Told]:
     def forward(number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of a handler
         if told.at:
             _kill(child)
-        told.at = time.monotonic()
+        told.at, told.number = time.monotonic(), number
         child.send_signal(number)
 
     before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -13,6 +13,7 @@ from medix.doctor.checks.judge import JudgeCheck
 from medix.doctor.checks.memory import MemoryCheck
 from medix.doctor.checks.models import ModelsCheck
 from medix.doctor.checks.prompts import PromptsCheck
+from medix.doctor.checks.splits import SplitsCheck
 from medix.doctor.checks.versions import VersionsCheck
 from medix.doctor.findings import Finding, State
 from medix.doctor.machine import Machine, free_memory
@@ -34,6 +35,7 @@ def all_checks(seconds: float) -> list[Check]:
         EngineCheck(),
         DiskCheck(),
         DataCheck(),
+        SplitsCheck(),
         PromptsCheck(seconds / 4),
         JudgeCheck(min(10.0, seconds / 4)),
     ]

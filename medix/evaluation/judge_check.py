@@ -1,4 +1,4 @@
-"""Whether a judge can be reached, what its servers list, how long it takes, and whether it comes to verdicts."""
+"""Checks a judge: reachability, models listed by its servers, latency, and whether it reaches verdicts."""
 
 import http.client
 import json
@@ -27,9 +27,9 @@ class EndpointCheck:
 
     Attributes:
         address: without user, password or query.
-        model: what the judge asks for there.
-        models: what the server lists.
-        seconds: time to the list.
+        model: name of the model that the judge requests.
+        models: names that the server lists.
+        seconds: time until the list arrived.
         problem: why it cannot be used; empty if it can.
     """
 
@@ -42,13 +42,13 @@ class EndpointCheck:
 
 @dataclass(frozen=True)
 class JudgeCheck:
-    """What was found of one judge.
+    """The result for one judge.
 
     Attributes:
         judge: its identity.
         endpoints: its addresses; none for a judge that needs no server.
-        replies: how they are held to a verdict.
-        verdicts: of a few questions, asked one after another, with the canary behind each.
+        replies: whether the server constrains replies to the options, and how many replies are exactly one.
+        verdicts: on a few canaries, asked one after another.
     """
 
     judge: str
@@ -58,7 +58,7 @@ class JudgeCheck:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong, one sentence each."""
+        """One sentence for each problem."""
         found = [f"{endpoint.address}: {endpoint.problem}" for endpoint in self.endpoints if endpoint.problem]
         return found + list(dict.fromkeys(verdict.reason for _, verdict in self.verdicts if not verdict.is_scored))
 
@@ -97,11 +97,11 @@ class JudgeCheck:
 
 
 def check(judge: Judge, timeout: float = 30.0) -> JudgeCheck:
-    """Look at every endpoint, then ask a few questions past the cache, one after another.
+    """Query every endpoint, then ask a few questions one after another, bypassing the cache.
 
     Args:
         judge: any judge.
-        timeout: seconds for the list of models of one endpoint; questions have the judge's own limits.
+        timeout: seconds for the model list of one endpoint; questions have the judge's own limits.
     """
     asked = judge.without_cache()
     served = list(served_judges(asked))

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from medix.commands.evaluate import main
+from medix.__main__ import main as medix
 from medix.reporting.record import record_group, write_records
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
 from tests.support.recorded import two_sets
+
+
+def main(words: list[str]) -> int:
+    return medix(["eval", *words])
 
 
 @pytest.fixture

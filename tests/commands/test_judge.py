@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from medix.commands.judge import main
+from medix.__main__ import main as medix
 from tests.support.judges import refuses, says, serving
 
 PAIR = ["--question", "How large?", "--reference", "5 mm", "--answer"]
 EXACT = ["--judge", "judge_exact"]
+
+
+def main(words: list[str]) -> int:
+    return medix(["judge", *words])
 
 
 def scripted(folder: Path, default: str) -> list[str]:
@@ -44,7 +48,7 @@ def test_half_a_judge_is_one_line_and_status_2(words: list[str], told: str, caps
 def test_help_needs_no_heavy_import() -> None:
     code = (
         "import sys\nfrom medix.__main__ import main\n"
-        "try: main(['judge', '--help'])\nexcept SystemExit: pass\n"
+        "main(['judge', '--help'])\n"
         "heavy = {'torch', 'openai', 'numpy', 'jsonargparse', 'rich', 'yaml', 'vllm'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

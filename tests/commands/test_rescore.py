@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from medix.__main__ import main as medix
-from medix.commands.rescore import main
 from tests.support.recorded import SPEC, groups, records, suite, write_run
+
+
+def main(words: list[str]) -> int:
+    return medix(["rescore", *words])
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def _start(path: str, ranks: int) -> None:
 
 
 def _serve(path: str) -> None:
-    from medix.cli import main
+    from medix.__main__ import main
 
     sys.path.insert(0, os.getcwd())
     for words in json.loads(Path(path).read_text()):

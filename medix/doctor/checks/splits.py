@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from medix.commands.doctor_check import Check, Finding
-from medix.commands.doctor_subject import Subject
 from medix.data.overlap import Overlap
+from medix.doctor.checks.base import Check
+from medix.doctor.findings import Finding
+from medix.doctor.subject import Subject
 
 
 class SplitsCheck(Check):

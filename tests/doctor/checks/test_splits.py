@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from medix.commands.doctor_check import State
 from medix.data.index import index_path
 from medix.data.manifest import DataStatement
 from medix.data.shards import write_shards
 from medix.doctor.checks.splits import SplitsCheck
+from medix.doctor.findings import State
 from medix.types import Sample
 from tests.support.doctoring import look, states, subject
 from tests.support.fake_training import picture

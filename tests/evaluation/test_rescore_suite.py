@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.commands.rescore_suite import read_suite
+from medix.evaluation.rescore_suite import read_suite
 from medix.rewards.embedding import EmbeddingReward
 from medix.rewards.encoder import SentenceEncoder
 from tests.support.recorded import RUN_SPEC, SPEC

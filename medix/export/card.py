@@ -28,7 +28,7 @@ def model_card(module: GroupRLModule, spec: dict[str, Any], step: int, numbers: 
         "",
         f"# {policy['name']}, trained with medix",
         "",
-        f"**{USE}** It can be wrong, and sure of itself while wrong; no output of it may guide the care of a person.",
+        f"**{USE}** It can be wrong, and confidently so; no output of it may be used in the care of patients.",
         "",
         "## How it was made",
         "",

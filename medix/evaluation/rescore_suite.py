@@ -1,4 +1,4 @@
-"""The suite that ``medix rescore`` scores with: a spec, changed from the command line."""
+"""The reward suite of ``medix rescore``: from a spec, with changes of the command line."""
 
 import contextlib
 import math
@@ -14,12 +14,12 @@ from medix.spec_file import build, find, working_directory_importable
 
 @dataclass(frozen=True)
 class ReadSuite:
-    """A suite with what it is called.
+    """A suite and its names.
 
     Attributes:
         suite: the suite.
-        name: short, for a folder.
-        called: for people.
+        name: short, for a folder name.
+        called: for tables and pages.
         changes: what was changed on the command line; empty if nothing.
     """
 
@@ -30,7 +30,7 @@ class ReadSuite:
 
     @property
     def label(self) -> str:
-        """What it is called, and what was changed."""
+        """The name for tables and pages, with the changes."""
         return f"{self.called} ({self.changes})" if self.changes else self.called
 
 

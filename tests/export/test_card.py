@@ -1,4 +1,4 @@
-"""The card's table of numbers; see test_export.py for whole cards."""
+"""The card's table of numbers; see test_checkpoint.py for whole cards."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from medix.cli import build_module
-from medix.commands.card import model_card
+from medix.export.card import model_card
 from medix.modules.group_rl import GroupRLModule
 from tests.support.inside import working_in
 from tests.support.runs import small_spec, write_spec

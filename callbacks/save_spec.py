@@ -1,0 +1,69 @@
+"""Saves the spec of a run."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import SaveConfigCallback
+
+from medix.callbacks.save_checkpoint import latest
+
+OF_A_COMMAND = ("ckpt_path", "weights_only", "output")
+"""Keys that concern one command rather than the run."""
+
+
+class SaveSpec(SaveConfigCallback):
+    """Saves the resolved spec as ``spec.yaml`` in the run's folder, and beside it each spec that a resume changes."""
+
+    def __init__(self, parser: Any, config: Any, **kwargs: Any) -> None:
+        super().__init__(parser, config, save_to_log_dir=False, **kwargs)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write nothing yet: a run that fails before its weights are loaded leaves no files."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the spec once policy, data and checkpoint are loaded."""
+        super().setup(trainer, pl_module, "fit")
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write the spec; say which keys a resumed run changes."""
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        spec = self.config.clone()
+        for key in OF_A_COMMAND:
+            spec.pop(key, None)
+        text = self.parser.dump(spec, skip_unset=False)
+        first = folder / "spec.yaml"
+        found = latest(folder / "checkpoints")
+        if found is None or not first.exists():  # without a checkpoint there is no run to resume
+            _write(first, text)
+            return
+        changed = sorted(_differences(yaml.safe_load(first.read_text()), yaml.safe_load(text)))
+        if changed:
+            path = folder / f"spec.from-step-{step_of(found):06d}.yaml"
+            _write(path, text)
+            sys.stdout.write(f"medix: the spec differs from {first} in {', '.join(changed)}; saved as {path}\n")
+
+
+def step_of(path: Path | None) -> int:
+    """The step in the name of a checkpoint; 0 without one."""
+    return 0 if path is None else int(path.stem.rpartition("-")[2])
+
+
+def _differences(old: Any, new: Any, prefix: str = "") -> set[str]:
+    """Dotted keys of the values that differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {
+            key
+            for name in old.keys() | new.keys()
+            for key in _differences(old.get(name), new.get(name), f"{prefix}{name}.")
+        }
+    return set() if old == new else {prefix.removesuffix(".")}
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)

@@ -1,0 +1,37 @@
+"""The argument parser of commands."""
+
+import argparse
+from typing import Any, NoReturn
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Keeps the line breaks of descriptions, and shows the whole help where an action is missing.
+
+    Args:
+        kwargs: those of ``ArgumentParser``; ``prog`` begins with ``python -m medix``.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**kwargs)
+        self._actions_parsers: argparse._SubParsersAction[CommandParser] | None = None
+
+    def add_action(self, name: str, about: str) -> "CommandParser":
+        """Add an action, one of which must follow the command; its name becomes ``command`` of what is parsed.
+
+        Args:
+            name: the word.
+            about: what it does, in lower case and without a full stop.
+        """
+        if self._actions_parsers is None:
+            self._actions_parsers = self.add_subparsers(
+                dest="command", metavar="ACTION", title="actions", required=True
+            )
+        return self._actions_parsers.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage, or the whole help where the action is missing, and what is wrong; exit with status 2."""
+        name = self.prog.removeprefix("python -m ")
+        is_action_missing = message.endswith("required: ACTION")
+        usage = self.format_help() if is_action_missing else self.format_usage()
+        self.exit(2, f"{usage}{name}: error: {'an action is missing' if is_action_missing else message}\n")

@@ -1,0 +1,168 @@
+"""The exit status of ``python -m medix``: the one place where errors and signals become a number and a line of text.
+
+Commands return ``DONE`` or ``FAILED`` and let their errors out; see ``run`` for what becomes of them.
+"""
+
+import errno
+import os
+import select
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+HELP = """\
+exit status
+  0    done
+  1    a finding (damaged data, a problem of the machine, a judge beyond its
+       limits), or a run that failed
+  2    cannot be done as asked: usage, configuration, an input that is missing
+       or cannot be read, an output that cannot be written
+  130  stopped by Ctrl-C (SIGINT)
+  143  stopped by SIGTERM
+"""
+
+_PACKAGE = Path(__file__).parent
+_OURS = tuple(f"{folder.resolve()}{os.sep}" for folder in (_PACKAGE, _PACKAGE / "callbacks"))
+
+
+class ExitStatus(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    FAILED = 1
+    IMPOSSIBLE = 2
+    INTERRUPTED = 128 + signal.SIGINT
+    BROKEN_PIPE = 128 + signal.SIGPIPE
+    TERMINATED = 128 + signal.SIGTERM
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived. Like ``KeyboardInterrupt``, it passes every ``except Exception``."""
+
+
+def run(name: str, command: Callable[[], int], *, error_prefix: str = "", is_strict: bool = False) -> int:
+    """Run a command and return its exit status.
+
+    An error that explains itself is printed as one line, without a traceback unless the environment variable
+    ``MEDIX_TRACEBACK`` is set: ``ValueError`` and ``OSError`` give status 2 (a lost connection or a time limit, 1),
+    other errors 1. An error that does not explain itself is raised.
+
+    Args:
+        name: of the command, at the beginning of messages.
+        command: returns a status; may raise ``SystemExit``, as parsers do.
+        error_prefix: at the beginning of error messages; ``name`` if empty.
+        is_strict: only errors that medix raises, and those about a named file, explain themselves. Otherwise every
+            ``ValueError`` and ``OSError`` does: commands that read and print meet few others.
+    """
+    try:
+        status = _status(name, command, error_prefix or name, is_strict)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _discard_closed_outputs():
+            raise
+        return ExitStatus.BROKEN_PIPE
+    return status
+
+
+def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict: bool) -> int:
+    try:
+        with _sigterm_raises():
+            return command()
+    except KeyboardInterrupt:
+        return _interrupted(name)
+    except Terminated:
+        print(f"{name}: stopped by SIGTERM", file=sys.stderr)
+        return ExitStatus.TERMINATED
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning ends so
+            return _interrupted(name)
+        if isinstance(stop.__context__, BrokenPipeError):  # rich ends so
+            return ExitStatus.BROKEN_PIPE
+        if stop.code is None or isinstance(stop.code, int):
+            return stop.code or ExitStatus.DONE
+        print(stop.code, file=sys.stderr)
+        return ExitStatus.FAILED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if not _explains_itself(error, is_strict):
+            raise
+        if os.environ.get("MEDIX_TRACEBACK"):
+            traceback.print_exc()
+        print(f"{error_prefix}: {_described(error)}", file=sys.stderr)
+        is_impossible = isinstance(error, ValueError | OSError) and not isinstance(
+            error, ConnectionError | TimeoutError
+        )
+        return ExitStatus.IMPOSSIBLE if is_impossible else ExitStatus.FAILED
+
+
+def _interrupted(name: str) -> int:
+    print(f"{name}: stopped by Ctrl-C (SIGINT)", file=sys.stderr)
+    return ExitStatus.INTERRUPTED
+
+
+def _explains_itself(error: Exception, is_strict: bool) -> bool:
+    if isinstance(error, OSError) and error.filename is not None:
+        return True
+    if not is_strict and isinstance(error, ValueError | OSError):
+        return True
+    return raised_by_medix(error)
+
+
+def raised_by_medix(error: BaseException) -> bool:
+    """Whether a ``raise`` statement of this package raised it, so that its message names key, value and remedy."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return (
+        bool(frames)
+        and str(Path(frames[-1].filename).resolve()).startswith(_OURS)
+        and ((frames[-1].line or "").startswith("raise "))
+    )
+
+
+def _described(error: Exception) -> str:
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its permissions"
+    return f"{os.fsdecode(error.filename)}: {error.strerror}; {remedy}"
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Have SIGTERM raise ``Terminated``, so that files and servers are closed on the way out."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+
+    def terminate(number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of a handler
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+def _discard_closed_outputs() -> bool:
+    """Redirect standard outputs whose reader has gone to the null device, lest Python complain at exit; False if none.
+
+    A broken pipe to something else, such as a server, is an error of its own.
+    """
+    found = False
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a stream without a file descriptor has no reader to lose
+            descriptor = stream.fileno()
+            poll = select.poll()
+            poll.register(descriptor, 0)
+            if any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, descriptor)
+                os.close(null)
+                found = True
+    return found

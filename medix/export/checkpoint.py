@@ -1,0 +1,103 @@
+"""Writes a checkpoint of a run as a Hugging Face folder."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from medix.cli import build_module
+from medix.export.card import model_card
+from medix.modules import checkpoint as state
+from medix.modules import checkpoint_file
+from medix.modules.group_rl import GroupRLModule
+from medix.policy.export import export
+from medix.policy.vision_language import VisionLanguagePolicy
+
+
+def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) -> None:
+    """Export one checkpoint; nothing is left behind if it fails.
+
+    Args:
+        checkpoint: a file that ``medix fit`` wrote.
+        output: folder to write; must not exist.
+        spec: what the checkpoint was trained with; by default ``spec.yaml`` of the run that holds the checkpoint.
+
+    Raises:
+        ValueError: the output exists, or the checkpoint is damaged or does not fit the spec.
+        OSError: a file is missing.
+    """
+    if output.exists():
+        raise ValueError(f"--output {output}: exists already; name a folder that does not")
+    if not checkpoint.is_file():
+        raise FileNotFoundError(f"--checkpoint {checkpoint}: there is no such file; give one that medix fit wrote")
+    run = checkpoint.resolve().parent.parent
+    spec = spec or run / "spec.yaml"
+    if not spec.is_file():
+        raise FileNotFoundError(
+            f"--config {spec}: there is no such spec; name the one that the checkpoint was trained with"
+        )
+    saved = checkpoint_file.read(checkpoint)
+    checkpoint, output, spec = checkpoint.absolute(), output.absolute(), spec.absolute()
+    settings = yaml.safe_load(spec.read_text(encoding="utf-8"))
+    with _in_training_folder(run, settings):
+        module = build_module(spec)
+        if not isinstance(module.policy, VisionLanguagePolicy):
+            raise ValueError(f"model.policy: a {type(module.policy).__name__} has no Hugging Face folder to write")
+        load_weights(module, saved, str(checkpoint))
+        report = run / "report.json"
+        numbers: dict[str, Any] = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+        card = model_card(module, settings, step=saved[state.KEY]["step"], numbers=numbers)
+        export(module.policy, output, card)
+
+
+@contextlib.contextmanager
+def _in_training_folder(run: Path, settings: Any) -> Iterator[None]:
+    """Change to the folder that relative paths of the spec count from: the working directory of the training run.
+
+    It follows from the run's folder and ``trainer.default_root_dir`` if that is relative; otherwise the working
+    directory stays.
+    """
+    root = Path((settings.get("trainer") or {}).get("default_root_dir") or "")
+    depth = len(root.parts)
+    home = Path.cwd()
+    if not root.is_absolute() and run.parts[len(run.parts) - depth :] == root.parts:
+        home = run.parents[depth - 1] if depth else run
+    with contextlib.chdir(home):
+        sys.path.insert(0, str(home))  # the user's own classes
+        try:
+            yield
+        finally:
+            sys.path.remove(str(home))
+
+
+def load_weights(module: GroupRLModule, saved: dict[str, Any], name: str) -> None:
+    """Load the policy and put the trained weights of a checkpoint into it, without a trainer.
+
+    Args:
+        module: built from the spec; its weights are not loaded yet.
+        saved: content of the checkpoint.
+        name: of the checkpoint, for error messages.
+
+    Raises:
+        SpecMismatchError: the checkpoint comes from another spec.
+    """
+    if state.KEY not in saved:
+        raise state.SpecMismatchError(f"{name} holds no medix state: it was not written by medix fit")
+    state.check_fingerprint(saved[state.KEY]["fingerprint"], module.fingerprint(), name)
+    try:
+        module.configure_model()
+    except ValueError as error:
+        raise ValueError(
+            f"{error}\nA relative path in a spec counts from the folder in which fit ran; go there to export"
+        ) from error
+    missing = {n for n, p in module.named_parameters() if p.requires_grad} - set(saved["state_dict"])
+    unexpected = module.load_state_dict(saved["state_dict"], strict=False).unexpected_keys
+    if missing or unexpected:
+        raise state.SpecMismatchError(
+            f"{name} does not hold the weights of this policy: {len(missing)} are missing {sorted(missing)[:3]}, "
+            f"{len(unexpected)} are unknown {unexpected[:3]}; give the spec it was trained with"
+        )
