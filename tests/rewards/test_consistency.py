@@ -201,9 +201,9 @@ def test_it_never_raises_and_0_has_a_reason(pieces: list[str], modality: str) ->
 )
 def test_fifty_thousand_characters_take_milliseconds(piece: str) -> None:
     text = (piece * 50_000)[:50_000]
-    start = time.perf_counter()
+    start = time.process_time()
     REWARD.foreign_terms(text, "X_RAY", (text,))
-    assert time.perf_counter() - start < 1.0  # some 20 ms; CI is slow and busy
+    assert time.process_time() - start < 5.0  # of processor time: some 20 ms; quadratic work takes minutes
 
 
 def test_the_contract_is_kept(tmp_path: Path) -> None:

@@ -617,7 +617,7 @@ def test_two_processes_report_the_same_means_also_when_one_has_no_data(tmp_path:
     for run in runs:
         run.start()
     for run in runs:
-        run.join(240)
+        run.join(1800)
     results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
     (first, second, own, third), (first_1, second_1, own_1, third_1) = results
     assert json.dumps([first, second, third]) == json.dumps([first_1, second_1, third_1])
@@ -664,12 +664,15 @@ def test_a_normalisation_without_groups_is_an_error_that_says_what_to_pass() -> 
 
 
 def test_the_judge_is_asked_before_the_encoder_computes_and_waited_for_after() -> None:
-    """Judge and encoder each take 0.2 s: together they take less than 0.35 s."""
+    """The judge replies once the encoder computes: one who waited for the verdict first would wait for ever."""
     events: list[str] = []
+    encoding = threading.Event()
+    overlaps: list[bool] = []
 
     class SlowEncoder:
         def encode(self, texts: list[str], /) -> Any:
             events.append("encoding")
+            encoding.set()
             time.sleep(0.2)
             events.append("encoded")
             return [[1.0, 0.0]] * len(texts)
@@ -685,13 +688,17 @@ def test_the_judge_is_asked_before_the_encoder_computes_and_waited_for_after() -
         def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
             events.append("asked")
             future: Future[Verdict] = Future()
-            threading.Timer(0.2, lambda: future.set_result(Verdict(1.0, "slow"))).start()
+
+            def reply() -> None:
+                overlaps.append(encoding.wait(120))
+                future.set_result(Verdict(1.0, "slow"))
+
+            threading.Thread(target=reply).start()
             return future
 
     suite = suite_of(judge=(JudgeReward(SlowJudge()), 0.5), embedding=(EmbeddingReward(SlowEncoder()), 0.5))
-    start = time.perf_counter()
     table = suite.score(**columns_of(1))
-    assert time.perf_counter() - start < 0.35
+    assert overlaps == [True]
     assert events == ["asked", "encoding", "encoded"]
     assert table.total.tolist() == [1.0]
     assert table.seconds["embedding"] > 0.19
