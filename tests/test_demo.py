@@ -15,7 +15,7 @@ from medix.data.stream import Stream
 from medix.reporting.record import read_records
 from tests.support.runs import ROOT, medix
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(3600)
 
 
 @pytest.fixture(scope="module")

@@ -261,13 +261,11 @@ def test_a_file_locked_too_long_is_done_without_and_tried_again_later(path: str)
     store.put({key(0): YES}, "j")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    start = time.perf_counter()
     with pytest.warns(RuntimeWarning, match="locked"):
         store.put({key(1): YES}, "j")
     for number in range(2, 50):
         store.put({key(number): YES}, "j")
-    assert time.perf_counter() - start < 3.0, "waited once, not each time"
-    assert store.faults == 1
+    assert store.faults == 1, "waited once, not each time"
     other.execute("ROLLBACK")
     other.close()
     store._off_until = time.monotonic()
@@ -276,13 +274,13 @@ def test_a_file_locked_too_long_is_done_without_and_tried_again_later(path: str)
 
 
 def test_readers_do_not_wait_for_a_writer(path: str) -> None:
-    store = VerdictStore(path, busy_timeout=5.0)
+    store = VerdictStore(path, busy_timeout=300.0)
     store.put({key(0): YES}, "j")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     start = time.perf_counter()
     assert store.get([key(0)])
-    assert time.perf_counter() - start < 1.0
+    assert time.perf_counter() - start < 120
     other.close()
 
 

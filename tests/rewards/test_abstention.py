@@ -109,11 +109,11 @@ def test_no_text_raises(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["I think ", "based on the image ", "cannot ", " from the image", "the a b ", " "])
-def test_a_long_text_does_not_make_the_patterns_backtrack(piece: str) -> None:
-    start = time.perf_counter()
+def test_a_long_text_takes_no_time(piece: str) -> None:
+    start = time.process_time()
     for length in (190, 1900, 50_000):
         assert not RULE.abstains((piece * length)[:length] + "!")
-    assert time.perf_counter() - start < 120.0  # milliseconds; backtracking takes for ever
+    assert time.process_time() - start < 5.0  # of processor time: a few milliseconds; quadratic work takes minutes
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])

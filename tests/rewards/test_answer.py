@@ -66,6 +66,6 @@ def test_the_clean_up_is_that_of_the_pattern(text: str) -> None:
 
 
 def test_the_clean_up_is_linear_in_white_space() -> None:
-    start = time.perf_counter()
-    without_space_around_marks(" " * 1_000_000 + "<")
-    assert time.perf_counter() - start < 120.0  # quadratic work takes many minutes
+    start = time.process_time()
+    without_space_around_marks(" " * 200_000 + "<")
+    assert time.process_time() - start < 5.0

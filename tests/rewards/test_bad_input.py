@@ -110,11 +110,11 @@ LONG_ANSWERS = {
 @pytest.mark.parametrize("kind", LONG_ANSWERS)
 def test_an_answer_of_fifty_thousand_characters_is_scored_in_good_time(suite: RewardSuite, kind: str) -> None:
     text = (LONG_ANSWERS[kind] * LONG)[:LONG]
-    start = time.perf_counter()
+    start = time.process_time()
     row = row_of(suite, text)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert row.total in (pytest.approx(MODALITY), pytest.approx(FORMAT + MODALITY))
-    assert seconds < 120.0  # quadratic work takes minutes; this takes 0.1 s without type checks
+    assert seconds < 60.0  # of processor time; quadratic work takes minutes, this 0.1 s without checks of types
 
 
 @pytest.mark.parametrize("kind", LONG_ANSWERS)
@@ -127,9 +127,9 @@ def test_components_that_are_off_by_default_take_no_longer(kind: str) -> None:
         "similarity": SimilarityReward(WordEncoder(), guard=False, answer_rule=rule),
     }
     suite = RewardSuite({name: Weighted(part, 1 / 3) for name, part in parts.items()})
-    start = time.perf_counter()
+    start = time.process_time()
     row = row_of(suite, text)
-    assert time.perf_counter() - start < 120.0
+    assert time.process_time() - start < 30.0
     assert not math.isnan(row.total)
 
 
@@ -137,9 +137,9 @@ def test_components_that_are_off_by_default_take_no_longer(kind: str) -> None:
 @pytest.mark.parametrize("kind", LONG_ANSWERS)
 def test_the_judges_prompt_of_a_long_answer_is_short_and_can_be_sent(prompt: JudgePrompt, kind: str) -> None:
     text = (LONG_ANSWERS[kind] * LONG)[:LONG]
-    start = time.perf_counter()
+    start = time.process_time()
     message = prompt.render(JudgeQuestion("q", "smaller", text))
-    assert time.perf_counter() - start < 120.0
+    assert time.process_time() - start < 30.0
     assert len(message.encode()) < 50_000
     assert kind in ("white space", "no characters", "joiners") or "(cut: " in message
 

@@ -199,11 +199,11 @@ def test_it_never_raises_and_0_has_a_reason(pieces: list[str], modality: str) ->
 @pytest.mark.parametrize(
     "piece", ["hounsfield ", "no hounsfield ", "this ct. ", "x", ". ", "<a>", "<", "a&", "1.", "spin ", "\u0301", "İ"]
 )
-def test_the_time_is_linear_in_the_length(piece: str) -> None:
-    text = (piece * 500_000)[:500_000]
-    start = time.perf_counter()
+def test_fifty_thousand_characters_take_milliseconds(piece: str) -> None:
+    text = (piece * 50_000)[:50_000]
+    start = time.process_time()
     REWARD.foreign_terms(text, "X_RAY", (text,))
-    assert time.perf_counter() - start < 120.0  # 0.2 s; quadratic work takes hours
+    assert time.process_time() - start < 5.0  # of processor time: some 20 ms; quadratic work takes minutes
 
 
 def test_the_contract_is_kept(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TIMEOUT = 400
+TIMEOUT = 1800
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ import yaml
 from medix.policy.tiny import build_tiny
 
 ROOT = Path(__file__).parent.parent.parent
+LIMIT = 1800
+"""Seconds until a command counts as hanging; the longest takes a tenth of it on two quiet cores."""
 MANIFESTS = ROOT / "data_shards" / "manifests"
 
 REWARD = '''\
@@ -89,7 +91,7 @@ def medix(folder: Path, *words: str, check: bool = True, **environment: str) -> 
         capture_output=True,
         text=True,
         check=False,
-        timeout=500,
+        timeout=LIMIT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **environment},
     )
     assert not check or result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]

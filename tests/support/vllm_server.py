@@ -13,7 +13,7 @@ from medix.policy.tiny import TinySize, build_tiny
 
 ROOT = Path(__file__).parents[2]
 NAME = "tiny-judge"
-LIMIT = 420.0
+LIMIT = 1500.0
 
 
 @dataclass

