@@ -219,7 +219,7 @@ def _read_reference(module: GroupRLModule, group: TrainingGroup, size: int, rank
     """
     with together():
         room = _available_to_each(ranks)
-        if module.device.type == "cpu" and room is not None and size > room:
+        if module.device.type == "cpu" and size > room:
             raise MemoryError(f"the frozen reference policy takes {size} bytes, and {room} are available")
         with torch.no_grad():
             module.policy.reference_logprobs([group.rows(0, 1).rollout], module.engine.sampling.temperature)
@@ -258,15 +258,14 @@ def _peak(device: torch.device) -> str:
         _, total = torch.cuda.mem_get_info(device)
         return f"at most {torch.cuda.max_memory_allocated(device) / _GB:.2f} of {total / _GB:.2f} GB were in use"
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    free = available()
-    return f"at most {used / _GB:.2f} GB were in use" + ("" if free is None else f", {free / _GB:.2f} GB are available")
+    return f"at most {used / _GB:.2f} GB were in use, {available() / _GB:.2f} GB are available"
 
 
-def _available_to_each(ranks: int) -> int | None:
+def _available_to_each(ranks: int) -> int:
     """The same for each rank of this machine; every rank of the run must call it."""
     found = available()
     gather(None)  # before another rank takes anything
-    return None if found is None else found // ranks
+    return found // ranks
 
 
 @contextmanager

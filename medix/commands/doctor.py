@@ -99,8 +99,9 @@ def checks(seconds: float) -> "list[Check]":
 
 def _machine(planned: str | None) -> "tuple[Machine, list[Finding]]":
     """The machine, and what is wrong with looking at it."""
+    from medix.callbacks.main_memory import available
     from medix.commands.doctor_check import Finding, State
-    from medix.commands.doctor_machine import Machine, free_memory
+    from medix.commands.doctor_machine import Machine
 
     if planned is not None:
         return Machine.planned(planned), []
@@ -108,7 +109,7 @@ def _machine(planned: str | None) -> "tuple[Machine, list[Finding]]":
         return Machine.here(), []
     except OSError as error:
         finding = Finding("gpus", State.PROBLEM, str(error), "see that nvidia-smi works")
-        return Machine(memory=free_memory()), [finding]
+        return Machine(memory=available()), [finding]
 
 
 def _examine(words: Sequence[str], machine: "Machine", seconds: float) -> "list[Finding]":
