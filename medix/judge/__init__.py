@@ -21,6 +21,7 @@ from medix.judge.recorded import RecordedJudge
 from medix.judge.scripted import ScriptedJudge
 from medix.judge.served import ServedJudge
 from medix.judge.verdict import ReadReply, ReplyRule, Score01Rule, Score05Rule, YesNoRule
+from medix.types import JudgeQuestion, Verdict
 
 __all__ = [
     "CacheCounts",
@@ -34,6 +35,7 @@ __all__ = [
     "HybridJudge",
     "Judge",
     "JudgePrompt",
+    "JudgeQuestion",
     "LocalJudge",
     "PanelJudge",
     "ReadReply",
@@ -44,6 +46,7 @@ __all__ = [
     "Score05Rule",
     "ScriptedJudge",
     "ServedJudge",
+    "Verdict",
     "YesNoPrompt",
     "YesNoRule",
     "read_canaries",

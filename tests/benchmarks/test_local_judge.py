@@ -1,10 +1,12 @@
 """A judge in this process against batched ``generate`` of transformers; ``pytest --benchmark-enable`` measures.
 
-The two sides alternate within one process, so that other work on the machine slows both; ratios are printed.
+The two sides alternate within one process and are measured in CPU time, so that other work on the machine matters
+little; the ratio of each pair is printed as median (smallest to largest).
 """
 
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -18,12 +20,10 @@ from tests.support.local_models import build_text_only
 
 ANSWERS = ("right", "left", "the lung on the right side", "both", "YES", "5 mm", "right lung", "normal")
 QUESTIONS = tuple(
-    f"Which side of the {place} shows the {finding} on this radiograph?"
-    for place in ("chest", "hip", "skull", "wrist")
-    for finding in ("pleural effusion", "small fracture")
+    f"Which side of the {place} shows the pleural effusion on this radiograph?"
+    for place in ("chest", "lung", "thorax", "patient")
 )
 ASKED = [JudgeQuestion(question, "the right side", answer) for question in QUESTIONS for answer in ANSWERS]
-REPEATS = 5
 
 
 class FreeYesNo(YesNoPrompt):
@@ -66,7 +66,7 @@ class Plain:
         self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(judge.model).eval()
 
     @torch.inference_mode()
-    def replies(self) -> list[str]:
+    def replies(self, asked: Sequence[JudgeQuestion]) -> list[str]:
         """The reply to every question, in order."""
         prompt, allowed = self.judge.prompt, None
         if prompt.constraint:
@@ -79,7 +79,7 @@ class Plain:
                 add_generation_prompt=True,
                 enable_thinking=False,
             )
-            for question in ASKED
+            for question in asked
         ]
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         replies = [""] * len(texts)
@@ -100,28 +100,31 @@ class Plain:
         return replies
 
 
-def seconds(function: Callable[[], Any]) -> float:
-    start = time.perf_counter()
+def cpu_seconds(function: Callable[[], Any]) -> float:
+    start = time.process_time()
     function()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
+@pytest.mark.benchmark(timer=time.process_time)
 @pytest.mark.parametrize("prompt", [YesNoPrompt(), FreeYesNo()], ids=["choice", "four_tokens"])
-def test_judging_eight_groups_of_eight_answers(
+def test_judging_groups_of_eight_answers(
     benchmark: Any, judge: LocalJudge, prompt: YesNoPrompt, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Prompts of about 790 tokens, of which 540 are common to a group of eight."""
+    """Four groups; each prompt has about 790 tokens, of which 540 are common to its group."""
     judge = judge.asking(prompt)
+    asked = ASKED if benchmark.enabled else ASKED[:2]
     plain = Plain(judge)
-    assert [verdict.reply for verdict in judge.grade(ASKED)] == plain.replies()
-    if not benchmark.enabled:
-        return
-    plain_seconds: list[float] = []
+    assert [verdict.reply for verdict in judge.grade(asked)] == plain.replies(asked)
+    seconds: list[float] = []
 
     def measure_plain() -> None:
-        plain_seconds.append(seconds(plain.replies))
+        seconds.append(cpu_seconds(lambda: plain.replies(asked)))
 
-    benchmark.pedantic(judge.grade, args=(ASKED,), setup=measure_plain, rounds=REPEATS)
-    own_seconds = benchmark.stats.stats.data
-    ratios = sorted(theirs / own for theirs, own in zip(plain_seconds, own_seconds, strict=True))
-    benchmark.extra_info |= {"plain_seconds": plain_seconds, "ratios": ratios}
+    benchmark.pedantic(judge.grade, args=(asked,), setup=measure_plain, rounds=3)
+    if benchmark.enabled:
+        ratios = sorted(plain / own for plain, own in zip(seconds, benchmark.stats.stats.data, strict=True))
+        benchmark.extra_info |= {"generate_seconds": seconds, "ratios": ratios}
+        with capsys.disabled():
+            low, median, high = ratios
+            sys.stdout.write(f"\n{prompt.version}: generate / LocalJudge {median:.2f} ({low:.2f} to {high:.2f})\n")
