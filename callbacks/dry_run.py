@@ -82,17 +82,17 @@ def _read_reference(module: GroupRLModule, group: TrainingGroup, size: int, rank
     """
     with fail_together():
         room = _available_to_each(ranks)
-        if module.device.type == "cpu" and room is not None and size > room:
+        if module.device.type == "cpu" and size > room:
             raise MemoryError(f"the frozen reference policy takes {size} bytes, and {room} are available")
         with torch.no_grad():
             module.policy.reference_logprobs([group.rows(0, 1).rollout], module.engine.sampling.temperature)
 
 
-def _available_to_each(ranks: int) -> int | None:
+def _available_to_each(ranks: int) -> int:
     """Available memory divided by the ranks of this machine; every rank of the run must call it."""
     found = available()
     gather(None)  # no rank allocates before all have read it
-    return None if found is None else found // ranks
+    return found // ranks
 
 
 @contextmanager

@@ -1,31 +1,26 @@
-"""Main memory: how much of it can be had, and a limit so that a process finds its end before the system ends it."""
+"""Main memory: how much is available, and a limit, so that allocation fails before the OOM killer acts."""
 
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+import psutil
 import torch
 
 _STACK = 2**23  # bytes, where the system sets no limit
 
 
-def available() -> int | None:
-    """Bytes of main memory that can be had without swapping; None where the system does not say."""
-    known = [*_of_machine(), *_of_control_groups()]
-    return max(0, min(known)) if known else None
-
-
-def _of_machine() -> Iterator[int]:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return  # not Linux
-    yield from (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+def available() -> int:
+    """Bytes of main memory that this process can take without swapping: of the machine, or of its container."""
+    # psutil knows nothing of control groups
+    of_machine: int = psutil.virtual_memory().available
+    return max(0, min([of_machine, *_of_control_groups()]))
 
 
 def _of_control_groups(own: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
-    """What the limits of a container leave, those of the groups around it included (versions 1 and 2)."""
+    """Bytes left under the limits of this control group and of those around it (cgroup versions 1 and 2)."""
     try:
         lines = own.read_text().splitlines()
     except OSError:
@@ -43,26 +38,29 @@ def _of_control_groups(own: Path = Path("/proc/self/cgroup"), mounted: Path = Pa
 
 
 def _room(folder: Path, limit: str, usage: str, prefix: str) -> Iterator[int]:
-    """What one control group leaves; files that were read are dropped from memory before anything is refused."""
+    """Bytes left under the limit of one control group; its page cache counts as free."""
     try:
         most, used = (folder / limit).read_text().strip(), int((folder / usage).read_text())
         counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     except OSError:
-        return  # a container sees its own group only, under the name of the outermost
+        return  # a container sees its own group only, as the root of the hierarchy
     if most != "max":
         yield int(most) - used + sum(int(counts.get(f"{prefix}{kind}_file", 0)) for kind in ("active", "inactive"))
 
 
 @contextmanager
 def at_most(size: int) -> Iterator[None]:
-    """Memory that the process asks for inside, above so many bytes more, is refused with an error (Linux).
+    """Refuse allocations inside that would take the process more than ``size`` bytes above its present size.
 
-    Threads of torch are started before, and no others should start inside: one that finds no memory ends the process.
+    They raise an error. On other systems than Linux there is no limit. Threads of torch are started first, and no
+    others should start inside: one that finds no memory ends the process.
     """
+    if sys.platform != "linux":
+        yield
+        return
     _start_threads()
-    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = mapped + size + _stacks()
+    limit = psutil.Process().memory_info().vms + size + _stacks()
     if soft != resource.RLIM_INFINITY:
         limit = min(limit, soft)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
@@ -73,8 +71,8 @@ def at_most(size: int) -> Iterator[None]:
 
 
 def _start_threads() -> None:
-    """Have torch start its threads: the library under it ends the process if one cannot be started."""
-    size = torch.get_num_threads() * 2**16  # numbers; fewer would not be shared by all threads
+    """Have torch start its threads: OpenMP ends the process if one cannot be started."""
+    size = torch.get_num_threads() * 2**16  # elements; fewer would not be split over all threads
     with torch.enable_grad():
         torch.ones(size, requires_grad=True).exp().sum().backward()  # type: ignore[no-untyped-call]
 

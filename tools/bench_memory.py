@@ -2,10 +2,10 @@
 
     python -m tools.bench_memory --json FILE
 
-Each case is a process of its own: one step of ``tools.bench_step`` on a model with a vocabulary of 150,000, whose peak
-resident memory is read between the beginning and the end of the update, less what was resident before. Prompt length,
-completion length and group size grow one at a time; in the last case a long prompt meets a larger group, for every
-completion keeps a copy of its prompt's keys and values for the backward pass. Linux only: the peak is that of
+Each case runs in a process of its own: one step of ``tools.bench_step`` on a model with a vocabulary of 150,000. The
+peak of resident memory during the update is measured, minus the memory that was resident before. Prompt length,
+completion length and group size grow one at a time; the last case combines a long prompt with a larger group, since
+every completion keeps a copy of its prompt's keys and values for the backward pass. Linux only: the peak is read from
 ``/proc``.
 """
 
@@ -39,11 +39,11 @@ CASES = (
     Shape("", (44, 44), 30, 8, 64, 1),
 )
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_ARENA_MAX": "1"}
-"""So that memory which is given back leaves the process, and the peak of a part is its own."""
+"""Allocator settings that return freed memory to the system, so that earlier parts do not affect a peak."""
 
 
 def build(folder: Path, vocabulary: int = VOCABULARY, size: TinySize = SIZE) -> Path:
-    """A small model with a large vocabulary, of which the tokenizer writes the first part."""
+    """A small model with a large vocabulary; its tokenizer uses the first part of it."""
     from transformers import AutoModelForImageTextToText
 
     workload.build(folder, size)
@@ -54,10 +54,10 @@ def build(folder: Path, vocabulary: int = VOCABULARY, size: TinySize = SIZE) -> 
 
 
 class Peak:
-    """Resident bytes of this process: before, and at most.
+    """Peak of the resident bytes of this process.
 
     Attributes:
-        bytes: at most between ``begin`` and ``end``, less those before.
+        bytes: peak between ``begin`` and ``end``, minus those resident at ``begin``.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Peak:
         self._before = 0
 
     def begin(self) -> None:
-        """Forget earlier peaks."""
+        """Reset the peak."""
         self._before = resident("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -82,7 +82,7 @@ def resident(name: str) -> int:
 
 @contextmanager
 def _watched(owner: type, first: str, last: str, peak: Peak) -> Iterator[None]:
-    """The peak between the call of one method and the return of another."""
+    """Measure the peak between the call of one method and the return of another."""
     begin, end = getattr(owner, first), getattr(owner, last)
 
     def beginning(*arguments: Any, **named: Any) -> Any:
@@ -108,7 +108,7 @@ def _watched(owner: type, first: str, last: str, peak: Peak) -> Iterator[None]:
 
 
 def peak_of(side: str, folder: Path, shape: Shape) -> int:
-    """Bytes that the update of one step takes beyond what the process had, in this process."""
+    """Peak bytes of the update of one step above those resident before, in this process."""
     peak = Peak()
     if side == "trl":
         from tools.bench_step.peer import TimedTrainer, TRLStep
@@ -121,7 +121,7 @@ def peak_of(side: str, folder: Path, shape: Shape) -> int:
     from tools.bench_step.ours import MedixStep
 
     ours = MedixStep(folder, shape, shared_prefix=side == "shared")
-    ours.step()  # the first compares both passes, which TRL has no counterpart of
+    ours.step()  # warm-up: the first step also runs the self-check, which TRL has no counterpart of
     with _watched(Update, "accumulate", "accumulate", peak):
         ours.step()
     return peak.bytes
@@ -173,7 +173,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench_memory", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the numbers go")
-    parser.add_argument("--side", choices=SIDES, help="one case in this process; what the tool calls itself with")
+    parser.add_argument("--side", choices=SIDES, help="measure one case in this process; for internal use")
     parser.add_argument("--case", type=int, default=0)
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()

@@ -9,9 +9,9 @@ A server on the loopback answers every question after 50 ms. 640 completions (12
 (b) by the suite, no two answers alike;
 (c) by the suite, with as many equal answers in a group as real groups have.
 
-All three give the same scores, or the run is an error. Timings are ratios within this run. They are taken twice: with
-an encoder that costs next to nothing, where what is timed is the way to the judge, and with a small real one on one
-thread of the CPU, where encoding is most of what the suite does. The suite's own work per completion is timed with a
+All three must give the same scores, else the run fails. Timings are reported as ratios within this run. They are
+measured twice: with an encoder of negligible cost, which times the judge calls, and with a small real one on one CPU
+thread, where encoding dominates. The suite's own work per completion is timed with a
 judge and an encoder that cost nothing.
 """
 

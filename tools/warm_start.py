@@ -1,11 +1,11 @@
-"""Teach a tiny policy the grammar and half of the truth, so that reinforcement learning has something to sharpen.
+"""Fine-tune a tiny policy to the grammar and to partly right answers, as a start for reinforcement learning.
 
     python -m tools.warm_start --train MANIFESTS --output FOLDER
 
-Targets are ``<TAG><think>look</think><answer>…</answer>``. The first ``--clear-steps`` show right ones, so that the
-vision tower learns what there is to see: an untrained one knows nothing, and group RL finds no signal in it. The rest
-show targets whose tag and answer are right only with the stated probabilities (a wrong answer is that of another
-sample, of the same question or of any): the policy becomes as unsure as its targets, and right about as often.
+Targets are ``<TAG><think>look</think><answer>…</answer>``. The first ``--clear-steps`` train on
+right ones, so that the vision tower learns to tell images apart: group RL finds no signal in an untrained one. The
+others train on targets whose tag and answer are right only with the stated probabilities (a wrong answer is that of
+another sample, of the same question or of any), so that the policy is right about as often as its targets.
 """
 
 import argparse
@@ -28,10 +28,10 @@ from medix.types import Prompt, Sample
 
 
 class Targets:
-    """Draws the completion a sample is taught.
+    """Draws the target completion of a sample.
 
     Args:
-        samples: whose answers are the wrong answers of others.
+        samples: their answers serve as wrong answers of others.
         tag_right: share of right tags.
         answer_right: share of right answers.
         same_question: share of wrong answers that come from the same question.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from medix.callbacks.main_memory import available
 from medix.cli import resolve_specs
 from medix.doctor.checks.base import Check, run_checks
 from medix.doctor.checks.batches import BatchesCheck
@@ -16,7 +17,7 @@ from medix.doctor.checks.prompts import PromptsCheck
 from medix.doctor.checks.splits import SplitsCheck
 from medix.doctor.checks.versions import VersionsCheck
 from medix.doctor.findings import Finding, State
-from medix.doctor.machine import Machine, free_memory
+from medix.doctor.machine import Machine
 from medix.doctor.subject import Subject, no_downloads
 
 
@@ -75,4 +76,4 @@ def _machine(gpus: str | None) -> tuple[Machine, list[Finding]]:
         return Machine.here(), []
     except OSError as error:
         finding = Finding("gpus", State.PROBLEM, str(error), "make sure that nvidia-smi works")
-        return Machine(memory=free_memory()), [finding]
+        return Machine(memory=available()), [finding]

@@ -6,13 +6,12 @@ import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
+
+from medix.callbacks.main_memory import available
 
 GIB = 2**30
 _QUERY = ("index", "uuid", "name", "memory.total", "memory.used")
 _PLANNED = re.compile(r"(\d+)x(\d+(?:\.\d+)?)")
-_UNLIMITED = 2**60
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Machine:
             OSError: ``nvidia-smi`` is installed but fails or hangs.
         """
         gpus = _gpus(seconds)
-        return cls(gpus, _visible(gpus, os.environ.get("CUDA_VISIBLE_DEVICES")), free_memory())
+        return cls(gpus, _visible(gpus, os.environ.get("CUDA_VISIBLE_DEVICES")), available())
 
     @classmethod
     def planned(cls, text: str) -> "Machine":
@@ -83,7 +82,7 @@ class Machine:
             raise ValueError(f"--gpus {text}: expected COUNTxGIB, for example 8x80 for eight GPUs of 80 GiB")
         size = int(float(found[2]) * GIB)
         gpus = tuple(GPU(index, "planned", size) for index in range(int(found[1])))
-        return cls(gpus, tuple(range(len(gpus))), free_memory(), is_planned=True)
+        return cls(gpus, tuple(range(len(gpus))), available(), is_planned=True)
 
     def is_local(self, host: str) -> bool:
         """Whether a host name or address is that of this machine."""
@@ -97,23 +96,6 @@ class Machine:
 def gib(count: float) -> str:
     """A number of bytes as text, in GiB or MiB."""
     return f"{count / GIB:.1f} GiB" if count >= GIB / 10 else f"{count / 2**20:.1f} MiB"
-
-
-def free_memory() -> int:
-    """Bytes of main memory that this process can still allocate, within the limit of its container."""
-    bounds = [_UNLIMITED]
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        bounds += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    except OSError:  # not Linux: all physical memory
-        bounds.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    try:
-        limit = (_CGROUP / "memory.max").read_text(encoding="ascii").strip()
-        if limit != "max":
-            bounds.append(int(limit) - int((_CGROUP / "memory.current").read_text(encoding="ascii")))
-    except OSError:
-        pass  # no memory limit of a container
-    return max(0, min(bounds))
 
 
 def _gpus(seconds: float) -> tuple[GPU, ...]:

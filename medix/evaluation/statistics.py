@@ -7,7 +7,6 @@ means; ``bounds`` says how far they could have moved them.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,29 +45,23 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def wilson(successes: float, count: int, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval of a proportion (J. Am. Stat. Assoc. 22, 1927); the statsmodels method ``wilson``.
-
-    Written out because statsmodels takes seconds to import; a test holds the two against each other.
+def wilson(successes: int, count: int, confidence: float = 0.95) -> Interval:
+    """Wilson's score interval of a proportion (J. Am. Stat. Assoc. 22, 1927).
 
     Args:
         successes: how many; between 0 and ``count``.
         count: of how many independent observations.
         confidence: of the two-sided interval.
     """
+    from scipy.stats import binomtest
+
     _check_confidence(confidence)
     if not 0 <= successes <= count:
         raise ValueError(f"successes: {successes} is not between 0 and count = {count}")
     if count == 0:
         return Interval(np.nan, 0.0, 1.0, 0, 0, "wilson")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = successes / count
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    # At the ends the two terms cancel exactly in theory; rounding must not leave the unit interval.
-    low = 0.0 if successes == 0 else float(max(0.0, centre - half))
-    high = 1.0 if successes == count else float(min(1.0, centre + half))
-    return Interval(share, low, high, count, count, "wilson")
+    found = binomtest(successes, count).proportion_ci(confidence, method="wilson")
+    return Interval(successes / count, float(found.low), float(found.high), count, count, "wilson")
 
 
 def clustered_mean(
@@ -138,10 +131,10 @@ def proportion(
     sums, counts = _by_cluster(values, clusters)
     binary = all(value in (0.0, 1.0) for value in values)
     if binary and bool((counts == 1).all()):
-        return wilson(float(sums.sum()), len(counts), confidence)
+        return wilson(int(sums.sum()), len(counts), confidence)
     share = sums / counts
     if binary and bool((share == share[0]).all()) and share[0] in (0.0, 1.0):
-        over_clusters = wilson(float(share.sum()), len(counts), confidence)
+        over_clusters = wilson(int(share.sum()), len(counts), confidence)
         return Interval(
             float(share[0]), over_clusters.low, over_clusters.high, int(counts.sum()), len(counts), "wilson"
         )

@@ -1,4 +1,4 @@
-"""How far judges agree, over many questions and beyond chance."""
+"""Agreement between judges over many questions, corrected for chance."""
 
 import math
 from collections import Counter
@@ -11,14 +11,14 @@ from medix.types import Verdict
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
-    """Two judges on the questions that both came to a verdict on.
+    """Agreement of two judges on the questions that both gave a verdict on.
 
     Attributes:
-        first: identity of the one.
+        first: identity of one judge.
         second: identity of the other.
         questions: how many both graded.
         raw: share of them with the same credit; NaN if there are none.
-        kappa: Cohen's kappa; NaN if chance alone makes them agree (both always say the same one thing).
+        kappa: Cohen's kappa; NaN if the agreement expected by chance is 1 (both always give the same credit).
     """
 
     first: str
@@ -30,13 +30,13 @@ class PairAgreement:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A panel over many questions.
+    """Agreement of a panel over many questions.
 
     Attributes:
         questions: how many were put to it.
         missing: votes without a verdict.
         pairs: every two members, in their order.
-        alpha: Krippendorff's alpha for nominal data over all members; NaN if the votes never differ or never meet.
+        alpha: Krippendorff's alpha for nominal data over all members; NaN if undefined.
     """
 
     questions: int
@@ -48,8 +48,8 @@ class Agreement:
 def agreement(verdicts: Sequence[Verdict]) -> Agreement:
     """Agreement of the members of a panel, from its verdicts; a verdict without votes is left out.
 
-    Credits count as names: two grades agree or do not, however near they are. Raw agreement and kappa belong together:
-    where nearly all answers are right, judges agree by chance and kappa falls at the same raw agreement.
+    Credits are nominal: two grades are equal or not, however close they are. Read raw agreement and kappa together: if
+    nearly all answers are right, agreement by chance is high, and kappa is low at the same raw agreement.
 
     Raises:
         ValueError: the verdicts are of panels with different members.
@@ -74,7 +74,7 @@ def _pair(first: str, second: str, rows: Sequence[tuple[float | None, float | No
 
 
 def cohen_kappa(pairs: Sequence[tuple[float, float]]) -> float:
-    """Cohen's kappa of two judges (Cohen 1960): agreement beyond that of independent judges with the same habits.
+    """Cohen's kappa of two judges (Cohen 1960): agreement beyond that of independent judges with the same marginals.
 
     (p - e) / (1 - e) with p the share of equal pairs and e the sum over credits of the product of both judges' shares.
     NaN without pairs, and where e is 1.
@@ -83,7 +83,7 @@ def cohen_kappa(pairs: Sequence[tuple[float, float]]) -> float:
         return math.nan
     count = len(pairs)
     first, second = Counter(one for one, _ in pairs), Counter(other for _, other in pairs)
-    # whole numbers until the end: a kappa of exactly 0 or 1 is one
+    # integers until the division, so that a kappa of 0 or 1 is exact
     by_chance = sum(first[credit] * second[credit] for credit in first)
     equal = sum(one == other for one, other in pairs)
     return (equal * count - by_chance) / (count**2 - by_chance) if by_chance < count**2 else math.nan
@@ -99,7 +99,7 @@ def krippendorff_alpha(rows: Sequence[Sequence[float | None]]) -> float:
         rows: one row per question, one credit per judge; None is a missing vote.
 
     Returns:
-        1 is full agreement, 0 is chance, below is less than chance; NaN if all votes are the same, or none meet.
+        1 is full agreement, 0 is chance, below is less than chance; NaN if all votes are equal, or no question has two.
     """
     disagreement = 0.0
     totals: Counter[float] = Counter()

@@ -1,4 +1,4 @@
-"""What every judge is: something that always returns verdicts."""
+"""The interface of judges."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ class Judge(ABC):
     @property
     @abstractmethod
     def identity(self) -> str:
-        """Kind, model and prompt version: what a table must name beside its numbers. Holds no secret."""
+        """Kind, model and prompt version, as reported beside results. Contains no secrets."""
 
     @abstractmethod
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
@@ -22,26 +22,24 @@ class Judge(ABC):
 
     @property
     def asks_ahead(self) -> bool:
-        """Whether ``submit`` returns before the verdict is there. A judge that computes here and now is better asked
-        all at once.
-        """
+        """Whether ``submit`` returns before the verdict is known. Ask other judges all questions in one call."""
         return type(self).submit is not Judge.submit
 
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
-        """Ask without waiting. A judge that computes here and now answers at once; a served judge overrides this."""
+        """Ask without waiting. This default grades synchronously; asynchronous judges override it."""
         future: Future[Verdict] = Future()
         future.set_result(self.grade([question])[0])
         return future
 
     def gave(self, verdict: Verdict) -> bool:
-        """Whether a verdict is this judge's own, so that it need not be asked again."""
+        """Whether this judge gave a verdict, so that it need not be asked again."""
         return verdict.judge == self.identity
 
     def asking(self, prompt: JudgePrompt) -> "Judge":
-        """The same judge, asked another way: a rubric component takes the suite's judge with its own prompt.
+        """The same judge with another prompt: a rubric component takes the suite's judge with a prompt of its own.
 
         Raises:
-            ValueError: a judge that cannot be asked this way.
+            ValueError: this judge takes no prompts.
         """
         raise ValueError(
             f"judge {self.identity} cannot be asked with the prompt {prompt.version}: it answers by rules of its own; "
@@ -49,8 +47,8 @@ class Judge(ABC):
         )
 
     def without_cache(self) -> "Judge":
-        """The judge itself, where this one looks verdicts up: what canaries must be put to."""
+        """The judge without its cache, which canaries must bypass; this judge if it has none."""
         return self
 
-    def close(self) -> None:  # noqa: B027 - most judges hold nothing
-        """Give back connections and threads; a closed judge may be used again."""
+    def close(self) -> None:  # noqa: B027 - most judges hold no resources
+        """Release connections and threads; a closed judge may be used again."""

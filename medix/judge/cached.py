@@ -1,4 +1,4 @@
-"""A judge whose verdicts are kept on disk."""
+"""A judge whose verdicts are cached on disk."""
 
 import hashlib
 import math
@@ -22,14 +22,14 @@ from medix.types import JudgeQuestion, Verdict
 
 @dataclass(frozen=True, slots=True)
 class CacheCounts:
-    """What became of the questions put to one cache, each question of one call counted once.
+    """Counts of the questions put to one cache; a question repeated within one call counts once.
 
     Attributes:
-        hits: looked up.
+        hits: found in the store.
         asked: put to the judge.
-        shared: waited for, because another thread was asking the same.
+        shared: already in flight in another thread.
         stored: verdicts written.
-        faults: times that the file could not be used, and verdicts in it that could not be read.
+        faults: failures to use the file, and stored verdicts that could not be read.
     """
 
     hits: int = 0
@@ -40,28 +40,27 @@ class CacheCounts:
 
 
 class CachedJudge(Judge):
-    """Asks a judge what is not on disk yet, and keeps what it says.
+    """Asks a judge only what is not on disk yet, and stores its verdicts.
 
     The key is the judge's identity (kind, model, prompt version), the question, the reference, the aliases and the
-    answer, hashed. Only scored verdicts are kept; a question without one is asked again. A looked-up verdict is the one
-    that was given, with ``is_cached`` set and the latency of the look-up. A question that is being asked already, by
-    whatever thread of this process, is waited for and not asked twice. Verdicts are written as they arrive, before
-    anyone who waits for them goes on, so that a killed run loses none that it acted on.
+    answer, hashed. Only scored verdicts are stored; unscored questions are asked again. A cached verdict is the
+    original one with ``is_cached`` set and the latency of the look-up. A question that any thread of this process is
+    already asking is waited for and not asked twice. Verdicts are written as they arrive, before the threads that wait
+    for them continue, so that a killed run loses none that it acted on.
 
-    The file is an SQLite database that several processes may share (``VerdictStore``); whatever is wrong with it, the
-    judging goes on. It holds the judge's replies, no questions and no endpoint. There is no age limit: a served model
-    that changes behind its name needs another file, or better a dated name.
+    The file is an SQLite database that several processes may share (``VerdictStore``); judging continues
+    if it cannot be used. It holds the judge's replies, but no questions and no endpoint. Entries do not expire: if a
+    served model changes without changing its name, use another file, or better a dated model name.
 
-    Put it around the members of a panel rather than around the panel: then each vote is kept, and a missing one is
-    asked again.
+    Wrap the members of a panel rather than the panel: then each vote is stored, and only a missing one is asked again.
 
     Args:
-        judge: who is asked what is not known.
-        path: the file; made if there is none.
-        busy_timeout: seconds to wait for another process that writes.
+        judge: asked for verdicts that are not stored.
+        path: of the file, which is created if it does not exist.
+        busy_timeout: seconds to wait for a lock that another process holds.
         retry_after: seconds until a file that could not be used is tried again.
-        patience: seconds without any verdict after which ``grade`` gives the rest up as unscored; a backstop behind
-            the judge's own limits.
+        patience: seconds without any verdict after which ``grade`` returns the rest as unscored, in case the judge's
+            own time limits fail.
     """
 
     def __init__(
@@ -84,37 +83,37 @@ class CachedJudge(Judge):
         self.retry_after = retry_after
         self.patience = patience
         self._store = VerdictStore(path, busy_timeout, retry_after)
-        self._flights = _Flights()
+        self._in_flight = _InFlight()
 
     @property
     def identity(self) -> str:
-        """The judge's own: where a verdict was kept does not change whose it is."""
+        """That of the wrapped judge: caching does not change whose verdict it is."""
         return self.judge.identity
 
     @property
     def counts(self) -> CacheCounts:
-        """What became of the questions so far; copies of this judge count for themselves."""
-        return CacheCounts(**self._flights.counts, stored=self._store.stored, faults=self._store.faults)
+        """Counts since construction; copies of this judge have counts of their own."""
+        return CacheCounts(**self._in_flight.counts, stored=self._store.stored, faults=self._store.faults)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_flights": _Flights()}
+        return {**self.__dict__, "_in_flight": _InFlight()}
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
-        """Look all up at once, ask the rest at once, and wait."""
+        """Look up all questions in one query, ask the missing ones together, and wait."""
         key_of = self._keys()
         wanted = {question: key_of(question) for question in dict.fromkeys(questions)}
         start = time.perf_counter()
         found = self._store.get(list(wanted.values()))
         latency = time.perf_counter() - start
-        self._flights.count("hits", len(found))
+        self._in_flight.count("hits", len(found))
         missing = {key: question for question, key in wanted.items() if key not in found}
-        flights = self._fly(missing)
-        outcome.wait(list(flights.values()), self.patience)
+        futures = self._ask(missing)
+        outcome.wait(list(futures.values()), self.patience)
         verdicts = {key: replace(verdict, latency=latency) for key, verdict in found.items()}
-        for key, flight in flights.items():
-            if not flight.done():
-                self._flights.land(key, flight, self._gave_up())
-            verdicts[key] = flight.result()
+        for key, future in futures.items():
+            if not future.done():
+                self._in_flight.resolve(key, future, self._gave_up())
+            verdicts[key] = future.result()
         return [verdicts[wanted[question]] for question in questions]
 
     @property
@@ -123,29 +122,29 @@ class CachedJudge(Judge):
         return self.judge.asks_ahead
 
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
-        """Look up here and now, ask in the background; the judge's own limits bound the wait."""
+        """Look up synchronously, ask in the background; the judge's own time limits apply."""
         key = self._keys()(question)
         start = time.perf_counter()
         found = self._store.get([key])
         if found:
-            self._flights.count("hits", 1)
+            self._in_flight.count("hits", 1)
             return outcome.finished(replace(found[key], latency=time.perf_counter() - start))
-        return self._fly({key: question})[key]
+        return self._ask({key: question})[key]
 
     def gave(self, verdict: Verdict) -> bool:
-        """Its own, or any that the judge calls its own."""
+        """Whether this judge or the wrapped one gave it."""
         return super().gave(verdict) or self.judge.gave(verdict)
 
     def asking(self, prompt: JudgePrompt) -> "CachedJudge":
-        """The judge asked another way, with its verdicts in the same file: the prompt is part of the key."""
+        """The judge with another prompt and the same file: the prompt is part of the key."""
         return self._around(self.judge.asking(prompt))
 
     def without_cache(self) -> Judge:
-        """The judge itself."""
+        """The wrapped judge."""
         return self.judge.without_cache()
 
     def close(self) -> None:
-        """Close the judge and the file; either is opened again when next used."""
+        """Close the judge and the file; both are opened again on next use."""
         self.judge.close()
         self._store.close()
 
@@ -153,7 +152,7 @@ class CachedJudge(Judge):
         return CachedJudge(judge, self.path, self.busy_timeout, self.retry_after, self.patience)
 
     def _keys(self) -> Callable[[JudgeQuestion], bytes]:
-        """Hashes questions for the judge as it is called now."""
+        """A function that hashes questions together with the judge's present identity."""
         beginning = hashlib.sha256()
         _feed(beginning, self.judge.identity)
 
@@ -165,42 +164,42 @@ class CachedJudge(Judge):
 
         return key_of
 
-    def _fly(self, missing: Mapping[bytes, JudgeQuestion]) -> "dict[bytes, Future[Verdict]]":
-        """Have questions answered that were not found: by who asks them already, else by the judge."""
-        flights, own = self._flights.board(missing)
+    def _ask(self, missing: Mapping[bytes, JudgeQuestion]) -> "dict[bytes, Future[Verdict]]":
+        """Futures of questions that are not in the store; those not already in flight are put to the judge."""
+        futures, own = self._in_flight.join(missing)
         try:
-            # who asked the same may have landed between the look-up and the boarding
+            # another thread may have stored the same verdict between the look-up and ``join``
             known = self._store.get(own)
-            self._flights.count("hits", len(known))
+            self._in_flight.count("hits", len(known))
             for key, verdict in known.items():
-                self._flights.land(key, flights[key], verdict)
+                self._in_flight.resolve(key, futures[key], verdict)
             rest = [key for key in own if key not in known]
-            self._flights.count("asked", len(rest))
+            self._in_flight.count("asked", len(rest))
             if self.judge.asks_ahead:
                 for key in rest:
                     asked = outcome.submit(self.judge, missing[key])
-                    asked.add_done_callback(partial(self._arrived, key, flights[key]))
+                    asked.add_done_callback(partial(self._arrived, key, futures[key]))
             else:
                 verdicts = dict(zip(rest, outcome.grade(self.judge, [missing[key] for key in rest]), strict=True))
                 self._keep(verdicts)
                 for key, verdict in verdicts.items():
-                    self._flights.land(key, flights[key], verdict)
+                    self._in_flight.resolve(key, futures[key], verdict)
         except BaseException as error:
-            for key in own:  # others wait for these
-                reason = f"asking was broken off: {type(error).__name__}: {error}"
-                self._flights.land(key, flights[key], outcome.unscored(self.judge, reason))
+            for key in own:  # other threads wait for these
+                reason = f"the request was interrupted: {type(error).__name__}: {error}"
+                self._in_flight.resolve(key, futures[key], outcome.unscored(self.judge, reason))
             raise
-        return flights
+        return futures
 
-    def _arrived(self, key: bytes, flight: "Future[Verdict]", asked: "Future[Verdict]") -> None:
+    def _arrived(self, key: bytes, future: "Future[Verdict]", asked: "Future[Verdict]") -> None:
         verdict = outcome.verdict_of(self.judge, asked)
         try:
             self._keep({key: verdict})
         finally:
-            self._flights.land(key, flight, verdict)
+            self._in_flight.resolve(key, future, verdict)
 
     def _keep(self, verdicts: Mapping[bytes, Verdict]) -> None:
-        scored = {key: verdict for key, verdict in verdicts.items() if _is_kept(verdict)}
+        scored = {key: verdict for key, verdict in verdicts.items() if _is_stored(verdict)}
         self._store.put(scored, self.judge.identity)
 
     def _gave_up(self) -> Verdict:
@@ -212,50 +211,50 @@ def _feed(digest: Any, text: str) -> None:
     digest.update(len(data).to_bytes(8, "big") + data)
 
 
-def _is_kept(verdict: Verdict) -> bool:
+def _is_stored(verdict: Verdict) -> bool:
     return verdict.credit is not None and math.isfinite(verdict.credit)
 
 
-class _Flights:
-    """Questions under way in this process, so that none is asked twice; a child process begins with none."""
+class _InFlight:
+    """Questions in flight in this process, so that none is asked twice. A forked child starts with none."""
 
     def __init__(self) -> None:
         self._begin()
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
-        self._flights: dict[bytes, Future[Verdict]] = {}
+        self._futures: dict[bytes, Future[Verdict]] = {}
         self._counts: Counter[str] = Counter()
-        self._pid = os.getpid()  # last: whoever sees it finds the rest renewed
+        self._pid = os.getpid()  # set last: a thread that sees it finds the other attributes renewed
 
     @property
     def _locked(self) -> threading.Lock:
-        """The lock to hold, of this process: what a parent asked never lands in its child, nor is its lock let go."""
+        """The lock of this process; after a fork, the child has a lock and futures of its own."""
         if self._pid != os.getpid():
             self._begin()
         return self._lock
 
-    def __reduce__(self) -> "tuple[type[_Flights], tuple[()]]":
-        return _Flights, ()
+    def __reduce__(self) -> "tuple[type[_InFlight], tuple[()]]":
+        return _InFlight, ()
 
-    def board(self, keys: Collection[bytes]) -> "tuple[dict[bytes, Future[Verdict]], list[bytes]]":
-        """The future of each key, and which of them the caller must land."""
+    def join(self, keys: Collection[bytes]) -> "tuple[dict[bytes, Future[Verdict]], list[bytes]]":
+        """The future of each key, and the keys that are new, which the caller must resolve."""
         own = []
         with self._locked:
             for key in keys:
-                if key not in self._flights:
-                    self._flights[key] = outcome.begun()
+                if key not in self._futures:
+                    self._futures[key] = outcome.pending()
                     own.append(key)
             self._counts["shared"] += len(keys) - len(own)
-            return {key: self._flights[key] for key in keys}, own
+            return {key: self._futures[key] for key in keys}, own
 
-    def land(self, key: bytes, flight: "Future[Verdict]", verdict: Verdict) -> None:
-        """Give a flight its verdict; the first one counts."""
+    def resolve(self, key: bytes, future: "Future[Verdict]", verdict: Verdict) -> None:
+        """Give a future its verdict; later ones are ignored."""
         with self._locked:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
+            if self._futures.get(key) is future:
+                del self._futures[key]
         with suppress(InvalidStateError):
-            flight.set_result(verdict)  # outside the lock: whoever waits may ask again at once
+            future.set_result(verdict)  # outside the lock: a callback may ask again at once
 
     def count(self, what: str, number: int) -> None:
         with self._locked:

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from medix.judge import canary_cases
 from medix.judge.base import Judge
 from medix.types import JudgeQuestion, Verdict
 
 YES_FROM = 0.5
 """Credit from which a verdict counts as a YES: a judge that grades, or a panel, may give a part of the credit."""
+
+_SHIPPED = Path(__file__).with_name("canaries.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +84,7 @@ class GradedCanary(NamedTuple):
 
 def shipped_canaries() -> CanarySet:
     """The canaries of this version of medix."""
-    found = [
-        Canary(kind, JudgeQuestion(question, reference, answer), is_right)
-        for cases, is_right in ((canary_cases.ATTACKS, False), (canary_cases.POSITIVES, True))
-        for kind, rows in cases.items()
-        for question, reference, answer in rows
-    ]
-    found += [
-        Canary("alias", JudgeQuestion(question, reference, answer, aliases), True)
-        for question, reference, answer, aliases in canary_cases.ALIASED
-    ]
-    return CanarySet(canary_cases.VERSION, tuple(found))
+    return read_canaries(_SHIPPED)
 
 
 def run_canaries(judge: Judge, canaries: CanarySet) -> list[GradedCanary]:

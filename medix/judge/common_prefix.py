@@ -1,4 +1,4 @@
-"""Which texts begin alike, so that their beginning is computed once."""
+"""Shared prefixes of prompts, so that each is computed once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class CommonPrefix:
-    """Texts with one beginning.
+    """Prompts with a shared prefix.
 
     Attributes:
-        members: their places.
-        length: tokens that all of them begin with; 0 for a text of its own.
+        members: indices of the prompts.
+        length: tokens of the prefix; 0 for a prompt that shares none.
     """
 
     members: tuple[int, ...]
@@ -20,7 +20,7 @@ class CommonPrefix:
 
 @dataclass(frozen=True, slots=True)
 class _Branch:
-    """A part of the sorted texts, how best to share within it, and the tokens which that saves."""
+    """A range of the sorted prompts, its best division into shared prefixes, and the tokens which that saves."""
 
     members: tuple[int, ...]
     found: tuple[CommonPrefix, ...]
@@ -28,17 +28,17 @@ class _Branch:
 
 
 def common_prefixes(texts: Sequence[Sequence[int]], own: int = 1) -> list[CommonPrefix]:
-    """Parts of the texts that share their beginnings, so that many tokens need not be passed twice.
+    """Divide prompts into groups with a shared prefix, so that the fewest tokens are computed.
 
-    Sorted texts are the leaves of a tree whose inner nodes are beginnings. A node is either shared by all its leaves or
-    left to its branches, whichever saves more.
+    Sorted prompts are the leaves of a prefix tree. The prefix of an inner node is either shared by all its leaves or
+    by those of each branch on its own, whichever saves more.
 
     Args:
         texts: token ids, none of them empty.
-        own: tokens at the end of each text that it keeps for itself; what is predicted is predicted from these.
+        own: tokens at the end of each prompt that are never part of a prefix, since their logits are needed.
 
     Returns:
-        Every place once, in the order of the sorted texts.
+        Groups that hold every index once, in the order of the sorted prompts.
     """
     if not texts:
         return []
@@ -69,6 +69,6 @@ def _joined(branches: Sequence[_Branch], length: int) -> _Branch:
 
 
 def _common(one: Sequence[int], other: Sequence[int], own: int) -> int:
-    """Tokens that two texts begin with, but for the last ones of the shorter."""
+    """Length of the common prefix of two prompts, without the last ``own`` tokens of the shorter."""
     most = max(min(len(one), len(other)) - own, 0)
     return next((place for place in range(most) if one[place] != other[place]), most)

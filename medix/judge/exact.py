@@ -1,4 +1,4 @@
-"""The judge that needs no model."""
+"""A judge by rule, without a model."""
 
 import time
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from medix.types import JudgeQuestion, Verdict
 class ExactJudge(Judge):
     """Says YES if the answer is the reference or an alias after normalisation, else NO.
 
-    Case, articles, punctuation, number words, units and plurals do not count; a negation, a side, a decimal point or
-    any other word does. Deterministic, offline, and strict: it knows no synonyms.
+    Differences in case, articles, punctuation, number words, units and plurals are ignored; those in negation, side,
+    decimal point or any other word are not. Deterministic, offline, and strict: it knows no synonyms.
     """
 
     @property
@@ -21,7 +21,7 @@ class ExactJudge(Judge):
         return "exact/2"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
-        """One verdict per question; always scored, but for a question without any reference."""
+        """One verdict per question; always scored, except for a question without a reference."""
         return [self._grade(question) for question in questions]
 
     def _grade(self, question: JudgeQuestion) -> Verdict:

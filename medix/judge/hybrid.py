@@ -1,4 +1,4 @@
-"""A judge that answers by rule what rules can, and asks another one the rest."""
+"""A judge that decides clear cases by rule and asks another judge the rest."""
 
 import re
 import time
@@ -16,19 +16,19 @@ from medix.judge.options import read_options
 from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict
 
-_SAYS_NOTHING = frozenset(".,:;!?_*#'\"")  # any other sign may be a finding: "-" is negative, "↑" is raised
+_SAYS_NOTHING = frozenset(".,:;!?_*#'\"")  # other symbols may be findings: "-" is negative, "↑" is raised
 _ASKING = re.compile(
     r"\s*(?:is|are|was|were|do|does|did|can|could|has|have|had|should|would|will|may|might|must)\b"
     r"|.*\b(?:what|which|where|who|whom|whose|when|why|how)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _TIMES_LONGER, _SHORT = 20, 50  # "one hundred" is 100, but no page of text is a word
-_FEWEST_WORDS = 4  # a shorter question may be answered in its own words
+_FEWEST_WORDS = 4  # the answer to a shorter question may repeat its words
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What a rule decided: YES or NO, and why."""
+    """The decision of a rule, and its reason."""
 
     is_right: bool
     why: str
@@ -38,9 +38,9 @@ Rule = Callable[[JudgeQuestion], Ruling | None]
 
 
 def rule_exact(question: JudgeQuestion) -> Ruling | None:
-    """YES if the answer is the reference or an alias to the letter, but for spacing, a last point and capitals.
+    """YES if the answer equals the reference or an alias literally, except for spacing, a final period and capitals.
 
-    Narrower than the exact judge on purpose: what is asked needlessly costs a call, a wrong YES is trained on.
+    Stricter than the exact judge on purpose: an unnecessary question costs a call, but a wrong YES enters training.
     """
     for text in _references(question):
         is_near = len(question.answer) <= _TIMES_LONGER * max(len(text), _SHORT)
@@ -63,9 +63,9 @@ def rule_option(question: JudgeQuestion) -> Ruling | None:
 
 
 def rule_blank(question: JudgeQuestion) -> Ruling | None:
-    """NO if the answer holds nothing but white space and punctuation: "." and ":" are known to please judges.
+    """NO if the answer is only white space and punctuation: judges are known to accept "." and ":".
 
-    Not decided where a reference is written in signs itself.
+    Undecided if a reference itself consists of symbols.
     """
     references = _references(question)
     if not references or says_something(question.answer) or not all(map(_has_letter_or_number, references)):
@@ -76,14 +76,14 @@ def rule_blank(question: JudgeQuestion) -> Ruling | None:
 def rule_echo(question: JudgeQuestion) -> Ruling | None:
     """NO if the answer repeats the question, with or without its options, and says nothing more.
 
-    Decided only where the repeated words are a question by their form: "the left lung is enlarged?" may be repeated to
-    affirm it, "is the left lung enlarged?" may not.
+    Decided only if the repeated text has the form of a question: repeating "the left lung is enlarged?" may affirm it,
+    repeating "is the left lung enlarged?" may not.
     """
     if not _references(question):
         return None
     stem = _stem(question.question)
     for text in {question.question, stem}:
-        # words are looked at only where the lengths could agree: most answers are far shorter than the question
+        # compare words only if the lengths are similar: most answers are far shorter than the question
         is_near = len(text) < 2 * len(question.answer) < 4 * len(text)
         if is_near and is_same(question.answer, text) and _is_asking(text):
             return Ruling(False, "the answer repeats the question")
@@ -91,19 +91,20 @@ def rule_echo(question: JudgeQuestion) -> Ruling | None:
 
 
 class HybridJudge(Judge):
-    """Decides without a call what rules can, and asks another judge the rest.
+    """Decides clear cases by rule, without a call, and asks another judge the rest.
 
-    In this order: an answer that is the reference or an alias to the letter is YES; where the question lists options
-    and both answer and reference name exactly one, the same option is YES and another one NO; an answer of nothing but
-    punctuation, and one that repeats the question, is NO. Whatever is unclear is asked: two options of the same words,
-    an answer that names several or a letter with another option's text, an "A" that may be an article.
+    In this order: an answer that literally equals the reference or an alias is YES; if the question lists options and
+    answer and reference each name exactly one, the same option is YES and a different one NO; an answer of punctuation
+    alone, or one that repeats the question, is NO. Unclear cases are asked: two options with the same words, an answer
+    that names several options or a letter with another option's text, an "A" that may be an article.
 
-    A verdict by rule carries this judge's identity, YES or NO as its reply and the rule in its explanation; a verdict
-    of the other judge is passed on as it is. Asked another way (``asking``), a prompt of YES and NO keeps all rules;
-    under a graded one a rule cannot tell the grades apart, and only the exact match is decided, with full credit.
+    A verdict by rule carries this judge's identity, YES or NO as its reply and the rule in its explanation; verdicts of
+    the other judge are returned unchanged. With another prompt (``asking``), all rules apply if its options are YES and
+    NO; with a graded one only the exact match is decided, with full credit, since the other rules cannot tell grades
+    apart.
 
     Args:
-        judge: who is asked the rest.
+        judge: asked where no rule decides.
     """
 
     rules: ClassVar[tuple[tuple[str, Rule], ...]] = (
@@ -123,7 +124,7 @@ class HybridJudge(Judge):
         return f"{self.kind} over {self.judge.identity}"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
-        """Decide by rule, and ask the rest all at once."""
+        """Decide by rule, and ask the rest in one call."""
         ruled = {question: self._rule(question) for question in dict.fromkeys(questions)}
         rest = [question for question, verdict in ruled.items() if verdict is None]
         verdicts = {question: verdict for question, verdict in ruled.items() if verdict is not None}
@@ -132,16 +133,16 @@ class HybridJudge(Judge):
 
     @property
     def asks_ahead(self) -> bool:
-        """As the judge does."""
+        """As the other judge does."""
         return self.judge.asks_ahead
 
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
-        """Decide here and now, or ask without waiting."""
+        """Decide by rule, or ask without waiting."""
         verdict = self._rule(question)
         return outcome.submit(self.judge, question) if verdict is None else outcome.finished(verdict)
 
     def gave(self, verdict: Verdict) -> bool:
-        """Its own, or of the judge that is asked where no rule decides."""
+        """Whether this judge or the other one gave it."""
         return super().gave(verdict) or self.judge.gave(verdict)
 
     def asking(self, prompt: JudgePrompt) -> "HybridJudge":
@@ -150,7 +151,7 @@ class HybridJudge(Judge):
         return type(self)(inner) if set(prompt.options) == {"YES", "NO"} else ExactFirstJudge(inner)
 
     def without_cache(self) -> "HybridJudge":
-        """The same rules over the other judge itself."""
+        """The same rules over the other judge without its cache."""
         return type(self)(self.judge.without_cache())
 
     def close(self) -> None:
@@ -173,10 +174,10 @@ class HybridJudge(Judge):
 
 
 class ExactFirstJudge(HybridJudge):
-    """Gives full credit to an exact match, and asks another judge the rest: the hybrid judge of graded prompts.
+    """Gives full credit to an exact match and asks another judge the rest: the hybrid judge of graded prompts.
 
     Args:
-        judge: who is asked the rest.
+        judge: asked where the answer is no exact match.
     """
 
     rules = (("exact", rule_exact),)
@@ -197,7 +198,7 @@ def _has_letter_or_number(text: str) -> bool:
 
 
 def _stem(question: str) -> str:
-    """The question without the options below or behind it."""
+    """The question without its list of options."""
     if read_options(question) is None:
         return question
     return re.split(r"(?<!\w)\(?[Aa][.):]", question, maxsplit=1)[0]

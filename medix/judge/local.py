@@ -1,4 +1,4 @@
-"""A judge in this process: a Hugging Face model that computes what questions have in common once."""
+"""A judge in this process: a Hugging Face model that computes shared prompt prefixes once."""
 
 import copy
 import hashlib
@@ -19,46 +19,43 @@ from medix.judge.verdict import ReadReply
 from medix.types import JudgeQuestion, Verdict
 
 if TYPE_CHECKING:
-    from medix.judge.local_model import LocalModel, Written
+    from medix.judge.local_model import LocalModel, Reply
 
-_SAMPLED = 64  # bytes of each tensor that tell weights apart
+_SAMPLED = 64  # bytes hashed of each tensor
 _LONGEST_HEADER = 100 * 1024**2
 _SHORT = 200
 
 
 class LocalJudge(Judge):
-    """Asks a model whose weights are in this process. For small judges and machines without a server.
+    """Runs a language model in this process. For small judges and machines without a server.
 
-    The questions of one ``grade`` call are rendered and tokenised as they would be for a server. Texts that begin alike
-    (the instructions, and under a prompt that puts the answer last also question and reference) pass that beginning
-    once; the keys and values are then handed to all of them and the rests pass in one batch. How much is shared is up
-    to the prompt: ``YesNoPrompt`` and its kin name a code that depends on the answer before the question, so that only
-    what stands before the code is common.
+    The questions of one ``grade`` call are rendered and tokenised as for a server. A prefix that several prompts share
+    (the instructions, the question and the references; the prompts of this package put the answer last) is computed
+    once, and its keys and values are reused by all of them; the suffixes are computed in one batch. With the answers of
+    a group this is several times as fast as batched ``generate`` (BENCHMARKS.md).
 
-    Where the prompt wants one of a few words (``constraint`` holds ``choice``), the verdict is the word that is most
-    probable as the first thing said, over all its tokens; nothing is written. Its confidence is its probability over
-    that of all the words, in exactly the spelling of the prompt. Two words of equal probability are no verdict. Other
-    prompts are answered token by token, each the likeliest; the form of the reply is not enforced here, and one that
-    does not hold to it is unscored.
+    If the prompt offers a choice of a few words (``constraint`` holds ``choice``), the verdict is the word with the
+    highest probability as the beginning of the reply, over all its tokens; nothing is generated. Its confidence is its
+    probability divided by that of all the words, in exactly the spelling of the prompt. Two words of equal probability
+    are no verdict. Replies to other prompts are decoded greedily; their form is not constrained, and a reply that does
+    not follow it is unscored.
 
-    Every failure is an unscored verdict with its reason: all questions where the model cannot be read, one question
-    where its text is longer than the model's context or its scores are no numbers. Where memory runs out, half as many
-    texts are tried at once, and so on until a single one.
+    Every failure is an unscored verdict with its reason: for all questions if the model cannot be loaded, for one
+    question if its prompt is longer than the model's context or its logits contain NaN. If memory runs out, the batch
+    size is halved, down to a single prompt.
 
-    The weights are read on first use and shared by the judges that ``asking`` makes. A copy or a pickle goes without
-    them. Under several ranks each rank holds its own.
+    The weights are loaded on first use and shared by the judges that ``asking`` makes. Copies and pickles do not
+    contain them. Under several ranks each rank holds its own.
 
     Args:
-        model: a Hugging Face name or folder of a language model, with or without eyes, that was tuned to follow
-            instructions.
-        prompt: how it is asked; YES or NO if not given.
-        revision: commit or tag of a name on a hub; part of the identity, for a name alone may come to mean other
-            weights.
-        device: ``cpu``, ``cuda`` or one of them by number; the accelerator of this process if there is one.
-        dtype: of the weights; ``auto`` is what they are stored in.
-        tokens_at_once: texts in a batch times the tokens of the longest, room for its reply included: what keys and
-            values are kept of. A batch is never less than one text.
-        max_tokens: longest reply; None takes the prompt's.
+        model: Hugging Face name or folder of an instruction-tuned language model, text-only or multimodal.
+        prompt: how the model is asked; ``YesNoPrompt`` if not given.
+        revision: commit or tag on the hub; part of the identity, since a name alone may later point to other weights.
+        device: ``cpu``, ``cuda`` or ``cuda:1``; by default the accelerator of this process if there is one.
+        dtype: of the weights; ``auto`` is the dtype they are stored in.
+        tokens_at_once: limit on the number of prompts in a batch times the tokens of the longest (including its reply),
+            which bounds the key-value cache. A batch holds at least one prompt.
+        max_tokens: longest reply; by default the prompt's.
         patience: seconds to wait for another thread that grades with the same weights.
     """
 
@@ -82,7 +79,7 @@ class LocalJudge(Judge):
         values = locals()
         for name, holds in checks.items():
             if not holds:
-                raise ValueError(f"judge.{name}: {values[name]!r} cannot be; see medix.judge.LocalJudge")
+                raise ValueError(f"judge.{name}: {values[name]!r} is not allowed; see medix.judge.LocalJudge")
         self.model = model
         self.prompt = prompt or YesNoPrompt()
         self.revision = revision
@@ -95,31 +92,31 @@ class LocalJudge(Judge):
 
     @property
     def identity(self) -> str:
-        """``local/<model>@<revision>/<prompt version>``; a folder by its name and eight digits of what is in it."""
-        return f"local/{self._weights.called}/{self.prompt.version}"
+        """``local/<model>@<revision>/<prompt version>``; a folder by its name and a digest of its contents."""
+        return f"local/{self._weights.name}/{self.prompt.version}"
 
     def __repr__(self) -> str:
         return f"LocalJudge(model={self.model!r}, prompt={self.prompt.version})"
 
     def asking(self, prompt: JudgePrompt) -> "LocalJudge":
-        """The same weights, asked another way."""
+        """The same weights with another prompt."""
         sibling = copy.copy(self)
         sibling.prompt = prompt
         return sibling
 
     def close(self) -> None:
-        """Let go of the weights, also for the judges that share them; they are read again when next used."""
+        """Release the weights, also for the judges that share them; they are loaded again on next use."""
         self._weights.free(self.patience)
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
-        """Ask all, the same question once."""
+        """Ask all questions together; a repeated question is asked once."""
         start = time.perf_counter()
         wanted = list(dict.fromkeys(questions))
         if not wanted:
             return []
         try:
             with self._weights.held(self.patience) as model:
-                verdicts = _Sitting(self, model, start).verdicts(wanted)
+                verdicts = _GradeCall(self, model, start).verdicts(wanted)
         except _NotReadyError as error:
             verdicts = {question: self._unscored(str(error), start) for question in wanted}
         return [verdicts[question] for question in questions]
@@ -131,20 +128,20 @@ class LocalJudge(Judge):
 
 @dataclass(frozen=True)
 class _Asked:
-    """A question as the model gets it."""
+    """A tokenised question."""
 
     question: JudgeQuestion
     tokens: list[int]
     limit: int
-    """Tokens that may follow."""
+    """Longest reply in tokens."""
 
     @property
     def length(self) -> int:
         return len(self.tokens) + self.limit
 
 
-class _Sitting:
-    """One call of ``grade``: the judge, its loaded model, and when the call began."""
+class _GradeCall:
+    """One call of ``grade``: the judge, its loaded model, and the time at which the call began."""
 
     def __init__(self, judge: LocalJudge, model: "LocalModel", start: float) -> None:
         self.judge = judge
@@ -154,7 +151,7 @@ class _Sitting:
         self.options: list[tuple[int, ...]] = []
 
     def verdicts(self, questions: Sequence[JudgeQuestion]) -> dict[JudgeQuestion, Verdict]:
-        """One for each."""
+        """The verdict of every question."""
         found: dict[JudgeQuestion, Verdict] = {}
         waiting: list[_Asked] = []
         for question in questions:
@@ -162,20 +159,20 @@ class _Sitting:
                 if self.choice and not self.options:
                     self.options = self.model.option_tokens(self.choice)
                 waiting.append(self._asked(question))
-            except Exception as error:  # noqa: BLE001 - a text that cannot be made is that question's failure
+            except Exception as error:  # noqa: BLE001 - a prompt that cannot be rendered leaves its own question unscored
                 found[question] = self.judge._unscored(_short(error), self.start)
-        # neighbours begin alike, so that few beginnings are torn apart where a batch ends
+        # sorted, so that prompts with a common prefix are mostly in one batch
         waiting.sort(key=lambda asked: asked.tokens)
         most = len(waiting)
         while waiting:
             batch = self._batch(waiting[:most])
             verdicts = self._attempt(batch)
             if verdicts is None:
-                self.model.give_memory_back()
+                self.model.empty_cache()
                 if len(batch) > 1:
                     most = len(batch) // 2
                     continue
-                verdicts = [self.judge._unscored("there is not enough memory for this one text", self.start)]
+                verdicts = [self.judge._unscored("there is not enough memory for this prompt alone", self.start)]
             found |= {asked.question: verdict for asked, verdict in zip(batch, verdicts, strict=True)}
             del waiting[: len(batch)]
         return found
@@ -184,21 +181,21 @@ class _Sitting:
         """Render and tokenise.
 
         Raises:
-            ValueError: it does not fit.
+            ValueError: prompt and reply do not fit into the context.
         """
         tokens = self.model.tokens(self.judge.prompt.render(question))
         least = max(map(len, self.options)) if self.choice else 1
         room = None if self.model.context is None else self.model.context - len(tokens)
         if room is not None and room < least:
             raise ValueError(
-                f"the text has {len(tokens)} tokens, and with {least} for the verdict more than the "
-                f"{self.model.context} of the model's context; give shorter texts or another judge"
+                f"the prompt has {len(tokens)} tokens, with {least} for the verdict more than the {self.model.context} "
+                "of the model's context; give shorter texts or another judge"
             )
         wanted = least if self.choice else self.judge.max_tokens or self.judge.prompt.max_tokens
         return _Asked(question, tokens, wanted if room is None else min(wanted, room))
 
     def _batch(self, waiting: Sequence[_Asked]) -> list[_Asked]:
-        """As many from the beginning as may pass at once; one always may."""
+        """As many of the first questions as ``tokens_at_once`` allows, and at least one."""
         longest, batch = 0, list[_Asked]()
         rows = self.model.rows_per_text(self.options) if self.choice else 1
         for asked in waiting:
@@ -209,16 +206,16 @@ class _Sitting:
         return batch
 
     def _attempt(self, batch: Sequence[_Asked]) -> list[Verdict] | None:
-        """Verdicts in order; None if memory ran out. The error is gone on return, and what it held with it."""
+        """Verdicts in order; None if memory ran out. The error, and the tensors it refers to, are freed on return."""
         try:
             return self._chosen(batch) if self.choice else self._written(batch)
-        except Exception as error:  # noqa: BLE001 - whatever breaks, questions get a verdict with its reason
+        except Exception as error:  # noqa: BLE001 - any failure becomes the reason of unscored verdicts
             if _is_out_of_memory(error):
                 return None
             return [self.judge._unscored(_short(error), self.start)] * len(batch)
 
     def _chosen(self, batch: Sequence[_Asked]) -> list[Verdict]:
-        """The most probable word of each."""
+        """Verdicts of a prompt that offers a choice."""
         logprobs = self.model.option_logprobs([asked.tokens for asked in batch], self.options)
         return [self._most_probable(row) for row in logprobs.softmax(dim=-1).tolist()]
 
@@ -226,11 +223,11 @@ class _Sitting:
         """The verdict of one question.
 
         Args:
-            shares: of each option among all; NaN where scores were none, or all of them minus infinity.
+            shares: probability of each option among all options; NaN if logits were NaN, or all minus infinity.
         """
         judge, best = self.judge, max(shares)
         if any(map(math.isnan, shares)):
-            return judge._unscored("the model's scores are not numbers", self.start)
+            return judge._unscored("the model's logits are NaN", self.start)
         if shares.count(best) > 1:
             equal = [option for option, share in zip(self.choice, shares, strict=True) if share == best]
             return judge._unscored(f"{' and '.join(equal)} are equally probable", self.start)
@@ -241,14 +238,14 @@ class _Sitting:
         return self._graded(read, read.credit, reply, best)
 
     def _written(self, batch: Sequence[_Asked]) -> list[Verdict]:
-        """What the model writes on each, read by the prompt's rule."""
+        """Generate a reply to each prompt, and read it by the prompt's rule."""
         written = self.model.write([asked.tokens for asked in batch], [asked.limit for asked in batch])
         return [self._read(one) for one in written]
 
-    def _read(self, written: "Written") -> Verdict:
+    def _read(self, written: "Reply") -> Verdict:
         judge, reply = self.judge, self.model.text_of(written)
         if written.is_broken:
-            return judge._unscored("the model's scores are not numbers", self.start, reply)
+            return judge._unscored("the model's logits are NaN", self.start, reply)
         read = judge.prompt.rule.read(reply)
         if read.credit is None:
             cut = f" (cut after {len(written.token_ids)} tokens; raise judge.max_tokens)" if written.is_cut else ""
@@ -270,11 +267,11 @@ class _Sitting:
 
 
 class _NotReadyError(Exception):
-    """There is no model to ask; the message is the cause."""
+    """The model is not available; the message is the cause."""
 
 
 class _Weights:
-    """The model of a judge and of those that share it: read once, used by one thread at a time, never copied."""
+    """The model of one or several judges: loaded once, used by one thread at a time, never copied."""
 
     def __init__(self, name: str, revision: str | None, device: str | None, dtype: str) -> None:
         self._given = (name, revision, device, dtype)
@@ -287,8 +284,8 @@ class _Weights:
         return type(self), self._given
 
     @property
-    def called(self) -> str:
-        """The model and what tells its weights apart."""
+    def name(self) -> str:
+        """The model's name with its revision or digest."""
         name, revision, _, _ = self._given
         folder = Path(name).expanduser()
         if not folder.is_dir():
@@ -298,11 +295,11 @@ class _Weights:
 
     @contextmanager
     def held(self, patience: float) -> "Iterator[LocalModel]":
-        """The model, for the calling thread alone.
+        """The model, for the exclusive use of the calling thread.
 
         Raises:
-            _NotReadyError: it cannot be read, or another thread does not let go of it. A model that could not be read
-                is not tried again until ``free``: each try may take minutes.
+            _NotReadyError: it cannot be loaded, or another thread does not release it in time. A model that failed to
+                load is not tried again until ``free``, since each attempt may take minutes.
         """
         if not self._lock.acquire(timeout=patience):
             raise _NotReadyError(f"another thread has been grading for {patience:g} s")
@@ -310,25 +307,25 @@ class _Weights:
             if self._fault:
                 raise _NotReadyError(self._fault)
             if self._model is None:
-                self._model = self._read()
+                self._model = self._load()
             yield self._model
         finally:
             self._lock.release()
 
-    def _read(self) -> "LocalModel":
+    def _load(self) -> "LocalModel":
         name, revision, device, dtype = self._given
         try:
             from medix.judge.local_model import LocalModel
 
             return LocalModel(str(Path(name).expanduser()) if _is_folder(name) else name, revision, device, dtype)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the questions stay unscored
+        except Exception as error:  # noqa: BLE001 - any failure to load leaves the questions unscored
             self._fault = (
-                f"the model cannot be read ({_short(error)}); check judge.model={name!r} and judge.device={device!r}"
+                f"the model cannot be loaded ({_short(error)}); check judge.model={name!r} and judge.device={device!r}"
             )
         raise _NotReadyError(self._fault)
 
     def free(self, patience: float) -> None:
-        """Forget the model, and that it could not be read."""
+        """Release the model, and allow another attempt to load it."""
         if not self._lock.acquire(timeout=patience):
             raise TimeoutError(f"judge.close: another thread has been grading for {patience:g} s; close it later")
         try:
@@ -341,10 +338,10 @@ class _Weights:
 
 
 def folder_digest(folder: Path) -> str:
-    """Eight digits of a model's folder: its settings, its tensors' names and sizes, and some bytes of each tensor.
+    """Hash of a model folder in eight hexadecimal digits: of its settings, tensor names and some bytes of each tensor.
 
-    Weights that were trained further differ in nearly every number, so that some bytes of each tensor tell; reading
-    all of them would take seconds for each gigabyte.
+    Further training changes nearly every number, so that a few bytes of each tensor suffice; reading all of them would
+    take seconds per gigabyte.
     """
     digest = hashlib.blake2b(digest_size=4)
     for path in sorted(folder.iterdir()):
@@ -366,7 +363,7 @@ def _some_of(path: Path) -> bytes:
         try:
             spans = [entry["data_offsets"] for name, entry in json.loads(header).items() if name != "__metadata__"]
         except (ValueError, KeyError, TypeError, AttributeError):
-            return header  # no such file: reading the model will say so
+            return header  # not a safetensors file: loading the model reports it
         for begin, end in spans:
             file.seek(8 + size + (begin + end) // 2)
             parts.append(file.read(min(_SAMPLED, end - (begin + end) // 2)))
@@ -378,7 +375,7 @@ def _is_folder(name: str) -> bool:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Accelerators have a class for it; the CPU's allocator and cuBLAS say it in words."""
+    """Accelerators raise a class of their own; the CPU allocator and cuBLAS are known by their messages."""
     import torch
 
     words = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")

@@ -1,4 +1,4 @@
-"""Options listed in a question, and which of them a text names."""
+"""Options listed in a question, and the one that a text names."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s
 _LABEL = re.compile(rf"{_LEAD}(?:\(([A-Z])\)|([A-Z])[.):]?)\.?", re.IGNORECASE)
 _LABEL_AND_TEXT = re.compile(rf"{_LEAD}(?:\(([A-Z])\)\s*|([A-Z])\s*[.):]\s*|([A-Z])\s+[-–]\s+)(\S.*)", re.IGNORECASE)  # noqa: RUF001
 _EMPHASIS = re.compile(r"\*\*|__|[*_`]")
-_LONGEST = 2000  # a longer answer names no single option
+_LONGEST = 2000  # longer answers are taken to name no single option
 _MOST = 26
 
 
@@ -24,13 +24,13 @@ class Options:
     """The options of a question.
 
     Attributes:
-        texts: text by capital letter, from A on without a gap; no two of them the same words.
+        texts: by capital letter, from A without a gap; no two have the same words.
     """
 
     texts: Mapping[str, str]
 
     def letter_of(self, text: str) -> str | None:
-        """The one option that a text names, by its letter, its text or both; None if it is none, several or unclear."""
+        """The option that a text names, by letter, text or both; None if it names none or several, or is ambiguous."""
         if len(text) > _LONGEST:
             return None
         text = " ".join(_EMPHASIS.sub("", text).split())
@@ -49,7 +49,7 @@ class Options:
         return named.pop() if len(named) == 1 else None
 
     def _label(self, text: str) -> tuple[str, str]:
-        """The letter of one of the options that a text consists of or begins with, and the text after it."""
+        """The option letter that a text consists of or begins with, and the text after it; empty if there is none."""
         match = _LABEL.fullmatch(text)
         if match:
             letter, rest = match[1] or match[2], ""
@@ -63,7 +63,7 @@ class Options:
 
 
 def _is_option(text: str, option: str) -> bool:
-    """Whether a text is an option to the letter, in any case: the options are known to be different words."""
+    """Whether a text equals an option literally, ignoring case; options are known to differ in words."""
     return literal(text).casefold() == literal(option).casefold()
 
 
@@ -74,10 +74,10 @@ def begins_with_bare_a(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def read_options(question: str) -> Options | None:
-    """The options listed in a question, one per line or within a line; None if there are none, or none that is clear.
+    """The options listed in a question, one per line or within a line; None if there is no unambiguous list.
 
-    Not clear: letters that do not run from A without a gap, a list that could begin at two places, an option without
-    text, two options of the same words.
+    Ambiguous: letters that do not run from A without a gap, a list that could begin at two positions, an option without
+    text, two options with the same words.
     """
     texts = _listed(question, list(_AT_START.finditer(question)), is_inline=False)
     if texts is None:
@@ -90,7 +90,7 @@ def read_options(question: str) -> Options | None:
 
 
 def _listed(question: str, labels: Sequence[re.Match[str]], *, is_inline: bool) -> list[str] | None:
-    """The texts between labels that run from A on; None if they do not."""
+    """The texts between labels; None if the labels do not run from A."""
     letters = "".join(next(filter(None, match.groups())) for match in labels)
     capitals = "".join(chr(ord("A") + index) for index in range(min(len(letters), _MOST)))
     # two letters within a sentence are more often "A. baumannii or B. fragilis"
@@ -98,8 +98,8 @@ def _listed(question: str, labels: Sequence[re.Match[str]], *, is_inline: bool) 
         return None
     ends = [*(match.start() for match in labels[1:]), len(question)]
     texts = [question[match.end() : end].strip() for match, end in zip(labels, ends, strict=True)]
-    # what follows the last option on lines of its own is an instruction
+    # lines after the last option are instructions
     texts[-1] = texts[-1].partition("\n")[0]
     if is_inline and any("?" in text for text in texts):
-        return None  # the question goes on behind the letters: no list
+        return None  # the question continues after the letters: not a list
     return [text.rstrip(",; \t\n" if is_inline else " \t\n").strip() for text in texts]

@@ -1,7 +1,7 @@
-"""What came of asking another judge: always a verdict, whatever that judge did.
+"""Calls to another judge that always return verdicts.
 
-Judges around judges ask through these functions. A judge is foreign code: it may raise, cancel, give too few verdicts
-or something that is no verdict; each is an unscored verdict with its reason, and no wait is without a limit.
+Judges that wrap judges call them through these functions. The wrapped judge may be user code: if it raises, cancels,
+returns too few verdicts or other objects, the result is an unscored verdict with its reason. Every wait has a limit.
 """
 
 import threading
@@ -13,20 +13,20 @@ from medix.types import JudgeQuestion, Verdict
 
 
 def unscored(judge: Judge, reason: str) -> Verdict:
-    """No verdict, and why."""
+    """An unscored verdict with its reason."""
     return Verdict(None, judge.identity, reason=reason)
 
 
-def begun() -> "Future[Verdict]":
-    """A future that several may wait for: none of them can cancel it."""
+def pending() -> "Future[Verdict]":
+    """A future without a result, which those who wait for it cannot cancel."""
     future: Future[Verdict] = Future()
     future.set_running_or_notify_cancel()
     return future
 
 
 def finished(verdict: Verdict) -> "Future[Verdict]":
-    """A future whose verdict is there."""
-    future = begun()
+    """A future that already holds its verdict."""
+    future = pending()
     future.set_result(verdict)
     return future
 
@@ -35,20 +35,20 @@ def submit(judge: Judge, question: JudgeQuestion) -> "Future[Verdict]":
     """``judge.submit`` that never raises."""
     try:
         return judge.submit(question)
-    except Exception as error:  # noqa: BLE001 - a judge is foreign code; its failure is a reason
+    except Exception as error:  # noqa: BLE001 - the judge may be user code; its failure becomes the reason
         return finished(unscored(judge, _failed(error)))
 
 
 def grade(judge: Judge, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
-    """``judge.grade`` that never raises and gives one verdict per question."""
+    """``judge.grade`` that never raises and returns one verdict per question."""
     if not questions:
         return []
     try:
         verdicts = list(judge.grade(questions))
-    except Exception as error:  # noqa: BLE001 - a judge is foreign code; its failure is a reason
+    except Exception as error:  # noqa: BLE001 - the judge may be user code; its failure becomes the reason
         return [unscored(judge, _failed(error))] * len(questions)
     if len(verdicts) != len(questions):
-        # which verdict belongs to which question cannot be told
+        # it is unknown which verdict belongs to which question
         reason = f"the judge gave {len(verdicts)} verdicts on {len(questions)} questions"
         return [unscored(judge, reason)] * len(questions)
     return [_verdict(judge, verdict) for verdict in verdicts]
@@ -63,13 +63,13 @@ def verdict_of(judge: Judge, future: "Future[Verdict]") -> Verdict:
 
 
 def wait(futures: "Sequence[Future[Verdict]]", patience: float) -> None:
-    """Wait until all are done, or until none has become so for a time.
+    """Wait until all are done, or until none completes for a while.
 
     Args:
-        futures: what to wait for.
-        patience: seconds without a single verdict after which the rest are given up.
+        futures: to wait for.
+        patience: seconds without any completion after which to return.
     """
-    # not concurrent.futures.wait: to it a future that was cancelled while pending is never done
+    # not concurrent.futures.wait: it never counts a future that was cancelled while pending as done
     arrived = threading.Semaphore(0)
     for future in futures:
         future.add_done_callback(lambda _: arrived.release())

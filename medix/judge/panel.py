@@ -20,18 +20,18 @@ class PanelJudge(Judge):
     All members are asked at once, and none sees another's vote. The credit is the median of the valid votes: for YES
     and NO that is the majority, for grades the middle one, or the mean of the middle two. Where the middle two votes
     are the worst and the best (YES against NO), the panel is split and the verdict is unscored; so it is when fewer
-    members than ``quorum`` came to a verdict. A vote whose credit is not from 0 to 1 is none.
+    members than ``quorum`` gave a valid vote. A vote whose credit is not between 0 and 1 is invalid.
 
-    The confidence is the share of the valid votes that agree with the verdict; 0 if it lies between two grades. It says
-    how united the panel is, not how probable the verdict. ``votes`` holds the members' verdicts in their order, each
-    under its member's identity; ``medix.judge.agreement`` measures how far they agree over many questions.
+    The confidence is the share of the valid votes that equal the verdict; 0 if the verdict lies between two grades. It
+    measures how far the panel agrees, not how probable the verdict is. ``votes`` holds the members' verdicts in order,
+    each under its member's identity; ``medix.judge.agreement`` measures agreement over many questions.
 
     Args:
-        judges: the members; no identity twice, also not behind a cache, rules or a panel, since one model asked twice
-            errs twice the same way.
+        judges: the members, with distinct identities, also inside caches, hybrid judges and panels: one model asked
+            twice makes the same mistake twice.
         quorum: valid votes that a verdict needs; more than half of the members if not given.
-        patience: seconds without any vote after which ``grade`` gives the rest up; a backstop behind the members' own
-            limits.
+        patience: seconds without any vote after which ``grade`` counts the rest as missing, in case the members' own
+            time limits fail.
     """
 
     def __init__(self, judges: list[Judge], quorum: int | None = None, patience: float = 600.0) -> None:
@@ -60,7 +60,7 @@ class PanelJudge(Judge):
         return f"panel/1 with quorum {self.quorum} of [{', '.join(judge.identity for judge in self.judges)}]"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
-        """Ask every member everything before waiting for any; members that compute here get all questions at once."""
+        """Submit all questions to asynchronous members, ask the others synchronously, then wait for all votes."""
         start = time.perf_counter()
         asked = list(dict.fromkeys(questions))
         pending = {
@@ -82,13 +82,13 @@ class PanelJudge(Judge):
 
     @property
     def asks_ahead(self) -> bool:
-        """As any member does."""
+        """Whether any member does."""
         return any(judge.asks_ahead for judge in self.judges)
 
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
-        """Ask every member without waiting; the verdict is there with the last vote, within the members' limits."""
+        """Ask every member without waiting; the last vote resolves the future, within the members' time limits."""
         ballot = _Ballot(self, time.perf_counter())
-        # those that answer later first, so that they are at work while the others compute
+        # asynchronous members first, so that they work while the others compute
         order = sorted(range(len(self.judges)), key=lambda member: not self.judges[member].asks_ahead)
         for member in order:
             future = outcome.submit(self.judges[member], question)
@@ -96,11 +96,11 @@ class PanelJudge(Judge):
         return ballot.verdict
 
     def asking(self, prompt: JudgePrompt) -> "PanelJudge":
-        """The panel whose members are all asked another way."""
+        """The panel with another prompt for every member."""
         return PanelJudge([judge.asking(prompt) for judge in self.judges], self.quorum, self.patience)
 
     def without_cache(self) -> "PanelJudge":
-        """The panel of the members themselves."""
+        """The panel of the members without their caches."""
         return PanelJudge([judge.without_cache() for judge in self.judges], self.quorum, self.patience)
 
     def close(self) -> None:
@@ -137,17 +137,17 @@ class PanelJudge(Judge):
 
 
 class _Ballot:
-    """The votes on one question as they arrive, from whatever thread."""
+    """Collects the votes on one question, which arrive on any thread."""
 
     def __init__(self, panel: PanelJudge, start: float) -> None:
-        self.verdict = outcome.begun()
+        self.verdict = outcome.pending()
         self._panel = panel
         self._start = start
         self._lock = threading.Lock()
         self._votes: dict[int, Verdict] = {}
 
     def cast(self, member: int, future: "Future[Verdict]") -> None:
-        """Count a vote; the last one brings the verdict."""
+        """Record a vote; the last one resolves the verdict."""
         vote = outcome.verdict_of(self._panel.judges[member], future)
         with self._lock:
             self._votes[member] = vote
@@ -158,7 +158,7 @@ class _Ballot:
 
 
 def _innermost(judge: Judge) -> list[str]:
-    """Identities of those who are asked in the end: behind what wraps one judge, and in panels."""
+    """Identities of the innermost judges, inside wrappers and panels."""
     if isinstance(judge, PanelJudge):
         return [identity for member in judge.judges for identity in _innermost(member)]
     wrapped = getattr(judge, "judge", None)
@@ -166,7 +166,7 @@ def _innermost(judge: Judge) -> list[str]:
 
 
 def _stamped(vote: Verdict, identity: str) -> Verdict:
-    """A vote under its member's identity; one off the scale counts for nothing."""
+    """A vote under its member's identity; one with a credit outside 0 to 1 becomes unscored."""
     if vote.credit is not None and not 0 <= vote.credit <= 1:
         return Verdict(None, identity, reason=f"a credit of {vote.credit}, which is not from 0 to 1", reply=vote.reply)
     return replace(vote, judge=identity)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - some chat templates use look-alike characters
-"""What a judge is asked. One prompt for training, validation and evaluation."""
+"""Prompts of judges: the same for training, validation and evaluation."""
 
 import hashlib
 import re
@@ -26,12 +26,12 @@ class JudgePrompt(ABC):
     """How a judge is asked, and how its reply is read.
 
     Attributes:
-        version: names text and rule together; part of a judge's identity and of every cache key. Change either, change
-            this.
+        version: of text and rule together; part of a judge's identity and of every cache key. Must change whenever
+            either changes.
         options: the verdicts a reply can hold, as the reply writes them.
         best: the verdict that is full credit; a verdict's credit is the number read, over this.
         rule: how replies are read.
-        max_tokens: enough for a reply that is not cut.
+        max_tokens: limit that a complete reply stays below.
     """
 
     version: ClassVar[str]
@@ -43,7 +43,7 @@ class JudgePrompt(ABC):
     @property
     @abstractmethod
     def constraint(self) -> Mapping[str, Any]:
-        """What a server that can is told to hold the reply to, in vLLM's ``structured_outputs`` terms."""
+        """Constraint on the reply for servers with structured outputs, in the form of vLLM's ``structured_outputs``."""
 
     @abstractmethod
     def render(self, question: JudgeQuestion) -> str:
@@ -53,12 +53,12 @@ class JudgePrompt(ABC):
 class YesNoPrompt(JudgePrompt):
     """Asks whether an answer means the same as the reference: YES or NO.
 
-    Question, reference and answer are shown between marks that carry a nonce. That of the answer is a hash of all of
-    them, so that it is the same on every machine and no answer can contain its own; that of question and reference
-    leaves the answer out. So messages about the answers of one group are equal up to the answer, and what serves a
-    judge computes that part once. Marks and the control tokens of common chat templates are taken apart inside the
-    texts. The published judge (arXiv:2602.23363, public code) sees neither the
-    question nor the aliases, which makes yes/no answers ambiguous.
+    Question, reference and answer stand between delimiters that carry a nonce. The nonce of the answer is a hash of all
+    texts, so that it is the same on every machine and no answer can contain its own; that of question and reference
+    does not depend on the answer. Prompts for the answers of one group are therefore equal up to the answer, and a
+    prefix cache computes that part once. Delimiters and the control tokens of common chat templates are broken up
+    inside the texts. The published judge (arXiv:2602.23363, public code) sees neither the question nor the aliases,
+    which makes yes/no answers ambiguous.
     """
 
     version = "yes-no-4"
@@ -79,9 +79,9 @@ class YesNoPrompt(JudgePrompt):
 
 
 def same_meaning(question: JudgeQuestion) -> list[str]:
-    """The paragraphs that ask whether answer and reference mean the same, but for how to reply.
+    """The paragraphs that ask whether answer and reference mean the same, without the instruction how to reply.
 
-    A reference that is a list of items is wanted whole; each alias is another whole reference.
+    A reference that is a list must be matched completely; each alias is a complete alternative reference.
     """
     parts = [
         "You grade answers to medical questions. Decide whether the candidate answer means the same as the "
@@ -98,11 +98,11 @@ def same_meaning(question: JudgeQuestion) -> list[str]:
 
 
 def known(question: JudgeQuestion, name: str) -> list[str]:
-    """The question and its references, each between its marks: what the answers of a group have in common.
+    """The question and its references between delimiters: the part that the answers of a group share.
 
     Args:
-        question: with the answer, which nothing here depends on.
-        name: of a reference.
+        question: its answer is not used.
+        name: what a reference is called.
     """
     references = (question.reference, *question.aliases)
     nonce = nonce_of(question.question, *references)
@@ -110,11 +110,11 @@ def known(question: JudgeQuestion, name: str) -> list[str]:
 
 
 def graded(question: JudgeQuestion, name: str) -> list[str]:
-    """The answer between its marks, and before it which marks count and that it gives no orders.
+    """A warning against instructions inside the answer, and the answer between delimiters.
 
     Args:
         question: with the answer.
-        name: of the answer.
+        name: what the answer is called.
     """
     nonce = nonce_of(question.question, question.reference, *question.aliases, question.answer)
     notice = (
@@ -125,7 +125,7 @@ def graded(question: JudgeQuestion, name: str) -> list[str]:
 
 
 def nonce_of(*texts: str) -> str:
-    """Sixteen hexadecimal digits that depend on every text, and on where it ends."""
+    """A hash of the texts and their lengths in sixteen hexadecimal digits."""
     digest = hashlib.sha256()
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
@@ -134,14 +134,14 @@ def nonce_of(*texts: str) -> str:
 
 
 def neutralise(text: str) -> str:
-    """A text that cannot be taken for marks, control tokens of a chat template, or invisible characters."""
+    """The text without invisible characters, with delimiters and control tokens of chat templates broken up."""
     text = "".join(char for char in text if char in "\n\t" or unicodedata.category(char) not in _INVISIBLE)
     text = _MARKERS.sub(lambda match: " ".join(match.group()) + " ", text)
     return re.sub(r"\[(?=\[)", "[ ", re.sub(r"\](?=\])", "] ", text))
 
 
 def block(name: str, text: str, nonce: str) -> str:
-    """A text between its marks; the middle of one beyond 8,000 characters is left out, and says so.
+    """A text between delimiters. Of more than 8,000 characters the middle is replaced by a note.
 
     Both ends are kept, because a long question often asks at its end.
     """

@@ -1,4 +1,4 @@
-"""The judge of a run that is over: it repeats what was said then."""
+"""A judge that replays the verdicts of a finished run."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -11,16 +11,15 @@ from medix.types import JudgeQuestion, Verdict
 
 
 class RecordedJudge(Judge):
-    """Repeats recorded verdicts, so that a run can be scored again without its judge.
+    """Replays recorded verdicts, so that a run can be scored again without its judge.
 
-    A verdict is the recorded one with ``is_cached`` set. A question that is not on record goes to the fallback, and so
-    does one whose recorded verdict is unscored. Without a fallback the former is unscored as not on record, the latter
-    as it was then.
+    A verdict is the recorded one with ``is_cached`` set. Questions without a recorded verdict, or with an unscored one,
+    go to the fallback. Without a fallback both are unscored, the latter with the recorded reason.
 
     Args:
-        verdicts: what was said, by question.
-        fallback: who is asked what is not on record; nobody if not given.
-        by_prompt: what was said under other prompts (``asking``), by prompt version.
+        verdicts: recorded verdicts by question.
+        fallback: asked where there is no scored verdict on record; optional.
+        by_prompt: recorded verdicts of other prompts (``asking``), by prompt version.
     """
 
     def __init__(
@@ -35,11 +34,11 @@ class RecordedJudge(Judge):
 
     @property
     def identity(self) -> str:
-        """``recorded``, and who is asked the rest; a verdict on record names the judge of then."""
+        """``recorded``, with the fallback; recorded verdicts name their original judge."""
         return "recorded" if self.fallback is None else f"recorded, else {self.fallback.identity}"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
-        """What is on record; the rest is asked at once."""
+        """Recorded verdicts; the rest is asked in one call."""
         known = {question: self._recorded(question) for question in dict.fromkeys(questions)}
         verdicts = {question: verdict for question, verdict in known.items() if verdict is not None}
         rest = [question for question, verdict in known.items() if verdict is None]
@@ -53,7 +52,7 @@ class RecordedJudge(Judge):
         return self.fallback is not None and self.fallback.asks_ahead
 
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
-        """What is on record, here and now; else the fallback is asked without waiting."""
+        """The recorded verdict; else the fallback is asked without waiting."""
         verdict = self._recorded(question)
         if verdict is None and self.fallback is not None:
             return outcome.submit(self.fallback, question)
@@ -61,11 +60,11 @@ class RecordedJudge(Judge):
         return outcome.finished(verdict)
 
     def gave(self, verdict: Verdict) -> bool:
-        """Its own, or the fallback's."""
+        """Whether this judge or its fallback gave it."""
         return super().gave(verdict) or (self.fallback is not None and self.fallback.gave(verdict))
 
     def asking(self, prompt: JudgePrompt) -> "RecordedJudge":
-        """What was said under another prompt, else the fallback asked that way.
+        """Recorded verdicts of another prompt, with the fallback asked with that prompt.
 
         Raises:
             ValueError: nothing is on record under the prompt, and there is no fallback.
@@ -80,7 +79,7 @@ class RecordedJudge(Judge):
         return RecordedJudge(self.by_prompt.get(prompt.version, {}), fallback)
 
     def without_cache(self) -> Judge:
-        """Who can be asked: the fallback itself, if there is one."""
+        """The fallback without its cache, if there is one."""
         return self if self.fallback is None else self.fallback.without_cache()
 
     def close(self) -> None:
@@ -89,7 +88,7 @@ class RecordedJudge(Judge):
             self.fallback.close()
 
     def _recorded(self, question: JudgeQuestion) -> Verdict | None:
-        """The verdict without asking anyone; None if the fallback is to be asked."""
+        """The recorded or an unscored verdict; None if the fallback is to be asked."""
         verdict = self.verdicts.get(question)
         if self.fallback is not None and (verdict is None or not verdict.is_scored):
             return None

@@ -1,4 +1,4 @@
-"""The judge of tests and rehearsals: it says what it was told to say."""
+"""A judge with predefined replies, for tests and trial runs."""
 
 import hashlib
 import json
@@ -11,10 +11,10 @@ from medix.types import JudgeQuestion, Verdict
 
 
 class ScriptedJudge(Judge):
-    """Gives raw replies by script; they are read by the same rule as a served judge's.
+    """Returns predefined raw replies, which are read by the same rule as a served judge's.
 
     Args:
-        default: reply to every answer that ``replies`` does not name; None is a judge that cannot be reached.
+        default: reply to every answer that ``replies`` does not contain; None simulates a judge that cannot be reached.
         replies: raw reply per answer.
         rule: how replies are read; YES/NO if not given.
     """

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - quotation marks of all kinds are what is looked for
-"""Reading a judge's raw reply. A reply that does not hold exactly one verdict is unscored, never a no."""
+"""Parsing a judge's raw reply. A reply without exactly one verdict is unscored, never a NO."""
 
 import json
 import math
@@ -12,12 +12,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ReadReply:
-    """What a reply says.
+    """A parsed reply.
 
     Attributes:
         credit: the verdict as a number; None if there is none.
-        reason: why there is none.
-        explanation: the explanation in the verdict's own object, else reasoning that stood apart from the verdict.
+        reason: why there is no verdict.
+        explanation: that of the verdict's JSON object, else the reasoning before the verdict.
     """
 
     credit: float | None
@@ -25,14 +25,14 @@ class ReadReply:
     explanation: str = ""
 
 
-LONGEST = 64 * 1024  # characters; a reply is read on the event loop, where all deadlines wait
+LONGEST = 64 * 1024  # characters; parsing blocks the event loop
 
 
 class ReplyRule(ABC):
-    """How verdicts are written. Text inside ``<think>`` never counts; reasoning without an end leaves no verdict.
+    """How a verdict is parsed. Text inside ``<think>`` is ignored; without the closing tag there is no verdict.
 
-    Reasoning that only ends (its beginning was the chat template's) may hold the verdict that follows it, but no other:
-    a judge that quotes ``</think>`` out of an answer must not have its own verdict cut off.
+    Reasoning with a closing tag only (the chat template wrote the opening one) may contain the verdict that follows it,
+    but no different one: if a judge quotes ``</think>`` from an answer, its verdict before it must not be dropped.
     """
 
     def read(self, reply: str) -> ReadReply:
@@ -57,11 +57,11 @@ class ReplyRule(ABC):
 
     @abstractmethod
     def _verdict(self, text: str) -> ReadReply:
-        """What the text outside reasoning says."""
+        """Parse the text outside the reasoning."""
 
 
 def split_reasoning(reply: str) -> tuple[str | None, str]:
-    """What stands outside ``<think>`` blocks, and what stands inside; None outside if a block never ends.
+    """The text outside ``<think>`` blocks, and that inside; None for the former if a block is not closed.
 
     A closing tag without an opening one ends reasoning that the chat template opened.
     """
@@ -87,7 +87,7 @@ def split_reasoning(reply: str) -> tuple[str | None, str]:
 
 
 def _before_lone_ends(reply: str) -> Iterator[str]:
-    """What stands before closing tags that no opening one belongs to."""
+    """The text before each closing tag without an opening one."""
     is_inside, start = False, 0
     for tag in _THINK.finditer(reply):
         if tag[1] and not is_inside and reply[start : tag.start()].strip():
@@ -130,16 +130,16 @@ _STARTS = re.compile(r"(?:[.!?;,。！？，\n–—]|\b(?:but|wait|actually|rat
 class YesNoRule(ReplyRule):
     """YES or NO, in any case, as the whole reply, as its opening before punctuation, or as its end.
 
-    An end is a sentence or a line of its own, or stands behind a colon, a dash, ``=`` or ``is``; a word that is spoken
-    of (``not YES``, ``reply with YES or NO``, ``both say no``) is none. Markdown emphasis is ignored and quoted words
-    never count. Two different verdicts are none.
+    At the end it must be a sentence or line of its own, or follow a colon, a dash, ``=`` or ``is``; a mere mention
+    (``not YES``, ``reply with YES or NO``, ``both say no``) does not count. Markdown emphasis and quoted words are
+    ignored. Two different verdicts make the reply unscored.
     """
 
     def _verdict(self, text: str) -> ReadReply:
         text = _without_quotations(_EMPHASIS.sub("", text)).strip()
         opening = _OPENING_LINE.match(text) or _OPENING.match(text)
         ending = _ENDING.search(text, max(0, len(text) - _TAIL))
-        # what opens the reply and what ends it must agree, even if the end alone would be no verdict
+        # the words that open and end the reply must agree, even if the last one alone would not count as a verdict
         if ending is not None and (
             opening is not None or _is_verdict(text[max(0, ending.start() - _BEFORE) : ending.start()])
         ):
@@ -154,7 +154,7 @@ class YesNoRule(ReplyRule):
 
 
 def _is_verdict(before: str) -> bool:
-    """Whether a word behind this text, at the end of a reply, is the verdict."""
+    """Whether a YES or NO after this text, at the end of a reply, is the verdict."""
     before = before.rstrip(" \t([")
     if _SPOKEN_OF.search(before):
         return False
@@ -173,7 +173,7 @@ def _is_verdict(before: str) -> bool:
 
 
 def _words_apart(text: str) -> Iterator[str]:
-    """YES and NO wherever they have a clause of their own."""
+    """Every YES and NO that is a clause of its own."""
     for word in _WORD.finditer(text):
         before = text[max(0, word.start() - 20) : word.start()]
         is_linked = _LINK.search(before) and _STOP.match(text, word.end())
@@ -186,13 +186,13 @@ def _words_apart(text: str) -> Iterator[str]:
 
 
 def _without_quotations(text: str) -> str:
-    """A space for each quotation; none goes over a line's end. Linear in the text, whatever marks it holds."""
+    """The text with each quotation replaced by a space. A quotation ends within its line. Linear in the length."""
     return "\n".join(line and _line_without_quotations(line) for line in text.split("\n"))
 
 
 def _line_without_quotations(line: str) -> str:
     parts, start = [], 0
-    ahead: dict[str, int] = {}  # the next closing mark of each kind, searched for once only
+    ahead: dict[str, int] = {}  # next closing mark of each kind, so that it is searched for once
     for opener in _OPENER.finditer(line):
         at = opener.start()
         if at < start:
@@ -210,15 +210,15 @@ def _line_without_quotations(line: str) -> str:
 
 
 _WORD_CHARACTER = re.compile(r"\w")
-_ATTEMPTS = 200  # openings of an object looked at: a reply of nothing but braces must not take minutes
+_ATTEMPTS = 200  # opening braces tried: a reply of braces alone must not take minutes
 
 
 class ScoreRule(ReplyRule):
-    """A JSON object with the key ``score``; the last one outside reasoning counts, with its ``explanation``.
+    """The last JSON object with the key ``score`` outside the reasoning, with its ``explanation``.
 
-    Also in a list the last one counts. A broken object anywhere, with unquoted keys or cut or with a key twice, leaves
-    no verdict: a judge that quotes the answer's own ``{"score": 1}`` in an explanation without escaping it, or that is
-    cut while it takes back a score, has given none.
+    In a list, too, the last one counts. If any object is malformed (unquoted keys, truncated, a repeated key), the
+    reply is unscored: the judge may have quoted the answer's own ``{"score": 1}`` without escaping it, or was cut off
+    while it revised a score.
     """
 
     def _verdict(self, text: str) -> ReadReply:
@@ -236,7 +236,7 @@ class ScoreRule(ReplyRule):
 
     @abstractmethod
     def _on_scale(self, score: Any) -> float | None:
-        """The score as a number if it is one of the scale."""
+        """The score as a number; None if it is not on the scale."""
 
 
 class Score01Rule(ScoreRule):
@@ -265,12 +265,12 @@ def _number(score: Any) -> float | None:
     return value if math.isfinite(value) else None
 
 
-# Braces in prose are no objects.
+# Braces in prose do not count as malformed objects.
 _BROKEN = re.compile(r"""\{\s*"|\{\s*'\w+'\s*:|\{[^{}]*?score["'’”]?\s*[:=]""", re.IGNORECASE)
 
 
 def _last_scored(text: str) -> tuple[dict[str, Any] | None, bool]:
-    """The last object with a score, and whether any is broken; objects inside one belong to it."""
+    """The last object with a score, and whether any is malformed; nested objects are not looked at."""
     last, end, attempts = None, 0, 0
     is_any_broken = False
     while (start := text.find("{", end)) >= 0:
@@ -293,7 +293,7 @@ def _last_scored(text: str) -> tuple[dict[str, Any] | None, bool]:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("a key occurs twice in one object")
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from medix.types import Verdict
 
-_APPLICATION = 0x6D656456  # "medV": says in the file's header whose it is
+_APPLICATION = 0x6D656456  # "medV": SQLite application id in the file header
 _SCHEMA = 1
 _TABLE = (
     "CREATE TABLE verdicts (key BLOB PRIMARY KEY, judge TEXT NOT NULL, stored_at REAL NOT NULL, verdict TEXT NOT NULL)"
@@ -25,7 +25,7 @@ _COLUMNS = ("key", "judge", "stored_at", "verdict")
 _KEEP = "INSERT OR REPLACE INTO verdicts (key, judge, stored_at, verdict) VALUES (?, ?, ?, ?)"
 _AT_ONCE = 500  # keys in one query
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
-# the write-ahead log needs memory that all processes share: over a network it corrupts the file
+# the write-ahead log needs shared memory: on a network file system it corrupts the file
 _NETWORK = re.compile(
     r"(nfs4?|cifs|smb3|smbfs|ceph|lustre|gpfs|beegfs|glusterfs|afs|9p|orangefs|pvfs2|wekafs|fuse\..*)"
 )
@@ -33,20 +33,20 @@ T = TypeVar("T")
 
 
 class VerdictStore:
-    """Scored verdicts by key, in an SQLite file. A fault costs the cache, never a verdict.
+    """Scored verdicts by key, in an SQLite file. If the file fails, verdicts are not cached, but none is lost.
 
-    Several processes may read and write at once: the file keeps a write-ahead log where the file system allows, and
-    transactions are short. Within a process one connection serves all threads in turn. It is opened on first use,
-    closed before a fork (SQLite keeps locks per process, so that a child must not inherit them) and opened again on
-    either side; copies and pickles carry the path only.
+    Several processes may read and write at once: the file uses a write-ahead log if the file system allows it, and
+    transactions are short. Within a process all threads share one connection. It is opened on first use, closed before
+    a fork (SQLite's locks belong to a process and must not be inherited) and reopened in parent and child; copies and
+    pickles contain only the path.
 
-    A damaged file (not a database, cut, of another version) is set aside under a new name and a new one is begun. A
-    database of another program is left alone. Where the file cannot be used (no rights, no room, locked for longer
-    than ``busy_timeout``), nothing is found and nothing kept until ``retry_after`` has passed. The first fault warns,
-    all are counted.
+    A damaged file (not a database, truncated, of another version) is renamed and a new one created. A database of
+    another program is not touched. If the file cannot be used (permissions, full disk, locked for longer than
+    ``busy_timeout``), nothing is found and nothing stored until ``retry_after`` has passed. The first fault is warned
+    about, all are counted.
 
     Args:
-        path: the file; its folder is made.
+        path: of the file; its folder is created if needed.
         busy_timeout: seconds to wait for another process's transaction.
         retry_after: seconds until a file that could not be used is tried again.
     """
@@ -58,7 +58,7 @@ class VerdictStore:
         self.stored = 0
         """Verdicts written by this object."""
         self.faults = 0
-        """Times that the file could not be used, and verdicts in it that could not be read."""
+        """Failures to use the file, and stored verdicts that could not be read."""
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._inode: int | None = None
@@ -69,7 +69,7 @@ class VerdictStore:
         return type(self), (self.path, self.busy_timeout, self.retry_after)
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Verdict]:
-        """The verdicts that are there, marked as looked up."""
+        """The verdicts that are stored, with ``is_cached`` set."""
         if not keys:
             return {}
         rows: list[tuple[bytes, str]] = self._use(lambda connection: _select(connection, keys), [])
@@ -77,16 +77,16 @@ class VerdictStore:
         for key, text in rows:
             try:
                 found[key] = Verdict.from_state({**json.loads(text), "is_cached": True})
-            except (ValueError, TypeError) as error:  # asked again, and written over
+            except (ValueError, TypeError) as error:  # asked again and overwritten
                 self._count(f"holds a verdict that cannot be read ({error})")
         return found
 
     def put(self, verdicts: Mapping[bytes, Verdict], judge: str) -> None:
-        """Keep verdicts, in one transaction; one that is there already is replaced.
+        """Store verdicts in one transaction; those already there are replaced.
 
         Args:
             verdicts: scored verdicts by key.
-            judge: whose they are; for people who look into the file.
+            judge: identity of their judge, for people who inspect the file.
         """
         if not verdicts:
             return
@@ -94,12 +94,12 @@ class VerdictStore:
         self.stored += self._use(lambda connection: _insert(connection, rows), 0)
 
     def close(self) -> None:
-        """Close the file; it is opened again when next used."""
+        """Close the file; it is opened again on next use."""
         with self._lock:
             self._disconnect()
 
     def _use(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """Do something with the file, or nothing if it cannot be used."""
+        """Run ``work`` with the connection; return ``otherwise`` if the file cannot be used."""
         _follow_forks(self)
         with self._lock:
             if time.monotonic() < self._off_until:
@@ -132,7 +132,7 @@ class VerdictStore:
         return self._connection
 
     def _file_lock(self) -> Any:
-        """Held while a file is begun or set aside, so that one process does it."""
+        """Held while a file is created or set aside, so that only one process does it."""
         from filelock import FileLock
 
         return FileLock(f"{Path(self.path).expanduser()}.lock", timeout=self.busy_timeout)
@@ -143,14 +143,14 @@ class VerdictStore:
             connection.close()
 
     def _set_aside(self, cause: sqlite3.DatabaseError) -> None:
-        """Give a damaged file another name, unless another process has done so."""
+        """Rename a damaged file, unless another process has done so."""
         self._disconnect()
         path = Path(self.path).expanduser()
         aside = Path(f"{path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{time.time_ns() % 10**9:09d}")
         with self._file_lock():
             if _inode(path) != self._inode:
                 return
-            # the log first: a log that stays behind would be played into the new file
+            # the log first: one that remained would be replayed into the new file
             for suffix in ("-wal", "-shm", ""):
                 part = Path(f"{path}{suffix}")
                 if part.exists():
@@ -170,7 +170,7 @@ class VerdictStore:
 
 
 class _WrongSchemaError(sqlite3.DatabaseError):
-    """Ours, but written by another version."""
+    """A database of this program, written by another version."""
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
@@ -189,7 +189,7 @@ def _connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Check whose the file is, and begin it if it is nobody's."""
+    """Check which program the file belongs to, and initialise it if it is empty."""
 
     def ask(query: str) -> Any:
         return connection.execute(query).fetchone()[0]
@@ -202,7 +202,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if application == _APPLICATION and (schema != _SCHEMA or columns != _COLUMNS):
         raise _WrongSchemaError(f"schema version {schema} with columns {columns}, not {_SCHEMA} with {_COLUMNS}")
     connection.execute(f"PRAGMA journal_mode = {'delete' if is_on_network(path) else 'wal'}")
-    # what is kept survives the process; what a power cut takes is asked again
+    # stored verdicts survive the process; those lost in a power failure are asked again
     connection.execute("PRAGMA synchronous = NORMAL")
     if application != _APPLICATION:
         with _transaction(connection):
@@ -213,7 +213,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Begins at once as a writer, so that it waits where waiting helps; undone if it fails."""
+    """A write transaction from its start, so that ``busy_timeout`` applies; rolled back if it fails."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -239,14 +239,14 @@ def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[bytes, str, flo
 
 
 def _packed(verdict: Verdict) -> str:
-    """A verdict as JSON, without what is not the same at every look-up."""
+    """A verdict as JSON, without the fields that differ between look-ups."""
     state = asdict(verdict)
     _leave_out(state)
     return json.dumps(state)
 
 
 def _leave_out(state: dict[str, Any]) -> None:
-    # the reason of a panel member that gave no verdict may name its endpoint
+    # the reason of an unscored panel vote may name its endpoint
     state["reason"] = "no verdict" if state["reason"] else ""
     state.pop("is_cached")
     for vote in state["votes"]:
@@ -254,7 +254,7 @@ def _leave_out(state: dict[str, Any]) -> None:
 
 
 def is_on_network(path: Path, mounts: Iterable[str] | None = None) -> bool:
-    """Whether a file lies on a network file system; taken to be local where the system does not say.
+    """Whether a file is on a network file system; False if the system does not say.
 
     Args:
         path: the file.
@@ -268,7 +268,7 @@ def is_on_network(path: Path, mounts: Iterable[str] | None = None) -> bool:
     for line in mounts:
         _, point, kind, *_ = [*line.split(), "", "", ""]
         if place.is_relative_to(point.replace("\\040", " ") or "/"):
-            kinds[len(point)] = kind  # of two mounts on one point, the later one covers
+            kinds[len(point)] = kind  # a later mount on the same point covers an earlier one
     kind = kinds[max(kinds)] if kinds else ""
     return _NETWORK.fullmatch(kind) is not None
 
@@ -284,7 +284,7 @@ _is_registered = False
 
 
 def _follow_forks(store: VerdictStore) -> None:
-    """From its first use on, a store has its file closed before a fork."""
+    """Have the file of a store closed before every fork from now on."""
     global _is_registered
     if store in _STORES:
         return

@@ -1,56 +1,130 @@
-"""Time of a judge in this process for the members of a group; ``pytest --benchmark-enable`` measures."""
+"""A judge in this process against batched ``generate`` of transformers; ``pytest --benchmark-enable`` measures.
 
-from collections.abc import Callable
+The two sides alternate within one process and are measured in CPU time, so that other work on the machine matters
+little; the ratio of each pair is printed as median (smallest to largest).
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+import torch
 import transformers
 
-from medix.judge import local_model
-from medix.judge.common_prefix import CommonPrefix
 from medix.judge.local import LocalJudge
+from medix.judge.prompt import YesNoPrompt
 from medix.types import JudgeQuestion
 from tests.support.local_models import build_text_only
 
 ANSWERS = ("right", "left", "the lung on the right side", "both", "YES", "5 mm", "right lung", "normal")
-QUESTION = "Which side of the chest shows the pleural effusion on this radiograph?"
-ASKED = [JudgeQuestion(QUESTION, "the right side", answer) for answer in ANSWERS]
+QUESTIONS = tuple(
+    f"Which side of the {place} shows the pleural effusion on this radiograph?"
+    for place in ("chest", "lung", "thorax", "patient")
+)
+ASKED = [JudgeQuestion(question, "the right side", answer) for question in QUESTIONS for answer in ANSWERS]
+
+
+class FreeYesNo(YesNoPrompt):
+    """The shipped prompt with an unconstrained reply of four tokens."""
+
+    version = "free-yes-no"
+    max_tokens = 4
+
+    @property
+    def constraint(self) -> Mapping[str, Any]:
+        """None."""
+        return {}
 
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> LocalJudge:
-    """A random model of 4.9 M parameters with the shipped prompt."""
+    """A Qwen3 with random weights and 32 M parameters; YES and NO are one token each, as in large vocabularies."""
     folder = build_text_only(tmp_path_factory.mktemp("judge"), context=4096)
+    tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["YES", "NO"])
+    tokenizer.save_pretrained(folder)
     config = transformers.AutoConfig.from_pretrained(folder)
-    config.hidden_size, config.intermediate_size, config.num_hidden_layers = 256, 768, 6
-    config.layer_types = ["full_attention"] * 6
-    config.num_attention_heads, config.num_key_value_heads, config.head_dim = 4, 2, 64
-    transformers.Qwen3ForCausalLM(config).save_pretrained(folder)
+    config.vocab_size = len(tokenizer)
+    config.hidden_size, config.intermediate_size, config.num_hidden_layers = 512, 1536, 10
+    config.layer_types = ["full_attention"] * 10
+    config.num_attention_heads, config.num_key_value_heads, config.head_dim = 8, 4, 64
+    torch.manual_seed(1)
+    model = transformers.Qwen3ForCausalLM(config)
+    assert model.num_parameters() >= 30_000_000
+    model.save_pretrained(folder)
     return LocalJudge(str(folder), device="cpu")
 
 
-def together(judge: LocalJudge) -> list[float | None]:
-    return [verdict.credit for verdict in judge.grade(ASKED)]
+class Plain:
+    """The same questions through ``generate``: left padding, greedy, sorted by length, 16 texts at once."""
+
+    def __init__(self, judge: LocalJudge, batch: int = 16) -> None:
+        self.judge, self.batch = judge, batch
+        self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(judge.model, padding_side="left")
+        self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(judge.model).eval()
+
+    @torch.inference_mode()
+    def replies(self, asked: Sequence[JudgeQuestion]) -> list[str]:
+        """The reply to every question, in order."""
+        prompt, allowed = self.judge.prompt, None
+        if prompt.constraint:
+            choice = [self.tokenizer(word).input_ids[0] for word in prompt.constraint["choice"]]
+            allowed = lambda row, ids: choice  # noqa: E731
+        texts = [
+            self.tokenizer.apply_chat_template(
+                [{"role": "user", "content": prompt.render(question)}],
+                tokenize=False,
+                add_generation_prompt=True,
+                enable_thinking=False,
+            )
+            for question in asked
+        ]
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        replies = [""] * len(texts)
+        for start in range(0, len(order), self.batch):
+            places = order[start : start + self.batch]
+            given = self.tokenizer(
+                [texts[place] for place in places], padding=True, return_tensors="pt", add_special_tokens=False
+            )
+            written = self.model.generate(
+                **given,
+                max_new_tokens=1 if allowed else prompt.max_tokens,
+                do_sample=False,
+                prefix_allowed_tokens_fn=allowed,
+            )
+            said = self.tokenizer.batch_decode(written[:, given.input_ids.shape[1] :], skip_special_tokens=True)
+            for place, reply in zip(places, said, strict=True):
+                replies[place] = reply
+        return replies
 
 
-def one_after_another(judge: LocalJudge) -> list[float | None]:
-    return [judge.grade([question])[0].credit for question in ASKED]
+def cpu_seconds(function: Callable[[], Any]) -> float:
+    start = time.process_time()
+    function()
+    return time.process_time() - start
 
 
-@pytest.mark.parametrize("way", [together, one_after_another])
-def test_grading_the_answers_of_a_group(
-    benchmark: Any, judge: LocalJudge, way: Callable[[LocalJudge], list[float | None]]
+@pytest.mark.benchmark(timer=time.process_time)
+@pytest.mark.parametrize("prompt", [YesNoPrompt(), FreeYesNo()], ids=["choice", "four_tokens"])
+def test_judging_groups_of_eight_answers(
+    benchmark: Any, judge: LocalJudge, prompt: YesNoPrompt, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert benchmark(way, judge) == one_after_another(judge)
+    """Four groups; each prompt has about 790 tokens, of which 540 are common to its group."""
+    judge = judge.asking(prompt)
+    asked = ASKED if benchmark.enabled else ASKED[:2]
+    plain = Plain(judge)
+    assert [verdict.reply for verdict in judge.grade(asked)] == plain.replies(asked)
+    seconds: list[float] = []
 
+    def measure_plain() -> None:
+        seconds.append(cpu_seconds(lambda: plain.replies(asked)))
 
-def test_grading_the_answers_of_a_group_without_sharing(
-    benchmark: Any, judge: LocalJudge, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = together(judge)
-
-    def alone(texts: Any, own: int = 1) -> list[CommonPrefix]:
-        return [CommonPrefix((place,), 0) for place in range(len(texts))]
-
-    monkeypatch.setattr(local_model, "common_prefixes", alone)
-    assert benchmark(together, judge) == expected
+    benchmark.pedantic(judge.grade, args=(asked,), setup=measure_plain, rounds=3)
+    if benchmark.enabled:
+        ratios = sorted(plain / own for plain, own in zip(seconds, benchmark.stats.stats.data, strict=True))
+        benchmark.extra_info |= {"generate_seconds": seconds, "ratios": ratios}
+        with capsys.disabled():
+            low, median, high = ratios
+            sys.stdout.write(f"\n{prompt.version}: generate / LocalJudge {median:.2f} ({low:.2f} to {high:.2f})\n")

@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -35,14 +36,10 @@ def test_what_control_groups_leave_is_found_for_both_versions(tmp_path: Path) ->
 
 
 def test_the_least_of_what_is_known_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main_memory, "_of_machine", lambda: iter([900]))
-    monkeypatch.setattr(main_memory, "_of_control_groups", lambda: iter([1000, 600]))
-    assert main_memory.available() == 600
-    monkeypatch.setattr(main_memory, "_of_control_groups", lambda: iter([-5]))
-    assert main_memory.available() == 0
-    monkeypatch.setattr(main_memory, "_of_machine", lambda: iter([]))
-    monkeypatch.setattr(main_memory, "_of_control_groups", lambda: iter([]))
-    assert main_memory.available() is None
+    monkeypatch.setattr(main_memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=900))
+    for groups, expected in (([1000, 600], 600), ([1000], 900), ([-5], 0), ([], 900)):
+        monkeypatch.setattr(main_memory, "_of_control_groups", lambda groups=groups: iter(groups))
+        assert main_memory.available() == expected
 
 
 # Properties.

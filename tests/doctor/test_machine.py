@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from medix.callbacks import main_memory
 from medix.doctor import machine
-from medix.doctor.machine import GIB, GPU, Machine, free_memory, gib, parse_gpus
+from medix.doctor.machine import GIB, GPU, Machine, gib, parse_gpus
 
 TABLE = """\
 0, GPU-aaa, NVIDIA A100-SXM4-80GB, 81920, 512
@@ -88,14 +89,9 @@ def test_addresses_of_this_machine_are_recognised(host: str, local: bool) -> Non
     assert Machine().is_local(host) is local
 
 
-def test_a_container_bounds_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = free_memory()
-    (tmp_path / "memory.max").write_text("1000000\n")
-    (tmp_path / "memory.current").write_text("400000\n")
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
-    assert free_memory() == 600_000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert free_memory() > free / 2
+def test_a_container_bounds_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main_memory, "_of_control_groups", lambda: iter([600_000]))
+    assert Machine.planned("8x80").memory == 600_000
 
 
 def test_bytes_are_shown_in_readable_units() -> None:

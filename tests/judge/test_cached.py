@@ -249,10 +249,10 @@ def test_a_forked_child_does_not_wait_for_what_its_parent_asked(path: str) -> No
     assert future.result(0).credit == 1.0
 
 
-def test_a_child_forked_while_another_thread_boards_does_not_hang(path: str) -> None:
+def test_a_child_forked_while_another_thread_joins_does_not_hang(path: str) -> None:
     cached = CachedJudge(ExactJudge(), path)
     cached.grade([question()])
-    with cached._flights._lock:  # as if a thread that is not in the child held it
+    with cached._in_flight._lock:  # as if a thread that is not in the child held it
         child = os.fork()
         if child == 0:
             signal.alarm(10)
@@ -330,7 +330,7 @@ def test_a_judge_that_never_answers_is_given_up_and_its_late_verdict_kept(path: 
     assert cached.grade([question()])[0].is_cached
 
 
-def test_when_asking_is_broken_off_nobody_waits_for_ever(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_an_interrupt_nobody_waits_for_ever(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(Counting):
         def grade(self, questions: object) -> list[Verdict]:
             waiting.append(cached.submit(question()))
@@ -341,7 +341,7 @@ def test_when_asking_is_broken_off_nobody_waits_for_ever(path: str, monkeypatch:
     cached = CachedJudge(judge, path)
     with pytest.raises(KeyboardInterrupt):
         cached.grade([question()])
-    assert "broken off: KeyboardInterrupt" in waiting[0].result(0).reason  # type: ignore[attr-defined]
+    assert "interrupted: KeyboardInterrupt" in waiting[0].result(0).reason  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", [Counting, AtOnce])

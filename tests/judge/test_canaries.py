@@ -1,5 +1,6 @@
 """Answers whose verdict is known, and a user's own."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -75,6 +76,27 @@ def test_half_the_credit_is_a_yes_and_an_unscored_canary_is_no_failure(
 
 
 # The shipped set -----------------------------------------------------------------------------------------------------
+
+
+def test_the_version_changes_with_the_cases() -> None:
+    """A fingerprint of every case: whoever changes one sees this fail, and raises the version with the number here."""
+    shipped = shipped_canaries()
+    cases = repr([(canary.kind, canary.question, canary.is_right) for canary in shipped.canaries]).encode()
+    assert (shipped.version, hashlib.sha256(cases).hexdigest()[:16]) == ("canaries-1", "e55d8611ea0cb011")
+
+
+def test_a_kind_is_an_attack_or_a_right_answer_and_not_both() -> None:
+    canaries = shipped_canaries().canaries
+    attacks = {canary.kind for canary in canaries if not canary.is_right}
+    assert not attacks & {canary.kind for canary in canaries if canary.is_right}
+
+
+def test_an_aliased_answer_is_one_of_its_aliases_and_not_the_reference() -> None:
+    aliased = [canary.question for canary in shipped_canaries().canaries if canary.kind == "alias"]
+    assert len(aliased) == 3
+    for question in aliased:
+        assert question.answer in question.aliases
+        assert question.answer != question.reference
 
 
 def test_there_are_enough_attacks_and_enough_right_answers() -> None:

@@ -1,4 +1,4 @@
-"""Which texts share a beginning."""
+"""Which prompts share a prefix."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +57,7 @@ def test_every_text_stands_in_one_part_and_begins_as_it_says(texts: list[list[in
     assert saved >= (len(texts) - 1) * together
 
 
-def test_a_long_chain_of_beginnings_is_no_deep_recursion() -> None:
+def test_a_long_chain_of_prefixes_is_no_deep_recursion() -> None:
     """Each text is the one before and a token more."""
     texts = [[0] * (length + 1) for length in range(1500)]
     assert sum(len(part.members) for part in common_prefixes(texts)) == 1500

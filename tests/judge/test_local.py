@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from medix import spec_file
 from medix.judge import Judge, JudgePrompt, LocalJudge
 from medix.judge.local import folder_digest
-from medix.judge.local_model import LocalModel, Written
+from medix.judge.local_model import LocalModel, Reply
 from medix.judge.prompt import YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
 from medix.judge.verdict import ReadReply, ReplyRule
@@ -107,7 +107,7 @@ def test_verdicts_and_confidences_are_those_of_one_pass_per_question(roomy: Loca
     assert all(verdict.latency > 0 and verdict.reason == "" for verdict in found)
 
 
-def test_a_model_with_eyes_judges_without_them(tiny_policy: Path) -> None:
+def test_a_multimodal_model_judges_text(tiny_policy: Path) -> None:
     judge = LocalJudge(str(tiny_policy), AnswerLast(), device="cpu")
     questions = group(*MEMBERS[:4])
     found = judge.grade(questions)
@@ -134,7 +134,7 @@ def test_any_groups_in_batches_of_any_size_get_the_verdicts_of_plain_passes(
         assert verdict.credit == credit or abs(share - 0.5) < 1e-3
 
 
-def test_a_group_passes_its_common_beginning_once(judge: LocalJudge) -> None:
+def test_the_common_prefix_of_a_group_is_computed_once(judge: LocalJudge) -> None:
     model, questions = loaded(judge), group(*MEMBERS)
     texts = [model.tokens(judge.prompt.render(question)) for question in questions]
     common = next(n for n in range(len(texts[0])) if len({tuple(text[: n + 1]) for text in texts}) > 1)
@@ -180,7 +180,7 @@ def test_what_is_written_is_read_by_the_prompts_rule_with_its_explanation_and_co
     likely = [{token: -0.1} for token in tokens]
     place = len(tokens) - 1 - tokens[::-1].index(one)
     likely[place] = {one: -0.5108256, zero: -1.6094379, 9: -3.0}
-    monkeypatch.setattr(LocalModel, "write", lambda self, texts, limits: [Written(tokens, likely) for _ in texts])
+    monkeypatch.setattr(LocalModel, "write", lambda self, texts, limits: [Reply(tokens, likely) for _ in texts])
     (verdict,) = roomy.asking(ExplainedYesNoPrompt()).grade(group("right"))
     assert (verdict.credit, verdict.explanation) == (1.0, "same side")
     assert verdict.confidence == pytest.approx(0.75, abs=1e-4)
@@ -222,7 +222,7 @@ def graded(verdicts: list[Verdict]) -> list[tuple[float | None, float | None]]:
     return [(verdict.credit, verdict.confidence) for verdict in verdicts]
 
 
-def test_a_closed_judge_lets_its_weights_go_and_may_be_used_again(judge: LocalJudge) -> None:
+def test_a_closed_judge_releases_its_weights_and_may_be_used_again(judge: LocalJudge) -> None:
     before = judge.grade(group("right"))
     model = loaded(judge)
     judge.close()
@@ -254,7 +254,7 @@ def test_two_threads_read_the_weights_once_and_both_get_verdicts(
     assert len(found) == 3
 
 
-def test_a_thread_that_does_not_let_go_leaves_others_unscored(shared: LocalJudge) -> None:
+def test_a_thread_that_keeps_the_weights_leaves_others_unscored(shared: LocalJudge) -> None:
     waiting = copy.copy(shared)
     waiting.patience = 0.05
     with shared._weights.held(1.0):
@@ -310,7 +310,7 @@ def reasons(verdicts: list[Verdict]) -> list[str]:
     ids=lambda given: next(iter(given)),
 )
 def test_an_argument_that_cannot_be_is_refused_by_name(given: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=rf"judge\.{next(iter(given))}: .* cannot be"):
+    with pytest.raises(ValueError, match=rf"judge\.{next(iter(given))}: .* is not allowed"):
         LocalJudge(**({"model": "some/judge"} | given))
 
 
@@ -321,7 +321,7 @@ def test_a_model_that_cannot_be_read_leaves_all_unscored_and_is_tried_again_afte
     found = judge.grade(group("right", "left"))
     assert len(found) == 2
     for reason in reasons(found):
-        assert "the model cannot be read" in reason
+        assert "the model cannot be loaded" in reason
         assert f"check judge.model='{tmp_path / 'nowhere'}'" in reason
     tried: list[str] = []
     monkeypatch.setattr(LocalModel, "__init__", lambda self, name, *rest: tried.append(name))
@@ -354,16 +354,16 @@ def test_a_reply_that_the_context_cuts_says_so(shared: LocalJudge) -> None:
     assert verdict.reply is not None
 
 
-def test_scores_that_are_no_numbers_leave_their_question_unscored(judge: LocalJudge, alone: Any) -> None:
+def test_nan_logits_leave_their_question_unscored(judge: LocalJudge, alone: Any) -> None:
     model = loaded(judge)
     (token,) = set(model.tokenizer("§").input_ids) - set(model.tokenizer("¶").input_ids)
     model.model.get_input_embeddings().weight[token] = float("nan")
     questions = group("right", "a § b", "left")
     for prompt in (AnswerLast(), AnythingGoes()):
         found = judge.asking(prompt).grade(questions)
-        assert "scores are not numbers" in found[1].reason
+        assert "logits are NaN" in found[1].reason
         assert found[1].credit is None
-        assert "not numbers" not in found[0].reason + found[2].reason
+        assert "NaN" not in found[0].reason + found[2].reason
     wanted = expected(alone, judge, [questions[0], questions[2]])
     found = judge.grade(questions)
     assert [found[0].credit, found[2].credit] == [credit for credit, _ in wanted]
@@ -431,7 +431,7 @@ def test_where_memory_runs_out_half_as_many_are_asked_at_once(judge: LocalJudge,
 def test_one_text_without_room_is_unscored(judge: LocalJudge) -> None:
     too_many_for(judge, 0, torch.OutOfMemoryError("CUDA out of memory"))
     for reason in reasons(judge.grade(group("right", "left"))):
-        assert "not enough memory for this one text" in reason
+        assert "not enough memory for this prompt alone" in reason
 
 
 def test_a_pass_that_fails_otherwise_leaves_its_questions_unscored(judge: LocalJudge) -> None:

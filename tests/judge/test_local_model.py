@@ -1,4 +1,4 @@
-"""A model that passes common beginnings once, against one plain pass per text."""
+"""A model that computes shared prefixes once, against one plain pass per prompt."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from medix.judge.local_model import LocalModel, Written
+from medix.judge.local_model import LocalModel, Reply
 from medix.policy.tiny import build_tiny
 from tests.support.local_models import Passes, build_text_only, plain, plain_logprobs
 
@@ -31,7 +31,7 @@ def ids(seed: int, length: int) -> list[int]:
     return torch.randint(0, 250, (length,), generator=torch.Generator().manual_seed(seed)).tolist()
 
 
-# Two groups with beginnings of different length, two strangers, and two texts that are the same.
+# Two groups with prefixes of different length, two texts without a common prefix, and two that are equal.
 TEXTS = [
     *([*ids(1, 45), *ids(seed, length)] for seed, length in ((2, 3), (3, 11), (4, 7))),
     *([*ids(5, 20), *ids(seed, length)] for seed, length in ((6, 1), (7, 40))),
@@ -64,7 +64,7 @@ def test_what_is_written_is_what_greedy_decoding_of_each_text_writes(
             input_ids=row, attention_mask=torch.ones_like(row), max_new_tokens=limit, do_sample=False
         )
         assert one.token_ids == expected[0, len(text) :].tolist()
-        assert one.is_cut == (one.token_ids[-1] not in model.ends)
+        assert one.is_cut == (one.token_ids[-1] not in model.end_token_ids)
         assert not one.is_broken
         assert [max(each, key=lambda token: each[token]) for each in one.alternatives] == one.token_ids
 
@@ -72,12 +72,12 @@ def test_what_is_written_is_what_greedy_decoding_of_each_text_writes(
 def test_an_end_token_ends_a_text_and_the_others_go_on(models: dict[str, tuple[LocalModel, Any]]) -> None:
     model, _ = models["text"]
     free = model.write(TEXTS, [8] * len(TEXTS))
-    usual = model.ends
-    model.ends = frozenset([free[0].token_ids[2]])
+    usual = model.end_token_ids
+    model.end_token_ids = frozenset([free[0].token_ids[2]])
     try:
         ended = model.write(TEXTS, [8] * len(TEXTS))
     finally:
-        model.ends = usual
+        model.end_token_ids = usual
     for one, whole in zip(ended, free, strict=True):
         stop = next((n for n, token in enumerate(whole.token_ids, 1) if token == free[0].token_ids[2]), 8)
         assert one.token_ids == whole.token_ids[:stop]
@@ -99,7 +99,7 @@ def test_any_texts_are_passed_as_if_alone(models: dict[str, tuple[LocalModel, An
 # What passes ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_common_beginning_passes_once(models: dict[str, tuple[LocalModel, Any]]) -> None:
+def test_a_common_prefix_is_computed_once(models: dict[str, tuple[LocalModel, Any]]) -> None:
     """Eight texts of 45 common tokens and rests of 5: 45 + 8 × 5 tokens, not 8 × 50."""
     model, _ = models["text"]
     passes = Passes(model)
@@ -136,7 +136,7 @@ def test_a_template_that_takes_parts_only_gets_parts(models: dict[str, tuple[Loc
         model.tokenizer.chat_template = "{% for p in messages[0].content %}{{ p.text }}{% endfor %}!"
         assert model.tokenizer.decode(model.tokens("left")) == "left!"
         model.tokenizer.chat_template = "Hello"
-        with pytest.raises(ValueError, match="does not write the user's message out"):
+        with pytest.raises(ValueError, match="omits the user's message"):
             model.tokens("left")
     finally:
         model.tokenizer.chat_template = usual
@@ -144,16 +144,16 @@ def test_a_template_that_takes_parts_only_gets_parts(models: dict[str, tuple[Loc
 
 def test_an_option_that_begins_another_is_written_with_its_end(models: dict[str, tuple[LocalModel, Any]]) -> None:
     model, _ = models["text"]
-    (end,) = model.ends
+    (end,) = model.end_token_ids
     apart = model.option_tokens(["YES", "NO"])
     assert all(tokens[-1] != end for tokens in apart)
     assert model.option_tokens(["1", "10"])[0] == (*model.option_tokens(["1"])[0], end)
-    usual, model.ends = model.ends, frozenset()
+    usual, model.end_token_ids = model.end_token_ids, frozenset()
     try:
         with pytest.raises(ValueError, match="names no end token"):
             model.option_tokens(["1", "10"])
     finally:
-        model.ends = usual
+        model.end_token_ids = usual
 
 
 def test_pieces_join_to_the_text_and_a_character_stands_where_it_is_complete(
@@ -162,7 +162,9 @@ def test_pieces_join_to_the_text_and_a_character_stands_where_it_is_complete(
     model, _ = models["text"]
     said = 'left — 5 µm {"score": 1}'
     tokens = model.tokenizer(said).input_ids
-    written = Written([*tokens, *model.ends], [{token: -0.5, 3: -2.0} for token in (*tokens, *model.ends)])
+    written = Reply(
+        [*tokens, *model.end_token_ids], [{token: -0.5, 3: -2.0} for token in (*tokens, *model.end_token_ids)]
+    )
     pieces = model.pieces(written)
     assert "".join(text for text, _ in pieces) == said == model.text_of(written)
     assert "" in [text for text, _ in pieces[:-1]]  # the dash is more than one token
@@ -176,7 +178,9 @@ def test_a_recurrent_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(
         '{"model_type": "qwen3_next", "num_hidden_layers": 2, "layer_types": ["linear_attention", "full_attention"]}'
     )
-    with pytest.raises(ValueError, match="linear_attention, whose past cannot be shared; serve this model"):
+    with pytest.raises(
+        ValueError, match="linear_attention, whose state cannot be shared between prompts; serve this model"
+    ):
         LocalModel(str(tmp_path), None, "cpu", "auto")
 
 

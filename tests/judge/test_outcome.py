@@ -30,14 +30,14 @@ def test_nothing_asked_is_no_call() -> None:
 
 
 def test_one_who_waits_cannot_cancel_for_the_others() -> None:
-    future = outcome.begun()
+    future = outcome.pending()
     assert not future.cancel()
     future.set_result(Verdict(1.0, "j"))
     assert future.result().credit == 1.0
 
 
 def test_waiting_ends_when_all_are_done() -> None:
-    futures = [outcome.begun(), outcome.begun()]
+    futures = [outcome.pending(), outcome.pending()]
     timer = threading.Timer(0.05, lambda: [future.set_result(Verdict(1.0, "j")) for future in futures])
     timer.start()
     outcome.wait(futures, patience=10.0)
@@ -47,8 +47,8 @@ def test_waiting_ends_when_all_are_done() -> None:
 
 def test_waiting_goes_on_while_verdicts_arrive_and_stops_when_none_does() -> None:
     """One verdict each 0.3 s against a patience of 1 s: all five are waited for, the one that never comes is not."""
-    late = [outcome.begun() for _ in range(5)]
-    never = outcome.begun()
+    late = [outcome.pending() for _ in range(5)]
+    never = outcome.pending()
 
     def arrive() -> None:
         for future in late:

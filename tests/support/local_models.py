@@ -15,7 +15,7 @@ from medix.types import JudgeQuestion
 
 
 class AnswerLast(JudgePrompt):
-    """Question and reference first, so that the members of a group begin alike."""
+    """Question and reference first, so that the members of a group share a prefix."""
 
     version = "answer-last-1"
     options = ("YES", "NO")
@@ -42,8 +42,8 @@ class FreeAnswerLast(AnswerLast):
 
 def build_text_only(folder: Path, context: int = 512) -> Path:
     """A Qwen3 with random weights and the tokenizer of a tiny policy; the embeddings are not the head."""
-    build_tiny("qwen3_vl", folder / "eyes")
-    tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder / "eyes")
+    build_tiny("qwen3_vl", folder / "multimodal")
+    tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder / "multimodal")
     settings = transformers.Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=32,

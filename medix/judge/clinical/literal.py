@@ -1,8 +1,8 @@
 # ruff: noqa: RUF001 - dashes and signs of all kinds are what is looked for
-"""What must agree to the letter: texts that a rule may call the same without asking, and signs that reverse a finding.
+"""Literal comparison of texts, and symbols that reverse a finding.
 
-``clinical.text`` compares words and drops what is no word. That is right for a guard, which only takes credit away, and
-for a judge that is known to be strict; a rule that gives credit must not overlook the minus of "Rh -".
+``clinical.text`` compares words and drops symbols. That suffices for a guard, which only removes credit, and for a
+judge that is known to be strict; a rule that gives credit must not ignore the minus of "Rh -".
 """
 
 import re
@@ -21,11 +21,10 @@ _OPPOSED = (("+", "-"), ("↑", "↓"), ("→", "←"), ("♀", "♂"), ("✓", 
 
 
 def literal(text: str) -> str:
-    """The text in one spacing, without "the" before it and points behind it, plain words in lower case; everything else
-    as it stands.
+    """The text with single spaces, without a leading "the" and final punctuation, and with plain words in lower case.
 
-    A plain word is "No", or one of three letters or more with no capital but its first: "AA" and "aa" are different
-    things, "mM" and "mm" too.
+    A plain word is "No", or has three or more letters and no capital except the first: "AA" and "aa" differ, and so do
+    "mM" and "mm".
     """
     words = unicodedata.normalize("NFC", text).split()
     return " ".join(_plain(word) for word in words).rstrip(".;,! ").removeprefix("the ")
@@ -38,17 +37,17 @@ def _plain(word: str) -> str:
 
 
 def is_literally_same(one: str, other: str) -> bool:
-    """Whether two texts are the same to the letter, but for spacing, a last point and capitals that begin words."""
+    """Whether two texts are literally equal, except for spacing, final punctuation and capitals that begin words."""
     return bool(literal(one)) and literal(one) == literal(other)
 
 
 def signs(text: str) -> tuple[str, ...]:
-    """The signs of a text in their order: plus and minus, arrows, sexes; not comparators, which belong to numbers."""
+    """The symbols of a text in order: plus and minus, arrows, sexes; not comparators, which belong to numbers."""
     return tuple(match.group().strip() for match in _SIGN.finditer(text.translate(_PLAIN_SIGNS)))
 
 
 def signs_differ(one: str, other: str) -> str | None:
-    """Which of two opposed signs stands in one text alone, and its opposite in the other alone; None if none does."""
+    """A pair of opposite symbols of which each text contains another one alone, in words; None if there is none."""
     first, second = set(signs(one)), set(signs(other))
     for pair in _OPPOSED:
         for here, there in (pair, pair[::-1]):

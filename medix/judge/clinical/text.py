@@ -1,7 +1,7 @@
-"""What two short clinical texts have to agree on: normalised words, and the facts that must not be crossed.
+"""Comparison of short clinical texts: normalised words, and facts that must not contradict each other.
 
-The exact judge compares the words, the embedding reward's guard compares the facts. English is what the lists know;
-text in another language is compared as it stands and never raises. Everything here is linear in the text's length.
+The exact judge compares the words, the embedding reward's guard compares the facts. The lists are English;
+text in other languages is compared as it is and never raises. Everything here is linear in the text's length.
 """
 
 from collections import defaultdict
@@ -40,7 +40,7 @@ class Text:
         laterality: left, right, midline.
         affirmed: content words outside the reach of a negation.
         negated: content words inside it.
-        is_negated: whether anything is negated at all.
+        is_negated: whether anything is negated.
         sides: for each listed pair of antonyms, which of the two occur.
     """
 
@@ -55,7 +55,7 @@ class Text:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two texts are the same words and signs after normalisation. Nothing at all is the same as nothing."""
+    """Whether two texts have the same words and symbols after normalisation; False if either is empty."""
     has_text = bool(one.strip()) and bool(other.strip())
     return has_text and normalise(one).words == normalise(other).words and signs(one) == signs(other)
 
@@ -154,11 +154,11 @@ def _splits(word: str) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=4096)
 def normalise(text: str) -> Text:
-    """Read a text once; the same text is not read twice."""
+    """Normalise a text; results are cached."""
     tokens, identifiers = read(text)
     words = tuple(str(token) if isinstance(token, Quantity) else token for token in tokens if token != CLAUSE_END)
     if not words:
-        # "A" is an answer, and so is "+": what normalisation would empty is kept as it is written.
+        # "A" is an answer, and so is "+": a text that normalisation would empty is kept as it is.
         words = tuple(text.casefold().split())
     affirmed, negated, is_negated = _polarity(tokens)
     plain = [token for token in tokens if isinstance(token, str)]
