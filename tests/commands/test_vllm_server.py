@@ -170,7 +170,7 @@ def test_a_second_signal_ends_a_server_that_does_not_listen(stand_in: Path) -> N
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=1)
         process.terminate()
-        assert process.wait(timeout=20) == 128 + signal.SIGKILL
+        assert process.wait(timeout=20) == 128 + signal.SIGTERM
 
 
 def test_a_server_that_is_killed_is_told_with_its_status(stand_in: Path) -> None:
