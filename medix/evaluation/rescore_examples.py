@@ -1,4 +1,4 @@
-"""Completions and groups worth looking at, found while a long run goes by."""
+"""The completions whose scores change most, collected in one pass over a run."""
 
 import heapq
 import math
@@ -16,14 +16,13 @@ KINDS = {
     "gained": "Gained most",
     "lost": "Lost most",
     "pushed": "Advantage changed most",
-    "reversed": "Groups whose order reverses",
 }
 
 _LONGEST = 4000
 
 
 class Examples:
-    """The most telling examples of each kind, of different samples. Memory holds a few times what is asked for.
+    """The completions whose scores change most, of each kind, one per sample; memory is bounded by ``count``.
 
     Args:
         count: examples of each kind.
@@ -35,29 +34,21 @@ class Examples:
         self._turn = 0
 
     def look(self, groups: Sequence[RecordedGroup], table: RewardTable, rows: Rows) -> None:
-        """Take what is telling of some groups that were scored twice."""
+        """Keep the largest changes among some groups that were scored twice."""
         gains = (rows.after.total - rows.before.total).tolist()
         pushes = abs(rows.after.advantage - rows.before.advantage).tolist()
         columns = {name: scores.value.tolist() for name, scores in table.components.items()}
         start = 0
-        for number, group in enumerate(groups):
+        for group in groups:
             for offset, record in enumerate(group.records):
                 row = start + offset
                 for kind, size in (("gained", gains[row]), ("lost", -gains[row]), ("pushed", pushes[row])):
                     if self._is_wanted(kind, size):
                         self._keep(kind, record.sample_key, size, completion(record, rows, table, columns, row))
-            tau, pairs = float(rows.change.tau[number]), int(rows.change.reversed_pairs[number])
-            size = pairs / max(1, int(rows.change.pairs[number]))
-            if pairs and self._is_wanted("reversed", size):
-                found = [
-                    completion(record, rows, table, columns, start + offset)
-                    for offset, record in enumerate(group.records)
-                ]
-                self._keep("reversed", group.records[0].sample_key, size, _group(found, tau, pairs))
             start += len(group.records)
 
     def found(self) -> dict[str, list[dict[str, Any]]]:
-        """The examples by kind, the most telling first."""
+        """The examples by kind, the largest change first."""
         return {
             kind: [entry for _, _, entry in sorted(best.values(), key=_rank)][: self.count]
             for kind, best in self._best.items()
@@ -116,23 +107,6 @@ def completion(
         | {"components": before},
         "after": {"total": _none(rows.after, "total", row), "advantage": _none(rows.after, "advantage", row)}
         | {"components": after, "reason": table.reason[row]},
-    }
-
-
-def _group(found: Sequence[Mapping[str, Any]], tau: float, pairs: int) -> dict[str, Any]:
-    """A group by its new order; a rank is 1 plus how many are better."""
-    for side in ("before", "after"):
-        totals = [entry[side]["total"] for entry in found]
-        for entry, total in zip(found, totals, strict=True):
-            better = [other for other in totals if other is not None and total is not None and other > total + TIE]
-            entry[side]["rank"] = None if total is None else 1 + len(better)
-    shared = ("step", "dataset", "id", "case", "source", "modality", "question", "reference", "aliases")
-    order = sorted(found, key=lambda entry: (entry["before"]["rank"] or math.inf, entry["index"]))
-    return {
-        **{name: found[0][name] for name in shared},
-        "tau": None if math.isnan(tau) else tau,
-        "reversed_pairs": pairs,
-        "completions": order,
     }
 
 

@@ -10,18 +10,12 @@ from markupsafe import Markup
 
 from medix.reporting.charts import Series, bar_chart, line_chart, scatter_chart
 from medix.reporting.render import USE
-from medix.reporting.table import MISSING, Table, interval, number
+from medix.reporting.rescore_tables import arrow, rescore_tables
+from medix.reporting.table import MISSING, Table
 
 _FOLDER = Path(__file__).parent
 
-KINDS = {
-    "gained": ("Gained most", "Completions whose total rises most: what the other rewards pay for."),
-    "lost": ("Lost most", "Completions whose total falls most: what the other rewards no longer pay for."),
-    "pushed": (
-        "Advantage changed most",
-        "Completions that would be pushed most differently. A changed sign turns a lesson into its opposite.",
-    ),
-}
+KINDS = {"gained": "Gained most", "lost": "Lost most", "pushed": "Advantage changed most"}
 
 READING = (
     "Both advantages are computed here, by one rule, from the totals on record and from the new ones. Rank correlation "
@@ -57,87 +51,8 @@ class RescorePage:
         return first
 
     def tables(self) -> list[Table]:
-        """Totals, order, components, components by modality, and what goes with what."""
-        tables = [self._totals(), self._order(), self._components()]
-        if len(self.data["slices"]) > 1:
-            tables.append(self._by_modality())
-        return [*tables, self._together()]
-
-    def _totals(self) -> Table:
-        told = {"lost": "Lost its score", "gained": "Gained one", "not scored before": "Had no scoring"}
-        states = {state: head for state, head in told.items() if self.overall["states"][state]}
-        rows = [
-            [
-                part["name"],
-                f"{part['completions']:,} / {part['cases']:,}",
-                number(part["total"]["before"]),
-                number(part["total"]["after"]),
-                interval(part["total"]["difference"], signed=True),
-                _arrow(part["total"]["unscored_before"], part["total"]["unscored_after"], percent=True),
-                *(f"{part['states'][state]:,}" for state in states),
-            ]
-            for part in self.data["slices"]
-        ]
-        heads = ["", "Rows / cases", "Mean before", "Mean after", "Paired difference", "Unscored"]
-        return Table("Totals", [*heads, *states.values()], rows)
-
-    def _order(self) -> Table:
-        rows = [
-            [
-                part["name"],
-                f"{part['tau_groups']:,} of {part['groups']:,}",
-                number(part["tau"]),
-                number(part["best_changed"], percent=True),
-                number(part["reversed_groups"], percent=True),
-                _arrow(part["signal_before"], part["signal_after"], percent=True),
-                number(part["sign_flips"], percent=True),
-                number(part["advantage_change"]),
-            ]
-            for part in self.data["slices"]
-        ]
-        heads = ["", "Groups with an order", "Rank correlation", "Best changes", "Some pair reverses", "With signal"]
-        return Table("Order within groups, and advantages", [*heads, "Sign flips", "Mean change"], rows)
-
-    def _components(self) -> Table:
-        rows = [
-            [
-                name,
-                f"{self.data['weights'][name]:g}" if name in self.data["weights"] else MISSING,
-                number(shift["before"]),
-                number(shift["after"]),
-                interval(shift["difference"], signed=True) if shift["difference"]["count"] else MISSING,
-                _arrow(shift["unscored_before"], shift["unscored_after"], percent=True),
-            ]
-            for name, shift in self.overall["components"].items()
-        ]
-        heads = ["Component", "Weight", "Mean before", "Mean after", "Paired difference", "Unscored"]
-        return Table("Components", heads, rows)
-
-    def _by_modality(self) -> Table:
-        names = list(self.overall["components"])
-        rows = [
-            [
-                part["name"],
-                *(_arrow(part["components"][name]["before"], part["components"][name]["after"]) for name in names),
-            ]
-            for part in self.data["slices"]
-        ]
-        return Table("Component means by modality, before → after", ["", *names], rows)
-
-    def _together(self) -> Table:
-        rows = [
-            ["total", MISSING, _arrow(self.overall["length_before"], self.overall["length_after"])],
-            *(
-                [
-                    name,
-                    _arrow(entry["total_before"], entry["total_after"]),
-                    _arrow(entry["length_before"], entry["length_after"]),
-                ]
-                for name, entry in self.data["correlations"].items()
-            ),
-        ]
-        heads = ["Correlation within groups", "with the total", "with completion length"]
-        return Table("What goes with what", heads, rows)
+        """The numbers, without examples."""
+        return rescore_tables(self.data)
 
     def markdown(self) -> str:
         """Facts, notes, tables and the first few examples."""
@@ -153,14 +68,14 @@ class RescorePage:
 
     def _example_tables(self) -> list[Table]:
         tables = []
-        for kind, (title, _) in KINDS.items():
+        for kind, title in KINDS.items():
             rows = [
                 [
                     f"{entry['id']} / {entry['index']}, step {entry['step']}",
                     _clip(entry["reference"]),
                     MISSING if entry["answer"] is None else _clip(entry["answer"]),
-                    _arrow(entry["before"]["total"], entry["after"]["total"]),
-                    _arrow(entry["before"]["advantage"], entry["after"]["advantage"]),
+                    arrow(entry["before"]["total"], entry["after"]["total"]),
+                    arrow(entry["before"]["advantage"], entry["after"]["advantage"]),
                 ]
                 for entry in self.data["examples"].get(kind, [])[:6]
             ]
@@ -213,12 +128,6 @@ class RescorePage:
 def _points(rows: Sequence[Sequence[float]]) -> list[Any]:
     """Values and a count; plain data has lists."""
     return [(*(float(value) for value in values), int(count)) for *values, count in rows]
-
-
-def _arrow(before: float | None, after: float | None, *, percent: bool = False) -> str:
-    """``0.420 → 0.381``, one number where both are alike, or what there is of it."""
-    texts: Sequence[str] = [number(value, percent=percent) for value in (before, after)]
-    return texts[0] if texts[0] == texts[1] else f"{texts[0]} → {texts[1]}"
 
 
 def _clip(text: str) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -56,15 +55,6 @@ def test_the_page_holds_numbers_charts_and_completions(page: RescorePage) -> Non
         assert text in html
 
 
-def test_tables_say_before_and_after(page: RescorePage) -> None:
-    titles = {table.title: table for table in page.tables()}
-    components = {row[0]: row for row in titles["Components"].rows}
-    assert components["judge"][1] == "0"
-    assert components["judge"][2] == components["judge"][3]
-    assert titles["Totals"].rows[0][0] == "All"
-    assert titles["What goes with what"].rows[0][0] == "total"
-
-
 def test_markdown_is_tables_that_completions_cannot_break(page: RescorePage) -> None:
     text = page.markdown()
     assert text.startswith("# Rescored with form first")
@@ -73,12 +63,3 @@ def test_markdown_is_tables_that_completions_cannot_break(page: RescorePage) -> 
         rows = [re.sub(r"\\\|", "", row).count("|") for row in block.splitlines()]
         assert len(set(rows)) == 1, block
     assert not re.search(r"(?<!\\)<script", text.replace("`" + ATTACK.replace("`", "'") + "`", ""))
-
-
-def test_counts_of_lost_scores_are_shown_where_there_are_any(tmp_path: Path) -> None:
-    lines = records(suite(), [make_group(make_sample(1), [write("X_RAY", "lung"), "x"])])
-    run = RecordedRun.find(write_run(tmp_path / "run", lines, spec=""))
-    for judge, shown in ((None, False), (CountingJudge("down", fails_on=["lung"]), True)):
-        found = Rescoring(run, suite(), RunParts(modalities=MODALITIES), judge)()
-        (totals, *_) = RescorePage(found.to_dict(), "x").tables()
-        assert ("Lost its score" in totals.columns) is shown
