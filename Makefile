@@ -47,8 +47,8 @@ install-bench: $(STAMP)
 
 # Held-out phantoms come from another split of the generator: no picture is in both.
 $(DEMO)/data/val.done: | $(STAMP)
-	$(PY) -m medix shards build --phantoms 2000 --split train --seed 1 --name train --output $(DEMO)/data/train
-	$(PY) -m medix shards build --phantoms 200 --split val --seed 1 --name val --output $(DEMO)/data/val
+	$(PY) -m medix shards build --phantoms 2000 --split train --seed 1 --name train --dataset phantoms --output $(DEMO)/data/train
+	$(PY) -m medix shards build --phantoms 200 --split val --seed 1 --name val --dataset phantoms --output $(DEMO)/data/val
 	@touch $@
 
 demo: $(STAMP) $(DEMO)/data/val.done
