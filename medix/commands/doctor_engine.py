@@ -9,8 +9,6 @@ from medix.commands.doctor_needs import Needs
 from medix.commands.doctor_subject import Subject
 from medix.rollout.colocated import ColocatedEngine
 from medix.rollout.served import ServedEngine
-from medix.rollout.serving.client import ServerFault, connected, run_apart
-from medix.rollout.serving.server import Server
 
 ROWS = 8
 """Completions of full length at the same time, below which sampling is slow."""
@@ -68,20 +66,12 @@ class EngineCheck(Check):
         """Whether each server is up, exchanges weights, and has room."""
         wanted = subject.module.prompting.max_prompt_tokens + engine.sampling.max_completion_tokens
 
-        async def ask(server: Server) -> int | None:
-            async with connected(engine.api_key_env) as client:
-                await server.version(client)
-                return await server.context_length(client)
-
-        for server in engine.servers:
-            key = f"model.engine.init_args.base_url: {server.shown}"
-            try:
-                room = run_apart(lambda asked=server: ask(asked))  # type: ignore[misc]  # bound in this turn
-            except ServerFault as fault:
+        for server in engine.check_servers():
+            key = f"model.engine.init_args.base_url: {server.address}"
+            if server.cause:
                 name = getattr(subject.module.policy, "name", "MODEL")
-                yield self.problem(f"{key}: {fault.cause}", f"start it: python -m medix rollout serve --model {name}")
-                continue
-            if room is not None and room < wanted:
+                yield self.problem(f"{key}: {server.cause}", f"start it: python -m medix rollout serve --model {name}")
+            elif (room := server.context_length) is not None and room < wanted:
                 text = f"{key} has room for {room:,} tokens; a prompt and its completion may have {wanted:,}"
                 yield self.warning(text, "start it with more room, or lower model.prompting.max_prompt_tokens")
             else:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from medix.commands.doctor_subject import Subject
 from medix.commands.judge_check import served_of
-from medix.judge.serving.address import Address
+from medix.serving.address import Address
 
 
 @dataclass(frozen=True)

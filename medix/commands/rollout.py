@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: that of the server; 2 if the command was asked the impossible.
     """
     arguments = _parser().parse_args(argv)
-    from medix.commands.rollout_server import RolloutServer
+    from medix.rollout.serving.rollout_server import RolloutServer
 
     try:
         return RolloutServer(

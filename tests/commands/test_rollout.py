@@ -3,8 +3,8 @@
 import pytest
 
 from medix.__main__ import main as medix
-from medix.commands import rollout_server
 from medix.commands.rollout import main
+from medix.rollout.serving import rollout_server
 
 
 def test_serve_passes_its_words_on(monkeypatch: pytest.MonkeyPatch) -> None:

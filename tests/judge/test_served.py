@@ -295,7 +295,7 @@ def test_what_one_server_cannot_answer_another_does(act: Act) -> None:
         assert credits_of(judge, 30) == [1.0] * 30
         assert time.perf_counter() - start < 4  # no pause before another server is asked
         assert len(bad.bodies) < 15  # set aside
-        assert judge.standing[0].resumes is not None
+        assert judge.endpoints[0].resumes is not None
 
 
 def test_one_of_two_servers_dead_costs_no_verdict() -> None:
@@ -387,17 +387,17 @@ def test_a_healthy_server_is_asked_at_the_bound() -> None:
     with serving(slowly(says("YES"), 0.02)) as server:
         judge = judge_of(server.url, max_concurrency=8)
         assert credits_of(judge, 40) == [1.0] * 40
-        assert (server.most, judge.standing[0].limit) == (8, 8.0)
+        assert (server.most, judge.endpoints[0].limit) == (8, 8.0)
 
 
 def test_a_server_that_bears_less_is_asked_less_and_more_again_when_it_bears_more() -> None:
     with serving(bears(3, slowly(says("YES"), 0.01))) as server:
         judge = judge_of(server.url, max_concurrency=32, retries=20)
         assert credits_of(judge, 60) == [1.0] * 60
-        assert judge.standing[0].limit <= 12
+        assert judge.endpoints[0].limit <= 12
         server.acts = [says("YES")]
         assert credits_of(judge, 150) == [1.0] * 150
-        assert judge.standing[0].limit == 32
+        assert judge.endpoints[0].limit == 32
 
 
 # Prompts and confidence ----------------------------------------------------------------------------------------------
@@ -448,7 +448,7 @@ def test_a_judge_asked_another_way_shares_thread_and_limits() -> None:
         assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-4"
         [verdict] = sibling.grade([QUESTION])
         assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-3")
-        assert judge.standing[0] is sibling.standing[0]
+        assert judge.endpoints[0] is sibling.endpoints[0]
         assert isinstance(judge.prompt, YesNoPrompt)
 
 
