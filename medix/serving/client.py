@@ -55,7 +55,7 @@ class AsyncClient:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._thread: EventLoopThread[Session] | None = None
-        self._stop: Callable[[], object] = _nothing
+        self._stop: Callable[[], object] | None = None
         self._under_way: dict[int, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class AsyncClient:
             is_alone = owner is None or not self._under_way.keys() - {id(owner)}
             if is_alone:
                 self._thread = None
-        if thread is None:
+        if thread is None or stop is None:
             return
         if is_alone:
             stop()
@@ -133,7 +133,3 @@ class AsyncClient:
         # a client that nobody closed: the thread ends with the last user of it, or before the interpreter does
         self._stop = weakref.finalize(self, thread.stop)
         return thread
-
-
-def _nothing() -> None:
-    """No thread to stop."""

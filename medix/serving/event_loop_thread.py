@@ -27,7 +27,7 @@ class EventLoopThread(Generic[R]):
 
     def __init__(self, name: str, resource: AbstractAsyncContextManager[R]) -> None:
         self._pid = os.getpid()
-        self._tasks: dict[int, set[asyncio.Task[Any]]] = {}
+        self._tasks: dict[asyncio.Task[Any], int] = {}  # and their owners
         # what is put on a loop that was stopped never runs: nobody may wait for it
         self._stopping = threading.Lock()
         self._is_stopped = False
@@ -52,25 +52,15 @@ class EventLoopThread(Generic[R]):
             future: gets its result.
             cancelled: gives the result of a coroutine that was cancelled; without it the future is cancelled as well.
         """
-        self._loop.call_soon_threadsafe(self._submit, owner, work, future, cancelled)
 
-    def _submit(
-        self,
-        owner: int,
-        work: Callable[[R], Coroutine[Any, Any, T]],
-        future: "Future[T]",
-        cancelled: Callable[[], T] | None,
-    ) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        task = self._loop.create_task(work(self.resource))
-        tasks = self._tasks.setdefault(owner, set())
-        tasks.add(task)
+        def begin() -> None:
+            if future.set_running_or_notify_cancel():
+                task = self._loop.create_task(work(self.resource))
+                self._tasks[task] = owner
+                task.add_done_callback(finish)
 
         def finish(task: "asyncio.Task[T]") -> None:
-            tasks.discard(task)
-            if not tasks:
-                self._tasks.pop(owner, None)
+            del self._tasks[task]
             if task.cancelled():
                 if cancelled is None:
                     future.set_exception(CancelledError())
@@ -81,7 +71,7 @@ class EventLoopThread(Generic[R]):
             else:
                 future.set_result(task.result())
 
-        task.add_done_callback(finish)
+        self._loop.call_soon_threadsafe(begin)
 
     def cancel(self, owner: int | None = None) -> None:
         """Cancel one owner's coroutines, or all; returns when they have ended. Stopped already: nothing."""
@@ -90,7 +80,7 @@ class EventLoopThread(Generic[R]):
                 asyncio.run_coroutine_threadsafe(self._cancel(owner), self._loop).result()
 
     async def _cancel(self, owner: int | None) -> None:
-        tasks = [task for number, tasks in self._tasks.items() if owner in {None, number} for task in tasks]
+        tasks = [task for task, number in self._tasks.items() if owner in {None, number}]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -15,6 +15,7 @@ from medix.serving.request_error import RequestError
 Prepare = Callable[[Endpoint], Coroutine[Any, Any, None]]
 
 
+@dataclass(eq=False)
 class AllDownError(Exception):
     """Every server is set aside, and waiting has ended.
 
@@ -23,10 +24,8 @@ class AllDownError(Exception):
         seconds: since the last sign of life; None if every server refuses model or key, for which nobody waits.
     """
 
-    def __init__(self, causes: str, seconds: float | None) -> None:
-        super().__init__(causes)
-        self.causes = causes
-        self.seconds = seconds
+    causes: str
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)

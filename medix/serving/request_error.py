@@ -2,12 +2,14 @@
 
 import json
 import time
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from medix.serving.outcome import Outcome
 
 
+@dataclass(eq=False)
 class RequestError(Exception):
     """A request brought no answer.
 
@@ -19,21 +21,14 @@ class RequestError(Exception):
         retry_after: seconds that the server asks to wait; None if it does not say.
     """
 
-    def __init__(
-        self,
-        cause: str,
-        outcome: Outcome = Outcome.FAILED,
-        *,
-        status: int = 0,
-        message: str = "",
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(cause)
-        self.cause = cause
-        self.outcome = outcome
-        self.status = status
-        self.message = message
-        self.retry_after = retry_after
+    cause: str
+    outcome: Outcome = Outcome.FAILED
+    status: int = 0
+    message: str = ""
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        return self.cause
 
 
 def error_message(content: Any) -> str | None:

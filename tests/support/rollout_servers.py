@@ -220,7 +220,7 @@ def says(text: str) -> Act:
 
 def hangs(request: Request) -> None:
     """Answers nothing."""
-    request.server.stopping.wait(30)
+    request.server.stopping.wait(600)
 
 
 @contextmanager
