@@ -8,10 +8,10 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix.callbacks.longest_groups import groups_of_a_pass, longest, training_group
-from medix.callbacks.main_memory import at_most, available
 from medix.callbacks.memory_errors import is_memory_error
 from medix.callbacks.pass_memory import PassMemory
 from medix.distributed import fail_together, gather
+from medix.main_memory import at_most, available
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.training_group import TrainingGroup
 

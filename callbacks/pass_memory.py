@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from medix.callbacks.main_memory import available
+from medix.main_memory import available
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.microbatch import token_count
 from medix.modules.training_group import TrainingGroup

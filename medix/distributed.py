@@ -86,3 +86,17 @@ def fail_together() -> Iterator[None]:
 
 def _is_distributed() -> bool:
     return distributed.is_available() and distributed.is_initialized()
+
+
+def broadcast(value: T) -> T:
+    """The first rank's value, on every rank; every rank must call it, and what the others give is ignored."""
+    if not _is_distributed():
+        return value
+    held = [value]
+    distributed.broadcast_object_list(held, src=0)
+    return held[0]
+
+
+def all_agree(holds: bool) -> bool:
+    """Whether it holds on every rank; every rank must call it."""
+    return all(gather(holds))

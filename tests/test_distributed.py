@@ -4,13 +4,24 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
-from medix.distributed import OtherRankError, all_reduce, fail_together, gather, rank, world_size
+from medix.distributed import (
+    OtherRankError,
+    all_agree,
+    all_reduce,
+    broadcast,
+    fail_together,
+    gather,
+    rank,
+    world_size,
+)
 
 
 def test_one_rank_is_its_own_sum() -> None:
     assert world_size() == 1
     assert all_reduce([1.0, 2.5], "sum") == [1.0, 2.5]
     assert gather({"a": 1}) == [{"a": 1}]
+    assert broadcast({"a": 1}) == {"a": 1}
+    assert [all_agree(True), all_agree(False)] == [True, False]
 
 
 def test_alone_an_error_is_the_error() -> None:
@@ -34,6 +45,8 @@ def _reduce(number: int, folder: str) -> None:
             {"rank": 0, "rows": []},
             {"rank": 1, "rows": ["x"]},
         ]
+        assert broadcast({"of": number}) == {"of": 0}
+        assert [all_agree(number == 0), all_agree(True)] == [False, True]
         with pytest.raises(ValueError if number else OtherRankError, match="broken"):
             _fail_on_rank_one(number)
         with fail_together():  # and the ranks are in step afterwards

@@ -252,7 +252,7 @@ def test_a_trainer_that_gets_a_signal(
         ((*ASK, "--judge", "judge_exact"), "medix.judge.exact.ExactJudge.grade"),
         (("judge", "check", "--judge", "judge_exact"), "medix.judge.exact.ExactJudge.grade"),
         (("judge", "canaries", "--judge", "judge_exact"), "medix.judge.canaries.run_canaries"),
-        (("rollout", "serve", "--model", "m"), "medix.commands.rollout_server.RolloutServer.run"),
+        (("rollout", "serve", "--model", "m"), "medix.rollout.serving.rollout_server.RolloutServer.run"),
         (("doctor", "--config", "spec.yaml"), "medix.doctor.examination.all_checks"),
         (("rescore", "run"), "medix.evaluation.recorded_run.RecordedRun.find"),
     ],

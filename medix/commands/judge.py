@@ -121,7 +121,7 @@ def _judge(arguments: argparse.Namespace) -> "Judge":
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from medix.commands.judge_server import JudgeServer
+    from medix.judge.serving.judge_server import JudgeServer
 
     return JudgeServer(
         model=arguments.model,

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: that of the server.
     """
     arguments = _parser().parse_args(argv)
-    from medix.commands.rollout_server import RolloutServer
+    from medix.rollout.serving.rollout_server import RolloutServer
 
     return RolloutServer(
         model=arguments.model,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from medix.callbacks.main_memory import available
 from medix.cli import resolve_specs
 from medix.doctor.checks.base import Check, run_checks
 from medix.doctor.checks.batches import BatchesCheck
@@ -19,6 +18,7 @@ from medix.doctor.checks.versions import VersionsCheck
 from medix.doctor.findings import Finding, State
 from medix.doctor.machine import Machine
 from medix.doctor.subject import Subject, no_downloads
+from medix.main_memory import available
 
 
 def all_checks(seconds: float) -> list[Check]:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 from dataclasses import dataclass
 
-from medix.callbacks.main_memory import available
+from medix.main_memory import available
 
 GIB = 2**30
 _QUERY = ("index", "uuid", "name", "memory.total", "memory.used")

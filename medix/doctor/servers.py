@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from medix.doctor.subject import Subject
 from medix.judge.served_judges import served_judges
-from medix.judge.serving.address import Address
+from medix.serving.address import Address
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from medix.judge.base import Judge
 from medix.judge.canaries import Canary, shipped_canaries
 from medix.judge.served import ServedJudge
 from medix.judge.served_judges import served_judges
-from medix.judge.serving.address import Address
 from medix.reporting.table import Table
+from medix.serving.address import Address
 from medix.types import Verdict
 
 QUESTIONS = 5
@@ -134,7 +134,7 @@ def _replies(served: list[ServedJudge], verdicts: list[Verdict]) -> str:
 
 
 def _look(address: Address, model: str, key_name: str, timeout: float) -> EndpointCheck:
-    url = address.chat.replace("/chat/completions", "/models")
+    url = address.at("/models")
     headers = {"Authorization": address.authorization(os.environ.get(key_name) or "none")}
     begun = time.perf_counter()
     try:

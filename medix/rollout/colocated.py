@@ -9,10 +9,10 @@ import torch
 from medix.policy.base import Policy
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import OnCompletion, RolloutEngine, RolloutError, Sampling, StaleEngineError
-from medix.rollout.own_thread import OwnThread, SilentError
 from medix.rollout.vllm_core import CoreSettings, OverdueError, Request, VLLMCore
 from medix.rollout.vllm_sampling import VLLMSampling
-from medix.rollout.weights import Tally, published, published_adapter, stamp
+from medix.rollout.weights import Tally, published, published_adapter, weights_fingerprint
+from medix.rollout.worker_thread import StalledError, WorkerThread
 from medix.types import Completion, Prompt, RolloutGroup
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class ColocatedEngine(RolloutEngine):
     images are computed once. A completion is told of as soon as it is finished, from vLLM's own thread.
 
     Before each rollout the policy's weights are compared with those that were published, by some elements of each
-    (``medix.rollout.weights.stamp``): an update that nobody published stops the run.
+    (``medix.rollout.weights.weights_fingerprint``): an update that nobody published stops the run.
 
     The same prompts, seed and weights give the same completions on one machine, but other ones than ``LocalEngine``
     draws, except greedily. Needs vLLM: ``make install-vllm``.
@@ -83,8 +83,8 @@ class ColocatedEngine(RolloutEngine):
         # In a tuple: engines may be attributes of modules, and the policy must not become a part of two.
         self._policy: tuple[VisionLanguagePolicy, ...] = ()
         self._core: VLLMCore | None = None
-        self._thread = OwnThread("medix-vllm")
-        self._stamp: str | None = None  # of the weights that vLLM has; None if they must be published
+        self._thread = WorkerThread("medix-vllm")
+        self._fingerprint: str | None = None  # of the weights that vLLM has; None if they must be published
         self._has_weights = False  # sleeping takes them away
         self._loads = 0
         self._broken = ""
@@ -118,14 +118,14 @@ class ColocatedEngine(RolloutEngine):
         if self._policy and self._policy[0] is not policy:
             self.close()
         self._policy = (policy,)
-        if self._stamp is not None and stamp(policy) != self._stamp:
-            self._stamp = None
+        if self._fingerprint is not None and weights_fingerprint(policy) != self._fingerprint:
+            self._fingerprint = None
 
     def publish(self, policy: Policy) -> None:
         super().publish(policy)
         if not self._policy or policy is not self._policy[0]:
             raise StaleEngineError("engine: publish was called for a policy that the engine is not bound to")
-        self._stamp = None
+        self._fingerprint = None
         if self._core is not None:
             self._load(self._core, self._policy[0])
 
@@ -152,10 +152,10 @@ class ColocatedEngine(RolloutEngine):
 
     def close(self) -> None:
         core, self._core = self._core, None
-        self._stamp, self._has_weights = None, False
+        self._fingerprint, self._has_weights = None, False
         if core is not None and not self._broken:
             self._in_thread(core.close, self.silent_seconds, "ending")
-        self._thread.end()
+        self._thread.stop()
         self._broken = ""
 
     def _ready(self, policy: VisionLanguagePolicy) -> VLLMCore:
@@ -165,12 +165,12 @@ class ColocatedEngine(RolloutEngine):
         if self._core is None:
             self._core = self._start(policy)
         core = self._core
-        if self._stamp is not None and stamp(policy) != self._stamp:
+        if self._fingerprint is not None and weights_fingerprint(policy) != self._fingerprint:
             raise StaleEngineError(
                 f"engine: the policy's weights changed after version {self.policy_version} was published, and vLLM "
                 "still has the old ones; call publish(policy) after every update"
             )
-        if self._stamp is None or not self._has_weights:
+        if self._fingerprint is None or not self._has_weights:
             self._load(core, policy)
         self._in_thread(lambda: core.wake("kv_cache"), self.silent_seconds, "taking memory for its cache")
         return core
@@ -201,7 +201,7 @@ class ColocatedEngine(RolloutEngine):
         return core
 
     def _new_core(self, settings: CoreSettings) -> VLLMCore:
-        return VLLMCore(settings, self._thread.beat)
+        return VLLMCore(settings, self._thread.heartbeat)
 
     def _dtype(self, policy: VisionLanguagePolicy) -> str:
         return self.dtype or policy.dtype
@@ -221,7 +221,7 @@ class ColocatedEngine(RolloutEngine):
 
         self._in_thread(work, self.silent_seconds, "taking up weights")
         tally.seconds = monotonic() - begun
-        self.last_publish, self._stamp, self._has_weights = tally, stamp(policy), True
+        self.last_publish, self._fingerprint, self._has_weights = tally, weights_fingerprint(policy), True
         self._loads += 1
 
     def _ask(self, core: VLLMCore, collected: "_Collected") -> None:
@@ -247,7 +247,7 @@ class ColocatedEngine(RolloutEngine):
     def _in_thread(self, work: Callable[[], T], limit: float, doing: str, collected: "_Collected | None" = None) -> T:
         try:
             return self._thread.run(work, limit)
-        except SilentError as error:
+        except StalledError as error:
             self._broken = f"hung while {doing}"
             about = "" if collected is None else f"; unfinished: {collected.unfinished()}"
             raise RolloutError(

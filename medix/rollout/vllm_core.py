@@ -83,12 +83,12 @@ class VLLMCore:
 
     Args:
         settings: how it is started.
-        beat: called after every step of work.
+        heartbeat: called after every step of work.
     """
 
-    def __init__(self, settings: CoreSettings, beat: Callable[[], None]) -> None:
+    def __init__(self, settings: CoreSettings, heartbeat: Callable[[], None]) -> None:
         self.settings = settings
-        self.beat = beat
+        self.heartbeat = heartbeat
         self._llm: Any = None
         self._adapter: Any = None
         self._adapters = 0
@@ -168,7 +168,7 @@ class VLLMCore:
                     stream_interval=request.settings["max_tokens"] + 1,  # the first token, and the end
                 )
                 inner.append(engine.add_request(name, request.prompt, params, lora_request=self._adapter))
-                self.beat()
+                self.heartbeat()
             while engine.has_unfinished_requests():
                 with torch.random.fork_rng(devices=[]):  # on a CPU vLLM draws from torch's own generator too
                     outputs = engine.step()
@@ -180,7 +180,7 @@ class VLLMCore:
                             ended(output.request_id, choice.index, tokens, logprobs, choice.finish_reason)
                     if output.finished:
                         begun[output.request_id] = float("inf")
-                self.beat()
+                self.heartbeat()
                 overdue = [name for name, since in begun.items() if time.monotonic() - since > seconds]
                 if overdue:
                     raise OverdueError(overdue)
@@ -252,7 +252,7 @@ class VLLMCore:
     def _beating(self, weights: Iterator[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
         self._synchronize()  # the optimiser's step may still be under way, on another stream
         for pair in weights:
-            self.beat()
+            self.heartbeat()
             yield pair
 
     def _synchronize(self) -> None:

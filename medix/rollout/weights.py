@@ -1,4 +1,4 @@
-"""The weights of a policy as an engine with weights of its own takes them."""
+"""The weights of a policy in the form in which an engine with its own copy loads them."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,17 +17,17 @@ from transformers.core_model_loading import WeightConverter, rename_source_key, 
 from medix.policy.vision_language import VisionLanguagePolicy
 
 SAMPLED = 256
-"""Elements of each weight that ``stamp`` reads."""
+"""Elements of each weight that ``weights_fingerprint`` reads."""
 
 
 @dataclass
 class Tally:
-    """What went to an engine.
+    """Counts the weights that were sent to an engine.
 
     Attributes:
         tensors: how many.
-        nbytes: their bytes, as they were given.
-        seconds: from the first weight asked for to the engine ready for the next request.
+        nbytes: their size in bytes.
+        seconds: from the first weight read to the engine ready for the next request.
     """
 
     tensors: int = 0
@@ -44,15 +44,15 @@ class Tally:
 
 @torch.no_grad()
 def published(policy: VisionLanguagePolicy, merge: bool = True) -> Iterator[tuple[str, Tensor]]:
-    """Every weight, whole, under the name that the policy's folder has for it; one at a time.
+    """Every weight, unsharded, under its name in the policy's saved folder; one at a time.
 
-    Of tied weights the first comes alone, as in a saved folder. Sharded weights are gathered, so that every rank must
-    take all of them, in step. Nothing here changes the policy; what is not merged or gathered is the weight itself, to
-    be copied before the next update.
+    Of tied weights only the first is given, as in a saved folder. Sharded weights are gathered, so that every rank must
+    iterate over all of them, in step. Nothing here changes the policy; a weight that is neither merged nor gathered is
+    not copied: copy it before the next update.
 
     Args:
         policy: its weights are loaded.
-        merge: add the updates of adapters, in float32, to the weights they belong to; without, adapters are left out.
+        merge: add the updates of adapters, in float32, to their weights; otherwise adapters are left out.
     """
     model = policy.hugging_face
     _reshard(policy)
@@ -85,12 +85,12 @@ def published_adapter(policy: VisionLanguagePolicy) -> tuple[dict[str, Any], dic
 
 
 @torch.no_grad()
-def stamp(policy: VisionLanguagePolicy) -> str:
-    """A digest of some elements of every weight: another one after any step of an optimiser.
+def weights_fingerprint(policy: VisionLanguagePolicy) -> str:
+    """A digest of some elements of every weight, which any optimiser step changes.
 
-    It reads up to ``SAMPLED`` elements of each weight, spread evenly, of a sharded weight those of this rank. An update
-    that leaves all of them as they were, to the last bit, is not noticed. The places of weights in memory and their
-    counters of changes are left out: sharding changes both where no value changes.
+    It reads up to ``SAMPLED`` elements of each weight, evenly spaced, of a sharded weight those of this rank. An update
+    that leaves all of them unchanged to the last bit is not noticed. Memory addresses and version counters of the
+    weights are left out: sharding changes both where no value changes.
     """
     _reshard(policy)
     samples = [_sampled(weight.detach()) for weight in policy.hugging_face.parameters()]
@@ -99,7 +99,7 @@ def stamp(policy: VisionLanguagePolicy) -> str:
 
 
 def _reshard(policy: VisionLanguagePolicy) -> None:
-    """Let go of weights that stayed whole after a pass: ranks that made different passes must see the same."""
+    """Free weights that stayed gathered after a pass: ranks that made different passes must be in the same state."""
     for part in policy.modules():
         if isinstance(part, FSDPModule):
             part.reshard()

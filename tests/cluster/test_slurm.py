@@ -20,14 +20,14 @@ import os
 import sys
 from pathlib import Path
 
-from medix.distributed import gather, over_ranks, rank, world_size
+from medix.distributed import gather, all_reduce, rank, world_size
 from tests.support.fake_training import FakeData, FakeModule, make_trainer
 
 class Seen(FakeModule):
     def on_train_start(self):
         super().on_train_start()
         seen = {"rank": rank(), "world": world_size(), "task": int(os.environ["SLURM_PROCID"])}
-        seen |= {"sum": over_ranks([rank() + 1.0], "sum"), "everyone": gather(rank())}
+        seen |= {"sum": all_reduce([rank() + 1.0], "sum"), "everyone": gather(rank())}
         Path(f"rank-{rank()}.json").write_text(json.dumps(seen))
 
 trainer = make_trainer(".", [], devices=2, num_nodes=1, strategy="ddp", limit_val_batches=0)

@@ -163,7 +163,7 @@ def test_check_of_a_server_that_is_not_there_is_status_1_with_the_remedy(capsys:
 
 
 def test_serve_passes_its_words_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from medix.commands import judge_server
+    from medix.judge.serving import judge_server
 
     seen: list[judge_server.JudgeServer] = []
 

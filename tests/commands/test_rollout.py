@@ -3,7 +3,7 @@
 import pytest
 
 from medix.__main__ import main as medix
-from medix.commands import rollout_server
+from medix.rollout.serving import rollout_server
 
 
 def main(words: list[str]) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.callbacks import main_memory
+from medix import main_memory
 from medix.doctor import machine
 from medix.doctor.machine import GIB, GPU, Machine, gib, parse_gpus
 

@@ -24,8 +24,8 @@ from tests.support.tiny import loaded, mixed_prompts
 class FakeCore(VLLMCore):
     """Writes down what is done with it; completes every prompt with tokens 4, 5 and the completion's number."""
 
-    def __init__(self, settings: CoreSettings, beat: Callable[[], None]) -> None:
-        super().__init__(settings, beat)
+    def __init__(self, settings: CoreSettings, heartbeat: Callable[[], None]) -> None:
+        super().__init__(settings, heartbeat)
         self.done: list[str] = []
         self.threads: set[int] = set()
         self.reason = "stop"
@@ -74,7 +74,7 @@ class Engine(ColocatedEngine):
 
     def _new_core(self, settings: CoreSettings) -> VLLMCore:
         changed = CoreSettings(**{**vars(settings), "can_sleep": self.can_sleep})
-        self.core = FakeCore(changed, self._thread.beat)
+        self.core = FakeCore(changed, self._thread.heartbeat)
         return self.core
 
 

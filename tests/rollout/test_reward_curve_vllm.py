@@ -14,7 +14,7 @@ from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.colocated import ColocatedEngine
 from medix.rollout.engine import RolloutEngine
 from medix.rollout.local import LocalEngine
-from medix.rollout.weights import stamp
+from medix.rollout.weights import weights_fingerprint
 from tests.support.reward_curves import SAMPLING, SEEDS, STEPS, Curves, assert_same_rise, curves, difference, shown
 from tests.support.tiny import loaded
 
@@ -41,7 +41,7 @@ class KeptEngine(ColocatedEngine):
             return
         assert isinstance(policy, VisionLanguagePolicy)
         RolloutEngine.publish(self, policy)
-        self._stamp = stamp(policy)
+        self._fingerprint = weights_fingerprint(policy)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 
 from medix.policy.lora import LoRA
 from medix.policy.vision_language import VisionLanguagePolicy
-from medix.rollout.weights import Tally, published, published_adapter, stamp
+from medix.rollout.weights import Tally, published, published_adapter, weights_fingerprint
 from tests.support.tiny import ARCHITECTURES, loaded, mixed_prompts, written
 
 
@@ -112,40 +112,40 @@ def test_an_adapter_alone_has_the_settings_and_names_that_peft_saves(tiny: dict[
 
 
 @pytest.mark.parametrize("learning_rate", [1e-3, 1e-6])
-def test_one_step_of_an_optimiser_changes_the_stamp(learning_rate: float, tiny: dict[str, Path]) -> None:
+def test_one_step_of_an_optimiser_changes_the_fingerprint(learning_rate: float, tiny: dict[str, Path]) -> None:
     policy = with_adapter(tiny["qwen3_vl"])
-    before = stamp(policy)
-    assert stamp(policy) == before
+    before = weights_fingerprint(policy)
+    assert weights_fingerprint(policy) == before
     optimizer = torch.optim.AdamW([one for one in policy.parameters() if one.requires_grad], lr=learning_rate)
     for weight in policy.parameters():
         weight.grad = torch.randn_like(weight) if weight.requires_grad else None
     optimizer.step()
-    assert stamp(policy) != before
+    assert weights_fingerprint(policy) != before
 
 
-def test_loading_other_weights_and_then_the_old_ones_again_restores_the_stamp(tiny: dict[str, Path]) -> None:
+def test_loading_other_weights_and_then_the_old_ones_again_restores_the_fingerprint(tiny: dict[str, Path]) -> None:
     policy = loaded(tiny["qwen3_vl"])
     old = {name: weight.clone() for name, weight in policy.state_dict().items()}
-    before = stamp(policy)
+    before = weights_fingerprint(policy)
     policy.load_state_dict({name: weight * 1.5 for name, weight in old.items()})
-    changed = stamp(policy)
+    changed = weights_fingerprint(policy)
     policy.load_state_dict(old)
     assert changed != before
-    assert stamp(policy) == before
+    assert weights_fingerprint(policy) == before
 
 
 @pytest.mark.parametrize("adapter", [False, True])
 def test_sharded_weights_are_published_whole(adapter: bool, tiny: dict[str, Path], mesh: DeviceMesh) -> None:
-    """Also after a pass, which leaves some of them gathered; the stamp is the same before and after it."""
+    """Also after a pass, which leaves some of them gathered; the fingerprint is the same before and after it."""
     torch.manual_seed(1)
     policy = with_adapter(tiny["qwen3_vl"]) if adapter else loaded(tiny["qwen3_vl"])
     wanted = {name: weight.clone() for name, weight in published(policy)}
     policy.shard(mesh)
-    before = stamp(policy)
+    before = weights_fingerprint(policy)
     prompt = mixed_prompts(policy)[0]
     with torch.no_grad():
         policy.logprobs([written(policy, prompt, [3, 2])])
-    assert stamp(policy) == before
+    assert weights_fingerprint(policy) == before
     given = dict(published(policy))
     assert given.keys() == wanted.keys()
     assert not any(isinstance(weight, DTensor) for weight in given.values())
@@ -157,7 +157,7 @@ def test_sharded_weights_are_published_whole(adapter: bool, tiny: dict[str, Path
     for weight in trained:
         weight.grad = torch.ones_like(weight)
     torch.optim.AdamW(trained, lr=1e-6).step()
-    assert stamp(policy) != before
+    assert weights_fingerprint(policy) != before
 
 
 # Faults.

@@ -139,7 +139,7 @@ def sends(body: str, content_type: str = "application/json") -> Act:
 
 def hangs(request: Request) -> None:
     """Answers nothing."""
-    request.server.stopping.wait(30)
+    request.server.stopping.wait(600)
 
 
 def trickles(request: Request) -> None:

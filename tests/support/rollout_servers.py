@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -67,7 +67,7 @@ class Request(BaseHTTPRequestHandler):
         """Everything but completions, as vLLM does it."""
         server, path = request.server, request.path.partition("?")[0]
         if path == "/update_weights":
-            server.parcels.append(request.body["update_info"])
+            server.manifests.append(request.body["update_info"])
         elif path == "/update_weight_version":
             server.version = request.body["new_version"]
         content: dict[str, Any] = {}
@@ -79,11 +79,13 @@ class Request(BaseHTTPRequestHandler):
             content = {"world_size": 1}
         request.send(200, json.dumps(content))
 
-    def send(self, status: int, body: str) -> None:
+    def send(self, status: int, body: str, headers: Mapping[str, str] | None = None) -> None:
         data = body.encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
+        for name, value in (headers or {}).items():
+            self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(data)
 
@@ -118,7 +120,7 @@ class RolloutServer(ThreadingHTTPServer):
         self.version = "default"
         self.room = 4096
         self.asked: list[dict[str, Any]] = []
-        self.parcels: list[dict[str, Any]] = []
+        self.manifests: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.keys: list[str] = []
         self.connections: set[socket.socket] = set()
@@ -200,9 +202,10 @@ def partly(count: int | None, *, versions: Sequence[str] | None = None, prompt: 
     return act
 
 
-def refuses(status: int, message: str = "no") -> Act:
+def refuses(status: int, message: str = "no", **headers: str) -> Act:
     """An error of the protocol."""
-    return lambda request: request.send(status, json.dumps({"error": {"message": message, "code": status}}))
+    body = json.dumps({"error": {"message": message, "code": status}})
+    return lambda request: request.send(status, body, headers)
 
 
 def says(text: str) -> Act:
@@ -217,7 +220,7 @@ def says(text: str) -> Act:
 
 def hangs(request: Request) -> None:
     """Answers nothing."""
-    request.server.stopping.wait(30)
+    request.server.stopping.wait(600)
 
 
 @contextmanager

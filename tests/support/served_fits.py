@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from medix.policy.vision_language import VisionLanguagePolicy
-from medix.rollout.serving.asking import Asking, Given, Limits
-from medix.rollout.serving.channel import FolderChannel
-from medix.rollout.serving.client import EngineAddress, connected, run_apart
+from medix.rollout.serving.channel import FolderChannel, PublishedWeights
+from medix.rollout.serving.dispatcher import Dispatcher, Limits
 from medix.rollout.serving.server import Server
 from medix.rollout.vllm_sampling import VLLMSampling
+from medix.serving.session import Session
 from medix.types import Prompt, RolloutGroup
+from tests.support.clients import run
 from tests.support.inside import Outcome, working_in
 from tests.support.rollout_fits import GREEDY, STOP, after_step, greedy_tokens, largest_difference
 from tests.support.rollout_vllm import address
@@ -31,7 +32,7 @@ from threading import Timer
 
 from lightning.pytorch import Callback
 
-from medix.rollout.serving.asking import Asking
+from medix.rollout.serving.dispatcher import Dispatcher
 
 
 class _KillOnce(Callback):
@@ -75,19 +76,19 @@ class KillServer(_KillOnce):
         self.group = group
 
     def killed(self, rollout, sampling, prompts, on_completion):
-        ask, timers = Asking._ask, []
+        ask, timers = Dispatcher._ask, []
 
-        async def watched(asking, *arguments):
+        async def watched(dispatcher, *arguments):
             if not timers:  # the server has its weights by now, however long that took
                 timers.append(Timer(0.5, self.kill, [os.killpg, self.group]))
                 timers[0].start()
-            return await ask(asking, *arguments)
+            return await ask(dispatcher, *arguments)
 
-        Asking._ask = watched
+        Dispatcher._ask = watched
         try:
             return rollout(prompts, on_completion, replace(sampling, max_completion_tokens=800, stop=()))
         finally:
-            Asking._ask = ask
+            Dispatcher._ask = ask
 '''
 
 
@@ -156,22 +157,22 @@ class ServedFit:
         """
         policy = after_step(self.policy, self.run, step)
         prompts = mixed_prompts(policy)
-        version, groups = run_apart(lambda: _written_now(address(self.server), policy, prompts))
+        version, groups = run(address(self.server), lambda session: _written_now(session, policy, prompts))
         assert re.fullmatch(rf"medix-[0-9a-f]{{8}}-{step}", version), version
         assert [group.completions[0].token_ids for group in groups] == greedy_tokens(policy, prompts)
         assert largest_difference(policy, groups, 1.0) < 1e-4
         assert largest_difference(loaded(self.policy), groups, 1.0) > 1e-2
 
 
-async def _written_now(url: str, policy: VisionLanguagePolicy, prompts: list[Prompt]) -> tuple[str, list[RolloutGroup]]:
-    """What the server says that its weights are, and what it writes by them.
+async def _written_now(
+    session: Session, policy: VisionLanguagePolicy, prompts: list[Prompt]
+) -> tuple[str, list[RolloutGroup]]:
+    """The version of the weights that the server reports, and what it writes with them.
 
     An engine would give it weights first.
     """
-    server = Server(EngineAddress(url), places=4)
-    async with connected("MEDIX_ENGINE_KEY") as client:
-        version = await server.version(client)
-    given = Given(version, policy_version=0, parcel=None, causes=("",))
-    limits = Limits(request_seconds=60, publish_seconds=60, patience=5, attempts=2)
-    asking = Asking([server], FolderChannel(), given, VLLMSampling(policy, GREEDY), limits, "MEDIX_ENGINE_KEY")
-    return version, await asking.groups(prompts)
+    version = await Server(session, session.pool.endpoints[0].address).version()
+    limits = Limits(request_seconds=120, publish_seconds=120, attempts=2)
+    published = PublishedWeights(version, manifest=None, causes=("",))
+    dispatcher = Dispatcher(FolderChannel(), published, 0, VLLMSampling(policy, GREEDY), limits)
+    return version, await dispatcher.groups(session, prompts)

@@ -10,8 +10,6 @@ from medix.doctor.rank import Rank
 from medix.doctor.subject import Subject
 from medix.rollout.colocated import ColocatedEngine
 from medix.rollout.served import ServedEngine
-from medix.rollout.serving.client import ServerFault, connected, run_apart
-from medix.rollout.serving.server import Server
 
 CONCURRENT_ROWS = 8
 """Rows of full length in the KV cache below which sampling is slow."""
@@ -67,20 +65,12 @@ class EngineCheck(Check):
         """Whether each server runs, accepts new weights, and has room for the longest row."""
         needed = subject.module.prompting.max_prompt_tokens + engine.sampling.max_completion_tokens
 
-        async def ask(server: Server) -> int | None:
-            async with connected(engine.api_key_env) as client:
-                await server.version(client)
-                return await server.context_length(client)
-
-        for server in engine.servers:
-            key = f"model.engine.init_args.base_url: {server.shown}"
-            try:
-                room = run_apart(lambda asked=server: ask(asked))  # type: ignore[misc]  # bound in this iteration
-            except ServerFault as fault:
+        for server in engine.check_servers():
+            key = f"model.engine.init_args.base_url: {server.address}"
+            if server.cause:
                 name = getattr(subject.module.policy, "name", "MODEL")
-                yield self.problem(f"{key}: {fault.cause}", f"start it: python -m medix rollout serve --model {name}")
-                continue
-            if room is not None and room < needed:
+                yield self.problem(f"{key}: {server.cause}", f"start it: python -m medix rollout serve --model {name}")
+            elif (room := server.context_length) is not None and room < needed:
                 text = f"{key} has a context of {room:,} tokens; a prompt and its completion may have {needed:,}"
                 yield self.warning(text, "start it with a longer context, or lower model.prompting.max_prompt_tokens")
             else:

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from medix.judge.serving.confidence import ReplyToken
+from medix.serving.request_error import error_message
 
 _ALTERNATIVES = 10  # enough to hold both options in a few spellings; OpenAI and vLLM allow 20
 
-# What is asked beyond the bare protocol, in the order it is given up when a server refuses and does not say which; and
-# the words by which servers name it.
-_GIVEN_UP = {
+# Optional fields, in the order they are dropped when a server rejects a request and does not say why; and the words by
+# which servers name them.
+_OPTIONAL = {
     "logprobs": ("logprobs",),
     "structured_outputs": ("structured_outputs", "guided", "grammar", "schema"),
     "chat_template_kwargs": ("chat_template_kwargs", "chat_template", "enable_thinking"),
     "max_tokens": ("max_tokens",),
     "temperature": ("temperature",),
 }
-_LAST = frozenset(("max_tokens", "temperature"))  # refused together by servers of reasoning models
+_LAST = frozenset(("max_tokens", "temperature"))  # rejected together by servers of reasoning models
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,14 @@ class ChatRequest:
     constraint: Mapping[str, Any] | None = None
 
     @property
-    def wishes(self) -> tuple[str, ...]:
-        """What the request asks for that a server may not know; a constraint by its kind, as a server may know one."""
+    def optional_fields(self) -> tuple[str, ...]:
+        """Fields that a server may not know; a constraint by its kind, for a server may know one kind only."""
         kinds = {"structured_outputs": f"structured_outputs {'+'.join(self.constraint)}"} if self.constraint else {}
-        return tuple(kinds.get(name, name) for name in _GIVEN_UP if kinds or name != "structured_outputs")
+        return tuple(kinds.get(name, name) for name in _OPTIONAL if kinds or name != "structured_outputs")
 
-    def body(self, wishes: Collection[str]) -> bytes:
-        """The request as JSON, with the wishes that are left."""
-        names = {wish.partition(" ")[0] for wish in wishes}
+    def content(self, fields: Collection[str]) -> dict[str, Any]:
+        """The body of the request, with these optional fields."""
+        names = {field.partition(" ")[0] for field in fields}
         content: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": self.message}]}
         content["max_tokens" if "max_tokens" in names else "max_completion_tokens"] = self.max_tokens
         if "temperature" in names:
@@ -56,55 +57,19 @@ class ChatRequest:
             content["structured_outputs"] = dict(self.constraint or {})
         if "chat_template_kwargs" in names:
             content["chat_template_kwargs"] = {"enable_thinking": False}
-        return json.dumps(content).encode()
+        return content
 
 
-def named(wishes: Collection[str], message: str) -> frozenset[str]:
-    """The wishes that a server's message speaks of."""
+def fields_named(fields: Collection[str], message: str) -> frozenset[str]:
+    """The optional fields that a server's message names."""
     text = message.casefold()
-    return frozenset(wish for wish in wishes if any(word in text for word in _GIVEN_UP[wish.partition(" ")[0]]))
+    return frozenset(field for field in fields if any(word in text for word in _OPTIONAL[field.partition(" ")[0]]))
 
 
-def next_given_up(wishes: Collection[str]) -> frozenset[str]:
-    """The wishes to do without where the message names none."""
-    first = next((wish for wish in wishes if wish not in _LAST), None)
-    return frozenset(wishes) & _LAST if first is None else frozenset((first,))
-
-
-class StatusError(Exception):
-    """The server answered with an error.
-
-    Args:
-        status: of HTTP.
-        message: the server's own words.
-        retry_after: the header of that name.
-    """
-
-    def __init__(self, status: int, message: str, retry_after: str | None = None) -> None:
-        super().__init__(f"status {status}: {message}")
-        self.status = status
-        self.message = message
-        self.retry_after = retry_after
-
-    @classmethod
-    def of(cls, status: int, data: bytes, retry_after: str | None = None) -> "StatusError":
-        """Read the words out of an error's body, whichever form it has."""
-        try:
-            found = _said(json.loads(data))
-        except (ValueError, RecursionError):
-            found = None
-        return cls(status, found or data.decode("utf-8", "replace"), retry_after)
-
-
-def _said(content: Any) -> str | None:
-    """``{"error": {"message": …}}``, ``{"message": …}``, ``{"detail": …}``, ``{"error": "…"}``."""
-    if isinstance(content, dict):
-        found = content.get("error", content)
-        if isinstance(found, dict):
-            found = found.get("message") or found.get("detail")
-        if found:
-            return found if isinstance(found, str) else json.dumps(found)
-    return None
+def next_dropped(fields: Collection[str]) -> frozenset[str]:
+    """The optional fields to drop where the message names none."""
+    first = next((field for field in fields if field not in _LAST), None)
+    return frozenset(fields) & _LAST if first is None else frozenset((first,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +101,7 @@ class ChatReply:
             raise ValueError("it is nested too deeply") from None
         choices = content.get("choices") if isinstance(content, dict) else None
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            said = _said(content)
+            said = error_message(content)
             raise ValueError(f"it holds no choices: {said}" if said else "it holds no choices")
         choice = choices[0]
         message = choice.get("message")

@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from torch import distributed
-
+from medix.distributed import gather
 from medix.modality import TEXT_ONLY
 from medix.rewards.adapters.rows import Row, RowReader, score_rows
 from medix.rewards.scoring import check_unscored
@@ -128,7 +127,7 @@ class TRLReward:
             for key, value in _metrics(table, rows):
                 log_metric(key, value)
         if self.enforces_limit:
-            check_unscored(table, self.suite.max_unscored, _gather)
+            check_unscored(table, self.suite.max_unscored, gather)
         return [None if math.isnan(scores.signal) else scores.signal for scores in table]
 
     def _rows(
@@ -224,12 +223,3 @@ def _metrics(table: RewardTable, rows: Sequence[Row]) -> Iterator[tuple[str, flo
             if status is Status.SCORED:
                 yield f"reward/{name}", value
                 yield f"reward/{name}/{row.modality or TEXT_ONLY}", value
-
-
-def _gather(value: tuple[int, list[str]]) -> list[tuple[int, list[str]]]:
-    """What every process has: TRL calls a reward function on all of them, once per generation step."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return [value]
-    found: list[Any] = [None] * distributed.get_world_size()
-    distributed.all_gather_object(found, value)
-    return found

@@ -1,65 +1,72 @@
-"""The ways that weights go from the trainer to its servers."""
+"""How weights get from the trainer to the servers."""
 
 import asyncio
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor
 
-from medix.rollout.serving.client import Client, ServerFault, connected, run_apart
 from medix.rollout.serving.plugin import BACKEND
 from medix.rollout.serving.server import Server
 from medix.rollout.serving.weight_folder import WeightFolder
+from medix.serving.client import AsyncClient
+from medix.serving.endpoint import Endpoint
+from medix.serving.request_error import RequestError
+from medix.serving.session import Session
 
 Weights = Callable[[], Iterable[tuple[str, Tensor]]]
 """Gives a fresh pass over names and whole tensors."""
 
-Parcel = dict[str, Any]
-"""What a server must be told to take up the present weights again; plain data, the same on every rank."""
+WeightManifest = dict[str, Any]
+"""What a server must be told to load the present weights again; plain data, the same on every rank."""
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """The weights that the servers have; the same on every rank.
+
+    Args:
+        version: what the servers call them.
+        manifest: what a server must be told to load them again; None where it cannot.
+        causes: one per server, why it did not load them; empty for those that did.
+    """
+
+    version: str
+    manifest: WeightManifest | None
+    causes: tuple[str, ...]
 
 
 class WeightChannel(ABC):
-    """How weights reach servers. One rank publishes; any rank restores, where there is a parcel."""
+    """How weights reach servers. One rank publishes; any rank restores, where there is a manifest."""
 
     backend: ClassVar[str]
     """What vLLM calls it."""
 
     @abstractmethod
     def publish(
-        self,
-        servers: Sequence[Server],
-        version: str,
-        weights: Weights,
-        sizes: dict[str, int],
-        *,
-        api_key_env: str,
-        limit: float,
-    ) -> Parcel | None:
-        """Give all servers these weights; the ones that do not take them are set aside, with their cause.
+        self, client: AsyncClient, version: str, weights: Weights, sizes: dict[str, int], *, limit: float
+    ) -> PublishedWeights:
+        """Give all servers these weights.
 
         Args:
-            servers: all of them.
+            client: of the servers.
             version: names the weights.
             weights: what is published.
             sizes: of the policy, for a server to compare with its model.
-            api_key_env: environment variable that holds the servers' key.
             limit: seconds that a server has.
-
-        Returns:
-            What ``restore`` needs; None where a server cannot be restored before the next publish.
         """
 
-    async def restore(self, client: Client, server: Server, version: str, parcel: Parcel, *, limit: float) -> None:  # noqa: ARG002
+    async def restore(self, server: Server, version: str, manifest: WeightManifest, *, limit: float) -> None:  # noqa: ARG002
         """Give one server the present weights again.
 
         Raises:
-            ServerFault: it does not take them.
+            RequestError: it does not load them.
         """
-        raise ServerFault("it gets weights again with the next publish")
+        raise RequestError("it gets weights again with the next publish")
 
     def join(self, weights: Weights) -> None:
         """What a rank does that does not publish: it takes its part in gathering sharded weights."""
@@ -67,14 +74,14 @@ class WeightChannel(ABC):
             pass
 
     def close(self) -> None:  # noqa: B027  # most hold nothing
-        """Give back what is held."""
+        """Release what is held."""
 
 
 class FolderChannel(WeightChannel):
     """Weights go through files in a folder that trainer and servers see: any machine, any device, any number of GPUs.
 
-    A version appears in the folder when it is whole; servers compare its files with their SHA-256 before they touch a
-    weight. The version stays until the next one, so that a server that is started again gets it at once.
+    A version appears in the folder when it is complete; servers compare its files with their SHA-256 before they change
+    a weight. The version stays until the next one, so that a server that is restarted gets it at once.
 
     Args:
         folder: on a file system that all machines share, or, where trainer and servers run on one machine, in its
@@ -89,33 +96,31 @@ class FolderChannel(WeightChannel):
         self._folder: WeightFolder | None = None
 
     def publish(
-        self,
-        servers: Sequence[Server],
-        version: str,
-        weights: Weights,
-        sizes: dict[str, int],
-        *,
-        api_key_env: str,
-        limit: float,
-    ) -> Parcel | None:
+        self, client: AsyncClient, version: str, weights: Weights, sizes: dict[str, int], *, limit: float
+    ) -> PublishedWeights:
         folder = self._opened()
         files = folder.write(version, weights())
-        parcel: Parcel = {"files": [asdict(file) for file in files], "sizes": sizes}
+        manifest: WeightManifest = {"files": [asdict(file) for file in files], "sizes": sizes}
 
-        async def give_all() -> None:
-            async with connected(api_key_env) as client:
-                await asyncio.gather(*(self._give(client, server, version, parcel, limit) for server in servers))
+        async def give(session: Session, endpoint: Endpoint) -> str:
+            try:
+                await self.restore(Server(session, endpoint.address), version, manifest, limit=limit)
+            except RequestError as error:
+                return error.cause
+            return ""
 
-        run_apart(give_all)
+        async def give_all(session: Session) -> list[str]:
+            return await asyncio.gather(*(give(session, endpoint) for endpoint in session.pool.endpoints))
+
+        causes = client.run(give_all)
         folder.keep_only(version)
-        return parcel
+        return PublishedWeights(version, manifest, tuple(causes))
 
-    async def restore(self, client: Client, server: Server, version: str, parcel: Parcel, *, limit: float) -> None:
+    async def restore(self, server: Server, version: str, manifest: WeightManifest, *, limit: float) -> None:
         async def load() -> None:
-            content = {"update_info": parcel}
-            await client.ask(server.address, "POST", "/update_weights", content, limit=limit)
+            await server.ask("POST", "/update_weights", {"update_info": manifest}, limit=limit)
 
-        await server.exchange(client, version, load, limit=limit)
+        await server.exchange(version, load, limit=limit)
 
     def close(self) -> None:
         if self._folder is not None:
@@ -124,14 +129,6 @@ class FolderChannel(WeightChannel):
         if self._own is not None:
             self._own.cleanup()
             self._own = None
-
-    async def _give(self, client: Client, server: Server, version: str, parcel: Parcel, limit: float) -> None:
-        try:
-            await self.restore(client, server, version, parcel, limit=limit)
-        except ServerFault as fault:
-            server.set_aside(fault.cause)
-        else:
-            server.is_up = True
 
     def _opened(self) -> WeightFolder:
         if self._folder is None:

@@ -2,20 +2,24 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor
 
-from medix.rollout.serving.channel import Parcel, WeightChannel, Weights
-from medix.rollout.serving.client import Client, ServerFault, connected, run_apart
+from medix.rollout.serving.channel import PublishedWeights, WeightChannel, Weights
 from medix.rollout.serving.server import Server
+from medix.serving.client import AsyncClient
+from medix.serving.request_error import RequestError
+from medix.serving.session import Session
+
+T = TypeVar("T")
 
 
 class NCCLChannel(WeightChannel):
     """Weights go by NCCL broadcast from the first rank to every worker of every server, as vLLM documents it.
 
-    Written against the interface of vLLM 0.32 and **not tested**, for want of a machine with the GPUs: take
+    Written against the interface of vLLM 0.32 and **not tested**, for lack of a machine with the GPUs: use
     ``FolderChannel`` where it is fast enough. All servers take part in a broadcast, so that one that fails ends it for
     all, and one that returns gets weights with the next publish only. The servers are started with
     ``--channel nccl``.
@@ -32,31 +36,30 @@ class NCCLChannel(WeightChannel):
         self.port = port
         self._engine: Any = None
         self._source: Any = None
-        self._fan: _Fan | None = None
+        self._servers: _AllServers | None = None
 
     def publish(
         self,
-        servers: Sequence[Server],
+        client: AsyncClient,
         version: str,
         weights: Weights,
         sizes: dict[str, int],  # noqa: ARG002  # names and shapes are compared by the broadcast itself
         *,
-        api_key_env: str,
         limit: float,
-    ) -> Parcel | None:
+    ) -> PublishedWeights:
+        cause = ""
         try:
             if self._engine is None:
-                self._fan = _Fan(servers, api_key_env, limit)
+                self._servers = _AllServers(client, limit)
                 self._source = _source(weights)
-                self._engine = self._opened(self._fan, self._source)
-            assert self._fan is not None
-            self._fan.version = version
+                self._engine = self._opened(self._servers, self._source)
+            assert self._servers is not None
+            self._servers.version = version
             self._engine.send_weights()
-        except (ServerFault, RuntimeError) as error:
+        except (RequestError, RuntimeError) as error:
             self.close()
-            for server in servers:
-                server.set_aside(f"the broadcast of weights failed: {error}")
-        return None
+            cause = f"the broadcast of weights failed: {error}"
+        return PublishedWeights(version, None, (cause,) * len(client.addresses))
 
     def join(self, weights: Weights) -> None:
         # The sender asks for names and shapes once, with a pass of its own, and then sends with another.
@@ -71,75 +74,65 @@ class NCCLChannel(WeightChannel):
             self._engine = None
         self._source = None
 
-    def _opened(self, fan: "_Fan", source: Any) -> Any:
+    def _opened(self, servers: "_AllServers", source: Any) -> Any:
         from vllm.distributed.weight_transfer.factory import WeightTransferTrainerFactory
         from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
 
-        workers = fan.count_workers()
         where = NCCLTrainerInitInfo(
             master_address=self.host or socket.gethostname(),
             master_port=self.port or _free_port(),
-            world_size=1 + sum(workers),
+            world_size=1 + sum(servers.count_workers()),
             rank=0,
         )
-        return WeightTransferTrainerFactory.trainer_init(where, client=fan, source=source)
+        return WeightTransferTrainerFactory.trainer_init(where, client=servers, source=source)
 
 
-class _Fan:
+class _AllServers:
     """vLLM's four calls, each to all servers at once; the ranks of a server come after those of the ones before it."""
 
-    def __init__(self, servers: Sequence[Server], api_key_env: str, limit: float) -> None:
-        self.servers = tuple(servers)
-        self.api_key_env = api_key_env
+    def __init__(self, client: AsyncClient, limit: float) -> None:
+        self.client = client
         self.limit = limit
         self.version = ""
         self._workers: list[int] = []
 
     def count_workers(self) -> list[int]:
         """Workers of each server."""
-
-        async def ask(client: Client, server: Server) -> int:
-            return await server.workers(client)
-
-        self._workers = self._all(ask)
+        self._workers = self._all(lambda _, server: server.workers())
         return self._workers
 
     def init_weight_transfer_engine(self, init_info: dict[str, Any]) -> None:
-        """The servers join the group of NCCL."""
-        starts = [1 + sum(self._workers[:number]) for number in range(len(self.servers))]
-        offsets = dict(zip(self.servers, starts, strict=True))
+        """The servers join the NCCL group."""
 
-        async def ask(client: Client, server: Server) -> None:
-            content = {"init_info": {**init_info, "rank_offset": offsets[server]}}
-            await client.ask(server.address, "POST", "/init_weight_transfer_engine", content, limit=self.limit)
+        async def ask(number: int, server: Server) -> None:
+            content = {"init_info": {**init_info, "rank_offset": 1 + sum(self._workers[:number])}}
+            await server.ask("POST", "/init_weight_transfer_engine", content, limit=self.limit)
 
         self._all(ask)
 
     def start_weight_update(self) -> None:
-        """Nothing: the exchange begins with what is sent."""
+        """Nothing: ``Server.exchange`` begins the update."""
 
     def update_weights(self, update_info: Any) -> None:
         """The servers receive while the trainer sends."""
 
-        async def ask(client: Client, server: Server) -> None:
+        async def ask(_: int, server: Server) -> None:
             async def load() -> None:
-                content = {"update_info": update_info}
-                await client.ask(server.address, "POST", "/update_weights", content, limit=self.limit)
+                await server.ask("POST", "/update_weights", {"update_info": update_info}, limit=self.limit)
 
-            await server.exchange(client, self.version, load, limit=self.limit)
-            server.is_up = True
+            await server.exchange(self.version, load, limit=self.limit)
 
         self._all(ask)
 
     def finish_weight_update(self, weight_version: str | None = None) -> None:
-        """Nothing: the exchange ended it."""
+        """Nothing: ``Server.exchange`` ends the update."""
 
-    def _all(self, ask: Any) -> list[Any]:
-        async def each() -> list[Any]:
-            async with connected(self.api_key_env) as client:
-                return list(await asyncio.gather(*(ask(client, server) for server in self.servers)))
+    def _all(self, ask: Callable[[int, Server], Coroutine[Any, Any, T]]) -> list[T]:
+        async def each(session: Session) -> list[T]:
+            servers = [Server(session, endpoint.address) for endpoint in session.pool.endpoints]
+            return await asyncio.gather(*(ask(number, server) for number, server in enumerate(servers)))
 
-        return run_apart(each)
+        return self.client.run(each)
 
 
 def _source(weights: Weights) -> Any:

@@ -1,114 +1,119 @@
-"""One server of completions: whether it is up, how much it does, and how its weights are exchanged."""
+"""The calls of one vLLM server: its weights, its context length, completions."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
-from medix.rollout.serving.client import Client, EngineAddress, ServerFault
+from medix.rollout.serving.stream import Choice, ChoiceStream
+from medix.serving.address import Address
+from medix.serving.request_error import RequestError
+from medix.serving.session import Session
 
-QUICK = 30.0
+SHORT_LIMIT = 30.0
 """Seconds that a server has for anything that is neither sampling nor loading."""
 
 _UNFINISHED = "medix-unfinished"
-_HOW = "start the server with: python -m medix rollout serve"
+_REMEDY = "start the server with: python -m medix rollout serve"
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
 class Server:
-    """What is known of one server.
+    """The HTTP interface of one server; every call raises ``RequestError`` where the server does not do as asked.
 
     Args:
-        address: where it is.
-        places: most prompts at the same time.
-
-    Attributes:
-        in_use: prompts under way.
-        is_up: whether it is given prompts.
-        cause: why it was set aside last.
+        session: sends the requests.
+        address: where the server is.
     """
 
-    address: EngineAddress
-    places: int
-    in_use: int = field(default=0, init=False)
-    is_up: bool = field(default=True, init=False)
-    cause: str = field(default="", init=False)
+    session: Session
+    address: Address
 
-    @property
-    def shown(self) -> str:
-        """The address, without what is secret in it."""
-        return self.address.shown
+    async def ask(
+        self, method: str, path: str, content: object = None, *, limit: float = SHORT_LIMIT
+    ) -> dict[str, Any]:
+        """One request, one JSON object; empty where the server sends none."""
+        async with self.session.attempt(limit):
+            found = json.loads(await self.session.fetch(self.address, method, path, content) or b"{}")
+        return found if isinstance(found, dict) else {}
 
-    def set_aside(self, cause: str) -> None:
-        """Give it no more prompts."""
-        self.is_up, self.cause = False, cause
+    async def complete(
+        self, content: dict[str, Any], stream: ChoiceStream, *, limit: float
+    ) -> AsyncGenerator[Choice, None]:
+        """Completions of one prompt, as they are finished.
 
-    async def version(self, client: Client) -> str:
-        """The version of the weights that it says it has.
-
-        Raises:
-            ServerFault: it does not say.
+        Args:
+            content: the request.
+            stream: decodes the answer.
+            limit: seconds for all of it.
         """
-        found = await client.ask(self.address, "GET", "/weight_info", limit=QUICK)
-        version = found.get("weight_version")
+        request = self.session.request(self.address, "POST", "/inference/v1/generate", content)
+        async with self.session.attempt(limit), request as answer:
+            async for data in answer.content.iter_any():
+                for choice in stream.feed(data):
+                    yield choice
+                if stream.is_done:
+                    break
+            stream.close()
+
+    async def version(self) -> str:
+        """The version of the weights that it reports."""
+        version = (await self.ask("GET", "/weight_info")).get("weight_version")
         if not isinstance(version, str):
-            raise ServerFault(f"it does not say which weights it has; {_HOW}")
+            raise RequestError(f"it does not report the version of its weights; {_REMEDY}")
         return version
 
-    async def context_length(self, client: Client) -> int | None:
-        """Tokens of prompt and completion that it has room for; None if it does not say."""
-        found = await client.ask(self.address, "GET", "/v1/models", limit=QUICK)
-        listed = found.get("data")
+    async def context_length(self) -> int | None:
+        """Longest prompt and completion together, in tokens; None if it does not report it."""
+        listed = (await self.ask("GET", "/v1/models")).get("data")
         first = listed[0] if isinstance(listed, list) and listed else {}
         length = first.get("max_model_len") if isinstance(first, dict) else None
         return length if isinstance(length, int) else None
 
-    async def workers(self, client: Client) -> int:
+    async def workers(self) -> int:
         """How many processes hold a share of its weights."""
-        return int((await client.ask(self.address, "GET", "/get_world_size", limit=QUICK))["world_size"])
+        return int((await self.ask("GET", "/get_world_size"))["world_size"])
 
-    async def exchange(self, client: Client, version: str, load: Callable[[], Awaitable[Any]], *, limit: float) -> None:
-        """Weights of another version: requests called off, weights loaded, every cache emptied.
+    async def exchange(self, version: str, load: Callable[[], Awaitable[Any]], *, limit: float) -> None:
+        """Replace the weights: abort requests, load, empty every cache.
 
-        Whoever is stopped in the middle leaves a server that says of itself that it holds no version.
+        If interrupted, the server reports no valid version.
 
         Args:
-            client: speaks to it.
-            version: of the weights that come.
+            version: of the new weights.
             load: loads them, between beginning and end of the update.
-            limit: seconds for the loading.
-
-        Raises:
-            ServerFault: it did not take them up.
+            limit: seconds to finish the update after loading.
         """
-        await self._post(client, "/pause?mode=abort")
-        await self._post(client, "/update_weight_version", {"new_version": _UNFINISHED})
-        await self._begin(client)
+        await self._post("/pause?mode=abort")
+        await self._post("/update_weight_version", {"new_version": _UNFINISHED})
+        await self._begin()
         await load()
-        await client.ask(self.address, "POST", "/finish_weight_update", limit=limit)
-        # What the old weights made of prompts and images is of no use to the new ones.
+        await self.ask("POST", "/finish_weight_update", limit=limit)
+        # keys, values and image features of the old weights are wrong for the new ones
         for cache in ("prefix", "mm", "encoder"):
-            found = await self._post(client, f"/reset_{cache}_cache")
+            found = await self._post(f"/reset_{cache}_cache")
             if found.get("success") is False:
-                raise ServerFault(f"it could not empty its {cache} cache")
-        await self._post(client, "/resume")
-        # Last: a server that has the version has all that belongs to it.
-        await self._post(client, "/update_weight_version", {"new_version": version})
-        held = await self.version(client)
+                raise RequestError(f"it could not empty its {cache} cache")
+        await self._post("/resume")
+        # last, so that a server that reports the version has completed the update
+        await self._post("/update_weight_version", {"new_version": version})
+        held = await self.version()
         if held != version:
-            raise ServerFault(f"it was given weights {version} and says that it has {held}: does another run use it?")
+            raise RequestError(f"it was given weights {version} and reports {held}: does another run use it?")
 
-    async def _begin(self, client: Client) -> None:
+    async def _begin(self) -> None:
         try:
-            await self._post(client, "/start_weight_update")
-        except ServerFault:
-            # One that its trainer never ended, because it was stopped: end it, and begin anew.
-            await self._post(client, "/finish_weight_update")
-            await self._post(client, "/start_weight_update")
+            await self._post("/start_weight_update")
+        except RequestError:
+            # a trainer was stopped in the middle of an update and never ended it
+            await self._post("/finish_weight_update")
+            await self._post("/start_weight_update")
 
-    async def _post(self, client: Client, path: str, content: object = None) -> dict[str, Any]:
+    async def _post(self, path: str, content: object = None) -> dict[str, Any]:
         try:
-            return await client.ask(self.address, "POST", path, content, limit=QUICK)
-        except ServerFault as fault:
-            if fault.cause.startswith("status 404"):
-                raise ServerFault(f"it takes no weights ({path} is not there); {_HOW}") from fault
+            return await self.ask("POST", path, content)
+        except RequestError as error:
+            if error.status == 404:
+                cause = f"it cannot exchange weights ({path} does not exist); {_REMEDY}"
+                raise RequestError(cause, error.outcome, status=404) from error
             raise

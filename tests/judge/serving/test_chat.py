@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.judge.serving.chat import ChatReply, ChatRequest, StatusError, named, next_given_up
+from medix.judge.serving.chat import ChatReply, ChatRequest, fields_named, next_dropped
 
 REQUEST = ChatRequest("m", "grade", 7, {"choice": ["YES", "NO"]})
 
 
 def test_the_whole_request_is_greedy_constrained_with_probabilities_and_without_thinking() -> None:
-    assert json.loads(REQUEST.body(REQUEST.wishes)) == {
+    assert REQUEST.content(REQUEST.optional_fields) == {
         "model": "m",
         "messages": [{"role": "user", "content": "grade"}],
         "max_tokens": 7,
@@ -25,29 +25,29 @@ def test_the_whole_request_is_greedy_constrained_with_probabilities_and_without_
 
 
 def test_the_bare_request_bounds_the_reply_by_the_newer_name() -> None:
-    assert json.loads(REQUEST.body(())) == {
+    assert REQUEST.content(()) == {
         "model": "m",
         "messages": [{"role": "user", "content": "grade"}],
         "max_completion_tokens": 7,
     }
 
 
-def test_wishes_are_given_up_from_probabilities_to_bounds_and_the_bounds_together() -> None:
-    left, order = list(REQUEST.wishes), []
+def test_fields_are_dropped_from_probabilities_to_bounds_and_the_bounds_together() -> None:
+    left, order = list(REQUEST.optional_fields), []
     while left:
-        order.append(sorted(next_given_up(left)))
-        left = [wish for wish in left if wish not in order[-1]]
+        order.append(sorted(next_dropped(left)))
+        left = [name for name in left if name not in order[-1]]
     constraint = "structured_outputs choice"
     assert order == [["logprobs"], [constraint], ["chat_template_kwargs"], ["max_tokens", "temperature"]]
 
 
-def test_a_constraint_is_a_wish_by_its_kind_and_none_is_no_wish() -> None:
-    assert "structured_outputs json" in ChatRequest("m", "x", 7, {"json": {}}).wishes
-    assert not any("structured" in wish for wish in ChatRequest("m", "x", 7).wishes)
+def test_a_constraint_is_a_field_by_its_kind_and_none_is_no_field() -> None:
+    assert "structured_outputs json" in ChatRequest("m", "x", 7, {"json": {}}).optional_fields
+    assert not any("structured" in wish for wish in ChatRequest("m", "x", 7).optional_fields)
 
 
 @pytest.mark.parametrize(
-    ("message", "wish"),
+    ("message", "field"),
     [
         ("Unrecognized request argument supplied: structured_outputs", "structured_outputs choice"),
         ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "max_tokens"),
@@ -57,32 +57,13 @@ def test_a_constraint_is_a_wish_by_its_kind_and_none_is_no_wish() -> None:
         ("The grammar cannot be compiled", "structured_outputs choice"),
     ],
 )
-def test_servers_name_what_they_refuse(message: str, wish: str) -> None:
-    assert named(REQUEST.wishes, message) == {wish}
-    assert named((), message) == frozenset()
+def test_servers_name_what_they_refuse(message: str, field: str) -> None:
+    assert fields_named(REQUEST.optional_fields, message) == {field}
+    assert fields_named((), message) == frozenset()
 
 
 def test_a_message_that_names_nothing_names_nothing() -> None:
-    assert named(REQUEST.wishes, "context too long") == frozenset()
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ('{"error": {"message": "no such model"}}', "no such model"),
-        ('{"message": "no such model"}', "no such model"),
-        ('{"detail": "no such model"}', "no such model"),
-        ('{"error": "no such model"}', "no such model"),
-        ('{"detail": [{"loc": 1}]}', '[{"loc": 1}]'),
-        ("<html>no such model", "<html>no such model"),
-        ("[" * 100_000, "[["),
-    ],
-)
-def test_the_words_of_an_error_are_found_in_every_form(body: str, words: str) -> None:
-    error = StatusError.of(404, body.encode(), "3")
-    assert words in error.message
-    assert str(error).startswith("status 404: ")
-    assert error.retry_after == "3"
+    assert fields_named(REQUEST.optional_fields, "context too long") == frozenset()
 
 
 def test_a_reply_is_text_reasoning_and_why_it_ended() -> None:

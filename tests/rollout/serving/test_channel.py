@@ -1,6 +1,7 @@
 """Weights on their way to servers."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from medix.rollout.serving.channel import FolderChannel, WeightChannel
-from medix.rollout.serving.client import EngineAddress, ServerFault, connected, run_apart
+from medix.rollout.serving.channel import FolderChannel, PublishedWeights, WeightChannel
 from medix.rollout.serving.server import Server
 from medix.rollout.serving.weight_folder import from_plain, read
+from medix.serving.request_error import RequestError
+from medix.serving.session import Session
+from tests.support.clients import client_of, run
 from tests.support.rollout_servers import refuses, serving
 
 WEIGHT = torch.arange(4.0)
@@ -21,43 +24,48 @@ def weights() -> Iterator[tuple[str, Tensor]]:
     yield "w", WEIGHT
 
 
-def publish(channel: WeightChannel, *urls: str, version: str = "v1") -> tuple[Any, list[Server]]:
-    servers = [Server(EngineAddress(url), 4) for url in urls]
-    parcel = channel.publish(servers, version, weights, {"depth": 3}, api_key_env="MEDIX_TEST_KEY", limit=5)
-    return parcel, servers
+def publish(channel: WeightChannel, *urls: str, version: str = "v1") -> PublishedWeights:
+    with closing(client_of(*urls)) as client:
+        return channel.publish(client, version, weights, {"depth": 3}, limit=120)
+
+
+def files_of(published: PublishedWeights) -> list[dict[str, Any]]:
+    assert published.manifest is not None
+    found: list[dict[str, Any]] = published.manifest["files"]
+    return found
 
 
 def test_servers_are_told_files_that_hold_the_weights(tmp_path: Path) -> None:
     with serving() as one, serving() as other:
-        parcel, _ = publish(FolderChannel(str(tmp_path)), one.url, other.url)
-        assert one.parcels == other.parcels == [parcel]
+        published = publish(FolderChannel(str(tmp_path)), one.url, other.url)
+        assert one.manifests == other.manifests == [published.manifest]
         assert (one.version, other.version) == ("v1", "v1")
-    assert parcel["sizes"] == {"depth": 3}
-    assert torch.equal(dict(read(from_plain(parcel["files"])))["w"], WEIGHT)
+    assert published.manifest is not None
+    assert published.manifest["sizes"] == {"depth": 3}
+    assert torch.equal(dict(read(from_plain(files_of(published))))["w"], WEIGHT)
 
 
-def test_a_server_that_does_not_take_them_is_set_aside_and_the_others_are_not(tmp_path: Path) -> None:
+def test_a_server_that_does_not_load_them_has_a_cause_and_the_others_have_none(tmp_path: Path) -> None:
     with serving() as bad, serving() as good:
         bad.others = {"/update_weights": refuses(500, "no")}
-        _, (first, second) = publish(FolderChannel(str(tmp_path)), bad.url, good.url)
-        assert (first.is_up, first.cause, second.is_up) == (False, "status 500: no", True)
+        assert publish(FolderChannel(str(tmp_path)), bad.url, good.url).causes == ("status 500: no", "")
         bad.others = {}
-        first.set_aside("earlier")
-        assert publish(FolderChannel(str(tmp_path)), bad.url)[1][0].is_up
+        assert publish(FolderChannel(str(tmp_path)), bad.url).causes == ("",)
 
 
-def test_a_parcel_restores_a_server_from_any_process(tmp_path: Path) -> None:
-    """Another rank, which wrote nothing itself, and knows the parcel alone."""
+def test_a_manifest_restores_a_server_from_any_process(tmp_path: Path) -> None:
+    """Another rank, which wrote nothing itself, and knows the manifest alone."""
     with serving() as server:
-        parcel, [one] = publish(FolderChannel(str(tmp_path)), server.url)
+        manifest = publish(FolderChannel(str(tmp_path)), server.url).manifest
+        assert manifest is not None
         server.version = "default"
 
-        async def work() -> None:
-            async with connected("MEDIX_TEST_KEY") as client:
-                await FolderChannel().restore(client, one, "v1", parcel, limit=5)
+        async def work(session: Session) -> None:
+            one = Server(session, session.pool.endpoints[0].address)
+            await FolderChannel().restore(one, "v1", manifest, limit=120)
 
-        run_apart(work)
-        assert (server.version, len(server.parcels)) == ("v1", 2)
+        run(server.url, work)
+        assert (server.version, len(server.manifests)) == ("v1", 2)
 
 
 def test_only_the_present_version_is_kept_and_nothing_after_closing(tmp_path: Path) -> None:
@@ -73,8 +81,7 @@ def test_only_the_present_version_is_kept_and_nothing_after_closing(tmp_path: Pa
 def test_without_a_folder_one_is_made_and_removed() -> None:
     channel = FolderChannel()
     with serving() as server:
-        parcel, _ = publish(channel, server.url)
-        path = Path(parcel["files"][0]["path"])
+        path = Path(files_of(publish(channel, server.url))[0]["path"])
         assert path.exists()
         channel.close()
         assert not path.parent.parent.exists()
@@ -86,15 +93,14 @@ def test_a_channel_that_cannot_restore_says_when_weights_come() -> None:
     class Once(WeightChannel):
         backend = "once"
 
-        def publish(self, *arguments: Any, **named: Any) -> None:
-            return None
+        def publish(self, *arguments: Any, **named: Any) -> PublishedWeights:
+            raise NotImplementedError
 
-    async def work() -> None:
-        async with connected("MEDIX_TEST_KEY") as client:
-            await Once().restore(client, Server(EngineAddress("http://h:1"), 1), "v", {}, limit=1)
+    async def work(session: Session) -> None:
+        await Once().restore(Server(session, session.pool.endpoints[0].address), "v", {}, limit=1)
 
-    with pytest.raises(ServerFault, match="with the next publish"):
-        run_apart(work)
+    with pytest.raises(RequestError, match="with the next publish"):
+        run("http://127.0.0.1:1", work)
 
 
 def test_a_rank_that_does_not_publish_takes_part_in_gathering() -> None:

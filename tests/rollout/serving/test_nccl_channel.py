@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from medix.rollout.serving.client import EngineAddress
+from medix.rollout.serving.channel import PublishedWeights
 from medix.rollout.serving.nccl_channel import NCCLChannel
-from medix.rollout.serving.server import Server
+from medix.serving.client import AsyncClient
+from tests.support.clients import client_of
 from tests.support.rollout_servers import refuses, serving
 
 PREFIX = "vllm.distributed.weight_transfer"
@@ -65,8 +67,8 @@ def trainers(monkeypatch: pytest.MonkeyPatch) -> list[Trainer]:
     return made
 
 
-def publish(channel: NCCLChannel, *servers: Server, version: str = "v1") -> object:
-    return channel.publish(servers, version, weights, {}, api_key_env="MEDIX_TEST_KEY", limit=5)
+def publish(channel: NCCLChannel, client: AsyncClient, version: str = "v1") -> PublishedWeights:
+    return channel.publish(client, version, weights, {}, limit=120)
 
 
 def test_servers_meet_once_and_have_the_version_afterwards(trainers: list[Trainer]) -> None:
@@ -79,12 +81,12 @@ def test_servers_meet_once_and_have_the_version_afterwards(trainers: list[Traine
             request._answers(request)
 
         one.others["/init_weight_transfer_engine"] = other.others["/init_weight_transfer_engine"] = meets
-        servers = [Server(EngineAddress(server.url), 4) for server in (one, other)]
         channel = NCCLChannel(host="trainer", port=29500)
-        assert publish(channel, *servers) is None
-        publish(channel, *servers, version="v2")
+        with closing(client_of(one.url, other.url)) as client:
+            assert publish(channel, client) == PublishedWeights("v1", None, ("", ""))
+            publish(channel, client, version="v2")
         assert (one.version, other.version) == ("v2", "v2")
-        assert [parcel["names"] for parcel in one.parcels] == [["w"], ["w"]]
+        assert [manifest["names"] for manifest in one.manifests] == [["w"], ["w"]]
     assert sorted(seen) == sorted([(one.url, 1), (other.url, 5)])
     [trainer] = trainers
     assert (trainer.where.master_address, trainer.where.master_port, trainer.where.world_size) == ("trainer", 29500, 6)
@@ -94,14 +96,12 @@ def test_servers_meet_once_and_have_the_version_afterwards(trainers: list[Traine
 
 def test_a_broadcast_that_fails_sets_all_servers_aside_and_the_next_one_meets_anew(trainers: list[Trainer]) -> None:
     with serving() as server:
-        one = Server(EngineAddress(server.url), 4)
         channel = NCCLChannel()
-        server.others = {"/update_weights": refuses(500, "no")}
-        publish(channel, one)
-        assert (one.is_up, one.cause) == (False, "the broadcast of weights failed: status 500: no")
-        server.others = {}
-        publish(channel, one)
-        assert one.is_up
+        with closing(client_of(server.url)) as client:
+            server.others = {"/update_weights": refuses(500, "no")}
+            assert publish(channel, client).causes == ("the broadcast of weights failed: status 500: no",)
+            server.others = {}
+            assert publish(channel, client).causes == ("",)
     assert len(trainers) == 2
 
 

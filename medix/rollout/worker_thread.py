@@ -1,4 +1,4 @@
-"""A thread that one engine does all its work in."""
+"""A thread in which an engine does all its work."""
 
 import queue
 import threading
@@ -10,19 +10,20 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_LOOK = 0.5
-"""Seconds between looks at whether work goes on; an interrupt of the waiting thread is answered as often."""
+_POLL = 0.5
+"""Seconds between checks for progress; an interrupt of the waiting thread is answered as often."""
 
 
-class SilentError(TimeoutError):
-    """The work showed no sign of life for as long as it may."""
+class StalledError(TimeoutError):
+    """The work gave no heartbeat for too long."""
 
 
-class OwnThread:
-    """Runs functions one after the other, always in the same thread, and gives up waiting for one that hangs.
+class WorkerThread:
+    """Runs functions one after the other, always in the same thread, and stops waiting for one that hangs.
 
-    vLLM sets the device, the current stream and the gradient mode of the thread it runs in; training has another
-    thread, and keeps its own. A thread that hangs cannot be ended: it is left behind, and does not keep the process.
+    vLLM sets the device, the current stream and the gradient mode of the thread it runs in; training runs in another
+    thread, which keeps its own. A thread that hangs cannot be ended: it is abandoned, and does not keep the process
+    alive.
 
     Args:
         name: of the thread.
@@ -34,8 +35,8 @@ class OwnThread:
         self._thread: threading.Thread | None = None
         self._alive = 0.0
 
-    def beat(self) -> None:
-        """Called by the work: it goes on."""
+    def heartbeat(self) -> None:
+        """Called by the work to report progress."""
         self._alive = time.monotonic()
 
     def run(self, function: Callable[[], T], limit: float) -> T:
@@ -43,28 +44,28 @@ class OwnThread:
 
         Args:
             function: called in the thread.
-            limit: seconds without a ``beat``.
+            limit: seconds without a ``heartbeat``.
 
         Raises:
-            SilentError: there was none for so long; the function may still run.
+            StalledError: there was none for so long; the function may still run.
         """
         if self._thread is None:
             self._work = queue.SimpleQueue()  # not the one that a former thread may still read
             self._thread = threading.Thread(target=_loop, args=(self._work,), name=self.name, daemon=True)
             self._thread.start()
-        self.beat()
+        self.heartbeat()
         future: Future[T] = Future()
         self._work.put((function, future))
         while True:
             try:
-                return future.result(timeout=_LOOK)
+                return future.result(timeout=_POLL)
             except FutureTimeoutError:
                 if future.done():  # the function's own
                     raise
                 if time.monotonic() - self._alive > limit:
-                    raise SilentError(f"nothing happened for {limit:g} seconds") from None
+                    raise StalledError(f"nothing happened for {limit:g} seconds") from None
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Let the thread end once it is done with what it has."""
         self._work.put(None)
         self._thread = None

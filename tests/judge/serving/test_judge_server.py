@@ -1,7 +1,7 @@
 """What a judge's server adds to any server of vLLM."""
 
-from medix.commands.judge_server import JudgeServer
 from medix.judge.served import ServedJudge
+from medix.judge.serving.judge_server import JudgeServer
 
 
 def test_the_block_names_the_judge_as_the_server_calls_it() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from medix.commands.vllm_server import VLLMServer
+from medix.serving.vllm_server import VLLMServer
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class JudgeServer(VLLMServer):
 
     command: ClassVar[str] = "medix judge serve"
     purpose: ClassVar[str] = "judge"
-    elsewhere: ClassVar[str] = "; a judge can also be served by any other OpenAI-compatible server"
+    alternative: ClassVar[str] = "; a judge can also be served by any other OpenAI-compatible server"
 
     def block(self, address: str) -> dict[str, Any]:
         arguments = {"base_url": f"{address}/v1", "model": self.name}

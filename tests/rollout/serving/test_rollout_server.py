@@ -1,14 +1,14 @@
-"""What a server of completions adds to any server of vLLM."""
+"""What a rollout server adds to a vLLM server."""
 
 import importlib.util
 import json
 
 import pytest
 
-from medix.commands.rollout_server import RolloutServer
 from medix.rollout.engine import Sampling
 from medix.rollout.served import ServedEngine
 from medix.rollout.serving.plugin import BACKEND
+from medix.rollout.serving.rollout_server import RolloutServer
 
 
 def value(words: list[str], name: str) -> str:
@@ -46,6 +46,6 @@ def test_further_words_come_last_so_that_they_win() -> None:
 def test_the_block_is_the_engine_of_a_spec() -> None:
     block = RolloutServer("M").block("http://127.0.0.1:7")["model"]["engine"]
     engine = ServedEngine(Sampling(), **block["init_args"])
-    assert [server.shown for server in engine.servers] == ["http://127.0.0.1:7"]
+    assert engine.base_url == "http://127.0.0.1:7"
     nccl = RolloutServer("M", channel="nccl").block("http://h:7")["model"]["engine"]["init_args"]
     assert nccl["weights"]["class_path"].endswith("NCCLChannel")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from medix.callbacks import main_memory
+from medix import main_memory
 
 # Derived by hand.
 

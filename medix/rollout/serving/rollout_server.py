@@ -1,13 +1,15 @@
-"""A vLLM server for completions of a policy under training."""
+"""A vLLM server that samples completions of a policy under training."""
 
 import json
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from medix.commands.vllm_server import VLLMServer
+from medix.rollout.serving.plugin import BACKEND
+from medix.rollout.vllm_sampling import LOGITS_PROCESSOR, LOGPROBS_MODE
+from medix.serving.vllm_server import VLLMServer
 
 _NEVER_BETWEEN = 10**6
-"""Tokens between two parts of a streamed completion: its first token, then all of it once it is finished."""
+"""Tokens between two parts of a streamed completion: only its first token, and the rest once it is finished."""
 
 
 @dataclass(frozen=True)
@@ -22,31 +24,26 @@ class RolloutServer(VLLMServer):
 
     command: ClassVar[str] = "medix rollout serve"
     purpose: ClassVar[str] = "engine"
-    elsewhere: ClassVar[str] = "; on a machine without it, train with medix.rollout.LocalEngine"
+    alternative: ClassVar[str] = "; on a machine without it, train with medix.rollout.LocalEngine"
 
     def words(self, port: int) -> list[str]:
-        from medix.rollout.serving.plugin import BACKEND
-        from medix.rollout.vllm_sampling import LOGITS_PROCESSOR, LOGPROBS_MODE
-
         added = [
-            "--enable-scale-out",  # else there is no way in for token ids
+            "--enable-scale-out",  # the interface that takes token ids
             *("--weight-transfer-config", json.dumps({"backend": {"folder": BACKEND, "nccl": "nccl"}[self.channel]})),
             *("--logprobs-mode", LOGPROBS_MODE),
             *("--logits-processors", LOGITS_PROCESSOR),
             *("--stream-interval", str(_NEVER_BETWEEN)),
-            *(
-                "--limit-mm-per-prompt",
-                json.dumps({"image": 1, "video": 0}),
-            ),  # to measure memory; prompts may have more
-            *("--mm-processor-cache-gb", "0"),  # images come processed,
-            "--no-mm-device-do-normalize",  # and with their colours normalised
-            *("--generation-config", "vllm"),  # a folder's own temperature and the like stay out
+            # for the memory profile only; prompts may have more images
+            *("--limit-mm-per-prompt", json.dumps({"image": 1, "video": 0})),
+            *("--mm-processor-cache-gb", "0"),  # images arrive processed,
+            "--no-mm-device-do-normalize",  # and normalised
+            *("--generation-config", "vllm"),  # ignore the model folder's own temperature and the like
         ]
         return [*super().words(port)[: -len(self.extra) or None], *added, *self.extra]
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**super().environment, "VLLM_SERVER_DEV_MODE": "1"}  # else weights cannot be replaced
+        return {**super().environment, "VLLM_SERVER_DEV_MODE": "1"}  # without it weights cannot be replaced
 
     def block(self, address: str) -> dict[str, Any]:
         arguments: dict[str, Any] = {"base_url": address}

@@ -1,6 +1,6 @@
-"""``medix judge serve`` around a stand-in for vLLM: a package of that name whose server does as it is told.
+"""``medix judge serve`` with a stand-in for vLLM: a package of that name whose server does as it is told.
 
-What holds of it holds of every command that serves with vLLM.
+What holds for it holds for every command that serves with vLLM.
 """
 
 import os
@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from medix.commands.judge_server import JudgeServer
 from medix.judge.served import ServedJudge
+from medix.judge.serving.judge_server import JudgeServer
 
 STAND_IN = '''\
 """Serves a list of models; does what its model's name says."""
@@ -105,7 +105,7 @@ def is_gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists() or "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
+def wait_until(holds: Callable[[], bool], seconds: float = 120.0) -> bool:
     until = time.monotonic() + seconds
     while not holds() and time.monotonic() < until:
         time.sleep(0.02)
@@ -142,7 +142,7 @@ def test_a_served_judge_is_ready_tells_its_block_and_stops_with_its_command(stan
         assert judge.endpoint.startswith("http://127.0.0.1:")
         child = child_of(process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 128 + signal.SIGINT
+        assert process.wait(timeout=120) == 128 + signal.SIGINT
         assert wait_until(lambda: is_gone(child))
         assert process.stderr is not None
         said = process.stderr.read()
@@ -155,7 +155,7 @@ def test_sigterm_is_passed_on_as_it_is(stand_in: Path) -> None:
     with running(stand_in, "--model", "M") as process:
         block_of(process)
         process.terminate()
-        assert process.wait(timeout=20) == 128 + signal.SIGTERM
+        assert process.wait(timeout=120) == 128 + signal.SIGTERM
 
 
 def test_a_server_that_wants_a_key_is_ready(stand_in: Path) -> None:
@@ -170,14 +170,14 @@ def test_a_second_signal_ends_a_server_that_does_not_listen(stand_in: Path) -> N
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=1)
         process.terminate()
-        assert process.wait(timeout=20) == 128 + signal.SIGTERM
+        assert process.wait(timeout=120) == 128 + signal.SIGTERM
 
 
 def test_a_server_that_is_killed_is_told_with_its_status(stand_in: Path) -> None:
     with running(stand_in, "--model", "M") as process:
         block_of(process)
         os.kill(child_of(process), signal.SIGKILL)
-        assert process.wait(timeout=20) == 137
+        assert process.wait(timeout=120) == 137
         assert process.stderr is not None
         assert "ended by itself with status 137" in process.stderr.read()
 
@@ -188,7 +188,7 @@ def test_a_command_that_is_killed_leaves_no_server_behind(stand_in: Path) -> Non
         block_of(process)
         child = child_of(process)
         process.kill()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
         assert wait_until(lambda: is_gone(child))
 
 
@@ -198,7 +198,7 @@ def test_a_command_that_is_killed_leaves_no_server_behind(stand_in: Path) -> Non
 def ended(folder: Path, *words: str) -> tuple[int, str, str]:
     """Status, what went to standard output, what went to standard error."""
     with running(folder, *words) as process:
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=120)
         return process.returncode, out, error
 
 
@@ -227,7 +227,7 @@ def test_a_signal_while_it_starts_stops_it_without_a_complaint(stand_in: Path) -
         assert process.stderr is not None
         assert "starting vLLM with slow" in process.stderr.readline()
         process.terminate()
-        assert process.wait(timeout=20) == 128 + signal.SIGTERM
+        assert process.wait(timeout=120) == 128 + signal.SIGTERM
         assert "before it was ready" not in process.stderr.read()
 
 

@@ -4,13 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.judge.serving.address import Address
+from medix.serving.address import Address, addresses_of
 
 
-def test_chats_go_below_the_base_and_a_query_stays_behind_the_path() -> None:
-    assert Address("http://127.0.0.1:8085/v1").chat == "http://127.0.0.1:8085/v1/chat/completions"
-    assert Address("http://h/v1/").chat == "http://h/v1/chat/completions"
-    assert Address("https://h/v1?token=t").chat == "https://h/v1/chat/completions?token=t"
+def test_a_path_goes_below_the_base_and_a_query_stays_behind_it() -> None:
+    path = "/chat/completions"
+    assert Address("http://127.0.0.1:8085/v1").at(path) == "http://127.0.0.1:8085/v1/chat/completions"
+    assert Address("http://h/v1/").at(path) == "http://h/v1/chat/completions"
+    assert Address("https://h/v1?token=t").at(path) == "https://h/v1/chat/completions?token=t"
+    assert Address("http://h").at("/pause?mode=abort") == "http://h/pause?mode=abort"
+    assert Address("http://h?token=t").at("/pause?mode=abort") == "http://h/pause?mode=abort&token=t"
 
 
 def test_a_key_is_a_bearers_unless_it_says_that_it_is_user_and_password() -> None:
@@ -55,3 +58,13 @@ def test_the_refusal_repeats_no_password() -> None:
         Address("ftp://user:hunter2@h/v1?token=abc")
     assert "hunter2" not in str(raised.value)
     assert "token" not in str(raised.value)
+
+
+def test_messages_name_the_block_of_the_spec() -> None:
+    with pytest.raises(ValueError, match=r"engine\.base_url: .*engine\.api_key_env"):
+        addresses_of("http://u:p@h:1", "engine")
+    with pytest.raises(ValueError, match=r"judge\.base_url: \[\] has to name one server or several different ones"):
+        addresses_of([], "judge")
+    with pytest.raises(ValueError, match="several different ones"):
+        addresses_of(["http://h/v1", "http://h/v1/"], "judge")
+    assert addresses_of("http://h/v1", "judge") == (Address("http://h/v1"),)

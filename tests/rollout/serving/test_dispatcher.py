@@ -1,5 +1,6 @@
-"""Prompts asked of servers, where the channel cannot give weights again, and where several ranks ask."""
+"""Prompts sent to servers, where the channel cannot give weights again, and where several ranks ask."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,15 @@ import pytest
 from medix.policy.tiny import build_tiny
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import RolloutError, Sampling
-from medix.rollout.serving.asking import Asking, Given, Limits
-from medix.rollout.serving.channel import FolderChannel
-from medix.rollout.serving.client import EngineAddress, run_apart
-from medix.rollout.serving.server import Server
+from medix.rollout.serving.channel import FolderChannel, PublishedWeights
+from medix.rollout.serving.dispatcher import Dispatcher, Limits
 from medix.rollout.vllm_sampling import VLLMSampling
 from medix.types import Prompt, RolloutGroup
+from tests.support.clients import client_of
 from tests.support.rollout_servers import RolloutServer, completes, hangs, partly, refuses, serving
 from tests.support.tiny import render, sample
 
-PRESENT = Given("present", 3, None, ())
+PRESENT = PublishedWeights("present", None, ())
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +31,14 @@ def prompts(policy: VisionLanguagePolicy, count: int) -> list[Prompt]:
     return [render(policy, sample(f"s{n}", f"Is it normal? {n}"), n) for n in range(count)]
 
 
-def groups(policy: VisionLanguagePolicy, count: int, *servers: RolloutServer, **limits: Any) -> list[RolloutGroup]:
-    given = {"request_seconds": 5.0, "publish_seconds": 5.0, "patience": 0.3, "attempts": 3} | limits
-    asking = Asking(
-        [Server(EngineAddress(server.url), 4) for server in servers],
-        FolderChannel(),
-        PRESENT,
-        VLLMSampling(policy, Sampling(completions_per_prompt=2, max_completion_tokens=6)),
-        Limits(**given),
-        "MEDIX_TEST_KEY",
-    )
-    return run_apart(lambda: asking.groups(prompts(policy, count)))
+def groups(
+    policy: VisionLanguagePolicy, count: int, *servers: RolloutServer, patience: float = 0.3, **limits: Any
+) -> list[RolloutGroup]:
+    given = {"request_seconds": 120.0, "publish_seconds": 120.0, "attempts": 3} | limits
+    asked = VLLMSampling(policy, Sampling(completions_per_prompt=2, max_completion_tokens=6))
+    dispatcher = Dispatcher(FolderChannel(), PRESENT, 3, asked, Limits(**given))
+    with closing(client_of(*(server.url for server in servers), patience=patience)) as client:
+        return client.run(lambda session: dispatcher.groups(session, prompts(policy, count)))
 
 
 def test_servers_that_have_the_present_weights_are_asked_and_given_none(policy: VisionLanguagePolicy) -> None:
@@ -50,7 +47,7 @@ def test_servers_that_have_the_present_weights_are_asked_and_given_none(policy: 
         server.version = "present"
         found = groups(policy, 2, server)
         assert {group.policy_version for group in found} == {3}
-        assert server.parcels == []
+        assert server.manifests == []
 
 
 def test_a_server_with_other_weights_is_not_asked_where_none_can_be_given(policy: VisionLanguagePolicy) -> None:

@@ -1,0 +1,245 @@
+"""Which server a request goes to, and how long requests wait when none is up."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from medix.serving.endpoint import Endpoint
+from medix.serving.outcome import Outcome
+from medix.serving.request_error import RequestError
+
+Prepare = Callable[[Endpoint], Coroutine[Any, Any, None]]
+
+
+@dataclass(eq=False)
+class AllDownError(Exception):
+    """Every server is set aside, and waiting has ended.
+
+    Args:
+        causes: each server with its cause.
+        seconds: since the last sign of life; None if every server refuses model or key, for which nobody waits.
+    """
+
+    causes: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Permission to send one request to a server.
+
+    Attributes:
+        endpoint: the server.
+        began: when it was given, by the clock of the loop.
+        is_probe: whether the request tries a server set aside.
+    """
+
+    endpoint: Endpoint
+    began: float
+    is_probe: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    lease: "asyncio.Future[Lease]"
+    tried: Collection[Endpoint]
+
+
+class ServerPool:
+    """Gives requests to the server with most capacity free; lives on one event loop.
+
+    A server that failed often in a row is set aside; after a pause one request tries it again, or, inside
+    ``preparing``, a hook makes it ready before it is given requests again. While all are set aside requests wait, so
+    that a server that is restarted soon loses none of them. Without a sign of life for ``patience`` seconds, or if
+    every server refuses model or key, all requests that wait fail at once, and so do later ones, except while a server
+    is being tried.
+
+    A sign of life is an answer while there are requests. Inside ``preparing`` it is any server that is not set aside,
+    however long its requests take.
+
+    Args:
+        endpoints: the servers.
+        patience: seconds without a sign of life after which waiting ends.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint], patience: float) -> None:
+        self.endpoints = tuple(endpoints)
+        self.patience = patience
+        self._waiting: deque[_Waiting] = deque()
+        self._requests = 0
+        self._alive = 0.0  # time of the last sign of life
+        self._is_down = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._prepare: Prepare | None = None
+        self._probes: list[asyncio.Task[None]] = []
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Count a request from beginning to answer: time in which nobody asks is not time without an answer."""
+        if not self._requests:
+            self._alive = self._now()
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
+    @asynccontextmanager
+    async def preparing(self, prepare: Prepare) -> AsyncIterator[None]:
+        """Inside, a server set aside is given no requests until ``prepare`` has succeeded.
+
+        Args:
+            prepare: makes a server ready, or raises ``RequestError``; called in the background once its pause is over.
+        """
+        self._prepare, self._alive, self._is_down = prepare, self._now(), False
+        for endpoint in self.endpoints:
+            if not endpoint.is_up:
+                endpoint.set_aside(endpoint.cause, self._now())
+        self._dispatch()
+        try:
+            yield
+        finally:
+            self._prepare = None
+            for task in self._probes:
+                task.cancel()
+            found = await asyncio.gather(*self._probes, return_exceptions=True)
+            self._probes = []
+            self._set_alarm()
+            for error in found:
+                if isinstance(error, Exception) and not isinstance(error, RequestError):
+                    raise error
+
+    async def acquire(self, tried: Collection[Endpoint] = (), *, is_first: bool = True) -> Lease:
+        """Wait for a server, if any is up for one that the request did not fail at.
+
+        Args:
+            tried: servers that the request failed at.
+            is_first: whether the request was not sent before; others go ahead of it.
+
+        Raises:
+            AllDownError: every server is set aside for too long.
+        """
+        waiting = _Waiting(asyncio.get_running_loop().create_future(), tried)
+        if is_first or self._all_aside():
+            # behind the others while all are set aside: each probe of a server costs another request an attempt
+            self._waiting.append(waiting)
+        else:
+            self._waiting.appendleft(waiting)
+        self._dispatch()
+        try:
+            return await waiting.lease
+        except asyncio.CancelledError:
+            if waiting.lease.done() and not waiting.lease.cancelled() and waiting.lease.exception() is None:
+                self.release(waiting.lease.result(), Outcome.CANCELLED)
+            elif waiting in self._waiting:
+                self._waiting.remove(waiting)
+            raise
+
+    def release(self, lease: Lease, outcome: Outcome, cause: str = "") -> None:
+        """The request of a lease has ended."""
+        now, was_down, endpoint = self._now(), self._all_aside(), lease.endpoint
+        if self._prepare is not None and not (endpoint.is_up or lease.is_probe or outcome.is_failure):
+            outcome = Outcome.CANCELLED  # a late answer is no substitute for being prepared
+        endpoint.end(outcome, began=lease.began, now=now, was_probe=lease.is_probe, cause=cause)
+        if outcome is Outcome.ANSWERED:
+            self._alive, self._is_down = now, False
+        elif self._prepare is not None and self._all_aside() and not was_down:
+            self._alive = now
+        self._dispatch()
+
+    @contextmanager
+    def using(self, lease: Lease) -> Iterator[None]:
+        """Release the lease at the end of the block, with the outcome that the block's ``RequestError`` names."""
+        outcome, cause = Outcome.CANCELLED, ""
+        try:
+            yield
+            outcome = Outcome.ANSWERED
+        except RequestError as error:
+            outcome, cause = error.outcome, error.cause
+            raise
+        finally:
+            self.release(lease, outcome, cause)
+
+    def others(self, tried: Collection[Endpoint]) -> int:
+        """How many servers are up that the request did not fail at."""
+        return sum(endpoint.is_up and endpoint not in tried for endpoint in self.endpoints)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _all_aside(self) -> bool:
+        return not any(endpoint.is_up for endpoint in self.endpoints)
+
+    def _is_open(self, endpoint: Endpoint, now: float) -> bool:
+        """Whether a request may be sent now, if only to try the server."""
+        return endpoint.free > 0 if endpoint.is_up else self._prepare is None and endpoint.is_due(now)
+
+    def _dispatch(self) -> None:
+        """Give leases to the requests that wait, in their order; fail them if no server is to be waited for."""
+        now = self._now()
+        if self._prepare is not None:
+            for endpoint in self.endpoints:
+                if endpoint.is_due(now):
+                    lease = Lease(endpoint, now, endpoint.begin())
+                    task = asyncio.get_running_loop().create_task(self._prepare(endpoint))
+                    task.add_done_callback(partial(self._probed, lease))
+                    self._probes.append(task)
+        for waiting in tuple(self._waiting):
+            if not any(self._is_open(endpoint, now) for endpoint in self.endpoints):
+                break
+            chosen = self._choose(waiting, now)
+            if chosen is None:
+                continue
+            self._waiting.remove(waiting)
+            if not waiting.lease.done():  # else cancelled
+                waiting.lease.set_result(Lease(chosen, now, chosen.begin()))
+        if self._all_aside():
+            self._fail_if_down(now)
+        self._set_alarm()
+
+    def _probed(self, lease: Lease, task: "asyncio.Task[None]") -> None:
+        outcome, cause = Outcome.CANCELLED, ""
+        if not task.cancelled():
+            error = task.exception()
+            outcome = Outcome.ANSWERED if error is None else Outcome.FAILED
+            cause = f"{type(error).__name__}: {error}"
+            if isinstance(error, RequestError):
+                outcome, cause = error.outcome if error.outcome.is_failure else outcome, error.cause
+        self.release(lease, outcome, cause)
+
+    def _choose(self, waiting: _Waiting, now: float) -> Endpoint | None:
+        able = [endpoint for endpoint in self.endpoints if self._is_open(endpoint, now)]
+        fresh = [endpoint for endpoint in able if endpoint not in waiting.tried]
+        if not fresh and self.others(waiting.tried):
+            return None  # another server is up and busy: wait for it rather than ask one that failed
+        # a server whose pause is over comes first: one request tells whether it is back
+        return max(fresh or able, key=lambda endpoint: (not endpoint.is_up, endpoint.free), default=None)
+
+    def _fail_if_down(self, now: float) -> None:
+        """All are set aside: end the waiting if it is time, unless a server is being tried."""
+        is_refused = all(endpoint.is_refusing for endpoint in self.endpoints)
+        self._is_down = self._is_down or is_refused or now - self._alive >= self.patience
+        if not self._is_down or any(one.is_probed or one.is_due(now) for one in self.endpoints):
+            return
+        causes = "; ".join(f"{one.address.shown}: {one.cause}" for one in self.endpoints)
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.lease.done():
+                waiting.lease.set_exception(AllDownError(causes, None if is_refused else now - self._alive))
+
+    def _set_alarm(self) -> None:
+        """Look again when a server may be tried, or when patience ends."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if not self._waiting and self._prepare is None:
+            return
+        moments = [one.resumes for one in self.endpoints if one.resumes is not None and not one.is_probed]
+        if self._all_aside() and not self._is_down:
+            moments.append(self._alive + self.patience)
+        if moments:
+            self._alarm = asyncio.get_running_loop().call_at(min(moments), self._dispatch)
