@@ -156,7 +156,7 @@ class WriteReport(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print before and after, once no progress display is in the way."""
         if self.table and trainer.is_global_zero and self._validations:
-            console = Console()
+            console = Console(markup=False)
             before, after = self._validations[0], self._validations[-1]
             console.print(before_after_table(before, after, self._gain, split_label(trainer)).rich())
             console.print(f"Report: {self._folder(trainer) / 'report.html'}", soft_wrap=True, highlight=False)
@@ -195,7 +195,7 @@ class WriteReport(Callback):
             path = self._folder(trainer) / f"{name}.json"
             write_atomically(path, text)
             if self.table:
-                console = Console()
+                console = Console(markup=False)
                 console.print(summary_table(validation.to_dict()).rich())
                 console.print(f"Numbers: {path}", soft_wrap=True, highlight=False)
 

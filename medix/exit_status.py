@@ -4,6 +4,7 @@ Commands return ``DONE`` or ``FAILED`` and let their errors out; see ``run`` for
 """
 
 import errno
+import json
 import os
 import select
 import signal
@@ -24,7 +25,9 @@ exit status
   2    cannot be done as asked: usage, configuration, an input that is missing
        or cannot be read, an output that cannot be written
   130  stopped by Ctrl-C (SIGINT)
+  141  the reader of its output went away (as after | head)
   143  stopped by SIGTERM
+With MEDIX_TRACEBACK=1 in the environment an error shows its traceback too.
 """
 
 _PACKAGE = Path(__file__).parent
@@ -50,15 +53,15 @@ def run(name: str, command: Callable[[], int], *, error_prefix: str = "", is_str
     """Run a command and return its exit status.
 
     An error that explains itself is printed as one line, without a traceback unless the environment variable
-    ``MEDIX_TRACEBACK`` is set: ``ValueError`` and ``OSError`` give status 2 (a lost connection or a time limit, 1),
-    other errors 1. An error that does not explain itself is raised.
+    ``MEDIX_TRACEBACK`` is set: ``ValueError``, ``TypeError`` and ``OSError`` give status 2 (a lost connection or a time
+    limit, 1), other errors 1. An error that does not explain itself is a fault of the program: it is raised.
 
     Args:
         name: of the command, at the beginning of messages.
         command: returns a status; may raise ``SystemExit``, as parsers do.
         error_prefix: at the beginning of error messages; ``name`` if empty.
         is_strict: only errors that medix raises, and those about a named file, explain themselves. Otherwise every
-            ``ValueError`` and ``OSError`` does: commands that read and print meet few others.
+            ``OSError`` does, and so do errors of decoding and of parsing JSON: the input cannot be read.
     """
     try:
         status = _status(name, command, error_prefix or name, is_strict)
@@ -96,7 +99,7 @@ def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict:
         if os.environ.get("MEDIX_TRACEBACK"):
             traceback.print_exc()
         print(f"{error_prefix}: {_described(error)}", file=sys.stderr)
-        is_impossible = isinstance(error, ValueError | OSError) and not isinstance(
+        is_impossible = isinstance(error, ValueError | TypeError | OSError) and not isinstance(
             error, ConnectionError | TimeoutError
         )
         return ExitStatus.IMPOSSIBLE if is_impossible else ExitStatus.FAILED
@@ -110,7 +113,7 @@ def _interrupted(name: str) -> int:
 def _explains_itself(error: Exception, is_strict: bool) -> bool:
     if isinstance(error, OSError) and error.filename is not None:
         return True
-    if not is_strict and isinstance(error, ValueError | OSError):
+    if not is_strict and isinstance(error, OSError | UnicodeError | json.JSONDecodeError):
         return True
     return raised_by_medix(error)
 
@@ -126,7 +129,7 @@ def raised_by_medix(error: BaseException) -> bool:
 
 
 def _described(error: Exception) -> str:
-    if not isinstance(error, OSError) or error.filename is None:
+    if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
         return str(error)
     remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its permissions"
     return f"{os.fsdecode(error.filename)}: {error.strerror}; {remedy}"

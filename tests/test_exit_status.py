@@ -1,5 +1,6 @@
 """How every command ends: one table of statuses, and the rules behind it."""
 
+import json
 import os
 import re
 import signal
@@ -7,7 +8,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from email.message import Message
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
@@ -332,7 +335,12 @@ def raising(error: BaseException) -> Callable[[], int]:
 @pytest.mark.parametrize(
     ("error", "status", "text"),
     [
-        (ValueError("key: 3; give 4"), 2, "key: 3; give 4"),
+        (
+            UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+            2,
+            "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+        ),
+        (json.JSONDecodeError("Expecting value", "", 0), 2, "Expecting value: line 1 column 1 (char 0)"),
         (FileNotFoundError("a: there is no such file"), 2, "a: there is no such file"),
         (PermissionError(13, "Permission denied", "a"), 2, "a: Permission denied; check the path and its permissions"),
         (OSError(28, "No space left on device", b"a"), 2, "a: No space left on device; free some space"),
@@ -345,6 +353,17 @@ def test_an_error_that_explains_itself_is_one_line(
 ) -> None:
     assert exit_status.run("medix test", raising(error)) == status
     assert capsys.readouterr().err == f"medix test: {text}\n"
+
+
+def test_a_value_error_of_a_library_or_a_fault_of_the_program_keeps_its_traceback() -> None:
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        exit_status.run("medix test", lambda: len([*zip([1], [], strict=True)]))
+
+
+def test_an_error_about_an_address_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    error = HTTPError("http://h/?secret", 500, "why", Message(), None)  # its filename is the address
+    assert exit_status.run("medix test", raising(error)) == 2
+    assert capsys.readouterr().err == "medix test: HTTP Error 500: why\n"
 
 
 def test_a_strict_command_explains_only_what_medix_raises_and_named_files(capsys: pytest.CaptureFixture[str]) -> None:
@@ -369,7 +388,7 @@ def test_a_runtime_error_of_a_library_keeps_its_traceback() -> None:
 
 def test_the_traceback_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("MEDIX_TRACEBACK", "1")
-    assert exit_status.run("medix test", raising(ValueError("why"))) == 2
+    assert exit_status.run("medix test", raising(FileNotFoundError("why"))) == 2
     assert capsys.readouterr().err.startswith("Traceback")
 
 
@@ -396,5 +415,5 @@ def test_help_states_every_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert medix(["--help"]) == 0
     told = capsys.readouterr().out
     stated = {int(status) for status in re.findall(r"^  (\d+) ", told, re.MULTILINE)}
-    assert stated == {0, 1, 2, 130, 143}
+    assert stated == {0, 1, 2, 130, 141, 143}
     assert max(map(len, told.splitlines())) <= 80

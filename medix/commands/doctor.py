@@ -1,11 +1,12 @@
 """``python -m medix doctor``: checks a spec against this machine before anything expensive starts."""
 
-import argparse
 import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from medix.commands.parser import CommandParser
 
 if TYPE_CHECKING:  # imported when needed, so that --help does not import Lightning
     from medix.doctor.findings import Finding
@@ -48,11 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if counts["problem"] else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="python -m medix doctor",
         description=f"{(__doc__ or '').partition(': ')[2].capitalize()}\n\n{_OUTLINE}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -89,7 +89,7 @@ def show(findings: "Sequence[Finding]", arithmetic: bool) -> None:
         state = Text(finding.state.value, style=colours[finding.state.value])
         remedy = f"\n-> {finding.remedy}" if finding.remedy else ""
         table.add_row(finding.check, state, Text(f"{finding.found}{remedy}"))
-    console = Console()
+    console = Console(markup=False)
     console.print(table)
     if not arithmetic:
         return

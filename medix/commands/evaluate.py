@@ -59,7 +59,7 @@ def _show(arguments: argparse.Namespace) -> int:
     judges = sorted({record.verdict.judge for record in records if record.verdict is not None})
     found = Validation.of(records, step=records[0].step, split=records[0].split, judge=", ".join(judges) or "none")
     data = found.to_dict()
-    Console().print(summary_table(data).rich())
+    Console(markup=False).print(summary_table(data).rich())
     if arguments.json is not None:
         write_atomically(arguments.json, json.dumps(plain(data), indent=2, allow_nan=False) + "\n")
     return 0
@@ -74,7 +74,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     first, second = list(read_records(arguments.first)), list(read_records(arguments.second))
     names = tuple(arguments.names) if arguments.names else _names(arguments.first, arguments.second)
     found = compare(first, second, names, arguments.min_images, arguments.common)
-    console = Console()
+    console = Console(markup=False)
     for table in found.tables():
         console.print(table.rich())
     if found.only_first or found.only_second:

@@ -141,7 +141,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     with contextlib.closing(_judge(arguments)) as judge:
         found = check(judge)
-    console = Console()
+    console = Console(markup=False)
     for table in found.tables():
         console.print(table.rich())
     for problem in found.problems:
@@ -186,7 +186,7 @@ def _canaries(arguments: argparse.Namespace) -> int:
     with contextlib.closing(_judge(arguments)) as judge:
         print(f"medix judge canaries: asking {judge.identity} {len(canaries)} questions", file=sys.stderr)
         rates = CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
-    console = Console()
+    console = Console(markup=False)
     console.print(rates.table().rich())
     if rates.failures:
         console.print(rates.failures_table(arguments.failures).rich())

@@ -144,8 +144,8 @@ def _progress() -> "Iterator[Progress]":
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True, markup=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(
         *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
     ) as progress:
@@ -156,7 +156,7 @@ def _print(page: "RescorePage", file: Path) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    console = Console(markup=False)
     for table in page.tables():
         console.print(table.rich())
     for note in page.data["notes"]:

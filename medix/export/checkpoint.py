@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from medix.cli import build_module
 from medix.export.card import model_card
 from medix.modules import checkpoint as state
@@ -16,6 +14,7 @@ from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
 from medix.policy.export import export
 from medix.policy.vision_language import VisionLanguagePolicy
+from medix.spec_fault import read_spec
 
 
 def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) -> None:
@@ -42,16 +41,28 @@ def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) 
         )
     saved = checkpoint_file.read(checkpoint)
     checkpoint, output, spec = checkpoint.absolute(), output.absolute(), spec.absolute()
-    settings = yaml.safe_load(spec.read_text(encoding="utf-8"))
+    settings = read_spec(spec)
+    if not isinstance(settings, dict):
+        raise ValueError(f"--config {spec}: holds no keys; name the spec that the checkpoint was trained with")
     with _in_training_folder(run, settings):
         module = build_module(spec)
         if not isinstance(module.policy, VisionLanguagePolicy):
             raise ValueError(f"model.policy: a {type(module.policy).__name__} has no Hugging Face folder to write")
         load_weights(module, saved, str(checkpoint))
         report = run / "report.json"
-        numbers: dict[str, Any] = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
-        card = model_card(module, settings, step=saved[state.KEY]["step"], numbers=numbers)
+        card = model_card(module, settings, step=saved[state.KEY]["step"], numbers=_numbers(report))
         export(module.policy, output, card)
+
+
+def _numbers(report: Path) -> dict[str, Any]:
+    """The content of the run's ``report.json``; empty if there is none."""
+    if not report.is_file():
+        return {}
+    try:
+        numbers: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{report}: is not JSON ({error}); delete it, and the card has no results") from error
+    return numbers
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ class Table:
         """A table for the terminal."""
         table = RichTable(title=self.title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
         for index, column in enumerate(self.columns):
-            table.add_column(column, justify="right" if index else "left")
+            table.add_column(column, justify="right" if index else "left", overflow="fold")
         for row in self.rows:
             table.add_row(*(Text(text) for text in row))  # Text: a bracket in a name is no markup
         return table
@@ -70,7 +70,7 @@ def number(value: float | None, *, percent: bool = False, signed: bool = False) 
 
 def interval(entry: Mapping[str, Any] | None, *, percent: bool = False, signed: bool = False) -> str:
     """An estimate with its interval: ``61.0 % (55.2 to 66.5)``."""
-    if entry is None:
+    if entry is None or entry["estimate"] is None or math.isnan(entry["estimate"]):
         return MISSING
     estimate = number(entry["estimate"], percent=percent, signed=signed)
     if any(entry[end] is None or math.isnan(entry[end]) for end in ("low", "high")):

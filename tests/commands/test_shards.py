@@ -65,9 +65,11 @@ def test_verify_reports_an_id_used_twice(
     capsys.readouterr()
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["verify", str(tmp_path / "one"), str(tmp_path / "two")]) == 0
-    assert "good, but id 't' of data set 'mine' is also in one-text_only.yaml" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "1 ids of data set 'mine' are both in one-text_only.yaml and in two-text_only.yaml: t" in shown
+    assert "2 ids of data set 'mine' are both in one-ct_scan.yaml and in two-ct_scan.yaml: 0, 2" in shown
     assert main(["verify", str(tmp_path / "one"), str(tmp_path / "three")]) == 0
-    assert "good, but id" not in " ".join(capsys.readouterr().out.split())
+    assert "are both in" not in capsys.readouterr().out
 
 
 def test_faulty_rows_are_listed_and_nothing_is_written(
@@ -138,3 +140,31 @@ def test_an_index_is_written_anew_with_the_same_bytes(rows: Path, tmp_path: Path
         path.unlink()
     assert main(["index", str(tmp_path / "out")]) == 0
     assert {path: path.read_bytes() for path in (tmp_path / "out").glob("*.index.jsonl")} == indexes
+
+
+def test_a_damaged_shard_has_no_index_and_the_others_have_theirs(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["build", "--jsonl", str(rows), "--output", str(tmp_path / "out"), *SAID])
+    for path in (tmp_path / "out").glob("*.index.jsonl"):
+        path.unlink()
+    shard = next((tmp_path / "out").glob("*ct_scan*.tar"))
+    shard.write_bytes(shard.read_bytes()[:2000])
+    assert main(["index", str(tmp_path / "out")]) == 1
+    assert "is not written" in capsys.readouterr().err
+    assert len(list((tmp_path / "out").glob("*.index.jsonl"))) == 2
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    content = rows.read_text().replace('"source": "s"', '"source": "[/b]"')
+    rows.write_text(content)
+    out = tmp_path / "[i]" / "out"
+    assert main(["build", "--jsonl", str(rows), "--output", str(out), "--dataset", "[/x][bold]y", *SAID]) == 0
+    for words in (["show"], ["verify"], ["index"]):
+        assert main([*words, str(out / "*.yaml").replace("[i]", "[[]i]")]) == 0
+    shown = capsys.readouterr().out
+    assert "[/x][bold]y" in shown
+    assert "[/b]" in shown

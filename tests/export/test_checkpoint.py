@@ -215,3 +215,20 @@ def test_an_export_that_fails_half_way_leaves_nothing(
     monkeypatch.setattr("transformers.ProcessorMixin.save_pretrained", full)
     err = refused(inside, "--checkpoint", str(checkpoint(runs, "full")), "--output", "out")
     assert "No space left on device" in err
+
+
+@pytest.mark.parametrize("text", ["a: [1\nb: {", "- a\n", ""])
+def test_a_damaged_spec_is_named(text: str, runs: Path, inside: Inside, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text(text)
+    found = inside(
+        "export",
+        "--checkpoint",
+        str(next(runs.rglob("*.ckpt"))),
+        "--output",
+        str(tmp_path / "o"),
+        "--config",
+        str(tmp_path / "broken.yaml"),
+    )
+    assert found.code == 2
+    assert "broken.yaml" in found.err
+    assert "Traceback" not in found.err

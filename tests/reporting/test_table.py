@@ -35,3 +35,15 @@ def test_numbers_are_written_for_readers() -> None:
 def test_an_interval_that_is_not_known_is_left_out() -> None:
     assert interval({"estimate": 0.5, "low": 0.4, "high": 0.6}, percent=True) == "50.0 % (40.0 to 60.0)"
     assert interval({"estimate": 0.5, "low": math.nan, "high": math.nan}) == "0.500"
+
+
+def test_an_interval_without_an_estimate_is_a_dash() -> None:
+    assert interval({"estimate": math.nan, "low": 0.0, "high": 1.0}, percent=True) == number(None)
+
+
+def test_no_digit_is_lost_in_a_narrow_terminal() -> None:
+    buffer = io.StringIO()
+    Console(file=buffer, width=40).print(Table("t", ["name", *"abcd"], [["x", *["0.112 (0.101 to 0.123)"] * 4]]).rich())
+    shown = "".join(buffer.getvalue().split())
+    assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+    assert buffer.getvalue().count("0.112") == 4
