@@ -9,6 +9,8 @@ from typing import Any, get_args, get_type_hints
 
 import yaml
 
+from medix.yaml_text import read_yaml
+
 _KEY = re.compile(r"[Oo]ption '([^']+)'|unrecognized arguments: --([\w.]+)")
 _CLASS = re.compile(r"class_path '([^']+)'|Import path (\S+) does not")
 _VALUE = re.compile(r'Parser key "([^"]+)":\s+.*Got value: ([^\n]*)', re.DOTALL)
@@ -31,7 +33,7 @@ def read_spec(path: Path) -> Any:
         ValueError: the file is not YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"--config {path}: is not YAML: {error}; correct the file at that line") from error
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import yaml
 
+from medix.yaml_text import read_yaml
+
 T = TypeVar("T")
 
 _SPECS = Path(__file__).parent / "specs"
@@ -52,7 +54,7 @@ def from_file(kind: type[T], key: str, name: str | Path) -> T:
     """
     found = find(name, f"{key}_")
     try:
-        content = yaml.safe_load(found.read_text(encoding="utf-8"))
+        content = read_yaml(found.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{found}: is not YAML: {error}; correct the file at that place") from error
     if not isinstance(content, dict) or not content.keys() & {"class_path", key}:

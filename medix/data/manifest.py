@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from medix.modality import PAPER_MODALITIES, TEXT_ONLY, ModalitySet
+from medix.yaml_text import read_yaml
 
 REMOTE_SCHEMES = ("http", "https", "s3", "gs", "hf")
 _TYPES: dict[str, type] = {
@@ -197,7 +198,7 @@ class Manifest:
         """
         path = Path(path)
         try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+            document = read_yaml(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ManifestError(f"{path}: the manifest cannot be opened ({error.strerror}); check the path") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -14,6 +14,7 @@ import yaml
 
 from medix.judge.base import Judge
 from medix.types import JudgeQuestion, Verdict
+from medix.yaml_text import read_yaml
 
 YES_FROM = 0.5
 """Credit from which a verdict counts as a YES: a judge that grades, or a panel, may give a part of the credit."""
@@ -113,7 +114,7 @@ def read_canaries(path: str | Path) -> CanarySet:
         OSError: the file cannot be read.
     """
     try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        found = read_yaml(Path(path).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"canaries {path}: is not YAML: {error}; correct the file at that place") from error
     if not isinstance(found, dict) or set(found) != {"version", "canaries"} or not isinstance(found["canaries"], list):

@@ -209,3 +209,10 @@ def test_the_same_canary_twice_is_refused() -> None:
     canary = Canary("k", JudgeQuestion("q", "r", "a"), True)
     with pytest.raises(ValueError, match="is there twice"):
         CanarySet("v", (canary, Canary("l", canary.question, False)))
+
+
+def test_a_key_given_twice_is_an_error_and_not_the_last_value(tmp_path: Path) -> None:
+    entry = "{kind: k, question: q, reference: r, answer: a, expected: NO, expected: YES}"
+    (tmp_path / "own.yaml").write_text(f"version: mine\ncanaries:\n  - {entry}\n")
+    with pytest.raises(ValueError, match="the key 'expected' stands twice"):
+        read_canaries(tmp_path / "own.yaml")
