@@ -333,7 +333,7 @@ def unique(records: Iterable[CompletionRecord]) -> list[CompletionRecord]:
             conflicts[record.sample_key] = None
     if conflicts:
         raise ValueError(
-            f"{len(conflicts)} ids stand for different samples of one data set: {_listed(conflicts)}. Give the "
+            f"{len(conflicts)} ids are used by different samples of one data set: {_listed(conflicts)}. Give the "
             "manifests that they come from different values of `dataset`"
         )
     if repeated:

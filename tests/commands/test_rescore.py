@@ -65,7 +65,7 @@ def test_steps_a_file_alone_and_further_places_to_write_to(run: Path, tmp_path: 
 def test_what_is_there_is_overwritten_only_by_force(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(run)]) == 0
     assert main([str(run)]) == 2
-    assert "is there already; give --force" in capsys.readouterr().err
+    assert "already exists; give --force" in capsys.readouterr().err
     assert main([str(run), "--force"]) == 0
 
 

@@ -202,7 +202,9 @@ def test_a_split_without_manifests_is_named() -> None:
 def test_a_modality_outside_the_set_is_named_before_training(train: list[str], processor: Any) -> None:
     data = ShardDataModule(train=train)
     data.setup("fit")
-    with pytest.raises(ValueError, match=r"made-ct_scan\.yaml holds CT_SCAN, not in the modality set; known: MRI_SCAN"):
+    with pytest.raises(
+        ValueError, match=r"made-ct_scan\.yaml has modality CT_SCAN, not in the modality set; known: MRI_SCAN"
+    ):
         data.bind(Prompting(ModalitySet(["MRI_SCAN"])), processor, 4)
 
 
