@@ -95,7 +95,7 @@ def test_a_last_line_cut_by_a_crash_is_left_out(tmp_path: Path, caplog: pytest.L
     path.write_text(path.read_text()[:-40])
     with caplog.at_level(logging.WARNING):
         assert [record.id for record in read_records(path)] == ["s001"]
-    assert "cut off" in caplog.text
+    assert "truncated" in caplog.text
 
 
 def test_damage_inside_a_file_is_an_error_that_names_the_line(tmp_path: Path) -> None:
