@@ -19,7 +19,7 @@ from medix.modality import ModalitySet
 from medix.reporting.record import CompletionRecord, record_completion, unique
 from medix.types import CompletionScores, JudgeQuestion, ScoredGroup, Verdict
 
-_NO_JUDGE = "no judge: give the spec a judge, or JudgeValidation one of its own"
+_NO_JUDGE = "no judge: set `judge` in the spec, or JudgeValidation.judge"
 
 
 class UnscoredError(RuntimeError):

@@ -16,7 +16,7 @@ def log_at_step(trainer: Trainer, metrics: Mapping[str, float], step: int) -> No
 
     Args:
         trainer: has the loggers and ``callback_metrics``.
-        metrics: identical on every rank; NaN is left out, on every rank alike.
+        metrics: identical on every rank; NaN is left out.
         step: number of finished steps.
     """
     known = {name: value for name, value in metrics.items() if not math.isnan(value)}

@@ -289,7 +289,7 @@ def test_a_missing_shard_stops_a_fit_with_its_name(fail: Fail, shards: Path) -> 
 
 def test_a_manifest_that_is_not_there_is_told_with_its_split(fail: Fail) -> None:
     err = fail(data={"val": ["nowhere/*.yaml"]}).err
-    assert "data.val: nowhere/*.yaml: holds no manifest" in err
+    assert "data.val: nowhere/*.yaml: has no manifest" in err
     assert "python -m medix shards build" in err
 
 

@@ -160,7 +160,7 @@ class ShardDataModule(lightning.LightningDataModule):
             )
         if len(stream) < size:
             raise ValueError(
-                f"data.train holds {len(stream)} samples, fewer than prompts_per_rollout = {size}: an epoch would have "
+                f"data.train has {len(stream)} samples, fewer than prompts_per_rollout = {size}: an epoch would have "
                 "no batch; lower prompts_per_rollout, or give more manifests"
             )
         return self._loader("train", stream, BatchPlan(len(stream), size), self.position, endless=True)

@@ -39,7 +39,7 @@ class ShardEntry:
         url: path relative to the manifest's folder, absolute path, or address (http, https, s3, gs, hf).
         sha256: of the whole file, lower-case hexadecimal.
         bytes: size of the file.
-        samples: how many samples it holds.
+        samples: number of samples in it.
     """
 
     url: str
@@ -260,7 +260,7 @@ def read_manifests(paths: Sequence[str | Path]) -> tuple[Manifest, ...]:
         else:
             found = [Path(path)]
         if not found:
-            raise ManifestError(f"{path}: holds no manifest (*.yaml); build one with `python -m medix shards build`")
+            raise ManifestError(f"{path}: has no manifest (*.yaml); build one with `python -m medix shards build`")
         files += found
     return tuple(Manifest.read(file) for file in files)
 

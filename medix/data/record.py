@@ -110,7 +110,7 @@ def _read_fields(members: Mapping[str, bytes]) -> dict[str, Any]:
     except ValueError as error:
         raise RecordError(f"the json member cannot be read: {error}") from error
     if not isinstance(fields, dict):
-        raise RecordError(f"the json member holds a {type(fields).__name__}, not an object")
+        raise RecordError(f"the json member is a {type(fields).__name__}, not an object")
     unknown = sorted(fields.keys() - _FIELDS)
     missing = sorted(name for name in ("id", "question", "reference") if not str(fields.get(name) or "").strip())
     if unknown or missing:
@@ -134,6 +134,6 @@ def _check_types(fields: Mapping[str, Any]) -> None:
         "metadata": isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values()),
         "images": isinstance(fields.get("images", 0), int),
     }
-    for name, holds in checks.items():
-        if not holds:
+    for name, is_valid in checks.items():
+        if not is_valid:
             raise RecordError(f"sample {fields['id']!r}: json field {name!r} has the wrong type: {fields[name]!r}")

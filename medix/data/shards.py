@@ -59,7 +59,7 @@ class Shard:
 
     def __getitem__(self, ordinal: int) -> Sample:
         if not 0 <= ordinal < len(self):
-            raise IndexError(f"sample {ordinal} of {self.entry.url}, which holds {len(self)}")
+            raise IndexError(f"sample {ordinal} of {self.entry.url}, which has {len(self)}")
         self.open()
         assert self._file is not None
         members = {name: os.pread(self._file, size, start) for name, (start, size) in self._members[ordinal].items()}

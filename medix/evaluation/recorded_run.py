@@ -227,11 +227,11 @@ def _parts(path: Path) -> RunParts:
                     f"{path}: model.{name}: {error}\n  Its value is {model[name]!r:.200}. Your own classes are "
                     "imported from the working directory: start in the folder where the run was started"
                 ) from error
-    whole: tuple[tuple[str, type, Any], ...] = (
+    optional: tuple[tuple[str, type, Any], ...] = (
         ("judge", Judge, spec.get("judge")),
         ("rewards", RewardSuite, model.get("rewards")),
     )
-    for name, base, block in whole:
+    for name, base, block in optional:
         try:
             found[name] = None if block is None else build(base, name, block)
         except ValueError as error:

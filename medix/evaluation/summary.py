@@ -12,7 +12,7 @@ from medix.reporting.record import CompletionRecord
 
 @dataclass(frozen=True)
 class Summary:
-    """Means over a set of completions. Means are over scored rows; the share of unscored rows is reported beside them.
+    """Means over a set of completions. Means are over scored rows; the share of unscored rows is reported separately.
 
     Attributes:
         completions: number of rows.
@@ -121,8 +121,8 @@ def _by(records: Sequence[CompletionRecord], key: Callable[[CompletionRecord], s
     return {name: summarise(groups[name]) for name in sorted(groups)}
 
 
-def _share(records: Sequence[CompletionRecord], holds: Callable[[CompletionRecord], bool]) -> float:
-    return sum(map(holds, records)) / len(records) if records else float("nan")
+def _share(records: Sequence[CompletionRecord], condition: Callable[[CompletionRecord], bool]) -> float:
+    return sum(map(condition, records)) / len(records) if records else float("nan")
 
 
 def _component_mean(records: Sequence[CompletionRecord], name: str) -> float:

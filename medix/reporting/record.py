@@ -311,7 +311,7 @@ def record_group(
 
 
 def finite(value: float) -> float | None:
-    """The number, or None where it is NaN or infinite: JSON has neither."""
+    """The number, or None if it is NaN or infinite, which JSON does not support."""
     return float(value) if math.isfinite(value) else None
 
 

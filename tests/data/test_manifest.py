@@ -90,7 +90,7 @@ def test_files_folders_and_patterns_are_read(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_manifests_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="holds no manifest"):
+    with pytest.raises(ManifestError, match="has no manifest"):
         read_manifests([tmp_path])
 
 

@@ -133,7 +133,7 @@ def test_a_run_that_is_not_there_or_holds_no_training_says_what_there_is(tmp_pat
     with pytest.raises(FileNotFoundError, match=r"found: no JSONL files.*RecordCompletions"):
         RecordedRun.find(tmp_path / "run")
     (tmp_path / "run" / "completions" / "val-step-000004.jsonl").touch()
-    with pytest.raises(FileNotFoundError, match=r"--split train.*there is val-step-000004\.jsonl.*another --split"):
+    with pytest.raises(FileNotFoundError, match=r"--split train.*found: val-step-000004\.jsonl.*another --split"):
         RecordedRun.find(tmp_path / "run")
     assert len(RecordedRun.find(tmp_path / "run", "val").files) == 1
 

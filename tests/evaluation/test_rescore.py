@@ -202,7 +202,7 @@ def test_a_modality_outside_the_set_names_the_spec_it_was_looked_for_in(tmp_path
 def test_nothing_to_score_says_what_was_looked_at(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no completions; nothing was recorded"):
         _rescored(tmp_path / "a", [], suite())
-    with pytest.raises(ValueError, match="no completion of steps 5 to 9; give other --steps"):
+    with pytest.raises(ValueError, match="no completions of steps 5 to 9; give other --steps"):
         _rescored(tmp_path / "b", records(suite(), groups(1)), suite(), steps=range(5, 10))
 
 

@@ -99,7 +99,7 @@ def test_a_spec_that_is_not_there_or_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text("judge: 1\n")
     with pytest.raises(ValueError, match="does not describe a suite"):
         read_suite(str(tmp_path / "other.yaml"), (), False, None)
-    with pytest.raises(ValueError, match=r"no spec\.yaml beside the run"):
+    with pytest.raises(ValueError, match=r"no spec\.yaml in the run"):
         read_suite(None, (), False, None)
 
 

@@ -158,7 +158,7 @@ def normalise(text: str) -> Text:
     tokens, identifiers = read(text)
     words = tuple(str(token) if isinstance(token, Quantity) else token for token in tokens if token != CLAUSE_END)
     if not words:
-        # "A" is an answer, and so is "+": a text that normalisation would empty is kept as it is.
+        # "A" is an answer, and so is "+": a text that normalisation would make empty is kept.
         words = tuple(text.casefold().split())
     affirmed, negated, is_negated = _polarity(tokens)
     plain = [token for token in tokens if isinstance(token, str)]
