@@ -47,7 +47,7 @@ class WriteReport(Callback):
         title: title of the report.
         folder: output folder; ``trainer.default_root_dir`` if None.
         every_n_steps: also write the report every n steps; None writes it at validations only.
-        samples: number of validation samples to show, spread over modalities and chosen by a hash of their id.
+        samples: number of validation samples to show (0: none), spread over modalities, chosen by a hash of their id.
         images: show their images. Turn this off for a report that is shared: it must not contain patient images.
         table: print a table of before and after when training ends, and of the results of ``validate`` and ``test``.
     """
