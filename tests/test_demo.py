@@ -13,7 +13,7 @@ from medix.commands.shards import main as shards
 from medix.data.manifest import read_manifests
 from medix.data.stream import Stream
 from medix.reporting.record import read_records
-from tests.support.runs import ROOT, medix
+from tests.support.runs import ROOT, medix, medix_in_turn
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -67,34 +67,42 @@ def test_all_three_reports_are_there(report: dict[str, Any], folder: Path) -> No
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-def test_validate_on_the_saved_checkpoint_reproduces_after_exactly(report: dict[str, Any], folder: Path) -> None:
-    medix(folder, "validate", "--config", "demo")
-    again = json.loads((folder / "runs" / "demo" / "validation.json").read_text())
+@pytest.fixture(scope="module")
+def later(report: dict[str, Any], folder: Path) -> Path:
+    """Commands after the run, in one process: ``validate``, ``validate`` with images exchanged, and a run of three
+    steps with a learning rate of 0 in ``runs/still``. Holds what the two validations wrote."""
+    written = folder / "later"
+    written.mkdir()
+    result = str(folder / "runs" / "demo" / "validation.json")
+    still = {"model.max_steps": 3, "model.optimizer.init_args.lr": 0, "trainer.default_root_dir": "runs/still"}
+    medix_in_turn(
+        folder,
+        ["validate", "--config", "demo"],
+        ["copy", result, str(written / "again.json")],
+        ["validate", "--config", "demo", "--data.exchange_images", "true"],
+        ["copy", result, str(written / "exchanged.json")],
+        ["fit", "--config", "demo", *(f"--{key}={value}" for key, value in still.items())],
+    )
+    return written
+
+
+def test_validate_on_the_saved_checkpoint_reproduces_after_exactly(report: dict[str, Any], later: Path) -> None:
+    again = json.loads((later / "again.json").read_text())
     for name in ("reward", "accuracy", "modality_accuracy", "unscored", "completions", "intervals", "modalities"):
         assert again[name] == report["after"][name], name
 
 
-def test_with_images_exchanged_the_gain_disappears(report: dict[str, Any], folder: Path) -> None:
+def test_with_images_exchanged_the_gain_disappears(report: dict[str, Any], later: Path) -> None:
     """Two-way questions name their two answers, so texts alone are right about half of the time, and one modality in
     five is right by chance; nothing above that may be left."""
-    medix(folder, "validate", "--config", "demo", "--data.exchange_images", "true")
-    exchanged = json.loads((folder / "runs" / "demo" / "validation.json").read_text())
+    exchanged = json.loads((later / "exchanged.json").read_text())
     gain = report["after"]["reward"] - report["before"]["reward"]
     assert exchanged["reward"] - report["before"]["reward"] < 0.3 * gain
     assert exchanged["accuracy"] < 0.58
     assert exchanged["modality_accuracy"] < 0.32
 
 
-def test_with_learning_rate_zero_nothing_rises(folder: Path) -> None:
-    words = (
-        "--model.max_steps",
-        "3",
-        "--model.optimizer.init_args.lr",
-        "0",
-        "--trainer.default_root_dir",
-        "runs/still",
-    )
-    medix(folder, "fit", "--config", "demo", *words)
+def test_with_learning_rate_zero_nothing_rises(later: Path, folder: Path) -> None:
     report = json.loads((folder / "runs" / "still" / "report.json").read_text())
     for name in ("reward", "accuracy", "modality_accuracy"):
         assert report["after"][name] == report["before"][name], name

@@ -1,13 +1,13 @@
 """The README says what works: its commands exist, its script runs, its specs and folders are there."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from medix.__main__ import HELP
+from medix.rewards import RewardSuite
+from tests.support.inside import working_in
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -21,12 +21,12 @@ def test_the_two_commands_are_in_the_makefile_and_ci_calls_the_second() -> None:
     assert re.search(r"^make test$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
 
 
-def test_the_script_runs_and_prints_what_the_readme_says(tmp_path: Path) -> None:
+def test_the_script_runs_and_prints_what_the_readme_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (script,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    with working_in(tmp_path):
+        exec(script, {"__name__": "__main__"})
     (said,) = re.findall(r"print\(table\.total.*# (\[.*?\])", script)
-    assert result.stdout.splitlines()[0] == said
+    assert capsys.readouterr().out.splitlines()[0] == said
 
 
 def test_the_example_reward_runs(tmp_path: Path) -> None:
@@ -36,13 +36,15 @@ def test_the_example_reward_runs(tmp_path: Path) -> None:
     (tmp_path / "my_rewards.py").write_text(code)
     spec = "components: {short: {reward: {class_path: my_rewards.ShortReward}, weight: 1.0}}"
     (tmp_path / "suite.yaml").write_text(spec)
-    script = (
-        "from medix.rewards import RewardSuite; s = RewardSuite.from_spec('suite.yaml');"
-        "a = '<think>r</think><answer>%s</answer>'; t = s.score(completions=[a % 'left', a % ('very ' * 11)],"
-        "references=['left'] * 2, questions=['?'] * 2, modalities=[None] * 2); print(t.total.tolist())"
-    )
-    result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.stdout.strip() == "[1.0, 0.0]", result.stderr
+    answer = "<think>r</think><answer>{}</answer>"
+    with working_in(tmp_path):
+        table = RewardSuite.from_spec("suite.yaml").score(
+            completions=[answer.format("left"), answer.format("very " * 11)],
+            references=["left"] * 2,
+            questions=["?"] * 2,
+            modalities=[None] * 2,
+        )
+    assert table.total.tolist() == [1.0, 0.0]
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m medix (\w+)", README))))

@@ -84,5 +84,5 @@ def test_the_files_that_are_begun_first_exist(name: str) -> None:
 def test_long_files_come_first_in_their_order() -> None:
     names = ["test_types.py", "test_demo.py", "test_served_vllm.py", "test_grammar.py"]
     assert sorted(names, key=lambda name: order.rank(Path(name))) == [
-        "test_served_vllm.py", "test_demo.py", "test_types.py", "test_grammar.py",
+        "test_demo.py", "test_served_vllm.py", "test_types.py", "test_grammar.py",
     ]  # fmt: skip

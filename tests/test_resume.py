@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from medix.policy.tiny import build_tiny
+from tests.support.inside import Outcome, working_in
 from tests.support.runs import medix, small_spec, write_spec
 
 KILLER = '''\
@@ -71,6 +72,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     assert "going on from" in second.stdout
     assert "step-000004.ckpt" in second.stdout
     return straight / "run", killed / "run"
+
+
+def inside(folder: Path, *words: str, code: int = 0) -> Outcome:
+    """A command in this process: only runs whose random states are compared need one of their own."""
+    with working_in(folder) as run:
+        outcome = run(*words)
+    assert outcome.code == code, outcome
+    return outcome
 
 
 def last(run: Path) -> dict[str, Any]:
@@ -139,17 +148,16 @@ def test_a_complete_run_is_left_as_it_is(runs: tuple[Path, Path]) -> None:
     run = runs[1]
     before = last(run)
     spec = run.parent / "spec.yaml"
-    result = medix(run.parent, "fit", "--config", str(spec))
-    assert "is complete" in result.stdout
-    assert "model.max_steps = 8" in result.stdout
+    result = inside(run.parent, "fit", "--config", str(spec))
+    assert "is complete" in result.out
+    assert "model.max_steps = 8" in result.out
     assert same(before["state_dict"], last(run)["state_dict"])
 
 
 def test_a_checkpoint_of_another_spec_is_refused_with_both_values(runs: tuple[Path, Path]) -> None:
     run = runs[1]
     words = ("--model.max_steps", "12", "--model.prompts_per_step", "2")
-    result = medix(run.parent, "fit", "--config", str(run.parent / "spec.yaml"), *words, check=False)
-    assert result.returncode == 2
-    assert "prompts_per_step: 4 in the checkpoint, 2 in this spec" in result.stderr
-    assert "trainer.default_root_dir" in result.stderr
-    assert "Traceback" not in result.stderr
+    result = inside(run.parent, "fit", "--config", str(run.parent / "spec.yaml"), *words, code=2)
+    assert "prompts_per_step: 4 in the checkpoint, 2 in this spec" in result.err
+    assert "trainer.default_root_dir" in result.err
+    assert "Traceback" not in result.err

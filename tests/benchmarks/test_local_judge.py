@@ -106,6 +106,7 @@ def cpu_seconds(function: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.benchmark(timer=time.process_time)
 @pytest.mark.parametrize("prompt", [YesNoPrompt(), FreeYesNo()], ids=["choice", "four_tokens"])
 def test_judging_groups_of_eight_answers(

@@ -18,20 +18,8 @@ from medix.judge.prompt import YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
 from medix.judge.prompt_rubric import ReportRubricPrompt
 from medix.types import JudgeQuestion, Verdict
-from tests.support.judges import (
-    Act,
-    bears,
-    breaks_off,
-    hangs,
-    nobody,
-    only_plain,
-    refuses,
-    says,
-    sends,
-    serving,
-    slowly,
-    trickles,
-)
+from tests.support.fault_server import Act, hangs, nobody, refuses
+from tests.support.judges import bears, breaks_off, only_plain, says, sends, serving, slowly, trickles
 
 QUESTION = JudgeQuestion("Is the heart larger?", "smaller", "reduced")
 ROOT = Path(__file__).parents[2]
@@ -83,7 +71,7 @@ def test_the_request_is_constrained_greedy_and_without_thinking() -> None:
 
 
 def test_a_judge_that_is_down_is_unscored_and_the_reason_names_endpoint_and_cause() -> None:
-    with nobody() as url:
+    with nobody("/v1") as url:
         [verdict] = judge_of(url).grade([QUESTION])
     assert verdict.credit is None
     assert url in verdict.reason
@@ -295,7 +283,7 @@ def test_what_one_server_cannot_answer_another_does(act: Act) -> None:
 
 
 def test_one_of_two_servers_dead_costs_no_verdict() -> None:
-    with nobody() as dead, serving(says("NO")) as alive:
+    with nobody("/v1") as dead, serving(says("NO")) as alive:
         judge = judge_of([dead, alive.url], max_concurrency=4)
         assert credits_of(judge, 30) == [0.0] * 30
 
@@ -309,7 +297,7 @@ def test_one_of_two_servers_hanging_costs_no_verdict_though_attempts_are_not_lim
 
 def test_all_servers_dead_end_every_wait_after_one_timeout_and_are_named() -> None:
     """60 questions, 2 places each: waiting for its own deadline, the last would end after many timeouts."""
-    with nobody() as one, nobody() as other:
+    with nobody("/v1") as one, nobody("/v1") as other:
         judge = judge_of([one, other], max_concurrency=2, timeout=0.6, retries=100, backoff=0.02)
         start = time.perf_counter()
         verdicts = judge.grade(questions_of(60))
@@ -360,7 +348,7 @@ def test_a_server_killed_and_started_again_on_its_port_loses_no_verdict() -> Non
 
 
 def test_a_judge_given_up_is_used_again_once_it_is_back() -> None:
-    with nobody() as dead:
+    with nobody("/v1") as dead:
         port = int(dead.rpartition(":")[2].partition("/")[0])
         judge = judge_of(dead, max_concurrency=4, timeout=0.4, backoff=0.02)
         assert set(credits_of(judge, 20)) == {None}

@@ -15,18 +15,9 @@ from medix.rollout.engine import EvaluationSampling, RolloutError, Sampling, Sta
 from medix.rollout.served import ServedEngine
 from medix.rollout.serving.channel import FolderChannel, WeightChannel
 from medix.types import Completion, FinishReason, Prompt
+from tests.support.fault_server import hangs, nobody, refuses
 from tests.support.policies import BigramPolicy
-from tests.support.rollout_servers import (
-    TOKENS,
-    RolloutServer,
-    completes,
-    hangs,
-    nobody,
-    partly,
-    refuses,
-    says,
-    serving,
-)
+from tests.support.rollout_servers import TOKENS, RolloutServer, completes, partly, says, serving
 from tests.support.tiny import loaded, render, sample
 
 DRAWN = Sampling(completions_per_prompt=3, max_completion_tokens=8, seed=5)

@@ -177,7 +177,8 @@ def test_a_program_that_closes_nothing_ends_quietly() -> None:
     program = """
 from medix.judge import ServedJudge
 from medix.types import JudgeQuestion
-from tests.support.judges import hangs, says, serving
+from tests.support.fault_server import hangs
+from tests.support.judges import says, serving
 with serving(says("YES"), hangs) as server:
     judge = ServedJudge(server.url, "m")
     assert judge.grade([JudgeQuestion("q", "r", "a")])[0].credit == 1.0

@@ -8,7 +8,8 @@ from medix.serving.outcome import Outcome
 from medix.serving.request_error import RequestError
 from medix.serving.session import Session
 from tests.support.clients import KEY, run
-from tests.support.rollout_servers import hangs, nobody, refuses, serving
+from tests.support.fault_server import hangs, nobody, refuses
+from tests.support.rollout_servers import serving
 
 PATH = "/weight_info"
 

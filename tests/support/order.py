@@ -3,14 +3,16 @@
 from pathlib import Path
 
 LONGEST = (
-    "test_served_vllm",
     "test_demo",
+    "test_served_vllm",
     "test_reward_curve_vllm",
-    "test_real_vllm",
     "test_colocated_vllm",
+    "test_real_vllm",
     "test_ranks_training",
     "test_resume",
     "test_colocated_fit_vllm",
+    "test_cli",
+    "test_bench_memory",
     "test_packaging",
 )
 """Names of test files that take more than half a minute, in the order in which they are begun."""

@@ -2,65 +2,23 @@
 
 import json
 import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-Act = Callable[["Request"], None]
+from tests.support.fault_server import Act, LoopbackRequest, LoopbackServer, running
 
 TOKENS = (40, 41, 42)
 """What every completion says, before its own number."""
 
 
-class Request(BaseHTTPRequestHandler):
-    """One request; the server holds the script."""
+class Request(LoopbackRequest):
+    """One request."""
 
-    protocol_version = "HTTP/1.1"
     server: "RolloutServer"
 
-    def setup(self) -> None:
-        super().setup()
-        with self.server.lock:
-            self.server.connections.add(self.connection)
-
-    def finish(self) -> None:
-        with self.server.lock:
-            self.server.connections.discard(self.connection)
-        with suppress(OSError):
-            super().finish()
-
     def do_GET(self) -> None:
-        self._take({})
-
-    def do_POST(self) -> None:
-        data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._take(json.loads(data or b"{}"))
-
-    def _take(self, body: dict[str, Any]) -> None:
-        server, self.body = self.server, body
-        path = self.path.partition("?")[0]
-        with server.lock:
-            server.paths.append(self.path)
-            server.keys.append(self.headers.get("Authorization", ""))
-            server.now += 1
-            server.most = max(server.most, server.now)
-            if path == "/inference/v1/generate":
-                server.asked.append(body)
-                act = server.acts[min(len(server.asked), len(server.acts)) - 1]
-            else:
-                act = server.others.get(path, self._answers)
-        try:
-            act(self)
-        except OSError:
-            self.close_connection = True  # the engine hung up
-        finally:
-            with server.lock:
-                server.now -= 1
-
-    def log_message(self, *args: Any) -> None:
-        """Say nothing."""
+        self.play({})
 
     @staticmethod
     def _answers(request: "Request") -> None:
@@ -79,16 +37,6 @@ class Request(BaseHTTPRequestHandler):
             content = {"world_size": 1}
         request.send(200, json.dumps(content))
 
-    def send(self, status: int, body: str, headers: Mapping[str, str] | None = None) -> None:
-        data = body.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        for name, value in (headers or {}).items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(data)
-
     def begin_stream(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -102,64 +50,43 @@ class Request(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-class RolloutServer(ThreadingHTTPServer):
-    """Acts in order on requests for completions, the last act for ever.
+class RolloutServer(LoopbackServer):
+    """Acts in order on requests for completions.
 
     Attributes:
         version: of its weights.
         others: acts for other paths.
+        asked: requests for completions.
+        manifests: of the weights that it was told to load.
     """
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self, acts: Sequence[Act], port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), Request)
-        self.acts = list(acts)
+        super().__init__(Request, acts, port)
         self.others: dict[str, Act] = {}
         self.version = "default"
         self.room = 4096
         self.asked: list[dict[str, Any]] = []
         self.manifests: list[dict[str, Any]] = []
         self.paths: list[str] = []
-        self.keys: list[str] = []
-        self.connections: set[socket.socket] = set()
-        self.lock = threading.Lock()
-        self.now = self.most = 0
-        self.stopping = threading.Event()
-
-    @property
-    def port(self) -> int:
-        return int(self.server_address[1])
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def kill(self) -> None:
-        """Gone at once: open connections break, new ones are refused."""
-        if self.stopping.is_set():
-            return
-        self.stopping.set()
-        self.shutdown()
-        self.server_close()
-        with self.lock:
-            for connection in self.connections:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+    def note(self, request: Request) -> Act:
+        path = request.path.partition("?")[0]
+        self.paths.append(request.path)
+        if path != "/inference/v1/generate":
+            return self.others.get(path, Request._answers)
+        self.asked.append(request.body)
+        return self.act(len(self.asked) - 1)
 
 
 @contextmanager
 def serving(*acts: Act, port: int = 0) -> Iterator[RolloutServer]:
     """A server; without acts one that completes whatever it is asked."""
-    server = RolloutServer(acts or [completes], port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with running(RolloutServer(acts or [completes], port)) as server:
         yield server
-    finally:
-        server.kill()
-        thread.join()
 
 
 def chunk(index: int, tokens: Sequence[int], finish: str | None = None, **further: Any) -> dict[str, Any]:
@@ -202,12 +129,6 @@ def partly(count: int | None, *, versions: Sequence[str] | None = None, prompt: 
     return act
 
 
-def refuses(status: int, message: str = "no", **headers: str) -> Act:
-    """An error of the protocol."""
-    body = json.dumps({"error": {"message": message, "code": status}})
-    return lambda request: request.send(status, body, headers)
-
-
 def says(text: str) -> Act:
     """One event, whatever it is, and the end."""
 
@@ -216,16 +137,3 @@ def says(text: str) -> Act:
         request.event(text)
 
     return act
-
-
-def hangs(request: Request) -> None:
-    """Answers nothing."""
-    request.server.stopping.wait(600)
-
-
-@contextmanager
-def nobody() -> Iterator[str]:
-    """The address of a port that refuses connections and that nobody else is given."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"

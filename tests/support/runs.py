@@ -1,9 +1,10 @@
 """Small runs: a spec with a tiny policy and phantom shards, in a folder of their own."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,37 @@ def write_spec(folder: Path, spec: Mapping[str, Any], name: str = "spec.yaml") -
     return path
 
 
+_IN_TURN = """\
+import json, shutil, sys
+from medix.__main__ import main
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["medix", *words]
+    if words[0] == "copy":
+        shutil.copy(*words[1:])
+    elif status := main(words):
+        sys.exit(f"medix {words} ended with status {status}")
+"""
+
+
 def medix(folder: Path, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
     """``python -m medix`` in a fresh process whose working directory is the folder."""
+    return _run(folder, ["-m", "medix", *words], check, environment)
+
+
+def medix_in_turn(folder: Path, *commands: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    """Several commands one after the other in one fresh process, whose start takes longer than a small run.
+
+    ``copy FROM TO`` keeps a file that the next command overwrites.
+    """
+    words = json.dumps([list(command) for command in commands])
+    return _run(folder, ["-c", _IN_TURN, words], True, environment)
+
+
+def _run(
+    folder: Path, words: Sequence[str], check: bool, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     result = subprocess.run(
-        [sys.executable, "-m", "medix", *words],
+        [sys.executable, *words],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""One exchange in the chat protocol that vLLM, OpenAI and others speak: what is asked, and what came back."""
+"""Requests and replies of the chat completions protocol of vLLM, OpenAI and others."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -24,13 +24,13 @@ _LAST = frozenset(("max_tokens", "temperature"))  # rejected together by servers
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a server is asked for one verdict.
+    """The request for one verdict.
 
     Attributes:
         model: name of the model as the server knows it.
         message: the rendered prompt.
         max_tokens: longest reply.
-        constraint: what the reply is held to, in vLLM's ``structured_outputs`` terms; None for a free reply.
+        constraint: on the reply, as vLLM's ``structured_outputs``; None for a free reply.
     """
 
     model: str
@@ -93,7 +93,7 @@ class ChatReply:
         """The first choice of a reply.
 
         Raises:
-            ValueError: not what the protocol asks for.
+            ValueError: it does not follow the protocol.
         """
         try:
             content = json.loads(data)
@@ -117,7 +117,7 @@ class ChatReply:
 
     @property
     def tokens(self) -> tuple[ReplyToken, ...]:
-        """The tokens with their probabilities; none where the server gave none, or gave them in a form of its own."""
+        """The tokens with their probabilities; none where the server sent none, or in an unknown form."""
         content = self.logprobs.get("content") if isinstance(self.logprobs, dict) else None
         try:
             return tuple(ReplyToken.of(entry) for entry in content or ())

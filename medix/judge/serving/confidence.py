@@ -1,4 +1,4 @@
-"""How sure a judge was: the probability of its verdict at the token where the verdict is written."""
+"""The confidence of a judge: the probability of its verdict at the token where the verdict is written."""
 
 import math
 import re
@@ -20,7 +20,7 @@ class ReplyToken:
 
     Attributes:
         data: its bytes; a token may end inside a character.
-        alternatives: log-probability by text of the likeliest tokens at this place, this one among them.
+        alternatives: log-probability by text of the likeliest tokens at this position, this one among them.
     """
 
     data: bytes
@@ -45,8 +45,8 @@ def _bytes(entry: Mapping[str, Any]) -> bytes:
 def confidence_of(prompt: JudgePrompt, number: float, reply: str, tokens: Sequence[ReplyToken]) -> float | None:
     """The probability of the verdict among the prompt's options, where the reply writes it; None if it cannot be told.
 
-    An alternative speaks for an option if, without white space, marks and case, it is the beginning of that option and
-    of no other: ``Y``, ``yes`` and ``" Yes"`` speak for YES. Alternatives that speak for none are left out of the sum,
+    An alternative counts for an option if, without white space, punctuation and case, it is a prefix of that option and
+    of no other: ``Y``, ``yes`` and ``" Yes"`` count for YES. Alternatives that count for none are left out of the sum,
     and so are those that the server did not list.
 
     Args:
@@ -56,13 +56,13 @@ def confidence_of(prompt: JudgePrompt, number: float, reply: str, tokens: Sequen
         tokens: the tokens of everything that the model wrote; reasoning may stand before the reply, an end token after.
     """
     given = _option(prompt, number)
-    place = None if given is None else _place(given, number, reply)
-    if given is None or place is None:
+    position = None if given is None else _position(given, number, reply)
+    if given is None or position is None:
         return None
     start = b"".join(token.data for token in tokens).rfind(reply.encode("utf-8", "replace"))
     if start < 0:
         return None
-    return _probability(given, prompt.options, tokens, start + len(reply[:place].encode("utf-8", "replace")))
+    return _probability(given, prompt.options, tokens, start + len(reply[:position].encode("utf-8", "replace")))
 
 
 def _option(prompt: JudgePrompt, number: float) -> str | None:
@@ -73,7 +73,7 @@ def _option(prompt: JudgePrompt, number: float) -> str | None:
     return None
 
 
-def _place(given: str, number: float, reply: str) -> int | None:
+def _position(given: str, number: float, reply: str) -> int | None:
     """Where in the reply the verdict begins: the last score of that value, or the word that opens or ends the reply."""
     begin = max((tag.end() for tag in _THINK.finditer(reply)), default=0)
     if given.isdecimal():
@@ -86,20 +86,20 @@ def _place(given: str, number: float, reply: str) -> int | None:
     return words[-1] if reply[begin : words[0]].strip(_BEFORE) else words[0]
 
 
-def _probability(given: str, options: Sequence[str], tokens: Sequence[ReplyToken], place: int) -> float | None:
-    """The share of the option among all, at the first token from ``place`` (in bytes) that tells options apart."""
+def _probability(given: str, options: Sequence[str], tokens: Sequence[ReplyToken], position: int) -> float | None:
+    """The share of the option among all, at the first token from ``position`` (in bytes) that tells options apart."""
     written, end = b"", 0
     for token in tokens:
         start, end = end, end + len(token.data)
-        if end <= place:
+        if end <= position:
             continue
-        lead = token.data[: max(0, place - start)].decode("utf-8", "replace")
+        lead = token.data[: max(0, position - start)].decode("utf-8", "replace")
         before = written.decode("utf-8", "replace")
-        written += token.data[max(0, place - start) :]
-        if _spoken_for(written.decode("utf-8", "replace"), options) == given:
+        written += token.data[max(0, position - start) :]
+        if _option_of(written.decode("utf-8", "replace"), options) == given:
             chances = dict.fromkeys(options, 0.0)
             for text, logprob in token.alternatives.items():
-                option = _spoken_for(before + text.removeprefix(lead), options)
+                option = _option_of(before + text.removeprefix(lead), options)
                 if option is not None and not math.isnan(logprob):
                     chances[option] += math.exp(min(logprob, 0.0))
             total = sum(chances.values())
@@ -109,8 +109,8 @@ def _probability(given: str, options: Sequence[str], tokens: Sequence[ReplyToken
     return None
 
 
-def _spoken_for(text: str, options: Sequence[str]) -> str | None:
-    """The one option that the text is the beginning of."""
+def _option_of(text: str, options: Sequence[str]) -> str | None:
+    """The only option that the text is a prefix of."""
     text = _AFTER.sub("", text.lstrip(_BEFORE)).casefold()
     spoken = [option for option in options if text and option.casefold().startswith(text)]
     return spoken[0] if len(spoken) == 1 else None

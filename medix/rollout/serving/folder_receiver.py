@@ -1,4 +1,4 @@
-"""The server's side of weights in a folder; vLLM makes one in each of its workers."""
+"""The server's side of ``FolderChannel``; vLLM creates one in each of its workers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ from medix.rollout.vllm_sampling import LOGITS_PROCESSOR, LOGPROBS_MODE
 
 @dataclass
 class FolderInit(WeightTransferInitInfo):  # type: ignore[misc]  # vLLM has no types that mypy sees
-    """Nothing: a folder needs no meeting."""
+    """Empty: a folder needs no connection."""
 
 
 @dataclass
 class FolderUpdate(WeightTransferUpdateInfo):  # type: ignore[misc]
-    """What is taken up.
+    """What is to be loaded.
 
     Args:
         files: each with ``path``, ``size`` and ``sha256``.
@@ -35,11 +35,11 @@ class FolderUpdate(WeightTransferUpdateInfo):  # type: ignore[misc]
 
 
 class FolderReceiver(WeightTransferEngine):  # type: ignore[misc]
-    """Takes up weights that ``WeightFolder`` wrote, in one go.
+    """Loads the weights that ``WeightFolder`` wrote, all at once.
 
-    Everything that can be checked is, before the first weight is touched: that the model is of the policy's sizes, that
-    every file is whole. Afterwards every weight of the model must have been named. Beginning and end of an update do
-    nothing, so that an update that its trainer never ended leaves nothing to be undone.
+    Before the first weight is changed, it checks that the model has the policy's sizes and that every file is complete.
+    Afterwards every parameter of the model must have been loaded. Beginning and end of an update do nothing, so that an
+    update that its trainer never ended needs no cleanup.
     """
 
     init_info_cls = FolderInit
@@ -55,14 +55,14 @@ class FolderReceiver(WeightTransferEngine):  # type: ignore[misc]
         """Nothing to do."""
 
     def shutdown(self) -> None:
-        """Nothing to give back."""
+        """Nothing to release."""
 
     def receive_weights(self, update_info: FolderUpdate) -> None:
         """Check, then load.
 
         Raises:
-            ValueError: the model is another one than the policy, or the server was not started for it.
-            WeightFileError: a file is missing, or another one.
+            ValueError: the model is not the policy's, or the server was started with other settings.
+            WeightFileError: a file is missing, or differs.
         """
         self._check_settings()
         found = differences(sizes_of(self.model_config.hf_config), update_info.sizes)
@@ -77,7 +77,7 @@ class FolderReceiver(WeightTransferEngine):  # type: ignore[misc]
         self._load(read(files))
 
     def _check_settings(self) -> None:
-        """A server that was started another way would complete with wrong images, or tell other log-probabilities."""
+        """With other settings the server would misread images, or return other log-probabilities."""
         model = self.model_config
         pictures = getattr(model, "multimodal_config", None)
         wrong = [

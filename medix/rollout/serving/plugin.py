@@ -1,16 +1,16 @@
-"""What vLLM calls in each of its processes as it starts: our way of taking weights up, made known by its name.
+"""The plugin that vLLM loads in each of its processes: registers how weights are loaded from a folder.
 
-Named in ``pyproject.toml`` under ``vllm.general_plugins``. Free of torch, for vLLM calls it in every process.
+Named in ``pyproject.toml`` under ``vllm.general_plugins``. Imports no torch, because vLLM calls it in every process.
 """
 
 BACKEND = "medix_folder"
-"""What ``--weight-transfer-config`` calls it."""
+"""Its name in ``--weight-transfer-config``."""
 
 
 def register() -> None:
-    """Make ``FolderReceiver`` known to vLLM; a second call does nothing."""
+    """Register ``FolderReceiver`` with vLLM; a second call does nothing."""
     from vllm.distributed.weight_transfer.factory import WeightTransferEngineFactory
 
-    # The registry refuses a name that it has, and has no way to ask for one.
+    # The registry rejects a name that it has, and offers no way to look one up.
     if BACKEND not in WeightTransferEngineFactory._registry:
         WeightTransferEngineFactory.register_engine(BACKEND, "medix.rollout.serving.folder_receiver", "FolderReceiver")

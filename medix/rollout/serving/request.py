@@ -1,4 +1,4 @@
-"""A prompt as a server of vLLM takes it."""
+"""A prompt as a request to a vLLM server."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from medix.rollout.vllm_sampling import VLLMSampling
 from medix.types import Prompt
 
 _BYTES_PER_TOKEN = 2**10
-"""What a server sends of a token at most: its number, its log-probability, the same again as an alternative."""
+"""Most that a server sends per token: its id, its log-probability, and both again as an alternative."""
 _BYTES_PER_PROMPT_TOKEN = 16
 
 
 def request_of(prompt: Prompt, asked: VLLMSampling, version: str) -> dict[str, Any]:
-    """What is posted for all completions of a prompt.
+    """The body of the request for all completions of a prompt.
 
     Args:
         prompt: what is completed.
-        asked: how.
-        version: of the weights; what other weights made of the same prompt is not found under it in any cache.
+        asked: how completions are sampled.
+        version: of the weights; part of every cache key, so that nothing cached with other weights is used.
     """
     content: dict[str, Any] = {
         "token_ids": list(prompt.token_ids),
@@ -40,6 +40,6 @@ def request_of(prompt: Prompt, asked: VLLMSampling, version: str) -> dict[str, A
 
 
 def longest_answer(prompt: Prompt, asked: VLLMSampling) -> int:
-    """Bytes that the completions of a prompt can take at most."""
+    """Upper bound on the size of the answer, in bytes."""
     tokens = asked.count * asked.sampling.max_completion_tokens
     return 2**16 + _BYTES_PER_TOKEN * tokens + _BYTES_PER_PROMPT_TOKEN * len(prompt.token_ids)

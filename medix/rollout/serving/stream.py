@@ -1,4 +1,4 @@
-"""What a server streams of one request, put together to finished choices."""
+"""Decodes the streamed answer to one request into finished choices."""
 
 import json
 import math
@@ -11,7 +11,7 @@ _DONE = b"[DONE]"
 
 
 class StreamError(ValueError):
-    """What came is not what the protocol asks for."""
+    """The stream does not follow the protocol."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Choice:
         token_ids: T tokens.
         logprobs: T log-probabilities.
         finish_reason: ``stop`` or ``length``.
-        versions: of the weights that wrote it, in their order; more than one if they changed meanwhile.
+        versions: of the weights that wrote it, in order; more than one if they changed in between.
     """
 
     index: int
@@ -44,11 +44,11 @@ class ChoiceStream:
 
     Args:
         count: choices that were asked for.
-        longest: bytes after which reading ends: a server that sends without end must not fill the memory.
+        longest: bytes after which reading ends, so that a server that never stops sending cannot fill the memory.
 
     Attributes:
-        prompt_token_ids: what the server says that it completed; None until it does.
-        is_done: whether the server said that nothing more comes.
+        prompt_token_ids: the prompt that the server reports to have completed; None until it does.
+        is_done: whether the server has sent the end marker.
     """
 
     def __init__(self, count: int, longest: int) -> None:
@@ -62,10 +62,10 @@ class ChoiceStream:
         self._read = 0
 
     def feed(self, data: bytes) -> Iterator[Choice]:
-        """Take in what came; gives the choices that it finishes.
+        """Decode a part of the stream; gives the choices that it finishes.
 
         Raises:
-            StreamError: not what the protocol asks for, or too much of it.
+            StreamError: it does not follow the protocol, or is too long.
         """
         self._read += len(data)
         if self._read > self.longest:
@@ -75,10 +75,10 @@ class ChoiceStream:
             yield from self._event(event.strip())
 
     def close(self) -> None:
-        """The server hung up.
+        """The connection has ended.
 
         Raises:
-            StreamError: before all choices were there.
+            StreamError: not all choices are finished.
         """
         missing = self.count - len(self._finished)
         if missing:
@@ -130,9 +130,9 @@ class ChoiceStream:
 
 
 def _finite(value: Any, index: int) -> float:
-    # The server writes -9999 where it has NaN or nothing: weights that have diverged.
+    # The server writes -9999 for NaN or a missing value: the weights have diverged.
     if not math.isfinite(value) or value <= -9999:
-        raise StreamError(f"choice {index} has a token without a log-probability: its scores are NaN")
+        raise StreamError(f"choice {index} has a token without a log-probability: its logits are NaN")
     return float(value)
 
 

@@ -1,4 +1,4 @@
-"""Weights in a folder that trainer and servers see: whole or not there, and checked before they are used."""
+"""Weights in a folder that trainer and servers share: complete or absent, and verified before use."""
 
 import hashlib
 import shutil
@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 BYTES_PER_FILE = 2**31
-"""Weights that are in main memory at one time on their way to a file."""
+"""Size at which a file is closed, and so the weights in main memory at one time."""
 
 
 class WeightFileError(RuntimeError):
-    """A file of weights is not the one that was written."""
+    """A weight file is missing, or not the one that was written."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class WeightFile:
 
     @classmethod
     def of(cls, path: Path) -> "WeightFile":
-        """A file that is there."""
+        """An existing file."""
         return cls(str(path.absolute()), path.stat().st_size, _digest(path))
 
     def check(self) -> None:
-        """Compare with what is there now.
+        """Compare with the file on disk.
 
         Raises:
-            WeightFileError: it is missing, or another one.
+            WeightFileError: it is missing, or differs.
         """
         path = Path(self.path)
         try:
@@ -63,8 +63,8 @@ class WeightFolder:
     """One version of the weights at a time, each in a folder of its own.
 
     Args:
-        folder: where the versions stand; made if it is not there.
-        bytes_per_file: a file is closed once it holds as many.
+        folder: holds the versions; created if it does not exist.
+        bytes_per_file: a file is closed once it is this large.
     """
 
     def __init__(self, folder: Path, bytes_per_file: int = BYTES_PER_FILE) -> None:
@@ -73,7 +73,7 @@ class WeightFolder:
         self._written: set[str] = set()
 
     def write(self, version: str, weights: Iterable[tuple[str, Tensor]]) -> tuple[WeightFile, ...]:
-        """Write a version; it appears under its name when it is whole.
+        """Write a version; it appears under its name when it is complete.
 
         Args:
             version: becomes the name of its folder.
@@ -91,7 +91,7 @@ class WeightFolder:
         return tuple(WeightFile.of(path) for path in sorted(finished.iterdir()))
 
     def keep_only(self, version: str | None) -> None:
-        """Remove the other versions that were written through this object; all of them for None."""
+        """Remove all other versions that this object wrote; every version for None."""
         for name in self._written - {version}:
             for path in (self.folder / name, self.folder / f".{name}.part"):
                 shutil.rmtree(path, ignore_errors=True)
@@ -134,7 +134,7 @@ def _digest(path: Path) -> str:
 
 
 def sizes_of(config: Any) -> dict[str, int]:
-    """What tells models of different sizes apart, from a Hugging Face configuration: layers, widths, vocabularies."""
+    """Sizes that distinguish models, from a Hugging Face configuration: layers, widths, vocabularies."""
     found = {}
     for holder in ("", "text_config", "vision_config"):
         part = getattr(config, holder, None) if holder else config
@@ -146,7 +146,7 @@ def sizes_of(config: Any) -> dict[str, int]:
 
 
 def differences(own: dict[str, int], given: dict[str, int]) -> list[str]:
-    """Sizes that both name and that differ."""
+    """Sizes that both have and that differ."""
     return [
         f"{name} is {own[name]} here and {given[name]} there"
         for name in sorted(own.keys() & given.keys())

@@ -11,7 +11,8 @@ from medix.judge.serving.chat_completion import complete_chat
 from medix.serving.request_error import RequestError
 from medix.serving.session import Session
 from tests.support.clients import run
-from tests.support.judges import Act, FaultServer, refuses, says, serving, without
+from tests.support.fault_server import Act, refuses
+from tests.support.judges import FaultServer, says, serving, without
 
 YES_NO = ChatRequest("m", "x", 7, {"choice": ["YES", "NO"]})
 EXPLAINED = ChatRequest("m", "x", 7, {"json": {"type": "object"}})

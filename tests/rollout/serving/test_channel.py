@@ -15,7 +15,8 @@ from medix.rollout.serving.weight_folder import from_plain, read
 from medix.serving.request_error import RequestError
 from medix.serving.session import Session
 from tests.support.clients import client_of, run
-from tests.support.rollout_servers import refuses, serving
+from tests.support.fault_server import refuses
+from tests.support.rollout_servers import serving
 
 WEIGHT = torch.arange(4.0)
 

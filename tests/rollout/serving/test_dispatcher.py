@@ -14,7 +14,8 @@ from medix.rollout.serving.dispatcher import Dispatcher, Limits
 from medix.rollout.vllm_sampling import VLLMSampling
 from medix.types import Prompt, RolloutGroup
 from tests.support.clients import client_of
-from tests.support.rollout_servers import RolloutServer, completes, hangs, partly, refuses, serving
+from tests.support.fault_server import hangs, refuses
+from tests.support.rollout_servers import RolloutServer, completes, partly, serving
 from tests.support.tiny import render, sample
 
 PRESENT = PublishedWeights("present", None, ())

@@ -14,7 +14,8 @@ from medix.rollout.serving.channel import PublishedWeights
 from medix.rollout.serving.nccl_channel import NCCLChannel
 from medix.serving.client import AsyncClient
 from tests.support.clients import client_of
-from tests.support.rollout_servers import refuses, serving
+from tests.support.fault_server import refuses
+from tests.support.rollout_servers import serving
 
 PREFIX = "vllm.distributed.weight_transfer"
 

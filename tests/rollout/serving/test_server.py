@@ -11,7 +11,8 @@ from medix.rollout.serving.stream import Choice, ChoiceStream
 from medix.serving.outcome import Outcome
 from medix.serving.request_error import RequestError
 from tests.support import clients
-from tests.support.rollout_servers import RolloutServer, hangs, partly, refuses, serving
+from tests.support.fault_server import hangs, refuses
+from tests.support.rollout_servers import RolloutServer, partly, serving
 
 
 def run(server: RolloutServer, work: Callable[[Server], Coroutine[Any, Any, Any]]) -> Any:

@@ -78,7 +78,7 @@ def test_a_choice_that_says_no_version_has_none() -> None:
         (chunk(0, [], "stop"), "choice 0 has no tokens"),
         ({"choices": [{"index": 0, "token_ids": [5]}]}, "0 log-probabilities for 1 tokens"),
         (chunk(0, [5], logprobs={"content": [{"token_id": 6, "logprob": -1.0}]}), "log-probabilities for 1 tokens"),
-        (chunk(0, [5], logprobs={"content": [{"token_id": 5, "logprob": -9999.0}]}), "its scores are NaN"),
+        (chunk(0, [5], logprobs={"content": [{"token_id": 5, "logprob": -9999.0}]}), "its logits are NaN"),
         (chunk(0, [5], logprobs={"content": [{"token_id": 5, "logprob": None}]}), "is no part of a completion"),
     ],
 )
