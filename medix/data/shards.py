@@ -305,8 +305,7 @@ def write_shards(
     """Write samples as shards, with one manifest and one index per modality. Writes all files or none.
 
     Args:
-        samples: samples with unique ids; if iterating raises an exception, ``folder`` is left unchanged. Their
-            ``dataset`` is not written: manifests state that of the statement.
+        samples: samples with unique ids; an exception from it leaves ``folder`` unchanged. ``dataset`` is not read.
         folder: created if missing; must not contain shards of the same name.
         statement: name, data set, licence and de-identification.
         samples_per_shard: maximum number of samples per shard.
@@ -340,13 +339,12 @@ def write_shards(
         manifests = []
         for modality, entries in shards.items():
             path = manifest_folder / f"{statement.name}-{modality.lower()}.yaml"
-            entries = tuple(replace(entry, url=_beside(path, folder / entry.url)) for entry in entries)
             manifest = Manifest(
                 name=statement.name,
                 modality=modality,
                 licence=statement.licence,
                 deidentification=statement.deidentification,
-                shards=entries,
+                shards=tuple(replace(entry, url=_beside(path, folder / entry.url)) for entry in entries),
                 source=statement.source,
                 modalities=statement.modalities,
                 skipped_rows=skipped_rows(),

@@ -61,7 +61,7 @@ def test_nothing_recorded_says_so() -> None:
     assert "Nothing recorded yet" in line_chart([Series("a", [(0, math.nan)])])
     assert "Nothing recorded yet" in stacked_chart([], {})
     assert "No completion has both scores" in scatter_chart([], label="x")
-    assert "No group has an order" in bar_chart([(0.0, 0)], label="x")
+    assert "No group has a rank correlation" in bar_chart([(0.0, 0)], label="x")
 
 
 def test_the_legend_gives_the_last_value_and_the_shares_of_the_whole() -> None:
