@@ -1,4 +1,4 @@
-"""Validation counted in steps, judged here and logged per modality and per source."""
+"""Validation every n steps, with judged completions, logged per modality and per source."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from medix.callbacks.listeners import tell
+from medix.callbacks.listeners import call_hook
 from medix.callbacks.watched import watched
 from medix.distributed import gather
 from medix.evaluation.validation import Validation
@@ -19,32 +19,32 @@ from medix.modality import ModalitySet
 from medix.reporting.record import CompletionRecord, record_completion, unique
 from medix.types import CompletionScores, JudgeQuestion, ScoredGroup, Verdict
 
-_NO_JUDGE = "no judge: give the spec a judge, or JudgeValidation one of its own"
+_NO_JUDGE = "no judge: set `judge` in the spec, or JudgeValidation.judge"
 
 
 class UnscoredError(RuntimeError):
-    """Too few completions of a validation could be scored for its means to be meaningful."""
+    """Too few completions of a validation were scored for its means to be meaningful."""
 
 
 class JudgeValidation(Callback):
-    """Runs the validation loop every so many steps, judges its completions, and logs what they amount to.
+    """Runs the validation loop every n steps, judges its completions, and logs the results.
 
-    It takes the schedule over from Lightning's own, which counts loader batches: while it is among the callbacks,
-    Lightning runs no validation of itself during ``fit``. Under ``trainer.validate`` and ``trainer.test`` it judges
-    what those loops sample.
+    It replaces Lightning's validation schedule, which counts loader batches: with this callback, Lightning starts no
+    validation itself during ``fit``. Under ``trainer.validate`` and ``trainer.test`` it judges the completions that
+    those loops sample.
 
     Logged as ``val/reward``, ``val/accuracy``, ``val/modality_accuracy``, ``val/unscored`` (share without a verdict,
     never counted as wrong), ``val/reward/<component>``, ``val/accuracy/<MODALITY>``, ``val/accuracy/source/<source>``,
-    ``val/format``, ``val/truncated``, ``val/completions``. Random states of torch, NumPy and Python are the same
-    before and after, so a run has one trajectory with and without validation.
+    ``val/format``, ``val/truncated``, ``val/completions``. The random states of torch, NumPy and Python are restored
+    afterwards, so a run has the same trajectory with and without validation.
 
     Args:
-        every_n_steps: steps between validations.
-        judge: who grades; None takes the judge of the module, and the verdicts that its rewards already have.
-        at_start: also validate before the first step, so that there is something to compare with.
+        every_n_steps: number of steps between validations.
+        judge: the judge; None uses the judge of the module, and the verdicts that its rewards already have.
+        at_start: also validate before the first step, as a baseline.
         at_end: also validate after the last step.
-        record: hand the judged completions to the callbacks that write them down.
-        max_unscored: share of completions without a verdict, or without a total, above which the validation is an
+        record: pass the judged completions to the callbacks that record them.
+        max_unscored: share of completions without a verdict, or without a total, above which the validation raises an
             error.
     """
 
@@ -77,16 +77,16 @@ class JudgeValidation(Callback):
         self._suite: Any = None
         self._started = 0.0
 
-    # When ------------------------------------------------------------------------------------------------------------
+    # Schedule --------------------------------------------------------------------------------------------------------
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Take the schedule over from Lightning."""
+        """Disable Lightning's own validation schedule."""
         if stage == "fit":
             trainer.num_sanity_val_steps = 0
             trainer.check_val_every_n_epoch = sys.maxsize
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Validate before the first step; not when a run is resumed. The module's ``on_train_start`` has run."""
+        """Validate before the first step, unless the run is resumed; the module's ``on_train_start`` has run before."""
         if self.at_start and watched(pl_module).step == 0 and self._validated_step is None:
             self._validate(trainer, pl_module)
 
@@ -102,12 +102,12 @@ class JudgeValidation(Callback):
             self._validate(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Validate where training ended before ``max_steps``."""
+        """Validate if training ended before ``max_steps``."""
         if self.at_end and self._trained and self._validated_step != watched(pl_module).step:
             self._validate(trainer, pl_module)
 
     def _validate(self, trainer: Trainer, module: LightningModule) -> None:
-        """Run Lightning's validation loop as its training loop does; nothing but the metrics changes."""
+        """Run Lightning's validation loop as its training loop does; changes nothing but the metrics."""
         if trainer.limit_val_batches == 0:
             return
         loop = trainer.fit_loop.epoch_loop.val_loop
@@ -127,7 +127,7 @@ class JudgeValidation(Callback):
                 "or leave JudgeValidation out"
             )
 
-    # What ------------------------------------------------------------------------------------------------------------
+    # Judging ---------------------------------------------------------------------------------------------------------
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start with no records and a fresh suite, so that the running means of the module do not change."""
@@ -188,7 +188,7 @@ class JudgeValidation(Callback):
             for index, (scores, verdict) in enumerate(zip(group.scores, row, strict=True))
         ]
         self._records += records
-        tell(trainer, "on_judged_groups", module, groups, records)
+        call_hook(trainer, "on_judged_groups", module, groups, records)
 
     def _judge(self, module: LightningModule) -> Judge | None:
         return self.judge or watched(module).judge
@@ -204,39 +204,39 @@ class JudgeValidation(Callback):
         self._records, self._suite = [], None
         self.validation, self._validated_step = validation, step
         if self.record:
-            tell(trainer, "on_judged", module, validation)
+            call_hook(trainer, "on_judged", module, validation)
         self._check_unscored(validation)
         metrics = validation.metrics() | {"step": float(step)}  # Lightning takes x from a metric of this name
         dtype = torch.float32 if module.device.type == "mps" else torch.float64
         module.log_dict(
             {name: torch.tensor(value, dtype=dtype, device=module.device) for name, value in metrics.items()},
             sync_dist=True,
-            reduce_fx="max",  # every rank holds the same numbers; a mean would round
+            reduce_fx="max",  # every rank has the same numbers; a mean would round them
         )
 
     def _check_unscored(self, validation: Validation) -> None:
         overall = validation.overall
         if not overall.completions:
-            raise UnscoredError(f"the {validation.split} split gave no completion; is it empty?")
+            raise UnscoredError(f"the {validation.split} split has no completions; check data.{validation.split}")
         share = max(overall.unscored, overall.unscored_reward)
         if share > self.max_unscored or share == 1:
             reasons = "\n".join(f"  {count} x {reason}" for reason, count in _most_common(overall.reasons))
             raise UnscoredError(
                 f"{share:.0%} of {overall.completions} {validation.split} completions at step {validation.step} could "
                 f"not be scored (JudgeValidation.max_unscored: {self.max_unscored}):\n{reasons}\n"
-                f"Bring the judge back ({validation.judge}) and start the same command again, or raise the limit"
+                f"Make the judge available again ({validation.judge}) and run the same command, or raise the limit"
             )
 
 
 def judge_groups(groups: Sequence[ScoredGroup], modalities: ModalitySet, judge: Judge | None) -> list[list[Verdict]]:
-    """One verdict per completion: from the rewards where they hold one of this judge, else asked for in one call.
+    """One verdict per completion: taken from the rewards if they have one of this judge, else requested in one call.
 
-    None or several answers are a wrong answer, which no judge needs to see.
+    A completion without exactly one answer is wrong; the judge is not asked about it.
 
     Args:
         groups: scored groups.
-        modalities: the tags that count.
-        judge: who grades; if there is none, any verdict the rewards hold counts.
+        modalities: the valid tags.
+        judge: the judge; if None, any verdict of the rewards is used.
     """
     found: dict[tuple[int, int], Verdict] = {}
     missing: list[tuple[int, int]] = []
@@ -249,7 +249,7 @@ def judge_groups(groups: Sequence[ScoredGroup], modalities: ModalitySet, judge: 
             answer = parse(completion.text, modalities, expects_tag=sample.modality is not None).answer
             if answer is None:
                 known = Verdict(
-                    credit=0.0, judge=name, explanation="not one answer in the completion: wrong, not asked"
+                    credit=0.0, judge=name, explanation="the completion does not have exactly one answer: wrong"
                 )
             elif known is None and judge is None:
                 known = Verdict(credit=None, judge=name, reason=_NO_JUDGE)

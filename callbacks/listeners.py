@@ -1,14 +1,14 @@
-"""Hooks beside Lightning's own, called on every callback that has them."""
+"""Callback hooks in addition to Lightning's."""
 
 from typing import Any
 
 from lightning.pytorch import Trainer
 
 
-def tell(trainer: Trainer, hook: str, *arguments: Any) -> None:
-    """Call ``hook(trainer, *arguments)`` on every callback of the trainer that has it, in their order.
+def call_hook(trainer: Trainer, hook: str, *arguments: Any) -> None:
+    """Call ``hook(trainer, *arguments)`` on every callback of the trainer that has it, in order.
 
-    Hooks beside Lightning's own: ``on_phase_start(trainer, module, name)``, ``on_phase_end(trainer, module, name,
+    Hooks in addition to Lightning's: ``on_phase_start(trainer, module, name)``, ``on_phase_end(trainer, module, name,
     seconds)``, ``on_judged_groups(trainer, module, groups, records)`` for each validation batch on each rank, and
     ``on_judged(trainer, module, validation)`` once per validation with the results of all ranks.
     """

@@ -1,4 +1,4 @@
-"""Every completion as one JSON line, safe against crashes and resumes."""
+"""Records every completion as one JSON line; consistent after crashes and resumes."""
 
 import hashlib
 import logging
@@ -25,16 +25,17 @@ _LOG = logging.getLogger(__name__)
 
 
 class RecordCompletions(Callback):
-    """Writes ``train.rank0.jsonl`` (a file per rank, a step in one write) and, for every validation, one
+    """Writes ``train.rank0.jsonl`` (one file per rank, one write per step) and, for every validation, one
     ``val-step-000010.jsonl``; ``validate-…`` and ``test-…`` under ``trainer.validate`` and ``trainer.test``.
 
-    When a run is resumed, lines and files of later steps are dropped, so that no step is on record twice.
+    When a run is resumed, lines and files of later steps are deleted, so that no step is recorded twice.
     ``medix.reporting.record.read_records`` reads the files.
 
     Args:
-        every_n_steps: steps between steps on record; validations are always on record.
-        folder: where; within ``trainer.default_root_dir`` unless absolute.
-        images: also write the images, each once, into ``images/`` beside the lines. Off: images are patients' data.
+        every_n_steps: record every n-th training step; validations are always recorded.
+        folder: output folder, relative to ``trainer.default_root_dir`` unless absolute.
+        images: also write the images, each once, into ``images/`` beside the JSON lines. Off by default because images
+            are patient data.
     """
 
     def __init__(self, every_n_steps: int = 1, folder: str = "completions", images: bool = False) -> None:
@@ -46,12 +47,12 @@ class RecordCompletions(Callback):
         self._names: dict[SampleKey, tuple[str, ...]] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drop what was written after the step that training goes on from."""
+        """Delete what was written after the step from which training resumes."""
         step = watched(pl_module).step
         path = self._train_file(trainer)
         dropped = drop_steps_after(path, step)
         if dropped:
-            _LOG.info("%s: dropped %d lines of steps after %d, from which training goes on", path, dropped, step)
+            _LOG.info("%s: deleted %d lines of steps after %d, from which training resumes", path, dropped, step)
         if trainer.is_global_zero:
             for file in self._folder(trainer).glob("val-step-*.jsonl"):
                 if int(file.stem.rsplit("-", 1)[1]) > step:
@@ -60,7 +61,7 @@ class RecordCompletions(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Append the groups that were scored for the step; the trained among them carry their advantages."""
+        """Append the groups that were scored for the step, with the advantages of those that were trained on."""
         module = watched(pl_module)
         finished = module.finished_step
         if finished is None or finished.step % self.every_n_steps:
@@ -82,13 +83,13 @@ class RecordCompletions(Callback):
         groups: Sequence[RolloutGroup],
         records: Sequence[CompletionRecord],
     ) -> None:
-        """Write the images of a validation batch, on the rank that holds them."""
+        """Write the images of a validation batch, on the rank that has them."""
         if self.images:
             for group in groups:
                 self._names[group.prompt.sample.key] = self._write_images(trainer, group)
 
     def on_judged(self, trainer: Trainer, pl_module: LightningModule, validation: Validation) -> None:
-        """Write the completions of a whole validation, of all ranks, into one file."""
+        """Write the completions of a validation, gathered from all ranks, into one file."""
         names: dict[SampleKey, tuple[str, ...]] = {}
         for part in gather(self._names):
             names |= part

@@ -1,7 +1,7 @@
-"""Numbers of a step, logged against the step.
+"""Logging of metrics with the step as x axis.
 
-``self.log`` would put them against Lightning's own counter, which counts loader batches: with dynamic sampling a step
-reads several, so curves of two runs would not line up. Loggers are therefore called directly.
+``self.log`` would use Lightning's own counter, which counts loader batches: with dynamic sampling a step reads several
+batches, so the curves of two runs would not align. Loggers are therefore called directly.
 """
 
 import math
@@ -12,12 +12,12 @@ from lightning.pytorch import Trainer
 
 
 def log_at_step(trainer: Trainer, metrics: Mapping[str, float], step: int) -> None:
-    """Give numbers to every logger with the step as x, and to callbacks that monitor.
+    """Pass metrics to every logger, with the step as x axis, and to callbacks that monitor metrics.
 
     Args:
-        trainer: holds loggers and ``callback_metrics``.
-        metrics: the same on every rank; NaN is left out, which every rank therefore does alike.
-        step: finished steps.
+        trainer: has the loggers and ``callback_metrics``.
+        metrics: identical on every rank; NaN is left out.
+        step: number of finished steps.
     """
     known = {name: value for name, value in metrics.items() if not math.isnan(value)}
     tensors = {name: torch.tensor(value, dtype=torch.float64) for name, value in known.items()}

@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     Watched = _Watched
 else:
     # The run-time type checks of the tests would refuse a GroupRLModule: from Python 3.12 on, isinstance with a
-    # protocol does not find attributes through __getattr__, as nn.Module serves submodules such as the rewards.
+    # protocol does not find attributes provided by __getattr__, as nn.Module provides submodules such as the rewards.
     Watched = Any
 
 
 def watched(module: LightningModule) -> Watched:
-    """The module, typed as what callbacks read.
+    """The module, typed with the attributes that callbacks use.
 
     Raises:
         TypeError: the module lacks one of the attributes.
     """
-    lacking = [name for name in _Watched.__annotations__ if not hasattr(module, name)]
-    if lacking:
+    missing = [name for name in _Watched.__annotations__ if not hasattr(module, name)]
+    if missing:
         raise TypeError(
-            f"{type(module).__name__} has no {', '.join(lacking)}: the callbacks of medix need a GroupRLModule"
+            f"{type(module).__name__} has no {', '.join(missing)}: the callbacks of medix need a GroupRLModule"
         )
-    return module  # type: ignore[return-value]  # it has what the protocol names
+    return module  # type: ignore[return-value]  # its attributes were checked

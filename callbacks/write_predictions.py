@@ -12,9 +12,9 @@ from medix.reporting.record import CompletionRecord, record_completion, unique, 
 
 
 class WritePredictions(Callback):
-    """Writes every completion with its parse, whether it names the right modality, and its flags.
+    """Writes every completion with its parsed parts, whether it names the right modality, and its flags.
 
-    The file appears whole at the end, once each sample, whatever rank it came from; nothing is judged.
+    The file is written at the end, with each sample once regardless of the number of ranks; nothing is judged.
 
     Args:
         path: the JSON lines file.
@@ -25,7 +25,7 @@ class WritePredictions(Callback):
         self._records: list[CompletionRecord] = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget an earlier run."""
+        """Discard the records of an earlier run."""
         self._records = []
 
     def on_predict_batch_end(
@@ -37,7 +37,7 @@ class WritePredictions(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Write down the completions of a batch."""
+        """Record the completions of a batch."""
         module = watched(pl_module)
         self._records += [
             record_completion(group, index, module.modalities, step=module.step)

@@ -1,4 +1,4 @@
-"""The report of a run: Markdown, JSON and a page to look at."""
+"""The report of a run in Markdown, JSON and HTML."""
 
 import hashlib
 import json
@@ -39,17 +39,17 @@ Scores = dict[CompletionKey, tuple[float | None, ...]]
 class WriteReport(Callback):
     """Writes ``report.md``, ``report.json`` and ``report.html`` at every validation and at the end.
 
-    The history of the run is in its state, so that a resumed run continues its curves and keeps its first validation
-    to compare with. Under ``trainer.validate`` and ``trainer.test`` the report is left alone and the numbers go to
-    ``validation.json`` or ``test.json``.
+    The history of the run is part of the callback's state, so that a resumed run continues its curves and is still
+    compared with its first validation. Under ``trainer.validate`` and ``trainer.test`` the report is not changed; the
+    results are written to ``validation.json`` or ``test.json``.
 
     Args:
-        title: the first line of the report.
-        folder: where; ``trainer.default_root_dir`` if None.
-        every_n_steps: also write between validations, every so many steps; None writes at validations only.
-        samples: validation samples to show, spread over modalities and chosen by a hash of their id; 0 shows none.
-        images: show their images. A report that is passed on should not hold patients' images.
-        table: print the table of before and after when training ends, and of a validation or test on its own.
+        title: title of the report.
+        folder: output folder; ``trainer.default_root_dir`` if None.
+        every_n_steps: also write the report every n steps; None writes it at validations only.
+        samples: number of validation samples to show (0: none), spread over modalities, chosen by a hash of their id.
+        images: show their images. Turn this off for a report that is shared: it must not contain patient images.
+        table: print a table of before and after when training ends, and of the results of ``validate`` and ``test``.
     """
 
     def __init__(
@@ -80,16 +80,16 @@ class WriteReport(Callback):
         self._candidates: dict[str, dict[SampleKey, list[str]]] = {}
         self._thumbnails: dict[SampleKey, list[str]] = {}
 
-    # What is heard during the run ------------------------------------------------------------------------------------
+    # Collected during the run ----------------------------------------------------------------------------------------
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Take down the step that ended, if one did."""
+        """Record the step, if one has finished."""
         module = watched(pl_module)
         if module.finished_step is None:
             return
-        self._take_down_step(pl_module)
+        self._record_step(pl_module)
         if self.every_n_steps is not None and module.step % self.every_n_steps == 0:
             self._write(trainer, pl_module, finished=False)
 
@@ -100,7 +100,7 @@ class WriteReport(Callback):
         groups: Sequence[RolloutGroup],
         records: Sequence[CompletionRecord],
     ) -> None:
-        """Make thumbnails of samples that may be shown, on the rank that holds their images."""
+        """Create thumbnails of samples that may be shown, on the rank that has their images."""
         if not self.samples or not self.images:
             return
         for group in groups:
@@ -114,7 +114,7 @@ class WriteReport(Callback):
                     del kept[max(kept, key=_hash)]
 
     def on_judged(self, trainer: Trainer, pl_module: LightningModule, validation: Validation) -> None:
-        """Take down a validation; compare it with the first."""
+        """Record a validation and compare it with the first one."""
         chosen = choose(validation.records, self.samples)
         held = {name: entry for kept in self._candidates.values() for name, entry in kept.items() if name in chosen}
         self._candidates = {}
@@ -127,14 +127,14 @@ class WriteReport(Callback):
         if not self._validations:
             self._first_scores, self._first_examples = scores, examples
         else:
-            self._name_datasets(validation.records)
+            self._fill_in_datasets(validation.records)
             clusters = {record.key: record.cluster for record in validation.records}
             self._gain = _gain(self._first_scores, scores, clusters)
         self._last_examples = examples
         self._validations = [v for v in self._validations if v["step"] != validation.step] + [validation.to_dict()]
 
-    def _name_datasets(self, records: Sequence[CompletionRecord]) -> None:
-        """Give what a checkpoint from before data sets were recorded holds the data sets of the same samples."""
+    def _fill_in_datasets(self, records: Sequence[CompletionRecord]) -> None:
+        """Fill in the data sets of samples from a checkpoint that was written before data sets were recorded."""
         known = dataset_by_id(records)
         self._first_scores = {
             (dataset or known.get(name, ""), name, index): values
@@ -144,27 +144,27 @@ class WriteReport(Callback):
         self._first_examples = {record.sample_key: record for record in first}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the report, with the step that the validation followed."""
+        """Write the report, including the step before the validation."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self._take_down_step(pl_module)
+            self._record_step(pl_module)
             self._write(trainer, pl_module, finished=False)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the report of the whole run."""
+        """Write the final report."""
         self._write(trainer, pl_module, finished=watched(pl_module).step >= watched(pl_module).max_steps)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print before and after, once no progress display is in the way."""
+        """Print the table of before and after, now that the progress display is closed."""
         if self.table and trainer.is_global_zero and self._validations:
             console = Console(markup=False)
             before, after = self._validations[0], self._validations[-1]
             console.print(before_after_table(before, after, self._gain, split_label(trainer)).rich())
             console.print(f"Report: {self._folder(trainer) / 'report.html'}", soft_wrap=True, highlight=False)
 
-    # What is written -------------------------------------------------------------------------------------------------
+    # Output ----------------------------------------------------------------------------------------------------------
 
     def report(self, trainer: Trainer, module: LightningModule, *, finished: bool) -> Report:
-        """What the run amounts to so far."""
+        """The report of the run so far."""
         last = self._validations[-1] if self._validations else None
         return Report(
             title=self.title,
@@ -210,7 +210,7 @@ class WriteReport(Callback):
             for name, record in sorted(self._last_examples.items(), key=lambda item: _hash(item[0]))
         ]
 
-    def _take_down_step(self, module: LightningModule) -> None:
+    def _record_step(self, module: LightningModule) -> None:
         finished = watched(module).finished_step
         if finished is None or (self._steps and self._steps[-1]["step"] >= finished.step):
             return
@@ -221,10 +221,10 @@ class WriteReport(Callback):
     def _folder(self, trainer: Trainer) -> Path:
         return Path(self.folder if self.folder is not None else trainer.default_root_dir)
 
-    # What a checkpoint holds -----------------------------------------------------------------------------------------
+    # Checkpoint state ------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Curves, validations, and the first completions; images are looked up again at the next validation."""
+        """Curves, validations and completions to show; thumbnails are created again at the next validation."""
         return {
             "steps": self._steps,
             "validations": self._validations,
@@ -250,17 +250,17 @@ _SLICES = ("modalities", "sources", "intervals")
 
 
 def choose(records: Sequence[CompletionRecord], count: int) -> set[SampleKey]:
-    """At most ``count`` samples, evenly over the modalities, by a hash of the id and not by the result."""
+    """Choose at most ``count`` samples, evenly over the modalities, by a hash of the id and not by the result."""
     by_modality: dict[str, set[SampleKey]] = {}
     for record in records:
         by_modality.setdefault(record.modality or TEXT_ONLY, set()).add(record.sample_key)
     queues = [sorted(names, key=_hash) for _, names in sorted(by_modality.items())]
-    rows = [queue[turn] for turn in range(count) for queue in queues if turn < len(queue)]
+    rows = [queue[index] for index in range(count) for queue in queues if index < len(queue)]
     return set(rows[:count])
 
 
 def _hash(sample: SampleKey) -> tuple[str, str]:
-    """Orders samples by nothing that says what they are; the data set only tells those of one id apart."""
+    """Sort key independent of a sample's content: a hash of its id; the data set breaks ties."""
     return hashlib.sha256(sample[1].encode("utf-8", "surrogatepass")).hexdigest(), sample[0]
 
 
@@ -274,7 +274,7 @@ def _gain(
     last: Scores,
     clusters: Mapping[CompletionKey, Cluster],
 ) -> dict[str, Any]:
-    """Paired difference of each measure over the completions both validations scored."""
+    """Paired difference of each measure over the completions that are scored in both validations."""
     gains: dict[str, Any] = {}
     for column, name in enumerate(_MEASURES):
         keys = [k for k in last if k in first and first[k][column] is not None and last[k][column] is not None]
@@ -297,6 +297,6 @@ def _gain(
 
 
 def _spec(trainer: Trainer) -> str:
-    """The spec that the command line saved beside the run; keys never reach it."""
+    """The spec that the command line saved with the run; it contains no API keys."""
     path = Path(trainer.default_root_dir) / "spec.yaml"
     return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,7 +1,7 @@
 """The grammar of a completion: ``<TAG><think>…</think><answer>…</answer>``.
 
-One parser for rewards, validation, prediction and reports. It never raises on what a policy wrote: it returns what
-was found and what was wrong. ``<thinking>`` is read as ``<think>`` (the paper writes one, its code the other).
+One parser for rewards, validation, prediction and reports. It never raises for any completion: it returns the parts
+that it found and the faults. ``<thinking>`` is accepted for ``<think>`` (the paper uses one, its code the other).
 """
 
 import re
@@ -12,7 +12,7 @@ from medix.modality import ModalitySet
 
 
 class Fault(StrEnum):
-    """What is wrong with a completion."""
+    """A deviation of a completion from the grammar."""
 
     NO_TAG = "no_tag"
     UNKNOWN_TAG = "unknown_tag"
@@ -28,13 +28,13 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What one completion holds.
+    """The parts of one completion.
 
     Attributes:
         modality: name of the tag if it is the first non-space text and in the set; else None.
         reasoning: text of the only reasoning block, stripped; None if there is none or several.
-        answer: text of the only answer, stripped; None if there is none, several, or nothing but tags in it.
-        faults: what is wrong, in the order of ``Fault``.
+        answer: text of the only answer, stripped; None if there is none, several, or one that contains only tags.
+        faults: the faults, in the order of ``Fault``.
     """
 
     modality: str | None
@@ -44,33 +44,33 @@ class Parsed:
 
     @property
     def is_well_formed(self) -> bool:
-        """Whether the tag, non-empty reasoning, one answer, and nothing else was written."""
+        """Whether it consists of the tag, non-empty reasoning and one answer, and nothing else."""
         return not self.faults
 
 
 _OPENING_TAG = re.compile(r"\s*<([A-Za-z][A-Za-z0-9_]*)>")
-# ASCII: without it a long s or a Kelvin sign would pass for the letter in a tag
+# re.ASCII: otherwise IGNORECASE also matches a long s or a Kelvin sign in a tag
 _ANSWER_OPEN = re.compile(r"<answer>", re.IGNORECASE | re.ASCII)
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL | re.ASCII)
 _REASONING = re.compile(r"<(think|thinking)>(.*?)</\1>", re.IGNORECASE | re.DOTALL | re.ASCII)
 _REASONING_OPEN = re.compile(r"<think(?:ing)?>", re.IGNORECASE | re.ASCII)
-_ANY_TAG = re.compile(r"</?[A-Za-z][^<>]*>")  # also <br/> and those with attributes
+_ANY_TAG = re.compile(r"</?[A-Za-z][^<>]*>")  # also <br/> and tags with attributes
 _PART_NAMES = frozenset({"think", "thinking", "answer"})
 
 
 def parse(completion: str, modalities: ModalitySet, *, expects_tag: bool = True) -> Parsed:
-    """Read one completion.
+    """Parse one completion.
 
     Args:
-        completion: everything the policy wrote.
-        modalities: the tags that count.
+        completion: the whole output of the policy.
+        modalities: the valid tags.
         expects_tag: False for a text-only sample, whose completion has no tag.
     """
     faults: set[Fault] = set()
     modality, rest = _opening_tag(completion, modalities, faults, expects_tag=expects_tag)
     reasoning = _only_reasoning(completion, faults)
     answer = _only_answer(completion, faults)
-    if not _covers(rest):
+    if not _is_reasoning_then_answer(rest):
         faults.add(Fault.TEXT_OUTSIDE)
     return Parsed(modality, reasoning, answer, tuple(fault for fault in Fault if fault in faults))
 
@@ -93,7 +93,7 @@ def _opening_tag(
 
 
 def _only_reasoning(completion: str, faults: set[Fault]) -> str | None:
-    # Openings are counted first: looking for the end of each of thousands would be quadratic.
+    # Count opening tags first: searching for the end of each of thousands would take quadratic time.
     if len(_REASONING_OPEN.findall(completion)) > 1:
         faults.add(Fault.SEVERAL_REASONINGS)
         return None
@@ -107,7 +107,7 @@ def _only_reasoning(completion: str, faults: set[Fault]) -> str | None:
 
 
 def _only_answer(completion: str, faults: set[Fault]) -> str | None:
-    # Opening tags count, not whole blocks: an answer inside the reasoning is an answer too.
+    # Count opening tags, not complete blocks: an answer inside the reasoning also counts as an answer.
     if len(_ANSWER_OPEN.findall(completion)) > 1:
         faults.add(Fault.SEVERAL_ANSWERS)
         return None
@@ -121,8 +121,8 @@ def _only_answer(completion: str, faults: set[Fault]) -> str | None:
     return match[1].strip()
 
 
-def _covers(rest: str) -> bool:
-    """Whether a reasoning block and an answer, in this order, are all there is."""
+def _is_reasoning_then_answer(rest: str) -> bool:
+    """Whether the text consists of a reasoning block followed by an answer, and nothing else."""
     rest = rest.lstrip()
     reasoning = _REASONING.match(rest)
     if reasoning is None:

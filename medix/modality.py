@@ -1,4 +1,4 @@
-"""Imaging modalities: which tags a completion may open with."""
+"""Imaging modalities: the tags that a completion may start with."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ PAPER_MODALITIES = (
 )  # fmt: skip
 
 TEXT_ONLY = "TEXT_ONLY"
-"""Key of samples without a modality in tables; never a tag."""
+"""Key in tables for samples without a modality; never a tag."""
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
@@ -61,24 +61,24 @@ class ModalitySet:
         """Row of a modality in per-modality tables; text-only samples come last.
 
         Raises:
-            ValueError: a name outside the set.
+            ValueError: the name is not in the set.
         """
         return len(self.names) if name is None else self._index[self.require(name)]
 
     def require(self, name: str) -> str:
-        """The name itself, or an error that lists the known ones.
+        """Return the name, or raise an error that lists the known names.
 
         Raises:
-            ValueError: a name outside the set.
+            ValueError: the name is not in the set.
         """
         if name not in self._index:
             raise ValueError(
                 f"modality {name!r} is not in the modality set; known: {', '.join(self.names)}. "
-                "Correct the data, or give another set by spec (modalities.names)"
+                "Correct the data, or set another modality set in the spec (modalities.names)"
             )
         return name
 
     def parse(self, tag: str) -> str | None:
-        """Name of a tag such as ``<x_ray>``, any case; None if it is not one of the set."""
+        """Name of a tag such as ``<x_ray>``, in any case; None if it is not in the set."""
         name = tag.strip().strip("<>").upper()
         return name if name in self._index else None

@@ -1,4 +1,4 @@
-"""Error messages for specs: the file, the whole key, and the remedy."""
+"""Error messages for specs: the file, the full key, and the remedy."""
 
 import difflib
 import inspect
@@ -20,9 +20,9 @@ _BULLET = re.compile(r"^( +)- ", re.MULTILINE)
 _OVERRIDE = re.compile(r"--([\w.]+)(?:=(.*))?", re.DOTALL)
 
 _SINGLE = ("seed_everything", "output", "ckpt_path")
-"""Keys of a whole spec that hold no others."""
+"""Top-level keys of a full spec that hold a single value."""
 
-Place = tuple[str, str, Any]
+Setting = tuple[str, str, Any]
 """File (or command line), dotted key, value."""
 
 
@@ -39,60 +39,60 @@ def read_spec(path: Path) -> Any:
 
 
 def explain(message: str, words: Sequence[str], roots: Mapping[str, type]) -> str:
-    """Add to a parser's message the files and keys that it concerns.
+    """Add the files and keys concerned to an error message of the parser.
 
     Args:
-        message: of the parser, which knows the last part of a key but not where it was set.
-        words: the command line.
-        roots: the class behind each top-level key; their parameters are suggested for an unknown key.
+        message: message of the parser, which knows the last part of a key but not where it was set.
+        words: arguments of the command line.
+        roots: the class of each top-level key; their parameters are suggested for an unknown key.
     """
     lines = [shortened(message)]
-    places = list(_places(words))
+    settings = list(_settings(words))
     if found := _KEY.search(message):
         key = found[1] or found[2]
         last = key.rpartition(".")[2]
-        lines += _listed(place for place in places if place[1] == key or place[1].rpartition(".")[2] == last)
+        lines += _listed(s for s in settings if s[1] == key or s[1].rpartition(".")[2] == last)
         first = key.partition(".")[0]
         if "." in key and first not in roots:
             close = difflib.get_close_matches(first, (*roots, *_SINGLE), n=1)
         else:
-            close = difflib.get_close_matches(last, _parameters(roots, places), n=1)
-        lines.append(f"  did you mean {close[0]}?" if close else "  take it out, or correct its spelling")
+            close = difflib.get_close_matches(last, _parameters(roots, settings), n=1)
+        lines.append(f"  did you mean {close[0]}?" if close else "  remove it, or correct its spelling")
     elif found := _CLASS.search(message):
         name = found[1] or found[2]
-        lines += _listed(place for place in places if str(place[2]) == name)
-        lines.append("  give the import path of such a class; your own files count from the working directory")
+        lines += _listed(setting for setting in settings if str(setting[2]) == name)
+        lines.append("  give the import path of such a class; your own modules are imported from the working directory")
     elif found := _VALUE.search(message):
         key, value = found[1].rpartition(".")[2], found[2].strip()
-        lines += _listed(p for p in places if p[1].rpartition(".")[2] == key and str(p[2]) == value)
+        lines += _listed(s for s in settings if s[1].rpartition(".")[2] == key and str(s[2]) == value)
     elif found := _MISSING.search(message):
         lines = [f"the key {found[1]} is missing; it has no default"]
-        lines += [f"  {owner} lacks it" for owner in _lacking(found[1], places)]
+        lines += [f"  {owner} does not have it" for owner in _owners_without(found[1], settings)]
     return "\n".join(lines)
 
 
 def shortened(message: str) -> str:
-    """Reduce a list of types that a value does not match to the one whose message helps the user.
+    """Reduce the list of union members that a value does not match to the one with the most useful message.
 
     Args:
-        message: of the parser, about a key of a union type such as an optional class.
+        message: message of the parser about a key of a union type, such as an optional class.
     """
     union = _UNION.search(message)
     if union is None:
         return message
     listed = union[0].partition("Given value type")[0]
     indent = first[1] if (first := _BULLET.search(listed)) else ""
-    tries = [entry.strip() for entry in listed.split(f"\n{indent}- ")[1:]]
-    telling = [entry for entry in tries if not entry.startswith(("Expected a", "Not a valid subclass"))]
-    return message.replace(union[0], telling[0] if telling else union[0])
+    entries = [entry.strip() for entry in listed.split(f"\n{indent}- ")[1:]]
+    informative = [entry for entry in entries if not entry.startswith(("Expected a", "Not a valid subclass"))]
+    return message.replace(union[0], informative[0] if informative else union[0])
 
 
-def _listed(places: Iterator[Place]) -> list[str]:
-    return [f"  {file}: {key}: {value}" for file, key, value in places]
+def _listed(settings: Iterator[Setting]) -> list[str]:
+    return [f"  {file}: {key}: {value}" for file, key, value in settings]
 
 
-def _places(words: Sequence[str]) -> Iterator[Place]:
-    """Every key of every spec file and of the command line, later ones last."""
+def _settings(words: Sequence[str]) -> Iterator[Setting]:
+    """Every key of every spec file and of the command line, in order."""
     rest = iter(words)
     for word in rest:
         found = _OVERRIDE.fullmatch(word)
@@ -106,12 +106,12 @@ def _places(words: Sequence[str]) -> Iterator[Place]:
             yield "command line", key, value
 
 
-def _walk(file: str, prefix: str, node: Any, folder: Path) -> Iterator[Place]:
+def _walk(file: str, prefix: str, node: Any, folder: Path) -> Iterator[Setting]:
     entries: list[tuple[str, Any]] = []
     if isinstance(node, dict):
         entries = [(f"{prefix}.{key}" if prefix else f"{key}", value) for key, value in node.items()]
     elif isinstance(node, list):
-        entries = [(f"{prefix}[{place}]", value) for place, value in enumerate(node)]
+        entries = [(f"{prefix}[{index}]", value) for index, value in enumerate(node)]
     for key, value in entries:
         yield file, key, value if not isinstance(value, dict | list) else "..."
         part = folder / value if isinstance(value, str) and value.endswith(".yaml") and "*" not in value else None
@@ -121,35 +121,35 @@ def _walk(file: str, prefix: str, node: Any, folder: Path) -> Iterator[Place]:
             yield from _walk(file, key, value, folder)
 
 
-def _lacking(key: str, places: Sequence[Place]) -> list[str]:
-    """Where specs name a class without a key that it requires."""
+def _owners_without(key: str, settings: Sequence[Setting]) -> list[str]:
+    """Where a spec names a class without an argument that it requires."""
     found = []
-    for _, place, value in places:
-        owner, _, last = place.rpartition(".")
-        if last != "class_path" or not isinstance(value, str) or (taken := _class(value)) is None:
+    for _, path, value in settings:
+        owner, _, last = path.rpartition(".")
+        if last != "class_path" or not isinstance(value, str) or (class_ := _class(value)) is None:
             continue
-        parameter = inspect.signature(taken).parameters.get(key)
-        given = any(other == f"{owner}.init_args.{key}" for _, other, _ in places)
+        parameter = inspect.signature(class_).parameters.get(key)
+        given = any(other == f"{owner}.init_args.{key}" for _, other, _ in settings)
         if parameter is not None and parameter.default is inspect.Parameter.empty and not given:
             found.append(f"{owner}.init_args")
     return found
 
 
-def _parameters(roots: Mapping[str, type], places: Sequence[Place]) -> list[str]:
-    """Valid names: top-level keys, and parameters of the classes behind them, in the spec, and nested in those."""
+def _parameters(roots: Mapping[str, type], settings: Sequence[Setting]) -> list[str]:
+    """Valid names: top-level keys, and parameters of their classes, of the classes in the spec, and of nested ones."""
     seen: dict[type, None] = {}
-    waiting = [*roots.values(), *(_class(v) for _, key, v in places if key.endswith("class_path"))]
-    while waiting:
-        taken = waiting.pop()
-        if not isinstance(taken, type) or taken in seen:
+    queue = [*roots.values(), *(_class(v) for _, key, v in settings if key.endswith("class_path"))]
+    while queue:
+        class_ = queue.pop()
+        if not isinstance(class_, type) or class_ in seen:
             continue
-        seen[taken] = None
+        seen[class_] = None
         try:
-            hints = get_type_hints(taken.__init__)  # type: ignore[misc]  # of the class itself, not of an instance
+            hints = get_type_hints(class_.__init__)  # type: ignore[misc]  # of the class itself, not of an instance
         except (NameError, TypeError):  # annotations that other libraries import for type checkers only
             continue
-        waiting += [part for hint in hints.values() for part in _classes(hint) if part.__module__.startswith("medix.")]
-    names = {name for taken in seen for name in inspect.signature(taken).parameters}
+        queue += [part for hint in hints.values() for part in _classes(hint) if part.__module__.startswith("medix.")]
+    names = {name for class_ in seen for name in inspect.signature(class_).parameters}
     return sorted(names | set(roots) | {"class_path", "init_args", *_SINGLE})
 
 
@@ -161,7 +161,7 @@ def _classes(hint: Any) -> Iterator[type]:
 
 
 def _class(path: Any) -> type | None:
-    """Import a class by its path; None if that fails, which the parser reports by itself."""
+    """Import a class by its path; None if that fails, which the parser reports itself."""
     module, _, name = str(path).rpartition(".")
     try:
         found = getattr(__import__(module, fromlist=[name]), name, None)

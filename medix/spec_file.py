@@ -1,4 +1,4 @@
-"""Builds one part of a spec, such as a judge or a reward suite, outside a training run."""
+"""Builds one part of a spec, such as a judge or a reward suite, outside of a training run."""
 
 import contextlib
 import sys
@@ -20,9 +20,9 @@ def build(kind: type[T], key: str, block: str | Path | Mapping[str, Any]) -> T:
     """Build a part from a block of a spec.
 
     Args:
-        kind: the class, or the base class, of what is built.
-        key: of the block in a spec, for error messages.
-        block: ``class_path`` and ``init_args``, or a file that holds them.
+        kind: the class, or a base class, of the part.
+        key: key of the block in a spec, for error messages.
+        block: ``class_path`` and ``init_args``, or a file that contains them.
 
     Raises:
         ValueError: the block does not describe such a part.
@@ -31,40 +31,40 @@ def build(kind: type[T], key: str, block: str | Path | Mapping[str, Any]) -> T:
 
     given = block if isinstance(block, Mapping) else str(block)
     parser = ArgumentParser(exit_on_error=False)
-    # as an argument of a class, so that nested parts may be files too
+    # as an argument of a class, so that nested parts can be files too
     parser.add_class_arguments(make_dataclass("Spec", [(key, kind)]), sub_configs=True)
     with working_directory_importable():
         try:
             return parser.instantiate(parser.parse_object({key: given}))[key]  # type: ignore[no-any-return]
         except (ArgumentError, ValueError) as error:
-            raise ValueError(what_is_wrong(error)) from error
+            raise ValueError(parse_error_message(error)) from error
 
 
 def from_file(kind: type[T], key: str, name: str | Path) -> T:
-    """Build a part from a file: one of its own, a shipped one by its name, or a whole spec that holds it.
+    """Build a part from a file of its own, from a shipped file given by name, or from a full spec that contains it.
 
     Args:
-        kind: the class, or the base class, of what is built.
-        key: what the part is called in a whole spec, such as ``judge``; shipped parts are called ``judge_<name>``.
-        name: a file, or the name of a shipped one; relative paths in a file count from its folder.
+        kind: the class, or a base class, of the part.
+        key: key of the part in a full spec, such as ``judge``; shipped parts are named ``judge_<name>``.
+        name: a file, or the name of a shipped one; relative paths in a file are resolved against its folder.
 
     Raises:
-        FileNotFoundError: no such file; lists the shipped ones.
+        FileNotFoundError: the file does not exist; lists the shipped ones.
         ValueError: the file is not YAML, or does not describe such a part; names the file.
     """
     found = find(name, f"{key}_")
     try:
         content = read_yaml(found.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{found}: is not YAML: {error}; correct the file at that place") from error
+        raise ValueError(f"{found}: is not YAML: {error}; correct the file at that position") from error
     if not isinstance(content, dict) or not content.keys() & {"class_path", key}:
         raise ValueError(
-            f"{found}: holds neither class_path, as a file of a {key} alone does, nor the key {key}, as a whole spec "
-            "does; name another file"
+            f"{found}: has neither class_path (a file of a {key} alone) nor the key {key} (a full spec); give another "
+            "file"
         )
     block = content if "class_path" in content else content[key]
     if not isinstance(block, str | Mapping):
-        raise ValueError(f"{found}: {key}: {block!r} is no {key}; give it a class_path, or name another file")
+        raise ValueError(f"{found}: {key}: {block!r} is not a {key}; give it a class_path, or give another file")
     with working_directory_importable(), contextlib.chdir(found.parent):
         try:
             return build(kind, key, block)
@@ -73,14 +73,14 @@ def from_file(kind: type[T], key: str, name: str | Path) -> T:
 
 
 def find(name: str | Path, prefix: str) -> Path:
-    """A file as given, or a shipped one by its name or by its path in a clone.
+    """Find a spec file by its path, or a shipped one by its name or by its path in a clone.
 
     Args:
-        name: a path, with or without ``.yaml`` for a shipped one.
-        prefix: how the shipped parts that could be meant begin; they are listed if there is no such file.
+        name: a path; ``.yaml`` may be omitted for a shipped file.
+        prefix: prefix of the shipped parts to list if the file does not exist.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: the file does not exist.
     """
     given = Path(name)
     if given.is_file():
@@ -92,13 +92,13 @@ def find(name: str | Path, prefix: str) -> Path:
                 if path.is_file():
                     return path.resolve()
     listed = ", ".join(sorted(file.stem for file in (_SPECS / "parts").glob(f"{prefix}*.yaml"))) or "none"
-    raise FileNotFoundError(f"there is no spec {str(name)!r}; give a YAML file, or one of the shipped: {listed}")
+    raise FileNotFoundError(f"there is no spec {str(name)!r}; give a YAML file, or one of the shipped ones: {listed}")
 
 
-def what_is_wrong(error: BaseException) -> str:
+def parse_error_message(error: BaseException) -> str:
     """The message of a failed parse.
 
-    For a file with invalid content, jsonargparse reports a loop; the actual error is the context of that one.
+    For a file with invalid content, jsonargparse reports a loop; the actual error is in the exception's context.
     """
     link: BaseException | None = error
     while link is not None:
@@ -110,7 +110,7 @@ def what_is_wrong(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def working_directory_importable() -> Iterator[None]:
-    """Let ``class_path: my_rewards.FractureReward`` find a file in the working directory, also from a script."""
+    """Make modules in the working directory importable by ``class_path: my_rewards.FractureReward``."""
     directory = str(Path.cwd())
     added = directory not in sys.path
     if added:

@@ -1,4 +1,4 @@
-"""The nouns of the project, free of torch so that a script can import them in milliseconds.
+"""Data types shared by all packages. Does not import torch, so that scripts can import it in milliseconds.
 
 A *sample* is rendered to a *prompt*; the policy writes G *completions* on it; together they are a *group*,
 which is the unit of sampling, packing, filtering, logging and checkpointing.
@@ -14,7 +14,7 @@ SampleKey = tuple[str, str]
 """Identity of a sample: data set and id."""
 
 Cluster = tuple[str, str, str]
-"""The unit that intervals are clustered by: data set, ``case`` or ``sample``, and the name of either."""
+"""The unit that intervals are clustered by: data set, ``case`` or ``sample``, and its name."""
 
 
 def cluster_of(dataset: str, case: str, sample: str) -> Cluster:
@@ -33,14 +33,14 @@ class Sample:
 
     Attributes:
         id: identity of the record within its data set; free text, never a file name.
-        question: what is asked, without any image placeholder.
+        question: the question, without image placeholders.
         reference: the reference answer.
         modality: name of the imaging modality without brackets (``CT_SCAN``); None for a text-only sample.
         images: encoded JPEG or PNG files, in the order in which the question refers to them.
-        source: where the record comes from (``slake``), for tables.
-        aliases: further texts that count as the reference.
+        source: origin of the record (``slake``), for tables.
+        aliases: other texts accepted as the reference.
         case: patient or case within the data set, the unit that intervals are clustered by; empty if unknown.
-        metadata: further text fields, carried along and never read.
+        metadata: further text fields, passed through and never read.
         dataset: the collection it belongs to, shared by the splits of the collection (see ``medix.data.manifest``).
     """
 
@@ -85,9 +85,9 @@ class Prompt:
     """A sample rendered for the policy, with the reference beside it.
 
     Attributes:
-        sample: what it was rendered from.
+        sample: the sample it was rendered from.
         token_ids: P token ids, image placeholders expanded, generation prompt at the end.
-        inputs: tensors of the images as the processor names them (``pixel_values``, ``image_grid_thw``, …),
+        inputs: tensors of the images under the names of the processor (``pixel_values``, ``image_grid_thw``, …),
             once per prompt; empty for a text-only sample.
         index: position of the sample in the order of the data (see ``medix.data.stream``); -1 outside a stream.
     """
@@ -99,20 +99,20 @@ class Prompt:
 
     @property
     def seed_key(self) -> str:
-        """What its draws are seeded with: its index in the order of the data; outside a stream, its sample."""
+        """Seed of its completions: its index in the order of the data, or the identity of its sample without one."""
         return str(self.index) if self.index >= 0 else f"id:{'/'.join(filter(None, self.sample.key))}"
 
 
 class PromptBatch:
-    """The prompts of one loader batch on this rank, and where the data stand after it.
+    """The prompts of one loader batch on this rank, and the position in the data after it.
 
-    Neither a sequence nor a dataclass on purpose: Lightning walks into both to move tensors and refuses frozen
-    dataclasses there; the policy moves what it needs.
+    Deliberately neither a sequence nor a dataclass: Lightning traverses both to move tensors and does not accept frozen
+    dataclasses; the policy moves the tensors that it needs.
 
     Args:
-        prompts: in the order of the data.
-        next_index: index of the first sample that no rank has read yet; what a resumed run starts from.
-        too_long: samples of this batch that were left out because their prompt passes the limit.
+        prompts: prompts in the order of the data.
+        next_index: index of the first sample that no rank has read yet; a resumed run starts there.
+        too_long: number of samples of this batch left out because their prompt exceeds the limit.
     """
 
     def __init__(self, prompts: Sequence[Prompt], next_index: int = 0, too_long: int = 0) -> None:
@@ -128,7 +128,7 @@ class PromptBatch:
 
 
 class FinishReason(StrEnum):
-    """Why a completion ended."""
+    """The reason why generation ended."""
 
     STOP = "stop"
     LENGTH = "length"
@@ -136,13 +136,13 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """Everything the policy wrote on a prompt.
+    """The whole output of the policy for a prompt.
 
     Attributes:
         text: the decoded tokens, special tokens left out.
-        token_ids: T token ids, the end-of-sequence token included if it was written.
+        token_ids: T token ids, the end-of-sequence token included if it was generated.
         logprobs: T log-probabilities at the sampling temperature, image placeholders excluded from the softmax.
-        finish_reason: ``stop`` if the policy ended it, ``length`` if the limit cut it.
+        finish_reason: ``stop`` if the policy ended it, ``length`` if it was truncated at the token limit.
     """
 
     text: str
@@ -152,7 +152,7 @@ class Completion:
 
     @property
     def is_truncated(self) -> bool:
-        """Whether the token limit cut it."""
+        """Whether it was truncated at the token limit."""
         return self.finish_reason is FinishReason.LENGTH
 
     def to_state(self) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class RolloutGroup:
     Attributes:
         prompt: the prompt, its images once.
         completions: G completions.
-        policy_version: number of publishes the engine had received when it sampled them.
+        policy_version: number of published weight updates that the engine had received when it sampled them.
     """
 
     prompt: Prompt
@@ -185,7 +185,7 @@ class RolloutGroup:
     policy_version: int
 
     def to_state(self) -> dict[str, Any]:
-        """Plain data for a checkpoint; the tensors of the images are rendered from the sample again."""
+        """Plain data for a checkpoint, without the tensors of the images, which are rendered from the sample again."""
         return {
             "sample": self.prompt.sample.to_state(),
             "index": self.prompt.index,
@@ -199,7 +199,7 @@ class RolloutGroup:
         """The inverse of ``to_state``.
 
         Args:
-            state: what ``to_state`` gave.
+            state: the result of ``to_state``.
             prompt: the sample of the state, rendered again.
         """
         completions = tuple(Completion.from_state(completion) for completion in state["completions"])
@@ -216,7 +216,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JudgeQuestion:
-    """What a judge is asked: does the answer mean the same as the reference?"""
+    """Input of a judge: does the answer mean the same as the reference?"""
 
     question: str
     reference: str
@@ -229,15 +229,15 @@ class Verdict:
     """One graded answer.
 
     Attributes:
-        credit: from 0.0 (NO, or the worst grade) to 1.0 (YES, or the best); None is unscored.
+        credit: from 0.0 (NO, or the worst grade) to 1.0 (YES, or the best); None if unscored.
         reason: why it is unscored; empty for a scored verdict.
-        reply: what the judge wrote, whole; None if nothing came.
-        explanation: the judge's reasoning, if it gave one.
-        latency: seconds from asking to the verdict, retries included.
+        reply: the full reply of the judge; None if there was none.
+        explanation: the judge's reasoning, if any.
+        latency: seconds from the request to the verdict, retries included.
         judge: identity of the judge: kind, model, prompt version.
-        confidence: probability of this verdict among those the judge could have given; None if it did not say.
-        votes: the verdicts of a panel's members, in their order.
-        is_cached: whether it was given before, to the same question, and looked up.
+        confidence: probability of this verdict relative to the other possible verdicts; None if unknown.
+        votes: the verdicts of a panel's members, in order.
+        is_cached: whether it is an earlier verdict on the same question, looked up in a cache.
     """
 
     credit: float | None
@@ -252,12 +252,12 @@ class Verdict:
 
     @property
     def is_scored(self) -> bool:
-        """Whether the judge came to a verdict."""
+        """Whether the judge reached a verdict."""
         return self.credit is not None
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "Verdict":
-        """The inverse of ``dataclasses.asdict``, also after a way through JSON and from files without later fields."""
+        """The inverse of ``dataclasses.asdict``, also after a JSON round trip; newer fields may be missing."""
         return cls(**{**state, "votes": tuple(cls.from_state(vote) for vote in state.get("votes", ()))})
 
 
@@ -291,10 +291,10 @@ class CompletionScores:
     """The scores of one completion by the reward suite.
 
     Attributes:
-        total: the composite reward; NaN is unscored.
-        components: the score by each component.
-        normalised: the total of components normalised within the group, from which advantages are then computed; None
-            if the suite does not normalise.
+        total: the composite reward; NaN if unscored.
+        components: the score of each component.
+        normalised: the total of the components normalised within the group, from which advantages are then computed;
+            None if the suite does not normalise.
     """
 
     total: float
@@ -339,7 +339,7 @@ class ScoredGroup:
         return tuple(score.signal for score in self.scores)
 
     def to_state(self) -> dict[str, Any]:
-        """As a group's, with the scores."""
+        """Plain data of the group, with the scores."""
         return self.rollout.to_state() | {"scores": [score.to_state() for score in self.scores]}
 
     @classmethod
@@ -347,7 +347,7 @@ class ScoredGroup:
         """The inverse of ``to_state``.
 
         Args:
-            state: what ``to_state`` gave.
+            state: the result of ``to_state``.
             prompt: the sample of the state, rendered again.
         """
         scores = tuple(CompletionScores.from_state(score) for score in state["scores"])

@@ -77,7 +77,7 @@ def test_an_unknown_key_in_a_list_is_told_with_its_place(fail: Fail) -> None:
     [
         ({"modle": {"max_steps": 1}}, "modle.max_steps: 1", "did you mean model?"),
         ({"data": {"trian": ["x"]}}, "data.trian", "did you mean train?"),
-        ({"judge": {"init_args": {"zzz": 1}}}, "judge.init_args.zzz: 1", "take it out"),
+        ({"judge": {"init_args": {"zzz": 1}}}, "judge.init_args.zzz: 1", "remove it, or"),
     ],
 )
 def test_an_unknown_key_of_a_group_is_told(fail: Fail, changes: dict[str, Any], place: str, remedy: str) -> None:
@@ -112,7 +112,7 @@ def test_an_unknown_class_is_told_with_key_and_reason(fail: Fail, name: str, rea
     err = fail(model={"loss": {"class_path": name}}).err
     assert f"model.loss.class_path: {name}" in err
     assert reason in err
-    assert "your own files count from the working directory" in err
+    assert "your own modules are imported from the working directory" in err
 
 
 def test_an_unknown_callback_is_told_without_a_list_of_types_tried(fail: Fail) -> None:
@@ -138,7 +138,7 @@ def test_a_missing_key_is_told_with_the_class_that_lacks_it(fail: Fail) -> None:
     assert "the key model.max_steps is missing" in fail(edit=lambda spec: spec["model"].pop("max_steps")).err
     err = fail(edit=lambda spec: spec["model"]["policy"].pop("init_args")).err
     assert "the key name is missing" in err
-    assert "model.policy.init_args lacks it" in err
+    assert "model.policy.init_args does not have it" in err
 
 
 def test_a_file_that_is_not_yaml_is_told_with_its_name_and_line(fail: Fail, inside: Inside) -> None:
@@ -289,7 +289,7 @@ def test_a_missing_shard_stops_a_fit_with_its_name(fail: Fail, shards: Path) -> 
 
 def test_a_manifest_that_is_not_there_is_told_with_its_split(fail: Fail) -> None:
     err = fail(data={"val": ["nowhere/*.yaml"]}).err
-    assert "data.val: nowhere/*.yaml: holds no manifest" in err
+    assert "data.val: nowhere/*.yaml: has no manifest" in err
     assert "python -m medix shards build" in err
 
 
@@ -407,4 +407,4 @@ def test_starting_from_the_base_over_a_run_is_refused(inside: Inside, run: Path)
 def test_other_training_data_are_refused_to_a_run_that_goes_on(inside: Inside, run: Path) -> None:
     other = json.dumps([str(MANIFESTS / "tiny_train-x_ray.yaml")])
     err = refused(inside, "fit", "--config", str(run), "--model.max_steps", "3", "--data.train", other)
-    assert "the checkpoint was written on other training data" in err
+    assert "the checkpoint was written with other training data" in err

@@ -9,7 +9,7 @@ from medix.judge.base import Judge
 from medix.judge.exact import ExactJudge
 from medix.judge.served import ServedJudge
 from medix.rewards.base import RewardComponent
-from medix.spec_file import build, find, from_file, what_is_wrong
+from medix.spec_file import build, find, from_file, parse_error_message
 
 SERVED = "class_path: medix.judge.ServedJudge\ninit_args: {base_url: 'http://127.0.0.1:1/v1', model: m}\n"
 
@@ -99,10 +99,10 @@ def test_a_name_that_is_nowhere_is_told_with_the_shipped_ones() -> None:
         (SERVED.replace("http", "ftp"), "base_url"),
         ("class_path: medix.rewards.FormatReward", "FormatReward"),
         ("class_path: nowhere.Judge", "nowhere"),
-        ("judge: null", "judge: None is no judge"),
+        ("judge: null", "judge: None is not a judge"),
         ("judge: parts/absent.yaml", "parts/absent.yaml"),
-        ("model: {}", "holds neither class_path"),
-        ("- a", "holds neither class_path"),
+        ("model: {}", "has neither class_path"),
+        ("- a", "has neither class_path"),
         ("{", "is not YAML"),
     ],
 )
@@ -116,5 +116,5 @@ def test_a_file_that_does_not_fit_is_named_with_what_is_wrong(text: str, told: s
 def test_what_is_wrong_lies_behind_a_loop_that_is_none() -> None:
     told = ValueError("loop detected in the file")
     told.__context__ = ValueError("Option 'x' is not accepted")
-    assert what_is_wrong(told) == "Option 'x' is not accepted"
-    assert what_is_wrong(ValueError("loop detected")) == "loop detected"
+    assert parse_error_message(told) == "Option 'x' is not accepted"
+    assert parse_error_message(ValueError("loop detected")) == "loop detected"

@@ -1,8 +1,8 @@
-"""Peak memory of an update, beside the plain pass and beside TRL.
+"""Peak memory of an update, compared with the plain pass and with TRL.
 
     python -m tools.bench_memory --json FILE
 
-Each case runs in a process of its own: one step of ``tools.bench_step`` on a model with a vocabulary of 150,000. The
+Each case runs in a separate process: one step of ``tools.bench_step`` on a model with a vocabulary of 150,000. The
 peak of resident memory during the update is measured, minus the memory that was resident before. Prompt length,
 completion length and group size grow one at a time; the last case combines a long prompt with a larger group, since
 every completion keeps a copy of its prompt's keys and values for the backward pass. Linux only: the peak is read from
@@ -128,13 +128,13 @@ def peak_of(side: str, folder: Path, shape: Shape) -> int:
 
 
 def case(side: str, folder: Path, number: int) -> int:
-    """``peak_of`` in a process of its own."""
-    words = [sys.executable, "-W", "ignore", "-m", "tools.bench_memory", "--side", side, "--case", str(number)]
+    """``peak_of`` in a separate process."""
+    command = [sys.executable, "-W", "ignore", "-m", "tools.bench_memory", "--side", side, "--case", str(number)]
     done = subprocess.run(
-        [*words, "--folder", str(folder)], env=os.environ | ENVIRONMENT, capture_output=True, text=True, timeout=1800
+        [*command, "--folder", str(folder)], env=os.environ | ENVIRONMENT, capture_output=True, text=True, timeout=1800
     )
     if done.returncode:
-        raise RuntimeError(f"{side}, case {number}: the process ended with {done.returncode}\n{done.stderr[-2000:]}")
+        raise RuntimeError(f"{side}, case {number}: exit status {done.returncode}\n{done.stderr[-2000:]}")
     return int(done.stdout.split()[-1])
 
 
@@ -155,7 +155,7 @@ def run(cases: Sequence[Shape]) -> dict[str, Any]:
 
 
 def show(result: dict[str, Any]) -> None:
-    """A table for people."""
+    """Print a table."""
     table = Table(title=f"Peak memory of an update in MB, vocabulary {result['vocabulary']}")
     for column in ("image tokens", "T", "G", "medix", "plain pass", "TRL", "all logits"):
         table.add_column(column, justify="right")
@@ -170,9 +170,9 @@ def show(result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench_memory", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the numbers go")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     parser.add_argument("--side", choices=SIDES, help="measure one case in this process; for internal use")
     parser.add_argument("--case", type=int, default=0)
     parser.add_argument("--folder", type=Path)

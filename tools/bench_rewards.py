@@ -4,15 +4,15 @@
 
 A server on the loopback answers every question after 50 ms. 640 completions (128 groups of 5) are scored
 
-(a) one after another, as the public MediX-R1 reward works (arXiv:2602.23363, public code): one blocking request per
-    completion over a new connection, one call of the encoder per pair;
-(b) by the suite, no two answers alike;
-(c) by the suite, with as many equal answers in a group as real groups have.
+(a) sequentially, as by the public MediX-R1 reward (arXiv:2602.23363, public code): one blocking request per completion
+    over a new connection, and one call of the encoder per pair;
+(b) by the suite, with all answers distinct;
+(c) by the suite, with as many duplicate answers in a group as real groups have.
 
-All three must give the same scores, else the run fails. Timings are reported as ratios within this run. They are
+All three must give the same scores, otherwise the run fails. Timings are reported as ratios within this run. They are
 measured twice: with an encoder of negligible cost, which times the judge calls, and with a small real one on one CPU
-thread, where encoding dominates. The suite's own work per completion is timed with a
-judge and an encoder that cost nothing.
+thread, where encoding dominates. The overhead of the suite per completion is timed with a judge and an encoder that
+take no time.
 """
 
 import argparse
@@ -57,12 +57,12 @@ SHAPES: dict[tuple[int, ...], int] = {
     (2, 2, 1): 21,
     (3, 2): 14,
 }
-"""How many completions of a group of 5 give the same answer, and how often; see BENCHMARKS.md for the run."""
+"""Numbers of equal answers in a group of 5, and how often each pattern occurs; see BENCHMARKS.md for the run."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """640 completions with what they are scored against."""
+    """640 completions with their references, questions and modalities."""
 
     completions: list[str]
     references: list[str]
@@ -70,15 +70,15 @@ class Workload:
     modalities: list[str | None]
 
     def columns(self) -> dict[str, Any]:
-        """As ``RewardSuite.score`` takes them."""
+        """The arguments of ``RewardSuite.score``."""
         return dict(vars(self))
 
 
 def workload(shapes: dict[tuple[int, ...], int], seed: int = 1, groups: int = GROUPS) -> Workload:
-    """Groups whose answers repeat as the shapes say; every distinct answer is one the judge must be asked about.
+    """Groups with duplicate answers according to the shapes; every distinct answer needs a request to the judge.
 
-    Even variants are right to the server below, odd ones wrong. A quarter of the completions opens with another
-    modality and an eighth breaks the format, so that every component has something to tell.
+    The server below accepts even variants and rejects odd ones. A quarter of the completions starts with another
+    modality and an eighth violates the format, so that no component is constant.
     """
     draw = random.Random(seed)
     kinds, weights = list(shapes), list(shapes.values())
@@ -101,15 +101,15 @@ def workload(shapes: dict[tuple[int, ...], int], seed: int = 1, groups: int = GR
 
 
 def shapes_of(path: Path) -> dict[tuple[int, ...], int]:
-    """Shapes of the first five completions of every training group on record."""
+    """Shapes of the first five completions of every recorded training group."""
     groups: dict[tuple[int, SampleKey, int], list[str]] = {}
     for record in read_records(path):
         if record.index < GROUP_SIZE and record.answer is not None:
             groups.setdefault((record.step, record.sample_key, record.policy_version), []).append(record.answer)
-    whole = [answers for answers in groups.values() if len(answers) == GROUP_SIZE]
-    if not whole:
-        raise ValueError(f"{path} holds no group with {GROUP_SIZE} answers; give completions of a training run")
-    return dict(Counter(tuple(sorted(Counter(answers).values(), reverse=True)) for answers in whole).most_common())
+    complete = [answers for answers in groups.values() if len(answers) == GROUP_SIZE]
+    if not complete:
+        raise ValueError(f"{path} has no group with {GROUP_SIZE} answers; give completions of a training run")
+    return dict(Counter(tuple(sorted(Counter(answers).values(), reverse=True)) for answers in complete).most_common())
 
 
 # The server ----------------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def _reply(text: str) -> dict[str, Any]:
 
 @contextmanager
 def serving(delay: float) -> Iterator[int]:
-    """The port of a server in a process of its own."""
+    """Run a server in a separate process; yields its port."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(delay, there), daemon=True)
@@ -166,18 +166,18 @@ def serving(delay: float) -> Iterator[int]:
         process.join()
 
 
-# What is timed -------------------------------------------------------------------------------------------------------
+# Measurements --------------------------------------------------------------------------------------------------------
 
 
 class SerialReward:
-    """One completion after another, as the public reward function goes about it."""
+    """Scores one completion after another, as the public reward function does."""
 
     def __init__(self, port: int, encoder: Encoder) -> None:
         self.port = port
         self.encoder = encoder
 
     def __call__(self, work: Workload) -> list[float]:
-        """Totals in order."""
+        """The totals, in order."""
         rows = zip(work.completions, work.references, work.modalities, strict=True)
         return [self._total(*row) for row in rows]
 
@@ -208,20 +208,20 @@ class SerialReward:
 
 
 class TrigramEncoder:
-    """Counts of hashed trigrams: real cosines at a hundredth of the cost of a network."""
+    """Counts of hashed trigrams: non-trivial cosines at a hundredth of the cost of a network."""
 
     def encode(self, texts: list[str], /) -> torch.Tensor:
-        """[n, 256]."""
-        vectors = torch.zeros(len(texts), 256)
+        """[n, 256] embeddings."""
+        embeddings = torch.zeros(len(texts), 256)
         for row, text in enumerate(texts):
             data = text.encode()
-            places = [int.from_bytes(data[i : i + 3], "big") % 251 for i in range(len(data) - 2)]
-            vectors[row] = torch.bincount(torch.tensor(places, dtype=torch.long), minlength=256)
-        return vectors
+            hashes = [int.from_bytes(data[i : i + 3], "big") % 251 for i in range(len(data) - 2)]
+            embeddings[row] = torch.bincount(torch.tensor(hashes, dtype=torch.long), minlength=256)
+        return embeddings
 
 
 class FreeJudge(Judge):
-    """Costs nothing."""
+    """A judge that takes no time."""
 
     @property
     def identity(self) -> str:
@@ -237,10 +237,10 @@ _YES = Verdict(1.0, "free")
 
 
 class FreeEncoder:
-    """Costs nothing."""
+    """An encoder that takes no time."""
 
     def encode(self, texts: list[str], /) -> torch.Tensor:
-        """The same vector for every text."""
+        """The same embedding for every text."""
         return torch.ones(len(texts), 4)
 
 
@@ -252,7 +252,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def suite_seconds(port: int, encoder: Encoder, work: Workload, repeats: int) -> tuple[float, list[float]]:
-    """Median of fresh judges and suites; no verdict and no vector outlives a repeat."""
+    """Median time with a new judge and suite in every repeat, so that no verdict or embedding is cached."""
     seconds, totals = [], []
     for _ in range(repeats):
         judge = ServedJudge(f"http://127.0.0.1:{port}/v1", "m", max_concurrency=64)
@@ -265,7 +265,7 @@ def suite_seconds(port: int, encoder: Encoder, work: Workload, repeats: int) -> 
 
 
 def overhead(repeats: int = 9) -> float:
-    """Microseconds per completion with judge and encoder that cost nothing; other texts each time."""
+    """Microseconds per completion with a judge and an encoder that take no time; different texts in every repeat."""
     suite = RewardSuite.from_spec("rewards_medical", judge=FreeJudge(), encoder=FreeEncoder())
     unique = {(1,) * GROUP_SIZE: 1}
     works = [workload(unique, seed) for seed in range(repeats + 1)]
@@ -274,17 +274,17 @@ def overhead(repeats: int = 9) -> float:
 
 
 def same(first: Sequence[float], second: Sequence[float]) -> bool:
-    """Whether two ways to the totals agree to rounding; NaN agrees with nothing."""
+    """Whether two lists of totals agree up to rounding; NaN never agrees."""
     return len(first) == len(second) and all(abs(a - b) < 1e-6 for a, b in zip(first, second, strict=True))
 
 
 def measure(shapes: dict[tuple[int, ...], int], delay: float, repeats: int, groups: int = GROUPS) -> dict[str, Any]:
-    """All of it, in one run.
+    """Run all measurements.
 
     Raises:
-        RuntimeError: the ways to the totals do not agree.
+        RuntimeError: the totals do not agree.
     """
-    torch.set_num_threads(1)  # the judge's thread and the server have the other core
+    torch.set_num_threads(1)  # the judge's thread and the server use the other core
     result: dict[str, Any] = {"completions": groups * GROUP_SIZE, "group_size": GROUP_SIZE, "delay_s": delay}
     real = SentenceEncoder(ENCODER, device="cpu")
     real.encode(["warm up"])
@@ -302,7 +302,7 @@ def _compare(name: str, work: Workload, port: int, encoder: Encoder, repeats: in
     suite, totals = suite_seconds(port, encoder, work, repeats)
     serial, expected = timed(partial(SerialReward(port, encoder), work))
     if not same(totals, expected):
-        raise RuntimeError(f"{name}: the suite and the serial reward disagree; no timing of them is of use")
+        raise RuntimeError(f"{name}: the suite and the sequential reward disagree, so their timings are not comparable")
     return {
         f"serial_{name}_s": serial,
         f"suite_{name}_s": suite,
@@ -316,9 +316,9 @@ def _answer(completion: str) -> str:
 
 
 def show(result: dict[str, Any]) -> None:
-    """A table for people."""
+    """Print a table."""
     table = Table(title=f"{result['completions']} completions, a judge that answers after {result['delay_s']:g} s")
-    for column in ("answers", "distinct", "one after another", "suite", "times faster"):
+    for column in ("answers", "distinct", "sequential", "suite", "speedup"):
         table.add_column(column, justify="left" if column == "answers" else "right")
     labels = {"unique": "unique", "grouped": "as in real groups"}
     labels |= {f"{name}_encoder": f"{label}, real encoder" for name, label in labels.items()}
@@ -331,16 +331,20 @@ def show(result: dict[str, Any]) -> None:
             f"{result[f'speedup_{name}']:.1f}",
         )
     Console().print(table)
-    print(f"the suite's own work: {result['overhead_us_per_completion']:.0f} us per completion; scores are the same")
+    print(f"overhead of the suite: {result['overhead_us_per_completion']:.0f} us per completion; scores are the same")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the numbers here")
+    parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument("--delay", type=float, default=0.05, help="seconds the judge takes (default: 0.05)")
-    parser.add_argument("--repeats", type=int, default=3, help="of the suite; the median counts (default: 3)")
-    parser.add_argument("--groups-of", type=Path, metavar="JSONL", help="take the shapes of groups from this record")
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="repeats of the suite, of which the median is reported (default: 3)"
+    )
+    parser.add_argument(
+        "--groups-of", type=Path, metavar="JSONL", help="take the shapes of groups from these completions"
+    )
     arguments = parser.parse_args(argv)
     shapes = SHAPES if arguments.groups_of is None else shapes_of(arguments.groups_of)
     if arguments.groups_of is not None:

@@ -2,8 +2,8 @@
 
     python -m tools.count_code
 
-One row for each folder with its sub-folders left out, and the total. A line counts if it holds a token of a statement;
-a string that is a statement of its own is a docstring. Links to folders are not followed.
+One row for each folder without its sub-folders, and the total. A line counts if it contains a token of a statement; a
+string that is a statement of its own is a docstring. Links to folders are not followed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ _NO_CODE = frozenset(
 
 
 def lines_of_code(source: str) -> int:
-    """Lines of a module that hold code."""
+    """Number of lines of a module that contain code."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     code = {line for token in tokens if token.type not in _NO_CODE for line in range(token.start[0], token.end[0] + 1)}
     return len(code - set(_docstring_lines(ast.parse(source))))
@@ -49,7 +49,7 @@ def count(root: Path) -> Counter[str]:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     argparse.ArgumentParser(
         prog="python -m tools.count_code", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()

@@ -1,11 +1,11 @@
-"""Fine-tune a tiny policy to the grammar and to partly right answers, as a start for reinforcement learning.
+"""Fine-tune a tiny policy on the grammar and on partly right answers, as a starting point for reinforcement learning.
 
     python -m tools.warm_start --train MANIFESTS --output FOLDER
 
-Targets are ``<TAG><think>look</think><answer>…</answer>``. The first ``--clear-steps`` train on
-right ones, so that the vision tower learns to tell images apart: group RL finds no signal in an untrained one. The
-others train on targets whose tag and answer are right only with the stated probabilities (a wrong answer is that of
-another sample, of the same question or of any), so that the policy is right about as often as its targets.
+Targets are ``<TAG><think>look</think><answer>…</answer>``. The first ``--clear-steps`` use right targets, so that the
+vision tower learns to tell images apart: group RL finds no signal with an untrained one. The following ``--steps`` use
+targets whose tag and answer are right with the given probabilities (a wrong answer is that of another sample, of the
+same question or of any), so that the policy is right about as often as its targets.
 """
 
 import argparse
@@ -31,11 +31,11 @@ class Targets:
     """Draws the target completion of a sample.
 
     Args:
-        samples: their answers serve as wrong answers of others.
+        samples: all samples; their answers are used as wrong answers for others.
         tag_right: share of right tags.
         answer_right: share of right answers.
-        same_question: share of wrong answers that come from the same question.
-        seed: decides the draws.
+        same_question: share of wrong answers that are answers to the same question.
+        seed: seed of the draws.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Targets:
 
 
 def loss_of(policy: VisionLanguagePolicy, prompts: Sequence[Prompt], completions: Sequence[str]) -> torch.Tensor:
-    """Mean negative log-probability of the completions' tokens, right-padded in one pass."""
+    """Mean negative log-probability of the completion tokens, in one right-padded pass."""
     tokenizer = policy.processor.tokenizer
     targets = [
         tokenizer(text, add_special_tokens=False)["input_ids"] + [policy.eos_token_ids[0]] for text in completions
@@ -80,9 +80,9 @@ def loss_of(policy: VisionLanguagePolicy, prompts: Sequence[Prompt], completions
     width = max(map(len, rows))
     ids = torch.tensor([row + [policy.eos_token_ids[0]] * (width - len(row)) for row in rows])
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    taught = torch.zeros_like(mask, dtype=torch.bool)
+    is_target = torch.zeros_like(mask, dtype=torch.bool)
     for i, (prompt, target) in enumerate(zip(prompts, targets, strict=True)):
-        taught[i, len(prompt.token_ids) : len(prompt.token_ids) + len(target)] = True
+        is_target[i, len(prompt.token_ids) : len(prompt.token_ids) + len(target)] = True
     images = join_images(
         [{name: prompt.inputs[name] for name in ("pixel_values", "image_grid_thw")} for prompt in prompts]
     )
@@ -90,17 +90,17 @@ def loss_of(policy: VisionLanguagePolicy, prompts: Sequence[Prompt], completions
         input_ids=ids, attention_mask=mask, mm_token_type_ids=(ids == policy.image_token_id).int(), **images
     ).logits
     logprobs = logits[:, :-1].log_softmax(dim=-1).gather(2, ids[:, 1:, None]).squeeze(2)
-    loss: torch.Tensor = -logprobs[taught[:, 1:]].mean()
+    loss: torch.Tensor = -logprobs[is_target[:, 1:]].mean()
     return loss
 
 
 def main() -> None:
-    """Build, teach, save."""
+    """Build, train and save the policy."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", nargs="+", required=True, help="manifests")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
-    parser.add_argument("--clear-steps", type=int, default=0, help="with right targets")
-    parser.add_argument("--steps", type=int, default=1300, help="with targets that are right as often as stated")
+    parser.add_argument("--output", type=Path, required=True, help="output folder of the policy")
+    parser.add_argument("--clear-steps", type=int, default=0, help="steps with right targets")
+    parser.add_argument("--steps", type=int, default=1300, help="steps with partly right targets")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--tag-right", type=float, default=0.5)
@@ -121,14 +121,14 @@ def main() -> None:
         policy.load()
         if arguments.clear_steps:
             right = Targets(samples, 1.0, 1.0, 0.0, arguments.seed)
-            teach(policy, samples, right, arguments, arguments.clear_steps)
-        teach(policy, samples, targets, arguments, arguments.steps)
+            train(policy, samples, right, arguments, arguments.clear_steps)
+        train(policy, samples, targets, arguments, arguments.steps)
         policy.hugging_face.to(torch.bfloat16).save_pretrained(arguments.output)
         policy.processor.save_pretrained(arguments.output)
     print(f"wrote {arguments.output}")
 
 
-def teach(
+def train(
     policy: VisionLanguagePolicy,
     samples: Sequence[Sample],
     targets: Targets,

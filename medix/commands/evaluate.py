@@ -78,7 +78,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     for table in found.tables():
         console.print(table.rich())
     if found.only_first or found.only_second:
-        console.print(f"Without a partner: {found.only_first} of {names[0]}, {found.only_second} of {names[1]}")
+        console.print(f"Unpaired completions: {found.only_first} of {names[0]}, {found.only_second} of {names[1]}")
     if arguments.markdown is not None:
         write_atomically(arguments.markdown, found.markdown())
     if arguments.json is not None:

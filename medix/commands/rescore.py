@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             label=read.label,
             on_progress=lambda count: progress.advance(task, count),
         )()
-    page = RescorePage(found.to_dict(), read.called, read.changes)
+    page = RescorePage(found.to_dict(), read.title, read.changes)
     output.write(page)
     _print(page, output.page)
     return 0

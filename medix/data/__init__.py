@@ -1,4 +1,7 @@
-"""From shards to prompts. ``ShardDataModule`` is imported from ``medix.data.datamodule``: it brings Lightning along."""
+"""Shards, manifests, sample order and prompts.
+
+``ShardDataModule`` imports Lightning and is therefore not re-exported; import it from ``medix.data.datamodule``.
+"""
 
 from medix.data.manifest import DataStatement, Manifest, ManifestError, ShardEntry, read_manifests
 from medix.data.mixture import Mixture

@@ -25,25 +25,26 @@ class ShardDataModule(lightning.LightningDataModule):
     """Streams prompts from shards.
 
     Splits are lists of manifests: files, folders with manifests, or patterns. The order of training samples is a pure
-    function of (seed, epoch, index): not of ranks or workers. A resumed run continues at ``position``, and is refused
-    on other manifests or another order. At the start of ``fit`` the splits are compared: samples, cases, images and
-    text-only questions that two of them share are logged.
+    function of (seed, epoch, index) and does not depend on ranks or workers. A resumed run continues at ``position``;
+    resuming with other manifests or another order is an error. At the start of ``fit`` the splits are compared:
+    samples, cases, images and text-only questions that two of them share are logged.
 
     Args:
         train: manifests to train on.
         val: manifests to validate on.
         test: manifests of the test split.
-        predict: manifests to write completions for; those of ``val`` if there are none.
-        seed: decides the order of training samples.
-        window: shards that are mixed with each other and held open.
-        num_workers: processes that make prompts; 0 makes them in the training process.
-        val_batch_size: prompts of a validation, test or prediction batch, over all ranks.
-        mixture: which training samples take part, and how often.
-        limit_val: validation samples at most, at even distances over the split.
-        on_long: what happens to a prompt beyond ``prompting.max_prompt_tokens``: an error, or left out and counted.
-        cache_dir: where remote shards are kept; None for ``~/.cache/medix/shards``.
-        exchange_images: evaluation samples get the images of other cases, as a control: what a policy still answers
-            right it knows from the texts.
+        predict: manifests to write completions for; those of ``val`` if empty.
+        seed: seed of the order of training samples.
+        window: number of shards that are mixed with each other and kept open.
+        num_workers: number of processes that render prompts; 0 renders them in the training process.
+        val_batch_size: prompts per validation, test or prediction batch, over all ranks.
+        mixture: which training samples are used, and how often.
+        limit_val: maximum number of validation samples, evenly spaced over the split.
+        on_long: what to do with a prompt longer than ``prompting.max_prompt_tokens``: ``error`` raises, ``skip`` leaves
+            it out and counts it.
+        cache_dir: folder for downloaded shards; None for ``~/.cache/medix/shards``.
+        exchange_images: give evaluation samples the images of other cases, as a control experiment: accuracy that
+            remains does not depend on the images.
     """
 
     def __init__(
@@ -86,18 +87,18 @@ class ShardDataModule(lightning.LightningDataModule):
         self._manifests: dict[str, tuple[Manifest, ...]] = {}
         self._position = 0
 
-    # What the module gives and asks ----------------------------------------------------------------------------------
+    # Interface to the training module --------------------------------------------------------------------------------
 
     def bind(self, prompting: Prompting, processor: Any, prompts_per_rollout: int = 0) -> None:
-        """Take what turns samples into prompts.
+        """Set what renders samples to prompts.
 
         Args:
             prompting: renders samples.
             processor: the policy's processor.
-            prompts_per_rollout: prompts of a training batch, over all ranks; not needed for validation.
+            prompts_per_rollout: prompts per training batch, over all ranks; not needed for validation.
 
         Raises:
-            ValueError: a manifest of a modality outside the set.
+            ValueError: the modality of a manifest is not in the modality set.
         """
         self.prompting = prompting
         self.processor = processor
@@ -118,14 +119,14 @@ class ShardDataModule(lightning.LightningDataModule):
 
     @property
     def too_long(self) -> int:
-        """Prompts of this rank left out because they passed the limit, over all splits."""
+        """Number of prompts of this rank left out because they exceed the limit, over all splits."""
         return sum(loader.too_long for loader in self.loaders.values())
 
     def manifests(self, split: str) -> tuple[Manifest, ...]:
         """The manifests of ``train``, ``val``, ``test`` or ``predict``, read once.
 
         Raises:
-            ValueError: the split has none.
+            ValueError: no manifests are given for the split.
         """
         if split not in self._manifests:
             if not self.paths[split]:
@@ -140,7 +141,7 @@ class ShardDataModule(lightning.LightningDataModule):
     # Lightning -------------------------------------------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
-        """Read the manifests of the stage, so that a mistake there stops a run before weights are loaded."""
+        """Read the manifests of the stage, so that errors in them stop a run before weights are loaded."""
         splits = {"fit": ["train", "val"], "validate": ["val"], "test": ["test"], "predict": ["predict"]}[stage]
         for split in splits:
             if self.paths[split] or split != "val" or stage == "validate":
@@ -159,29 +160,29 @@ class ShardDataModule(lightning.LightningDataModule):
             )
         if len(stream) < size:
             raise ValueError(
-                f"data.train holds {len(stream)} samples, fewer than prompts_per_rollout = {size}: an epoch would have "
+                f"data.train has {len(stream)} samples, fewer than prompts_per_rollout = {size}: an epoch would have "
                 "no batch; lower prompts_per_rollout, or give more manifests"
             )
         return self._loader("train", stream, BatchPlan(len(stream), size), self.position, endless=True)
 
     def val_dataloader(self) -> PromptLoader | list[PromptLoader]:
-        """The validation split in its stored order; no loader if there is none."""
+        """The validation split in stored order; no loader if there is no such split."""
         return self._evaluation_loader("val") if self.paths["val"] else []
 
     def test_dataloader(self) -> PromptLoader:
-        """The test split in its stored order."""
+        """The test split in stored order."""
         return self._evaluation_loader("test")
 
     def predict_dataloader(self) -> PromptLoader:
-        """The samples to write completions for, in their stored order."""
+        """The samples to write completions for, in stored order."""
         return self._evaluation_loader("predict")
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
-        """Return the batch as it is: the policy moves the tensors that it needs."""
+        """Return the batch unchanged: the policy moves the tensors that it needs."""
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Identity of the training data and their order; the training module saves the position."""
+        """Identity and order of the training data; the training module saves the position."""
         if not self.paths["train"]:
             return {}
         mixture = self.mixture or Mixture()
@@ -193,38 +194,39 @@ class ShardDataModule(lightning.LightningDataModule):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Refuse to continue on other data, where a position would mean another sample.
+        """Check that the data did not change, because a position would then refer to another sample.
 
         Raises:
-            ValueError: names what differs.
+            ValueError: the training data or their order differ; names what differs.
         """
         if self.trainer is not None and self.trainer.state.fn != "fit":
             return
-        present = self.state_dict()
-        differing = [key for key in state_dict if state_dict[key] != present.get(key)]
+        current = self.state_dict()
+        differing = [key for key in state_dict if state_dict[key] != current.get(key)]
         if differing:
-            lines = "; ".join(f"{key}: {state_dict[key]} saved, {present.get(key)} now" for key in differing)
+            lines = "; ".join(f"{key}: {state_dict[key]} saved, {current.get(key)} now" for key in differing)
             raise ValueError(
-                f"data: the checkpoint was written on other training data or another order ({lines}). Restore the data "
-                f"({', '.join(map(str, self.paths['train']))}) and data.seed, data.window, data.mixture, or start anew"
+                f"data: the checkpoint was written with other training data or another order ({lines}). Restore the "
+                f"data ({', '.join(map(str, self.paths['train']))}) and data.seed, data.window, data.mixture, or start "
+                "a new run"
             )
 
-    # Parts -----------------------------------------------------------------------------------------------------------
+    # Splits ----------------------------------------------------------------------------------------------------------
 
     @cached_property
     def overlaps(self) -> SplitOverlaps:
-        """What training, validation and test samples have in common; compared once, without a download."""
+        """Overlaps of the training, validation and test splits; computed once, without downloads."""
         streams, unread = {}, {}
         for split in ("train", "val", "test"):
             try:
                 if self.paths[split]:
                     streams[split] = self.stream(split)
-            except ValueError as error:  # of a split that this stage may not need; the one that needs it raises it
+            except ValueError as error:  # this stage may not need the split; one that needs it raises the error
                 unread[split] = str(error)
         return SplitOverlaps(streams, unread)
 
     def label(self, split: str) -> str:
-        """What tables call a split: ``held out`` if it was compared with the training data and shares nothing."""
+        """Name of a split in tables: ``held out`` if it was compared with the training data and shares nothing."""
         overlap = self.overlaps.of(split)
         return {"val": "validation"}.get(split, split) if overlap is None else overlap.label
 
@@ -265,6 +267,6 @@ class ShardDataModule(lightning.LightningDataModule):
         for manifest in self._manifests[split]:
             if manifest.modality != TEXT_ONLY and manifest.modality not in self.prompting.modalities:
                 raise ValueError(
-                    f"data.{split}: {manifest.path} holds {manifest.modality}, not in the modality set; known: "
+                    f"data.{split}: {manifest.path} has modality {manifest.modality}, not in the modality set; known: "
                     f"{', '.join(self.prompting.modalities)}. Add it to model.modalities, or leave the manifest out"
                 )

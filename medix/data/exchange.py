@@ -1,4 +1,4 @@
-"""Images exchanged between cases: a control that shows how much of an accuracy comes from the images."""
+"""Exchange of images between cases: a control experiment that shows how much accuracy depends on the images."""
 
 from dataclasses import replace
 from functools import cached_property
@@ -10,7 +10,7 @@ from medix.types import Sample
 
 @runtime_checkable  # beartype checks it in tests
 class Samples(Protocol):
-    """Anything that gives samples by index."""
+    """Any container of samples by index."""
 
     def __len__(self) -> int: ...
 
@@ -18,18 +18,19 @@ class Samples(Protocol):
 
 
 class ExchangedImages:
-    """The samples of a stream, each with the images of a sample of another case that has as many.
+    """The samples of a stream, each with the images of a sample of another case that has the same number of images.
 
-    Question, reference, modality and aliases stay, so that a policy that relies on the images falls to chance level,
-    and one that relies on the texts alone stays as accurate as before. The exchange is a pure function of the stream
-    and the seed. Text-only samples stay as they are. A case is (data set, case); a sample without one is its own case.
+    Question, reference, modality and aliases do not change, so that a policy that relies on the images drops to chance
+    level, and a policy that relies only on the text stays as accurate as before. The exchange is a pure function of the
+    stream and the seed. Text-only samples do not change. A case is (data set, case); a sample without a case is a case
+    of its own.
 
     Args:
-        stream: of one epoch, in stored order.
-        seed: decides which sample gets the images of which other.
+        stream: samples of one epoch, in stored order.
+        seed: seed of the exchange.
 
     Raises:
-        ValueError: a sample has images and no sample of another case has as many.
+        ValueError: for a sample with images, no sample of another case has the same number of images.
     """
 
     def __init__(self, stream: Samples, seed: int = 1) -> None:
@@ -57,7 +58,7 @@ class ExchangedImages:
             if found is None and images:
                 raise ValueError(
                     f"data.exchange_images: no sample of another case has {images} images like sample "
-                    f"{self.stream[index].id!r}; evaluate on a split of several cases"
+                    f"{self.stream[index].id!r}; evaluate on a split with several cases"
                 )
             partner[index] = index if found is None else found
         return partner

@@ -1,8 +1,8 @@
-"""Which samples a shard holds, without its images: ids, cases, and hashes of images and questions.
+"""Index of the samples in a shard: ids, cases, and hashes of images and questions.
 
-``shards build`` writes an index beside each manifest, ``<manifest>.index.jsonl``, and ``shards index`` writes those of
-manifests that have none. A line belongs to one shard and is found by the shard's SHA-256, so that a line that was
-written for other bytes is never used.
+``shards build`` writes an index beside each manifest, ``<manifest>.index.jsonl``; ``shards index`` writes it for
+manifests that have none. Each line describes one shard and is looked up by the shard's SHA-256, so that an outdated
+line is never used.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ REMEDY = "write it again with `python -m medix shards index MANIFEST`"
 
 
 class IndexRow(NamedTuple):
-    """What an index holds of one sample.
+    """The index entry of one sample.
 
     Attributes:
         id: of the sample.
@@ -40,10 +40,10 @@ class IndexRow(NamedTuple):
 
 
 class ManifestIndex:
-    """The rows of the shards of one manifest; a line is parsed when its shard is asked for.
+    """The index of one manifest; a line is parsed when its shard is requested.
 
     Args:
-        manifest: whose index; a missing file is an empty index.
+        manifest: the manifest; a missing index file is treated as an empty index.
 
     Raises:
         ManifestError: the file cannot be read.
@@ -65,10 +65,10 @@ class ManifestIndex:
             self._lines[line[12:76].decode("ascii", "replace")] = line
 
     def rows(self, shard: ShardEntry) -> tuple[IndexRow, ...] | None:
-        """The rows of a shard, in its order; None if the index does not know the shard.
+        """The rows of a shard, in stored order; None if the index does not contain the shard.
 
         Raises:
-            ManifestError: its line is damaged.
+            ManifestError: the line of the shard is damaged.
         """
         line = self._lines.get(shard.sha256)
         if line is None:
@@ -85,7 +85,7 @@ class ManifestIndex:
 
 
 def index_path(manifest: Path) -> Path:
-    """Where the index of a manifest is."""
+    """Path of the index of a manifest."""
     return manifest.with_suffix(".index.jsonl")
 
 

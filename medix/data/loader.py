@@ -15,7 +15,7 @@ from medix.types import Prompt, PromptBatch
 
 
 class Span(NamedTuple):
-    """One global batch: ``start`` to ``stop``, and where the next one begins."""
+    """Indices of one global batch, from ``start`` up to ``stop``, and the start of the next one."""
 
     start: int
     stop: int
@@ -24,15 +24,15 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The arithmetic of epochs and positions.
+    """Maps positions in the stream to batches.
 
-    Global indices run on over epochs. An epoch has ``samples // size`` full batches, whatever the number of ranks; what
-    is left of it is read only if ``keep_rest``. A batch never crosses an epoch.
+    Global indices continue across epochs. An epoch has ``samples // size`` full batches, regardless of the number of
+    ranks; the remaining samples are read only with ``keep_rest``. A batch never spans two epochs.
 
     Args:
-        samples: samples of an epoch.
-        size: prompts of a batch, over all ranks.
-        keep_rest: whether a shorter last batch counts.
+        samples: number of samples per epoch.
+        size: number of prompts per batch, summed over all ranks.
+        keep_rest: whether to keep a shorter last batch.
     """
 
     samples: int
@@ -43,9 +43,9 @@ class BatchPlan:
         return -(-self.samples // self.size) if self.keep_rest else self.samples // self.size
 
     def normalise(self, position: int) -> int:
-        """The position itself, or the next epoch if too little of this one is left for a batch."""
-        left = self.samples - position % self.samples
-        return position if left >= self.size or self.keep_rest else position + left
+        """The position itself, or the start of the next epoch if fewer samples than a batch remain in this one."""
+        remaining = self.samples - position % self.samples
+        return position if remaining >= self.size or self.keep_rest else position + remaining
 
     def spans(self, position: int) -> Iterator[Span]:
         """The batches from a position to the end of its epoch."""
@@ -59,14 +59,14 @@ class BatchPlan:
 
 
 class PromptDataset(Dataset[Prompt | Exception]):
-    """Prompts by global index: a pure function, so that workers and ranks cannot change what an index holds.
+    """Prompts by global index. The mapping is a pure function: every worker and rank gets the same prompt for an index.
 
-    A prompt that cannot be made is returned as its error: an exception raised in a worker process would reach the
-    user wrapped in a foreign traceback.
+    If a prompt cannot be rendered, the exception is returned instead of raised, because torch wraps an exception from a
+    worker process in a traceback of its own.
 
     Args:
         stream: samples by global index.
-        prompting: renders them.
+        prompting: renders samples.
         processor: the policy's processor.
     """
 
@@ -86,24 +86,25 @@ class PromptDataset(Dataset[Prompt | Exception]):
 
 
 class PromptLoader:
-    """What the trainer iterates over: the batches of one epoch, or what is left of it.
+    """Iterates over the batches of one epoch, or over the remaining ones after a resume.
 
-    Not a torch ``DataLoader`` (it makes one), so that Lightning leaves order and ranks alone. Rank r of W gets every
-    W-th prompt of a batch. Its length is that of a whole epoch; after a resume it yields the rest, which is what
-    Lightning's own progress counts on. Each iteration starts where the last one stopped.
+    Not a torch ``DataLoader`` (it creates one internally), so that Lightning changes neither the order nor the
+    distribution over ranks. Rank r of W gets every W-th prompt of a batch. The length is that of a whole epoch, also
+    after a resume, as Lightning's progress tracking expects. Each iteration starts where the previous one stopped.
 
-    Prompts that pass the limit are an error, or are left out of their batch and counted: the order of the others, and
-    the positions of batches, do not change. A batch may then be shorter, or empty.
+    A prompt longer than the limit raises an error, or is left out of its batch and counted; the order of the other
+    prompts and the positions of batches do not change. A batch may therefore be shorter, or empty.
 
     Args:
         dataset: prompts by global index.
-        plan: sizes.
+        plan: samples per epoch and prompts per batch.
         position: global index to start from.
-        rank: this process.
+        rank: rank of this process.
         ranks: number of processes.
-        workers: worker processes; 0 makes prompts in this one.
-        skip_long: whether a prompt beyond the limit is left out.
-        endless: False starts every iteration at ``position`` (validation).
+        workers: number of worker processes; 0 renders prompts in this process.
+        skip_long: whether to leave out prompts longer than the limit.
+        endless: whether an iteration continues where the previous one stopped; False starts every iteration at
+            ``position`` (validation).
     """
 
     def __init__(
@@ -141,14 +142,14 @@ class PromptLoader:
     def __iter__(self) -> Iterator[PromptBatch]:
         spans = list(self.plan.spans(self.position))
         shares = [list(range(span.start + self.rank, span.stop, self.ranks)) for span in spans]
-        # An empty share (the last validation batch of some ranks) is no batch to torch; it is filled in below.
+        # A share may be empty (the last validation batch of some ranks). torch has no empty batches: added below.
         batches = iter(
             DataLoader(
                 self.dataset,
                 batch_sampler=[share for share in shares if share],
                 num_workers=self.workers,
                 collate_fn=list,
-                # torch draws a seed for workers from here; from the global generator it would change dropout
+                # torch draws the workers' seed from this generator; drawing it from the global one would change dropout
                 generator=torch.Generator(),
             )
         )

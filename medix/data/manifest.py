@@ -1,9 +1,9 @@
-"""The list of a data set's shards, with counts, checksums, licence and de-identification statement.
+"""Manifests: the shards of a data set with counts, checksums, licence and de-identification statement.
 
-A sample is identified by (data set, id) and a case by (data set, case): not by row numbers, and not by file names. The
-data set of a sample is the ``dataset`` of the manifest that lists its shard. The splits of one collection share it; a
-manifest that names none (one from before the field, or one written for existing tars) is a data set of its own, called
-by its ``name``.
+A sample is identified by (data set, id) and a case by (data set, case), never by row numbers or file names. The data
+set of a sample is the ``dataset`` of the manifest that lists its shard. The splits of one collection share it. A
+manifest without this field (written before the field existed, or by hand for existing tars) forms a data set of its
+own, named after its ``name``.
 """
 
 import glob
@@ -29,18 +29,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class ManifestError(ValueError):
-    """A manifest that cannot be used as it stands."""
+    """A manifest is missing, malformed or inconsistent."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardEntry:
-    """One tar as its manifest describes it.
+    """The entry of one tar in its manifest.
 
     Attributes:
         url: path relative to the manifest's folder, absolute path, or address (http, https, s3, gs, hf).
         sha256: of the whole file, lower-case hexadecimal.
         bytes: size of the file.
-        samples: how many samples it holds.
+        samples: number of samples in it.
     """
 
     url: str
@@ -67,17 +67,17 @@ class ShardEntry:
             )
         for name, value in (("bytes", self.bytes), ("samples", self.samples)):
             if value < 0:
-                raise ManifestError(f"shards.{name}: {value!r} of {self.url} is not a count; write the true number")
+                raise ManifestError(f"shards.{name}: {value!r} of {self.url} must not be negative; correct it")
 
     @property
     def is_remote(self) -> bool:
-        """Whether it has to be fetched."""
+        """Whether the shard has to be downloaded."""
         return "://" in self.url
 
 
 @dataclass(frozen=True, slots=True)
 class DataStatement:
-    """What must be stated about data before shards are made of it; see ``Manifest`` for the fields."""
+    """Information that must be given about data before shards are built from it; see ``Manifest`` for the fields."""
 
     name: str
     licence: str
@@ -93,7 +93,7 @@ class DataStatement:
             )
         for key in ("licence", "deidentification"):
             if not getattr(self, key).strip():
-                raise ManifestError(f"{key}: {getattr(self, key)!r}; data is used only with its {key} stated")
+                raise ManifestError(f"{key}: {getattr(self, key)!r}; data is used only if its {key} is stated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Manifest:
             value = getattr(self, key)
             if not value.strip():
                 raise ManifestError(
-                    f"{self.path}: {key} is {value!r}; data is used only with its {key} stated, so write it down"
+                    f"{self.path}: {key} is {value!r}; data is used only if its {key} is stated, so add it"
                 )
         if self.modality != TEXT_ONLY and self.modality not in self.modalities:
             raise ManifestError(
@@ -152,18 +152,18 @@ class Manifest:
 
     @property
     def modality_set(self) -> ModalitySet:
-        """The modalities its samples may name."""
+        """The modalities that its samples may have."""
         return ModalitySet(self.modalities)
 
     @property
     def digest(self) -> str:
-        """Identity of the data: changes with any sample, stays when files are moved."""
+        """Hash of the data: changes if any sample changes, and does not change if files are moved."""
         shards = [[shard.sha256, shard.samples] for shard in self.shards]
         identity = json.dumps([self.name, self.modality, list(self.modalities), shards])
         return hashlib.sha256(identity.encode()).hexdigest()
 
     def location(self, shard: ShardEntry) -> str:
-        """Where a shard is: its address, or its path resolved against the manifest's folder."""
+        """Location of a shard: its address, or its path resolved against the manifest's folder."""
         if shard.is_remote:
             return shard.url
         return str(self.path.parent / shard.url)
@@ -194,7 +194,7 @@ class Manifest:
         """Read one file.
 
         Raises:
-            ManifestError: not readable, keys missing or unknown, totals that do not add up.
+            ManifestError: the file is unreadable, keys are missing or unknown, or the totals do not match.
         """
         path = Path(path)
         try:
@@ -241,7 +241,7 @@ class Manifest:
         for key in ("samples", "bytes"):
             if document.get(key, getattr(manifest, key)) != getattr(manifest, key):
                 raise ManifestError(
-                    f"{path}: {key} says {document[key]}, its shards add up to {getattr(manifest, key)}; correct either"
+                    f"{path}: {key} is {document[key]}, but its shards sum to {getattr(manifest, key)}; correct either"
                 )
         return manifest
 
@@ -250,7 +250,7 @@ def read_manifests(paths: Sequence[str | Path]) -> tuple[Manifest, ...]:
     """Read manifests given as files, as folders (every ``*.yaml`` in them) or as patterns with ``*``.
 
     Raises:
-        ManifestError: nothing found under a path, or a manifest that cannot be used.
+        ManifestError: a path has no manifests, or a manifest is invalid.
     """
     files: list[Path] = []
     for path in paths:
@@ -261,13 +261,13 @@ def read_manifests(paths: Sequence[str | Path]) -> tuple[Manifest, ...]:
         else:
             found = [Path(path)]
         if not found:
-            raise ManifestError(f"{path}: holds no manifest (*.yaml); build one with `python -m medix shards build`")
+            raise ManifestError(f"{path}: has no manifest (*.yaml); build one with `python -m medix shards build`")
         files += found
     return tuple(Manifest.read(file) for file in files)
 
 
 def joint_digest(manifests: Sequence[Manifest]) -> str:
-    """Identity of several manifests in their order."""
+    """Hash of several manifests in order."""
     return hashlib.sha256("".join(manifest.digest for manifest in manifests).encode()).hexdigest()
 
 
@@ -284,5 +284,5 @@ def _check_types(mapping: Mapping[str, Any], types: Mapping[str, type], where: s
         if not isinstance(value, types[key]):
             raise ManifestError(
                 f"{where}: {key} is {value!r:.60}, a {type(value).__name__}; use {types[key].__name__} "
-                "(texts that look like numbers need quotes)"
+                "(quote strings that look like numbers)"
             )

@@ -1,4 +1,4 @@
-"""Which samples of some manifests take part, and how often."""
+"""Selection of the samples that an epoch contains, and how often."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from medix.data.manifest import Manifest
 class Mixture:
     """A selection of samples, the same in every epoch.
 
-    Limits take samples at even distances over the stored order, so that neighbours (questions on one image) are
-    thinned out and every shard keeps its share.
+    Limits select evenly spaced samples in stored order, so that neighbouring samples (questions on one image) are
+    subsampled and every shard keeps its share.
 
     Args:
-        repeat: how often an epoch holds each sample of a modality; 1 for those not named.
-        limit: how many samples of a modality take part at most, before they are repeated.
-        total: how many samples an epoch holds at most.
+        repeat: how often an epoch contains each sample of a modality; 1 for modalities not named.
+        limit: maximum number of samples of a modality, before they are repeated.
+        total: maximum number of samples per epoch.
     """
 
     repeat: Mapping[str, int] = field(default_factory=dict)
@@ -35,14 +35,16 @@ class Mixture:
             raise ValueError(f"mixture: {bad} below 1; give 1 or more, or leave the manifest out")
 
     def select(self, manifests: Sequence[Manifest]) -> list[list[int]]:
-        """For every shard, in the order of the manifests, the ordinals an epoch holds.
+        """For every shard, in the order of the manifests, the ordinals of the samples in an epoch.
 
         Raises:
-            ValueError: a modality that no manifest has.
+            ValueError: no manifest has one of the named modalities.
         """
         known = {manifest.modality for manifest in manifests}
         if unknown := sorted((self.repeat.keys() | self.limit.keys()) - known):
-            raise ValueError(f"mixture: no manifest holds {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+            raise ValueError(
+                f"mixture: no manifest has modality {', '.join(unknown)}; available: {', '.join(sorted(known))}"
+            )
         sizes = [shard.samples for manifest in manifests for shard in manifest.shards]
         modalities = [manifest.modality for manifest in manifests for _ in manifest.shards]
         shard_of = np.repeat(np.arange(len(sizes)), sizes)

@@ -11,24 +11,24 @@ from medix.data.stream import Stream
 from medix.types import SampleKey
 
 KINDS = ("samples", "cases", "images", "text-only questions")
-"""What two splits may share. Samples and cases have names within their data set; the others are compared by content."""
+"""What two splits may share. Samples and cases are identified by name within a data set, the others by content."""
 
-READ_AT_MOST = 1 << 30
-"""Bytes of local shards without an index that are read in order to compare them."""
+MAX_READ_BYTES = 1 << 30
+"""Maximum size of local shards without an index that are read for the comparison."""
 
 _PAIRS = (("train", "val"), ("train", "test"), ("val", "test"))
 _WORDS = {"train": "training", "val": "validation", "test": "test"}
-_NAMED = 3
+_MAX_NAMES = 3
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What two splits have in common of one kind.
+    """Overlap of two splits for one kind, such as cases.
 
     Attributes:
-        count: how many of the second split's are also in the first.
-        total: how many the second split has.
-        names: the first few of them; hashes for images and questions.
+        count: number of distinct values of the second split that are also in the first.
+        total: number of distinct values of the second split.
+        names: the first few shared values; hashes for images and questions.
     """
 
     count: int
@@ -38,134 +38,136 @@ class Shared:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two splits have in common.
+    """Overlap of two splits.
 
     Attributes:
         first: ``train`` or ``val``.
         second: ``val`` or ``test``.
-        touched: samples of the second that share their identity, case, question (text-only) or an image with the first.
-        samples: samples of the second that were compared.
-        shared: by kind.
-        missing: what was not compared, and why; empty if everything was.
-        alike: names of cases (of samples, where cases are unknown) of the second that occur in the first under another
-            data set, which makes them different cases.
+        affected: number of samples of the second split that share their identity, case, question (text-only) or an
+            image with the first.
+        samples: number of samples of the second split that were compared.
+        shared: overlap by kind.
+        missing: what was not compared, and why; empty if everything was compared.
+        same_names: names of cases (of samples, where cases are unknown) of the second split that occur in the first
+            under another data set, so that they count as different cases.
     """
 
     first: str
     second: str
-    touched: int = 0
+    affected: int = 0
     samples: int = 0
     shared: Mapping[str, Shared] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
-    alike: tuple[str, ...] = ()
+    same_names: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
-        """What tables call the second split: ``held out`` only if all of it was compared and nothing is shared."""
+        """Name of the second split in tables: ``held out`` only if all of it was compared and nothing is shared."""
         second, first = _WORDS[self.second], _WORDS[self.first]
-        if self.touched:
-            return f"{second} (overlaps {first}: {self.touched:,} of {self.samples:,} samples)"
+        if self.affected:
+            return f"{second} (overlaps {first}: {self.affected:,} of {self.samples:,} samples)"
         return f"{second} (not fully compared with {first})" if self.missing else "held out"
 
-    def found(self) -> str:
-        """What is shared, by kind, with names; empty if nothing is."""
-        if not self.touched:
+    def overlap_message(self) -> str:
+        """Message with what is shared, by kind; empty if nothing is shared."""
+        if not self.affected:
             return ""
         parts = [
-            f"{one.count:,} of {one.total:,} {kind} ({', '.join(one.names)}{', …' if one.count > _NAMED else ''})"
+            f"{one.count:,} of {one.total:,} {kind} ({', '.join(one.names)}{', …' if one.count > _MAX_NAMES else ''})"
             for kind, one in self.shared.items()
             if one.count
         ]
         return (
-            f"data.{self.second} overlaps data.{self.first}: {self.touched:,} of {self.samples:,} samples; shared: "
+            f"data.{self.second} overlaps data.{self.first}: {self.affected:,} of {self.samples:,} samples; shared: "
             + "; ".join(parts)
         )
 
-    def not_compared(self) -> str:
-        """What was not compared, and why; empty if everything was."""
+    def missing_message(self) -> str:
+        """Message with what was not compared, and why; empty if everything was compared."""
         if not self.missing:
             return ""
         return f"data.{self.second} was not fully compared with data.{self.first}: {'; '.join(self.missing)}"
 
-    def namesakes(self) -> str:
-        """Which names occur in both, but under different data sets; empty if none does."""
-        if not self.alike:
+    def same_names_message(self) -> str:
+        """Message with the names that occur in both splits under different data sets; empty if there are none."""
+        if not self.same_names:
             return ""
-        names = f"{', '.join(self.alike[:_NAMED])}{', …' if len(self.alike) > _NAMED else ''}"
+        names = f"{', '.join(self.same_names[:_MAX_NAMES])}{', …' if len(self.same_names) > _MAX_NAMES else ''}"
         return (
-            f"data.{self.second} and data.{self.first} have {len(self.alike):,} names of cases or samples in common "
-            f"({names}), in different data sets, so that they count as different. If the splits are of one collection, "
-            "give their manifests the same `dataset` (shards build --dataset)"
+            f"data.{self.second} and data.{self.first} have {len(self.same_names):,} names of cases or samples in "
+            f"common ({names}), in different data sets, so that they count as different. If the splits belong to one "
+            "collection, give their manifests the same `dataset` (shards build --dataset)"
         )
 
 
 class SplitOverlaps:
-    """Compares the splits of a run by the indexes of their manifests, and shards without an index by reading them.
+    """Compares the splits of a run using the indexes of their manifests; shards without an index are read.
 
-    Nothing is downloaded: a remote shard without an index is compared only if it was fetched before.
+    Nothing is downloaded: a remote shard without an index is compared only if it is already in the cache.
 
     Args:
-        streams: ``train``, ``val`` and ``test``, those that there are; only samples that take part are compared.
+        streams: the existing splits among ``train``, ``val`` and ``test``; only samples that are used are compared.
         unread: splits that could not be read, and why.
-        read_at_most: bytes of local shards without an index that are read.
+        max_read_bytes: maximum size of local shards without an index that are read.
     """
 
     def __init__(
         self,
         streams: Mapping[str, Stream],
         unread: Mapping[str, str] | None = None,
-        read_at_most: int = READ_AT_MOST,
+        max_read_bytes: int = MAX_READ_BYTES,
     ) -> None:
         self.streams = streams
         self.unread = dict(unread or {})
         self.missing: dict[str, tuple[str, ...]] = {}
         self.repeated: dict[str, tuple[str, ...]] = {}
-        """By split, ids that stand for different samples of one data set; ``val`` and ``test`` only."""
-        self._left = read_at_most
+        """By split, ids shared by different samples of one data set; only for ``val`` and ``test``."""
+        self._remaining_bytes = max_read_bytes
         self.pairs = tuple(self._compare())
 
     def of(self, split: str) -> Overlap | None:
-        """How a split overlaps the training data; None if either is not there."""
+        """Overlap of a split with the training data; None if either does not exist."""
         return next((pair for pair in self.pairs if pair.second == split and pair.first == "train"), None)
 
     def messages(self) -> list[str]:
-        """One line for everything that a user should know before a run; empty if the splits share nothing."""
+        """Warnings to log before a run, one line each; empty if everything was compared and nothing is shared."""
         lines = [
-            f"data.{split}: {len(names):,} ids stand for different samples of one data set ({', '.join(names[:_NAMED])}"
-            f"{', …' if len(names) > _NAMED else ''}); give their manifests different values of `dataset`"
+            f"data.{split}: {len(names):,} ids are used by different samples of one data set "
+            f"({', '.join(names[:_MAX_NAMES])}{', …' if len(names) > _MAX_NAMES else ''}); give their manifests "
+            "different values of `dataset`"
             for split, names in self.repeated.items()
         ]
         for pair in self.pairs:
-            lines += filter(None, (pair.found(), pair.not_compared(), pair.namesakes()))
+            lines += filter(None, (pair.overlap_message(), pair.missing_message(), pair.same_names_message()))
         return lines
 
     def _compare(self) -> Iterator[Overlap]:
-        members = {split: _Members() for split in ("val", "test") if split in self.streams}
-        for split, of_split in members.items():
+        indexed = {split: _SplitIndex() for split in ("val", "test") if split in self.streams}
+        for split, split_index in indexed.items():
             for dataset, row in self._rows(split):
-                of_split.add(dataset, row)
-            if conflicts := of_split.conflicts():
+                split_index.add(dataset, row)
+            if conflicts := split_index.conflicts():
                 self.repeated[split] = conflicts
-        hits: dict[tuple[str, str], _Hits] = {
-            pair: _Hits(members[pair[1]]) for pair in _PAIRS if pair[0] in self.streams and pair[1] in members
+        matches: dict[tuple[str, str], _Matches] = {
+            pair: _Matches(indexed[pair[1]]) for pair in _PAIRS if pair[0] in self.streams and pair[1] in indexed
         }
-        if "train" in self.streams and members:
+        if "train" in self.streams and indexed:
             for dataset, row in self._rows("train"):
-                for split in members:
-                    hits["train", split].look(dataset, row)
-        if ("val", "test") in hits:
+                for split in indexed:
+                    matches["train", split].add(dataset, row)
+        if ("val", "test") in matches:
             for dataset, row in self._rows("val"):
-                hits["val", "test"].look(dataset, row)
+                matches["val", "test"].add(dataset, row)
         for first, second in _PAIRS:
-            if (first, second) in hits:
+            if (first, second) in matches:
                 missing = (*self.missing.get(first, ()), *self.missing.get(second, ()))
-                yield hits[first, second].overlap(first, second, missing)
+                yield matches[first, second].overlap(first, second, missing)
             elif (first in self.unread or second in self.unread) and {first, second} <= {*self.unread, *self.streams}:
                 reasons = (self.unread[split] for split in (first, second) if split in self.unread)
                 yield Overlap(first, second, missing=tuple(reasons))
 
     def _rows(self, split: str) -> Iterator[tuple[str, IndexRow]]:
-        """Data set and row of every sample that takes part; what cannot be read is noted in ``missing``."""
+        """Data set and row of every sample that is used; shards that cannot be read are noted in ``missing``."""
         stream = self.streams[split]
         absent: Counter[str] = Counter()
         indexes: dict[str, ManifestIndex | ManifestError] = {}
@@ -174,7 +176,7 @@ class SplitOverlaps:
                 continue
             path = str(shard.manifest.path)
             if path not in indexes:
-                indexes = {path: _index_of(shard)}  # one at a time: shards of a manifest stand together
+                indexes = {path: _index_of(shard)}  # one at a time: the shards of a manifest are contiguous
             try:
                 rows = self._shard_rows(shard, indexes[path])
             except (ManifestError, ShardError, _NotReadError) as error:
@@ -182,7 +184,7 @@ class SplitOverlaps:
                 continue
             for ordinal in dict.fromkeys(ordinals):
                 yield shard.manifest.dataset, rows[ordinal]
-        self.missing[split] = tuple(f"{count:,} shards of data.{split}: {why}" for why, count in absent.items())
+        self.missing[split] = tuple(f"{count:,} shards of data.{split}: {reason}" for reason, count in absent.items())
 
     def _shard_rows(self, shard: Shard, index: "ManifestIndex | ManifestError") -> tuple[IndexRow, ...]:
         if isinstance(index, ManifestError):
@@ -190,11 +192,11 @@ class SplitOverlaps:
         if (rows := index.rows(shard.entry)) is not None:
             return rows
         remedy = f"`python -m medix shards index {shard.manifest.path}` writes it"
-        if not shard.is_here:
-            raise _NotReadError(f"remote, without an index, and not downloaded for this; {remedy}")
-        if shard.entry.bytes > self._left:
-            raise _NotReadError(f"without an index, and too large to be read for this; {remedy}")
-        self._left -= shard.entry.bytes
+        if not shard.is_local:
+            raise _NotReadError(f"remote, without an index, and not in the cache; {remedy}")
+        if shard.entry.bytes > self._remaining_bytes:
+            raise _NotReadError(f"without an index, and too large to be read for the comparison; {remedy}")
+        self._remaining_bytes -= shard.entry.bytes
         return read_rows(shard)
 
 
@@ -206,14 +208,14 @@ def _index_of(shard: Shard) -> ManifestIndex | ManifestError:
     try:
         return ManifestIndex(shard.manifest)
     except ManifestError as error:
-        return error  # raised, and counted, for every shard of the manifest
+        return error  # raised and counted for every shard of the manifest
 
 
 def read_rows(shard: Shard) -> tuple[IndexRow, ...]:
-    """The rows of a shard, from its samples.
+    """The index rows of a shard, read from its samples.
 
     Raises:
-        ShardError: the shard is not what its manifest says.
+        ShardError: the shard does not match its manifest.
     """
     was_open = shard.is_open
     try:
@@ -223,8 +225,8 @@ def read_rows(shard: Shard) -> tuple[IndexRow, ...]:
             shard.close()
 
 
-def _marks(dataset: str, row: IndexRow) -> Iterator[tuple[str, Hashable]]:
-    """Kind and value of everything by which a sample can be recognised in another split."""
+def _identifiers(dataset: str, row: IndexRow) -> Iterator[tuple[str, Hashable]]:
+    """Kind and value of everything that identifies a sample in another split."""
     yield "samples", (dataset, row.id)
     if row.case:
         yield "cases", (dataset, row.case)
@@ -234,20 +236,20 @@ def _marks(dataset: str, row: IndexRow) -> Iterator[tuple[str, Hashable]]:
         yield "text-only questions", row.question
 
 
-class _Members:
-    """The samples of an evaluated split, by everything that they may share with another."""
+class _SplitIndex:
+    """The samples of an evaluated split, indexed by everything that they may share with another split."""
 
     def __init__(self) -> None:
         self.count = 0
         self.datasets: dict[str, set[str]] = {}
-        """By name of a case, or of a sample without one."""
-        self.bearers: dict[str, dict[Hashable, list[int]]] = {kind: {} for kind in KINDS}
+        """Data sets by name of a case, or of a sample without a case."""
+        self.samples_by_value: dict[str, dict[Hashable, list[int]]] = {kind: {} for kind in KINDS}
         self._contents: dict[SampleKey, set[int]] = {}
 
     def add(self, dataset: str, row: IndexRow) -> None:
         self.datasets.setdefault(row.case or row.id, set()).add(dataset)
-        for kind, value in _marks(dataset, row):
-            self.bearers[kind].setdefault(value, []).append(self.count)
+        for kind, value in _identifiers(dataset, row):
+            self.samples_by_value[kind].setdefault(value, []).append(self.count)
         self._contents.setdefault((dataset, row.id), set()).add(hash((row.images, row.question)))
         self.count += 1
 
@@ -255,36 +257,39 @@ class _Members:
         return tuple(f"{dataset}: {name}" for (dataset, name), found in self._contents.items() if len(found) > 1)
 
 
-class _Hits:
-    """Which members were met in another split."""
+class _Matches:
+    """Values of an indexed split that also occur in another split."""
 
-    def __init__(self, members: _Members) -> None:
-        self.members = members
-        self.met: dict[str, dict[Hashable, None]] = {kind: {} for kind in KINDS}
-        self.alike: dict[str, None] = {}
+    def __init__(self, index: _SplitIndex) -> None:
+        self.index = index
+        self.values: dict[str, dict[Hashable, None]] = {kind: {} for kind in KINDS}
+        self.same_names: dict[str, None] = {}
 
-    def look(self, dataset: str, row: IndexRow) -> None:
+    def add(self, dataset: str, row: IndexRow) -> None:
+        """Record what a sample of the other split shares with the indexed one."""
         name = row.case or row.id
-        if dataset not in self.members.datasets.get(name, {dataset}):
-            self.alike[name] = None
-        for kind, value in _marks(dataset, row):
-            if value in self.members.bearers[kind]:
-                self.met[kind][value] = None
+        if dataset not in self.index.datasets.get(name, {dataset}):
+            self.same_names[name] = None
+        for kind, value in _identifiers(dataset, row):
+            if value in self.index.samples_by_value[kind]:
+                self.values[kind][value] = None
 
     def overlap(self, first: str, second: str, missing: tuple[str, ...]) -> Overlap:
-        bearers = self.members.bearers
-        touched = {number for kind, met in self.met.items() for value in met for number in bearers[kind][value]}
+        samples = self.index.samples_by_value
+        affected = {
+            number for kind, values in self.values.items() for value in values for number in samples[kind][value]
+        }
         return Overlap(
             first,
             second,
-            len(touched),
-            self.members.count,
-            {kind: Shared(len(met), len(bearers[kind]), _names(met)) for kind, met in self.met.items()},
+            len(affected),
+            self.index.count,
+            {kind: Shared(len(values), len(samples[kind]), _names(values)) for kind, values in self.values.items()},
             missing,
-            tuple(self.alike),
+            tuple(self.same_names),
         )
 
 
-def _names(met: Mapping[Hashable, None]) -> tuple[str, ...]:
-    shown = list(met)[:_NAMED]
+def _names(values: Mapping[Hashable, None]) -> tuple[str, ...]:
+    shown = list(values)[:_MAX_NAMES]
     return tuple(f"{value[0]}: {value[1]}" if isinstance(value, tuple) else str(value) for value in shown)

@@ -1,4 +1,4 @@
-"""An encoded image as the policy gets it: upright, eight bits, three channels, within a range of sizes."""
+"""Decodes images for the policy: upright, eight bits, three channels, within a range of sizes."""
 
 import io
 import math
@@ -10,22 +10,22 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 
 class PictureError(ValueError):
-    """Bytes that do not open as an image."""
+    """The bytes cannot be decoded as an image."""
 
 
 @dataclass(frozen=True)
 class PictureReader:
     """Decodes images.
 
-    The orientation of EXIF is applied. Transparent pixels are laid on ``background``: dropping the alpha channel would
-    show whatever colour lies under it. White is the default because transparent figures are drawn for a page; a
-    radiograph keeps its own black. Images deeper than eight bits carry no window, so their own range, smallest to
-    largest value, becomes 0 to 255.
+    The EXIF orientation is applied. Transparent pixels are composited onto ``background``: dropping the alpha channel
+    would show the colour stored under it. White is the default because transparent figures are usually drawn for a
+    white page; the black background of a radiograph is opaque and not affected. Images deeper than eight bits have no
+    window setting, so their value range, minimum to maximum, is scaled to 0 to 255.
 
     Args:
-        min_pixels: smaller images are enlarged until they have at least so many pixels.
-        max_pixels: larger images are reduced until they have at most so many.
-        background: what transparent pixels show.
+        min_pixels: smaller images are enlarged to at least this many pixels.
+        max_pixels: larger images are reduced to at most this many pixels.
+        background: colour shown in transparent pixels.
     """
 
     min_pixels: int | None = None
@@ -36,17 +36,15 @@ class PictureReader:
         for name in ("min_pixels", "max_pixels"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ValueError(f"{name}: {value} is no number of pixels; give 1 or more, or null")
+                raise ValueError(f"{name}: {value} is not a number of pixels; give 1 or more, or null")
         if self.min_pixels and self.max_pixels and self.min_pixels > self.max_pixels:
-            raise ValueError(
-                f"min_pixels {self.min_pixels} exceeds max_pixels {self.max_pixels}; exchange or widen them"
-            )
+            raise ValueError(f"min_pixels {self.min_pixels} exceeds max_pixels {self.max_pixels}; swap or change them")
 
     def read(self, image: bytes) -> Image.Image:
         """Decode one image.
 
         Raises:
-            PictureError: it does not open.
+            PictureError: the image cannot be decoded.
         """
         opened = open_picture(image)
         upright = ImageOps.exif_transpose(opened)
@@ -76,16 +74,16 @@ class PictureReader:
 
 
 def open_picture(image: bytes) -> Image.Image:
-    """Open and decode, so that a truncated file is found here and not later.
+    """Open and fully decode an image, so that a truncated file is detected here and not later.
 
     Raises:
-        PictureError: it does not open.
+        PictureError: the image cannot be decoded.
     """
     try:
         opened = Image.open(io.BytesIO(image))
         opened.load()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError(f"an image of {len(image)} bytes does not open: {error}") from error
+        raise PictureError(f"an image of {len(image)} bytes cannot be decoded: {error}") from error
     return opened
 
 

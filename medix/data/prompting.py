@@ -1,4 +1,4 @@
-"""Samples rendered to prompts."""
+"""Rendering of samples to prompts."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,35 +12,36 @@ from medix.data.picture import PictureError, PictureReader
 from medix.modality import ModalitySet
 from medix.types import Prompt, Sample
 
-_IMAGES_HERE = "\x00images\x00"
-"""Stands for the images while the template is rendered; a question cannot contain it, see ``_clean``."""
+_IMAGES_PLACEHOLDER = "\x00images\x00"
+"""Replaces the images while the template is rendered; a question cannot contain it, see ``_clean``."""
 
 
 class PromptTooLongError(ValueError):
-    """A prompt with more tokens than the limit, images included."""
+    """A prompt has more tokens than the limit, image tokens included."""
 
 
 class Prompting:
-    """Renders samples in the manner of MediX-R1 (arXiv:2602.23363): one user message, no system message.
+    """Renders samples in the style of MediX-R1 (arXiv:2602.23363): one user message, no system message.
 
-    The message says the role, the parts of a completion in order, the tags (generated from the modality set), then the
-    images and the question. Differs from the published template: our own wording; ``<think>`` as in the paper, not the
-    ``<thinking>`` of its code; a sample without a modality is asked for no tag; none, one or several images are placed,
-    once each and in order; the limit counts tokens, images included.
+    The message states the role, the parts of a completion in order and the tags (generated from the modality set),
+    followed by the images and the question. It differs from the published template: the wording is our own; it asks
+    for ``<think>`` as in the paper, not for the ``<thinking>`` of its code; a sample without a modality is not asked
+    for a tag; any number of images is inserted, each once and in order; the limit counts tokens, image tokens included.
 
-    A special token of the policy inside a question is broken up with a space, so that data cannot open an image or end
-    a turn. A chat template that opens the reasoning itself ("thinking" checkpoints) has that opening removed, because
-    the tag comes first.
+    A special token of the policy inside a question is split by a space, so that data can neither insert an image nor
+    end a turn. If the chat template opens the reasoning itself ("thinking" checkpoints), that opening tag is removed,
+    because the modality tag comes first.
 
     Args:
         modalities: the tags; None for the 16 of the paper.
         max_prompt_tokens: prompts with more tokens are an error or, by the data module's ``on_long``, skipped.
-        template: ``medical``, ``short`` (images and question alone, for tiny policies that were shown the grammar), or
+        template: ``medical``, ``short`` (only images and question, for tiny policies fine-tuned on the grammar), or
             the path of a Jinja file that uses ``question``, ``images``, ``tags`` and ``reasoning_tag``.
-        reasoning_tag: the tag asked for.
-        min_pixels: smaller images are enlarged; None leaves them.
-        max_pixels: larger images are reduced; None leaves them. The policy's own processor may scale again.
-        background: what transparent pixels show.
+        reasoning_tag: the reasoning tag that the prompt asks for.
+        min_pixels: smaller images are enlarged to at least this many pixels; None does not enlarge.
+        max_pixels: larger images are reduced to at most this many pixels; None does not reduce. The policy's own
+            processor may resize again.
+        background: colour shown in transparent pixels.
     """
 
     def __init__(
@@ -63,15 +64,15 @@ class Prompting:
         self.pictures = PictureReader(min_pixels, max_pixels, background)
 
     def use_modalities(self, modalities: ModalitySet) -> None:
-        """Take the modality set of the whole spec.
+        """Use the modality set of the spec.
 
         Raises:
-            ValueError: another one was given to the constructor.
+            ValueError: a different one was given to the constructor.
         """
         if self._modalities_given and self.modalities != modalities:
             raise ValueError(
                 f"prompting.modalities {list(self.modalities)} differ from model.modalities {list(modalities)}; "
-                "set model.modalities alone"
+                "set only model.modalities"
             )
         self.modalities = modalities
 
@@ -79,8 +80,8 @@ class Prompting:
         """The user message.
 
         Args:
-            sample: what is asked.
-            images: what stands in the place of the images.
+            sample: the sample.
+            images: text inserted in place of the images.
         """
         tags = self.modalities.tags if sample.modality is not None else ()
         rendered = _template(self.template).render(
@@ -89,11 +90,11 @@ class Prompting:
         return rendered.strip()
 
     def messages(self, sample: Sample, specials: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-        """The conversation as chat templates take it.
+        """The conversation in the format of chat templates.
 
         Args:
-            sample: what is asked.
-            specials: special tokens to break up in the question.
+            sample: the sample.
+            specials: special tokens to split in the question.
         """
         if sample.modality is not None:
             self.modalities.require(sample.modality)
@@ -102,7 +103,7 @@ class Prompting:
             question = question.replace(token, f"{token[0]} {token[1:]}")
         if question != sample.question:
             sample = Sample(**{**sample.to_state(), "question": question})
-        before, _, after = self.text(sample, _IMAGES_HERE).partition(_IMAGES_HERE)
+        before, _, after = self.text(sample, _IMAGES_PLACEHOLDER).partition(_IMAGES_PLACEHOLDER)
         images = [{"type": "image"} for _ in sample.images]
         texts = [{"type": "text", "text": part} for part in (before, after)]
         content = [part for part in (texts[0], *images, texts[1]) if part.get("text") != ""]
@@ -112,13 +113,13 @@ class Prompting:
         """The prompt of a sample.
 
         Args:
-            sample: what is asked.
+            sample: the sample.
             processor: the policy's Hugging Face processor.
             index: position in the order of the data.
 
         Raises:
-            PromptTooLongError: more than ``max_prompt_tokens``.
-            PictureError: an image does not open.
+            PromptTooLongError: the prompt has more than ``max_prompt_tokens`` tokens.
+            PictureError: an image cannot be decoded.
         """
         text = processor.apply_chat_template(
             self.messages(sample, special_tokens(processor)),
@@ -128,12 +129,12 @@ class Prompting:
         )
         text = _without_opened_reasoning(text)
         tokenizer = processor.tokenizer
-        # A chat template that writes the opening token itself must not get a second one from the tokenizer.
-        opened = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
+        # If the chat template already writes the BOS token, the tokenizer must not add a second one.
+        has_bos = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
         inputs = processor(
             text=[text],
             images=[self._images(sample)] if sample.images else None,
-            add_special_tokens=not opened,
+            add_special_tokens=not has_bos,
             return_tensors="pt",
         )
         token_ids = tuple(int(token) for token in inputs["input_ids"][0])
@@ -166,7 +167,7 @@ def special_tokens(processor: Any) -> tuple[str, ...]:
 
 
 def _image_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Every tensor but the token ids and the padding mask."""
+    """All tensors except the token ids and the padding mask."""
     return {name: tensor for name, tensor in inputs.items() if name not in ("input_ids", "attention_mask")}
 
 

@@ -1,8 +1,8 @@
 """One sample as the members of a WebDataset tar, and back.
 
-A sample with key ``000000012`` is ``000000012.json`` with ``000000012.0.jpg``, ``000000012.1.png``, …: WebDataset cuts
-names at the first dot of the last path component, so keys are ordinals and never file names (a DICOM identifier
-``1.2.840…`` would become key ``1``), and the number of an image is part of its extension.
+A sample with key ``000000012`` is ``000000012.json`` with ``000000012.0.jpg``, ``000000012.1.png``, …: WebDataset
+splits names at the first dot of the last path component. Keys are therefore ordinals, never file names (a DICOM
+identifier ``1.2.840…`` would become key ``1``), and the number of an image is part of its extension.
 """
 
 import json
@@ -21,14 +21,14 @@ _FIELDS = {"id", "question", "reference", "modality", "source", "aliases", "case
 
 
 class RecordError(ValueError):
-    """Members that are not a sample of this project."""
+    """The members of a tar do not form a valid sample."""
 
 
 def image_extension(image: bytes) -> str:
     """``jpg`` or ``png``, by the first bytes of an encoded image.
 
     Raises:
-        RecordError: neither.
+        RecordError: the image is neither JPEG nor PNG.
     """
     for signature, extension in _SIGNATURES.items():
         if image.startswith(signature):
@@ -37,7 +37,7 @@ def image_extension(image: bytes) -> str:
 
 
 def encode(sample: Sample, ordinal: int) -> dict[str, str | bytes]:
-    """The dictionary ``webdataset.TarWriter`` writes; equal samples give equal bytes."""
+    """Encode a sample for ``webdataset.TarWriter``; equal samples give equal bytes."""
     fields = {
         "id": sample.id,
         "question": sample.question,
@@ -60,34 +60,34 @@ def split_name(name: str) -> tuple[str, str]:
     """Key and extension of a member.
 
     Raises:
-        RecordError: a key that is no ordinal, or a kind of file that is not decoded.
+        RecordError: the key is not an ordinal, or the file type is not supported.
     """
     key, _, extension = name.rpartition("/")[2].partition(".")
     extension = extension.lower()
     if not _KEY.fullmatch(key) or "/" in name:
         raise RecordError(
-            f"member {name!r} has no ordinal as its key; build shards with `python -m medix shards build`, "
+            f"the key of member {name!r} is not an ordinal; build shards with `python -m medix shards build`, "
             "which names samples 000000000, 000000001, …"
         )
     if extension != "json" and not _IMAGE.fullmatch(extension) and not _TEXT.fullmatch(extension):
         raise RecordError(
             f"member {name!r} is refused: only <number>.jpg, <number>.jpeg, <number>.png, json and txt are read, "
-            "because anything else could carry code; remove it and build the shard again"
+            "because other file types could contain code; remove it and build the shard again"
         )
     return key, extension
 
 
 def decode(members: Mapping[str, bytes]) -> Sample:
-    """The sample whose members, by extension, these are.
+    """Decode a sample from its members by extension.
 
     Raises:
-        RecordError: no JSON, fields missing or of the wrong type, images missing.
+        RecordError: the JSON or an image is missing, or a field is missing or has the wrong type.
     """
     fields = _read_fields(members)
     images = {int(match[1]): data for name, data in members.items() if (match := _IMAGE.fullmatch(name))}
     expected = fields.get("images", len(images))
     if sorted(images) != list(range(expected)):
-        raise RecordError(f"sample {fields['id']!r} promises {expected} images and holds numbers {sorted(images)}")
+        raise RecordError(f"sample {fields['id']!r} declares {expected} images but contains numbers {sorted(images)}")
     texts = {match[1] or "txt": data.decode() for name, data in members.items() if (match := _TEXT.fullmatch(name))}
     return Sample(
         id=fields["id"],
@@ -110,13 +110,13 @@ def _read_fields(members: Mapping[str, bytes]) -> dict[str, Any]:
     except ValueError as error:
         raise RecordError(f"the json member cannot be read: {error}") from error
     if not isinstance(fields, dict):
-        raise RecordError(f"the json member holds a {type(fields).__name__}, not an object")
+        raise RecordError(f"the json member is a {type(fields).__name__}, not an object")
     unknown = sorted(fields.keys() - _FIELDS)
     missing = sorted(name for name in ("id", "question", "reference") if not str(fields.get(name) or "").strip())
     if unknown or missing:
         raise RecordError(
             f"the json member of sample {fields.get('id')!r} "
-            + (f"has unknown fields {unknown}" if unknown else f"lacks text in {missing}")
+            + (f"has unknown fields {unknown}" if unknown else f"has no text in {missing}")
             + f"; known fields: {', '.join(sorted(_FIELDS))}"
         )
     _check_types(fields)
@@ -134,6 +134,6 @@ def _check_types(fields: Mapping[str, Any]) -> None:
         "metadata": isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values()),
         "images": isinstance(fields.get("images", 0), int),
     }
-    for name, holds in checks.items():
-        if not holds:
+    for name, is_valid in checks.items():
+        if not is_valid:
             raise RecordError(f"sample {fields['id']!r}: json field {name!r} has the wrong type: {fields[name]!r}")

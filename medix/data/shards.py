@@ -1,7 +1,7 @@
-"""Shards: tars of samples, written with WebDataset and read at random.
+"""Shards: tar files of samples, written with WebDataset and read by random access.
 
-WebDataset reads a tar that was cut at a header, or has a damaged header, as a shorter tar without an error. A shard is
-therefore compared with its manifest (size, SHA-256, count) before its first sample is used.
+WebDataset reads a tar that is truncated at a header, or has a damaged header, as a shorter tar without raising an
+error. A shard is therefore verified against its manifest (size, SHA-256, count) before its first sample is used.
 """
 
 import hashlib
@@ -26,25 +26,25 @@ from medix.types import Sample
 
 _CHUNK = 1 << 20
 _VERIFIED: set[tuple[str, int, int, str]] = set()
-"""Path, size, modification time and checksum of the shards this process has compared with their manifests."""
+"""Path, size, modification time and checksum of the shards that this process has verified."""
 
 
 class ShardError(ValueError):
-    """A shard that is missing, damaged, or not what its manifest says."""
+    """A shard is missing, damaged, or does not match its manifest."""
 
 
 def default_cache() -> Path:
-    """Where remote shards are kept unless a folder is given."""
+    """The default folder for downloaded shards."""
     return Path.home() / ".cache" / "medix" / "shards"
 
 
 class Shard:
-    """One tar, read at random.
+    """One tar file with random access to its samples.
 
     Args:
-        manifest: the manifest that lists it.
-        entry: its line there.
-        cache_dir: where remote shards are kept; None for ``~/.cache/medix/shards``.
+        manifest: the manifest that lists the shard.
+        entry: its entry in the manifest.
+        cache_dir: folder for downloaded shards; None for ``~/.cache/medix/shards``.
     """
 
     def __init__(self, manifest: Manifest, entry: ShardEntry, cache_dir: Path | None = None) -> None:
@@ -59,7 +59,7 @@ class Shard:
 
     def __getitem__(self, ordinal: int) -> Sample:
         if not 0 <= ordinal < len(self):
-            raise IndexError(f"sample {ordinal} of {self.entry.url}, which holds {len(self)}")
+            raise IndexError(f"sample {ordinal} of {self.entry.url}, which has {len(self)}")
         self.open()
         assert self._file is not None
         members = {name: os.pread(self._file, size, start) for name, (start, size) in self._members[ordinal].items()}
@@ -78,10 +78,10 @@ class Shard:
         return {**self.__dict__, "_file": None, "_members": []}
 
     def open(self) -> None:
-        """Fetch if remote, compare with the manifest, and find the members; a second call does nothing.
+        """Download the shard if it is remote, verify it and index its members. Does nothing if it is already open.
 
         Raises:
-            ShardError: not what the manifest says.
+            ShardError: the shard does not match its manifest.
         """
         if self._file is not None:
             return
@@ -98,9 +98,9 @@ class Shard:
             raise
 
     @property
-    def is_here(self) -> bool:
-        """Whether it can be opened without a download: a local file, or a remote shard that was fetched before."""
-        return not self.entry.is_remote or self._is_whole(self._cached)
+    def is_local(self) -> bool:
+        """Whether it can be opened without a download: a local file, or a remote shard that is in the cache."""
+        return not self.entry.is_remote or self._is_complete(self._cached)
 
     @property
     def is_open(self) -> bool:
@@ -108,7 +108,7 @@ class Shard:
         return self._file is not None
 
     def close(self) -> None:
-        """Close the file and forget where its members are."""
+        """Close the file and discard the index of its members."""
         if self._file is not None:
             os.close(self._file)
         self._file, self._members = None, []
@@ -132,7 +132,7 @@ class Shard:
         _VERIFIED.add(stamp)
 
     def _scan(self) -> list[dict[str, tuple[int, int]]]:
-        """Start and size of every member of every sample."""
+        """Offset and size of every member of every sample."""
         assert self._file is not None
         index: list[dict[str, tuple[int, int]]] = []
         seen: set[str] = set()
@@ -145,11 +145,11 @@ class Shard:
                     key, extension = split_name(member.name)
                     if key != last:
                         if key in seen:
-                            raise self._error("members", "each sample in one piece", f"key {key} in two places")
+                            raise self._error("members", "those of a sample to be adjacent", f"key {key} in two places")
                         seen.add(key)
                         index.append({})
                     if extension in index[-1]:
-                        raise self._error("members", "each once", f"{member.name!r} twice")
+                        raise self._error("members", "unique names", f"{member.name!r} twice")
                     index[-1][extension] = (member.offset_data, member.size)
                     last = key
         except RecordError as error:
@@ -161,13 +161,13 @@ class Shard:
         return index
 
     def _fetch(self) -> Path:
-        """Copy a remote shard into the cache, once, even if several processes ask for it."""
+        """Download a remote shard into the cache, once, even if several processes request it."""
         import fsspec
 
         path = self._cached
         path.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{path}.lock"):
-            if self._is_whole(path):
+            if self._is_complete(path):
                 return path
             with replacing(path) as partial:
                 try:
@@ -185,7 +185,7 @@ class Shard:
     def _cached(self) -> Path:
         return (self.cache_dir or default_cache()) / f"{self.entry.sha256}.tar"
 
-    def _is_whole(self, path: Path) -> bool:
+    def _is_complete(self, path: Path) -> bool:
         return path.is_file() and path.stat().st_size == self.entry.bytes
 
     def _error(self, what: str, expected: str, found: str) -> ShardError:
@@ -197,12 +197,12 @@ class Shard:
 
 
 class OpenShards:
-    """The shards of several manifests, the last few of them held open.
+    """The shards of several manifests; the most recently used ones are kept open.
 
     Args:
-        manifests: whose shards, in order.
-        limit: how many stay open.
-        cache_dir: where remote shards are kept.
+        manifests: manifests that list the shards, in order.
+        limit: maximum number of open shards.
+        cache_dir: folder for downloaded shards.
     """
 
     def __init__(self, manifests: Iterable[Manifest], limit: int, cache_dir: Path | None = None) -> None:
@@ -214,7 +214,7 @@ class OpenShards:
         return len(self.shards)
 
     def read(self, shard: int, ordinal: int) -> Sample:
-        """One sample; opens its shard and closes the one longest unused if there are too many."""
+        """Read one sample; opens its shard, and closes the least recently used shards above the limit."""
         sample = self.shards[shard][ordinal]
         self._open[shard] = self.shards[shard]
         self._open.move_to_end(shard)
@@ -227,14 +227,15 @@ class OpenShards:
 class ShardWriter:
     """Writes the samples of one modality as shards into a folder.
 
-    Equal samples in equal order give equal bytes. ``index`` holds the rows of every finished shard by its SHA-256.
+    The same samples in the same order give identical files. ``index`` holds the rows of every finished shard by its
+    SHA-256.
 
     Args:
-        folder: where shards go; it exists.
-        name: of the data set, the beginning of every file name.
-        modality: of every sample, or ``TEXT_ONLY``.
-        samples_per_shard: number of samples after which a new shard is begun.
-        bytes_per_shard: bytes of images and texts after which a new shard is begun.
+        folder: existing folder to write to.
+        name: name of the data set, the beginning of every file name.
+        modality: modality of every sample, or ``TEXT_ONLY``.
+        samples_per_shard: number of samples after which a new shard is started.
+        bytes_per_shard: bytes of images and texts after which a new shard is started.
     """
 
     folder: Path
@@ -257,12 +258,14 @@ class ShardWriter:
     def write(self, sample: Sample) -> None:
         """Add one sample."""
         if (sample.modality or TEXT_ONLY) != self.modality:
-            raise ValueError(f"sample {sample.id!r} is {sample.modality}, the shard {self.modality}; write it apart")
+            raise ValueError(
+                f"sample {sample.id!r} is {sample.modality}, but the shard {self.modality}; use a writer per modality"
+            )
         if self._tar is None:
             self._stream = open(self._path, "wb")  # noqa: SIM115  (closed when the shard is full)
-            import webdataset  # brings torch along, which readers of shards do without
+            import webdataset  # imports torch, which reading shards does not need
 
-            # USTAR with fixed owner, mode and time: the bytes depend on the samples alone.
+            # USTAR with fixed owner, mode and time: the bytes depend only on the samples.
             self._tar = webdataset.TarWriter(self._stream, user="medix", group="medix", mtime=0, encoder=False)
         self._payload += self._tar.write(encode(sample, self._ordinal))
         self._ordinal += 1
@@ -271,7 +274,7 @@ class ShardWriter:
             self._finish()
 
     def close(self) -> tuple[ShardEntry, ...]:
-        """Finish the last shard and return all of them."""
+        """Finish the last shard and return the entries of all shards."""
         if self._tar is not None:
             self._finish()
         return tuple(self._entries)
@@ -299,26 +302,25 @@ def write_shards(
     skipped_rows: Callable[[], int] = int,
     manifest_folder: str | Path | None = None,
 ) -> tuple[Manifest, ...]:
-    """Write samples as shards, one manifest and index per modality: all of them or nothing.
+    """Write samples as shards, with one manifest and one index per modality. Writes all files or none.
 
     Args:
-        samples: what to write, ids differing; an exception from it leaves ``folder`` as it was. Their ``dataset`` is
-            not written: it is that of the statement.
-        folder: made if missing; must not hold shards of the same name.
+        samples: samples with unique ids; an exception from it leaves ``folder`` unchanged. ``dataset`` is not read.
+        folder: created if missing; must not contain shards of the same name.
         statement: name, data set, licence and de-identification.
-        samples_per_shard: samples at most.
-        skipped_rows: called at the end; returns how many rows of the input were skipped.
-        manifest_folder: where manifests go; None puts them beside the shards.
+        samples_per_shard: maximum number of samples per shard.
+        skipped_rows: called at the end; returns the number of input rows that were skipped.
+        manifest_folder: folder for the manifests; None puts them beside the shards.
 
     Raises:
-        ValueError: no samples, two samples of one id, or files that would be overwritten.
+        ValueError: there are no samples, two samples have the same id, or files would be overwritten.
     """
-    folder, lists = Path(folder), Path(manifest_folder or folder)
-    for place in (folder, lists):
-        if any(place.glob(f"{statement.name}-*")):
-            raise ValueError(f"{place} already holds {statement.name}-*; remove these files or choose another name")
-    # Shards move into place first: a reader that finds a manifest finds all of its shards.
-    with staging_folder(lists) as staged_lists, staging_folder(folder) as staging:
+    folder, manifest_folder = Path(folder), Path(manifest_folder or folder)
+    for target in (folder, manifest_folder):
+        if any(target.glob(f"{statement.name}-*")):
+            raise ValueError(f"{target} already contains {statement.name}-*; remove these files or choose another name")
+    # Shards move into place first, so that a reader that finds a manifest also finds all of its shards.
+    with staging_folder(manifest_folder) as staged_manifests, staging_folder(folder) as staging:
         writers: dict[str, ShardWriter] = {}
         seen: set[str] = set()
         try:
@@ -336,29 +338,28 @@ def write_shards(
             raise ValueError(f"{statement.name}: there are no samples to write; check the input")
         manifests = []
         for modality, entries in shards.items():
-            path = lists / f"{statement.name}-{modality.lower()}.yaml"
-            entries = tuple(replace(entry, url=_beside(path, folder / entry.url)) for entry in entries)
+            path = manifest_folder / f"{statement.name}-{modality.lower()}.yaml"
             manifest = Manifest(
                 name=statement.name,
                 modality=modality,
                 licence=statement.licence,
                 deidentification=statement.deidentification,
-                shards=entries,
+                shards=tuple(replace(entry, url=_beside(path, folder / entry.url)) for entry in entries),
                 source=statement.source,
                 modalities=statement.modalities,
                 skipped_rows=skipped_rows(),
                 path=path,
                 dataset=statement.dataset,
             )
-            write_index(index_path(staged_lists / path.name), writers[modality].index)
-            manifest.write(staged_lists / path.name)
+            write_index(index_path(staged_manifests / path.name), writers[modality].index)
+            manifest.write(staged_manifests / path.name)
             manifests.append(manifest)
     return tuple(manifests)
 
 
 @contextmanager
 def staging_folder(folder: Path) -> Iterator[Path]:
-    """A hidden folder beside the target whose files move there at the end, or vanish with an exception."""
+    """A hidden folder inside the target. Its files are moved to the target on success, or deleted on an exception."""
     created = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
@@ -376,13 +377,13 @@ def staging_folder(folder: Path) -> Iterator[Path]:
 
 
 def _beside(manifest: Path, shard: Path) -> str:
-    """The path of a shard relative to its manifest, the same on every system."""
+    """The path of a shard relative to its manifest, in POSIX form on every system."""
     return Path(os.path.relpath(shard, manifest.parent)).as_posix()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of ``path`` at the end, or vanishes with an exception."""
+    """A temporary file that replaces ``path`` on success, or is deleted on an exception."""
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial

@@ -1,7 +1,7 @@
 """The order of samples: a pure function of (seed, epoch, index).
 
-Nothing is drawn from a random generator with a state, so a run continues at any index, on any number of ranks and
-workers, and the order does not depend on the version of NumPy.
+No stateful random generator is used, so a run can continue at any index on any number of ranks and workers, and the
+order does not depend on the version of NumPy.
 """
 
 from bisect import bisect_right
@@ -31,7 +31,7 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def draws(count: int, *key: int) -> NDArray[np.uint64]:
-    """``count`` 64-bit numbers that look random and depend on the key alone."""
+    """``count`` pseudo-random 64-bit numbers that depend only on the key."""
     base = 0
     for part in key:
         base = int(_mix(np.array([(base + part + _GOLDEN) & _MASK], dtype=np.uint64))[0])
@@ -40,7 +40,7 @@ def draws(count: int, *key: int) -> NDArray[np.uint64]:
 
 
 def permutation(count: int, *key: int) -> NDArray[np.intp]:
-    """A permutation of ``range(count)`` that depends on the key alone."""
+    """A permutation of ``range(count)`` that depends only on the key."""
     return np.argsort(draws(count, *key), kind="stable")
 
 
@@ -52,16 +52,16 @@ class Place(NamedTuple):
 
 
 class SampleOrder:
-    """Maps a global index, which runs on over epochs, to a ``Place``.
+    """Maps a global index, which continues across epochs, to a ``Place``.
 
-    Shuffled, an epoch permutes the shards of each manifest and interleaves the manifests evenly, so that modalities
-    stay mixed; consecutive shards form windows, and the samples of a window are permuted. A reader that keeps
-    ``window`` shards open reads each shard once per epoch.
+    With ``shuffle``, an epoch permutes the shards of each manifest and interleaves the manifests evenly, so that
+    modalities stay mixed; consecutive shards form windows, and the samples of a window are permuted. A reader that
+    keeps ``window`` shards open reads each shard once per epoch.
 
     Args:
-        groups: for every manifest, how many samples are selected from each of its shards.
-        seed: decides every permutation.
-        window: shards whose samples are mixed.
+        groups: for every manifest, the number of samples selected from each of its shards.
+        seed: seed of every permutation.
+        window: number of shards whose samples are mixed.
         shuffle: False gives the stored order in every epoch.
     """
 
@@ -75,7 +75,7 @@ class SampleOrder:
         self.shuffle = shuffle
         self._group_sizes = [len(group) for group in groups]
         self._ends = list(accumulate(self.counts))
-        # Two entries: at the end of an epoch, workers still read the old one while others read the new one.
+        # Two entries: at the end of an epoch, some workers still read it while others already read the next one.
         self._plan = lru_cache(maxsize=2)(self._make_plan)
         self._window = lru_cache(maxsize=4)(self._make_window)
 
@@ -91,7 +91,7 @@ class SampleOrder:
         """The place of a global index; ``index // len(self)`` is its epoch.
 
         Raises:
-            IndexError: a negative index, or no samples at all.
+            IndexError: the index is negative, or there are no samples.
         """
         if index < 0 or not self.length:
             raise IndexError(f"index {index} of an order of {self.length} samples")
@@ -106,11 +106,11 @@ class SampleOrder:
         return Place(int(shards[offset - start]), int(positions[offset - start]))
 
     def shard_order(self, epoch: int) -> tuple[int, ...]:
-        """The shards of an epoch in the order their windows are formed."""
+        """The shards of an epoch in the order in which they form windows."""
         return self._plan(epoch)[0]
 
     def _make_plan(self, epoch: int) -> tuple[tuple[int, ...], list[int]]:
-        """The order of the shards, and where each window ends."""
+        """The order of the shards, and the offset at which each window ends."""
         keyed: list[tuple[float, int, int]] = []
         first = 0
         for group, size in enumerate(self._group_sizes):
@@ -133,17 +133,17 @@ class SampleOrder:
 
 
 class Stream:
-    """Samples by global index, without an end: index ``len(stream)`` is the first of the second epoch.
+    """An endless stream of samples by global index: index ``len(stream)`` is the first sample of the second epoch.
 
-    ``selected`` holds, for each shard, the ordinals of the samples that take part.
+    ``selected`` holds, for each shard, the ordinals of the samples that are used.
 
     Args:
-        manifests: where the samples come from.
-        seed: decides the order.
-        window: shards whose samples are mixed, and that are held open.
-        shuffle: False for validation: the stored order.
-        mixture: which samples take part.
-        cache_dir: where remote shards are kept.
+        manifests: manifests that list the shards.
+        seed: seed of the order.
+        window: number of shards whose samples are mixed, and that are kept open.
+        shuffle: False gives the stored order (validation).
+        mixture: selects the samples that are used.
+        cache_dir: folder for downloaded shards.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the canaries amount to: how often a judge accepts what is wrong and rejects what is right, with intervals."""
+"""Error rates of a judge on the canaries: how often it accepts wrong answers and rejects right ones, with intervals."""
 
 import math
 import statistics
@@ -14,12 +14,12 @@ from medix.reporting.table import MISSING, Table, interval, number
 
 @dataclass(frozen=True, slots=True)
 class CanaryLimits:
-    """What a judge may do at most; None asks nothing.
+    """Upper limits on the error rates of a judge; None sets no limit.
 
     Args:
-        false_positive: share of wrong answers it accepts.
-        false_negative: share of right answers it rejects.
-        unscored: share of canaries it gives no verdict on.
+        false_positive: share of wrong answers that it accepts.
+        false_negative: share of right answers that it rejects.
+        unscored: share of canaries without a verdict.
     """
 
     false_positive: float | None = None
@@ -29,19 +29,19 @@ class CanaryLimits:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if value is not None and not 0 <= value <= 1:
-                raise ValueError(f"max_{name}: {value} is no share; give a number from 0 to 1")
+                raise ValueError(f"max_{name}: {value} is not a share; give a number from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)
 class CanaryRate:
-    """Wrong verdicts among canaries of which all are attacks or all are right answers.
+    """Rate of wrong verdicts, either among attacks or among right answers.
 
     Attributes:
-        is_right: whether the answers are right, so that the rate is one of false negatives.
-        asked: canaries put to the judge.
-        scored: those it gave a verdict on.
-        wrong: verdicts that are wrong.
-        interval: ``wrong / scored`` with its 95 % Wilson interval; NaN where nothing is scored.
+        is_right: whether the answers are right, so that this is a false-negative rate.
+        asked: number of canaries that the judge was asked about.
+        scored: number of canaries with a verdict.
+        wrong: number of wrong verdicts.
+        interval: ``wrong / scored`` with its 95 % Wilson interval; NaN if nothing is scored.
     """
 
     is_right: bool
@@ -52,7 +52,7 @@ class CanaryRate:
 
     @classmethod
     def of(cls, graded: Sequence[GradedCanary], *, is_right: bool) -> "CanaryRate":
-        """Count the canaries of one expected verdict among the given."""
+        """Count the canaries with one expected verdict."""
         rows = [row for row in graded if row.canary.is_right is is_right]
         scored = sum(row.verdict.is_scored for row in rows)
         wrong = sum(row.is_failure for row in rows)
@@ -60,7 +60,7 @@ class CanaryRate:
 
     @property
     def rate(self) -> float:
-        """Wrong verdicts per scored canary; NaN over none."""
+        """Wrong verdicts per scored canary; NaN if there are none."""
         return self.interval.estimate
 
     @property
@@ -70,12 +70,12 @@ class CanaryRate:
 
     def row(self, name: str) -> list[str]:
         """One row of a table."""
-        due = "YES" if self.is_right else "NO"
+        expected = "YES" if self.is_right else "NO"
         rate = interval(asdict(self.interval), percent=True) if self.scored else MISSING
-        return [name, due, f"{self.wrong} of {self.scored}", rate, str(self.unscored)]
+        return [name, expected, f"{self.wrong} of {self.scored}", rate, str(self.unscored)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; NaN where nothing is scored."""
+        """Plain data; NaN if nothing is scored."""
         return {
             "expected": "YES" if self.is_right else "NO",
             "asked": self.asked,
@@ -127,7 +127,7 @@ class CanaryRates:
 
     @property
     def unscored(self) -> float:
-        """Share of canaries without a verdict; NaN over none."""
+        """Share of canaries without a verdict; NaN if there are none."""
         asked = len(self.graded)
         return sum(not row.verdict.is_scored for row in self.graded) / asked if asked else math.nan
 
@@ -138,12 +138,12 @@ class CanaryRates:
 
     @property
     def latencies(self) -> tuple[float, float]:
-        """Median and longest time to a verdict in seconds, over scored canaries; NaN over none."""
+        """Median and maximum time to a verdict in seconds, over scored canaries; NaN if there are none."""
         seconds = [row.verdict.latency for row in self.graded if row.verdict.is_scored]
         return (statistics.median(seconds), max(seconds)) if seconds else (math.nan, math.nan)
 
     def above(self, limits: CanaryLimits) -> list[str]:
-        """Which limits the judge passes, one sentence each. A rate that could not be measured passes its limit."""
+        """The limits that the judge exceeds, one message each. A rate that could not be measured exceeds its limit."""
         sentences = []
         for name, rate, limit in (
             ("false-positive", self.false_positive, limits.false_positive),
@@ -164,7 +164,7 @@ class CanaryRates:
         return sentences
 
     def metrics(self) -> dict[str, float]:
-        """Numbers for loggers: ``canaries/false_positive``, ``…/<kind>`` and so on; NaN where nothing is scored."""
+        """Metrics for loggers: ``canaries/false_positive``, ``…/<kind>`` and so on; NaN if nothing is scored."""
         median, longest = self.latencies
         found = {
             "canaries/false_positive": self.false_positive.rate,
@@ -183,11 +183,11 @@ class CanaryRates:
         rows = [rate.row(kind) for (kind, _), rate in self.kinds.items()]
         rows += [self.false_positive.row("All attacks")]
         rows += [self.false_negative.row("All right answers")]
-        heads = ["", "Due", "Wrong", "Rate (95 % interval)", "Unscored"]
+        heads = ["", "Expected", "Wrong", "Rate (95 % interval)", "Unscored"]
         return Table(f"{self.version}, judge {self.judge}", heads, rows)
 
-    def failures_table(self, most: int | None = None) -> Table:
-        """Wrong verdicts with what was graded; blanks and control characters can be seen."""
+    def failures_table(self, limit: int | None = None) -> Table:
+        """Wrong verdicts with reference and answer; white space and control characters are made visible."""
         rows = [
             [
                 row.canary.kind,
@@ -196,7 +196,7 @@ class CanaryRates:
                 "YES" if row.canary.expected == "NO" else "NO",
                 number(row.verdict.confidence),
             ]
-            for row in self.failures[:most]
+            for row in self.failures[:limit]
         ]
         heads = ["", "Reference", "Answer", "Verdict", "Confidence"]
         left_out = len(self.failures) - len(rows)
@@ -226,8 +226,8 @@ class CanaryRates:
             ],
         }
 
-    def examples(self, most: int = 3) -> list[str]:
-        """Some failures in words, of different kinds as far as there are."""
+    def examples(self, limit: int = 3) -> list[str]:
+        """Descriptions of some failures, of different kinds if possible."""
         seen: dict[str, list[GradedCanary]] = {}
         for row in self.failures:
             seen.setdefault(row.canary.kind, []).append(row)
@@ -236,11 +236,11 @@ class CanaryRates:
             f"{row.canary.kind}: to {row.canary.question.question!r}, with the reference "
             f"{row.canary.question.reference!r}, {_short(row.canary.question.answer)} "
             f"{'was accepted' if row.canary.expected == 'NO' else 'was rejected'}"
-            for row in firsts[:most]
+            for row in firsts[:limit]
         ]
 
 
-def _short(text: str, most: int = 80) -> str:
-    """The text as Python would write it, so that blanks and control characters can be seen."""
+def _short(text: str, limit: int = 80) -> str:
+    """The text as a Python literal, so that white space and control characters are visible."""
     shown = ascii(text) if not text.isprintable() else repr(text)
-    return shown if len(shown) <= most else f"{shown[:most]}…"
+    return shown if len(shown) <= limit else f"{shown[:limit]}…"

@@ -21,22 +21,22 @@ MEASURES: Mapping[str, tuple[str, bool, Callable[[CompletionRecord], float | Non
     ),
     "reward": ("Reward", False, lambda record: record.total),
 }
-"""Name, whether it is a share, and how to read it from a completion."""
+"""Name, whether it is a share, and the function that reads it from a completion."""
 
 
 @dataclass(frozen=True)
 class Paired:
-    """One measure on the pairs that both systems have it for.
+    """One measure over the pairs for which both systems have a value.
 
     Attributes:
-        first: mean of the first.
-        second: mean of the second.
+        first: mean of the first system.
+        second: mean of the second system.
         gain: second minus first, clustered by case.
-        pairs: pairs that count.
-        left_out: pairs where either has no value.
-        first_bounds: mean of the first over all pairs it applies to, if its unscored ones were 0, and 1.
-        second_bounds: the same of the second.
-        mcnemar: exact p-value where every value is 0 or 1; None elsewhere. It assumes independent pairs.
+        pairs: number of pairs with both values.
+        left_out: number of pairs in which a value is missing.
+        first_bounds: mean of the first system over all pairs, if its unscored completions were 0, and if they were 1.
+        second_bounds: the same for the second system.
+        mcnemar: exact p-value if every value is 0 or 1, else None. It assumes independent pairs.
     """
 
     first: Interval
@@ -51,14 +51,14 @@ class Paired:
 
 @dataclass(frozen=True)
 class Slice:
-    """A modality, several pooled ones, or everything.
+    """One modality, several pooled modalities, or everything.
 
     Attributes:
-        name: of the slice.
-        samples: different samples.
-        completions: pairs of completions.
-        images: different images.
-        cases: different cases.
+        name: name of the slice.
+        samples: number of distinct samples.
+        completions: number of pairs of completions.
+        images: number of distinct images.
+        cases: number of distinct cases.
         measures: by name.
     """
 
@@ -72,15 +72,15 @@ class Slice:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What comparing two files of judged completions gives.
+    """Comparison of two files of judged completions.
 
     Attributes:
-        names: what the two are called.
-        judges: identities of the judges in each.
+        names: names of the two systems.
+        judges: identities of the judges in each file.
         slices: everything first, then by modality.
-        min_images: modalities with fewer are pooled.
-        only_first: completions without a partner in the second.
-        only_second: completions without a partner in the first.
+        min_images: modalities with fewer images are pooled.
+        only_first: number of completions of the first without a counterpart in the second.
+        only_second: number of completions of the second without a counterpart in the first.
     """
 
     names: tuple[str, str]
@@ -112,7 +112,7 @@ class Comparison:
         return tables
 
     def markdown(self) -> str:
-        """The tables with what a reader must know of them."""
+        """The tables, with notes on how to read them."""
         lines = [f"# {self.names[1]} against {self.names[0]}", ""]
         lines += [
             f"Judge: {self.judges[0]}" + (f" and {self.judges[1]}" if self.judges[0] != self.judges[1] else ""),
@@ -121,15 +121,15 @@ class Comparison:
         for table in self.tables():
             lines += [f"## {table.title}", "", table.markdown()]
         lines.append(
-            "Means over the pairs for which both systems have a value; the others are counted under left out. 95 % "
-            "intervals, clustered by case where several completions share one; gains are paired. McNemar's exact test "
+            "Means are over the pairs for which both systems have a value; the others are counted as left out. 95 % "
+            "intervals, clustered by case if several completions share one; gains are paired. McNemar's exact test "
             "assumes independent pairs. Completions are paired by data set, id and index. Modalities with fewer than "
             f"{self.min_images} images are pooled."
         )
         if self.only_first or self.only_second:
             lines += [
                 "",
-                f"Without a partner: {self.only_first} of {self.names[0]}, {self.only_second} of {self.names[1]}.",
+                f"Unpaired completions: {self.only_first} of {self.names[0]}, {self.only_second} of {self.names[1]}.",
             ]
         return "\n".join(lines) + "\n"
 
@@ -146,19 +146,19 @@ def compare(
     min_images: int = 30,
     common: bool = False,
 ) -> Comparison:
-    """Compare two systems on the same samples: completions of the same data set, id and index are a pair.
+    """Compare two systems on the same samples: completions with the same data set, id and index form a pair.
 
-    A record from before data sets were recorded is paired by its id if only one data set of the other file has that id.
+    A record written before data sets were recorded is paired by its id if only one data set of the other file has it.
 
     Args:
         first: judged completions of one system.
-        second: judged completions of the other, on the same samples.
-        names: what to call them.
+        second: judged completions of the other system, on the same samples.
+        names: names of the two systems.
         min_images: modalities with fewer images are pooled into one row.
-        common: compare what both have; otherwise a completion without a partner is an error.
+        common: compare only the completions that both have; otherwise a completion without a counterpart is an error.
 
     Raises:
-        ValueError: the samples differ, or what is asked about them, or a file has a completion more than once.
+        ValueError: the samples or their contents differ, or a file contains a completion more than once.
     """
     first, second = with_datasets(first, second), with_datasets(second, first)
     left, right = (
@@ -168,11 +168,11 @@ def compare(
     keys = sorted(left.keys() & right.keys())
     only_first, only_second = len(left) - len(keys), len(right) - len(keys)
     if not keys or (not common and (only_first or only_second)):
-        lonely = sorted(left.keys() ^ right.keys())[:3]
+        unpaired = sorted(left.keys() ^ right.keys())[:3]
         raise ValueError(
-            f"{only_first} completions of {names[0]} and {only_second} of {names[1]} have no partner, "
-            f"{len(keys)} have one; without (data set, id, index): {lonely}. "
-            + ("Give --common to compare what both have" if keys else "Give two files on the same samples")
+            f"{only_first} completions of {names[0]} and {only_second} of {names[1]} have no counterpart, "
+            f"{len(keys)} have one; unpaired (data set, id, index): {unpaired}. "
+            + ("Give --common to compare those that both have" if keys else "Give two files on the same samples")
         )
     pairs = [(left[key], right[key]) for key in keys]
     for a, b in pairs:
@@ -187,7 +187,7 @@ def compare(
 
 
 def _pooled(pairs: Sequence[Pair], min_images: int) -> dict[str, list[Pair]]:
-    """Pairs by modality, modalities with few images together under one name that lists them."""
+    """Pairs by modality; modalities with few images are pooled under a name that lists them."""
     groups: dict[str, list[Pair]] = {}
     for pair in pairs:
         groups.setdefault(pair[0].modality or TEXT_ONLY, []).append(pair)

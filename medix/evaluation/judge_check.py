@@ -23,14 +23,14 @@ QUESTIONS = 5
 
 @dataclass(frozen=True)
 class EndpointCheck:
-    """One address of a served judge.
+    """Check of one address of a served judge.
 
     Attributes:
-        address: without user, password or query.
+        address: address without user, password or query.
         model: name of the model that the judge requests.
-        models: names that the server lists.
-        seconds: time until the list arrived.
-        problem: why it cannot be used; empty if it can.
+        models: names of the models that the server lists.
+        seconds: response time of the list.
+        problem: why the address cannot be used; empty if it can.
     """
 
     address: str
@@ -42,13 +42,13 @@ class EndpointCheck:
 
 @dataclass(frozen=True)
 class JudgeCheck:
-    """The result for one judge.
+    """Check of one judge.
 
     Attributes:
-        judge: its identity.
-        endpoints: its addresses; none for a judge that needs no server.
-        replies: whether the server constrains replies to the options, and how many replies are exactly one.
-        verdicts: on a few canaries, asked one after another.
+        judge: identity of the judge.
+        endpoints: its addresses; empty for a judge that needs no server.
+        replies: whether the server constrains replies to the options, and how many replies are exactly one of them.
+        verdicts: verdicts on a few canaries, asked one after another.
     """
 
     judge: str
@@ -64,7 +64,7 @@ class JudgeCheck:
 
     @property
     def is_usable(self) -> bool:
-        """Whether every endpoint answers and every question has a verdict."""
+        """Whether every endpoint responds and every question has a verdict."""
         return bool(self.verdicts) and not self.problems
 
     def tables(self) -> Iterator[Table]:
@@ -79,21 +79,24 @@ class JudgeCheck:
                 ]
                 for endpoint in self.endpoints
             ]
-            yield Table("Endpoints", ["", "Usable", "Answers in", "Models listed"], rows)
+            yield Table("Endpoints", ["", "Usable", "Response time", "Models listed"], rows)
         scored = [verdict for _, verdict in self.verdicts if verdict.is_scored]
         rows = [["Identity", self.judge], ["Replies", self.replies]]
         rows += [["Questions scored", f"{len(scored)} of {len(self.verdicts)}"]]
         if scored:
             seconds = [verdict.latency for verdict in scored]
             rows += [["Latency", f"median {_ms(statistics.median(seconds))}, longest {_ms(max(seconds))}"]]
-            rows += [["One verdict", self._one()]]
-        yield Table("Judge", ["", "Found"], rows)
+            rows += [["Example verdict", self._example()]]
+        yield Table("Judge", ["", "Result"], rows)
 
-    def _one(self) -> str:
+    def _example(self) -> str:
         canary, verdict = next(row for row in self.verdicts if row[1].is_scored)
-        said = "YES" if verdict.credit == 1 else "NO" if verdict.credit == 0 else f"credit {verdict.credit:g}"
-        sure = "" if verdict.confidence is None else f", confidence {verdict.confidence:.3f}"
-        return f"{said} to {canary.question.answer!r} for {canary.question.reference!r} (due {canary.expected}){sure}"
+        word = "YES" if verdict.credit == 1 else "NO" if verdict.credit == 0 else f"credit {verdict.credit:g}"
+        confidence = "" if verdict.confidence is None else f", confidence {verdict.confidence:.3f}"
+        return (
+            f"{word} to {canary.question.answer!r} for {canary.question.reference!r} "
+            f"(expected {canary.expected}){confidence}"
+        )
 
 
 def check(judge: Judge, timeout: float = 30.0) -> JudgeCheck:
@@ -103,16 +106,16 @@ def check(judge: Judge, timeout: float = 30.0) -> JudgeCheck:
         judge: any judge.
         timeout: seconds for the model list of one endpoint; questions have the judge's own limits.
     """
-    asked = judge.without_cache()
-    served = list(served_judges(asked))
-    wanted = dict.fromkeys((url, one.model, one.api_key_env) for one in served for url in _urls(one))
-    endpoints = tuple(_look(Address(url), model, key_name, timeout) for url, model, key_name in wanted)
+    uncached = judge.without_cache()
+    served = list(served_judges(uncached))
+    targets = dict.fromkeys((url, one.model, one.api_key_env) for one in served for url in _urls(one))
+    endpoints = tuple(_check_endpoint(Address(url), model, key_name, timeout) for url, model, key_name in targets)
     verdicts: list[tuple[Canary, Verdict]] = []
     if not endpoints or any(not endpoint.problem for endpoint in endpoints):
         canaries = shipped_canaries().canaries
-        rights = [canary for canary in canaries if canary.is_right]
-        for canary in (*rights[: QUESTIONS - 2], *canaries[:2]):
-            verdicts += [(canary, asked.grade([canary.question])[0])]
+        right_answers = [canary for canary in canaries if canary.is_right]
+        for canary in (*right_answers[: QUESTIONS - 2], *canaries[:2]):
+            verdicts += [(canary, uncached.grade([canary.question])[0])]
     return JudgeCheck(
         judge.identity, endpoints, _replies(served, [verdict for _, verdict in verdicts]), tuple(verdicts)
     )
@@ -125,33 +128,33 @@ def _urls(judge: ServedJudge) -> list[str]:
 def _replies(served: list[ServedJudge], verdicts: list[Verdict]) -> str:
     if not served:
         return "by rule, or by a judge without a server"
-    asked = "constrained" if all(judge.constrained for judge in served) else "not constrained"
+    constrained = "constrained" if all(judge.constrained for judge in served) else "not constrained"
     if len(served) > 1 or "choice" not in served[0].prompt.constraint:
-        return asked
+        return constrained
     options = served[0].prompt.options
     exact = sum(verdict.reply in options for verdict in verdicts)
-    return f"{asked}; {exact} of {len(verdicts)} are exactly {' or '.join(options)}"
+    return f"{constrained}; {exact} of {len(verdicts)} are exactly {' or '.join(options)}"
 
 
-def _look(address: Address, model: str, key_name: str, timeout: float) -> EndpointCheck:
+def _check_endpoint(address: Address, model: str, key_name: str, timeout: float) -> EndpointCheck:
     url = address.at("/models")
     headers = {"Authorization": address.authorization(os.environ.get(key_name) or "none")}
-    begun = time.perf_counter()
+    start = time.perf_counter()
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as reply:
             listed = json.load(reply)
         models = tuple(str(entry["id"]) for entry in listed["data"])
     except urllib.error.HTTPError as error:
-        remedy = f"; put a valid key into the environment variable {key_name}" if error.code in (401, 403) else ""
-        return EndpointCheck(address.shown, model, problem=f"GET /models gives status {error.code}{remedy}")
+        remedy = f"; set a valid key in the environment variable {key_name}" if error.code in (401, 403) else ""
+        return EndpointCheck(address.shown, model, problem=f"GET /models returns status {error.code}{remedy}")
     except (OSError, http.client.HTTPException) as error:
-        why = getattr(error, "reason", None) or error
+        reason = getattr(error, "reason", None) or error
         remedy = f"start it: python -m medix judge serve --model {model}"
-        return EndpointCheck(address.shown, model, problem=f"cannot be reached ({why}); {remedy}")
+        return EndpointCheck(address.shown, model, problem=f"cannot be reached ({reason}); {remedy}")
     except (ValueError, KeyError, TypeError):
-        problem = "GET /models gives no list of models; is base_url right (it ends in /v1)?"
+        problem = "GET /models returns no list of models; check base_url (it ends in /v1)"
         return EndpointCheck(address.shown, model, problem=problem)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     problem = ""
     if model not in models:
         problem = f"does not list the model {model!r} but {', '.join(models) or 'none'}; correct judge.model"

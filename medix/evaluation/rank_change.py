@@ -1,4 +1,4 @@
-"""How a second scoring changes the order within groups."""
+"""Changes of the order within groups between two scorings."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,19 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 TIE = 1e-9
-"""Totals nearer than this are equal: the same weights summed in another order differ by about 1e-16."""
+"""Totals closer than this count as equal: the same weights summed in another order differ by about 1e-16."""
 
 
 @dataclass(frozen=True)
 class RankChange:
-    """What became of the order within n groups. Only completions with both totals count.
+    """Change of the order within n groups. Only completions with both totals are compared.
 
     Attributes:
-        tau: [n] Kendall's tau-b; NaN where either order is all ties, or fewer than two completions count.
-        best_changed: [n] 1 where no completion that was best before is among the best after, else 0; NaN where fewer
-            than two completions count.
-        reversed_pairs: [n] pairs of completions whose order is the opposite.
-        pairs: [n] pairs that count.
+        tau: [n] Kendall's tau-b; NaN if all totals of either scoring are tied, or with fewer than two completions.
+        best_changed: [n] 1 if none of the best completions before is among the best after, else 0; NaN with fewer than
+            two completions.
+        reversed_pairs: [n] number of pairs of completions whose order is reversed.
+        pairs: [n] number of pairs that are compared.
     """
 
     tau: Float[np.ndarray, " group"]
@@ -31,14 +31,14 @@ class RankChange:
 def rank_changes(
     before: Float[np.ndarray, "group completion"], after: Float[np.ndarray, "group completion"]
 ) -> RankChange:
-    """Compare two scorings of groups of one size.
+    """Compare two scorings of groups of the same size.
 
-    tau-b (Kendall, Biometrika 33, 1945) is (concordant - discordant) / sqrt(untied before x untied after) over pairs:
-    ties matter, since totals of mostly binary components tie often. Written out over all groups at once because one
-    call of scipy per group takes minutes on a long run; a test holds the two against each other.
+    tau-b (Kendall, Biometrika 33, 1945) is (concordant - discordant) / sqrt(untied before x untied after) over pairs.
+    It accounts for ties, which are frequent because most components are binary. Vectorised over all groups, because
+    one scipy call per group takes minutes for a long run; a test compares the result with scipy.
 
     Args:
-        before: [n, G] totals; NaN is unscored.
+        before: [n, G] totals; NaN if unscored.
         after: [n, G] totals of the same completions.
     """
     counts = ~np.isnan(before) & ~np.isnan(after)
@@ -55,13 +55,13 @@ def rank_changes(
 
 
 def _order(difference: NDArray[np.float64], is_pair: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """-1, 0 or 1 per pair; 0 for a tie and for a pair that does not count."""
+    """-1, 0 or 1 per pair; 0 for a tie and for a pair with a missing total."""
     known = np.where(is_pair, difference, 0.0)
     return np.where(np.abs(known) <= TIE, 0, np.sign(known)).astype(np.int64)
 
 
 def _best(totals: NDArray[np.float64], counts: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """True on the completions with the highest total of their group, ties included."""
+    """True for the completions with the highest total of their group, ties included."""
     known = np.where(counts, totals, -np.inf)
     highest = known.max(axis=1, keepdims=True, initial=-np.inf)
     result: NDArray[np.bool_] = counts & (known >= highest - TIE)
@@ -71,13 +71,13 @@ def _best(totals: NDArray[np.float64], counts: NDArray[np.bool_]) -> NDArray[np.
 def correlation(
     first: Float[np.ndarray, " row"], second: Float[np.ndarray, " row"], groups: Int[np.ndarray, " row"] | None = None
 ) -> float:
-    """Pearson's r over the rows that have both values; NaN where either does not vary.
+    """Pearson's r over the rows that have both values; NaN if either is constant.
 
     Args:
         first: values; NaN is left out.
         second: values of the same rows.
-        groups: number of each row's group, from 0 up. With it both are centred within groups first, which takes out
-            what some prompts earn more of than others: advantages see no more than that either.
+        groups: index of each row's group, starting at 0. If given, both are first centred within groups, which removes
+            differences between prompts, as the computation of advantages does.
     """
     known = ~np.isnan(first) & ~np.isnan(second)
     x, y = first[known].astype(np.float64), second[known].astype(np.float64)

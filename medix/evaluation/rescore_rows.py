@@ -1,4 +1,4 @@
-"""Two scorings of many completions as columns of numbers: a hundred thousand rows take some megabytes."""
+"""Two scorings of many completions as arrays, one row per completion: 100,000 rows take a few megabytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from medix.types import Cluster, CompletionScores, RolloutGroup, ScoredGroup, St
 
 Column = NDArray[np.float64]
 
-NOT_THERE, NOT_APPLICABLE, UNSCORED, SCORED = range(4)
-"""What one scoring says of a row: nothing, for want of the component or of any scoring; or one of three statuses."""
+ABSENT, NOT_APPLICABLE, UNSCORED, SCORED = range(4)
+"""Status of a row in a scoring: absent, because the component or the whole scoring is; or one of three statuses."""
 
 _STATUS = {Status.NOT_APPLICABLE.value: NOT_APPLICABLE, Status.UNSCORED.value: UNSCORED, Status.SCORED.value: SCORED}
 
@@ -29,12 +29,12 @@ class Scoring:
     """One scoring of R rows.
 
     Attributes:
-        total: NaN where unscored or not scored at all.
-        signal: what advantages are taken of.
-        status: ``SCORED``, ``UNSCORED``, or ``NOT_THERE`` where no suite was put to the row.
-        advantage: NaN where there is none.
-        values: of each component; NaN unless scored.
-        statuses: of each component.
+        total: totals; NaN if unscored or never scored.
+        signal: values from which advantages are computed.
+        status: ``SCORED``, ``UNSCORED``, or ``ABSENT`` for a row that was never scored.
+        advantage: advantages; NaN where there is none.
+        values: values of each component; NaN unless scored.
+        statuses: statuses of each component.
     """
 
     total: Column
@@ -50,18 +50,18 @@ class Rows:
     """R completions in N groups, scored twice.
 
     Attributes:
-        group: number of each row's group.
-        step: of each row.
-        modality: of each row.
-        cluster: unit that intervals are clustered by, of each row.
-        tokens: completion tokens of each row.
-        recorded: advantage on record of each row; NaN where it was not trained.
-        before: as it is on record.
-        after: by the other suite.
+        group: per row, index of its group.
+        step: per row, its step.
+        modality: per row, its modality.
+        cluster: per row, the unit that intervals are clustered by.
+        tokens: per row, number of completion tokens.
+        recorded: per row, the recorded advantage; NaN if it was not trained on.
+        before: the recorded scoring.
+        after: the scoring by the new suite.
         groups: per group, its size.
-        has_signal_before: per group, whether it would be trained: 1 or 0; NaN where it was not scored at all.
-        has_signal_after: likewise.
-        change: per group, what became of its order.
+        has_signal_before: per group, whether it would be trained on: 1 or 0; NaN if it was never scored.
+        has_signal_after: the same after rescoring.
+        change: per group, the change of the order.
     """
 
     group: NDArray[np.int64]
@@ -79,10 +79,10 @@ class Rows:
 
 
 def before_of(records: Sequence[CompletionRecord]) -> Scoring:
-    """What is on record; advantages are taken later, by the same rule for both scorings."""
+    """The recorded scoring; advantages are computed later, by the same rule for both scorings."""
     names = dict.fromkeys(name for record in records for name in record.components)
     status = [
-        SCORED if record.total is not None else UNSCORED if record.is_scored_at_all else NOT_THERE for record in records
+        SCORED if record.total is not None else UNSCORED if record.is_scored_at_all else ABSENT for record in records
     ]
     entries = {name: [record.components.get(name) for record in records] for name in names}
     return Scoring(
@@ -95,14 +95,14 @@ def before_of(records: Sequence[CompletionRecord]) -> Scoring:
             for name, column in entries.items()
         },
         statuses={
-            name: np.array([NOT_THERE if e is None else _STATUS[e.status] for e in column], dtype=np.int8)
+            name: np.array([ABSENT if e is None else _STATUS[e.status] for e in column], dtype=np.int8)
             for name, column in entries.items()
         },
     )
 
 
 def after_of(table: RewardTable) -> Scoring:
-    """What a suite says."""
+    """The scoring by a suite."""
     total = table.total.numpy()
     return Scoring(
         total=total,
@@ -124,7 +124,7 @@ def rows_of(
     advantage: Advantage,
     group_filter: GroupFilter,
 ) -> Rows:
-    """Some whole groups, scored twice. Both advantages come from the totals by one rule, and so do both signals."""
+    """Rows of complete groups. Advantages and signals of both scorings are computed by the same rule."""
     records = [record for group in groups for record in group.records]
     before, after = before_of(records), after_of(table)
     sizes = np.array([len(group.records) for group in groups], dtype=np.int64)
@@ -160,7 +160,7 @@ def rows_of(
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
-    """All rows of several parts, groups numbered on."""
+    """Concatenate the rows of several parts and renumber the groups."""
     offsets = np.cumsum([0, *(len(part.groups) for part in parts)])
     one = {
         name: np.concatenate([getattr(part, name) for part in parts])
@@ -176,7 +176,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
     }
     return Rows(
         **one,
-        cluster=_objects(settled([cluster for part in parts for cluster in part.cluster])),
+        cluster=_objects(with_known_datasets([cluster for part in parts for cluster in part.cluster])),
         group=np.concatenate([part.group + offset for part, offset in zip(parts, offsets, strict=False)]),
         before=_joined_scoring([part.before for part in parts]),
         after=_joined_scoring([part.after for part in parts]),
@@ -189,10 +189,11 @@ def joined(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def settled(clusters: Sequence[Cluster]) -> list[Cluster]:
-    """Clusters that name no data set, of lines from before it was recorded, get that of the only one of their name.
+def with_known_datasets(clusters: Sequence[Cluster]) -> list[Cluster]:
+    """Fill in missing data sets of clusters, where only one data set has a cluster of the same name.
 
-    A run that was resumed since has both kinds of lines; a case must not count twice for that.
+    Lines written before data sets were recorded have none. A run that was resumed later has both kinds of lines, and
+    its cases must not be counted twice.
     """
     known: dict[tuple[str, str], set[str]] = {}
     for dataset, kind, name in set(clusters):
@@ -203,7 +204,7 @@ def settled(clusters: Sequence[Cluster]) -> list[Cluster]:
 
 
 def _objects(clusters: Sequence[Cluster]) -> NDArray[np.object_]:
-    """One object per cluster; ``np.array`` would make a table of the tuples."""
+    """An array of one object per cluster; ``np.array`` would make a 2-d array of the tuples."""
     return np.fromiter(clusters, dtype=object, count=len(clusters))
 
 
@@ -218,7 +219,7 @@ def _joined_scoring(parts: Sequence[Scoring]) -> Scoring:
         },
         statuses={
             name: np.concatenate(
-                [part.statuses.get(name, np.full(len(part.total), NOT_THERE, dtype=np.int8)) for part in parts]
+                [part.statuses.get(name, np.full(len(part.total), ABSENT, dtype=np.int8)) for part in parts]
             )
             for name in names
         },
@@ -232,7 +233,7 @@ def _have_signal(
     totals, signals = scoring.total.tolist(), scoring.signal.tolist()
     for rollout, start in zip(rollouts, starts.tolist(), strict=True):
         indices = range(start, start + len(rollout.completions))
-        if all(scoring.status[index] == NOT_THERE for index in indices):
+        if all(scoring.status[index] == ABSENT for index in indices):
             result.append(np.nan)
             continue
         scores = tuple(CompletionScores(totals[index], {}, signals[index]) for index in indices)

@@ -1,4 +1,4 @@
-"""What a second scoring would have changed, over everything and per modality."""
+"""Changes between two scorings, overall and per modality."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,24 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medix.evaluation.rank_change import TIE, correlation
-from medix.evaluation.rescore_rows import NOT_THERE, SCORED, UNSCORED, Column, Rows, Scoring
+from medix.evaluation.rescore_rows import ABSENT, SCORED, UNSCORED, Column, Rows, Scoring
 from medix.evaluation.statistics import RESAMPLES, Interval, paired_difference
 from medix.reporting.render import plain
 
 _FEWER_RESAMPLES = 2_000
 _MANY_CLUSTERS = 2_000
-"""Clusters above which fewer resamples do: the ends of the interval move by less than a tenth of its width."""
+"""Number of clusters above which fewer resamples suffice: interval ends move by less than a tenth of the width."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """One number of a component or the total, before and after.
+    """Mean of the total or of a component, before and after.
 
     Attributes:
-        before: mean over the rows that are scored before; NaN over none.
+        before: mean over the rows that are scored before; NaN if there are none.
         after: mean over the rows that are scored after.
-        unscored_before: share of unscored rows among those it applies to; NaN where it was not there.
-        unscored_after: likewise.
+        unscored_before: share of unscored rows among those that it applies to; NaN if it was absent.
+        unscored_after: the same after rescoring.
         difference: mean of after - before over the rows with both, with its interval.
     """
 
@@ -42,26 +42,26 @@ class Slice:
     """Everything, or one modality.
 
     Attributes:
-        name: of the slice.
-        completions: rows.
-        groups: groups of at least two completions.
-        cases: different cases.
-        states: completions by what became of their score: ``both``, ``lost`` (scored before only), ``gained`` (after
-            only), ``neither``, and ``not scored before`` where no suite had been put to them at all.
+        name: name of the slice.
+        completions: number of rows.
+        groups: number of groups with at least two completions.
+        cases: number of distinct cases.
+        states: number of completions by state: scored in ``both``, ``lost`` (only before), ``gained`` (only after),
+            ``neither``, and ``not scored before`` if no suite was applied to them before.
         total: the total.
-        components: by name, of either suite.
+        components: components of either suite, by name.
         tau: mean of Kendall's tau-b within groups.
-        tau_groups: groups that have one: in both scorings some totals differ.
-        best_changed: share of groups in which nothing that was best still is.
-        best_groups: groups with two completions that have both totals.
-        reversed_groups: share of groups in which some pair changes places.
-        signal_before: share of groups that would be trained.
-        signal_after: likewise.
-        sign_flips: share of completions whose advantage changes its sign.
-        advantage_change: mean of the absolute difference of advantages.
-        advantages: completions with both advantages.
-        length_before: correlation of total and completion tokens within groups; over all rows without groups.
-        length_after: likewise.
+        tau_groups: number of groups that have a tau-b, because totals differ in both scorings.
+        best_changed: share of groups in which none of the best completions before is among the best after.
+        best_groups: number of groups with at least two completions that have both totals.
+        reversed_groups: share of groups in which the order of some pair is reversed.
+        signal_before: share of groups that would be trained on.
+        signal_after: the same after rescoring.
+        sign_flips: share of completions whose advantage changes sign.
+        advantage_change: mean absolute difference of advantages.
+        advantages: number of completions with both advantages.
+        length_before: correlation of total and completion tokens within groups; over all rows if there are no groups.
+        length_after: the same after rescoring.
     """
 
     name: str
@@ -87,13 +87,13 @@ class Slice:
 
 @dataclass(frozen=True)
 class Correlations:
-    """What goes with a component: with the total it is part of, and with length. Within groups where there are any.
+    """Correlations of a component with the total and with length, within groups if there are any.
 
     Attributes:
-        total_before: with the total on record.
+        total_before: with the recorded total.
         total_after: with the new total.
-        length_before: with completion tokens.
-        length_after: likewise.
+        length_before: with the number of completion tokens.
+        length_after: the same after rescoring.
     """
 
     total_before: float
@@ -104,19 +104,19 @@ class Correlations:
 
 @dataclass(frozen=True)
 class Rescored:
-    """What rescoring a run gives.
+    """The result of rescoring a run.
 
     Attributes:
-        facts: what was read and what it was scored with, by label.
-        notes: what a reader must know before the numbers.
+        facts: the input and the suite, by label.
+        notes: notes that a reader needs to interpret the numbers.
         slices: everything first, then by modality.
         correlations: by component, over everything.
-        weights: weights of the other suite, by component.
+        weights: weights of the new suite, by component.
         steps: mean totals of the rows that have both, by step: step, before, after.
-        totals: how many rows fall on each pair of totals, in a grid: before, after, count.
-        advantages: the same of advantages.
-        taus: how many groups have a rank correlation near each value: value, count.
-        examples: completions and groups to look at, by kind.
+        totals: 2-d histogram of the totals: before, after, count.
+        advantages: 2-d histogram of the advantages.
+        taus: histogram of the rank correlations: value, count.
+        examples: example completions, by kind.
     """
 
     facts: Mapping[str, str]
@@ -137,7 +137,7 @@ class Rescored:
 
 
 def summarise(rows: Rows) -> dict[str, Any]:
-    """The numbers of ``Rescored``, by name of attribute."""
+    """The numeric attributes of ``Rescored``, by name."""
     names = sorted(set(rows.modality.tolist()))
     everything = np.ones(len(rows.step), dtype=bool)
     slices = [slice_of("All", rows, everything)]
@@ -155,7 +155,7 @@ def summarise(rows: Rows) -> dict[str, Any]:
 
 
 def slice_of(name: str, rows: Rows, chosen: NDArray[np.bool_]) -> Slice:
-    """The numbers of some rows; groups lie within a slice whole."""
+    """The numbers of a slice, which contains complete groups."""
     group = np.unique(rows.group[chosen])
     several = group[rows.groups[group] > 1]
     before, after = rows.before.advantage[chosen], rows.after.advantage[chosen]
@@ -198,7 +198,7 @@ def _of_component(scoring: Scoring, name: str) -> tuple[Column, NDArray[np.int8]
     rows = len(scoring.total)
     return (
         scoring.values.get(name, np.full(rows, np.nan)),
-        scoring.statuses.get(name, np.full(rows, NOT_THERE, dtype=np.int8)),
+        scoring.statuses.get(name, np.full(rows, ABSENT, dtype=np.int8)),
     )
 
 
@@ -233,7 +233,7 @@ def _states(rows: Rows, chosen: NDArray[np.bool_]) -> dict[str, int]:
         "lost": int(((before == SCORED) & (after == UNSCORED)).sum()),
         "gained": int(((before == UNSCORED) & (after == SCORED)).sum()),
         "neither": int(((before == UNSCORED) & (after == UNSCORED)).sum()),
-        "not scored before": int((before == NOT_THERE).sum()),
+        "not scored before": int((before == ABSENT).sum()),
     }
 
 
@@ -246,7 +246,7 @@ def _lengths(rows: Rows, chosen: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def _numbered(rows: Rows, chosen: NDArray[np.bool_]) -> NDArray[np.int64] | None:
-    """Numbers of the rows' groups from 0 up; None where no group has two completions."""
+    """Indices of the rows' groups, starting at 0; None if no group has two completions."""
     group = rows.group[chosen]
     if not (rows.groups[group] > 1).any():
         return None
@@ -278,7 +278,7 @@ def _by_step(rows: Rows, both: NDArray[np.bool_]) -> list[tuple[int, float, floa
 
 
 def _grid(first: Column, second: Column, cells: int = 25) -> list[tuple[float, float, int]]:
-    """How many rows fall in each cell of a grid over both columns; what ties with its neighbours stays one point."""
+    """2-d histogram of two columns: mean of both and number of rows, for each cell that is not empty."""
     known = _both(first, second)
     x, y = first[known], second[known]
     if not len(x):

@@ -1,8 +1,8 @@
-"""Intervals and tests for judged benchmarks, where several questions hang on one case.
+"""Intervals and tests for judged benchmarks in which several questions may share a case.
 
-Questions about one case are not independent: treating them so makes intervals up to three times too narrow
-(arXiv:2411.00640, section 2.2). Every interval here resamples whole cases. Unscored completions are left out of
-means; ``bounds`` says how far they could have moved them.
+Questions about the same case are not independent: treating them as independent makes intervals up to three times too
+narrow (arXiv:2411.00640, section 2.2). Intervals therefore resample whole cases. Unscored completions are left out of
+means; ``bounds`` gives the range of means that they allow.
 """
 
 from collections.abc import Hashable, Sequence
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 RESAMPLES = 10_000
 FEWEST_CLUSTERS = 5
-"""Resampling fewer clusters understates the spread grossly (one gives no width at all): no interval is better."""
+"""With fewer clusters the bootstrap greatly underestimates the spread, so no interval is reported."""
 
 _CHUNK = 2_000_000
-"""Entries drawn at once: bounds memory, about 16 MB."""
+"""Maximum number of indices drawn at once, which bounds memory to about 16 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class Interval:
     """An estimate with its interval.
 
     Attributes:
-        estimate: the mean; NaN over nothing.
-        low: lower end; NaN where there is too little for an interval.
+        estimate: the mean; NaN without observations.
+        low: lower end; NaN if there are too few clusters for an interval.
         high: upper end.
-        count: observations.
-        clusters: independent units among them.
+        count: number of observations.
+        clusters: number of independent units among them.
         method: ``wilson`` or ``bootstrap``.
     """
 
@@ -49,9 +49,9 @@ def wilson(successes: int, count: int, confidence: float = 0.95) -> Interval:
     """Wilson's score interval of a proportion (J. Am. Stat. Assoc. 22, 1927).
 
     Args:
-        successes: how many; between 0 and ``count``.
-        count: of how many independent observations.
-        confidence: of the two-sided interval.
+        successes: number of successes, between 0 and ``count``.
+        count: number of independent observations.
+        confidence: confidence level of the two-sided interval.
     """
     from scipy.stats import binomtest
 
@@ -73,16 +73,16 @@ def clustered_mean(
 ) -> Interval:
     """Mean over observations, and its percentile bootstrap interval over whole clusters.
 
-    With fewer than ``FEWEST_CLUSTERS`` clusters there is an estimate and no interval. A resample draws as many
-    clusters as there are, with replacement, and takes the mean over their observations: the number of observations
-    varies between resamples, as it does between data sets.
+    With fewer than ``FEWEST_CLUSTERS`` clusters there is only an estimate. A resample draws as many clusters as there
+    are, with replacement, and takes the mean over their observations: the number of observations varies between
+    resamples, as it does between data sets.
 
     Args:
-        values: one per observation; NaN is refused, leave unscored observations out.
+        values: one per observation; NaN is an error, leave unscored observations out.
         clusters: the case of each observation.
-        confidence: of the two-sided interval.
-        resamples: bootstrap resamples.
-        seed: decides the resamples.
+        confidence: confidence level of the two-sided interval.
+        resamples: number of bootstrap resamples.
+        seed: seed of the resampling.
     """
     _check_confidence(confidence)
     sums, counts = _by_cluster(values, clusters)
@@ -104,15 +104,15 @@ def paired_difference(
     resamples: int = RESAMPLES,
     seed: int = 1,
 ) -> Interval:
-    """Mean of ``second - first`` on the same observations, clustered: one interval, not two that overlap.
+    """Mean of ``second - first`` over the same observations, with one interval for the difference.
 
     Args:
         first: one value per observation.
         second: the other value of the same observation.
         clusters: the case of each observation.
-        confidence: of the two-sided interval.
-        resamples: bootstrap resamples.
-        seed: decides the resamples.
+        confidence: confidence level of the two-sided interval.
+        resamples: number of bootstrap resamples.
+        seed: seed of the resampling.
     """
     if len(first) != len(second):
         raise ValueError(f"paired values must match: {len(first)} first, {len(second)} second")
@@ -123,10 +123,10 @@ def paired_difference(
 def proportion(
     values: Sequence[float], clusters: Sequence[Hashable], confidence: float = 0.95, seed: int = 1
 ) -> Interval:
-    """Interval of an accuracy: Wilson where every observation is its own cluster, else the clustered bootstrap.
+    """Interval of an accuracy: Wilson if every observation is its own cluster, else the clustered bootstrap.
 
-    A credit between 0 and 1 is not a yes or no, so it takes the bootstrap too. Where all clusters agree the bootstrap
-    has no width, which says too much: Wilson over the clusters is taken instead.
+    If values are not all 0 or 1, the bootstrap is used. If all clusters agree, the bootstrap interval would have zero
+    width, so Wilson's interval over the clusters is used instead.
     """
     sums, counts = _by_cluster(values, clusters)
     binary = all(value in (0.0, 1.0) for value in values)
@@ -142,10 +142,10 @@ def proportion(
 
 
 def mcnemar_exact(first: Sequence[bool], second: Sequence[bool]) -> float:
-    """Two-sided exact p-value that two systems are right equally often, from the pairs on which they differ.
+    """Two-sided exact p-value for the null hypothesis that two systems are right equally often.
 
-    Under the null hypothesis each such pair is a fair coin (McNemar, Psychometrika 12, 1947). It assumes
-    independent pairs: with several questions per case, read ``paired_difference`` instead.
+    Under the null hypothesis each pair on which they differ is a fair coin flip (McNemar, Psychometrika 12, 1947). The
+    test assumes independent pairs: with several questions per case, use ``paired_difference`` instead.
     """
     from scipy.stats import binomtest
 
@@ -157,7 +157,7 @@ def mcnemar_exact(first: Sequence[bool], second: Sequence[bool]) -> float:
 
 
 def bounds(total: float, scored: int, unscored: int) -> tuple[float, float]:
-    """Mean if every unscored observation had been 0, and if every one had been 1; NaN over nothing."""
+    """Mean if every unscored observation were 0, and if every one were 1; NaN without observations."""
     count = scored + unscored
     return (total / count, (total + unscored) / count) if count else (float("nan"), float("nan"))
 

@@ -1,4 +1,4 @@
-"""What a set of judged completions amounts to, with intervals: the numbers of a validation and of a report."""
+"""Summary statistics of judged completions with intervals, as used in validations and reports."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,24 +12,24 @@ from medix.reporting.record import CompletionRecord
 
 @dataclass(frozen=True)
 class Summary:
-    """Means over a set of completions. Means are over scored rows; the share of unscored rows is reported beside them.
+    """Means over a set of completions. Means are over scored rows; the share of unscored rows is reported separately.
 
     Attributes:
-        completions: rows.
-        samples: different samples among them, by data set and id.
-        cases: different cases (samples, where cases are unknown).
+        completions: number of rows.
+        samples: number of distinct samples, by data set and id.
+        cases: number of distinct cases (samples, where cases are unknown).
         reward: mean total.
-        accuracy: mean verdict.
-        modality_accuracy: share that opens with the true modality, of the rows that have one.
+        accuracy: mean credit of the verdicts.
+        modality_accuracy: share of rows that start with the true modality, among rows that have one.
         unscored: share of rows without a verdict.
         unscored_reward: share of rows without a total.
-        well_formed: share without a fault.
-        truncated: share cut by the token limit.
-        tokens: mean completion tokens.
+        well_formed: share of rows without a fault.
+        truncated: share of rows truncated at the token limit.
+        tokens: mean number of completion tokens.
         bounds: accuracy if every unscored row were wrong, and if every one were right.
-        components: mean of each reward component over the rows it scored.
-        component_unscored: share of the rows it applies to that it did not score.
-        reasons: why rows are unscored, and how often.
+        components: mean of each reward component over the rows that it scored.
+        component_unscored: share of unscored rows among those that the component applies to.
+        reasons: number of unscored rows by reason.
     """
 
     completions: int
@@ -64,9 +64,9 @@ class Summary:
 
 
 def summarise(records: Sequence[CompletionRecord]) -> Summary:
-    """Means and 95 % intervals, clustered by case where several rows share one."""
+    """Means and 95 % intervals, clustered by case if several rows share one."""
     scored = [record for record in records if record.credit is not None]
-    marks = [float(record.credit) for record in scored if record.credit is not None]
+    credit_values = [float(record.credit) for record in scored if record.credit is not None]
     rewarded = [record for record in records if record.total is not None]
     tagged = [record for record in records if record.names_modality is not None]
     names = sorted({name for record in records for name in record.components})
@@ -77,7 +77,7 @@ def summarise(records: Sequence[CompletionRecord]) -> Summary:
         reward=clustered_mean(
             [record.total for record in rewarded if record.total is not None], [record.cluster for record in rewarded]
         ),
-        accuracy=proportion(marks, [record.cluster for record in scored]),
+        accuracy=proportion(credit_values, [record.cluster for record in scored]),
         modality_accuracy=proportion(
             [float(bool(record.names_modality)) for record in tagged], [record.cluster for record in tagged]
         ),
@@ -86,7 +86,7 @@ def summarise(records: Sequence[CompletionRecord]) -> Summary:
         well_formed=_share(records, lambda record: not record.faults),
         truncated=_share(records, lambda record: record.is_truncated),
         tokens=sum(record.tokens for record in records) / len(records) if records else float("nan"),
-        bounds=bounds(sum(marks), len(marks), len(records) - len(marks)),
+        bounds=bounds(sum(credit_values), len(credit_values), len(records) - len(credit_values)),
         components={name: _component_mean(records, name) for name in names},
         component_unscored={name: _component_unscored(records, name) for name in names},
         reasons=dict(Counter(_reason(record) for record in records if record.credit is None or record.total is None)),
@@ -94,22 +94,22 @@ def summarise(records: Sequence[CompletionRecord]) -> Summary:
 
 
 def by_modality(records: Sequence[CompletionRecord]) -> dict[str, Summary]:
-    """One summary per true modality; text-only samples under a name of their own."""
+    """One summary per true modality; text-only samples are listed as ``TEXT_ONLY``."""
     return _by(records, lambda record: record.modality or TEXT_ONLY)
 
 
 def by_source(records: Sequence[CompletionRecord]) -> dict[str, Summary]:
-    """One summary per source; samples that name none are left out.
+    """One summary per source; samples without a source are left out.
 
-    A source is one of a data set: where two data sets have a source of one name, it is called ``dataset/source``.
+    Sources belong to data sets: if two data sets have a source of the same name, it is named ``dataset/source``.
     """
     datasets: dict[str, set[str]] = {}
     for record in records:
         datasets.setdefault(record.source, set()).add(record.dataset)
 
     def name(record: CompletionRecord) -> str:
-        alone = len(datasets[record.source]) == 1 or not record.dataset
-        return record.source if alone else f"{record.dataset}/{record.source}"
+        is_unique = len(datasets[record.source]) == 1 or not record.dataset
+        return record.source if is_unique else f"{record.dataset}/{record.source}"
 
     return _by([record for record in records if record.source], name)
 
@@ -121,8 +121,8 @@ def _by(records: Sequence[CompletionRecord], key: Callable[[CompletionRecord], s
     return {name: summarise(groups[name]) for name in sorted(groups)}
 
 
-def _share(records: Sequence[CompletionRecord], holds: Callable[[CompletionRecord], bool]) -> float:
-    return sum(map(holds, records)) / len(records) if records else float("nan")
+def _share(records: Sequence[CompletionRecord], condition: Callable[[CompletionRecord], bool]) -> float:
+    return sum(map(condition, records)) / len(records) if records else float("nan")
 
 
 def _component_mean(records: Sequence[CompletionRecord], name: str) -> float:

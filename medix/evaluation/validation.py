@@ -1,4 +1,4 @@
-"""One validation: every judged completion of a split at one step, and what they amount to."""
+"""One validation: every judged completion of a split at one step, and their summary."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from medix.reporting.record import CompletionRecord
 
 @dataclass(frozen=True)
 class Validation:
-    """What one validation found, the same on every rank.
+    """The result of one validation, identical on every rank.
 
     Attributes:
         step: finished steps of the policy.
         split: ``val`` or ``test``.
         judge: identity of the judge.
         records: each completion once, ordered by sample and index.
-        overall: over all of them.
-        modalities: by true modality.
-        sources: by source.
+        overall: summary of all completions.
+        modalities: summaries by true modality.
+        sources: summaries by source.
         seconds: wall time.
     """
 
@@ -41,7 +41,7 @@ class Validation:
         return cls(step, split, judge, records, summarise(records), by_modality(records), by_source(records), seconds)
 
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for loggers, ``val/accuracy/CT_SCAN`` and ``val/accuracy/source/slake``; NaN left out."""
+        """Metrics for loggers, such as ``val/accuracy/CT_SCAN`` and ``val/accuracy/source/slake``; NaN is left out."""
         values = {f"{self.split}/completions": float(self.overall.completions)}
         values |= _metrics(self.split, self.overall)
         for name, summary in self.modalities.items():

@@ -1,4 +1,4 @@
-"""Verdicts of a run, given again instead of asking a judge."""
+"""Recorded verdicts of a run, reused instead of asking a judge."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,16 +16,16 @@ from medix.rewards.suite import RewardSuite
 from medix.types import JudgeQuestion, Verdict
 
 Given = tuple[str, JudgeQuestion, Verdict]
-"""The component that asked, what it asked, and what it was told."""
+"""The component that asked, its question, and the verdict."""
 
 
 class VerdictRecord:
-    """What judges said about the completions that are being rescored, to be looked up by identity or by component.
+    """Recorded verdicts on the completions being rescored, looked up by judge identity or by component.
 
-    Holds the verdicts of one chunk of a run at a time: memory does not grow with the run.
+    Holds the verdicts of one chunk of a run at a time, so that memory does not grow with the run.
 
     Args:
-        rules: how each component of the run took the answer out of a completion; the strict rule for those not named.
+        rules: how each component of the run extracted the answer from a completion; the strict rule if not named.
     """
 
     def __init__(self, rules: Mapping[str, AnswerRule] | None = None) -> None:
@@ -36,7 +36,7 @@ class VerdictRecord:
         self._by_component: dict[tuple[str, JudgeQuestion], Verdict] = {}
 
     def given(self, records: Sequence[CompletionRecord], modalities: ModalitySet) -> list[Given]:
-        """Which question each verdict on record answered."""
+        """The question that each recorded verdict belongs to."""
         by_component: dict[str, list[tuple[CompletionRecord, Verdict]]] = {}
         for record in records:
             for name, verdict in record.verdicts().items():
@@ -53,35 +53,35 @@ class VerdictRecord:
         return found
 
     def contradicts(self, given: Sequence[Given]) -> bool:
-        """Whether one of these questions was answered otherwise: a judge need not say the same in two steps."""
+        """Whether a different verdict is known for one of these questions: a judge may differ between two steps."""
         return any(
             (known := self._by_identity.get((verdict.judge, question))) is not None and known.credit != verdict.credit
             for _, question, verdict in given
         )
 
     def add(self, given: Sequence[Given]) -> None:
-        """Take verdicts up; the first answer to a question stands."""
+        """Add verdicts; the first verdict on a question is kept."""
         for name, question, verdict in given:
-            for said in (verdict, *verdict.votes):
-                self._by_identity.setdefault((said.judge, question), said)
+            for one in (verdict, *verdict.votes):
+                self._by_identity.setdefault((one.judge, question), one)
             self._by_component.setdefault((name, question), verdict)
             self.judges[verdict.judge] += 1
 
     def clear(self) -> None:
-        """Forget the verdicts, not the counts."""
+        """Discard the verdicts but keep the counts."""
         self._by_identity.clear()
         self._by_component.clear()
 
     def look_up(
         self, question: JudgeQuestion, identity: str | None, components: Sequence[str], version: str = ""
     ) -> Verdict | None:
-        """The verdict of this judge, or else the one that a component of the run was told.
+        """The verdict of this judge, or else the one that a component of the run received.
 
         Args:
-            question: what is asked.
-            identity: of the judge; None if it is not known.
-            components: whose verdicts count whatever their judge.
-            version: of the prompt that such a judge must have been asked with.
+            question: the question.
+            identity: identity of the judge; None if unknown.
+            components: components whose verdicts are used regardless of their judge.
+            version: prompt version that the judge of such a verdict must have used.
         """
         if identity is not None and (verdict := self._by_identity.get((identity, question))) is not None:
             return verdict
@@ -92,14 +92,14 @@ class VerdictRecord:
 
 
 class RunJudge(Judge):
-    """Gives the verdicts that are on record, and asks a judge only for the rest, and only where it may.
+    """Returns recorded verdicts, and asks a judge for the others if allowed.
 
     Args:
-        record: the verdicts.
-        judge: whose verdicts count, by its identity; None if it is not known.
-        may_ask: whether ``judge`` is asked about what is not on record, and again where it came to no verdict.
-        components: of the run, whose verdicts count whatever identity they carry.
-        version: of the prompt that those components must have asked with.
+        record: the recorded verdicts.
+        judge: the judge whose verdicts are used, by identity; None if unknown.
+        may_ask: whether ``judge`` is asked about questions without a recorded verdict or with an unscored one.
+        components: components of the run whose verdicts are used regardless of their judge.
+        version: prompt version that those components must have used.
     """
 
     def __init__(
@@ -118,11 +118,11 @@ class RunJudge(Judge):
 
     @property
     def identity(self) -> str:
-        """That of the judge; ``the judge of the run`` if it is not known."""
+        """Identity of the judge; ``the judge of the run`` if unknown."""
         return "the judge of the run" if self.judge is None else self.judge.identity
 
     def asking(self, prompt: JudgePrompt) -> "RunJudge":
-        """The same for the judge asked another way; verdicts under other prompts count no more."""
+        """The same with another prompt; verdicts recorded with other prompts are not used."""
         if self.judge is None:
             return RunJudge(self.record, None, False, self.components, prompt.version)
         return RunJudge(self.record, self.judge.asking(prompt), self.may_ask)
@@ -133,12 +133,12 @@ class RunJudge(Judge):
             self.judge.close()
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
-        """One verdict per question; unscored, with the reason, where it is not on record and nobody may be asked."""
+        """One verdict per question; unscored, with the reason, if none is recorded and no judge may be asked."""
         identity = None if self.judge is None else self.judge.identity
         found = {q: self.record.look_up(q, identity, self.components, self.version) for q in questions}
         known = {question: verdict for question, verdict in found.items() if verdict is not None}
         verdicts = RecordedJudge(known, self.judge if self.may_ask else None).grade(questions)
-        if not isinstance(self.judge, HybridJudge | PanelJudge):  # those under it count
+        if not isinstance(self.judge, HybridJudge | PanelJudge):  # counted by the judges that these consist of
             looked_up = sum(verdict.is_scored or not self.may_ask for verdict in known.values())
             self.record.counts["looked up"] += looked_up
             self.record.counts["asked" if self.may_ask else "not on record"] += len(found) - looked_up
@@ -146,14 +146,14 @@ class RunJudge(Judge):
 
 
 def replayed(judge: Judge, record: VerdictRecord, may_ask: bool, components: Sequence[str] = ()) -> RunJudge:
-    """A judge with the verdicts on record before it, and before each judge that it is made of: another quorum, or rules
-    before the same judge, need nobody asked either.
+    """Wrap a judge, and each judge that it consists of, with the recorded verdicts. A panel with another quorum, or
+    rules before the same judge, then also need no new requests.
 
     Args:
-        judge: whose verdicts count.
-        record: the verdicts.
-        may_ask: whether it is asked what is not on record; one that computes here and now always is.
-        components: of the run, whose verdicts count whatever identity they carry.
+        judge: the judge whose verdicts are used.
+        record: the recorded verdicts.
+        may_ask: whether it is asked if no verdict is recorded; a judge that runs in this process always is.
+        components: components of the run whose verdicts are used regardless of their judge.
     """
     if isinstance(judge, HybridJudge):
         return RunJudge(record, type(judge)(replayed(judge.judge, record, may_ask)), True, components)
@@ -166,16 +166,17 @@ def replayed(judge: Judge, record: VerdictRecord, may_ask: bool, components: Seq
 def replay_judges(
     suite: RewardSuite, record: VerdictRecord, of_run: Judge | None, run_suite: RewardSuite | None, given: Judge | None
 ) -> None:
-    """Put the verdicts on record before every judge of a suite.
+    """Wrap every judge of a suite with the recorded verdicts.
 
-    A component takes the judge that is ``given``, else its own, and asks it for what is not on record. One that has
-    none takes that of the run, which is asked only if it computes here and now: nothing calls a server by itself.
+    A component uses the judge that is ``given``, else its own, and asks it if no verdict is recorded. A component
+    without a judge uses that of the run, which is asked only if it runs in this process: no server is called
+    implicitly.
 
     Args:
-        suite: is scored with; its components are given other judges.
-        record: the verdicts.
+        suite: the suite; the judges of its components are replaced.
+        record: the recorded verdicts.
         of_run: the judge of the run, if its spec names one.
-        run_suite: the suite of the run, if its spec can be read: tells which of its components asked alike.
+        run_suite: the suite of the run, if its spec can be read; shows which of its components asked the same way.
         given: replaces every judge.
     """
     marker = RunJudge(record)
@@ -198,13 +199,13 @@ def replay_judges(
 
 
 def judge_of(component: object) -> Judge | None:
-    """The judge a component asks; None for one that asks none."""
+    """The judge of a component; None if it has none."""
     judge = getattr(component, "judge", None)
     return judge if isinstance(judge, Judge) else None
 
 
 def batch_of(records: Sequence[CompletionRecord], modalities: ModalitySet) -> RewardBatch:
-    """Records as what components score."""
+    """Records as a batch for reward components."""
     return RewardBatch(
         completions=[record.completion for record in records],
         references=[record.reference for record in records],

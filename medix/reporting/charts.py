@@ -1,7 +1,7 @@
-"""Charts of a report, drawn by matplotlib as SVG that stands inside an HTML page.
+"""Charts of a report, drawn by matplotlib as inline SVG for an HTML page.
 
-Names come from specs and data and may hold anything, ``$`` and markup included. They are written into the legend, which
-is escaped HTML beside the drawing; the drawing itself holds numbers only.
+Names come from specs and data and may contain anything, including ``$`` and markup. They are written into the legend,
+which is escaped HTML beside the drawing; the drawing itself contains only numbers.
 """
 
 import html
@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 PALETTE = ("#0f766e", "#d97706", "#4f46e5", "#be185d", "#0284c7", "#65a30d", "#7c3aed", "#b91c1c", "#475569")
-"""Dark enough for white paper, and different in lightness as well as in hue."""
+"""Dark enough on a white background, and different in lightness as well as in hue."""
 
 _UNCHANGED = "#64748b"
 _MAX_POINTS = 160
 _LARGEST_BUBBLE = 240.0  # area in square points
 _STYLE = {
-    "svg.fonttype": "none",  # text stays text: smaller, and it can be searched
-    "svg.hashsalt": "medix",  # the same numbers give the same file
+    "svg.fonttype": "none",  # keep text as text: smaller, and searchable
+    "svg.hashsalt": "medix",  # reproducible output
     "font.family": "sans-serif",
     "font.size": 8.5,
     "text.color": "#5b6776",
@@ -43,12 +43,12 @@ _STYLE = {
 
 @dataclass(frozen=True)
 class Series:
-    """One line.
+    """One line of a chart.
 
     Attributes:
-        name: for the legend.
-        points: x and y, in the order of x; NaN leaves a gap.
-        markers: mark every point, for values at few x.
+        name: label in the legend.
+        points: x and y, ordered by x; NaN leaves a gap.
+        markers: mark every point, for series with few points.
     """
 
     name: str
@@ -61,22 +61,22 @@ def line_chart(
 ) -> str:
     """Lines over steps.
 
-    Long series are reduced to means over equal numbers of steps; noisy ones are drawn faintly behind a running mean.
+    Long series are reduced to means over equal numbers of steps, and drawn faintly behind a running mean.
 
     Args:
-        series: with no point at all, the chart says that nothing is recorded yet.
-        percent: y is a share, labelled in per cent, from 0.
-        unit: y runs from 0 to 1.
-        width: of the drawing in inches; its text keeps its size.
-        label: for screen readers.
+        series: the lines; without any point, a notice is returned instead of a chart.
+        percent: y is a share, labelled in per cent, starting at 0.
+        unit: y ranges from 0 to 1.
+        width: width of the drawing in inches; the text size does not change.
+        label: label for screen readers.
     """
     if not any(not math.isnan(y) for entry in series for _, y in entry.points):
-        return _nothing("Nothing recorded yet.")
+        return _notice("Nothing recorded yet.")
     with _drawing(width, 2.5) as (axes, drawn):
         legend = []
         for index, entry in enumerate(series):
             colour = PALETTE[index % len(PALETTE)]
-            points = np.array(thin(entry.points), dtype=float).reshape(-1, 2)
+            points = np.array(downsample(entry.points), dtype=float).reshape(-1, 2)
             smooth = not entry.markers and len(points) > 30
             if smooth:
                 axes.plot(*points.T, color=colour, alpha=0.28, linewidth=0.8)
@@ -104,11 +104,11 @@ def stacked_chart(
 ) -> str:
     """Stacked areas over steps, such as seconds per phase; the legend gives each layer's share of the sum."""
     if not steps or not layers:
-        return _nothing("Nothing recorded yet.")
-    thinned = {name: thin(list(zip(steps, values, strict=True))) for name, values in layers.items()}
-    xs = [x for x, _ in next(iter(thinned.values()))]
-    heights = [np.nan_to_num([y for _, y in points]) for points in thinned.values()]
-    if len(xs) == 1:  # an area has two ends
+        return _notice("Nothing recorded yet.")
+    reduced = {name: downsample(list(zip(steps, values, strict=True))) for name, values in layers.items()}
+    xs = [x for x, _ in next(iter(reduced.values()))]
+    heights = [np.nan_to_num([y for _, y in points]) for points in reduced.values()]
+    if len(xs) == 1:  # an area needs two points
         xs, heights = [xs[0] - 0.5, xs[0] + 0.5], [np.repeat(height, 2) for height in heights]
     colours = [PALETTE[index % len(PALETTE)] for index in range(len(layers))]
     with _drawing(width, 2.5) as (axes, drawn):
@@ -123,20 +123,20 @@ def stacked_chart(
 
 
 def scatter_chart(points: Sequence[tuple[float, float, int]], *, label: str, quadrants: bool = False) -> str:
-    """Pairs of values: before across, after upwards, area by how many there are; above the diagonal is a gain.
+    """Values after against values before, with marker areas by count; points above the diagonal have gained.
 
     Args:
         points: before, after, count.
-        label: for screen readers.
-        quadrants: shade where before and after have opposite signs.
+        label: label for screen readers.
+        quadrants: shade the quadrants where before and after have opposite signs.
     """
     if not points:
-        return _nothing("Nothing has both scores.")
+        return _notice("No completion has both scores.")
     before, after, count = np.array(points, dtype=float).T
     low, high = min(before.min(), after.min()), max(before.max(), after.max())
     margin = 0.05 * (high - low) or 0.5
     low, high = low - margin, high + margin
-    near = abs(after - before) < (high - low) / 100  # closer to the diagonal than can be seen
+    near = abs(after - before) < (high - low) / 100  # indistinguishable from the diagonal
     colours = np.where(near, _UNCHANGED, np.where(after > before, PALETTE[0], PALETTE[1]))
     with _drawing(4.0, 4.0) as (axes, drawn):
         if quadrants and low < 0 < high:
@@ -149,15 +149,15 @@ def scatter_chart(points: Sequence[tuple[float, float, int]], *, label: str, qua
 
 
 def bar_chart(bars: Sequence[tuple[float, int]], *, label: str, name: str = "") -> str:
-    """How many fall near each value.
+    """A histogram.
 
     Args:
-        bars: value and count, in the order of the values, evenly spaced.
-        label: for screen readers.
-        name: of the horizontal axis; a literal of this project.
+        bars: value and count, ordered by value and evenly spaced.
+        label: label for screen readers.
+        name: label of the horizontal axis; must not come from data, because matplotlib interprets ``$``.
     """
     if not any(count for _, count in bars):
-        return _nothing("No group has an order in both scorings.")
+        return _notice("No group has a rank correlation: in one of the scorings all totals are tied.")
     values, counts = np.array(bars, dtype=float).T
     width = 0.9 * (values[1] - values[0]) if len(values) > 1 else 0.9
     with _drawing(5.6, 2.5) as (axes, drawn):
@@ -166,13 +166,13 @@ def bar_chart(bars: Sequence[tuple[float, int]], *, label: str, name: str = "") 
     return _figure(drawn, label, [])
 
 
-def thin(points: Sequence[tuple[float, float]], most: int = _MAX_POINTS) -> list[tuple[float, float]]:
-    """At most ``most`` points: means over equal numbers of points; the last point of each mean gives its x."""
-    if len(points) <= most:
+def downsample(points: Sequence[tuple[float, float]], limit: int = _MAX_POINTS) -> list[tuple[float, float]]:
+    """At most ``limit`` points: means over equal numbers of points, placed at the last x of each mean."""
+    if len(points) <= limit:
         return list(points)
     result = []
-    for index in range(most):
-        part = points[index * len(points) // most : (index + 1) * len(points) // most]
+    for index in range(limit):
+        part = points[index * len(points) // limit : (index + 1) * len(points) // limit]
         known = [y for _, y in part if not math.isnan(y)]
         result.append((part[-1][0], math.fsum(known) / len(known) if known else math.nan))
     return result
@@ -180,7 +180,7 @@ def thin(points: Sequence[tuple[float, float]], most: int = _MAX_POINTS) -> list
 
 @contextmanager
 def _drawing(width: float, height: float) -> Iterator[tuple[Any, list[str]]]:
-    """Axes to draw on, and a list that holds the SVG afterwards. No global state of matplotlib is used or changed."""
+    """Axes to draw on, and a list that contains the SVG afterwards. Does not use or change global matplotlib state."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -191,7 +191,7 @@ def _drawing(width: float, height: float) -> Iterator[tuple[Any, list[str]]]:
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata=dict.fromkeys(_METADATA))
     svg = stream.getvalue()
-    # a page holds many drawings: ids would repeat, and a rule for every element would hold for the whole page
+    # a page contains many drawings: ids would repeat, and global style rules would apply to the whole page
     svg = re.sub(r"<style.*?</style>", "", svg[svg.index("<svg") :], count=1, flags=re.DOTALL)
     drawn.append(re.sub(r'<g id="[^"]*">', "<g>", svg))
 
@@ -205,7 +205,7 @@ def _name_steps(axes: Any) -> None:
 
 
 def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centred mean over a tenth of the points, over what there is of it at the ends; NaN stays NaN."""
+    """Centred mean over a tenth of the points, with a shorter window at the ends; NaN stays NaN."""
     window = np.ones(2 * max(1, len(values) // 20) + 1)
     known = ~np.isnan(values)
     sums = np.convolve(np.where(known, values, 0.0), window, "same")
@@ -221,7 +221,7 @@ def _last(series: Series, percent: bool) -> str:
 
 
 def _figure(drawn: Sequence[str], label: str, legend: Sequence[tuple[str, str, str]]) -> str:
-    """The drawing, which takes the width it is given, and its legend: name, colour, number."""
+    """The drawing, scaled to the available width, and its legend: name, colour, number."""
     tag = f'<svg class="chart" role="img" aria-label="{html.escape(label)}" '
     svg = re.sub(r"^<svg (?=[^>]*>)", tag, re.sub(r' (?:width|height)="[\d.]+pt"', "", drawn[0], count=2))
     entries = "".join(
@@ -231,5 +231,5 @@ def _figure(drawn: Sequence[str], label: str, legend: Sequence[tuple[str, str, s
     return f'{svg}<div class="legend">{entries}</div>'
 
 
-def _nothing(text: str) -> str:
+def _notice(text: str) -> str:
     return f'<p class="empty">{text}</p>'

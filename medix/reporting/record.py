@@ -1,4 +1,4 @@
-"""One judged completion as one JSON line: what training, validation and prediction write, and what tables read."""
+"""Completion records, one JSON line each, which training, validation and prediction write and tables read."""
 
 import json
 import logging
@@ -23,28 +23,28 @@ from medix.types import (
 )
 
 CompletionKey = tuple[str, str, int]
-"""Data set and id of the sample, and which of the completions of its prompt."""
+"""Data set and id of the sample, and index of the completion among those of its prompt."""
 
 _LOG = logging.getLogger(__name__)
 _DERIVED = ("names_modality", "flags")
-"""Written for readers of the file, computed again when read."""
+"""Fields written for other readers of the file; recomputed when read."""
 
 _LEFT_OUT = (("normalised", None), ("position", -1))
-"""Fields that are left out of a line where they have their default."""
+"""Fields that are left out of a line if they have their default value."""
 
-_NAMED = 5
+_MAX_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class ComponentRecord:
-    """What one reward component said.
+    """The score by one reward component.
 
     Attributes:
-        value: the number; None unless scored.
+        value: the value; None unless scored.
         status: ``scored``, ``unscored`` or ``not_applicable``.
         reason: why it is unscored.
         is_judged: whether a judge was asked about this completion; unknown (False) in older files.
-        verdict: what that judge said, unless it is the verdict of the record, which would then be stored twice.
+        verdict: verdict of that judge; None if it equals the verdict of the record, to avoid storing it twice.
     """
 
     value: float | None
@@ -54,7 +54,7 @@ class ComponentRecord:
     verdict: Verdict | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; what a component without a judge has nothing to say of is left out."""
+        """Plain data; the judge's fields are left out if the component has no judge."""
         data: dict[str, Any] = {"value": self.value, "status": self.status, "reason": self.reason}
         if self.is_judged:
             data["is_judged"] = True
@@ -75,33 +75,33 @@ class CompletionRecord:
     """One completion with its scores and verdicts. Absent numbers are None, never 0 and never NaN.
 
     Attributes:
-        step: finished steps when it was sampled for validation; the step it was scored for in training.
+        step: number of finished steps for validation; the step that it was scored for in training.
         split: ``train``, ``val`` or the name of another split.
-        dataset: data set of the sample; empty in files from before it was recorded.
+        dataset: data set of the sample; empty in files written before it was recorded.
         id: identity of the sample within its data set.
-        index: which of the completions of its prompt.
+        index: index of the completion among those of its prompt.
         case: patient or case within the data set, the unit that intervals are clustered by; empty if unknown.
-        source: where the sample comes from.
+        source: origin of the sample.
         modality: true modality; None for a text-only sample.
-        question: what was asked.
+        question: the question.
         reference: the reference answer.
-        completion: everything the policy wrote.
+        completion: the whole output of the policy.
         answer: text of the only answer; None if there is none or several.
         reasoning: text of the only reasoning block.
-        named_modality: the modality the completion opens with.
-        faults: what the grammar found wrong.
+        named_modality: the modality that the completion starts with.
+        faults: deviations from the grammar.
         finish_reason: ``stop`` or ``length``.
-        tokens: completion tokens.
-        policy_version: weights it was sampled from.
-        total: composite reward; None if unscored or not scored at all.
-        components: what each component said, by name.
-        verdict: what the judge said; None if no judge was asked.
-        advantage: advantage it was trained with; None if it was not trained.
+        tokens: number of completion tokens.
+        policy_version: version of the weights that it was sampled from.
+        total: composite reward; None if unscored or never scored.
+        components: the score by each component, by name.
+        verdict: verdict of the judge; None if no judge was asked.
+        advantage: advantage that it was trained with; None if it was not trained on.
         mean_logprob: mean log-probability of its tokens when sampled.
-        images: names of its images, where they were written out.
-        image_ids: start of the SHA-256 of each image as the policy was given it, in order.
-        aliases: further texts that count as the reference.
-        normalised: the value from which the advantage is computed, where the suite normalises within groups.
+        images: file names of its images, if they were written.
+        image_ids: start of the SHA-256 of each image that the policy was given, in order.
+        aliases: other texts accepted as the reference.
+        normalised: the value from which the advantage is computed, if the suite normalises within groups.
         position: index of the sample in the order of the data, which distinguishes two draws of one sample; -1 if
             unknown.
     """
@@ -147,7 +147,7 @@ class CompletionRecord:
 
     @property
     def cluster(self) -> Cluster:
-        """The unit that intervals are clustered by: the case, else the sample."""
+        """The unit that intervals are clustered by: the case, or the sample if the case is unknown."""
         return cluster_of(self.dataset, self.case, self.id)
 
     @property
@@ -157,16 +157,16 @@ class CompletionRecord:
 
     @property
     def signal(self) -> float | None:
-        """The value from which its advantage is computed; None if unscored or not scored at all."""
+        """The value from which its advantage is computed; None if unscored or never scored."""
         return self.total if self.normalised is None else self.normalised
 
     @property
     def is_scored_at_all(self) -> bool:
-        """Whether a reward suite was applied to it; one that could not score it still leaves its components."""
+        """Whether a reward suite was applied to it; a suite that could not score it still records its components."""
         return self.total is not None or bool(self.components)
 
     def verdicts(self) -> dict[str, Verdict]:
-        """What judges said, by the component that asked; under an empty name where the file does not say which."""
+        """Verdicts by the component that asked; under an empty name if the file does not record the component."""
         found = {name: entry.verdict or self.verdict for name, entry in self.components.items() if entry.is_judged}
         if not found:
             found = {"": self.verdict}
@@ -174,28 +174,28 @@ class CompletionRecord:
 
     @property
     def names_modality(self) -> bool | None:
-        """Whether the completion opens with the true modality; None for a text-only sample."""
+        """Whether the completion starts with the true modality; None for a text-only sample."""
         return None if self.modality is None else self.named_modality == self.modality
 
     @property
     def is_truncated(self) -> bool:
-        """Whether the token limit cut it."""
+        """Whether it was truncated at the token limit."""
         return self.finish_reason == "length"
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What is wrong with it: the faults of its grammar, and ``truncated``."""
+        """The faults of the completion, and ``truncated``."""
         return (*self.faults, *(("truncated",) if self.is_truncated else ()))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, with the modality check and the flags for those who read the file with other tools."""
+        """Plain data, including the derived modality check and flags for other readers of the file."""
         data = asdict(self) | {"names_modality": self.names_modality, "flags": self.flags}
         data["components"] = {name: entry.to_dict() for name, entry in self.components.items()}
         return {name: value for name, value in data.items() if (name, value) not in _LEFT_OUT}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "CompletionRecord":
-        """The inverse of ``to_dict``, also after a way through JSON."""
+        """The inverse of ``to_dict``, also after a JSON round trip."""
         verdict = data.get("verdict")
         return cls(
             **{
@@ -212,7 +212,7 @@ class CompletionRecord:
         )
 
     def to_json(self) -> str:
-        """One line, without its end."""
+        """One line, without the line break."""
         return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
 
     @classmethod
@@ -239,17 +239,17 @@ def record_completion(
     verdict: Verdict | None = None,
     advantage: float | None = None,
 ) -> CompletionRecord:
-    """Write down one completion of a group.
+    """Create the record of one completion of a group.
 
     Args:
         group: prompt and completions.
-        index: which completion.
-        modalities: the tags that count.
-        step: finished steps.
-        split: where the sample comes from.
-        scores: what the reward suite said.
-        verdict: what the judge said; the first verdict among the scores if None.
-        advantage: what it was trained with.
+        index: index of the completion.
+        modalities: the valid tags.
+        step: number of finished steps.
+        split: split of the sample.
+        scores: scores by the reward suite.
+        verdict: verdict of the judge; None for the first verdict among the scores.
+        advantage: advantage that it was trained with.
     """
     sample, completion = group.prompt.sample, group.completions[index]
     parsed = parse(completion.text, modalities, expects_tag=sample.modality is not None)
@@ -295,7 +295,7 @@ def _component_record(entry: ComponentScore, verdict: Verdict | None) -> Compone
 def record_group(
     group: ScoredGroup, modalities: ModalitySet, *, step: int, split: str, advantages: Sequence[float] | None = None
 ) -> list[CompletionRecord]:
-    """Write down every completion of a scored group, in order."""
+    """Create the record of every completion of a scored group, in order."""
     return [
         record_completion(
             group.rollout,
@@ -311,15 +311,15 @@ def record_group(
 
 
 def finite(value: float) -> float | None:
-    """The number, or None where it is NaN or infinite: JSON has neither."""
+    """The number, or None if it is NaN or infinite, which JSON does not support."""
     return float(value) if math.isfinite(value) else None
 
 
 def unique(records: Iterable[CompletionRecord]) -> list[CompletionRecord]:
-    """The completions of all ranks, ordered by sample and index. A sample that was read twice counts once.
+    """The completions of all ranks, ordered by sample and index. A sample that was read twice is counted once.
 
     Raises:
-        ValueError: one id stands for different samples of one data set.
+        ValueError: an id is used by different samples of one data set.
     """
     found: dict[CompletionKey, CompletionRecord] = {}
     conflicts: dict[SampleKey, None] = {}
@@ -329,15 +329,15 @@ def unique(records: Iterable[CompletionRecord]) -> list[CompletionRecord]:
             found[record.key] = record
             continue
         repeated += 1
-        if _asked(found[record.key]) != _asked(record):
+        if _content(found[record.key]) != _content(record):
             conflicts[record.sample_key] = None
     if conflicts:
         raise ValueError(
-            f"{len(conflicts)} ids stand for different samples of one data set: {_listed(conflicts)}. Give the "
+            f"{len(conflicts)} ids are used by different samples of one data set: {_listed(conflicts)}. Give the "
             "manifests that they come from different values of `dataset`"
         )
     if repeated:
-        _LOG.warning("%d completions are of samples that were read twice; each sample counts once", repeated)
+        _LOG.warning("%d completions are of samples that were read twice; each sample is counted once", repeated)
     return [found[key] for key in sorted(found)]
 
 
@@ -346,10 +346,10 @@ def distinct(records: Iterable[CompletionRecord], name: str) -> list[CompletionR
 
     Args:
         records: the completions.
-        name: of the file, for messages.
+        name: name of the file, for messages.
 
     Raises:
-        ValueError: a completion stands there more than once: which one to take cannot be known.
+        ValueError: a completion occurs more than once, so that it is ambiguous.
     """
     found: dict[CompletionKey, CompletionRecord] = {}
     repeated: dict[SampleKey, None] = {}
@@ -362,13 +362,13 @@ def distinct(records: Iterable[CompletionRecord], name: str) -> list[CompletionR
     if repeated:
         raise ValueError(
             f"{name}: {lines - len(found)} of {lines} completions repeat the data set, id and index of another, of "
-            f"samples {_listed(repeated)}. Give a file of one validation, in which an id stands for one sample"
+            f"samples {_listed(repeated)}. Give a file of one validation, in which each id is used by one sample"
         )
     return [found[key] for key in sorted(found)]
 
 
 def dataset_by_id(records: Iterable[CompletionRecord]) -> dict[str, str]:
-    """The data set of each id, of those ids that occur in a single one."""
+    """The data set of each id that occurs in only one data set."""
     found: dict[str, set[str]] = {}
     for record in records:
         found.setdefault(record.id, set()).add(record.dataset)
@@ -378,9 +378,9 @@ def dataset_by_id(records: Iterable[CompletionRecord]) -> dict[str, str]:
 def with_datasets(
     records: Sequence[CompletionRecord], others: Iterable[CompletionRecord]
 ) -> Sequence[CompletionRecord]:
-    """Records from before data sets were recorded, with the data set of the only sample of the same id in ``others``.
+    """Fill in missing data sets of records, where only one data set in ``others`` has a sample with the same id.
 
-    Records that have a data set, and ids that occur in several data sets of the others, stay as they are.
+    Records written before data sets were recorded have none. Other records do not change.
     """
     if all(record.dataset for record in records):
         return records
@@ -388,23 +388,23 @@ def with_datasets(
     return [record if record.dataset else replace(record, dataset=known.get(record.id, "")) for record in records]
 
 
-def _asked(record: CompletionRecord) -> tuple[object, ...]:
-    """What tells samples apart, besides their identity."""
+def _content(record: CompletionRecord) -> tuple[object, ...]:
+    """Contents of a sample, to detect different samples with the same identity."""
     return record.question, record.reference, record.image_ids
 
 
 def _listed(samples: Iterable[SampleKey]) -> str:
     names = [f"{dataset}: {name}" if dataset else name for dataset, name in samples]
-    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    return ", ".join(names[:_MAX_NAMES]) + (", …" if len(names) > _MAX_NAMES else "")
 
 
 def read_records(path: str | Path) -> Iterator[CompletionRecord]:
     """Read a file of completion records.
 
-    A last line that was cut by a crash is left out with a warning; damage anywhere else is an error.
+    A last line that was truncated by a crash is left out with a warning; any other damage is an error.
 
     Raises:
-        ValueError: a line that is not a completion record.
+        ValueError: a line is not a completion record.
     """
     with Path(path).open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
@@ -414,14 +414,14 @@ def read_records(path: str | Path) -> Iterator[CompletionRecord]:
                 record = CompletionRecord.from_json(line)
             except ValueError as error:
                 if not line.endswith("\n"):
-                    _LOG.warning("%s: the last line (%d) is cut off and was left out", path, number)
+                    _LOG.warning("%s: the last line (%d) is truncated and was left out", path, number)
                     return
                 raise ValueError(f"{path}, line {number}: {error}") from error
             yield record
 
 
 def write_atomically(path: str | Path, text: str) -> None:
-    """Write a whole file so that a reader, or a crash, sees the old one or the new one."""
+    """Write a file atomically: concurrent readers, and a crash, see either the old file or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
@@ -433,12 +433,12 @@ def write_atomically(path: str | Path, text: str) -> None:
 
 
 def write_records(path: str | Path, records: Iterable[CompletionRecord]) -> None:
-    """Write a whole file of completion records atomically."""
+    """Write a file of completion records atomically."""
     write_atomically(path, "".join(record.to_json() + "\n" for record in records))
 
 
 def append_records(path: str | Path, records: Iterable[CompletionRecord]) -> None:
-    """Append records in one write, on disk before this returns."""
+    """Append records in one write, and flush them to disk before returning."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(record.to_json() + "\n" for record in records).encode()
@@ -453,7 +453,7 @@ def append_records(path: str | Path, records: Iterable[CompletionRecord]) -> Non
 
 
 def drop_steps_after(path: str | Path, step: int) -> int:
-    """Leave out the lines of steps after ``step``, and a last line that was cut off; how many went."""
+    """Delete the lines of steps after ``step``, and a truncated last line; returns the number of deleted lines."""
     path = Path(path)
     if not path.exists():
         return 0
@@ -465,5 +465,5 @@ def drop_steps_after(path: str | Path, step: int) -> int:
 
 
 def with_images(record: CompletionRecord, images: Sequence[str]) -> CompletionRecord:
-    """The record, naming the files its images were written to."""
+    """The record with the names of the files that its images were written to."""
     return replace(record, images=tuple(images))

@@ -18,19 +18,19 @@ from medix.reporting.table import Table, before_after_table, interval, number, s
 
 _FOLDER = Path(__file__).parent
 _WIDE, _NARROW = 5.6, 3.8
-"""Widths in inches of charts that stand two and three in a row."""
+"""Widths in inches of charts in rows of two and of three."""
 
 USE = "Research use, not for clinical decisions."
 
 
 @dataclass(frozen=True)
 class Example:
-    """One sample to look at: what was asked, and what the policy wrote at the first and the last validation.
+    """One sample to show, with its completions at the first and at the last validation.
 
     Attributes:
-        after: the last completion.
-        before: the first; None if there is no other.
-        thumbnails: ``data:`` addresses of its images; an empty one could not be read.
+        after: completion of the last validation.
+        before: completion of the first validation; None if there was only one.
+        thumbnails: ``data:`` URLs of its images; empty for an image that cannot be decoded.
     """
 
     after: CompletionRecord
@@ -44,7 +44,7 @@ class Example:
 
     @property
     def change(self) -> str:
-        """``gained`` or ``lost`` where the verdict went up or down between the two; else empty."""
+        """``gained`` or ``lost`` if the credit of the verdict increased or decreased; else empty."""
         if self.before is None or self.before.credit is None or self.after.credit is None:
             return ""
         difference = self.after.credit - self.before.credit
@@ -52,7 +52,7 @@ class Example:
 
     @property
     def text(self) -> str:
-        """What the search looks in."""
+        """Text that the search field matches."""
         parts = [self.after.id, self.after.source, self.after.question, self.after.reference, self.after.completion]
         return " ".join(parts + ([self.before.completion] if self.before else [])).lower()
 
@@ -66,23 +66,23 @@ def verdict_word(record: CompletionRecord | None) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run amounts to.
+    """The report of a run.
 
     Attributes:
-        title: what was run.
-        facts: what a reader must know of the run, by label.
-        versions: of the programs that ran it.
-        step: finished steps.
-        max_steps: steps to train.
-        finished: whether the run is over.
+        title: title of the report.
+        facts: facts about the run, by label.
+        versions: versions of the packages used.
+        step: number of finished steps.
+        max_steps: number of steps to train.
+        finished: whether the run has finished.
         before: first validation as plain data; None if there was none yet.
         after: last validation.
         gain: paired difference of the two with its interval, by metric.
         validations: all validations, without their slices.
-        steps: numbers of each step.
-        examples: samples to look at.
+        steps: metrics of each step.
+        examples: samples to show.
         spec: the spec of the run as text, empty if it was not saved.
-        split: what the validation samples are called: ``held out`` only if they share nothing with the training data.
+        split: name of the validation split: ``held out`` only if it shares nothing with the training data.
     """
 
     title: str
@@ -108,7 +108,7 @@ class Report:
         return data
 
     def tables(self) -> list[Table]:
-        """Before and after, by modality, by source; none before the first validation."""
+        """Tables of before and after, overall, by modality and by source; none before the first validation."""
         if self.before is None or self.after is None:
             return []
         tables = [before_after_table(self.before, self.after, self.gain, self.split)]
@@ -118,12 +118,12 @@ class Report:
         return tables
 
     def json(self) -> str:
-        """The data."""
+        """The report as JSON, without the examples."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def markdown(self) -> str:
-        """Facts and tables."""
-        environment = jinja2.Environment(  # Markdown is not HTML; tables escape what they hold
+        """The report as Markdown: facts and tables."""
+        environment = jinja2.Environment(  # Markdown is not HTML; tables escape their cells
             loader=jinja2.FileSystemLoader(_FOLDER),
             autoescape=False,
             undefined=jinja2.StrictUndefined,
@@ -132,7 +132,7 @@ class Report:
         return environment.get_template("report.md.jinja").render(report=self, use=USE, tables=self.tables())
 
     def html(self) -> str:
-        """One page: no network, no script but its own, everything from outside escaped."""
+        """One self-contained page that loads nothing, runs only its own script, and escapes all data."""
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER),
             autoescape=True,
@@ -146,7 +146,7 @@ class Report:
         return environment.get_template("report.html.jinja").render(
             report=self,
             use=USE,
-            script=Markup(script),  # our own file; the page's policy allows this text and no other script
+            script=Markup(script),  # our own file; the page's content security policy allows no other script
             digest=digest,
             style=Markup((_FOLDER / "report.css.jinja").read_text(encoding="utf-8")),
             tables=self.tables(),
@@ -157,7 +157,7 @@ class Report:
         )
 
     def write(self, folder: str | Path) -> None:
-        """Write ``report.md``, ``report.json`` and ``report.html``, each whole or not at all."""
+        """Write ``report.md``, ``report.json`` and ``report.html``, each atomically."""
         folder = Path(folder)
         write_atomically(folder / "report.json", self.json())
         write_atomically(folder / "report.md", self.markdown())
@@ -171,7 +171,7 @@ class Report:
         return [Series(label, points) for label, points in found if any(not math.isnan(y) for _, y in points)]
 
     def _names(self, prefix: str, depth: int) -> dict[str, str]:
-        """Recorded names under a prefix with so many parts, and what is left of them as labels."""
+        """Recorded metrics with a prefix and a number of slashes, with their labels: the name without the prefix."""
         names = {name for row in self.steps for name in row if name.startswith(prefix) and name.count("/") == depth}
         return {name: name.removeprefix(prefix) for name in sorted(names) if not name.endswith("/unscored")}
 
@@ -183,7 +183,7 @@ class Report:
         return [Series(label, entry, markers=True) for label, entry in points.items()]
 
     def _charts(self) -> dict[str, list[tuple[str, str, Markup]]]:
-        """Charts by section: title, note, drawing."""
+        """Charts by section, as title, note and drawing."""
         components = {"reward/total": "total"} | {
             name: label for name, label in self._names("reward/", 1).items() if label != "total"
         }
@@ -199,13 +199,13 @@ class Report:
                    unit=self._are_shares(by_modality)),
             _chart("Unscored", "share of completions without a score", self._series(unscored), percent=True),
         ]  # fmt: skip
-        shares = {"signal/without": "groups without spread", "signal/duplicates": "repeats in a group",
-                  "signal/truncated": "cut by the limit"}  # fmt: skip
+        shares = {"signal/without": "groups without spread", "signal/duplicates": "duplicates in a group",
+                  "signal/truncated": "truncated"}  # fmt: skip
         small = {
             "Spread within groups": ("standard deviation", "signal/spread"),
             "Completion length": ("tokens", "signal/tokens"),
             "Log-probability": ("per sampled token", "signal/logprob"),
-            "Loss": ("mean of a step", "train/loss"),
+            "Loss": ("mean over a step", "train/loss"),
             "Gradient norm": ("before clipping", "train/grad_norm"),
         }
         signal = [_chart("Shares", "of groups, of completions", self._series(shares), percent=True, width=_NARROW)]
@@ -223,13 +223,13 @@ class Report:
             ("Seconds per phase", "slowest rank; shares of the whole run", Markup(time)),
             _chart("Tokens trained per second", "over all ranks", speed),
         ]
-        waits = self._names("seconds/reward/", 2)
-        if waits:
-            times.append(_chart("Seconds per reward component", "slowest rank", self._series(waits)))
-        judged = {"judge/distinct": "distinct questions", "judge/cached": "of these, looked up",
+        per_component = self._names("seconds/reward/", 2)
+        if per_component:
+            times.append(_chart("Seconds per reward component", "slowest rank", self._series(per_component)))
+        judged = {"judge/distinct": "distinct questions", "judge/cached": "of these, cached",
                   "judge/unscored": "without a verdict"}  # fmt: skip
         if self._series(judged):
-            times.append(_chart("Judge", "shares of the rows it was asked about", self._series(judged), percent=True))
+            times.append(_chart("Judge", "shares of the judged rows", self._series(judged), percent=True))
         return {"learning": learning, "signal": signal, "time": times}
 
     def _are_shares(self, names: Mapping[str, str]) -> bool:
@@ -238,7 +238,7 @@ class Report:
 
 
 def _accuracies(report: Report) -> list[dict[str, list[Mapping[str, float | None] | None]]]:
-    """For each table of slices: the accuracy before and after with its interval, by the name of the row."""
+    """For each table of slices, the accuracy before and after with its interval, by row."""
     if report.before is None or report.after is None:
         return []
     return [
@@ -262,7 +262,7 @@ def _chart(
 
 
 def plain(value: Any) -> Any:
-    """Data that JSON can hold: NaN and infinity become None, tuples lists."""
+    """Data that can be stored as JSON: NaN and infinity become None, tuples become lists."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

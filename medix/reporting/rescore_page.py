@@ -1,4 +1,4 @@
-"""What rescoring a run gives, as tables, Markdown and one self-contained HTML page, from the same plain data."""
+"""The results of rescoring a run as tables, Markdown and one self-contained HTML page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ _FOLDER = Path(__file__).parent
 KINDS = {"gained": "Gained most", "lost": "Lost most", "pushed": "Advantage changed most"}
 
 READING = (
-    "Both advantages are computed here, by one rule, from the totals on record and from the new ones. Rank correlation "
-    "is Kendall's tau-b within a group, which needs some totals to differ in both scorings. The best completion "
-    "changes where nothing that was best still is. Unscored completions are left out and counted; they are never 0. "
-    "Intervals are 95 %, clustered by case."
+    "Both advantages are computed here, by the same rule, from the recorded totals and from the new ones. Rank "
+    "correlation is Kendall's tau-b within a group, which is defined if totals differ in both scorings. The best "
+    "completion changes if none of the best completions before is among the best after. Unscored completions are left "
+    "out and counted; they are never 0. Intervals are 95 %, clustered by case."
 )
 
 
 @dataclass(frozen=True)
 class RescorePage:
-    """One rescoring.
+    """The page of one rescoring.
 
     Attributes:
-        data: what ``medix.evaluation.rescored.Rescored.to_dict`` gives.
-        name: what the other rewards are called.
-        changes: what was changed of them on the command line; empty if nothing.
+        data: the result of ``medix.evaluation.rescored.Rescored.to_dict``.
+        name: name of the new rewards.
+        changes: changes to them on the command line; empty if there are none.
     """
 
     data: Mapping[str, Any]
@@ -41,22 +41,22 @@ class RescorePage:
 
     @property
     def title(self) -> str:
-        """The first line."""
+        """The title of the page."""
         return f"Rescored with {self.name}"
 
     @property
     def overall(self) -> Mapping[str, Any]:
-        """The numbers over everything."""
+        """The overall numbers."""
         first: Mapping[str, Any] = self.data["slices"][0]
         return first
 
     def tables(self) -> list[Table]:
-        """The numbers, without examples."""
+        """The tables, without examples."""
         return rescore_tables(self.data)
 
     def markdown(self) -> str:
-        """Facts, notes, tables and the first few examples."""
-        environment = jinja2.Environment(  # Markdown is not HTML; tables escape what they hold
+        """The page as Markdown: facts, notes, tables and the first few examples."""
+        environment = jinja2.Environment(  # Markdown is not HTML; tables escape their cells
             loader=jinja2.FileSystemLoader(_FOLDER),
             autoescape=False,
             undefined=jinja2.StrictUndefined,
@@ -84,7 +84,7 @@ class RescorePage:
         return tables
 
     def html(self) -> str:
-        """One page with charts and the tables: no network, no script, everything from outside escaped."""
+        """One self-contained page with charts and tables that loads nothing, has no script, and escapes all data."""
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER),
             autoescape=True,
@@ -102,7 +102,7 @@ class RescorePage:
         )
 
     def _charts(self) -> list[tuple[str, str, Markup]]:
-        """Title, note, drawing. Names are escaped where they are drawn."""
+        """Charts as title, note and drawing."""
         steps = self.data["steps"]
         series = [
             Series(label, [(step[0], step[column]) for step in steps], markers=len(steps) < 12)
@@ -126,7 +126,7 @@ class RescorePage:
 
 
 def _points(rows: Sequence[Sequence[float]]) -> list[Any]:
-    """Values and a count; plain data has lists."""
+    """Rows of values and a count, as tuples; plain data has lists."""
     return [(*(float(value) for value in values), int(count)) for *values, count in rows]
 
 

@@ -7,10 +7,10 @@ from medix.reporting.table import MISSING, Table, interval, number
 
 
 def rescore_tables(data: Mapping[str, Any]) -> list[Table]:
-    """Totals, order within groups, components, components by modality, and correlations.
+    """Tables of totals, order within groups, components, components by modality, and correlations.
 
     Args:
-        data: what ``medix.evaluation.rescored.Rescored.to_dict`` gives; its first slice holds everything.
+        data: the result of ``medix.evaluation.rescored.Rescored.to_dict``; its first slice is everything.
     """
     tables = [_totals(data), _order(data), _components(data)]
     if len(data["slices"]) > 1:
@@ -19,8 +19,8 @@ def rescore_tables(data: Mapping[str, Any]) -> list[Table]:
 
 
 def _totals(data: Mapping[str, Any]) -> Table:
-    told = {"lost": "Lost its score", "gained": "Gained one", "not scored before": "Had no scoring"}
-    states = {state: head for state, head in told.items() if data["slices"][0]["states"][state]}
+    labels = {"lost": "Score lost", "gained": "Score gained", "not scored before": "Not scored before"}
+    states = {state: label for state, label in labels.items() if data["slices"][0]["states"][state]}
     rows = [
         [
             part["name"],
@@ -51,7 +51,7 @@ def _order(data: Mapping[str, Any]) -> Table:
         ]
         for part in data["slices"]
     ]
-    heads = ["", "Groups with an order", "Rank correlation", "Best changes", "Some pair reverses", "With signal"]
+    heads = ["", "Groups ranked", "Rank correlation", "Best changed", "Some pair reversed", "With signal"]
     return Table("Order within groups, and advantages", [*heads, "Sign flips", "Mean change"], rows)
 
 
@@ -100,6 +100,6 @@ def _correlations(data: Mapping[str, Any]) -> Table:
 
 
 def arrow(before: float | None, after: float | None, *, percent: bool = False) -> str:
-    """``0.420 → 0.381``, one number where both are alike, or what there is of it."""
+    """``0.420 → 0.381``, or a single text if both are the same."""
     texts: Sequence[str] = [number(value, percent=percent) for value in (before, after)]
     return texts[0] if texts[0] == texts[1] else f"{texts[0]} → {texts[1]}"

@@ -15,9 +15,9 @@ class Table:
     """Rows of text under columns; the first column names the row.
 
     Attributes:
-        title: what it shows.
-        columns: their heads.
-        rows: as many texts each as there are columns.
+        title: title of the table.
+        columns: headers of the columns.
+        rows: one text per column in each row.
     """
 
     title: str
@@ -28,11 +28,11 @@ class Table:
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(
-                    f"table {self.title!r}: {len(row)} texts in a row of {len(self.columns)} columns: {row}"
+                    f"table {self.title!r}: {len(row)} cells in a row, but {len(self.columns)} columns: {row}"
                 )
 
     def markdown(self) -> str:
-        """A Markdown table; the first column to the left, the rest to the right."""
+        """A Markdown table; the first column is left-aligned, the others right-aligned."""
         lines = [_line(self.columns), _line([":--", *["--:"] * (len(self.columns) - 1)])]
         return "\n".join([*lines, *(_line([_escape(text) for text in row]) for row in self.rows)]) + "\n"
 
@@ -42,7 +42,7 @@ class Table:
         for index, column in enumerate(self.columns):
             table.add_column(column, justify="right" if index else "left", overflow="fold")
         for row in self.rows:
-            table.add_row(*(Text(text) for text in row))  # Text: a bracket in a name is no markup
+            table.add_row(*(Text(text) for text in row))  # Text: brackets in a name are not parsed as markup
         return table
 
 
@@ -57,11 +57,11 @@ def _escape(text: str) -> str:
 
 
 MISSING = "\N{EN DASH}"
-"""Where there is no number."""
+"""Shown in place of a missing number."""
 
 
 def number(value: float | None, *, percent: bool = False, signed: bool = False) -> str:
-    """A number for a table; a dash where there is none."""
+    """A number for a table; a dash if there is none."""
     if value is None or math.isnan(value):
         return MISSING
     text = f"{100 * value:{'+' if signed else ''}.1f} %" if percent else f"{value:{'+' if signed else ''}.3f}"
@@ -84,7 +84,7 @@ HEADLINES = (
     ("accuracy", "Accuracy", True),
     ("modality_accuracy", "Modality accuracy", True),
 )
-"""Key, name, and whether it is a share."""
+"""Key, name, and whether the measure is a share."""
 
 
 def before_after_table(
@@ -94,9 +94,9 @@ def before_after_table(
 
     Args:
         before: the first validation.
-        after: the last.
+        after: the last validation.
         gain: paired differences, by measure.
-        split: what the samples are called.
+        split: name of the split.
     """
     rows = [
         [
@@ -121,7 +121,7 @@ def before_after_table(
 
 
 COUNTS = "Samples / completions / cases"
-"""Head of the column that ``_counts`` fills."""
+"""Header of the column that ``_counts`` fills."""
 
 
 def _counts(entry: Mapping[str, Any]) -> str:
@@ -150,7 +150,7 @@ def slices_table(title: str, kind: str, before: Mapping[str, Any], after: Mappin
 
 
 def _change(first: float | None, last: float | None, *, percent: bool = False) -> str:
-    """``42.9 → 90.0 %``, or what there is of it."""
+    """``42.9 → 90.0 %``, with dashes for missing values."""
     texts = [number(value, percent=percent) for value in (first, last)]
     if texts == [MISSING, MISSING]:
         return MISSING

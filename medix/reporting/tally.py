@@ -1,4 +1,4 @@
-"""Sums and counts by key, from which means are taken only after all ranks were added up."""
+"""Sums and counts by key, so that means are computed only after summing over all ranks."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from medix.types import ScoredGroup, Status, Verdict
 
 
 class Tally:
-    """Sums and counts by key. Tallies of ranks are merged by adding; a mean over nothing is NaN.
+    """Sums and counts by key. Tallies of ranks are merged by addition; a mean over no observations is NaN.
 
     Args:
         entries: sum and count by key.
@@ -18,21 +18,21 @@ class Tally:
         self.entries = dict(entries or {})
 
     def add(self, key: str, value: float, count: float = 1) -> None:
-        """Add a value that stands for ``count`` observations; ``add(key, 0, 0)`` only makes the key known."""
+        """Add the sum of ``count`` observations; ``add(key, 0, 0)`` only registers the key."""
         total, seen = self.entries.get(key, (0.0, 0.0))
         self.entries[key] = (total + value, seen + count)
 
     def means(self) -> dict[str, float]:
-        """Mean by key, NaN where nothing was counted, keys in order."""
+        """Mean by key, in sorted order; NaN without observations."""
         return {key: total / count if count else math.nan for key, (total, count) in sorted(self.entries.items())}
 
     def total(self, key: str) -> float:
-        """Sum of a key; 0 if it is unknown."""
+        """Sum of a key; 0 for an unknown key."""
         return self.entries.get(key, (0.0, 0.0))[0]
 
     @classmethod
     def merged(cls, tallies: "Iterable[Tally]") -> "Tally":
-        """All of them added up."""
+        """The sum of several tallies."""
         result = cls()
         for tally in tallies:
             for key, (total, count) in tally.entries.items():
@@ -65,7 +65,7 @@ def _add(tally: Tally, name: str, modality: str, value: float, *, unscored: bool
 
 
 def judge_tally(groups: Sequence[ScoredGroup]) -> Tally:
-    """What the judge did for the rows it was asked about.
+    """Statistics of the judge over the judged rows.
 
     ``judge/unscored`` share of rows without a verdict; ``judge/distinct`` questions over rows (members of a group often
     agree, and the same question is asked once); of these, ``judge/cached`` share that was looked up,
@@ -99,10 +99,10 @@ def _add_verdict(tally: Tally, verdict: Verdict, *, is_first: bool) -> None:
 
 
 def signal_tally(groups: Sequence[ScoredGroup]) -> Tally:
-    """How much the groups of a step can teach.
+    """Statistics of the training signal in the groups of a step.
 
-    ``signal/without`` share of groups that give no advantage for want of spread, ``signal/spread`` mean (population)
-    standard deviation of totals in a group, ``signal/logprob`` mean log-probability per sampled token,
+    ``signal/without`` share of groups without an advantage because totals do not differ, ``signal/spread`` mean
+    (population) standard deviation of totals in a group, ``signal/logprob`` mean log-probability per sampled token,
     ``signal/tokens`` completion tokens, ``signal/truncated`` and ``signal/duplicates`` shares of completions.
     """
     tally = Tally()
@@ -123,7 +123,7 @@ def signal_tally(groups: Sequence[ScoredGroup]) -> Tally:
 
 
 def has_spread(totals: Sequence[float]) -> bool:
-    """Whether totals differ by more than rounding; one total or none has no spread."""
+    """Whether totals differ by more than rounding errors; False for fewer than two totals."""
     return len(totals) > 1 and max(totals) - min(totals) > 1e-9
 
 

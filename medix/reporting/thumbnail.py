@@ -1,4 +1,4 @@
-"""A small picture of an image, as text that a page can hold."""
+"""Thumbnails as ``data:`` URLs for an HTML page."""
 
 import base64
 import io
@@ -6,11 +6,11 @@ import io
 from PIL import Image, ImageOps
 
 _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
-"""What Pillow raises on bytes that are not an image it can or should open."""
+"""Exceptions that Pillow raises for bytes that it cannot or should not decode."""
 
 
 def thumbnail(image: bytes, size: int = 320) -> str:
-    """A ``data:`` address of a JPEG no larger than ``size`` pixels on a side; empty if the image does not open."""
+    """A ``data:`` URL of a JPEG of at most ``size`` pixels on a side; empty if the image cannot be decoded."""
     try:
         with Image.open(io.BytesIO(image)) as opened:
             small = ImageOps.exif_transpose(opened).convert("RGB")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, Trainer
 
-from medix.callbacks.listeners import tell
+from medix.callbacks.listeners import call_hook
 from tests.support.fake_training import make_trainer
 
 
@@ -19,5 +19,5 @@ class _Hears(Callback):
 def test_every_listener_hears_in_order_and_others_are_left_alone(tmp_path: Path) -> None:
     heard: list[tuple[str, int]] = []
     trainer = make_trainer(tmp_path, [_Hears("a", heard), Callback(), _Hears("b", heard)])
-    tell(trainer, "on_something", 7)
+    call_hook(trainer, "on_something", 7)
     assert heard == [("a", 7), ("b", 7)]

@@ -65,7 +65,7 @@ def test_steps_a_file_alone_and_further_places_to_write_to(run: Path, tmp_path: 
 def test_what_is_there_is_overwritten_only_by_force(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(run)]) == 0
     assert main([str(run)]) == 2
-    assert "is there already; give --force" in capsys.readouterr().err
+    assert "already exists; give --force" in capsys.readouterr().err
     assert main([str(run), "--force"]) == 0
 
 
@@ -82,7 +82,7 @@ def test_a_file_of_the_run_is_never_overwritten(run: Path, name: str, capsys: py
     [
         (["--rewards", "absent"], "--rewards absent"),
         (["--steps", "9:3"], "--steps 9:3"),
-        (["--steps", "50:60"], "no completion of steps 50 to 60"),
+        (["--steps", "50:60"], "no completions of steps 50 to 60"),
         (["--split", "val"], "--split val"),
         (["--set", "components.juge.weight=1"], "components.juge"),
         (["--judge", "absent"], "--judge absent"),
@@ -115,4 +115,4 @@ def test_a_validation_is_rescored_without_groups(tmp_path: Path) -> None:
     assert main([str(run), "--split", "val"]) == 0
     data = _json(run / "rescore-val-own" / "rescore.json")
     assert (data["slices"][0]["groups"], data["slices"][0]["tau"], data["advantages"]) == (0, None, [])
-    assert "No group has an order" in (run / "rescore-val-own" / "rescore.html").read_text()
+    assert "No group has a rank correlation" in (run / "rescore-val-own" / "rescore.html").read_text()

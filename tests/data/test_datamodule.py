@@ -189,7 +189,7 @@ def test_a_checkpoint_is_validated_on_any_data(tmp_path: Path, train: list[str],
 def test_fewer_samples_than_a_rollout_is_an_error_with_both_numbers(train: list[str], processor: Any) -> None:
     data = ShardDataModule(train=train)
     data.bind(Prompting(), processor, 15)
-    with pytest.raises(ValueError, match="holds 14 samples, fewer than prompts_per_rollout = 15"):
+    with pytest.raises(ValueError, match="has 14 samples, fewer than prompts_per_rollout = 15"):
         data.train_dataloader()
 
 
@@ -202,7 +202,9 @@ def test_a_split_without_manifests_is_named() -> None:
 def test_a_modality_outside_the_set_is_named_before_training(train: list[str], processor: Any) -> None:
     data = ShardDataModule(train=train)
     data.setup("fit")
-    with pytest.raises(ValueError, match=r"made-ct_scan\.yaml holds CT_SCAN, not in the modality set; known: MRI_SCAN"):
+    with pytest.raises(
+        ValueError, match=r"made-ct_scan\.yaml has modality CT_SCAN, not in the modality set; known: MRI_SCAN"
+    ):
         data.bind(Prompting(ModalitySet(["MRI_SCAN"])), processor, 4)
 
 

@@ -31,7 +31,7 @@ def test_a_written_manifest_reads_back_equal(tmp_path: Path) -> None:
     [
         ({"licence": None}, "licence missing"),
         ({"licence": 4.0}, "licence is 4.0, a float; use str"),
-        ({"licence": " "}, "used only with its licence stated"),
+        ({"licence": " "}, "used only if its licence is stated"),
         ({"deidentification": None}, "deidentification missing"),
         ({"modality": "CT"}, "'CT' is not in its modality set; known: X_RAY"),
         ({"colour": "grey"}, "unknown key colour; known: bytes"),
@@ -40,10 +40,10 @@ def test_a_written_manifest_reads_back_equal(tmp_path: Path) -> None:
         ({"shards": [{**SHARD, "url": "pipe:cat a.tar"}]}, "would run a command and is refused"),
         ({"shards": [{**SHARD, "url": "simplecache::http://a"}]}, "unknown scheme 'simplecache'"),
         ({"shards": [{**SHARD, "sha256": "abc"}]}, "64 lower-case hexadecimal"),
-        ({"shards": [{**SHARD, "samples": -1}]}, "-1 of a-000000.tar is not a count"),
+        ({"shards": [{**SHARD, "samples": -1}]}, "-1 of a-000000.tar must not be negative"),
         ({"shards": [{**SHARD, "samples": "7"}]}, "samples is '7', a str; use int"),
         ({"shards": [{"url": "a.tar"}]}, r"shards\[0\]: bytes, samples, sha256 missing"),
-        ({"samples": 8}, "samples says 8, its shards add up to 7"),
+        ({"samples": 8}, "samples is 8, but its shards sum to 7"),
     ],
 )
 def test_a_manifest_that_is_wrong_is_refused_by_name(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -90,7 +90,7 @@ def test_files_folders_and_patterns_are_read(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_manifests_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="holds no manifest"):
+    with pytest.raises(ManifestError, match="has no manifest"):
         read_manifests([tmp_path])
 
 

@@ -27,7 +27,7 @@ def test_limits_beyond_the_data_change_nothing(write: Writer) -> None:
 
 
 def test_a_modality_that_no_manifest_has_is_named(write: Writer) -> None:
-    with pytest.raises(ValueError, match="no manifest holds SPECT; there are CT_SCAN"):
+    with pytest.raises(ValueError, match="no manifest has modality SPECT; available: CT_SCAN"):
         Mixture(repeat={"SPECT": 2}).select(write({"CT_SCAN": 1}))
 
 

@@ -44,13 +44,13 @@ def test_splits_that_share_nothing_are_held_out(build: Build) -> None:
     found = _splits(build("a", [make_sample(i) for i in range(4)]), build("b", [make_sample(i) for i in range(4, 8)]))
     overlap = found.of("val")
     assert overlap is not None
-    assert (overlap.label, overlap.touched, found.messages()) == ("held out", 0, [])
+    assert (overlap.label, overlap.affected, found.messages()) == ("held out", 0, [])
     assert _counts(found) == {"samples": (0, 4), "cases": (0, 2), "images": (0, 4)}
 
 
 def test_shared_samples_cases_and_images_are_counted_by_hand(build: Build) -> None:
     """Training holds rows 0 to 4; validation rows 4 to 8 (row 5 is of row 4's case) and row 9 with the image of row 0:
-    1 sample, 1 case of 3, 2 images; rows 4, 5 and 9 are touched."""
+    1 sample, 1 case of 3, 2 images; rows 4, 5 and 9 are affected."""
     val = [*(make_sample(i) for i in range(4, 9)), replace(make_sample(9), images=make_sample(0).images)]
     found = _splits(build("a", [make_sample(i) for i in range(5)]), build("b", val))
     assert _counts(found) == {"samples": (1, 6), "cases": (1, 3), "images": (2, 6)}
@@ -68,7 +68,7 @@ def test_the_same_text_only_question_is_an_overlap_under_any_id(build: Build) ->
     assert _counts(_splits(build("a", train), build("b", val))) == {"samples": (0, 1), "text-only questions": (1, 1)}
 
 
-def test_ids_and_cases_of_other_data_sets_are_others_and_namesakes_are_mentioned(build: Build) -> None:
+def test_ids_and_cases_of_other_data_sets_are_different_and_equal_names_are_mentioned(build: Build) -> None:
     samples = [make_sample(i) for i in range(2)]
     others = [replace(sample, images=make_sample(50 + i).images) for i, sample in enumerate(samples)]
     found = _splits(build("a", samples, "one"), build("b", others, "two"))
@@ -86,9 +86,9 @@ def test_only_samples_that_take_part_are_compared(build: Build) -> None:
     val = Stream(build("b", samples[:1]), shuffle=False)
     manifests = build("a", samples)
     streams = {"train": Stream(manifests), "val": val}
-    assert SplitOverlaps(streams).of("val").touched == 1  # type: ignore[union-attr]
+    assert SplitOverlaps(streams).of("val").affected == 1  # type: ignore[union-attr]
     streams["train"] = Stream(manifests, mixture=Mixture(repeat={"CT_SCAN": 2}))
-    assert SplitOverlaps(streams).of("val").touched == 1  # type: ignore[union-attr]
+    assert SplitOverlaps(streams).of("val").affected == 1  # type: ignore[union-attr]
     streams["val"] = Stream(build("c", samples[::-1]), shuffle=False, mixture=Mixture(total=1))
     assert SplitOverlaps(streams).of("val").samples == 1  # type: ignore[union-attr]
 
@@ -96,14 +96,14 @@ def test_only_samples_that_take_part_are_compared(build: Build) -> None:
 def test_shards_without_an_index_are_read_up_to_a_limit_and_then_said(build: Build) -> None:
     train, val = (build(name, [make_sample(i) for i in range(4)]) for name in "ab")
     index_path(train[0].path).unlink()
-    assert _splits(train, val).of("val").touched == 4  # type: ignore[union-attr]
-    found = _splits(train, val, read_at_most=train[0].shards[0].bytes)
+    assert _splits(train, val).of("val").affected == 4  # type: ignore[union-attr]
+    found = _splits(train, val, max_read_bytes=train[0].shards[0].bytes)
     overlap = found.of("val")
     assert overlap is not None
-    assert overlap.touched == 2
-    assert "1 shards of data.train: without an index, and too large" in overlap.not_compared()
-    assert f"shards index {train[0].path}" in overlap.not_compared()
-    nothing = _splits(train, build("c", [make_sample(20)]), read_at_most=0).of("val")
+    assert overlap.affected == 2
+    assert "1 shards of data.train: without an index, and too large" in overlap.missing_message()
+    assert f"shards index {train[0].path}" in overlap.missing_message()
+    nothing = _splits(train, build("c", [make_sample(20)]), max_read_bytes=0).of("val")
     assert nothing is not None
     assert nothing.label == "validation (not fully compared with training)"
 
@@ -111,11 +111,11 @@ def test_shards_without_an_index_are_read_up_to_a_limit_and_then_said(build: Bui
 def test_remote_shards_are_compared_by_their_index_and_never_fetched(build: Build, tmp_path: Path) -> None:
     (train,), val = build("a", [make_sample(0)]), build("b", [make_sample(0)])
     remote = replace(train, shards=tuple(replace(one, url=f"https://data.invalid/{one.url}") for one in train.shards))
-    assert _splits([remote], val).of("val").touched == 1  # type: ignore[union-attr]
+    assert _splits([remote], val).of("val").affected == 1  # type: ignore[union-attr]
     index_path(train.path).unlink()
     streams = {"train": Stream([remote], cache_dir=tmp_path / "cache"), "val": Stream(val, shuffle=False)}
     (message,) = SplitOverlaps(streams).messages()
-    assert "remote, without an index, and not downloaded" in message
+    assert "remote, without an index, and not in the cache" in message
     assert not (tmp_path / "cache").exists()
 
 
@@ -135,8 +135,8 @@ def test_ids_that_stand_for_different_samples_of_one_data_set_are_named(build: B
     second = build("b", [Sample("1", "Which organ?", "lung", None)])
     found = SplitOverlaps({"val": Stream([*first, *second], shuffle=False)})
     assert found.messages() == [
-        "data.val: 1 ids stand for different samples of one data set (made: 1); give their manifests different values "
-        "of `dataset`"
+        "data.val: 1 ids are used by different samples of one data set (made: 1); give their manifests different "
+        "values of `dataset`"
     ]
     assert SplitOverlaps({"val": Stream([*first, *first], shuffle=False)}).messages() == []
 
@@ -144,7 +144,7 @@ def test_ids_that_stand_for_different_samples_of_one_data_set_are_named(build: B
 def test_three_splits_are_compared_pairwise(build: Build) -> None:
     parts = {"train": [0, 1], "val": [2, 3], "test": [3, 4]}
     streams = {split: Stream(build(split, [make_sample(i) for i in rows])) for split, rows in parts.items()}
-    found = {(pair.first, pair.second): pair.touched for pair in SplitOverlaps(streams).pairs}
+    found = {(pair.first, pair.second): pair.affected for pair in SplitOverlaps(streams).pairs}
     assert found == {("train", "val"): 0, ("train", "test"): 0, ("val", "test"): 1}
 
 

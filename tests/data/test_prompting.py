@@ -126,7 +126,7 @@ def test_max_pixels_shortens_the_prompt(processor: Any) -> None:
 
 
 def test_an_image_that_does_not_open_names_its_sample(processor: Any) -> None:
-    with pytest.raises(PictureError, match=r"sample 'a': .*does not open"):
+    with pytest.raises(PictureError, match=r"sample 'a': .*cannot be decoded"):
         Prompting().render(Sample("a", "q", "r", "CT_SCAN", (b"broken",)), processor)
 
 

@@ -70,15 +70,15 @@ def test_text_members_become_metadata() -> None:
 def test_a_missing_image_is_named() -> None:
     members = _members(make_sample(1, images=3))
     del members["1.png"]
-    with pytest.raises(RecordError, match=r"'row.1' promises 3 images and holds numbers \[0, 2\]"):
+    with pytest.raises(RecordError, match=r"'row.1' declares 3 images but contains numbers \[0, 2\]"):
         decode(members)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"reference": None}, "lacks text in .'reference'."),
-        ({"reference": "  "}, "lacks text in .'reference'."),
+        ({"reference": None}, "has no text in .'reference'."),
+        ({"reference": "  "}, "has no text in .'reference'."),
         ({"question": 3}, "'question' has the wrong type"),
         ({"weight": 1}, "unknown fields .'weight'."),
         ({"aliases": "x"}, "'aliases' has the wrong type"),

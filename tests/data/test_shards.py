@@ -75,7 +75,7 @@ def test_files_that_were_there_stay_when_a_sample_fails(tmp_path: Path) -> None:
 
 def test_existing_shards_are_not_overwritten(write: Writer) -> None:
     write({"CT_SCAN": 1})
-    with pytest.raises(ValueError, match=r"already holds made-\*"):
+    with pytest.raises(ValueError, match=r"already contains made-\*"):
         write({"CT_SCAN": 2})
 
 
@@ -160,7 +160,7 @@ def _replace_tar(manifest: Manifest, members: list[tuple[str, bytes]]) -> Manife
         (["0.json", "1.json", "0.0.png"], "key 0 in two places"),
         (["0.json", "0.json"], "'0.json' twice"),
         (["0.0.png"], "no json member"),
-        (["a/0.json"], "no ordinal"),
+        (["a/0.json"], "not an ordinal"),
     ],
 )
 def test_a_tar_of_another_layout_is_refused(write: Writer, names: list[str], message: str) -> None:
@@ -177,7 +177,7 @@ def test_a_pickle_in_a_shard_is_never_loaded(write: Writer, tmp_path: Path) -> N
 
     (manifest,) = write({"CT_SCAN": 1})
     listed = _replace_tar(manifest, [("0.json", b"{}"), ("0.pyd", pickle.dumps(Bomb()))])
-    with pytest.raises(ShardError, match="could carry code"):
+    with pytest.raises(ShardError, match="could contain code"):
         _shard(listed)[0]
     assert not (tmp_path / "exploded").exists()
 
@@ -237,7 +237,7 @@ def test_a_shard_travels_to_a_worker_process(write: Writer) -> None:
 
 def test_a_sample_of_another_modality_does_not_enter_a_writer(tmp_path: Path) -> None:
     writer = ShardWriter(tmp_path, "a", "MRI_SCAN")
-    with pytest.raises(ValueError, match="is CT_SCAN, the shard MRI_SCAN"):
+    with pytest.raises(ValueError, match="is CT_SCAN, but the shard MRI_SCAN"):
         writer.write(make_sample(0))
 
 

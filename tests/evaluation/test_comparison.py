@@ -67,11 +67,11 @@ def test_an_unscored_answer_leaves_the_pair_out_and_moves_the_bounds() -> None:
 
 def test_a_sample_without_a_partner_is_an_error_unless_asked_for() -> None:
     first, second = _system(set()), _system(set(), count=39)
-    with pytest.raises(ValueError, match=r"1 completions of first and 0 of second have no partner.*--common"):
+    with pytest.raises(ValueError, match=r"1 completions of first and 0 of second have no counterpart.*--common"):
         compare(first, second)
     found = compare(first, second, common=True)
     assert (found.only_first, found.only_second, found.slices[0].samples) == (1, 0, 39)
-    assert "Without a partner: 1 of first" in found.markdown()
+    assert "Unpaired completions: 1 of first" in found.markdown()
 
 
 def test_other_data_under_the_same_ids_is_an_error() -> None:
@@ -100,7 +100,7 @@ def test_two_data_sets_that_count_from_one_are_paired_by_data_set_and_id() -> No
 
 
 def test_files_of_different_data_sets_that_share_ids_do_not_pair() -> None:
-    with pytest.raises(ValueError, match=r"6 completions of first and 6 of second have no partner, 0 have one"):
+    with pytest.raises(ValueError, match=r"6 completions of first and 6 of second have no counterpart, 0 have one"):
         compare(two_sets({"a": 2}), two_sets({"b": 2}))
 
 
@@ -114,5 +114,5 @@ def test_a_file_from_before_data_sets_were_recorded_pairs_where_its_ids_are_clea
     new = two_sets({"a": 2})
     old = [dataclasses.replace(record, dataset="") for record in new]
     assert compare(old, new).slices[0].samples == compare(new, old).slices[0].samples == 6
-    with pytest.raises(ValueError, match="6 completions of first and 12 of second have no partner"):
+    with pytest.raises(ValueError, match="6 completions of first and 12 of second have no counterpart"):
         compare(old, two_sets({"a": 2, "b": 2}))

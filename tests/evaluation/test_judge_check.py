@@ -63,7 +63,7 @@ def test_a_server_that_is_well_is_usable(monkeypatch: pytest.MonkeyPatch) -> Non
     endpoints, whole = found.tables()
     assert endpoints.rows[0][:2] == [server.url, "yes"]
     assert dict(whole.rows)["Questions scored"] == f"{QUESTIONS} of {QUESTIONS}"
-    assert dict(whole.rows)["One verdict"].startswith("NO to 'right upper lobe'")
+    assert dict(whole.rows)["Example verdict"].startswith("NO to 'right upper lobe'")
     assert "median" in dict(whole.rows)["Latency"]
 
 
@@ -106,9 +106,9 @@ def test_the_key_is_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         (200, json.dumps({"data": [{"id": "n"}]}), "does not list the model 'm' but n; correct judge.model"),
         (200, json.dumps({"data": []}), "does not list the model 'm' but none"),
-        (401, "{}", "status 401; put a valid key into the environment variable OPENAI_API_KEY"),
+        (401, "{}", "status 401; set a valid key in the environment variable OPENAI_API_KEY"),
         (500, "{}", "status 500"),
-        (200, "<html>", "no list of models; is base_url right"),
+        (200, "<html>", "no list of models; check base_url"),
         (200, "[]", "no list of models"),
         (200, '{"data": null}', "no list of models"),
     ],

@@ -47,7 +47,7 @@ def test_completions_of_other_weights_are_another_group() -> None:
 
 def test_lines_of_a_group_that_do_not_stand_together_are_an_error_with_its_remedy() -> None:
     first, second = records(suite(), groups(1)), records(suite(), groups(2))[4:]
-    with pytest.raises(ValueError, match=r"'s000' at step 1 do not stand together; sort the lines"):
+    with pytest.raises(ValueError, match=r"'s000' at step 1 are not adjacent; restore the order"):
         _indices([first[0], second[0], first[1]])
 
 
@@ -130,10 +130,10 @@ def test_a_run_that_is_not_there_or_holds_no_training_says_what_there_is(tmp_pat
     with pytest.raises(FileNotFoundError, match="there is no such folder or file"):
         RecordedRun.find(tmp_path / "absent")
     (tmp_path / "run" / "completions").mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match=r"there is no JSONL file at all.*RecordCompletions"):
+    with pytest.raises(FileNotFoundError, match=r"found: no JSONL files.*RecordCompletions"):
         RecordedRun.find(tmp_path / "run")
     (tmp_path / "run" / "completions" / "val-step-000004.jsonl").touch()
-    with pytest.raises(FileNotFoundError, match=r"--split train.*there is val-step-000004\.jsonl.*another --split"):
+    with pytest.raises(FileNotFoundError, match=r"--split train.*found: val-step-000004\.jsonl.*another --split"):
         RecordedRun.find(tmp_path / "run")
     assert len(RecordedRun.find(tmp_path / "run", "val").files) == 1
 
@@ -142,11 +142,11 @@ def test_a_cut_last_line_is_noticed_and_a_whole_one_without_its_end_is_not(tmp_p
     run = RecordedRun.find(write_run(tmp_path / "run", records(suite(), [make_group(make_sample(1), ["a", "b"])])))
     path = run.files[0]
     whole = path.read_bytes()
-    assert run.cut() == []
+    assert run.truncated_files() == []
     path.write_bytes(whole[:-1])
-    assert run.cut() == []
+    assert run.truncated_files() == []
     path.write_bytes(whole[:-30])
-    assert run.cut() == [path]
+    assert run.truncated_files() == [path]
     assert len(next(iter(run.groups())).records) == 1
 
 

@@ -170,7 +170,7 @@ def test_the_advantage_of_the_run_is_taken_and_what_does_not_agree_with_the_reco
     lines = [replace(line, advantage=value) for line, value in zip(lines, (0.7071, -0.7071), strict=True)]
     found = _rescored(tmp_path, lines, suite(), parts=RunParts(modalities=MODALITIES, advantage=DrGRPOAdvantage()))
     assert {(round(a, 6), round(b, 6)) for a, b, _ in found.advantages} == {(0.5, 0.5), (-0.5, -0.5)}
-    assert any("2 of 2 advantages on record differ" in note for note in found.notes)
+    assert any("2 of 2 recorded advantages differ" in note for note in found.notes)
     assert found.facts["Advantage"] == "DrGRPOAdvantage"
 
 
@@ -200,9 +200,9 @@ def test_a_modality_outside_the_set_names_the_spec_it_was_looked_for_in(tmp_path
 
 
 def test_nothing_to_score_says_what_was_looked_at(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds no completion; nothing was recorded"):
+    with pytest.raises(ValueError, match="has no completions; nothing was recorded"):
         _rescored(tmp_path / "a", [], suite())
-    with pytest.raises(ValueError, match="no completion of steps 5 to 9; give other --steps"):
+    with pytest.raises(ValueError, match="no completions of steps 5 to 9; give other --steps"):
         _rescored(tmp_path / "b", records(suite(), groups(1)), suite(), steps=range(5, 10))
 
 
@@ -227,7 +227,7 @@ def test_a_cut_last_line_and_a_smaller_group_are_said(tmp_path: Path) -> None:
     path = folder / "completions" / "train.rank0.jsonl"
     path.write_bytes(path.read_bytes()[:-40])
     found = Rescoring(RecordedRun.find(folder), suite(), RunParts(modalities=MODALITIES))()
-    assert any("train.rank0.jsonl is cut off" in note for note in found.notes)
+    assert any("train.rank0.jsonl is truncated" in note for note in found.notes)
     assert any("Groups differ in size" in note for note in found.notes)
     assert found.facts["Groups by size"] == "1 of 4, 1 of 3"
 

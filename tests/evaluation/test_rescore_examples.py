@@ -18,7 +18,7 @@ def _seen(lines: list[CompletionRecord], other: RewardSuite, count: int) -> Exam
     rollouts = [group.rollout for group in found]
     table = other.score_rollouts(rollouts)
     examples = Examples(count)
-    examples.look(found, table, rows_of(found, rollouts, table, GRPOAdvantage(), SpreadFilter()))
+    examples.add(found, table, rows_of(found, rollouts, table, GRPOAdvantage(), SpreadFilter()))
     return examples
 
 

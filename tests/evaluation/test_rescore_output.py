@@ -44,13 +44,13 @@ def test_what_is_there_needs_permission_to_be_overwritten(run: RecordedRun, tmp_
     output.check(run, may_overwrite=False)
     output.folder.mkdir()
     output.page.write_text("old")
-    with pytest.raises(ValueError, match=r"rescore\.html: is there already; give --force"):
+    with pytest.raises(ValueError, match=r"rescore\.html: already exists; give --force"):
         output.check(run, may_overwrite=False)
     output.check(run, may_overwrite=True)
 
 
 def test_a_folder_is_no_file(run: RecordedRun, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is a folder; name a file"):
+    with pytest.raises(ValueError, match="is a folder; give a file"):
         RescoreOutput(tmp_path / "out", {"json": tmp_path}).check(run, may_overwrite=True)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from medix.advantages.grpo import GRPOAdvantage
 from medix.evaluation.recorded_run import group_records
-from medix.evaluation.rescore_rows import NOT_APPLICABLE, NOT_THERE, SCORED, UNSCORED, Rows, before_of, joined, rows_of
+from medix.evaluation.rescore_rows import ABSENT, NOT_APPLICABLE, SCORED, UNSCORED, Rows, before_of, joined, rows_of
 from medix.reporting.record import CompletionRecord
 from medix.rollout.signal import SpreadFilter
 from tests.support.fake_training import CountingJudge, make_group, make_sample, write
@@ -24,9 +24,9 @@ def test_what_a_row_was_is_one_of_four() -> None:
     lines = records(suite(CountingJudge(fails_on=["heart"])), [make_group(make_sample(1, None), texts)])
     lines.append(replace(lines[0], index=2, total=None, components={}))
     before = before_of(lines)
-    assert before.status.tolist() == [SCORED, UNSCORED, NOT_THERE]
-    assert before.statuses["judge"].tolist() == [SCORED, UNSCORED, NOT_THERE]
-    assert before.statuses["modality"].tolist() == [NOT_APPLICABLE, NOT_APPLICABLE, NOT_THERE]
+    assert before.status.tolist() == [SCORED, UNSCORED, ABSENT]
+    assert before.statuses["judge"].tolist() == [SCORED, UNSCORED, ABSENT]
+    assert before.statuses["modality"].tolist() == [NOT_APPLICABLE, NOT_APPLICABLE, ABSENT]
     assert np.isnan(before.total[1:]).all()
 
 
@@ -52,7 +52,7 @@ def test_parts_join_with_groups_numbered_on_and_missing_components_as_not_there(
     del second.before.values["judge"], second.before.statuses["judge"]
     rows = joined([first, second])
     assert rows.group.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert rows.before.statuses["judge"].tolist() == [SCORED] * 8 + [NOT_THERE] * 4
+    assert rows.before.statuses["judge"].tolist() == [SCORED] * 8 + [ABSENT] * 4
     assert np.isnan(rows.before.values["judge"][8:]).all()
     assert len(rows.change.tau) == 3
 

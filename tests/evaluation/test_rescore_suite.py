@@ -75,8 +75,8 @@ def test_a_suite_in_a_file_that_the_spec_names_is_changed_in_its_place(tmp_path:
     ("setting", "told"),
     [
         ("components.juge.weight=0.6", "there is no components.juge in the suite; there is format, modality, judge"),
-        ("components.judge.weight", "is no KEY=VALUE"),
-        ("=3", "is no KEY=VALUE"),
+        ("components.judge.weight", "is not KEY=VALUE"),
+        ("=3", "is not KEY=VALUE"),
         ("components.judge.weight=[", "is not YAML"),
         ("components.judge.weight=much", "much"),
         ("components.judge.reward.class_path=nowhere.Mine", "nowhere"),
@@ -97,15 +97,15 @@ def test_a_spec_that_is_not_there_or_is_none_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"--rewards .*broken\.yaml.*is not YAML"):
         read_suite(str(tmp_path / "broken.yaml"), (), False, None)
     (tmp_path / "other.yaml").write_text("judge: 1\n")
-    with pytest.raises(ValueError, match="describes no suite"):
+    with pytest.raises(ValueError, match="does not describe a suite"):
         read_suite(str(tmp_path / "other.yaml"), (), False, None)
-    with pytest.raises(ValueError, match=r"no spec\.yaml beside the run"):
+    with pytest.raises(ValueError, match=r"no spec\.yaml in the run"):
         read_suite(None, (), False, None)
 
 
 def test_weights_without_a_sum_cannot_be_scaled(spec: str) -> None:
     zero = [f"components.{name}.weight=0" for name in ("format", "modality", "judge")]
-    with pytest.raises(ValueError, match="have no sum to divide by"):
+    with pytest.raises(ValueError, match="have no positive sum to divide by"):
         read_suite(spec, zero, True, None)
 
 

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.reporting.charts import Series, _running_mean, bar_chart, line_chart, scatter_chart, stacked_chart, thin
+from medix.reporting.charts import (
+    Series,
+    _running_mean,
+    bar_chart,
+    downsample,
+    line_chart,
+    scatter_chart,
+    stacked_chart,
+)
 
 
 def _svg(chart: str) -> ET.Element:
@@ -52,8 +60,8 @@ def test_names_are_escaped_text_whatever_they_hold(name: str) -> None:
 def test_nothing_recorded_says_so() -> None:
     assert "Nothing recorded yet" in line_chart([Series("a", [(0, math.nan)])])
     assert "Nothing recorded yet" in stacked_chart([], {})
-    assert "Nothing has both scores" in scatter_chart([], label="x")
-    assert "No group has an order" in bar_chart([(0.0, 0)], label="x")
+    assert "No completion has both scores" in scatter_chart([], label="x")
+    assert "No group has a rank correlation" in bar_chart([(0.0, 0)], label="x")
 
 
 def test_the_legend_gives_the_last_value_and_the_shares_of_the_whole() -> None:
@@ -89,7 +97,7 @@ def test_a_chart_is_well_formed_and_names_no_address() -> None:
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=700), st.integers(1, 50))
 def test_thinning_keeps_the_end_and_the_limits(values: list[float], most: int) -> None:
     points = [(float(index), value) for index, value in enumerate(values)]
-    thinned = thin(points, most)
+    thinned = downsample(points, most)
     assert len(thinned) <= max(most, 1)
     assert thinned[-1][0] == points[-1][0]
     assert min(values) - 1e-9 <= min(y for _, y in thinned) <= max(y for _, y in thinned) <= max(values) + 1e-9

@@ -95,7 +95,7 @@ def test_a_last_line_cut_by_a_crash_is_left_out(tmp_path: Path, caplog: pytest.L
     path.write_text(path.read_text()[:-40])
     with caplog.at_level(logging.WARNING):
         assert [record.id for record in read_records(path)] == ["s001"]
-    assert "cut off" in caplog.text
+    assert "truncated" in caplog.text
 
 
 def test_damage_inside_a_file_is_an_error_that_names_the_line(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_one_id_in_two_data_sets_is_two_samples() -> None:
 
 def test_one_id_for_two_samples_of_a_data_set_is_an_error_that_names_it() -> None:
     with pytest.raises(
-        ValueError, match=r"1 ids stand for different samples of one data set: a: s001\. Give .*dataset"
+        ValueError, match=r"1 ids are used by different samples of one data set: a: s001\. Give .*dataset"
     ):
         unique([_record(1, dataset="a"), _record(1, dataset="a", question="Which side?")])
 

@@ -28,4 +28,4 @@ def test_counts_of_lost_scores_are_shown_where_there_are_any(tmp_path: Path) -> 
     for judge, shown in ((None, False), (CountingJudge("down", fails_on=["lung"]), True)):
         found = Rescoring(run, suite(), RunParts(modalities=MODALITIES), judge)()
         (totals, *_) = rescore_tables(found.to_dict())
-        assert ("Lost its score" in totals.columns) is shown
+        assert ("Score lost" in totals.columns) is shown

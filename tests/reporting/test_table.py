@@ -22,7 +22,7 @@ def test_brackets_in_a_name_are_not_terminal_markup() -> None:
 
 
 def test_a_short_row_is_refused() -> None:
-    with pytest.raises(ValueError, match="1 texts in a row of 2 columns"):
+    with pytest.raises(ValueError, match="1 cells in a row, but 2 columns"):
         Table("t", ["a", "b"], [["x"]])
 
 

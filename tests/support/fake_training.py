@@ -13,7 +13,7 @@ from lightning.pytorch import Trainer
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from medix.callbacks.listeners import tell
+from medix.callbacks.listeners import call_hook
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
 from medix.modules.record import StepRecord
@@ -159,10 +159,10 @@ class FakeModule(lightning.LightningModule):
         assert self.training
         groups = []
         for name in ("rollout", "reward", "update"):
-            tell(self.trainer, "on_phase_start", self, name)
+            call_hook(self.trainer, "on_phase_start", self, name)
             if name == "rollout":
                 groups = [make_group(make_sample(i, source="train"), [write("X_RAY", "lung"), "no"]) for i in range(2)]
-            tell(self.trainer, "on_phase_end", self, name, 0.25)
+            call_hook(self.trainer, "on_phase_end", self, name, 0.25)
         self.step += 1
         scored = self.rewards.score_groups(groups)
         self.trajectory.append(self.weight.item())

@@ -73,7 +73,7 @@ def test_the_peak_of_an_update_is_seen_in_a_process_of_its_own(tmp_path: Path) -
 
 
 def test_a_case_whose_process_fails_says_which_and_why(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"(?s)plain, case 0: the process ended with 1\n.*nowhere"):
+    with pytest.raises(RuntimeError, match=r"(?s)plain, case 0: exit status 1\n.*nowhere"):
         case("plain", tmp_path / "nowhere", 0)
 
 

@@ -38,7 +38,7 @@ def test_shapes_are_read_from_the_record_of_a_run(tmp_path: Path) -> None:
 def test_a_record_without_a_whole_group_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text("")
-    with pytest.raises(ValueError, match="holds no group with 5 answers"):
+    with pytest.raises(ValueError, match="has no group with 5 answers"):
         shapes_of(path)
 
 

@@ -1,4 +1,4 @@
-"""Time a training step on a vision-language model beside the plain pass and beside TRL, in one run.
+"""Time a training step of a vision-language model, compared with the plain pass and with TRL in the same run.
 
 python -m tools.bench_step --json FILE
 """

@@ -1,8 +1,8 @@
-"""Three ways to make the same step, in turn, and what they took.
+"""Times the same step in three ways, in turn.
 
-For every shape some rounds: in each a step of the engine, one with the plain pass, and one of ``trl.GRPOTrainer``.
-Before the first shape every side warms up; before the others the engine alone, which compares itself with the plain
-pass in its first step. Ratios are of medians within the run.
+In each round of a shape: one step of medix with shared prompts, one with the plain pass, and one of
+``trl.GRPOTrainer``. All three are warmed up before the first shape; before the others only medix is, because its first
+step includes the self-check against the plain pass. Ratios are computed from medians within the run.
 """
 
 import argparse
@@ -33,13 +33,13 @@ SIDES = ("shared", "plain", "trl")
 
 
 def measure(folder: Path, shape: Shape, rounds: int, warm_up: Sequence[str], advance: Any) -> dict[str, Any]:
-    """The row of one shape.
+    """Measure one shape.
 
     Args:
-        folder: of the model.
-        shape: of the steps.
-        rounds: steps of each side that count.
-        warm_up: sides that make one before.
+        folder: folder of the model.
+        shape: shape of the steps.
+        rounds: number of timed steps of each side.
+        warm_up: sides that are warmed up with one step.
         advance: called after each step.
 
     Raises:
@@ -70,18 +70,18 @@ def measure(folder: Path, shape: Shape, rounds: int, warm_up: Sequence[str], adv
 
 
 def check(shape: Shape, ours: MedixStep, peer: TRLStep) -> None:
-    """That both sides had prompts and completions of the same lengths."""
+    """Check that both sides had prompts and completions of the same lengths."""
     found = (ours.prompt_tokens, ours.completion_lengths, peer.lengths)
     expected = (ours.prompt_tokens, {shape.completion_tokens}, (ours.prompt_tokens, shape.completion_tokens))
     if found != expected:
         raise RuntimeError(
-            f"{shape.name}: prompt tokens, lengths of completions and TRL's own of both are {found}, where {expected} "
-            "were to be compared; no timing of them is of use"
+            f"{shape.name}: prompt tokens, completion lengths and TRL's lengths of both are {found}, expected "
+            f"{expected}; the timings are not comparable"
         )
 
 
 def row(shape: Shape, prompt: int, seconds: dict[str, Seconds], operations: float, rate: float) -> dict[str, Any]:
-    """What the file says of a shape."""
+    """The results for a shape, as written to the file."""
     trl, plain = (seconds[name].over(seconds["shared"]) for name in ("trl", "plain"))
     tokens = shape.prompts * shape.group_size * shape.completion_tokens
     floor = operations / rate
@@ -110,7 +110,7 @@ def row(shape: Shape, prompt: int, seconds: dict[str, Seconds], operations: floa
 
 
 def show(result: dict[str, Any], console: Console) -> None:
-    """Tables for people."""
+    """Print tables."""
     for one in result["shapes"]:
         table = Table(
             title=f"{one['prompts']} x {one['prompt_tokens']} prompt tokens, {one['group_size']} completions of "
@@ -135,7 +135,7 @@ def show(result: dict[str, Any], console: Console) -> None:
 
 
 def run(shapes: Sequence[Shape], rounds: int, size: TinySize = workload.SIZE) -> dict[str, Any]:
-    """All shapes on one model."""
+    """Measure all shapes on one model."""
     with tempfile.TemporaryDirectory() as folder, Progress(transient=True) as progress:
         model = workload.build(Path(folder) / "model", size)
         warm_ups = [SIDES if shape is shapes[0] else SIDES[:1] for shape in shapes]
@@ -154,17 +154,17 @@ def run(shapes: Sequence[Shape], rounds: int, size: TinySize = workload.SIZE) ->
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench_step", description=__doc__)
-    parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="where the numbers go")
-    parser.add_argument("--rounds", type=int, default=3, help="steps of each side that count")
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="write the results here")
+    parser.add_argument("--rounds", type=int, default=3, help="number of timed steps of each side")
     parser.add_argument("--shape", type=int, action="append", help=f"0 to {len(SHAPES) - 1}; all if not given")
     given = parser.parse_args()
     if given.rounds < 1:
         parser.error(f"--rounds {given.rounds}: give 1 or more")
-    if any(not 0 <= place < len(SHAPES) for place in given.shape or ()):
+    if any(not 0 <= index < len(SHAPES) for index in given.shape or ()):
         parser.error(f"--shape {given.shape}: give 0 to {len(SHAPES) - 1}")
-    result = run([SHAPES[place] for place in given.shape or range(len(SHAPES))], given.rounds)
+    result = run([SHAPES[index] for index in given.shape or range(len(SHAPES))], given.rounds)
     given.json.write_text(json.dumps(result, indent=2) + "\n")
     show(result, Console())
 

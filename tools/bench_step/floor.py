@@ -1,4 +1,4 @@
-"""The least time an update could take: operations that it must do, at the best rate of this machine."""
+"""Lower bound of the time of an update: the required operations at the best rate of this machine."""
 
 import time
 from typing import Any
@@ -11,14 +11,14 @@ from tools.bench_step.workload import Shape
 def update_operations(config: Any, shape: Shape, prompt: int) -> float:
     """Floating-point operations of forward and backward pass with every prompt and image passed once.
 
-    A product of [m, k] with [k, n] counts 2·m·k·n, and twice that in the backward pass: for the inputs and for the
-    weights. The patch embedding has no gradient for its inputs. Attention counts the pairs of tokens that see each
-    other; what a kernel computes twice or masks away is not counted, nor norms, rotations and softmax.
+    A product of [m, k] with [k, n] counts 2·m·k·n, and twice that in the backward pass, for the inputs and for the
+    weights. The patch embedding has no gradient for its inputs. Attention counts the pairs of tokens that attend to
+    each other; recomputed or masked operations of a kernel are not counted, nor are norms, rotations and softmax.
 
     Args:
-        config: of a Qwen3-VL.
-        shape: of the step.
-        prompt: tokens of each prompt.
+        config: configuration of a Qwen3-VL.
+        shape: shape of the step.
+        prompt: number of tokens of each prompt.
     """
     image = shape.image[0] * shape.image[1]
     G, T = shape.group_size, shape.completion_tokens
@@ -58,7 +58,7 @@ def _vision_linear(vision: Any) -> float:
 
 
 def best_rate(config: Any, shape: Shape, prompt: int, repeats: int = 5) -> float:
-    """The best operations per second of the matrix products that the update is made of."""
+    """The highest rate, in operations per second, of the matrix products that an update consists of."""
     text, vision = config.text_config, config.vision_config
     tokens = prompt + shape.group_size * (shape.completion_tokens - 1)
     patches = 4 * shape.image[0] * shape.image[1]

@@ -1,4 +1,4 @@
-"""Steps of ``GroupRLModule`` under a Lightning trainer, as ``medix fit`` makes them."""
+"""Steps of ``GroupRLModule`` with a Lightning trainer, as in ``medix fit``."""
 
 import logging
 import time
@@ -27,13 +27,13 @@ from tools.bench_step.workload import Shape
 
 
 class EndlessPolicy(VisionLanguagePolicy):
-    """Never ends a completion: all have the length of the limit."""
+    """A policy that never ends a completion, so that all have the maximum length."""
 
     eos_token_ids: tuple[int, ...] = ()
 
 
 class Rendered(IterableDataset[PromptBatch]):
-    """One batch of prompts, rendered when it is asked for."""
+    """One batch of prompts, rendered on iteration."""
 
     def __init__(self, samples: Sequence[Sample], processor: Any) -> None:
         self.samples = samples
@@ -49,7 +49,7 @@ class Rendered(IterableDataset[PromptBatch]):
 
 
 class Clock(Callback):  # its methods have Lightning's signatures
-    """Wall time of the step, and its groups."""
+    """Measures the wall time of the step, and keeps its groups."""
 
     def __init__(self) -> None:
         self.start = 0.0
@@ -69,12 +69,12 @@ class Clock(Callback):  # its methods have Lightning's signatures
 
 
 class MedixStep:
-    """Steps with prompts shared, or with the plain pass.
+    """Steps with shared prompts, or with the plain pass.
 
     Args:
-        folder: of the model.
-        shape: of the step.
-        shared_prefix: as the policy's argument.
+        folder: folder of the model.
+        shape: shape of the step.
+        shared_prefix: the policy's argument of this name.
     """
 
     def __init__(self, folder: Path, shape: Shape, *, shared_prefix: bool = True) -> None:
@@ -99,7 +99,7 @@ class MedixStep:
         clock = Clock()
         rendered = Rendered(workload.samples(self.shape), self.module.policy.processor)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Lightning's, about loggers and loaders that are left out on purpose
+            warnings.simplefilter("ignore")  # Lightning warns about the missing loggers and loaders
             Trainer(
                 accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
                 enable_model_summary=False, callbacks=[clock],
@@ -124,7 +124,7 @@ class MedixStep:
 
     @property
     def prompt_tokens(self) -> int:
-        """P."""
+        """Number of prompt tokens, P."""
         return len(self.groups[0].prompt.token_ids)
 
     @property

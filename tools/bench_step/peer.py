@@ -1,4 +1,4 @@
-"""Steps of ``trl.GRPOTrainer``, in its own fastest setting on a CPU."""
+"""Steps of ``trl.GRPOTrainer`` in its fastest configuration on a CPU."""
 
 import os
 import time
@@ -20,7 +20,7 @@ from tools.bench_step.seconds import Seconds
 from tools.bench_step.workload import Shape
 
 OPTIONS: dict[str, Any] = {
-    "bf16": False,  # has no speed on a CPU without its instructions, and the other sides train in float32
+    "bf16": False,  # slow on a CPU without bf16 instructions, and the other sides train in float32
     "gradient_checkpointing": False,
     "beta": 0.0,  # no reference policy
     "num_iterations": 1,  # with one micro-batch a step, old log-probabilities need no pass
@@ -37,7 +37,7 @@ OPTIONS: dict[str, Any] = {
 
 
 class _Clock(TrainerCallback):
-    """Calls the trainer back when a step is over."""
+    """Records the time at the end of a step."""
 
     def __init__(self) -> None:
         self.stop = 0.0
@@ -48,21 +48,21 @@ class _Clock(TrainerCallback):
 
 
 class TimedTrainer(GRPOTrainer):
-    """Notes when the parts of a step begin and end."""
+    """Times the parts of a step."""
 
-    taken: dict[str, float]
-    began: float
+    seconds: dict[str, float]
+    start: float
     passed: tuple[tuple[Any, ...], dict[str, Any]]
 
     def get_batch_samples(self, *arguments: Any, **named: Any) -> Any:
-        """The first thing that a step does."""
-        self.began, self.taken = time.perf_counter(), {}
+        """Load a batch, which is the start of a step."""
+        self.start, self.seconds = time.perf_counter(), {}
         return self._timed("load", super().get_batch_samples, *arguments, **named)
 
     def _timed(self, name: str, work: Any, *arguments: Any, **named: Any) -> Any:
         start = time.perf_counter()
         result = work(*arguments, **named)
-        self.taken[name] = time.perf_counter() - start
+        self.seconds[name] = time.perf_counter() - start
         return result
 
     def _generate(self, *arguments: Any, **named: Any) -> Any:
@@ -91,9 +91,9 @@ class TRLStep:
     """Steps of TRL on the same model, prompts, lengths and rewards.
 
     Args:
-        folder: of the model.
-        shape: of the step.
-        output: a folder that TRL may write to.
+        folder: folder of the model.
+        shape: shape of the step.
+        output: folder for files of TRL.
     """
 
     def __init__(self, folder: Path, shape: Shape, output: Path) -> None:
@@ -122,10 +122,10 @@ class TRLStep:
         """One step and its times."""
         trainer = self.trainer
         trainer.train()
-        whole = self.clock.stop - trainer.began
-        taken = trainer.taken
-        update = whole - taken["load"] - taken["prepare"]
-        return Seconds(taken["generate"], taken["reward"], update=update, step=whole)
+        total = self.clock.stop - trainer.start
+        seconds = trainer.seconds
+        update = total - seconds["load"] - seconds["prepare"]
+        return Seconds(seconds["generate"], seconds["reward"], update=update, step=total)
 
     def old(self) -> float:
         """Seconds of a pass without gradient over the rows of the last step."""

@@ -1,4 +1,4 @@
-"""What the parts of one step took."""
+"""Timings of the parts of one step."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -11,12 +11,12 @@ class Seconds:
     """Wall time of one step and of its parts.
 
     Attributes:
-        generate: prompts rendered, images processed, completions sampled.
-        reward: scores.
-        update: forward and backward passes, clipping, the optimiser.
-        step: all of it, what stands between the parts included.
-        old: a pass without gradient over the same completions; not a part of ``step``, since both trainers leave it
-            out where one update follows the sampling.
+        generate: rendering prompts, processing images, sampling completions.
+        reward: scoring.
+        update: forward and backward passes, gradient clipping, optimiser.
+        step: the whole step, including time between the parts.
+        old: a pass without gradient over the same completions; not part of ``step``, because both trainers skip it if
+            there is one update per sampling.
     """
 
     generate: float
@@ -27,10 +27,10 @@ class Seconds:
 
     @classmethod
     def median(cls, steps: Sequence["Seconds"]) -> "Seconds":
-        """The median of each part on its own."""
+        """The median of each part."""
         return cls(**{field.name: median([getattr(step, field.name) for step in steps]) for field in fields(cls)})
 
     def over(self, other: "Seconds") -> dict[str, float]:
-        """How many times as long as another."""
+        """Ratio of each part to that of another step."""
         mine, theirs = asdict(self), asdict(other)
         return {name: value / theirs[name] for name, value in mine.items() if theirs[name] > 0}

@@ -1,4 +1,4 @@
-"""The model, the prompts and the rewards that every side of the benchmark gets."""
+"""The model, prompts and rewards that all sides of the benchmark use."""
 
 import io
 from collections.abc import Sequence
@@ -35,10 +35,10 @@ class Shape:
     Attributes:
         name: for tables.
         image: width and height in tokens.
-        words: words of the question.
-        group_size: G.
-        completion_tokens: T, of every completion.
-        prompts: prompts of a step.
+        words: number of words of the question.
+        group_size: completions per prompt, G.
+        completion_tokens: tokens of every completion, T.
+        prompts: prompts per step.
     """
 
     name: str
@@ -57,14 +57,14 @@ SHAPES = (
 
 
 def build(folder: Path, size: TinySize = SIZE) -> Path:
-    """The model with its processor, on disk; its weights are drawn once."""
+    """Write a model with random weights, and its processor, to disk."""
     return build_tiny("qwen3_vl", folder, size)
 
 
 def samples(shape: Shape, seed: int = 0) -> list[Sample]:
-    """Pictures of noise with a long question."""
+    """Noise images with a long question."""
     words = ("Is", "the", "left", "lung", "normal", "or", "is", "there", "a", "mass", "of", "5", "mm", "in", "it")
-    question = " ".join(words[place % len(words)] for place in range(shape.words)) + "?"
+    question = " ".join(words[index % len(words)] for index in range(shape.words)) + "?"
     return [
         Sample(
             id=f"{shape.name}/{number}",
@@ -86,28 +86,28 @@ def _noise(tokens: tuple[int, int], seed: int) -> bytes:
 
 
 def pictures(sample: Sample) -> list[Image.Image]:
-    """The images of a sample, as TRL wants them."""
+    """The images of a sample as TRL expects them."""
     return [Image.open(io.BytesIO(image)).convert("RGB") for image in sample.images]
 
 
 class Letters(RewardComponent):
-    """The share of lower-case letters: texts of an untrained policy differ in it, so that every group has a spread."""
+    """The share of lower-case letters, which varies between texts of an untrained policy, so groups have spread."""
 
     def score(self, batch: RewardBatch) -> ComponentScores:
-        """A value for each completion."""
+        """One value per completion."""
         return ComponentScores.of([share(text) for text in batch.completions])
 
 
 def share(text: str) -> float:
-    """Lower-case letters in a text, as a part of it."""
+    """The share of lower-case letters in a text."""
     return sum(letter.islower() for letter in text) / max(1, len(text))
 
 
 def suite() -> RewardSuite:
-    """What both trainers are rewarded by."""
+    """The reward suite of both trainers."""
     return RewardSuite({"format": Weighted(FormatReward(), 0.1), "letters": Weighted(Letters(), 0.9)})
 
 
 def median(values: Sequence[float]) -> float:
-    """Of an odd number of values the middle one, else the mean of both."""
+    """The median of the values."""
     return float(np.median(values))

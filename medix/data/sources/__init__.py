@@ -1,4 +1,4 @@
-"""Where samples come from before they are shards."""
+"""Sources of samples for building shards."""
 
 from medix.data.sources.jsonl import JsonlError, JsonlSource
 from medix.data.sources.phantoms import PhantomSource

@@ -1,4 +1,4 @@
-"""Rows of question and answer in a JSON lines file beside its images."""
+"""Question-answer rows in a JSON lines file, with images in files beside it."""
 
 import io
 import json
@@ -22,7 +22,7 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class RowFault:
-    """What is wrong with one row."""
+    """An error in one row."""
 
     line: int
     key: str
@@ -34,11 +34,11 @@ class RowFault:
 
 
 class JsonlError(ValueError):
-    """Rows that cannot become samples."""
+    """The file cannot be read, or rows cannot be converted to samples."""
 
 
 class _RowError(Exception):
-    """One row's fault on its way out of a check."""
+    """Raised for a row that cannot be converted; becomes a ``RowFault``."""
 
     def __init__(self, key: str, value: object, remedy: str) -> None:
         super().__init__(key)
@@ -46,17 +46,17 @@ class _RowError(Exception):
 
 
 class JsonlSource:
-    """Samples from the columns of the public data set: ``id``, ``image``, ``source``, ``problem``, ``solution``.
+    """Samples with the columns of the public data set: ``id``, ``image``, ``source``, ``problem``, ``solution``.
 
-    ``image`` lists paths relative to the file (or is one path, or empty for a text-only row); ``solution`` is
-    ``<TAG>``, a line break, and the reference; a text-only row has the reference alone. ``case``, ``aliases`` and any
-    further text column are optional; the latter become metadata. Every image is decoded once, so that a damaged one is
-    found here. JPEG and PNG files are stored as they are; other formats become PNG.
+    ``image`` lists paths relative to the file (or is a single path, or empty for a text-only row). ``solution`` is
+    ``<TAG>``, a line break, and the reference; for a text-only row it is the reference alone. ``case``, ``aliases`` and
+    other text columns are optional; the latter become metadata. Every image is decoded once, so that damaged images are
+    detected here. JPEG and PNG files are stored unchanged; other formats are converted to PNG.
 
     Args:
         path: the file.
-        modalities: the tags that may appear; the paper's 16 if None.
-        skip_bad: leave faulty rows out, and count them in ``faults``, instead of stopping.
+        modalities: the valid tags; the paper's 16 if None.
+        skip_bad: leave out invalid rows and collect their errors in ``faults`` instead of raising.
     """
 
     def __init__(self, path: str | Path, modalities: ModalitySet | None = None, skip_bad: bool = False) -> None:
@@ -66,7 +66,7 @@ class JsonlSource:
         self.faults: list[RowFault] = []
 
     def __len__(self) -> int:
-        """Rows, faulty ones included."""
+        """Number of rows, invalid ones included."""
         try:
             with open(self.path, "rb") as stream:
                 return sum(1 for line in stream if line.strip())
@@ -74,10 +74,10 @@ class JsonlSource:
             raise JsonlError(f"{self.path}: cannot be opened ({error.strerror}); check the path") from error
 
     def __iter__(self) -> Iterator[Sample]:
-        """The samples; at the end, unless ``skip_bad``, the error that lists every fault.
+        """Iterate over the samples; raises at the end if rows are invalid, unless ``skip_bad``.
 
         Raises:
-            JsonlError: some rows are faulty, or the file does not open.
+            JsonlError: rows are invalid, or the file cannot be opened.
         """
         self.faults = []
         seen: dict[str, int] = {}
@@ -92,7 +92,7 @@ class JsonlSource:
                 try:
                     sample = self._sample(_parse(line))
                     if sample.id in seen:
-                        raise _RowError("id", sample.id, f"line {seen[sample.id]} has the same; ids must differ")
+                        raise _RowError("id", sample.id, f"line {seen[sample.id]} has the same; make ids unique")
                 except _RowError as error:
                     self.faults.append(RowFault(number, error.key, error.value, error.remedy))
                     continue
@@ -103,7 +103,7 @@ class JsonlSource:
             raise JsonlError(self.report())
 
     def report(self) -> str:
-        """The faults of the last reading: the first ten and the count."""
+        """The first ten errors of the last iteration, and their number."""
         lines = [f"{self.path}: {len(self.faults)} faulty rows", *(f"  {fault}" for fault in self.faults[:_SHOWN])]
         if len(self.faults) > _SHOWN:
             lines.append(f"  … and {len(self.faults) - _SHOWN} more")
@@ -116,9 +116,9 @@ class JsonlSource:
         modality, reference = self._solution(_text(row, "solution", "give the reference"), bool(images))
         aliases = row.get("aliases") or []
         if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias.strip() for alias in aliases):
-            raise _RowError("aliases", aliases, "give a list of texts")
+            raise _RowError("aliases", aliases, "give a list of strings")
         return Sample(
-            id=_text(row, "id", "give every row an id of its own"),
+            id=_text(row, "id", "give every row a unique id"),
             question=_text(row, "problem", "give the question").strip(),
             reference=reference,
             modality=modality,
@@ -139,7 +139,7 @@ class JsonlSource:
                 raise _RowError("solution", solution, "a tag without an image; name the image, or remove the tag")
             return None, solution.strip()
         if match is None:
-            raise _RowError("solution", solution, f"a row with images begins with its tag, as <CT_SCAN>; {known}")
+            raise _RowError("solution", solution, f"a row with images begins with its tag, such as <CT_SCAN>; {known}")
         if modality is None:
             raise _RowError("solution", f"<{match[1]}>", f"unknown tag; {known}; --modalities gives another set")
         if not match[2].strip():
@@ -174,7 +174,7 @@ def _as_png(picture: Image.Image, name: str) -> bytes:
     try:
         picture.save(stream, "PNG")
     except OSError as error:
-        raise _RowError("image", name, f"mode {picture.mode} does not fit into PNG ({error}); convert it") from error
+        raise _RowError("image", name, f"mode {picture.mode} is not supported by PNG ({error}); convert it") from error
     return stream.getvalue()
 
 
@@ -202,5 +202,5 @@ def _optional(row: Mapping[str, Any], key: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str | int):
-        raise _RowError(key, value, "give a text, or leave it out")
+        raise _RowError(key, value, "give a string, or leave it out")
     return str(value)

@@ -1,7 +1,7 @@
-"""Generated pictures of five imaging modalities with two-way questions: for the demo and for tests.
+"""Phantoms: generated images of five imaging modalities with binary questions, for the demo and for tests.
 
-They are drawn by this file from random numbers and show nobody. They are no medical images: every sample says so in its
-id, its source and its metadata.
+They are generated from random numbers and do not show any person. They are not medical images, which the id, source and
+metadata of every sample state.
 """
 
 import io
@@ -19,7 +19,7 @@ Random = np.random.Generator
 
 
 class _Question(NamedTuple):
-    """One kind of two-way question: its phrasings and its two answers with their aliases."""
+    """One kind of binary question: its phrasings and its two answers with their aliases."""
 
     phrasings: tuple[str, ...]
     answers: tuple[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]]
@@ -68,16 +68,16 @@ QUESTIONS: dict[str, _Question] = {
 class PhantomSource:
     """A reproducible set of phantoms.
 
-    Modality, kind of question and answer go through every combination equally often, in a random order; the phrasing is
-    drawn apart. The text of a question therefore tells nothing about answer or modality. No two pictures are equal:
-    place, size and brightness vary, and every picture has its own noise.
+    Every combination of modality, kind of question and answer occurs equally often, in random order; the phrasing is
+    drawn independently. The text of a question therefore carries no information about answer or modality. No two
+    images are equal: position, size and brightness vary, and every image has its own noise.
 
     Args:
-        count: how many samples.
-        seed: decides everything.
-        split: samples of different splits are drawn from different numbers.
-        size: side of a picture in pixels.
-        kinds: kinds of questions, from the one that a tiny policy learns first.
+        count: number of samples.
+        seed: seed of all random draws.
+        split: different splits use different random numbers.
+        size: width and height of an image in pixels.
+        kinds: kinds of questions; by default in the order in which a tiny policy learns them.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class PhantomSource:
         if unknown := [kind for kind in kinds if kind not in QUESTIONS]:
             raise ValueError(f"phantoms.kinds: {unknown} unknown; choose from {', '.join(QUESTIONS)}")
         if count < 1 or size < 32 or not kinds:
-            raise ValueError(f"phantoms: count {count}, size {size}, kinds {kinds}; give 1, 32 and one kind at least")
+            raise ValueError(f"phantoms: count {count}, size {size}, kinds {kinds}; give at least 1, 32 and one kind")
         self.count = count
         self.seed = seed
         self.split = split
@@ -109,8 +109,8 @@ class PhantomSource:
             raise IndexError(f"phantom {number} of {self.count}")
         modalities = tuple(BACKGROUNDS)
         cells = len(modalities) * len(self.kinds) * 2
-        block, place = divmod(number, cells)
-        cell = int(self._random(0, block).permutation(cells)[place])
+        block, position = divmod(number, cells)
+        cell = int(self._random(0, block).permutation(cells)[position])
         modality, rest = modalities[cell % len(modalities)], cell // len(modalities)
         kind, answer = self.kinds[rest // 2], rest % 2
         random = self._random(1, number)
@@ -134,7 +134,7 @@ class PhantomSource:
 
 
 def draw(modality: str, kind: str, answer: int, random: Random, size: int = 64) -> Grey:
-    """One picture, values 0 to 1: the background of a modality and the spots a question is about."""
+    """One image with values from 0 to 1: the background of a modality and the spots that the question is about."""
     picture = BACKGROUNDS[modality](random, size)
     for spot in _spots(kind, answer, random):
         picture = spot.paint(picture, random)
@@ -144,7 +144,7 @@ def draw(modality: str, kind: str, answer: int, random: Random, size: int = 64) 
 
 
 class _Spot(NamedTuple):
-    """A bright disc, or a ring; places and radii are fractions of the side."""
+    """A bright disc or ring; position and radius are fractions of the image size."""
 
     x: float
     y: float
@@ -270,12 +270,12 @@ def _microscopy(random: Random, size: int) -> Grey:
     picture = 0.74 + 0.03 * _texture(random, size, 6)
     for row in range(4):
         for column in range(4):
-            centre = tuple((place + 0.5 + random.uniform(-0.22, 0.22)) / 4 for place in (column, row))
+            centre = tuple((cell + 0.5 + random.uniform(-0.22, 0.22)) / 4 for cell in (column, row))
             radius = random.uniform(0.08, 0.11)
             distance = np.hypot(x - centre[0], y - centre[1])
-            cell = 1.0 / (1.0 + np.exp((distance - radius) / 0.008))
+            body = 1.0 / (1.0 + np.exp((distance - radius) / 0.008))
             nucleus = 1.0 / (1.0 + np.exp((distance - 0.4 * radius) / 0.008))
-            picture = picture - random.uniform(0.2, 0.28) * cell - 0.25 * nucleus
+            picture = picture - random.uniform(0.2, 0.28) * body - 0.25 * nucleus
     return np.asarray(picture, dtype=np.float64)
 
 
@@ -286,7 +286,7 @@ BACKGROUNDS: dict[str, Callable[[Random, int], Grey]] = {
     "ULTRASOUND": _ultrasound,
     "MICROSCOPY": _microscopy,
 }
-"""How each modality is drawn."""
+"""Functions that draw the background of each modality."""
 
 
 def _png(picture: Grey) -> bytes:

@@ -19,21 +19,21 @@ class SplitsCheck(Check):
         for split, names in overlaps.repeated.items():
             shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
             yield self.problem(
-                f"data.{split}: {len(names):,} ids stand for different samples of one data set: {shown}",
+                f"data.{split}: {len(names):,} ids are used by different samples of one data set: {shown}",
                 "give the manifests that they come from different values of `dataset`",
             )
         for pair in overlaps.pairs:
             yield from self._pair(pair)
 
     def _pair(self, pair: Overlap) -> Iterator[Finding]:
-        if found := pair.found():
+        if found := pair.overlap_message():
             yield self.warning(
                 found, f"take them out of data.{pair.first} or data.{pair.second}; results on them are not held out"
             )
-        if missing := pair.not_compared():
+        if missing := pair.missing_message():
             yield self.warning(missing, "write the indexes of the manifests: python -m medix shards index MANIFEST …")
-        if alike := pair.namesakes():
-            what, _, remedy = alike.partition(". ")
+        if same_names := pair.same_names_message():
+            what, _, remedy = same_names.partition(". ")
             yield self.warning(what, remedy[:1].lower() + remedy[1:])
         if not found and not missing:
             yield self.ok(

@@ -1,1 +1,1 @@
-"""Reading short clinical texts: words, numbers with units, and the facts that must not be crossed."""
+"""Parsing of short clinical texts: words, numbers with units, and facts that must not contradict each other."""

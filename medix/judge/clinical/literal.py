@@ -1,8 +1,8 @@
-# ruff: noqa: RUF001 - dashes and signs of all kinds are what is looked for
+# ruff: noqa: RUF001 - this module searches for dashes and signs of all kinds
 """Literal comparison of texts, and symbols that reverse a finding.
 
-``clinical.text`` compares words and drops symbols. That suffices for a guard, which only removes credit, and for a
-judge that is known to be strict; a rule that gives credit must not ignore the minus of "Rh -".
+``clinical.text`` compares words and drops symbols. This suffices for a guard, which only removes credit, and for a
+judge that is known to be strict; a rule that gives credit must not ignore the minus sign of "Rh -".
 """
 
 import re
@@ -11,8 +11,8 @@ import unicodedata
 _PLAIN_SIGNS = str.maketrans(
     dict.fromkeys("‐‑‒–—−﹣－", "-") | dict.fromkeys("＋⁺", "+") | {"⬆": "↑", "⇑": "↑", "⬇": "↓", "⇓": "↓"}
 )
-# A hyphen is a sign before or after white space, brackets and the like, and between numbers; in "X-ray" it is none,
-# nor is one with a space behind it that opens a line: a list has such.
+# A hyphen counts as a sign next to white space, brackets and similar, and between numbers. The hyphen in "X-ray" does
+# not count, and neither does a list marker: a hyphen at the start of a line, followed by a space.
 _SIGN = re.compile(
     r"[+±↑↓→←↔♀♂✓✔✗✘∅≠‰⁻]|(?<![<>])=|(?<=\w)\*(?![\w*])|-(?=\s*(?:$|[),.;/\]]|ve\b))|(?<=[^\w\n])-(?=\s*\w)|^-(?=\w)|(?<=\d)\s*-(?=\s*[A-Za-z]?\d)",
     re.MULTILINE,
@@ -42,15 +42,15 @@ def is_literally_same(one: str, other: str) -> bool:
 
 
 def signs(text: str) -> tuple[str, ...]:
-    """The symbols of a text in order: plus and minus, arrows, sexes; not comparators, which belong to numbers."""
+    """The symbols of a text in order: plus and minus, arrows, sex symbols; not comparators, which belong to numbers."""
     return tuple(match.group().strip() for match in _SIGN.finditer(text.translate(_PLAIN_SIGNS)))
 
 
 def signs_differ(one: str, other: str) -> str | None:
-    """A pair of opposite symbols of which each text contains another one alone, in words; None if there is none."""
+    """Describe two opposite symbols of which each text contains only one; None if there are none."""
     first, second = set(signs(one)), set(signs(other))
     for pair in _OPPOSED:
-        for here, there in (pair, pair[::-1]):
-            if here in first - second and there in second - first:
-                return f"signs: {here} against {there}"
+        for symbol, opposite in (pair, pair[::-1]):
+            if symbol in first - second and opposite in second - first:
+                return f"signs: {symbol} against {opposite}"
     return None

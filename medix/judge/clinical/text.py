@@ -1,7 +1,7 @@
 """Comparison of short clinical texts: normalised words, and facts that must not contradict each other.
 
-The exact judge compares the words, the embedding reward's guard compares the facts. The lists are English;
-text in other languages is compared as it is and never raises. Everything here is linear in the text's length.
+The exact judge compares the words, the guard of the embedding reward compares the facts. The word lists are English;
+text in other languages is compared literally and never raises. All functions take linear time in the text's length.
 """
 
 from collections import defaultdict
@@ -33,15 +33,15 @@ class Text:
     """A normalised text.
 
     Attributes:
-        words: what the exact judge compares: words in lower case and singular, articles and punctuation gone, numbers
-            with their units as one word.
+        words: the words that the exact judge compares: in lower case and singular, without articles and punctuation,
+            numbers with their units as one word.
         quantities: the numbers.
         identifiers: levels and sequences such as L4 and T2, and single capital letters.
         laterality: left, right, midline.
-        affirmed: content words outside the reach of a negation.
+        affirmed: content words outside the scope of a negation.
         negated: content words inside it.
         is_negated: whether anything is negated.
-        sides: for each listed pair of antonyms, which of the two occur.
+        sides: pairs of antonyms with the side, 0 or 1, that occurs.
     """
 
     words: tuple[str, ...]
@@ -61,11 +61,11 @@ def is_same(one: str, other: str) -> bool:
 
 
 def differs(answer: str, reference: str) -> str | None:
-    """Which fact differs between two texts, in words; None if none of the facts looked at does.
+    """Describe the first fact that differs between two texts; None if no compared fact differs.
 
-    Looked at: opposed signs such as + and -, numbers with units and comparators, identifiers such as L4 or T2,
-    laterality, negation, listed antonyms and words told apart by an opposing prefix alone. A number, a side or a
-    negation on one side only is a difference; a word such as "large" on one side only is not.
+    Compared are opposite signs such as + and -, numbers with units and comparators, identifiers such as L4 or T2,
+    laterality, negation, listed antonyms, and words that differ only in an opposite prefix. A number, a laterality or a
+    negation in only one of the texts is a difference; a word such as "large" in only one of them is not.
     """
     found = signs_differ(answer, reference)
     if found is not None:
@@ -85,7 +85,7 @@ def _listed(values: Iterable[object]) -> str:
 
 
 def _quantities_differ(one: Text, other: Text) -> str | None:
-    # "one nodule" and "a nodule" say the same; "one" counts only against another number.
+    # "one nodule" and "a nodule" mean the same; "one" is compared only with other numbers.
     single = frozenset({Quantity("1")})
     mine = one.quantities if other.quantities else one.quantities - single
     theirs = other.quantities if one.quantities else other.quantities - single
@@ -107,20 +107,20 @@ def _laterality_differs(one: Text, other: Text) -> str | None:
 def _negation_differs(one: Text, other: Text) -> str | None:
     if one.is_negated != other.is_negated:
         return f"negation: {'negated' if one.is_negated else 'affirmed'} against the opposite"
-    crossed = (one.negated - one.affirmed) & (other.affirmed - other.negated)
-    crossed |= (one.affirmed - one.negated) & (other.negated - other.affirmed)
-    return f"negation: of {_listed(crossed)}" if crossed else None
+    contradicted = (one.negated - one.affirmed) & (other.affirmed - other.negated)
+    contradicted |= (one.affirmed - one.negated) & (other.negated - other.affirmed)
+    return f"negation: of {_listed(contradicted)}" if contradicted else None
 
 
 def _antonyms_differ(one: Text, other: Text) -> str | None:
     mine, theirs = _sides(one), _sides(other)
     for pair in sorted(mine.keys() & theirs.keys()):
         if mine[pair] != theirs[pair]:
-            return f"opposites: {_heard(one, pair)} against {_heard(other, pair)}"
+            return f"opposites: {_words_of_pair(one, pair)} against {_words_of_pair(other, pair)}"
     return _prefixes_differ(one, other)
 
 
-def _heard(text: Text, pair: int) -> str:
+def _words_of_pair(text: Text, pair: int) -> str:
     """The words of the text that belong to a pair of antonyms."""
     return " and ".join(sorted((text.affirmed | text.negated) & (ANTONYMS[pair][0] | ANTONYMS[pair][1])))
 
@@ -158,7 +158,7 @@ def normalise(text: str) -> Text:
     tokens, identifiers = read(text)
     words = tuple(str(token) if isinstance(token, Quantity) else token for token in tokens if token != CLAUSE_END)
     if not words:
-        # "A" is an answer, and so is "+": a text that normalisation would empty is kept as it is.
+        # "A" is an answer, and so is "+": a text that normalisation would make empty is kept.
         words = tuple(text.casefold().split())
     affirmed, negated, is_negated = _polarity(tokens)
     plain = [token for token in tokens if isinstance(token, str)]
@@ -175,9 +175,10 @@ def normalise(text: str) -> Text:
 
 
 def _polarity(tokens: Sequence[Token]) -> tuple[frozenset[str], frozenset[str], bool]:
-    """Which words a negation reaches: those after it in its clause, or those before "absent" at the end of one.
+    """The affirmed words, the negated words, and whether anything is negated.
 
-    Two negations in a clause ("not absent") cancel; "nor" continues the one before it.
+    The scope of a negation is the rest of its clause or, for a word such as "absent" at the end of a clause, the part
+    before it. Two negations in a clause ("not absent") cancel; "nor" continues the negation before it.
     """
     affirmed: set[str] = set()
     negated: set[str] = set()
@@ -189,15 +190,16 @@ def _polarity(tokens: Sequence[Token]) -> tuple[frozenset[str], frozenset[str], 
         if token not in CLAUSE_BREAKS:
             clause.append(token)
             continue
-        at = [index for index, word in enumerate(clause) if word in NEGATORS]
+        negations = [index for index, word in enumerate(clause) if word in NEGATORS]
         content = set(clause) - NEGATORS - EMPTY_WORDS
-        if len(at) % 2 == 0:
+        if len(negations) % 2 == 0:
             affirmed.update(content)
         else:
             is_negated = True
-            reaches_back = clause[at[-1]] in NEGATES_BEFORE and at[-1] == len(clause) - 1
-            before, after = content & set(clause[: at[0]]), content & set(clause[at[0] :])
-            negated.update(before if reaches_back else after)
-            affirmed.update(after if reaches_back else before)
+            first, last = negations[0], negations[-1]
+            negates_before = clause[last] in NEGATES_BEFORE and last == len(clause) - 1
+            before, after = content & set(clause[:first]), content & set(clause[first:])
+            negated.update(before if negates_before else after)
+            affirmed.update(after if negates_before else before)
         clause = []
     return frozenset(affirmed), frozenset(negated), is_negated

@@ -1,5 +1,5 @@
-# ruff: noqa: RUF001 - the look-alike characters are what is normalised here
-"""Reading a short clinical text: words in their normal form, numbers with their units, and where clauses end."""
+# ruff: noqa: RUF001 - this module normalises look-alike characters
+"""Tokenises a short clinical text: words in their normal form, numbers with their units, and ends of clauses."""
 
 import re
 import unicodedata
@@ -27,9 +27,9 @@ _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹣－"), "-")
 
 
 class _Characters(dict[int, str]):
-    """A translation that keeps letters, marks, digits and the symbols that carry meaning, and blanks the rest.
+    """A translation table that keeps letters, marks, digits and meaningful symbols, and replaces the rest by spaces.
 
-    Marks are kept because in many scripts a vowel is one: dropping it makes two words of one.
+    Combining marks are kept because many scripts write vowels as marks: replacing one would split a word.
     """
 
     def __missing__(self, code: int) -> str:
@@ -60,8 +60,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-# Compatibility forms would glue "1½" to 11/2 and "10⁶" to 106.
-_GLUED = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞⁰¹²³⁴-⁹])")
+# NFKC would turn "1½" into 11/2 and "10⁶" into 106, so a space is inserted.
+_MISSING_SPACE = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞⁰¹²³⁴-⁹])")
 _IDENTIFIER = re.compile(r"([a-z]{1,4})([0-9]+)")
 _EXACT_DIGITS = 28  # a longer number is compared as written
 
@@ -91,14 +91,14 @@ Token = str | Quantity
 
 
 def read(text: str) -> tuple[list[Token], frozenset[str]]:
-    """Words and quantities in order, ``|`` where a clause ends; and the identifiers among them."""
+    """Words and quantities in order, with ``|`` at the end of a clause; and the identifiers in the text."""
     pieces = _pieces(text)
     return _tokens(pieces), _identifiers(pieces)
 
 
 def _stream_safe(text: str) -> str:
-    """Breaks runs of more than 30 combining marks (Unicode's stream-safe format, UAX 15): sorting the marks of one run
-    takes a time that grows with its square, and a completion may be nothing else.
+    """Break up runs of more than 30 combining marks (Unicode's stream-safe text format, UAX 15): normalising a run
+    takes quadratic time, and a completion may consist of nothing else.
     """
     if text.isascii():
         return text
@@ -114,11 +114,11 @@ def _stream_safe(text: str) -> str:
 
 _SAME_COMPARATORS = str.maketrans({"⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥"})
 _LONGEST_RUN = 30
-_JOINER = "\u034f"  # combining grapheme joiner: no mark is moved across it
+_JOINER = "\u034f"  # combining grapheme joiner: marks are not reordered across it
 
 
 def _pieces(text: str) -> list[_Piece]:
-    text = _GLUED.sub(" ", text)
+    text = _MISSING_SPACE.sub(" ", text)
     text = unicodedata.normalize("NFKC", _stream_safe(text).translate(_SAME_COMPARATORS))
     text = _CONTRACTIONS.sub(_expand, text)
     text = re.sub(r"(?<=[A-Za-z])\^(?=[0-9])", "", text)  # cm^2 is cm2; 10^6 is not 106
@@ -164,7 +164,7 @@ def _read_symbol(pieces: Sequence[_Piece], index: int) -> list[Token]:
     if piece.text in ".,;:!?()":
         return [CLAUSE_END]
     if piece.text in "+-" and not piece.spaced and index and pieces[index - 1].kind == "word":
-        # ER+ and HER2- carry a result; "left- and right-sided" does not
+        # ER+ and HER2- state a result; "left- and right-sided" does not
         ends = following is None or following.spaced or following.kind == "symbol"
         stem = pieces[index - 1].text
         if ends and piece.text == "+":
@@ -204,10 +204,10 @@ def _level(pieces: Sequence[_Piece], index: int) -> str:
 
 
 def _before(pieces: Sequence[_Piece], index: int) -> tuple[str, str]:
-    """The comparator and the sign that stand before a number."""
+    """The comparator and the sign before a number."""
     sign = ""
     if index and pieces[index - 1].text == "-" and not pieces[index].spaced:
-        # a minus stands after space, an opening or a comparator; between figures or letters it is a hyphen
+        # a minus sign follows white space, an opening bracket or a comparator; between digits or letters it is a hyphen
         before = pieces[index - 2].text if index > 1 else ""
         if pieces[index - 1].spaced or before in {"", "(", "="} or before in _COMPARATORS:
             sign = "-"
@@ -218,14 +218,14 @@ def _before(pieces: Sequence[_Piece], index: int) -> tuple[str, str]:
 
 
 def _plain(number: str) -> str:
-    """A number without grouping commas, idle zeros or a bare leading point."""
+    """A number without grouping commas and superfluous zeros, and with a digit before the decimal point."""
     whole, _, part = number.replace(",", "").partition(".")
     whole, part = whole.lstrip("0") or "0", part.rstrip("0")
     return f"{whole}.{part}" if part else whole
 
 
 def _read_unit(pieces: Sequence[_Piece], index: int) -> tuple[str, int]:
-    """The unit of a number, and where to read on; empty if it has none."""
+    """The unit of a number, empty if it has none, and the index of the next piece."""
     unit, after = _written_unit(pieces, index)
     return (unit, after) if after > index else (_unit_ahead(pieces, index), index)
 
@@ -254,7 +254,7 @@ def _unit_name(pieces: Sequence[_Piece], index: int) -> str:
 
 
 def _unit_ahead(pieces: Sequence[_Piece], index: int) -> str:
-    """The unit that "5 x 3 x 2 cm" and "5-7 mm" give once for all their numbers."""
+    """The unit after the last of several numbers, as in "5 x 3 x 2 cm" and "5-7 mm"."""
     for _ in range(3):
         connected = _word(pieces, index) in {"x", "×", "-", "to", "by"}
         if not connected or index + 1 >= len(pieces) or pieces[index + 1].kind != "number":
@@ -295,7 +295,7 @@ _LETTERED = frozenset(
     ("stage", "grade", "type", "class", "group", "vitamin", "hepatitis", "influenza", "haemophilia", "hemophilia",
      "factor", "category", "level", "zone")
 )  # fmt: skip
-"""Words that a letter specifies."""
+"""Words followed by a letter as a label."""
 
 
 def _is_article(pieces: Sequence[_Piece], index: int) -> bool:
@@ -310,8 +310,8 @@ def _is_article(pieces: Sequence[_Piece], index: int) -> bool:
         following = pieces[index + 1].text
         return following.lower() not in {"negative", "positive", "neg", "pos"} and not re.fullmatch("[A-Z]", following)
     # "stage 3a" and "type a dissection" end in a letter, not in an article
-    is_glued = not pieces[index].spaced and pieces[index - 1].kind == "number"
-    return pieces[index].text == "a" and not is_glued and _word(pieces, index - 1) not in _LETTERED
+    follows_digit = not pieces[index].spaced and pieces[index - 1].kind == "number"
+    return pieces[index].text == "a" and not follows_digit and _word(pieces, index - 1) not in _LETTERED
 
 
 def _read_number_words(pieces: Sequence[_Piece], index: int) -> tuple[Token, int]:
@@ -336,7 +336,7 @@ def _below_thousand(pieces: Sequence[_Piece], index: int) -> tuple[int, int]:
 def _after_scale(
     pieces: Sequence[_Piece], index: int, reader: Callable[[Sequence[_Piece], int], tuple[int, int]]
 ) -> tuple[int, int]:
-    """The rest of a number after "hundred" or "thousand", with or without "and"; nothing read if none follows."""
+    """The rest of a number after "hundred" or "thousand", with or without "and"; 0 if none follows."""
     start = index + (_word(pieces, index) == "and")
     if NUMBER_WORDS.get(_word(pieces, start), 0) > 0:
         return reader(pieces, start)
@@ -356,7 +356,7 @@ def _below_hundred(pieces: Sequence[_Piece], index: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=65536)
 def singular(word: str) -> str:
-    """The singular of an English or Latin plural, by rule and by list; a key to compare by, not always a word."""
+    """The singular of an English or Latin plural, by rule and by list; a comparison key, not always a real word."""
     if word in SINGULARS:
         return SINGULARS[word]
     if len(word) < 4 or not word.endswith("s") or word in NOT_PLURAL or word.endswith(("ss", "us", "is")):
@@ -383,7 +383,7 @@ def _identifiers(pieces: Sequence[_Piece]) -> frozenset[str]:
 
 
 def _is_label(pieces: Sequence[_Piece], index: int) -> bool:
-    """Whether a capital stands alone, as in "hepatitis B" or "option C"; not I, not an article, not X-ray."""
+    """Whether a capital is a word of its own, as in "hepatitis B" or "option C"; not I, not an article, not X-ray."""
     letter = pieces[index].text
     if len(letter) != 1 or not letter.isupper() or letter == "I" or _word(pieces, index + 1) == "-":
         return False

@@ -1,4 +1,4 @@
-"""The lists behind ``clinical.text``: units, number words, plurals, sides, negations, opposites."""
+"""Word lists for ``clinical.text``: units, number words, plurals, laterality, negations, antonyms."""
 
 from decimal import Decimal
 
@@ -139,7 +139,7 @@ for _pair, _sides in enumerate(ANTONYMS):
         for _word in _words:
             SIDES_OF_WORD[_word] = (*SIDES_OF_WORD.get(_word, ()), (_pair, _side))
 
-# Two words that differ by one of these openings alone say opposite things: stable/unstable, hyperdense/hypodense.
+# Words that differ only in one of these prefixes are opposites: stable/unstable, hyperdense/hypodense.
 OPPOSED_PREFIXES = (
     ("", "non"), ("", "un"), ("", "in"), ("", "im"), ("", "ir"), ("", "ab"), ("", "dis"), ("", "a"), ("", "mal"),
     ("", "anti"),

@@ -77,17 +77,17 @@ def test_other_image_formats_are_stored_as_png_without_loss(folder: Path) -> Non
         ({"solution": ""}, "line 1: solution: ''; give the reference"),
         ({"solution": None}, "line 1: solution: None; give the reference"),
         ({"solution": "<CT_SCAN>\n "}, "there is no reference after the tag"),
-        ({"solution": "The liver"}, "a row with images begins with its tag, as <CT_SCAN>; known: X_RAY"),
+        ({"solution": "The liver"}, "a row with images begins with its tag, such as <CT_SCAN>; known: X_RAY"),
         ({"solution": "<CAT_SCAN>\nThe liver"}, "solution: '<CAT_SCAN>'; unknown tag; known: X_RAY"),
         ({"image": []}, "a tag without an image"),
         ({"image": ["gone.png"]}, r"image: 'gone.png'; .*gone\.png cannot be read \(No such file"),
-        ({"image": ["broken.png"]}, "image: 'broken.png'; an image of 60 bytes does not open"),
-        ({"image": ["rows.jsonl"]}, "does not open"),
+        ({"image": ["broken.png"]}, "image: 'broken.png'; an image of 60 bytes cannot be decoded"),
+        ({"image": ["rows.jsonl"]}, "cannot be decoded"),
         ({"image": [3]}, "give a list of paths"),
         ({"problem": " "}, "problem: ' '; give the question"),
-        ({"id": None}, "id: None; give every row an id"),
-        ({"aliases": "hepar"}, "aliases: 'hepar'; give a list of texts"),
-        ({"source": ["x"]}, "source: .*; give a text"),
+        ({"id": None}, "id: None; give every row a unique id"),
+        ({"aliases": "hepar"}, "aliases: 'hepar'; give a list of strings"),
+        ({"source": ["x"]}, "source: .*; give a string"),
     ],
 )
 def test_a_faulty_row_names_line_key_value_and_remedy(folder: Path, change: dict[str, Any], message: str) -> None:
@@ -142,5 +142,5 @@ def test_a_picture_png_cannot_hold_is_a_fault(folder: Path) -> None:
     stream = io.BytesIO()
     Image.new("CMYK", (4, 4)).save(stream, "TIFF")
     (folder / "d.tif").write_bytes(stream.getvalue())
-    with pytest.raises(JsonlError, match="mode CMYK does not fit into PNG"):
+    with pytest.raises(JsonlError, match="mode CMYK is not supported by PNG"):
         list(JsonlSource(_file(folder, ROW | {"image": ["d.tif"]})))

@@ -67,4 +67,4 @@ def test_ids_that_are_not_unique_in_a_data_set_are_a_problem(tmp_path: Path) -> 
     data = {"train": [train], "val": [val, str(tmp_path / "c")], "limit_val": None}
     problem, ok = look(SplitsCheck(), subject(tmp_path, ABSENT, data=data))
     assert states([problem, ok]) == [State.PROBLEM, State.OK]
-    assert problem.found == "data.val: 2 ids stand for different samples of one data set: mine: 0, mine: 1"
+    assert problem.found == "data.val: 2 ids are used by different samples of one data set: mine: 0, mine: 1"
