@@ -1,5 +1,6 @@
 """Addresses of servers, with their secrets kept apart from what is shown."""
 
+import ipaddress
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -71,10 +72,21 @@ class Address:
 
     @cached_property
     def proxy(self) -> str | None:
-        """The proxy that the environment names for this host (``HTTPS_PROXY``, ``NO_PROXY``), looked up once."""
-        if urllib.request.proxy_bypass(self._parts.hostname or ""):
+        """The proxy that the environment names for this host (``HTTPS_PROXY``, ``NO_PROXY``), looked up once.
+
+        None for this machine itself, which a proxy would take for its own.
+        """
+        host = self._parts.hostname or ""
+        if _is_loopback(host) or urllib.request.proxy_bypass(host):
             return None
         return urllib.request.getproxies().get(self._parts.scheme)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def addresses_of(base_url: str | Sequence[str], block: str) -> tuple[Address, ...]:

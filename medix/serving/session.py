@@ -96,7 +96,14 @@ class Session:
         if content is not None:
             headers["Content-Type"], data = "application/json", json.dumps(content).encode()
         url, proxy = address.at(path), address.proxy
-        async with self._http.request(method, url, data=data, headers=headers, proxy=proxy) as answer:
+        # A redirect would put the question to another server than the one that is named.
+        async with self._http.request(
+            method, url, data=data, headers=headers, proxy=proxy, allow_redirects=False
+        ) as answer:
+            if 300 <= answer.status < 400:
+                target = self.shown(answer.headers.get("Location", "").partition("?")[0])
+                cause = f"status {answer.status}: redirects to {target or 'nowhere'}; give the address itself"
+                raise RequestError(cause, Outcome.FAILED, answer.status)
             if not answer.ok:
                 raise await self._error(answer)
             yield answer

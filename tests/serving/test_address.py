@@ -42,9 +42,11 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(password: str, fo
 
 def test_the_proxy_of_the_environment_is_used_but_for_hosts_it_excepts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy:1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "excepted.example")
     assert Address("http://judge.example/v1").proxy == "http://proxy:1"
-    assert Address("http://127.0.0.1:9/v1").proxy is None
+    assert Address("http://excepted.example/v1").proxy is None
+    for host in ("127.0.0.1", "127.8.8.8", "[::1]", "localhost", "LOCALHOST"):
+        assert Address(f"http://{host}:9/v1").proxy is None, "this machine itself"
 
 
 @pytest.mark.parametrize("url", ["localhost:8085", "", "ftp://h/v1", "http://", "http://h:x/v1", "http://h:99999/v1"])

@@ -1,5 +1,7 @@
 """Requests, and what goes wrong with them."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -118,3 +120,29 @@ def test_an_answer_without_end_is_left() -> None:
     with serving() as server:
         server.others = {PATH: lambda request: request.send(200, "x" * 1001)}
         assert "longer than 1000 bytes" in error(server.url).cause
+
+
+def test_a_redirect_is_an_error_and_not_followed() -> None:
+    """The server that is named must answer; another one might be anybody's."""
+    asked: list[str] = []
+
+    class Redirect(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(307)
+            self.send_header("Location", "/elsewhere?key=secret")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Redirect)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        found = error(f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert found.cause == "status 307: redirects to /elsewhere; give the address itself"
+    assert asked == [PATH]
