@@ -35,8 +35,8 @@ class ServedJudge(Judge):
     The number of concurrent questions adapts to each server (``medix.serving.endpoint.Endpoint``). A server that fails
     five times in a row is set aside and tried again with one question after a pause of ``backoff`` seconds, doubled up
     to 15 s: a server that is restarted is used again. While all are set aside questions wait; after ``timeout`` seconds
-    without any verdict, all that wait become unscored at once, so that a step with a dead judge takes about one
-    ``timeout``.
+    without any verdict, all that wait become unscored, at once or with the end of the attempts under way: a step
+    with a dead judge takes about one ``timeout``, or two to three where servers hang, however many questions it has.
 
     Args:
         base_url: the server, ``http://127.0.0.1:8085/v1``, or several that serve the same model; they share the key.

@@ -25,6 +25,7 @@ from medix.serving.client import AsyncClient
 from medix.serving.endpoint import EndpointSettings
 from medix.serving.request_error import RequestError
 from medix.serving.session import Session
+from medix.serving.task_group import run_all
 from medix.types import Prompt, RolloutGroup
 
 
@@ -63,7 +64,8 @@ class ServedEngine(RolloutEngine):
         api_key_env: environment variable that holds the servers' key, if they want one; kept nowhere else.
         request_seconds: for all completions of one prompt; a server that takes longer counts as hung.
         publish_seconds: for a server to load weights.
-        patience: seconds without any server that is up, after which a rollout ends with an error.
+        patience: seconds without any server that is up, after which a rollout ends with an error. A server that is
+            loading weights by then is given at most 30 s more.
         attempts: how often a prompt is sent, over all servers.
         max_concurrency: most prompts at the same time, for each server and rank.
     """
@@ -190,7 +192,7 @@ class ServedEngine(RolloutEngine):
                 return ServerCheck(address.shown, cause=error.cause)
 
         async def check_all(session: Session) -> list[ServerCheck]:
-            return await asyncio.gather(*(check(session, address) for address in self._client.addresses))
+            return await run_all(check(session, address) for address in self._client.addresses)
 
         return self._client.run(check_all)
 

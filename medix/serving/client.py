@@ -77,7 +77,8 @@ class AsyncClient:
         Args:
             work: gives the coroutine.
             owner: who may close it.
-            cancelled: gives the result of a coroutine that was cancelled; without it the future is cancelled as well.
+            cancelled: gives the result of a coroutine that was cancelled; without it the future raises
+                ``CancelledError``.
         """
         if self._pid != os.getpid():  # threads do not survive a fork, and a lock may be held in it for ever
             self._reset()
@@ -91,14 +92,18 @@ class AsyncClient:
         return future
 
     def run(self, work: "Work[T]") -> T:
-        """Run a coroutine and wait for it; an interrupt of the thread that waits cancels it."""
+        """Run a coroutine and wait for it.
+
+        If it fails, or the thread that waits is interrupted, what it started is cancelled.
+        """
         owner = object()
         future = self.submit(work, owner)
         try:
             return future.result()
         except BaseException:
-            if not future.done() and self._thread is not None:
-                self._thread.cancel(id(owner))
+            thread = self._thread  # another thread may close the client meanwhile
+            if thread is not None:
+                thread.cancel(id(owner))
             raise
 
     def close(self, owner: object = None) -> None:

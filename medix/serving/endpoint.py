@@ -107,15 +107,16 @@ class Endpoint:
 
     def set_aside(self, cause: str, now: float) -> None:
         """Give it no request until a pause is over."""
-        self.cause, self._pauses = cause, 0
+        self.cause, self._pauses, self.is_refusing = cause, 0, False
         self.accepted_fields.clear()
         self.resumes = now + self.settings.pause
 
     def _fail(self, outcome: Outcome, now: float, was_probe: bool, cause: str) -> None:
         self.failures += 1
-        self.cause, self.is_refusing = cause, outcome is Outcome.REFUSED
+        self.cause = cause
         if self.is_up and self.failures >= self.settings.set_aside_after:
             self.set_aside(cause, now)
         elif was_probe:
             self._pauses += 1
             self.resumes = now + min(self.settings.longest_pause, self.settings.pause * 2.0**self._pauses)
+        self.is_refusing = outcome is Outcome.REFUSED

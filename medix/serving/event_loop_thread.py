@@ -1,8 +1,10 @@
 """A background thread that runs an event loop."""
 
 import asyncio
+import contextvars
 import os
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager
@@ -11,9 +13,16 @@ from typing import Any, Generic, TypeVar
 R = TypeVar("R")
 T = TypeVar("T")
 
+_OWNER: contextvars.ContextVar[int | None] = contextvars.ContextVar("owner", default=None)
+"""Whose work is running; tasks that it starts have the same owner."""
+
+_CANCELLED = "the work was cancelled: its client was closed, or the thread that waited for it was interrupted"
+
 
 class EventLoopThread(Generic[R]):
     """Runs coroutines on an event loop in a daemon thread, with a resource that is open as long as the loop runs.
+
+    Tasks that a coroutine starts are its owner's as well; those that outlive it are cancelled with the owner's others.
 
     Args:
         name: of the thread.
@@ -27,15 +36,26 @@ class EventLoopThread(Generic[R]):
 
     def __init__(self, name: str, resource: AbstractAsyncContextManager[R]) -> None:
         self._pid = os.getpid()
-        self._tasks: dict[asyncio.Task[Any], int] = {}  # and their owners
+        self._owners: weakref.WeakKeyDictionary[asyncio.Task[Any], int] = weakref.WeakKeyDictionary()
         # what is put on a loop that was stopped never runs: nobody may wait for it
         self._stopping = threading.Lock()
         self._is_stopped = False
         self._context = resource
         self._loop = asyncio.new_event_loop()
+        self._loop.set_task_factory(self._owned)
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
         self.resource = asyncio.run_coroutine_threadsafe(resource.__aenter__(), self._loop).result()
+
+    def _owned(
+        self, loop: asyncio.AbstractEventLoop, coroutine: Any, context: contextvars.Context | None = None
+    ) -> "asyncio.Task[Any]":
+        """A task of the owner in whose context it is started."""
+        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, context=context)
+        owner = _OWNER.get() if context is None else context.get(_OWNER)
+        if owner is not None:
+            self._owners[task] = owner
+        return task
 
     def submit(
         self,
@@ -50,20 +70,21 @@ class EventLoopThread(Generic[R]):
             owner: whose it is, for ``cancel``.
             work: gives the coroutine.
             future: gets its result.
-            cancelled: gives the result of a coroutine that was cancelled; without it the future is cancelled as well.
+            cancelled: gives the result of a coroutine that was cancelled; without it the future raises
+                ``CancelledError``.
         """
 
         def begin() -> None:
             if future.set_running_or_notify_cancel():
-                task = self._loop.create_task(work(self.resource))
-                self._tasks[task] = owner
+                context = contextvars.copy_context()
+                context.run(_OWNER.set, owner)
+                task = self._loop.create_task(work(self.resource), context=context)
                 task.add_done_callback(finish)
 
         def finish(task: "asyncio.Task[T]") -> None:
-            del self._tasks[task]
             if task.cancelled():
                 if cancelled is None:
-                    future.set_exception(CancelledError())
+                    future.set_exception(CancelledError(_CANCELLED))
                 else:
                     future.set_result(cancelled())
             elif (error := task.exception()) is not None:
@@ -74,13 +95,17 @@ class EventLoopThread(Generic[R]):
         self._loop.call_soon_threadsafe(begin)
 
     def cancel(self, owner: int | None = None) -> None:
-        """Cancel one owner's coroutines, or all; returns when they have ended. Stopped already: nothing."""
+        """Cancel one owner's coroutines and what they started, or all; returns when they have ended.
+
+        Stopped already: nothing.
+        """
         with self._stopping:
             if not self._is_stopped:
                 asyncio.run_coroutine_threadsafe(self._cancel(owner), self._loop).result()
 
     async def _cancel(self, owner: int | None) -> None:
-        tasks = [task for task, number in self._tasks.items() if owner in {None, number}]
+        own = asyncio.current_task()
+        tasks = [task for task, number in self._owners.items() if task is not own and owner in {None, number}]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -91,7 +116,7 @@ class EventLoopThread(Generic[R]):
         if self._pid != os.getpid() or self._loop.is_closed():
             return
         if threading.current_thread() is self._thread:  # collected on its own thread, where nobody can wait for it
-            self._loop.create_task(self._stop())
+            self._loop.create_task(self._stop(), context=contextvars.Context())
             return
         with self._stopping:
             if self._is_stopped:

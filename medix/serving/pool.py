@@ -14,6 +14,8 @@ from medix.serving.request_error import RequestError
 
 Prepare = Callable[[Endpoint], Coroutine[Any, Any, None]]
 
+_LONGEST_GRACE = 30.0  # seconds that a preparation may go on once patience has ended
+
 
 @dataclass(eq=False)
 class AllDownError(Exception):
@@ -47,6 +49,7 @@ class Lease:
 class _Waiting:
     lease: "asyncio.Future[Lease]"
     tried: Collection[Endpoint]
+    since: float
 
 
 class ServerPool:
@@ -55,11 +58,13 @@ class ServerPool:
     A server that failed often in a row is set aside; after a pause one request tries it again, or, inside
     ``preparing``, a hook makes it ready before it is given requests again. While all are set aside requests wait, so
     that a server that is restarted soon loses none of them. Without a sign of life for ``patience`` seconds, or if
-    every server refuses model or key, all requests that wait fail at once, and so do later ones, except while a server
-    is being tried.
+    every server refuses model or key, all requests that wait fail, and so do later ones. Only a try that began before
+    the end of patience, or before a later request came, is still waited for, at most as long as patience (inside
+    ``preparing``, at most 30 s). However many requests wait, they do not wait for one try after another.
 
     A sign of life is an answer while there are requests. Inside ``preparing`` it is any server that is not set aside,
-    however long its requests take.
+    however long its requests take, and a refusal is a failure like any other: what answers 404 may be a server that
+    starts.
 
     Args:
         endpoints: the servers.
@@ -72,7 +77,8 @@ class ServerPool:
         self._waiting: deque[_Waiting] = deque()
         self._requests = 0
         self._alive = 0.0  # time of the last sign of life
-        self._is_down = False
+        self._down: float | None = None  # when waiting ended; None while it goes on
+        self._tries: dict[Endpoint, float] = {}  # servers that are being tried, and since when
         self._alarm: asyncio.TimerHandle | None = None
         self._prepare: Prepare | None = None
         self._probes: list[asyncio.Task[None]] = []
@@ -95,7 +101,7 @@ class ServerPool:
         Args:
             prepare: makes a server ready, or raises ``RequestError``; called in the background once its pause is over.
         """
-        self._prepare, self._alive, self._is_down = prepare, self._now(), False
+        self._prepare, self._alive, self._down = prepare, self._now(), None
         for endpoint in self.endpoints:
             if not endpoint.is_up:
                 endpoint.set_aside(endpoint.cause, self._now())
@@ -108,7 +114,7 @@ class ServerPool:
                 task.cancel()
             found = await asyncio.gather(*self._probes, return_exceptions=True)
             self._probes = []
-            self._set_alarm()
+            self._dispatch()
             for error in found:
                 if isinstance(error, Exception) and not isinstance(error, RequestError):
                     raise error
@@ -123,7 +129,7 @@ class ServerPool:
         Raises:
             AllDownError: every server is set aside for too long.
         """
-        waiting = _Waiting(asyncio.get_running_loop().create_future(), tried)
+        waiting = _Waiting(asyncio.get_running_loop().create_future(), tried, self._now())
         if is_first or self._all_aside():
             # behind the others while all are set aside: each probe of a server costs another request an attempt
             self._waiting.append(waiting)
@@ -144,9 +150,13 @@ class ServerPool:
         now, was_down, endpoint = self._now(), self._all_aside(), lease.endpoint
         if self._prepare is not None and not (endpoint.is_up or lease.is_probe or outcome.is_failure):
             outcome = Outcome.CANCELLED  # a late answer is no substitute for being prepared
+        if self._prepare is not None and outcome is Outcome.REFUSED:
+            outcome = Outcome.FAILED
+        if lease.is_probe:
+            del self._tries[endpoint]
         endpoint.end(outcome, began=lease.began, now=now, was_probe=lease.is_probe, cause=cause)
         if outcome is Outcome.ANSWERED:
-            self._alive, self._is_down = now, False
+            self._alive, self._down = now, None
         elif self._prepare is not None and self._all_aside() and not was_down:
             self._alive = now
         self._dispatch()
@@ -184,7 +194,7 @@ class ServerPool:
         if self._prepare is not None:
             for endpoint in self.endpoints:
                 if endpoint.is_due(now):
-                    lease = Lease(endpoint, now, endpoint.begin())
+                    lease = self._lease(endpoint, now)
                     task = asyncio.get_running_loop().create_task(self._prepare(endpoint))
                     task.add_done_callback(partial(self._probed, lease))
                     self._probes.append(task)
@@ -196,10 +206,16 @@ class ServerPool:
                 continue
             self._waiting.remove(waiting)
             if not waiting.lease.done():  # else cancelled
-                waiting.lease.set_result(Lease(chosen, now, chosen.begin()))
+                waiting.lease.set_result(self._lease(chosen, now))
         if self._all_aside():
             self._fail_if_down(now)
-        self._set_alarm()
+        self._set_alarm(now)
+
+    def _lease(self, endpoint: Endpoint, now: float) -> Lease:
+        lease = Lease(endpoint, now, endpoint.begin())
+        if lease.is_probe:
+            self._tries[endpoint] = now
+        return lease
 
     def _probed(self, lease: Lease, task: "asyncio.Task[None]") -> None:
         outcome, cause = Outcome.CANCELLED, ""
@@ -220,26 +236,41 @@ class ServerPool:
         return max(fresh or able, key=lambda endpoint: (not endpoint.is_up, endpoint.free), default=None)
 
     def _fail_if_down(self, now: float) -> None:
-        """All are set aside: end the waiting if it is time, unless a server is being tried."""
+        """All are set aside: end the waiting if it is time, except of those that wait for a try that is under way."""
         is_refused = all(endpoint.is_refusing for endpoint in self.endpoints)
-        self._is_down = self._is_down or is_refused or now - self._alive >= self.patience
-        if not self._is_down or any(one.is_probed or one.is_due(now) for one in self.endpoints):
+        if self._down is None and (is_refused or now - self._alive >= self.patience):
+            self._down = now
+        if self._down is None:
             return
         causes = "; ".join(f"{one.address.shown}: {one.cause}" for one in self.endpoints)
-        while self._waiting:
-            waiting = self._waiting.popleft()
+        for waiting in tuple(self._waiting):
+            if now < self._last_moment(waiting):
+                continue
+            self._waiting.remove(waiting)
             if not waiting.lease.done():
                 waiting.lease.set_exception(AllDownError(causes, None if is_refused else now - self._alive))
 
-    def _set_alarm(self) -> None:
-        """Look again when a server may be tried, or when patience ends."""
+    def _last_moment(self, waiting: _Waiting) -> float:
+        """When a request that waits is failed at the latest, now that waiting has ended."""
+        assert self._down is not None
+        ended = max(self._down, waiting.since)
+        if not any(began <= ended for began in self._tries.values()):
+            return ended
+        return ended + (self.patience if self._prepare is None else min(self.patience, _LONGEST_GRACE))
+
+    def _set_alarm(self, now: float) -> None:
+        """Look again when a server may be tried, or when waiting ends; moments that have passed change nothing."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
         if not self._waiting and self._prepare is None:
             return
         moments = [one.resumes for one in self.endpoints if one.resumes is not None and not one.is_probed]
-        if self._all_aside() and not self._is_down:
-            moments.append(self._alive + self.patience)
+        if self._all_aside():
+            if self._down is None:
+                moments.append(self._alive + self.patience)
+            else:
+                moments += [self._last_moment(waiting) for waiting in self._waiting]
+        moments = [moment for moment in moments if moment > now]
         if moments:
             self._alarm = asyncio.get_running_loop().call_at(min(moments), self._dispatch)

@@ -128,6 +128,8 @@ class Session:
             raise RequestError(f"{type(error).__name__}: {self.shown(str(said))}") from error
         except ValueError as error:
             raise RequestError(f"what it sent is not what the protocol asks for: {self.shown(str(error))}") from error
+        except RecursionError as error:
+            raise RequestError("what it sent is nested too deeply") from error
 
     def shown(self, text: str) -> str:
         """A text of a server as it may be repeated in a message: on one line, short, without secrets."""

@@ -85,8 +85,8 @@ class VLLMServer(ABC):
 
     def address(self, port: int) -> str:
         """Where a client on this machine finds it."""
-        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
-        return f"http://{host}:{port}"
+        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def free_port(self) -> int:
         """The port, once it is known that nothing else listens there.
@@ -142,13 +142,13 @@ class VLLMServer(ABC):
         return status or 1
 
     def _becomes_ready(self, child: ChildProcess, port: int) -> bool:
-        """Wait until it answers and lists the model; False if it ended, or had to be ended, before."""
+        """Wait until it answers and lists the model; False if it ended, or was told to, before."""
         from rich.console import Console
         from rich.markup import escape
 
         console, begun, next_report = Console(stderr=True), time.monotonic(), 0.0
         with console.status("") if console.is_terminal else contextlib.nullcontext() as status:
-            while child.is_running:
+            while child.is_running and child.stopped_at is None:  # one that was told to stop is waited for elsewhere
                 seconds = time.monotonic() - begun
                 text = f"starting vLLM with {self.model}: {seconds:.0f} s, {child.last_line()[:120]}"
                 if status is not None:

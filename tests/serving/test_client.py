@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from medix.serving.address import Address
 from medix.serving.client import AsyncClient, Work
+from medix.serving.endpoint import EndpointSettings
 from medix.serving.event_loop_thread import EventLoopThread
 from medix.serving.session import Session
 from tests.support.clients import KEY, client_of
@@ -254,3 +256,49 @@ def test_an_interrupt_cancels_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(KeyboardInterrupt):
             client.run(work)
         assert ended == ["cancelled"]
+
+
+def test_what_work_that_failed_had_started_is_cancelled() -> None:
+    ended: list[str] = []
+
+    async def waits_on() -> None:
+        try:
+            await asyncio.sleep(10_000)
+        finally:
+            ended.append("cancelled")
+
+    async def fails() -> None:
+        await asyncio.sleep(0.01)
+        raise KeyError("no")
+
+    async def work(session: Session) -> None:
+        await asyncio.gather(waits_on(), fails())
+
+    with closing(new_client()) as client:
+        with pytest.raises(KeyError, match="no"):
+            client.run(work)
+        assert ended == ["cancelled"]
+
+
+def test_a_client_that_is_closed_as_its_work_fails_raises_the_error_of_the_work() -> None:
+    """Its thread is gone between one look at it and the next."""
+
+    class Fleeting(AsyncClient):
+        looks = 0
+
+        def __getattribute__(self, name: str) -> object:
+            found = super().__getattribute__(name)
+            if name == "_thread" and found is not None:
+                self.looks += 1
+                if self.looks == 1:
+                    self.__dict__["_thread"] = None
+                    found.stop()
+            return found
+
+    async def bad(session: Session) -> str:
+        raise KeyError("no")
+
+    client = Fleeting([Address("http://127.0.0.1:9")], KEY, EndpointSettings(), 5.0, "medix-test")
+    with pytest.raises(KeyError, match="no"):
+        client.run(bad)
+    assert client.looks == 1

@@ -112,3 +112,12 @@ def test_a_server_set_aside_by_its_user_recovers_and_what_it_accepted_is_forgott
     )
     endpoint.recover()
     assert endpoint.is_up
+
+
+def test_a_server_that_is_set_aside_anew_no_longer_counts_as_refusing() -> None:
+    endpoint = endpoint_of()
+    for _ in range(3):
+        attempt(endpoint, Outcome.REFUSED, 0.0, 0.0)
+    assert (endpoint.is_up, endpoint.is_refusing) == (False, True)
+    endpoint.set_aside("no weights", now=3.0)
+    assert not endpoint.is_refusing

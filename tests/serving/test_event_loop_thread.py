@@ -2,9 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -59,11 +60,41 @@ def test_one_owners_work_is_cancelled_or_all_and_a_cancelled_future_says_so() ->
     mine, other = submitted(thread, 1), submitted(thread, 2)
     thread.cancel(1)
     assert not other.done()
-    with pytest.raises(CancelledError):
+    with pytest.raises(CancelledError, match="its client was closed"):
         mine.result(LIMIT)
     thread.stop()
     with pytest.raises(CancelledError):
         other.result(LIMIT)
+
+
+@pytest.mark.parametrize("owner", [1, None])
+def test_what_the_work_started_is_cancelled_with_its_owner(owner: int | None) -> None:
+    """Also if the work itself has ended; what others started goes on."""
+    thread, ended = EventLoopThread("medix-test", Resource().opened()), []
+    kept: list[asyncio.Task[str]] = []
+
+    async def orphan(name: str) -> str:
+        try:
+            return await waits([])
+        finally:
+            ended.append(name)
+
+    def starting(name: str) -> Callable[[list[str]], Coroutine[Any, Any, str]]:
+        async def starts(threads: list[str]) -> str:
+            kept.append(asyncio.create_task(orphan(name)))
+            await asyncio.sleep(0)
+            return name
+
+        return starts
+
+    for number, name in ((1, "mine"), (2, "other")):
+        future: Future[str] = Future()
+        thread.submit(number, starting(name), future)
+        assert future.result(LIMIT) == name
+    thread.cancel(owner)
+    assert sorted(ended) == (["mine"] if owner else ["mine", "other"])
+    thread.stop()
+    assert sorted(ended) == ["mine", "other"]
 
 
 def test_a_stopped_thread_has_nothing_to_cancel_and_stops_once() -> None:

@@ -1,6 +1,7 @@
 """Which server is asked, and when waiting ends; on a loop whose clock the tests turn."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
@@ -179,6 +180,64 @@ def test_once_all_are_down_questions_fail_at_once_but_when_a_server_is_due_one_t
             assert [task.done() for task in (probe, *others)] == [True, False, False]
             pool.release(probe.result(), Outcome.ANSWERED)
             assert {(await other).is_probe for other in others} == {False}
+
+    run(work())
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_servers_that_hang_take_no_longer_the_more_questions_wait(count: int) -> None:
+    """An attempt takes 30 s at one and 39 s at the other, so that tries overlap for ever; patience ends at 40 s.
+
+    The first is tried from 34 s to 64 s, the second from 43 s on, after the end of patience: at 64 s all that wait are
+    failed. In a later round both are tried at once, and those that wait are failed when these tries have ended.
+    """
+
+    async def work() -> None:
+        pool = pool_of(1, 1, patience=40.0)
+        attempts = 0
+
+        async def ask() -> None:
+            nonlocal attempts
+            with pool.request(), contextlib.suppress(AllDownError):
+                lease = await pool.acquire()
+                attempts += 1
+                await asyncio.sleep(30 if lease.endpoint is pool.endpoints[0] else 39)
+                pool.release(lease, Outcome.OVERLOADED, "no answer")
+
+        await asyncio.gather(*(ask() for _ in range(count)))
+        assert (attempts, now()) == (4, pytest.approx(43.0 + 39.0))
+        await asyncio.sleep(100)
+        begun = now()
+        await asyncio.gather(*(ask() for _ in range(count)))
+        assert attempts <= 8
+        assert now() - begun <= 39 + 39
+
+    run(work())
+
+
+def test_a_server_whose_pause_is_over_does_not_wake_the_pool_again_and_again() -> None:
+    """A request that failed there waits for the other server, which is busy for 100 s."""
+
+    async def work() -> None:
+        pool = pool_of(1, 1)
+        failed, busy = await pool.acquire(), await pool.acquire()
+        pool.release(failed, Outcome.FAILED, "gone")
+        waiting = asyncio.create_task(pool.acquire([failed.endpoint], is_first=False))
+        await asyncio.sleep(3)
+        rounds = 0
+
+        def counted() -> None:
+            nonlocal rounds
+            rounds += 1
+            assert rounds < 10
+            dispatch()
+
+        dispatch = pool._dispatch
+        pool._dispatch = counted  # type: ignore[method-assign]
+        await asyncio.sleep(97)
+        pool.release(busy, Outcome.ANSWERED)
+        assert (await waiting).endpoint is busy.endpoint
+        assert now() == pytest.approx(100.0)
 
     run(work())
 
@@ -397,3 +456,95 @@ def test_an_error_of_a_preparation_that_is_no_servers_is_raised_at_the_end() -> 
 
     with pytest.raises(KeyError, match="a mistake"):
         run(work())
+
+
+def test_tries_of_several_servers_that_hang_in_turns_do_not_stretch_patience() -> None:
+    """Each try takes 30 s, a pause at most 16 s: from 24 s on one is always under way, and patience ends at 140 s.
+
+    The tries under way then are those of 110 to 140 s and of 134 to 164 s.
+    """
+
+    async def work() -> None:
+        async def hangs(endpoint: Endpoint) -> None:
+            await asyncio.sleep(30)
+            raise RequestError("no answer within 30 s", Outcome.OVERLOADED)
+
+        pool = pool_of(1, 1, patience=120.0)
+        async with pool.preparing(hangs):
+            first, second = await pool.acquire(), await pool.acquire()
+            pool.release(first, Outcome.FAILED, "gone")
+            await asyncio.sleep(20)
+            pool.release(second, Outcome.FAILED, "gone")
+            with pytest.raises(AllDownError) as caught:
+                await asyncio.wait_for(pool.acquire(), 10_000)
+            assert 140.0 <= now() <= 170.0
+            assert caught.value.seconds == pytest.approx(now() - 20)
+
+    run(work())
+
+
+@pytest.mark.parametrize(("patience", "end"), [(120.0, 150.0), (10.0, 20.0), (2.0, 2.0)])
+def test_a_preparation_that_takes_very_long_is_waited_for_a_little_longer_than_patience(
+    patience: float, end: float
+) -> None:
+    """It begins at 4 s: after an end of patience at 2 s, and then nobody waits for it."""
+
+    async def work() -> None:
+        async def loads(endpoint: Endpoint) -> None:
+            await asyncio.sleep(600)
+
+        pool = pool_of(1, patience=patience)
+        async with pool.preparing(loads):
+            await fail(pool)
+            with pytest.raises(AllDownError):
+                await pool.acquire()
+            assert now() == pytest.approx(end)
+
+    run(work())
+
+
+def test_a_preparation_that_began_within_patience_may_end_after_it() -> None:
+    async def work() -> None:
+        async def loads(endpoint: Endpoint) -> None:
+            await asyncio.sleep(29)
+
+        pool = pool_of(1, patience=30.0)
+        async with pool.preparing(loads):
+            await fail(pool)
+            await pool.acquire()
+            assert now() == pytest.approx(33.0)
+
+    run(work())
+
+
+def test_a_refusal_of_a_server_that_has_to_be_prepared_is_a_failure_like_any_other() -> None:
+    """As from another program on the port while the server starts: it answers 404, then 403, and is back at 28 s."""
+
+    async def work() -> None:
+        left = [404, 403]
+
+        async def refuses_twice(endpoint: Endpoint) -> None:
+            if left:
+                status = left.pop(0)
+                raise RequestError(f"status {status}", Outcome.of_status(status), status=status)
+
+        pool = pool_of(1)
+        async with pool.preparing(refuses_twice):
+            pool.release(await pool.acquire(), Outcome.REFUSED, "status 401")
+            await asyncio.sleep(5)
+            assert pool.endpoints[0].cause == "status 404"
+            await pool.acquire()
+            assert now() == pytest.approx(28.0)
+
+    run(work())
+
+
+def test_a_refusal_from_before_does_not_end_a_wait_for_a_server_that_is_prepared() -> None:
+    async def work() -> None:
+        pool = pool_of(1)
+        pool.release(await pool.acquire(), Outcome.REFUSED, "status 401")
+        async with pool.preparing(at_once):
+            await pool.acquire()
+            assert now() == pytest.approx(4.0)
+
+    run(work())

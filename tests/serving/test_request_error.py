@@ -38,3 +38,16 @@ def test_retry_after_is_a_number_or_a_date() -> None:
     assert found is not None
     assert 3000 < found <= 3600
     assert seconds_of(None) is seconds_of("soon") is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Mon, 01 Jan 2024 00:00:00 +99999999999999999999",
+        "Mon, 01 Jan 2024 00:00:00 +9999",
+        "Mon, 01 Jan 0001 00:00:00 +0100",
+        "Mon, 99 Jan 99999 00:00:00 GMT",
+    ],
+)
+def test_a_date_that_cannot_be_is_no_time_or_none_to_wait(header: str) -> None:
+    assert seconds_of(header) in (None, 0.0)

@@ -1,5 +1,6 @@
 """Requests, and what goes wrong with them."""
 
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -56,6 +57,18 @@ def test_an_error_has_status_words_and_when_to_come_again() -> None:
     assert found.cause.startswith("status 429: too many xxx")
     assert len(found.cause) < 450
     assert len(found.message) > 1000
+
+
+def test_an_answer_that_is_nested_too_deeply_is_an_error_of_its_server() -> None:
+    async def work(session: Session) -> None:
+        async with session.attempt(120):
+            json.loads(await session.fetch(session.pool.endpoints[0].address, "GET", PATH, longest=10**6))
+
+    with serving() as server:
+        server.others = {PATH: lambda request: request.send(200, "[" * 200_000)}
+        with pytest.raises(RequestError, match="what it sent is nested too deeply") as caught:
+            run(server.url, work)
+    assert caught.value.outcome is Outcome.FAILED
 
 
 def test_without_keep_alive_a_connection_that_brought_an_error_is_not_used_again() -> None:

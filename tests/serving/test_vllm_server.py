@@ -18,6 +18,7 @@ import yaml
 
 from medix.judge.served import ServedJudge
 from medix.judge.serving.judge_server import JudgeServer
+from medix.serving.child_process import ChildProcess
 
 STAND_IN = '''\
 """Serves a list of models; does what its model's name says."""
@@ -125,7 +126,10 @@ def test_the_child_gets_what_was_asked_and_no_more() -> None:
     assert full[len(plain) :] == ["--served-model-name", "n", "--max-model-len", "9", "--seed", "1"]
 
 
-@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("gpu1", "gpu1")],
+)
 def test_the_address_is_one_that_can_be_reached_from_here(host: str, shown: str) -> None:
     assert JudgeServer("M", host=host).address(7) == f"http://{shown}:7"
 
@@ -229,6 +233,17 @@ def test_a_signal_while_it_starts_stops_it_without_a_complaint(stand_in: Path) -
         process.terminate()
         assert process.wait(timeout=120) == 128 + signal.SIGTERM
         assert "before it was ready" not in process.stderr.read()
+
+
+def test_a_server_that_was_told_to_stop_is_not_waited_for_to_become_ready() -> None:
+    """It ignores the signal: the grace period, which ``ChildProcess.wait`` keeps, begins at once."""
+    child = ChildProcess([sys.executable, "-c", "import time; time.sleep(1000)"], {})
+    child.stopped_at = time.monotonic()
+    try:
+        assert not JudgeServer("M", start_limit=120)._becomes_ready(child, 9)
+        assert child.is_running  # and not stopped by --start-limit
+    finally:
+        child.stop()
 
 
 def test_a_port_that_is_taken_is_told_before_anything_starts(stand_in: Path) -> None:

@@ -121,7 +121,7 @@ class ChatReply:
         content = self.logprobs.get("content") if isinstance(self.logprobs, dict) else None
         try:
             return tuple(ReplyToken.of(entry) for entry in content or ())
-        except (TypeError, ValueError, KeyError, AttributeError):
+        except (TypeError, ValueError, OverflowError, KeyError, AttributeError):
             return ()
 
 

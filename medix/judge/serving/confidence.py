@@ -31,7 +31,7 @@ class ReplyToken:
         """Read an entry of ``logprobs.content``.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: an entry of another form.
+            KeyError, TypeError, ValueError, OverflowError, AttributeError: an entry of another form.
         """
         data = _bytes(entry)
         listed = [entry, *(entry.get("top_logprobs") or ())]
@@ -39,7 +39,12 @@ class ReplyToken:
 
 
 def _bytes(entry: Mapping[str, Any]) -> bytes:
-    return str(entry["token"]).encode("utf-8", "replace") if entry.get("bytes") is None else bytes(entry["bytes"])
+    data = entry.get("bytes")
+    if data is None:
+        return str(entry["token"]).encode("utf-8", "replace")
+    if not isinstance(data, list):  # of a number bytes() would make as many zeros
+        raise TypeError(f"bytes: {type(data).__name__} is no list")
+    return bytes(data)
 
 
 def confidence_of(prompt: JudgePrompt, number: float, reply: str, tokens: Sequence[ReplyToken]) -> float | None:

@@ -1,6 +1,5 @@
 """How weights get from the trainer to the servers."""
 
-import asyncio
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -17,6 +16,7 @@ from medix.serving.client import AsyncClient
 from medix.serving.endpoint import Endpoint
 from medix.serving.request_error import RequestError
 from medix.serving.session import Session
+from medix.serving.task_group import run_all
 
 Weights = Callable[[], Iterable[tuple[str, Tensor]]]
 """Gives a fresh pass over names and whole tensors."""
@@ -110,7 +110,7 @@ class FolderChannel(WeightChannel):
             return ""
 
         async def give_all(session: Session) -> list[str]:
-            return await asyncio.gather(*(give(session, endpoint) for endpoint in session.pool.endpoints))
+            return await run_all(give(session, endpoint) for endpoint in session.pool.endpoints)
 
         causes = client.run(give_all)
         folder.keep_only(version)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from medix.rollout.engine import OnCompletion, RolloutError, StaleEngineError
 from medix.rollout.serving.channel import PublishedWeights, WeightChannel
 from medix.rollout.serving.request import longest_answer, request_of
-from medix.rollout.serving.server import Server
+from medix.rollout.serving.server import SHORT_LIMIT, Server
 from medix.rollout.serving.stream import Choice, ChoiceStream
 from medix.rollout.vllm_sampling import VLLMSampling
 from medix.serving.endpoint import Endpoint
@@ -16,6 +16,7 @@ from medix.serving.outcome import Outcome
 from medix.serving.pool import AllDownError
 from medix.serving.request_error import RequestError
 from medix.serving.session import Session
+from medix.serving.task_group import run_all
 from medix.types import Completion, Prompt, RolloutGroup
 
 REMEDY = (
@@ -23,6 +24,7 @@ REMEDY = (
     "engine.request_seconds, engine.publish_seconds and engine.patience"
 )
 _NAMED = 10  # prompts that a message names
+_FINAL = frozenset((400, 413, 422))  # statuses of a request that no server will answer
 _MAX_STALE = 2  # times that a prompt may be completed with other weights, which are replaced in between
 
 
@@ -94,30 +96,30 @@ class Dispatcher:
             StaleEngineError: a server keeps completing with other weights.
         """
         pool = session.pool
-        lengths = await asyncio.gather(*(self._check(session, one) for one in pool.endpoints if one.is_up))
+        # a server that hangs must not keep the others waiting for as long as a publish may take
+        limit = min(self.limits.publish_seconds, max(pool.patience, SHORT_LIMIT))
+        lengths = await run_all(self._check(session, one, limit) for one in pool.endpoints if one.is_up)
         self._check_room(prompts, [length for length in lengths if length is not None])
-        async with pool.preparing(lambda endpoint: self._prepare(Server(session, endpoint.address))):
+        async with pool.preparing(lambda one: self._prepare(Server(session, one.address), self.limits.publish_seconds)):
             return await self._all(session, [_Task(prompt) for prompt in prompts])
 
-    async def _check(self, session: Session, endpoint: Endpoint) -> int | None:
+    async def _check(self, session: Session, endpoint: Endpoint, limit: float) -> int | None:
         """Check that a server is up and has the present weights; its context length, if it reports it."""
         server = Server(session, endpoint.address)
         try:
-            await self._prepare(server)
+            await self._prepare(server, limit)
             return await server.context_length()
         except RequestError as error:
             endpoint.set_aside(error.cause, asyncio.get_running_loop().time())
             return None
 
-    async def _prepare(self, server: Server) -> None:
+    async def _prepare(self, server: Server, limit: float) -> None:
         """Give a server the present weights unless it has them."""
         if await server.version() == self.published.version:
             return
         if self.published.manifest is None:
             raise RequestError("it has other weights, and gets the present ones with the next publish")
-        await self.channel.restore(
-            server, self.published.version, self.published.manifest, limit=self.limits.publish_seconds
-        )
+        await self.channel.restore(server, self.published.version, self.published.manifest, limit=limit)
 
     def _check_room(self, prompts: Sequence[Prompt], lengths: Sequence[int]) -> None:
         limit = self.asked.sampling.max_completion_tokens
@@ -146,21 +148,19 @@ class Dispatcher:
             if not isinstance(error, (RequestError, AllDownError)):
                 raise error
             unanswered = [task.prompt for task, result in zip(tasks, found, strict=True) if result is not None]
-            raise self._error(error, unanswered, len(tasks), session.pool.patience)
+            raise self._error(error, unanswered, len(tasks))
         numbers = range(self.asked.sampling.completions_per_prompt)
         return [
             RolloutGroup(task.prompt, tuple(task.completions[number] for number in numbers), self.policy_version)
             for task in tasks
         ]
 
-    def _error(
-        self, error: RequestError | AllDownError, prompts: Sequence[Prompt], count: int, patience: float
-    ) -> RolloutError:
+    def _error(self, error: RequestError | AllDownError, prompts: Sequence[Prompt], count: int) -> RolloutError:
         named = ", ".join(repr(prompt.sample.id) for prompt in prompts[:_NAMED])
         more = f" and {len(prompts) - _NAMED} more" if len(prompts) > _NAMED else ""
         cause = str(error)
         if isinstance(error, AllDownError):
-            since = "" if error.seconds is None else f" for {patience:g} s"
+            since = "" if error.seconds is None else f" for {error.seconds:.1f} s"
             cause = f"no server has been up{since} ({error.causes})"
         kind = StaleEngineError if isinstance(error, _StaleError) else RolloutError
         return kind(
@@ -191,14 +191,19 @@ class Dispatcher:
         prompt = task.prompt
         stream = ChoiceStream(self.asked.count, longest_answer(prompt, self.asked))
         content = request_of(prompt, self.asked, self.published.version)
-        async with aclosing(server.complete(content, stream, limit=self.limits.request_seconds)) as choices:
-            async for choice in choices:
-                if choice.versions != (self.published.version,):
-                    had = " and ".join(choice.versions) or "it does not say which"
-                    raise _StaleError(f"it completed with other weights than the present ones ({had})")
-                if stream.prompt_token_ids != prompt.token_ids:
-                    raise RequestError("it completed other tokens than those of the prompt", Outcome.DECLINED)
-                self._take(task, choice)
+        try:
+            async with aclosing(server.complete(content, stream, limit=self.limits.request_seconds)) as choices:
+                async for choice in choices:
+                    if choice.versions != (self.published.version,):
+                        had = " and ".join(choice.versions) or "it does not say which"
+                        raise _StaleError(f"it completed with other weights than the present ones ({had})")
+                    if stream.prompt_token_ids != prompt.token_ids:
+                        raise RequestError("it completed other tokens than those of the prompt", Outcome.DECLINED)
+                    self._take(task, choice)
+        except RequestError as error:
+            if error.status and error.status not in _FINAL and error.outcome is Outcome.DECLINED:
+                error.outcome = Outcome.FAILED  # its address leads to something else than a vLLM server
+            raise
 
     def _take(self, task: _Task, choice: Choice) -> None:
         count = self.asked.sampling.completions_per_prompt

@@ -1,6 +1,5 @@
 """Weights from GPU to GPU, by vLLM's own transfer. Not tested: it needs GPUs of trainer and servers at once."""
 
-import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, ClassVar, TypeVar
@@ -12,6 +11,7 @@ from medix.rollout.serving.server import Server
 from medix.serving.client import AsyncClient
 from medix.serving.request_error import RequestError
 from medix.serving.session import Session
+from medix.serving.task_group import run_all
 
 T = TypeVar("T")
 
@@ -130,7 +130,7 @@ class _AllServers:
     def _all(self, ask: Callable[[int, Server], Coroutine[Any, Any, T]]) -> list[T]:
         async def each(session: Session) -> list[T]:
             servers = [Server(session, endpoint.address) for endpoint in session.pool.endpoints]
-            return await asyncio.gather(*(ask(number, server) for number, server in enumerate(servers)))
+            return await run_all(ask(number, server) for number, server in enumerate(servers))
 
         return self.client.run(each)
 

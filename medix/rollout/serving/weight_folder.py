@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -78,6 +78,9 @@ class WeightFolder:
         Args:
             version: becomes the name of its folder.
             weights: names and whole tensors, one at a time.
+
+        Raises:
+            OSError: they cannot be written; the message names the folder, and how much it has room for.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         unfinished, finished = self.folder / f".{version}.part", self.folder / version
@@ -85,9 +88,19 @@ class WeightFolder:
             shutil.rmtree(left, ignore_errors=True)
         self._written.add(version)
         unfinished.mkdir()
-        for number, part in enumerate(_parts(weights, self.bytes_per_file)):
-            save_file(part, unfinished / f"weights-{number:05d}.safetensors")
-        unfinished.rename(finished)
+        needed = 0
+        try:
+            for number, part in enumerate(_parts(weights, self.bytes_per_file)):
+                needed += sum(tensor.nbytes for tensor in part.values())
+                _save(part, unfinished / f"weights-{number:05d}.safetensors")
+            unfinished.rename(finished)
+        except BaseException as error:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            if not isinstance(error, OSError):
+                raise
+            raise OSError(
+                f"{self.folder}: at least {needed} bytes are needed and {_free(self.folder)} are free: {error}"
+            ) from error
         return tuple(WeightFile.of(path) for path in sorted(finished.iterdir()))
 
     def keep_only(self, version: str | None) -> None:
@@ -126,6 +139,20 @@ def _parts(weights: Iterable[tuple[str, Tensor]], limit: int) -> Iterator[dict[s
             part, size, storages = {}, 0, set()
     if part:
         yield part
+
+
+def _save(part: dict[str, Tensor], path: Path) -> None:
+    try:
+        save_file(part, path)
+    except SafetensorError as error:  # what it makes of an error of the file system
+        raise OSError(str(error)) from error
+
+
+def _free(folder: Path) -> int | str:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return "an unknown number"
 
 
 def _digest(path: Path) -> str:

@@ -111,3 +111,14 @@ def test_probabilities_of_any_form_cost_no_verdict(logprobs: object) -> None:
     reply = ChatReply.read(body.encode())
     assert reply.text == "YES"
     assert isinstance(reply.tokens, tuple)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{"token": "Y", "logprob": -(10**400)}, {"token": "Y", "bytes": 10**10, "logprob": -0.5}],
+    ids=["a number of 400 digits", "a number of bytes"],
+)
+def test_probabilities_that_cannot_be_read_are_ignored(entry: dict[str, object]) -> None:
+    choice = {"message": {"content": "YES"}, "logprobs": {"content": [entry]}}
+    reply = ChatReply.read(json.dumps({"choices": [choice]}).encode())
+    assert (reply.text, reply.tokens) == ("YES", ())

@@ -155,6 +155,13 @@ def test_entries_of_the_protocol_are_read_by_bytes_where_given() -> None:
     assert ReplyToken.of(entry) == ReplyToken(b"Y", {"Y": -0.5, "N": -2.0})
 
 
+@pytest.mark.parametrize("data", [10_000_000_000, True, "abc", {"1": 1}, [256], ["a"]])
+def test_bytes_that_are_no_list_of_bytes_are_refused(data: object) -> None:
+    """The number is refused and not taken for a count of zero bytes, 10 GB of them."""
+    with pytest.raises((TypeError, ValueError)):
+        ReplyToken.of({"token": "Y", "bytes": data, "logprob": -0.5})
+
+
 @given(
     st.lists(st.floats(1e-6, 1.0), min_size=4, max_size=4), st.text(alphabet=" abYESNO*.", max_size=12)
 )  # fmt: skip

@@ -9,9 +9,12 @@ import pytest
 from medix.policy.tiny import build_tiny
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import RolloutError, Sampling
-from medix.rollout.serving.channel import FolderChannel, PublishedWeights
+from medix.rollout.serving.channel import FolderChannel, PublishedWeights, WeightManifest
 from medix.rollout.serving.dispatcher import Dispatcher, Limits
+from medix.rollout.serving.server import Server
 from medix.rollout.vllm_sampling import VLLMSampling
+from medix.serving.pool import AllDownError
+from medix.serving.request_error import RequestError
 from medix.types import Prompt, RolloutGroup
 from tests.support.clients import client_of
 from tests.support.fault_server import hangs, refuses
@@ -82,3 +85,52 @@ def test_pieces_from_two_attempts_make_one_group(policy: VisionLanguagePolicy) -
         server.version = "present"
         [group] = groups(policy, 1, server, patience=20)
         assert [completion.token_ids[-1] for completion in group.completions] == [50, 51]
+
+
+@pytest.mark.parametrize("status", [402, 405, 406, 410, 411, 415, 421, 431, 451])
+def test_a_status_that_says_nothing_of_the_prompt_is_asked_of_another_server(
+    status: int, policy: VisionLanguagePolicy
+) -> None:
+    with serving(refuses(status, "not here")) as bad, serving() as good:
+        bad.version = good.version = "present"
+        assert len(groups(policy, 4, bad, good, patience=20)) == 4
+        assert bad.asked
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_status_of_a_prompt_that_no_server_will_answer_is_final(status: int, policy: VisionLanguagePolicy) -> None:
+    with serving(refuses(status, "too long")) as one, serving(refuses(status, "too long")) as other:
+        one.version = other.version = "present"
+        with pytest.raises(RolloutError, match=rf"1 attempts \(.*status {status}: too long"):
+            groups(policy, 1, one, other)
+        assert len(one.asked) + len(other.asked) == 1
+
+
+def test_the_message_tells_for_how_long_no_server_was_up(policy: VisionLanguagePolicy) -> None:
+    """As measured, which may be longer than patience."""
+    dispatcher = Dispatcher(FolderChannel(), PRESENT, 3, VLLMSampling(policy, Sampling()), Limits(1, 1, 1))
+    error = dispatcher._error(AllDownError("gone", 149.96), prompts(policy, 1), 1)
+    assert "no server has been up for 150.0 s (gone)" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("patience", "publish", "limit"), [(0.3, 600.0, 30.0), (120.0, 600.0, 120.0), (120.0, 5.0, 5.0)]
+)
+def test_a_server_that_loads_weights_before_the_prompts_are_sent_does_not_keep_them_for_long(
+    patience: float, publish: float, limit: float, policy: VisionLanguagePolicy
+) -> None:
+    limits: list[float] = []
+
+    class Noting(FolderChannel):
+        async def restore(self, server: Server, version: str, manifest: WeightManifest, *, limit: float) -> None:
+            limits.append(limit)
+            raise RequestError("no answer in time")
+
+    with serving() as stale, serving() as fresh:
+        fresh.version = "present"
+        asked = VLLMSampling(policy, Sampling(completions_per_prompt=2, max_completion_tokens=6))
+        published = PublishedWeights("present", {}, ())
+        dispatcher = Dispatcher(Noting(), published, 3, asked, Limits(120.0, publish, 3))
+        with closing(client_of(stale.url, fresh.url, patience=patience, pause=100.0)) as client:
+            assert len(client.run(lambda session: dispatcher.groups(session, prompts(policy, 1)))) == 1
+    assert limits == [limit]

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor
 
 from medix.rollout.serving.weight_folder import (
@@ -59,8 +61,28 @@ def test_a_version_appears_when_it_is_whole(tmp_path: Path) -> None:
     folder = WeightFolder(tmp_path, bytes_per_file=60)
     with pytest.raises(RuntimeError, match="out of memory"):
         folder.write("v", broken())  # type: ignore[arg-type]
-    assert not (tmp_path / "v").exists()
+    assert list(tmp_path.iterdir()) == []
     assert len(folder.write("v", WEIGHTS.items())) == 3
+
+
+@pytest.mark.parametrize("error", [SafetensorError("I/O error: no space left"), OSError("no space left")])
+def test_weights_that_do_not_fit_are_told_with_folder_and_bytes_and_none_are_left(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second file of 64 bytes does not fit."""
+
+    def until_full(part: dict[str, Tensor], path: Path) -> None:
+        if path.name == "weights-00001.safetensors":
+            path.write_bytes(b"half")
+            raise error
+        save_file(part, path)
+
+    monkeypatch.setattr("medix.rollout.serving.weight_folder.save_file", until_full)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=77))
+    told = f"^{tmp_path}: at least 128 bytes are needed and 77 are free: .*no space left$"
+    with pytest.raises(OSError, match=told):
+        WeightFolder(tmp_path, bytes_per_file=60).write("v", WEIGHTS.items())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_older_versions_go_and_what_others_wrote_stays(tmp_path: Path) -> None:
