@@ -85,7 +85,8 @@ def _data(datamodule: Any) -> dict[str, str]:
             facts[f"Data, {split}"] = ", ".join(f"{name} ({size:,} samples)" for name, size in sizes.items())
     if isinstance(datamodule, ShardDataModule) and (overlap := datamodule.overlaps.of("val")) is not None:
         facts["Validation and training data"] = (
-            "; ".join(filter(None, (overlap.found(), overlap.not_compared()))) or _NOTHING_SHARED
+            "; ".join(filter(None, (overlap.found(), overlap.not_compared(), overlap.doubt and overlap.namesakes())))
+            or _NOTHING_SHARED
         )
     facts["Prompts too long, left out"] = str(datamodule.too_long or "")
     return facts

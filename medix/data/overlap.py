@@ -1,20 +1,15 @@
 """Whether splits share samples, cases, images or text-only questions."""
 
-from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from medix.data.index import IndexRow, ManifestIndex
-from medix.data.manifest import ManifestError
-from medix.data.shards import Shard, ShardError
+from medix.data.index import IndexRow
+from medix.data.manifest import Manifest
+from medix.data.split_rows import RepeatedIds, RowReader, SplitRow
 from medix.data.stream import Stream
-from medix.types import SampleKey
 
 KINDS = ("samples", "cases", "images", "text-only questions")
 """What two splits may share. Samples and cases have names within their data set; the others are compared by content."""
-
-READ_AT_MOST = 1 << 30
-"""Bytes of local shards without an index that are read in order to compare them."""
 
 _PAIRS = (("train", "val"), ("train", "test"), ("val", "test"))
 _WORDS = {"train": "training", "val": "validation", "test": "test"}
@@ -49,6 +44,8 @@ class Overlap:
         missing: what was not compared, and why; empty if everything was.
         alike: names of cases (of samples, where cases are unknown) of the second that occur in the first under another
             data set, which makes them different cases.
+        doubtful: how many of these may be the same cases nevertheless: one side does not name its data set, so that it
+            is called by the ``name`` of its manifest, which differs between the splits of one collection.
     """
 
     first: str
@@ -58,14 +55,17 @@ class Overlap:
     shared: Mapping[str, Shared] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     alike: tuple[str, ...] = ()
+    doubtful: int = 0
 
     @property
-    def label(self) -> str:
-        """What tables call the second split: ``held out`` only if all of it was compared and nothing is shared."""
-        second, first = _WORDS[self.second], _WORDS[self.first]
+    def doubt(self) -> str:
+        """Why the second split is not called held out; empty if all of it was compared and nothing is shared."""
+        first = _WORDS[self.first]
         if self.touched:
-            return f"{second} (overlaps {first}: {self.touched:,} of {self.samples:,} samples)"
-        return f"{second} (not fully compared with {first})" if self.missing else "held out"
+            return f"overlaps {first}: {self.touched:,} of {self.samples:,} samples"
+        if self.missing:
+            return f"not fully compared with {first}"
+        return f"{_counted(self.doubtful, 'case name')} also in {first}" if self.doubtful else ""
 
     def found(self) -> str:
         """What is shared, by kind, with names; empty if nothing is."""
@@ -96,6 +96,7 @@ class Overlap:
             f"data.{self.second} and data.{self.first} have {len(self.alike):,} names of cases or samples in common "
             f"({names}), in different data sets, so that they count as different. If the splits are of one collection, "
             "give their manifests the same `dataset` (shards build --dataset)"
+            + (", and if not, one of its own that is not the `name` of the manifest" if self.doubtful else "")
         )
 
 
@@ -107,120 +108,64 @@ class SplitOverlaps:
     Args:
         streams: ``train``, ``val`` and ``test``, those that there are; only samples that take part are compared.
         unread: splits that could not be read, and why.
-        read_at_most: bytes of local shards without an index that are read.
+        reader: reads the rows; one of its own if None.
     """
 
     def __init__(
         self,
         streams: Mapping[str, Stream],
         unread: Mapping[str, str] | None = None,
-        read_at_most: int = READ_AT_MOST,
+        reader: RowReader | None = None,
     ) -> None:
         self.streams = streams
         self.unread = dict(unread or {})
-        self.missing: dict[str, tuple[str, ...]] = {}
-        self.repeated: dict[str, tuple[str, ...]] = {}
-        """By split, ids that stand for different samples of one data set; ``val`` and ``test`` only."""
-        self._left = read_at_most
-        self.pairs = tuple(self._compare())
+        self.repeated: dict[str, RepeatedIds] = {}
+        """By split, ids that occur more than once; ``val`` and ``test`` only."""
+        self.pairs = tuple(self._compare(reader or RowReader()))
 
     def of(self, split: str) -> Overlap | None:
         """How a split overlaps the training data; None if either is not there."""
         return next((pair for pair in self.pairs if pair.second == split and pair.first == "train"), None)
 
+    def label(self, split: str) -> str:
+        """What tables call a split: ``held out`` only if it was compared with the training data and every other
+        earlier split, completely, and shares nothing with them."""
+        doubts = [pair.doubt for pair in self.pairs if pair.second == split and pair.doubt]
+        word = _WORDS[split]
+        if doubts:
+            return f"{word} ({'; '.join(doubts)})"
+        return word if self.of(split) is None else "held out"
+
     def messages(self) -> list[str]:
         """One line for everything that a user should know before a run; empty if the splits share nothing."""
-        lines = [
-            f"data.{split}: {len(names):,} ids stand for different samples of one data set ({', '.join(names[:_NAMED])}"
-            f"{', …' if len(names) > _NAMED else ''}); give their manifests different values of `dataset`"
-            for split, names in self.repeated.items()
-        ]
+        lines: list[str] = []
+        for split, ids in self.repeated.items():
+            lines += filter(None, (ids.conflicts(split), ids.not_compared(split)))
         for pair in self.pairs:
             lines += filter(None, (pair.found(), pair.not_compared(), pair.namesakes()))
         return lines
 
-    def _compare(self) -> Iterator[Overlap]:
-        members = {split: _Members() for split in ("val", "test") if split in self.streams}
-        for split, of_split in members.items():
-            for dataset, row in self._rows(split):
-                of_split.add(dataset, row)
-            if conflicts := of_split.conflicts():
-                self.repeated[split] = conflicts
-        hits: dict[tuple[str, str], _Hits] = {
-            pair: _Hits(members[pair[1]]) for pair in _PAIRS if pair[0] in self.streams and pair[1] in members
+    def _compare(self, reader: RowReader) -> Iterator[Overlap]:
+        rows = {
+            split: list(reader.rows(split, self.streams[split])) for split in ("val", "test") if split in self.streams
         }
+        members = {split: _Members(of_split) for split, of_split in rows.items()}
+        self.repeated = {split: RepeatedIds(of_split) for split, of_split in rows.items()}
+        hits = {pair: _Hits(members[pair[1]]) for pair in _PAIRS if pair[0] in self.streams and pair[1] in members}
         if "train" in self.streams and members:
-            for dataset, row in self._rows("train"):
+            for entry in reader.rows("train", self.streams["train"]):
                 for split in members:
-                    hits["train", split].look(dataset, row)
+                    hits["train", split].look(entry)
         if ("val", "test") in hits:
-            for dataset, row in self._rows("val"):
-                hits["val", "test"].look(dataset, row)
+            for entry in rows["val"]:
+                hits["val", "test"].look(entry)
         for first, second in _PAIRS:
             if (first, second) in hits:
-                missing = (*self.missing.get(first, ()), *self.missing.get(second, ()))
+                missing = (*reader.missing.get(first, ()), *reader.missing.get(second, ()))
                 yield hits[first, second].overlap(first, second, missing)
             elif (first in self.unread or second in self.unread) and {first, second} <= {*self.unread, *self.streams}:
                 reasons = (self.unread[split] for split in (first, second) if split in self.unread)
                 yield Overlap(first, second, missing=tuple(reasons))
-
-    def _rows(self, split: str) -> Iterator[tuple[str, IndexRow]]:
-        """Data set and row of every sample that takes part; what cannot be read is noted in ``missing``."""
-        stream = self.streams[split]
-        absent: Counter[str] = Counter()
-        indexes: dict[str, ManifestIndex | ManifestError] = {}
-        for shard, ordinals in zip(stream.shards.shards, stream.selected, strict=True):
-            if not ordinals:
-                continue
-            path = str(shard.manifest.path)
-            if path not in indexes:
-                indexes = {path: _index_of(shard)}  # one at a time: shards of a manifest stand together
-            try:
-                rows = self._shard_rows(shard, indexes[path])
-            except (ManifestError, ShardError, _NotReadError) as error:
-                absent[str(error)] += 1
-                continue
-            for ordinal in dict.fromkeys(ordinals):
-                yield shard.manifest.dataset, rows[ordinal]
-        self.missing[split] = tuple(f"{count:,} shards of data.{split}: {why}" for why, count in absent.items())
-
-    def _shard_rows(self, shard: Shard, index: "ManifestIndex | ManifestError") -> tuple[IndexRow, ...]:
-        if isinstance(index, ManifestError):
-            raise index
-        if (rows := index.rows(shard.entry)) is not None:
-            return rows
-        remedy = f"`python -m medix shards index {shard.manifest.path}` writes it"
-        if not shard.is_here:
-            raise _NotReadError(f"remote, without an index, and not downloaded for this; {remedy}")
-        if shard.entry.bytes > self._left:
-            raise _NotReadError(f"without an index, and too large to be read for this; {remedy}")
-        self._left -= shard.entry.bytes
-        return read_rows(shard)
-
-
-class _NotReadError(Exception):
-    """Why a shard is not read."""
-
-
-def _index_of(shard: Shard) -> ManifestIndex | ManifestError:
-    try:
-        return ManifestIndex(shard.manifest)
-    except ManifestError as error:
-        return error  # raised, and counted, for every shard of the manifest
-
-
-def read_rows(shard: Shard) -> tuple[IndexRow, ...]:
-    """The rows of a shard, from its samples.
-
-    Raises:
-        ShardError: the shard is not what its manifest says.
-    """
-    was_open = shard.is_open
-    try:
-        return tuple(IndexRow.of(sample) for sample in shard)
-    finally:
-        if not was_open:
-            shard.close()
 
 
 def _marks(dataset: str, row: IndexRow) -> Iterator[tuple[str, Hashable]]:
@@ -237,22 +182,15 @@ def _marks(dataset: str, row: IndexRow) -> Iterator[tuple[str, Hashable]]:
 class _Members:
     """The samples of an evaluated split, by everything that they may share with another."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.datasets: dict[str, set[str]] = {}
-        """By name of a case, or of a sample without one."""
+    def __init__(self, rows: Sequence[SplitRow]) -> None:
+        self.count = len(rows)
+        self.manifests: dict[str, dict[str, Manifest]] = {}
+        """By name of a case, or of a sample without one, a manifest of each data set that has it."""
         self.bearers: dict[str, dict[Hashable, list[int]]] = {kind: {} for kind in KINDS}
-        self._contents: dict[SampleKey, set[int]] = {}
-
-    def add(self, dataset: str, row: IndexRow) -> None:
-        self.datasets.setdefault(row.case or row.id, set()).add(dataset)
-        for kind, value in _marks(dataset, row):
-            self.bearers[kind].setdefault(value, []).append(self.count)
-        self._contents.setdefault((dataset, row.id), set()).add(hash((row.images, row.question)))
-        self.count += 1
-
-    def conflicts(self) -> tuple[str, ...]:
-        return tuple(f"{dataset}: {name}" for (dataset, name), found in self._contents.items() if len(found) > 1)
+        for number, (manifest, row) in enumerate(rows):
+            self.manifests.setdefault(row.case or row.id, {})[manifest.dataset] = manifest
+            for kind, value in _marks(manifest.dataset, row):
+                self.bearers[kind].setdefault(value, []).append(number)
 
 
 class _Hits:
@@ -262,12 +200,17 @@ class _Hits:
         self.members = members
         self.met: dict[str, dict[Hashable, None]] = {kind: {} for kind in KINDS}
         self.alike: dict[str, None] = {}
+        self.doubtful: dict[str, None] = {}
 
-    def look(self, dataset: str, row: IndexRow) -> None:
+    def look(self, entry: SplitRow) -> None:
+        manifest, row = entry
         name = row.case or row.id
-        if dataset not in self.members.datasets.get(name, {dataset}):
+        others = self.members.manifests.get(name, {})
+        if others and manifest.dataset not in others:
             self.alike[name] = None
-        for kind, value in _marks(dataset, row):
+            if not all(one.names_dataset for one in (manifest, *others.values())):
+                self.doubtful[name] = None
+        for kind, value in _marks(manifest.dataset, row):
             if value in self.members.bearers[kind]:
                 self.met[kind][value] = None
 
@@ -282,7 +225,12 @@ class _Hits:
             {kind: Shared(len(met), len(bearers[kind]), _names(met)) for kind, met in self.met.items()},
             missing,
             tuple(self.alike),
+            len(self.doubtful),
         )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _names(met: Mapping[Hashable, None]) -> tuple[str, ...]:
