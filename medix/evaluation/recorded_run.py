@@ -235,7 +235,7 @@ def _parts(path: Path) -> RunParts:
         try:
             found[name] = None if block is None else build(base, name, block)
         except ValueError as error:
-            told = str(error).splitlines()[0]
+            told = str(error).partition("\n")[0]
             notes.append(f"The {name} of {path.name} cannot be built here: {told:.300}")
     if model.get("reward_kl") is not None:
         notes.append(

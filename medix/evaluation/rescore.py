@@ -171,7 +171,7 @@ def check_encoders(suite: RewardSuite) -> None:
         try:
             encoder.encode(["lung"])
         except Exception as error:  # an encoder is foreign code, and any failure of it would leave every row unscored
-            told = next(iter(str(error).strip().splitlines()), "").rstrip(".")
+            told = str(error).strip().partition("\n")[0].rstrip(".")
             raise ValueError(
                 f"rewards.components.{name}: its encoder {encoder!r:.120} cannot be used here: {type(error).__name__}: "
                 f"{told:.300}. Fetch it while there is a network, or take the encoder that is installed: "

@@ -1,5 +1,6 @@
 """What a set of judged completions amounts to, with intervals: the numbers of a validation and of a report."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -101,17 +102,31 @@ def by_modality(records: Sequence[CompletionRecord]) -> dict[str, Summary]:
 def by_source(records: Sequence[CompletionRecord]) -> dict[str, Summary]:
     """One summary per source; samples that name none are left out.
 
-    A source is one of a data set: where two data sets have a source of one name, it is called ``dataset/source``.
+    A source is one of a data set: where two data sets have a source of one name, it is called ``dataset/source``; and
+    where another is called that already, ``["dataset", "source"]``.
     """
-    datasets: dict[str, set[str]] = {}
-    for record in records:
-        datasets.setdefault(record.source, set()).add(record.dataset)
+    named = [record for record in records if record.source]
+    names = _source_names({(record.dataset, record.source) for record in named})
+    return _by(named, lambda record: names[record.dataset, record.source])
 
-    def name(record: CompletionRecord) -> str:
-        alone = len(datasets[record.source]) == 1 or not record.dataset
-        return record.source if alone else f"{record.dataset}/{record.source}"
 
-    return _by([record for record in records if record.source], name)
+def _source_names(sources: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """A name of its own for each data set and source, as short as that allows."""
+    forms = {
+        (dataset, source): (source, f"{dataset}/{source}" if dataset else source, json.dumps([dataset, source]))
+        for dataset, source in sources
+    }
+    level = dict.fromkeys(sources, 0)
+    while True:
+        named: dict[str, list[tuple[str, str]]] = {}
+        for pair in sources:
+            named.setdefault(forms[pair][level[pair]], []).append(pair)
+        clashes = [pairs for pairs in named.values() if len(pairs) > 1]
+        if not clashes:
+            return {pair: name for name, (pair,) in named.items()}
+        for pairs in clashes:  # the last form differs between any two
+            lowest = min(level[pair] for pair in pairs)
+            level |= {pair: lowest + 1 for pair in pairs if level[pair] == lowest}
 
 
 def _by(records: Sequence[CompletionRecord], key: Callable[[CompletionRecord], str]) -> dict[str, Summary]:

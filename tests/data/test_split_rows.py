@@ -1,6 +1,7 @@
 """Rows of a split, and ids that stand for several samples."""
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -106,3 +107,23 @@ def test_a_shard_without_an_index_is_read_once(build: Build, monkeypatch: pytest
     rows = [list(reader.rows(split, Stream([manifest]))) for split in ("val", "test")]
     assert rows[0] == rows[1]
     assert read.call_count == 1
+
+
+@pytest.mark.parametrize("gap", ["reference", "shard"])
+def test_a_stage_says_which_ids_it_could_not_check(
+    build: Build, tmp_path: Path, caplog: pytest.LogCaptureFixture, gap: str
+) -> None:
+    manifests = [build("a", [FIRST]), build("b", [replace(FIRST, reference="no")])]
+    for manifest in manifests:
+        _without_references(manifest)
+        if gap == "shard":
+            index_path(manifest.path).unlink()
+            Path(manifest.location(manifest.shards[0])).unlink()
+    data = ShardDataModule(val=[str(tmp_path / "a"), str(tmp_path / "b")])
+    with caplog.at_level(logging.WARNING):
+        data.setup("validate")
+    told = {
+        "reference": "data.val: 1 ids occur more than once",
+        "shard": "ids of data.val were not all checked: 1 shards",
+    }
+    assert told[gap] in caplog.text

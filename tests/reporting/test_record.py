@@ -239,3 +239,38 @@ def test_records_from_before_data_sets_take_that_of_the_only_sample_of_their_id(
     old = [_record(1), _record(2), _record(3), _record(4, dataset="c")]
     others = [_record(1, dataset="a"), _record(2, dataset="a"), _record(2, dataset="b"), _record(4, dataset="a")]
     assert [record.dataset for record in with_datasets(old, others)] == ["a", "", "", "c"]
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_characters_that_end_a_line_elsewhere_are_part_of_a_line(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "train.jsonl"
+    kept = _record(1, step=1, completion=f"left{mark}lung")
+    append_records(path, [kept, _record(2, step=2)])
+    assert drop_steps_after(path, 1) == 1
+    assert list(read_records(path)) == [kept]
+
+
+def test_a_lone_surrogate_is_written_and_read_back(tmp_path: Path) -> None:
+    record = _record(1, completion="a \ud83d b \\\udfff c", answer="\udc80", id="\ud800")
+    append_records(tmp_path / "a.jsonl", [record])
+    write_records(tmp_path / "b.jsonl", [record])
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+    assert list(read_records(tmp_path / "a.jsonl")) == [record]
+    assert drop_steps_after(tmp_path / "a.jsonl", 0) == 1
+
+
+def test_a_last_line_cut_within_a_character_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "train.jsonl"
+    append_records(path, [_record(1), _record(2, completion="µ")])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex("µ".encode()) + 1])
+    with caplog.at_level(logging.WARNING):
+        assert [record.id for record in read_records(path)] == ["s001"]
+    assert "cut off" in caplog.text
+    assert drop_steps_after(path, 9) == 1
+    assert [record.id for record in read_records(path)] == ["s001"]
+
+
+def test_of_a_sample_read_twice_the_first_position_counts_in_any_order_of_the_ranks() -> None:
+    first, second = (_record(1, position=at, completion=f"from {at}") for at in (1, 2))
+    assert unique([first, second]) == unique([second, first]) == [first]
