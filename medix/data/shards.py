@@ -314,9 +314,7 @@ def write_shards(
         ValueError: no samples, two samples of one id, or files that would be overwritten.
     """
     folder, lists = Path(folder), Path(manifest_folder or folder)
-    for place in (folder, lists):
-        if any(place.glob(f"{statement.name}-*")):
-            raise ValueError(f"{place} already holds {statement.name}-*; remove these files or choose another name")
+    _refuse_to_overwrite(statement.name, folder, lists)
     # Shards move into place first: a reader that finds a manifest finds all of its shards.
     with staging_folder(lists) as staged_lists, staging_folder(folder) as staging:
         writers: dict[str, ShardWriter] = {}
@@ -354,6 +352,12 @@ def write_shards(
             manifest.write(staged_lists / path.name)
             manifests.append(manifest)
     return tuple(manifests)
+
+
+def _refuse_to_overwrite(name: str, *folders: Path) -> None:
+    for place in folders:
+        if any(place.glob(f"{name}-*")):
+            raise ValueError(f"{place} already holds {name}-*; remove these files or choose another name")
 
 
 @contextmanager
