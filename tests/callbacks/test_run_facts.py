@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from medix.callbacks.run_facts import _data, run_facts, split_label, versions
+from medix.callbacks.run_facts import _data, run_facts, versions
 from medix.data.datamodule import ShardDataModule
 from medix.data.manifest import DataStatement
 from medix.data.shards import write_shards
@@ -59,8 +59,7 @@ def test_cases_that_may_be_shared_are_a_fact_of_the_run(tmp_path: Path) -> None:
         sample = Sample("1", question, "r", None, case="p")
         write_shards([sample], tmp_path / name, DataStatement(name, "CC0-1.0", "nobody is shown"))
     data = ShardDataModule(train=[str(tmp_path / "a")], val=[str(tmp_path / "b")])
-    trainer = SimpleNamespace(datamodule=data)
-    assert split_label(trainer) == "validation (1 case name also in training)"  # type: ignore[arg-type]
+    assert data.label("val") == "validation (1 case name also in training)"
     assert "1 names of cases or samples in common (p)" in _data(data)["Validation and training data"]
 
 
