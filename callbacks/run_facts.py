@@ -29,14 +29,14 @@ def versions() -> dict[str, str]:
 def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str, str]:
     """Policy, algorithm, sizes, sampling, judge, seeds, data and device, by label.
 
-    Facts that the module or data module does not have are left out.
+    Facts that another kind of module or data module does not have are left out.
 
     Args:
         trainer: the trainer.
         module: the module.
         judge: identity of the validation judge.
     """
-    part = _Attributes(module)
+    part = _Parts(module)
     sampling, evaluation = part("engine.sampling"), part("evaluation")
     facts = {
         "Policy": _policy(module),
@@ -65,7 +65,7 @@ def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str
 
 
 def split_label(trainer: Trainer, split: str = "val") -> str:
-    """Name of a split in tables: ``held out`` only if the data module compared it with the training data."""
+    """What tables call a split: ``held out`` only where the data module has compared it with the training data."""
     datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
     if isinstance(datamodule, ShardDataModule):
         return datamodule.label(split)
@@ -73,32 +73,42 @@ def split_label(trainer: Trainer, split: str = "val") -> str:
 
 
 def _data(datamodule: Any) -> dict[str, str]:
-    """Names and sizes of the manifests of each split, and the number of prompts that were too long."""
+    """Names and sizes of the manifests of each split, and how many prompts were too long."""
     if not hasattr(datamodule, "manifests"):
         return {}
     facts = {}
     for split in ("train", "val", "test"):
         if datamodule.paths.get(split):
             sizes: dict[str, int] = {}
-            for manifest in datamodule.manifests(split):  # one per modality, with the same name
-                sizes[manifest.name] = sizes.get(manifest.name, 0) + manifest.samples
+            for found in datamodule.manifests(split):  # one per modality, of one name
+                sizes[found.name] = sizes.get(found.name, 0) + found.samples
             facts[f"Data, {split}"] = ", ".join(f"{name} ({size:,} samples)" for name, size in sizes.items())
     if isinstance(datamodule, ShardDataModule) and (overlap := datamodule.overlaps.of("val")) is not None:
         facts["Validation and training data"] = (
-            "; ".join(filter(None, (overlap.overlap_message(), overlap.missing_message()))) or _NOTHING_SHARED
+            "; ".join(
+                filter(
+                    None,
+                    (
+                        overlap.overlap_message(),
+                        overlap.missing_message(),
+                        overlap.doubt and overlap.same_names_message(),
+                    ),
+                )
+            )
+            or _NOTHING_SHARED
         )
     facts["Prompts too long, left out"] = str(datamodule.too_long or "")
     return facts
 
 
-class _Attributes:
-    """Looks up dotted attributes of an object; None if one is missing."""
+class _Parts:
+    """Dotted attributes of an object, None where one is missing."""
 
-    def __init__(self, owner: Any) -> None:
-        self.owner = owner
+    def __init__(self, whole: Any) -> None:
+        self.whole = whole
 
     def __call__(self, path: str) -> Any:
-        value = self.owner
+        value = self.whole
         for name in path.split("."):
             value = getattr(value, name, None)
         return value

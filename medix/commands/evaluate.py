@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status.
     """
     arguments = _parser().parse_args(argv)
+    _check_outputs(arguments)
     return {"show": _show, "compare": _compare}[arguments.command](arguments)
 
 
@@ -43,6 +44,19 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--json", type=Path, help="write the numbers to this file")
     compare.add_argument("--markdown", type=Path, help="write the tables to this file")
     return parser
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Refuse to overwrite an input.
+
+    Raises:
+        ValueError: an output is one of the files to read.
+    """
+    values = vars(arguments)
+    inputs = {values[name].resolve() for name in ("file", "first", "second") if values.get(name) is not None}
+    for name in ("json", "markdown"):
+        if values.get(name) is not None and values[name].resolve() in inputs:
+            raise ValueError(f"--{name} {values[name]}: is the input, which would be overwritten; name another file")
 
 
 def _show(arguments: argparse.Namespace) -> int:

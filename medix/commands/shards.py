@@ -16,11 +16,11 @@ from rich.table import Table
 from medix.commands.parser import CommandParser
 from medix.data.index import index_path, write_index
 from medix.data.manifest import DataStatement, Manifest, read_manifests
-from medix.data.overlap import read_rows
 from medix.data.picture import PictureReader
 from medix.data.shards import Shard, ShardError, replacing, write_shards
 from medix.data.sources.jsonl import JsonlSource
 from medix.data.sources.phantoms import PhantomSource
+from medix.data.split_rows import read_rows
 from medix.modality import PAPER_MODALITIES, ModalitySet
 from medix.types import Cluster, Sample, SampleKey
 

@@ -15,6 +15,7 @@ from medix.data.manifest import Manifest, ManifestError, joint_digest, read_mani
 from medix.data.mixture import Mixture
 from medix.data.overlap import SplitOverlaps
 from medix.data.prompting import Prompting
+from medix.data.split_rows import RepeatedIds, RowReader
 from medix.data.stream import Stream
 from medix.modality import TEXT_ONLY
 
@@ -27,7 +28,8 @@ class ShardDataModule(lightning.LightningDataModule):
     Splits are lists of manifests: files, folders with manifests, or patterns. The order of training samples is a pure
     function of (seed, epoch, index) and does not depend on ranks or workers. A resumed run continues at ``position``;
     resuming with other manifests or another order is an error. At the start of ``fit`` the splits are compared:
-    samples, cases, images and text-only questions that two of them share are logged.
+    samples, cases, images and text-only questions that two of them share are logged. In every stage, an id that is used
+    by different samples of one data set is an error before anything is sampled, and so is a manifest listed twice.
 
     Args:
         train: manifests to train on.
@@ -85,6 +87,7 @@ class ShardDataModule(lightning.LightningDataModule):
         self.prompts_per_rollout = 0
         self.loaders: dict[str, PromptLoader] = {}
         self._manifests: dict[str, tuple[Manifest, ...]] = {}
+        self._reader = RowReader()
         self._position = 0
 
     # Interface to the training module --------------------------------------------------------------------------------
@@ -141,12 +144,19 @@ class ShardDataModule(lightning.LightningDataModule):
     # Lightning -------------------------------------------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
-        """Read the manifests of the stage, so that errors in them stop a run before weights are loaded."""
+        """Read the manifests of the stage, so that a mistake there stops a run before weights are loaded.
+
+        Raises:
+            ValueError: a split is missing, or an id of a split to evaluate is used by different samples of a data set.
+        """
         splits = {"fit": ["train", "val"], "validate": ["val"], "test": ["test"], "predict": ["predict"]}[stage]
         for split in splits:
             if self.paths[split] or split != "val" or stage == "validate":
                 self.manifests(split)
-        if stage == "fit" and (self.trainer is None or self.trainer.is_global_zero):
+        for split in splits:
+            if split != "train" and self.paths[split]:
+                self._check_ids(split)
+        if stage == "fit" and self._is_first_rank:
             for message in self.overlaps.messages():
                 _LOG.warning("%s", message)
 
@@ -223,17 +233,27 @@ class ShardDataModule(lightning.LightningDataModule):
                     streams[split] = self.stream(split)
             except ValueError as error:  # this stage may not need the split; one that needs it raises the error
                 unread[split] = str(error)
-        return SplitOverlaps(streams, unread)
+        return SplitOverlaps(streams, unread, self._reader)
 
     def label(self, split: str) -> str:
-        """Name of a split in tables: ``held out`` if it was compared with the training data and shares nothing."""
-        overlap = self.overlaps.of(split)
-        return {"val": "validation"}.get(split, split) if overlap is None else overlap.label
+        """What tables call a split: ``held out`` if it was compared with all earlier splits and shares nothing."""
+        return self.overlaps.label(split)
 
     def stream(self, split: str) -> Stream:
         """The samples of a split by global index."""
         mixture = self.mixture if split == "train" else Mixture(total=self.limit_val if split == "val" else None)
         return Stream(self.manifests(split), self.seed, self.window, split == "train", mixture, self.cache_dir)
+
+    def _check_ids(self, split: str) -> None:
+        """Refuse ids that are not unique: the completions of the samples could not be told apart afterwards."""
+        ids = RepeatedIds(self._reader.rows(split, self.stream(split)))
+        if ids.differing:
+            raise ValueError(ids.conflicts(split))
+        if self._is_first_rank:
+            for why in self._reader.missing[split]:
+                _LOG.warning("ids of data.%s were not all checked: %s", split, why)
+            if ids.unknown:
+                _LOG.warning("%s", ids.not_compared(split))
 
     def _evaluation_loader(self, split: str) -> PromptLoader:
         stream: Samples = self.stream(split)
@@ -256,6 +276,10 @@ class ShardDataModule(lightning.LightningDataModule):
             endless=endless,
         )
         return self.loaders[split]
+
+    @property
+    def _is_first_rank(self) -> bool:
+        return self.trainer is None or self.trainer.is_global_zero
 
     @property
     def _ranks(self) -> int:

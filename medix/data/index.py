@@ -1,4 +1,4 @@
-"""Index of the samples in a shard: ids, cases, and hashes of images and questions.
+"""Index of the samples in a shard: ids, cases, and hashes of images, questions and references.
 
 ``shards build`` writes an index beside each manifest, ``<manifest>.index.jsonl``; ``shards index`` writes it for
 manifests that have none. Each line describes one shard and is looked up by the shard's SHA-256, so that an outdated
@@ -25,18 +25,19 @@ class IndexRow(NamedTuple):
         case: of the sample; empty if unknown.
         images: identity of each image (see ``medix.types.image_id``).
         question: the first 16 hexadecimal digits of the SHA-256 of the question.
+        reference: likewise of the reference; empty in an index from before references were in it.
     """
 
     id: str
     case: str
     images: tuple[str, ...]
     question: str
+    reference: str = ""
 
     @classmethod
     def of(cls, sample: Sample) -> "IndexRow":
         """The row of a sample."""
-        question = hashlib.sha256(sample.question.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        return cls(sample.id, sample.case, sample.image_ids, question)
+        return cls(sample.id, sample.case, sample.image_ids, _digest(sample.question), _digest(sample.reference))
 
 
 class ManifestIndex:
@@ -74,7 +75,10 @@ class ManifestIndex:
         if line is None:
             return None
         try:
-            rows = tuple(IndexRow(a, b, tuple(images), q) for a, b, images, q in json.loads(line)["samples"])
+            rows = tuple(
+                IndexRow(name, case, tuple(images), *texts)
+                for name, case, images, *texts in json.loads(line)["samples"]
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise ManifestError(f"{self.path}: the line of {shard.url} is damaged ({error}); {REMEDY}") from error
         if len(rows) != shard.samples:
@@ -82,6 +86,10 @@ class ManifestIndex:
                 f"{self.path}: the line of {shard.url} has {len(rows)} samples, the manifest {shard.samples}; {REMEDY}"
             )
         return rows
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def index_path(manifest: Path) -> Path:

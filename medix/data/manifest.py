@@ -141,6 +141,11 @@ class Manifest:
             raise ManifestError(f"{self.path}: shards is empty; list at least one, or remove the manifest")
 
     @property
+    def names_dataset(self) -> bool:
+        """Whether it says which collection it is of: its ``dataset`` is not just its own ``name``."""
+        return self.dataset != self.name
+
+    @property
     def samples(self) -> int:
         """Samples in all shards."""
         return sum(shard.samples for shard in self.shards)
@@ -250,9 +255,9 @@ def read_manifests(paths: Sequence[str | Path]) -> tuple[Manifest, ...]:
     """Read manifests given as files, as folders (every ``*.yaml`` in them) or as patterns with ``*``.
 
     Raises:
-        ManifestError: a path has no manifests, or a manifest is invalid.
+        ManifestError: a path has no manifests, a manifest is invalid, or one is listed twice.
     """
-    files: list[Path] = []
+    files: dict[Path, tuple[Path, str | Path]] = {}
     for path in paths:
         if Path(path).is_dir():
             found = sorted(Path(path).glob("*.yaml"))
@@ -262,8 +267,14 @@ def read_manifests(paths: Sequence[str | Path]) -> tuple[Manifest, ...]:
             found = [Path(path)]
         if not found:
             raise ManifestError(f"{path}: has no manifest (*.yaml); build one with `python -m medix shards build`")
-        files += found
-    return tuple(Manifest.read(file) for file in files)
+        for file in found:
+            if file.resolve() in files:
+                raise ManifestError(
+                    f"{file}: the manifest is listed twice, by {str(files[file.resolve()][1])!r} and by {str(path)!r}; "
+                    "list it once (data.mixture.repeat repeats training samples)"
+                )
+            files[file.resolve()] = file, path
+    return tuple(Manifest.read(file) for file, _ in files.values())
 
 
 def joint_digest(manifests: Sequence[Manifest]) -> str:

@@ -1,20 +1,15 @@
 """Whether splits share samples, cases, images or text-only questions."""
 
-from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from medix.data.index import IndexRow, ManifestIndex
-from medix.data.manifest import ManifestError
-from medix.data.shards import Shard, ShardError
+from medix.data.index import IndexRow
+from medix.data.manifest import Manifest
+from medix.data.split_rows import RepeatedIds, RowReader, SplitRow
 from medix.data.stream import Stream
-from medix.types import SampleKey
 
 KINDS = ("samples", "cases", "images", "text-only questions")
-"""What two splits may share. Samples and cases are identified by name within a data set, the others by content."""
-
-MAX_READ_BYTES = 1 << 30
-"""Maximum size of local shards without an index that are read for the comparison."""
+"""What two splits may share. Samples and cases have names within their data set; the others are compared by content."""
 
 _PAIRS = (("train", "val"), ("train", "test"), ("val", "test"))
 _WORDS = {"train": "training", "val": "validation", "test": "test"}
@@ -23,12 +18,12 @@ _MAX_NAMES = 3
 
 @dataclass(frozen=True)
 class Shared:
-    """Overlap of two splits for one kind, such as cases.
+    """What two splits have in common of one kind.
 
     Attributes:
-        count: number of distinct values of the second split that are also in the first.
-        total: number of distinct values of the second split.
-        names: the first few shared values; hashes for images and questions.
+        count: how many of the second split's are also in the first.
+        total: how many the second split has.
+        names: the first few of them; hashes for images and questions.
     """
 
     count: int
@@ -38,7 +33,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Overlap of two splits.
+    """What two splits have in common.
 
     Attributes:
         first: ``train`` or ``val``.
@@ -46,10 +41,12 @@ class Overlap:
         affected: number of samples of the second split that share their identity, case, question (text-only) or an
             image with the first.
         samples: number of samples of the second split that were compared.
-        shared: overlap by kind.
-        missing: what was not compared, and why; empty if everything was compared.
+        shared: by kind.
+        missing: what was not compared, and why; empty if everything was.
         same_names: names of cases (of samples, where cases are unknown) of the second split that occur in the first
             under another data set, so that they count as different cases.
+        doubtful: how many of these may be the same cases nevertheless: one side does not name its data set, so that it
+            is called by the ``name`` of its manifest, which differs between the splits of one collection.
     """
 
     first: str
@@ -59,14 +56,17 @@ class Overlap:
     shared: Mapping[str, Shared] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     same_names: tuple[str, ...] = ()
+    doubtful: int = 0
 
     @property
-    def label(self) -> str:
-        """Name of the second split in tables: ``held out`` only if all of it was compared and nothing is shared."""
-        second, first = _WORDS[self.second], _WORDS[self.first]
+    def doubt(self) -> str:
+        """Why the second split is not called held out; empty if all of it was compared and nothing is shared."""
+        first = _WORDS[self.first]
         if self.affected:
-            return f"{second} (overlaps {first}: {self.affected:,} of {self.samples:,} samples)"
-        return f"{second} (not fully compared with {first})" if self.missing else "held out"
+            return f"overlaps {first}: {self.affected:,} of {self.samples:,} samples"
+        if self.missing:
+            return f"not fully compared with {first}"
+        return f"{_counted(self.doubtful, 'case name')} also in {first}" if self.doubtful else ""
 
     def overlap_message(self) -> str:
         """Message with what is shared, by kind; empty if nothing is shared."""
@@ -83,7 +83,7 @@ class Overlap:
         )
 
     def missing_message(self) -> str:
-        """Message with what was not compared, and why; empty if everything was compared."""
+        """What was not compared, and why; empty if everything was."""
         if not self.missing:
             return ""
         return f"data.{self.second} was not fully compared with data.{self.first}: {'; '.join(self.missing)}"
@@ -95,138 +95,84 @@ class Overlap:
         names = f"{', '.join(self.same_names[:_MAX_NAMES])}{', …' if len(self.same_names) > _MAX_NAMES else ''}"
         return (
             f"data.{self.second} and data.{self.first} have {len(self.same_names):,} names of cases or samples in "
-            f"common ({names}), in different data sets, so that they count as different. If the splits belong to one "
+            f"common ({names}), in different data sets, so that they count as different. If the splits are of one "
             "collection, give their manifests the same `dataset` (shards build --dataset)"
+            + (", and if not, one of its own that is not the `name` of the manifest" if self.doubtful else "")
         )
 
 
 class SplitOverlaps:
-    """Compares the splits of a run using the indexes of their manifests; shards without an index are read.
+    """Compares the splits of a run by the indexes of their manifests, and shards without an index by reading them.
 
-    Nothing is downloaded: a remote shard without an index is compared only if it is already in the cache.
+    Nothing is downloaded: a remote shard without an index is compared only if it was fetched before.
 
     Args:
-        streams: the existing splits among ``train``, ``val`` and ``test``; only samples that are used are compared.
+        streams: ``train``, ``val`` and ``test``, those that there are; only samples that take part are compared.
         unread: splits that could not be read, and why.
-        max_read_bytes: maximum size of local shards without an index that are read.
+        reader: reads the rows; one of its own if None.
     """
 
     def __init__(
         self,
         streams: Mapping[str, Stream],
         unread: Mapping[str, str] | None = None,
-        max_read_bytes: int = MAX_READ_BYTES,
+        reader: RowReader | None = None,
     ) -> None:
         self.streams = streams
         self.unread = dict(unread or {})
-        self.missing: dict[str, tuple[str, ...]] = {}
-        self.repeated: dict[str, tuple[str, ...]] = {}
-        """By split, ids shared by different samples of one data set; only for ``val`` and ``test``."""
-        self._remaining_bytes = max_read_bytes
-        self.pairs = tuple(self._compare())
+        self.repeated: dict[str, RepeatedIds] = {}
+        """By split, ids that occur more than once; ``val`` and ``test`` only."""
+        self.pairs = tuple(self._compare(reader or RowReader()))
 
     def of(self, split: str) -> Overlap | None:
-        """Overlap of a split with the training data; None if either does not exist."""
+        """How a split overlaps the training data; None if either is not there."""
         return next((pair for pair in self.pairs if pair.second == split and pair.first == "train"), None)
 
+    def label(self, split: str) -> str:
+        """What tables call a split: ``held out`` only if it was compared with the training data and every other
+        earlier split, completely, and shares nothing with them."""
+        doubts = [pair.doubt for pair in self.pairs if pair.second == split and pair.doubt]
+        word = _WORDS[split]
+        if doubts:
+            return f"{word} ({'; '.join(doubts)})"
+        return word if self.of(split) is None else "held out"
+
     def messages(self) -> list[str]:
-        """Warnings to log before a run, one line each; empty if everything was compared and nothing is shared."""
-        lines = [
-            f"data.{split}: {len(names):,} ids are used by different samples of one data set "
-            f"({', '.join(names[:_MAX_NAMES])}{', …' if len(names) > _MAX_NAMES else ''}); give their manifests "
-            "different values of `dataset`"
-            for split, names in self.repeated.items()
-        ]
+        """One line for everything that a user should know before a run; empty if the splits share nothing."""
+        lines: list[str] = []
+        for split, ids in self.repeated.items():
+            lines += filter(None, (ids.conflicts(split), ids.not_compared(split)))
         for pair in self.pairs:
             lines += filter(None, (pair.overlap_message(), pair.missing_message(), pair.same_names_message()))
         return lines
 
-    def _compare(self) -> Iterator[Overlap]:
-        indexed = {split: _SplitIndex() for split in ("val", "test") if split in self.streams}
-        for split, split_index in indexed.items():
-            for dataset, row in self._rows(split):
-                split_index.add(dataset, row)
-            if conflicts := split_index.conflicts():
-                self.repeated[split] = conflicts
-        matches: dict[tuple[str, str], _Matches] = {
+    def _compare(self, reader: RowReader) -> Iterator[Overlap]:
+        rows = {
+            split: list(reader.rows(split, self.streams[split])) for split in ("val", "test") if split in self.streams
+        }
+        indexed = {split: _SplitIndex(of_split) for split, of_split in rows.items()}
+        self.repeated = {split: RepeatedIds(of_split) for split, of_split in rows.items()}
+        matches = {
             pair: _Matches(indexed[pair[1]]) for pair in _PAIRS if pair[0] in self.streams and pair[1] in indexed
         }
         if "train" in self.streams and indexed:
-            for dataset, row in self._rows("train"):
+            for entry in reader.rows("train", self.streams["train"]):
                 for split in indexed:
-                    matches["train", split].add(dataset, row)
+                    matches["train", split].add(entry)
         if ("val", "test") in matches:
-            for dataset, row in self._rows("val"):
-                matches["val", "test"].add(dataset, row)
+            for entry in rows["val"]:
+                matches["val", "test"].add(entry)
         for first, second in _PAIRS:
             if (first, second) in matches:
-                missing = (*self.missing.get(first, ()), *self.missing.get(second, ()))
+                missing = (*reader.missing.get(first, ()), *reader.missing.get(second, ()))
                 yield matches[first, second].overlap(first, second, missing)
             elif (first in self.unread or second in self.unread) and {first, second} <= {*self.unread, *self.streams}:
                 reasons = (self.unread[split] for split in (first, second) if split in self.unread)
                 yield Overlap(first, second, missing=tuple(reasons))
 
-    def _rows(self, split: str) -> Iterator[tuple[str, IndexRow]]:
-        """Data set and row of every sample that is used; shards that cannot be read are noted in ``missing``."""
-        stream = self.streams[split]
-        absent: Counter[str] = Counter()
-        indexes: dict[str, ManifestIndex | ManifestError] = {}
-        for shard, ordinals in zip(stream.shards.shards, stream.selected, strict=True):
-            if not ordinals:
-                continue
-            path = str(shard.manifest.path)
-            if path not in indexes:
-                indexes = {path: _index_of(shard)}  # one at a time: the shards of a manifest are contiguous
-            try:
-                rows = self._shard_rows(shard, indexes[path])
-            except (ManifestError, ShardError, _NotReadError) as error:
-                absent[str(error)] += 1
-                continue
-            for ordinal in dict.fromkeys(ordinals):
-                yield shard.manifest.dataset, rows[ordinal]
-        self.missing[split] = tuple(f"{count:,} shards of data.{split}: {reason}" for reason, count in absent.items())
-
-    def _shard_rows(self, shard: Shard, index: "ManifestIndex | ManifestError") -> tuple[IndexRow, ...]:
-        if isinstance(index, ManifestError):
-            raise index
-        if (rows := index.rows(shard.entry)) is not None:
-            return rows
-        remedy = f"`python -m medix shards index {shard.manifest.path}` writes it"
-        if not shard.is_local:
-            raise _NotReadError(f"remote, without an index, and not in the cache; {remedy}")
-        if shard.entry.bytes > self._remaining_bytes:
-            raise _NotReadError(f"without an index, and too large to be read for the comparison; {remedy}")
-        self._remaining_bytes -= shard.entry.bytes
-        return read_rows(shard)
-
-
-class _NotReadError(Exception):
-    """Why a shard is not read."""
-
-
-def _index_of(shard: Shard) -> ManifestIndex | ManifestError:
-    try:
-        return ManifestIndex(shard.manifest)
-    except ManifestError as error:
-        return error  # raised and counted for every shard of the manifest
-
-
-def read_rows(shard: Shard) -> tuple[IndexRow, ...]:
-    """The index rows of a shard, read from its samples.
-
-    Raises:
-        ShardError: the shard does not match its manifest.
-    """
-    was_open = shard.is_open
-    try:
-        return tuple(IndexRow.of(sample) for sample in shard)
-    finally:
-        if not was_open:
-            shard.close()
-
 
 def _identifiers(dataset: str, row: IndexRow) -> Iterator[tuple[str, Hashable]]:
-    """Kind and value of everything that identifies a sample in another split."""
+    """Kind and value of everything by which a sample can be recognised in another split."""
     yield "samples", (dataset, row.id)
     if row.case:
         yield "cases", (dataset, row.case)
@@ -239,22 +185,15 @@ def _identifiers(dataset: str, row: IndexRow) -> Iterator[tuple[str, Hashable]]:
 class _SplitIndex:
     """The samples of an evaluated split, indexed by everything that they may share with another split."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.datasets: dict[str, set[str]] = {}
-        """Data sets by name of a case, or of a sample without a case."""
+    def __init__(self, rows: Sequence[SplitRow]) -> None:
+        self.count = len(rows)
+        self.manifests: dict[str, dict[str, Manifest]] = {}
+        """By name of a case, or of a sample without one, a manifest of each data set that has it."""
         self.samples_by_value: dict[str, dict[Hashable, list[int]]] = {kind: {} for kind in KINDS}
-        self._contents: dict[SampleKey, set[int]] = {}
-
-    def add(self, dataset: str, row: IndexRow) -> None:
-        self.datasets.setdefault(row.case or row.id, set()).add(dataset)
-        for kind, value in _identifiers(dataset, row):
-            self.samples_by_value[kind].setdefault(value, []).append(self.count)
-        self._contents.setdefault((dataset, row.id), set()).add(hash((row.images, row.question)))
-        self.count += 1
-
-    def conflicts(self) -> tuple[str, ...]:
-        return tuple(f"{dataset}: {name}" for (dataset, name), found in self._contents.items() if len(found) > 1)
+        for number, (manifest, row) in enumerate(rows):
+            self.manifests.setdefault(row.case or row.id, {})[manifest.dataset] = manifest
+            for kind, value in _identifiers(manifest.dataset, row):
+                self.samples_by_value[kind].setdefault(value, []).append(number)
 
 
 class _Matches:
@@ -264,13 +203,17 @@ class _Matches:
         self.index = index
         self.values: dict[str, dict[Hashable, None]] = {kind: {} for kind in KINDS}
         self.same_names: dict[str, None] = {}
+        self.doubtful: dict[str, None] = {}
 
-    def add(self, dataset: str, row: IndexRow) -> None:
-        """Record what a sample of the other split shares with the indexed one."""
+    def add(self, entry: SplitRow) -> None:
+        manifest, row = entry
         name = row.case or row.id
-        if dataset not in self.index.datasets.get(name, {dataset}):
+        others = self.index.manifests.get(name, {})
+        if others and manifest.dataset not in others:
             self.same_names[name] = None
-        for kind, value in _identifiers(dataset, row):
+            if not all(one.names_dataset for one in (manifest, *others.values())):
+                self.doubtful[name] = None
+        for kind, value in _identifiers(manifest.dataset, row):
             if value in self.index.samples_by_value[kind]:
                 self.values[kind][value] = None
 
@@ -287,7 +230,12 @@ class _Matches:
             {kind: Shared(len(values), len(samples[kind]), _names(values)) for kind, values in self.values.items()},
             missing,
             tuple(self.same_names),
+            len(self.doubtful),
         )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _names(values: Mapping[Hashable, None]) -> tuple[str, ...]:

@@ -50,7 +50,8 @@ def encode(sample: Sample, ordinal: int) -> dict[str, str | bytes]:
         "images": len(sample.images),
     }
     members: dict[str, str | bytes] = {"__key__": f"{ordinal:0{KEY_DIGITS}d}"}
-    members["json"] = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    text = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    members["json"] = text.encode(errors="backslashreplace")  # a lone surrogate becomes its JSON escape
     for number, image in enumerate(sample.images):
         members[f"{number}.{image_extension(image)}"] = image
     return members

@@ -316,9 +316,7 @@ def write_shards(
         ValueError: there are no samples, two samples have the same id, or files would be overwritten.
     """
     folder, manifest_folder = Path(folder), Path(manifest_folder or folder)
-    for target in (folder, manifest_folder):
-        if any(target.glob(f"{statement.name}-*")):
-            raise ValueError(f"{target} already contains {statement.name}-*; remove these files or choose another name")
+    _refuse_to_overwrite(statement.name, folder, manifest_folder)
     # Shards move into place first, so that a reader that finds a manifest also finds all of its shards.
     with staging_folder(manifest_folder) as staged_manifests, staging_folder(folder) as staging:
         writers: dict[str, ShardWriter] = {}
@@ -355,6 +353,12 @@ def write_shards(
             manifest.write(staged_manifests / path.name)
             manifests.append(manifest)
     return tuple(manifests)
+
+
+def _refuse_to_overwrite(name: str, *folders: Path) -> None:
+    for folder in folders:
+        if any(folder.glob(f"{name}-*")):
+            raise ValueError(f"{folder} already contains {name}-*; remove these files or choose another name")
 
 
 @contextmanager

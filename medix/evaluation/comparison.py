@@ -6,7 +6,7 @@ from typing import Any
 
 from medix.evaluation.statistics import Interval, bounds, clustered_mean, mcnemar_exact, paired_difference, proportion
 from medix.modality import TEXT_ONLY
-from medix.reporting.record import CompletionRecord, distinct, with_datasets
+from medix.reporting.record import CompletionKey, CompletionRecord, distinct, with_datasets
 from medix.reporting.render import plain
 from medix.reporting.table import Table, interval, number
 
@@ -161,10 +161,7 @@ def compare(
         ValueError: the samples or their contents differ, or a file contains a completion more than once.
     """
     first, second = with_datasets(first, second), with_datasets(second, first)
-    left, right = (
-        {record.key: record for record in distinct(records, name)}
-        for records, name in zip((first, second), names, strict=True)
-    )
+    left, right = (_by_key(records, name) for records, name in zip((first, second), names, strict=True))
     keys = sorted(left.keys() & right.keys())
     only_first, only_second = len(left) - len(keys), len(right) - len(keys)
     if not keys or (not common and (only_first or only_second)):
@@ -184,6 +181,19 @@ def compare(
             )
     slices = [_slice("All", pairs), *(_slice(name, part) for name, part in _pooled(pairs, min_images).items())]
     return Comparison(names, (_judges(first), _judges(second)), slices, min_images, only_first, only_second)
+
+
+def _by_key(records: Sequence[CompletionRecord], name: str) -> dict[CompletionKey, CompletionRecord]:
+    """The completions of one file, which is of one validation."""
+    found: dict[CompletionKey, CompletionRecord] = {}
+    for record in distinct(records, name):
+        if (other := found.setdefault(record.key, record)) is not record:
+            raise ValueError(
+                f"{name}: sample {record.id!r} of data set {record.dataset!r} has completion {record.index} at step "
+                f"{other.step} and again at step {record.step}, so that it cannot be paired; give a file of one "
+                "validation, such as val-step-000010.jsonl"
+            )
+    return found
 
 
 def _pooled(pairs: Sequence[Pair], min_images: int) -> dict[str, list[Pair]]:

@@ -235,7 +235,7 @@ def _parts(path: Path) -> RunParts:
         try:
             found[name] = None if block is None else build(base, name, block)
         except ValueError as error:
-            message = str(error).splitlines()[0]
+            message = str(error).partition("\n")[0]
             notes.append(f"The {name} of {path.name} cannot be built here: {message:.300}")
     if model.get("reward_kl") is not None:
         notes.append(

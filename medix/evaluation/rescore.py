@@ -171,7 +171,7 @@ def check_encoders(suite: RewardSuite) -> None:
         try:
             encoder.encode(["lung"])
         except Exception as error:  # third-party code may raise anything, and every row would then be unscored
-            message = next(iter(str(error).strip().splitlines()), "").rstrip(".")
+            message = str(error).strip().partition("\n")[0].rstrip(".")
             raise ValueError(
                 f"rewards.components.{name}: its encoder {encoder!r:.120} cannot be used here: {type(error).__name__}: "
                 f"{message:.300}. Download it while there is a network, or use the encoder that is installed: "

@@ -1,5 +1,6 @@
 """Summary statistics of judged completions with intervals, as used in validations and reports."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -101,17 +102,31 @@ def by_modality(records: Sequence[CompletionRecord]) -> dict[str, Summary]:
 def by_source(records: Sequence[CompletionRecord]) -> dict[str, Summary]:
     """One summary per source; samples without a source are left out.
 
-    Sources belong to data sets: if two data sets have a source of the same name, it is named ``dataset/source``.
+    Sources belong to data sets: if two data sets have a source of the same name, it is named ``dataset/source``, and
+    ``["dataset", "source"]`` if that is the name of another source.
     """
-    datasets: dict[str, set[str]] = {}
-    for record in records:
-        datasets.setdefault(record.source, set()).add(record.dataset)
+    named = [record for record in records if record.source]
+    names = _source_names({(record.dataset, record.source) for record in named})
+    return _by(named, lambda record: names[record.dataset, record.source])
 
-    def name(record: CompletionRecord) -> str:
-        is_unique = len(datasets[record.source]) == 1 or not record.dataset
-        return record.source if is_unique else f"{record.dataset}/{record.source}"
 
-    return _by([record for record in records if record.source], name)
+def _source_names(sources: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """A name of its own for each data set and source, as short as that allows."""
+    forms = {
+        (dataset, source): (source, f"{dataset}/{source}" if dataset else source, json.dumps([dataset, source]))
+        for dataset, source in sources
+    }
+    level = dict.fromkeys(sources, 0)
+    while True:
+        named: dict[str, list[tuple[str, str]]] = {}
+        for pair in sources:
+            named.setdefault(forms[pair][level[pair]], []).append(pair)
+        clashes = [pairs for pairs in named.values() if len(pairs) > 1]
+        if not clashes:
+            return {pair: name for name, (pair,) in named.items()}
+        for pairs in clashes:  # the last form differs between any two
+            lowest = min(level[pair] for pair in pairs)
+            level |= {pair: lowest + 1 for pair in pairs if level[pair] == lowest}
 
 
 def _by(records: Sequence[CompletionRecord], key: Callable[[CompletionRecord], str]) -> dict[str, Summary]:

@@ -47,7 +47,7 @@ class Series:
 
     Attributes:
         name: label in the legend.
-        points: x and y, ordered by x; NaN leaves a gap.
+        points: x and y, ordered by x; NaN leaves a gap, and a point between two gaps is marked.
         markers: mark every point, for series with few points.
     """
 
@@ -66,11 +66,12 @@ def line_chart(
     Args:
         series: the lines; without any point, a notice is returned instead of a chart.
         percent: y is a share, labelled in per cent, starting at 0.
-        unit: y ranges from 0 to 1.
+        unit: y ranges from 0 to 1, unless a value lies outside: then over the range of the values.
         width: width of the drawing in inches; the text size does not change.
         label: label for screen readers.
     """
-    if not any(not math.isnan(y) for entry in series for _, y in entry.points):
+    known = [y for entry in series for _, y in entry.points if not math.isnan(y)]
+    if not known:
         return _notice("Nothing recorded yet.")
     with _drawing(width, 2.5) as (axes, drawn):
         legend = []
@@ -80,16 +81,18 @@ def line_chart(
             smooth = not entry.markers and len(points) > 30
             if smooth:
                 axes.plot(*points.T, color=colour, alpha=0.28, linewidth=0.8)
+            isolated = _isolated(points[:, 1])
             axes.plot(
                 points[:, 0],
                 _running_mean(points[:, 1]) if smooth else points[:, 1],
                 color=colour,
-                marker="o" if entry.markers or len(points) == 1 else None,
+                marker="o" if entry.markers or isolated else None,
+                markevery=None if entry.markers else isolated,
                 markerfacecolor="white",
                 markersize=4,
             )
             legend.append((entry.name, colour, _last(entry, percent)))
-        if unit:
+        if unit and all(0 <= y <= 1 for y in known):
             axes.set_ylim(-0.02, 1.02)
         elif percent:
             axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]), top=max(0.04, axes.get_ylim()[1]))
@@ -202,6 +205,13 @@ _METADATA = ("Creator", "Date", "Format", "Type")
 def _name_steps(axes: Any) -> None:
     axes.set_xlabel("step", loc="right")
     axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _isolated(values: NDArray[np.float64]) -> list[int]:
+    """Numbers of the points without a neighbour, to which no line is drawn."""
+    known = np.pad(~np.isnan(values), 1)
+    found: list[int] = np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:]).tolist()
+    return found
 
 
 def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

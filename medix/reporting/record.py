@@ -1,5 +1,6 @@
 """Completion records, one JSON line each, which training, validation and prediction write and tables read."""
 
+import errno
 import json
 import logging
 import math
@@ -33,6 +34,7 @@ _LEFT_OUT = (("normalised", None), ("position", -1))
 """Fields that are left out of a line if they have their default value."""
 
 _MAX_NAMES = 5
+_ESCAPE = "backslashreplace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +318,10 @@ def finite(value: float) -> float | None:
 
 
 def unique(records: Iterable[CompletionRecord]) -> list[CompletionRecord]:
-    """The completions of all ranks, ordered by sample and index. A sample that was read twice is counted once.
+    """The completions of all ranks, ordered by sample and index.
+
+    A sample that was read twice is counted once, with its first completions in the order of the data, whichever rank
+    sampled them.
 
     Raises:
         ValueError: an id is used by different samples of one data set.
@@ -331,6 +336,8 @@ def unique(records: Iterable[CompletionRecord]) -> list[CompletionRecord]:
         repeated += 1
         if _content(found[record.key]) != _content(record):
             conflicts[record.sample_key] = None
+        if record.position < found[record.key].position:
+            found[record.key] = record
     if conflicts:
         raise ValueError(
             f"{len(conflicts)} ids are used by different samples of one data set: {_listed(conflicts)}. Give the "
@@ -342,7 +349,9 @@ def unique(records: Iterable[CompletionRecord]) -> list[CompletionRecord]:
 
 
 def distinct(records: Iterable[CompletionRecord], name: str) -> list[CompletionRecord]:
-    """The completions of one file, ordered by sample and index.
+    """The completions of one file, each of which stands there once, ordered by step, sample and index.
+
+    In training, one sample may be drawn several times, also within a step: its draws differ in their position.
 
     Args:
         records: the completions.
@@ -351,18 +360,20 @@ def distinct(records: Iterable[CompletionRecord], name: str) -> list[CompletionR
     Raises:
         ValueError: a completion occurs more than once, so that it is ambiguous.
     """
-    found: dict[CompletionKey, CompletionRecord] = {}
+    found: dict[tuple[int, CompletionKey, int], CompletionRecord] = {}
     repeated: dict[SampleKey, None] = {}
     lines = 0
     for record in records:
         lines += 1
-        if record.key in found:
+        key = record.step, record.key, record.position if record.split == "train" else -1
+        if key in found:
             repeated[record.sample_key] = None
-        found[record.key] = record
+        found[key] = record
     if repeated:
         raise ValueError(
-            f"{name}: {lines - len(found)} of {lines} completions repeat the data set, id and index of another, of "
-            f"samples {_listed(repeated)}. Give a file of one validation, in which each id is used by one sample"
+            f"{name}: {lines - len(found)} of {lines} completions repeat the step, data set, id and index of another, "
+            f"of samples {_listed(repeated)}. Give a file with each completion once; if one id is used by different "
+            "samples, give their manifests different values of `dataset` and validate again"
         )
     return [found[key] for key in sorted(found)]
 
@@ -406,14 +417,14 @@ def read_records(path: str | Path) -> Iterator[CompletionRecord]:
     Raises:
         ValueError: a line is not a completion record.
     """
-    with Path(path).open(encoding="utf-8") as file:
+    with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                record = CompletionRecord.from_json(line)
-            except ValueError as error:
-                if not line.endswith("\n"):
+                record = CompletionRecord.from_json(line.decode("utf-8"))
+            except ValueError as error:  # of the text encoding as well: a line may be cut within a character
+                if not line.endswith(b"\n"):
                     _LOG.warning("%s: the last line (%d) is truncated and was left out", path, number)
                     return
                 raise ValueError(f"{path}, line {number}: {error}") from error
@@ -421,15 +432,27 @@ def read_records(path: str | Path) -> Iterator[CompletionRecord]:
 
 
 def write_atomically(path: str | Path, text: str) -> None:
-    """Write a file atomically: concurrent readers, and a crash, see either the old file or the new one."""
-    path = Path(path)
+    """Write a file atomically: concurrent readers, and a crash, see either the old file or the new one.
+
+    A lone surrogate, which UTF-8 cannot hold, is written as ``\\udXXX``: in JSON, the escape that is read as the same.
+    """
+    path = Path(os.path.realpath(path))  # a symbolic link stays one, and its target is replaced
+    if path.exists() and not path.is_file():
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        with path.open("w", encoding="utf-8", errors=_ESCAPE) as stream:  # a device or a pipe is no file to replace
+            stream.write(text)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("w", encoding="utf-8", errors=_ESCAPE) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write_records(path: str | Path, records: Iterable[CompletionRecord]) -> None:
@@ -441,7 +464,7 @@ def append_records(path: str | Path, records: Iterable[CompletionRecord]) -> Non
     """Append records in one write, and flush them to disk before returning."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(record.to_json() + "\n" for record in records).encode()
+    text = "".join(record.to_json() + "\n" for record in records).encode(errors=_ESCAPE)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         view = memoryview(text)
@@ -457,10 +480,11 @@ def drop_steps_after(path: str | Path, step: int) -> int:
     path = Path(path)
     if not path.exists():
         return 0
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    with path.open("rb") as file:  # lines end at a line feed alone, and the last may be cut within a character
+        lines = list(file)
+    kept = [line for line in lines if line.endswith(b"\n") and json.loads(line)["step"] <= step]
     if len(kept) != len(lines):
-        write_atomically(path, "".join(kept))
+        write_atomically(path, b"".join(kept).decode("utf-8"))
     return len(lines) - len(kept)
 
 

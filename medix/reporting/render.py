@@ -194,9 +194,8 @@ class Report:
         learning = [
             _chart(self.split[:1].upper() + self.split[1:], "each validation", self._validated(measures), unit=True),
             _chart("Training reward by component", "mean over the completions of a step", self._series(components),
-                   unit=self._are_shares(components)),
-            _chart("Training reward by modality", "mean total", self._series(by_modality),
-                   unit=self._are_shares(by_modality)),
+                   unit=True),
+            _chart("Training reward by modality", "mean total", self._series(by_modality), unit=True),
             _chart("Unscored", "share of completions without a score", self._series(unscored), percent=True),
         ]  # fmt: skip
         shares = {"signal/without": "groups without spread", "signal/duplicates": "duplicates in a group",
@@ -231,10 +230,6 @@ class Report:
         if self._series(judged):
             times.append(_chart("Judge", "shares of the judged rows", self._series(judged), percent=True))
         return {"learning": learning, "signal": signal, "time": times}
-
-    def _are_shares(self, names: Mapping[str, str]) -> bool:
-        values = [row[name] for row in self.steps for name in names if name in row and not math.isnan(row[name])]
-        return all(0 <= value <= 1 for value in values)
 
 
 def _accuracies(report: Report) -> list[dict[str, list[Mapping[str, float | None] | None]]]:

@@ -71,7 +71,7 @@ class RescorePage:
         for kind, title in KINDS.items():
             rows = [
                 [
-                    f"{entry['id']} / {entry['index']}, step {entry['step']}",
+                    f"{_sample(entry)} / {entry['index']}, step {entry['step']}",
                     _clip(entry["reference"]),
                     MISSING if entry["answer"] is None else _clip(entry["answer"]),
                     arrow(entry["before"]["total"], entry["after"]["total"]),
@@ -128,6 +128,10 @@ class RescorePage:
 def _points(rows: Sequence[Sequence[float]]) -> list[Any]:
     """Rows of values and a count, as tuples; plain data has lists."""
     return [(*(float(value) for value in values), int(count)) for *values, count in rows]
+
+
+def _sample(entry: Mapping[str, Any]) -> str:
+    return f"{entry['dataset']}: {entry['id']}" if entry["dataset"] else str(entry["id"])
 
 
 def _clip(text: str) -> str:

@@ -115,7 +115,7 @@ class VLLMServer(ABC):
         """Serve until the child ends or this process receives a signal.
 
         Returns:
-            The child's status; 128 and the number of the signal after a signal.
+            0, or 1 if vLLM failed; 128 and the number of the signal after a signal.
 
         Raises:
             ValueError: vLLM is not installed, or the port is taken.
@@ -137,9 +137,9 @@ class VLLMServer(ABC):
             return 128 + child.signal_number
         if child.is_shown:
             self._say(f"vLLM ended by itself with status {status}")
-            return status
+            return 1 if status else 0
         self._say(f"vLLM ended with status {status} before it was ready; its last lines:\n{child.tail()}")
-        return status or 1
+        return 1
 
     def _becomes_ready(self, child: ChildProcess, port: int) -> bool:
         """Wait until it answers and lists the model; False if it ended, or was told to, before."""

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
-from medix.callbacks.run_facts import run_facts, versions
+from medix.callbacks.run_facts import _data, run_facts, versions
+from medix.data.datamodule import ShardDataModule
+from medix.data.manifest import DataStatement
+from medix.data.shards import write_shards
 from medix.rollout.engine import Sampling
+from medix.types import Sample
 from tests.support.fake_training import CountingJudge, FakeData, FakeModule, make_trainer
 
 
@@ -47,6 +51,16 @@ def test_manifests_are_named_with_their_sizes(tmp_path: Path) -> None:
     assert facts["Data, train"] == "phantoms-train (2,400 samples)"
     assert "Data, val" not in facts
     assert facts["Prompts too long, left out"] == "3"
+
+
+def test_cases_that_may_be_shared_are_a_fact_of_the_run(tmp_path: Path) -> None:
+    """The case p of both manifests, neither of which names its data set."""
+    for name, question in (("a", "q"), ("b", "r")):
+        sample = Sample("1", question, "r", None, case="p")
+        write_shards([sample], tmp_path / name, DataStatement(name, "CC0-1.0", "nobody is shown"))
+    data = ShardDataModule(train=[str(tmp_path / "a")], val=[str(tmp_path / "b")])
+    assert data.label("val") == "validation (1 case name also in training)"
+    assert "1 names of cases or samples in common (p)" in _data(data)["Validation and training data"]
 
 
 def test_versions_name_what_is_installed() -> None:

@@ -120,7 +120,7 @@ def test_findings_that_cannot_be_written_exit_with_2(inside: Inside) -> None:
     path.parent.write_text("")
     outcome = inside("doctor", "--config", "demo", "--model.prompts_per_step=5", "--json", str(path))
     assert outcome.code == 2
-    assert f"--json {path}: cannot be written" in outcome.err
+    assert f"{path.parent}: File exists; check the path and its permissions" in outcome.err
 
 
 def test_a_spec_that_cannot_be_parsed_exits_with_2(inside: Inside, policy: Path) -> None:

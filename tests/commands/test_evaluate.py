@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medix.__main__ import main as medix
-from medix.reporting.record import record_group, write_records
+from medix.reporting.record import read_records, record_group, write_records
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
 from tests.support.recorded import two_sets
 
@@ -75,5 +75,31 @@ def test_show_tells_samples_completions_and_cases_of_two_data_sets(
     write_records(tmp_path / "twice.jsonl", [*records, records[0]])
     assert main(["show", str(tmp_path / "twice.jsonl")]) == 2
     assert (
-        "1 of 13 completions repeat the data set, id and index of another, of samples a: 1." in capsys.readouterr().err
+        "1 of 13 completions repeat the step, data set, id and index of another, of samples a: 1."
+        in capsys.readouterr().err
     )
+
+
+def test_show_reads_a_training_file_in_which_a_sample_was_drawn_twice(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At two steps, and twice within the second, from two positions."""
+    drawn = next(read_records(files[0]))
+    draws = [replace(drawn, split="train", step=step, position=at) for step, at in ((1, 0), (2, 9), (2, 12))]
+    write_records(tmp_path / "train.jsonl", draws)
+    assert main(["show", str(tmp_path / "train.jsonl"), "--json", str(tmp_path / "s.json")]) == 0
+    assert json.loads((tmp_path / "s.json").read_text())["completions"] == 3
+    write_records(tmp_path / "train.jsonl", [*draws, draws[1]])
+    assert main(["show", str(tmp_path / "train.jsonl")]) == 2
+    assert "1 of 4 completions repeat the step" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["show", "--json"], ["compare", "--json"], ["compare", "--markdown"]])
+def test_an_input_is_never_overwritten(
+    words: list[str], files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files[1].read_bytes()
+    inputs = [str(files[1])] if words[0] == "show" else [str(file) for file in files]
+    assert main([words[0], *inputs, words[1], str(files[1])]) == 2
+    assert f"{words[1]} {files[1]}: is the input" in capsys.readouterr().err
+    assert files[1].read_bytes() == before

@@ -1,6 +1,7 @@
 """Ids, cases and hashes of the samples of a shard, beside its manifest."""
 
 import hashlib
+import json
 from dataclasses import replace
 
 import pytest
@@ -13,8 +14,19 @@ from tests.data.conftest import Writer, make_sample
 def test_a_row_by_hand() -> None:
     sample = make_sample(3, images=2)
     first, second = (hashlib.sha256(image).hexdigest()[:16] for image in sample.images)
-    question = hashlib.sha256(b"What is seen in picture 3?").hexdigest()[:16]
-    assert IndexRow.of(sample) == IndexRow("row.3", "case 1", (first, second), question)
+    texts = [hashlib.sha256(text).hexdigest()[:16] for text in (b"What is seen in picture 3?", b"finding 3")]
+    assert IndexRow.of(sample) == IndexRow("row.3", "case 1", (first, second), *texts)
+
+
+def test_rows_without_a_reference_are_read(write: Writer) -> None:
+    """An index from before references were in it."""
+    (manifest,) = write({"CT_SCAN": 2})
+    path = index_path(manifest.path)
+    line = json.loads(path.read_text())
+    line["samples"] = [row[:4] for row in line["samples"]]
+    path.write_text(json.dumps(line) + "\n")
+    rows = tuple(IndexRow.of(make_sample(i))._replace(reference="") for i in range(2))
+    assert ManifestIndex(manifest).rows(manifest.shards[0]) == rows
 
 
 def test_building_shards_writes_the_rows_of_each_shard_under_its_checksum(write: Writer) -> None:

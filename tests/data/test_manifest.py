@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from medix.data.manifest import DataStatement, Manifest, ManifestError, ShardEntry, joint_digest, read_manifests
+from tests.data.conftest import Writer
 
 SHARD = {"url": "a-000000.tar", "sha256": "0" * 64, "bytes": 10240, "samples": 7}
 DOCUMENT: dict[str, Any] = {
@@ -107,3 +108,20 @@ def test_the_data_set_is_the_manifests_own_or_its_name(tmp_path: Path) -> None:
     named.write(tmp_path / "b.yaml")
     assert Manifest.read(tmp_path / "b.yaml").dataset == "collection"
     assert named.digest == Manifest.read(_file(tmp_path)).digest
+
+
+def test_a_manifest_that_is_listed_twice_is_refused_with_both_entries(tmp_path: Path, write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 1})
+    folder = manifest.path.parent
+    with pytest.raises(ManifestError, match="listed twice") as caught:
+        read_manifests([folder, manifest.path])
+    assert str(caught.value).startswith(f"{manifest.path}: the manifest is listed twice, by {str(folder)!r} and by ")
+    with pytest.raises(ManifestError, match="listed twice"):
+        read_manifests([manifest.path, folder / ".." / folder.name])
+
+
+@pytest.mark.parametrize(("dataset", "named"), [("", False), ("other", True)])
+def test_a_manifest_says_whether_it_names_its_data_set(tmp_path: Path, dataset: str, named: bool) -> None:
+    entry = ShardEntry("a.tar", "0" * 64, 1, 1)
+    Manifest("made", "CT_SCAN", "CC0-1.0", "none", (entry,), dataset=dataset).write(tmp_path / "made.yaml")
+    assert Manifest.read(tmp_path / "made.yaml").names_dataset is named

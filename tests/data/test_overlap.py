@@ -13,6 +13,7 @@ from medix.data.manifest import DataStatement, Manifest
 from medix.data.mixture import Mixture
 from medix.data.overlap import SplitOverlaps
 from medix.data.shards import write_shards
+from medix.data.split_rows import RowReader
 from medix.data.stream import Stream
 from medix.types import Sample
 from tests.data.conftest import make_sample
@@ -30,7 +31,8 @@ def build(tmp_path: Path) -> Build:
 
 
 def _splits(train: Sequence[Manifest], val: Sequence[Manifest], **how: int) -> SplitOverlaps:
-    return SplitOverlaps({"train": Stream(train), "val": Stream(val, shuffle=False)}, **how)
+    streams = {"train": Stream(train), "val": Stream(val, shuffle=False)}
+    return SplitOverlaps(streams, reader=RowReader(**how))
 
 
 def _counts(found: SplitOverlaps) -> dict[str, tuple[int, int]]:
@@ -44,7 +46,7 @@ def test_splits_that_share_nothing_are_held_out(build: Build) -> None:
     found = _splits(build("a", [make_sample(i) for i in range(4)]), build("b", [make_sample(i) for i in range(4, 8)]))
     overlap = found.of("val")
     assert overlap is not None
-    assert (overlap.label, overlap.affected, found.messages()) == ("held out", 0, [])
+    assert (found.label("val"), overlap.affected, found.messages()) == ("held out", 0, [])
     assert _counts(found) == {"samples": (0, 4), "cases": (0, 2), "images": (0, 4)}
 
 
@@ -56,7 +58,7 @@ def test_shared_samples_cases_and_images_are_counted_by_hand(build: Build) -> No
     assert _counts(found) == {"samples": (1, 6), "cases": (1, 3), "images": (2, 6)}
     overlap = found.of("val")
     assert overlap is not None
-    assert overlap.label == "validation (overlaps training: 3 of 6 samples)"
+    assert found.label("val") == "validation (overlaps training: 3 of 6 samples)"
     (message,) = found.messages()
     assert message.startswith("data.val overlaps data.train: 3 of 6 samples; shared: 1 of 6 samples (made: row.4); ")
     assert "1 of 3 cases (made: case 2); 2 of 6 images (" in message
@@ -68,7 +70,7 @@ def test_the_same_text_only_question_is_an_overlap_under_any_id(build: Build) ->
     assert _counts(_splits(build("a", train), build("b", val))) == {"samples": (0, 1), "text-only questions": (1, 1)}
 
 
-def test_ids_and_cases_of_other_data_sets_are_different_and_equal_names_are_mentioned(build: Build) -> None:
+def test_ids_and_cases_of_other_data_sets_are_others_and_namesakes_are_mentioned(build: Build) -> None:
     samples = [make_sample(i) for i in range(2)]
     others = [replace(sample, images=make_sample(50 + i).images) for i, sample in enumerate(samples)]
     found = _splits(build("a", samples, "one"), build("b", others, "two"))
@@ -78,7 +80,46 @@ def test_ids_and_cases_of_other_data_sets_are_different_and_equal_names_are_ment
         "data.val and data.train have 1 names of cases or samples in common (case 0), in different data sets" in message
     )
     assert "--dataset" in message
-    assert found.of("val").label == "held out"  # type: ignore[union-attr]
+    assert "not the `name`" not in message
+    assert found.label("val") == "held out"
+
+
+def test_cases_of_one_name_leave_it_open_where_a_data_set_is_only_the_name_of_a_manifest(build: Build) -> None:
+    """Cases 0 and 1 on both sides with other images: without --dataset, nothing says that they are other patients."""
+    samples = [make_sample(i) for i in range(4)]
+    others = [replace(sample, images=make_sample(50 + i).images) for i, sample in enumerate(samples)]
+    train = build("a", samples, "")
+    for name, dataset in (("b", ""), ("c", "two")):
+        found = _splits(train, build(name, others, dataset))
+        assert found.label("val") == "validation (2 case names also in training)"
+        (message,) = found.messages()
+        assert "not the `name` of the manifest" in message
+    assert _splits(train, build("d", [make_sample(9)], "")).label("val") == "held out"
+
+
+def test_a_label_compares_with_every_earlier_split(build: Build) -> None:
+    val = build("v", [make_sample(i) for i in range(4, 8)])
+    streams = {"train": Stream(build("a", [make_sample(0)])), "val": Stream(val), "test": Stream(val)}
+    found = SplitOverlaps(streams)
+    assert found.label("val") == "held out"
+    assert found.label("test") == "test (overlaps validation: 4 of 4 samples)"
+    streams["test"] = Stream(build("t", [make_sample(0), make_sample(20), make_sample(5)]))
+    assert SplitOverlaps(streams).label("test") == (
+        "test (overlaps training: 1 of 3 samples; overlaps validation: 1 of 3 samples)"
+    )
+    del streams["train"], streams["val"]
+    assert SplitOverlaps(streams).label("test") == "test"
+
+
+def test_shards_without_an_index_are_read_once_for_all_pairs(build: Build) -> None:
+    """The limit holds for the shards of the three splits, each once."""
+    parts = {split: build(split, [make_sample(10 * i)]) for i, split in enumerate(("train", "val", "test"))}
+    for (manifest,) in parts.values():
+        index_path(manifest.path).unlink()
+    streams = {split: Stream(manifests) for split, manifests in parts.items()}
+    size = sum(manifest.bytes for (manifest,) in parts.values())
+    found = SplitOverlaps(streams, reader=RowReader(size))
+    assert (found.messages(), found.label("val"), found.label("test")) == ([], "held out", "held out")
 
 
 def test_only_samples_that_take_part_are_compared(build: Build) -> None:
@@ -103,9 +144,8 @@ def test_shards_without_an_index_are_read_up_to_a_limit_and_then_said(build: Bui
     assert overlap.affected == 2
     assert "1 shards of data.train: without an index, and too large" in overlap.missing_message()
     assert f"shards index {train[0].path}" in overlap.missing_message()
-    nothing = _splits(train, build("c", [make_sample(20)]), max_read_bytes=0).of("val")
-    assert nothing is not None
-    assert nothing.label == "validation (not fully compared with training)"
+    nothing = _splits(train, build("c", [make_sample(20)]), max_read_bytes=0)
+    assert nothing.label("val") == "validation (not fully compared with training)"
 
 
 def test_remote_shards_are_compared_by_their_index_and_never_fetched(build: Build, tmp_path: Path) -> None:
@@ -115,7 +155,7 @@ def test_remote_shards_are_compared_by_their_index_and_never_fetched(build: Buil
     index_path(train.path).unlink()
     streams = {"train": Stream([remote], cache_dir=tmp_path / "cache"), "val": Stream(val, shuffle=False)}
     (message,) = SplitOverlaps(streams).messages()
-    assert "remote, without an index, and not in the cache" in message
+    assert "remote, without an index, and not downloaded" in message
     assert not (tmp_path / "cache").exists()
 
 
@@ -135,8 +175,8 @@ def test_ids_that_stand_for_different_samples_of_one_data_set_are_named(build: B
     second = build("b", [Sample("1", "Which organ?", "lung", None)])
     found = SplitOverlaps({"val": Stream([*first, *second], shuffle=False)})
     assert found.messages() == [
-        "data.val: 1 ids are used by different samples of one data set (made: 1); give their manifests different "
-        "values of `dataset`"
+        "data.val: 1 ids are used by different samples of one data set (made: 1); give the manifests that they come "
+        "from different values of `dataset`"
     ]
     assert SplitOverlaps({"val": Stream([*first, *first], shuffle=False)}).messages() == []
 
@@ -158,4 +198,4 @@ def test_fit_logs_the_overlap_and_the_split_is_not_called_held_out(
     assert "data.val overlaps data.train: 4 of 4 samples" in caplog.text
     assert "data.test was not fully compared with data.train" in caplog.text
     assert data.label("val") == "validation (overlaps training: 4 of 4 samples)"
-    assert data.label("test") == "test (not fully compared with training)"
+    assert data.label("test") == ("test (not fully compared with training; not fully compared with validation)")

@@ -112,3 +112,10 @@ def test_a_tar_of_records_holds_plain_names() -> None:
     stream.seek(0)
     with tarfile.open(fileobj=stream) as tar:
         assert sorted(tar.getnames()) == ["000000000.0.png", "000000000.1.png", "000000000.json"]
+
+
+def test_a_lone_surrogate_is_written_as_its_json_escape() -> None:
+    sample = Sample("1", "q \ud83d", "r", None)
+    members = _members(sample)
+    assert b"q \\ud83d" in members["json"]
+    assert decode({"json": members["json"]}).question == sample.question

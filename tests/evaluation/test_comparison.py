@@ -116,3 +116,11 @@ def test_a_file_from_before_data_sets_were_recorded_pairs_where_its_ids_are_clea
     assert compare(old, new).slices[0].samples == compare(new, old).slices[0].samples == 6
     with pytest.raises(ValueError, match="6 completions of first and 12 of second have no counterpart"):
         compare(old, two_sets({"a": 2, "b": 2}))
+
+
+def test_a_file_of_several_steps_does_not_pair_and_the_message_says_what_does() -> None:
+    records = two_sets({"a": 2})
+    later = dataclasses.replace(records[2], step=records[2].step + 4)
+    message = r"after: sample '3' of data set 'a' has completion 0 at step (\d+) and again at step \d+.* one validation"
+    with pytest.raises(ValueError, match=message):
+        compare(records, [*records, later], ("before", "after"))

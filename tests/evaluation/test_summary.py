@@ -89,3 +89,22 @@ def test_samples_and_completions_are_told_apart() -> None:
     """Two completions of each of four samples."""
     records = [dataclasses.replace(record, index=index) for record in _records(ROWS) for index in (0, 1)]
     assert (summarise(records).samples, summarise(records).completions) == (4, 8)
+
+
+def test_sources_of_data_sets_have_names_of_their_own_whatever_they_hold() -> None:
+    """A and B have a ``slake``; C calls one of its sources ``A/slake``, and E one as a last resort is called."""
+    sources = [
+        ("A", "slake"),
+        ("B", "slake"),
+        ("C", "A/slake"),
+        ("D", "x"),
+        ("C/A", "slake"),
+        ("E", '["C", "A/slake"]'),
+    ]
+    record = _records(ROWS)[0]
+    records = [dataclasses.replace(record, dataset=dataset, source=source) for dataset, source in sources]
+    found = by_source(records)
+    assert len(found) == len(sources)
+    assert {name: part.completions for name, part in by_source(records[:4]).items()} == {
+        "A/slake": 1, "B/slake": 1, "C/A/slake": 1, "x": 1,
+    }  # fmt: skip

@@ -112,3 +112,34 @@ def test_the_running_mean_is_taken_over_what_is_there() -> None:
     assert found[4] == pytest.approx((2 + 3 + 4 + 6) / 4)
     assert math.isnan(found[5])
     assert found[39] == pytest.approx(38.0)
+
+
+def test_a_point_between_two_gaps_is_marked() -> None:
+    """Every second value is missing: no line can be drawn, and ten marks are."""
+    points = [(float(step), math.nan if step % 2 else 0.5) for step in range(20)]
+    chart = line_chart([Series("a", points)])
+    assert _marks(chart) == 10
+    assert _marks(line_chart([Series("a", [(0.0, 0.5), (1.0, 0.6), (2.0, math.nan), (3.0, 0.1)])])) == 1
+    assert _marks(line_chart([Series("a", [(0.0, 0.5), (1.0, 0.6)])])) == 0
+    assert _marks(line_chart([Series("a", [(0.0, 0.5), (1.0, 0.6)], markers=True)])) == 2
+    long = [(float(step), math.nan if step % 2 else 0.5) for step in range(100)]
+    assert _marks(line_chart([Series("a", long)])) == 50
+
+
+def _marks(chart: str) -> int:
+    """Marks in the first colour."""
+    return sum("stroke: #0f766e" in use.get("style", "") for use in _svg(chart).iter("{http://www.w3.org/2000/svg}use"))
+
+
+@pytest.mark.parametrize("values", [(-0.4, -0.2, -0.1), (0.5, 1.5, 3.0)])
+def test_values_outside_0_to_1_are_drawn_inside_the_chart(values: tuple[float, ...]) -> None:
+    series = [
+        Series("reward", list(zip((0.0, 5.0, 10.0), values, strict=True))),
+        Series("b", [(0.0, 0.1), (10.0, 0.9)]),
+    ]
+    chart = line_chart(series, unit=True)
+    clip = next(_svg(chart).iter("{http://www.w3.org/2000/svg}clipPath"))[0]
+    top, height = float(clip.get("y", "")), float(clip.get("height", ""))
+    ((*corners,),) = _lines(chart, "#0f766e")
+    assert len(corners) == 3
+    assert all(top <= y <= top + height for _, y in corners)

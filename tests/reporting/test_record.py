@@ -4,6 +4,8 @@ import dataclasses
 import json
 import logging
 import math
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from medix.reporting.record import (
     record_group,
     unique,
     with_datasets,
+    write_atomically,
     write_records,
 )
 from medix.types import CompletionScores, ComponentScore, FinishReason, Status, Verdict
@@ -239,3 +242,57 @@ def test_records_from_before_data_sets_take_that_of_the_only_sample_of_their_id(
     old = [_record(1), _record(2), _record(3), _record(4, dataset="c")]
     others = [_record(1, dataset="a"), _record(2, dataset="a"), _record(2, dataset="b"), _record(4, dataset="a")]
     assert [record.dataset for record in with_datasets(old, others)] == ["a", "", "", "c"]
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_characters_that_end_a_line_elsewhere_are_part_of_a_line(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "train.jsonl"
+    kept = _record(1, step=1, completion=f"left{mark}lung")
+    append_records(path, [kept, _record(2, step=2)])
+    assert drop_steps_after(path, 1) == 1
+    assert list(read_records(path)) == [kept]
+
+
+def test_a_lone_surrogate_is_written_and_read_back(tmp_path: Path) -> None:
+    record = _record(1, completion="a \ud83d b \\\udfff c", answer="\udc80", id="\ud800")
+    append_records(tmp_path / "a.jsonl", [record])
+    write_records(tmp_path / "b.jsonl", [record])
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+    assert list(read_records(tmp_path / "a.jsonl")) == [record]
+    assert drop_steps_after(tmp_path / "a.jsonl", 0) == 1
+
+
+def test_a_last_line_cut_within_a_character_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "train.jsonl"
+    append_records(path, [_record(1), _record(2, completion="µ")])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex("µ".encode()) + 1])
+    with caplog.at_level(logging.WARNING):
+        assert [record.id for record in read_records(path)] == ["s001"]
+    assert "truncated" in caplog.text
+    assert drop_steps_after(path, 9) == 1
+    assert [record.id for record in read_records(path)] == ["s001"]
+
+
+def test_of_a_sample_read_twice_the_first_position_counts_in_any_order_of_the_ranks() -> None:
+    first, second = (_record(1, position=at, completion=f"from {at}") for at in (1, 2))
+    assert unique([first, second]) == unique([second, first]) == [first]
+
+
+def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
+    """A link stays a link, a pipe gets the text, a folder is refused, and no part stays behind."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.json").write_text("old")
+    (tmp_path / "link.json").symlink_to(tmp_path / "real" / "a.json")
+    write_atomically(tmp_path / "link.json", "new")
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "real" / "a.json").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(tmp_path / "pipe", "through")
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    with pytest.raises(IsADirectoryError):
+        write_atomically(tmp_path / "real", "x")
+    assert not list(tmp_path.rglob("*.part"))

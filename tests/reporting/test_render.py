@@ -7,6 +7,7 @@ import html.parser
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,3 +161,20 @@ def test_what_the_judge_did_is_drawn_where_one_was_asked() -> None:
     page = _report(records, records, steps=steps).html()
     assert "distinct questions" in page
     assert "Seconds per reward component" in page
+
+
+def test_a_lone_surrogate_in_a_completion_does_not_stop_a_report(tmp_path: Path) -> None:
+    records = [dataclasses.replace(one, completion="\ud83d", question="\udc00") for one in _records("lung", 4)]
+    _report(records, records, title="\ud800").write(tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text())["title"] == "\ud800"
+    assert "\\ud83d" in (tmp_path / "report.html").read_text()
+    assert "\\ud800" in (tmp_path / "report.md").read_text()
+
+
+def test_a_validation_with_rewards_below_0_shows_them() -> None:
+    report = _report(_records("lung", 0), _records("lung", 4))
+    negative = [{**entry, "step": step, "reward": -0.5} for step, entry in enumerate(report.validations)]
+    charts = dataclasses.replace(report, validations=negative).html()
+    assert "\N{MINUS SIGN}0.5" in re.sub(r"<b>.*?</b>", "", charts)  # on the axis, not only in the legend
+    positive = dataclasses.replace(report, steps=[]).html()
+    assert "\N{MINUS SIGN}0.5" not in re.sub(r"<b>.*?</b>", "", positive)

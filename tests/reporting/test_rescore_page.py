@@ -63,3 +63,12 @@ def test_markdown_is_tables_that_completions_cannot_break(page: RescorePage) -> 
         rows = [re.sub(r"\\\|", "", row).count("|") for row in block.splitlines()]
         assert len(set(rows)) == 1, block
     assert not re.search(r"(?<!\\)<script", text.replace("`" + ATTACK.replace("`", "'") + "`", ""))
+
+
+def test_completions_of_one_id_are_told_apart_by_their_data_set(page: RescorePage) -> None:
+    examples = {kind: [{**e, "dataset": name} for e in entries for name in ("slake", "")]
+                for kind, entries in page.data["examples"].items()}  # fmt: skip
+    both = RescorePage({**page.data, "examples": examples}, "form first")
+    for text in (both.markdown(), both.html()):
+        assert re.search(r"(?:\| |<th>)slake: s001 / \d, step", text)
+        assert re.search(r"(?:\| |<th>)s001 / \d, step", text)

@@ -16,12 +16,11 @@ class SplitsCheck(Check):
     def look(self, subject: Subject) -> Iterator[Finding]:
         """Ids that are not unique first, then one pair of splits after another."""
         overlaps = subject.data.overlaps
-        for split, names in overlaps.repeated.items():
-            shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-            yield self.problem(
-                f"data.{split}: {len(names):,} ids are used by different samples of one data set: {shown}",
-                "give the manifests that they come from different values of `dataset`",
-            )
+        for split, ids in overlaps.repeated.items():
+            for kind, told in ((self.problem, ids.conflicts(split)), (self.warning, ids.not_compared(split))):
+                if told:
+                    what, _, remedy = told.rpartition("; ")
+                    yield kind(what, remedy)
         for pair in overlaps.pairs:
             yield from self._pair(pair)
 
@@ -35,7 +34,7 @@ class SplitsCheck(Check):
         if same_names := pair.same_names_message():
             what, _, remedy = same_names.partition(". ")
             yield self.warning(what, remedy[:1].lower() + remedy[1:])
-        if not found and not missing:
+        if not pair.doubt:
             yield self.ok(
                 f"data.{pair.second}: none of {pair.samples:,} samples shares its id, case, image or text-only "
                 f"question with data.{pair.first}"

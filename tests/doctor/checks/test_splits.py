@@ -67,4 +67,17 @@ def test_ids_that_are_not_unique_in_a_data_set_are_a_problem(tmp_path: Path) -> 
     data = {"train": [train], "val": [val, str(tmp_path / "c")], "limit_val": None}
     problem, ok = look(SplitsCheck(), subject(tmp_path, ABSENT, data=data))
     assert states([problem, ok]) == [State.PROBLEM, State.OK]
-    assert problem.found == "data.val: 2 ids are used by different samples of one data set: mine: 0, mine: 1"
+    assert problem.found == "data.val: 2 ids are used by different samples of one data set (mine: 0, mine: 1)"
+    assert problem.remedy == "give the manifests that they come from different values of `dataset`"
+
+
+def test_cases_of_one_name_without_a_named_data_set_are_a_warning_alone(tmp_path: Path) -> None:
+    """Without --dataset the cases p0 and p1 of both may be the same patients: nothing is called unshared."""
+    data = {"train": [_write(tmp_path, "a", range(4), "")]}
+    samples = [Sample(str(i), f"r{i}", "r", "X_RAY", (picture(20 + i),), case=f"p{i // 2}") for i in range(4)]
+    write_shards(samples, tmp_path / "b", DataStatement("b", "CC0-1.0", "nobody is shown"))
+    found = look(
+        SplitsCheck(), subject(tmp_path, ABSENT, data={**data, "val": [str(tmp_path / "b")], "limit_val": None})
+    )
+    assert states(found) == [State.WARNING]
+    assert "names of cases or samples in common (p0, p1)" in found[0].found
