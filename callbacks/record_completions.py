@@ -54,8 +54,13 @@ class RecordCompletions(Callback):
         if dropped:
             _LOG.info("%s: deleted %d lines of steps after %d, from which training resumes", path, dropped, step)
         if trainer.is_global_zero:
+            for file in self._folder(trainer).glob("train.rank*.jsonl"):  # of ranks that this run has no longer
+                rank = file.stem.removeprefix("train.rank")
+                if rank.isdecimal() and int(rank) >= trainer.world_size:
+                    drop_steps_after(file, step)
             for file in self._folder(trainer).glob("val-step-*.jsonl"):
-                if int(file.stem.rsplit("-", 1)[1]) > step:
+                number = file.stem.removeprefix("val-step-")
+                if number.isdecimal() and int(number) > step:
                     file.unlink()
 
     def on_train_batch_end(

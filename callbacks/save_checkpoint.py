@@ -13,8 +13,8 @@ from typing import Any, Literal
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from medix.atomic_file import write_atomically
 from medix.callbacks.watched import watched
-from medix.reporting.record import write_atomically
 
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"step-(\d{6,})\.ckpt")

@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
+from medix.atomic_file import write_atomically
 from medix.callbacks.log_rewards import step_metrics
 from medix.callbacks.run_facts import run_facts, split_label, versions
 from medix.callbacks.watched import watched
@@ -22,7 +23,6 @@ from medix.reporting.record import (
     CompletionRecord,
     dataset_by_id,
     with_datasets,
-    write_atomically,
 )
 from medix.reporting.render import USE, Example, Report, plain
 from medix.reporting.table import before_after_table, summary_table
@@ -156,7 +156,7 @@ class WriteReport(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the table of before and after, now that the progress display is closed."""
         if self.table and trainer.is_global_zero and self._validations:
-            console = Console(markup=False)
+            console = Console(markup=False, emoji=False)
             before, after = self._validations[0], self._validations[-1]
             console.print(before_after_table(before, after, self._gain, split_label(trainer)).rich())
             console.print(f"Report: {self._folder(trainer) / 'report.html'}", soft_wrap=True, highlight=False)
@@ -195,7 +195,7 @@ class WriteReport(Callback):
             path = self._folder(trainer) / f"{name}.json"
             write_atomically(path, text)
             if self.table:
-                console = Console(markup=False)
+                console = Console(markup=False, emoji=False)
                 console.print(summary_table(validation.to_dict()).rich())
                 console.print(f"Numbers: {path}", soft_wrap=True, highlight=False)
 

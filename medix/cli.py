@@ -353,4 +353,4 @@ def _print_plan(trainer: Trainer, model: GroupRLModule) -> None:
         table.add_row(what, value)
     table.add_row("steps", f"{model.max_steps}")
     table.add_row("run folder", str(trainer.default_root_dir))
-    Console(markup=False).print(table)
+    Console(markup=False, emoji=False).print(table)

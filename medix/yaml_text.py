@@ -6,7 +6,9 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # not when it is constructed: by then a merge may have put keys into it that it overrides
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: dict[str, yaml.Mark] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
@@ -15,7 +17,7 @@ class _Loader(yaml.SafeLoader):
                 problem = f"the key {key.value!r} stands twice, first in line {seen[key.value].line + 1}"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen[key.value] = key.start_mark
-        return super().construct_mapping(node, deep)
+        return node
 
 
 def read_yaml(text: str) -> Any:
@@ -26,5 +28,7 @@ def read_yaml(text: str) -> Any:
     """
     try:
         return yaml.load(text, _Loader)  # a SafeLoader
+    except ValueError as error:  # of a date that there is not
+        raise yaml.YAMLError(str(error)) from error
     except RecursionError as error:
         raise yaml.YAMLError("it is nested too deeply") from error

@@ -23,3 +23,13 @@ def test_merged_keys_may_be_overridden() -> None:
 def test_deep_nesting_is_an_error_of_the_document() -> None:
     with pytest.raises(yaml.YAMLError, match="nested too deeply"):
         read_yaml("[" * 20_000)
+
+
+def test_a_merge_into_a_mapping_that_itself_overrides_a_merge_is_no_repeated_key() -> None:
+    text = "a: &a {x: 1}\nparts:\n  b: &b\n    <<: *a\n    x: 2\nc:\n  <<: *b\n"
+    assert read_yaml(text)["c"] == {"x": 2}
+
+
+def test_a_date_that_there_is_not_is_an_error_of_the_document() -> None:
+    with pytest.raises(yaml.YAMLError, match="day is out of range"):
+        read_yaml("source: 2026-02-30")

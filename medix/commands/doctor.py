@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     summary = f"{counts['problem']} problems, {counts['warning']} warnings, {counts['ok']} ok"
     print(f"medix doctor: {' '.join(arguments.config)}: {summary}, in {time.perf_counter() - begun:.0f} s")
     if arguments.json is not None:
-        from medix.reporting.record import write_atomically
+        from medix.atomic_file import write_atomically
 
         content = {"config": arguments.config, "keys": keys, "counts": counts}
         content["findings"] = [finding.to_dict() for finding in findings]
@@ -89,7 +89,7 @@ def show(findings: "Sequence[Finding]", arithmetic: bool) -> None:
         state = Text(finding.state.value, style=colours[finding.state.value])
         remedy = f"\n-> {finding.remedy}" if finding.remedy else ""
         table.add_row(finding.check, state, Text(f"{finding.found}{remedy}"))
-    console = Console(markup=False)
+    console = Console(markup=False, emoji=False)
     console.print(table)
     if not arithmetic:
         return

@@ -62,18 +62,20 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
 def _show(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from medix.atomic_file import write_atomically
     from medix.evaluation.validation import Validation
-    from medix.reporting.record import distinct, read_records, write_atomically
+    from medix.reporting.record import distinct, read_records, with_datasets
     from medix.reporting.render import plain
     from medix.reporting.table import summary_table
 
-    records = distinct(read_records(arguments.file), str(arguments.file))
+    lines = list(read_records(arguments.file))
+    records = distinct(with_datasets(lines, [one for one in lines if one.dataset]), str(arguments.file))
     if not records:
         raise ValueError(f"{arguments.file} holds no completion")
     judges = sorted({record.verdict.judge for record in records if record.verdict is not None})
     found = Validation.of(records, step=records[0].step, split=records[0].split, judge=", ".join(judges) or "none")
     data = found.to_dict()
-    Console(markup=False).print(summary_table(data).rich())
+    Console(markup=False, emoji=False).print(summary_table(data).rich())
     if arguments.json is not None:
         write_atomically(arguments.json, json.dumps(plain(data), indent=2, allow_nan=False) + "\n")
     return 0
@@ -82,13 +84,14 @@ def _show(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from medix.atomic_file import write_atomically
     from medix.evaluation.comparison import compare
-    from medix.reporting.record import read_records, write_atomically
+    from medix.reporting.record import read_records
 
     first, second = list(read_records(arguments.first)), list(read_records(arguments.second))
     names = tuple(arguments.names) if arguments.names else _names(arguments.first, arguments.second)
     found = compare(first, second, names, arguments.min_images, arguments.common)
-    console = Console(markup=False)
+    console = Console(markup=False, emoji=False)
     for table in found.tables():
         console.print(table.rich())
     if found.only_first or found.only_second:

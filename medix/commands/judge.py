@@ -141,7 +141,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     with contextlib.closing(_judge(arguments)) as judge:
         found = check(judge)
-    console = Console(markup=False)
+    console = Console(markup=False, emoji=False)
     for table in found.tables():
         console.print(table.rich())
     for problem in found.problems:
@@ -186,7 +186,7 @@ def _canaries(arguments: argparse.Namespace) -> int:
     with contextlib.closing(_judge(arguments)) as judge:
         print(f"medix judge canaries: asking {judge.identity} {len(canaries)} questions", file=sys.stderr)
         rates = CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
-    console = Console(markup=False)
+    console = Console(markup=False, emoji=False)
     console.print(rates.table().rich())
     if rates.failures:
         console.print(rates.failures_table(arguments.failures).rich())
@@ -196,7 +196,7 @@ def _canaries(arguments: argparse.Namespace) -> int:
     for reason, count in rates.reasons.items():
         print(f"{count} without a verdict: {reason}", file=sys.stderr)
     if arguments.json is not None:
-        from medix.reporting.record import write_atomically
+        from medix.atomic_file import write_atomically
         from medix.reporting.render import plain
 
         write_atomically(arguments.json, json.dumps(plain(rates.to_dict()), indent=2, allow_nan=False) + "\n")

@@ -144,7 +144,7 @@ def _progress() -> "Iterator[Progress]":
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True, markup=False)
+    console = Console(stderr=True, markup=False, emoji=False)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(
         *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
@@ -156,7 +156,7 @@ def _print(page: "RescorePage", file: Path) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(markup=False)
+    console = Console(markup=False, emoji=False)
     for table in page.tables():
         console.print(table.rich())
     for note in page.data["notes"]:

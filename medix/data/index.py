@@ -63,7 +63,8 @@ class ManifestIndex:
             start, end = line[:12], line[76:77]
             if start != b'{"sha256": "' or end != b'"':
                 raise ManifestError(f"{self.path}, line {number}: not a line of an index: {line[:80]!r}; {REMEDY}")
-            self._lines[line[12:76].decode("ascii", "replace")] = line
+            if self._lines.setdefault(sha256 := line[12:76].decode("ascii", "replace"), line) != line:
+                raise ManifestError(f"{self.path}, line {number}: a second line of shard {sha256}; {REMEDY}")
 
     def rows(self, shard: ShardEntry) -> tuple[IndexRow, ...] | None:
         """The rows of a shard, in stored order; None if the index does not contain the shard.
@@ -75,17 +76,20 @@ class ManifestIndex:
         if line is None:
             return None
         try:
-            rows = tuple(
-                IndexRow(name, case, tuple(images), *texts)
-                for name, case, images, *texts in json.loads(line)["samples"]
-            )
-        except (ValueError, KeyError, TypeError) as error:
+            rows = tuple(_row(*fields) for fields in json.loads(line)["samples"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ManifestError(f"{self.path}: the line of {shard.url} is damaged ({error}); {REMEDY}") from error
         if len(rows) != shard.samples:
             raise ManifestError(
                 f"{self.path}: the line of {shard.url} has {len(rows)} samples, the manifest {shard.samples}; {REMEDY}"
             )
         return rows
+
+
+def _row(name: object, case: object, images: object, *texts: object) -> IndexRow:
+    if not isinstance(images, list) or not all(isinstance(one, str) for one in (name, case, *images, *texts)):
+        raise TypeError(f"sample {name!r:.60}: not id, case, list of images, question and reference")
+    return IndexRow(name, case, tuple(images), *texts)  # type: ignore[arg-type]  # checked
 
 
 def _digest(text: str) -> str:

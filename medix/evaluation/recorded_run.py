@@ -1,5 +1,6 @@
 """A recorded run: its files, its spec, and its groups, rebuilt without images or a policy."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -25,6 +26,7 @@ SPLITS = {
 }
 """Files of a run by split: training, validations during training, and runs of ``validate`` and ``test``."""
 
+_WRITTEN = re.compile(r"(train\.rank|(val|validate|test)-step-)[0-9]+\.jsonl")
 _LONGEST_LINE = 1 << 24
 
 
@@ -109,7 +111,7 @@ class RecordedRun:
                 "completions"
             )
         folder = path / "completions" if (path / "completions").is_dir() else path
-        files = tuple(sorted(folder.glob(SPLITS[split])))
+        files = tuple(sorted(file for file in folder.glob(SPLITS[split]) if _WRITTEN.fullmatch(file.name)))
         if not files:
             existing = ", ".join(sorted(file.name for file in folder.glob("*.jsonl"))[:8]) or "no JSONL files"
             raise FileNotFoundError(
@@ -138,15 +140,17 @@ class RecordedRun:
             split: read only lines of this split; all of them if None.
 
         Raises:
-            ValueError: a line is not a completion record, or the lines of a group are not adjacent.
+            ValueError: a line is not a completion record, the lines of a group are not adjacent, or a group occurs
+                twice.
         """
+        seen: set[int] = set()
         for path in self.files:
             selected = (
                 record
                 for record in read_records(path)
                 if (steps is None or record.step in steps) and (split is None or record.split == split)
             )
-            yield from group_records(selected, str(path))
+            yield from group_records(selected, str(path), seen)
 
     def parts(self) -> RunParts:
         """The parts of its spec; defaults if there is no spec.
@@ -161,16 +165,23 @@ class RecordedRun:
         return _parts(path)
 
 
-def group_records(records: Iterator[CompletionRecord], name: str) -> Iterator[RecordedGroup]:
+def group_records(
+    records: Iterator[CompletionRecord], name: str, seen: set[int] | None = None
+) -> Iterator[RecordedGroup]:
     """Group adjacent lines, in the order in which they were written. A new group begins where the step, sample, policy
     version or position in the data changes, or where an index repeats: a sample may be drawn twice in a run, and even
-    in one step.
+    in one step. Its draws differ in their position, where that is recorded.
+
+    Args:
+        records: the lines.
+        name: name of the file, for messages.
+        seen: hashes of the groups of the files before; those of this file are added.
 
     Raises:
-        ValueError: the lines of a group are not adjacent.
+        ValueError: the lines of a group are not adjacent, or a group occurs twice.
     """
     current: list[CompletionRecord] = []
-    seen: set[int] = set()  # hashes: a few MB for a million groups
+    seen = set() if seen is None else seen  # hashes: a few MB for a million groups
     for record in records:
         if current and (_group_key(record) != _group_key(current[-1]) or record.index <= current[-1].index):
             yield RecordedGroup(tuple(current))
@@ -181,6 +192,11 @@ def group_records(records: Iterator[CompletionRecord], name: str) -> Iterator[Re
                 raise ValueError(
                     f"{name}: the completions of sample {record.id!r} at step {record.step} are not adjacent; restore "
                     "the order in which they were written: by step, sample and index"
+                )
+            if record.position >= 0 and key in seen:
+                raise ValueError(
+                    f"{name}: the completions of sample {record.id!r} at step {record.step} and position "
+                    f"{record.position} occur a second time, here or in a file before; remove the copy"
                 )
             seen.add(key)
         current.append(record)

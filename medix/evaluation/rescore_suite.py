@@ -10,6 +10,7 @@ from typing import Any
 from medix.rewards.suite import RewardSuite
 from medix.spec_fault import read_spec
 from medix.spec_file import build, find, working_directory_importable
+from medix.yaml_text import read_yaml
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _set(block: dict[str, Any], setting: str, folder: Path) -> None:
     if not equals or not all(key.split(".")):
         raise ValueError(f"--set {setting}: is not KEY=VALUE; give for example components.judge.weight=0.6")
     try:
-        value = yaml.safe_load(text)
+        value = read_yaml(text)
     except yaml.YAMLError as error:
         raise ValueError(f"--set {setting}: the value {text!r} is not YAML: {error}") from error
     *path, last = key.split(".")

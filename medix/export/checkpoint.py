@@ -59,9 +59,11 @@ def _numbers(report: Path) -> dict[str, Any]:
     if not report.is_file():
         return {}
     try:
-        numbers: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    except ValueError as error:
+        numbers = json.loads(report.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{report}: is not JSON ({error}); delete it, and the card has no results") from error
+    if not isinstance(numbers, dict):
+        raise ValueError(f"{report}: is not a report of medix; delete it, and the card has no results")
     return numbers
 
 

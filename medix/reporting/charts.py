@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Series:
 
     Attributes:
         name: label in the legend.
-        points: x and y, ordered by x; NaN leaves a gap, and a point between two gaps is marked.
+        points: x and y, ordered by x; NaN and infinity leave a gap, and a point between two gaps is marked.
         markers: mark every point, for series with few points.
     """
 
@@ -70,6 +70,7 @@ def line_chart(
         width: width of the drawing in inches; the text size does not change.
         label: label for screen readers.
     """
+    series = [replace(entry, points=_finite(entry.points)) for entry in series]
     known = [y for entry in series for _, y in entry.points if not math.isnan(y)]
     if not known:
         return _notice("Nothing recorded yet.")
@@ -108,6 +109,7 @@ def stacked_chart(
     """Stacked areas over steps, such as seconds per phase; the legend gives each layer's share of the sum."""
     if not steps or not layers:
         return _notice("Nothing recorded yet.")
+    layers = {name: [y if math.isfinite(y) else 0.0 for y in values] for name, values in layers.items()}
     reduced = {name: downsample(list(zip(steps, values, strict=True))) for name, values in layers.items()}
     xs = [x for x, _ in next(iter(reduced.values()))]
     heights = [np.nan_to_num([y for _, y in points]) for points in reduced.values()]
@@ -133,6 +135,7 @@ def scatter_chart(points: Sequence[tuple[float, float, int]], *, label: str, qua
         label: label for screen readers.
         quadrants: shade the quadrants where before and after have opposite signs.
     """
+    points = [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
     if not points:
         return _notice("No completion has both scores.")
     before, after, count = np.array(points, dtype=float).T
@@ -179,6 +182,10 @@ def downsample(points: Sequence[tuple[float, float]], limit: int = _MAX_POINTS) 
         known = [y for _, y in part if not math.isnan(y)]
         result.append((part[-1][0], math.fsum(known) / len(known) if known else math.nan))
     return result
+
+
+def _finite(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    return [(x, y if math.isfinite(y) else math.nan) for x, y in points]
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Completion records, one JSON line each, which training, validation and prediction write and tables read."""
 
-import errno
 import json
 import logging
 import math
@@ -10,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from medix.atomic_file import ESCAPE, write_atomically
 from medix.grammar import parse
 from medix.modality import ModalitySet
 from medix.types import (
@@ -30,11 +30,14 @@ _LOG = logging.getLogger(__name__)
 _DERIVED = ("names_modality", "flags")
 """Fields written for other readers of the file; recomputed when read."""
 
+_IDENTITY: dict[str, type] = {
+    "step": int, "split": str, "dataset": str, "id": str, "index": int, "case": str, "source": str, "position": int,
+}  # fmt: skip
+
 _LEFT_OUT = (("normalised", None), ("position", -1))
 """Fields that are left out of a line if they have their default value."""
 
 _MAX_NAMES = 5
-_ESCAPE = "backslashreplace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +228,13 @@ class CompletionRecord:
             ValueError: the line is not a completion record.
         """
         try:
-            return cls.from_dict(json.loads(line))
-        except (KeyError, TypeError, AttributeError) as error:
+            record = cls.from_dict(json.loads(line))
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"not a completion record ({error}): {line[:120]!r}") from error
+        for name, kind in _IDENTITY.items():
+            if type(value := getattr(record, name)) is not kind:
+                raise ValueError(f"not a completion record ({name} is {value!r:.60}, not {kind.__name__})")
+        return record
 
 
 def record_completion(
@@ -431,30 +438,6 @@ def read_records(path: str | Path) -> Iterator[CompletionRecord]:
             yield record
 
 
-def write_atomically(path: str | Path, text: str) -> None:
-    """Write a file atomically: concurrent readers, and a crash, see either the old file or the new one.
-
-    A lone surrogate, which UTF-8 cannot hold, is written as ``\\udXXX``: in JSON, the escape that is read as the same.
-    """
-    path = Path(os.path.realpath(path))  # a symbolic link stays one, and its target is replaced
-    if path.exists() and not path.is_file():
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        with path.open("w", encoding="utf-8", errors=_ESCAPE) as stream:  # a device or a pipe is no file to replace
-            stream.write(text)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", errors=_ESCAPE) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def write_records(path: str | Path, records: Iterable[CompletionRecord]) -> None:
     """Write a file of completion records atomically."""
     write_atomically(path, "".join(record.to_json() + "\n" for record in records))
@@ -464,7 +447,7 @@ def append_records(path: str | Path, records: Iterable[CompletionRecord]) -> Non
     """Append records in one write, and flush them to disk before returning."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(record.to_json() + "\n" for record in records).encode(errors=_ESCAPE)
+    text = "".join(record.to_json() + "\n" for record in records).encode(errors=ESCAPE)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         view = memoryview(text)

@@ -12,8 +12,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from medix.atomic_file import write_atomically
 from medix.reporting.charts import Series, line_chart, stacked_chart
-from medix.reporting.record import CompletionRecord, write_atomically
+from medix.reporting.record import CompletionRecord
 from medix.reporting.table import Table, before_after_table, interval, number, slices_table
 
 _FOLDER = Path(__file__).parent
@@ -214,7 +215,7 @@ class Report:
         ]
         phases = self._names("seconds/", 1)
         phases.pop("seconds/step", None)
-        order = sorted(phases, key=lambda name: -math.fsum(y for _, y in self._column(name) if not math.isnan(y)))
+        order = sorted(phases, key=lambda name: -math.fsum(y for _, y in self._column(name) if math.isfinite(y)))
         layers = {phases[name]: [0.0 if math.isnan(y) else y for _, y in self._column(name)] for name in order}
         time = stacked_chart([row["step"] for row in self.steps], layers, label="Seconds per phase")
         speed = self._series({"train/tokens_per_second": "tokens/s"})

@@ -48,10 +48,10 @@ class EventLoopThread(Generic[R]):
         self.resource = asyncio.run_coroutine_threadsafe(resource.__aenter__(), self._loop).result()
 
     def _owned(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Any, context: contextvars.Context | None = None
+        self, loop: asyncio.AbstractEventLoop, coroutine: Any, context: contextvars.Context | None = None, **others: Any
     ) -> "asyncio.Task[Any]":
         """A task of the owner in whose context it is started."""
-        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, context=context)
+        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, context=context, **others)
         owner = _OWNER.get() if context is None else context.get(_OWNER)
         if owner is not None:
             self._owners[task] = owner

@@ -103,3 +103,28 @@ def test_an_input_is_never_overwritten(
     assert main([words[0], *inputs, words[1], str(files[1])]) == 2
     assert f"{words[1]} {files[1]}: is the input" in capsys.readouterr().err
     assert files[1].read_bytes() == before
+
+
+def test_records_from_before_data_sets_are_of_the_same_samples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six samples at two steps; the first step was recorded without data sets."""
+    monkeypatch.setenv("COLUMNS", "200")
+    records = two_sets({"a": 2})
+    assert len({record.sample_key for record in records}) == 6
+    old = [replace(record, dataset="", step=record.step - 1) for record in records]
+    write_records(tmp_path / "v.jsonl", [*old, *records])
+    assert main(["show", str(tmp_path / "v.jsonl")]) == 0
+    lines = {line.split("  ")[0].strip(): line for line in capsys.readouterr().out.splitlines()}
+    assert "6 / 12 / 3" in lines["All"]
+
+
+@pytest.mark.parametrize("change", [{"id": 5}, {"dataset": None}, {"step": "1"}, None])
+def test_a_line_of_other_types_is_named_with_file_and_line(
+    files: tuple[Path, Path], change: dict[str, object] | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *rest = files[0].read_text().splitlines()
+    bad = "[" * 200_000 if change is None else json.dumps(json.loads(first) | change)
+    files[0].write_text("\n".join([bad, *rest]) + "\n")
+    assert main(["show", str(files[0])]) == 2
+    assert f"{files[0]}, line 1: not a completion record" in capsys.readouterr().err

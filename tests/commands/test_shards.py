@@ -66,8 +66,10 @@ def test_verify_reports_an_id_used_twice(
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["verify", str(tmp_path / "one"), str(tmp_path / "two")]) == 0
     shown = capsys.readouterr().out
-    assert "1 ids of data set 'mine' are both in one-text_only.yaml and in two-text_only.yaml: t" in shown
-    assert "2 ids of data set 'mine' are both in one-ct_scan.yaml and in two-ct_scan.yaml: 0, 2" in shown
+    one, two = tmp_path / "one" / "one-text_only.yaml", tmp_path / "two" / "two-text_only.yaml"
+    assert f"1 ids of data set 'mine' are both in {one} and in {two}: t" in shown
+    one, two = tmp_path / "one" / "one-ct_scan.yaml", tmp_path / "two" / "two-ct_scan.yaml"
+    assert f"2 ids of data set 'mine' are both in {one} and in {two}: 0, 2" in shown
     assert main(["verify", str(tmp_path / "one"), str(tmp_path / "three")]) == 0
     assert "are both in" not in capsys.readouterr().out
 

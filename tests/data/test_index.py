@@ -56,6 +56,11 @@ def test_a_manifest_without_an_index_has_no_rows(write: Writer) -> None:
         ('{"sha256": "', '{"sha1": "', "line 1: not a line of an index"),
         ('"samples": [[', '"samples": [[1], [', "is damaged"),
         ('"samples": [[', '"samples": [["a", "", [], ""], [', "has 3 samples, the manifest 2"),
+        ('"samples": [["row.0"', '"samples": [[null', "is damaged"),
+        ('"samples": [["row.0"', '"samples": [[["row.0"]', "is damaged"),
+        ('"samples": [["row.0", "case ', '"samples": [["row.0", 7, "', "is damaged"),
+        ('"samples": [[', '"samples": ["abcd", [', "is damaged"),
+        pytest.param('"samples": [[', '"samples": ' + "[" * 200_000, "is damaged", id="deep"),
     ],
 )
 def test_a_damaged_index_is_named_with_the_command_that_writes_it(
@@ -67,3 +72,14 @@ def test_a_damaged_index_is_named_with_the_command_that_writes_it(
     with pytest.raises(ManifestError, match=f"{message}.*shards index") as caught:
         ManifestIndex(manifest).rows(manifest.shards[0])
     assert str(path) in str(caught.value)
+
+
+def test_two_lines_of_one_shard_that_differ_are_damage(write: Writer) -> None:
+    (manifest,) = write({"CT_SCAN": 2})
+    path = index_path(manifest.path)
+    line = path.read_text()
+    path.write_text(line + line)
+    assert ManifestIndex(manifest).rows(manifest.shards[0]) is not None
+    path.write_text(line + line.replace("row.0", "other"))
+    with pytest.raises(ManifestError, match="line 2: a second line of shard"):
+        ManifestIndex(manifest)

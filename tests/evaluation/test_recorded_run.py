@@ -154,3 +154,15 @@ def test_samples_of_one_id_in_two_data_sets_are_two_groups() -> None:
     lines = records(suite(), groups(1))[:2]
     found = list(group_records(iter([replace(lines[0], dataset="a"), replace(lines[1], dataset="b")]), "file"))
     assert [group.rollout.prompt.sample.key for group in found] == [("a", "s000"), ("b", "s000")]
+
+
+def test_a_group_that_occurs_twice_is_an_error_in_one_file_and_over_the_files_of_a_run(tmp_path: Path) -> None:
+    lines = [replace(line, position=7) for line in records(suite(), groups(1))]
+    with pytest.raises(ValueError, match=r"'s000' at step 1 and position 7 occur a second time"):
+        _indices(lines + lines)
+    folder = write_run(tmp_path / "run", lines)
+    append_records(folder / "completions" / "train.rank0 (copy).jsonl", lines)
+    assert len(list(RecordedRun.find(folder).groups())) == 1
+    append_records(folder / "completions" / "train.rank1.jsonl", lines)
+    with pytest.raises(ValueError, match=r"train\.rank1\.jsonl: .*occur a second time"):
+        list(RecordedRun.find(folder).groups())

@@ -143,3 +143,12 @@ def test_values_outside_0_to_1_are_drawn_inside_the_chart(values: tuple[float, .
     ((*corners,),) = _lines(chart, "#0f766e")
     assert len(corners) == 3
     assert all(top <= y <= top + height for _, y in corners)
+
+
+def test_infinity_leaves_a_gap_like_a_missing_value() -> None:
+    bad = {1: math.inf, 2: -math.inf}
+    points = [(float(x), bad.get(x, 1.0)) for x in range(400)]
+    gaps = [(x, y if math.isfinite(y) else math.nan) for x, y in points]
+    assert line_chart([Series("a", points)]) == line_chart([Series("a", gaps)])
+    assert stacked_chart([1, 2], {"a": [1.0, math.inf]}) == stacked_chart([1, 2], {"a": [1.0, 0.0]})
+    assert scatter_chart([(1.0, math.inf, 2), (0.0, 1.0, 1)], label="x") == scatter_chart([(0.0, 1.0, 1)], label="x")

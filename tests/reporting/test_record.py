@@ -4,8 +4,6 @@ import dataclasses
 import json
 import logging
 import math
-import os
-import stat
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,6 @@ from medix.reporting.record import (
     record_group,
     unique,
     with_datasets,
-    write_atomically,
     write_records,
 )
 from medix.types import CompletionScores, ComponentScore, FinishReason, Status, Verdict
@@ -277,22 +274,3 @@ def test_a_last_line_cut_within_a_character_is_left_out(tmp_path: Path, caplog: 
 def test_of_a_sample_read_twice_the_first_position_counts_in_any_order_of_the_ranks() -> None:
     first, second = (_record(1, position=at, completion=f"from {at}") for at in (1, 2))
     assert unique([first, second]) == unique([second, first]) == [first]
-
-
-def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
-    """A link stays a link, a pipe gets the text, a folder is refused, and no part stays behind."""
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "a.json").write_text("old")
-    (tmp_path / "link.json").symlink_to(tmp_path / "real" / "a.json")
-    write_atomically(tmp_path / "link.json", "new")
-    assert (tmp_path / "link.json").is_symlink()
-    assert (tmp_path / "real" / "a.json").read_text() == "new"
-    os.mkfifo(tmp_path / "pipe")
-    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    write_atomically(tmp_path / "pipe", "through")
-    assert os.read(reader, 100) == b"through"
-    os.close(reader)
-    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
-    with pytest.raises(IsADirectoryError):
-        write_atomically(tmp_path / "real", "x")
-    assert not list(tmp_path.rglob("*.part"))

@@ -1,0 +1,30 @@
+"""Files written whole or not at all."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from medix.atomic_file import write_atomically
+
+
+def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
+    """A link stays a link, a pipe gets the text, a folder is refused, and no part stays behind."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.json").write_text("old")
+    (tmp_path / "link.json").symlink_to(tmp_path / "real" / "a.json")
+    write_atomically(tmp_path / "link.json", "new")
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "real" / "a.json").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(tmp_path / "pipe", "through")
+    assert os.read(reader, 100) == b"through"
+    write_atomically(f"/proc/self/fd/{reader}", "through a descriptor")  # as /dev/stdout in front of a pipe
+    assert os.read(reader, 100) == b"through a descriptor"
+    os.close(reader)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    with pytest.raises(IsADirectoryError):
+        write_atomically(tmp_path / "real", "x")
+    assert not list(tmp_path.rglob("*.part"))
