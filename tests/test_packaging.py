@@ -57,9 +57,13 @@ def test_the_wheel_holds_the_package_its_callbacks_and_specs_and_nothing_else(wh
 
 
 def files(folder: Path) -> list[Path]:
-    """All files below a folder, code and data, without those below the links in it."""
+    """All files below a folder, code and data, without README files and without those below the links in it."""
     return [
-        Path(where, name) for where, _, names in os.walk(folder) if Path(where).name != "__pycache__" for name in names
+        Path(where, name)
+        for where, _, names in os.walk(folder)
+        if Path(where).name != "__pycache__"
+        for name in names
+        if name != "README.md"
     ]
 
 
