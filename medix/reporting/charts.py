@@ -96,7 +96,7 @@ def line_chart(
         if unit and all(0 <= y <= 1 for y in known):
             axes.set_ylim(-0.02, 1.02)
         elif percent:
-            axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]), top=max(0.04, axes.get_ylim()[1]))
+            axes.set_ylim(bottom=min(0.0, *known), top=max(0.04, axes.get_ylim()[1]))
         if percent:
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
         _name_steps(axes)

@@ -152,3 +152,9 @@ def test_infinity_leaves_a_gap_like_a_missing_value() -> None:
     assert line_chart([Series("a", points)]) == line_chart([Series("a", gaps)])
     assert stacked_chart([1, 2], {"a": [1.0, math.inf]}) == stacked_chart([1, 2], {"a": [1.0, 0.0]})
     assert scatter_chart([(1.0, math.inf, 2), (0.0, 1.0, 1)], label="x") == scatter_chart([(0.0, 1.0, 1)], label="x")
+
+
+def test_shares_of_zero_stand_on_the_axis_and_not_in_the_middle() -> None:
+    """The drawing is 180 points high; its horizontal axis stands some 30 above the lower edge."""
+    ((start, _),) = _lines(line_chart([Series("a", [(0, 0.0), (1, 0.0)])], percent=True), "#0f766e")
+    assert start[1] > 140
