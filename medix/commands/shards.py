@@ -148,9 +148,9 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
         try:
             with _opened(Shard(manifest, entry)) as shard:
                 for sample in shard:
-                    owner = owners.setdefault(sample.key, name)
-                    if owner != name:
+                    if (owner := owners.get(sample.key)) is not None:
                         repeated.setdefault((sample.dataset, owner, name), []).append(sample.id)
+                    owners.setdefault(sample.key, name)
         except ShardError as error:
             state = "damaged"
             damaged.append(str(error))
@@ -161,7 +161,8 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
     for (dataset, first, second), ids in repeated.items():
         names = f"{', '.join(ids[:3])}{', …' if len(ids) > 3 else ''}"
         console.print(
-            f"{len(ids):,} ids of data set {dataset!r} are both in {first} and in {second}: {names}",
+            f"{len(ids):,} ids of data set {dataset!r} are "
+            f"{f'twice in {first}' if first == second else f'both in {first} and in {second}'}: {names}",
             style="yellow",
             markup=False,
             highlight=False,

@@ -170,3 +170,17 @@ def test_names_that_look_like_markup_are_shown_as_they_are(
     shown = capsys.readouterr().out
     assert "[/x][bold]y" in shown
     assert "[/b]" in shown
+
+
+def test_verify_reports_an_id_used_twice_in_one_manifest(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``shards build`` refuses such rows; shards of another program may hold them."""
+    main(["build", "--jsonl", str(rows), "--output", str(tmp_path / "out"), *SAID])
+    capsys.readouterr()
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(Shard, "__iter__", lambda self: iter([self[0], self[0]]))
+    assert main(["verify", str(tmp_path / "out")]) == 0
+    assert "-text_only.yaml: t" in (shown := capsys.readouterr().out)
+    assert "1 ids of data set" in shown
+    assert "are twice in" in shown
