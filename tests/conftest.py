@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def tiny_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from medix.policy.tiny import build_tiny
 
     return build_tiny("qwen3_vl", tmp_path_factory.mktemp("policy"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def modules_of_temporary_folders_are_forgotten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Two test files may both write a ``my_rewards.py``; a worker that runs both must not import the first twice."""
+    yield
+    base = tmp_path_factory.getbasetemp()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).is_relative_to(base):
+            del sys.modules[name]
 
 
 @pytest.fixture(autouse=True)

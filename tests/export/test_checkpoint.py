@@ -125,8 +125,7 @@ def test_the_card_of_lora_says_that_it_was_merged(runs: Path, inside: Inside) ->
 
 
 def test_a_run_made_on_other_devices_is_exported_where_there_are_none(runs: Path, inside: Inside) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(runs / "full")
+    with working_in(runs / "full"):
         spec = yaml.safe_load((runs / "full" / "runs" / "mine" / "spec.yaml").read_text())
         spec["trainer"] |= {"accelerator": "gpu", "devices": 8, "default_root_dir": "/elsewhere"}
         path = write_spec(inside.folder, spec | {"ckpt_path": None})
@@ -190,8 +189,7 @@ def test_a_checkpoint_without_some_weights_is_refused(runs: Path, inside: Inside
     del saved["state_dict"][name]
     torch.save(saved, inside.folder / "part.ckpt")
     spec = str(runs / "full" / "runs" / "mine" / "spec.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(runs / "full")  # the checkpoint is not in its run, so relative paths count from here
+    with working_in(runs / "full"):  # the checkpoint is not in its run, so relative paths count from here
         err = refused(inside, "--checkpoint", str(inside.folder / "part.ckpt"), "--output", "out", "--config", spec)
     assert "does not hold the weights of this policy: 1 are missing" in err
     assert name in err

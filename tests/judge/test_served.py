@@ -18,7 +18,7 @@ from medix.judge.prompt import YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
 from medix.judge.prompt_rubric import ReportRubricPrompt
 from medix.types import JudgeQuestion, Verdict
-from tests.support.fault_server import Act, hangs, nobody, refuses
+from tests.support.fault_server import Act, hangs, nobody, refuses, together
 from tests.support.judges import bears, breaks_off, only_plain, says, sends, serving, slowly, trickles
 
 QUESTION = JudgeQuestion("Is the heart larger?", "smaller", "reduced")
@@ -187,13 +187,13 @@ def test_the_same_question_is_asked_once_per_call() -> None:
 
 
 def test_no_more_questions_are_under_way_than_allowed_and_waiting_costs_no_deadline() -> None:
-    """12 questions, 2 places, 0.1 s each: the last waits 0.5 s, longer than the timeout of 0.4 s."""
-    questions = [JudgeQuestion("q", "r", f"answer {number}") for number in range(12)]
-    with serving(slowly(says("YES"), 0.1)) as server:
-        judge = judge_of(server.url, max_concurrency=2, timeout=0.4, retries=0)
+    """16 questions, 2 places, 0.25 s each: the last waits 1.75 s, longer than the timeout of 1.6 s."""
+    questions = [JudgeQuestion("q", "r", f"answer {number}") for number in range(16)]
+    with serving(slowly(says("YES"), 0.25)) as server:
+        judge = judge_of(server.url, max_concurrency=2, timeout=1.6, retries=0)
         verdicts = judge.grade(questions)
-        assert [verdict.credit for verdict in verdicts] == [1.0] * 12
-        assert server.most == 2
+        assert [verdict.credit for verdict in verdicts] == [1.0] * 16
+        assert server.most <= 2
 
 
 def test_submit_does_not_wait() -> None:
@@ -261,11 +261,11 @@ def credits_of(judge: ServedJudge, number: int) -> list[float | None]:
 
 
 def test_questions_are_shared_among_servers() -> None:
-    with serving(slowly(says("YES"), 0.03)) as one, serving(slowly(says("YES"), 0.03)) as other:
-        judge = judge_of([one.url, other.url], max_concurrency=3)
+    with serving(together(3, says("YES"))) as one, serving(together(3, says("YES"))) as other:
+        judge = judge_of([one.url, other.url], max_concurrency=3, timeout=HANG)
         assert credits_of(judge, 24) == [1.0] * 24
-        assert min(len(one.bodies), len(other.bodies)) >= 6
-        assert max(one.most, other.most) == 3
+        assert min(len(one.bodies), len(other.bodies)) >= 3
+        assert (one.most, other.most) == (3, 3)
         assert judge.identity == "served/the-model/yes-no-4"
 
 
@@ -361,8 +361,8 @@ def test_a_judge_given_up_is_used_again_once_it_is_back() -> None:
 
 
 def test_a_healthy_server_is_asked_at_the_bound() -> None:
-    with serving(slowly(says("YES"), 0.02)) as server:
-        judge = judge_of(server.url, max_concurrency=8)
+    with serving(together(8, says("YES"))) as server:
+        judge = judge_of(server.url, max_concurrency=8, timeout=HANG)
         assert credits_of(judge, 40) == [1.0] * 40
         assert (server.most, judge.endpoints[0].limit) == (8, 8.0)
 

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -136,6 +137,18 @@ def refuses(status: int, message: str = "no", **headers: str) -> Act:
     return lambda request: request.send(
         status, body, {name.replace("_", "-"): value for name, value in headers.items()}
     )
+
+
+def together(count: int, act: Act, limit: float = 120.0) -> Act:
+    """Holds requests until ``count`` of them were under way at the same time, or for ``limit`` seconds."""
+
+    def hold(request: LoopbackRequest) -> None:
+        end = time.monotonic() + limit
+        while request.server.most < count and time.monotonic() < end and not request.server.stopping.wait(0.005):
+            pass
+        act(request)
+
+    return hold
 
 
 def hangs(request: LoopbackRequest) -> None:
