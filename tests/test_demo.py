@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(folder: Path) -> dict[str, Any]:
     """The report of a whole demo run."""
-    medix(folder, "fit", "--config", "demo", OMP_NUM_THREADS="2")
+    medix(folder, "fit", "--config", "demo")
     made: dict[str, Any] = json.loads((folder / "runs" / "demo" / "report.json").read_text())
     return made
 

@@ -65,10 +65,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         (run / "killer.py").write_text(KILLER)
         made.append((run, write_spec(run, spec)))
     (straight, spec), (killed, other) = made
-    medix(straight, "fit", "--config", str(spec))
-    first = medix(killed, "fit", "--config", str(other), check=False)
+    medix(straight, "fit", "--config", str(spec), is_fresh=True)
+    first = medix(killed, "fit", "--config", str(other), check=False, is_fresh=True)
     assert first.returncode == -signal.SIGKILL
-    second = medix(killed, "fit", "--config", str(other))
+    second = medix(killed, "fit", "--config", str(other), is_fresh=True)
     assert "going on from" in second.stdout
     assert "step-000004.ckpt" in second.stdout
     return straight / "run", killed / "run"

@@ -17,7 +17,7 @@ from medix.data.manifest import DataStatement
 from medix.data.shards import write_shards
 from medix.policy.tiny import build_tiny
 from medix.types import Sample
-from tests.support.ranks import Said, run_on_ranks, wait_for
+from tests.support.ranks import Said, run_on_ranks
 from tests.support.runs import MANIFESTS, small_spec, write_spec
 
 REWARDS = '''\
@@ -128,7 +128,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
         fit(unscored, "unscored", *DDP),
         fit(broken, "broken", *SHARDED),
     ]
-    on_two = wait_for(run_on_ranks(folder, two, 2))
+    on_two = run_on_ranks(folder, two, 2)
     assert len(on_two.status) == len(two), on_two.output[-6000:]
     assert on_two.status[:-2] == [0] * (len(two) - 2), on_two.output[:6000]
     shutil.copytree(folder / "ddp-straight", folder / "fewer")
@@ -138,7 +138,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
         fit(lora, "fewer", "--model.max_steps", "4"),
         ["validate", "--config", full, "--trainer.default_root_dir", "alone", "--ckpt_path", checkpoint],
     ]
-    return folder, on_two, wait_for(run_on_ranks(folder, one, 1))
+    return folder, on_two, run_on_ranks(folder, one, 1)
 
 
 def saved(runs: tuple[Path, Said, Said], run: str, step: int) -> dict[str, Any]:

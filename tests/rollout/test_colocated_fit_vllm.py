@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from medix.policy.tiny import TinySize, build_tiny
+from tests.support.inside import working_in
 from tests.support.rollout_fits import STOP, assert_stopped_and_left_out, ending_policy, logged, versions
-from tests.support.runs import medix, small_spec, write_spec
+from tests.support.runs import small_spec, write_spec
 
 pytestmark = pytest.mark.vllm
 
@@ -29,7 +30,9 @@ def test_a_dapo_fit_stays_in_step_and_says_so(tmp_path: Path) -> None:
     model = {"engine": engine, "max_steps": 3, "group_filter": keep, "update": update}
     model["optimizer"] = {"init_args": {"lr": 0.0005}}
     write_spec(tmp_path, small_spec(tmp_path, policy, model=model))
-    medix(tmp_path, "fit", "--config", "spec.yaml", HF_HUB_OFFLINE="1", CUDA_VISIBLE_DEVICES="")
+    with working_in(tmp_path) as inside:
+        ended = inside("fit", "--config", "spec.yaml")
+    assert ended.code == 0, ended.err
     run = tmp_path / "run"
     found = logged(run)
     assert set(found) == {1, 2, 3}

@@ -9,13 +9,23 @@ from pathlib import Path
 import pytest
 
 from medix.policy.base import Policy
-from medix.policy.tiny import TinySize, build_tiny
+from medix.policy.tiny import build_tiny
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.colocated import ColocatedEngine
 from medix.rollout.engine import RolloutEngine
-from medix.rollout.local import LocalEngine
 from medix.rollout.weights import weights_fingerprint
-from tests.support.reward_curves import SAMPLING, SEEDS, STEPS, Curves, assert_same_rise, curves, difference, shown
+from tests.support.reward_curves import (
+    SAMPLING,
+    SEEDS,
+    SIZE,
+    STEPS,
+    Curves,
+    assert_same_rise,
+    curves,
+    difference,
+    local_curves,
+    shown,
+)
 from tests.support.tiny import loaded
 
 pytestmark = [
@@ -46,8 +56,7 @@ class KeptEngine(ColocatedEngine):
 
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> VisionLanguagePolicy:
-    """Heads of 32: attention of vLLM on a CPU knows no smaller ones."""
-    return loaded(build_tiny("qwen3_vl", tmp_path_factory.mktemp("policy"), TinySize(width=64, vision_width=64)))
+    return loaded(build_tiny("qwen3_vl", tmp_path_factory.mktemp("policy"), SIZE))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +70,7 @@ def engine(policy: VisionLanguagePolicy) -> Iterator[KeptEngine]:
 
 @pytest.fixture(scope="module")
 def local(policy: VisionLanguagePolicy, tmp_path_factory: pytest.TempPathFactory) -> Curves:
-    return curves(LocalEngine(SAMPLING), policy, tmp_path_factory.mktemp("local"))
+    return local_curves(policy, tmp_path_factory)
 
 
 def test_the_problem_is_learnt_in_a_few_steps(local: Curves) -> None:

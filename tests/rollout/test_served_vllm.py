@@ -10,20 +10,21 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
-from medix.policy.tiny import TinySize, build_tiny
+from medix.policy.tiny import build_tiny
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import EvaluationSampling, RolloutError, Sampling
 from medix.rollout.local import LocalEngine
 from medix.rollout.served import ServedEngine
 from medix.types import Completion, Prompt
 from tests.support import rollout_servers, rollout_vllm
-from tests.support.reward_curves import SAMPLING, assert_same_rise, curves, shown
+from tests.support.reward_curves import SAMPLING, SIZE, assert_same_rise, curves, local_curves, shown
 from tests.support.rollout_fits import (
     assert_stopped_and_left_out,
     ending_policy,
@@ -42,7 +43,6 @@ DRAWN = Sampling(completions_per_prompt=3, max_completion_tokens=16, temperature
 GREEDY = Sampling(completions_per_prompt=2, max_completion_tokens=16, temperature=0)
 TOLERANCE = 1e-4
 """Of a log-probability in float32; about 2e-6 was measured."""
-SIZE = TinySize(width=64, context=4096)  # heads of 32: attention of vLLM on a CPU knows no smaller ones
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_a_stop_text_ends_a_completion(engine: ServedEngine, policy: VisionLangu
 def test_another_policy_is_refused_with_its_sizes_and_the_server_goes_on(
     server: Served, engine: ServedEngine, policy: VisionLanguagePolicy, tmp_path: Path
 ) -> None:
-    other = loaded(build_tiny("qwen3_vl", tmp_path, TinySize(width=64, depth=3, context=4096)))
+    other = loaded(build_tiny("qwen3_vl", tmp_path, replace(SIZE, depth=3)))
     with pytest.raises(RolloutError, match=r"text_config\.num_hidden_layers is 2 here and 3 there"):
         ServedEngine(DRAWN, address(server)).bind(other)
     assert_in_step(engine, policy)  # its weights are given again, for the server holds no version now
@@ -211,9 +211,14 @@ def test_a_fit_that_samples_ahead_goes_on_after_a_kill(server: Served, ending: P
 
 
 def test_the_reward_rises_as_with_the_local_engine(
-    server: Served, policy: VisionLanguagePolicy, tmp_path: Path, record_property: Callable[[str, str], None]
+    server: Served,
+    folder: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    record_property: Callable[[str, str], None],
 ) -> None:
-    local = curves(LocalEngine(SAMPLING), policy, tmp_path / "local")
+    policy = loaded(folder)
+    local = local_curves(policy, tmp_path_factory)
     found = curves(ServedEngine(SAMPLING, address(server), request_seconds=60), policy, tmp_path / "served")
     record_property("curves", shown(local=local, served=found))
     assert_same_rise(found, local)

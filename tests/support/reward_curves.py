@@ -1,20 +1,29 @@
 """How the reward of a tiny problem rises with one engine and with another, and whether that is the same rise."""
 
+import json
 import math
+import os
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import pytest
 import torch
+from filelock import FileLock
 from scipy import stats
 
+from medix.atomic_file import write_atomically
 from medix.modules.update import Update
+from medix.policy.tiny import TinySize
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import RolloutEngine, Sampling
+from medix.rollout.local import LocalEngine
 from medix.rollout.signal import KeepScored
 from tests.modules.test_group_rl import fit, make
 
+SIZE = TinySize(width=64, vision_width=64, context=4096)
+"""Heads of 32: attention of vLLM on a CPU knows no smaller ones."""
 STEPS = 6
 SEEDS = (1, 2, 3, 4, 5)
 PROMPTS = 8
@@ -74,6 +83,25 @@ def curves(engine: RolloutEngine, policy: VisionLanguagePolicy, folder: Path, se
         mismatches.append(tuple(record.metrics["mismatch"] for record in records))
         policy.load_state_dict(before)
     return Curves(tuple(rows), tuple(mismatches))
+
+
+def local_curves(policy: VisionLanguagePolicy, factory: pytest.TempPathFactory) -> Curves:
+    """Those of the policy's own engine, which every other engine is compared with.
+
+    They are computed once, for all workers of a test run.
+
+    Args:
+        policy: of ``SIZE``, with the weights that ``build_tiny`` gives.
+        factory: its folder, or the one that workers share, holds them.
+    """
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    path = shared / "local_curves.json"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.is_file():
+            write_atomically(path, json.dumps(asdict(curves(LocalEngine(SAMPLING), policy, shared / "local_curves"))))
+    found = json.loads(path.read_text())
+    return Curves(*(tuple(map(tuple, found[name])) for name in ("rows", "mismatches")))
 
 
 def difference(one: Curves, other: Curves) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Small runs: a spec with a tiny policy and phantom shards, in a folder of their own."""
 
-import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from medix.policy.tiny import build_tiny
+from tests.support import warm
 
 ROOT = Path(__file__).parent.parent.parent
 LIMIT = 1800
@@ -84,43 +85,58 @@ def write_spec(folder: Path, spec: Mapping[str, Any], name: str = "spec.yaml") -
     return path
 
 
-_IN_TURN = """\
-import json, shutil, sys
-from medix.__main__ import main
-for words in json.loads(sys.argv[1]):
+def _command(*words: str) -> int:
+    from medix.__main__ import main
+
     sys.argv = ["medix", *words]
-    if words[0] == "copy":
-        shutil.copy(*words[1:])
-    elif status := main(words):
-        sys.exit(f"medix {words} ended with status {status}")
-"""
+    return main(list(words))
 
 
-def medix(folder: Path, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-    """``python -m medix`` in a fresh process whose working directory is the folder."""
-    return _run(folder, ["-m", "medix", *words], check, environment)
+def _in_turn(*commands: Sequence[str]) -> int:
+    for words in commands:
+        if words[0] == "copy":
+            shutil.copy(*words[1:])
+        elif status := _command(*words):
+            sys.stderr.write(f"medix {words} ended with status {status}\n")
+            return status
+    return 0
 
 
-def medix_in_turn(folder: Path, *commands: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    """Several commands one after the other in one fresh process, whose start takes longer than a small run.
+def medix(
+    folder: Path, *words: str, check: bool = True, is_fresh: bool = False, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """``python -m medix`` in a process of its own whose working directory is the folder.
+
+    Args:
+        folder: working directory.
+        words: behind ``medix``.
+        check: status 0 is asserted.
+        is_fresh: in an interpreter that this call starts; else in a fork of one that has imported medix.
+        environment: added to that of this process.
+    """
+    if is_fresh:
+        result = subprocess.run(
+            [sys.executable, "-m", "medix", *words],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **environment},
+        )
+    else:
+        result = warm.run(_command, *words, folder=folder, limit=LIMIT, **environment)
+    return _checked(result) if check else result
+
+
+def medix_in_turn(folder: Path, *commands: Sequence[str], **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Several commands one after the other in one process of their own.
 
     ``copy FROM TO`` keeps a file that the next command overwrites.
     """
-    words = json.dumps([list(command) for command in commands])
-    return _run(folder, ["-c", _IN_TURN, words], True, environment)
+    return _checked(warm.run(_in_turn, *commands, folder=folder, limit=LIMIT, **environment))
 
 
-def _run(
-    folder: Path, words: Sequence[str], check: bool, environment: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    result = subprocess.run(
-        [sys.executable, *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **environment},
-    )
-    assert not check or result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+def _checked(result: "subprocess.CompletedProcess[str]") -> "subprocess.CompletedProcess[str]":
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return result
