@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ Scores = dict[CompletionKey, tuple[float | None, ...]]
 
 class WriteReport(Callback):
     """Writes ``report.md``, ``report.json`` and ``report.html`` at every validation and at the end.
+
+    During a run, the page ``report.html`` is left as it is where drawing it again would take more than a twentieth of
+    the time since it was last drawn; the end of a run, also by an error or Ctrl-C, always draws it.
 
     The history of the run is part of the callback's state, so that a resumed run continues its curves and is still
     compared with its first validation. Under ``trainer.validate`` and ``trainer.test`` the report is not changed; the
@@ -79,6 +83,8 @@ class WriteReport(Callback):
         self._gain: dict[str, Any] = {}
         self._candidates: dict[str, dict[SampleKey, list[str]]] = {}
         self._thumbnails: dict[SampleKey, list[str]] = {}
+        self._page_is_due_at = -math.inf  # seconds of time.monotonic()
+        self._page_is_behind = False
 
     # Collected during the run ----------------------------------------------------------------------------------------
 
@@ -91,7 +97,7 @@ class WriteReport(Callback):
             return
         self._record_step(pl_module)
         if self.every_n_steps is not None and module.step % self.every_n_steps == 0:
-            self._write(trainer, pl_module, finished=False)
+            self._write(trainer, pl_module)
 
     def on_judged_groups(
         self,
@@ -147,11 +153,16 @@ class WriteReport(Callback):
         """Write the report, including the step before the validation."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._record_step(pl_module)
-            self._write(trainer, pl_module, finished=False)
+            self._write(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the final report."""
-        self._write(trainer, pl_module, finished=watched(pl_module).step >= watched(pl_module).max_steps)
+        self._write(trainer, pl_module, is_last=True)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Write the page of what was reported last."""
+        if self._page_is_behind:
+            self._write(trainer, pl_module, is_last=True)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the table of before and after, now that the progress display is closed."""
@@ -163,7 +174,7 @@ class WriteReport(Callback):
 
     # Output ----------------------------------------------------------------------------------------------------------
 
-    def report(self, trainer: Trainer, module: LightningModule, *, finished: bool) -> Report:
+    def report(self, trainer: Trainer, module: LightningModule) -> Report:
         """The report of the run so far."""
         last = self._validations[-1] if self._validations else None
         return Report(
@@ -172,7 +183,7 @@ class WriteReport(Callback):
             versions=versions(),
             step=watched(module).step,
             max_steps=watched(module).max_steps,
-            finished=finished,
+            finished=watched(module).step >= watched(module).max_steps,
             before=self._validations[0] if self._validations else None,
             after=last,
             gain=self._gain,
@@ -183,9 +194,16 @@ class WriteReport(Callback):
             split=split_label(trainer),
         )
 
-    def _write(self, trainer: Trainer, module: LightningModule, *, finished: bool) -> None:
-        if trainer.is_global_zero:
-            self.report(trainer, module, finished=finished).write(self._folder(trainer))
+    def _write(self, trainer: Trainer, module: LightningModule, *, is_last: bool = False) -> None:
+        if not trainer.is_global_zero:
+            return
+        began = time.monotonic()
+        draws_page = is_last or began >= self._page_is_due_at
+        self.report(trainer, module).write(self._folder(trainer), page=draws_page)
+        self._page_is_behind = not draws_page
+        if draws_page:
+            ended = time.monotonic()
+            self._page_is_due_at = ended + 20 * (ended - began)
 
     def _write_numbers(self, trainer: Trainer, validation: Validation) -> None:
         if trainer.is_global_zero:

@@ -196,7 +196,9 @@ def _drawing(width: float, height: float) -> Iterator[tuple[Any, list[str]]]:
 
     drawn: list[str] = []
     with mpl.rc_context(_STYLE):
-        figure = Figure((width, height), layout="constrained")
+        figure = Figure((width, height))
+        # fixed margins in inches: a layout that measures every label takes as long as the drawing itself
+        figure.subplots_adjust(left=0.6 / width, right=1 - 0.1 / width, bottom=0.45 / height, top=1 - 0.2 / height)
         yield figure.subplots(), drawn
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata=dict.fromkeys(_METADATA))

@@ -1,6 +1,7 @@
 """A report as Markdown, JSON and one self-contained HTML page, from the same plain data."""
 
 import base64
+import functools
 import hashlib
 import json
 import math
@@ -124,27 +125,13 @@ class Report:
 
     def markdown(self) -> str:
         """The report as Markdown: facts and tables."""
-        environment = jinja2.Environment(  # Markdown is not HTML; tables escape their cells
-            loader=jinja2.FileSystemLoader(_FOLDER),
-            autoescape=False,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-        )
-        return environment.get_template("report.md.jinja").render(report=self, use=USE, tables=self.tables())
+        return _template("report.md.jinja").render(report=self, use=USE, tables=self.tables())
 
     def html(self) -> str:
         """One self-contained page that loads nothing, runs only its own script, and escapes all data."""
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_FOLDER),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.globals |= {"interval": interval, "number": number, "verdict_word": verdict_word}
         script = (_FOLDER / "report.js.jinja").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        return environment.get_template("report.html.jinja").render(
+        return _template("report.html.jinja").render(
             report=self,
             use=USE,
             script=Markup(script),  # our own file; the page's content security policy allows no other script
@@ -157,12 +144,18 @@ class Report:
             sources=sorted({example.after.source for example in self.examples if example.after.source}),
         )
 
-    def write(self, folder: str | Path) -> None:
-        """Write ``report.md``, ``report.json`` and ``report.html``, each atomically."""
+    def write(self, folder: str | Path, *, page: bool = True) -> None:
+        """Write ``report.md``, ``report.json`` and ``report.html``, each atomically.
+
+        Args:
+            folder: where to.
+            page: also write the page, whose charts take a second or more to draw.
+        """
         folder = Path(folder)
         write_atomically(folder / "report.json", self.json())
         write_atomically(folder / "report.md", self.markdown())
-        write_atomically(folder / "report.html", self.html())
+        if page:
+            write_atomically(folder / "report.html", self.html())
 
     def _column(self, name: str) -> list[tuple[float, float]]:
         return [(row["step"], row.get(name, math.nan)) for row in self.steps]
@@ -231,6 +224,21 @@ class Report:
         if self._series(judged):
             times.append(_chart("Judge", "shares of the judged rows", self._series(judged), percent=True))
         return {"learning": learning, "signal": signal, "time": times}
+
+
+@functools.cache
+def _template(name: str) -> jinja2.Template:
+    """A template of this folder. Markdown is not HTML: its tables escape their cells."""
+    is_page = name.endswith(".html.jinja")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=is_page,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=is_page,
+    )
+    environment.globals |= {"interval": interval, "number": number, "verdict_word": verdict_word}
+    return environment.get_template(name)
 
 
 def _accuracies(report: Report) -> list[dict[str, list[Mapping[str, float | None] | None]]]:

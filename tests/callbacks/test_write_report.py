@@ -12,6 +12,7 @@ from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint
 from medix.callbacks.write_report import WriteReport, choose
 from medix.reporting.record import CompletionRecord, record_completion
+from medix.reporting.render import Report
 from tests.support.fake_training import (
     MODALITIES,
     CountingJudge,
@@ -105,6 +106,38 @@ def test_the_report_is_renewed_between_validations_where_asked(tmp_path: Path) -
     with pytest.raises(RuntimeError, match="in the middle"):
         make_trainer(tmp_path, callbacks).fit(module, FakeData())
     assert _read(tmp_path)["step"] == 2
+
+
+@pytest.mark.parametrize(("taken", "pages"), [(0.0, 4), (1.0, 2)])
+def test_the_page_is_drawn_again_only_where_that_is_cheap_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: float, pages: int
+) -> None:
+    """Three validations and the end, at once one after the other. A page that takes a second is due after 20."""
+    clock = [100.0]
+    monkeypatch.setattr("medix.callbacks.write_report.time.monotonic", lambda: clock[0])
+    drawn = []
+
+    def html(report: Report) -> str:
+        clock[0] += taken
+        drawn.append(report.step)
+        return "a page"
+
+    monkeypatch.setattr(Report, "html", html)
+    _fit(tmp_path, WriteReport(table=False))
+    assert len(drawn) == pages
+    assert drawn[-1] == 4
+
+
+def test_a_run_that_fails_leaves_a_page_of_its_last_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(Report, "html", lambda report: drawn.append(len(report.validations)) or "a page")
+    monkeypatch.setattr("medix.callbacks.write_report.time.monotonic", lambda: 100.0 + len(drawn))
+    callbacks = [JudgeValidation(every_n_steps=2), WriteReport()]
+    module = FakeModule(max_steps=4, judge=CountingJudge())
+    module.fails_at_step = 4
+    with pytest.raises(RuntimeError, match="in the middle"):
+        make_trainer(tmp_path, callbacks).fit(module, FakeData())
+    assert drawn == [1, 2]  # at the start; the second validation is behind until the run fails
 
 
 def test_a_validation_on_its_own_reproduces_after_and_leaves_the_report_alone(tmp_path: Path) -> None:
