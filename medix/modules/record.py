@@ -14,7 +14,8 @@ class StepRecord:
     Attributes:
         step: number of the step, from 1.
         scored: every group scored for it, in order; with dynamic sampling more than were trained.
-        trained: the groups that were trained; may hold groups carried over from an earlier step.
+        trained: the groups that were trained; may hold groups of an earlier step, and of other ranks.
+        dropped: groups with signal that were not trained on, because the weights that sampled them were too old.
         advantages: G advantages of each group in ``trained``; NaN for an unscored completion.
         metrics: means over the updates of the step (``loss``, ``grad_norm``, ``lr``, ``clip_fraction_high``, …),
             the same keys on every rank.
@@ -28,6 +29,7 @@ class StepRecord:
     step: int
     scored: list[ScoredGroup] = field(default_factory=list)
     trained: list[ScoredGroup] = field(default_factory=list)
+    dropped: list[ScoredGroup] = field(default_factory=list)
     advantages: list[tuple[float, ...]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)

@@ -10,7 +10,6 @@ from medix.losses.coefficient import FixedCoefficient
 from medix.losses.dapo import DAPOLoss
 from medix.losses.reference_kl import ReferenceKL
 from medix.losses.reward_kl import RewardKL
-from medix.modules.old_logprobs import OldLogprobs
 from medix.modules.preparation import Preparation, Prepared
 from medix.modules.update import Update
 from medix.rollout.engine import Sampling
@@ -28,8 +27,7 @@ def prepared(loss: DAPOLoss | None = None, reward_kl: RewardKL | None = None) ->
         for seed, totals in enumerate(TOTALS)
     ]
     engine = LocalEngine(Sampling(completions_per_prompt=2))
-    old = OldLogprobs("recompute", one_update=True)
-    made = Preparation(policy, engine, loss or DAPOLoss(), Update(2), DrGRPOAdvantage(), old, reward_kl)
+    made = Preparation(policy, engine, loss or DAPOLoss(), Update(2), DrGRPOAdvantage(), reward_kl)
     return made(groups, torch.device("cpu"), is_sharded=False)
 
 
