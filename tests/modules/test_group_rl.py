@@ -240,8 +240,8 @@ def test_an_update_that_is_not_finite_is_skipped_and_adapts_nothing(tiny_policy:
 
 
 def test_groups_that_wait_too_long_are_dropped_and_counted(tiny_policy: Path, tmp_path: Path) -> None:
-    """Of 6 groups a step trains 4. Steps 1 to 4 train 0-3, 4-7, 8-11 and 12-15 of the groups with a spread, the last
-    three being one publish old; step 5 finds 16 and 17, of step 3, two publishes old. An epoch ends after 17, and the next begins at 20."""
+    """Of 6 groups a step trains 4. Steps 1 to 4 train 0-3, 4-7, 8-11 and 12-15, those of the last two being one
+    publish old; step 5 finds 16 and 17, of step 3, two publishes old. An epoch ends after 17; the next begins at 20."""
     engine = LocalEngine(Sampling(completions_per_prompt=3, max_completion_tokens=5))
     counter = itertools.count()
     module = make(tiny_policy, rule=lambda text: next(counter) % 8 / 8, engine=engine, max_steps=5,
