@@ -13,7 +13,7 @@ HANGS = 120.0
 
 
 class ThreadRanks:
-    """Replaces ``gather``, ``rank`` and ``world_size`` of a module.
+    """Replaces those of ``gather``, ``rank`` and ``world_size`` that a module has.
 
     Args:
         ranks: number of threads.
@@ -26,9 +26,9 @@ class ThreadRanks:
         self._own = threading.local()
         self._slots: list[Any] = [None] * ranks
         self._meet = threading.Barrier(ranks)
-        monkeypatch.setattr(module, "gather", self.gather)
-        monkeypatch.setattr(module, "rank", lambda: self._own.rank)
-        monkeypatch.setattr(module, "world_size", lambda: ranks)
+        replaced = {"gather": self.gather, "rank": lambda: self._own.rank, "world_size": lambda: ranks}
+        for name in replaced.keys() & vars(module).keys():
+            monkeypatch.setattr(module, name, replaced[name])
 
     def gather(self, value: T) -> list[T]:
         """Every rank's object, in order."""
