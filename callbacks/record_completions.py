@@ -71,7 +71,7 @@ class RecordCompletions(Callback):
         finished = module.finished_step
         if finished is None or finished.step % self.every_n_steps:
             return
-        advantages = {id(g): a for g, a in zip(finished.trained, finished.advantages, strict=False)}
+        advantages = finished.advantages_by_id
         records = [
             self._with_images(trainer, record, group.rollout)
             for group in finished.scored

@@ -36,7 +36,7 @@ class SaveCheckpoint(Checkpoint):
         every_n_steps: steps between checkpoints.
         keep: number of newest checkpoints to keep beside the best.
         monitor: metric of the validation split that decides the best; None keeps no best.
-        mode: whether a larger (``max``) or smaller (``min``) value is better. NaN is never better.
+        mode: whether a larger (``max``) or smaller (``min``) value is better; only finite ones count.
         folder: relative to ``trainer.default_root_dir`` unless absolute.
     """
 
@@ -100,8 +100,8 @@ class SaveCheckpoint(Checkpoint):
                 "give one of them, or null to keep no best"
             )
         value = float(trainer.callback_metrics[self.monitor])
-        if math.isnan(value):
-            _LOG.warning("step %d: %s is NaN and cannot be the best", step, self.monitor)
+        if not math.isfinite(value):
+            _LOG.warning("step %d: %s is %s and cannot be the best", step, self.monitor, value)
         elif self.best_value is None or (value > self.best_value if self.mode == "max" else value < self.best_value):
             self.best_value, self.best_step = value, step
 

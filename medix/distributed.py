@@ -64,6 +64,15 @@ def gather(value: T) -> list[T]:
     return found
 
 
+def gather_to_first(value: T) -> list[T] | None:
+    """Collect one object from every rank, in rank order, on rank 0; None on the others. Every rank must call it."""
+    if not _is_distributed():
+        return [value]
+    found: list[Any] | None = [None] * distributed.get_world_size() if distributed.get_rank() == 0 else None
+    distributed.gather_object(value, found, dst=0)
+    return found
+
+
 @contextmanager
 def fail_together() -> Iterator[None]:
     """Make an error on one rank an error on all ranks, so that none waits for a rank that has stopped.

@@ -11,6 +11,7 @@ from medix.distributed import (
     broadcast,
     fail_together,
     gather,
+    gather_to_first,
     rank,
     world_size,
 )
@@ -20,6 +21,7 @@ def test_one_rank_is_its_own_sum() -> None:
     assert world_size() == 1
     assert all_reduce([1.0, 2.5], "sum") == [1.0, 2.5]
     assert gather({"a": 1}) == [{"a": 1}]
+    assert gather_to_first({"a": 1}) == [{"a": 1}]
     assert broadcast({"a": 1}) == {"a": 1}
     assert [all_agree(True), all_agree(False)] == [True, False]
 
@@ -45,6 +47,7 @@ def _reduce(number: int, folder: str) -> None:
             {"rank": 0, "rows": []},
             {"rank": 1, "rows": ["x"]},
         ]
+        assert gather_to_first("x" * number) == (None if number else ["", "x"])
         assert broadcast({"of": number}) == {"of": 0}
         assert [all_agree(number == 0), all_agree(True)] == [False, True]
         with pytest.raises(ValueError if number else OtherRankError, match="broken"):

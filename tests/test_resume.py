@@ -38,8 +38,9 @@ class KillOnce(Callback):
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Eight steps straight; and the same killed in step 6, whose last checkpoint is of step 4, and started again.
 
-    LoRA dropout on, four updates a step, three prompts a rollout for four a step, so that groups wait in the buffer;
-    the data (9 samples) end an epoch in every third rollout.
+    LoRA dropout on, four updates a step, five prompts a rollout for four a step, so that groups wait in the buffer and
+    are trained on by the weights after those that sampled them; the data (9 samples) end an epoch in every second
+    rollout.
     """
     folder = tmp_path_factory.mktemp("resume")
     policy = build_tiny("qwen3_vl", folder / "policy")
@@ -53,7 +54,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             model={
                 "policy": {"init_args": {"lora": {"rank": 2, "dropout": 0.2}}},
                 "update": {"prompts_per_update": 1},
-                "prompts_per_rollout": 3,
+                "prompts_per_rollout": 5,
                 "max_steps": 8,
             },
             data={"mixture": {"total": 10}},

@@ -25,16 +25,19 @@ class LossInput:
 
     Attributes:
         policy_logprobs: log-probabilities under the policy being trained, with gradient.
-        old_logprobs: the same before the update, from the trainer's own forward pass.
+        old_logprobs: the same before the updates of the step, from the trainer's own forward pass, never from the
+            rollout engine: a ratio is exactly 1 while the weights are the same.
         advantages: one per completion, finite; an unscored completion has no row.
         completion_mask: True on tokens that are trained. Values at other positions are never read.
         token_count: True positions of the whole batch.
         sequence_count: completions of the whole batch with at least one True position.
         reference_logprobs: log-probabilities under the reference policy; read only by a loss that asks for KL.
-        rollout_logprobs: log-probabilities the rollout engine reported when sampling; read only by a loss that asks
-            for an importance correction.
+        rollout_logprobs: log-probabilities the rollout engine reported when sampling, NaN where it reported none; read
+            only by a loss that asks for an importance correction.
         longest: trained tokens of the longest completion of the whole batch; read only by ``SequenceSumNorm()``
             without a length of its own. None: these rows are as wide as the batch.
+        weights: a constant factor of each token's policy loss: the importance of completions that older weights
+            sampled, 1 for all others. None: 1 everywhere.
     """
 
     policy_logprobs: Float[Tensor, "row time"]
@@ -46,6 +49,7 @@ class LossInput:
     reference_logprobs: Float[Tensor, "row time"] | None = None
     rollout_logprobs: Float[Tensor, "row time"] | None = None
     longest: int | None = None
+    weights: Float[Tensor, "row time"] | None = None
 
     @classmethod
     def from_batch(
@@ -56,6 +60,7 @@ class LossInput:
         completion_mask: Bool[Tensor, "row time"],
         reference_logprobs: Float[Tensor, "row time"] | None = None,
         rollout_logprobs: Float[Tensor, "row time"] | None = None,
+        weights: Float[Tensor, "row time"] | None = None,
     ) -> "LossInput":
         """The input for a whole batch: counts the denominators. Not for a micro-batch, whose counts are the batch's."""
         tokens = completion_mask.sum(dim=1).tolist()
@@ -69,6 +74,7 @@ class LossInput:
             reference_logprobs=reference_logprobs,
             rollout_logprobs=rollout_logprobs,
             longest=max(tokens, default=0),
+            weights=weights,
         )
 
     def cleaned(self) -> "LossInput":
@@ -83,7 +89,7 @@ class LossInput:
         def clean(logprobs: Tensor) -> Tensor:
             return zero_outside(logprobs.to(dtype), self.completion_mask)
 
-        reference, rollout = self.reference_logprobs, self.rollout_logprobs
+        reference, rollout, weights = self.reference_logprobs, self.rollout_logprobs, self.weights
         return replace(
             self,
             policy_logprobs=clean(self.policy_logprobs),
@@ -91,6 +97,7 @@ class LossInput:
             advantages=self.advantages.detach().to(dtype),
             reference_logprobs=None if reference is None else clean(reference.detach()),
             rollout_logprobs=None if rollout is None else clean(rollout.detach()),
+            weights=None if weights is None else clean(weights.detach()),
         )
 
     def _check(self) -> None:
@@ -151,12 +158,18 @@ class GroupLoss(ABC):
         """Whether the loss reads ``LossInput.rollout_logprobs``."""
         return False
 
+    @property
+    def weighs_tokens(self) -> bool:
+        """Whether the loss multiplies the loss of each token by ``LossInput.weights``."""
+        return False
+
     def end_step(self, metrics: Mapping[str, float], sequences: int) -> None:  # noqa: B027
         """Update adaptive state, such as a KL coefficient, after a step; does nothing by default.
 
         Args:
-            metrics: those of the step, summed over micro-batches and ranks: every rank must pass the same numbers.
-            sequences: completions the step trained on, over all ranks.
+            metrics: means over the updates that were made, of sums over micro-batches and ranks: every rank must pass
+                the same numbers. Not called after a step whose updates were all skipped.
+            sequences: completions of the updates that were made, over all ranks.
         """
 
     def state_dict(self) -> dict[str, Any]:

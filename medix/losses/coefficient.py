@@ -18,6 +18,9 @@ class Coefficient(ABC):
     def update(self, kl: int | float, sequences: int) -> None:
         """Adapt to the divergence of a step.
 
+        A divergence that is not finite leaves the value as it is: the update that it comes from was skipped, and one
+        bad batch neither ends a run nor moves its settings.
+
         Args:
             kl: divergence of the step in nats per token, the same number on every rank.
             sequences: completions the step trained on, over all ranks.
@@ -79,7 +82,7 @@ class AdaptiveCoefficient(Coefficient):
 
     def update(self, kl: int | float, sequences: int) -> None:
         if not math.isfinite(kl):
-            raise ValueError(f"kl of the step is {kl}, and a KL coefficient cannot adapt to it; skip that step")
+            return
         error = min(max(kl / self.target - 1, -self.ERROR_BOUND), self.ERROR_BOUND)
         factor = 1 + error * sequences / self.horizon
         if not factor > 0:

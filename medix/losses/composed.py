@@ -18,6 +18,10 @@ from medix.numerics.masking import masked_sum
 class ComposedLoss(GroupLoss):
     """aggregate(surrogate(ratio) × importance) + coefficient × aggregate(KL).
 
+    The importance is that of the loss's own correction or ``LossInput.weights``, never the product of both: either is
+    the ratio of π_old to what sampled the completion, so that the behaviour policy, the one before the update and the
+    present one are told apart (the decoupled objective of arXiv:2110.00641, used by AReaL, arXiv:2505.24298).
+
     Metrics, each a sum over tokens divided by the token count of the whole batch unless said otherwise:
     ``policy_loss`` (aggregated like the loss, KL left out), ``ratio``, ``old_kl`` (k3 of the policy against the policy
     before the update), ``clip_fraction_low``, ``clip_fraction_high``, ``clip_fraction_dual``; with a reference KL
@@ -63,12 +67,19 @@ class ComposedLoss(GroupLoss):
             "clip_fraction_dual": per_token(token.clipped_dual),
         }
         if self.importance is not None:
+            if batch.weights is not None:
+                raise ValueError(
+                    "weights were given to a loss that has an importance correction of its own, which covers them; "
+                    "leave one of them out"
+                )
             weight = self.importance(batch)
             value = value * weight.value
             metrics |= {
                 "importance_weight": per_token(weight.value),
                 "importance_bounded": per_token(weight.bounded),
             }
+        elif batch.weights is not None:
+            value = value * batch.weights
         loss = self.aggregate(value, batch)
         metrics["policy_loss"] = loss.detach()
         if self.reference_kl is not None:
@@ -84,6 +95,10 @@ class ComposedLoss(GroupLoss):
     @property
     def needs_rollout_logprobs(self) -> bool:
         return self.importance is not None
+
+    @property
+    def weighs_tokens(self) -> bool:
+        return True
 
     def end_step(self, metrics: Mapping[str, float], sequences: int) -> None:
         """Update the KL coefficient, if there is one, with the divergence of the step."""

@@ -1,8 +1,9 @@
-"""Importance correction for a rollout engine whose probabilities differ from the trainer's.
+"""Importance correction for completions that another policy sampled than the one before the update.
 
-The same weights in another kernel, precision or batch give slightly other probabilities, so completions are samples of
-μ, what the engine computed, and not of π_old. Each token's loss is weighted by w = π_old / μ, a constant, kept within
-bounds in one of three ways.
+The same weights in another kernel, precision or batch give slightly other probabilities, and older weights others
+still, so completions are samples of μ, what the engine computed, and not of π_old. Each token's loss is weighted by
+w = π_old / μ, a constant, kept within bounds in one of three ways. As ``importance`` of a loss it weights all
+completions; without one, ``update.stale_importance`` weights those of older weights.
 """
 
 import math

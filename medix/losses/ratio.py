@@ -1,4 +1,4 @@
-"""Log-ratios of the policy to the policy before the update."""
+"""Log-ratios of the policy to the policy before the updates of the step."""
 
 from abc import ABC, abstractmethod
 

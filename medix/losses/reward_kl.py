@@ -18,7 +18,7 @@ class RewardKL:
 
     coefficient × sum over its tokens of the KL estimate, as where every token's reward is lowered by its own estimate
     (arXiv:1909.08593, Eq. 2) and a group advantage then sums them. It carries no gradient: the log-probabilities are
-    those of the policy that sampled. An unscored total stays NaN after the subtraction.
+    those of the policy before the step. An unscored total stays NaN after the subtraction.
 
         totals = totals - reward_kl(old_logprobs, reference_logprobs, completion_mask).view_as(totals)
 

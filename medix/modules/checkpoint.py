@@ -9,11 +9,10 @@ import torch
 from torch import nn
 
 from medix import __version__
-from medix.distributed import gather, rank, world_size
+from medix.distributed import gather_to_first, rank, world_size
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
 from medix.modules.batching import Batching
-from medix.modules.old_logprobs import OldLogprobs
 from medix.modules.random_states import random_states
 from medix.modules.rollouts import Rollouts
 from medix.policy.base import Policy
@@ -32,11 +31,10 @@ class RunState:
     buffer: GroupBuffer
     rollouts: Rollouts
     loss: GroupLoss
-    old_logprobs: OldLogprobs
     reward_kl: RewardKL | None
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of all ranks; every rank must call it."""
+        """The state of all ranks, on rank 0, which writes it; every rank must call it."""
         own = {
             "buffer": self.buffer.state_dict(),
             "rollouts": self.rollouts.state_dict(),
@@ -44,9 +42,8 @@ class RunState:
         }
         return {
             "engine": self.engine.state_dict(),
-            "ranks": gather(own),
+            "ranks": gather_to_first(own),
             "loss": self.loss.state_dict(),
-            "old_logprobs": self.old_logprobs.state_dict(),
             "reward_kl": None if self.reward_kl is None else self.reward_kl.state_dict(),
         }
 
@@ -65,7 +62,6 @@ class RunState:
         self.buffer.load_state_dict(own["buffer"], render=render)
         self.rollouts.load_state_dict(own["rollouts"], render=render)
         self.loss.load_state_dict(saved["loss"])
-        self.old_logprobs.load_state_dict(saved["old_logprobs"])
         if self.reward_kl is not None:
             self.reward_kl.load_state_dict(saved["reward_kl"])
         states: dict[str, Any] = own["random"]

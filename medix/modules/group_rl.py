@@ -1,5 +1,6 @@
 """The LightningModule: policy, rollouts, rewards, group-RL updates."""
 
+import math
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from medix.advantages.base import Advantage
 from medix.advantages.grpo import GRPOAdvantage
 from medix.data.prompting import Prompting
-from medix.distributed import all_reduce, fail_together, gather, world_size
+from medix.distributed import all_reduce, fail_together, gather
 from medix.judge.base import Judge
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
@@ -19,20 +20,19 @@ from medix.modules import checkpoint as state
 from medix.modules import strategy
 from medix.modules.batching import Batching
 from medix.modules.no_signal import check_signal
-from medix.modules.old_logprobs import OldLogprobs
 from medix.modules.phase import phase
-from medix.modules.preparation import Preparation, Prepared
+from medix.modules.preparation import Preparation, Prepared, check_logprobs
 from medix.modules.random_states import restore_random_states
 from medix.modules.record import StepRecord
 from medix.modules.rollouts import create_rollouts
-from medix.modules.step_metrics import adapt_coefficients, check_mismatch, step_metrics
+from medix.modules.step_metrics import adapt_coefficients, check_mismatch, made_updates, step_metrics
 from medix.modules.update import Update
 from medix.policy.base import Policy
 from medix.rewards.suite import RewardSuite
 from medix.rollout.buffer import GroupBuffer
 from medix.rollout.engine import EvaluationSampling, RolloutEngine
 from medix.rollout.signal import GroupFilter, SpreadFilter
-from medix.types import Prompt, PromptBatch, RolloutGroup, Sample
+from medix.types import Prompt, PromptBatch, RolloutGroup, Sample, ScoredGroup
 
 
 class GroupRLModule(lightning.LightningModule):
@@ -65,7 +65,9 @@ class GroupRLModule(lightning.LightningModule):
         max_mismatch: mean absolute difference between the engine's log-probabilities and the policy's, above which the
             run stops: the engine has other weights, or an old cache. Rounding in bf16 accounts for a few hundredths.
         rollouts_ahead: 1 samples the next batch while the policy is updated on this one: one step off-policy. Needs an
-            engine that samples with weights of its own, and a loss with an importance correction.
+            engine that samples with weights of its own.
+        max_staleness: publishes after which a group that waits is dropped. What older weights sampled is weighted by
+            ``update.stale_importance``, or by the loss's own importance correction.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class GroupRLModule(lightning.LightningModule):
         max_rollouts_per_step: int = 20,
         max_mismatch: float = 0.5,
         rollouts_ahead: Literal[0, 1] = 0,
+        max_staleness: int = 1,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -117,11 +120,11 @@ class GroupRLModule(lightning.LightningModule):
         self.max_steps = max_steps
         self.max_rollouts_per_step = max_rollouts_per_step
         self.max_mismatch = max_mismatch
-        self.old_logprobs = OldLogprobs(update.old_logprobs, one_update=prompts_per_step == update.prompts_per_update)
-        self.preparation = Preparation(policy, engine, loss, update, self.advantage, self.old_logprobs, reward_kl)
-        self.rollouts = create_rollouts(engine, rewards, loss, rollouts_ahead, max_rollouts_per_step)
-        self.buffer = GroupBuffer()
-        self._run_state = state.RunState(engine, self.buffer, self.rollouts, loss, self.old_logprobs, reward_kl)
+        self.preparation = Preparation(policy, engine, loss, update, self.advantage, reward_kl)
+        self.rollouts = create_rollouts(engine, rewards, rollouts_ahead, max_rollouts_per_step, max_staleness)
+        self.buffer = GroupBuffer(max_staleness)
+        _check_weights(loss, max_staleness)
+        self._run_state = state.RunState(engine, self.buffer, self.rollouts, loss, reward_kl)
         self.step = self.updates = self.position = 0
         self.finished_step: StepRecord | None = None
         self._record = StepRecord(step=1)
@@ -135,31 +138,41 @@ class GroupRLModule(lightning.LightningModule):
             rolled = self.rollouts.next_batch(list(prompts))  # judges start during sampling
         with self.phase("reward"), fail_together():
             scored = rolled.scoring.close(rolled.groups, gather)
-        self.buffer.extend(self.filter.keep(scored))
         self._record.add_scored(scored, rolled.scoring.seconds)
+        self.collect(scored)
         if not self.is_ready():  # the same on every rank
             return  # dynamic sampling: read another loader batch
-        kept = self.buffer.take(self.prompts_per_step // world_size())
+        with fail_together():
+            kept = self.take()
         with self.phase("old_logprobs"):
             prepared = self.preparation(kept, self.device, self.shards_parameters)
         with self.phase("update"):
             metrics = [self.update.step(self, batch) for batch in self.update.minibatches(prepared.groups)]
         with self.phase("publish"):
-            with fail_together():
-                self.rollouts.drain()
-            self.engine.publish(self.policy)
+            self.rollouts.publish(self.policy)
         self.end(prepared, metrics)
 
+    def collect(self, scored: list[ScoredGroup]) -> None:
+        """Buffer the groups with signal, and drop those that are too old by now."""
+        self.buffer.extend(self.filter.keep(scored))
+        self._record.dropped += self.buffer.discard(self.engine.policy_version)
+
     def is_ready(self) -> bool:
-        """Whether every rank holds its share of a step.
+        """Whether the ranks together hold the groups of a step.
 
         Raises:
             NoSignalError: ``max_rollouts_per_step`` batches did not give enough groups.
         """
-        needed = self.prompts_per_step // world_size()
-        (fewest,) = all_reduce([len(self.buffer)], "min", self.device)
-        check_signal(self._record, int(fewest), needed, self.max_rollouts_per_step, self.filter)
-        return fewest >= needed
+        (found,) = all_reduce([len(self.buffer)], "sum", self.device)
+        check_signal(self._record, int(found), self.prompts_per_step, self.max_rollouts_per_step, self.filter)
+        return found >= self.prompts_per_step
+
+    def take(self) -> list[ScoredGroup]:
+        """This rank's share of the groups of a step; every rank must call it."""
+        per_update = self.update.prompts_per_update
+        kept = self.buffer.take(per_update, self.prompts_per_step // per_update, self._render)
+        check_logprobs(kept, self.loss, self.engine)
+        return kept
 
     def begin(self, prompts: PromptBatch) -> None:
         """Start a loader batch; after a resume, restore the random states, now that the data loaders have started."""
@@ -173,11 +186,13 @@ class GroupRLModule(lightning.LightningModule):
 
     def end(self, prepared: Prepared, updates: list[dict[str, float]]) -> None:
         """Finish a step: metrics, counters, learning rate, the record that callbacks read, and the end of the run."""
-        metrics = step_metrics(updates, prepared.scored, self.engine.policy_version - 1, self.device)
-        check_mismatch(metrics["mismatch"], self.max_mismatch, type(self.engine).__name__, self.step + 1)
-        self.old_logprobs.watch(metrics["mismatch"], self.policy.rounding)
+        dropped = len(self._record.dropped)
+        metrics = step_metrics(updates, prepared, dropped, self.engine.policy_version - 1, self.device)
+        rounding = math.inf if self.loss.needs_rollout_logprobs else self.policy.rounding
+        check_mismatch(metrics, self.max_mismatch, rounding, type(self.engine).__name__, self.step + 1)
         metrics["lr"] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
-        sequences = self.prompts_per_step * self.engine.sampling.completions_per_prompt
+        prompts = self.update.prompts_per_update * len(made_updates(updates))
+        sequences = prompts * self.engine.sampling.completions_per_prompt
         metrics |= adapt_coefficients(metrics, sequences, self.loss, self.reward_kl, prepared.divergence, self.device)
         self._record.close(prepared.scored, prepared.groups, metrics, self.update.trains)
         self.updates += len(updates)
@@ -294,3 +309,13 @@ class GroupRLModule(lightning.LightningModule):
     def fingerprint(self) -> dict[str, Any]:
         """The settings that must be equal for a checkpoint to be continued."""
         return state.fingerprint(self.policy, self.loss, self.reward_kl, self.batching(ranks=1), self.modalities)
+
+
+def _check_weights(loss: GroupLoss, max_staleness: int) -> None:
+    """Refuse a loss that would train on groups of older weights as if the present ones had sampled them."""
+    if max_staleness and not (loss.weighs_tokens or loss.needs_rollout_logprobs):
+        raise ValueError(
+            f"model.max_staleness: {max_staleness} trains on groups of older weights, but {type(loss).__name__} does "
+            "not weight them. Multiply the loss of each token by LossInput.weights and return True from weighs_tokens, "
+            "or set max_staleness: 0"
+        )

@@ -1,46 +1,45 @@
 """How far the rollout engine's log-probabilities lie from the policy's."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from medix.distributed import all_reduce
 from medix.losses.base import LossInput
+from medix.modules.training_group import TokenLogprobs
 from medix.numerics.divergence import k3
+from medix.numerics.masking import masked_sum
+from medix.types import RolloutGroup
 
 
-def mismatch(batch: LossInput, has_dropout: bool = False) -> dict[str, Tensor]:
-    """Compare the engine with the policy before the update, on one micro-batch.
+def mismatch(batch: LossInput) -> dict[str, Tensor]:
+    """Compare the engine with the policy before the updates of the step, on one micro-batch.
 
     Each value is a sum divided by the token count of the whole update, so that values of micro-batches and ranks add
-    up; ``mismatch_means`` turns the sums into means over the compared tokens.
-
-    Where the old log-probabilities of a completion are the engine's own, the policy's present ones are compared
-    instead, which are those before the update in the first update of a step. With dropout they are not the policy's,
-    and the completion is left out.
+    up; ``mismatch_means`` turns the sums into means over the compared tokens. Tokens without a finite log-probability
+    from the engine are left out.
 
     Args:
-        batch: one micro-batch.
-        has_dropout: whether ``policy_logprobs`` were computed with dropout.
+        batch: one micro-batch, whose old log-probabilities were computed without dropout.
 
     Returns:
         ``mismatch_kl``: KL(engine‖policy), estimated by k3. ``mismatch``: the absolute difference of log-probabilities.
-        ``mismatch_share``: the share of tokens that were compared. Empty if the engine reported no log-probabilities.
+        ``mismatch_share``: the share of tokens that were compared. Empty without ``rollout_logprobs``.
     """
     if batch.rollout_logprobs is None:
         return {}
     with torch.no_grad():
         given = batch.cleaned()
         assert given.rollout_logprobs is not None
-        is_engines = (given.old_logprobs == given.rollout_logprobs).all(dim=1, keepdim=True)
-        before = torch.where(is_engines, given.policy_logprobs, given.old_logprobs)
-        compared = given.completion_mask & ~(is_engines & has_dropout)
-        return {
-            "mismatch_kl": (k3(given.rollout_logprobs, before) * compared).sum() / batch.token_count,
-            "mismatch": ((given.rollout_logprobs - before).abs() * compared).sum() / batch.token_count,
-            "mismatch_share": compared.sum() / batch.token_count,
+        compared = given.completion_mask & given.rollout_logprobs.isfinite()
+        values = {
+            "mismatch_kl": k3(given.rollout_logprobs, given.old_logprobs),
+            "mismatch": (given.rollout_logprobs - given.old_logprobs).abs(),
+            "mismatch_share": torch.ones_like(given.old_logprobs),
         }
+        return {name: masked_sum(value, compared) / batch.token_count for name, value in values.items()}
 
 
 def mismatch_means(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -50,3 +49,19 @@ def mismatch_means(metrics: Mapping[str, float]) -> dict[str, float]:
     if share is None:
         return means
     return means | {name: means[name] / share if share else math.nan for name in ("mismatch_kl", "mismatch")}
+
+
+def probed_mismatch(
+    groups: Sequence[RolloutGroup], passed: Sequence[TokenLogprobs], device: torch.device
+) -> dict[str, float]:
+    """The same means for groups that passed through the policy without dropout, over all ranks; all must call it."""
+    sums = torch.zeros(3, dtype=torch.float64)
+    for group, rows in zip(groups, passed, strict=True):
+        for completion, row in zip(group.completions, rows, strict=True):
+            engine, ours = torch.tensor(completion.logprobs, dtype=torch.float64), row.double().cpu()
+            if len(engine) == len(ours):
+                known = engine.isfinite()
+                pair = k3(engine, ours), (engine - ours).abs(), torch.ones_like(ours)
+                sums += torch.stack([masked_sum(value, known) for value in pair])
+    total = all_reduce(sums.tolist(), "sum", device)
+    return mismatch_means(dict(zip(("mismatch_kl", "mismatch", "mismatch_share"), total, strict=True)))

@@ -13,8 +13,8 @@ def check_signal(record: StepRecord, found: int, needed: int, max_rollouts: int,
 
     Args:
         record: of the step so far.
-        found: groups with signal on the rank that has fewest.
-        needed: groups that every rank needs.
+        found: groups with signal that may be trained on, over all ranks.
+        needed: groups of a step, over all ranks.
         max_rollouts: ``model.max_rollouts_per_step``.
         group_filter: selects groups with signal.
 
@@ -24,9 +24,11 @@ def check_signal(record: StepRecord, found: int, needed: int, max_rollouts: int,
     if found >= needed or record.rollouts < max_rollouts:
         return
     flat = len(record.scored) - len(group_filter.keep(record.scored))
+    dropped = f" and {len(record.dropped)} waited longer than model.max_staleness allows" if record.dropped else ""
     raise NoSignalError(
         f"step {record.step}: {record.rollouts} rollouts (model.max_rollouts_per_step) gave {found} of {needed} groups "
-        f"with signal; {flat} of {len(record.scored)} groups had totals without spread. The policy is right or wrong "
+        f"with signal; on this rank {flat} of {len(record.scored)} groups had totals without spread{dropped}. The "
+        "policy is right or wrong "
         "on whole groups: look at the recorded completions, raise the temperature or completions_per_prompt, use "
         "harder or easier data, or lower model.prompts_per_step"
     )

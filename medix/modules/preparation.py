@@ -1,7 +1,7 @@
 """Preparation of scored groups for training: old and reference log-probabilities, KL penalties, advantages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -12,12 +12,13 @@ from medix.advantages.base import Advantage
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
 from medix.modules.loss_input import pad
+from medix.modules.mismatch import probed_mismatch
 from medix.modules.no_grad_logprobs import NoGradLogprobs
-from medix.modules.old_logprobs import OldLogprobs
 from medix.modules.training_group import TokenLogprobs, TrainingGroup
 from medix.modules.update import Update
 from medix.policy.base import Policy
-from medix.rollout.engine import RolloutEngine
+from medix.rollout.buffer import has_logprobs
+from medix.rollout.engine import RolloutEngine, RolloutError
 from medix.types import ScoredGroup
 
 
@@ -36,11 +37,13 @@ class Prepared:
         scored: as they were scored.
         groups: the same, ready for training.
         divergence: from the reference policy, if there is a ``reward_kl``.
+        mismatch: of the engine, over all ranks, where dropout keeps the updates from measuring it; else empty.
     """
 
     scored: list[ScoredGroup]
     groups: list[TrainingGroup]
     divergence: Divergence | None
+    mismatch: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,8 @@ class Preparation:
         policy: the model under training.
         engine: has sampled the groups.
         loss: may read reference log-probabilities.
-        update: limits the size of a forward pass.
+        update: limits the size of a forward pass, and decides which groups need old log-probabilities.
         advantage: computes advantages from totals.
-        old_logprobs: decides where the old log-probabilities come from.
         reward_kl: a penalty subtracted from the totals before the advantage.
     """
 
@@ -62,7 +64,6 @@ class Preparation:
     loss: GroupLoss
     update: Update
     advantage: Advantage
-    old_logprobs: OldLogprobs
     reward_kl: RewardKL | None
 
     def __call__(self, scored: Sequence[ScoredGroup], device: torch.device, is_sharded: bool) -> Prepared:
@@ -82,8 +83,13 @@ class Preparation:
             spare=rollouts[0],
             device=device,
         )
-        version = self.engine.policy_version
-        old = self.old_logprobs.of(rollouts, version, passes.old, policy.rounding, device, policy.has_dropout)
+        first, *later = self.update.minibatches(rollouts)
+        # Each update has passes of its own: with the micro-batches of the update, these round as it does.
+        old_later = [rows for groups in later for rows in passes.old(groups)]
+        old_first = passes.old(first) if self.reward_kl is not None else []
+        probed: dict[str, float] = {}
+        if policy.has_dropout:
+            probed = probed_mismatch(first[:1], old_first[:1] or passes.old(first[:1]), device)
         reference: Sequence[TokenLogprobs | None] = [None] * len(scored)
         totals = torch.tensor([group.signals for group in scored], dtype=torch.float64)
         divergence = None
@@ -91,14 +97,38 @@ class Preparation:
             found = passes.reference(rollouts)
             reference = found
             if self.reward_kl is not None:
-                penalties, divergence = _penalties(self.reward_kl, old, found)
+                penalties, divergence = _penalties(self.reward_kl, [*old_first, *old_later], found)
                 totals = totals - penalties
         advantages = self.advantage(totals).tolist()
+        old = [*(None for _ in first), *old_later]  # the first update has these weights, and computes them itself
         groups = [
-            TrainingGroup(rollout, tuple(row), old_rows, reference_rows)
+            TrainingGroup(
+                rollout,
+                advantages=tuple(row),
+                old=old_rows,
+                reference=reference_rows,
+                is_stale=rollout.policy_version != self.engine.policy_version,
+            )
             for rollout, row, old_rows, reference_rows in zip(rollouts, advantages, old, reference, strict=True)
         ]
-        return Prepared(list(scored), groups, divergence)
+        return Prepared(list(scored), groups, divergence, probed)
+
+
+def check_logprobs(groups: Sequence[ScoredGroup], loss: GroupLoss, engine: RolloutEngine) -> None:
+    """Refuse groups whose engine left out log-probabilities that the loss reads.
+
+    Raises:
+        RolloutError: names the engine and the sample.
+    """
+    if not loss.needs_rollout_logprobs:
+        return
+    for group in groups:
+        if not has_logprobs(group.rollout):
+            raise RolloutError(
+                f"{type(engine).__name__} reported no finite log-probability for some tokens of the completions of "
+                f"sample {group.rollout.prompt.sample.id!r}, and loss.importance needs them; give another engine, or "
+                "set loss.importance: null"
+            )
 
 
 def _penalties(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from medix.distributed import gather
 from medix.modules.training_group import TrainingGroup
 from medix.types import Completion, ScoredGroup
 
@@ -14,7 +15,8 @@ class StepRecord:
     Attributes:
         step: number of the step, from 1.
         scored: every group scored for it, in order; with dynamic sampling more than were trained.
-        trained: the groups that were trained; may hold groups carried over from an earlier step.
+        trained: the groups that were trained; may hold groups of an earlier step, and of other ranks.
+        dropped: groups with signal that were not trained on, because the weights that sampled them were too old.
         advantages: G advantages of each group in ``trained``; NaN for an unscored completion.
         metrics: means over the updates of the step (``loss``, ``grad_norm``, ``lr``, ``clip_fraction_high``, …),
             the same keys on every rank.
@@ -28,6 +30,7 @@ class StepRecord:
     step: int
     scored: list[ScoredGroup] = field(default_factory=list)
     trained: list[ScoredGroup] = field(default_factory=list)
+    dropped: list[ScoredGroup] = field(default_factory=list)
     advantages: list[tuple[float, ...]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -35,6 +38,13 @@ class StepRecord:
     rollouts: int = 0
     tokens: int = 0
     too_long: int = 0
+    _elsewhere: dict[int, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def advantages_by_id(self) -> dict[int, tuple[float, ...]]:
+        """The advantages of groups by their ``id()``: of ``trained``, and of ``scored`` that another rank trained."""
+        own = {id(group): found for group, found in zip(self.trained, self.advantages, strict=False)}
+        return self._elsewhere | own
 
     def add_scored(self, groups: Sequence[ScoredGroup], seconds: Mapping[str, float]) -> None:
         """Add the groups of one loader batch, and the seconds that each reward component took."""
@@ -49,7 +59,7 @@ class StepRecord:
         metrics: dict[str, float],
         trains: Callable[[Completion, float], bool],
     ) -> None:
-        """Add what is known once the updates are done.
+        """Add what is known once the updates are done; every rank must call it.
 
         Args:
             scored: the groups of the step.
@@ -59,5 +69,14 @@ class StepRecord:
         """
         self.trained, self.metrics = scored, metrics
         self.advantages = [group.advantages for group in training]
+        own = {_key(group): id(group) for group in self.scored}
+        received = {_key(group): found for group, found in zip(scored, self.advantages, strict=True)}
+        for part in gather({key: found for key, found in received.items() if key not in own}):
+            self._elsewhere |= {own[key]: found for key, found in part.items() if key in own}
         trained = [group.only(trains) for group in training]
         self.tokens = sum(len(one.token_ids) for group in trained for one in group.rollout.completions)
+
+
+def _key(group: ScoredGroup) -> tuple[int, int]:
+    """Identity of a group over all ranks."""
+    return group.rollout.policy_version, group.rollout.prompt.index

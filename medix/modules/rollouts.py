@@ -5,11 +5,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from medix.losses.base import GroupLoss
+from medix.distributed import fail_together
+from medix.policy.base import Policy
 from medix.rewards.scoring import Scoring
 from medix.rewards.suite import RewardSuite
 from medix.rollout.buffer import Render, restored_prompt
-from medix.rollout.engine import RolloutEngine
+from medix.rollout.engine import RolloutEngine, StaleEngineError
 from medix.types import Prompt, RolloutGroup
 
 
@@ -40,6 +41,22 @@ class Rollouts:
     def drain(self) -> None:
         """Wait until no sampling is in progress, so that weights may change."""
 
+    def publish(self, policy: Policy) -> None:
+        """Give the engine the policy's weights, once no sampling is in progress; every rank must call it.
+
+        Raises:
+            StaleEngineError: the engine does not count its publishes, by which the age of groups is known.
+        """
+        with fail_together():
+            self.drain()
+        before = self.engine.policy_version
+        self.engine.publish(policy)
+        if self.engine.policy_version != before + 1:
+            raise StaleEngineError(
+                f"{type(self.engine).__name__}.publish left policy_version at {self.engine.policy_version}, where "
+                f"{before + 1} is due: groups would be taken for those of other weights. Call super().publish(policy)"
+            )
+
     def state_dict(self) -> dict[str, Any]:
         """Groups that were sampled and not yet returned; call ``drain`` first."""
         return {"groups": []}
@@ -64,8 +81,8 @@ class Rollouts:
 class RolloutsAhead(Rollouts):
     """Samples one batch ahead: while the policy is updated on one batch, the engine samples the next one.
 
-    The first request returns no groups, every later one the groups of the request before. Groups are at most one
-    publish behind the policy, or more if a step needs several batches.
+    The first request returns no groups, every later one the groups of the request before, which are at most one
+    publish behind the policy.
 
     Args:
         engine: samples with weights of its own (``samples_elsewhere``).
@@ -109,12 +126,16 @@ class RolloutsAhead(Rollouts):
 
 
 def create_rollouts(
-    engine: RolloutEngine, rewards: RewardSuite, loss: GroupLoss, ahead: Literal[0, 1], max_rollouts_per_step: int
+    engine: RolloutEngine,
+    rewards: RewardSuite,
+    ahead: Literal[0, 1],
+    max_rollouts_per_step: int,
+    max_staleness: int,
 ) -> Rollouts:
     """Create the rollouts for ``model.rollouts_ahead``.
 
     Raises:
-        ValueError: the engine, the loss or ``max_rollouts_per_step`` does not allow sampling ahead.
+        ValueError: the engine, ``max_rollouts_per_step`` or ``max_staleness`` does not allow sampling ahead.
     """
     if not ahead:
         return Rollouts(engine, rewards)
@@ -127,9 +148,9 @@ def create_rollouts(
             f"model.rollouts_ahead: 1 needs an engine that samples with weights of its own while the policy is "
             f"updated, and {type(engine).__name__} does not; use medix.rollout.ServedEngine, or set rollouts_ahead: 0"
         )
-    if not loss.needs_rollout_logprobs:
+    if max_staleness < 1:
         raise ValueError(
-            "model.rollouts_ahead: 1 trains on completions of the policy before the last update; give the loss an "
-            "importance correction (importance: medix.losses.TruncatedImportance), or set rollouts_ahead: 0"
+            "model.rollouts_ahead: 1 trains on completions of the weights before the last update, and "
+            "model.max_staleness: 0 drops them; set max_staleness to 1 or more, or rollouts_ahead: 0"
         )
     return RolloutsAhead(engine, rewards)

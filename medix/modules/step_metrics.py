@@ -1,6 +1,7 @@
 """The metrics of a finished step, and what follows from them."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -8,49 +9,72 @@ import torch
 from medix.distributed import all_reduce
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
-from medix.modules.preparation import Divergence
+from medix.modules.preparation import Divergence, Prepared
 from medix.rollout.engine import StaleEngineError
-from medix.types import ScoredGroup
 
 
 def step_metrics(
-    updates: Sequence[Mapping[str, float]], groups: Sequence[ScoredGroup], policy_version: int, device: torch.device
+    updates: Sequence[Mapping[str, float]],
+    prepared: Prepared,
+    dropped: int,
+    policy_version: int,
+    device: torch.device,
 ) -> dict[str, float]:
     """The metrics of a step over all ranks; every rank must call it.
 
-    Each metric is the mean over the updates that report it, but for these: ``skipped_updates`` is a sum; ``mismatch``
-    and ``mismatch_kl`` are the first update's, because the later ones have another policy than the engine had;
-    ``staleness`` is the mean age of the groups, in publishes before that of this step.
+    Each metric is the mean over the updates that report it, skipped ones left out unless all were skipped, but for
+    these: ``skipped_updates`` is a sum; ``mismatch`` and ``mismatch_kl`` are the first update's, because the later ones
+    have another policy than the engine had; ``staleness`` and ``max_staleness`` are the mean and the largest age of the
+    groups, in publishes before that of this step; ``dropped_groups`` were too old.
 
     Args:
         updates: metrics of every update, over all ranks.
-        groups: trained on this rank.
+        prepared: the groups trained on this rank.
+        dropped: groups that this rank dropped.
         policy_version: of the weights before this step, as the rollout engine counts.
         device: device of the process group's backend.
     """
-    names = dict.fromkeys(name for update in updates for name in update)
-    metrics = {name: _mean([update[name] for update in updates if name in update]) for name in names}
-    for name in ("mismatch_kl", "mismatch"):
-        metrics[name] = updates[0].get(name, math.nan)
+    made = made_updates(updates) or updates
+    names = dict.fromkeys(name for update in made for name in update)
+    metrics = {name: _mean([update[name] for update in made if name in update]) for name in names}
+    first = updates[0] if not updates[0]["skipped_updates"] else {}
+    metrics |= {name: first.get(name, math.nan) for name in ("mismatch_kl", "mismatch")}
+    metrics |= prepared.mismatch
     metrics["skipped_updates"] = sum(update["skipped_updates"] for update in updates)
-    behind = [policy_version - group.rollout.policy_version for group in groups]
-    total, count = all_reduce([sum(behind), len(behind)], "sum", device)
+    behind = [policy_version - group.rollout.policy_version for group in prepared.scored]
+    total, count, lost = all_reduce([sum(behind), len(behind), dropped], "sum", device)
     metrics["staleness"] = total / max(1.0, count)
+    metrics["max_staleness"] = all_reduce([max(behind, default=0)], "max", device)[0]
+    metrics["dropped_groups"] = lost
     return metrics
 
 
-def check_mismatch(mismatch: float, limit: float, engine: str, step: int) -> None:
-    """Stop a run whose engine samples from other weights.
+def made_updates(updates: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
+    """Metrics of the updates that changed the weights: only these may adapt anything."""
+    return [update for update in updates if not update["skipped_updates"]]
+
+
+def check_mismatch(metrics: Mapping[str, float], limit: float, rounding: float, engine: str, step: int) -> None:
+    """Stop a run whose engine samples from other weights, and warn of one that rounds otherwise.
 
     Args:
-        mismatch: the same number on every rank, so that all of them stop or none.
+        metrics: of the step, the same on every rank, so that all of them stop or none.
         limit: ``model.max_mismatch``.
+        rounding: the mean absolute difference that rounding alone explains; infinite if the loss corrects for more.
         engine: class name of the rollout engine.
         step: number of the step, from 1.
 
     Raises:
         StaleEngineError: the mismatch exceeds the limit.
     """
+    mismatch = metrics["mismatch"]
+    if mismatch > rounding and not metrics["max_staleness"]:
+        # Without numbers, so that Python shows it once.
+        warnings.warn(
+            f"log-probabilities of {engine} differ from the policy's by more than rounding explains (train/mismatch). "
+            "Give the loss an importance correction (importance: medix.losses.TruncatedImportance)",
+            stacklevel=2,
+        )
     if mismatch > limit:
         raise StaleEngineError(
             f"step {step}: log-probabilities of {engine} differ from the policy's by {mismatch:.2g} on average, more "
@@ -70,9 +94,11 @@ def adapt_coefficients(
 ) -> dict[str, float]:
     """Update adaptive KL coefficients, with the same numbers on every rank.
 
+    A step whose updates were all skipped adapts nothing.
+
     Args:
         metrics: those of the step.
-        sequences: completions of the step, over all ranks.
+        sequences: completions of the updates that were made, over all ranks.
         loss: may hold an adaptive coefficient.
         reward_kl: may hold another.
         divergence: of this rank, for ``reward_kl``.
@@ -81,13 +107,15 @@ def adapt_coefficients(
     Returns:
         ``reward_kl``, the divergence per token over all ranks; empty without ``reward_kl``.
     """
-    if "loss" in metrics:  # otherwise every update was skipped
+    if sequences:
         loss.end_step(metrics, sequences)
     if reward_kl is None or divergence is None:
         return {}
     nats, tokens = all_reduce(divergence, "sum", device)
-    reward_kl.update(nats / tokens, sequences)
-    return {"reward_kl": nats / tokens}
+    per_token = nats / tokens if tokens else math.nan
+    if sequences:
+        reward_kl.update(per_token, sequences)
+    return {"reward_kl": per_token}
 
 
 def _mean(values: Sequence[float]) -> float:

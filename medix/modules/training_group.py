@@ -18,14 +18,17 @@ class TrainingGroup:
     Attributes:
         rollout: the prompt with its completions.
         advantages: one per completion; NaN for one that is unscored.
-        old: log-probabilities under the policy that the ratio is taken against.
+        old: log-probabilities under the weights before the updates of the step, which the ratio is taken against. None:
+            the update has these weights, so that its own pass gives them, and the ratio is exactly 1.
         reference: the same under the reference policy, if the loss or the reward asks for it.
+        is_stale: whether older weights sampled it.
     """
 
     rollout: RolloutGroup
     advantages: tuple[float, ...]
-    old: TokenLogprobs
+    old: TokenLogprobs | None = None
     reference: TokenLogprobs | None = None
+    is_stale: bool = False
 
     def rows(self, start: int, stop: int) -> "TrainingGroup":
         """The group with completions ``start`` to ``stop`` only."""
@@ -37,9 +40,14 @@ class TrainingGroup:
         return self._at([index for index, pair in enumerate(pairs) if wanted(*pair)])
 
     def _at(self, indices: Sequence[int]) -> "TrainingGroup":
-        return TrainingGroup(
+        return replace(
+            self,
             rollout=replace(self.rollout, completions=tuple(self.rollout.completions[index] for index in indices)),
             advantages=tuple(self.advantages[index] for index in indices),
-            old=tuple(self.old[index] for index in indices),
-            reference=None if self.reference is None else tuple(self.reference[index] for index in indices),
+            old=_rows(self.old, indices),
+            reference=_rows(self.reference, indices),
         )
+
+
+def _rows(logprobs: TokenLogprobs | None, indices: Sequence[int]) -> TokenLogprobs | None:
+    return None if logprobs is None else tuple(logprobs[index] for index in indices)

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -14,13 +14,16 @@ from torch.nn.utils import clip_grad_norm_
 
 from medix.distributed import all_reduce, world_size
 from medix.losses.base import GroupLoss
-from medix.modules.loss_input import Denominators, count, loss_input
+from medix.losses.importance import ImportanceCorrection, TruncatedImportance
+from medix.modules.loss_input import Denominators, count, loss_input, weigh_stale
 from medix.modules.microbatch import microbatch_logprobs, plan
 from medix.modules.mismatch import mismatch, mismatch_means
 from medix.modules.training_group import TrainingGroup
 from medix.policy.base import Policy
 from medix.rollout.engine import RolloutEngine
 from medix.types import Completion
+
+T = TypeVar("T")
 
 
 class _Trained(Protocol):
@@ -60,12 +63,17 @@ class Update:
             the policy processes it once for all completions. A group that does not fit is split by completions. Changes
             memory and speed, never the gradient.
         max_grad_norm: the gradient is scaled down to this norm; None switches clipping off.
-        old_logprobs: ``rollout`` takes those reported by the engine, ``recompute`` runs one more forward pass, ``auto``
-            takes the engine's when a step makes one update, the groups were sampled with the present weights, and the
-            engine's log-probabilities agree with the policy's.
+        old_logprobs: kept for specs of earlier versions. Ratios are taken against the trainer's own log-probabilities
+            under the weights before the step: the first update has these weights, and takes those of its own pass, so
+            that its ratios are exactly 1; later updates take those of one pass without gradient. ``auto`` and
+            ``recompute`` both stand for this; ``rollout``, the engine's log-probabilities, is refused.
         truncated: ``train`` trains on completions that the token limit cut; ``leave_out`` removes them from the loss
             and its token counts, but not from the mean and spread of their group (overlong filtering,
             arXiv:2503.14476, section 3.4). ``SoftOverlongPenalty`` is an alternative to both.
+        stale_importance: bounds the weight π_old / μ of completions that older weights sampled (μ, as the engine
+            recorded it), which the loss of their tokens is multiplied by: the decoupled objective of
+            arXiv:2110.00641, as in AReaL (arXiv:2505.24298). None truncates it at 2. Not used if the loss has an
+            importance correction of its own, which covers these completions too.
     """
 
     def __init__(
@@ -73,22 +81,35 @@ class Update:
         prompts_per_update: int,
         tokens_per_microbatch: int = 16384,
         max_grad_norm: float | None = 1.0,
-        old_logprobs: Literal["auto", "rollout", "recompute"] = "auto",
+        old_logprobs: Literal["auto", "recompute", "rollout"] = "auto",
         truncated: Literal["train", "leave_out"] = "train",
+        stale_importance: ImportanceCorrection | None = None,
     ) -> None:
         if max_grad_norm is not None and max_grad_norm <= 0:
             raise ValueError(f"update.max_grad_norm: {max_grad_norm} must be above 0; null switches clipping off")
+        if old_logprobs == "rollout":
+            raise ValueError(
+                "update.old_logprobs: rollout is refused: the engine's log-probabilities differ from the policy's by "
+                "rounding, and ratios would not be 1 before the first update. Leave it out; what the engine computed "
+                "enters as an importance weight (loss.importance: medix.losses.TruncatedImportance)"
+            )
+        stale_importance = stale_importance or TruncatedImportance()
+        if not stale_importance.low <= 1 <= stale_importance.high:
+            raise ValueError(
+                f"update.stale_importance: low {stale_importance.low} and high {stale_importance.high} must have 1 "
+                "between them, the weight of a token that both policies find equally likely"
+            )
         self.prompts_per_update = prompts_per_update
         self.tokens_per_microbatch = tokens_per_microbatch
         self.max_grad_norm = max_grad_norm
-        self.old_logprobs = old_logprobs
         self.truncated = truncated
+        self.stale_importance = stale_importance
 
     def trains(self, completion: Completion, advantage: float) -> bool:
         """Whether a completion is trained on. An unscored completion, whose advantage is NaN, is not."""
         return not math.isnan(advantage) and not (completion.is_truncated and self.truncated == "leave_out")
 
-    def minibatches(self, groups: Sequence[TrainingGroup]) -> Iterator[Sequence[TrainingGroup]]:
+    def minibatches(self, groups: Sequence[T]) -> Iterator[Sequence[T]]:
         """Split the groups of this rank into those of each update."""
         size = self.prompts_per_update // world_size()
         for start in range(0, len(groups), size):
@@ -166,12 +187,17 @@ class Update:
         sums: dict[str, float],
     ) -> None:
         given = loss_input(batch, policy_logprobs, counts)
+        weights: dict[str, Tensor] = {}
+        if not module.loss.needs_rollout_logprobs:
+            given, weights = weigh_stale(batch, given, self.stale_importance)
         output = module.loss(given)
         # Strategies average gradients over ranks, but the denominators are already global. A dummy pass must still
         # produce a zero gradient for every parameter, even if its loss is not finite.
         loss = output.loss * world_size() if is_counted else policy_logprobs.sum() * 0.0
         module.manual_backward(loss)
-        metrics = {"loss": output.loss.detach(), **output.metrics, **mismatch(given, module.policy.has_dropout)}
+        metrics = {"loss": output.loss.detach(), **output.metrics, **weights}
+        if not module.policy.has_dropout:
+            metrics |= mismatch(given)
         for name, value in metrics.items():
             sums[name] = sums.get(name, 0.0) + (float(value) if is_counted else 0.0)
 

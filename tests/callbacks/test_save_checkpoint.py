@@ -63,8 +63,9 @@ def test_the_best_is_saved_kept_and_linked(tmp_path: Path) -> None:
     assert (facts["step"], facts["value"]) == (3, pytest.approx(0.9))
 
 
-def test_the_least_can_be_the_best_and_nan_never_is(tmp_path: Path) -> None:
-    values = {0: 0.0, 1: 0.5, 2: float("nan"), 3: 0.4, 4: 0.6}
+@pytest.mark.parametrize("nothing", [float("nan"), float("-inf")])
+def test_the_least_can_be_the_best_and_nothing_infinite_is(tmp_path: Path, nothing: float) -> None:
+    values = {0: 0.0, 1: 0.5, 2: nothing, 3: 0.4, 4: 0.6}
     save = SaveCheckpoint(mode="min")
     _fit(tmp_path, save, max_steps=4, values=values)
     assert (save.best_step, save.best_value) == (3, pytest.approx(0.4))

@@ -23,11 +23,15 @@ class _Run:
         self.module = FakeModule(judge=CountingJudge())
 
     def step(
-        self, totals: Sequence[Sequence[float]], texts: Sequence[str] = ("one two three four", "five six seven")
+        self,
+        totals: Sequence[Sequence[float]],
+        texts: Sequence[str] = ("one two three four", "five six seven"),
+        dropped: int = 0,
     ) -> None:
         self.module.step += 1
         scored = [score_by(row, make_group(make_sample(i), texts[: len(row)])) for i, row in enumerate(totals)]
-        self.module.finished_step = StepRecord(step=self.module.step, scored=scored)
+        record = StepRecord(step=self.module.step, scored=scored, trained=scored[dropped:], dropped=scored[:dropped])
+        self.module.finished_step = record
         self.watch.on_train_batch_end(self.trainer, self.module, None, None, 0)
 
 
@@ -84,6 +88,33 @@ def test_repeated_completions_are_told(tmp_path: Path, caplog: pytest.LogCapture
     assert any("50% of the completions repeat" in line for line in _warnings(caplog))
 
 
+def test_dropped_groups_are_told_and_logged_by_modality(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One of two groups; both samples are X-rays."""
+    run = _Run(tmp_path, WatchSignal(patience=2))
+    run.step(SIGNAL)
+    assert float(run.trainer.callback_metrics["signal/dropped"]) == 0.0
+    for _ in range(2):
+        run.step(SIGNAL, dropped=1)
+    assert float(run.trainer.callback_metrics["signal/dropped"]) == 0.5
+    assert float(run.trainer.callback_metrics["signal/dropped/X_RAY"]) == 0.5
+    (line,) = _warnings(caplog)
+    assert line.startswith("step 3, for 2 steps: 50% of the groups with signal were dropped (limit 20%)")
+    assert "prompts_per_rollout" in line
+    assert "model.max_staleness" in line
+
+
+def test_a_step_that_scored_nothing_is_no_reason_to_stop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It trained what was left over; lengths are compared with those of the first steps that have any."""
+    run = _Run(tmp_path, WatchSignal(patience=2, max_duplicates=1.0))
+    for _ in range(2):
+        run.step(())
+    long = (" ".join("abcdefghij"), " ".join("klmnopqrst"))
+    for texts in (long, long, (".", ":"), (".", ":")):
+        run.step(SIGNAL, texts)
+    (line,) = _warnings(caplog)
+    assert "shrank to 1.0 tokens from 10.0" in line
+
+
 def test_signal_is_logged_for_other_callbacks(tmp_path: Path) -> None:
     run = _Run(tmp_path, WatchSignal())
     run.step(([1.0, 0.0], [1.0, 1.0]))
@@ -102,7 +133,9 @@ def test_a_resumed_run_warns_when_the_whole_run_would_have(tmp_path: Path, caplo
     assert len(_warnings(caplog)) == 1
 
 
-@pytest.mark.parametrize("arguments", [{"patience": 0}, {"shrink": 2.0}, {"max_duplicates": -0.1}])
+@pytest.mark.parametrize(
+    "arguments", [{"patience": 0}, {"shrink": 2.0}, {"max_duplicates": -0.1}, {"max_dropped": 1.5}]
+)
 def test_impossible_arguments_are_refused_by_name(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"WatchSignal.{next(iter(arguments))}"):
         WatchSignal(**arguments)

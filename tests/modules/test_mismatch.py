@@ -1,12 +1,14 @@
 """The distance between the rollout engine and the policy."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from medix.losses.base import LossInput
-from medix.modules.mismatch import mismatch, mismatch_means
+from medix.modules.mismatch import mismatch, mismatch_means, probed_mismatch
+from tests.support.policies import BigramPolicy, group
 
 
 def test_mismatch_is_the_distance_of_the_engine_from_the_policy_before_the_update() -> None:
@@ -15,32 +17,32 @@ def test_mismatch_is_the_distance_of_the_engine_from_the_policy_before_the_updat
     old, rollout = torch.tensor([[half, 7.0]]), torch.tensor([[quarter, -7.0]])
     mask = torch.tensor([[True, False]])
     elsewhere = torch.tensor([[-3.0, 0.0]], requires_grad=True)
-    recomputed = LossInput.from_batch(elsewhere, old, torch.ones(1), mask, rollout_logprobs=rollout)
-    reported = LossInput.from_batch(
-        old.clone().requires_grad_(), rollout, torch.ones(1), mask, rollout_logprobs=rollout
-    )
-    for batch in (recomputed, reported):
-        found = mismatch(batch)
-        assert float(found["mismatch_kl"]) == pytest.approx(1 - math.log(2))
-        assert float(found["mismatch"]) == pytest.approx(math.log(2))
-        assert float(found["mismatch_share"]) == 1
-        assert not found["mismatch"].requires_grad
+    found = mismatch(LossInput.from_batch(elsewhere, old, torch.ones(1), mask, rollout_logprobs=rollout))
+    assert float(found["mismatch_kl"]) == pytest.approx(1 - math.log(2))
+    assert float(found["mismatch"]) == pytest.approx(math.log(2))
+    assert float(found["mismatch_share"]) == 1
+    assert not found["mismatch"].requires_grad
 
 
-def test_mismatch_is_taken_over_the_completions_that_say_something() -> None:
-    """Two completions of one token: the first passed again and is off by 1, the old row of the second is the engine's.
+@pytest.mark.parametrize("unknown", [math.nan, -math.inf])
+def test_tokens_that_the_engine_says_nothing_of_are_left_out(unknown: float) -> None:
+    """Of three tokens the engine reports two, off by 1 and 3: (1 + 3) / 2."""
+    old, rollout = torch.tensor([[-2.0, -4.0, -1.0]]), torch.tensor([[-1.0, -1.0, unknown]])
+    batch = LossInput.from_batch(old, old, torch.ones(1), torch.ones_like(old).bool(), rollout_logprobs=rollout)
+    found = {name: float(value) for name, value in mismatch(batch).items()}
+    assert found["mismatch_share"] == pytest.approx(2 / 3)
+    assert mismatch_means(found)["mismatch"] == pytest.approx(2)
 
-    The policy's present row is off by 3 there. Without dropout that counts: (1 + 3) / 2; with dropout only the first.
-    """
-    old, rollout = torch.tensor([[-2.0], [-1.0]]), torch.tensor([[-1.0], [-1.0]])
-    present = torch.tensor([[-7.0], [-4.0]])
-    batch = LossInput.from_batch(
-        present, old, torch.ones(2), torch.ones(2, 1, dtype=torch.bool), rollout_logprobs=rollout
-    )
-    assert float(mismatch(batch)["mismatch"]) == pytest.approx(2)
-    dropped = mismatch(batch, has_dropout=True)
-    assert float(dropped["mismatch_share"]) == 0.5
-    assert float(dropped["mismatch"] / dropped["mismatch_share"]) == pytest.approx(1)
+
+def test_a_probe_has_the_means_of_an_update() -> None:
+    """Completions of 2 and 1 tokens, all off by 0.5, and one that the engine reported nothing of."""
+    policy = BigramPolicy()
+    known, unknown = group(policy, [2, 1]), group(policy, [4])
+    unknown = replace(unknown, completions=(replace(unknown.completions[0], logprobs=()),))
+    rows = [tuple(torch.tensor(one.logprobs) + 0.5 for one in known.completions), (torch.zeros(4),)]
+    found = probed_mismatch([known, unknown], rows, torch.device("cpu"))
+    assert found == pytest.approx({"mismatch": 0.5, "mismatch_kl": math.exp(0.5) - 1 - 0.5}, abs=1e-6)
+    assert math.isnan(probed_mismatch([unknown], [(torch.zeros(4),)], torch.device("cpu"))["mismatch"])
 
 
 def test_a_mismatch_over_no_token_is_not_a_number() -> None:

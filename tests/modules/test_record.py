@@ -1,4 +1,13 @@
+"""The record of a step."""
+
+import pytest
+
+from medix.modules import record as record_file
 from medix.modules.record import StepRecord
+from medix.modules.training_group import TrainingGroup
+from medix.types import ScoredGroup
+from tests.support.policies import BigramPolicy, group
+from tests.support.thread_ranks import ThreadRanks
 
 
 def test_records_do_not_share_their_lists() -> None:
@@ -7,3 +16,23 @@ def test_records_do_not_share_their_lists() -> None:
     first.scored.append(None)  # type: ignore[arg-type]
     assert second.seconds == {}
     assert second.scored == []
+
+
+def scored(index: int) -> ScoredGroup:
+    return ScoredGroup(group(BigramPolicy(), [1, 1], seed=index), ())
+
+
+def test_a_rank_knows_the_advantages_of_groups_that_another_one_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rank 0 scored 0, 1 and 2 and trained 0; rank 1 trained 1, which it received, and 3 of its own. 2 is left over."""
+
+    def closed(rank: int) -> list[tuple[float, ...] | None]:
+        own = [scored(index) for index in ((0, 1, 2), (3,))[rank]]
+        trained = [own[0]] if rank == 0 else [scored(1), own[0]]
+        record = StepRecord(step=1, scored=own)
+        training = [TrainingGroup(one.rollout, (float(one.rollout.prompt.index), 0.5)) for one in trained]
+        record.close(trained, training, {}, lambda completion, advantage: True)
+        assert record.tokens == 2 * len(trained)
+        return [record.advantages_by_id.get(id(one)) for one in own]
+
+    found = ThreadRanks(2, record_file, monkeypatch).run(closed)
+    assert found == [[(0.0, 0.5), (1.0, 0.5), None], [(3.0, 0.5)]]

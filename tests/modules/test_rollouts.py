@@ -23,6 +23,7 @@ from medix.rollout.local import LocalEngine
 from medix.rollout.signal import KeepScored
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
 from tests.modules.test_group_rl import fit, make
+from tests.support.policies import BigramPolicy
 
 
 class Gate(RolloutEngine):
@@ -176,11 +177,22 @@ def test_an_engine_that_missed_a_publish_stops_the_run(tiny_policy: Path, tmp_pa
     assert late.step == 1
 
 
+def test_an_engine_that_does_not_count_its_publishes_is_refused() -> None:
+    """The age of its groups would always be 0."""
+
+    class Uncounted(Gate):
+        def publish(self, policy: Policy) -> None:
+            pass
+
+    with pytest.raises(StaleEngineError, match=r"Uncounted\.publish left policy_version at 0, where 1 .* super\(\)"):
+        Rollouts(Uncounted(), suite()).publish(BigramPolicy())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({}, "LocalEngine does not"),
-        ({"engine": Copying(Sampling(3, 5))}, "importance: medix.losses.TruncatedImportance"),
+        ({"engine": Copying(Sampling(3, 5)), "max_staleness": 0}, "max_staleness: 0 drops them"),
         ({"engine": Copying(Sampling(3, 5)), "loss": corrected(), "max_rollouts_per_step": 1}, "1 is too few"),
     ],
 )

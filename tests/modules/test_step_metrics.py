@@ -1,6 +1,7 @@
 """What a step reports, and what follows from it; ``test_group_rl`` shows it in a run."""
 
 import math
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -8,9 +9,10 @@ import torch
 
 from medix.losses.coefficient import AdaptiveCoefficient
 from medix.losses.dapo import DAPOLoss
+from medix.losses.reference_kl import ReferenceKL
 from medix.losses.reward_kl import RewardKL
-from medix.modules.preparation import Divergence
-from medix.modules.step_metrics import adapt_coefficients, check_mismatch, step_metrics
+from medix.modules.preparation import Divergence, Prepared
+from medix.modules.step_metrics import adapt_coefficients, check_mismatch, made_updates, step_metrics
 from medix.rollout.engine import StaleEngineError
 from medix.types import ScoredGroup
 from tests.support.policies import BigramPolicy, group
@@ -18,30 +20,63 @@ from tests.support.policies import BigramPolicy, group
 CPU = torch.device("cpu")
 
 
-def scored(version: int) -> ScoredGroup:
-    return ScoredGroup(replace(group(BigramPolicy(), [1]), policy_version=version), ())
+SKIPPED = {"skipped_updates": 1.0}
+
+
+def prepared(*versions: int, **mismatch: float) -> Prepared:
+    one = group(BigramPolicy(), [1])
+    groups = [ScoredGroup(replace(one, policy_version=version), ()) for version in versions]
+    return Prepared(groups, [], None, mismatch)
 
 
 def test_a_step_reports_means_but_sums_skipped_updates_and_takes_the_first_mismatch() -> None:
     """Losses 1 and 3 of the two updates that were made; versions 4, 4, 2 before version 4: (0 + 0 + 2) / 3."""
     made = {"loss": 1.0, "mismatch": 0.1, "mismatch_kl": 0.01, "skipped_updates": 0.0}
     later = {"loss": 3.0, "mismatch": 0.7, "mismatch_kl": 0.07, "skipped_updates": 0.0}
-    found = step_metrics([made, {"skipped_updates": 1.0}, later], [scored(4), scored(4), scored(2)], 4, CPU)
-    expected = {"loss": 2.0, "mismatch": 0.1, "mismatch_kl": 0.01, "skipped_updates": 1.0, "staleness": 2 / 3}
-    assert found == pytest.approx(expected)
+    found = step_metrics([made, SKIPPED, later], prepared(4, 4, 2), 5, 4, CPU)
+    expected = {"loss": 2.0, "mismatch": 0.1, "mismatch_kl": 0.01, "skipped_updates": 1.0}
+    assert found == pytest.approx(expected | {"staleness": 2 / 3, "max_staleness": 2, "dropped_groups": 5})
+
+
+def test_an_update_that_was_skipped_is_in_no_mean_unless_all_were() -> None:
+    """A mismatch of a pass that is not finite says nothing of the engine."""
+    broken = SKIPPED | {"loss": math.inf, "mismatch": math.inf, "mismatch_kl": 10.0, "grad_norm": math.nan}
+    found = step_metrics([broken, {"loss": 3.0, "grad_norm": 1.0, "skipped_updates": 0.0}], prepared(0), 0, 0, CPU)
+    assert (found["loss"], found["grad_norm"], found["skipped_updates"]) == (3.0, 1.0, 1.0)
+    assert math.isnan(found["mismatch"])
+    assert math.isnan(found["mismatch_kl"])
+    found = step_metrics([broken, broken], prepared(0), 0, 0, CPU)
+    assert found["loss"] == math.inf
+    assert math.isnan(found["grad_norm"])
+    assert found["skipped_updates"] == 2.0
+    assert made_updates([broken, SKIPPED]) == []
+
+
+def test_the_mismatch_of_a_probe_replaces_that_of_the_updates() -> None:
+    found = step_metrics([{"skipped_updates": 0.0}], prepared(0, mismatch=0.25, mismatch_kl=0.5), 0, 0, CPU)
+    assert (found["mismatch"], found["mismatch_kl"]) == (0.25, 0.5)
 
 
 def test_a_first_update_that_was_skipped_leaves_the_mismatch_unknown() -> None:
-    found = step_metrics([{"skipped_updates": 1.0}, {"mismatch": 0.2, "skipped_updates": 0.0}], [scored(0)], 0, CPU)
+    found = step_metrics([SKIPPED, {"mismatch": 0.2, "skipped_updates": 0.0}], prepared(0), 0, 0, CPU)
     assert math.isnan(found["mismatch"])
     assert math.isnan(found["mismatch_kl"])
 
 
 def test_a_mismatch_beyond_the_limit_stops_the_run_and_an_unknown_one_does_not() -> None:
-    check_mismatch(0.5, 0.5, "LocalEngine", 3)
-    check_mismatch(math.nan, 0.5, "LocalEngine", 3)
+    check_mismatch({"mismatch": 0.5}, 0.5, math.inf, "LocalEngine", 3)
+    check_mismatch({"mismatch": math.nan}, 0.5, math.inf, "LocalEngine", 3)
     with pytest.raises(StaleEngineError, match=r"step 3: log-probabilities of LocalEngine .* by 0\.6 .*: 0\.5 allows"):
-        check_mismatch(0.6, 0.5, "LocalEngine", 3)
+        check_mismatch({"mismatch": 0.6}, 0.5, math.inf, "LocalEngine", 3)
+
+
+def test_an_engine_that_rounds_otherwise_is_told_unless_older_weights_explain_it() -> None:
+    with pytest.warns(UserWarning, match=r"log-probabilities of LocalEngine differ .* rounding .*TruncatedImportance"):
+        check_mismatch({"mismatch": 0.01, "max_staleness": 0}, 0.5, 2e-4, "LocalEngine", 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_mismatch({"mismatch": 0.01, "max_staleness": 1}, 0.5, 2e-4, "LocalEngine", 3)
+        check_mismatch({"mismatch": 0.01, "max_staleness": 0}, 0.5, math.inf, "LocalEngine", 3)
 
 
 def test_the_coefficient_of_the_reward_follows_the_divergence_per_token() -> None:
@@ -52,3 +87,22 @@ def test_the_coefficient_of_the_reward_follows_the_divergence_per_token() -> Non
     assert found == {"reward_kl": pytest.approx(0.1)}
     assert coefficient.value == pytest.approx(0.5 * (1 + 0.2 * 0.1))
     assert adapt_coefficients({"loss": 0.0}, 10, DAPOLoss(), None, None, CPU) == {}
+
+
+@pytest.mark.parametrize("nats", [3.0, math.nan, math.inf])
+@pytest.mark.parametrize("sequences", [0, 10])
+def test_a_step_that_is_not_finite_or_was_skipped_adapts_nothing(nats: float, sequences: int) -> None:
+    coefficients = [AdaptiveCoefficient(initial=0.5, target=0.05, horizon=100) for _ in range(2)]
+    loss = DAPOLoss(reference_kl=ReferenceKL("k3", coefficients[0]))
+    reward_kl = RewardKL("k1", coefficients[1])
+    found = adapt_coefficients({"reference_kl": nats / 30}, sequences, loss, reward_kl, Divergence(nats, 30.0), CPU)
+    assert found["reward_kl"] == pytest.approx(nats / 30, nan_ok=True), "it is reported all the same"
+    expected = 0.5 * (1 + 0.2 * 0.1) if sequences and math.isfinite(nats) else 0.5
+    assert [one.value for one in coefficients] == pytest.approx([expected, expected])
+
+
+def test_a_step_without_tokens_has_no_divergence() -> None:
+    reward_kl = RewardKL("k1", AdaptiveCoefficient(initial=0.5, target=0.05, horizon=100))
+    found = adapt_coefficients({}, 10, DAPOLoss(), reward_kl, Divergence(0.0, 0.0), CPU)
+    assert math.isnan(found["reward_kl"])
+    assert reward_kl.coefficient.value == 0.5

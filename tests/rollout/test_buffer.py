@@ -1,13 +1,16 @@
 """Groups that wait for an update."""
 
 import io
+import itertools
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
+from medix.rollout import buffer as buffer_file
 from medix.rollout.buffer import GroupBuffer
 from medix.types import (
     Completion,
@@ -21,6 +24,7 @@ from medix.types import (
     Status,
     Verdict,
 )
+from tests.support.thread_ranks import ThreadRanks
 
 
 def group(index: int, version: int = 0) -> ScoredGroup:
@@ -61,13 +65,16 @@ def _saved(state: dict[str, Any]) -> dict[str, Any]:
     return loaded
 
 
+def indices(groups: Iterable[ScoredGroup]) -> list[int]:
+    return [one.rollout.prompt.index for one in groups]
+
+
 def test_groups_are_taken_in_the_order_they_came() -> None:
     buffer = GroupBuffer()
     buffer.extend([group(0), group(1)])
     buffer.extend([group(2)])
-    assert (buffer.ready(3), buffer.ready(4)) == (True, False)
-    assert [one.rollout.prompt.index for one in buffer.take(2)] == [0, 1]
-    assert [one.rollout.prompt.index for one in buffer] == [2]
+    assert indices(buffer.take(1, 2, render)) == [0, 1]
+    assert indices(buffer) == [2]
     assert len(buffer) == 1
 
 
@@ -75,8 +82,138 @@ def test_more_than_waits_cannot_be_taken() -> None:
     buffer = GroupBuffer()
     buffer.extend([group(0)])
     with pytest.raises(ValueError, match="2 groups were requested of 1"):
-        buffer.take(2)
+        buffer.take(2, 1, render)
     assert len(buffer) == 1
+
+
+def test_what_is_taken_at_once_is_not_rendered_again_and_what_waits_holds_no_tensors() -> None:
+    rendered: list[int] = []
+
+    def again(sample: Sample, index: int) -> Prompt:
+        rendered.append(index)
+        return render(sample, index)
+
+    buffer = GroupBuffer()
+    buffer.extend([group(0), group(1), group(2)])
+    (first,) = buffer.take(1, 1, again)
+    assert (rendered, first.rollout.prompt.inputs.keys()) == ([], {"pixel_values"})
+    assert [dict(one.rollout.prompt.inputs) for one in buffer] == [{}, {}]
+    (second,) = buffer.take(1, 1, again)
+    assert rendered == [1]
+    assert torch.equal(second.rollout.prompt.inputs["pixel_values"], torch.ones(2, 3))
+    assert repr(second) == repr(group(1))
+
+
+def test_a_prompt_without_images_is_never_rendered_again() -> None:
+    text = group(0)
+    text = replace(text, rollout=replace(text.rollout, prompt=Prompt(Sample("t", "?", "a", None), (1,), {}, 0)))
+    buffer = GroupBuffer()
+    buffer.extend([text])
+    assert buffer.take(1, 1, lambda sample, index: pytest.fail("rendered"))[0] == text
+
+
+def test_a_prompt_that_is_rendered_otherwise_when_its_turn_comes_is_refused() -> None:
+    buffer = GroupBuffer()
+    buffer.extend([group(0), group(1)])
+    buffer.take(1, 1, render)
+    with pytest.raises(ValueError, match=r"buffer: sample 'case/1\.a' is rendered to 1 tokens"):
+        buffer.take(1, 1, lambda sample, index: replace(render(sample, index), token_ids=(9,)))
+
+
+@pytest.mark.parametrize(("allowed", "kept"), [(0, [5]), (1, [4, 5]), (3, [2, 3, 4, 5])])
+def test_groups_of_weights_that_are_too_old_are_discarded(allowed: int, kept: list[int]) -> None:
+    buffer = GroupBuffer(max_staleness=allowed)
+    buffer.extend(group(version, version) for version in range(6))
+    assert indices(buffer.discard(5)) == [version for version in range(6) if version not in kept]
+    assert indices(buffer) == kept
+    assert buffer.discard(5) == []
+
+
+@pytest.mark.parametrize("logprobs", [(), (-0.5, -0.5), (-0.5, math.nan, -0.5), (-0.5, -math.inf, -0.5)])
+def test_older_groups_without_recorded_log_probabilities_are_discarded(logprobs: tuple[float, ...]) -> None:
+    """Nothing says how likely the weights that sampled them were to do so; of the present weights the policy itself."""
+    unknown = group(0, version=4)
+    first, second = unknown.rollout.completions
+    unknown = replace(
+        unknown, rollout=replace(unknown.rollout, completions=(replace(first, logprobs=logprobs), second))
+    )
+    buffer = GroupBuffer()
+    buffer.extend([unknown, group(1, version=4)])
+    assert buffer.discard(4) == []
+    assert indices(buffer.discard(5)) == [0]
+
+
+def test_a_negative_age_is_refused_with_its_key() -> None:
+    with pytest.raises(ValueError, match=r"model\.max_staleness: -1 must be 0 or more"):
+        GroupBuffer(-1)
+
+
+SHARES = (1.0, 0.5, 0.1, 0.0)
+"""Of the groups of each rank, those with signal."""
+READ, TRAINED, UPDATE = 24, 16, 8
+
+
+def _steps(buffer: GroupBuffer, mine: Callable[[int], bool], total: Callable[[int], int]) -> list[list[int]]:
+    """What a rank trains in each of 12 steps, and asserts that what waits is bounded.
+
+    Args:
+        buffer: of the rank.
+        mine: whether the rank reads the sample with this index.
+        total: sums a number over ranks.
+    """
+    taken, position = [], 0
+    for version in range(12):
+        while True:
+            batch = range(position, position + READ)
+            buffer.extend(group(index, version) for index in batch if mine(index) and _has_signal(index))
+            position += READ
+            buffer.discard(version)
+            if total(len(buffer)) >= TRAINED:
+                break
+        taken.append(indices(buffer.take(UPDATE, TRAINED // UPDATE, render)))
+        assert total(len(buffer)) <= (buffer.max_staleness + 1) * READ
+    return taken
+
+
+def _has_signal(index: int) -> bool:
+    """Of the prompts of each of four ranks the share that ``SHARES`` says, the same on every number of ranks."""
+    return index // 4 % 10 < 10 * SHARES[index % 4]
+
+
+@pytest.mark.parametrize("max_staleness", [0, 1])
+def test_four_ranks_with_uneven_signal_train_what_one_does(max_staleness: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rank 0 finds signal in all of its groups, rank 3 in none: each trains 4 groups of every update of 8."""
+    alone = _steps(GroupBuffer(max_staleness), lambda index: True, lambda count: count)
+    ranks = ThreadRanks(4, buffer_file, monkeypatch)
+    dealt = ranks.run(
+        lambda rank: _steps(
+            GroupBuffer(max_staleness), lambda index: index % 4 == rank, lambda count: sum(ranks.gather(count))
+        )
+    )
+    again = ranks.run(
+        lambda rank: _steps(
+            GroupBuffer(max_staleness), lambda index: index % 4 == rank, lambda count: sum(ranks.gather(count))
+        )
+    )
+    assert dealt == again
+    share = UPDATE // 4
+    for step, wanted in enumerate(alone):
+        for number in range(TRAINED // UPDATE):
+            parts = [own[step][number * share : (number + 1) * share] for own in dealt]
+            assert all(len(part) == share for part in parts)
+            assert sorted(itertools.chain(*parts)) == wanted[number * UPDATE : (number + 1) * UPDATE]
+
+
+def test_a_group_of_another_rank_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(rank: int) -> list[ScoredGroup]:
+        buffer = GroupBuffer()
+        buffer.extend([group(3, version=7), group(4, version=7)] if rank == 0 else [])
+        taken = buffer.take(2, 1, render)
+        assert len(buffer) == 0
+        return taken
+
+    first, second = ThreadRanks(2, buffer_file, monkeypatch).run(take)
+    assert [repr(first), repr(second)] == [repr([group(3, version=7)]), repr([group(4, version=7)])]
 
 
 def test_a_checkpoint_gives_every_group_back_exactly() -> None:
@@ -91,6 +228,8 @@ def test_a_checkpoint_gives_every_group_back_exactly() -> None:
         assert after.scores[0] == before.scores[0]
         # NaN is unequal to itself, so the unscored completion is compared as text.
         assert repr(after.scores) == repr(before.scores)
+        assert after.rollout.prompt.inputs == {}
+    for after in resumed.take(1, 2, render):
         assert torch.equal(after.rollout.prompt.inputs["pixel_values"], torch.ones(2, 3))
 
 

@@ -152,7 +152,6 @@ def test_sizes_sampling_and_optimiser_are_those_common_to_the_public_scripts(
     assert (model.prompting.pictures.min_pixels, model.prompting.pictures.max_pixels) == (262_144, 4_194_304)
     assert model.update.max_grad_norm == 1.0
     assert model.update.tokens_per_microbatch == 4352 + 4096
-    assert model.update.old_logprobs == "recompute"
     assert model.lr_scheduler is None
     optimizer = model.optimizer([torch.nn.Parameter(torch.zeros(1))])
     assert type(optimizer) is torch.optim.AdamW
