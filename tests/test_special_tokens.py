@@ -5,41 +5,20 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
-from medix.grammar import PART_TAGS, parse
+from medix.grammar import parse
 from medix.modality import ModalitySet
 from medix.special_tokens import CompletionDecoder, SpecialTokens
+from tests.support.tokenizers import PLAIN, SPECIALS, TAGS, ids, tokenizer
 
 MODALITIES = ModalitySet()
-TAGS = (*MODALITIES.tags, *PART_TAGS)
-SPECIALS = ("<EOS>", "<|im_end|>", "<|image_pad|>", "<pad>", "[END]", "<seg>")
 WRITTEN = "<CT_SCAN><think>left side</think><answer>left lung.</answer>"
 
 
-def tokenizer(tags_are_special: bool = False, normalizer: Any = None, pad: str = "<pad>", **token: Any) -> Any:
-    """A byte-level tokenizer with the tags of the grammar and some special tokens as one token each."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
-    if normalizer is not None:
-        made.normalizer = normalizer
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    made.decoder = decoders.ByteLevel()
-    token = {"normalized": False, **token}
-    made.add_tokens([AddedToken(tag, special=tags_are_special, **token) for tag in TAGS])
-    made.add_special_tokens([AddedToken(name, special=True, **token) for name in SPECIALS])
-    if tags_are_special:
-        made.add_special_tokens([AddedToken(tag, special=True, **token) for tag in TAGS])
-    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<|im_end|>", pad_token=pad)
-
-
-PLAIN, MARKED = tokenizer(), tokenizer(tags_are_special=True)
+MARKED = tokenizer(tags_are_special=True)
 END, PAD, EOS, IMAGE = (PLAIN.convert_tokens_to_ids(name) for name in ("<|im_end|>", "<pad>", "<EOS>", "<|image_pad|>"))
-
-
-def ids(text: str, of: Any = PLAIN) -> list[int]:
-    return list(of(text, add_special_tokens=False)["input_ids"])
 
 
 def decoded(token_ids: list[int], of: Any = PLAIN, ends: tuple[int, ...] = (END,)) -> str:
