@@ -23,6 +23,7 @@ class Fault(StrEnum):
     NO_ANSWER = "no_answer"
     EMPTY_ANSWER = "empty_answer"
     SEVERAL_ANSWERS = "several_answers"
+    CONTROL_TOKEN = "control_token"  # of a tokenizer, inside reasoning or answer
     TEXT_OUTSIDE = "text_outside"  # anything before, between or after the three parts
 
 
@@ -48,14 +49,25 @@ class Parsed:
         return not self.faults
 
 
+PART_TAGS = ("<think>", "</think>", "<thinking>", "</thinking>", "<answer>", "</answer>")
+"""Tags of the parts of a completion, as they are written."""
+
 _OPENING_TAG = re.compile(r"\s*<([A-Za-z][A-Za-z0-9_]*)>")
 # re.ASCII: otherwise IGNORECASE also matches a long s or a Kelvin sign in a tag
 _ANSWER_OPEN = re.compile(r"<answer>", re.IGNORECASE | re.ASCII)
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL | re.ASCII)
 _REASONING = re.compile(r"<(think|thinking)>(.*?)</\1>", re.IGNORECASE | re.DOTALL | re.ASCII)
 _REASONING_OPEN = re.compile(r"<think(?:ing)?>", re.IGNORECASE | re.ASCII)
+_REASONING_CLOSE = re.compile(r"</(think|thinking)>", re.IGNORECASE | re.ASCII)
+_OPENED_AT_END = re.compile(r"<think(?:ing)?>\s*\Z", re.IGNORECASE | re.ASCII)
 _ANY_TAG = re.compile(r"</?[A-Za-z][^<>]*>")  # also <br/> and tags with attributes
 _PART_NAMES = frozenset({"think", "thinking", "answer"})
+# The shapes that control tokens of chat models have: <|im_end|>, </s>, <end_of_turn>, and names in capitals: <EOS>
+_CONTROL = re.compile(
+    r"<[|｜][^\n]{1,100}?[|｜]>|</?(?P<capitals>[A-Z][A-Z0-9_]{2,60})>"  # noqa: RUF001 - DeepSeek's bars are wide
+    r"|</?(?i:s|bos|eos|pad|unk|mask|sep|cls|bot|eot|eod|eom|sot|system|user|assistant|image_soft_token"
+    r"|(?:start|end|begin)_of_[a-z]{1,20}|fake_token_around_image|unused_?[0-9]{1,6}|extra_id_[0-9]{1,6})>"
+)
 
 
 def parse(completion: str, modalities: ModalitySet, *, expects_tag: bool = True) -> Parsed:
@@ -68,11 +80,62 @@ def parse(completion: str, modalities: ModalitySet, *, expects_tag: bool = True)
     """
     faults: set[Fault] = set()
     modality, rest = _opening_tag(completion, modalities, faults, expects_tag=expects_tag)
-    reasoning = _only_reasoning(completion, faults)
-    answer = _only_answer(completion, faults)
+    reasoning = _only_reasoning(completion, modalities, faults)
+    answer = _only_answer(completion, modalities, faults)
     if not _is_reasoning_then_answer(rest):
         faults.add(Fault.TEXT_OUTSIDE)
     return Parsed(modality, reasoning, answer, tuple(fault for fault in Fault if fault in faults))
+
+
+def is_control_token(text: str) -> bool:
+    """Whether a text has the shape of a control token, so that ``parse`` finds it inside reasoning or answer."""
+    return _CONTROL.fullmatch(text.strip()) is not None
+
+
+def with_prompt_prefix(completion: str, prefix: str, modalities: ModalitySet) -> str:
+    """The completion after what its prompt already holds of it, for templates that open the reasoning themselves.
+
+    A tag of the modality set that the completion begins with stays in front of an opening ``<think>`` of the prefix,
+    where the grammar has it. If the completion opens its reasoning itself, the opening of the prefix is left out.
+
+    Args:
+        completion: what the policy wrote.
+        prefix: what the prompt ends with and belongs to the completion, such as ``<think>``; empty for nothing.
+        modalities: the valid tags.
+    """
+    before = _OPENED_AT_END.sub("", prefix)
+    opening = prefix[len(before) :]
+    if not opening:
+        return prefix + completion
+    if _opens_reasoning(completion):
+        return before + completion
+    tag = _OPENING_TAG.match(completion)
+    if tag is not None and not before.strip() and modalities.parse(tag[1]) is not None:
+        return f"{tag.group()}{opening}{completion[tag.end() :]}"
+    return prefix + completion
+
+
+def opened_at_end(prompt: str) -> str:
+    """The reasoning tag that a prompt ends with, as it is written there; empty if it ends otherwise."""
+    match = _OPENED_AT_END.search(prompt[-64:])
+    return match.group().strip() if match else ""
+
+
+def closes_unopened_reasoning(completion: str) -> bool:
+    """Whether a reasoning tag is closed that was not opened: the prompt has probably opened it."""
+    match = _REASONING_CLOSE.search(completion)
+    return match is not None and f"<{match[1]}>".lower() not in completion[: match.start()].lower()
+
+
+def _opens_reasoning(completion: str) -> bool:
+    """Whether a reasoning block is opened before one is closed."""
+    opening, closing = _REASONING_OPEN.search(completion), _REASONING_CLOSE.search(completion)
+    return opening is not None and (closing is None or opening.start() < closing.start())
+
+
+def _has_control_token(text: str, modalities: ModalitySet) -> bool:
+    names = (match["capitals"] for match in _CONTROL.finditer(text))
+    return any(name is None or modalities.parse(name) is None for name in names)
 
 
 def _opening_tag(
@@ -92,7 +155,7 @@ def _opening_tag(
     return modality, completion[match.end() :]
 
 
-def _only_reasoning(completion: str, faults: set[Fault]) -> str | None:
+def _only_reasoning(completion: str, modalities: ModalitySet, faults: set[Fault]) -> str | None:
     # Count opening tags first: searching for the end of each of thousands would take quadratic time.
     if len(_REASONING_OPEN.findall(completion)) > 1:
         faults.add(Fault.SEVERAL_REASONINGS)
@@ -101,12 +164,14 @@ def _only_reasoning(completion: str, faults: set[Fault]) -> str | None:
     if match is None:
         faults.add(Fault.NO_REASONING)
         return None
+    if _has_control_token(match[2], modalities):
+        faults.add(Fault.CONTROL_TOKEN)
     if not _ANY_TAG.sub("", match[2]).strip():
         faults.add(Fault.EMPTY_REASONING)
     return match[2].strip()
 
 
-def _only_answer(completion: str, faults: set[Fault]) -> str | None:
+def _only_answer(completion: str, modalities: ModalitySet, faults: set[Fault]) -> str | None:
     # Count opening tags, not complete blocks: an answer inside the reasoning also counts as an answer.
     if len(_ANSWER_OPEN.findall(completion)) > 1:
         faults.add(Fault.SEVERAL_ANSWERS)
@@ -115,6 +180,8 @@ def _only_answer(completion: str, faults: set[Fault]) -> str | None:
     if match is None:
         faults.add(Fault.NO_ANSWER)
         return None
+    if _has_control_token(match[1], modalities):
+        faults.add(Fault.CONTROL_TOKEN)
     if not _ANY_TAG.sub("", match[1]).strip():
         faults.add(Fault.EMPTY_ANSWER)
         return None

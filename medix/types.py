@@ -139,7 +139,7 @@ class Completion:
     """The whole output of the policy for a prompt.
 
     Attributes:
-        text: the decoded tokens, special tokens left out.
+        text: the decoded tokens without the end token (``medix.special_tokens.CompletionDecoder``).
         token_ids: T token ids, the end-of-sequence token included if it was generated.
         logprobs: T log-probabilities at the sampling temperature, image placeholders excluded from the softmax.
         finish_reason: ``stop`` if the policy ended it, ``length`` if it was truncated at the token limit.

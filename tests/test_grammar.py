@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.grammar import Fault, parse
+from medix.grammar import (
+    Fault,
+    closes_unopened_reasoning,
+    is_control_token,
+    opened_at_end,
+    parse,
+    with_prompt_prefix,
+)
 from medix.modality import ModalitySet
 
 MODALITIES = ModalitySet()
@@ -152,3 +159,82 @@ def test_markup_with_attributes_is_no_answer_either(markup: str) -> None:
 
 def test_a_comparison_is_not_markup() -> None:
     assert parse("<X_RAY><think>r</think><answer>< 5 mm, not > 3</answer>", ModalitySet()).answer == "< 5 mm, not > 3"
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["<EOS>", "<eos>", "</s>", "<|im_end|>", "<|END_OF_TURN_TOKEN|>", "<end_of_turn>", "<unused12>",
+     "<\uff5cend\u2581of\u2581sentence\uff5c>", "<|[END]|>", "<LESION>", "</EOS>"],
+)  # fmt: skip
+def test_a_control_token_inside_a_part_is_a_fault_and_shows_in_the_answer(token: str) -> None:
+    assert is_control_token(token)
+    assert parse(f"<X_RAY><think>r</think><answer>le{token}ft</answer>", MODALITIES).faults == (Fault.CONTROL_TOKEN,)
+    assert parse(f"<X_RAY><think>r {token}</think><answer>left</answer>", MODALITIES).faults == (Fault.CONTROL_TOKEN,)
+    assert parse(f"<X_RAY><think>r</think><answer>le{token}ft</answer>", MODALITIES).answer == f"le{token}ft"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["p<0.05 and x>3", "<b>left</b>", "<5 mm|>2", "a < B > c", "<X_RAY>, not <CT_SCAN>", "<HU>", "1<|x|<2", "<br/>"],
+)
+def test_signs_markup_and_modalities_are_no_control_tokens(text: str) -> None:
+    assert parse(f"<X_RAY><think>see {text}</think><answer>a {text}</answer>", MODALITIES).is_well_formed
+
+
+# Templates that open the reasoning.
+
+REST = "It is on the left.</think><answer>left</answer>"
+
+
+@pytest.mark.parametrize(
+    ("completion", "prefix", "whole"),
+    [
+        (REST, "<think>", f"<think>{REST}"),
+        (REST, "<think>\n", f"<think>\n{REST}"),
+        (REST, "", REST),
+        (f"<CT_SCAN> {REST}", "<think>", f"<CT_SCAN><think> {REST}"),
+        (f"\n<ct_scan>{REST}", "<THINK>", f"\n<ct_scan><THINK>{REST}"),
+        (f"<BRAIN> {REST}", "<think>", f"<think><BRAIN> {REST}"),  # not a tag of the set: text of the reasoning
+        (f"<CT_SCAN><think>{REST}", "<think>", f"<CT_SCAN><think>{REST}"),  # the policy begins anew
+        (REST, "<CT_SCAN><think>", f"<CT_SCAN><think>{REST}"),
+        (f"<think>{REST}", "<CT_SCAN><think>", f"<CT_SCAN><think>{REST}"),
+        (f"<think>{REST}", "<CT_SCAN>", f"<CT_SCAN><think>{REST}"),
+        (
+            f"so <answer>a</answer></think><think>{REST}",
+            "<think>",
+            f"<think>so <answer>a</answer></think><think>{REST}",
+        ),
+        ("still thinking", "<think>", "<think>still thinking"),
+        ("", "<think>", "<think>"),
+    ],
+)
+def test_what_the_prompt_holds_stands_where_the_grammar_has_it(completion: str, prefix: str, whole: str) -> None:
+    assert with_prompt_prefix(completion, prefix, MODALITIES) == whole
+
+
+@given(NAMES, TEXT, TEXT, BLANK)
+def test_with_the_opening_in_the_prompt_a_completion_earns_what_it_earns_with_its_own(
+    name: str, reasoning: str, answer: str, blank: str
+) -> None:
+    rest = f"{reasoning}</think><answer>{answer}</answer>"
+    own = parse(f"<{name}>{blank}<think>{rest}", MODALITIES)
+    for completion in (f"<{name}>{blank}{rest}", f"<{name}>{blank}<think>{rest}"):
+        assert parse(with_prompt_prefix(completion, "<think>", MODALITIES), MODALITIES) == own
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(REST, True), (f"<think>{REST}", False), (f"<thinking>{REST}", True), ("left", False), ("<think>a", False),
+     (f"<THINK>{REST}", False), (f"a</thinking><think>{REST}", True)],
+)  # fmt: skip
+def test_a_reasoning_that_is_closed_and_was_not_opened_is_found(text: str, expected: bool) -> None:
+    assert closes_unopened_reasoning(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tag"),
+    [("assistant\n<think>\n", "<think>"), ("<thinking>", "<thinking>"), ("<think>\n\n</think>\n\n", ""), ("Think", ""),
+     ("<think> step", "")],
+)  # fmt: skip
+def test_a_prompt_that_ends_with_an_opened_reasoning_is_found(prompt: str, tag: str) -> None:
+    assert opened_at_end(prompt) == tag

@@ -12,8 +12,8 @@ if TYPE_CHECKING:  # imported when needed, so that --help does not import Lightn
     from medix.doctor.findings import Finding
 
 _OUTLINE = """\
-Versions, batch sizes, GPUs, memory, models, engine, disk, data, prompts and judge
-are checked. No weights are loaded and nothing is downloaded; the judge is asked a
+Versions, batch sizes, GPUs, memory, models, engine, disk, data, prompts, text and
+judge are checked. No weights are loaded and nothing is downloaded; the judge is asked a
 few questions. Further arguments are keys of the spec, as for fit, for example
 --trainer.devices 4.
 

@@ -9,7 +9,9 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from medix.data.picture import PictureError, PictureReader
+from medix.grammar import opened_at_end
 from medix.modality import ModalitySet
+from medix.special_tokens import SpecialTokens
 from medix.types import Prompt, Sample
 
 _IMAGES_PLACEHOLDER = "\x00images\x00"
@@ -28,9 +30,9 @@ class Prompting:
     for ``<think>`` as in the paper, not for the ``<thinking>`` of its code; a sample without a modality is not asked
     for a tag; any number of images is inserted, each once and in order; the limit counts tokens, image tokens included.
 
-    A special token of the policy inside a question is split by a space, so that data can neither insert an image nor
-    end a turn. If the chat template opens the reasoning itself ("thinking" checkpoints), that opening tag is removed,
-    because the modality tag comes first.
+    A special token of the policy inside a question is split by a space, in whatever form its tokenizer would recognise
+    it, so that data can neither insert an image nor end a turn. If the chat template opens the reasoning itself
+    ("thinking" checkpoints), that opening tag is removed, because the modality tag comes first.
 
     Args:
         modalities: the tags; None for the 16 of the paper.
@@ -89,7 +91,7 @@ class Prompting:
         )
         return rendered.strip()
 
-    def messages(self, sample: Sample, specials: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    def messages(self, sample: Sample, specials: SpecialTokens | None = None) -> list[dict[str, Any]]:
         """The conversation in the format of chat templates.
 
         Args:
@@ -98,9 +100,9 @@ class Prompting:
         """
         if sample.modality is not None:
             self.modalities.require(sample.modality)
-        question = sample.question
-        for token in specials:
-            question = question.replace(token, f"{token[0]} {token[1:]}")
+        question = _clean(sample.question)  # first: a control character may divide a special token
+        if specials is not None:
+            question = specials.neutralise(question)
         if question != sample.question:
             sample = Sample(**{**sample.to_state(), "question": question})
         before, _, after = self.text(sample, _IMAGES_PLACEHOLDER).partition(_IMAGES_PLACEHOLDER)
@@ -153,17 +155,16 @@ class Prompting:
             raise PictureError(f"sample {sample.id!r}: {error}; correct the data and build its shards again") from error
 
 
-def special_tokens(processor: Any) -> tuple[str, ...]:
+def special_tokens(processor: Any) -> SpecialTokens:
     """Tokens of the tokenizer that a question must not contain: turn ends and image placeholders."""
     names = ("image_token", "video_token", "boi_token", "eoi_token", "fake_image_token", "global_image_tag")
     placeholders = (getattr(processor, name, None) for name in names)
-    added = (token.content for token in processor.tokenizer.added_tokens_decoder.values() if token.special)
-    tokens = {
-        *processor.tokenizer.all_special_tokens,
-        *added,
-        *(token for token in placeholders if isinstance(token, str)),
-    }
-    return tuple(sorted((token for token in tokens if len(token) > 1), key=lambda token: (-len(token), token)))
+    return _specials(processor.tokenizer, tuple(token for token in placeholders if isinstance(token, str)))
+
+
+@lru_cache(maxsize=8)
+def _specials(tokenizer: Any, placeholders: tuple[str, ...]) -> SpecialTokens:
+    return SpecialTokens(tokenizer, placeholders)
 
 
 def _image_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,10 +178,8 @@ def _clean(question: str) -> str:
 
 
 def _without_opened_reasoning(text: str) -> str:
-    for tag in ("<think>", "<thinking>"):
-        if text.rstrip().endswith(tag):
-            return text.rstrip().removesuffix(tag)
-    return text
+    tag = opened_at_end(text)
+    return text.rstrip().removesuffix(tag) if tag else text
 
 
 @lru_cache(maxsize=8)

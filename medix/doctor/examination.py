@@ -14,6 +14,7 @@ from medix.doctor.checks.memory import MemoryCheck
 from medix.doctor.checks.models import ModelsCheck
 from medix.doctor.checks.prompts import PromptsCheck
 from medix.doctor.checks.splits import SplitsCheck
+from medix.doctor.checks.text import TextCheck
 from medix.doctor.checks.versions import VersionsCheck
 from medix.doctor.findings import Finding, State
 from medix.doctor.machine import Machine
@@ -38,6 +39,7 @@ def all_checks(seconds: float) -> list[Check]:
         DataCheck(),
         SplitsCheck(),
         PromptsCheck(seconds / 4),
+        TextCheck(seconds / 4),
         JudgeCheck(min(10.0, seconds / 4)),
     ]
 

@@ -19,6 +19,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from medix.judge.common_prefix import common_prefixes
+from medix.special_tokens import CompletionDecoder, SpecialTokens
 
 _ALTERNATIVES = 10  # as many as a served judge requests
 _SHARED = frozenset(("full_attention", "sliding_attention"))
@@ -120,6 +121,8 @@ class LocalModel:
         self.model: Any = model.requires_grad_(False).eval().to(self.device)
         self.context: int | None = getattr(text, "max_position_embeddings", None)
         self.end_token_ids = frozenset(_ends(name, revision, self.tokenizer))
+        self._special_tokens = SpecialTokens(self.tokenizer)
+        self._decode = CompletionDecoder(self.tokenizer, self.end_token_ids)
         self._positions: Tensor | None = None
         self.model.get_output_embeddings().register_forward_pre_hook(self._select_positions)
 
@@ -142,11 +145,12 @@ class LocalModel:
     # Text.
 
     def tokens(self, message: str) -> list[int]:
-        """Token ids of a user message in the chat template.
+        """Token ids of a user message in the chat template; texts of special tokens in the message stay texts.
 
         Raises:
             ValueError: the template omits the message.
         """
+        message = self._special_tokens.neutralise(message)
         for content in (message, [{"type": "text", "text": message}]):
             text = self.tokenizer.apply_chat_template(
                 [{"role": "user", "content": content}],
@@ -179,8 +183,8 @@ class LocalModel:
         return len(_paths(options))
 
     def text_of(self, written: Reply) -> str:
-        """The text of a reply, without special tokens."""
-        return str(self._decode(written.token_ids))
+        """The text of a reply, without its end token."""
+        return self._decode(written.token_ids)
 
     def pieces(self, written: Reply) -> list[tuple[str, Mapping[str, float]]]:
         """The text of each token, and log-probabilities of its alternatives by their texts.
@@ -203,9 +207,6 @@ class LocalModel:
                 chances[names[token]] = logprob
             pieces.append((piece, chances))
         return pieces
-
-    def _decode(self, ids: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     # Forward passes.
 

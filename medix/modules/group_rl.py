@@ -23,6 +23,7 @@ from medix.modules.no_signal import check_signal
 from medix.modules.phase import phase
 from medix.modules.preparation import Preparation, Prepared, check_logprobs
 from medix.modules.random_states import restore_random_states
+from medix.modules.readable_text import check_tags, tell_unread_references
 from medix.modules.record import StepRecord
 from medix.modules.rollouts import create_rollouts
 from medix.modules.step_metrics import adapt_coefficients, check_mismatch, made_updates, step_metrics
@@ -235,7 +236,7 @@ class GroupRLModule(lightning.LightningModule):
         )
 
     def setup(self, stage: str) -> None:
-        """Check batch sizes and strategy, and give the data module what renders prompts."""
+        """Check batch sizes, strategy and tokenizer, and give the data module what renders prompts."""
         trainer = self.trainer
         if stage == "fit":
             batching = self.batching(ranks=trainer.world_size)
@@ -243,6 +244,7 @@ class GroupRLModule(lightning.LightningModule):
         datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
         if datamodule is not None and hasattr(datamodule, "bind"):
             datamodule.bind(self.prompting, self.policy.processor, self.prompts_per_rollout)
+        check_tags(self.policy, self.modalities)
 
     def configure_model(self) -> None:
         """Load the weights, and shard them if the strategy has a device mesh."""
@@ -262,6 +264,11 @@ class GroupRLModule(lightning.LightningModule):
         self.engine.bind(self.policy)
 
     on_validation_start = on_test_start = on_predict_start = on_fit_start
+
+    def on_train_start(self) -> None:
+        """Say which references the encoders of the rewards cannot read."""
+        if self.trainer.is_global_zero:
+            tell_unread_references(self.rewards, self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def teardown(self, stage: str) -> None:  # noqa: ARG002  # Lightning's signature
         """Release what the engine holds: processes, memory, files."""

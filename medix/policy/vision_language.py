@@ -32,6 +32,7 @@ from medix.policy.self_check import ALLOWED, Allowed, compare, precision, shorte
 from medix.policy.shared_decoding import SharedDecoding
 from medix.policy.shared_prefix import FLEX, SharedPass, why_plain
 from medix.policy.vision_features import VisionFeatures
+from medix.special_tokens import CompletionDecoder
 from medix.types import Prompt, RolloutGroup
 
 LOGITS_AT_ONCE = 2**27
@@ -149,6 +150,11 @@ class VisionLanguagePolicy(Policy):
                 "generation_config.json"
             )
         return tuple(eos) if isinstance(eos, list) else (int(eos),)
+
+    @cached_property
+    def text_of(self) -> CompletionDecoder:
+        """Decodes completions of this policy: ``policy.text_of(token_ids)``."""
+        return CompletionDecoder(self.processor.tokenizer, self.eos_token_ids)
 
     @property
     def _vocabulary_size(self) -> int:

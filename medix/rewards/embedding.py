@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medix.judge.clinical.text import differs
+from medix.judge.clinical.text import differs, is_same
 from medix.rewards.answer import AnswerRule, StrictAnswer
 from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent, Unscored
-from medix.rewards.encoder import Encoder, SentenceEncoder
+from medix.rewards.encoder import Encoder, SentenceEncoder, encodable, unreadable
 from medix.rewards.held import Held
 from medix.rewards.vectors import VectorTable
+
+_Entry = tuple[str, tuple[str, ...]] | float | Unscored | None
+"""An answer with the references to compare it with, or the score of a row, None if the component does not apply."""
 
 _NO_REFERENCE = Unscored("the row has no reference to compare with")
 ROUNDING = 1e-6
@@ -25,8 +28,10 @@ ROUNDING = 1e-6
 class EncodedReward(RewardComponent):
     """Base of the components that compare embeddings: one encoder call per batch, with each string once.
 
-    A completion without a valid answer earns 0, and so does an answer that contradicts a fact of the reference. A row
-    is unscored if the encoder fails.
+    A completion without a valid answer earns 0, and so does an answer that contradicts a fact of the reference, or one
+    that the encoder cannot read (``medix.rewards.encoder.unreadable``). Where it can read neither the reference nor an
+    alias, the component does not apply to the sample. An answer that equals a reference after the normalisation of
+    ``medix.judge.clinical.text`` is credited also if it cannot be read. A row is unscored if the encoder fails.
 
     Args:
         encoder: the suite's encoder if not given, and MedEmbed-large, loaded on first use, if there is none either.
@@ -72,7 +77,10 @@ class EncodedReward(RewardComponent):
         """The credit for a cosine similarity."""
 
     def score(self, batch: RewardBatch) -> ComponentScores:
-        """Credit for the most similar reference; unscored if the encoder fails. All strings are encoded in one call."""
+        """Credit for the most similar reference; unscored if the encoder fails. All strings are encoded in one call.
+
+        Not applicable where the encoder can read neither the reference nor an alias, unless the answer equals one.
+        """
         rows = self._rows(batch)
         pairs = list(dict.fromkeys((row[0], text) for row in rows if isinstance(row, tuple) for text in row[1]))
         cosines = self._cosines(pairs)
@@ -80,21 +88,53 @@ class EncodedReward(RewardComponent):
             return ComponentScores.of([cosines if isinstance(row, tuple) else row for row in rows])
         return ComponentScores.of([self._credit(row, cosines) if isinstance(row, tuple) else row for row in rows])
 
-    def _rows(self, batch: RewardBatch) -> list[tuple[str, tuple[str, ...]] | float | Unscored]:
+    def unread(self, batch: RewardBatch) -> list[str]:
+        """Per row, why the encoder can read none of the references; empty if it reads one, or there is none.
+
+        Args:
+            batch: its completions are not used.
+
+        Raises:
+            Exception: whatever the encoder raises when its tokenizer cannot be loaded.
+        """
+        references = self.answer_rule.references(batch)
+        reasons = unreadable(self.encoder, [text for texts in references for text in texts])
+        return [reasons[texts[0]] if texts and reasons.keys() >= set(texts) else "" for texts in references]
+
+    def _rows(self, batch: RewardBatch) -> list[_Entry]:
         """Per row, the answer and the references to compare it with, or its value if no comparison is needed."""
-        rows: list[tuple[str, tuple[str, ...]] | float | Unscored] = []
-        for answer, texts in zip(self.answer_rule.answers(batch), self.answer_rule.references(batch), strict=True):
-            settled = None if answer is None or not texts else self.answer_rule.settled(answer, texts)
-            if answer is None:
-                rows.append(0.0)
-            elif not texts:
-                rows.append(_NO_REFERENCE)
-            elif settled is not None:
-                rows.append(settled)
-            else:
-                agreeing = tuple(text for text in texts if not (self.guard and differs(answer, text)))
-                rows.append((answer, agreeing) if agreeing else 0.0)
-        return rows
+        answers, references = self.answer_rule.answers(batch), self.answer_rule.references(batch)
+        texts = [text for texts in references for text in texts] + [text for text in answers if text is not None]
+        try:
+            foreign = unreadable(self.encoder, texts).keys()
+        except Exception as error:  # noqa: BLE001 - an encoder is foreign code; its failure is a reason, not a zero
+            failed = Unscored(f"the encoder {self.encoder!r:.100} failed: {type(error).__name__}: {error}")
+            rows = [self._row(*row, frozenset()) for row in zip(answers, references, strict=True)]
+            return [failed if isinstance(row, tuple) else row for row in rows]
+        return [self._row(*row, foreign) for row in zip(answers, references, strict=True)]
+
+    def _row(self, answer: str | None, references: tuple[str, ...], foreign: Set[str]) -> _Entry:
+        """The entry of one row.
+
+        Args:
+            answer: the answer, if there is a valid one.
+            references: the reference and its aliases.
+            foreign: texts that the encoder cannot read.
+        """
+        readable = tuple(text for text in references if text not in foreign)
+        if not references:
+            return _NO_REFERENCE if answer is not None else 0.0
+        if answer is not None and (settled := self.answer_rule.settled(answer, references)) is not None:
+            return settled
+        if answer is not None and (answer in foreign or not readable):
+            equal = any(is_same(answer, text) for text in references)
+            return self._credit_of(1.0) if equal else 0.0 if readable else None
+        if not readable:
+            return None  # of the sample, whatever its completions are
+        if answer is None:
+            return 0.0
+        agreeing = tuple(text for text in readable if not (self.guard and differs(answer, text)))
+        return (answer, agreeing) if agreeing else 0.0
 
     def _credit(self, row: tuple[str, tuple[str, ...]], cosines: Mapping[tuple[str, str], float]) -> float | Unscored:
         answer, references = row
@@ -136,7 +176,7 @@ class EncodedReward(RewardComponent):
     def _ask(self, encoder: Encoder, texts: list[str]) -> dict[str, Tensor] | Unscored:
         """One embedding per text, as the encoder returns it."""
         try:
-            vectors = _as_tensor(encoder.encode([_encodable(text) for text in texts]))
+            vectors = _as_tensor(encoder.encode([encodable(text) for text in texts]))
         except Exception as error:  # noqa: BLE001 - an encoder is foreign code; its failure is a reason, not a zero
             return Unscored(f"the encoder {encoder!r:.100} failed: {type(error).__name__}: {error}")
         if vectors.ndim != 2 or vectors.shape[0] != len(texts):
@@ -193,12 +233,3 @@ def _unit(vectors: Float[Tensor, "text width"]) -> Float[Tensor, "text width"]:
     vectors = vectors / vectors.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
     norms: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
     return vectors / norms.clamp_min(torch.finfo(torch.float64).tiny)
-
-
-def _encodable(text: str) -> str:
-    """Replace lone surrogates, for which a tokenizer would refuse the whole batch."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode()
-    return text

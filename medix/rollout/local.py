@@ -173,15 +173,11 @@ class _Batch:
     def _ends_with_stop_text(self, row: _Row) -> bool:
         if not self.sampling.stop:
             return False
-        # A token is at least one byte, so that this many hold a stop text; special tokens are skipped, hence the 8.
-        reach = 8 + max(len(text.encode()) for text in self.sampling.stop)
-        return self.sampling.after_stop(self._decoded(row.tokens[-reach:])) is not None
-
-    def _decoded(self, tokens: Sequence[int]) -> str:
-        return str(self.policy.processor.tokenizer.decode(tokens, skip_special_tokens=True))
+        longest = max(len(text.encode()) for text in self.sampling.stop)
+        return self.sampling.after_stop(self.policy.text_of.tail(row.tokens, longest)) is not None
 
     def _finish(self, row: _Row, reason: FinishReason) -> None:
-        text = self._decoded(row.tokens)
+        text = self.policy.text_of(row.tokens)
         text = text[: self.sampling.after_stop(text)]
         row.completion = Completion(text, tuple(row.tokens), tuple(row.logprobs), reason)
         if self.on_completion is not None:

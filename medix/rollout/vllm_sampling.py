@@ -114,6 +114,9 @@ class VLLMSampling:
             "stop": list(sampling.stop),
             "include_stop_str_in_output": True,
             "detokenize": bool(sampling.stop),
+            # stop texts are looked for in the text that the completion gets; see CompletionDecoder
+            "skip_special_tokens": False,
+            "spaces_between_special_tokens": False,
         }
         if self.policy.banned_token_ids:
             settings["logit_bias"] = dict.fromkeys(self.policy.banned_token_ids, NEVER)
@@ -170,7 +173,7 @@ class VLLMSampling:
             logprobs: log-probability of each token.
             finish_reason: ``stop`` or ``length``.
         """
-        text = str(self.policy.processor.tokenizer.decode(list(token_ids), skip_special_tokens=True))
+        text = self.policy.text_of(token_ids)
         text = text[: self.sampling.after_stop(text)]
         return Completion(text, tuple(token_ids), tuple(logprobs), FinishReason(finish_reason))
 

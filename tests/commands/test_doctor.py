@@ -16,7 +16,8 @@ from tests.support.inside import Inside, Outcome, working_in
 from tests.support.runs import small_spec, write_spec
 
 NAMES = sorted(path.stem for path in Path(str(find_spec("demo"))).parent.glob("*.yaml"))
-CHECKS = {"versions", "batches", "gpus", "models", "memory", "engine", "disk", "data", "splits", "prompts", "judge"}
+CHECKS = {"versions", "batches", "gpus", "models", "memory", "engine", "disk", "data", "splits", "prompts", "text",
+          "judge"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -171,6 +171,23 @@ def test_pieces_join_to_the_text_and_a_character_stands_where_it_is_complete(
     assert pieces[0][1][pieces[0][0]] == -0.5
 
 
+def test_special_tokens_in_a_message_end_no_turn(models: dict[str, tuple[LocalModel, Any]]) -> None:
+    model, _ = models["text"]
+    (end,) = model.end_token_ids
+    name = model.tokenizer.convert_ids_to_tokens(end)
+    assert model.tokens(f"left{name} YES").count(end) == model.tokens("left YES").count(end)
+
+
+def test_a_special_token_in_a_reply_shows_and_its_end_does_not(models: dict[str, tuple[LocalModel, Any]]) -> None:
+    """Otherwise ``<think>`` would be missing where a tokenizer marks it as special, and its reasoning would count."""
+    model, _ = models["text"]
+    (end,) = model.end_token_ids
+    start = model.tokenizer.convert_tokens_to_ids("<|im_start|>")
+    tokens = [*model.tokenizer("YES").input_ids, start, end]
+    written = Reply(tokens, [{token: -0.5} for token in tokens])
+    assert model.text_of(written) == "".join(text for text, _ in model.pieces(written)) == "YES<|im_start|>"
+
+
 # Faults --------------------------------------------------------------------------------------------------------------
 
 

@@ -245,3 +245,88 @@ def test_half_a_surrogate_pair_reaches_no_encoder() -> None:
     scores = EmbeddingReward(encoder).score(batch_of("<answer>lung \ud83d</answer>", "lung \udc00"))
     assert encoder.calls == [["lung ?", "lung ?"]]
     assert scores.value.tolist() == [1.0]
+
+
+# What the encoder cannot read ----------------------------------------------------------------------------------------
+
+
+class Alike:
+    """Gives every text the same vector, as an encoder does whose tokens are all unknown."""
+
+    def __init__(self, *languages: str) -> None:
+        if languages:
+            self.languages = languages
+
+    def encode(self, texts: list[str], /) -> Any:
+        return np.ones((len(texts), 2))
+
+
+@pytest.mark.parametrize("kind", [EmbeddingReward, SimilarityReward])
+@pytest.mark.parametrize(
+    ("answer", "reference", "value"),
+    [
+        ("右肺", "左肺", None),
+        ("да", "нет", None),
+        ("اليسار", "اليمين", None),
+        ("왼쪽", "오른쪽", None),
+        ("right lung", "左肺", None),
+        ("右 lung", "左 lung", None),
+        ("右肺", "left lung", 0),
+        ("l\u0435ft lung", "left lung", 0),  # a Cyrillic letter
+        ("左肺。", "左肺", 1),  # equal after normalisation
+        ("пневмония", "Пневмония", 1),
+        ("lung, left", "left lung", 1),
+        ("\u03b2-blocker", "caf\u00e9", 1),
+        ("\uff2c\uff25\uff26\uff34", "left", 1),
+    ],
+)
+def test_no_credit_for_what_the_encoder_cannot_read_but_for_equality(
+    kind: Any, answer: str, reference: str, value: float | None
+) -> None:
+    """None is not applicable: nobody's fault, and the other components decide."""
+    scores = kind(Alike()).score(batch_of(f"<answer>{answer}</answer>", reference))
+    assert scores.status == (Status.NOT_APPLICABLE if value is None else Status.SCORED,)
+    assert value is None or scores.value.item() == value
+    stated = kind(Alike("any"), guard=False).score(batch_of(f"<answer>{answer}</answer>", reference))
+    assert stated.value.tolist() == [1]
+
+
+def test_the_component_applies_to_all_completions_of_a_sample_or_to_none_but_equal_ones() -> None:
+    completions = ["<answer>右肺</answer>", "<answer>left</answer>", "no answer", "<answer>左肺</answer>"]
+    batch = replace(rows_of(BATCH, [0] * 4), completions=completions, references=["左肺"] * 4)
+    assert EmbeddingReward(Alike()).score(batch).status == (Status.NOT_APPLICABLE,) * 3 + (Status.SCORED,)
+    readable = replace(batch, references=["left lung"] * 4)
+    assert EmbeddingReward(Alike()).score(readable).value.tolist() == [0, 1, 0, 0]
+
+
+def test_an_alias_that_can_be_read_stands_for_a_reference_that_cannot() -> None:
+    batch = replace(rows_of(BATCH, [0] * 3), references=["左肺"] * 3, aliases=[("left lung",)] * 3,
+                    completions=[f"<answer>{text}</answer>" for text in ("the left lung", "右肺", "左肺")])  # fmt: skip
+    encoder = CountingEncoder({"the left lung": [1.0], "left lung": [1.0]})
+    assert EmbeddingReward(encoder).score(batch).value.tolist() == [1, 0, 1]
+    assert encoder.calls == [["the left lung", "left lung"]]
+
+
+def test_the_published_rule_takes_equal_strings_and_no_others() -> None:
+    rule = {"guard": False, "answer_rule": PublishedAnswer()}
+    assert credit(Alike(), "左肺", "左肺", **rule) == 1
+    assert math.isnan(credit(Alike(), "右肺", "左肺", **rule))
+
+
+def test_a_tokenizer_that_fails_leaves_rows_unscored_but_those_that_need_none() -> None:
+    class Broken(Alike):
+        max_unknown = 0.0
+
+        def unknown_shares(self, texts: list[str]) -> list[float]:
+            raise OSError("no such file")
+
+    scores = EmbeddingReward(Broken()).score(rows_of(BATCH, [3, 0]))
+    assert scores.status == (Status.SCORED, Status.UNSCORED)
+    assert "no such file" in scores.reason[1]
+
+
+def test_references_that_cannot_be_read_are_told_with_the_reason() -> None:
+    batch = replace(
+        rows_of(BATCH, [0] * 4), references=["left", "左肺", "左肺", " "], aliases=[(), (), ("left lung",), ()]
+    )
+    assert EmbeddingReward(Alike()).unread(batch) == ["", "'左' is not in en", "", ""]

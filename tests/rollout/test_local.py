@@ -1,5 +1,8 @@
 """Sampling from the policy's own weights, on tiny models of four families."""
 
+import json
+import re
+import shutil
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +17,7 @@ from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout import local
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
+from medix.rollout.vllm_sampling import VLLMSampling
 from medix.types import Completion, FinishReason, Prompt
 from tests.support.draws import assert_same_draws
 from tests.support.policies import BigramPolicy
@@ -268,7 +272,7 @@ def test_a_completion_ends_with_the_first_stop_text(qwen: VisionLanguagePolicy) 
         assert all(stop not in completion.text[:-1] for stop in hot.stop)
         assert completion.is_truncated == (len(completion.token_ids) == 120 and completion not in ended)
     # What stands behind the stop text in the token that holds it is cut off the text, not off the tokens.
-    whole = [qwen.processor.tokenizer.decode(completion.token_ids, skip_special_tokens=True) for completion in ended]
+    whole = [qwen.text_of(completion.token_ids) for completion in ended]
     assert any(len(text) > len(completion.text) for text, completion in zip(whole, ended, strict=True))
 
 
@@ -339,3 +343,30 @@ def test_prompts_are_told_with_their_completions(qwen: VisionLanguagePolicy) -> 
     for group in groups:
         of_group = [completion for prompt, completion in told if prompt is group.prompt]
         assert sorted(map(id, of_group)) == sorted(map(id, group.completions))
+
+
+def test_tags_that_a_tokenizer_marks_as_special_stay_in_the_text(qwen: VisionLanguagePolicy, tmp_path: Path) -> None:
+    """Same weights and ids, so the same texts in every engine; all but the end token shows, whatever it is."""
+    folder = tmp_path / "marked"
+    shutil.copytree(qwen.name, folder)
+    content = json.loads((folder / "tokenizer.json").read_text())
+    for token in content["added_tokens"]:
+        token["special"] = True
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    marked = VisionLanguagePolicy(str(folder))
+    assert "<think>" not in marked.processor.tokenizer.decode(
+        marked.processor.tokenizer("<think>a", add_special_tokens=False).input_ids, skip_special_tokens=True
+    )
+    hot = Sampling(completions_per_prompt=20, max_completion_tokens=60, temperature=1000.0)
+    (group,) = engine(qwen, hot).rollout(mixed_prompts(qwen)[1:2])
+    for completion in group.completions:
+        again = VLLMSampling(marked, DRAWN).completion(
+            completion.token_ids, completion.logprobs, completion.finish_reason
+        )
+        assert again.text == completion.text
+        names = qwen.processor.tokenizer.convert_ids_to_tokens(completion.token_ids)
+        tags = [name for name in names if re.fullmatch(r"</?[a-z]+>|<[A-Z_]+>|<[|][a-z_]+[|]>", name)]
+        if completion.finish_reason is FinishReason.STOP:
+            assert tags.pop() == "<|im_end|>"
+        assert re.findall("|".join(map(re.escape, tags)) or "(?!)", completion.text) == tags
+    assert any("<|im_start|>" in completion.text for completion in group.completions)

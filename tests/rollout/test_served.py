@@ -69,7 +69,7 @@ def test_groups_come_in_order_with_tokens_log_probabilities_and_version(
     assert all_tokens(groups) == [tokens()] * 3
     first, second, _ = groups[0].completions
     assert first.logprobs == (-0.5,) * 4
-    assert first.text == policy.processor.tokenizer.decode(first.token_ids, skip_special_tokens=True)
+    assert first.text == policy.text_of(first.token_ids)
     assert (first.finish_reason, second.finish_reason) == (FinishReason.LENGTH, FinishReason.STOP)
     assert {group.policy_version for group in groups} == {0}
     made.publish(policy)

@@ -32,6 +32,7 @@ def test_settings_are_those_of_the_sampling_and_the_policy(tiny: dict[str, Path]
     assert settings["stop_token_ids"] == list(policy.eos_token_ids)
     assert settings["stop"] == ["</answer>"]
     assert settings["detokenize"] is True
+    assert settings["skip_special_tokens"] is settings["spaces_between_special_tokens"] is False
     assert settings["logit_bias"] == dict.fromkeys(policy.banned_token_ids, NEVER)
     json.dumps(settings, allow_nan=False)  # goes through HTTP as well
 
@@ -90,7 +91,7 @@ def test_images_are_named_by_their_contents(tiny: dict[str, Path]) -> None:
 
 
 def test_a_completion_is_what_the_local_engine_makes_of_the_same_tokens(tiny: dict[str, Path]) -> None:
-    """Text cut behind the stop text, special tokens left out."""
+    """Text cut behind the stop text, the end token left out."""
     policy = loaded(tiny["qwen3_vl"])
     [prompt, *_] = mixed_prompts(policy)
     local = LocalEngine(Sampling(6, 24))

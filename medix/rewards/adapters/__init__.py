@@ -10,6 +10,11 @@ the run where it cannot, unless a value is stated for it. It never becomes a 0 i
 | EasyR1 | ``compute_score = EasyR1Reward(suite)`` in a file | stops, or the stated value |
 | a script | ``MetricCollection({"reward": suite, ...})`` | left out of the means, counted beside them |
 
+If the chat template opens the reasoning in the prompt, completions begin inside it: give every adapter
+``prompt_prefix="<think>"`` (TRL: found out where the prompt shows it). A tag that a tokenizer marks as a special token
+is not in the text that these trainers decode: give ``TRLReward`` the tokenizer; for verl and EasyR1, mark the tags as
+ordinary tokens (``python -m medix doctor`` says which are special).
+
 A script needs no adapter, because a suite is a torchmetrics metric:
 
 ```python

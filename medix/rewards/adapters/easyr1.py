@@ -48,6 +48,9 @@ class EasyR1Reward:
         accuracy: component that is reported as ``accuracy`` too, the name EasyR1's own examples use.
         unscored: reward of a row that could not be scored; None stops the run at the first.
         window: rows of which at most the suite's ``max_unscored`` may be unscored.
+        prompt_prefix: what the prompt ends with and belongs to the completion, ``<think>`` where the chat template
+            opens the reasoning: completions are scored as if they began with it. A modality tag that a completion
+            begins with stays in front of it.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class EasyR1Reward:
         accuracy: str | None = None,
         unscored: float | None = None,
         window: int = 128,
+        prompt_prefix: str = "",
     ) -> None:
         taken = [name for name in suite.components if name in _OWN]
         if taken:
@@ -72,7 +76,9 @@ class EasyR1Reward:
             )
         self.suite = suite
         self.accuracy = accuracy
-        self._reader = RowReader("EasyR1Reward", suite.modalities, "ground_truth", question, modality, aliases, source)
+        self._reader = RowReader(
+            "EasyR1Reward", suite.modalities, "ground_truth", question, modality, aliases, source, prompt_prefix
+        )
         self._rule = UnscoredRule("EasyR1Reward", unscored, suite.max_unscored, window)
 
     def __call__(self, reward_inputs: Sequence[Mapping[str, Any]]) -> list[EasyR1Score]:
@@ -86,6 +92,7 @@ class EasyR1Reward:
             self._reader.read(number, fields["response"], fields, token_count=int(fields["response_length"]))
             for number, fields in enumerate(reward_inputs)
         ]
+        self._reader.warn_of_unopened(rows)
         table = score_rows(self.suite, rows)
         rewards = self._rule(table)
         return [self._entry(*entry) for entry in zip(rewards, rows, table, strict=True)]

@@ -1,10 +1,12 @@
 """Rows as other trainers hand them over: fields under names of their own, the modality as a tag of the reference."""
 
 import re
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from medix.grammar import closes_unopened_reasoning, with_prompt_prefix
 from medix.modality import ModalitySet
 from medix.rewards.suite import RewardSuite
 from medix.rewards.table import RewardTable
@@ -40,6 +42,7 @@ class RowReader:
         modality: field of the modality, None or empty on text-only rows; None takes the tag.
         aliases: field of further texts that count as the reference; rows may lack it.
         source: field that says where the sample comes from; rows may lack it.
+        prompt_prefix: what the prompt ends with and belongs to the completion, such as ``<think>``.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class RowReader:
         modality: str | None,
         aliases: str,
         source: str,
+        prompt_prefix: str = "",
     ) -> None:
         self.owner = owner
         self.modalities = modalities
@@ -59,6 +63,8 @@ class RowReader:
         self.modality = modality
         self.aliases = aliases
         self.source = source
+        self.prompt_prefix = prompt_prefix
+        self._has_warned = False
 
     def read(
         self,
@@ -69,6 +75,7 @@ class RowReader:
         question: str = "",
         token_count: int | None = None,
         is_truncated: bool = False,
+        prompt_prefix: str | None = None,
     ) -> Row:
         """One row.
 
@@ -79,13 +86,15 @@ class RowReader:
             question: where no field holds it.
             token_count: tokens of the completion.
             is_truncated: whether the token limit cut it.
+            prompt_prefix: what the prompt of this row holds of the completion; None for that of all rows.
 
         Raises:
             ValueError: a field is missing or is no text, or a tag is not in the modality set.
         """
         modality, reference = self._modality(number, fields)
+        prefix = self.prompt_prefix if prompt_prefix is None else prompt_prefix
         return Row(
-            completion=completion,
+            completion=with_prompt_prefix(completion, prefix, self.modalities),
             reference=reference,
             question=question if self.question is None else self._text(number, fields, "question", self.question),
             modality=modality,
@@ -93,6 +102,18 @@ class RowReader:
             source=str(fields.get(self.source) or ""),
             token_count=token_count,
             is_truncated=is_truncated,
+        )
+
+    def warn_of_unopened(self, rows: Sequence[Row]) -> None:
+        """Warn, once, if every completion of a call closes a reasoning that it did not open."""
+        if self._has_warned or not rows or not all(closes_unopened_reasoning(row.completion) for row in rows):
+            return
+        self._has_warned = True
+        warnings.warn(
+            f"{self.owner}: each of the {len(rows)} completions of this call closes a reasoning that it did not open, "
+            "and is ill formed by that. Their prompts have probably opened it, as chat templates of thinking models "
+            f"do: give {self.owner}(suite, prompt_prefix='<think>'), or whatever the prompts end with",
+            stacklevel=3,
         )
 
     def _text(self, number: int, fields: Mapping[str, Any], role: str, key: str) -> str:

@@ -1,15 +1,17 @@
 """The suite as a reward function of TRL."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from medix.distributed import gather
+from medix.grammar import opened_at_end
 from medix.modality import TEXT_ONLY
 from medix.rewards.adapters.rows import Row, RowReader, score_rows
 from medix.rewards.scoring import check_unscored
 from medix.rewards.suite import RewardSuite
 from medix.rewards.table import RewardTable
+from medix.special_tokens import CompletionDecoder
 from medix.types import Status
 
 _REASONING = ("reasoning_content", "reasoning", "thinking")
@@ -20,7 +22,7 @@ LogMetric = Callable[[str, float], None]
 
 @runtime_checkable
 class Decoder(Protocol):
-    """What is needed of a tokenizer or processor."""
+    """What is needed of a tokenizer that is not one of Hugging Face's; texts are then what it returns."""
 
     def batch_decode(self, sequences: Any, *, skip_special_tokens: bool) -> list[str]:
         """Texts of token ids."""
@@ -60,15 +62,21 @@ class TRLReward:
         modality: column of the modality, None or empty on text-only rows; None takes the tag of the reference.
         aliases: column of further texts that count as the reference; the data may lack it.
         source: column that says where a sample comes from; the data may lack it.
-        tokenizer: decodes ``completion_ids`` instead of taking TRL's text. Needed where TRL takes messages apart (a
-            tokenizer with a response template), which loses a tag that stands before the reasoning.
+        tokenizer: the trainer's tokenizer or processor; decodes ``completion_ids`` instead of taking TRL's text. Needed
+            where TRL takes messages apart (a tokenizer with a response template), which loses a tag that stands before
+            the reasoning, and where a tag of the grammar is a special token, which TRL leaves out of its text.
         end_token_ids: tokens that end a completion; one that ends otherwise was cut by the limit. None given:
-            nothing is known to be cut.
+            nothing is known to be cut, and the tokenizer's own end token is left out of texts.
         group_size: TRL's ``num_generations``, which a suite with a normalisation should be given: groups are runs of
             rows with the same prompt text and fields, and are cut to this size. A group that is spread over processes
             is normalised in parts.
         enforces_limit: whether a step with more unscored rows, over all processes, than the suite's ``max_unscored``
             stops training.
+        prompt_prefix: what the prompt ends with and belongs to the completion, ``<think>`` where the chat template
+            opens the reasoning: completions are scored as if they began with it. A modality tag that a completion
+            begins with stays in front of it. None takes it from the prompt where the prompt shows it: a text that ends
+            with an opened reasoning, or messages of which the last is the assistant's, which TRL continues. What a chat
+            template adds to messages is not seen: a warning tells if every completion closes what it did not open.
     """
 
     def __init__(
@@ -84,13 +92,15 @@ class TRLReward:
         end_token_ids: Sequence[int] = (),
         group_size: int | None = None,
         enforces_limit: bool = True,
+        prompt_prefix: str | None = None,
     ) -> None:
         if group_size is not None and group_size < 1:
             raise ValueError(f"TRLReward: group_size={group_size} must be at least 1; give TRL's num_generations")
         self.__name__ = name  # TRL logs a callable by its name
         self.suite = suite
-        self.tokenizer = tokenizer
+        self.prompt_prefix = prompt_prefix
         self.end_token_ids = frozenset(end_token_ids)
+        self._decode = None if tokenizer is None else _decoder(tokenizer, self.end_token_ids)
         self.group_size = group_size
         self.enforces_limit = enforces_limit
         self._reader = RowReader("TRLReward", suite.modalities, reference, question, modality, aliases, source)
@@ -120,6 +130,7 @@ class TRLReward:
         """
         rows = self._rows(prompts, completions, completion_ids, columns)
         groups = _groups([(text_of(prompt), row) for prompt, row in zip(prompts, rows, strict=True)], self.group_size)
+        self._reader.warn_of_unopened(rows)
         table = score_rows(self.suite, rows, groups)
         if log_extra is not None:
             self._log_columns(table, log_extra)
@@ -151,13 +162,14 @@ class TRLReward:
                     question="" if self._reader.question is not None else text_of(prompt, role="user", last=True),
                     token_count=None if ids is None else len(ids),
                     is_truncated=bool(ids and self.end_token_ids and ids[-1] not in self.end_token_ids),
+                    prompt_prefix=_prefix_of(prompt) if self.prompt_prefix is None else self.prompt_prefix,
                 )
             )
         return rows
 
     def _texts(self, completions: Sequence[Any], completion_ids: Sequence[Sequence[int]] | None) -> list[str]:
-        if self.tokenizer is not None and completion_ids is not None:
-            return self.tokenizer.batch_decode(completion_ids, skip_special_tokens=True)
+        if self._decode is not None and completion_ids is not None:
+            return [self._decode(ids) for ids in completion_ids]
         for completion in completions:
             apart = [key for key in _REASONING for message in _messages(completion) if message.get(key)]
             if apart:
@@ -172,6 +184,21 @@ class TRLReward:
             values = [None if math.isnan(value) else value for value in table[name].value.tolist()]
             log_extra(f"{self.__name__}/{name}", values)
         log_extra(f"{self.__name__}/reason", list(table.reason))
+
+
+def _decoder(tokenizer: Any, end_token_ids: Collection[int]) -> Callable[[Sequence[int]], str]:
+    tokenizer = getattr(tokenizer, "tokenizer", tokenizer)  # of a processor
+    if not hasattr(tokenizer, "all_special_ids"):
+        return lambda ids: str(tokenizer.batch_decode([ids], skip_special_tokens=True)[0])
+    return CompletionDecoder(tokenizer, end_token_ids or {tokenizer.eos_token_id} - {None})
+
+
+def _prefix_of(prompt: Any) -> str:
+    """What a prompt shows to hold of its completion."""
+    if isinstance(prompt, str):
+        return opened_at_end(prompt)
+    last = _messages(prompt)[-1:]
+    return "".join(_content(message) for message in last if message.get("role") == "assistant")
 
 
 def text_of(prompt: Any, role: str | None = None, *, last: bool = False) -> str:

@@ -54,6 +54,9 @@ class VerlReward:
             above that.
         absent: stands for None; verl before 0.9.1 takes means without leaving None out and needs a number there, such
             as NaN.
+        prompt_prefix: what the prompt ends with and belongs to the completion, ``<think>`` where the chat template
+            opens the reasoning: completions are scored as if they began with it. A modality tag that a completion
+            begins with stays in front of it.
     """
 
     def __init__(
@@ -65,11 +68,12 @@ class VerlReward:
         unscored: float | None = None,
         window: int = 128,
         absent: float | None = None,
+        prompt_prefix: str = "",
     ) -> None:
         self.suite = suite
         self.absent = absent
         self._reader = RowReader(
-            "VerlReward", suite.modalities, "ground_truth", question, modality, aliases, "data_source"
+            "VerlReward", suite.modalities, "ground_truth", question, modality, aliases, "data_source", prompt_prefix
         )
         self._rule = UnscoredRule("VerlReward", unscored, suite.max_unscored, window)
         self._queue = RowQueue(self._score)
@@ -113,6 +117,7 @@ class VerlReward:
         return self._reader.read(number, completion, fields)
 
     def _score(self, rows: Sequence[Row]) -> list[VerlScore]:
+        self._reader.warn_of_unopened(rows)
         table = score_rows(self.suite, rows)
         rewards = self._rule(table)
         return [

@@ -125,3 +125,12 @@ def test_the_three_lines_of_the_docstring_are_a_reward_function(tmp_path: Path) 
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert manager(module.compute_score, inputs("nothing"))[0] == [0.0]
+
+
+def test_a_template_that_opens_the_reasoning_is_named_by_an_argument() -> None:
+    completion = "<CT_SCAN>r</think><answer>liver</answer>"
+    suite = RewardSuite({"format": Weighted(FormatReward(), 0.5), "modality": Weighted(ModalityReward(), 0.5)})
+    scored = EasyR1Reward(suite, prompt_prefix="<think>")(inputs(completion, GOOD))
+    assert [row["overall"] for row in scored] == [1, 1]
+    with pytest.warns(UserWarning, match=r"EasyR1Reward\(suite, prompt_prefix="):
+        EasyR1Reward(suite)(inputs(completion))

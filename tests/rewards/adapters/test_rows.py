@@ -1,5 +1,6 @@
 """Rows from the fields of other trainers."""
 
+import warnings
 from typing import Any
 
 import pytest
@@ -100,3 +101,32 @@ def test_scored_rows_count_in_the_running_means() -> None:
     table = score_rows(suite, [Row(text, "a", "q", None) for text in texts])
     assert table.total.tolist() == [1.0, 0.0]
     assert suite.compute()["reward/total/TEXT_ONLY"] == 0.5
+
+
+REST = "It is on the left.</think><answer>left</answer>"
+
+
+def test_what_the_prompt_holds_is_put_in_front_of_the_completion() -> None:
+    given = RowReader("Mine", ModalitySet(), "solution", None, None, "aliases", "source", "<think>")
+    assert given.read(0, REST, {"solution": "left"}).completion == f"<think>{REST}"
+    assert given.read(0, f"<CT_SCAN> {REST}", {"solution": "left"}).completion == f"<CT_SCAN><think> {REST}"
+    assert given.read(0, REST, {"solution": "left"}, prompt_prefix="").completion == REST
+
+
+def test_a_call_that_only_closes_reasoning_is_warned_of_once_with_the_argument() -> None:
+    def rows(*texts: str) -> list[Row]:
+        return [Row(text, "a", "q", None) for text in texts]
+
+    silent = reader()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        silent.warn_of_unopened([])
+        silent.warn_of_unopened(rows(REST, f"<think>{REST}"))
+        silent.warn_of_unopened(rows(REST, "left"))
+    with pytest.warns(
+        UserWarning, match=r"Mine: each of the 2 completions .*give Mine\(suite, prompt_prefix='<think>'\)"
+    ):
+        silent.warn_of_unopened(rows(REST, f"<CT_SCAN> {REST}"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        silent.warn_of_unopened(rows(REST))

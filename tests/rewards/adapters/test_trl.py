@@ -26,6 +26,7 @@ from medix.rewards.normalisation import GroupNormalisation
 from medix.rewards.scoring import UnscoredLimitError
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
+from tests.support.tokenizers import ids, tokenizer
 
 REPLIES = {"liver": "YES", "spleen": "NO", "lung": "YES", "heart": "NO", "cyst": None}
 WRITTEN = {
@@ -369,3 +370,40 @@ def test_a_dead_judge_stops_the_real_trainer(policy: Path, tmp_path: Path) -> No
     suite.use_judge(ScriptedJudge(default=None))
     with pytest.raises(UnscoredLimitError, match=r"7 of 8 .*\n *7 x judge: the scripted judge cannot be reached"):
         train(policy, tmp_path, TRLReward(suite), is_scripted=True)
+
+
+# Templates that open the reasoning, and special tokens.
+
+REST = "<CT_SCAN>r</think><answer>liver</answer>"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion"),
+    [
+        ("user: Which organ?\nassistant\n<think>\n", REST),
+        ("assistant: <THINKING>", REST.replace("think", "thinking")),
+        ([{"role": "user", "content": "Which organ?"}, {"role": "assistant", "content": "<CT_SCAN><think>so "}],
+         [{"role": "assistant", "content": "r</think><answer>liver</answer>"}]),
+        ("user: <think>?\nassistant:", WRITTEN["Which organ?"][0]),
+    ],
+    ids=["text", "other tag", "prefilled messages", "not at its end"],
+)  # fmt: skip
+def test_what_the_prompt_shows_to_hold_is_found_out(prompt: Any, completion: Any) -> None:
+    assert call(TRLReward(suite_of()), [completion], prompts=[prompt]) == [1.0]
+
+
+def test_what_a_template_adds_to_messages_is_an_argument_and_its_absence_a_warning() -> None:
+    prompt = [{"role": "user", "content": "Which organ?"}]
+    completion = [{"role": "assistant", "content": REST}]
+    assert call(TRLReward(suite_of(), prompt_prefix="<think>"), [completion], prompts=[prompt]) == [1.0]
+    with pytest.warns(UserWarning, match=r"TRLReward\(suite, prompt_prefix='<think>'\)"):
+        assert call(TRLReward(suite_of()), [completion], prompts=[prompt]) == [0.5]
+
+
+def test_a_tag_that_the_tokenizer_marks_as_special_is_kept_with_its_tokenizer() -> None:
+    """TRL's own text has no special tokens: only the ids tell."""
+    marked = tokenizer(tags_are_special=True)
+    written = ids(WRITTEN["Which organ?"][0], marked)
+    for end, ends in ((marked.eos_token_id, ()), (ids("<EOS>", marked)[0], (ids("<EOS>", marked)[0],))):
+        reward = TRLReward(suite_of(), tokenizer=marked, end_token_ids=ends)
+        assert call(reward, ["rliver"], completion_ids=[[*written, end]]) == [1.0]

@@ -168,3 +168,14 @@ def test_the_three_lines_of_the_docstring_are_a_reward_function(
 def test_a_pickled_reward_scores() -> None:
     reward = VerlReward(RewardSuite({"format": Weighted(FormatReward(), 1.0)}))
     assert called(pickle.loads(pickle.dumps(reward)), GOOD)["score"] == 1.0
+
+
+def test_a_template_that_opens_the_reasoning_is_named_by_an_argument() -> None:
+    completion = "<CT_SCAN>r</think><answer>liver</answer>"
+    suite = RewardSuite({"format": Weighted(FormatReward(), 0.5), "modality": Weighted(ModalityReward(), 0.5)})
+    assert called(VerlReward(suite, prompt_prefix="<think>"), completion)["score"] == 1
+    assert called(VerlReward(suite, prompt_prefix="<think>"), GOOD)["score"] == 1
+    with pytest.warns(UserWarning, match=r"VerlReward\(suite, prompt_prefix="):
+        assert called(VerlReward(suite), completion)["score"] == 0.5
+    with pytest.warns(UserWarning, match=r"VerlReward\(suite, prompt_prefix="):
+        VerlReward(suite).batch(["s"] * 2, [completion] * 2, ["<CT_SCAN>\nliver"] * 2, [{"question": "q"}] * 2)
