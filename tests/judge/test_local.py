@@ -76,6 +76,9 @@ class Even(ReplyRule):
     def _verdict(self, text: str) -> ReadReply:
         return ReadReply(float(len(text) % 2 == 0))
 
+    def _is_settled(self, text: str) -> bool:
+        return True
+
 
 class AnythingGoes(FreeAnswerLast):
     version = "anything-1"
