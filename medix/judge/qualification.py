@@ -41,8 +41,8 @@ _COMPARES = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
-    r"\W*(?:(?:with|at)\s)?(?:confiden\w+|certainty|probability|likelihood|score)?\s*(?:of|is|=|:)?\s*"
-    r"[0-9][0-9.,]*\s*(?:%|percent|/\s*[0-9]+)?\s*(?:sure|confident|certain|likely|confidence|certainty|probability)?\W*",
+    r"\W*+(?:(?:with|at)\s)?(?:confiden\w+|certainty|probability|likelihood|score)?\s?(?:of|is|=|:)?\s?"
+    r"[0-9][0-9.,]*+\s?(?:%|percent|/\s?[0-9]+)?\s?(?:sure|confident|certain|likely|confidence|certainty|probability)?\W*",
     re.IGNORECASE,
 )
 _REVISES = re.compile(

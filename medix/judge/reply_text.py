@@ -18,6 +18,8 @@ _FENCE = re.compile(r"[^\S\n]*(```+|~~~+)")
 _BLOCK_QUOTE = re.compile(r"^[^\S\n]*>.*$", re.MULTILINE)
 _BULLET = re.compile(r"^[^\S\n]*(?:[-–•+]|\*(?!\*))[^\S\n]+", re.MULTILINE)
 _EMPHASIS = re.compile(r"\*+|(?<![A-Za-z0-9])_+|_+(?![A-Za-z0-9])|^[^\S\n]*#+", re.MULTILINE)
+_SPACES = re.compile(r"[^\S\n]+")
+_EMPTY_LINES = re.compile(r"\n(?: ?\n)+")
 _SINGLE = "'’"
 _CLOSING = {'"': '"', "“": "”", "„": "“", "«": "»", "`": "`", "'": _SINGLE, "‘": _SINGLE}
 # A single quote opens a quotation only at the start of a word: the apostrophe of "doesn't" does not.
@@ -73,7 +75,9 @@ def own_words(text: str) -> str:
         text = text[: found.start()].rstrip()
     text = _BLOCK_QUOTE.sub(QUOTED, _without_code(text))
     text = _EMPHASIS.sub("", _BULLET.sub("", text))
-    return "\n".join(line and _without_quotations(line) for line in text.split("\n")).strip()
+    text = "\n".join(line and _without_quotations(line) for line in text.split("\n")).strip()
+    # long runs of white space would make patterns that look for it take quadratic time
+    return _EMPTY_LINES.sub("\n\n", _SPACES.sub(" ", text))
 
 
 def _without_code(text: str) -> str:

@@ -365,10 +365,30 @@ PARTS = [
 ]
 
 
-@pytest.mark.parametrize("part", [*MARKS, *PARTS, "yes ", "no\n", "yes,", "so ", ".", "(", "-", "no not "])
-@pytest.mark.parametrize("around", ["{}", "NO, a{}b YES"])
+WORDS = [
+    "yes ",
+    "no\n",
+    "yes,",
+    "so ",
+    ".",
+    "(",
+    "-",
+    "no not ",
+    "the ",
+    " is",
+    "says ",
+    "if, ",
+    "do not ",
+    "9",
+    ": ",
+    "i.e. ",
+]
+
+
+@pytest.mark.parametrize("part", [*MARKS, *PARTS, *WORDS])
+@pytest.mark.parametrize("around", ["{}", "NO, a{}b YES", "NO, ,{}x", "a{}b: YES", "Reference: a{}\nYES"])
 def test_a_long_reply_is_read_in_time(part: str, around: str) -> None:
-    reply = around.format(part * ((LONGEST - 12) // len(part)))
+    reply = around.format(part * ((LONGEST - 30) // len(part)))
     for rule in RULES.values():
         start = time.process_time()
         read = rule.read(reply)
