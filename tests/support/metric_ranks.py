@@ -114,11 +114,15 @@ def merged(mine: Mine) -> list[Means]:
     metric, one, other = suite(), suite(), suite()
     add(one, "half")
     add(other, "down", "one", modality=None)
+    direct = suite()
     if mine(0):
         metric.merge_state(one)
+        add(direct, "half")
     if mine(1):
         metric.merge_state(other.metric_state)
+        add(direct, "down", "one", modality=None)
     first = means(metric)
+    assert str(first) == str(means(direct))
     part = suite().components["other"]
     if mine(1):
         part.merge_state(other.components["other"])
