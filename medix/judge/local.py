@@ -246,7 +246,7 @@ class _GradeCall:
         judge, reply = self.judge, self.model.text_of(written)
         if written.is_broken:
             return judge._unscored("the model's logits are NaN", self.start, reply)
-        read = judge.prompt.rule.read(reply)
+        read = judge.prompt.rule.read(reply, is_cut=written.is_cut)
         if read.credit is None:
             cut = f" (cut after {len(written.token_ids)} tokens; raise judge.max_tokens)" if written.is_cut else ""
             return judge._unscored(f"{read.reason}{cut}: {_cut(reply)!r}", self.start, reply)

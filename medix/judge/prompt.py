@@ -61,7 +61,7 @@ class YesNoPrompt(JudgePrompt):
     which makes yes/no answers ambiguous.
     """
 
-    version = "yes-no-4"
+    version = "yes-no-5"
     options = ("YES", "NO")
     rule = YesNoRule()
 

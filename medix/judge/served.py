@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from medix.judge.base import Judge
 from medix.judge.prompt import JudgePrompt, YesNoPrompt
-from medix.judge.serving.chat import ChatReply, ChatRequest
+from medix.judge.serving.chat import ChatRequest
 from medix.judge.serving.chat_completion import complete_chat
+from medix.judge.serving.chat_reply import ChatReply
 from medix.judge.serving.confidence import confidence_of
+from medix.judge.verdict import LONGEST, ReadReply
 from medix.serving.address import addresses_of
 from medix.serving.client import AsyncClient
 from medix.serving.endpoint import Endpoint, EndpointSettings
@@ -27,10 +29,15 @@ class ServedJudge(Judge):
     """Asks a served model for a verdict. Every failure is an unscored verdict whose reason names server and cause.
 
     Questions are asked from one background thread, many at a time; a question's deadline holds whatever the server
-    does, also if it sends one byte a minute. Connection errors, time-outs, unreadable replies, 408, 409, 425, 429 and
-    5xx are retried: at once at another server that is up, else with exponential backoff and jitter (or when
-    ``Retry-After`` says). A refusal of key or model (401, 403, 404) is retried at other servers only; any other error
-    status is caused by the question itself and final.
+    does, also if it sends one byte a minute. Connection errors, time-outs, unreadable replies, errors in place of a
+    reply or beside one, 408, 409, 425, 429 and 5xx are retried: at once at another server that is up, else with
+    exponential backoff and jitter (or when ``Retry-After`` says). A refusal of key or model (401, 403, 404) is retried
+    at other servers only; any other error status is caused by the question itself and final.
+
+    A reply counts if the server says that it is complete, or says nothing of it (``finish_reason`` absent or null).
+    One that a content filter, a refusal or a tool call took the place of is unscored; one that was cut at the limit of
+    tokens counts only if no further text could have turned its verdict round (``ReplyRule.read``). Several replies in
+    place of one must hold the same verdict. Keys that a server repeats are not kept in any text of a verdict.
 
     The number of concurrent questions adapts to each server (``medix.serving.endpoint.Endpoint``). A server that fails
     five times in a row is set aside and tried again with one question after a pause of ``backoff`` seconds, doubled up
@@ -214,20 +221,38 @@ class ServedJudge(Judge):
         return self.backoff * 2.0 ** (made - 1) * random.SystemRandom().uniform(0.5, 1.5)
 
     def _read(self, reply: ChatReply, attempts: "_Attempts", session: Session) -> Verdict:
-        read = self.prompt.rule.read(reply.text)
-        reason = read.reason
-        if reason and reply.finish_reason == "length":
-            reason += f" (cut after {self.max_tokens or self.prompt.max_tokens} tokens; raise judge.max_tokens)"
-        if reason or read.credit is None:
-            return self._unscored(f"{reason}: {session.shown(reply.text)!r}", attempts, session, reply.text)
+        read = self._verdict(reply)
+        shown = session.without_secrets(reply.text[:LONGEST])
+        if read.credit is None:
+            return self._unscored(f"{read.reason}: {session.shown(reply.text)!r}", attempts, session, shown)
         return Verdict(
             credit=read.credit / self.prompt.best,
             judge=self.identity,
-            reply=reply.text,
-            explanation=read.explanation or reply.reasoning,
+            reply=shown,
+            explanation=session.without_secrets(read.explanation or reply.reasoning[:LONGEST]),
             latency=attempts.latency,
             confidence=confidence_of(self.prompt, read.credit, reply.text, reply.tokens),
         )
+
+    def _verdict(self, reply: ChatReply) -> ReadReply:
+        """What a reply says: the verdict of its choice, or of all of them if they hold the same."""
+        first, *others = [self._choice(choice) for choice in (reply, *reply.others)]
+        differing = [one for one in others if one.credit != first.credit]
+        if not differing:
+            return first
+        reason = next((one.reason for one in (first, *differing) if one.reason), "they hold different verdicts")
+        return ReadReply(None, f"the server sent {1 + len(others)} replies in place of one; {reason}")
+
+    def _choice(self, choice: ChatReply) -> ReadReply:
+        if choice.fault:
+            return ReadReply(None, choice.fault)
+        read = self.prompt.rule.read(choice.text, is_cut=choice.is_cut)
+        if read.credit is None and choice.is_cut:
+            limit = self.max_tokens or self.prompt.max_tokens
+            return ReadReply(None, f"{read.reason} (cut after {limit} tokens; raise judge.max_tokens)")
+        if read.credit is None and not choice.text.strip() and choice.reasoning:
+            return ReadReply(None, f"{read.reason}: it holds reasoning only")
+        return read
 
     def _unscored(
         self, cause: str, attempts: "_Attempts", session: Session | None = None, reply: str | None = None

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - quotation marks of all kinds are what is looked for
+# ruff: noqa: RUF001 - punctuation of other scripts too
 """Parsing a judge's raw reply. A reply without exactly one verdict is unscored, never a NO."""
 
 import json
@@ -8,6 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+
+from medix.judge.qualification import qualification_of
+from medix.judge.reply_text import before_lone_ends, own_words, split_reasoning
+from medix.judge.wording import is_own, opening_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +33,20 @@ LONGEST = 64 * 1024  # characters; parsing blocks the event loop
 
 
 class ReplyRule(ABC):
-    """How a verdict is parsed. Text inside ``<think>`` is ignored; without the closing tag there is no verdict.
+    """How a verdict is parsed. Reasoning (``<think>``, …) is ignored; without its closing tag there is no verdict.
 
     Reasoning with a closing tag only (the chat template wrote the opening one) may contain the verdict that follows it,
     but no different one: if a judge quotes ``</think>`` from an answer, its verdict before it must not be dropped.
     """
 
-    def read(self, reply: str) -> ReadReply:
-        """The verdict of a reply of up to ``LONGEST`` characters. Never raises."""
+    def read(self, reply: str, *, is_cut: bool = False) -> ReadReply:
+        """The verdict of a reply of up to ``LONGEST`` characters. Never raises.
+
+        Args:
+            reply: what the model wrote.
+            is_cut: whether it was cut off at the limit of tokens; then only a verdict counts that no further text
+                could have turned into the opposite.
+        """
         if len(reply) > LONGEST:
             return ReadReply(
                 None, f"the judge's reply has {len(reply)} characters, more than the {LONGEST} that are read"
@@ -48,67 +58,37 @@ class ReplyRule(ABC):
             return ReadReply(None, "the judge's reply is empty", reasoning)
         read = self._verdict(text)
         if read.credit is not None and any(
-            self._verdict(part).credit not in {None, read.credit} for part in _before_lone_ends(reply)
+            self._mentioned(part) not in {None, read.credit} for part in before_lone_ends(reply)
         ):
             return ReadReply(
                 None, "the judge's reply holds another verdict before a </think> that nothing opened", reasoning
             )
+        if read.credit is not None and is_cut and not self._is_settled(text):
+            return ReadReply(None, "the judge's reply is cut off where its verdict could still change", reasoning)
         return read if read.explanation else replace(read, explanation=reasoning)
 
     @abstractmethod
     def _verdict(self, text: str) -> ReadReply:
         """Parse the text outside the reasoning."""
 
+    def _mentioned(self, text: str) -> float | None:
+        """What may be a verdict: enough to contradict another, if not to count. By default what counts."""
+        return self._verdict(text).credit
 
-def split_reasoning(reply: str) -> tuple[str | None, str]:
-    """The text outside ``<think>`` blocks, and that inside; None for the former if a block is not closed.
-
-    A closing tag without an opening one ends reasoning that the chat template opened.
-    """
-    outside: list[str] = []
-    inside: list[str] = []
-    is_inside, start = False, 0
-    for tag in _THINK.finditer(reply):
-        part = reply[start : tag.start()]
-        if tag[1]:
-            if not is_inside and not inside:
-                outside, part = [], "".join([*outside, part])
-            inside.append(part)
-            is_inside = False
-        else:
-            (inside if is_inside else outside).append(part)
-            is_inside = True
-        start = tag.end()
-    rest = reply[start:]
-    explanation = "\n".join(filter(None, map(str.strip, inside)))
-    if is_inside:
-        return None, "\n".join(filter(None, (explanation, rest.strip())))
-    return "".join([*outside, rest]), explanation
+    def _is_settled(self, text: str) -> bool:  # noqa: ARG002 - a rule that knows more reads it
+        """Whether no text appended to this one could turn its verdict into another; False if that is not known."""
+        return False
 
 
-def _before_lone_ends(reply: str) -> Iterator[str]:
-    """The text before each closing tag without an opening one."""
-    is_inside, start = False, 0
-    for tag in _THINK.finditer(reply):
-        if tag[1] and not is_inside and reply[start : tag.start()].strip():
-            yield reply[start : tag.start()]
-        is_inside, start = not tag[1], tag.end()
-
-
-_THINK = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE | re.ASCII)
-_SINGLE = "'’"
-_CLOSING = {'"': '"', "“": "”", "„": "“", "«": "»", "`": "`", "'": _SINGLE, "‘": _SINGLE}
-# A single quote opens a quotation only at the start of a word: the apostrophe of "doesn't" does not.
-_OPENER = re.compile(r"[\"“„«`]|(?<!\w)['‘]")
-_CLOSERS = {marks: re.compile(f"[{marks}]") for marks in set(_CLOSING.values())}
-_EMPHASIS = re.compile(r"\*+|(?<![A-Za-z0-9])_+|_+(?![A-Za-z0-9])|^[^\S\n]*#+", re.MULTILINE)
 # Joined by a slash, a hyphen or a quotation mark the word is part of something else: YES/NO, no-contrast, "yes
 _JOINED = r"[\w/\-'’\"“”‘`«»]"
-_OPENING = re.compile(rf"\s*(yes|no)(?!{_JOINED})\s*(?=[^\w\s]|\n|$)", re.IGNORECASE)
-_OPENING_LINE = re.compile(r"\s*(yes|no)[ \t]*\n", re.IGNORECASE)
-_ENDING = re.compile(rf"(?<!{_JOINED})(yes|no)(?:[\s,.!]+\1)*[\s.!。！)\]]*$", re.IGNORECASE)
+_OPENING = re.compile(
+    rf"(yes|no)(?!{_JOINED})(?:[^\S\n]*(?:$|\n|!|\.(?!\.)|[,;:。！，；：(（–—])|[^\S\n]+-\s)",
+    re.IGNORECASE,
+)
+_ENDING = re.compile(rf"(?<!{_JOINED})(yes|no)(?:[\s,.!]+(\1))*(?:[\s!。！)\]]|\.(?!\.))*$", re.IGNORECASE)
 _TAIL = 200  # an ending verdict stands within this many characters of the end
-_BEFORE = 400  # characters before a verdict that say whether it is one
+_BEFORE = 400  # characters before a word that say whether it is a verdict of its own
 _OWN = re.compile(r"(?:^|[.!?;。！？]|\n)\s*$")  # before a sentence or a line of its own
 _LINK = re.compile(r"(?:[:：=→]|=>|\s[-–—]|\bis)\s*$", re.IGNORECASE)
 # Behind these the word is spoken of, and no verdict
@@ -128,34 +108,66 @@ _STARTS = re.compile(r"(?:[.!?;,。！？，\n–—]|\b(?:but|wait|actually|rat
 
 
 class YesNoRule(ReplyRule):
-    """YES or NO, in any case, as the whole reply, as its opening before punctuation, or as its end.
+    """YES or NO, in any case: the whole reply, its opening before punctuation, or its end.
 
-    At the end it must be a sentence or line of its own, or follow a colon, a dash, ``=`` or ``is``; a mere mention
-    (``not YES``, ``reply with YES or NO``, ``both say no``) does not count. Markdown emphasis and quoted words are
-    ignored. Two different verdicts make the reply unscored.
+    As the opening, also behind a label for a verdict (``Verdict: NO``), it counts unless what follows turns it into
+    something else: a condition, a hedge, a question, a number, a revision, an attribution, an answer to the medical
+    question itself (``qualification_of``). As the end it counts as a line or sentence of its own that is not announced
+    as somebody's words, behind a label for a verdict, or behind a plain statement and a colon or dash
+    (``wording.is_own``). Whatever else mentions the word is no verdict. Quotations, code and markup are ignored. Two
+    different verdicts make the reply unscored, also where the second alone would not count.
+
+    Of a reply that was cut off, only an opening verdict counts, and only if its sentence or line is complete: text
+    behind it can add a contradiction, which would be unscored, but no opposite verdict.
     """
 
     def _verdict(self, text: str) -> ReadReply:
-        text = _without_quotations(_EMPHASIS.sub("", text)).strip()
-        opening = _OPENING_LINE.match(text) or _OPENING.match(text)
-        ending = _ENDING.search(text, max(0, len(text) - _TAIL))
+        text = own_words(text)
+        opening, ending = _opening(text), _ending(text)
+        found = {match[1].upper() for match in (opening, ending) if match}
         # the words that open and end the reply must agree, even if the last one alone would not count as a verdict
-        if ending is not None and (
-            opening is not None or _is_verdict(text[max(0, ending.start() - _BEFORE) : ending.start()])
-        ):
-            found = {match[1].upper() for match in (opening, ending) if match}
-        else:
-            found = {opening[1].upper()} if opening else set()
-        if not found:
+        if opening is None and (ending is None or not _is_own_ending(text, ending)):
             return ReadReply(None, "the judge's reply holds no verdict")
         if len(found) > 1 or any(word not in found for word in _words_apart(text)):
             return ReadReply(None, "the judge's reply holds two different verdicts")
-        return ReadReply(1.0 if found == {"YES"} else 0.0)
+        if opening is not None and (doubt := qualification_of(text, opening.end(1))):
+            return ReadReply(None, f"the judge's reply holds no plain verdict: {doubt}")
+        return ReadReply(_CREDIT[found.pop()])
+
+    def _mentioned(self, text: str) -> float | None:
+        text = own_words(text)
+        opening, ending = _opening(text), _ending(text)
+        if opening is None and ending is not None and not _is_apart(text, ending.start()):
+            ending = None
+        found = {match[1].upper() for match in (opening, ending) if match}
+        return _CREDIT[found.pop()] if len(found) == 1 else None
+
+    def _is_settled(self, text: str) -> bool:
+        text = own_words(text) + "\n" * text.endswith("\n")
+        opening = _opening(text)
+        return opening is not None and re.search(r"[.!。！\n]", text[opening.end(1) :]) is not None
 
 
-def _is_verdict(before: str) -> bool:
-    """Whether a YES or NO after this text, at the end of a reply, is the verdict."""
-    before = before.rstrip(" \t([")
+_CREDIT = {"YES": 1.0, "NO": 0.0}
+
+
+def _opening(text: str) -> re.Match[str] | None:
+    """The verdict that opens a text, perhaps behind a label."""
+    return _OPENING.match(text, opening_label(text))
+
+
+def _ending(text: str) -> re.Match[str] | None:
+    return _ENDING.search(text, max(0, len(text) - _TAIL))
+
+
+def _is_own_ending(text: str, ending: re.Match[str]) -> bool:
+    """Whether an ending verdict, or the last word of one that is repeated, is the judge's own."""
+    return any(is_own(text[:start], text) for start in {ending.start(1), ending.start(2)} - {-1})
+
+
+def _is_apart(text: str, start: int) -> bool:
+    """Whether the word at ``start`` may be a verdict: enough to contradict another one, not to be counted."""
+    before = text[max(0, start - _BEFORE) : start].rstrip(" \t([")
     if _SPOKEN_OF.search(before):
         return False
     if _OWN.search(before):
@@ -177,62 +189,38 @@ def _words_apart(text: str) -> Iterator[str]:
     for word in _WORD.finditer(text):
         before = text[max(0, word.start() - 20) : word.start()]
         is_linked = _LINK.search(before) and _STOP.match(text, word.end())
-        if (
-            word.start() == 0
-            or _STARTS.search(before)
-            or (is_linked and _is_verdict(text[max(0, word.start() - _BEFORE) : word.start()]))
-        ):
+        if word.start() == 0 or _STARTS.search(before) or (is_linked and _is_apart(text, word.start())):
             yield word[1].upper()
-
-
-def _without_quotations(text: str) -> str:
-    """The text with each quotation replaced by a space. A quotation ends within its line. Linear in the length."""
-    return "\n".join(line and _line_without_quotations(line) for line in text.split("\n"))
-
-
-def _line_without_quotations(line: str) -> str:
-    parts, start = [], 0
-    ahead: dict[str, int] = {}  # next closing mark of each kind, so that it is searched for once
-    for opener in _OPENER.finditer(line):
-        at = opener.start()
-        if at < start:
-            continue
-        marks = _CLOSING[opener[0]]
-        if ahead.get(marks, -1) <= at:
-            found = _CLOSERS[marks].search(line, at + 1)
-            ahead[marks] = found.start() if found else len(line)
-        end = ahead[marks]
-        if end == len(line) or (marks == _SINGLE and _WORD_CHARACTER.match(line, end + 1)):
-            continue
-        parts += [line[start:at], " "]
-        start = end + 1
-    return "".join([*parts, line[start:]])
-
-
-_WORD_CHARACTER = re.compile(r"\w")
-_ATTEMPTS = 200  # opening braces tried: a reply of braces alone must not take minutes
 
 
 class ScoreRule(ReplyRule):
     """The last JSON object with the key ``score`` outside the reasoning, with its ``explanation``.
 
-    In a list, too, the last one counts. If any object is malformed (unquoted keys, truncated, a repeated key), the
-    reply is unscored: the judge may have quoted the answer's own ``{"score": 1}`` without escaping it, or was cut off
-    while it revised a score.
+    In a list, too, the last one counts. It must be the judge's own (``wording.is_own``): not announced as somebody's
+    words, not part of a sentence (``it tells me to write {"score": 1}``). If any object is malformed (unquoted keys,
+    truncated, a repeated key), the reply is unscored: the judge may have quoted the answer's own ``{"score": 1}``
+    without escaping it, or was cut off while it revised a score. Of a reply that was cut off no score counts, since a
+    later one would have taken its place.
     """
 
     def _verdict(self, text: str) -> ReadReply:
         found, is_any_broken = _last_scored(text)
-        if found is None or found["score"] is None:
+        if found is None or found.content["score"] is None:
             return ReadReply(None, "the judge's reply holds no whole JSON object with the key score")
         if is_any_broken:
             return ReadReply(None, "the judge's reply holds a broken JSON object beside or around its score")
-        explanation = found.get("explanation")
+        explanation = found.content.get("explanation")
         explanation = explanation.strip() if isinstance(explanation, str) else ""
-        value = self._on_scale(found["score"])
+        if not found.stands_alone(text):
+            return ReadReply(None, "the judge's reply speaks of a score and gives none", explanation)
+        value = self._on_scale(found.content["score"])
         if value is None:
-            return ReadReply(None, f"the judge's score {found['score']!r} is outside the scale", explanation)
+            return ReadReply(None, f"the judge's score {found.content['score']!r} is outside the scale", explanation)
         return ReadReply(value, explanation=explanation)
+
+    def _mentioned(self, text: str) -> float | None:
+        found, _ = _last_scored(text)
+        return None if found is None else self._on_scale(found.content["score"])
 
     @abstractmethod
     def _on_scale(self, score: Any) -> float | None:
@@ -256,35 +244,64 @@ class Score05Rule(ScoreRule):
 
 
 def _number(score: Any) -> float | None:
-    if not isinstance(score, (bool, int, float, str)) or (isinstance(score, str) and len(score) > 20):
+    if isinstance(score, str) and not _NUMBER.fullmatch(score):
         return None
     try:
-        value = float(score)
-    except (ValueError, OverflowError):
+        value = float(score) if isinstance(score, bool | int | float | str) else math.nan
+    except OverflowError:
         return None
     return value if math.isfinite(value) else None
 
 
+_NUMBER = re.compile(r"\s*-?[0-9]{1,10}(?:\.[0-9]{1,10})?\s*", re.ASCII)
+_ATTEMPTS = 200  # opening braces tried: a reply of braces alone must not take minutes
 # Braces in prose do not count as malformed objects.
 _BROKEN = re.compile(r"""\{\s*"|\{\s*'\w+'\s*:|\{[^{}]*?score["'’”]?\s*[:=]""", re.IGNORECASE)
+_FENCE_BEFORE = re.compile(r"(?:`{3,}|~{3,})[^\S\n]*\w{0,20}[^\S\n]*\n?\s*\Z")
+_BEHIND = re.compile(r"[^\S\n]*[`\])},.;]*[^\S\n]*")
+_BETWEEN = re.compile(r"[\s,]*")
+_END = "\ue000"
 
 
-def _last_scored(text: str) -> tuple[dict[str, Any] | None, bool]:
+@dataclass(frozen=True, slots=True)
+class _ScoreObject:
+    """An object with a score: its content, its end, and the beginning of the objects before it in the same list."""
+
+    content: dict[str, Any]
+    begin: int
+    end: int
+
+    def stands_alone(self, text: str) -> bool:
+        """Whether it is the judge's own: no part of a sentence, and not announced as somebody's words."""
+        behind = text[_BEHIND.match(text, self.end).end() :]  # type: ignore[union-attr]  # it always matches
+        if behind[:1].islower() or behind[:1] in {"(", "?"}:
+            return False
+        before = text[: self.begin]
+        fence = _FENCE_BEFORE.search(before, max(0, len(before) - _TAIL))
+        before = f"{before[: fence.start()]}\n" if fence else before.removesuffix("`")
+        before = own_words(before + _END)  # if the end is gone, the object stands inside a quotation
+        return before.endswith(_END) and is_own(before[:-1], before[:-1], is_object=True)
+
+
+def _last_scored(text: str) -> tuple[_ScoreObject | None, bool]:
     """The last object with a score, and whether any is malformed; nested objects are not looked at."""
-    last, end, attempts = None, 0, 0
-    is_any_broken = False
+    last, begin, end, attempts = None, 0, 0, 0
+    is_any_broken, is_behind_one = False, False
     while (start := text.find("{", end)) >= 0:
         attempts += 1
         if attempts > _ATTEMPTS:
             return last, True
+        if not is_behind_one or not _BETWEEN.fullmatch(text, end, start):
+            begin = start
         try:
             found, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
             is_any_broken = is_any_broken or _BROKEN.match(text, start) is not None
-            end = start + 1
+            end, is_behind_one = start + 1, False
             continue
+        is_behind_one = True
         if "score" in found:
-            last = found
+            last = _ScoreObject(found, begin, end)
         elif any(key.casefold() == "score" for key in found):
             is_any_broken = True
     return last, is_any_broken

@@ -3,7 +3,7 @@
 import copy
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -15,6 +15,7 @@ from medix.modality import TEXT_ONLY, ModalitySet
 from medix.types import Status
 
 _SUM, _SCORED, _UNSCORED = range(3)
+_STATES = {"counts": 0.0, "never_equal": math.nan}
 
 
 M = TypeVar("M", bound="RunningMeans")
@@ -23,8 +24,11 @@ M = TypeVar("M", bound="RunningMeans")
 class RunningMeans(Metric):
     """A torchmetrics metric whose state is one tensor: the sum, and the scored and unscored rows, of each modality.
 
-    Its size is fixed, so that every rank reports the same keys, even without data, and synchronisation is one sum. It
-    is not persistent: running means are not part of a checkpoint.
+    Its size is fixed, so that every rank reports the same keys, even without data, and synchronisation is one sum. Its
+    dtype is float64 whatever the metric is converted to: a counter in bfloat16 stops at 256, and ranks of different
+    dtypes cannot be summed. ``compute`` is a collective operation on every call: a result that one rank looked up while
+    another synchronises would leave the other waiting. The state is not persistent: running means are not part of a
+    checkpoint.
     """
 
     full_state_update: ClassVar[bool] = False  # type: ignore[misc]  # torchmetrics declares it Optional
@@ -36,20 +40,18 @@ class RunningMeans(Metric):
     counts: Tensor
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(compute_with_cache=False)
         self.use_modalities(ModalitySet())
 
     def use_modalities(self, modalities: ModalitySet) -> None:
         """Use another modality set; resets the running means."""
         self.modalities = modalities
         rows = len(modalities) + 1  # text-only samples have a row of their own
-        # float64 throughout: a float32 counter stops at 2^24
-        default = torch.zeros(3, rows, dtype=torch.float64, device=self.device)
-        self.add_state("counts", default, dist_reduce_fx="sum", persistent=False)
-        # A MetricCollection updates only one of several metrics whose states are equal. NaN prevents that for two
-        # suites whose judges agree on the first batch.
-        self.add_state("never_equal", torch.tensor(math.nan), dist_reduce_fx="sum", persistent=False)
-        self._computed = None
+        # A MetricCollection updates only one of several metrics whose states are equal. The NaN of ``never_equal``
+        # prevents that for two suites whose judges agree on the first batch.
+        for name, shape in (("counts", (3, rows)), ("never_equal", ())):
+            default = torch.full(shape, _STATES[name], dtype=torch.float64, device=self.device)
+            self.add_state(name, default, dist_reduce_fx="sum", persistent=False)
 
     @property
     def update_called(self) -> bool:
@@ -69,7 +71,6 @@ class RunningMeans(Metric):
         added = torch.zeros(self.counts.shape, dtype=torch.float64)
         added.index_add_(1, rows, torch.stack([sums, scored, unscored]))
         self.counts = self.counts + added.to(self.counts.device)
-        self._computed = None
 
     def compute(self) -> dict[str, Tensor]:
         """``""`` (mean over all), one key per modality, ``unscored`` (share of applicable rows); always all keys.
@@ -80,6 +81,55 @@ class RunningMeans(Metric):
         means = total / scored
         result = {"": total.sum() / scored.sum(), "unscored": unscored.sum() / (scored + unscored).sum()}
         return result | {name: means[row] for row, name in enumerate((*self.modalities, TEXT_ONLY))}
+
+    def merge_state(self, incoming_state: "dict[str, Any] | Metric") -> None:
+        """Add the rows of another metric of this kind, or those of its ``metric_state``.
+
+        Raises:
+            ValueError: it is of another kind, has other modalities, or is synchronised at the moment.
+        """
+        if isinstance(incoming_state, Metric):
+            self._check_mergeable(incoming_state)
+            incoming_state = incoming_state.metric_state
+        found = incoming_state.get("counts") if isinstance(incoming_state, dict) else None
+        if not isinstance(found, Tensor) or found.shape != self.counts.shape:
+            given = tuple(found.shape) if isinstance(found, Tensor) else type(incoming_state).__name__
+            raise ValueError(
+                f"{type(self).__name__}.merge_state: a metric of this class is needed, or its metric_state, whose "
+                f"counts have the shape {tuple(self.counts.shape)}; got {given}"
+            )
+        self._reduce_states({"never_equal": self.never_equal, **incoming_state, "counts": found.to(self.counts)})
+
+    def _check_mergeable(self, other: Metric) -> None:
+        """Raise ``ValueError`` unless the rows of the other metric can be added to this one's."""
+        name = type(self).__name__
+        if not isinstance(other, type(self)):
+            raise ValueError(f"{name}.merge_state: a {type(other).__name__} counts other rows; give a {name}")
+        if tuple(other.modalities) != tuple(self.modalities):
+            raise ValueError(
+                f"{name}.merge_state: the modalities {', '.join(other.modalities)} are not those of this metric, "
+                f"{', '.join(self.modalities)}; use one modality set in both"
+            )
+        if self._is_synced or other._is_synced:
+            raise ValueError(
+                f"{name}.merge_state: rows of a synchronised metric would count twice; call unsync() first"
+            )
+
+    def _apply(  # type: ignore[override]  # the order of torchmetrics
+        self,
+        fn: Callable[..., Any],
+        exclude_state: Sequence[str] = "",
+        recurse: bool = True,  # noqa: ARG002 - ``to_empty`` gives it, and torchmetrics does not take it
+    ) -> "RunningMeans":
+        """Follow to another device, never to another dtype."""
+        super()._apply(fn, (*_STATES, *exclude_state))
+        self._dtype = torch.float64
+        for name, value in _STATES.items():
+            default = self._defaults[name]
+            assert isinstance(default, Tensor)
+            self._defaults[name] = _on(default, self.device, value)
+            setattr(self, name, _on(getattr(self, name), self.device, value))
+        return self
 
     def fresh(self: M) -> M:
         """A second object with the same judges, encoders and settings, and separate running means."""
@@ -93,3 +143,8 @@ class RunningMeans(Metric):
         for name in ("_defaults", "_persistent", "_reductions"):
             setattr(other, name, dict(getattr(self, name)))
         return other
+
+
+def _on(state: Tensor, device: torch.device, empty: float) -> Tensor:
+    """The state on a device; one that was nowhere (``meta``) begins empty."""
+    return torch.full_like(state, empty, device=device) if state.is_meta else state.to(device)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from torchmetrics import Metric
 
 from medix import spec_file
 from medix.judge.base import Judge
@@ -211,8 +212,64 @@ class RewardSuite(RunningMeans):
         """
         result = _keyed("total", super().compute())
         for name, part in self._parts.items():
-            result |= _keyed(name, part.compute())
+            result |= _keyed(name, type(part).compute(part))  # unwrapped: ``sync`` has synchronised it with the suite
         return result
+
+    def sync(
+        self,
+        dist_sync_fn: Callable[..., Any] | None = None,
+        process_group: Any | None = None,
+        should_sync: bool = True,
+        distributed_available: Callable[..., Any] | None = None,
+    ) -> None:
+        """Sum the states of the suite and of every component over all processes."""
+        super().sync(dist_sync_fn, process_group, should_sync, distributed_available)
+        if self._is_synced and should_sync:
+            for part in self._parts.values():
+                part.sync(dist_sync_fn, process_group or self.process_group, True, lambda: True)
+
+    def unsync(self, should_unsync: bool = True) -> None:
+        """Restore the states of this process."""
+        super().unsync(should_unsync)
+        if should_unsync:
+            for part in self._parts.values():
+                part.unsync()
+
+    @property
+    def metric_state(self) -> dict[str, Any]:
+        """The states of the suite, and under ``components`` those of every component by name."""
+        return super().metric_state | {"components": {name: part.metric_state for name, part in self._parts.items()}}
+
+    def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
+        """Add the rows of another suite, or those of its ``metric_state``: of the total and of every component.
+
+        Raises:
+            ValueError: its components, weights or modalities are others, or it is synchronised at the moment.
+        """
+        if isinstance(incoming_state, Metric):
+            self._check_mergeable(incoming_state)
+            incoming_state = incoming_state.metric_state
+        states = incoming_state.get("components") if isinstance(incoming_state, dict) else None
+        if not isinstance(states, Mapping) or set(states) != set(self._parts):
+            given = ", ".join(states) if isinstance(states, Mapping) else "none"
+            raise ValueError(
+                f"RewardSuite.merge_state: the states of the components {', '.join(self._parts)} are needed, got those "
+                f"of {given}; give a suite with these components, or its metric_state"
+            )
+        super().merge_state(incoming_state)
+        for name, part in self._parts.items():
+            part.merge_state(states[name])
+
+    def _check_mergeable(self, other: Metric) -> None:
+        super()._check_mergeable(other)
+        assert isinstance(other, RewardSuite)
+        if dict(other.weights) != dict(self.weights):
+            raise ValueError(
+                f"RewardSuite.merge_state: totals with the weights {dict(other.weights)} are not those of this suite, "
+                f"{dict(self.weights)}; give a suite with the same components and weights"
+            )
+        for name, part in self._parts.items():
+            part._check_mergeable(other.components[name])
 
     def forward(self, **columns: Any) -> dict[str, Tensor]:
         """Add rows to the running means; returns the means of these rows only, on this process."""
@@ -220,8 +277,7 @@ class RewardSuite(RunningMeans):
         self.accumulate(table, columns["modalities"])
         alone = self.fresh()
         alone.accumulate(table, columns["modalities"])
-        for metric in (alone, *alone.components.values()):
-            metric._to_sync = False
+        alone._to_sync = False
         return alone.compute()
 
     def reset(self) -> None:
@@ -237,9 +293,14 @@ class RewardSuite(RunningMeans):
         other.reset()
         return other
 
-    def _apply(self, fn: Callable[..., Any], exclude_state: Sequence[str] = "") -> "RewardSuite":
+    def _apply(  # type: ignore[override]  # the order of torchmetrics
+        self,
+        fn: Callable[..., Any],
+        exclude_state: Sequence[str] = "",
+        recurse: bool = True,
+    ) -> "RewardSuite":
         """Move the running means of the components with the suite's own."""
-        super()._apply(fn, exclude_state)
+        super()._apply(fn, exclude_state, recurse)
         for part in self._parts.values():
             part._apply(fn)
         return self

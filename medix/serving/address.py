@@ -5,7 +5,7 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote_plus, urlsplit, urlunsplit
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,10 @@ class Address:
 
     @cached_property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be repeated in a message."""
-        return (self._parts.query,) if self._parts.query else ()
+        """What must not be repeated in a message: the query, and its values as they are and as they are sent."""
+        query = self._parts.query
+        values = [part.partition("=")[2] for part in query.split("&")]
+        return tuple(dict.fromkeys(text for one in (query, *values) for text in (one, unquote_plus(one)) if text))
 
     @cached_property
     def proxy(self) -> str | None:

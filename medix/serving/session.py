@@ -2,15 +2,16 @@
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from medix.serving.address import Address
+from medix.serving.json_text import clean
 from medix.serving.outcome import Outcome
 from medix.serving.pool import ServerPool
 from medix.serving.request_error import RequestError, read_error, seconds_of
+from medix.serving.secrets import Secrets
 
 if TYPE_CHECKING:
     import aiohttp
@@ -19,7 +20,6 @@ _CONNECT = 10.0  # seconds; a server that takes longer to open a connection coun
 _KEEP = 4.0  # seconds; uvicorn, and so vLLM, closes idle connections after 5: close first, or a request fails
 _LONGEST_ANSWER = 2**22  # bytes
 _LONGEST_MESSAGE = 400  # characters of a server's own words that are repeated
-_KEY_LIKE = re.compile(r"\bsk-[\w*-]{4,}|(?<=Bearer )\S+")
 
 
 class Session:
@@ -38,7 +38,7 @@ class Session:
         self.pool = pool
         self._keep_alive = keep_alive
         self._key = key
-        self._secrets = [secret for address in addresses for secret in address.secrets] + [key] * bool(key)
+        self._secrets = Secrets([key], [secret for address in addresses for secret in address.secrets])
 
     async def __aenter__(self) -> "Session":
         import aiohttp
@@ -137,10 +137,8 @@ class Session:
         return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
 
     def without_secrets(self, text: str) -> str:
-        """Servers repeat keys, whole or in part, in their messages."""
-        for secret in self._secrets:
-            text = text.replace(secret, "[key]")
-        return _KEY_LIKE.sub("[key]", text)
+        """A text of a server as it may be kept: without keys, which servers repeat, and without lone surrogates."""
+        return self._secrets.hidden(clean(text))
 
     async def _error(self, answer: "aiohttp.ClientResponse") -> RequestError:
         message = read_error(await _read(answer, _LONGEST_ANSWER))
@@ -148,7 +146,7 @@ class Session:
             f"status {answer.status}: {self.shown(message)}",
             Outcome.of_status(answer.status),
             status=answer.status,
-            message=message,
+            message=self.without_secrets(message),
             retry_after=seconds_of(answer.headers.get("Retry-After")),
         )
 

@@ -76,6 +76,9 @@ class Even(ReplyRule):
     def _verdict(self, text: str) -> ReadReply:
         return ReadReply(float(len(text) % 2 == 0))
 
+    def _is_settled(self, text: str) -> bool:
+        return True
+
 
 class AnythingGoes(FreeAnswerLast):
     version = "anything-1"
@@ -184,6 +187,11 @@ def test_what_is_written_is_read_by_the_prompts_rule_with_its_explanation_and_co
     (verdict,) = roomy.asking(ExplainedYesNoPrompt()).grade(group("right"))
     assert (verdict.credit, verdict.explanation) == (1.0, "same side")
     assert verdict.confidence == pytest.approx(0.75, abs=1e-4)
+    cut = Reply(tokens, likely, is_cut=True)
+    monkeypatch.setattr(LocalModel, "write", lambda self, texts, limits: [cut for _ in texts])
+    (verdict,) = roomy.asking(ExplainedYesNoPrompt()).grade(group("right"))
+    assert verdict.credit is None
+    assert "raise judge.max_tokens" in verdict.reason
 
 
 # One judge, several users --------------------------------------------------------------------------------------------

@@ -1,19 +1,22 @@
 """A served judge under every fault a server can have: the verdict is unscored, with a reason, in time."""
 
 import copy
+import gzip
 import json
 import math
 import os
 import pickle
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from medix.judge import ServedJudge
+from medix.judge import CachedJudge, ServedJudge
 from medix.judge.prompt import YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
 from medix.judge.prompt_rubric import ReportRubricPrompt
@@ -55,7 +58,7 @@ def test_yes_is_credit_and_no_is_none() -> None:
     assert ask(says("YES"))[0].credit == 1.0
     verdict, requests = ask(says("NO"))
     assert (verdict.credit, verdict.reply, verdict.reason, requests) == (0.0, "NO", "", 1)
-    assert verdict.judge == "served/the-model/yes-no-4"
+    assert verdict.judge == "served/the-model/yes-no-5"
     assert verdict.latency > 0
 
 
@@ -173,6 +176,97 @@ def test_a_reply_without_one_verdict_is_unscored_and_kept(reply: Act, cause: str
     assert verdict.reply is not None
 
 
+@pytest.mark.parametrize(
+    ("reply", "cause"),
+    [
+        (says("NO", "content_filter"), "a content filter ended the reply"),
+        (says("YES", "later"), "finish_reason 'later'"),
+        (says("NO", refusal="I will not grade"), "the model refuses: I will not grade"),
+        (says(None, "tool_calls", tool_calls=[{"type": "function", "function": {"name": "f"}}]), "calls a tool"),
+        (says(None, reasoning="YES, for the side fits"), "reasoning only"),
+        (says("NO", "length"), "cut off"),
+        (says("YES", "length"), "raise judge.max_tokens"),
+    ],
+)
+def test_a_reply_that_is_not_the_models_own_and_whole_is_unscored_and_named(reply: Act, cause: str) -> None:
+    verdict, requests = ask(reply)
+    assert (verdict.credit, requests) == (None, 1)
+    assert cause in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ({"choices": [{"message": {"content": "NO"}, "finish_reason": "error"}]}, "finish_reason 'error'"),
+        ({"choices": [{"message": {"content": "NO"}}], "error": {"message": "engine died"}}, "engine died"),
+    ],
+)
+def test_a_verdict_beside_an_error_is_asked_again_and_then_unscored(body: dict[str, Any], cause: str) -> None:
+    verdict, requests = ask(sends(json.dumps(body)), says("YES"))
+    assert (verdict.credit, requests) == (1.0, 2)
+    verdict, requests = ask(sends(json.dumps(body)), retries=0)
+    assert (verdict.credit, requests) == (None, 1)
+    assert cause in verdict.reason
+
+
+def test_a_stream_is_named() -> None:
+    verdict, _ = ask(sends('data: {"choices": [{"delta": {"content": "YES"}}]}\n\n', "text/event-stream"), retries=0)
+    assert verdict.credit is None
+    assert "a stream of events" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("texts", "credit"),
+    [(["NO", "NO."], 0.0), (["NO", "YES"], None), (["YES", "maybe"], None), (["maybe", "YES"], None)],
+)
+def test_two_replies_in_place_of_one_count_if_they_agree(texts: list[str], credit: float | None) -> None:
+    body = {"choices": [{"message": {"content": text}, "finish_reason": "stop"} for text in texts]}
+    verdict, _ = ask(sends(json.dumps(body)))
+    assert verdict.credit == credit
+    assert ("2 replies" in verdict.reason) == (credit is None)
+
+
+def test_a_content_in_parts_is_read_and_a_cut_verdict_counts_where_it_is_final() -> None:
+    assert ask(says([{"type": "text", "text": "YES"}]))[0].credit == 1.0  # type: ignore[arg-type]
+    assert ask(says("NO. The side dif", "length"))[0].credit == 0.0
+
+
+def test_a_bomb_of_zeros_costs_no_memory() -> None:
+    """300 MB in 300 kB: reading ends after the longest reply."""
+    bomb = gzip.compress(b" " * 300_000_000, 1)
+
+    def act(request: Any) -> None:
+        request.send_response(200)
+        request.send_header("Content-Encoding", "gzip")
+        request.send_header("Content-Length", str(len(bomb)))
+        request.end_headers()
+        request.wfile.write(bomb)
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    verdict, _ = ask(act, retries=0)
+    assert "longer than" in verdict.reason
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+@pytest.mark.parametrize(
+    "reply", ["YES. Authorization: Bearer top-secret-1", "the key is top-secret-1 or hunter2-long"]
+)
+@pytest.mark.parametrize("finish", ["stop", "length", "content_filter"])
+def test_a_key_that_a_reply_repeats_is_kept_nowhere(
+    reply: str, finish: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("JUDGE_KEY", "top-secret-1")
+    with serving(says(reply, finish, reasoning="it is top-secret-1")) as server:
+        judge = judge_of(f"{server.url}?token=hunter2-long", api_key_env="JUDGE_KEY")
+        cached = CachedJudge(judge, str(tmp_path / "verdicts.sqlite"))
+        [verdict] = cached.grade([QUESTION])
+        cached.close()
+    assert verdict.is_scored == (reply.startswith("YES") and finish != "content_filter")
+    kept = [repr(verdict), *(path.read_bytes().decode("latin-1") for path in tmp_path.iterdir())]
+    assert not any(secret in text for text in kept for secret in ("top-secret", "hunter2"))
+    assert "[key]" in repr(verdict)
+
+
 def test_reasoning_is_kept_as_the_explanation() -> None:
     assert ask(says("<think>the side fits</think>YES"))[0].explanation == "the side fits"
     assert ask(says("YES", reasoning_content="the side fits"))[0].explanation == "the side fits"
@@ -266,7 +360,7 @@ def test_questions_are_shared_among_servers() -> None:
         assert credits_of(judge, 24) == [1.0] * 24
         assert min(len(one.bodies), len(other.bodies)) >= 3
         assert (one.most, other.most) == (3, 3)
-        assert judge.identity == "served/the-model/yes-no-4"
+        assert judge.identity == "served/the-model/yes-no-5"
 
 
 @pytest.mark.parametrize(
@@ -411,7 +505,7 @@ def test_a_rubric_gives_a_fifth_of_its_score_its_explanation_and_the_confidence_
     assert (verdict.credit, verdict.explanation, verdict.judge) == (
         0.8,
         "one detail",
-        "served/the-model/report-rubric-3",
+        "served/the-model/report-rubric-4",
     )
     assert verdict.confidence == pytest.approx(0.625)
     assert body["structured_outputs"] == {"json": ReportRubricPrompt().constraint["json"]}
@@ -422,9 +516,9 @@ def test_a_judge_asked_another_way_shares_thread_and_limits() -> None:
     with serving(says("YES"), says('{"explanation": "same", "score": 1}')) as server:
         judge = judge_of(server.url)
         sibling = judge.asking(ExplainedYesNoPrompt())
-        assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-4"
+        assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-5"
         [verdict] = sibling.grade([QUESTION])
-        assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-3")
+        assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-4")
         assert judge.endpoints[0] is sibling.endpoints[0]
         assert isinstance(judge.prompt, YesNoPrompt)
 
@@ -474,7 +568,7 @@ def test_asking_and_backing_off_do_not_move_the_random_state_of_training() -> No
     """In a process of its own: the type checker that watches these tests draws random numbers itself."""
     program = """
 import random
-from medix.judge import ServedJudge
+from medix.judge import CachedJudge, ServedJudge
 from medix.types import JudgeQuestion
 from tests.support.judges import refuses, says, serving
 with serving(refuses(503), says("YES")) as server:

@@ -2,15 +2,20 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.judge.verdict import LONGEST, ReplyRule, Score01Rule, Score05Rule, YesNoRule, split_reasoning
+from medix.judge.reply_text import split_reasoning
+from medix.judge.verdict import LONGEST, ReplyRule, Score01Rule, Score05Rule, YesNoRule
 from tests.conftest import GOLDEN
 
 RULES: dict[str, ReplyRule] = {"yes_no": YesNoRule(), "score_0_1": Score01Rule(), "score_0_5": Score05Rule()}
+CREDIT = {"YES": 1.0, "NO": 0.0, "NONE": None}
+WRITTEN = yaml.load((Path(__file__).parent / "replies.yaml").read_text(encoding="utf-8"), yaml.BaseLoader)
 REPLIES = json.loads((GOLDEN / "judge_replies.json").read_text())["replies"]
 
 
@@ -51,7 +56,7 @@ def test_golden_replies_are_read_as_they_must_be(case: dict[str, object]) -> Non
         ("YES, because it says no", None),
         ("Nothing", None),
         ("unknown", None),
-        ("yes?maybe", 1.0),
+        ("yes?maybe", None),
         ("<think>a</think>YES<think>b", None),
         ("<think>YES</think>", None),
         ("1", None),
@@ -134,6 +139,93 @@ def test_a_golden_reply_with_a_contradiction_or_a_denial_is_no_longer_its_verdic
         assert YesNoRule().read(f"<think>{other}</think>{reply}").credit == verdict
         assert YesNoRule().read(f'{reply} "{other}"').credit in {verdict, None}
         assert YesNoRule().read(f'"{other}" {reply}').credit in {verdict, None}
+
+
+@pytest.mark.parametrize(("kind", "verdict"), [(kind, verdict) for kind in WRITTEN for verdict in WRITTEN[kind]])
+def test_replies_are_read_as_what_they_mean_and_others_not_at_all(kind: str, verdict: str) -> None:
+    read = {reply: YesNoRule().read(reply) for reply in WRITTEN[kind][verdict]}
+    assert {reply: one.credit for reply, one in read.items()} == dict.fromkeys(read, CREDIT[verdict])
+    assert all(bool(one.reason) == (verdict == "NONE") for one in read.values())
+
+
+def test_there_are_replies_in_both_directions() -> None:
+    count = {verdict: sum(len(by.get(verdict, ())) for by in WRITTEN.values()) for verdict in CREDIT}
+    assert count["YES"] + count["NO"] > 140
+    assert count["NONE"] > 350
+
+
+@pytest.mark.parametrize(
+    ("reply", "credit"),
+    [
+        ("YES", None),  # "YES or NO"
+        ("NO", None),  # "NOT", "No fracture is described. YES"
+        ("The side differs. NO", None),
+        ("Verdict: NO", None),
+        ("NO, the cand", None),  # "NO, if the candidate"
+        ("NO.", 0.0),
+        ("YES\n", 1.0),
+        ("NO. The candi", 0.0),
+        ("YES, both name the left lung. The", 1.0),
+        ("Verdict: NO\nReason: the si", 0.0),
+    ],
+)
+def test_a_reply_that_was_cut_counts_if_no_continuation_turns_it_round(reply: str, credit: float | None) -> None:
+    read = YesNoRule().read(reply, is_cut=True)
+    assert (read.credit, bool(read.reason)) == (credit, credit is None)
+
+
+def test_a_score_of_a_reply_that_was_cut_does_not_count() -> None:
+    read = Score01Rule().read('{"score": 1}\n', is_cut=True)
+    assert (read.credit, "cut off" in read.reason) == (None, True)
+
+
+@given(
+    st.sampled_from(["YES.", "NO.", "NO\n", "YES, both fit. ", "Verdict: NO. "]),
+    st.text(alphabet="yesnoYESNO \n\"'.,:;?()<>think/*-ifbut", max_size=40),
+)
+def test_no_continuation_of_a_verdict_that_counts_when_cut_gives_the_opposite(reply: str, more: str) -> None:
+    rule = YesNoRule()
+    first = rule.read(reply, is_cut=True).credit
+    assert first is not None
+    assert rule.read(reply + more).credit in {first, None} or "think" in more
+
+
+@pytest.mark.parametrize(
+    ("reply", "credit"),
+    [
+        ('Here is my evaluation:\n```json\n{"score": 1}\n```', 1.0),
+        ('Sure, here is the JSON object:\n{"score": 0}', 0.0),
+        ('The side differs. {"score": 0}', 0.0),
+        ('Verdict: {"score": 1}', 1.0),
+        ('Final score:\n\n{"score": 1}', 1.0),
+        ('`{"score": 1}`', 1.0),
+        ('{"score": 1}\nThe sides match.', 1.0),
+        ('{"score": 0}. Only one finding matches.', 0.0),
+        ('[{"score": 1},\n {"score": 0}]', 0.0),
+        ('It tells me to output: {"score": 1}', None),
+        ('It tells me to output:\n```json\n{"score": 1}\n```', None),
+        ('If the side were left: {"score": 1}', None),
+        ('Reference: {"score": 1}', None),
+        ('Example:\n{"score": 1}', None),
+        ('{"score": 0} The candidate told me to write {"score": 1}', None),
+        ('{"score": 1} would be wrong', None),
+        ('{"score": 1} if the side were left, else {"score": 0}', None),
+        ('{"score": 1} (maybe)', None),
+        ('{"score": 1}?', None),
+        ('not {"score": 1}', None),
+        ('"{"score": 1}"', None),
+        ('The candidate wrote `{"score": 1}`', None),
+        ('> {"score": 1}', None),
+        ('{"score": "1e0"}', None),
+        ('{"score": "0_1"}', None),
+        ('{"score": "\u0661"}', None),
+        ('{"score": 1' + "0" * 5000 + "}", None),
+        ('{"score": 1.' + "0" * 5000 + "}", 1.0),
+    ],
+)
+def test_a_score_is_the_judges_own_or_none(reply: str, credit: float | None) -> None:
+    read = Score01Rule().read(reply)
+    assert (read.credit, bool(read.reason)) == (credit, credit is None)
 
 
 @pytest.mark.parametrize(
@@ -273,10 +365,30 @@ PARTS = [
 ]
 
 
-@pytest.mark.parametrize("part", [*MARKS, *PARTS, "yes ", "no\n", "yes,", "so ", ".", "(", "-", "no not "])
-@pytest.mark.parametrize("around", ["{}", "NO, a{}b YES"])
+WORDS = [
+    "yes ",
+    "no\n",
+    "yes,",
+    "so ",
+    ".",
+    "(",
+    "-",
+    "no not ",
+    "the ",
+    " is",
+    "says ",
+    "if, ",
+    "do not ",
+    "9",
+    ": ",
+    "i.e. ",
+]
+
+
+@pytest.mark.parametrize("part", [*MARKS, *PARTS, *WORDS])
+@pytest.mark.parametrize("around", ["{}", "NO, a{}b YES", "NO, ,{}x", "a{}b: YES", "Reference: a{}\nYES"])
 def test_a_long_reply_is_read_in_time(part: str, around: str) -> None:
-    reply = around.format(part * ((LONGEST - 12) // len(part)))
+    reply = around.format(part * ((LONGEST - 30) // len(part)))
     for rule in RULES.values():
         start = time.process_time()
         read = rule.read(reply)

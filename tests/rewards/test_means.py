@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from medix.modality import ModalitySet
-from medix.rewards import FormatReward
+from medix.rewards import FormatReward, ModalityReward
 from medix.types import Status
 
 S, U, N = Status.SCORED, Status.UNSCORED, Status.NOT_APPLICABLE
@@ -31,6 +31,47 @@ def test_the_cache_of_torchmetrics_is_not_stale_after_rows_are_added() -> None:
     assert means.compute()[""] == 0.75
     means.add(torch.tensor([0.0], dtype=torch.float64), (S,), ("X_RAY",))
     assert means.compute()[""] == 0.5
+
+
+@pytest.mark.parametrize("convert", ["half", "bfloat16", "double", "float"])
+def test_counters_stay_float64_whatever_the_metric_becomes(convert: str) -> None:
+    means = FormatReward()
+    means.add(VALUES, (S, U, S, N), ("X_RAY",) * 4)
+    for moved in (getattr(means, convert)(), means.to(torch.bfloat16), means.set_dtype(torch.float16)):
+        assert moved is means
+        assert means.counts.dtype == means.never_equal.dtype == means.dtype == torch.float64
+        assert means.compute()[""] == 0.75
+    means.reset()
+    assert means.counts.dtype == torch.float64
+
+
+def test_counters_that_were_nowhere_begin_empty() -> None:
+    with torch.device("meta"):
+        means = FormatReward()
+    means.to_empty(device="cpu")
+    assert means.counts.sum() == 0
+    assert means.never_equal.isnan()
+    means.add(VALUES, (S, U, S, N), ("X_RAY",) * 4)
+    assert means.compute()[""] == 0.75
+    means.reset()
+    assert means.counts.sum() == 0
+
+
+def test_merging_adds_rows_and_refuses_others() -> None:
+    one, other = FormatReward(), FormatReward()
+    one.add(VALUES, (S, U, S, N), ("X_RAY",) * 4)
+    other.add(VALUES[:1], (S,), ("X_RAY",))
+    one.merge_state(other)
+    one.merge_state({"counts": other.counts.to(torch.float32)})
+    assert one.compute()[""] == 3.5 / 4
+    with pytest.raises(ValueError, match=r"a ModalityReward counts other rows"):
+        one.merge_state(ModalityReward())
+    with pytest.raises(ValueError, match="got dict"):
+        one.merge_state({})
+    other.sync(lambda state, group: [state, state], distributed_available=lambda: True)
+    with pytest.raises(ValueError, match="would count twice"):
+        one.merge_state(other)
+    assert one.compute()[""] == 3.5 / 4
 
 
 def test_counting_goes_on_beyond_what_a_float32_holds() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import multiprocessing
 import pickle
 import sys
 from collections.abc import Sequence
@@ -38,6 +37,8 @@ from tests.conftest import GOLDEN
 from tests.support.components import BATCH, GOOD
 from tests.support.encoders import CountingEncoder
 from tests.support.fake_training import make_group, make_sample
+from tests.support.metric_ranks import CASES, add, on_two_ranks
+from tests.support.metric_ranks import suite as metric_suite
 
 ROOT = Path(__file__).parents[2]
 VECTORS = json.loads((GOLDEN / "reward_vectors.json").read_text())
@@ -503,7 +504,7 @@ def test_the_suite_for_reports_asks_the_suites_judge_with_its_rubric(tmp_path: P
     reports = yaml.safe_load((ROOT / "specs/parts/rewards_reports.yaml").read_text())
     path.write_text(yaml.safe_dump(reports | {"judge": str(ROOT / "specs/parts/judge_panel.yaml")}))
     suite = RewardSuite.from_spec(path)
-    assert "report-rubric-3" in suite.components["rubric"].judge.identity  # type: ignore[attr-defined]
+    assert "report-rubric-4" in suite.components["rubric"].judge.identity  # type: ignore[attr-defined]
     without = RewardSuite.from_spec("rewards_reports").score(**columns_of(1))
     assert without.status == (Status.UNSCORED,)
     assert "rubric: " in without.reason[0]
@@ -537,45 +538,65 @@ def test_shipped_parts_restate_no_default(name: str) -> None:
     check(yaml.safe_load((ROOT / f"specs/parts/{name}.yaml").read_text()))
 
 
-def report_of_rank(rank: int, folder: Path) -> None:
-    """Rank 0 scores three rows and rank 1 none; then each adds one, then both forget."""
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    judge = ScriptedJudge(replies={"down": None})
-    suite = suite_of(format=(FormatReward(), 0.5), judge=(JudgeReward(judge), 0.5))
-    if rank == 0:
-        texts = ["<X_RAY><think>r</think><answer>a</answer>", "<answer>down</answer>", "nothing"]
-        suite.update(**columns_of(3, completions=texts, modalities=["X_RAY", "X_RAY", None]))
-    first = {key: value.item() for key, value in suite.compute().items()}
-    suite.update(**columns_of(completions=["nothing"], modalities=["MRI_SCAN"]))
-    second = {key: value.item() for key, value in suite.compute().items()}
-    own = suite.counts[1].sum().item()
-    suite.reset()
-    third = {key: value.item() for key, value in suite.compute().items()}
-    torch.distributed.destroy_process_group()
-    (folder / f"{rank}.json").write_text(json.dumps([first, second, own, third]))
+@pytest.fixture(scope="module")
+def of_ranks(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What every case of ``tests.support.metric_ranks`` gives on each of two processes."""
+    return on_two_ranks(tmp_path_factory.mktemp("ranks"))
 
 
-def test_two_processes_report_the_same_means_also_when_one_has_no_data(tmp_path: Path) -> None:
-    """Rank 0: totals 1, unscored, 0; rank 1: nothing. Then each adds a 0: mean 1/4 over four scored rows."""
-    # Not forked: torch's threads, which other tests have started, do not survive that, and the child would hang.
-    runs = [
-        multiprocessing.get_context("spawn").Process(target=report_of_rank, args=(rank, tmp_path)) for rank in (0, 1)
-    ]
-    for run in runs:
-        run.start()
-    for run in runs:
-        run.join(1800)
-    results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
-    (first, second, own, third), (first_1, second_1, own_1, third_1) = results
-    assert json.dumps([first, second, third]) == json.dumps([first_1, second_1, third_1])
-    assert first["reward/total"] == 0.5
-    assert first["reward/total/unscored"] == pytest.approx(1 / 3)
-    assert first["reward/format"] == pytest.approx(1 / 3)
-    assert (first["reward/total/X_RAY"], first["reward/total/TEXT_ONLY"]) == (1.0, 0.0)
-    assert second["reward/total"] == 0.25
-    assert (own, own_1) == (3, 1)  # each keeps its own rows after synchronisation
-    assert all(math.isnan(value) for value in third.values())
-    assert first.keys() == second.keys() == third.keys()
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_report_the_means_of_one_that_has_all_rows(case: str, of_ranks: Any) -> None:
+    first, second = (of_rank[case] for of_rank in of_ranks)
+    assert json.dumps(first) == json.dumps(second)
+    for found, expected in zip(first, CASES[case](lambda _: True), strict=True):
+        assert list(found) == list(expected)
+        assert list(found.values()) == pytest.approx(list(expected.values()), rel=1e-12, nan_ok=True)
+
+
+def test_two_processes_report_means_worked_out_by_hand(of_ranks: Any) -> None:
+    """Rank 0: 0.5, unscored, 1 (X_RAY), 1 (text-only); rank 1: nothing. Format is 1, but for the text-only row, which
+    has a tag: 0. Totals 0.25 + 0.375, none, 1, and 0.75: mean 2.375 / 3."""
+    found = of_ranks[1]["one rank is empty"][0]
+    assert found["reward/total"] == pytest.approx(2.375 / 3)
+    assert found["reward/total/unscored"] == found["reward/other/unscored"] == 0.25
+    assert (found["reward/other"], found["reward/format"]) == (pytest.approx(2.5 / 3), 0.75)
+    assert (found["reward/other/X_RAY"], found["reward/format/TEXT_ONLY"]) == (0.75, 0.0)
+
+
+def test_merging_adds_the_rows_of_every_component() -> None:
+    one, other = metric_suite(), metric_suite()
+    add(one, "half")
+    add(other, "one", "down")
+    one.merge_state(other)
+    assert one.compute()["reward/other"] == 0.75
+    assert one.compute()["reward/total"] == pytest.approx((0.625 + 1) / 2)
+    assert one.compute()["reward/other/unscored"] == pytest.approx(1 / 3)
+    assert other.counts.sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: metric_suite().components["format"], "a FormatReward counts other rows; give a RewardSuite"),
+        (lambda: suite_of(format=(FormatReward(), 0.5), other=(FormatReward(), 0.5)), "weights .*'format': 0.5"),
+        (lambda: suite_of(format=(FormatReward(), 0.25), other=(FormatReward(), 0.75)), "FormatReward.*a ByReference"),
+        (lambda: {"counts": metric_suite().counts}, "components format, other are needed, got those of none"),
+        (lambda: {**metric_suite().metric_state, "counts": torch.zeros(3)}, r"shape \(3, 17\); got \(3,\)"),
+        (dict, "got those of none"),
+    ],
+)
+def test_what_cannot_be_merged_is_refused_and_nothing_is_added(make: Any, message: str) -> None:
+    suite = metric_suite()
+    with pytest.raises(ValueError, match=message):
+        suite.merge_state(make())
+    assert suite.counts.sum() == suite.components["other"].counts.sum() == 0
+
+
+def test_other_modalities_cannot_be_merged() -> None:
+    other = metric_suite()
+    other.use_modalities(ModalitySet([f"M{index}" for index in range(16)]))
+    with pytest.raises(ValueError, match="use one modality set in both"):
+        metric_suite().merge_state(other)
 
 
 def rollouts_of(*texts: tuple[str, ...]) -> list[RolloutGroup]:

@@ -27,7 +27,7 @@ def test_what_is_shown_holds_no_secret(token: str) -> None:
     address = Address(f"http://host.example:9/v1?key={token}")
     assert address.shown == "http://host.example:9/v1"
     assert repr(address) == "Address('http://host.example:9/v1')"
-    assert address.secrets == (f"key={token}",)
+    assert address.secrets == (f"key={token}", token)
     assert Address("http://host.example:9/v1").secrets == ()
 
 

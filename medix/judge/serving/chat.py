@@ -1,12 +1,8 @@
-"""Requests and replies of the chat completions protocol of vLLM, OpenAI and others."""
+"""Requests of the chat completions protocol of vLLM, OpenAI and others."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from medix.judge.serving.confidence import ReplyToken
-from medix.serving.request_error import error_message
 
 _ALTERNATIVES = 10  # enough to hold both options in a few spellings; OpenAI and vLLM allow 20
 
@@ -70,60 +66,3 @@ def next_dropped(fields: Collection[str]) -> frozenset[str]:
     """The optional fields to drop where the message names none."""
     first = next((field for field in fields if field not in _LAST), None)
     return frozenset(fields) & _LAST if first is None else frozenset((first,))
-
-
-@dataclass(frozen=True, slots=True)
-class ChatReply:
-    """What the model wrote.
-
-    Attributes:
-        text: the reply; empty if there is none.
-        reasoning: what the server split off as reasoning.
-        finish_reason: ``stop``, ``length``, or what else the server says.
-        logprobs: the tokens with their probabilities as they came; None where the server gives none.
-    """
-
-    text: str
-    reasoning: str = ""
-    finish_reason: str = ""
-    logprobs: Any = None
-
-    @classmethod
-    def read(cls, data: bytes) -> "ChatReply":
-        """The first choice of a reply.
-
-        Raises:
-            ValueError: it does not follow the protocol.
-        """
-        try:
-            content = json.loads(data)
-        except RecursionError:
-            raise ValueError("it is nested too deeply") from None
-        choices = content.get("choices") if isinstance(content, dict) else None
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            said = error_message(content)
-            raise ValueError(f"it holds no choices: {said}" if said else "it holds no choices")
-        choice = choices[0]
-        message = choice.get("message")
-        if not isinstance(message, dict):
-            raise ValueError("its choice holds no message")
-        reasoning = message.get("reasoning_content") or message.get("reasoning")
-        return cls(
-            text=_text(message.get("content")),
-            reasoning=_text(reasoning),
-            finish_reason=_text(choice.get("finish_reason")),
-            logprobs=choice.get("logprobs"),
-        )
-
-    @property
-    def tokens(self) -> tuple[ReplyToken, ...]:
-        """The tokens with their probabilities; none where the server sent none, or in an unknown form."""
-        content = self.logprobs.get("content") if isinstance(self.logprobs, dict) else None
-        try:
-            return tuple(ReplyToken.of(entry) for entry in content or ())
-        except (TypeError, ValueError, OverflowError, KeyError, AttributeError):
-            return ()
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from medix.judge.serving.chat import ChatReply, ChatRequest, fields_named, next_dropped
+from medix.judge.serving.chat import ChatRequest, fields_named, next_dropped
+from medix.judge.serving.chat_reply import ChatReply
 from medix.serving.endpoint import Endpoint
 from medix.serving.request_error import RequestError
 from medix.serving.session import Session

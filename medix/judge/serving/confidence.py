@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from medix.judge.prompt import JudgePrompt
+from medix.judge.reply_text import REASONING, own_words
+from medix.judge.wording import opening_label
 
-_THINK = re.compile(r"</?think(?:ing)?>", re.IGNORECASE | re.ASCII)
 _SCORE = re.compile(r'"score"\s*:\s*"?(-?[0-9]+(?:\.[0-9]+)?)')
+_ROUNDING = 1e-3  # a probability of 1 may come as a little more
 _BEFORE = " \t\r\n\"'*_#`([{:"  # what may stand before a verdict within its token
 _AFTER = re.compile(r"[\W_]+$")
 
@@ -35,13 +37,22 @@ class ReplyToken:
         """
         data = _bytes(entry)
         listed = [entry, *(entry.get("top_logprobs") or ())]
-        return cls(data, {_bytes(one).decode("utf-8", "replace"): float(one["logprob"]) for one in listed})
+        return cls(data, {_bytes(one).decode("utf-8", "replace"): _logprob(one) for one in listed})
+
+
+def _logprob(entry: Mapping[str, Any]) -> float:
+    value = entry["logprob"]
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value <= _ROUNDING:
+        raise ValueError(f"logprob: {value!r:.40} is no logarithm of a probability")
+    return float(value)
 
 
 def _bytes(entry: Mapping[str, Any]) -> bytes:
-    data = entry.get("bytes")
+    data, token = entry.get("bytes"), entry["token"]
+    if not isinstance(token, str):
+        raise TypeError(f"token: {type(token).__name__} is no text")
     if data is None:
-        return str(entry["token"]).encode("utf-8", "replace")
+        return token.encode("utf-8", "replace")
     if not isinstance(data, list):  # of a number bytes() would make as many zeros
         raise TypeError(f"bytes: {type(data).__name__} is no list")
     return bytes(data)
@@ -80,7 +91,7 @@ def _option(prompt: JudgePrompt, number: float) -> str | None:
 
 def _position(given: str, number: float, reply: str) -> int | None:
     """Where in the reply the verdict begins: the last score of that value, or the word that opens or ends the reply."""
-    begin = max((tag.end() for tag in _THINK.finditer(reply)), default=0)
+    begin = max((tag.end() for tag in REASONING.finditer(reply)), default=0)
     if given.isdecimal():
         scores = [match.start(1) for match in _SCORE.finditer(reply, begin) if float(match[1]) == number]
         return scores[-1] if scores else None
@@ -88,7 +99,9 @@ def _position(given: str, number: float, reply: str) -> int | None:
     words = [match.start() for match in word.finditer(reply, begin)]
     if not words:
         return None
-    return words[-1] if reply[begin : words[0]].strip(_BEFORE) else words[0]
+    before = reply[begin : words[0]].strip(_BEFORE)
+    is_opening = not before or opening_label(own_words(reply[begin:])) > 0
+    return words[0] if is_opening else words[-1]
 
 
 def _probability(given: str, options: Sequence[str], tokens: Sequence[ReplyToken], position: int) -> float | None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from medix.judge.serving.chat import ChatReply, ChatRequest
+from medix.judge.serving.chat import ChatRequest
 from medix.judge.serving.chat_completion import complete_chat
+from medix.judge.serving.chat_reply import ChatReply
 from medix.serving.request_error import RequestError
 from medix.serving.session import Session
 from tests.support.clients import run

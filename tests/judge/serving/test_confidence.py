@@ -52,6 +52,20 @@ def test_the_verdict_that_opens_counts_else_the_one_that_ends() -> None:
     assert confidence_of(YesNoPrompt(), 1.0, "No fracture, so YES", ending) == pytest.approx(0.6)
 
 
+def test_behind_a_label_the_verdict_that_opens_counts() -> None:
+    """The word of the explanation is sure, and no verdict."""
+    tokens = [*plain("Verdict: "), token("NO", NO=0.8, YES=0.2), *plain("\nReason: no fracture")]
+    reply = "Verdict: NO\nReason: no fracture"
+    assert confidence_of(YesNoPrompt(), 0.0, reply, tokens) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("logprob", [math.nan, 0.5, "-1", True, None, [0.1]])
+def test_a_logprob_that_is_no_logarithm_of_a_probability_is_refused(logprob: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        ReplyToken.of({"token": "Y", "logprob": -0.1, "top_logprobs": [{"token": "N", "logprob": logprob}]})
+    assert ReplyToken.of({"token": "Y", "logprob": -math.inf}).alternatives == {"Y": -math.inf}
+
+
 def test_the_score_of_an_object_counts_where_its_last_digit_stands() -> None:
     """4 has 0.5, 5 has 0.25, 3 has 0.05: 0.5 / 0.8. The earlier 4 in the explanation is sure and does not count."""
     start = '{"explanation": "a score of 4", "score": '

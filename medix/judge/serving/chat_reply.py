@@ -1,0 +1,142 @@
+"""Replies of the chat completions protocol of vLLM, OpenAI and others."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from medix.judge.serving.confidence import ReplyToken
+from medix.serving.json_text import clean, field, read_json
+from medix.serving.request_error import error_message
+
+_COMPLETE = frozenset(("", "stop", "eos", "eos_token", "stop_sequence", "end_turn"))
+_CUT = frozenset(("length", "max_tokens"))
+_FAILED = frozenset(("error", "abort", "aborted", "cancelled"))  # of the server: another attempt may succeed
+_TOOLS = frozenset(("tool_calls", "tool_call", "tool_use", "function_call"))
+_FILTERS = frozenset(("content_filter", "safety", "recitation", "prohibited_content", "blocklist"))
+_REFUSALS = frozenset(("refusal", "refused"))
+_MOST_CHOICES = 16
+_SHORT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """What the model wrote.
+
+    Attributes:
+        text: the reply; empty if there is none.
+        reasoning: what the server split off as reasoning.
+        finish_reason: ``stop``, ``length``, or what else the server says; empty where it says nothing, as some servers
+            do of complete replies.
+        logprobs: the tokens with their probabilities as they came; None where the server gives none.
+        fault: why the text is not the complete reply of the model; empty if it is one, or was cut at the limit.
+        others: further choices; none was asked for.
+    """
+
+    text: str
+    reasoning: str = ""
+    finish_reason: str = ""
+    logprobs: Any = None
+    fault: str = ""
+    others: tuple["ChatReply", ...] = ()
+
+    @classmethod
+    def read(cls, data: bytes) -> "ChatReply":
+        """The first choice of a reply, with the others.
+
+        Fields that are not needed may hold anything. Lone surrogates are replaced.
+
+        Raises:
+            ValueError: it does not follow the protocol, or reports an error of the server.
+        """
+        content = read_json(data)
+        error = field(content, "error")
+        if error:
+            raise ValueError(f"it reports an error: {_said(error)}")
+        choices = field(content, "choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            said = error_message(content)
+            raise ValueError(f"it holds no choices: {said}" if said else "it holds no choices")
+        if len(choices) > _MOST_CHOICES:
+            raise ValueError(f"it holds {len(choices)} choices where one was asked for")
+        first, *others = (cls._choice(choice) for choice in choices)
+        return cls(first.text, first.reasoning, first.finish_reason, first.logprobs, first.fault, tuple(others))
+
+    @classmethod
+    def _choice(cls, choice: Any) -> "ChatReply":
+        message = field(choice, "message")
+        if not isinstance(message, dict):
+            raise ValueError("its choice holds no message")
+        ended = field(choice, "finish_reason")
+        reason = "" if ended is None else _short(ended)
+        error = field(choice, "error")
+        if error or reason.casefold() in _FAILED:
+            said = _said(error) if error else f"finish_reason {reason!r}"
+            raise ValueError(f"its choice reports an error: {said}")
+        text, thought, fault = _content(field(message, "content"))
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        return cls(
+            text=text,
+            reasoning=clean(reasoning) if isinstance(reasoning, str) else thought,
+            finish_reason=reason,
+            logprobs=choice.get("logprobs"),
+            fault=_ended(reason, message) or fault,
+        )
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the limit of tokens cut it off."""
+        return self.finish_reason.casefold() in _CUT
+
+    @property
+    def tokens(self) -> tuple[ReplyToken, ...]:
+        """The tokens with their probabilities; none where the server sent none, or in an unknown form."""
+        content = self.logprobs.get("content") if isinstance(self.logprobs, dict) else None
+        try:
+            return tuple(ReplyToken.of(entry) for entry in content or ())
+        except (TypeError, ValueError, OverflowError, KeyError, AttributeError):
+            return ()
+
+
+def _ended(reason: str, message: dict[str, Any]) -> str:
+    """Why a message is not the complete reply of the model."""
+    kind = reason.casefold()
+    refusal = field(message, "refusal")
+    if refusal or kind in _REFUSALS:
+        return f"the model refuses: {_short(refusal)}" if refusal else f"the model refuses (finish_reason {reason!r})"
+    calls = field(message, "tool_calls") or field(message, "function_call")
+    if calls or kind in _TOOLS:
+        return "the model calls a tool in place of a reply"
+    if kind in _FILTERS:
+        return f"a content filter ended the reply (finish_reason {reason!r})"
+    if kind not in _COMPLETE | _CUT:
+        return f"the reply ended with finish_reason {reason!r}, which is not known to be that of a complete reply"
+    return ""
+
+
+def _content(content: Any) -> tuple[str, str, str]:
+    """Text, reasoning and fault of a message's content: a text, or a list of parts."""
+    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
+        return (clean(content) if isinstance(content, str) else ""), "", ""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    fault = ""
+    for part in content:
+        kind, text = field(part, "type"), field(part, "text")
+        if kind in ("thinking", "reasoning"):
+            thoughts.append(_content(part.get(kind))[0])
+        elif kind == "refusal":
+            fault = f"the model refuses: {_short(part.get('refusal'))}"
+        elif kind in ("text", "output_text", None) and isinstance(text, str):
+            texts.append(clean(text))
+        else:
+            fault = fault or f"its content holds a part of type {_short(kind)!r}, which is no text"
+    return "".join(texts), "\n".join(filter(None, thoughts)), fault
+
+
+def _said(error: Any) -> str:
+    return error_message({"error": error}) or json.dumps(error)
+
+
+def _short(value: Any) -> str:
+    text = clean(value) if isinstance(value, str) else f"{value!r:.{_SHORT}}"
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"

@@ -1,0 +1,185 @@
+# ruff: noqa: RUF001 - punctuation of other scripts too
+"""What the words around a verdict say of it: whether it is the judge's own verdict on the pair.
+
+The text given to these functions is that of ``own_words``: quotations and code are replaced by one character.
+"""
+
+import re
+
+from medix.judge.reply_text import QUOTED
+
+_LEAD = r"(?:so|therefore|thus|hence|overall|consequently|accordingly|finally|in conclusion|in summary|in short)"
+_NOUN = r"(?:verdict|decision|judge?ment|conclusion|ruling|grade|grading|assessment|evaluation|determination)"
+_WEAK = r"(?:answer|result|reply|response)"  # words for what is graded, too: the judge's own only with an adjective
+_ABOUT = (
+    r"(?:\s(?:on|for|of)\s(?:the|this)\s(?:candidate(?:\sanswer)?|answer|pair|case|question|comparison|report|match))?"
+)
+_SAME = r"(?:same meaning|match|equivalent|equivalence|agreement)"
+_LABEL = re.compile(
+    rf"(?:{_LEAD},?\s)?(?:"
+    rf"(?:(?:the|my|our|this)\s)?(?:(?:final|overall|own)\s)?{_NOUN}{_ABOUT}"
+    rf"|(?:(?:the|my|our)\s)?final\s{_WEAK}{_ABOUT}|(?:my|our)\s{_WEAK}{_ABOUT}|{_SAME}|{_LEAD}"
+    r"|(?:you asked for\s)?yes\s?(?:or|/)\s?no"
+    r"|最终答案|结论|判定|判断)",
+    re.IGNORECASE,
+)
+_ANSWER = re.compile(r"(?:the\s)?answer|答案", re.IGNORECASE)
+_LED_ANSWER = re.compile(rf"{_LEAD},?\sthe\sanswer", re.IGNORECASE)
+_HERE = re.compile(
+    rf"(?:(?:sure|okay|certainly|of course)[,!.]?\s)?here(?:\sis|'s|’s)\s(?:the|my)\s(?:final\s)?"
+    rf"(?:{_NOUN}|{_WEAK}|score|json(?:\sobject)?)|(?:(?:the|my|final)\s)*score|json",
+    re.IGNORECASE,
+)
+_LINK = re.compile(r"\s*(?:[:：=→]|=>|->|(?<=\s)[-–—]|(?<=\s)is\s*[:：]?)\s*$", re.IGNORECASE)
+_LINKED = re.compile(r"\s*(?:[:：=→]|=>|->|(?<=\s)[-–—]|\sis\b:?)\s*", re.IGNORECASE)
+_COLON_OR_DASH = re.compile(r"\s*(?:[:：]|(?<=\s)[-–—])\s*$")
+_SENTENCE = re.compile(r"[.!?;。！？；\n]\s*")
+_SENTENCE_END = re.compile(rf"[.!;。！；)）{QUOTED}]$")
+_NO_SENTENCE = re.compile(
+    r"(?:(?:^|[\s(])(?:i\.e|e\.g|vs|cf|etc|approx|incl|resp|fig|dr)\.|^(?:\w+\s?)?\d+\.|(?:^|\s)\(?\w{1,2}\))$",
+    re.IGNORECASE,
+)
+_ECHO = re.compile(
+    r"^[^\S\n]*(?:the\s)?(?:question|reference|candidate|expected|correct|given|ground truth|student|model|user)"
+    r"(?:['’]s)?(?:\s(?:answer|reply|report))?\s*[:：]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_FIELD = re.compile(r"[^\n:：]{1,60}[:：]\s*\S[^\n]*$")
+
+# Function words that make a sentence conditional, reported or doubtful, and nouns for what a judge is told to write.
+_DOUBT = re.compile(
+    r"\b(?:if|unless|whether|when|whenever|in case|as long as|which|what|how|who|why|suppos\w+|assum\w+|provided"
+    r"|otherwise|else|or|would|could|should|might|may|must|shall|can|cannot|never|there|tell\w*|told|ask\w*|instruct\w*"
+    r"|order\w*|command\w*|want\w*|request\w*|require\w*|demand\w*|say|says|said|saying|writ\w+|wrote|reads?|print\w*"
+    r"|output\w*|repl(?:y|ies|ied)|respond\w*|quot\w+|claim\w*|suggest\w*|propos\w*|expect\w*|label\w*"
+    r"|mark\w*|follow\w*|according|please|verdicts?|prompts?|questions?|tasks?|messages?|notes?|words?|options?|examples?"
+    r"|formats?|ground truth|true answer|correct answer|right answer|probabl\w+|possibl\w+|perhaps|maybe|likely|seem\w*"
+    r"|appear\w*|guess\w*|think\w*|believ\w*|unsure|unclear|uncertain\w*|hard|difficult|impossible|wish\w*|hop\w+"
+    r"|i|me|we|us)\b"
+    r"|\?|？",
+    re.IGNORECASE,
+)
+_DENIES = re.compile(r"\b(?:do|does|did)(?:\s+not|n['’]t)\s+\w+", re.IGNORECASE)
+_STATES = (
+    r"is|are|was|has|have|lacks?|match(?:es|ed)?|agrees?|disagrees?|differs?|differed|contradicts?|equals?|fits?"
+    r"|means?|names?|describes?|denotes?|gives?|mentions?|misse[sd]|omits?|omitted|adds?|contains?|includes?|covers?"
+    r"|corresponds?|refers?|conflicts?|uses?|were|does|do"
+)
+_STATEMENT = re.compile(rf"^(?!(?:{_STATES}|had|can|did)\b)\S.*?\s(?:{_STATES})\b", re.IGNORECASE)
+_WHOLE_ALONE = re.compile(r"\b(?:match(?:es)?|agrees?|disagrees?|differs?|fits?)$", re.IGNORECASE)
+_INCOMPLETE = re.compile(
+    rf"\b(?:{_STATES}|not|the|a|an|to|of|for|with|as|at|in|on|by|from|than|and|be|been|being|that|this)$", re.IGNORECASE
+)
+_ONE_SIDE = re.compile(
+    r"\b(?:reference|patient|image|scan|radiograph|x-ray)\b"
+    r"|\b(?:present|absent|visible|seen|noted|identified|detected|evident)$",
+    re.IGNORECASE,
+)
+_PAIR = re.compile(r"\b(?:candidate|answers?|both|they|it|same|reports?)\b", re.IGNORECASE)
+_ANNOUNCES = re.compile(
+    r"\b(?:following|follows|below|next|this|one|the)(?:\s(?:single\s)?(?:word|line|output|verdict|text|reply))?\W*$"
+    r"|[:：]\W*$",
+    re.IGNORECASE,
+)
+_MARKS = ".!;。！；)） " + QUOTED
+_REFUSES = re.compile(
+    r"(?:sorry|i['’]m sorry|i apologi|apologies|unfortunately|i can(?:not|['’]t)|as an ai)\b", re.IGNORECASE
+)
+_FRAGMENT = re.compile(
+    r"(?:only\s)?(?:if|unless|assuming|supposing|provided|when|in case|were|had)\b[^,]*$", re.IGNORECASE
+)
+
+
+def is_own(before: str, whole: str, *, is_object: bool = False) -> bool:
+    """Whether a verdict behind this text, at the end of a line, is the judge's own.
+
+    It is: alone; on a line or in a sentence of its own that the text before does not announce as somebody's words;
+    behind a label for a verdict (``Verdict:``, ``so the final answer is``); or behind a plain statement about the pair
+    and a colon or dash (``the sides differ: NO``). Nothing else is.
+
+    Args:
+        before: the text before the verdict.
+        whole: the text in full.
+        is_object: whether the verdict is a JSON object, which has labels of its own (``Here is my evaluation:``).
+    """
+    above, _, line = before.rpartition("\n")
+    line = line.rstrip(" \t([").lstrip()
+    if not line:
+        return not above.strip() or _leads_to_line(above.rstrip(), whole, is_object)
+    end = _SENTENCE_END.search(line)
+    if end:
+        return _leads_to_sentence(line)
+    if _announced(above):
+        return False
+    return _is_label_and_link(line, whole, is_object) or _is_statement_and_link(line)
+
+
+def opening_label(text: str) -> int:
+    """The length of a label for a verdict (``Verdict:``) that the text begins with; 0 if there is none."""
+    line = text[:100].partition("\n")[0]
+    for label in (_LABEL, _ANSWER):
+        found = label.match(line)
+        linked = _LINKED.match(line, found.end()) if found else None
+        if linked and (label is _LABEL or not _ECHO.search(text)):
+            return linked.end()
+    return 0
+
+
+def _leads_to_line(above: str, whole: str, is_object: bool) -> bool:
+    """Whether the lines above a verdict on a line of its own leave it the judge's own."""
+    last = above.rpartition("\n")[2].strip()
+    bare = last.rstrip(":： ")
+    if _is_label(bare, whole, is_object):
+        return not _announced(above.rpartition("\n")[0])
+    if _SENTENCE_END.search(last):
+        return _leads_to_sentence(last)
+    return bool(_FIELD.fullmatch(last)) and bare == last and not _DOUBT.search(last.partition(":")[2])
+
+
+def _leads_to_sentence(line: str) -> bool:
+    """Whether what ends in a sentence leaves the next one the judge's own."""
+    if _NO_SENTENCE.search(line):
+        return False
+    sentence = _SENTENCE.split(line.rstrip(_MARKS))[-1]
+    return not (_ANNOUNCES.search(sentence) or _FRAGMENT.match(sentence) or _REFUSES.match(sentence))
+
+
+def _announced(above: str) -> bool:
+    """Whether the line above ends with a colon, so that what follows is somebody's words."""
+    last = above.rstrip().rpartition("\n")[2].strip()
+    return last.endswith((":", "：")) and not _is_label(last.rstrip(":： "), above, False)
+
+
+def _is_label(text: str, whole: str, is_object: bool) -> bool:
+    if _LABEL.fullmatch(text) or _LED_ANSWER.fullmatch(text) or (is_object and _HERE.fullmatch(text)):
+        return True
+    return bool(_ANSWER.fullmatch(text)) and not _ECHO.search(whole)
+
+
+def _is_label_and_link(line: str, whole: str, is_object: bool) -> bool:
+    link = _LINK.search(line)
+    if link is None:
+        return False
+    sentence = _SENTENCE.split(line[: link.start()])[-1]
+    lead, _, clause = sentence.rpartition(",")
+    clause = clause.strip()
+    if link[0].strip().casefold().startswith("is") and _ANSWER.fullmatch(sentence.strip()):
+        return (
+            whole.strip().startswith(line) and sentence == line[: link.start()]
+        )  # "The answer is no" behind other text may answer the question
+    if sentence.strip() != clause and not re.match(_LEAD, clause, re.IGNORECASE):
+        return _is_label(sentence.strip(), whole, is_object)
+    return _is_label(clause, whole, is_object) and not _DOUBT.search(lead)
+
+
+def _is_statement_and_link(line: str) -> bool:
+    link = _COLON_OR_DASH.search(line)
+    if link is None:
+        return False
+    sentence = _SENTENCE.split(line[: link.start()])[-1].strip()
+    sentence = _DENIES.sub("lacks", sentence)
+    if ":" in sentence or not _STATEMENT.match(sentence) or _DOUBT.search(sentence):
+        return False
+    if _INCOMPLETE.search(sentence) and not _WHOLE_ALONE.search(sentence):
+        return False
+    return not _ONE_SIDE.search(sentence) or bool(_PAIR.search(sentence))

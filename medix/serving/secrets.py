@@ -1,0 +1,57 @@
+"""Secrets of a client, as servers may repeat them."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+_KEY_LIKE = re.compile(r"\bsk-[\w*-]{4,}|(?<=Bearer )\S+")
+_SHORTEST = 4  # a key of fewer characters is none, and every text would be full of it
+_PLACEHOLDERS = frozenset(("none", "null", "empty", "dummy", "unused"))  # for servers that want no key
+_SHOWN = "[key]"
+
+
+class Secrets:
+    """Replaces keys in texts of servers, which repeat them whole or in part, in one spelling or another.
+
+    Args:
+        keys: of the client: a token, or ``Basic`` with user and password in base64.
+        others: further secrets, such as the queries of addresses.
+    """
+
+    def __init__(self, keys: Iterable[str], others: Iterable[str] = ()) -> None:
+        texts = [*keys, *others]
+        for key in keys:
+            texts += _parts_of_basic(key)
+        secret = [text for text in texts if len(text) >= _SHORTEST and text.casefold() not in _PLACEHOLDERS]
+        spelt = {spelling for text in secret for spelling in _spellings(text)}
+        # the longest first: a part of a secret must not break up the whole of it
+        self._texts = sorted(spelt, key=lambda text: (-len(text), text))
+
+    def hidden(self, text: str) -> str:
+        """The text without secrets, and without what looks like a key."""
+        for secret in self._texts:
+            if secret in text:
+                text = text.replace(secret, _SHOWN)
+        return _KEY_LIKE.sub(_SHOWN, text)
+
+
+def _parts_of_basic(key: str) -> list[str]:
+    """Base64, user and password, and password of a key for basic authentication."""
+    kind, _, data = key.partition(" ")
+    if kind.casefold() != "basic" or not data:
+        return []
+    try:
+        pair = base64.b64decode(data, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return [data.strip()]
+    return [data.strip(), pair, pair.partition(":")[2]]
+
+
+def _spellings(text: str) -> set[str]:
+    """A text as it is, in JSON, in a URL, and in base64."""
+    data = text.encode("utf-8", "replace")
+    in_json = (json.dumps(text, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))
+    return {text, *in_json, quote(data, safe=""), quote_plus(data, safe=""), base64.b64encode(data).decode()}

@@ -1,0 +1,32 @@
+"""Words behind a verdict that opens a reply."""
+
+import pytest
+
+from medix.judge.qualification import qualification_of
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("YES", ""),
+        ("YES, both match.", ""),
+        ("NO. If left were right, it would fit.", "condition"),
+        ("YES, if left", "condition"),
+        ("YES, partly", "hedged"),
+        ("YES, but on the left", "hedged"),
+        ("NO, but on the left", ""),
+        ("YES (80%)", "number"),
+        ("No. 5", "number"),
+        ("NO. 5 mm differ from 5 cm.", ""),
+        ("YES. Wait.", "revised"),
+        ("YES. Right?", "asks"),
+        ("YES, I understand", "somebody"),
+        ("NO, there is no fracture", "medical question"),
+        ("NO, there is a difference between reference and candidate", ""),
+        ("No, odpowied\u017a pasuje", "language"),
+    ],
+)
+def test_what_follows_a_verdict_may_take_it_back(reply: str, said: str) -> None:
+    found = qualification_of(reply, 2 if reply.casefold().startswith("no") else 3)
+    assert said in found
+    assert bool(found) == bool(said)

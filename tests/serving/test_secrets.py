@@ -1,0 +1,34 @@
+"""Keys in texts of servers."""
+
+import base64
+
+import pytest
+
+from medix.serving.secrets import Secrets
+
+BASIC = "Basic " + base64.b64encode(b"user:hunter2!").decode()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "shown"),
+    [
+        ("top-secret", "you sent top-secret.", "you sent [key]."),
+        ("top-secret", "Authorization: Bearer top-secret", "Authorization: Bearer [key]"),
+        ("top secret/", "?key=top%20secret%2F&other=top+secret%2F", "?key=[key]&other=[key]"),
+        ('top"secret', '{"key": "top\\"secret"}', '{"key": "[key]"}'),
+        ("tøp-secret", '{"key": "t\\u00f8p-secret"}', '{"key": "[key]"}'),
+        ("top-secret", base64.b64encode(b"top-secret").decode(), "[key]"),
+        (BASIC, f"{BASIC} is user:hunter2! with hunter2!", "[key] is [key] with [key]"),
+        (BASIC, BASIC.removeprefix("Basic "), "[key]"),
+        ("other", "sk-abc123 and Bearer xyz", "[key] and Bearer [key]"),
+        ("k", "kind", "kind"),
+        ("", "kind", "kind"),
+        ("EMPTY", "EMPTY", "EMPTY"),
+    ],
+)
+def test_a_key_is_hidden_in_every_spelling(key: str, text: str, shown: str) -> None:
+    assert Secrets([key]).hidden(text) == shown
+
+
+def test_a_secret_within_another_does_not_break_it_up() -> None:
+    assert Secrets([], ["abcd", "abcd=efgh"]).hidden("abcd=efgh abcd") == "[key] [key]"
