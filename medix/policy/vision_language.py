@@ -23,6 +23,7 @@ from medix.policy.decoding import Decoding
 from medix.policy.family import Family, vision_parameters
 from medix.policy.images import join_images
 from medix.policy.lora import LoRA
+from medix.policy.merged import check_merged
 from medix.policy.narrowing import only_weights_narrowed
 from medix.policy.parallel import gathered, is_sharded, shard
 from medix.policy.patch_embedding import multiply_patches
@@ -181,7 +182,7 @@ class VisionLanguagePolicy(Policy):
                 f"policy.shared_prefix: every completion passes its prompt again, because {self._why_plain}",
                 stacklevel=2,
             )
-        text = _name_of(model, model.get_decoder())
+        language = [_name_of(model, part) for part in (model.get_decoder(), model.get_output_embeddings())]
         multiply_patches(model)
         if self.freeze_vision:
             for parameter in vision_parameters(model):
@@ -191,9 +192,10 @@ class VisionLanguagePolicy(Policy):
             # Not reentrant: reentrant checkpointing gives no gradient if the embeddings are frozen, as under LoRA.
             contexts = as_before(model.get_decoder().config)
             model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
-        self.model = (
-            model if self.lora is None else self.lora.apply(model, only_inside=text if self.freeze_vision else None)
-        )
+        only_inside = language if self.freeze_vision else None
+        adapted = model if self.lora is None else self.lora.apply(model, only_inside)
+        check_merged(model)  # before a step is trained that could be neither exported nor published
+        self.model = adapted
         self.train()
 
     def shard(self, mesh: DeviceMesh, compute_dtype: torch.dtype | None = None) -> None:
@@ -291,6 +293,14 @@ class VisionLanguagePolicy(Policy):
     @property
     def _allowed(self) -> Allowed:
         return ALLOWED[self._precision]
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """Dtype of the matrix products of a pass that is made now: autocast's, else that of the weights."""
+        device = self._device.type
+        if torch.is_autocast_enabled(device):
+            return torch.get_autocast_dtype(device)
+        return self._compute_dtype or self._weight_dtype
 
     @property
     def _precision(self) -> torch.dtype:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.plugins import DoublePrecision, HalfPrecision, MixedPrecision, Precision
+from safetensors.torch import load_file
 from torch import Tensor
 
 from medix.callbacks.dry_run import DryRun
@@ -24,6 +25,7 @@ from medix.modules.precision import SUPPORTED, check_plugin, check_precision, lo
 from medix.modules.record import StepRecord
 from medix.modules.update import Update
 from medix.policy import vision_language
+from medix.policy.export import export
 from medix.policy.lora import LoRA
 from medix.policy.self_check import ALLOWED
 from medix.policy.vision_language import VisionLanguagePolicy
@@ -133,7 +135,7 @@ def case(request: pytest.FixtureRequest, tiny_policy: Path, tmp_path_factory: py
         return request.param, fitted(tiny_policy, tmp_path_factory.mktemp("run"), precision, lora)
 
 
-def test_trained_weights_move_and_have_the_dtype_of_the_precision(case: tuple[str, Seen]) -> None:
+def test_trained_weights_move_and_have_the_dtype_of_the_precision(case: tuple[str, Seen], tmp_path: Path) -> None:
     """Float32 masters under bf16-mixed, bfloat16 weights under bf16-true, whose adapters stay float32."""
     name, seen = case
     assert seen.module is not None
@@ -144,6 +146,8 @@ def test_trained_weights_move_and_have_the_dtype_of_the_precision(case: tuple[st
     assert max(moved) > 1e-3
     saved = torch.load(seen.saved, weights_only=True)["state_dict"]
     assert {value.dtype for value in saved.values() if value.is_floating_point()} == {wanted}
+    exported = load_file(export(seen.module.policy, tmp_path / "exported", "card") / "model.safetensors")
+    assert {value.dtype for value in exported.values()} == {torch.float32 if name == "bf16-mixed" else torch.bfloat16}
     frozen = {p.dtype for n, p in seen.module.policy.named_parameters() if not p.requires_grad}
     assert frozen <= {torch.bfloat16}
 
