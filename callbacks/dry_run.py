@@ -54,7 +54,8 @@ class DryRun(Callback):
         memory = PassMemory.of(pl_module, groups)
         devices = [pl_module.device] if pl_module.device.type == "cuda" else []
         try:
-            with torch.random.fork_rng(devices=devices):
+            # As a training step: hooks of callbacks run outside the precision of the trainer.
+            with torch.random.fork_rng(devices=devices), trainer.precision_plugin.train_step_context():
                 if memory.reference:
                     _read_reference(pl_module, groups[0], memory.reference, trainer.num_devices)
                 _pass(pl_module, groups, memory.state, trainer.num_devices)

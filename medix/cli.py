@@ -33,6 +33,7 @@ from medix.exit_status import ExitStatus, Terminated
 from medix.judge.base import Judge
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
+from medix.modules.precision import check_precision
 from medix.spec_fault import explain, read_spec, shortened
 
 BASE = "base"
@@ -140,8 +141,13 @@ class MedixCLI(LightningCLI):
             raise ValueError(f"trainer: {error} Correct accelerator, devices or strategy of the trainer") from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Build the trainer; without loggers in the spec, it logs to CSV in the run's folder."""
+        """Build the trainer; without loggers in the spec, it logs to CSV in the run's folder.
+
+        Raises:
+            ValueError: a precision that is not supported; Lightning would replace some of them silently.
+        """
         given = self._get(self.config_init, "trainer", default={})
+        check_precision(given.get("precision"), given.get("plugins"))
         if given.get("logger") in (None, True):
             root = given.get("default_root_dir") or os.getcwd()
             kwargs["logger"] = CSVLogger(root, name="logs")

@@ -193,6 +193,14 @@ def test_trainer_keys_that_count_optimiser_calls_are_refused_with_the_key_to_set
     assert instead in err
 
 
+@pytest.mark.parametrize("precision", ["16-mixed", "64-true"])
+def test_a_precision_that_is_not_supported_is_refused_with_those_that_are(fail: Fail, precision: str) -> None:
+    """Lightning would replace 16-mixed by bf16-mixed on a CPU, with a warning."""
+    err = fail(trainer={"precision": precision}).err
+    assert f"trainer.precision: {precision} is not supported" in err
+    assert all(name in err for name in ("32-true", "bf16-mixed", "bf16-true"))
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

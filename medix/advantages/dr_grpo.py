@@ -11,7 +11,7 @@ class DrGRPOAdvantage(Advantage):
     """r - mean within the group (arXiv:2503.20783, section 3.2).
 
     Without the division by the spread, prompts that are nearly always or nearly never answered do not weigh more than
-    the others. Unscored completions are excluded from the mean.
+    the others. Unscored completions are excluded from the mean. Belongs with ``DrGRPOLoss``.
     """
 
     def __call__(self, totals: Float[Tensor, "prompt completion"]) -> Float[Tensor, "prompt completion"]:

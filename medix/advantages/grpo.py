@@ -11,7 +11,8 @@ class GRPOAdvantage(Advantage):
     """(r - mean) / (std + eps) within the group (DeepSeekMath, arXiv:2402.03300, section 4.1.2).
 
     The spread is the sample standard deviation (n - 1), as in the public code of MediX-R1. Differs: a group whose
-    totals are all equal gets exactly 0, and unscored completions are excluded from mean, spread and count.
+    totals are all equal gets exactly 0, and unscored completions are excluded from mean, spread and count. The
+    advantage of GRPO, DAPO, GSPO and CISPO.
 
     Args:
         eps: added to the standard deviation, so that a tiny spread is not blown up.

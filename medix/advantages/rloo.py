@@ -12,6 +12,9 @@ class RLOOAdvantage(Advantage):
 
     With n scored completions, r_i - (S - r_i) / (n - 1) = n / (n - 1) · (r_i - S / n), which is how it is computed.
     Unscored completions are in no baseline; a completion without another scored one gets 0.
+
+    The loss of the paper is REINFORCE, without ratio and clip: ``ComposedLoss`` of ``TokenRatio``, a
+    ``ClippedSurrogate`` and ``SequenceSum``, with one update per step, in which every ratio is 1.
     """
 
     def __call__(self, totals: Float[Tensor, "prompt completion"]) -> Float[Tensor, "prompt completion"]:

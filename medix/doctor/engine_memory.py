@@ -111,7 +111,7 @@ class ColocatedEngineMemory(EngineMemory):
 
     def item_size(self, rank: Rank) -> int:
         """Bytes per number in vLLM."""
-        return _ITEM_SIZES[self.engine.dtype or rank.policy.dtype]
+        return _ITEM_SIZES[self.engine.dtype] if self.engine.dtype else rank.compute_bytes
 
 
 def kv_bytes_per_token(rank: Rank, item_size: int) -> int:

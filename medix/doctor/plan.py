@@ -8,6 +8,7 @@ from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Sin
 from lightning.pytorch.strategies import StrategyRegistry as Registry
 
 from medix.doctor.machine import Machine
+from medix.modules.precision import check_precision, long_form
 from medix.modules.strategy import check_strategy
 
 _GPU = ("gpu", "cuda")
@@ -26,6 +27,7 @@ class Plan:
         kind: ``single``, ``ddp`` or ``sharded``.
         precision: the trainer's, in Lightning's long form such as ``bf16-mixed``.
         fault: why the strategy cannot be used; empty if it can.
+        precision_fault: why the precision cannot be used; empty if it can.
     """
 
     on_gpu: bool
@@ -35,6 +37,7 @@ class Plan:
     kind: str
     precision: str
     fault: str = ""
+    precision_fault: str = ""
 
     @property
     def ranks(self) -> int:
@@ -70,12 +73,17 @@ class Plan:
         nodes = int(trainer.get("num_nodes") or 1)
         strategy = trainer.get("strategy") or "auto"
         kind, fault = _kind(strategy, devices, nodes)
-        return cls(on_gpu, devices, nodes, gpus, kind, _precision(trainer.get("precision")), fault)
+        precision = long_form(trainer.get("precision"))
+        return cls(on_gpu, devices, nodes, gpus, kind, precision, fault, _precision_fault(trainer))
 
 
-def _precision(given: Any) -> str:
-    aliases = {"None": "32-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed", "64": "64-true"}
-    return aliases.get(str(given), str(given))
+def _precision_fault(trainer: Mapping[str, Any]) -> str:
+    """Why the precision cannot be used; empty if it can."""
+    try:
+        check_precision(trainer.get("precision"), trainer.get("plugins"))
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _devices(given: Any, machine: Machine, on_gpu: bool) -> tuple[int, tuple[int, ...]]:

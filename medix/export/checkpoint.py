@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from medix.cli import build_module
 from medix.export.card import model_card
 from medix.modules import checkpoint as state
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
+from medix.modules.precision import long_form
 from medix.policy.export import export
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.spec_fault import read_spec
@@ -49,6 +52,8 @@ def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) 
         if not isinstance(module.policy, VisionLanguagePolicy):
             raise ValueError(f"model.policy: a {type(module.policy).__name__} has no Hugging Face folder to write")
         load_weights(module, saved, str(checkpoint))
+        if long_form((settings.get("trainer") or {}).get("precision")) == "bf16-true":
+            module.policy.to(torch.bfloat16)  # as in training: frozen weights and merged ones are rounded to it
         report = run / "report.json"
         card = model_card(module, settings, step=saved[state.KEY]["step"], numbers=_numbers(report))
         export(module.policy, output, card)

@@ -21,6 +21,9 @@ class Aggregate(ABC):
     def __call__(self, values: Float[Tensor, "row time"], batch: LossInput) -> Float[Tensor, ""]:
         """The contribution of these rows to the aggregate of the whole batch; values outside the mask are not read."""
 
+    def use_budget(self, tokens: int) -> None:  # noqa: B027  # most do not depend on it
+        """Take the most tokens that a completion may have, when the loss becomes part of a model."""
+
 
 class TokenMean(Aggregate):
     """Mean over all tokens of the batch: every token weighs the same (DAPO, arXiv:2503.14476, Eq. 8)."""
@@ -50,18 +53,23 @@ class SequenceSumNorm(Aggregate):
     wrong completions cheap.
 
     Args:
-        length: the divisor; the token limit of a completion is the paper's choice and keeps the scale of the gradient
-            from step to step. None: the longest completion of the batch, which ``LossInput.longest`` carries.
+        length: the divisor. None: the generation budget, ``sampling.max_completion_tokens``, the paper's choice, which
+            keeps the scale of the gradient from step to step. Outside a model, where no budget is known, the longest
+            completion of the batch, which ``LossInput.longest`` carries.
     """
 
     def __init__(self, length: int | None = None) -> None:
         if length is not None and length < 1:
             raise ValueError(f"length must be at least 1, got {length}; give the token limit of a completion, or null")
         self.length = length
+        self._budget: int | None = None
+
+    def use_budget(self, tokens: int) -> None:
+        self._budget = tokens
 
     def __call__(self, values: Float[Tensor, "row time"], batch: LossInput) -> Float[Tensor, ""]:
         total = masked_sum(values, batch.completion_mask) / batch.sequence_count
-        return total / (self._longest(batch) if self.length is None else self.length)
+        return total / (self.length or self._budget or self._longest(batch))
 
     @staticmethod
     def _longest(batch: LossInput) -> int:

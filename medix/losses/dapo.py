@@ -1,5 +1,7 @@
 """DAPO: token ratio, a wider upper clip, mean over tokens."""
 
+from typing import ClassVar
+
 from medix.losses.aggregate import Aggregate, TokenMean
 from medix.losses.composed import ComposedLoss
 from medix.losses.importance import ImportanceCorrection
@@ -12,7 +14,8 @@ class DAPOLoss(ComposedLoss):
     """DAPO (arXiv:2503.14476, Eq. 8 to 12): token ratio, clip-higher, mean over all tokens of the batch.
 
     The wider upper bound leaves room for unlikely tokens that turn out well. Dynamic sampling and the overlong penalty
-    of the paper are not part of the loss. Differs: dual clip and log-ratio clamp, as in the public code of MediX-R1.
+    of the paper are not part of the loss: ``SpreadFilter`` and ``SoftOverlongPenalty``. Belongs with ``GRPOAdvantage``
+    (Eq. 9). Differs: dual clip and log-ratio clamp, as in the public code of MediX-R1.
 
     Args:
         clip_low: lower distance of the ratio from 1, within (0, 1).
@@ -22,6 +25,9 @@ class DAPOLoss(ComposedLoss):
         reference_kl: divergence from the reference policy in the loss; None for none.
         importance: correction for the rollout engine's probabilities; None for none.
     """
+
+    advantage: ClassVar[str] = "GRPOAdvantage"
+    paper: ClassVar[str] = "arXiv:2503.14476"
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """Dr. GRPO: token ratio, symmetric clip, sum over tokens divided by one length for all."""
 
+from typing import ClassVar
+
 from medix.losses.aggregate import Aggregate, SequenceSumNorm
 from medix.losses.composed import ComposedLoss
 from medix.losses.importance import ImportanceCorrection
@@ -11,17 +13,20 @@ from medix.losses.surrogate import ClippedSurrogate
 class DrGRPOLoss(ComposedLoss):
     """Dr. GRPO (arXiv:2503.20783, section 3.2): GRPO without the bias towards long wrong completions.
 
-    Belongs with ``DrGRPOAdvantage``. Differs: dual clip and log-ratio clamp, as in the other losses.
+    Belongs with ``DrGRPOAdvantage``. The length is the generation budget, ``sampling.max_completion_tokens``, which
+    ``GroupRLModule`` gives to the aggregate. Differs: dual clip and log-ratio clamp, as in the other losses.
 
     Args:
         clip_low: lower distance of the ratio from 1, within (0, 1).
         clip_high: upper distance of the ratio from 1, positive.
-        aggregate: how tokens become one number; None: ``SequenceSumNorm()``, which
-            divides by the longest completion of the batch; a fixed length is the paper's choice.
+        aggregate: how tokens become one number; None: ``SequenceSumNorm()``, the paper's choice.
         dual_clip: the largest ratio that counts where the advantage is negative, above 1; None for no such bound.
         reference_kl: divergence from the reference policy in the loss; None for none.
         importance: correction for the rollout engine's probabilities; None for none.
     """
+
+    advantage: ClassVar[str] = "DrGRPOAdvantage"
+    paper: ClassVar[str] = "arXiv:2503.20783"
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """GRPO: token ratio, symmetric clip, mean over completions of the mean over their tokens."""
 
+from typing import ClassVar
+
 from medix.losses.aggregate import Aggregate, SequenceMean
 from medix.losses.composed import ComposedLoss
 from medix.losses.importance import ImportanceCorrection
@@ -11,8 +13,9 @@ from medix.losses.surrogate import ClippedSurrogate
 class GRPOLoss(ComposedLoss):
     """GRPO (DeepSeekMath, arXiv:2402.03300, Eq. 3): token ratio, one clip distance, each completion weighs the same.
 
-    Differs: the KL term of the paper is off until ``reference_kl`` asks for it (the paper: k3 with 0.04); dual clip and
-    log-ratio clamp, as in the public code of MediX-R1, whose "GRPO" also averages over tokens and clips at 0.2 / 0.3.
+    Belongs with ``GRPOAdvantage``. Differs: the KL term of the paper is off until ``reference_kl`` asks for it (the
+    paper: k3 with 0.04); dual clip and log-ratio clamp, as in the public code of MediX-R1, whose "GRPO" also averages
+    over tokens and clips at 0.2 / 0.3.
 
     Args:
         clip_low: lower distance of the ratio from 1, within (0, 1).
@@ -22,6 +25,9 @@ class GRPOLoss(ComposedLoss):
         reference_kl: divergence from the reference policy in the loss; None for none.
         importance: correction for the rollout engine's probabilities; None for none.
     """
+
+    advantage: ClassVar[str] = "GRPOAdvantage"
+    paper: ClassVar[str] = "arXiv:2402.03300"
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """GSPO: one ratio per completion."""
 
+from typing import ClassVar
+
 from medix.losses.aggregate import Aggregate, SequenceMean
 from medix.losses.composed import ComposedLoss
 from medix.losses.importance import ImportanceCorrection
@@ -11,8 +13,8 @@ from medix.losses.surrogate import ClippedSurrogate
 class GSPOLoss(ComposedLoss):
     """GSPO (arXiv:2507.18071, Eq. 5 to 7): the ratio of a completion is the geometric mean of those of its tokens.
 
-    Sequence ratios stay far closer to 1 than token ratios, hence the narrow clip. Differs: dual clip and log-ratio
-    clamp, as in the other losses.
+    Sequence ratios stay far closer to 1 than token ratios, hence the narrow clip. Belongs with ``GRPOAdvantage``.
+    Differs: dual clip and log-ratio clamp, as in the public code of MediX-R1.
 
     Args:
         clip_low: lower distance of the ratio from 1, within (0, 1).
@@ -22,6 +24,9 @@ class GSPOLoss(ComposedLoss):
         reference_kl: divergence from the reference policy in the loss; None for none.
         importance: correction for the rollout engine's probabilities; None for none.
     """
+
+    advantage: ClassVar[str] = "GRPOAdvantage"
+    paper: ClassVar[str] = "arXiv:2507.18071"
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class GSPOTokenLoss(ComposedLoss):
     What the public code of MediX-R1 trains as GSPO. With one advantage per completion, as here, and no importance
     correction it has the loss and the gradient of ``GSPOLoss`` under every aggregate; with an importance correction
     each token's gradient carries its own weight, where ``GSPOLoss`` spreads their mean over the completion.
+    Belongs with ``GRPOAdvantage``. Differs: dual clip and log-ratio clamp.
 
     Args:
         clip_low: lower distance of the ratio from 1, within (0, 1).
@@ -56,6 +62,9 @@ class GSPOTokenLoss(ComposedLoss):
         reference_kl: divergence from the reference policy in the loss; None for none.
         importance: correction for the rollout engine's probabilities; None for none.
     """
+
+    advantage: ClassVar[str] = "GRPOAdvantage"
+    paper: ClassVar[str] = "arXiv:2507.18071"
 
     def __init__(
         self,

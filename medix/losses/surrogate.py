@@ -79,18 +79,18 @@ class WeightedLikelihood(Surrogate):
     CISPO, MiniMax-M1 (arXiv:2506.13585, Eq. 4 and 5).
 
     Args:
-        clip_low: lower distance of the ratio from 1, within (0, 1).
+        clip_low: lower distance of the ratio from 1, within (0, 1); None for no lower bound.
         clip_high: upper distance of the ratio from 1, positive.
     """
 
-    def __init__(self, clip_low: float, clip_high: int | float) -> None:
+    def __init__(self, clip_low: float | None, clip_high: int | float) -> None:
         _check_clips(clip_low, clip_high)
         self.clip_low = clip_low
         self.clip_high = clip_high
 
     def __call__(self, log_ratio: Float[Tensor, "row time"], batch: LossInput) -> TokenLoss:
         ratio = log_ratio.detach().exp()
-        low, high = 1 - self.clip_low, 1 + self.clip_high
+        low, high = 0.0 if self.clip_low is None else 1 - self.clip_low, 1 + self.clip_high
         return TokenLoss(
             value=-ratio.clamp(low, high) * batch.advantages[:, None] * batch.policy_logprobs,
             clipped_low=ratio < low,
@@ -99,8 +99,8 @@ class WeightedLikelihood(Surrogate):
         )
 
 
-def _check_clips(clip_low: float, clip_high: int | float) -> None:
-    if not 0 < clip_low < 1:
+def _check_clips(clip_low: float | None, clip_high: int | float) -> None:
+    if clip_low is not None and not 0 < clip_low < 1:
         raise ValueError(
             f"clip_low must lie between 0 and 1, got {clip_low}; it is the distance of the lower bound 1 - clip_low "
             "from 1, for example 0.2"

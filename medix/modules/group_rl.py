@@ -19,6 +19,7 @@ from medix.modality import ModalitySet
 from medix.modules import checkpoint as state
 from medix.modules import strategy
 from medix.modules.batching import Batching
+from medix.modules.composition import compose
 from medix.modules.no_signal import check_signal
 from medix.modules.phase import phase
 from medix.modules.preparation import Preparation, Prepared, check_logprobs
@@ -103,6 +104,7 @@ class GroupRLModule(lightning.LightningModule):
         self.loss = loss
         self.update = update
         self.advantage = advantage or GRPOAdvantage()
+        compose(loss, self.advantage, engine.sampling.max_completion_tokens)
         self.filter = group_filter or SpreadFilter()
         self.prompting = prompting or Prompting()
         self.modalities = modalities or ModalitySet()

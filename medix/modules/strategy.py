@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, SingleDeviceStrategy, Strategy
 
+from medix.modules.precision import check_plugin, keep_default_dtype
 from medix.policy.base import Policy
 
 _SHARDED = (
@@ -22,6 +23,7 @@ def check_trainer(trainer: Trainer, updates_per_step: int) -> None:
         ValueError: names the key and what to give instead.
     """
     check_strategy(trainer.strategy)
+    check_plugin(trainer.precision_plugin)
     if trainer.max_steps != -1:
         raise ValueError(
             f"trainer.max_steps: {trainer.max_steps} counts optimiser calls, of which a step makes {updates_per_step}; "
@@ -70,6 +72,7 @@ def distribute(policy: Policy, strategy: Strategy, precision: str) -> None:
         strategy: of the trainer.
         precision: of the trainer; under ``bf16-mixed`` sharded weights stay float32 and are gathered in bfloat16.
     """
+    keep_default_dtype(strategy.precision_plugin)
     policy.every_parameter = policy.every_parameter or isinstance(strategy, DDPStrategy | ModelParallelStrategy)
     if isinstance(strategy, ModelParallelStrategy):
         _check_sharded(strategy)

@@ -3,20 +3,20 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import torch
-from peft.tuners.lora import LoraLayer
-from torch import Tensor
-
+from medix.policy.merged import check_merged, merged_weights, untied
 from medix.policy.vision_language import VisionLanguagePolicy
 
 
 def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
     """Write weights, processor and model card; adapters are merged into a copy of the weights.
 
-    The folder is written under a temporary name beside it and renamed at the end, so that it is never incomplete.
+    The folder is written under a temporary name beside it and renamed at the end, so that it is never incomplete. Its
+    weights are those that engines get. Where adapters made a head differ from the embeddings that it is tied to, it
+    holds both, and its configuration says ``tie_word_embeddings: false``.
 
     Args:
         policy: the policy to export, with its weights loaded.
@@ -32,7 +32,10 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        policy.hugging_face.save_pretrained(partial, state_dict=merged_weights(policy))
+        check_merged(policy.hugging_face)
+        weights = {name: one.value() for name, one in merged_weights(policy.hugging_face).items()}
+        with _config_of_export(policy):
+            policy.hugging_face.save_pretrained(partial, state_dict=weights)
         policy.processor.save_pretrained(partial)
         (partial / "README.md").write_text(card, encoding="utf-8")
         partial.chmod(0o777 & ~_umask())  # a temporary folder is private to its owner
@@ -44,23 +47,19 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
     return folder
 
 
-@torch.no_grad()
-def merged_weights(policy: VisionLanguagePolicy) -> dict[str, Tensor]:
-    """Weights by their names in the Hugging Face model, with the updates of adapters added."""
-    model = policy.hugging_face
-    updates: dict[str, Tensor] = {}
-    for name, module in model.named_modules():
-        if isinstance(module, LoraLayer):
-            layer: Any = module
-            deltas = [layer.get_delta_weight(adapter) for adapter in layer.active_adapters]
-            updates[f"{name}.weight"] = torch.stack(deltas).sum(dim=0)
-    weights = {
-        name.replace(".base_layer.", "."): weight for name, weight in model.state_dict().items() if ".lora_" not in name
-    }
-    return {
-        name: weight if name not in updates else (weight + updates[name].to(weight)).to(weight.dtype)
-        for name, weight in weights.items()
-    }
+@contextmanager
+def _config_of_export(policy: VisionLanguagePolicy) -> Iterator[None]:
+    """Inside, the configuration says that head and embeddings are not tied, if adapters made them differ."""
+    config = policy.hugging_face.config
+    parts = {id(one): one for one in (config, config.get_text_config())} if untied(policy.hugging_face) else {}
+    before = [(part, part.tie_word_embeddings) for part in parts.values() if hasattr(part, "tie_word_embeddings")]
+    try:
+        for part, _ in before:
+            part.tie_word_embeddings = False
+        yield
+    finally:
+        for part, tied in before:
+            part.tie_word_embeddings = tied
 
 
 def _umask() -> int:

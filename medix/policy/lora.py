@@ -1,6 +1,7 @@
 """Low-rank adapters (arXiv:2106.09685) with peft."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,14 +35,15 @@ class LoRA:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"lora.dropout: {self.dropout} must lie in [0, 1)")
 
-    def apply(self, model: PreTrainedModel, only_inside: str | None = None) -> peft.PeftModel:
+    def apply(self, model: PreTrainedModel, only_inside: Sequence[str] | None = None) -> peft.PeftModel:
         """Freeze a model and add adapters, in place.
 
         Args:
             model: the model.
-            only_inside: name of the module that gets adapters; None for the whole model.
+            only_inside: names of the modules that get adapters, themselves or inside; None for the whole model.
         """
-        exclude = None if only_inside is None else rf"(?!{re.escape(only_inside)}\.).*"
+        inside = "|".join(re.escape(name) for name in only_inside or ())
+        exclude = None if only_inside is None else rf"(?!(?:{inside})(?:\.|$)).*"
         options = peft.LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]  # peft divides it by the rank, so a float works

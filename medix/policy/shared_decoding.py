@@ -87,7 +87,14 @@ class SharedCache:
         return keys, values
 
     def attend(self, query: Float[Tensor, "row head 1 width"], layer_idx: int, scale: float) -> Tensor:
-        """Attention output of the current token of each row, ``[row, 1, head, width]``."""
+        """Attention output of the current token of each row, ``[row, 1, head, width]``, in the dtype of the values.
+
+        Scores and softmax are in float32 or wider, also under autocast, which would round the scores to its dtype.
+        """
+        with torch.autocast(query.device.type, enabled=False):
+            return self._attend(query, layer_idx, scale)
+
+    def _attend(self, query: Float[Tensor, "row head 1 width"], layer_idx: int, scale: float) -> Tensor:
         layer = self.layers[layer_idx]
         self.attended += 1
         first_of_prompt, first_of_own = self._window(layer)
@@ -104,7 +111,7 @@ class SharedCache:
             hidden = self.hidden[:, -layer.prompt_keys.shape[1] :][:, first_of_prompt:]
             to_prompt.view(groups, -1, to_prompt.shape[-1]).masked_fill_(hidden[:, None], -torch.inf)
         to_own = _attention_scores(queries.view(-1, each, query.shape[-1]), own_keys).view(*to_prompt.shape[:2], -1)
-        weights = torch.cat([to_prompt, to_own], dim=-1).softmax(dim=-1).to(query.dtype)
+        weights = torch.cat([to_prompt, to_own], dim=-1).softmax(dim=-1).to(layer.own_values.dtype)
         of_prompt, of_own = torch.split(weights, [to_prompt.shape[-1], to_own.shape[-1]], dim=-1)
         output = torch.bmm(of_prompt, prompt_values)
         output += torch.bmm(of_own.reshape(-1, each, of_own.shape[-1]), own_values).view_as(output)
@@ -271,11 +278,11 @@ def _attend(
 
 def _attention_scores(queries: Tensor, keys: Tensor) -> Tensor:
     """Products of queries and keys in float32: rounding a score of 10 to bfloat16 changes its weight by up to 3 %."""
-    if queries.dtype == torch.float32:
-        return torch.bmm(queries, keys.transpose(1, 2))
-    if queries.is_cuda:
-        return torch.bmm(queries, keys.transpose(1, 2), out_dtype=torch.float32)
-    return torch.bmm(queries.float(), keys.float().transpose(1, 2))
+    wide = torch.promote_types(torch.promote_types(queries.dtype, keys.dtype), torch.float32)
+    if queries.is_cuda and queries.dtype == keys.dtype != wide:
+        return torch.bmm(queries, keys.transpose(1, 2), out_dtype=wide)
+    # Under autocast they may differ: rotary embeddings, in float32, make queries float32.
+    return torch.bmm(queries.to(wide), keys.to(wide).transpose(1, 2))
 
 
 def _joined(parts: Sequence[Tensor]) -> Float[Tensor, "group head prompt width"]:

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -23,6 +23,8 @@ from medix.policy.decoding import Decoding
 from medix.policy.family import Family, vision_parameters
 from medix.policy.images import join_images
 from medix.policy.lora import LoRA
+from medix.policy.merged import check_merged
+from medix.policy.narrowing import only_weights_narrowed
 from medix.policy.parallel import gathered, is_sharded, shard
 from medix.policy.patch_embedding import multiply_patches
 from medix.policy.plain_pass import PlainPass
@@ -96,6 +98,7 @@ class VisionLanguagePolicy(Policy):
         self._reference: ReferencePolicy | None = None
         self._compute_dtype: torch.dtype | None = None  # of sharded weights, if not their own
         self._checked: set[str] = set()  # aspects of the shared pass that were compared with the plain one
+        self._checked_in: torch.dtype | None = None  # precision of these comparisons
 
     # What needs no weights.
 
@@ -185,7 +188,7 @@ class VisionLanguagePolicy(Policy):
                 f"policy.shared_prefix: every completion passes its prompt again, because {self._why_plain}",
                 stacklevel=2,
             )
-        text = _name_of(model, model.get_decoder())
+        language = [_name_of(model, part) for part in (model.get_decoder(), model.get_output_embeddings())]
         multiply_patches(model)
         if self.freeze_vision:
             for parameter in vision_parameters(model):
@@ -195,9 +198,10 @@ class VisionLanguagePolicy(Policy):
             # Not reentrant: reentrant checkpointing gives no gradient if the embeddings are frozen, as under LoRA.
             contexts = as_before(model.get_decoder().config)
             model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
-        self.model = (
-            model if self.lora is None else self.lora.apply(model, only_inside=text if self.freeze_vision else None)
-        )
+        only_inside = language if self.freeze_vision else None
+        adapted = model if self.lora is None else self.lora.apply(model, only_inside)
+        check_merged(model)  # before a step is trained that could be neither exported nor published
+        self.model = adapted
         self.train()
 
     def shard(self, mesh: DeviceMesh, compute_dtype: torch.dtype | None = None) -> None:
@@ -246,10 +250,11 @@ class VisionLanguagePolicy(Policy):
 
     def _frozen_copy(self) -> "VisionLanguagePolicy":
         """The policy before training, in the compute precision of the policy; a frozen tower's features are shared."""
+        is_half = torch.bfloat16 in (self._compute_dtype, self._weight_dtype)
         copy = VisionLanguagePolicy(
             self.name,
             freeze_vision=self.freeze_vision,
-            dtype="bfloat16" if self._compute_dtype is torch.bfloat16 else self.dtype,
+            dtype="bfloat16" if is_half else "float32",
             attention=self.attention,
             shared_prefix=self.shared_prefix,
         )
@@ -293,10 +298,23 @@ class VisionLanguagePolicy(Policy):
 
     @property
     def _allowed(self) -> Allowed:
-        return ALLOWED[precision(self._compute_dtype or getattr(torch, self.dtype), self._device)]
+        return ALLOWED[self._precision]
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """Dtype of the matrix products of a pass that is made now: autocast's, else that of the weights."""
+        device = self._device.type
+        if torch.is_autocast_enabled(device):
+            return torch.get_autocast_dtype(device)
+        return self._compute_dtype or self._weight_dtype
+
+    @property
+    def _precision(self) -> torch.dtype:
+        """The coarsest dtype of a pass that is made now."""
+        return precision(self._compute_dtype or self._weight_dtype, self._device)
 
     def _check_sharing(self, groups: Sequence[RolloutGroup], temperature: float) -> None:
-        """Compare the shared with the plain pass, once without and once with gradients, on first use.
+        """Compare the shared with the plain pass, once without and once with gradients, on first use in a precision.
 
         A group with an image is preferred, and the first one is compared even after groups without images: images
         have positions, and in some models masks, of their own.
@@ -305,6 +323,9 @@ class VisionLanguagePolicy(Policy):
         weights = [] if is_sharded(self) or not torch.is_grad_enabled() else _some_trained(self.hugging_face)
         done = {"values", "gradients"} if weights else {"values"}
         done |= {"images"} if group.prompt.inputs else set()
+        if self._checked_in not in (None, self._precision):
+            self._checked.clear()  # what was compared was another computation
+        self._checked_in = self._precision
         if done <= self._checked or (is_sharded(self) and "values" in self._checked):
             return  # sharded: ranks gather weights together, so all compare equally often
         plain = PlainPass(self._family, self._chosen_logprobs)
@@ -394,10 +415,25 @@ class VisionLanguagePolicy(Policy):
     def _family(self) -> Family:
         return Family(
             self.hugging_face,
-            getattr(torch, self.dtype),
+            self._weight_dtype,
             touches_vision=lambda: self._touches_vision,
             empty_image=lambda: self._empty_image,
         )
+
+    @property
+    def _weight_dtype(self) -> torch.dtype:
+        """Dtype of the weights: ``dtype`` unless the trainer converted them, as ``bf16-true`` does."""
+        if is_sharded(self) and self._compute_dtype is not None:
+            return getattr(torch, self.dtype)  # type: ignore[no-any-return]  # during a pass they have the other one
+        dtype: torch.dtype = self.hugging_face.get_input_embeddings().weight.dtype
+        return dtype
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "VisionLanguagePolicy":
+        """Move or convert the weights, as ``to`` does; a narrower dtype is for weights only."""
+        with only_weights_narrowed(self):
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.__dict__.pop("_family", None)  # it was built for the dtype of before
+        return self
 
     @property
     def _device(self) -> torch.device:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -28,11 +28,11 @@ def component_scores(
     seconds = dict.fromkeys(parts, 0.0)
     waiting = [name for name, part in parts.items() if type(part).start is not RewardComponent.start]
     for name in waiting:
-        with _timed(seconds, name), _named(name, parts[name]):
+        with _timed(seconds, name), _named(name, parts[name]), _outside_autocast():
             parts[name].start(batch)
     found: dict[str, ComponentScores] = {}
     for name in (*(name for name in parts if name not in waiting), *waiting):
-        with _timed(seconds, name), _named(name, parts[name]):
+        with _timed(seconds, name), _named(name, parts[name]), _outside_autocast():
             found[name] = _scores_of(name, parts[name], batch)
     return {name: found[name] for name in parts}, seconds
 
@@ -52,6 +52,16 @@ def _named(name: str, part: RewardComponent) -> Iterator[None]:
     except Exception as error:
         error.add_note(f"in component {name!r} of the reward suite ({type(part).__name__})")
         raise
+
+
+@contextmanager
+def _outside_autocast() -> Iterator[None]:
+    """Score in the dtypes of the component: training is under autocast and validation is not."""
+    with ExitStack() as stack:
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
 
 
 def _scores_of(name: str, part: RewardComponent, batch: RewardBatch) -> ComponentScores:

@@ -11,7 +11,7 @@ from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import OnCompletion, RolloutEngine, RolloutError, Sampling, StaleEngineError
 from medix.rollout.vllm_core import CoreSettings, OverdueError, Request, VLLMCore
 from medix.rollout.vllm_sampling import VLLMSampling
-from medix.rollout.weights import Tally, published, published_adapter, weights_fingerprint
+from medix.rollout.weights import Tally, check_served, published, published_adapter, weights_fingerprint
 from medix.rollout.worker_thread import StalledError, WorkerThread
 from medix.types import Completion, Prompt, RolloutGroup
 
@@ -41,7 +41,8 @@ class ColocatedEngine(RolloutEngine):
         max_context: tokens of a prompt and its completion together; as many as the model is made for if not given,
             for which the cache must then have room.
         max_rows: completions decoded at the same time.
-        dtype: of vLLM's copy of the weights; the policy's own if not given.
+        dtype: of vLLM's copy of the weights, in which they are published; that of the policy's passes if not given:
+            bfloat16 under ``trainer.precision: bf16-mixed``.
         enforce_eager: start in seconds, without compilation and captured graphs, and sample more slowly.
         sleep: give the memory back after each rollout, for the update. On a CPU it is kept.
         publish_adapter_only: publish a LoRA adapter and not the merged weights: less to copy, and computed as the
@@ -104,7 +105,11 @@ class ColocatedEngine(RolloutEngine):
                 raise ValueError(f"engine.{name}: {getattr(self, name)} is outside its range; see ColocatedEngine")
 
     def bind(self, policy: Policy) -> None:
-        """Take the policy; the next rollout publishes its weights, unless vLLM has them already."""
+        """Take the policy; the next rollout publishes its weights, unless vLLM has them already.
+
+        Raises:
+            ValueError: vLLM cannot hold weights of this policy.
+        """
         if not isinstance(policy, VisionLanguagePolicy):
             raise TypeError(
                 f"engine: ColocatedEngine samples from a VisionLanguagePolicy, got {type(policy).__name__}; "
@@ -115,6 +120,8 @@ class ColocatedEngine(RolloutEngine):
                 "engine.publish_adapter_only: vLLM takes adapters of the language model alone; set policy.lora and "
                 "policy.freeze_vision: true, or publish_adapter_only: false"
             )
+        if policy.model is not None:
+            check_served(policy, self.publish_adapter_only)
         if self._policy and self._policy[0] is not policy:
             self.close()
         self._policy = (policy,)
@@ -204,18 +211,19 @@ class ColocatedEngine(RolloutEngine):
         return VLLMCore(settings, self._thread.heartbeat)
 
     def _dtype(self, policy: VisionLanguagePolicy) -> str:
-        return self.dtype or policy.dtype
+        return self.dtype or str(policy.compute_dtype).removeprefix("torch.")
 
     def _load(self, core: VLLMCore, policy: VisionLanguagePolicy) -> None:
         begun, tally = monotonic(), Tally()
 
         def work() -> None:
             core.wake("weights")
+            dtype = getattr(torch, core.settings.dtype)
             if not self.publish_adapter_only:
-                core.load(tally.count(published(policy)))
+                core.load(tally.count(published(policy, dtype=dtype)))
                 return
             if not self._has_weights:
-                core.load(tally.count(published(policy, merge=False)))
+                core.load(tally.count(published(policy, merge=False, dtype=dtype)))
             settings, weights = published_adapter(policy)
             core.load_adapter(settings, dict(tally.count(iter(weights.items()))))
 

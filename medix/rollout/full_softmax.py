@@ -36,8 +36,8 @@ class FullSoftmax(LogitsProcessor, LogitsProcessorOfRunner2):  # type: ignore[mi
 
             hold_generators_back(CPUModelRunner)
         self._of_rows: dict[int, float] = {}
-        self._host = torch.ones(rows)
-        self._temperatures = torch.ones(rows, device=device)
+        self._host = torch.ones(rows, dtype=torch.float32)
+        self._temperatures = torch.ones(rows, dtype=torch.float32, device=device)
         self._is_stale = False
 
     @classmethod

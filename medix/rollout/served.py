@@ -4,22 +4,22 @@ import asyncio
 import secrets
 import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+import torch
 
 from medix.distributed import all_agree, broadcast, rank, world_size
 from medix.policy.base import Policy
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import OnCompletion, RolloutEngine, RolloutError, Sampling, StaleEngineError
-from medix.rollout.serving.channel import FolderChannel, PublishedWeights, WeightChannel, Weights
+from medix.rollout.serving.channel import FolderChannel, PublishedWeights, WeightChannel
 from medix.rollout.serving.dispatcher import REMEDY, Dispatcher, Limits
 from medix.rollout.serving.server import Server
 from medix.rollout.serving.weight_folder import sizes_of
 from medix.rollout.vllm_sampling import VLLMSampling
-from medix.rollout.weights import published, weights_fingerprint
+from medix.rollout.weights import check_served, published, weights_fingerprint
 from medix.serving.address import Address, addresses_of
 from medix.serving.client import AsyncClient
 from medix.serving.endpoint import EndpointSettings
@@ -52,7 +52,8 @@ class ServedEngine(RolloutEngine):
     with most capacity free. A server that returns an error, breaks off or hangs is set aside, its prompts are sent to
     others, and it is used again once it answers and has the present weights.
 
-    Weights are published after every update under a version of their own. Each completion names the version of the
+    Weights are published after every update under a version of their own, in the widest dtype of the servers: to
+    servers in bfloat16, float32 weights take half of their bytes. Each completion names the version of the
     weights that wrote it: one of another version is discarded, and its server is given the present weights before it
     is used again. With several ranks the first one publishes and all of them sample; the servers may be the same for
     all.
@@ -121,12 +122,15 @@ class ServedEngine(RolloutEngine):
 
         Raises:
             RolloutError: no server loaded them.
+            ValueError: vLLM cannot hold weights of this policy.
         """
         if not isinstance(policy, VisionLanguagePolicy):
             raise TypeError(
                 f"engine: ServedEngine samples from a VisionLanguagePolicy, got {type(policy).__name__}; give another "
                 "engine, or a policy of that class"
             )
+        if policy.model is not None:
+            check_served(policy)
         with self._exchange:
             is_same = self._policy == (policy,) and self._published is not None
             is_published = is_same and self._fingerprint == weights_fingerprint(policy)
@@ -196,18 +200,31 @@ class ServedEngine(RolloutEngine):
 
         return self._client.run(check_all)
 
+    def _dtype_of_servers(self) -> torch.dtype | None:
+        """The widest dtype of the servers that answer; None if that of one is unknown."""
+
+        async def ask(session: Session, address: Address) -> tuple[torch.dtype | None, ...]:
+            try:
+                return (await Server(session, address).dtype(),)
+            except RequestError as error:
+                # Without a status it does not answer, and gets no weights now; later its dtype is compared with them.
+                return (None,) if error.status else ()
+
+        async def ask_all(session: Session) -> list[tuple[torch.dtype | None, ...]]:
+            return await run_all(ask(session, address) for address in self._client.addresses)
+
+        dtypes = [dtype for answer in self._client.run(ask_all) for dtype in answer]
+        known = [dtype for dtype in dtypes if dtype is not None]
+        return max(known, key=lambda dtype: dtype.itemsize) if known and len(known) == len(dtypes) else None
+
     def _publish(self, policy: VisionLanguagePolicy) -> None:
         """Weights to the servers, by the first rank; all ranks learn of the outcome."""
-
-        def weights() -> Iterable[tuple[str, Tensor]]:
-            return published(policy)
-
         self._published = None
         outcome: PublishedWeights | str = ""
         if rank() == 0:
-            outcome = self._outcome(weights, policy)
+            outcome = self._outcome(policy)
         else:
-            self.weights.join(weights)
+            self.weights.join(lambda: published(policy))
         outcome = broadcast(outcome)
         if isinstance(outcome, str):
             raise RolloutError(outcome)
@@ -223,12 +240,20 @@ class ServedEngine(RolloutEngine):
 
         self._client.run(apply)
 
-    def _outcome(self, weights: Weights, policy: VisionLanguagePolicy) -> PublishedWeights | str:
+    def _outcome(self, policy: VisionLanguagePolicy) -> PublishedWeights | str:
         """What the servers have now, or why they have nothing: the other ranks wait for either."""
         version = f"medix-{self._run}-{self.policy_version}"
         try:
+            dtype = self._dtype_of_servers()
+            narrows = dtype is not None and any(one.dtype.itemsize > dtype.itemsize for one in policy.parameters())
+            further = {"narrowed_to": str(dtype).removeprefix("torch.")} if narrows else {}
             found = self.weights.publish(
-                self._client, version, weights, sizes_of(policy.config), limit=self.publish_seconds
+                self._client,
+                version,
+                lambda: published(policy, dtype=dtype),
+                sizes_of(policy.config),
+                limit=self.publish_seconds,
+                **further,
             )
         except OSError as error:
             return f"engine.weights: the weights could not be written ({error}); make room, or name another folder"

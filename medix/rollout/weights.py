@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
-from peft.tuners.lora import Linear, LoraLayer
-from torch import Tensor, nn
+from peft.tuners.lora import LoraLayer
+from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from transformers.core_model_loading import WeightConverter, rename_source_key, revert_weight_conversion
 
+from medix.policy.merged import check_merged, merged_weights, untied
 from medix.policy.vision_language import VisionLanguagePolicy
 
 SAMPLED = 256
@@ -43,27 +44,62 @@ class Tally:
 
 
 @torch.no_grad()
-def published(policy: VisionLanguagePolicy, merge: bool = True) -> Iterator[tuple[str, Tensor]]:
+def published(
+    policy: VisionLanguagePolicy, merge: bool = True, dtype: torch.dtype | None = None
+) -> Iterator[tuple[str, Tensor]]:
     """Every weight, unsharded, under its name in the policy's saved folder; one at a time.
 
     Of tied weights only the first is given, as in a saved folder. Sharded weights are gathered, so that every rank must
-    iterate over all of them, in step. Nothing here changes the policy; a weight that is neither merged nor gathered is
-    not copied: copy it before the next update.
+    iterate over all of them, in step. Nothing here changes the policy; a weight that is neither merged, gathered nor
+    narrowed is not copied: copy it before the next update.
 
     Args:
         policy: its weights are loaded.
         merge: add the updates of adapters, in float32, to their weights; otherwise adapters are left out.
+        dtype: of the engine. Wider weights are rounded to it here, as the engine would when it loads them, so that no
+            bytes are sent that it drops; narrower ones are sent as they are. None rounds nothing.
+
+    Raises:
+        ValueError: an adapter cannot be merged.
     """
     model = policy.hugging_face
     _reshard(policy)
-    weights = _held(model)
-    layers = {f"{name}.weight": layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
+    if merge:
+        check_merged(model)
+    weights = merged_weights(model, merge)
     for names in _converted_together(model, list(weights)):
-        part = {name: _whole(weights[name].detach()) for name in names}
-        for name in names:
-            if merge and name in layers:
-                part[name] = _merged(name, part[name], layers[name])
+        part = {name: _narrowed(weights[name].value(), dtype) for name in names}
         yield from revert_weight_conversion(model, part).items()
+
+
+def check_served(policy: VisionLanguagePolicy, adapter_only: bool = False) -> None:
+    """Refuse a policy whose weights vLLM cannot hold; called once they are loaded.
+
+    Args:
+        policy: its weights are loaded.
+        adapter_only: whether the adapter is published alone, and not merged.
+
+    Raises:
+        ValueError: adapters untie weights that vLLM keeps tied, as the configuration says, or are to be published alone
+            on embeddings or head; with the remedy.
+    """
+    model = policy.hugging_face
+    if adapter_only:
+        ends = (model.get_input_embeddings(), model.get_output_embeddings())
+        adapted = [name for name, part in model.named_modules() if isinstance(part, LoraLayer) and part in ends]
+        if adapted:
+            raise ValueError(
+                f"engine.publish_adapter_only: the adapter of {policy.name} is on {' and '.join(adapted)}, where vLLM "
+                "takes none; leave them out of lora.target_modules, or set publish_adapter_only: false"
+            )
+        return
+    apart = untied(model)
+    if apart:
+        raise ValueError(
+            f"policy.lora: with the adapter merged, {' and '.join(apart)} differ, and vLLM reads one of them for both, "
+            f"as {policy.name} ties them (tie_word_embeddings). Leave embeddings and head out of lora.target_modules, "
+            "or sample with medix.rollout.LocalEngine"
+        )
 
 
 def published_adapter(policy: VisionLanguagePolicy) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -89,8 +125,10 @@ def weights_fingerprint(policy: VisionLanguagePolicy) -> str:
     """A digest of some elements of every weight, which any optimiser step changes.
 
     It reads up to ``SAMPLED`` elements of each weight, evenly spaced, of a sharded weight those of this rank. An update
-    that leaves all of them unchanged to the last bit is not noticed. Memory addresses and version counters of the
-    weights are left out: sharding changes both where no value changes.
+    that leaves all of them unchanged to the last bit is not noticed. It reads the policy's own weights, before adapters
+    are merged and before anything is rounded: what is published is a function of these and of the engine's dtype, so
+    that equal fingerprints mean equal weights in an engine, and a smaller update than the engine can hold still counts.
+    Memory addresses and version counters of the weights are left out: sharding changes both where no value changes.
     """
     _reshard(policy)
     samples = [_sampled(weight.detach()) for weight in policy.hugging_face.parameters()]
@@ -110,17 +148,6 @@ def _sampled(weight: Tensor) -> Tensor:
     return flat[:: max(1, -(-flat.numel() // SAMPLED))]
 
 
-def _held(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and saved buffers by the names they have without adapters; of tied ones the first."""
-    found: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    for name, weight in model.state_dict(keep_vars=True).items():
-        if ".lora_" not in name and id(weight) not in seen:
-            seen.add(id(weight))
-            found[name.replace(".base_layer.", ".")] = weight
-    return found
-
-
 def _converted_together(model: Any, names: list[str]) -> Iterator[list[str]]:
     """Weights in parts that Hugging Face turns into those of a folder independently of each other."""
     conversions = [one.reverse_transform() for one in reversed(getattr(model, "_weight_conversions", None) or [])]
@@ -133,17 +160,10 @@ def _converted_together(model: Any, names: list[str]) -> Iterator[list[str]]:
     yield from parts.values()
 
 
-def _merged(name: str, weight: Tensor, layer: Any) -> Tensor:
-    if not isinstance(layer, Linear) or layer.fan_in_fan_out:
-        raise TypeError(
-            f"policy.lora: the adapter of {name} sits on a {type(layer).__name__}, which cannot be merged into its "
-            "weight here; leave it out of lora.target_modules"
-        )
-    total, parts = weight.float(), dict(layer.named_parameters())
-    for adapter in layer.active_adapters:
-        down, up = (_whole(parts[f"lora_{part}.{adapter}.weight"].detach()).float() for part in "AB")
-        total = total + layer.scaling[adapter] * (up @ down)
-    return total.to(weight.dtype)
+def _narrowed(weight: Tensor, dtype: torch.dtype | None) -> Tensor:
+    if dtype is None or not weight.is_floating_point() or weight.dtype.itemsize <= dtype.itemsize:
+        return weight
+    return weight.to(dtype)
 
 
 def _whole(weight: Tensor) -> Tensor:

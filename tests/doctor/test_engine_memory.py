@@ -63,6 +63,12 @@ def test_a_cache_of_a_given_size_stands_beside_the_weights(tmp_path: Path, polic
     assert allocation.bytes == 2 * TINY + 2e9
 
 
+def test_vllm_computes_in_the_precision_of_the_step(tmp_path: Path, policy: Path) -> None:
+    mixed = {**ON_GPU, "precision": "bf16-mixed"}
+    (allocation,) = vllm(tmp_path, policy, with_gpus(1), mixed, cache_gigabytes=2.0)
+    assert allocation.bytes == 2 * TINY + 2e9
+
+
 def test_on_a_cpu_the_memory_is_kept(tmp_path: Path, policy: Path) -> None:
     (allocation,) = vllm(tmp_path, policy, ROOMY)
     assert (allocation.bytes, allocation.phase) == (4 * TINY + 4 * GIB, Phase.ALWAYS)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from medix.policy.tiny import build_tiny
@@ -67,6 +68,20 @@ def trained(runs: Path, kind: str) -> VisionLanguagePolicy:
     saved = torch.load(checkpoint(runs, kind), weights_only=True)["state_dict"]
     policy.load_state_dict({name.removeprefix("policy."): value for name, value in saved.items()}, strict=False)
     return policy.eval()
+
+
+def test_a_run_in_true_bfloat16_is_exported_in_it(runs: Path, inside: Inside) -> None:
+    """Merged and frozen weights are those that were trained with, not float32 ones of the base folder."""
+    spec = yaml.safe_load((runs / "lora" / "runs" / "mine" / "spec.yaml").read_text())
+    spec["trainer"]["precision"] = "bf16-true"
+    (inside.folder / "spec.yaml").write_text(yaml.safe_dump(spec))
+    words = ("--checkpoint", str(checkpoint(runs, "lora")), "--config", "spec.yaml", "--output", "out")
+    outcome = inside("export", *words)
+    assert outcome.code == 0, outcome
+    assert {weight.dtype for weight in load_file(inside.folder / "out" / "model.safetensors").values()} == {
+        torch.bfloat16
+    }
+    assert json.loads((inside.folder / "out" / "config.json").read_text())["dtype"] == "bfloat16"
 
 
 @pytest.mark.parametrize("kind", KINDS)

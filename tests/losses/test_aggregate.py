@@ -81,3 +81,19 @@ def test_a_whole_batch_that_does_not_know_the_longest_is_as_wide_as_itself() -> 
 def test_length_must_be_positive() -> None:
     with pytest.raises(ValueError, match="length must be at least 1, got 0"):
         SequenceSumNorm(length=0)
+
+
+def test_a_generation_budget_takes_the_place_of_the_longest_and_a_length_that_of_both() -> None:
+    """(6 + 4) / 2 / 20 with a budget of 20, whatever the longest completion of the batch; length 10 is the divisor."""
+    by_budget, by_length = SequenceSumNorm(), SequenceSumNorm(length=10)
+    for aggregate in (by_budget, by_length):
+        aggregate.use_budget(20)
+    assert by_budget(VALUES, batch()).item() == pytest.approx((6 + 4) / 2 / 20)
+    assert by_length(VALUES, batch()).item() == pytest.approx((6 + 4) / 2 / 10)
+
+
+def test_other_aggregates_have_no_use_for_a_budget() -> None:
+    for aggregate in (TokenMean(), SequenceMean(), SequenceSum()):
+        before = aggregate(VALUES, batch()).item()
+        aggregate.use_budget(20)
+        assert aggregate(VALUES, batch()).item() == before

@@ -24,6 +24,16 @@ def test_only_adapters_are_trained_and_none_in_a_frozen_vision_tower(tiny: dict[
     assert all("language_model" in name or "text_model" in name for name in in_text)
 
 
+@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings")
+def test_a_frozen_vision_tower_takes_no_adapter_from_the_head(tiny: dict[str, Path]) -> None:
+    """The head is outside the decoder, and no part of the vision tower."""
+    for folder in tiny.values():
+        lora = LoRA(rank=2, target_modules=["q_proj", "lm_head"])
+        names = _trainable(loaded(folder, lora=lora, freeze_vision=True))
+        assert len([name for name in names if "lm_head" in name]) == 2
+        assert not [name for name in names if "vis" in name]
+
+
 def test_a_fresh_adapter_changes_nothing(tiny: dict[str, Path]) -> None:
     plain, adapted = loaded(tiny["qwen3_vl"]), loaded(tiny["qwen3_vl"], lora=LoRA(rank=2))
     group = written(plain, mixed_prompts(plain)[1], (4,))

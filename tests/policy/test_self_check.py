@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medix.policy import prefix_attention, shared_prefix
+from medix.policy import prefix_attention, shared_prefix, vision_language
 from medix.policy.lora import LoRA
 from medix.policy.self_check import ALLOWED, SharedPrefixError, precision, shortened
 from tests.support.passes import one_prompt
@@ -137,6 +137,20 @@ def test_it_compares_once_and_leaves_no_trace(tiny: dict[str, Path]) -> None:
     policy.logprobs([group])
     assert passes == [True]
     assert all(parameter.grad is None for parameter in policy.parameters())
+
+
+def test_it_compares_anew_in_another_precision(tiny: dict[str, Path]) -> None:
+    """A dry run or a validation in float32 says nothing of the steps in bfloat16."""
+    policy, prompt = one_prompt(tiny["qwen3_vl"])
+    group = written(policy, prompt, (4, 2))
+    compared: list[float] = []
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(vision_language, "compare", lambda *given: compared.append(given[4].logprobs))
+        policy.logprobs([group])
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            policy.logprobs([group])
+            policy.logprobs([group])
+    assert compared == [ALLOWED[torch.float32].logprobs, ALLOWED[torch.bfloat16].logprobs]
 
 
 @pytest.mark.parametrize("lengths", [(1,), (1, 1), (50, 30)])

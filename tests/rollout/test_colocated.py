@@ -16,6 +16,7 @@ from medix.rollout.colocated import ColocatedEngine
 from medix.rollout.engine import RolloutError, Sampling, StaleEngineError
 from medix.rollout.vllm_core import CoreSettings, Ended, OverdueError, Request, VLLMCore
 from medix.rollout.vllm_sampling import VLLMSampling
+from medix.rollout.weights import published
 from medix.types import Completion, Prompt
 from tests.support.policies import BigramPolicy
 from tests.support.tiny import loaded, mixed_prompts
@@ -27,6 +28,7 @@ class FakeCore(VLLMCore):
     def __init__(self, settings: CoreSettings, heartbeat: Callable[[], None]) -> None:
         super().__init__(settings, heartbeat)
         self.done: list[str] = []
+        self.dtypes: set[torch.dtype] = set()
         self.threads: set[int] = set()
         self.reason = "stop"
         self.hangs: threading.Event | None = None
@@ -41,7 +43,9 @@ class FakeCore(VLLMCore):
         self._note("start")
 
     def load(self, weights: Iterator[tuple[str, Tensor]]) -> None:
-        self._note(f"load {len(list(weights))}")
+        given = dict(weights)
+        self.dtypes = {weight.dtype for weight in given.values()}
+        self._note(f"load {len(given)}")
 
     def load_adapter(self, settings: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
         self._note(f"adapter {len(weights)} rank {settings['r']}")
@@ -108,6 +112,37 @@ def bound(policy: VisionLanguagePolicy, kind: type[Engine] = Engine, **arguments
 def changed(policy: VisionLanguagePolicy) -> None:
     with torch.no_grad():
         next(policy.parameters()).add_(1e-3)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "autocast", "sent"),
+    [
+        (None, False, torch.float32),
+        (None, True, torch.bfloat16),
+        ("bfloat16", False, torch.bfloat16),
+        ("float32", True, torch.float32),
+    ],
+)
+def test_weights_are_sent_in_the_dtype_of_vllm_which_is_that_of_the_step(
+    policy: VisionLanguagePolicy, prompts: list[Prompt], dtype: Any, autocast: bool, sent: torch.dtype
+) -> None:
+    """Under bf16-mixed float32 masters would take twice the memory, and other passes than the policy's sample."""
+    engine = bound(policy, dtype=dtype)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        engine.rollout(prompts)
+    assert (engine.core.settings.dtype, engine.core.dtypes) == (str(sent).removeprefix("torch."), {sent})
+    assert engine.last_publish is not None
+    assert engine.last_publish.nbytes == sum(w.numel() for _, w in published(policy)) * sent.itemsize
+    engine.close()
+
+
+@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings")
+def test_a_policy_that_vllm_cannot_hold_is_refused_before_it_starts(tiny: dict[str, Path]) -> None:
+    on_head = loaded(tiny["qwen3_vl"], lora=LoRA(rank=2, target_modules=["lm_head"]), freeze_vision=True)
+    with pytest.raises(ValueError, match=r"policy\.lora: .*lm_head\.weight differ"):
+        bound(on_head)
+    with pytest.raises(ValueError, match=r"engine\.publish_adapter_only: the adapter of .* is on lm_head"):
+        bound(on_head, publish_adapter_only=True)
 
 
 # Derived by hand.

@@ -1,19 +1,25 @@
 """The served engine against servers on the loopback that go wrong on request."""
 
+import json
 import threading
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from medix.policy.lora import LoRA
 from medix.policy.tiny import build_tiny
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import EvaluationSampling, RolloutError, Sampling, StaleEngineError
 from medix.rollout.served import ServedEngine
 from medix.rollout.serving.channel import FolderChannel, WeightChannel
+from medix.rollout.serving.weight_folder import from_plain, read
+from medix.rollout.weights import published
 from medix.types import Completion, FinishReason, Prompt
 from tests.support.fault_server import hangs, nobody, refuses, together
 from tests.support.policies import BigramPolicy
@@ -188,6 +194,7 @@ def test_an_update_empties_every_cache_before_the_server_has_its_version(
 ) -> None:
     engine(policy, server.url)
     assert server.paths == [
+        "/server_info",  # its dtype
         "/pause?mode=abort",
         "/update_weight_version",
         "/start_weight_update",
@@ -200,6 +207,58 @@ def test_an_update_empties_every_cache_before_the_server_has_its_version(
         "/update_weight_version",
         "/weight_info",
     ]
+
+
+def describes(dtype: str, quantization: str | None = None) -> Any:
+    """What vLLM says of its configuration, as text."""
+    text = f"model='m', kv_cache_dtype=fp8, dtype=torch.{dtype}, quantization={quantization}, seed=0"
+    return lambda request: request.send(200, json.dumps({"vllm_config": text}))
+
+
+@pytest.mark.parametrize(
+    ("infos", "sent", "narrowed"),
+    [
+        ([describes("bfloat16")], torch.bfloat16, "bfloat16"),
+        ([describes("bfloat16"), describes("float16")], torch.bfloat16, "bfloat16"),
+        ([describes("bfloat16"), describes("float32")], torch.float32, None),
+        ([describes("bfloat16"), refuses(404, "no such path")], torch.float32, None),
+        ([describes("bfloat16", "fp8")], torch.float32, None),
+    ],
+    ids=["half", "halves", "one is wider", "one is unknown", "quantised"],
+)
+def test_float32_weights_are_sent_in_the_widest_dtype_of_the_servers(
+    policy: VisionLanguagePolicy, infos: list[Any], sent: torch.dtype, narrowed: str | None
+) -> None:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(serving()) for _ in infos]
+        for server, info in zip(servers, infos, strict=True):
+            server.others = {"/server_info": info}
+        made = engine(policy, *(server.url for server in servers))
+        for server in servers:
+            (manifest,) = server.manifests
+            assert manifest.get("narrowed_to") == narrowed
+        weights = dict(read(from_plain(manifest["files"])))
+        assert {weight.dtype for weight in weights.values()} == {sent}
+        wanted = dict(published(policy, dtype=sent))
+        assert all(torch.equal(weights[name], weight) for name, weight in wanted.items())
+        made.close()
+
+
+def test_a_server_that_is_gone_has_no_say_in_the_dtype(policy: VisionLanguagePolicy, server: RolloutServer) -> None:
+    server.others = {"/server_info": describes("bfloat16")}
+    with nobody() as gone:
+        engine(policy, server.url, gone)
+    assert server.manifests[0]["narrowed_to"] == "bfloat16"
+
+
+@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings")
+def test_a_policy_that_vllm_cannot_hold_is_refused_before_anything_is_sent(
+    policy: VisionLanguagePolicy, server: RolloutServer
+) -> None:
+    adapted = loaded(Path(policy.name), lora=LoRA(rank=2, target_modules=["lm_head"]))
+    with pytest.raises(ValueError, match=r"lm_head\.weight differ.*LocalEngine"):
+        engine(adapted, server.url)
+    assert server.paths == []
 
 
 def test_an_update_that_its_trainer_never_ended_is_ended(policy: VisionLanguagePolicy, server: RolloutServer) -> None:

@@ -3,19 +3,22 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from peft import PeftConfig
+from peft import LoraConfig, PeftConfig, get_peft_model
 from safetensors.torch import load_file
 from torch import Tensor, distributed
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor
 
+from medix.policy.export import export
 from medix.policy.lora import LoRA
 from medix.policy.vision_language import VisionLanguagePolicy
-from medix.rollout.weights import Tally, published, published_adapter, weights_fingerprint
+from medix.rollout.weights import Tally, check_served, published, published_adapter, weights_fingerprint
 from tests.support.tiny import ARCHITECTURES, loaded, mixed_prompts, written
+from tests.support.tolerances import LOGPROBS
 
 
 def saved(policy: VisionLanguagePolicy, folder: Path) -> dict[str, Tensor]:
@@ -24,12 +27,12 @@ def saved(policy: VisionLanguagePolicy, folder: Path) -> dict[str, Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-def with_adapter(folder: Path, **arguments: object) -> VisionLanguagePolicy:
+def with_adapter(folder: Path, targets: Any = "all-linear", **arguments: object) -> VisionLanguagePolicy:
     """An adapter whose update is not zero, as it is at the beginning."""
-    policy = loaded(folder, lora=LoRA(rank=4, alpha=6.0), **arguments)
+    policy = loaded(folder, lora=LoRA(rank=4, alpha=6.0, target_modules=targets), **arguments)
     with torch.no_grad():
         for name, weight in policy.named_parameters():
-            if "lora_B" in name:
+            if "lora_B" in name or "lora_embedding_A" in name:
                 weight.normal_(std=0.1)
     return policy
 
@@ -169,7 +172,71 @@ def test_a_policy_without_an_adapter_has_none_to_publish(tiny: dict[str, Path]) 
 
 
 @pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings")
-def test_an_adapter_on_embeddings_is_refused_rather_than_left_out(tiny: dict[str, Path]) -> None:
-    policy = loaded(tiny["qwen3_vl"], lora=LoRA(rank=2, target_modules=["embed_tokens"]))
-    with pytest.raises(TypeError, match=r"embed_tokens\.weight sits on a Embedding"):
+@pytest.mark.parametrize("targets", [["lm_head"], ["embed_tokens"], ["lm_head", "embed_tokens"], ["q_proj", "lm_head"]])
+@pytest.mark.parametrize("architecture", ["qwen3_vl", "gemma3", "smolvlm"])
+def test_adapters_on_head_and_embeddings_are_published_as_they_are_exported(
+    architecture: str, targets: list[str], tiny: dict[str, Path], tmp_path: Path
+) -> None:
+    """Tied in the first two: a weight more than the base folder has, and a configuration that says so."""
+    policy = with_adapter(tiny[architecture], targets)
+    given = dict(published(policy))
+    kept = load_file(export(policy, tmp_path / "exported", "card") / "model.safetensors")
+    assert given.keys() == kept.keys()
+    assert all(torch.equal(given[name], kept[name]) for name in kept)
+    base = load_file(tiny[architecture] / "model.safetensors")
+    tied = architecture != "smolvlm"
+    assert len(given) == len(base) + tied
+    assert json.loads((tmp_path / "exported" / "config.json").read_text())["tie_word_embeddings"] is False
+    assert policy.hugging_face.config.tie_word_embeddings is tied
+    again, group = loaded(tmp_path / "exported"), written(policy, mixed_prompts(policy)[1], (4, 2))
+    with torch.no_grad():
+        torch.testing.assert_close(again.logprobs([group]), policy.logprobs([group]), rtol=0, atol=LOGPROBS)
+
+
+@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings")
+def test_what_vllm_keeps_tied_is_refused_with_the_remedy(tiny: dict[str, Path]) -> None:
+    for targets in (["lm_head"], ["embed_tokens"]):
+        with pytest.raises(ValueError, match=r"policy\.lora: .*embed_tokens\.weight and lm_head\.weight differ.*Local"):
+            check_served(with_adapter(tiny["qwen3_vl"], targets))
+        check_served(with_adapter(tiny["smolvlm"], targets))  # they are two weights already
+        with pytest.raises(ValueError, match=rf"engine\.publish_adapter_only: the adapter of .*{targets[0]}"):
+            check_served(with_adapter(tiny["smolvlm"], targets), adapter_only=True)
+    check_served(with_adapter(tiny["qwen3_vl"]))
+    check_served(with_adapter(tiny["qwen3_vl"]), adapter_only=True)
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "sent"),
+    [
+        ("float32", torch.bfloat16, torch.bfloat16),
+        ("float32", torch.float32, torch.float32),
+        ("float32", None, torch.float32),
+        ("bfloat16", torch.float32, torch.bfloat16),
+        ("bfloat16", torch.float16, torch.bfloat16),
+    ],
+)
+def test_weights_are_rounded_to_a_narrower_dtype_of_the_engine_and_never_widened(
+    own: str, asked: torch.dtype | None, sent: torch.dtype, tiny: dict[str, Path]
+) -> None:
+    policy = with_adapter(tiny["qwen3_vl"], dtype=own)
+    before, whole = weights_fingerprint(policy), dict(published(policy))
+    given = dict(published(policy, dtype=asked))
+    assert {weight.dtype for weight in given.values()} == {sent}
+    assert all(torch.equal(weight, whole[name].to(sent)) for name, weight in given.items())
+    assert weights_fingerprint(policy) == before
+
+
+def test_half_the_bytes_are_sent_to_an_engine_in_bfloat16(tiny: dict[str, Path]) -> None:
+    policy, wide, narrow = loaded(tiny["qwen3_vl"]), Tally(), Tally()
+    list(wide.count(published(policy)))
+    list(narrow.count(published(policy, dtype=torch.bfloat16)))
+    assert 2 * narrow.nbytes == wide.nbytes
+    assert narrow.tensors == wide.tensors
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_adapter_that_cannot_be_merged_is_refused_rather_than_left_out(tiny: dict[str, Path]) -> None:
+    policy = loaded(tiny["qwen3_vl"])
+    policy.model = get_peft_model(policy.hugging_face, LoraConfig(r=2, target_modules=["q_proj"], use_dora=True))
+    with pytest.raises(ValueError, match=r"cannot be merged into the model"):
         dict(published(policy))

@@ -1,4 +1,4 @@
-"""Whether batch sizes and strategy of a spec fit the number of ranks."""
+"""Whether batch sizes and strategy of a spec fit the number of ranks, and whether its precision is supported."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,12 @@ from medix.doctor.subject import Subject
 
 
 class BatchesCheck(Check):
-    """Batch sizes and strategy: what ``fit`` would reject only after it has started all processes."""
+    """Batch sizes, precision and strategy: what ``fit`` rejects, some of it after it has started all processes."""
 
     name = "batches"
 
     def look(self, subject: Subject) -> Iterator[Finding]:
-        """Batch sizes, then the strategy."""
+        """Batch sizes, then the precision and the strategy."""
         plan = subject.plan
         try:
             sizes = subject.module.batching(ranks=plan.ranks)
@@ -29,6 +29,9 @@ class BatchesCheck(Check):
                 f"{sizes.prompts_per_update} prompts per update, {per_rank} per rank on {_count(sizes.ranks, 'rank')}"
             )
             yield self.ok(text)
+        if plan.precision_fault:
+            found, _, remedy = plan.precision_fault.partition(". Set ")
+            yield self.problem(found, f"set {remedy}")
         if plan.fault:
             yield self.problem(plan.fault, "correct trainer.strategy")
         else:

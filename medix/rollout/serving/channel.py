@@ -48,7 +48,14 @@ class WeightChannel(ABC):
 
     @abstractmethod
     def publish(
-        self, client: AsyncClient, version: str, weights: Weights, sizes: dict[str, int], *, limit: float
+        self,
+        client: AsyncClient,
+        version: str,
+        weights: Weights,
+        sizes: dict[str, int],
+        *,
+        limit: float,
+        narrowed_to: str | None = None,
     ) -> PublishedWeights:
         """Give all servers these weights.
 
@@ -58,6 +65,8 @@ class WeightChannel(ABC):
             weights: what is published.
             sizes: of the policy, for a server to compare with its model.
             limit: seconds that a server has.
+            narrowed_to: dtype to which wider weights were rounded, for a server to compare with its own; None if they
+                are those of the policy.
         """
 
     async def restore(self, server: Server, version: str, manifest: WeightManifest, *, limit: float) -> None:  # noqa: ARG002
@@ -96,11 +105,20 @@ class FolderChannel(WeightChannel):
         self._folder: WeightFolder | None = None
 
     def publish(
-        self, client: AsyncClient, version: str, weights: Weights, sizes: dict[str, int], *, limit: float
+        self,
+        client: AsyncClient,
+        version: str,
+        weights: Weights,
+        sizes: dict[str, int],
+        *,
+        limit: float,
+        narrowed_to: str | None = None,
     ) -> PublishedWeights:
         folder = self._opened()
         files = folder.write(version, weights())
         manifest: WeightManifest = {"files": [asdict(file) for file in files], "sizes": sizes}
+        if narrowed_to is not None:
+            manifest["narrowed_to"] = narrowed_to
 
         async def give(session: Session, endpoint: Endpoint) -> str:
             try:

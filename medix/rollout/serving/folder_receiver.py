@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 from vllm.distributed.weight_transfer.base import (
     WeightTransferEngine,
@@ -28,10 +29,12 @@ class FolderUpdate(WeightTransferUpdateInfo):  # type: ignore[misc]
     Args:
         files: each with ``path``, ``size`` and ``sha256``.
         sizes: of the policy, see ``sizes_of``.
+        narrowed_to: dtype to which wider weights of the policy were rounded; None if none were.
     """
 
     files: list[dict[str, Any]]
     sizes: dict[str, int] = field(default_factory=dict)
+    narrowed_to: str | None = None
 
 
 class FolderReceiver(WeightTransferEngine):  # type: ignore[misc]
@@ -71,10 +74,23 @@ class FolderReceiver(WeightTransferEngine):  # type: ignore[misc]
                 f"the server holds another model than the policy: {'; '.join(found)}; start it with --model of the "
                 "policy's name"
             )
+        self._check_dtype(update_info.narrowed_to)
         files = from_plain(update_info.files)
         for file in files:
             file.check()
         self._load(read(files))
+
+    def _check_dtype(self, narrowed_to: str | None) -> None:
+        """Weights that were rounded for other servers would be less than this one can hold."""
+        if narrowed_to is None:
+            return
+        own = self.model_config.dtype
+        if own.itemsize > getattr(torch, narrowed_to).itemsize:
+            raise ValueError(
+                f"weights were published in {narrowed_to}, the dtype of the servers that were up, and this server "
+                f"computes in {str(own).removeprefix('torch.')}; it gets its own with the next publish, or start it "
+                f"with --extra --dtype {narrowed_to}"
+            )
 
     def _check_settings(self) -> None:
         """With other settings the server would misread images, or return other log-probabilities."""

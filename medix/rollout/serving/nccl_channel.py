@@ -46,6 +46,7 @@ class NCCLChannel(WeightChannel):
         sizes: dict[str, int],  # noqa: ARG002  # names and shapes are compared by the broadcast itself
         *,
         limit: float,
+        narrowed_to: str | None = None,  # noqa: ARG002  # a receiver casts what it gets; all meet again if that changes
     ) -> PublishedWeights:
         cause = ""
         try:

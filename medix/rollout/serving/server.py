@@ -1,9 +1,12 @@
 """The calls of one vLLM server: its weights, its context length, completions."""
 
 import json
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from medix.rollout.serving.stream import Choice, ChoiceStream
 from medix.serving.address import Address
@@ -69,6 +72,15 @@ class Server:
         first = listed[0] if isinstance(listed, list) and listed else {}
         length = first.get("max_model_len") if isinstance(first, dict) else None
         return length if isinstance(length, int) else None
+
+    async def dtype(self) -> torch.dtype | None:
+        """Dtype of its weights; None if it does not report it, or stores them in another form, as quantised ones."""
+        described = (await self.ask("GET", "/server_info")).get("vllm_config")
+        found = re.search(r"\bdtype=torch\.(\w+)", described) if isinstance(described, str) else None
+        if found is None or not re.search(r"\bquantization=None\b", str(described)):
+            return None
+        dtype = getattr(torch, found[1], None)
+        return dtype if isinstance(dtype, torch.dtype) else None
 
     async def workers(self) -> int:
         """How many processes hold a share of its weights."""

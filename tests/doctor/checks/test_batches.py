@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+from lightning.pytorch.plugins import HalfPrecision
 from lightning.pytorch.strategies import FSDPStrategy
 
 from medix.doctor.checks.batches import BatchesCheck
@@ -28,3 +30,17 @@ def test_a_strategy_that_cannot_train_is_a_problem(tmp_path: Path) -> None:
     trainer = {"accelerator": "gpu", "devices": 2, "strategy": FSDPStrategy()}
     (found,) = problems(look(BatchesCheck(), subject(tmp_path, ABSENT, with_gpus(2), trainer)))
     assert "trainer.strategy: FSDPStrategy is not supported" in found.found
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "16-true", "64-true", "transformer-engine", 16])
+def test_a_precision_that_fit_refuses_is_a_problem_with_those_to_set(tmp_path: Path, precision: str | int) -> None:
+    (found,) = problems(look(BatchesCheck(), subject(tmp_path, ABSENT, trainer={"precision": precision})))
+    assert f"trainer.precision: {precision} is not supported" in found.found
+    assert found.remedy.startswith("set trainer.precision: ")
+    assert all(name in found.remedy for name in ("32-true", "bf16-mixed", "bf16-true"))
+
+
+def test_a_precision_plugin_that_fit_refuses_is_a_problem(tmp_path: Path) -> None:
+    trainer = {"plugins": [HalfPrecision("16-true")]}
+    (found,) = problems(look(BatchesCheck(), subject(tmp_path, ABSENT, trainer=trainer)))
+    assert "the plugin HalfPrecision (16-true) is not supported" in found.found

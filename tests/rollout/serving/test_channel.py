@@ -46,6 +46,14 @@ def test_servers_are_told_files_that_hold_the_weights(tmp_path: Path) -> None:
     assert torch.equal(dict(read(from_plain(files_of(published))))["w"], WEIGHT)
 
 
+def test_servers_are_told_to_which_dtype_weights_were_rounded(tmp_path: Path) -> None:
+    with serving() as server, closing(client_of(server.url)) as client:
+        channel = FolderChannel(str(tmp_path))
+        channel.publish(client, "v1", weights, {"depth": 3}, limit=120, narrowed_to="bfloat16")
+        channel.publish(client, "v2", weights, {"depth": 3}, limit=120)
+    assert [manifest.get("narrowed_to") for manifest in server.manifests] == ["bfloat16", None]
+
+
 def test_a_server_that_does_not_load_them_has_a_cause_and_the_others_have_none(tmp_path: Path) -> None:
     with serving() as bad, serving() as good:
         bad.others = {"/update_weights": refuses(500, "no")}

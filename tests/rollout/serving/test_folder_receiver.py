@@ -152,3 +152,16 @@ def test_a_parameter_without_weights_is_an_error(receiver: Any, calls: list[str]
 
 def test_quantised_layers_may_hold_what_no_folder_names(receiver: Any, tmp_path: Path) -> None:
     receiver.FolderReceiver(Model("a", "b", "scale"), "fp8").receive_weights(update(receiver, tmp_path))
+
+
+def test_weights_that_were_rounded_for_narrower_servers_are_refused_untouched(
+    receiver: Any, calls: list[str], tmp_path: Path
+) -> None:
+    """A server in float32 that comes back when the others are in bfloat16."""
+    info = update(receiver, tmp_path)
+    info.narrowed_to = "bfloat16"
+    with pytest.raises(ValueError, match=r"published in bfloat16.*this server computes in float32"):
+        receiver.FolderReceiver(Model("a", "b"), dtype=torch.float32).receive_weights(info)
+    assert calls == []
+    for dtype in (torch.bfloat16, torch.float16):
+        receiver.FolderReceiver(Model("a", "b"), dtype=dtype).receive_weights(info)

@@ -1,10 +1,12 @@
 """How a server's weights are exchanged, step by step."""
 
+import json
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
 
 import pytest
+import torch
 
 from medix.rollout.serving.server import Server
 from medix.rollout.serving.stream import Choice, ChoiceStream
@@ -32,6 +34,24 @@ def test_a_server_says_what_it_is() -> None:
 
     with serving() as server:
         assert run(server, look) == ("default", 4096, 1)
+
+
+@pytest.mark.parametrize(
+    ("described", "dtype"),
+    [
+        ("kv_cache_dtype=auto, dtype=torch.bfloat16, max_seq_len=8, quantization=None", torch.bfloat16),
+        ("dtype=torch.float32, quantization=None", torch.float32),
+        ("dtype=torch.bfloat16, quantization=fp8", None),
+        ("dtype=torch.nothing, quantization=None", None),
+        ("model='m'", None),
+        ({"dtype": "torch.bfloat16"}, None),
+        (None, None),
+    ],
+)
+def test_a_server_says_in_which_dtype_its_weights_are(described: object, dtype: torch.dtype | None) -> None:
+    with serving() as server:
+        server.others = {"/server_info": lambda request: request.send(200, json.dumps({"vllm_config": described}))}
+        assert run(server, Server.dtype) == dtype
 
 
 def test_a_server_that_lists_no_model_has_no_known_room() -> None:

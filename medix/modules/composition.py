@@ -1,0 +1,33 @@
+"""Loss and advantage as parts of one model: what they must know of it, and whether they belong together."""
+
+import warnings
+
+from medix.advantages.base import Advantage
+from medix.losses.aggregate import Aggregate
+from medix.losses.base import GroupLoss
+
+
+def compose(loss: GroupLoss, advantage: Advantage, max_completion_tokens: int) -> None:
+    """Tell the loss the generation budget, and warn if it is named after a paper that has another advantage.
+
+    A named loss states the advantage of its paper (``advantage``, the name of a class). ``ComposedLoss`` and other
+    classes without that attribute promise no paper, and go with every advantage.
+
+    Args:
+        loss: of the model.
+        advantage: of the model.
+        max_completion_tokens: the most tokens of a completion in training.
+    """
+    aggregate = getattr(loss, "aggregate", None)
+    if isinstance(aggregate, Aggregate):
+        aggregate.use_budget(max_completion_tokens)
+    wanted = getattr(loss, "advantage", None)
+    if wanted is None or wanted in {kind.__name__ for kind in type(advantage).__mro__}:
+        return
+    warnings.warn(
+        f"model.advantage: {type(advantage).__name__} with model.loss: {type(loss).__name__} is not the algorithm of "
+        f"{getattr(loss, 'paper', 'its paper')}, whose loss belongs with {wanted}. Set model.advantage: "
+        f"{{class_path: medix.advantages.{wanted}}}; a combination of your own is a medix.losses.ComposedLoss, which "
+        "has no advantage of its own",
+        stacklevel=3,
+    )
