@@ -36,6 +36,11 @@ def image_extension(image: bytes) -> str:
     raise RecordError(f"image begins with {image[:8]!r}: neither JPEG nor PNG; convert it to one of them")
 
 
+def is_stored(image: bytes) -> bool:
+    """Whether shards hold an encoded image as it is."""
+    return any(image.startswith(signature) for signature in _SIGNATURES)
+
+
 def encode(sample: Sample, ordinal: int) -> dict[str, str | bytes]:
     """Encode a sample for ``webdataset.TarWriter``; equal samples give equal bytes."""
     fields = {
