@@ -68,8 +68,10 @@ class GreyRange(NamedTuple):
         if self.high <= self.low:
             return np.zeros(values.shape, dtype=np.uint8)
         inside = np.clip(np.nan_to_num(values, nan=self.low, posinf=self.high, neginf=self.low), self.low, self.high)
-        # halved, because the difference of two floats may exceed the largest float
-        share = (inside / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        low, high = self.low, self.high
+        if not math.isfinite(high - low):  # beyond the largest float
+            inside, low, high = inside / 2, low / 2, high / 2
+        share = (inside - low) / (high - low)
         shown: NDArray[np.uint8] = np.rint(share * 255.0).astype(np.uint8)
         return shown
 

@@ -78,7 +78,7 @@ def test_a_picture_of_one_value_is_black_and_one_of_two_is_both() -> None:
 @given(
     arrays(
         np.float64, array_shapes(min_dims=2, max_dims=2, max_side=6),
-        elements=st.one_of(st.floats(), st.sampled_from([0.0, 1.0, 1e308, -1e308, np.nan, np.inf])),
+        elements=st.one_of(st.floats(), st.sampled_from([0.0, 1.0, 1e308, -1e308, 5e-324, np.nan, np.inf])),
     )
 )  # fmt: skip
 def test_the_order_of_values_is_kept_and_both_ends_are_used(values: np.ndarray) -> None:
