@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
 from medix.callbacks.save_checkpoint import latest
+from medix.yaml_text import read_yaml, read_yaml_file
 
 OF_A_COMMAND = ("ckpt_path", "weights_only", "output")
 """Keys that concern one command rather than the run."""
@@ -34,13 +34,14 @@ class SaveSpec(SaveConfigCallback):
         spec = self.config.clone()
         for key in OF_A_COMMAND:
             spec.pop(key, None)
-        text = self.parser.dump(spec, skip_unset=False)
+        header = "".join(f"# {line}\n" for line in self.parser.dump_header or ())
+        text = header + self.parser.dump(spec, skip_unset=False)
         first = folder / "spec.yaml"
         found = latest(folder / "checkpoints")
         if found is None or not first.exists():  # without a checkpoint there is no run to resume
             _write(first, text)
             return
-        changed = sorted(_differences(yaml.safe_load(first.read_text()), yaml.safe_load(text)))
+        changed = sorted(_differences(read_yaml_file(first).content, read_yaml(text)))
         if changed:
             path = folder / f"spec.from-step-{step_of(found):06d}.yaml"
             _write(path, text)
@@ -65,5 +66,5 @@ def _differences(old: Any, new: Any, prefix: str = "") -> set[str]:
 
 def _write(path: Path, text: str) -> None:
     partial = path.with_suffix(".partial")
-    partial.write_text(text)
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)

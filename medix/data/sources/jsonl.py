@@ -1,6 +1,5 @@
 """Question-answer rows in a JSON lines file, with images in files beside it."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 from medix.data.image_markers import pieces
 from medix.data.picture import LOSSLESS, PictureError, open_picture, png
 from medix.data.prompt_errors import MarkerError
-from medix.data.record import is_stored
+from medix.data.record import is_stored, read_json
 from medix.modality import ModalitySet
 from medix.types import Sample
 
@@ -190,9 +189,9 @@ class JsonlSource:
 
 def _parse(line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = read_json(line)
     except ValueError as error:
-        raise _RowError("row", line.strip(), f"not JSON ({error}); write one object per line") from error
+        raise _RowError("row", line.strip(), f"cannot be read ({error}); write one JSON object per line") from error
     if not isinstance(row, dict):
         raise _RowError("row", row, "write one object per line")
     return row

@@ -97,7 +97,7 @@ def test_a_faulty_row_names_line_key_value_and_remedy(folder: Path, change: dict
 
 @pytest.mark.parametrize("line", ["{", "[1]", "null"])
 def test_a_line_that_is_no_object_is_a_fault(folder: Path, line: str) -> None:
-    with pytest.raises(JsonlError, match=r"line 2: row: .*write one object per line"):
+    with pytest.raises(JsonlError, match=r"line 2: row: .*write one (JSON )?object per line"):
         list(JsonlSource(_file(folder, ROW, line)))
 
 
@@ -163,3 +163,15 @@ def test_markers_that_disagree_are_a_fault_with_line_id_and_remedy(folder: Path)
     source = JsonlSource(path, skip_bad=True)
     assert [sample.id for sample in source] == ["2"]
     assert len(source.faults) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"id": "2", "problem": "q", "id": "3", "solution": "r"}', "the key 'id' stands twice; keep one of them"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_a_row_that_says_a_key_twice_or_never_ends_is_a_fault(folder: Path, line: str, told: str) -> None:
+    with pytest.raises(JsonlError, match=f"line 2: row: .*{told}"):
+        list(JsonlSource(_file(folder, ROW, line)))
