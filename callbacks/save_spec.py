@@ -34,8 +34,7 @@ class SaveSpec(SaveConfigCallback):
         spec = self.config.clone()
         for key in OF_A_COMMAND:
             spec.pop(key, None)
-        header = "".join(f"# {line}\n" for line in self.parser.dump_header or ())
-        text = header + self.parser.dump(spec, skip_unset=False)
+        text = self.parser.dump(spec, skip_unset=False)
         first = folder / "spec.yaml"
         found = latest(folder / "checkpoints")
         if found is None or not first.exists():  # without a checkpoint there is no run to resume

@@ -63,6 +63,11 @@ class SpecParser(LightningArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"parser_mode": parser_mode(), **kwargs})
 
+    def dump(self, *args: Any, **kwargs: Any) -> str:
+        """The spec as text, below the version of Lightning, which the parser writes in its own modes only."""
+        header = "".join(f"# {line}\n" for line in self.dump_header or ()) if "format" not in kwargs else ""
+        return header + str(super().dump(*args, **kwargs))
+
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
         """Help without the list of all keys in its usage."""
         command = self.prog.rpartition(" ")[2]
