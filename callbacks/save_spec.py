@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
 from medix.callbacks.save_checkpoint import latest
+from medix.yaml_text import read_yaml, read_yaml_file
 
 OF_A_COMMAND = ("ckpt_path", "weights_only", "output")
 """Keys that concern one command rather than the run."""
@@ -40,7 +40,7 @@ class SaveSpec(SaveConfigCallback):
         if found is None or not first.exists():  # without a checkpoint there is no run to resume
             _write(first, text)
             return
-        changed = sorted(_differences(yaml.safe_load(first.read_text()), yaml.safe_load(text)))
+        changed = sorted(_differences(read_yaml_file(first).content, read_yaml(text)))
         if changed:
             path = folder / f"spec.from-step-{step_of(found):06d}.yaml"
             _write(path, text)
@@ -65,5 +65,5 @@ def _differences(old: Any, new: Any, prefix: str = "") -> set[str]:
 
 def _write(path: Path, text: str) -> None:
     partial = path.with_suffix(".partial")
-    partial.write_text(text)
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)

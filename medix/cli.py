@@ -34,7 +34,9 @@ from medix.judge.base import Judge
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.precision import check_precision
+from medix.spec_check import check
 from medix.spec_fault import explain, read_spec, shortened
+from medix.spec_reading import parser_mode, part_file, settings
 
 BASE = "base"
 """``--ckpt_path base``: the weights that ``policy.name`` names, although the run has checkpoints."""
@@ -50,7 +52,7 @@ NOT_OURS = {
 }
 """Trainer keys that are refused, because a step here may be several optimiser calls, each with the key to set."""
 
-_ROOTS: dict[str, type] = {"model": GroupRLModule, "data": ShardDataModule, "trainer": Trainer, "judge": Judge}
+_ROOTS: dict[str, Any] = {"model": GroupRLModule, "data": ShardDataModule, "trainer": Trainer, "judge": Judge | None}
 
 
 class SpecParser(LightningArgumentParser):
@@ -58,6 +60,14 @@ class SpecParser(LightningArgumentParser):
 
     words: Sequence[str] = ()
     """The command line, for error messages; set before parsing and shared by the parsers of all commands."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"parser_mode": parser_mode(), **kwargs})
+
+    def dump(self, *args: Any, **kwargs: Any) -> str:
+        """The spec as text, below the version of Lightning, which the parser writes in its own modes only."""
+        header = "".join(f"# {line}\n" for line in self.dump_header or ()) if "format" not in kwargs else ""
+        return header + str(super().dump(*args, **kwargs))
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
         """Help without the list of all keys in its usage."""
@@ -109,6 +119,16 @@ class MedixCLI(LightningCLI):
         )
         parser.link_arguments("judge", "model.judge", apply_on="instantiate")
         parser.add_argument("--output", type=str | None, default=None, help="predict: the JSON lines file to write")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the command line after a check of what the parser would take without a word.
+
+        Raises:
+            ValueError: a spec file or the command line says something twice or nothing; see ``medix.spec_check``.
+        """
+        if args is None or isinstance(args, list):
+            check(settings(sys.argv[1:] if args is None else args), _ROOTS)
+        super().parse_arguments(parser, args)
 
     def _parse_ckpt_path(self) -> None:
         """Do not load the checkpoint to look for hyperparameters: ours hold none, and it is checked later."""
@@ -261,11 +281,10 @@ def resolve_specs(words: Sequence[str]) -> list[str]:
 def _part(word: str, before: str) -> str:
     """Replace the name of a shipped part by its file where the option before it, or in it, takes such parts."""
     option, equals, name = word.partition("=") if word.startswith("--") else (before, "", word)
-    key = option.lstrip("-").rpartition(".")[2]
-    path = Path(str(files("medix.specs"))) / "parts" / f"{name}.yaml"
-    if not option.startswith("--") or not name.startswith(f"{key}_") or Path(name).exists() or not path.is_file():
+    part = part_file(option.rpartition(".")[2].lstrip("-"), name, Path.cwd()) if option.startswith("--") else None
+    if part is None or Path(name).exists():
         return word
-    return f"{option}={path}" if equals else str(path)
+    return f"{option}={part}" if equals else str(part)
 
 
 def find_spec(name: str) -> Path:

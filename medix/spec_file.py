@@ -7,13 +7,11 @@ from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
-from medix.yaml_text import read_yaml
+from medix.spec_check import check, check_block
+from medix.spec_reading import SPECS, parser_mode, walk, with_shipped_parts
+from medix.yaml_text import YamlDocument, read_yaml_file
 
 T = TypeVar("T")
-
-_SPECS = Path(__file__).parent / "specs"
 
 
 def build(kind: type[T], key: str, block: str | Path | Mapping[str, Any]) -> T:
@@ -25,15 +23,16 @@ def build(kind: type[T], key: str, block: str | Path | Mapping[str, Any]) -> T:
         block: ``class_path`` and ``init_args``, or a file that contains them.
 
     Raises:
-        ValueError: the block does not describe such a part.
+        ValueError: the block does not describe such a part; names file, line and key where they are known.
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
-    given = block if isinstance(block, Mapping) else str(block)
-    parser = ArgumentParser(exit_on_error=False)
+    given = with_shipped_parts(key, dict(block) if isinstance(block, Mapping) else str(block))
+    parser = ArgumentParser(exit_on_error=False, parser_mode=parser_mode())
     # as an argument of a class, so that nested parts can be files too
     parser.add_class_arguments(make_dataclass("Spec", [(key, kind)]), sub_configs=True)
     with working_directory_importable():
+        check_block(kind, key, given, Path.cwd())
         try:
             return parser.instantiate(parser.parse_object({key: given}))[key]  # type: ignore[no-any-return]
         except (ArgumentError, ValueError) as error:
@@ -53,10 +52,7 @@ def from_file(kind: type[T], key: str, name: str | Path) -> T:
         ValueError: the file is not YAML, or does not describe such a part; names the file.
     """
     found = find(name, f"{key}_")
-    try:
-        content = read_yaml(found.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{found}: is not YAML: {error}; correct the file at that position") from error
+    content, lines = read_yaml_file(found)
     if not isinstance(content, dict) or not content.keys() & {"class_path", key}:
         raise ValueError(
             f"{found}: has neither class_path (a file of a {key} alone) nor the key {key} (a full spec); give another "
@@ -65,7 +61,10 @@ def from_file(kind: type[T], key: str, name: str | Path) -> T:
     block = content if "class_path" in content else content[key]
     if not isinstance(block, str | Mapping):
         raise ValueError(f"{found}: {key}: {block!r} is not a {key}; give it a class_path, or give another file")
+    if "class_path" not in content:
+        lines = {place[1:]: line for place, line in lines.items() if place[0] == key}
     with working_directory_importable(), contextlib.chdir(found.parent):
+        check(walk(str(found), (key,), YamlDocument(block, lines), found.parent), {key: kind})
         try:
             return build(kind, key, block)
         except ValueError as error:
@@ -87,11 +86,11 @@ def find(name: str | Path, prefix: str) -> Path:
         return given.resolve()
     relative = Path(*given.parts[1:]) if given.parts[:1] == ("specs",) else given
     if not given.is_absolute():
-        for folder in (_SPECS, _SPECS / "parts"):
+        for folder in (SPECS, SPECS / "parts"):
             for path in (folder / relative, folder / relative.with_name(f"{relative.name}.yaml")):
                 if path.is_file():
                     return path.resolve()
-    listed = ", ".join(sorted(file.stem for file in (_SPECS / "parts").glob(f"{prefix}*.yaml"))) or "none"
+    listed = ", ".join(sorted(file.stem for file in (SPECS / "parts").glob(f"{prefix}*.yaml"))) or "none"
     raise FileNotFoundError(f"there is no spec {str(name)!r}; give a YAML file, or one of the shipped ones: {listed}")
 
 

@@ -33,7 +33,7 @@ class Sample:
 
     Attributes:
         id: identity of the record within its data set; free text, never a file name.
-        question: the question, without image placeholders.
+        question: the question; markers such as ``<image>`` say where its images stand (``medix.data.image_markers``).
         reference: the reference answer.
         modality: name of the imaging modality without brackets (``CT_SCAN``); None for a text-only sample.
         images: encoded JPEG or PNG files, in the order in which the question refers to them.
@@ -112,7 +112,7 @@ class PromptBatch:
     Args:
         prompts: prompts in the order of the data.
         next_index: index of the first sample that no rank has read yet; a resumed run starts there.
-        too_long: number of samples of this batch left out because their prompt exceeds the limit.
+        too_long: number of samples of this batch left out because the policy cannot take their prompt.
     """
 
     def __init__(self, prompts: Sequence[Prompt], next_index: int = 0, too_long: int = 0) -> None:

@@ -1,8 +1,54 @@
-"""YAML as plain data, where a key that stands twice in a mapping is an error and not the last one's value."""
+"""YAML with one meaning everywhere, in which nothing is silently replaced.
 
-from typing import Any
+Plain words are read as jsonargparse reads them in specs and on the command line: ``1e3`` is a number, a date is a
+text, ``yes``, ``no``, ``on`` and ``off`` are booleans. What YAML 1.1, YAML 1.2 and the command line read differently is
+an error with its line: numbers with a leading zero (``010`` is 8 or 10) and with colons (``1:30`` is 90 or a text). So
+is a key that stands twice, which would replace the first, a key that is no text, and ``.nan``, which no setting can
+mean.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import yaml
+
+_FLOAT = re.compile(
+    r"""^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
+    |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
+    |\.[0-9_]+(?:[eE][-+][0-9]+)?
+    |[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*
+    |[-+]?\.(?:inf|Inf|INF)
+    |\.(?:nan|NaN|NAN))$""",
+    re.VERBOSE,
+)
+_LEADING_ZERO = re.compile(r"^[-+]?0[0-9_]*[0-9][0-9_]*$")
+_RESOLVERS = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("float", "timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_BYTE_ORDER_MARKS = (
+    (b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"),
+)  # fmt: skip
+
+
+class YamlFileError(ValueError):
+    """A file is not YAML, or says something twice or ambiguously; with file, line and remedy."""
+
+
+class AmbiguousYamlError(yaml.MarkedYAMLError):
+    """YAML that says something twice, or that its versions read differently."""
+
+
+Place = tuple[str | int, ...]
+"""Keys and list indices that lead to a value: ``("trainer", "callbacks", 0)``."""
+
+
+class YamlDocument(NamedTuple):
+    """Content, and the line of each key and list element."""
+
+    content: Any
+    lines: dict[Place, int]
 
 
 class _Loader(yaml.SafeLoader):
@@ -11,24 +57,130 @@ class _Loader(yaml.SafeLoader):
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: dict[str, yaml.Mark] = {}
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
-                continue
+            if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+                shown = key.value if isinstance(key, yaml.ScalarNode) else "that is a list or a mapping"
+                raise _error(f"the key {shown} is no text; put it in quotes", key.start_mark)
             if key.value in seen:
-                problem = f"the key {key.value!r} stands twice, first in line {seen[key.value].line + 1}"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                remedy = "write <<: [*a, *b]" if key.value == "<<" else "keep one of them"
+                first = seen[key.value].line + 1
+                raise _error(f"the key {key.value!r} stands twice, first in line {first}; {remedy}", key.start_mark)
             seen[key.value] = key.start_mark
         return node
+
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        node: yaml.ScalarNode = super().compose_scalar_node(anchor)
+        if node.style is None and (fault := _ambiguity(node)):
+            raise _error(fault, node.start_mark)
+        return node
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            alias = self.peek_event()  # type: ignore[no-untyped-call]
+            node = self.anchors.get(alias.anchor)
+            if isinstance(node, yaml.CollectionNode) and node.end_mark is None:  # it is being composed
+                raise _error(f"the anchor {alias.anchor!r} contains itself", alias.start_mark)
+        return super().compose_node(parent, index)
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+for _class in (_Loader, _Dumper):
+    _class.yaml_implicit_resolvers = {first: [*resolvers] for first, resolvers in _RESOLVERS.items()}
+    _class.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", _LEADING_ZERO, list("-+0"))  # so that such texts get quotes
 
 
 def read_yaml(text: str) -> Any:
     """The content of a YAML document.
 
     Raises:
-        yaml.YAMLError: not YAML, a key that stands twice, or nested too deeply; with line and column.
+        yaml.YAMLError: not YAML, ambiguous, a key that stands twice, or nested too deeply; with line and column.
+    """
+    return read_document(text).content
+
+
+def read_document(text: str) -> YamlDocument:
+    """The content of a YAML document, with the line of each key.
+
+    Raises:
+        yaml.YAMLError: as ``read_yaml``.
     """
     try:
-        return yaml.load(text, _Loader)  # a SafeLoader
-    except ValueError as error:  # of a date that there is not
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return YamlDocument(None, {})
+        lines: dict[Place, int] = {}
+        _note_lines(node, (), lines)
+        return YamlDocument(loader.construct_document(node), lines)
+    except ValueError as error:  # of an explicit tag whose value does not fit
         raise yaml.YAMLError(str(error)) from error
     except RecursionError as error:
         raise yaml.YAMLError("it is nested too deeply") from error
+
+
+def read_yaml_file(path: Path) -> YamlDocument:
+    """The content of a YAML file in UTF-8, with the line of each key.
+
+    Raises:
+        YamlFileError: the file is not such a file; the message begins with its path and line.
+        OSError: it cannot be read.
+    """
+    data = path.read_bytes()
+    try:
+        return read_document(_decoded(data))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        told = f"{path}, line {line}: is not UTF-8 ({error.reason}); save the file as UTF-8"
+        raise YamlFileError(told) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}, line {mark.line + 1}" if mark else f"{path}"
+        if isinstance(error, AmbiguousYamlError):
+            raise YamlFileError(f"{where}: {error.problem}") from error
+        told = ", ".join(part for part in (error.context, error.problem) if part)
+        raise YamlFileError(f"{where}: is not YAML: {told}; correct the file there") from error
+    except yaml.YAMLError as error:
+        raise YamlFileError(f"{path}: is not YAML: {error}") from error
+
+
+def write_yaml(content: Any) -> str:
+    """Plain data as YAML, which ``read_yaml`` reads as the same data."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _decoded(data: bytes) -> str:
+    for mark, name in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            raise UnicodeDecodeError("utf-8", data, 0, len(mark), f"it is {name}")
+    return data.decode("utf-8-sig")
+
+
+def _ambiguity(node: yaml.ScalarNode) -> str:
+    """Why a plain word has several meanings; empty if it has one."""
+    kind, text = node.tag.rpartition(":")[2], node.value
+    if kind in ("int", "float") and ":" in text:
+        return f"{text} is a number to the base of 60 in YAML 1.1; put it in quotes, or write the number"
+    if _LEADING_ZERO.match(text):
+        remedy = "write it without the leading zero, or put it in quotes"
+        return f"{text} is octal in YAML 1.1 and decimal elsewhere; {remedy}"
+    if kind == "float" and text.lower() == ".nan":
+        return f"{text} is not a number; give one, or null, or leave the key out"
+    return ""
+
+
+def _error(problem: str, mark: yaml.Mark) -> AmbiguousYamlError:
+    return AmbiguousYamlError(None, None, problem, mark)
+
+
+def _note_lines(node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            lines[(*place, key.value)] = key.start_mark.line + 1
+            _note_lines(value, (*place, key.value), lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[(*place, index)] = value.start_mark.line + 1
+            _note_lines(value, (*place, index), lines)

@@ -1,6 +1,7 @@
 """What a user sees who made a mistake: one error with key, value and remedy, and nothing half-written."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -61,7 +62,7 @@ def left(folder: Path) -> set[str]:
 def test_an_unknown_key_deep_in_a_spec_is_told_with_file_whole_key_and_the_likely_one(fail: Fail) -> None:
     sampling = {"max_completion_tokns": 5}
     err = fail(model={"engine": {"init_args": {"sampling": sampling}}}).err
-    assert "spec.yaml: model.engine.init_args.sampling.max_completion_tokns: 5" in err
+    assert re.search(r"spec\.yaml, line \d+: model\.engine\.init_args\.sampling\.max_completion_tokns: 5", err)
     assert "did you mean max_completion_tokens?" in err
 
 
@@ -97,7 +98,7 @@ def test_an_unknown_key_on_the_command_line_is_told(fail: Fail) -> None:
 def test_an_unknown_key_in_a_part_is_told_with_the_file_of_the_part(fail: Fail, inside: Inside) -> None:
     (inside.folder / "update.yaml").write_text("prompts_per_updat: 2\n")
     err = fail(edit=lambda spec: spec["model"].update(update="update.yaml")).err
-    assert "update.yaml: model.update.prompts_per_updat: 2" in err
+    assert "update.yaml, line 1: model.update.prompts_per_updat: 2" in err
     assert "did you mean prompts_per_update?" in err
 
 
@@ -144,8 +145,38 @@ def test_a_missing_key_is_told_with_the_class_that_lacks_it(fail: Fail) -> None:
 def test_a_file_that_is_not_yaml_is_told_with_its_name_and_line(fail: Fail, inside: Inside) -> None:
     (inside.folder / "second.yaml").write_text("model: [1,\n  - :")
     err = fail("--config", "second.yaml").err
-    assert "--config second.yaml: is not YAML" in err
-    assert "line 2" in err
+    assert "--config second.yaml, line 2: is not YAML" in err
+
+
+def test_a_key_that_stands_twice_is_told_with_both_lines(fail: Fail, inside: Inside) -> None:
+    (inside.folder / "update.yaml").write_text("prompts_per_update: 2\nmax_grad_norm: 1.0\nprompts_per_update: 4\n")
+    err = fail(edit=lambda spec: spec["model"].update(update="update.yaml")).err
+    assert "update.yaml, line 3: the key 'prompts_per_update' stands twice, first in line 1; keep one of them" in err
+
+
+@pytest.mark.parametrize("key", ["train", "window"])
+def test_a_key_without_a_value_is_told(fail: Fail, key: str) -> None:
+    err = fail(data={key: None}).err
+    assert re.search(rf"spec\.yaml, line \d+: data\.{key} has no value; give .*, or leave the key out", err)
+
+
+def test_a_part_that_does_not_exist_is_told_with_the_folder_that_paths_count_from(fail: Fail, inside: Inside) -> None:
+    err = fail(edit=lambda spec: spec["trainer"].update(callbacks="parts/mine.yaml")).err
+    assert f"trainer.callbacks: parts/mine.yaml: there is no file {inside.folder / 'parts' / 'mine.yaml'}" in err
+    assert "relative paths count from the folder of the spec" in err
+    assert "callbacks_small" in err
+
+
+def test_a_shipped_part_is_found_from_a_spec_of_ones_own(inside: Inside, policy: Path) -> None:
+    """In the spec itself, and in a part of it."""
+    spec = small_spec(
+        inside.folder, policy, trainer={"callbacks": "parts/callbacks_small.yaml"}, model={"update": "own/u.yaml"}
+    )
+    (inside.folder / "own").mkdir()
+    (inside.folder / "own" / "u.yaml").write_text("prompts_per_update: 2\n")
+    outcome = inside("fit", "--config", str(write_spec(inside.folder, spec)), "--print_config")
+    assert outcome.code == 0, outcome
+    assert "medix.callbacks.ShowProgress" in outcome.out
 
 
 def test_an_unknown_spec_name_lists_the_shipped_ones(inside: Inside) -> None:

@@ -21,8 +21,8 @@ def test_a_key_is_looked_for_in_every_file_and_on_the_command_line(tmp_path: Pat
     told = explain("Option 'wieght' is not accepted", words, ROOTS).splitlines()
     assert told == [
         "Option 'wieght' is not accepted",
-        f"  {tmp_path / 'a.yaml'}: left.wieght: 1",
-        f"  {tmp_path / 'b.yaml'}: left.parts[0].wieght: 2",
+        f"  {tmp_path / 'a.yaml'}, line 1: left.wieght: 1",
+        f"  {tmp_path / 'b.yaml'}, line 1: left.parts[0].wieght: 2",
         "  command line: left.wieght: 3",
         "  did you mean weight?",
     ]
@@ -69,5 +69,5 @@ def test_other_messages_are_left_as_they_are() -> None:
 
 def test_a_file_that_is_not_yaml_is_refused_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("a: [")
-    with pytest.raises(ValueError, match=r"a\.yaml: is not YAML"):
+    with pytest.raises(ValueError, match=r"--config .*a\.yaml, line 1: is not YAML"):
         read_spec(tmp_path / "a.yaml")

@@ -41,7 +41,14 @@ def parser() -> CommandParser:
     top = CommandParser(prog="python -m medix shards", description="Build, index, verify and show shards.")
     build = top.add_action("build", "make shards and manifests, one manifest per modality")
     origin = build.add_mutually_exclusive_group(required=True)
-    origin.add_argument("--jsonl", type=Path, help="rows with id, image, source, problem, solution")
+    origin.add_argument(
+        "--jsonl",
+        type=Path,
+        help="rows with id, image, source, problem, solution; <image>, or <image 1>, <image 2>, … in a problem say "
+        "where its images stand. JPEG and PNG are stored as they are, other formats upright as PNG; files of several "
+        "frames or pages are refused. Grey images of more than eight bits are shown from their lowest to their highest "
+        "value, without single pixels far outside",
+    )
     origin.add_argument("--phantoms", type=int, metavar="N", help="N generated phantoms of five modalities")
     build.add_argument("--output", type=Path, required=True, help="folder for shards and manifests")
     build.add_argument("--manifests", type=Path, help="folder for manifests; default: that of the shards")
@@ -111,6 +118,8 @@ def _build(arguments: argparse.Namespace, console: Console) -> int:
         skipped,
         arguments.manifests,
     )
+    if isinstance(rows, JsonlSource) and rows.conversions:
+        console.print(rows.conversions, markup=False, highlight=False, soft_wrap=True)
     if isinstance(rows, JsonlSource) and rows.faults:
         console.print(rows.report(), style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(_manifest_table(f"{arguments.manifests or arguments.output}", manifests))

@@ -6,7 +6,8 @@
 from medix.data.manifest import DataStatement, Manifest, ManifestError, ShardEntry, read_manifests
 from medix.data.mixture import Mixture
 from medix.data.picture import PictureError, PictureReader
-from medix.data.prompting import Prompting, PromptTooLongError
+from medix.data.prompt_errors import MarkerError, PictureShapeError, PromptTooLongError, UnusablePromptError
+from medix.data.prompting import Prompting
 from medix.data.shards import Shard, ShardError, ShardWriter, write_shards
 from medix.data.stream import SampleOrder, Stream
 
@@ -14,9 +15,11 @@ __all__ = [
     "DataStatement",
     "Manifest",
     "ManifestError",
+    "MarkerError",
     "Mixture",
     "PictureError",
     "PictureReader",
+    "PictureShapeError",
     "PromptTooLongError",
     "Prompting",
     "SampleOrder",
@@ -25,6 +28,7 @@ __all__ = [
     "ShardError",
     "ShardWriter",
     "Stream",
+    "UnusablePromptError",
     "read_manifests",
     "write_shards",
 ]

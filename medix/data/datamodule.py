@@ -42,8 +42,9 @@ class ShardDataModule(lightning.LightningDataModule):
         val_batch_size: prompts per validation, test or prediction batch, over all ranks.
         mixture: which training samples are used, and how often.
         limit_val: maximum number of validation samples, evenly spaced over the split.
-        on_long: what to do with a prompt longer than ``prompting.max_prompt_tokens``: ``error`` raises, ``skip`` leaves
-            it out and counts it.
+        on_long: what to do with a prompt that the policy cannot take, because it is longer than
+            ``prompting.max_prompt_tokens``, the policy's processor refuses the shape of a picture, or the image markers
+            of the question disagree with its images: ``error`` raises, ``skip`` leaves it out and counts it.
         cache_dir: folder for downloaded shards; None for ``~/.cache/medix/shards``.
         exchange_images: give evaluation samples the images of other cases, as a control experiment: accuracy that
             remains does not depend on the images.
@@ -122,7 +123,7 @@ class ShardDataModule(lightning.LightningDataModule):
 
     @property
     def too_long(self) -> int:
-        """Number of prompts of this rank left out because they exceed the limit, over all splits."""
+        """Number of prompts of this rank left out by ``on_long``, over all splits."""
         return sum(loader.too_long for loader in self.loaders.values())
 
     def manifests(self, split: str) -> tuple[Manifest, ...]:

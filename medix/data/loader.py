@@ -9,7 +9,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from medix.data.exchange import Samples
 from medix.data.picture import PictureError
-from medix.data.prompting import Prompting, PromptTooLongError
+from medix.data.prompt_errors import UnusablePromptError
+from medix.data.prompting import Prompting
 from medix.data.shards import ShardError
 from medix.types import Prompt, PromptBatch
 
@@ -81,7 +82,7 @@ class PromptDataset(Dataset[Prompt | Exception]):
     def __getitem__(self, index: int) -> Prompt | Exception:
         try:
             return self.prompting.render(self.stream[index], self.processor, index)
-        except (ShardError, PictureError, PromptTooLongError) as error:
+        except (ShardError, PictureError, UnusablePromptError) as error:
             return error
 
 
@@ -92,8 +93,9 @@ class PromptLoader:
     distribution over ranks. Rank r of W gets every W-th prompt of a batch. The length is that of a whole epoch, also
     after a resume, as Lightning's progress tracking expects. Each iteration starts where the previous one stopped.
 
-    A prompt longer than the limit raises an error, or is left out of its batch and counted; the order of the other
-    prompts and the positions of batches do not change. A batch may therefore be shorter, or empty.
+    A prompt that the policy cannot take, as one longer than the limit, raises an error, or is left out of its batch and
+    counted; the order of the other prompts and the positions of batches do not change. A batch may therefore be
+    shorter, or empty.
 
     Args:
         dataset: prompts by global index.
@@ -102,7 +104,7 @@ class PromptLoader:
         rank: rank of this process.
         ranks: number of processes.
         workers: number of worker processes; 0 renders prompts in this process.
-        skip_long: whether to leave out prompts longer than the limit.
+        skip_long: whether to leave out prompts that the policy cannot take.
         endless: whether an iteration continues where the previous one stopped; False starts every iteration at
             ``position`` (validation).
     """
@@ -164,7 +166,7 @@ class PromptLoader:
         for item in items:
             if isinstance(item, Prompt):
                 prompts.append(item)
-            elif isinstance(item, PromptTooLongError) and self.skip_long:
+            elif isinstance(item, UnusablePromptError) and self.skip_long:
                 too_long += 1
                 self.first_too_long = self.first_too_long or str(item)
             else:

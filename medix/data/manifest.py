@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from medix.modality import PAPER_MODALITIES, TEXT_ONLY, ModalitySet
-from medix.yaml_text import read_yaml
+from medix.yaml_text import YamlFileError, read_yaml_file, write_yaml
 
 REMOTE_SCHEMES = ("http", "https", "s3", "gs", "hf")
 _TYPES: dict[str, type] = {
@@ -192,7 +190,7 @@ class Manifest:
             {"url": shard.url, "sha256": shard.sha256, "bytes": shard.bytes, "samples": shard.samples}
             for shard in self.shards
         ]
-        path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+        path.write_text(write_yaml(document), encoding="utf-8")
 
     @classmethod
     def read(cls, path: str | Path) -> "Manifest":
@@ -203,11 +201,11 @@ class Manifest:
         """
         path = Path(path)
         try:
-            document = read_yaml(path.read_text(encoding="utf-8"))
+            document = read_yaml_file(path).content
         except OSError as error:
             raise ManifestError(f"{path}: the manifest cannot be opened ({error.strerror}); check the path") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ManifestError(f"{path}: not a YAML file: {error}") from error
+        except YamlFileError as error:
+            raise ManifestError(str(error)) from error
         if not isinstance(document, dict):
             raise ManifestError(f"{path}: a manifest maps name, modality, licence, … to values; found {document!r:.60}")
         return cls._from_document(document, path)

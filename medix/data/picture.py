@@ -2,11 +2,48 @@
 
 import io
 import math
+import struct
+import zlib
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffTags, UnidentifiedImageError
+
+from medix.data.grey_range import GreyRange
+
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+"""What is decoded. Other formats that Pillow knows could run a program (EPS) or hold no single picture."""
+
+UNREADABLE = (
+    UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, TypeError, LookupError,
+    ArithmeticError, EOFError, RuntimeError, struct.error, zlib.error,
+)  # fmt: skip
+"""What Pillow raises for bytes that it cannot or should not decode."""
+
+LOSSLESS = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+"""Modes that PNG holds without loss."""
+
+_PHOTOMETRIC = {tag.name: key for key, tag in TiffTags.TAGS_V2.items()}["PhotometricInterpretation"]
+_OTHER_FORMATS = (
+    (4, b"ftyp", "HEIC or another video format"),
+    (128, b"DICM", "DICOM"),
+    (0, b"%PDF", "PDF"),
+    (0, b"%!PS", "PostScript"),
+    (0, b"<svg", "SVG"),
+    (0, b"<?xml", "XML"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"PK\x03\x04", "ZIP"),
+    (0, b"8BPS", "Photoshop"),
+)
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """The formats that are decoded, as far as this Pillow knows them."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 class PictureError(ValueError):
@@ -17,10 +54,15 @@ class PictureError(ValueError):
 class PictureReader:
     """Decodes images.
 
-    The EXIF orientation is applied. Transparent pixels are composited onto ``background``: dropping the alpha channel
-    would show the colour stored under it. White is the default because transparent figures are usually drawn for a
-    white page; the black background of a radiograph is opaque and not affected. Images deeper than eight bits have no
-    window setting, so their value range, minimum to maximum, is scaled to 0 to 255.
+    - The EXIF orientation is applied.
+    - Transparent pixels are composited onto ``background``: dropping the alpha channel would show the colour stored
+      under it. White is the default because transparent figures are usually drawn for a white page; the black
+      background of a radiograph is opaque and not affected.
+    - Grey images deeper than eight bits have no window setting: their range of values, single pixels far outside of it
+      left out, is scaled to 0 to 255 (see ``medix.data.grey_range``). TIFF files whose lowest value is white are
+      inverted. Colour images deeper than eight bits keep the upper eight; where those are empty, it is an error.
+    - A file of several frames or pages is an error: which of them is meant is not known.
+    - Colour profiles and gamma are not applied, as in the images on which vision towers are trained.
 
     Args:
         min_pixels: smaller images are enlarged to at least this many pixels.
@@ -46,18 +88,14 @@ class PictureReader:
         Raises:
             PictureError: the image cannot be decoded.
         """
-        opened = open_picture(image)
-        upright = ImageOps.exif_transpose(opened)
-        return self._resize(self._three_channels(upright))
+        return self._resize(self._three_channels(open_picture(image)))
 
     def _three_channels(self, image: Image.Image) -> Image.Image:
-        if image.mode.startswith(("I", "F")):
+        if _is_deep(image):
             return _eight_bits(image).convert("RGB")
-        if "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBa"):
-            image = image.convert("RGBA")
-        if image.mode == "RGBA":
+        if "transparency" in image.info or "A" in image.getbands():
             page = Image.new("RGBA", image.size, self.background)
-            return Image.alpha_composite(page, image).convert("RGB")
+            return Image.alpha_composite(page, image.convert("RGBA")).convert("RGB")
         return image.convert("RGB")
 
     def _resize(self, image: Image.Image) -> Image.Image:
@@ -76,19 +114,95 @@ class PictureReader:
 def open_picture(image: bytes) -> Image.Image:
     """Open and fully decode an image, so that a truncated file is detected here and not later.
 
+    The result is upright, its lowest value is black, and it has one of the modes that PNG holds, ``I`` or ``F``.
+
     Raises:
-        PictureError: the image cannot be decoded.
+        PictureError: the image cannot be decoded, or is not one picture.
     """
     try:
-        opened = Image.open(io.BytesIO(image))
+        opened = Image.open(io.BytesIO(image), formats=formats())
+        rawmode = str(opened.tile[0].args) if opened.tile else ""
+        frames = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)  # a preview of the same picture
+        if frames > 1:
+            raise PictureError(
+                f"an image of {len(image)} bytes has {frames} frames or pages; save the one that is meant as a file"
+            )
         opened.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError(f"an image of {len(image)} bytes cannot be decoded: {error}") from error
-    return opened
+        upright = _plain(ImageOps.exif_transpose(opened))
+    except PictureError:
+        raise
+    except UNREADABLE as error:
+        raise PictureError(f"an image of {len(image)} bytes cannot be decoded: {_reason(image, error)}") from error
+    if 0 in upright.size:
+        raise PictureError(f"an image of {len(image)} bytes has no pixels: {upright.width} x {upright.height}")
+    if ";16" in rawmode and not _is_deep(upright):
+        _check_upper_bits(upright, len(image))
+    if _is_deep(upright) and _white_is_zero(opened):
+        return _inverted(upright)
+    return upright
+
+
+def png(image: Image.Image) -> bytes:
+    """A picture of ``open_picture`` as PNG: without loss, or in eight bits if PNG cannot hold its values.
+
+    Raises:
+        PictureError: no pixel has a finite value.
+    """
+    stream = io.BytesIO()
+    stored = image if image.mode in LOSSLESS else _eight_bits(image)
+    stored.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The picture in a mode of PNG, ``I`` or ``F``."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(np.asarray(image).astype(np.uint16))
+    if image.mode in (*LOSSLESS, "I", "F"):
+        return image
+    if image.mode == "La":
+        return image.convert("LA")
+    return image.convert("RGBA" if "A" in image.getbands() or image.mode == "RGBa" else "RGB")
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith(("I", "F"))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image, dtype=np.float64)
-    low, high = float(values.min()), float(values.max())
-    scaled = (values - low) * (255.0 / (high - low)) if high > low else np.zeros_like(values)
-    return Image.fromarray(np.rint(scaled).astype(np.uint8))
+    try:
+        found = GreyRange.of(values)
+    except ValueError as error:
+        raise PictureError(f"an image of {image.width} x {image.height} pixels cannot be shown: {error}") from error
+    return Image.fromarray(found.eight_bits(values))
+
+
+def _white_is_zero(opened: Image.Image) -> bool:
+    """Whether a TIFF counts from white to black; Pillow inverts those of up to eight bits itself."""
+    return getattr(opened, "tag_v2", {}).get(_PHOTOMETRIC) == 0
+
+
+def _inverted(image: Image.Image) -> Image.Image:
+    """Upside down within the type's range; the range of values is scaled afterwards, so the offset does not matter."""
+    values = np.asarray(image)
+    return Image.fromarray(np.uint16(65535) - values if image.mode == "I;16" else -values)
+
+
+def _check_upper_bits(image: Image.Image, size: int) -> None:
+    """Refuse a colour image of 16 bits that uses at most 12 of them: Pillow keeps the upper eight."""
+    largest = int(np.asarray(image.convert("RGB")).max())
+    if largest < 16:
+        raise PictureError(
+            f"an image of {size} bytes has colours of 16 bits that are all below {256 * (largest + 1)} of 65535, so "
+            "that nothing would be seen; scale them to the full range"
+        )
+
+
+def _reason(image: bytes, error: Exception) -> str:
+    """Why an image cannot be decoded."""
+    if not isinstance(error, UnidentifiedImageError):
+        return str(error) or type(error).__name__
+    found = next((name for start, mark, name in _OTHER_FORMATS if image[start:].startswith(mark)), "")
+    known = f"known are {', '.join(formats())}"
+    return f"it is {found}; convert it to PNG or JPEG" if found else f"{error}; {known}"

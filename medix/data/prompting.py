@@ -1,25 +1,25 @@
 """Rendering of samples to prompts."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from PIL import Image
 
-from medix.data.picture import PictureError, PictureReader
+from medix.data.image_markers import pieces
+from medix.data.picture import PictureError, PictureReader, open_picture
+from medix.data.prompt_errors import REMEDY, MarkerError, PictureShapeError, PromptTooLongError
 from medix.grammar import opened_at_end
 from medix.modality import ModalitySet
 from medix.special_tokens import SpecialTokens
 from medix.types import Prompt, Sample
 
-_IMAGES_PLACEHOLDER = "\x00images\x00"
-"""Replaces the images while the template is rendered; a question cannot contain it, see ``_clean``."""
-
-
-class PromptTooLongError(ValueError):
-    """A prompt has more tokens than the limit, image tokens included."""
+_PLACE = re.compile("\x00([0-9]+)\x00")
+"""Replaces an image while the template is rendered; a question cannot contain it, see ``_clean``."""
 
 
 class Prompting:
@@ -28,7 +28,10 @@ class Prompting:
     The message states the role, the parts of a completion in order and the tags (generated from the modality set),
     followed by the images and the question. It differs from the published template: the wording is our own; it asks
     for ``<think>`` as in the paper, not for the ``<thinking>`` of its code; a sample without a modality is not asked
-    for a tag; any number of images is inserted, each once and in order; the limit counts tokens, image tokens included.
+    for a tag; any number of images is inserted, each once; the limit counts tokens, image tokens included.
+
+    Images stand in front of the question, in order, or where its markers say: ``Before: <image> After: <image>`` (see
+    ``medix.data.image_markers``).
 
     A special token of the policy inside a question is split by a space, in whatever form its tokenizer would recognise
     it, so that data can neither insert an image nor end a turn. If the chat template opens the reasoning itself
@@ -38,7 +41,8 @@ class Prompting:
         modalities: the tags; None for the 16 of the paper.
         max_prompt_tokens: prompts with more tokens are an error or, by the data module's ``on_long``, skipped.
         template: ``medical``, ``short`` (only images and question, for tiny policies fine-tuned on the grammar), or
-            the path of a Jinja file that uses ``question``, ``images``, ``tags`` and ``reasoning_tag``.
+            the path of a Jinja file that uses ``question``, ``images``, ``tags`` and ``reasoning_tag``; ``images`` is
+            empty where the question places its images itself.
         reasoning_tag: the reasoning tag that the prompt asks for.
         min_pixels: smaller images are enlarged to at least this many pixels; None does not enlarge.
         max_pixels: larger images are reduced to at most this many pixels; None does not reduce. The policy's own
@@ -83,33 +87,59 @@ class Prompting:
 
         Args:
             sample: the sample.
-            images: text inserted in place of the images.
+            images: text inserted in place of the images: once in front of the question, or at each of its markers.
+
+        Raises:
+            MarkerError: the markers of the question disagree with its images.
         """
-        tags = self.modalities.tags if sample.modality is not None else ()
-        rendered = _template(self.template).render(
-            question=_clean(sample.question), images=images, tags=tags, reasoning_tag=self.reasoning_tag
-        )
-        return rendered.strip()
+        return self._rendered(sample, None, images, lambda _: images)
 
     def messages(self, sample: Sample, specials: SpecialTokens | None = None) -> list[dict[str, Any]]:
-        """The conversation in the format of chat templates.
+        """The conversation in the format of chat templates. Images are in the order of ``placed_images``.
 
         Args:
             sample: the sample.
             specials: special tokens to split in the question.
+
+        Raises:
+            MarkerError: the markers of the question disagree with its images.
+            ValueError: the modality is not in the modality set, or the template places an image twice.
         """
         if sample.modality is not None:
             self.modalities.require(sample.modality)
-        question = _clean(sample.question)  # first: a control character may divide a special token
-        if specials is not None:
-            question = specials.neutralise(question)
-        if question != sample.question:
-            sample = Sample(**{**sample.to_state(), "question": question})
-        before, _, after = self.text(sample, _IMAGES_PLACEHOLDER).partition(_IMAGES_PLACEHOLDER)
-        images = [{"type": "image"} for _ in sample.images]
-        texts = [{"type": "text", "text": part} for part in (before, after)]
-        content = [part for part in (texts[0], *images, texts[1]) if part.get("text") != ""]
-        return [{"role": "user", "content": content}]
+        in_front = "".join(map(_placeholder, range(len(sample.images))))
+        split = _PLACE.split(self._rendered(sample, specials, in_front, _placeholder))
+        if len(split) == 1:  # a template that uses neither images nor question
+            split += [part for number in range(len(sample.images)) for part in (str(number), "")]
+        if sorted(split[1::2]) != sorted(str(number) for number in range(len(sample.images))):
+            raise ValueError(
+                f"prompting.template: {self.template!r} places the images {', '.join(split[1::2])} of "
+                f"{len(sample.images)}; use {{{{ images }}}} and {{{{ question }}}} once each"
+            )
+        parts = [{"type": "image"} if place % 2 else {"type": "text", "text": text} for place, text in enumerate(split)]
+        return [{"role": "user", "content": [part for part in parts if part.get("text") != ""]}]
+
+    def _rendered(
+        self, sample: Sample, specials: SpecialTokens | None, in_front: str, marked: Callable[[int], str]
+    ) -> str:
+        """The user message with a text in place of each image.
+
+        Args:
+            sample: the sample.
+            specials: special tokens to split in the question.
+            in_front: text of all images, for a question without markers.
+            marked: text of one image, for a question with markers.
+        """
+        found = pieces(sample)
+        tags = self.modalities.tags if sample.modality is not None else ()
+        question = "".join(marked(piece) if isinstance(piece, int) else _clean(piece, specials) for piece in found)
+        rendered = _template(self.template).render(
+            question=question.strip(),
+            images="" if len(found) > 1 else in_front,
+            tags=tags,
+            reasoning_tag=self.reasoning_tag,
+        )
+        return rendered.strip()
 
     def render(self, sample: Sample, processor: Any, index: int = -1) -> Prompt:
         """The prompt of a sample.
@@ -120,9 +150,14 @@ class Prompting:
             index: position in the order of the data.
 
         Raises:
-            PromptTooLongError: the prompt has more than ``max_prompt_tokens`` tokens.
+            UnusablePromptError: the prompt has more than ``max_prompt_tokens`` tokens, the processor refuses a picture,
+                or the markers of the question disagree with its images.
             PictureError: an image cannot be decoded.
         """
+        try:
+            pictures = self._pictures(sample)
+        except MarkerError as error:
+            raise MarkerError(f"{error}, {REMEDY}") from error
         text = processor.apply_chat_template(
             self.messages(sample, special_tokens(processor)),
             tokenize=False,
@@ -133,24 +168,28 @@ class Prompting:
         tokenizer = processor.tokenizer
         # If the chat template already writes the BOS token, the tokenizer must not add a second one.
         has_bos = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
-        inputs = processor(
-            text=[text],
-            images=[self._images(sample)] if sample.images else None,
-            add_special_tokens=not has_bos,
-            return_tensors="pt",
-        )
+        try:
+            inputs = processor(
+                text=[text],
+                images=[pictures] if pictures else None,
+                add_special_tokens=not has_bos,
+                return_tensors="pt",
+            )
+        except Exception:  # processors of families differ in what they raise
+            _check_shapes(sample, pictures, processor)
+            raise
         token_ids = tuple(int(token) for token in inputs["input_ids"][0])
         if len(token_ids) > self.max_prompt_tokens:
             raise PromptTooLongError(
                 f"prompt of sample {sample.id!r} has {len(token_ids)} tokens with {len(sample.images)} images; "
-                f"max_prompt_tokens is {self.max_prompt_tokens}. Raise it, lower max_pixels, or set data.on_long: skip "
-                "to leave such samples out and count them"
+                f"max_prompt_tokens is {self.max_prompt_tokens}. Raise it, lower max_pixels, {REMEDY}"
             )
         return Prompt(sample=sample, token_ids=token_ids, inputs=_image_inputs(inputs), index=index)
 
-    def _images(self, sample: Sample) -> list[Any]:
+    def _pictures(self, sample: Sample) -> list[Image.Image]:
+        """The images in the order in which the prompt places them."""
         try:
-            return [self.pictures.read(image) for image in sample.images]
+            return [self.pictures.read(image) for image in placed_images(sample)]
         except PictureError as error:
             raise PictureError(f"sample {sample.id!r}: {error}; correct the data and build its shards again") from error
 
@@ -172,9 +211,44 @@ def _image_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tensor for name, tensor in inputs.items() if name not in ("input_ids", "attention_mask")}
 
 
-def _clean(question: str) -> str:
-    """The question without surrounding space and without control characters other than line breaks and tabs."""
-    return "".join(letter for letter in question if letter in "\n\t" or ord(letter) >= 32).strip()
+def placed_images(sample: Sample) -> tuple[bytes, ...]:
+    """The images of a sample in the order in which its prompt places them.
+
+    Raises:
+        MarkerError: the markers of the question disagree with its images.
+    """
+    marked = [piece for piece in pieces(sample) if isinstance(piece, int)]
+    return tuple(sample.images[place] for place in marked) or sample.images
+
+
+def _placeholder(place: int) -> str:
+    return f"\x00{place}\x00"
+
+
+def _clean(text: str, specials: SpecialTokens | None) -> str:
+    """A text of the question without control characters other than line breaks and tabs, and with split specials.
+
+    The control characters go first: without them, what is left could be a special token.
+    """
+    text = "".join(letter for letter in text if letter in "\n\t" or ord(letter) >= 32)
+    return text if specials is None else specials.neutralise(text)
+
+
+def _check_shapes(sample: Sample, pictures: Sequence[Image.Image], processor: Any) -> None:
+    """Name the first picture that the processor refuses.
+
+    Raises:
+        PictureShapeError: it refuses one.
+    """
+    for image, picture in zip(placed_images(sample), pictures, strict=True):
+        try:
+            processor.image_processor(images=[picture], return_tensors="pt")
+        except Exception as error:  # processors of families differ in what they raise
+            width, height = open_picture(image).size
+            raise PictureShapeError(
+                f"sample {sample.id!r}: picture of {width} x {height} is refused by the policy's processor ({error}); "
+                f"crop it, {REMEDY}"
+            ) from error
 
 
 def _without_opened_reasoning(text: str) -> str:

@@ -36,6 +36,31 @@ def image_extension(image: bytes) -> str:
     raise RecordError(f"image begins with {image[:8]!r}: neither JPEG nor PNG; convert it to one of them")
 
 
+def is_stored(image: bytes) -> bool:
+    """Whether shards hold an encoded image as it is."""
+    return any(image.startswith(signature) for signature in _SIGNATURES)
+
+
+def read_json(text: str | bytes) -> Any:
+    """The content of a JSON text in which no key stands twice.
+
+    Raises:
+        ValueError: not JSON, nested too deeply, or a key stands twice: the last would replace the first.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = next(key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place]))
+            raise ValueError(f"the key {twice!r} stands twice; keep one of them")
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def encode(sample: Sample, ordinal: int) -> dict[str, str | bytes]:
     """Encode a sample for ``webdataset.TarWriter``; equal samples give equal bytes."""
     fields = {
@@ -107,7 +132,7 @@ def _read_fields(members: Mapping[str, bytes]) -> dict[str, Any]:
     if "json" not in members:
         raise RecordError(f"a sample has no json member, only {sorted(members)}")
     try:
-        fields = json.loads(members["json"])
+        fields = read_json(members["json"])
     except ValueError as error:
         raise RecordError(f"the json member cannot be read: {error}") from error
     if not isinstance(fields, dict):

@@ -10,6 +10,7 @@ from typing import Any
 from medix.rewards.suite import RewardSuite
 from medix.spec_fault import read_spec
 from medix.spec_file import build, find, working_directory_importable
+from medix.spec_reading import part_file
 from medix.yaml_text import read_yaml
 
 
@@ -85,7 +86,7 @@ def _block(path: Path, source: str) -> tuple[dict[str, Any], Path]:
                 content = holder["rewards"]
                 break
     if isinstance(content, str):  # the spec names a file that holds the suite
-        inner = path.parent / content
+        inner = part_file("rewards", content, path.parent) or path.parent / content
         return _block(inner, source) if inner != path else ({}, path.parent)
     if not isinstance(content, dict) or not content.keys() & {"components", "class_path"}:
         raise ValueError(
@@ -110,8 +111,8 @@ def _set(block: dict[str, Any], setting: str, folder: Path) -> None:
     target = _inside(block, last if not path else path[0])
     for depth, part in enumerate(path):
         inner = target.get(part)
-        if isinstance(inner, str) and (folder / inner).is_file():
-            inner = target[part] = read_spec(folder / inner)
+        if (file := part_file(part, inner, folder)) is not None:
+            inner = target[part] = read_spec(file)
         # a missing component is an error; a missing argument has its default and may be set
         if inner is None and not (path[0] in ("components", "penalties") and depth < 2):
             inner = target[part] = {}

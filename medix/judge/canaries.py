@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from medix.judge.base import Judge
 from medix.types import JudgeQuestion, Verdict
-from medix.yaml_text import read_yaml
+from medix.yaml_text import YamlFileError, read_yaml_file
 
 YES_FROM = 0.5
 """Credit from which a verdict counts as a YES: a judge that grades, or a panel, may give a part of the credit."""
@@ -114,9 +112,9 @@ def read_canaries(path: str | Path) -> CanarySet:
         OSError: the file cannot be read.
     """
     try:
-        found = read_yaml(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"canaries {path}: is not YAML: {error}; correct the file at that place") from error
+        found = read_yaml_file(Path(path)).content
+    except YamlFileError as error:
+        raise ValueError(f"canaries {error}") from error
     if not isinstance(found, dict) or set(found) != {"version", "canaries"} or not isinstance(found["canaries"], list):
         raise ValueError(f"canaries {path}: must be a mapping of version (a text) and canaries (a list), and no more")
     version = _text(found["version"], f"{path}: version")

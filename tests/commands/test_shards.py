@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from medix.__main__ import main as medix
 from medix.data.manifest import Manifest, read_manifests
@@ -184,3 +185,20 @@ def test_verify_reports_an_id_used_twice_in_one_manifest(
     assert "-text_only.yaml: t" in (shown := capsys.readouterr().out)
     assert "1 ids of data set" in shown
     assert "are twice in" in shown
+
+
+def test_the_help_states_how_deep_pictures_are_shown_and_where_images_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "<image 2>, … in a problem say where its images stand" in shown
+    assert "from their lowest to their highest value, without single pixels far outside" in shown
+
+
+def test_converted_pictures_are_counted(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("F", (4, 4)).save(tmp_path / "f.tif")
+    Image.new("RGB", (4, 4)).save(tmp_path / "g.webp")
+    with open(rows, "a") as stream:
+        stream.write('\n{"id": "x", "image": ["f.tif", "g.webp"], "problem": "q", "solution": "<CT_SCAN>\\nr"}')
+    assert main(["build", "--jsonl", str(rows), "--output", str(tmp_path / "out"), *SAID]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "2 images were stored as PNG, upright; 1 of them in eight bits" in shown

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from medix.data.exchange import ExchangedImages
+from medix.data.prompting import placed_images
 from medix.types import Sample
 
 
@@ -50,3 +51,10 @@ def test_cases_of_one_name_in_two_data_sets_are_different_cases() -> None:
     assert ExchangedImages(stream)[0].images == stream[1].images
     with pytest.raises(ValueError, match="no sample of another case"):
         ExchangedImages(samples("11"))[0]
+
+
+def test_exchanged_images_stand_at_the_markers_of_the_question() -> None:
+    stream = [replace(sample, question="After: <image 2> Before: <image 1>") for sample in samples("abcd", images=2)]
+    exchanged = ExchangedImages(stream)
+    for i, sample in enumerate(stream):
+        assert placed_images(exchanged[i]) == exchanged[i].images[::-1] != sample.images[::-1]

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from medix.data.loader import BatchPlan, PromptDataset, PromptLoader, Span
 from medix.data.manifest import Manifest
+from medix.data.prompt_errors import UnusablePromptError
 from medix.data.prompting import Prompting, PromptTooLongError
 from medix.data.shards import ShardError
 from medix.data.stream import Stream
 from medix.types import PromptBatch, Sample
-from tests.data.conftest import Writer, make_sample
+from tests.data.conftest import Writer, make_sample, picture
 
 
 def _dataset(manifests: tuple[Manifest, ...], processor: Any, shuffle: bool = True, **prompting: Any) -> PromptDataset:
@@ -143,6 +144,27 @@ def test_a_skipped_prompt_is_counted_and_moves_no_other(write: Writer, processor
     assert _ids(found) == [[name for name in batch if name != "row.5"] for batch in _ids(expected)]
     assert [batch.next_index for batch in found] == [batch.next_index for batch in expected]
     assert sum(batch.too_long for batch in found) == skipping.too_long == 2
+    assert "'row.5'" in skipping.first_too_long
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"images": (picture(size=(8, 2000)),)}, r"sample 'row\.5': picture of 8 x 2000"),
+        ({"question": "<image> or <image>?"}, r"sample 'row\.5': the question has 2 image markers for 1 image"),
+    ],
+)
+def test_a_prompt_that_the_policy_cannot_take_is_skipped_like_a_long_one(
+    write: Writer, processor: Any, change: dict[str, Any], told: str
+) -> None:
+    samples = [make_sample(i) for i in range(8)]
+    samples[5] = Sample(**{**samples[5].to_state(), **change})
+    dataset = _dataset(write(samples), processor)
+    with pytest.raises(UnusablePromptError, match=told):
+        list(PromptLoader(dataset, BatchPlan(8, 4)))
+    skipping = PromptLoader(dataset, BatchPlan(8, 4), skip_long=True)
+    assert sum(map(len, skipping)) == 7
+    assert skipping.too_long == 1
     assert "'row.5'" in skipping.first_too_long
 
 

@@ -1,10 +1,12 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from medix.data.picture import PictureError, PictureReader, open_picture
+from medix.data.picture import PictureError, PictureReader, open_picture, png
 from tests.data.conftest import picture
 
 
@@ -60,6 +62,143 @@ def test_the_orientation_of_exif_is_applied() -> None:
     stream = io.BytesIO()
     Image.new("RGB", (8, 4)).save(stream, "JPEG", exif=exif)
     assert PictureReader().read(stream.getvalue()).size == (4, 8)
+
+
+def _bytes(image: Image.Image, kind: str, **save: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **save)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def _grey(data: bytes) -> np.ndarray:
+    return np.asarray(PictureReader().read(data))[..., 0]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "AVIF"])
+def test_every_format_is_upright_as_read_and_as_converted_to_png(kind: str) -> None:
+    """Orientation 6: the stored top left is the upright top right."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.new("RGB", (32, 16), "white")
+    stored.paste("black", (0, 0, 8, 8))
+    data = _bytes(stored, kind, exif=exif)
+    for image in (PictureReader().read(data), PictureReader().read(png(open_picture(data)))):
+        assert image.size == (16, 32)
+        assert [image.getpixel(place)[0] < 128 for place in ((1, 1), (14, 1), (1, 30))] == [False, True, False]  # type: ignore[index]
+
+
+def test_values_that_are_not_finite_do_not_set_the_range() -> None:
+    """Of -1 to 1, 0 is in the middle: 127.5 rounds to 128. NaN and minus infinity are black, infinity white."""
+    values = np.array([[np.nan, -1, 0], [1, np.inf, -np.inf]], dtype=np.float32)
+    data = _bytes(Image.fromarray(values), "TIFF")
+    assert _grey(data).tolist() == [[0, 0, 128], [255, 255, 0]]
+    assert _grey(png(open_picture(data))).tolist() == [[0, 0, 128], [255, 255, 0]]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_picture_without_finite_values_is_an_error(value: float) -> None:
+    data = _bytes(Image.fromarray(np.full((3, 2), value, dtype=np.float32)), "TIFF")
+    for read in (PictureReader().read, lambda data: png(open_picture(data))):
+        with pytest.raises(PictureError, match="2 x 3 pixels cannot be shown: it has no finite value"):
+            read(data)
+
+
+def test_one_defective_pixel_leaves_a_picture_of_twelve_bits_as_it_is() -> None:
+    values = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    expected = _grey(_png(Image.fromarray(values)))
+    values[20, 30] = 65535
+    found = _grey(_png(Image.fromarray(values))).copy()
+    assert found[20, 30] == 255
+    found[20, 30] = expected[20, 30]
+    assert np.array_equal(found, expected)
+
+
+def test_negative_values_of_a_signed_picture_keep_their_order() -> None:
+    """-1000 to 1000: 0 is in the middle."""
+    data = _bytes(Image.fromarray(np.array([[-1000, 0, 1000]], dtype=np.int32)), "TIFF")
+    assert _grey(data).tolist() == [[0, 128, 255]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_tiff_that_counts_from_white_is_inverted(dtype: type) -> None:
+    """Written with PhotometricInterpretation 0: the largest stored value is black."""
+    stored = Image.fromarray(np.array([[0, 50, 100, 255]], dtype=dtype))
+    dark, light = (_bytes(stored, "TIFF", tiffinfo={262: meaning}) for meaning in (0, 1))
+    if dtype is np.uint8:  # Pillow inverts it as it writes, and again as it reads
+        assert _grey(dark).tolist() == _grey(light).tolist()
+        return
+    assert _grey(light).tolist() == [[0, 50, 100, 255]]
+    assert _grey(dark).tolist() == [[255, 205, 155, 0]]
+    assert _grey(png(open_picture(dark))).tolist() == [[255, 205, 155, 0]]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])
+def test_a_file_of_several_frames_is_an_error(kind: str) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "green")]
+    data = _bytes(frames[0], kind, save_all=True, append_images=frames[1:])
+    with pytest.raises(PictureError, match="has 3 frames or pages; save the one that is meant"):
+        open_picture(data)
+
+
+def test_a_jpeg_with_a_preview_is_its_first_picture() -> None:
+    data = _bytes(
+        Image.new("RGB", (8, 8), "red"), "MPO", save_all=True, append_images=[Image.new("RGB", (8, 8), "blue")]
+    )
+    red, _, blue = PictureReader().read(data).getpixel((4, 4))  # type: ignore[misc]
+    assert (red > 200, blue < 50) == (True, True)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16", "I", "F"])
+def test_every_mode_is_read_and_converted_alike(mode: str) -> None:
+    data = _bytes(Image.new(mode, (4, 3)), "TIFF")
+    image = PictureReader().read(data)
+    assert (image.mode, image.size) == ("RGB", (4, 3))
+    assert np.array_equal(np.asarray(PictureReader().read(png(open_picture(data)))), np.asarray(image))
+
+
+def test_a_colour_that_a_gif_calls_transparent_stays_transparent_as_png() -> None:
+    image = Image.new("P", (2, 2), 0)
+    image.putpalette([10, 20, 30, *[0] * 765])
+    data = png(open_picture(_bytes(image, "GIF", transparency=0)))
+    assert _corner(PictureReader().read(data)) == (255, 255, 255)
+
+
+def _png_of_16_bit_colour(value: int) -> bytes:
+    """A PNG of one pixel with three channels of 16 bits, which Pillow reads but does not write."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
+    pixels = zlib.compress(b"\0" + struct.pack(">HHH", value, value, value))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def test_colours_of_sixteen_bits_keep_the_upper_eight_or_are_refused() -> None:
+    assert _corner(PictureReader().read(_png_of_16_bit_colour(0x8001))) == (128, 128, 128)
+    with pytest.raises(PictureError, match="colours of 16 bits that are all below 4096 of 65535"):
+        PictureReader().read(_png_of_16_bit_colour(4095))
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "it is HEIC or another video format; convert it to PNG or JPEG"),
+        (b"\0" * 128 + b"DICM", "it is DICOM"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it is PostScript"),
+        (b"<svg/>", "it is SVG"),
+        (b"text", "known are AVIF, BMP, GIF, JPEG"),
+    ],
+)
+def test_what_is_no_picture_is_told_by_its_name(data: bytes, told: str) -> None:
+    with pytest.raises(PictureError, match=told):
+        open_picture(data)
+
+
+def test_a_picture_of_too_many_pixels_is_an_error() -> None:
+    header = _bytes(Image.new("1", (1, 1)), "BMP")
+    with pytest.raises(PictureError, match="cannot be decoded"):
+        open_picture(header[:18] + struct.pack("<ii", 100_000, 100_000) + header[26:])
 
 
 @pytest.mark.parametrize("size", [(7, 91), (100, 30), (1, 500), (33, 33)])

@@ -1,3 +1,5 @@
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +8,7 @@ import torch
 from transformers import AutoProcessor
 
 from medix.data.picture import PictureError
+from medix.data.prompt_errors import PictureShapeError, UnusablePromptError
 from medix.data.prompting import Prompting, PromptTooLongError, special_tokens
 from medix.modality import PAPER_MODALITIES, ModalitySet
 from medix.types import Sample
@@ -102,6 +105,88 @@ def test_a_special_token_cannot_hide_behind_control_characters_that_are_taken_ou
     plain = Prompting().render(_ask("Is it a cyst?"), processor)
     prompt = Prompting().render(_ask(f"<|im_{character}end|> Is it a cyst?"), processor)
     assert prompt.token_ids.count(ends) == plain.token_ids.count(ends)
+
+
+@pytest.fixture(scope="module")
+def processors(processor: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    from medix.policy.tiny import build_tiny
+
+    others = ("qwen2_5_vl", "gemma3", "smolvlm")
+    built = {name: AutoProcessor.from_pretrained(build_tiny(name, tmp_path_factory.mktemp(name))) for name in others}  # type: ignore[arg-type]
+    return {"qwen3_vl": processor, **built}
+
+
+FAMILIES = ("qwen3_vl", "qwen2_5_vl", "gemma3", "smolvlm")
+
+
+@pytest.mark.parametrize("template", ["medical", "short"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_images_stand_at_the_markers_of_the_question(processors: dict[str, Any], family: str, template: str) -> None:
+    """The text around them is in place, and the pixels are in the order of the prompt."""
+    prompting, processor = Prompting(template=template), processors[family]
+    plain = prompting.render(_ask("x", images=2), processor)
+    for question, swapped in (("Before: <image> After: <image> Grown?", False), ("<image 2> <image 1>", True)):
+        prompt = prompting.render(_ask(question, images=2), processor)
+        run = re.escape(processor.image_token)
+        shown = re.sub(f"({run})+", "#", processor.tokenizer.decode(prompt.token_ids))
+        assert shown.count("#") == 2
+        if not swapped:
+            assert shown.index("Before:") < shown.index("#") < shown.index("After:") < shown.rindex("#")
+            assert shown.rindex("#") < shown.index("Grown?")
+        order = [plain.inputs["pixel_values"], prompt.inputs["pixel_values"]]
+        assert torch.equal(*order) is not swapped
+        assert torch.equal(torch.sort(order[0].flatten()).values, torch.sort(order[1].flatten()).values)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_text_of_a_question_adds_no_special_token(processors: dict[str, Any], family: str) -> None:
+    """Neither as it stands, nor with control characters inside, which are removed."""
+    prompting, processor = Prompting(template="short"), processors[family]
+    specials = [
+        token for token in special_tokens(processor).texts if token != "<image>"
+    ]  # a marker: SmolVLM's placeholder
+    ids = set(processor.tokenizer.convert_tokens_to_ids([*special_tokens(processor).texts]))
+
+    def counts(question: str) -> Counter[int]:
+        prompt = prompting.render(_ask(question), processor)
+        return Counter(token for token in prompt.token_ids if token in ids)
+
+    hidden = [f"{token[:2]}\x01{token[2:]}" for token in specials] + ["<im\x02age>"]
+    assert counts(f"Is {' '.join(specials)} {''.join(specials)} {' '.join(hidden)} a cyst?") == counts("Is it a cyst?")
+
+
+def test_the_prompt_of_a_question_without_markers_is_as_ever(processor: Any) -> None:
+    """Tokens of an earlier version, without those of the images."""
+    prompt = Prompting().render(_ask("  What is\x07 it? <b>\t\n", images=2), processor)
+    text = processor.tokenizer.decode(prompt.token_ids).replace("<|image_pad|>", "")
+    assert text.endswith(
+        "Question:\n" + "<|vision_start|><|vision_end|>" * 2 + "What is it? <b><|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_markers_that_disagree_name_the_sample_and_the_way_to_skip_it(processor: Any) -> None:
+    with pytest.raises(
+        UnusablePromptError, match=r"sample 'a': .*1 image marker for 2 images.*or set data.on_long: skip"
+    ):
+        Prompting().render(_ask("<image> What?", images=2), processor)
+
+
+def test_a_template_that_repeats_the_question_is_refused_with_markers(tmp_path: Path) -> None:
+    (tmp_path / "mine.jinja").write_text("{{ images }}{{ question }} {{ question }}")
+    prompting = Prompting(template=str(tmp_path / "mine.jinja"))
+    assert prompting.messages(_ask("What?"))[0]["content"][1]["text"] == "What? What?"
+    with pytest.raises(ValueError, match=r"mine\.jinja' places the images 0, 0 of 1; use {{ images }}"):
+        prompting.messages(_ask("<image> What?"))
+
+
+@pytest.mark.parametrize("size", [(8, 2000), (2000, 8)])
+def test_a_picture_that_the_processor_refuses_is_named_with_sample_and_size(
+    processor: Any, size: tuple[int, int]
+) -> None:
+    sample = Sample("a", "What?", "r", "CT_SCAN", (picture(), picture(size=size)))
+    told = rf"^sample 'a': picture of {size[0]} x {size[1]} is refused by the policy's processor \(.*ratio.*\); crop it"
+    with pytest.raises(PictureShapeError, match=told):
+        Prompting(max_pixels=4096).render(sample, processor)
 
 
 def test_tags_of_the_grammar_are_no_special_tokens(processor: Any) -> None:

@@ -119,3 +119,8 @@ def test_a_lone_surrogate_is_written_as_its_json_escape() -> None:
     members = _members(sample)
     assert b"q \\ud83d" in members["json"]
     assert decode({"json": members["json"]}).question == sample.question
+
+
+def test_a_key_that_stands_twice_is_an_error() -> None:
+    with pytest.raises(RecordError, match="the key 'reference' stands twice"):
+        decode({"json": b'{"id": "1", "question": "q", "reference": "left", "reference": "right"}'})

@@ -1,17 +1,15 @@
 """Question-answer rows in a JSON lines file, with images in files beside it."""
 
-import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from medix.data.picture import PictureError, open_picture
-from medix.data.record import RecordError, image_extension
+from medix.data.image_markers import pieces
+from medix.data.picture import LOSSLESS, PictureError, open_picture, png
+from medix.data.prompt_errors import MarkerError
+from medix.data.record import is_stored, read_json
 from medix.modality import ModalitySet
 from medix.types import Sample
 
@@ -50,8 +48,10 @@ class JsonlSource:
 
     ``image`` lists paths relative to the file (or is a single path, or empty for a text-only row). ``solution`` is
     ``<TAG>``, a line break, and the reference; for a text-only row it is the reference alone. ``case``, ``aliases`` and
-    other text columns are optional; the latter become metadata. Every image is decoded once, so that damaged images are
-    detected here. JPEG and PNG files are stored unchanged; other formats are converted to PNG.
+    other text columns are optional; the latter become metadata. ``problem`` may say where the images stand (see
+    ``medix.data.image_markers``). Every image is decoded once, so that damaged images are detected here. JPEG and PNG
+    files are stored unchanged; other formats are converted to PNG: upright, without loss, but values that PNG cannot
+    hold (floats, 32 bits) in eight bits (see ``medix.data.picture``).
 
     Args:
         path: the file.
@@ -64,6 +64,8 @@ class JsonlSource:
         self.modalities = modalities or ModalitySet()
         self.skip_bad = skip_bad
         self.faults: list[RowFault] = []
+        self.converted = 0
+        self.reduced = 0
 
     def __len__(self) -> int:
         """Number of rows, invalid ones included."""
@@ -79,7 +81,7 @@ class JsonlSource:
         Raises:
             JsonlError: rows are invalid, or the file cannot be opened.
         """
-        self.faults = []
+        self.faults, self.converted, self.reduced = [], 0, 0
         seen: dict[str, int] = {}
         try:
             stream = open(self.path, encoding="utf-8")  # noqa: SIM115  (closed by the with below)
@@ -102,6 +104,17 @@ class JsonlSource:
         if self.faults and not self.skip_bad:
             raise JsonlError(self.report())
 
+    @property
+    def conversions(self) -> str:
+        """What became of images that are neither JPEG nor PNG in the last iteration; empty if there were none."""
+        if not self.converted:
+            return ""
+        reduced = (
+            f"; {self.reduced} of them in eight bits, because PNG cannot hold their values" if self.reduced else ""
+        )
+        were = "image was" if self.converted == 1 else "images were"
+        return f"{self.converted} {were} stored as PNG, upright{reduced}"
+
     def report(self) -> str:
         """The first ten errors of the last iteration, and their number."""
         lines = [f"{self.path}: {len(self.faults)} faulty rows", *(f"  {fault}" for fault in self.faults[:_SHOWN])]
@@ -117,7 +130,7 @@ class JsonlSource:
         aliases = row.get("aliases") or []
         if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias.strip() for alias in aliases):
             raise _RowError("aliases", aliases, "give a list of strings")
-        return Sample(
+        sample = Sample(
             id=_text(row, "id", "give every row a unique id"),
             question=_text(row, "problem", "give the question").strip(),
             reference=reference,
@@ -129,6 +142,11 @@ class JsonlSource:
             metadata={key: str(value) for key, value in row.items()
                       if key not in _COLUMNS and isinstance(value, str | int | float)},
         )  # fmt: skip
+        try:
+            pieces(sample)
+        except MarkerError as error:
+            raise _RowError("problem", sample.question, str(error)) from error
+        return sample
 
     def _solution(self, solution: str, has_images: bool) -> tuple[str | None, str]:
         known = f"known: {', '.join(self.modalities)}"
@@ -160,29 +178,20 @@ class JsonlSource:
             raise _RowError("image", name, f"{path} cannot be read ({error.strerror}); correct the path") from error
         try:
             picture = open_picture(data)
+            if is_stored(data):
+                return data
+            self.converted += 1
+            self.reduced += picture.mode not in LOSSLESS
+            return png(picture)
         except PictureError as error:
             raise _RowError("image", name, f"{error}; replace the file") from error
-        try:
-            image_extension(data)
-        except RecordError:
-            return _as_png(picture, name)
-        return data
-
-
-def _as_png(picture: Image.Image, name: str) -> bytes:
-    stream = io.BytesIO()
-    try:
-        picture.save(stream, "PNG")
-    except OSError as error:
-        raise _RowError("image", name, f"mode {picture.mode} is not supported by PNG ({error}); convert it") from error
-    return stream.getvalue()
 
 
 def _parse(line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = read_json(line)
     except ValueError as error:
-        raise _RowError("row", line.strip(), f"not JSON ({error}); write one object per line") from error
+        raise _RowError("row", line.strip(), f"cannot be read ({error}); write one JSON object per line") from error
     if not isinstance(row, dict):
         raise _RowError("row", row, "write one object per line")
     return row

@@ -6,9 +6,11 @@ import io
 import time
 from collections.abc import Iterator, Sequence
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from medix.data.picture import PictureError
+from medix.data.image_markers import pieces
+from medix.data.picture import UNREADABLE, PictureError
+from medix.data.prompt_errors import REMEDY, MarkerError, UnusablePromptError
 from medix.data.prompting import Prompting
 from medix.data.shards import ShardError
 from medix.data.stream import Stream
@@ -20,12 +22,17 @@ from medix.types import Sample
 
 RENDERED = 16
 """Samples of a split that are rendered: those with the largest estimated length."""
+UNUSUAL = 4
+"""Further samples of a split that are rendered: those with the longest and narrowest image, which a processor may
+refuse, and the first whose question has image markers that disagree with its images."""
 _PIXELS_PER_CHARACTER = 200
 """A token is about four characters of text or 800 pixels of an image."""
 
 
 class PromptsCheck(Check):
-    """Finds the longest samples by pixels and characters, renders them, and compares their lengths with all limits.
+    """Renders the longest samples, by pixels and characters, and compares their lengths with all limits.
+
+    Samples with unusual images or image markers are rendered too.
 
     Args:
         seconds: time limit for reading the samples of one split; rendering the longest ones is not included.
@@ -78,10 +85,16 @@ class PromptsCheck(Check):
         for sample in candidates:
             try:
                 lengths.append((tokens_of(sample, subject.module.prompting, subject.policy.processor), sample))
+            except UnusablePromptError as error:
+                text = f"data.{split}: {str(error).removesuffix(f', {REMEDY}')}"
+                if subject.data.on_long == "skip":
+                    yield self.warning(f"{text}; data.on_long: skip drops such samples", "correct the data")
+                else:
+                    yield self.problem(text, "correct the data, or set data.on_long: skip")
             except (PictureError, ValueError) as error:
                 yield self.problem(f"data.{split}: {error}", "correct the data and build the shards again")
         if lengths:
-            lengths.sort(key=lambda pair: -pair[0])
+            lengths = sorted(lengths, key=lambda pair: -pair[0])[:RENDERED]
             yield self._compared(subject, split, [length for length, _ in lengths], lengths[0][1], read)
 
     def _compared(self, subject: Subject, split: str, lengths: Sequence[int], longest: Sample, read: str) -> Finding:
@@ -111,7 +124,7 @@ class PromptsCheck(Check):
 
 
 def longest_samples(stream: Stream, prompting: Prompting, seconds: float) -> tuple[int, list[Sample]]:
-    """How many samples were read, and the ones with the largest estimated length, longest first.
+    """How many samples were read, and the ones with the largest estimated length, longest first, then unusual ones.
 
     They are read in the order of training, which mixes modalities and reads each shard once. Nothing is downloaded.
 
@@ -120,7 +133,8 @@ def longest_samples(stream: Stream, prompting: Prompting, seconds: float) -> tup
         prompting: decides the size to which images are scaled.
         seconds: time limit, after which no further samples are read.
     """
-    best: list[tuple[float, int, Sample]] = []
+    longest, narrowest = _Largest(RENDERED), _Largest(UNUSUAL)
+    disagreeing: list[Sample] = []
     read, end = 0, time.monotonic() + seconds
     for index in range(len(stream)):
         if time.monotonic() > end:
@@ -130,10 +144,36 @@ def longest_samples(stream: Stream, prompting: Prompting, seconds: float) -> tup
             continue
         sample = stream[index]
         read += 1
-        heapq.heappush(best, (_estimated_length(sample, prompting), -index, sample))
-        if len(best) > RENDERED:
-            heapq.heappop(best)
-    return read, [sample for _, _, sample in sorted(best, key=lambda entry: entry[:2], reverse=True)]
+        sizes = [_size(image) for image in sample.images]
+        longest.add(_estimated_length(sample, sizes, prompting), index, sample)
+        narrowest.add(max((max(size) / min(size) for size in sizes), default=0.0), index, sample)
+        if len(disagreeing) < UNUSUAL and not _agrees(sample):
+            disagreeing.append(sample)
+    found = {sample.key: sample for sample in (*longest.samples, *narrowest.samples, *disagreeing)}
+    return read, list(found.values())
+
+
+class _Largest:
+    """The samples with the largest numbers, the first ones of equal numbers.
+
+    Args:
+        count: how many are kept.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._heap: list[tuple[float, int, Sample]] = []
+
+    def add(self, number: float, index: int, sample: Sample) -> None:
+        """Keep the sample if its number is among the largest."""
+        heapq.heappush(self._heap, (number, -index, sample))
+        if len(self._heap) > self.count:
+            heapq.heappop(self._heap)
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The largest first."""
+        return [sample for _, _, sample in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
 
 
 def tokens_of(sample: Sample, prompting: Prompting, processor: object) -> int:
@@ -143,17 +183,30 @@ def tokens_of(sample: Sample, prompting: Prompting, processor: object) -> int:
     return len(unlimited.render(sample, processor).token_ids)
 
 
-def _estimated_length(sample: Sample, prompting: Prompting) -> float:
-    """A number that grows with the tokens of a sample, in pixels."""
-    return sum(_pixels(image, prompting) for image in sample.images) + _PIXELS_PER_CHARACTER * len(sample.question)
+def _agrees(sample: Sample) -> bool:
+    try:
+        pieces(sample)
+    except MarkerError:
+        return False
+    return True
 
 
-def _pixels(image: bytes, prompting: Prompting) -> float:
+def _size(image: bytes) -> tuple[float, float]:
+    """Width and height in pixels; infinite if unknown, so that the image is rendered, which reports the error."""
     try:
         with Image.open(io.BytesIO(image)) as opened:  # reads the header only
-            width, height = opened.size
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return float("inf")  # so that it is rendered, which reports the error
+            return opened.size
+    except UNREADABLE:
+        return float("inf"), 1.0
+
+
+def _estimated_length(sample: Sample, sizes: Sequence[tuple[float, float]], prompting: Prompting) -> float:
+    """A number that grows with the tokens of a sample, in pixels."""
+    return sum(_pixels(size, prompting) for size in sizes) + _PIXELS_PER_CHARACTER * len(sample.question)
+
+
+def _pixels(size: tuple[float, float], prompting: Prompting) -> float:
+    width, height = size
     pictures = prompting.pictures
     # Sides are rounded up to whole patches, so a long and narrow image has more tokens than its pixels suggest.
     pixels = max(width * height, pictures.min_pixels or 1)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from medix.data.picture import open_picture
+from medix.data.picture import PictureReader, open_picture
 from medix.data.sources.jsonl import JsonlError, JsonlSource
 from medix.modality import ModalitySet
 from tests.data.conftest import picture
@@ -97,7 +97,7 @@ def test_a_faulty_row_names_line_key_value_and_remedy(folder: Path, change: dict
 
 @pytest.mark.parametrize("line", ["{", "[1]", "null"])
 def test_a_line_that_is_no_object_is_a_fault(folder: Path, line: str) -> None:
-    with pytest.raises(JsonlError, match=r"line 2: row: .*write one object per line"):
+    with pytest.raises(JsonlError, match=r"line 2: row: .*write one (JSON )?object per line"):
         list(JsonlSource(_file(folder, ROW, line)))
 
 
@@ -138,9 +138,40 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
             use(JsonlSource(tmp_path / "none.jsonl"))
 
 
-def test_a_picture_png_cannot_hold_is_a_fault(folder: Path) -> None:
+@pytest.mark.parametrize("mode", ["CMYK", "F", "I", "LAB"])
+def test_a_picture_that_png_cannot_hold_is_converted(folder: Path, mode: str) -> None:
     stream = io.BytesIO()
-    Image.new("CMYK", (4, 4)).save(stream, "TIFF")
+    Image.new(mode, (4, 4)).save(stream, "TIFF")
     (folder / "d.tif").write_bytes(stream.getvalue())
-    with pytest.raises(JsonlError, match="mode CMYK is not supported by PNG"):
-        list(JsonlSource(_file(folder, ROW | {"image": ["d.tif"]})))
+    (sample,) = JsonlSource(_file(folder, ROW | {"image": ["d.tif"]}))
+    assert PictureReader().read(sample.images[0]).tobytes() == PictureReader().read(stream.getvalue()).tobytes()
+
+
+def test_a_converted_picture_is_upright(folder: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (8, 4)).save(folder / "e.webp", exif=exif)
+    (sample,) = JsonlSource(_file(folder, ROW | {"image": ["e.webp"]}))
+    assert open_picture(sample.images[0]).size == (4, 8)
+
+
+def test_markers_that_disagree_are_a_fault_with_line_id_and_remedy(folder: Path) -> None:
+    good = ROW | {"id": "2", "problem": "Before: <image> After: <image>", "image": ["a.png", "b.jpg"]}
+    path = _file(folder, good, ROW | {"problem": "Before: <image> After: <image>"})
+    with pytest.raises(JsonlError, match=r"line 2: problem: .*sample '1': .*2 image markers for 1 image\)?; write one"):
+        list(JsonlSource(path))
+    source = JsonlSource(path, skip_bad=True)
+    assert [sample.id for sample in source] == ["2"]
+    assert len(source.faults) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"id": "2", "problem": "q", "id": "3", "solution": "r"}', "the key 'id' stands twice; keep one of them"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_a_row_that_says_a_key_twice_or_never_ends_is_a_fault(folder: Path, line: str, told: str) -> None:
+    with pytest.raises(JsonlError, match=f"line 2: row: .*{told}"):
+        list(JsonlSource(_file(folder, ROW, line)))

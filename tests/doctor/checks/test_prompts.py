@@ -113,3 +113,21 @@ def test_missing_data_is_not_checked(tmp_path: Path, policy: Path) -> None:
 def test_an_unavailable_policy_is_skipped(tmp_path: Path, data: Path) -> None:
     with pytest.raises(UnavailableError, match="owner/model"):
         look(PromptsCheck(), at(tmp_path, Path("owner/model"), data))
+
+
+def test_pictures_and_markers_that_the_policy_cannot_take_are_found_among_longer_samples(
+    tmp_path: Path, policy: Path
+) -> None:
+    """They are short prompts, so they are not among the longest."""
+    samples = [Sample(f"s{i}", "Is it normal? " * 9, "yes", "CT_SCAN", (picture(i, 96, 96),)) for i in range(40)]
+    samples[7] = Sample("narrow", "Why?", "yes", "CT_SCAN", (picture(0, 8, 2000),))
+    samples[9] = Sample("marked", "<image> <image>", "yes", "CT_SCAN", (picture(0, 32, 32),))
+    write_shards(samples, tmp_path / "data", DataStatement("made", "CC0-1.0", "drawn by a program"))
+    found = problems(look(PromptsCheck(), at(tmp_path, policy, tmp_path / "data")))
+    texts = [finding.found for finding in found]
+    assert any("data.train: sample 'narrow': picture of 8 x 2000 is refused" in text for text in texts)
+    assert any("data.train: sample 'marked': the question has 2 image markers for 1 image" in text for text in texts)
+    assert all("data.on_long: skip" in finding.remedy for finding in found)
+    skipping = look(PromptsCheck(), at(tmp_path, policy, tmp_path / "data", data={"on_long": "skip"}))
+    assert [finding.state for finding in skipping] == [State.WARNING, State.WARNING, State.OK]
+    assert "skip drops such samples" in skipping[0].found

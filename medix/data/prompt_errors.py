@@ -1,0 +1,19 @@
+"""Why the policy cannot take the prompt of a sample."""
+
+REMEDY = "or set data.on_long: skip to leave such samples out and count them"
+
+
+class UnusablePromptError(ValueError):
+    """The policy cannot take the prompt of a sample; ``data.on_long`` decides whether such a sample is left out."""
+
+
+class PromptTooLongError(UnusablePromptError):
+    """A prompt has more tokens than the limit, image tokens included."""
+
+
+class PictureShapeError(UnusablePromptError):
+    """The policy's processor refuses a picture, such as one that is too long and narrow."""
+
+
+class MarkerError(UnusablePromptError):
+    """The image markers of a question disagree with its images."""
