@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from medix.export.usage import usage
 from medix.modules.group_rl import GroupRLModule
+from medix.policy.asking import Asking
 
 USE = "Research use, not for clinical decisions."
 
 
-def model_card(module: GroupRLModule, spec: dict[str, Any], step: int, numbers: dict[str, Any]) -> str:
+def model_card(
+    module: GroupRLModule, spec: dict[str, Any], step: int, numbers: dict[str, Any], asking: Asking | None = None
+) -> str:
     """Base, data, rewards and numbers of a policy, as the README of its folder.
 
     Args:
@@ -15,6 +19,7 @@ def model_card(module: GroupRLModule, spec: dict[str, Any], step: int, numbers: 
         spec: its resolved spec.
         step: steps trained.
         numbers: the run's ``report.json``; empty if there is none.
+        asking: how the policy was asked; None leaves the section about it out.
     """
     policy = module.policy.fingerprint()
     data = spec.get("data") or {}
@@ -46,6 +51,7 @@ def model_card(module: GroupRLModule, spec: dict[str, Any], step: int, numbers: 
         "`<TAG><think>reasoning</think><answer>answer</answer>`, the tag naming the imaging modality, one of: "
         f"{', '.join(module.modalities)}. Without an image it writes no tag.",
         "",
+        *(usage(asking, module.policy) if asking is not None else ()),
         "## Numbers",
         "",
         *_table(numbers, step),

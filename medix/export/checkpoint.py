@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.cli import build_module
+from medix.export.asking import asking_of
 from medix.export.card import model_card
 from medix.modules import checkpoint as state
 from medix.modules import checkpoint_file
@@ -50,8 +51,10 @@ def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) 
             raise ValueError(f"model.policy: a {type(module.policy).__name__} has no Hugging Face folder to write")
         load_weights(module, saved, str(checkpoint))
         report = run / "report.json"
-        card = model_card(module, settings, step=saved[state.KEY]["step"], numbers=_numbers(report))
-        export(module.policy, output, card)
+        asking = asking_of(module.prompting, module.evaluation, module.policy.processor)
+        step = saved[state.KEY]["step"]
+        card = model_card(module, settings, step=step, numbers=_numbers(report), asking=asking)
+        export(module.policy, output, card, asking)
 
 
 def _numbers(report: Path) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """Export of a trained policy as a Hugging Face folder."""
 
+import contextlib
+import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,15 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
 
+from medix.policy.asking import FILE, Asking, generation_config
 from medix.policy.vision_language import VisionLanguagePolicy
 
 
-def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
+def export(policy: VisionLanguagePolicy, folder: str | Path, card: str, asking: Asking | None = None) -> Path:
     """Write weights, processor and model card; adapters are merged into a copy of the weights.
+
+    The generation settings of the base model are replaced, because none of them was used in training, and because
+    transformers refuses to write some that it reads.
 
     The folder is written under a temporary name beside it and renamed at the end, so that it is never incomplete.
 
@@ -22,6 +29,8 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
         policy: the policy to export, with its weights loaded.
         folder: must not exist, or be empty.
         card: text of README.md.
+        asking: how the policy was asked; written to ``medix.json``, and into chat template and processor where they
+            can hold it. None writes the processor of the base model, and greedy decoding.
 
     Returns:
         The folder, for ``AutoModelForImageTextToText`` and ``AutoProcessor``.
@@ -32,8 +41,14 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        policy.hugging_face.save_pretrained(partial, state_dict=merged_weights(policy))
-        policy.processor.save_pretrained(partial)
+        with _generating(policy, asking):
+            policy.hugging_face.save_pretrained(partial, state_dict=merged_weights(policy))
+        processor = policy.processor
+        if asking is not None:
+            text = json.dumps(asking.to_dict(processor), indent=2, ensure_ascii=False)
+            (partial / FILE).write_text(text + "\n", encoding="utf-8")
+            processor = asking.asking_processor(processor)
+        processor.save_pretrained(partial)
         (partial / "README.md").write_text(card, encoding="utf-8")
         partial.chmod(0o777 & ~_umask())  # a temporary folder is private to its owner
         if folder.exists():
@@ -42,6 +57,19 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+@contextlib.contextmanager
+def _generating(policy: VisionLanguagePolicy, asking: Asking | None) -> Iterator[None]:
+    """Give the model the generation settings of the run while it is saved."""
+    model = policy.hugging_face
+    given = model.generation_config
+    padding = policy.processor.tokenizer.pad_token_id
+    model.generation_config = generation_config(policy.eos_token_ids, padding, policy.banned_token_ids, asking)
+    try:
+        yield
+    finally:
+        model.generation_config = given
 
 
 @torch.no_grad()
