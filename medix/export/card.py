@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from medix.evaluation.validation import incomparable
 from medix.export.usage import usage
 from medix.modules.group_rl import GroupRLModule
 from medix.policy.asking import Asking
+from medix.reporting.table import number
 
+_MEASURES = ("reward", "accuracy", "modality_accuracy", "unscored")
 USE = "Research use, not for clinical decisions."
 
 
@@ -67,15 +70,23 @@ def _table(numbers: dict[str, Any], step: int) -> list[str]:
     if not before or after is None:
         made = ", ".join(map(str, sorted(validations))) or "none"
         return [f"No validation was made after step {step} (steps with one: {made})."]
+    if found := incomparable(before, after):
+        return [
+            f"| on validation | after step {step} |",
+            "|---|---|",
+            *(f"| {name.replace('_', ' ')} | {_number(after.get(name))} |" for name in _MEASURES),
+            "",
+            f"The validation of step {before.get('step')} was made with {' and '.join(found)}, and is not compared.",
+        ]
     return [
         f"| on validation | before | after step {step} |",
         "|---|---|---|",
         *(
             f"| {name.replace('_', ' ')} | {_number(before.get(name))} | {_number(after.get(name))} |"
-            for name in ("reward", "accuracy", "modality_accuracy", "unscored")
+            for name in _MEASURES
         ),
     ]
 
 
 def _number(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, int | float) else "not measured"
+    return number(float(value)) if isinstance(value, int | float) else "not measured"
