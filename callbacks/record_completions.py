@@ -86,6 +86,7 @@ class RecordCompletions(Callback):
         if finished.step % self.every_n_steps == 0:
             advantages = {id(g): a for g, a in zip(finished.trained, finished.advantages, strict=False)}
             used = [group for name, group in known.items() if name not in waiting]
+            used.sort(key=lambda group: group.rollout.prompt.index)  # the same after a resume, which holds none back
             self._append(trainer, pl_module, used, finished.step, advantages)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
