@@ -10,13 +10,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from medix.callbacks.listeners import call_hook
-from medix.callbacks.watched import watched
+from medix.callbacks.watched import images_exchanged, suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.validation import Validation
 from medix.grammar import parse
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
 from medix.reporting.record import CompletionRecord, record_completion, unique
+from medix.reporting.table import number
 from medix.types import CompletionScores, JudgeQuestion, ScoredGroup, Verdict
 
 _NO_JUDGE = "no judge: set `judge` in the spec, or JudgeValidation.judge"
@@ -182,8 +183,19 @@ class JudgeValidation(Callback):
         scored: list[ScoredGroup] = self._suite.score_groups(groups)
         judge = self._judge(module)
         verdicts = judge_groups(scored, modalities, judge)
+        exchanged = images_exchanged(trainer)
         records = [
-            record_completion(group.rollout, index, modalities, step=step, split=split, scores=scores, verdict=verdict)
+            record_completion(
+                group.rollout,
+                index,
+                modalities,
+                step=step,
+                split=split,
+                scores=scores,
+                verdict=verdict,
+                rewards=suite_of(module).get("rewards", ""),
+                exchanged=exchanged,
+            )
             for group, row in zip(scored, verdicts, strict=True)
             for index, (scores, verdict) in enumerate(zip(group.scores, row, strict=True))
         ]
@@ -200,7 +212,9 @@ class JudgeValidation(Callback):
         names = {record.verdict.judge for record in records if record.verdict is not None}
         identity = judge.identity if judge is not None else ", ".join(sorted(names)) or "none"
         seconds = time.perf_counter() - self._started
-        validation = Validation.of(records, step=step, split=split, judge=identity, seconds=seconds)
+        validation = Validation.of(
+            records, step=step, split=split, judge=identity, seconds=seconds, suite=suite_of(module)
+        )
         self._records, self._suite = [], None
         self.validation, self._validated_step = validation, step
         if self.record:
@@ -221,9 +235,10 @@ class JudgeValidation(Callback):
         share = max(overall.unscored, overall.unscored_reward)
         if share > self.max_unscored or share == 1:
             reasons = "\n".join(f"  {count} x {reason}" for reason, count in _most_common(overall.reasons))
+            what = f"{overall.completions} {validation.split} completions at step {validation.step}"
             raise UnscoredError(
-                f"{share:.0%} of {overall.completions} {validation.split} completions at step {validation.step} could "
-                f"not be scored (JudgeValidation.max_unscored: {self.max_unscored}):\n{reasons}\n"
+                f"{number(share, percent=True)} of {what} could not be scored "
+                f"(JudgeValidation.max_unscored: {self.max_unscored}):\n{reasons}\n"
                 f"Make the judge available again ({validation.judge}) and run the same command, or raise the limit"
             )
 

@@ -2,13 +2,13 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from medix.callbacks.watched import watched
+from medix.callbacks.watched import suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.validation import Validation
 from medix.reporting.record import (
@@ -19,14 +19,19 @@ from medix.reporting.record import (
     with_images,
     write_records,
 )
-from medix.types import RolloutGroup, SampleKey
+from medix.types import GroupKey, RolloutGroup, SampleKey, ScoredGroup
 
 _LOG = logging.getLogger(__name__)
 
 
 class RecordCompletions(Callback):
     """Writes ``train.rank0.jsonl`` (one file per rank, one write per step) and, for every validation, one
-    ``val-step-000010.jsonl``; ``validate-…`` and ``test-…`` under ``trainer.validate`` and ``trainer.test``.
+    ``val-step-000010.jsonl``; ``validate-…`` and ``test-…`` under ``trainer.validate`` and ``trainer.test``, and
+    ``validate-exchanged-…`` and ``test-exchanged-…`` with ``data.exchange_images``.
+
+    In training, the step of a record is the one that used the completion: that trained on it, found its group without
+    a signal, or dropped it as too old. Groups that wait for a later step are written by that step, on the rank that
+    trains them, or when training ends.
 
     When a run is resumed, lines and files of later steps are deleted, so that no step is recorded twice.
     ``medix.reporting.record.read_records`` reads the files.
@@ -47,17 +52,18 @@ class RecordCompletions(Callback):
         self._names: dict[SampleKey, tuple[str, ...]] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Delete what was written after the step from which training resumes."""
+        """Delete what was written after the step from which training resumes, and of groups that still wait."""
         step = watched(pl_module).step
         path = self._train_file(trainer)
-        dropped = drop_steps_after(path, step)
+        waiting = {index for part in gather([g.rollout.prompt.index for g in _waiting(pl_module)]) for index in part}
+        dropped = drop_steps_after(path, step, waiting)
         if dropped:
             _LOG.info("%s: deleted %d lines of steps after %d, from which training resumes", path, dropped, step)
         if trainer.is_global_zero:
             for file in self._folder(trainer).glob("train.rank*.jsonl"):  # of ranks that this run has no longer
                 rank = file.stem.removeprefix("train.rank")
                 if rank.isdecimal() and int(rank) >= trainer.world_size:
-                    drop_steps_after(file, step)
+                    drop_steps_after(file, step, waiting)
             for file in self._folder(trainer).glob("val-step-*.jsonl"):
                 number = file.stem.removeprefix("val-step-")
                 if number.isdecimal() and int(number) > step:
@@ -66,20 +72,45 @@ class RecordCompletions(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Append the groups that were scored for the step, with the advantages of those that were trained on."""
-        module = watched(pl_module)
-        finished = module.finished_step
-        if finished is None or finished.step % self.every_n_steps:
+        """Append the groups that the step trained on, with their advantages, and those without a signal.
+
+        A group that waits for a later step is written by that step, because its advantage is not known earlier.
+        """
+        finished = watched(pl_module).finished_step
+        if finished is None:
             return
-        advantages = finished.advantages_by_id
+        if finished.step % self.every_n_steps == 0:
+            used = finished.used({group.key for group in _waiting(pl_module)})
+            advantages = {group.key: found for group, found in zip(finished.trained, finished.advantages, strict=False)}
+            self._append(trainer, pl_module, used, finished.step, advantages)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Append groups that no step has used."""
+        self._append(trainer, pl_module, list(_waiting(pl_module)), watched(pl_module).step, {})
+
+    def _append(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        groups: Sequence[ScoredGroup],
+        step: int,
+        advantages: Mapping[GroupKey, Sequence[float]],
+    ) -> None:
+        """Append groups to the file of this rank."""
         records = [
             self._with_images(trainer, record, group.rollout)
-            for group in finished.scored
+            for group in groups
             for record in record_group(
-                group, module.modalities, step=finished.step, split="train", advantages=advantages.get(id(group))
+                group,
+                watched(pl_module).modalities,
+                step=step,
+                split="train",
+                advantages=advantages.get(group.key),
+                rewards=suite_of(pl_module).get("rewards", ""),
             )
         ]
-        append_records(self._train_file(trainer), records)
+        if records:
+            append_records(self._train_file(trainer), records)
 
     def on_judged_groups(
         self,
@@ -101,6 +132,7 @@ class RecordCompletions(Callback):
         self._names = {}
         if trainer.is_global_zero:
             stage = "validate" if trainer.state.fn == "validate" else validation.split
+            stage += "-exchanged" if validation.exchanged else ""
             path = self._folder(trainer) / f"{stage}-step-{validation.step:06d}.jsonl"
             write_records(path, [with_images(one, names.get(one.sample_key, ())) for one in validation.records])
 
@@ -126,3 +158,9 @@ class RecordCompletions(Callback):
 
     def _folder(self, trainer: Trainer) -> Path:
         return Path(trainer.default_root_dir) / self.folder
+
+
+def _waiting(module: LightningModule) -> Iterable[ScoredGroup]:
+    """Scored groups that wait for a later step."""
+    waiting: Iterable[ScoredGroup] = getattr(module, "buffer", ())
+    return waiting

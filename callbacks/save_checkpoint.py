@@ -14,7 +14,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from medix.atomic_file import write_atomically
-from medix.callbacks.watched import watched
+from medix.callbacks.watched import suite_of, watched
 
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"step-(\d{6,})\.ckpt")
@@ -25,7 +25,9 @@ class SaveCheckpoint(Checkpoint):
 
     A checkpoint is written under a temporary name, flushed to disk, and renamed: a file with a final name is complete.
     ``best.ckpt`` is a link to the best one (a copy where links cannot be made) and ``best.json`` says which and why;
-    the step of the best validation is saved even if it is not due, and is never deleted. A validation before the
+    the step of the best validation is saved even if it is not due, and is not deleted until another is better. When a
+    resumed run has another monitor, or validates with other rewards, judge, sampling, prompts or samples, the best is
+    chosen anew. A validation before the
     first step is not a candidate, because it has the original weights.
 
     Only finished steps are saved: on an exception or interrupt the policy may be halfway through its updates, so
@@ -65,6 +67,8 @@ class SaveCheckpoint(Checkpoint):
         self.folder = folder
         self.best_value: float | None = None
         self.best_step: int | None = None
+        self._suite: dict[str, str] = {}
+        self._chosen_by: dict[str, Any] = {}
         self._saved_step: int | None = None
 
     # When ------------------------------------------------------------------------------------------------------------
@@ -73,6 +77,8 @@ class SaveCheckpoint(Checkpoint):
         """Rename checkpoints of later steps, which belong to a run that this one does not continue."""
         step = watched(pl_module).step
         self._saved_step = step if step else None
+        self._suite = dict(suite_of(pl_module))
+        self._forget_best_of_other_kind()
         if not trainer.is_global_zero:
             return
         folder = self._folder(trainer)
@@ -120,6 +126,30 @@ class SaveCheckpoint(Checkpoint):
         step = watched(pl_module).step
         if step > 0 and (self._saved_step != step or self.best_step == step):
             self._save(trainer, step)
+
+    def _forget_best_of_other_kind(self) -> None:
+        """Choose the best anew if values of the monitor now mean something else than those of the checkpoint."""
+        present = self._criterion()
+        earlier = self._chosen_by
+        if self.best_step is None or not earlier:
+            return
+        names = [name for name in ("monitor", "mode") if earlier[name] != present[name]]
+        names += [
+            name for name, value in earlier["suite"].items() if self._suite and self._suite.get(name, value) != value
+        ]
+        if names:
+            _LOG.warning(
+                "the best checkpoint is chosen anew: that of step %d (%s = %s) was chosen with other %s, so that its "
+                "value is not compared with later ones",
+                self.best_step,
+                earlier["monitor"],
+                self.best_value,
+                ", ".join(names),
+            )
+            self.best_value = self.best_step = None
+
+    def _criterion(self) -> dict[str, Any]:
+        return {"monitor": self.monitor, "mode": self.mode, "suite": self._suite}
 
     # How -------------------------------------------------------------------------------------------------------------
 
@@ -173,12 +203,13 @@ class SaveCheckpoint(Checkpoint):
         return Path(trainer.default_root_dir) / self.folder
 
     def state_dict(self) -> dict[str, Any]:
-        """Step and value of the best checkpoint."""
-        return {"best_value": self.best_value, "best_step": self.best_step}
+        """Step and value of the best checkpoint, and what the value means."""
+        return {"best_value": self.best_value, "best_step": self.best_step, "chosen_by": self._criterion()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
         self.best_value, self.best_step = state_dict["best_value"], state_dict["best_step"]
+        self._chosen_by = dict(state_dict.get("chosen_by") or {})
 
 
 def latest(folder: str | Path) -> Path | None:

@@ -1,6 +1,7 @@
 """Saves the spec of a run."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
 from medix.callbacks.save_checkpoint import latest
+from medix.callbacks.spec_changes import Change, changes, differences, refuse
 from medix.yaml_text import read_yaml, read_yaml_file
 
 OF_A_COMMAND = ("ckpt_path", "weights_only", "output")
@@ -15,7 +17,10 @@ OF_A_COMMAND = ("ckpt_path", "weights_only", "output")
 
 
 class SaveSpec(SaveConfigCallback):
-    """Saves the resolved spec as ``spec.yaml`` in the run's folder, and beside it each spec that a resume changes."""
+    """Saves the resolved spec as ``spec.yaml`` in the run's folder, and beside it each spec that a resume changes.
+
+    Every checkpoint holds the spec as well, so that a resumed run can tell what changed since.
+    """
 
     def __init__(self, parser: Any, config: Any, **kwargs: Any) -> None:
         super().__init__(parser, config, save_to_log_dir=False, **kwargs)
@@ -31,36 +36,53 @@ class SaveSpec(SaveConfigCallback):
         """Write the spec; say which keys a resumed run changes."""
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        spec = self.config.clone()
-        for key in OF_A_COMMAND:
-            spec.pop(key, None)
-        text = self.parser.dump(spec, skip_unset=False)
+        text = self.text()
         first = folder / "spec.yaml"
         found = latest(folder / "checkpoints")
         if found is None or not first.exists():  # without a checkpoint there is no run to resume
             _write(first, text)
             return
-        changed = sorted(_differences(read_yaml_file(first).content, read_yaml(text)))
+        changed = sorted(key for key, *_ in differences(read_yaml_file(first).content, read_yaml(text)))
         if changed:
             path = folder / f"spec.from-step-{step_of(found):06d}.yaml"
             _write(path, text)
             sys.stdout.write(f"medix: the spec differs from {first} in {', '.join(changed)}; saved as {path}\n")
 
+    def text(self) -> str:
+        """The resolved spec, without the keys of one command."""
+        spec = self.config.clone()
+        for key in OF_A_COMMAND:
+            spec.pop(key, None)
+        return str(self.parser.dump(spec, skip_unset=False))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The spec that the checkpoint was written with."""
+        return {"spec": self.text()}
+
+    def changed_since(self, checkpoint: Mapping[str, Any], path: Path) -> list[Change]:
+        """The keys that this run changes, none of which it may not.
+
+        Args:
+            checkpoint: content of the checkpoint.
+            path: its file, whose run has the spec if the checkpoint was written before it held one.
+
+        Raises:
+            SpecChangeError: a key that cannot change.
+        """
+        saved = (checkpoint.get("callbacks") or {}).get(self.state_key, {}).get("spec")
+        if saved is None:
+            beside = path.resolve().parent.parent / "spec.yaml"
+            saved = beside.read_text(encoding="utf-8") if beside.is_file() else None
+        if saved is None:
+            return []
+        found = changes(read_yaml(saved), read_yaml(self.text()))
+        refuse(found, path.name)
+        return found
+
 
 def step_of(path: Path | None) -> int:
     """The step in the name of a checkpoint; 0 without one."""
     return 0 if path is None else int(path.stem.rpartition("-")[2])
-
-
-def _differences(old: Any, new: Any, prefix: str = "") -> set[str]:
-    """Dotted keys of the values that differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {
-            key
-            for name in old.keys() | new.keys()
-            for key in _differences(old.get(name), new.get(name), f"{prefix}{name}.")
-        }
-    return set() if old == new else {prefix.removesuffix(".")}
 
 
 def _write(path: Path, text: str) -> None:

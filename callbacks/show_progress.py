@@ -15,13 +15,16 @@ from rich.text import Text
 
 from medix.callbacks.run_facts import split_label
 from medix.callbacks.watched import watched
+from medix.distributed import all_reduce
 from medix.evaluation.validation import Validation
 from medix.modules.record import StepRecord
+from medix.reporting.table import number
 from medix.types import Completion, Prompt
 
 
 class ShowProgress(Callback):
-    """Shows steps with the remaining time, the present phase with its time, the last reward, and completions so far.
+    """Shows steps with the remaining time, the present phase with its time, the last reward (the mean over
+    the completions of a step, of all ranks), and completions so far.
 
     On a terminal the lines are updated in place; elsewhere (a log file, a notebook cell, ``| tee``) each finished step
     prints one line. Only rank 0 prints. Lightning's own progress bar counts loader batches; set
@@ -85,11 +88,14 @@ class ShowProgress(Callback):
         overall = validation.overall
         if not self._speaks:
             return
-        means = f"reward {overall.reward.estimate:.3f}, accuracy {overall.accuracy.estimate:.1%}"
-        self._validated = f"{split_label(trainer, validation.split)}: {means}"
+        accuracy = number(overall.accuracy.estimate, percent=True)
+        means = f"reward {number(overall.reward.estimate)}, accuracy {accuracy}"
+        mark = " with images exchanged" if validation.exchanged else ""
+        self._validated = f"{split_label(trainer, validation.split)}{mark}: {means}"
         if self._live is None:
-            self._say(f"step {validation.step}  {self._validated}  ({overall.completions} completions, "
-                      f"{overall.unscored:.1%} unscored, {_duration(validation.seconds)})")  # fmt: skip
+            unscored = f"{number(overall.unscored, percent=True)} unscored"
+            counts = f"{overall.completions} completions, {unscored}, {_duration(validation.seconds)}"
+            self._say(f"step {validation.step}  {self._validated}  ({counts})")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Return to the training phase."""
@@ -104,7 +110,8 @@ class ShowProgress(Callback):
             self._enter("more rollouts for the step")
             return
         totals = [total for group in finished.scored for total in group.totals if not math.isnan(total)]
-        self._reward = math.fsum(totals) / len(totals) if totals else math.nan
+        total, count = all_reduce([math.fsum(totals), len(totals)], "sum", pl_module.device)  # once a step
+        self._reward = total / count if count else math.nan
         self._step, self._seconds = finished.step, dict(finished.seconds)
         due = finished.step % self.every_n_steps == 0 or finished.step == self._max_steps
         if self._speaks and self._live is None and due:
@@ -134,7 +141,7 @@ class ShowProgress(Callback):
 
     def _line(self, finished: StepRecord) -> str:
         phases = ", ".join(f"{name} {seconds:.1f}s" for name, seconds in finished.seconds.items())
-        reward = "unscored" if math.isnan(self._reward) else f"{self._reward:.3f}"
+        reward = "unscored" if math.isnan(self._reward) else number(self._reward)
         width = len(str(self._max_steps))
         return f"step {finished.step:>{width}}/{self._max_steps}  reward {reward}  {phases}  {self._left()}"
 
@@ -148,7 +155,7 @@ class ShowProgress(Callback):
         phase = f"{self._phase} {time.perf_counter() - self._phase_since:.0f}s"
         parts = [phase]
         if not math.isnan(self._reward):
-            parts.append(f"reward {self._reward:.3f}")
+            parts.append(f"reward {number(self._reward)}")
         if self.completions:
             parts.append(f"{self.completions:,} completions")
         if self._validated:

@@ -1,8 +1,9 @@
 """The interface of the training module that callbacks depend on."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
@@ -26,6 +27,17 @@ else:
     # The run-time type checks of the tests would refuse a GroupRLModule: from Python 3.12 on, isinstance with a
     # protocol does not find attributes provided by __getattr__, as nn.Module provides submodules such as the rewards.
     Watched = Any
+
+
+def suite_of(module: LightningModule) -> Mapping[str, str]:
+    """Identity of what validations measure with, by part; empty for a module that does not know."""
+    return getattr(module, "suite", {})
+
+
+def images_exchanged(trainer: Trainer) -> bool:
+    """Whether evaluation samples have the images of other cases, as a control experiment."""
+    datamodule = getattr(trainer, "datamodule", None)
+    return trainer.state.fn != "fit" and bool(getattr(datamodule, "exchange_images", False))
 
 
 def watched(module: LightningModule) -> Watched:

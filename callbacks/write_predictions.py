@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from medix.callbacks.watched import watched
+from medix.callbacks.watched import images_exchanged, watched
 from medix.distributed import gather
 from medix.reporting.record import CompletionRecord, record_completion, unique, write_records
 
@@ -40,7 +40,7 @@ class WritePredictions(Callback):
         """Record the completions of a batch."""
         module = watched(pl_module)
         self._records += [
-            record_completion(group, index, module.modalities, step=module.step)
+            record_completion(group, index, module.modalities, step=module.step, exchanged=images_exchanged(trainer))
             for group in outputs
             for index in range(len(group.completions))
         ]

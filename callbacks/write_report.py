@@ -17,7 +17,7 @@ from medix.callbacks.run_facts import run_facts, split_label, versions
 from medix.callbacks.watched import watched
 from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
-from medix.evaluation.validation import Validation
+from medix.evaluation.validation import Validation, incomparable
 from medix.modality import TEXT_ONLY
 from medix.reporting.record import (
     CompletionKey,
@@ -45,7 +45,9 @@ class WriteReport(Callback):
 
     The history of the run is part of the callback's state, so that a resumed run continues its curves and is still
     compared with its first validation. Under ``trainer.validate`` and ``trainer.test`` the report is not changed; the
-    results are written to ``validation.json`` or ``test.json``.
+    results are written to ``validation.json`` or ``test.json``; with ``data.exchange_images``, to
+    ``validation-exchanged.json`` or ``test-exchanged.json``. Validations with other rewards, another judge, other
+    sampling, prompts or samples than the last are not compared with it.
 
     Args:
         title: title of the report.
@@ -130,14 +132,15 @@ class WriteReport(Callback):
             return
         scores = {record.key: _measures(record) for record in validation.records}
         examples = {r.sample_key: r for r in reversed(validation.records) if r.sample_key in chosen}
-        if not self._validations:
-            self._first_scores, self._first_examples = scores, examples
+        entry = validation.to_dict()
+        if not self._validations or incomparable(self._validations[-1], entry):
+            self._first_scores, self._first_examples, self._gain = scores, examples, {}
         else:
             self._fill_in_datasets(validation.records)
             clusters = {record.key: record.cluster for record in validation.records}
             self._gain = _gain(self._first_scores, scores, clusters)
         self._last_examples = examples
-        self._validations = [v for v in self._validations if v["step"] != validation.step] + [validation.to_dict()]
+        self._validations = [v for v in self._validations if v["step"] != validation.step] + [entry]
 
     def _fill_in_datasets(self, records: Sequence[CompletionRecord]) -> None:
         """Fill in the data sets of samples from a checkpoint that was written before data sets were recorded."""
@@ -168,8 +171,10 @@ class WriteReport(Callback):
         """Print the table of before and after, now that the progress display is closed."""
         if self.table and trainer.is_global_zero and self._validations:
             console = Console(markup=False, emoji=False)
-            before, after = self._validations[0], self._validations[-1]
-            console.print(before_after_table(before, after, self._gain, split_label(trainer)).rich())
+            before, after = self._validations[self._first], self._validations[-1]
+            before_after_table(before, after, self._gain, split_label(trainer)).print(console)
+            for note in self._notes():
+                console.print(note, soft_wrap=True, highlight=False)
             console.print(f"Report: {self._folder(trainer) / 'report.html'}", soft_wrap=True, highlight=False)
 
     # Output ----------------------------------------------------------------------------------------------------------
@@ -184,7 +189,7 @@ class WriteReport(Callback):
             step=watched(module).step,
             max_steps=watched(module).max_steps,
             finished=watched(module).step >= watched(module).max_steps,
-            before=self._validations[0] if self._validations else None,
+            before=self._validations[self._first] if self._validations else None,
             after=last,
             gain=self._gain,
             validations=[{k: v for k, v in entry.items() if k not in _SLICES} for entry in self._validations],
@@ -192,7 +197,27 @@ class WriteReport(Callback):
             examples=self._examples(),
             spec=_spec(trainer),
             split=split_label(trainer),
+            notes=self._notes(),
         )
+
+    @property
+    def _first(self) -> int:
+        """Index of the first validation that the last one, and all between them, can be compared with."""
+        first = len(self._validations) - 1
+        while first > 0 and not incomparable(self._validations[first - 1], self._validations[first]):
+            first -= 1
+        return first
+
+    def _notes(self) -> list[str]:
+        """Which validations of the run are not compared, and why."""
+        notes = []
+        for earlier, later in zip(self._validations, self._validations[1:], strict=False):
+            if found := incomparable(earlier, later):
+                notes.append(
+                    f"Validations up to step {earlier['step']} are not compared with those from step {later['step']} "
+                    f"on, which were made with {' and '.join(found)}."
+                )
+        return notes
 
     def _write(self, trainer: Trainer, module: LightningModule, *, is_last: bool = False) -> None:
         if not trainer.is_global_zero:
@@ -208,13 +233,14 @@ class WriteReport(Callback):
     def _write_numbers(self, trainer: Trainer, validation: Validation) -> None:
         if trainer.is_global_zero:
             name = "validation" if trainer.state.fn == "validate" else "test"
+            name += "-exchanged" if validation.exchanged else ""
             data = plain({"use": USE} | validation.to_dict())
             text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
             path = self._folder(trainer) / f"{name}.json"
             write_atomically(path, text)
             if self.table:
                 console = Console(markup=False, emoji=False)
-                console.print(summary_table(validation.to_dict()).rich())
+                summary_table(validation.to_dict()).print(console)
                 console.print(f"Numbers: {path}", soft_wrap=True, highlight=False)
 
     def _examples(self) -> list[Example]:

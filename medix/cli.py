@@ -10,7 +10,7 @@ import sys
 import threading
 import warnings
 from argparse import HelpFormatter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -27,6 +27,7 @@ from rich.table import Table
 
 from medix.callbacks.save_checkpoint import latest
 from medix.callbacks.save_spec import SaveSpec, step_of
+from medix.callbacks.spec_changes import suite_identity
 from medix.callbacks.write_predictions import WritePredictions
 from medix.data.datamodule import ShardDataModule
 from medix.exit_status import ExitStatus, Terminated
@@ -37,6 +38,7 @@ from medix.modules.precision import check_precision
 from medix.spec_check import check
 from medix.spec_fault import explain, read_spec, shortened
 from medix.spec_reading import parser_mode, part_file, settings
+from medix.yaml_text import read_yaml
 
 BASE = "base"
 """``--ckpt_path base``: the weights that ``policy.name`` names, although the run has checkpoints."""
@@ -194,8 +196,9 @@ class MedixCLI(LightningCLI):
                     "trainer.default_root_dir, or delete the folder"
                 )
             ckpt_path = None
+        self._identify_suite(model)
         if self.trainer.is_global_zero:
-            _check_checkpoint(ckpt_path, folder)
+            self._compare_specs(_check_checkpoint(ckpt_path, folder), ckpt_path)
         _print_plan(self.trainer, model)
         with _tidy(folder), _sigterm_left_to_lightning():
             self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
@@ -212,10 +215,34 @@ class MedixCLI(LightningCLI):
 
     def predict(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Write completions of the predict split, or else of the validation split, as JSON lines."""
-        output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / "predictions.jsonl")
+        name = "predictions-exchanged.jsonl" if self.datamodule.exchange_images else "predictions.jsonl"
+        output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / name)
         self.trainer.callbacks.append(WritePredictions(output))  # type: ignore[attr-defined]
         self._evaluate("predict", model, ckpt_path)
         print(f"medix: wrote {output}")
+
+    @property
+    def _saved_spec(self) -> SaveSpec | None:
+        """The callback that has the resolved spec."""
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next((one for one in callbacks if isinstance(one, SaveSpec)), None)
+
+    def _identify_suite(self, model: GroupRLModule) -> None:
+        """Tell the module with what its validations measure."""
+        if self._saved_spec is not None:
+            judges = [model.judge, *(getattr(part, "judge", None) for part in model.rewards.components.values())]
+            names = dict.fromkeys(judge.identity for judge in judges if isinstance(judge, Judge))
+            model.suite = suite_identity(read_yaml(self._saved_spec.text()), ", ".join(names))
+
+    def _compare_specs(self, checkpoint: Mapping[str, Any], path: str | None) -> None:
+        """Say which keys this run changes, and refuse those that it cannot."""
+        if path is None or self._saved_spec is None:
+            return
+        changed = self._saved_spec.changed_since(checkpoint, Path(path))
+        if changed:
+            print(f"medix: changed since {Path(path).name}:")
+        for one in changed:
+            print(f"  {one.line()}")
 
     def _evaluate(self, stage: Literal["validate", "test", "predict"], model: GroupRLModule, given: str | None) -> None:
         folder = Path(self.trainer.default_root_dir)
@@ -225,6 +252,7 @@ class MedixCLI(LightningCLI):
             path = None if found is None else str(found)
         if self.trainer.is_global_zero:
             _check_checkpoint(path, folder)
+        self._identify_suite(model)
         print(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
         run = getattr(self.trainer, stage)
         quiet = {"return_predictions": False} if stage == "predict" else {"verbose": False}
@@ -329,18 +357,17 @@ def _sigterm_left_to_lightning() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
-def _check_checkpoint(path: str | None, folder: Path) -> None:
-    """Refuse a checkpoint that is not there or cannot be read, before anything is loaded or written."""
+def _check_checkpoint(path: str | None, folder: Path) -> Mapping[str, Any]:
+    """The content of a checkpoint file; refuse one that is not there or cannot be read, before anything is written."""
     if path is None:
-        return
+        return {}
     if not Path(path).exists():
         held = ", ".join(sorted(file.name for file in (folder / "checkpoints").glob("*.ckpt"))) or "none"
         raise ValueError(
             f"--ckpt_path {path}: there is no such file; give a checkpoint that medix fit wrote, or {BASE} for the "
             f"policy as named ({folder / 'checkpoints'} holds: {held})"
         )
-    if Path(path).is_file():
-        checkpoint_file.read(path)
+    return checkpoint_file.read(path) if Path(path).is_file() else {}
 
 
 @contextmanager

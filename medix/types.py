@@ -13,6 +13,9 @@ from typing import Any
 SampleKey = tuple[str, str]
 """Identity of a sample: data set and id."""
 
+GroupKey = tuple[int, int]
+"""Identity of a group in a run: the version of the weights that sampled it, and the index of its prompt in the data."""
+
 Cluster = tuple[str, str, str]
 """The unit that intervals are clustered by: data set, ``case`` or ``sample``, and its name."""
 
@@ -327,6 +330,11 @@ class ScoredGroup:
 
     rollout: RolloutGroup
     scores: tuple[CompletionScores, ...]
+
+    @property
+    def key(self) -> GroupKey:
+        """Identity of the group over all ranks and steps of a run."""
+        return self.rollout.policy_version, self.rollout.prompt.index
 
     @property
     def totals(self) -> tuple[float, ...]:

@@ -80,7 +80,7 @@ def later(report: dict[str, Any], folder: Path) -> Path:
         ["validate", "--config", "demo"],
         ["copy", result, str(written / "again.json")],
         ["validate", "--config", "demo", "--data.exchange_images", "true"],
-        ["copy", result, str(written / "exchanged.json")],
+        ["copy", result.replace(".json", "-exchanged.json"), str(written / "exchanged.json")],
         ["fit", "--config", "demo", *(f"--{key}={value}" for key, value in still.items())],
     )
     return written

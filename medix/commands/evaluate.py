@@ -4,8 +4,12 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medix.commands.parser import CommandParser
+
+if TYPE_CHECKING:
+    from medix.reporting.record import CompletionRecord
 
 _DESCRIPTION = """\
 Accuracy and reward of judged completions, or the paired difference of two
@@ -72,10 +76,11 @@ def _show(arguments: argparse.Namespace) -> int:
     records = distinct(with_datasets(lines, [one for one in lines if one.dataset]), str(arguments.file))
     if not records:
         raise ValueError(f"{arguments.file} holds no completion")
+    _check_judged(records, arguments.file)
     judges = sorted({record.verdict.judge for record in records if record.verdict is not None})
     found = Validation.of(records, step=records[0].step, split=records[0].split, judge=", ".join(judges) or "none")
     data = found.to_dict()
-    Console(markup=False, emoji=False).print(summary_table(data).rich())
+    summary_table(data).print(Console(markup=False, emoji=False))
     if arguments.json is not None:
         write_atomically(arguments.json, json.dumps(plain(data), indent=2, allow_nan=False) + "\n")
     return 0
@@ -89,11 +94,13 @@ def _compare(arguments: argparse.Namespace) -> int:
     from medix.reporting.record import read_records
 
     first, second = list(read_records(arguments.first)), list(read_records(arguments.second))
+    _check_judged(first, arguments.first)
+    _check_judged(second, arguments.second)
     names = tuple(arguments.names) if arguments.names else _names(arguments.first, arguments.second)
     found = compare(first, second, names, arguments.min_images, arguments.common)
     console = Console(markup=False, emoji=False)
     for table in found.tables():
-        console.print(table.rich())
+        table.print(console)
     if found.only_first or found.only_second:
         console.print(f"Unpaired completions: {found.only_first} of {names[0]}, {found.only_second} of {names[1]}")
     if arguments.markdown is not None:
@@ -103,8 +110,29 @@ def _compare(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_judged(records: "Sequence[CompletionRecord]", path: Path) -> None:
+    """Refuse completions that nobody judged, such as those of ``predict``: their table would be empty.
+
+    Raises:
+        ValueError: none of them has a verdict or a reward.
+    """
+    if not any(record.credit is not None or record.total is not None for record in records):
+        raise ValueError(
+            f"{path}: nobody judged these completions: none of {len(records)} has a verdict or a reward. Give a file "
+            "of validate or test (completions/ in the folder of a run) instead of one of predict"
+        )
+
+
 def _names(first: Path, second: Path) -> tuple[str, str]:
-    """The shortest ends of the two paths that differ: two runs often write files of one name."""
+    """The parts of the two paths that differ: two runs often write files of one name."""
     if first.stem != second.stem:
         return first.stem, second.stem
-    return str(first.with_suffix("")), str(second.with_suffix(""))
+    one, other = list(first.with_suffix("").parts), list(second.with_suffix("").parts)
+    while one and other and one[-1] == other[-1]:
+        one.pop(), other.pop()
+    while one and other and one[0] == other[0]:
+        del one[0], other[0]
+    if not one or not other:  # one file, or a folder inside the other
+        names = str(first.with_suffix("")), str(second.with_suffix(""))
+        return names if names[0] != names[1] else (f"{names[0]} (first)", f"{names[1]} (second)")
+    return str(Path(*one)), str(Path(*other))

@@ -158,7 +158,7 @@ def _print(page: "RescorePage", file: Path) -> None:
 
     console = Console(markup=False, emoji=False)
     for table in page.tables():
-        console.print(table.rich())
+        table.print(console)
     for note in page.data["notes"]:
         console.print(Text(f"Note: {note}", style="yellow"))
     console.print(f"Page: {file}", soft_wrap=True, highlight=False, markup=False)

@@ -148,8 +148,14 @@ class ShardDataModule(lightning.LightningDataModule):
         """Read the manifests of the stage, so that a mistake there stops a run before weights are loaded.
 
         Raises:
-            ValueError: a split is missing, or an id of a split to evaluate is used by different samples of a data set.
+            ValueError: a split is missing, images would be exchanged in ``fit``, or an id of a split to evaluate is
+                used by different samples of a data set.
         """
+        if stage == "fit" and self.exchange_images:
+            raise ValueError(
+                "data.exchange_images: true is a control experiment for validate, test and predict; in fit the best "
+                "checkpoint would be chosen by it. Leave it out, and give it to validate or test afterwards"
+            )
         splits = {"fit": ["train", "val"], "validate": ["val"], "test": ["test"], "predict": ["predict"]}[stage]
         for split in splits:
             if self.paths[split] or split != "val" or stage == "validate":

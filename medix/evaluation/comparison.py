@@ -1,14 +1,14 @@
 """Two systems on the same samples, per modality, with the paired gain and its interval."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from medix.evaluation.statistics import Interval, bounds, clustered_mean, mcnemar_exact, paired_difference, proportion
 from medix.modality import TEXT_ONLY
 from medix.reporting.record import CompletionKey, CompletionRecord, distinct, with_datasets
 from medix.reporting.render import plain
-from medix.reporting.table import Table, interval, number
+from medix.reporting.table import MISSING, Table, counted, interval, p_value
 
 Pair = tuple[CompletionRecord, CompletionRecord]
 
@@ -81,6 +81,7 @@ class Comparison:
         min_images: modalities with fewer images are pooled.
         only_first: number of completions of the first without a counterpart in the second.
         only_second: number of completions of the second without a counterpart in the first.
+        differing: by measure, why its values in the two files are of different kinds, so that no gain is computed.
     """
 
     names: tuple[str, str]
@@ -89,26 +90,30 @@ class Comparison:
     min_images: int
     only_first: int
     only_second: int
+    differing: Mapping[str, str] = field(default_factory=dict)
 
     def tables(self) -> list[Table]:
         """One table per measure."""
         tables = []
+        whole = self.slices[0]
         for key, (name, percent, _) in MEASURES.items():
+            why = self.differing.get(key, "")
             rows = [
                 [
                     part.name,
                     *(str(count) for count in (part.samples, part.completions, part.images, part.cases)),
                     interval(asdict(part.measures[key].first), percent=percent),
                     interval(asdict(part.measures[key].second), percent=percent),
-                    interval(asdict(part.measures[key].gain), percent=percent, signed=True),
+                    MISSING if why else interval(asdict(part.measures[key].gain), percent=percent, signed=True),
                     str(part.measures[key].left_out),
-                    number(part.measures[key].mcnemar),
+                    MISSING if why else p_value(part.measures[key].mcnemar),
                 ]
                 for part in self.slices
             ]
             counts = ["Samples", "Completions", "Images", "Cases"]
             heads = ["Modality", *counts, *self.names, "Gain", "Left out", "McNemar p"]
-            tables.append(Table(name, heads, rows))
+            title = f"{name} of {counted({'samples': whole.samples, 'completions': whole.completions})}"
+            tables.append(Table(f"{title}: gain not computed, {why}" if why else title, heads, rows))
         return tables
 
     def markdown(self) -> str:
@@ -173,14 +178,40 @@ def compare(
         )
     pairs = [(left[key], right[key]) for key in keys]
     for a, b in pairs:
-        left_text, right_text = ((one.question, one.reference, one.modality) for one in (a, b))
+        left_text, right_text = (_sample(one, with_images=a.exchanged == b.exchanged) for one in (a, b))
+        if not (a.image_ids and b.image_ids):  # older files have none
+            left_text, right_text = left_text[:3], right_text[:3]
         if left_text != right_text:
             raise ValueError(
                 f"sample {a.id!r} of data set {a.dataset!r} differs between the files: {left_text} and {right_text}; "
-                "give two files on the same data"
+                "give two files on the same data (those of a control experiment with exchanged images marked as such)"
             )
     slices = [_slice("All", pairs), *(_slice(name, part) for name, part in _pooled(pairs, min_images).items())]
-    return Comparison(names, (_judges(first), _judges(second)), slices, min_images, only_first, only_second)
+    named = tuple(
+        f"{name} (images exchanged)" if one.exchanged else name for name, one in zip(names, pairs[0], strict=True)
+    )
+    judges = _judges([a for a, _ in pairs]), _judges([b for _, b in pairs])
+    return Comparison(
+        (named[0], named[1]), judges, slices, min_images, only_first, only_second, _differing(pairs, judges)
+    )
+
+
+def _sample(record: CompletionRecord, *, with_images: bool) -> tuple[object, ...]:
+    """What two records of one sample have in common; a control experiment exchanges its images."""
+    facts = record.question, record.reference, record.modality
+    return (*facts, record.image_ids) if with_images else facts
+
+
+def _differing(pairs: Sequence[Pair], judges: tuple[str, str]) -> Mapping[str, str]:
+    """Measures whose values are not of one kind: by different judges, or of different rewards."""
+    found = {}
+    if "none" not in judges and judges[0] != judges[1]:
+        found["accuracy"] = f"judged by {judges[0]} and by {judges[1]}"
+        found["reward"] = found["accuracy"]
+    rewards = [{record.rewards for record in side} - {""} for side in zip(*pairs, strict=True)]
+    if all(rewards) and rewards[0] != rewards[1]:
+        found["reward"] = "scored by different rewards"
+    return found
 
 
 def _by_key(records: Sequence[CompletionRecord], name: str) -> dict[CompletionKey, CompletionRecord]:

@@ -2,11 +2,33 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from medix.evaluation.summary import Summary, by_modality, by_source, summarise
 from medix.reporting.record import CompletionRecord
+
+_PARTS = {
+    "rewards": "other rewards",
+    "judge": "another judge",
+    "sampling": "other sampling",
+    "prompts": "other prompts",
+    "data": "other samples",
+}
+
+
+def incomparable(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[str]:
+    """What two validations, as plain data, were measured with that differs; empty if they can be compared.
+
+    What is not recorded, as in older runs, counts as equal.
+    """
+    ours, others = first.get("suite") or {}, last.get("suite") or {}
+    found = [text for name, text in _PARTS.items() if name in ours and name in others and ours[name] != others[name]]
+    if first.get("judge") != last.get("judge") and _PARTS["judge"] not in found:
+        found.append(_PARTS["judge"])
+    if bool(first.get("exchanged")) != bool(last.get("exchanged")):
+        found.append("images exchanged in one of them")
+    return found
 
 
 @dataclass(frozen=True)
@@ -22,6 +44,8 @@ class Validation:
         modalities: summaries by true modality.
         sources: summaries by source.
         seconds: wall time.
+        suite: identity of what it was measured with, by part (``GroupRLModule.suite``); empty if unknown.
+        exchanged: whether the policy saw images of other cases, as a control experiment.
     """
 
     step: int
@@ -32,22 +56,47 @@ class Validation:
     modalities: Mapping[str, Summary]
     sources: Mapping[str, Summary]
     seconds: float = 0.0
+    suite: Mapping[str, str] = field(default_factory=dict)
+    exchanged: bool = False
 
     @classmethod
     def of(
-        cls, records: Sequence[CompletionRecord], *, step: int, split: str, judge: str, seconds: float = 0.0
+        cls,
+        records: Sequence[CompletionRecord],
+        *,
+        step: int,
+        split: str,
+        judge: str,
+        seconds: float = 0.0,
+        suite: Mapping[str, str] | None = None,
     ) -> "Validation":
-        """Summarise the completions of all ranks, each given once."""
-        return cls(step, split, judge, records, summarise(records), by_modality(records), by_source(records), seconds)
+        """Summarise the completions of all ranks, each given once.
+
+        Raises:
+            ValueError: some are of the control experiment with exchanged images and some are not.
+        """
+        kinds = {record.exchanged for record in records}
+        if len(kinds) > 1:
+            raise ValueError(
+                "some completions have their own images and some those of other cases (exchanged: true), which are no "
+                "one result; give a file of one kind"
+            )
+        parts = by_modality(records), by_source(records)
+        return cls(step, split, judge, records, summarise(records), *parts, seconds, suite or {}, kinds == {True})
+
+    @property
+    def stem(self) -> str:
+        """What the names of its files and metrics begin with: the split, marked for the control experiment."""
+        return f"{self.split}-exchanged" if self.exchanged else self.split
 
     def metrics(self) -> dict[str, float]:
         """Metrics for loggers, such as ``val/accuracy/CT_SCAN`` and ``val/accuracy/source/slake``; NaN is left out."""
-        values = {f"{self.split}/completions": float(self.overall.completions)}
-        values |= _metrics(self.split, self.overall)
+        values = {f"{self.stem}/completions": float(self.overall.completions)}
+        values |= _metrics(self.stem, self.overall)
         for name, summary in self.modalities.items():
-            values |= _slice_metrics(self.split, name, summary)
+            values |= _slice_metrics(self.stem, name, summary)
         for name, summary in self.sources.items():
-            values |= _slice_metrics(self.split, f"source/{name}", summary)
+            values |= _slice_metrics(self.stem, f"source/{name}", summary)
         return {key: value for key, value in values.items() if not math.isnan(value)}
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,6 +105,8 @@ class Validation:
             "step": self.step,
             "split": self.split,
             "judge": self.judge,
+            "suite": dict(self.suite),
+            "exchanged": self.exchanged,
             **self.overall.to_dict(),
             "modalities": {name: summary.to_dict() for name, summary in self.modalities.items()},
             "sources": {name: summary.to_dict() for name, summary in self.sources.items()},

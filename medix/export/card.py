@@ -2,12 +2,19 @@
 
 from typing import Any
 
+from medix.evaluation.validation import incomparable
+from medix.export.usage import usage
 from medix.modules.group_rl import GroupRLModule
+from medix.policy.asking import Asking
+from medix.reporting.table import number
 
+_MEASURES = ("reward", "accuracy", "modality_accuracy", "unscored")
 USE = "Research use, not for clinical decisions."
 
 
-def model_card(module: GroupRLModule, spec: dict[str, Any], step: int, numbers: dict[str, Any]) -> str:
+def model_card(
+    module: GroupRLModule, spec: dict[str, Any], step: int, numbers: dict[str, Any], asking: Asking | None = None
+) -> str:
     """Base, data, rewards and numbers of a policy, as the README of its folder.
 
     Args:
@@ -15,6 +22,7 @@ def model_card(module: GroupRLModule, spec: dict[str, Any], step: int, numbers: 
         spec: its resolved spec.
         step: steps trained.
         numbers: the run's ``report.json``; empty if there is none.
+        asking: how the policy was asked; None leaves the section about it out.
     """
     policy = module.policy.fingerprint()
     data = spec.get("data") or {}
@@ -46,6 +54,7 @@ def model_card(module: GroupRLModule, spec: dict[str, Any], step: int, numbers: 
         "`<TAG><think>reasoning</think><answer>answer</answer>`, the tag naming the imaging modality, one of: "
         f"{', '.join(module.modalities)}. Without an image it writes no tag.",
         "",
+        *(usage(asking, module.policy) if asking is not None else ()),
         "## Numbers",
         "",
         *_table(numbers, step),
@@ -61,15 +70,23 @@ def _table(numbers: dict[str, Any], step: int) -> list[str]:
     if not before or after is None:
         made = ", ".join(map(str, sorted(validations))) or "none"
         return [f"No validation was made after step {step} (steps with one: {made})."]
+    if found := incomparable(before, after):
+        return [
+            f"| on validation | after step {step} |",
+            "|---|---|",
+            *(f"| {name.replace('_', ' ')} | {_number(after.get(name))} |" for name in _MEASURES),
+            "",
+            f"The validation of step {before.get('step')} was made with {' and '.join(found)}, and is not compared.",
+        ]
     return [
         f"| on validation | before | after step {step} |",
         "|---|---|---|",
         *(
             f"| {name.replace('_', ' ')} | {_number(before.get(name))} | {_number(after.get(name))} |"
-            for name in ("reward", "accuracy", "modality_accuracy", "unscored")
+            for name in _MEASURES
         ),
     ]
 
 
 def _number(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, int | float) else "not measured"
+    return number(float(value)) if isinstance(value, int | float) else "not measured"

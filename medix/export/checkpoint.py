@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from medix.cli import build_module
+from medix.export.asking import asking_of
 from medix.export.card import model_card
 from medix.modules import checkpoint as state
 from medix.modules import checkpoint_file
@@ -55,8 +56,10 @@ def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) 
         if long_form((settings.get("trainer") or {}).get("precision")) == "bf16-true":
             module.policy.to(torch.bfloat16)  # as in training: frozen weights and merged ones are rounded to it
         report = run / "report.json"
-        card = model_card(module, settings, step=saved[state.KEY]["step"], numbers=_numbers(report))
-        export(module.policy, output, card)
+        asking = asking_of(module.prompting, module.evaluation, module.policy.processor)
+        step = saved[state.KEY]["step"]
+        card = model_card(module, settings, step=step, numbers=_numbers(report), asking=asking)
+        export(module.policy, output, card, asking)
 
 
 def _numbers(report: Path) -> dict[str, Any]:

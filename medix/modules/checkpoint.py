@@ -1,7 +1,7 @@
 """What a checkpoint holds beside weights and optimiser, so that a stopped run continues as if it had not stopped."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,6 +147,26 @@ def checked(checkpoint: dict[str, Any], present: dict[str, Any], module: nn.Modu
     if "state_dict" in checkpoint:
         _check_trained_weights(checkpoint["state_dict"], module)
     return saved
+
+
+def resumed(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """What a resumed run compares with its own spec once optimizer and schedule exist.
+
+    The state of the schedule is taken out of the checkpoint: that of another class cannot be loaded.
+
+    Returns:
+        ``optimizer``, ``schedule`` and ``suite``; None, None and empty in checkpoints that did not record them.
+    """
+    saved = checkpoint[KEY]
+    schedules = checkpoint.get("lr_schedulers") or [None]
+    if saved.get("optimizer"):
+        checkpoint["lr_schedulers"] = []
+    return {"optimizer": saved.get("optimizer"), "schedule": schedules[0], "suite": saved.get("suite", {})}
+
+
+def scores_differ(saved: Mapping[str, str], present: Mapping[str, str]) -> bool:
+    """Whether completions would get other rewards than they had; False where it is unknown."""
+    return any(name in saved and name in present and saved[name] != present[name] for name in ("rewards", "judge"))
 
 
 def _check_trained_weights(weights: Iterable[str], module: nn.Module) -> None:

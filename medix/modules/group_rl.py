@@ -21,6 +21,7 @@ from medix.modules import strategy
 from medix.modules.batching import Batching
 from medix.modules.composition import compose
 from medix.modules.no_signal import check_signal
+from medix.modules.optimizer_settings import OptimizerSettings
 from medix.modules.phase import phase
 from medix.modules.preparation import Preparation, Prepared, check_logprobs
 from medix.modules.random_states import restore_random_states
@@ -70,6 +71,10 @@ class GroupRLModule(lightning.LightningModule):
             engine that samples with weights of its own.
         max_staleness: publishes after which a group that waits is dropped. What older weights sampled is weighted by
             ``update.stale_importance``, or by the loss's own importance correction.
+
+    Attributes:
+        suite: identity of everything that validations measure with, by part (``rewards``, ``judge``, ``sampling``,
+            ``prompts``, ``data``); set by the command line from the spec, else empty.
     """
 
     def __init__(
@@ -132,6 +137,9 @@ class GroupRLModule(lightning.LightningModule):
         self.finished_step: StepRecord | None = None
         self._record = StepRecord(step=1)
         self._pending_random_states: dict[str, Any] | None = None
+        self.suite: dict[str, str] = {}
+        self._settings: OptimizerSettings | None = None
+        self._resumed: dict[str, Any] = {}
         self.batching(ranks=1)  # refuses impossible sizes before any weights are read
 
     def training_step(self, prompts: PromptBatch, index: int) -> None:  # noqa: ARG002  # Lightning's signature
@@ -257,20 +265,33 @@ class GroupRLModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser on trainable parameters, and the scheduler if there is one."""
         optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
-        if self.lr_scheduler is None:
-            return optimizer
-        return [optimizer], [self.lr_scheduler(optimizer)]
+        scheduler = None if self.lr_scheduler is None else self.lr_scheduler(optimizer)
+        self._settings = OptimizerSettings(optimizer, scheduler)
+        if self._resumed.get("optimizer"):
+            self._settings.check(self._resumed["optimizer"])
+        return optimizer if scheduler is None else ([optimizer], [scheduler])
 
     def on_fit_start(self) -> None:
         """Give the engine the policy on its device."""
         self.engine.bind(self.policy)
 
-    on_validation_start = on_test_start = on_predict_start = on_fit_start
-
     def on_train_start(self) -> None:
-        """Say which references the encoders of the rewards cannot read."""
+        """Say which references the rewards cannot read.
+
+        After a resume, use what this spec changes: settings of the optimizer, and rewards of waiting groups.
+        """
         if self.trainer.is_global_zero:
             tell_unread_references(self.rewards, self.trainer.datamodule)  # type: ignore[attr-defined]
+        resumed, self._resumed = self._resumed, {}
+        if resumed.get("optimizer") and self._settings is not None:
+            self._settings.apply(
+                resumed["optimizer"], resumed["schedule"], self.optimizers(), self.lr_schedulers(), self.step
+            )
+        if resumed and state.scores_differ(resumed["suite"], self.suite):
+            rollouts = [group.rollout for group in self.buffer]
+            self.buffer.replace(self.filter.keep(self.rewards.open().close(rollouts, gather)))
+
+    on_validation_start = on_test_start = on_predict_start = on_fit_start
 
     def teardown(self, stage: str) -> None:  # noqa: ARG002  # Lightning's signature
         """Release what the engine holds: processes, memory, files."""
@@ -295,6 +316,8 @@ class GroupRLModule(lightning.LightningModule):
             "step": self.step,
             "updates": self.updates,
             "position": self.position,
+            "suite": self.suite,
+            "optimizer": None if self._settings is None else self._settings.state_dict(),
             **self._run_state.state_dict(),
         }
 
@@ -305,6 +328,7 @@ class GroupRLModule(lightning.LightningModule):
             SpecMismatchError: the checkpoint was written by another spec, or by another program.
         """
         saved = state.checked(checkpoint, self.fingerprint(), self)
+        self._resumed = state.resumed(checkpoint)
         self.step, self.updates, self.position = saved["step"], saved["updates"], saved["position"]
         self._record = StepRecord(step=self.step + 1)
         self._pending_random_states = self._run_state.load_state_dict(saved, self._render)

@@ -1,11 +1,11 @@
 """The record of one training step, which callbacks read; ``training_step`` itself logs nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medix.distributed import gather
 from medix.modules.training_group import TrainingGroup
-from medix.types import Completion, ScoredGroup
+from medix.types import Completion, GroupKey, ScoredGroup
 
 
 @dataclass
@@ -38,13 +38,21 @@ class StepRecord:
     rollouts: int = 0
     tokens: int = 0
     too_long: int = 0
-    _elsewhere: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    _trained_anywhere: frozenset[GroupKey] = frozenset()
 
-    @property
-    def advantages_by_id(self) -> dict[int, tuple[float, ...]]:
-        """The advantages of groups by their ``id()``: of ``trained``, and of ``scored`` that another rank trained."""
-        own = {id(group): found for group, found in zip(self.trained, self.advantages, strict=False)}
-        return self._elsewhere | own
+    def used(self, waiting: Container[GroupKey]) -> list[ScoredGroup]:
+        """The groups that this step used: trained on this rank, dropped, or scored here and without a signal.
+
+        Args:
+            waiting: groups that a later step may use.
+
+        Returns:
+            Each once, in the order of the data.
+        """
+        own = {group.key for group in self.trained}
+        known = {group.key: group for group in (*self.scored, *self.dropped, *self.trained)}
+        left = {key: group for key, group in known.items() if key in own or key not in self._trained_anywhere}
+        return sorted((group for key, group in left.items() if key not in waiting), key=lambda group: group.key[1])
 
     def add_scored(self, groups: Sequence[ScoredGroup], seconds: Mapping[str, float]) -> None:
         """Add the groups of one loader batch, and the seconds that each reward component took."""
@@ -69,14 +77,6 @@ class StepRecord:
         """
         self.trained, self.metrics = scored, metrics
         self.advantages = [group.advantages for group in training]
-        own = {_key(group): id(group) for group in self.scored}
-        received = {_key(group): found for group, found in zip(scored, self.advantages, strict=True)}
-        for part in gather({key: found for key, found in received.items() if key not in own}):
-            self._elsewhere |= {own[key]: found for key, found in part.items() if key in own}
+        self._trained_anywhere = frozenset(key for part in gather([group.key for group in scored]) for key in part)
         trained = [group.only(trains) for group in training]
         self.tokens = sum(len(one.token_ids) for group in trained for one in group.rollout.completions)
-
-
-def _key(group: ScoredGroup) -> tuple[int, int]:
-    """Identity of a group over all ranks."""
-    return group.rollout.policy_version, group.rollout.prompt.index

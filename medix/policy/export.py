@@ -1,27 +1,34 @@
 """Export of a trained policy as a Hugging Face folder."""
 
+import contextlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from medix.policy.asking import FILE, Asking, generation_config
 from medix.policy.merged import check_merged, merged_weights, untied
 from medix.policy.vision_language import VisionLanguagePolicy
 
 
-def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
+def export(policy: VisionLanguagePolicy, folder: str | Path, card: str, asking: Asking | None = None) -> Path:
     """Write weights, processor and model card; adapters are merged into a copy of the weights.
 
     The folder is written under a temporary name beside it and renamed at the end, so that it is never incomplete. Its
     weights are those that engines get. Where adapters made a head differ from the embeddings that it is tied to, it
     holds both, and its configuration says ``tie_word_embeddings: false``.
 
+    The generation settings of the base model are replaced, because none of them was used in training, and because
+    transformers refuses to write some that it reads.
+
     Args:
         policy: the policy to export, with its weights loaded.
         folder: must not exist, or be empty.
         card: text of README.md.
+        asking: how the policy was asked; written to ``medix.json``, and into chat template and processor where they
+            can hold it. None writes the processor of the base model, and greedy decoding.
 
     Returns:
         The folder, for ``AutoModelForImageTextToText`` and ``AutoProcessor``.
@@ -34,9 +41,14 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
     try:
         check_merged(policy.hugging_face)
         weights = {name: one.value() for name, one in merged_weights(policy.hugging_face).items()}
-        with _config_of_export(policy):
+        with _config_of_export(policy), _generating(policy, asking):
             policy.hugging_face.save_pretrained(partial, state_dict=weights)
-        policy.processor.save_pretrained(partial)
+        processor = policy.processor
+        if asking is not None:
+            text = json.dumps(asking.to_dict(processor), indent=2, ensure_ascii=False)
+            (partial / FILE).write_text(text + "\n", encoding="utf-8")
+            processor = asking.asking_processor(processor)
+        processor.save_pretrained(partial)
         (partial / "README.md").write_text(card, encoding="utf-8")
         partial.chmod(0o777 & ~_umask())  # a temporary folder is private to its owner
         if folder.exists():
@@ -47,7 +59,7 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str) -> Path:
     return folder
 
 
-@contextmanager
+@contextlib.contextmanager
 def _config_of_export(policy: VisionLanguagePolicy) -> Iterator[None]:
     """Inside, the configuration says that head and embeddings are not tied, if adapters made them differ."""
     config = policy.hugging_face.config
@@ -60,6 +72,19 @@ def _config_of_export(policy: VisionLanguagePolicy) -> Iterator[None]:
     finally:
         for part, tied in before:
             part.tie_word_embeddings = tied
+
+
+@contextlib.contextmanager
+def _generating(policy: VisionLanguagePolicy, asking: Asking | None) -> Iterator[None]:
+    """Give the model the generation settings of the run while it is saved."""
+    model = policy.hugging_face
+    given = model.generation_config
+    padding = policy.processor.tokenizer.pad_token_id
+    model.generation_config = generation_config(policy.eos_token_ids, padding, policy.banned_token_ids, asking)
+    try:
+        yield
+    finally:
+        model.generation_config = given
 
 
 def _umask() -> int:

@@ -14,10 +14,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from medix.numerics.logprobs import token_logprobs
+from medix.policy.asking import end_tokens, restored
 from medix.policy.base import Policy
 from medix.policy.decoding import Decoding
 from medix.policy.family import Family, vision_parameters
@@ -112,7 +113,7 @@ class VisionLanguagePolicy(Policy):
     def processor(self) -> Any:
         """The Hugging Face processor."""
         with _naming(self.name):
-            return AutoProcessor.from_pretrained(self.name)  # type: ignore[no-untyped-call]
+            return restored(AutoProcessor.from_pretrained(self.name), self.name)  # type: ignore[no-untyped-call]
 
     @property
     def context_length(self) -> int:
@@ -142,17 +143,7 @@ class VisionLanguagePolicy(Policy):
     @cached_property
     def eos_token_ids(self) -> tuple[int, ...]:
         """Tokens that end a completion: those of the model's generation config, else the tokenizer's."""
-        try:
-            eos = GenerationConfig.from_pretrained(self.name).eos_token_id
-        except OSError:  # the model has no generation config
-            eos = None
-        eos = self.processor.tokenizer.eos_token_id if eos is None else eos
-        if eos is None:
-            raise ValueError(
-                f"policy.name: {self.name} names no end-of-sequence token; add eos_token_id to its "
-                "generation_config.json"
-            )
-        return tuple(eos) if isinstance(eos, list) else (int(eos),)
+        return end_tokens(self.name, self.processor.tokenizer)
 
     @cached_property
     def text_of(self) -> CompletionDecoder:
@@ -177,6 +168,7 @@ class VisionLanguagePolicy(Policy):
         if self.model is not None:
             return
         _refuse_altered_logits(self.config)
+        self.eos_token_ids  # noqa: B018  # a generation config that is not valid is refused before the weights are read
         with _naming(self.name):
             model: Any = AutoModelForImageTextToText.from_pretrained(
                 self.name,

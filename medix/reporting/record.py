@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from medix.atomic_file import ESCAPE, write_atomically
 from medix.grammar import parse
 from medix.modality import ModalitySet
+from medix.reporting.record_check import check_values
 from medix.types import (
     Cluster,
     CompletionScores,
@@ -30,11 +31,7 @@ _LOG = logging.getLogger(__name__)
 _DERIVED = ("names_modality", "flags")
 """Fields written for other readers of the file; recomputed when read."""
 
-_IDENTITY: dict[str, type] = {
-    "step": int, "split": str, "dataset": str, "id": str, "index": int, "case": str, "source": str, "position": int,
-}  # fmt: skip
-
-_LEFT_OUT = (("normalised", None), ("position", -1))
+_LEFT_OUT = (("normalised", None), ("position", -1), ("rewards", ""), ("exchanged", False))
 """Fields that are left out of a line if they have their default value."""
 
 _MAX_NAMES = 5
@@ -80,7 +77,8 @@ class CompletionRecord:
     """One completion with its scores and verdicts. Absent numbers are None, never 0 and never NaN.
 
     Attributes:
-        step: number of finished steps for validation; the step that it was scored for in training.
+        step: number of finished steps for validation; in training the step that used it: that trained
+            on it, or found its group without a signal.
         split: ``train``, ``val`` or the name of another split.
         dataset: data set of the sample; empty in files written before it was recorded.
         id: identity of the sample within its data set.
@@ -109,6 +107,9 @@ class CompletionRecord:
         normalised: the value from which the advantage is computed, if the suite normalises within groups.
         position: index of the sample in the order of the data, which distinguishes two draws of one sample; -1 if
             unknown.
+        rewards: identity of the rewards that it was scored by; empty if unknown. Totals of other rewards are not
+            compared with it.
+        exchanged: whether it is of the control experiment, in which the policy sees images of other cases.
     """
 
     step: int
@@ -139,6 +140,8 @@ class CompletionRecord:
     aliases: tuple[str, ...] = ()
     normalised: float | None = None
     position: int = -1
+    rewards: str = ""
+    exchanged: bool = False
 
     @property
     def sample_key(self) -> SampleKey:
@@ -225,16 +228,14 @@ class CompletionRecord:
         """The inverse of ``to_json``.
 
         Raises:
-            ValueError: the line is not a completion record.
+            ValueError: the line is not a completion record, or a value in it is of no run.
         """
         try:
-            record = cls.from_dict(json.loads(line))
+            data = json.loads(line)
+            check_values(data)
+            return cls.from_dict(data)
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"not a completion record ({error}): {line[:120]!r}") from error
-        for name, kind in _IDENTITY.items():
-            if type(value := getattr(record, name)) is not kind:
-                raise ValueError(f"not a completion record ({name} is {value!r:.60}, not {kind.__name__})")
-        return record
 
 
 def record_completion(
@@ -247,6 +248,8 @@ def record_completion(
     scores: CompletionScores | None = None,
     verdict: Verdict | None = None,
     advantage: float | None = None,
+    rewards: str = "",
+    exchanged: bool = False,
 ) -> CompletionRecord:
     """Create the record of one completion of a group.
 
@@ -259,6 +262,8 @@ def record_completion(
         scores: scores by the reward suite.
         verdict: verdict of the judge; None for the first verdict among the scores.
         advantage: advantage that it was trained with.
+        rewards: identity of the rewards.
+        exchanged: whether the prompt has images of another case.
     """
     sample, completion = group.prompt.sample, group.completions[index]
     parsed = parse(completion.text, modalities, expects_tag=sample.modality is not None)
@@ -293,6 +298,8 @@ def record_completion(
         aliases=sample.aliases,
         normalised=None if scores is None or scores.normalised is None else finite(scores.normalised),
         position=group.prompt.index,
+        rewards=rewards,
+        exchanged=exchanged,
     )
 
 
@@ -302,7 +309,13 @@ def _component_record(entry: ComponentScore, verdict: Verdict | None) -> Compone
 
 
 def record_group(
-    group: ScoredGroup, modalities: ModalitySet, *, step: int, split: str, advantages: Sequence[float] | None = None
+    group: ScoredGroup,
+    modalities: ModalitySet,
+    *,
+    step: int,
+    split: str,
+    advantages: Sequence[float] | None = None,
+    rewards: str = "",
 ) -> list[CompletionRecord]:
     """Create the record of every completion of a scored group, in order."""
     return [
@@ -314,6 +327,7 @@ def record_group(
             split=split,
             scores=scores,
             advantage=None if advantages is None else advantages[index],
+            rewards=rewards,
         )
         for index, scores in enumerate(group.scores)
     ]
@@ -458,17 +472,30 @@ def append_records(path: str | Path, records: Iterable[CompletionRecord]) -> Non
         os.close(descriptor)
 
 
-def drop_steps_after(path: str | Path, step: int) -> int:
-    """Delete the lines of steps after ``step``, and a truncated last line; returns the number of deleted lines."""
+def drop_steps_after(path: str | Path, step: int, waiting: Collection[int] = ()) -> int:
+    """Delete the lines of steps after ``step``, and a truncated last line; returns the number of deleted lines.
+
+    Args:
+        path: the file.
+        step: the last step to keep.
+        waiting: positions of samples whose groups wait for a later step: lines of theirs without an advantage, written
+            when training ended, are deleted as well.
+    """
     path = Path(path)
     if not path.exists():
         return 0
     with path.open("rb") as file:  # lines end at a line feed alone, and the last may be cut within a character
         lines = list(file)
-    kept = [line for line in lines if line.endswith(b"\n") and json.loads(line)["step"] <= step]
+    kept = [line for line in lines if line.endswith(b"\n") and _stays(json.loads(line), step, waiting)]
     if len(kept) != len(lines):
         write_atomically(path, b"".join(kept).decode("utf-8"))
     return len(lines) - len(kept)
+
+
+def _stays(entry: Mapping[str, Any], step: int, waiting: Collection[int]) -> bool:
+    if entry["step"] == step and entry.get("advantage") is None and entry.get("position", -1) in waiting:
+        return False
+    return bool(entry["step"] <= step)
 
 
 def with_images(record: CompletionRecord, images: Sequence[str]) -> CompletionRecord:

@@ -85,6 +85,7 @@ class Report:
         examples: samples to show.
         spec: the spec of the run as text, empty if it was not saved.
         split: name of the validation split: ``held out`` only if it shares nothing with the training data.
+        notes: what the tables leave out, and why.
     """
 
     title: str
@@ -101,11 +102,12 @@ class Report:
     examples: Sequence[Example] = field(default_factory=list)
     spec: str = ""
     split: str = "validation"
+    notes: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data without the examples, NaN as None."""
         names = ["title", "step", "max_steps", "finished", "facts", "versions", "before", "after", "gain"]
-        names += ["validations", "steps", "spec", "split"]
+        names += ["validations", "steps", "spec", "split", "notes"]
         data: dict[str, Any] = plain({"use": USE} | {name: getattr(self, name) for name in names})
         return data
 

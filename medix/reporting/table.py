@@ -1,11 +1,14 @@
 """One table, shown in a terminal, in Markdown and in HTML from the same rows."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -40,10 +43,55 @@ class Table:
         """A table for the terminal."""
         table = RichTable(title=self.title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
         for index, column in enumerate(self.columns):
-            table.add_column(column, justify="right" if index else "left", overflow="fold")
+            heading = "\n".join(textwrap.wrap(column, self._width(index)) or [""])
+            table.add_column(heading, justify="right" if index else "left", overflow="fold", no_wrap=index > 0)
         for row in self.rows:
             table.add_row(*(Text(text) for text in row))  # Text: brackets in a name are not parsed as markup
         return table
+
+    def print(self, console: Console) -> None:
+        """Print on a terminal; a table that is too wide for it as several, each with the first column."""
+        for part in self.fitting(console.width):
+            console.print(part.rich())
+
+    def fitting(self, width: int) -> "list[Table]":
+        """The table as several that fit a width, with the first column in each."""
+        first = min(self._width(0), _WIDEST_NAME)
+        parts: list[list[int]] = [[]]
+        room = width - first - _GAP
+        for index in range(1, len(self.columns)):
+            needed = self._width(index) + _GAP
+            if parts[-1] and needed > room:
+                parts.append([])
+                room = width - first - _GAP
+            parts[-1].append(index)
+            room -= needed
+        if len(parts) == 1:
+            return [self]
+        return [
+            Table(
+                self.title if not number else f"{self.title} (continued)",
+                [self.columns[index] for index in (0, *part)],
+                [[row[index] for index in (0, *part)] for row in self.rows],
+            )
+            for number, part in enumerate(parts)
+        ]
+
+    def _width(self, index: int) -> int:
+        """Width of a column whose heading is wrapped between words."""
+        words = [len(word) for word in self.columns[index].split()]
+        cells = [cell_len(row[index]) for row in self.rows]
+        return max([1, min(max(words, default=0), _WIDEST_WORD), *cells])
+
+
+_GAP = 2
+"""Spaces between two columns."""
+
+_WIDEST_NAME = 24
+"""The first column is wrapped where it is wider, if the table is."""
+
+_WIDEST_WORD = 28
+"""A longer word of a heading (a path) is broken."""
 
 
 def _line(texts: Sequence[str]) -> str:
@@ -64,8 +112,42 @@ def number(value: float | None, *, percent: bool = False, signed: bool = False) 
     """A number for a table; a dash if there is none."""
     if value is None or math.isnan(value):
         return MISSING
-    text = f"{100 * value:{'+' if signed else ''}.1f} %" if percent else f"{value:{'+' if signed else ''}.3f}"
-    return text.replace("-", "\N{MINUS SIGN}")
+    scale, digits, unit = (100, 1, " %") if percent else (1, 3, "")
+    value = 0.0 if abs(value) < _ROUNDING else 1.0 if abs(value - 1) < _ROUNDING else value
+    while digits < _MOST_DIGITS and _looks(value, scale, digits):
+        digits += 1
+    return f"{scale * value:{'+' if signed else ''}.{digits}f}{unit}".replace("-", "\N{MINUS SIGN}")
+
+
+_ROUNDING = 1e-9
+"""Differences below it are rounding errors of sums."""
+
+_MOST_DIGITS = 9
+
+
+def _looks(value: float, scale: int, digits: int) -> bool:
+    """Whether rounding makes a number 0, or all, that is not."""
+    shown = round(scale * value, digits)
+    return (shown == 0 and value != 0) or (abs(shown) == scale and abs(value) != 1)
+
+
+def p_value(value: float | None) -> str:
+    """A p-value: ``< 0.001`` where rounding would say that it is 0, and ``> 0.999`` where it would say 1."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if value < 0.001:
+        return "< 0.001"
+    return "> 0.999" if 0.9995 <= value < 1 else f"{value:.3f}"
+
+
+def counted(entry: Mapping[str, Any]) -> str:
+    """Of what a table is: ``200 samples x 2 completions``."""
+    samples, completions = entry["samples"], entry["completions"]
+    if samples and completions % samples == 0 and completions > samples:
+        return f"{samples:,} samples x {completions // samples:,} completions"
+    if samples == completions:
+        return f"{samples:,} samples, one completion each"
+    return f"{completions:,} completions of {samples:,} samples"
 
 
 def interval(entry: Mapping[str, Any] | None, *, percent: bool = False, signed: bool = False) -> str:
@@ -108,9 +190,9 @@ def before_after_table(
         for key, name, percent in HEADLINES
     ]
     for key, name in (
-        ("unscored", "Unscored"),
-        ("well_formed", "Well-formed"),
-        ("truncated", "Truncated"),
+        ("unscored", "Unscored completions"),
+        ("well_formed", "Well-formed completions"),
+        ("truncated", "Truncated completions"),
     ):
         rows.append([name, number(before[key], percent=True), number(after[key], percent=True), MISSING])
     rows.append(["Tokens per completion", f"{before['tokens']:.1f}", f"{after['tokens']:.1f}", MISSING])
@@ -145,7 +227,7 @@ def slices_table(title: str, kind: str, before: Mapping[str, Any], after: Mappin
                 number(last and last["unscored"], percent=True),
             ]
         )
-    heads = [kind, COUNTS, "Accuracy before", "Accuracy after", "Modality named", "Reward", "Unscored"]
+    heads = [kind, COUNTS, "Accuracy before", "Accuracy after", "Modality named", "Reward", "Unscored completions"]
     return Table(title, heads, rows)
 
 
@@ -170,5 +252,11 @@ def summary_table(validation: Mapping[str, Any]) -> Table:
         ]
         for name, entry in [("All", validation), *validation["modalities"].items(), *validation["sources"].items()]
     ]
-    heads = ["", COUNTS, "Accuracy", "Modality accuracy", "Reward", "Unscored"]
-    return Table(f"{validation['split']}, step {validation['step']}, judge {validation['judge']}", heads, rows)
+    heads = ["", COUNTS, "Accuracy", "Modality accuracy", "Reward", "Unscored completions"]
+    title = f"{validation['split']}{exchanged_mark(validation)}, step {validation['step']}, {counted(validation)}"
+    return Table(f"{title}, judge {validation['judge']}", heads, rows)
+
+
+def exchanged_mark(entry: Mapping[str, Any]) -> str:
+    """What stands behind the name of a split in the control experiment; else nothing."""
+    return " with images exchanged (a control experiment)" if entry.get("exchanged") else ""

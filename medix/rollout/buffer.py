@@ -1,9 +1,9 @@
 """Queue of groups for updates; surplus groups stay for the next step and are in the checkpoint."""
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from medix.distributed import gather, rank, world_size
@@ -44,6 +44,10 @@ class GroupBuffer:
     def extend(self, groups: Iterable[ScoredGroup]) -> None:
         """Append groups."""
         self._groups.extend(groups)
+
+    def replace(self, groups: Iterable[ScoredGroup]) -> None:
+        """Hold these groups instead, such as the same ones scored by other rewards."""
+        self._groups = list(groups)
 
     def discard(self, version: int) -> list[ScoredGroup]:
         """Remove and return what may not be trained on.
@@ -124,8 +128,8 @@ def has_logprobs(group: RolloutGroup) -> bool:
 
 
 def _without_tensors(group: ScoredGroup) -> ScoredGroup:
-    prompt = replace(group.rollout.prompt, inputs={})
-    return replace(group, rollout=replace(group.rollout, prompt=prompt))
+    prompt = dataclasses.replace(group.rollout.prompt, inputs={})
+    return dataclasses.replace(group, rollout=dataclasses.replace(group.rollout, prompt=prompt))
 
 
 def _with_tensors(group: ScoredGroup, render: Render) -> ScoredGroup:
@@ -133,7 +137,7 @@ def _with_tensors(group: ScoredGroup, render: Render) -> ScoredGroup:
     if prompt.inputs or not prompt.sample.images:
         return group
     prompt = _rendered(prompt.sample, prompt.index, prompt.token_ids, render)
-    return replace(group, rollout=replace(group.rollout, prompt=prompt))
+    return dataclasses.replace(group, rollout=dataclasses.replace(group.rollout, prompt=prompt))
 
 
 def restored_prompt(state: dict[str, Any], render: Render) -> Prompt:

@@ -1,14 +1,27 @@
 """Every completion on record once, whatever happens."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.record_completions import RecordCompletions
+from medix.callbacks.write_report import WriteReport
+from medix.modules.record import StepRecord
 from medix.reporting.record import read_records
-from tests.support.fake_training import CountingJudge, FakeData, FakeModule, make_sample, make_trainer
+from tests.support.fake_training import (
+    CountingJudge,
+    FakeData,
+    FakeModule,
+    make_group,
+    make_sample,
+    make_trainer,
+    score_by,
+)
 
 
 def _steps(folder: Path) -> list[int]:
@@ -116,3 +129,79 @@ def test_the_images_of_samples_of_one_id_are_named_apart(tmp_path: Path) -> None
     one, other = read_records(tmp_path / "completions" / "validate-step-000000.jsonl")
     assert (tmp_path / "completions" / one.images[0]).read_bytes() == first.images[0]
     assert (tmp_path / "completions" / other.images[0]).read_bytes() == second.images[0]
+
+
+class Steps:
+    """Steps by hand: what a step scored, trained on, and left waiting."""
+
+    def __init__(self, folder: Path, step: int = 0, waiting: Sequence[Any] = ()) -> None:
+        self.folder, self.module = folder, FakeModule(max_steps=9)
+        self.trainer = make_trainer(folder, [])
+        self.callback = RecordCompletions()
+        self.module.step, self.module.buffer = step, list(waiting)  # type: ignore[assignment]
+        self.callback.on_train_start(self.trainer, self.module)
+
+    def step(
+        self, number: int, scored: list[Any], trained: list[Any], waiting: list[Any], dropped: Sequence[Any] = ()
+    ) -> None:
+        self.module.step, self.module.buffer = number, waiting  # type: ignore[assignment]
+        self.module.finished_step = StepRecord(
+            step=number,
+            scored=scored,
+            trained=trained,
+            dropped=list(dropped),
+            advantages=[(float(number), -1.0)] * len(trained),
+        )
+        self.callback.on_train_batch_end(self.trainer, self.module, None, None, 0)
+
+    def lines(self) -> list[tuple[str, int, float | None]]:
+        path = self.folder / "completions" / "train.rank0.jsonl"
+        return [(one.id, one.step, one.advantage) for one in read_records(path) if one.index == 0]
+
+
+def _group(number: int) -> Any:
+    group = make_group(make_sample(number), ["a", "b"])
+    return score_by([1.0, 0.0], replace(group, prompt=replace(group.prompt, index=number)))
+
+
+def test_a_group_that_waits_is_written_by_the_step_that_trains_on_it_with_its_advantage(tmp_path: Path) -> None:
+    """Group 3 is scored in step 1 and trained in step 2; group 2 has no signal; group 5 still waits at the end."""
+    groups = {number: _group(number) for number in range(1, 6)}
+    steps = Steps(tmp_path)
+    steps.step(1, [groups[1], groups[2], groups[3]], [groups[1]], [groups[3]])
+    assert steps.lines() == [("s001", 1, 1.0), ("s002", 1, None)]
+    steps.step(2, [groups[4], groups[5]], [groups[3], groups[4]], [groups[5]])
+    assert steps.lines()[2:] == [("s003", 2, 2.0), ("s004", 2, 2.0)]
+    steps.callback.on_train_end(steps.trainer, steps.module)
+    assert steps.lines()[4:] == [("s005", 2, None)]
+    again = Steps(tmp_path, 2, [groups[5]])  # goes on from step 2, whose checkpoint has group 5
+    again.step(3, [], [groups[5]], [])
+    assert again.lines()[2:] == [("s003", 2, 2.0), ("s004", 2, 2.0), ("s005", 3, 3.0)]
+
+
+def test_a_group_that_was_dropped_while_it_waited_is_written_without_an_advantage(tmp_path: Path) -> None:
+    groups = {number: _group(number) for number in (1, 2, 3)}
+    steps = Steps(tmp_path)
+    steps.step(1, [groups[1], groups[2]], [groups[1]], [groups[2]])
+    steps.step(2, [groups[3]], [groups[3]], [], dropped=[groups[2]])
+    assert steps.lines() == [("s001", 1, 1.0), ("s002", 2, None), ("s003", 2, 2.0)]
+
+
+@pytest.mark.parametrize(("stage", "file"), [("validate", "validate"), ("test", "test")])
+def test_exchanged_images_have_files_and_marks_of_their_own(tmp_path: Path, stage: str, file: str) -> None:
+    for exchanged in (False, True):
+        data = FakeData()
+        data.exchange_images = exchanged  # type: ignore[assignment]
+        trainer = make_trainer(tmp_path, [RecordCompletions(), JudgeValidation(), WriteReport()])
+        getattr(trainer, stage)(FakeModule(judge=CountingJudge()), data, verbose=False)
+        logged = {name.split("/")[0] for name in trainer.callback_metrics if "/" in name}
+        name = "val" if stage == "validate" else "test"
+        assert logged == {f"{name}-exchanged" if exchanged else name}
+    own, other = (
+        list(read_records(tmp_path / "completions" / f"{file}{mark}-step-000000.jsonl")) for mark in ("", "-exchanged")
+    )
+    assert {record.exchanged for record in own} == {False}
+    assert {record.exchanged for record in other} == {True}
+    name = "validation" if stage == "validate" else "test"
+    results = [json.loads((tmp_path / f"{name}{mark}.json").read_text()) for mark in ("", "-exchanged")]
+    assert [result["exchanged"] for result in results] == [False, True]

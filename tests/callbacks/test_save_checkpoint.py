@@ -162,3 +162,22 @@ def test_training_from_an_older_step_sets_later_checkpoints_aside(tmp_path: Path
 def test_impossible_arguments_are_refused_by_name(arguments: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError), match="SaveCheckpoint"):
         SaveCheckpoint(**arguments)
+
+
+@pytest.mark.parametrize("change", ["suite", "monitor", "nothing"])
+def test_a_best_value_that_means_something_else_is_forgotten(
+    tmp_path: Path, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    module = FakeModule()
+    module.suite = {"rewards": "old", "judge": "a"}  # type: ignore[assignment]
+    trainer = make_trainer(tmp_path, [])
+    first = SaveCheckpoint()
+    first.on_train_start(trainer, module)
+    first.best_step, first.best_value = 2, 0.9
+    second = SaveCheckpoint(monitor="val/accuracy" if change == "monitor" else "val/reward")
+    second.load_state_dict(first.state_dict())
+    module.suite = {"rewards": "new" if change == "suite" else "old"}  # type: ignore[assignment]
+    with caplog.at_level(logging.WARNING):
+        second.on_train_start(trainer, module)
+    assert (second.best_step is None) == (change != "nothing")
+    assert ("chosen anew: that of step 2 (val/reward = 0.9)" in caplog.text) == (change != "nothing")

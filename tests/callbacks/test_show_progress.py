@@ -19,7 +19,7 @@ def test_without_a_terminal_each_step_is_one_plain_line(tmp_path: Path, capsys: 
     make_trainer(tmp_path, [ShowProgress(), JudgeValidation(every_n_steps=3)]).fit(module, FakeData())
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
     assert len(lines) == 5
-    assert lines[0].startswith("step 0  validation: reward 0.333, accuracy 0.0%")
+    assert lines[0].startswith("step 0  validation: reward 0.333, accuracy 0.0 %")
     assert lines[1].startswith("step 1/3  reward 0.500  rollout 1.0s, reward 0.5s, update 2.5s")
     assert lines[1].endswith("left")
     assert "\x1b" not in "".join(lines)

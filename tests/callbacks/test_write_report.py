@@ -235,3 +235,31 @@ def test_a_run_recorded_without_data_sets_keeps_its_pairs_where_ids_are_clear(
     )
     assert _read(tmp_path)["gain"].get("accuracy", {"count": 0})["count"] == pairs
     assert (tmp_path / "report.html").read_text().count('data-change="gained"') == (4 if pairs else 0)
+
+
+def test_validations_with_other_rewards_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Steps 0 and 2 with the old rewards, 4 and 6 with the new: before is step 4, and the best starts anew there."""
+
+    def fit(max_steps: int, rewards: str, **how: Any) -> SaveCheckpoint:
+        module = FakeModule(max_steps=max_steps, judge=CountingJudge())
+        module.suite = {"rewards": rewards, "judge": "counting/v1"}  # type: ignore[assignment]
+        save = SaveCheckpoint(every_n_steps=2, keep=9)
+        make_trainer(tmp_path, [JudgeValidation(every_n_steps=2), WriteReport(), save]).fit(module, FakeData(), **how)
+        return save
+
+    assert fit(2, "old").best_step == 2
+    data = _read(tmp_path)
+    assert (data["before"]["step"], data["notes"]) == (0, [])
+    resumed = {"ckpt_path": tmp_path / "checkpoints" / "step-000002.ckpt", "weights_only": True}
+    save = fit(6, "new", **resumed)
+    data = _read(tmp_path)
+    assert (data["before"]["step"], data["after"]["step"]) == (4, 6)
+    assert data["gain"]["accuracy"]["estimate"] == pytest.approx(2 / 6)
+    note = "Validations up to step 2 are not compared with those from step 4 on, which were made with other rewards."
+    assert data["notes"] == [note]
+    assert note in (tmp_path / "report.md").read_text()
+    assert note in (tmp_path / "report.html").read_text()
+    assert note in capsys.readouterr().out
+    assert [entry["suite"]["rewards"] for entry in data["validations"]] == ["old", "old", "new", "new"]
+    assert save._chosen_by["suite"]["rewards"] == "old"
+    assert save.best_step == 6

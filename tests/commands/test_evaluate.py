@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from medix.__main__ import main as medix
+from medix.commands.evaluate import _names
 from medix.reporting.record import read_records, record_group, write_records
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
 from tests.support.recorded import two_sets
@@ -127,4 +128,42 @@ def test_a_line_of_other_types_is_named_with_file_and_line(
     bad = "[" * 200_000 if change is None else json.dumps(json.loads(first) | change)
     files[0].write_text("\n".join([bad, *rest]) + "\n")
     assert main(["show", str(files[0])]) == 2
-    assert f"{files[0]}, line 1: not a completion record" in capsys.readouterr().err
+    key = "not a completion record" if change is None else f"{next(iter(change))}: "
+    assert f"{files[0]}, line 1: {key}" in capsys.readouterr().err
+
+
+def test_files_that_nobody_judged_are_refused_by_name(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unjudged = tmp_path / "predictions.jsonl"
+    write_records(
+        unjudged, [replace(record, verdict=None, total=None, components={}) for record in read_records(files[1])]
+    )
+    for words in (["compare", str(files[0]), str(unjudged)], ["show", str(unjudged)]):
+        assert main(words) == 2
+        said = capsys.readouterr()
+        assert "predictions.jsonl: nobody judged these completions" in said.err
+        assert "Accuracy" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "names"),
+    [
+        ("runs/a/completions/test-1.jsonl", "runs/b/completions/test-1.jsonl", ("a", "b")),
+        ("a/x.jsonl", "b/y.jsonl", ("x", "y")),
+        ("r/a/x.jsonl", "r/b/c/x.jsonl", ("a", "b/c")),
+        ("x.jsonl", "b/x.jsonl", ("x", "b/x")),
+        ("x.jsonl", "x.jsonl", ("x (first)", "x (second)")),
+    ],
+)
+def test_names_are_told_apart_as_briefly_as_possible(first: str, second: str, names: tuple[str, str]) -> None:
+    assert _names(Path(first), Path(second)) == names
+
+
+def test_own_and_exchanged_images_in_one_file_are_no_result(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = list(read_records(files[0]))
+    write_records(files[0], [replace(records[0], exchanged=True), *records[1:]])
+    assert main(["show", str(files[0])]) == 2
+    assert "some completions have their own images" in capsys.readouterr().err

@@ -124,3 +124,38 @@ def test_a_file_of_several_steps_does_not_pair_and_the_message_says_what_does() 
     message = r"after: sample '3' of data set 'a' has completion 0 at step (\d+) and again at step \d+.* one validation"
     with pytest.raises(ValueError, match=message):
         compare(records, [*records, later], ("before", "after"))
+
+
+def test_other_images_under_the_same_ids_are_an_error_unless_they_were_exchanged() -> None:
+    first = _system({1})
+    second = [dataclasses.replace(record, image_ids=("ffff",)) for record in first]
+    with pytest.raises(ValueError, match=r"differs between the files: .*ffff"):
+        compare(first, second)
+    marked = [dataclasses.replace(record, exchanged=True) for record in second]
+    assert compare(first, marked, ("own", "other")).names == ("own", "other (images exchanged)")
+    older = [dataclasses.replace(record, image_ids=()) for record in first]
+    assert compare(first, older).slices[0].completions == 40
+
+
+def test_gains_between_rewards_or_judges_of_different_kinds_are_not_computed() -> None:
+    first, second = (
+        [dataclasses.replace(record, rewards=name) for record in _system({1, 2})] for name in ("old", "new")
+    )
+    tables = {table.title.split(" of ")[0]: table for table in compare(first, second, min_images=1).tables()}
+    assert "gain not computed, scored by different rewards" in tables["Reward"].title
+    assert tables["Reward"].rows[0][7] == tables["Reward"].rows[0][9] == "\N{EN DASH}"
+    assert "gain" not in tables["Accuracy"].title
+    judged = [
+        dataclasses.replace(record, verdict=dataclasses.replace(record.verdict, judge="other/v2"))
+        for record in _system({1, 2})
+        if record.verdict is not None
+    ]
+    tables = {table.title.split(" of ")[0]: table for table in compare(first, judged, common=True).tables()}
+    assert "judged by counting/v1 and by other/v2" in tables["Accuracy"].title
+    assert "40 samples, one completion each" in tables["Modality accuracy"].title
+    assert tables["Modality accuracy"].rows[0][7] != "\N{EN DASH}"
+
+
+def test_a_small_p_value_is_not_zero() -> None:
+    (accuracy, *_) = compare(_system(set(range(10))), _system(set(range(30))), min_images=1).tables()
+    assert accuracy.rows[0][-1] == "< 0.001"

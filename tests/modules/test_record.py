@@ -22,17 +22,19 @@ def scored(index: int) -> ScoredGroup:
     return ScoredGroup(group(BigramPolicy(), [1, 1], seed=index), ())
 
 
-def test_a_rank_knows_the_advantages_of_groups_that_another_one_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rank 0 scored 0, 1 and 2 and trained 0; rank 1 trained 1, which it received, and 3 of its own. 2 is left over."""
+def test_every_group_is_used_on_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rank 0 scored 0, 1, 2 and 4 and trained 0; rank 1 trained 1, which it received, and 3; it dropped 5.
 
-    def closed(rank: int) -> list[tuple[float, ...] | None]:
-        own = [scored(index) for index in ((0, 1, 2), (3,))[rank]]
+    2 waits for a later step. 4 had no signal, so that nobody trained it.
+    """
+
+    def used(rank: int) -> list[int]:
+        own = [scored(index) for index in ((0, 1, 2, 4), (3,))[rank]]
         trained = [own[0]] if rank == 0 else [scored(1), own[0]]
-        record = StepRecord(step=1, scored=own)
+        record = StepRecord(step=1, scored=own, dropped=[] if rank == 0 else [scored(5)])
         training = [TrainingGroup(one.rollout, (float(one.rollout.prompt.index), 0.5)) for one in trained]
         record.close(trained, training, {}, lambda completion, advantage: True)
         assert record.tokens == 2 * len(trained)
-        return [record.advantages_by_id.get(id(one)) for one in own]
+        return [one.rollout.prompt.index for one in record.used({scored(2).key})]
 
-    found = ThreadRanks(2, record_file, monkeypatch).run(closed)
-    assert found == [[(0.0, 0.5), (1.0, 0.5), None], [(3.0, 0.5)]]
+    assert ThreadRanks(2, record_file, monkeypatch).run(used) == [[0, 4], [1, 3, 5]]

@@ -6,7 +6,7 @@ import math
 import pytest
 from rich.console import Console
 
-from medix.reporting.table import Table, interval, number
+from medix.reporting.table import Table, counted, interval, number, p_value
 
 
 def test_markdown_escapes_what_would_break_the_table() -> None:
@@ -47,3 +47,54 @@ def test_no_digit_is_lost_in_a_narrow_terminal() -> None:
     shown = "".join(buffer.getvalue().split())
     assert "\N{HORIZONTAL ELLIPSIS}" not in shown
     assert buffer.getvalue().count("0.112") == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "percent", "text"),
+    [
+        (0.0, True, "0.0 %"), (1.0, True, "100.0 %"), (0.0004, True, "0.04 %"), (0.9996, True, "99.96 %"),
+        (1e-12, True, "0.0 %"), (1 - 1e-12, True, "100.0 %"), (0.0004, False, "0.0004"), (0.9996, False, "0.9996"),
+        (1 / 4000, True, "0.03 %"), (1e-7, True, "0.00001 %"),
+    ],
+)  # fmt: skip
+def test_rounding_makes_no_false_zero_and_no_false_all(value: float, percent: bool, text: str) -> None:
+    assert number(value, percent=percent) == text
+
+
+def test_ends_of_an_interval_and_gains_are_rounded_alike() -> None:
+    entry = {"estimate": -0.0003, "low": -0.002, "high": 0.0001}
+    assert interval(entry, percent=True, signed=True) == "−0.03 % (−0.2 to +0.01)"  # noqa: RUF001
+
+
+def test_a_p_value_is_never_zero() -> None:
+    assert [p_value(value) for value in (1e-9, 0.0, 0.001, 0.04999, 0.9999, 1.0, None)] == [
+        "< 0.001", "< 0.001", "0.001", "0.050", "> 0.999", "1.000", "\N{EN DASH}"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("samples", "completions", "text"),
+    [
+        (200, 400, "200 samples x 2 completions"),
+        (200, 200, "200 samples, one completion each"),
+        (200, 399, "399 completions of 200 samples"),
+    ],
+)
+def test_rows_and_completions_are_told_apart(samples: int, completions: int, text: str) -> None:
+    assert counted({"samples": samples, "completions": completions}) == text
+
+
+def test_a_table_that_is_too_wide_becomes_several_whose_columns_can_be_read() -> None:
+    heads = ["Modality", "Samples", "runs/one/completions/test-step-000010", "runs/two/completions/test", "Gain", "p"]
+    cells = ["pooled: CT_SCAN, MRI_SCAN, X_RAY", "200", "61.0 % (55.2 to 66.5)", "61.0 % (55.2 to 66.5)", "+0.1 %", "1"]
+    table = Table("Accuracy", heads, [cells])
+    buffer = io.StringIO()
+    table.print(Console(file=buffer, width=80))
+    text = buffer.getvalue()
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert text.count("61.0 % (55.2 to 66.5)") == 2
+    assert "Accuracy (continued)" in text
+    assert "…" not in text
+    assert table.fitting(200) == [table]
+    (narrow,) = Table("t", ["", "a"], [["x", "1"]]).fitting(10)
+    assert narrow.columns == ["", "a"]

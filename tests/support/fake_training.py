@@ -111,8 +111,9 @@ def write(modality: str | None, answer: str, reasoning: str = "seen") -> str:
     return f"{tag}<think>{reasoning}</think><answer>{answer}</answer>"
 
 
-def make_group(sample: Sample, texts: Sequence[str], version: int = 0) -> RolloutGroup:
-    return RolloutGroup(Prompt(sample, (1, 2, 3)), tuple(make_completion(text) for text in texts), version)
+def make_group(sample: Sample, texts: Sequence[str], version: int = 0, index: int = -1) -> RolloutGroup:
+    prompt = Prompt(sample, (1, 2, 3), index=index)
+    return RolloutGroup(prompt, tuple(make_completion(text) for text in texts), version)
 
 
 def score_by(totals: Sequence[float], group: RolloutGroup) -> ScoredGroup:
@@ -161,7 +162,8 @@ class FakeModule(lightning.LightningModule):
         for name in ("rollout", "reward", "update"):
             call_hook(self.trainer, "on_phase_start", self, name)
             if name == "rollout":
-                groups = [make_group(make_sample(i, source="train"), [write("X_RAY", "lung"), "no"]) for i in range(2)]
+                texts = [write("X_RAY", "lung"), "no"]
+                groups = [make_group(make_sample(i, source="train"), texts, self.step, i) for i in range(2)]
             call_hook(self.trainer, "on_phase_end", self, name, 0.25)
         self.step += 1
         scored = self.rewards.score_groups(groups)

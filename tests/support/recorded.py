@@ -94,7 +94,8 @@ def two_sets(
         split: of the records.
     """
     made = []
-    for number, (dataset, last) in enumerate(right.items()):
+    for dataset, last in right.items():
+        number = sorted(right).index(dataset)
         names = ("web",) if sources is None else sources[dataset]
         for i in range(1, 7):
             sample = Sample(

@@ -10,11 +10,17 @@ from medix.data.image_markers import pieces
 from medix.data.picture import LOSSLESS, PictureError, open_picture, png
 from medix.data.prompt_errors import MarkerError
 from medix.data.record import is_stored, read_json
-from medix.modality import ModalitySet
+from medix.modality import TEXT_ONLY, ModalitySet
 from medix.types import Sample
 
 _COLUMNS = {"id", "image", "source", "problem", "solution", "case", "aliases"}
 _TAGGED = re.compile(r"<([^<>\n]*)>(.*)", re.DOTALL)
+_TAG_NAME = re.compile(r"[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)*")
+"""What is meant as a tag even if it is not in the modality set; ``<5 mm>`` and ``<b>bold</b>`` are references."""
+
+_NO_MODALITY = ("TEXT", TEXT_ONLY)
+"""Tags that say that a row has no image."""
+
 _SHOWN = 10
 
 
@@ -155,7 +161,7 @@ class JsonlSource:
         if not has_images:
             if modality is not None:
                 raise _RowError("solution", solution, "a tag without an image; name the image, or remove the tag")
-            return None, solution.strip()
+            return None, self._text_only(solution.strip(), match, known)
         if match is None:
             raise _RowError("solution", solution, f"a row with images begins with its tag, such as <CT_SCAN>; {known}")
         if modality is None:
@@ -163,6 +169,18 @@ class JsonlSource:
         if not match[2].strip():
             raise _RowError("solution", solution, "there is no reference after the tag; write it on the next line")
         return modality, match[2].strip()
+
+    def _text_only(self, solution: str, match: re.Match[str] | None, known: str) -> str:
+        """The reference of a row without images; its tag, if it has one, is no part of it."""
+        name = "" if match is None else match[1].strip()
+        if match is None or not _TAG_NAME.fullmatch(name.upper() if match[2].startswith("\n") else name):
+            return solution
+        if name.upper() not in _NO_MODALITY:
+            remedy = f"unknown tag on a row without an image; remove it, or write <TEXT_ONLY>; {known}"
+            raise _RowError("solution", f"<{match[1]}>", remedy)
+        if not match[2].strip():
+            raise _RowError("solution", solution, "there is no reference after the tag; write it on the next line")
+        return match[2].strip()
 
     def _images(self, names: object) -> tuple[bytes, ...]:
         listed = [names] if isinstance(names, str) and names else names or []

@@ -31,7 +31,7 @@ class ModelsCheck(Check):
                 yield self._one("model.rewards: SentenceEncoder.model", name)
 
     def _readable(self, policy: VisionLanguagePolicy) -> Iterator[Finding]:
-        """Configuration and processor of a policy that is on this machine."""
+        """Configuration, processor and end tokens of a policy that is on this machine."""
         if not Path(policy.name).is_dir() and not is_cached(policy.name):
             return
         try:
@@ -39,6 +39,12 @@ class ModelsCheck(Check):
         except ValueError as error:
             text = f"{_POLICY}: {policy.name} cannot be read: {error.__cause__ or error}"
             yield self.problem(text, "use a folder with config.json, tokenizer, processor and weights")
+            return
+        try:
+            policy.eos_token_ids  # noqa: B018  # fit refuses the same
+        except ValueError as error:
+            found, _, remedy = str(error).rpartition(";")
+            yield self.problem(found.replace("policy.name", _POLICY, 1), remedy.strip())
 
     def _one(self, key: str, name: str) -> Finding:
         folder = Path(name)

@@ -49,13 +49,19 @@ def test_several_images_keep_their_order(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("image", [None, [], "", "absent"])
-@pytest.mark.parametrize("solution", ["A. 4 mg", "<5 mm", "<b>bold</b>", "less than < 3"])
+@pytest.mark.parametrize("solution", ["A. 4 mg", "<5 mm", "<b>bold</b>", "less than < 3", "<5 mm>\nor so"])
 def test_a_row_without_images_is_text_only_and_its_solution_is_the_reference(
     folder: Path, image: Any, solution: str
 ) -> None:
     row = {key: value for key, value in (ROW | {"image": image}).items() if (key, value) != ("image", "absent")}
     (sample,) = JsonlSource(_file(folder, row | {"solution": solution}))
     assert (sample.modality, sample.reference, sample.images) == (None, solution, ())
+
+
+@pytest.mark.parametrize("solution", ["<TEXT>\nA. 4 mg", "<text_only>\nA. 4 mg", "<TEXT_ONLY> A. 4 mg"])
+def test_a_tag_that_says_text_is_no_part_of_the_reference(folder: Path, solution: str) -> None:
+    (sample,) = JsonlSource(_file(folder, ROW | {"image": [], "solution": solution}))
+    assert (sample.modality, sample.reference) == (None, "A. 4 mg")
 
 
 def test_an_image_may_be_one_path_and_tags_are_read_in_any_case(folder: Path) -> None:
@@ -80,6 +86,9 @@ def test_other_image_formats_are_stored_as_png_without_loss(folder: Path) -> Non
         ({"solution": "The liver"}, "a row with images begins with its tag, such as <CT_SCAN>; known: X_RAY"),
         ({"solution": "<CAT_SCAN>\nThe liver"}, "solution: '<CAT_SCAN>'; unknown tag; known: X_RAY"),
         ({"image": []}, "a tag without an image"),
+        ({"image": [], "solution": "<CAT_SCAN>\nx"}, "'<CAT_SCAN>'; unknown tag on a row without an image; remove it"),
+        ({"image": [], "solution": "<cat_scan>\nx"}, "unknown tag on a row without an image"),
+        ({"image": [], "solution": "<TEXT>\n"}, "there is no reference after the tag"),
         ({"image": ["gone.png"]}, r"image: 'gone.png'; .*gone\.png cannot be read \(No such file"),
         ({"image": ["broken.png"]}, "image: 'broken.png'; an image of 60 bytes cannot be decoded"),
         ({"image": ["rows.jsonl"]}, "cannot be decoded"),

@@ -1,0 +1,144 @@
+"""What a resumed run does with the keys of its spec that changed since the checkpoint."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_ANEW = "Give the value it was trained with, or start afresh in another trainer.default_root_dir"
+
+REFUSED: Sequence[tuple[str, str]] = (
+    (r"model\.policy\.(class_path|init_args\.(name|lora|freeze_vision|dtype))", "its trained weights fit no other"),
+    (r"model\.optimizer\.class_path", "the state of one optimizer means nothing to another"),
+    (r"model\.(loss|reward_kl)\.class_path|model\.reward_kl(?!\.)", "its state would not fit"),
+    (r".*\.coefficient\.(class_path|init_args\.initial)", "the coefficient has adapted since the start"),
+    (r"model\.engine\.init_args\.sampling\.(init_args\.)?completions_per_prompt", "groups that wait have another size"),
+    (r"model\.prompts_per_step", "the order of the data and the schedule count steps of one size"),
+    (r"model\.modalities", "groups that wait have other prompts"),
+    (r"data\.(seed|window|mixture)", "the order of the training data would be another"),
+    (r"seed_everything", "the random states continue from the checkpoint"),
+)
+"""Keys, as patterns that match them or a part of theirs, that cannot change; and why."""
+
+USED: Sequence[tuple[str, str]] = (
+    (r"model\.optimizer", "used; the optimizer keeps its state"),
+    (r"model\.lr_scheduler", "used, as if the schedule had been this one from the start"),
+    (
+        r"model\.rewards|judge|model\.judge",
+        "used; groups that wait are scored again, and earlier validations are not compared with later ones",
+    ),
+    (
+        r"model\.(evaluation|prompting)|data\.(val|limit_val|exchange_images)",
+        "used; earlier validations are not compared with later ones",
+    ),
+    (r"data\.train", "used if the samples are the same ones, else an error"),
+    (r"trainer\.callbacks", "used; a best checkpoint by another metric or rewards is chosen anew"),
+)
+"""Keys whose new value is used with a consequence to know; every other key is just used."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One key whose value differs between a checkpoint and the run that goes on from it.
+
+    Attributes:
+        key: dotted name.
+        before: value in the spec of the checkpoint.
+        now: value in the spec of this run.
+        refusal: why it cannot change; empty if the new value is used.
+        treatment: what is done with the new value.
+    """
+
+    key: str
+    before: Any
+    now: Any
+    refusal: str
+    treatment: str
+
+    def line(self) -> str:
+        """``model.max_steps: 4 -> 8 (used)``."""
+        return f"{self.key}: {_short(self.before)} -> {_short(self.now)} ({self.treatment})"
+
+
+class SpecChangeError(ValueError):
+    """A resumed run changes a key that cannot change."""
+
+
+def changes(before: Any, now: Any) -> list[Change]:
+    """The keys that differ, in order of their names.
+
+    Args:
+        before: the resolved spec of the checkpoint.
+        now: that of this run.
+    """
+    return [_change(*found) for found in sorted(differences(before, now), key=lambda found: found[0])]
+
+
+def refuse(changed: Sequence[Change], checkpoint: str) -> None:
+    """Refuse keys that cannot change.
+
+    Raises:
+        SpecChangeError: names each such key with both values and the reason.
+    """
+    refused = [one for one in changed if one.refusal]
+    if refused:
+        lines = "\n".join(
+            f"  {one.key}: {_short(one.before)} in the checkpoint, {_short(one.now)} in this spec ({one.refusal})"
+            for one in refused
+        )
+        raise SpecChangeError(f"{checkpoint} was written by another spec:\n{lines}\n{_ANEW}")
+
+
+def differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Dotted keys with both values, where they differ; a key that one side lacks has None there."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for name in before.keys() | now.keys():
+            yield from differences(before.get(name), now.get(name), f"{prefix}{name}.")
+    elif before != now:
+        yield prefix.removesuffix("."), before, now
+
+
+def suite_identity(spec: Mapping[str, Any], judge: str) -> dict[str, str]:
+    """Identity of everything that validations measure with: two of them are comparable if all parts are equal.
+
+    Args:
+        spec: a resolved spec.
+        judge: identity of the judge. The spec's own entry is not used: the address of a server changes no verdict.
+    """
+    model, data = spec.get("model") or {}, spec.get("data") or {}
+    return {
+        "rewards": _digest(_without_judges(model.get("rewards"))),
+        "judge": judge,
+        "sampling": _digest(model.get("evaluation")),
+        "prompts": _digest([model.get("prompting"), model.get("modalities")]),
+        "data": _digest([data.get("val"), data.get("limit_val"), data.get("exchange_images")]),
+    }
+
+
+def _change(key: str, before: Any, now: Any) -> Change:
+    refusal = next((why for pattern, why in REFUSED if _matches(pattern, key)), "")
+    treatment = next((text for pattern, text in USED if _matches(pattern, key)), "used")
+    return Change(key, before, now, refusal, "refused" if refusal else treatment)
+
+
+def _matches(pattern: str, key: str) -> bool:
+    """Whether the pattern describes the key or one that contains it."""
+    return re.fullmatch(rf"(?:{pattern})(?:\..*)?", key) is not None
+
+
+def _without_judges(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_judges(entry) for name, entry in value.items() if name not in ("judge", "max_unscored")}
+    return [_without_judges(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."

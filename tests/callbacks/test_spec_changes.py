@@ -1,0 +1,108 @@
+"""Every changed key is used or refused by name; see tests/test_resume_changes.py for whole runs."""
+
+from typing import Any
+
+import pytest
+
+from medix.callbacks.spec_changes import SpecChangeError, changes, differences, refuse, suite_identity
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "keys"),
+    [
+        ({"a": 1, "b": {"c": [1]}}, {"b": {"c": [1]}, "a": 1}, set()),
+        ({"a": 1}, {"a": 2}, {"a"}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "d": 2}}, {"a.c", "a.d"}),
+        ({"a": {"b": 1}}, {"a": None}, {"a"}),
+    ],
+)
+def test_keys_that_differ_are_named_in_full(old: dict[str, object], new: dict[str, object], keys: set[str]) -> None:
+    assert {key for key, *_ in differences(old, new)} == keys
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    return dict(value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "model.policy.init_args.name",
+        "model.policy.init_args.lora.rank",
+        "model.policy.init_args.lora",
+        "model.policy.init_args.dtype",
+        "model.optimizer.class_path",
+        "model.loss.class_path",
+        "model.reward_kl",
+        "model.reward_kl.class_path",
+        "model.loss.init_args.reference_kl.init_args.coefficient.init_args.initial",
+        "model.engine.init_args.sampling.completions_per_prompt",
+        "model.engine.init_args.sampling.init_args.completions_per_prompt",
+        "model.prompts_per_step",
+        "model.modalities.init_args.tags",
+        "data.seed",
+        "data.mixture.init_args.total",
+        "seed_everything",
+    ],
+)
+def test_what_cannot_change_is_refused_with_both_values_and_the_remedy(key: str) -> None:
+    found = changes(nested(key, 1), nested(key, 2))
+    with pytest.raises(SpecChangeError) as error:
+        refuse(found, "step-000004.ckpt")
+    assert f"  {key}: 1 in the checkpoint, 2 in this spec (" in str(error.value)
+    assert "trainer.default_root_dir" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("model.optimizer.init_args.lr", "the optimizer keeps its state"),
+        ("model.lr_scheduler.class_path", "as if the schedule had been this one from the start"),
+        ("model.update.max_grad_norm", "(used)"),
+        ("model.loss.init_args.clip_high", "(used)"),
+        ("model.reward_kl.init_args.coefficient.init_args.value", "(used)"),
+        ("model.engine.init_args.sampling.temperature", "(used)"),
+        ("model.engine.init_args.sampling.seed", "(used)"),
+        ("model.rewards.init_args.components.a.weight", "groups that wait are scored again"),
+        ("judge.class_path", "earlier validations are not compared"),
+        ("model.evaluation.init_args.temperature", "earlier validations are not compared"),
+        ("data.val", "earlier validations are not compared"),
+        ("data.train", "used if the samples are the same ones"),
+        ("trainer.precision", "(used)"),
+        ("trainer.devices", "(used)"),
+        ("model.max_steps", "(used)"),
+    ],
+)
+def test_what_is_used_says_how(key: str, said: str) -> None:
+    (found,) = changes(nested(key, 1), nested(key, 2))
+    refuse([found], "step-000004.ckpt")
+    assert found.line().startswith(f"{key}: 1 -> 2 (used")
+    assert said in found.line()
+
+
+def test_long_values_are_shortened() -> None:
+    (found,) = changes({"trainer": {"callbacks": ["a" * 99]}}, {"trainer": {"callbacks": []}})
+    assert len(found.line()) < 200
+
+
+def test_parts_of_the_suite_change_alone() -> None:
+    spec = {
+        "model": {"rewards": {"components": {"a": {"weight": 1.0, "judge": {"url": "one"}}}}, "evaluation": {"t": 1}},
+        "data": {"val": ["v"], "train": ["t"]},
+    }
+
+    def changed(key: str, value: Any, judge: str = "j") -> set[str]:
+        other = {name: dict(part) for name, part in spec.items()}
+        first, second = key.split(".")
+        other[first][second] = value
+        one, two = suite_identity(spec, "j"), suite_identity(other, judge)
+        return {name for name in one if one[name] != two[name]}
+
+    assert changed("data.train", ["u"]) == set()
+    assert changed("data.val", ["w"]) == {"data"}
+    assert changed("model.evaluation", {"t": 0}) == {"sampling"}
+    assert changed("model.rewards", {"components": {"a": {"weight": 0.5}}}) == {"rewards"}
+    assert changed("model.rewards", {"components": {"a": {"weight": 1.0, "judge": {"url": "two"}}}}) == set()
+    assert changed("data.train", ["t"], judge="k") == {"judge"}

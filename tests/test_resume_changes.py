@@ -1,0 +1,105 @@
+"""Whole runs that go on with another spec: every changed key is used or refused by name."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from medix.policy.tiny import build_tiny
+from tests.support.inside import Outcome, working_in
+from tests.support.runs import small_spec, write_spec
+
+JUDGED = [
+    {"class_path": "medix.callbacks.JudgeValidation", "init_args": {"every_n_steps": 1}},
+    {"class_path": "medix.callbacks.WriteReport", "init_args": {"table": False}},
+]
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one step, whose checkpoint has groups that wait: three prompts a rollout for two a step."""
+    folder = tmp_path_factory.mktemp("changes")
+    spec = small_spec(
+        folder,
+        build_tiny("qwen3_vl", folder / "policy"),
+        model={"prompts_per_step": 2, "prompts_per_rollout": 3, "max_steps": 1},
+        data={"limit_val": 2},
+    )
+    spec["trainer"]["default_root_dir"] = "run"
+    spec["trainer"]["callbacks"][-1]["init_args"] |= {"every_n_steps": 1, "monitor": "val/reward"}
+    spec["trainer"]["callbacks"] += JUDGED
+    write_spec(folder, spec)
+    outcome = go_on(folder)
+    assert outcome.code == 0, outcome
+    saved = torch.load(folder / "run" / "checkpoints" / "step-000001.ckpt", weights_only=True)
+    assert saved["medix"]["ranks"][0]["buffer"]["groups"], "the case needs groups that wait"
+    return folder
+
+
+def go_on(folder: Path, *words: str) -> Outcome:
+    with working_in(folder) as run:
+        return run("fit", "--config", "spec.yaml", *words)
+
+
+def refused(first: Path, *words: str) -> str:
+    before = sorted(path for path in (first / "run").rglob("*"))
+    outcome = go_on(first, "--model.max_steps", "2", *words)
+    assert outcome.code == 2, outcome
+    assert "Traceback" not in outcome.err
+    assert sorted((first / "run").rglob("*")) == before
+    return outcome.err
+
+
+def test_a_changed_rate_and_rewards_are_used_and_said(first: Path, tmp_path: Path) -> None:
+    shutil.copytree(first, tmp_path / "again")
+    folder = tmp_path / "again"
+    (folder / "my_rewards.py").write_text((folder / "my_rewards.py").read_text().replace('"m"', "self.below"))
+    text = (folder / "my_rewards.py").read_text()
+    text = text.replace("class FirstHalf(RewardComponent):", "class FirstHalf(RewardComponent):\n    below = 'm'\n")
+    text += "\n\nclass FirstThird(FirstHalf):\n    below = 'h'\n"
+    (folder / "my_rewards.py").write_text(text)
+    words = {
+        "model.max_steps": "2",
+        "model.optimizer.init_args.lr": "0.05",
+        "model.optimizer.init_args.weight_decay": "0.3",
+        "model.rewards.init_args.components.half.reward": "my_rewards.FirstThird",
+    }
+    outcome = go_on(folder, *(f"--{key}={value}" for key, value in words.items()))
+    assert outcome.code == 0, outcome
+    assert "medix: changed since step-000001.ckpt:" in outcome.out
+    assert "model.optimizer.init_args.lr: 0.001 -> 0.05 (used; the optimizer keeps its state)" in outcome.out
+    assert "groups that wait are scored again" in outcome.out
+    saved = torch.load(folder / "run" / "checkpoints" / "step-000002.ckpt", weights_only=True)
+    (group,) = saved["optimizer_states"][0]["param_groups"]
+    assert (group["lr"], group["weight_decay"]) == (0.05, 0.3)
+    assert {float(state["step"]) for state in saved["optimizer_states"][0]["state"].values()} == {2.0}
+    report = json.loads((folder / "run" / "report.json").read_text())
+    assert (report["before"]["step"], report["after"]["step"]) == (2, 2)
+    assert "up to step 1 are not compared with those from step 2 on, which were made with other rewards" in str(
+        report["notes"]
+    )
+    lines = [json.loads(line) for line in (folder / "run" / "completions" / "train.rank0.jsonl").open()]
+    kinds = {(line["step"], line["rewards"]) for line in lines if line["advantage"] is not None}
+    assert len({rewards for _, rewards in kinds}) == len(kinds) == 2
+    for line in lines:
+        below = "m" if line["step"] == 1 else "h"
+        assert line["total"] == pytest.approx(sum(c < below for c in line["completion"]) % 4 / 3)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("model.optimizer", "torch.optim.SGD", 'class_path: "torch.optim.AdamW" in the checkpoint, "torch.optim.SGD"'),
+        ("model.prompts_per_step", "4", "model.prompts_per_step: 2 in the checkpoint, 4 in this spec"),
+    ],
+)
+def test_what_cannot_change_is_refused_before_anything_is_written(first: Path, key: str, value: str, said: str) -> None:
+    err = refused(first, f"--{key}={value}")
+    assert said in err
+    assert "trainer.default_root_dir" in err
+
+
+def test_exchanged_images_are_no_training(first: Path) -> None:
+    assert "data.exchange_images: true is a control experiment" in refused(first, "--data.exchange_images=true")
