@@ -93,12 +93,14 @@ class Prompt:
         inputs: tensors of the images under the names of the processor (``pixel_values``, ``image_grid_thw``, …),
             once per prompt; empty for a text-only sample.
         index: position of the sample in the order of the data (see ``medix.data.stream``); -1 outside a stream.
+        digest: of ``inputs`` that were removed and will be rendered again; empty for none.
     """
 
     sample: Sample
     token_ids: tuple[int, ...]
     inputs: Mapping[str, Any] = field(default_factory=dict)
     index: int = -1
+    digest: str = ""
 
     @property
     def seed_key(self) -> str:
@@ -193,6 +195,7 @@ class RolloutGroup:
             "sample": self.prompt.sample.to_state(),
             "index": self.prompt.index,
             "token_ids": self.prompt.token_ids,
+            "digest": self.prompt.digest,
             "completions": [completion.to_state() for completion in self.completions],
             "policy_version": self.policy_version,
         }

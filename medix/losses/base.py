@@ -38,6 +38,8 @@ class LossInput:
             without a length of its own. None: these rows are as wide as the batch.
         weights: a constant factor of each token's policy loss: the importance of completions that older weights
             sampled, 1 for all others. None: 1 everywhere.
+        undropped_logprobs: ``old_logprobs`` without dropout, for importance weights, since no engine samples with
+            dropout. None: ``old_logprobs`` had none.
     """
 
     policy_logprobs: Float[Tensor, "row time"]
@@ -50,6 +52,12 @@ class LossInput:
     rollout_logprobs: Float[Tensor, "row time"] | None = None
     longest: int | None = None
     weights: Float[Tensor, "row time"] | None = None
+    undropped_logprobs: Float[Tensor, "row time"] | None = None
+
+    @property
+    def sampling_logprobs(self) -> Float[Tensor, "row time"]:
+        """What an engine with the weights before the step would report."""
+        return self.old_logprobs if self.undropped_logprobs is None else self.undropped_logprobs
 
     @classmethod
     def from_batch(
@@ -90,6 +98,7 @@ class LossInput:
             return zero_outside(logprobs.to(dtype), self.completion_mask)
 
         reference, rollout, weights = self.reference_logprobs, self.rollout_logprobs, self.weights
+        undropped = self.undropped_logprobs
         return replace(
             self,
             policy_logprobs=clean(self.policy_logprobs),
@@ -98,6 +107,7 @@ class LossInput:
             reference_logprobs=None if reference is None else clean(reference.detach()),
             rollout_logprobs=None if rollout is None else clean(rollout.detach()),
             weights=None if weights is None else clean(weights.detach()),
+            undropped_logprobs=None if undropped is None else clean(undropped.detach()),
         )
 
     def _check(self) -> None:

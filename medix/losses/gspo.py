@@ -14,7 +14,8 @@ class GSPOLoss(ComposedLoss):
     """GSPO (arXiv:2507.18071, Eq. 5 to 7): the ratio of a completion is the geometric mean of those of its tokens.
 
     Sequence ratios stay far closer to 1 than token ratios, hence the narrow clip. Belongs with ``GRPOAdvantage``.
-    Differs: dual clip and log-ratio clamp, as in the public code of MediX-R1.
+    Differs: dual clip and log-ratio clamp, as in the public code of MediX-R1. Dropout moves the ratio in the second and
+    later updates of a step by more than the narrow clip: train without it, or with one update per step.
 
     Args:
         clip_low: lower distance of the ratio from 1, within (0, 1).

@@ -55,7 +55,7 @@ class ImportanceCorrection(ABC):
                 "rollout_logprobs is None, but the loss has an importance correction; take them from the rollout "
                 "engine, or set importance: null"
             )
-        weight = (batch.old_logprobs - batch.rollout_logprobs).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND).exp()
+        weight = (batch.sampling_logprobs - batch.rollout_logprobs).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND).exp()
         return self.bound(weight, batch.completion_mask)
 
     @abstractmethod

@@ -55,6 +55,13 @@ class Batching:
         """Optimiser calls per step."""
         return self.prompts_per_step // self.prompts_per_update
 
+    @property
+    def _surplus(self) -> str:
+        """What becomes of prompts that a rollout has more than a step trains."""
+        if self.prompts_per_rollout <= self.prompts_per_step:
+            return ""
+        return f" (a step trains {self.prompts_per_step} with signal; others wait, and are dropped by max_staleness)"
+
     def rows(self) -> list[tuple[str, str]]:
         """Rows of the table printed at start."""
         completions = self.prompts_per_step * self.completions_per_prompt
@@ -65,7 +72,7 @@ class Batching:
             ),
             ("completions per prompt", f"{self.completions_per_prompt}"),
             ("completions per step", f"{self.prompts_per_step} x {self.completions_per_prompt} = {completions}"),
-            ("prompts per rollout", f"{self.prompts_per_rollout}"),
+            ("prompts per rollout", f"{self.prompts_per_rollout}{self._surplus}"),
             ("prompts per update", f"{self.prompts_per_update}"),
             ("updates per step", f"{self.prompts_per_step} / {self.prompts_per_update} = {self.updates_per_step}"),
             ("tokens per microbatch", f"{self.tokens_per_microbatch}"),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from medix.distributed import all_reduce
@@ -43,6 +43,7 @@ def loss_input(
     completions = [c for group in batch for c in group.rollout.completions]
     lengths = torch.tensor([len(c.token_ids) for c in completions], device=device)
     references = [group.reference for group in batch if group.reference is not None]
+    undropped = [group.undropped for group in batch if group.undropped is not None]
     own = iter(policy_logprobs.detach())
     old = [row for group in batch for row in _old_rows(group, [next(own) for _ in group.rollout.completions])]
     return LossInput(
@@ -55,6 +56,7 @@ def loss_input(
         longest=int(counts.longest),
         reference_logprobs=pad([row for rows in references for row in rows], width, device) if references else None,
         rollout_logprobs=pad([_reported(completion) for completion in completions], width, device),
+        undropped_logprobs=pad([row for rows in undropped for row in rows], width, device) if undropped else None,
     )
 
 
@@ -76,11 +78,10 @@ def weigh_stale(
         ``importance_weight``, the sum of their weights, and ``importance_bounded``, those whose weight a bound changed.
     """
     weight, bounded = torch.ones_like(given.old_logprobs), torch.zeros_like(given.completion_mask)
-    is_stale = [group.is_stale for group in batch for _ in group.rollout.completions]
-    if any(is_stale):
-        rows = torch.tensor(is_stale, device=weight.device)[:, None]
+    rows = stale_rows(batch, weight.device)[:, None]
+    if rows.any():
         assert given.rollout_logprobs is not None
-        behaviour = torch.where(rows, given.rollout_logprobs, given.old_logprobs)
+        behaviour = torch.where(rows, given.rollout_logprobs, given.sampling_logprobs)
         found = correction(replace(given, rollout_logprobs=behaviour).cleaned())
         weight, bounded = found.value, found.bounded
         given = replace(given, weights=weight)
@@ -88,6 +89,11 @@ def weigh_stale(
         "importance_weight": masked_sum(weight, given.completion_mask) / given.token_count,
         "importance_bounded": masked_sum(bounded.to(weight.dtype), given.completion_mask) / given.token_count,
     }
+
+
+def stale_rows(batch: Sequence[TrainingGroup], device: torch.device) -> Bool[Tensor, " row"]:
+    """True for completions that older weights sampled."""
+    return torch.tensor([group.is_stale for group in batch for _ in group.rollout.completions], device=device)
 
 
 def _old_rows(group: TrainingGroup, own: Sequence[Tensor]) -> Sequence[Tensor]:

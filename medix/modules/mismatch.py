@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from medix.distributed import all_reduce
@@ -14,41 +15,52 @@ from medix.numerics.masking import masked_sum
 from medix.types import RolloutGroup
 
 
-def mismatch(batch: LossInput) -> dict[str, Tensor]:
+def mismatch(batch: LossInput, is_stale: Bool[Tensor, " row"] | None = None) -> dict[str, Tensor]:
     """Compare the engine with the policy before the updates of the step, on one micro-batch.
+
+    Completions of the present weights show how far engine and trainer differ; those of older weights also how far the
+    policy has moved, and are reported apart.
 
     Each value is a sum divided by the token count of the whole update, so that values of micro-batches and ranks add
     up; ``mismatch_means`` turns the sums into means over the compared tokens. Tokens without a finite log-probability
     from the engine are left out.
 
     Args:
-        batch: one micro-batch, whose old log-probabilities were computed without dropout.
+        batch: one micro-batch; its ``sampling_logprobs`` were computed without dropout.
+        is_stale: completions that older weights sampled; None for none.
 
     Returns:
         ``mismatch_kl``: KL(engine‖policy), estimated by k3. ``mismatch``: the absolute difference of log-probabilities.
-        ``mismatch_share``: the share of tokens that were compared. Empty without ``rollout_logprobs``.
+        ``mismatch_share``: the share of tokens that were compared. ``drift`` and ``drift_share``: the absolute
+        difference for completions of older weights. Empty without ``rollout_logprobs``.
     """
     if batch.rollout_logprobs is None:
         return {}
     with torch.no_grad():
         given = batch.cleaned()
         assert given.rollout_logprobs is not None
-        compared = given.completion_mask & given.rollout_logprobs.isfinite()
+        ours = given.sampling_logprobs
+        known = given.completion_mask & given.rollout_logprobs.isfinite()
+        old = torch.zeros_like(known) if is_stale is None else is_stale[:, None].expand_as(known)
+        difference, ones = (given.rollout_logprobs - ours).abs(), torch.ones_like(ours)
         values = {
-            "mismatch_kl": k3(given.rollout_logprobs, given.old_logprobs),
-            "mismatch": (given.rollout_logprobs - given.old_logprobs).abs(),
-            "mismatch_share": torch.ones_like(given.old_logprobs),
+            "mismatch_kl": (k3(given.rollout_logprobs, ours), known & ~old),
+            "mismatch": (difference, known & ~old),
+            "mismatch_share": (ones, known & ~old),
+            "drift": (difference, known & old),
+            "drift_share": (ones, known & old),
         }
-        return {name: masked_sum(value, compared) / batch.token_count for name, value in values.items()}
+        return {name: masked_sum(*pair) / batch.token_count for name, pair in values.items()}
 
 
 def mismatch_means(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Divide ``mismatch`` and ``mismatch_kl`` by ``mismatch_share``; NaN where no token was compared."""
+    """Divide ``mismatch``, ``mismatch_kl`` and ``drift`` by their shares; NaN where no token was compared."""
     means = dict(metrics)
-    share = means.pop("mismatch_share", None)
-    if share is None:
-        return means
-    return means | {name: means[name] / share if share else math.nan for name in ("mismatch_kl", "mismatch")}
+    for kind, names in (("mismatch", ("mismatch_kl", "mismatch")), ("drift", ("drift",))):
+        share = means.pop(f"{kind}_share", None)
+        if share is not None:
+            means |= {name: means[name] / share if share else math.nan for name in names}
+    return means
 
 
 def probed_mismatch(

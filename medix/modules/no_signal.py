@@ -24,7 +24,12 @@ def check_signal(record: StepRecord, found: int, needed: int, max_rollouts: int,
     if found >= needed or record.rollouts < max_rollouts:
         return
     flat = len(record.scored) - len(group_filter.keep(record.scored))
-    dropped = f" and {len(record.dropped)} waited longer than model.max_staleness allows" if record.dropped else ""
+    dropped = ""
+    if record.dropped:
+        dropped = (
+            f" and {len(record.dropped)} were dropped: too old for model.max_staleness, or of older weights and "
+            "without log-probabilities of the engine"
+        )
     raise NoSignalError(
         f"step {record.step}: {record.rollouts} rollouts (model.max_rollouts_per_step) gave {found} of {needed} groups "
         f"with signal; on this rank {flat} of {len(record.scored)} groups had totals without spread{dropped}. The "

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medix.advantages.base import Advantage
+from medix.distributed import all_reduce
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
 from medix.modules.loss_input import pad
@@ -86,10 +87,15 @@ class Preparation:
         first, *later = self.update.minibatches(rollouts)
         # Each update has passes of its own: with the micro-batches of the update, these round as it does.
         old_later = [rows for groups in later for rows in passes.old(groups)]
-        old_first = passes.old(first) if self.reward_kl is not None else []
+        is_stale = [rollout.policy_version != self.engine.policy_version for rollout in rollouts]
+        # Importance weights need a pass without dropout. Every rank must make it if one does.
+        is_weighed = policy.has_dropout and (
+            self.loss.needs_rollout_logprobs or all_reduce([any(is_stale)], "max", device)[0] > 0
+        )
+        old_first = passes.old(first) if self.reward_kl is not None or is_weighed else []
         probed: dict[str, float] = {}
-        if policy.has_dropout:
-            probed = probed_mismatch(first[:1], old_first[:1] or passes.old(first[:1]), device)
+        if policy.has_dropout and not old_first:
+            probed = probed_mismatch(first[:1], passes.old(first[:1]), device)
         reference: Sequence[TokenLogprobs | None] = [None] * len(scored)
         totals = torch.tensor([group.signals for group in scored], dtype=torch.float64)
         divergence = None
@@ -101,16 +107,11 @@ class Preparation:
                 totals = totals - penalties
         advantages = self.advantage(totals).tolist()
         old = [*(None for _ in first), *old_later]  # the first update has these weights, and computes them itself
-        groups = [
-            TrainingGroup(
-                rollout,
-                advantages=tuple(row),
-                old=old_rows,
-                reference=reference_rows,
-                is_stale=rollout.policy_version != self.engine.policy_version,
-            )
-            for rollout, row, old_rows, reference_rows in zip(rollouts, advantages, old, reference, strict=True)
-        ]
+        undropped: Sequence[TokenLogprobs | None] = [None] * len(scored)
+        if policy.has_dropout and old_first:
+            undropped = [*old_first, *old_later]
+        columns = zip(rollouts, advantages, old, reference, is_stale, undropped, strict=True)
+        groups = [TrainingGroup(rollout, tuple(row), *others) for rollout, row, *others in columns]
         return Prepared(list(scored), groups, divergence, probed)
 
 

@@ -9,7 +9,7 @@ from medix.distributed import fail_together
 from medix.policy.base import Policy
 from medix.rewards.scoring import Scoring
 from medix.rewards.suite import RewardSuite
-from medix.rollout.buffer import Render, restored_prompt
+from medix.rollout.buffer import Render, restored_prompt, without_tensors
 from medix.rollout.engine import RolloutEngine, StaleEngineError
 from medix.types import Prompt, RolloutGroup
 
@@ -110,7 +110,7 @@ class RolloutsAhead(Rollouts):
     def state_dict(self) -> dict[str, Any]:
         """Groups that were sampled and not yet returned."""
         groups = [] if self._pending is None else self._pending.result().groups
-        return {"groups": [group.to_state() for group in groups]}
+        return {"groups": [without_tensors(group).to_state() for group in groups]}
 
     def load_state_dict(self, state: dict[str, Any], render: Render) -> None:
         """The inverse of ``state_dict``; the groups are scored again."""

@@ -23,9 +23,10 @@ def step_metrics(
     """The metrics of a step over all ranks; every rank must call it.
 
     Each metric is the mean over the updates that report it, skipped ones left out unless all were skipped, but for
-    these: ``skipped_updates`` is a sum; ``mismatch`` and ``mismatch_kl`` are the first update's, because the later ones
-    have another policy than the engine had; ``staleness`` and ``max_staleness`` are the mean and the largest age of the
-    groups, in publishes before that of this step; ``dropped_groups`` were too old.
+    these: ``skipped_updates`` is a sum; ``mismatch``, ``mismatch_kl`` (groups of the weights before this step) and
+    ``drift`` (groups of older weights) leave out updates without such groups; ``staleness`` and ``max_staleness`` are
+    the mean and the largest age of the groups, in publishes before that of this step; ``dropped_groups`` were too old,
+    or too old for an engine that reports no log-probabilities.
 
     Args:
         updates: metrics of every update, over all ranks.
@@ -37,8 +38,9 @@ def step_metrics(
     made = made_updates(updates) or updates
     names = dict.fromkeys(name for update in made for name in update)
     metrics = {name: _mean([update[name] for update in made if name in update]) for name in names}
-    first = updates[0] if not updates[0]["skipped_updates"] else {}
-    metrics |= {name: first.get(name, math.nan) for name in ("mismatch_kl", "mismatch")}
+    for name in ("mismatch_kl", "mismatch", "drift"):
+        known = [update[name] for update in made_updates(updates) if not math.isnan(update.get(name, math.nan))]
+        metrics[name] = _mean(known) if known else math.nan
     metrics |= prepared.mismatch
     metrics["skipped_updates"] = sum(update["skipped_updates"] for update in updates)
     behind = [policy_version - group.rollout.policy_version for group in prepared.scored]
@@ -68,11 +70,18 @@ def check_mismatch(metrics: Mapping[str, float], limit: float, rounding: float, 
         StaleEngineError: the mismatch exceeds the limit.
     """
     mismatch = metrics["mismatch"]
-    if mismatch > rounding and not metrics["max_staleness"]:
+    if mismatch > rounding:
         # Without numbers, so that Python shows it once.
         warnings.warn(
             f"log-probabilities of {engine} differ from the policy's by more than rounding explains (train/mismatch). "
             "Give the loss an importance correction (importance: medix.losses.TruncatedImportance)",
+            stacklevel=2,
+        )
+    if math.isnan(mismatch) and metrics.get("drift", math.nan) > limit:
+        warnings.warn(
+            "the policy has moved from the weights that sampled its groups by more than model.max_mismatch "
+            f"(train/drift): the learning rate is too high, or {engine} samples from other weights than those "
+            "published",
             stacklevel=2,
         )
     if mismatch > limit:

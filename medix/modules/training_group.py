@@ -22,6 +22,8 @@ class TrainingGroup:
             the update has these weights, so that its own pass gives them, and the ratio is exactly 1.
         reference: the same under the reference policy, if the loss or the reward asks for it.
         is_stale: whether older weights sampled it.
+        undropped: log-probabilities under the weights before the updates, computed without dropout: ``old`` where there
+            is one. None: not computed.
     """
 
     rollout: RolloutGroup
@@ -29,6 +31,7 @@ class TrainingGroup:
     old: TokenLogprobs | None = None
     reference: TokenLogprobs | None = None
     is_stale: bool = False
+    undropped: TokenLogprobs | None = None
 
     def rows(self, start: int, stop: int) -> "TrainingGroup":
         """The group with completions ``start`` to ``stop`` only."""
@@ -46,6 +49,7 @@ class TrainingGroup:
             advantages=tuple(self.advantages[index] for index in indices),
             old=_rows(self.old, indices),
             reference=_rows(self.reference, indices),
+            undropped=_rows(self.undropped, indices),
         )
 
 

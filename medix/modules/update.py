@@ -15,7 +15,7 @@ from torch.nn.utils import clip_grad_norm_
 from medix.distributed import all_reduce, world_size
 from medix.losses.base import GroupLoss
 from medix.losses.importance import ImportanceCorrection, TruncatedImportance
-from medix.modules.loss_input import Denominators, count, loss_input, weigh_stale
+from medix.modules.loss_input import Denominators, count, loss_input, stale_rows, weigh_stale
 from medix.modules.microbatch import microbatch_logprobs, plan
 from medix.modules.mismatch import mismatch, mismatch_means
 from medix.modules.training_group import TrainingGroup
@@ -123,8 +123,8 @@ class Update:
     def step(self, module: Trained, groups: Sequence[TrainingGroup]) -> dict[str, float]:
         """Accumulate the gradient of one minibatch over its micro-batches, clip it, step the optimiser.
 
-        The optimiser's step is skipped, and counted as skipped, if the gradient is not finite or no rank has a
-        completion to train on.
+        The optimiser's step is skipped, and counted as skipped, if the loss or the gradient is not finite or no rank
+        has a completion to train on.
 
         Returns:
             The loss, its metrics and the gradient norm before clipping; the same on every rank.
@@ -134,9 +134,10 @@ class Update:
         if not metrics:
             return {"skipped_updates": 1.0}
         norm = self._clip(module)
-        if math.isfinite(norm):
+        is_finite = math.isfinite(norm) and math.isfinite(metrics["loss"])
+        if is_finite:
             optimizer.step()
-        return metrics | {"grad_norm": norm, "skipped_updates": 0.0 if math.isfinite(norm) else 1.0}
+        return metrics | {"grad_norm": norm, "skipped_updates": 0.0 if is_finite else 1.0}
 
     def accumulate(self, module: Trained, groups: Sequence[TrainingGroup]) -> dict[str, float]:
         """Compute the gradient of one minibatch, replacing any previous one.
@@ -196,8 +197,8 @@ class Update:
         loss = output.loss * world_size() if is_counted else policy_logprobs.sum() * 0.0
         module.manual_backward(loss)
         metrics = {"loss": output.loss.detach(), **output.metrics, **weights}
-        if not module.policy.has_dropout:
-            metrics |= mismatch(given)
+        if not module.policy.has_dropout or given.undropped_logprobs is not None:
+            metrics |= mismatch(given, stale_rows(batch, module.device))
         for name, value in metrics.items():
             sums[name] = sums.get(name, 0.0) + (float(value) if is_counted else 0.0)
 

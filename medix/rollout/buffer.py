@@ -1,10 +1,13 @@
 """Queue of groups for updates; surplus groups stay for the next step and are in the checkpoint."""
 
 import dataclasses
+import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import torch
 
 from medix.distributed import gather, rank, world_size
 from medix.rollout.dealing import Place, deal
@@ -18,9 +21,9 @@ class GroupBuffer:
     """Groups of this rank that wait for an update, with the version of the policy that sampled them.
 
     A step takes the oldest groups of all ranks, wherever they wait. What is left over keeps its sample and completions,
-    but not the tensors of its images, which are rendered again when it is taken. A step reads loader batches only until
-    it has enough groups, so that at most as many groups of one version are left over as a loader batch has prompts;
-    and only ``max_staleness + 1`` versions are kept.
+    but not the tensors of its images, which are rendered again when it is taken. A step reads one loader batch, and
+    more until it has enough groups, so that at most as many groups of one version are left over as a loader batch has
+    prompts; and only ``max_staleness + 1`` versions are kept.
 
     Args:
         max_staleness: publishes after which a group is discarded; 0 keeps groups of the present weights only.
@@ -127,16 +130,30 @@ def has_logprobs(group: RolloutGroup) -> bool:
     )
 
 
+def without_tensors(group: RolloutGroup) -> RolloutGroup:
+    """The group without the tensors of its images, and with their digest, by which ``restored_prompt`` checks them."""
+    prompt = group.prompt
+    digest = _digest(prompt.inputs) if prompt.inputs else prompt.digest
+    return dataclasses.replace(group, prompt=dataclasses.replace(prompt, inputs={}, digest=digest))
+
+
 def _without_tensors(group: ScoredGroup) -> ScoredGroup:
-    prompt = dataclasses.replace(group.rollout.prompt, inputs={})
-    return dataclasses.replace(group, rollout=dataclasses.replace(group.rollout, prompt=prompt))
+    return dataclasses.replace(group, rollout=without_tensors(group.rollout))
+
+
+def _digest(inputs: Mapping[str, Any]) -> str:
+    found = hashlib.sha256()
+    for name, tensor in sorted(inputs.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        found.update(tensor.contiguous().flatten().view(torch.uint8).cpu().numpy().tobytes())
+    return found.hexdigest()[:32]
 
 
 def _with_tensors(group: ScoredGroup, render: Render) -> ScoredGroup:
     prompt = group.rollout.prompt
     if prompt.inputs or not prompt.sample.images:
         return group
-    prompt = _rendered(prompt.sample, prompt.index, prompt.token_ids, render)
+    prompt = _rendered(prompt.sample, prompt.index, prompt.token_ids, prompt.digest, render)
     return dataclasses.replace(group, rollout=dataclasses.replace(group.rollout, prompt=prompt))
 
 
@@ -150,11 +167,18 @@ def restored_prompt(state: dict[str, Any], render: Render) -> Prompt:
     Raises:
         ValueError: the rendered prompt differs from the saved one.
     """
-    return _rendered(Sample.from_state(state["sample"]), state["index"], tuple(state["token_ids"]), render)
+    sample, digest = Sample.from_state(state["sample"]), state.get("digest", "")
+    return _rendered(sample, state["index"], tuple(state["token_ids"]), digest, render)
 
 
-def _rendered(sample: Sample, index: int, token_ids: tuple[int, ...], render: Render) -> Prompt:
+def _rendered(sample: Sample, index: int, token_ids: tuple[int, ...], digest: str, render: Render) -> Prompt:
     prompt = render(sample, index)
+    if digest and digest != _digest(prompt.inputs):
+        raise ValueError(
+            f"buffer: the images of sample {sample.id!r} are rendered to other pixels than when it was sampled, so "
+            "that its completions do not fit. Resume with the image settings (max_pixels, min_pixels, background) and "
+            "the processor of that run"
+        )
     if prompt.token_ids != token_ids or prompt.index != index:
         raise ValueError(
             f"buffer: sample {sample.id!r} is rendered to {len(prompt.token_ids)} tokens at index {prompt.index}, but "

@@ -34,6 +34,17 @@ def test_tokens_that_the_engine_says_nothing_of_are_left_out(unknown: float) -> 
     assert mismatch_means(found)["mismatch"] == pytest.approx(2)
 
 
+def test_completions_of_older_weights_are_reported_apart() -> None:
+    """Fresh, off by 1; stale, off by 3 and 5. A pass without dropout, at -2, counts instead of the old one."""
+    rollout = torch.tensor([[-1.0, 0.0], [1.0, 3.0]])
+    mask = torch.tensor([[True, False], [True, True]])
+    old, undropped = torch.full((2, 2), -9.0), torch.full((2, 2), -2.0)
+    batch = LossInput.from_batch(old, old, torch.ones(2), mask, rollout_logprobs=rollout)
+    found = mismatch(replace(batch, undropped_logprobs=undropped), torch.tensor([False, True]))
+    means = mismatch_means({name: float(value) for name, value in found.items()})
+    assert means == pytest.approx({"mismatch": 1, "mismatch_kl": math.exp(-1) + 1 - 1, "drift": 4})
+
+
 def test_a_probe_has_the_means_of_an_update() -> None:
     """Completions of 2 and 1 tokens, all off by 0.5, and one that the engine reported nothing of."""
     policy = BigramPolicy()
@@ -49,7 +60,8 @@ def test_a_mismatch_over_no_token_is_not_a_number() -> None:
     """A quarter of the tokens was compared, and then none."""
     sums = {"loss": 0.5, "mismatch": 0.1, "mismatch_kl": 0.01, "mismatch_share": 0.25}
     assert mismatch_means(sums) == {"loss": 0.5, "mismatch": 0.4, "mismatch_kl": 0.04}
-    unknown = mismatch_means(dict.fromkeys(sums, 0.0))
+    unknown = mismatch_means(dict.fromkeys([*sums, "drift", "drift_share"], 0.0))
+    assert math.isnan(unknown["drift"])
     assert math.isnan(unknown["mismatch"])
     assert math.isnan(unknown["mismatch_kl"])
 

@@ -1,6 +1,7 @@
 """Sampling with a step, and one batch ahead of it."""
 
 import copy
+import math
 import pickle
 import threading
 from pathlib import Path
@@ -141,7 +142,9 @@ def test_a_run_ahead_trains_on_the_policy_before_the_last_update_and_says_so(tin
     versions = [{group.rollout.policy_version for group in record.trained} for record in records]
     assert [record.metrics["staleness"] for record in records] == [0.0, 1.0, 1.0, 1.0]
     assert versions == [{0}, {0}, {1}, {2}]
-    assert records[0].metrics["mismatch"] < 1e-4 < records[1].metrics["mismatch"]
+    assert records[0].metrics["mismatch"] < 1e-4 < records[1].metrics["drift"]
+    assert math.isnan(records[0].metrics["drift"])
+    assert math.isnan(records[1].metrics["mismatch"]), "no group of the present weights"
     in_step, _ = fit(make(tiny_policy, engine=Copying(sampling), max_steps=2, lr=0.1), tmp_path)
     assert [record.metrics["staleness"] for record in in_step] == [0.0, 0.0]
 

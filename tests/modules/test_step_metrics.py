@@ -29,12 +29,16 @@ def prepared(*versions: int, **mismatch: float) -> Prepared:
     return Prepared(groups, [], None, mismatch)
 
 
-def test_a_step_reports_means_but_sums_skipped_updates_and_takes_the_first_mismatch() -> None:
-    """Losses 1 and 3 of the two updates that were made; versions 4, 4, 2 before version 4: (0 + 0 + 2) / 3."""
-    made = {"loss": 1.0, "mismatch": 0.1, "mismatch_kl": 0.01, "skipped_updates": 0.0}
-    later = {"loss": 3.0, "mismatch": 0.7, "mismatch_kl": 0.07, "skipped_updates": 0.0}
-    found = step_metrics([made, SKIPPED, later], prepared(4, 4, 2), 5, 4, CPU)
-    expected = {"loss": 2.0, "mismatch": 0.1, "mismatch_kl": 0.01, "skipped_updates": 1.0}
+def test_a_step_reports_means_but_sums_skipped_updates() -> None:
+    """Losses 1, 3 and 5 of the updates that were made; versions 4, 4, 2 before version 4: (0 + 0 + 2) / 3.
+
+    The second update has groups of older weights only, the first and the third none: means over those that have some.
+    """
+    made = {"loss": 1.0, "mismatch": 0.1, "mismatch_kl": 0.01, "drift": math.nan, "skipped_updates": 0.0}
+    stale = {"loss": 3.0, "mismatch": math.nan, "mismatch_kl": math.nan, "drift": 0.4, "skipped_updates": 0.0}
+    last = {"loss": 5.0, "mismatch": 0.3, "mismatch_kl": 0.03, "drift": math.nan, "skipped_updates": 0.0}
+    found = step_metrics([made, SKIPPED, stale, last], prepared(4, 4, 2), 5, 4, CPU)
+    expected = {"loss": 3.0, "mismatch": 0.2, "mismatch_kl": 0.02, "drift": 0.4, "skipped_updates": 1.0}
     assert found == pytest.approx(expected | {"staleness": 2 / 3, "max_staleness": 2, "dropped_groups": 5})
 
 
@@ -57,12 +61,6 @@ def test_the_mismatch_of_a_probe_replaces_that_of_the_updates() -> None:
     assert (found["mismatch"], found["mismatch_kl"]) == (0.25, 0.5)
 
 
-def test_a_first_update_that_was_skipped_leaves_the_mismatch_unknown() -> None:
-    found = step_metrics([SKIPPED, {"mismatch": 0.2, "skipped_updates": 0.0}], prepared(0), 0, 0, CPU)
-    assert math.isnan(found["mismatch"])
-    assert math.isnan(found["mismatch_kl"])
-
-
 def test_a_mismatch_beyond_the_limit_stops_the_run_and_an_unknown_one_does_not() -> None:
     check_mismatch({"mismatch": 0.5}, 0.5, math.inf, "LocalEngine", 3)
     check_mismatch({"mismatch": math.nan}, 0.5, math.inf, "LocalEngine", 3)
@@ -70,13 +68,17 @@ def test_a_mismatch_beyond_the_limit_stops_the_run_and_an_unknown_one_does_not()
         check_mismatch({"mismatch": 0.6}, 0.5, math.inf, "LocalEngine", 3)
 
 
-def test_an_engine_that_rounds_otherwise_is_told_unless_older_weights_explain_it() -> None:
+def test_an_engine_that_rounds_otherwise_is_told_unless_the_loss_corrects_it() -> None:
     with pytest.warns(UserWarning, match=r"log-probabilities of LocalEngine differ .* rounding .*TruncatedImportance"):
-        check_mismatch({"mismatch": 0.01, "max_staleness": 0}, 0.5, 2e-4, "LocalEngine", 3)
+        check_mismatch({"mismatch": 0.01}, 0.5, 2e-4, "LocalEngine", 3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_mismatch({"mismatch": 0.01, "max_staleness": 1}, 0.5, 2e-4, "LocalEngine", 3)
-        check_mismatch({"mismatch": 0.01, "max_staleness": 0}, 0.5, math.inf, "LocalEngine", 3)
+        check_mismatch({"mismatch": 0.01, "drift": 9.0}, 0.5, math.inf, "LocalEngine", 3)
+
+
+def test_weights_that_moved_far_are_told_where_nothing_else_watches_the_engine() -> None:
+    with pytest.warns(UserWarning, match=r"train/drift.*learning rate.*ServedEngine"):
+        check_mismatch({"mismatch": math.nan, "drift": 0.6}, 0.5, math.inf, "ServedEngine", 3)
 
 
 def test_the_coefficient_of_the_reward_follows_the_divergence_per_token() -> None:

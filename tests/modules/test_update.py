@@ -208,7 +208,7 @@ def test_microbatches_change_neither_weights_nor_metrics(loss: Any, limit: int) 
     assert passes == 1
     assert more >= passes
     torch.testing.assert_close(parts, whole, rtol=0, atol=1e-6)
-    assert same == pytest.approx(metrics, abs=1e-6)
+    assert same == pytest.approx(metrics, abs=1e-6, nan_ok=True)
 
 
 def test_the_gradient_of_one_token_is_the_hand_derived_one() -> None:

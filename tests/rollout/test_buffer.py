@@ -261,3 +261,24 @@ def test_an_empty_buffer_round_trips() -> None:
     resumed = GroupBuffer()
     resumed.load_state_dict(_saved(GroupBuffer().state_dict()), render)
     assert len(resumed) == 0
+
+
+def test_images_that_are_rendered_to_other_pixels_are_refused() -> None:
+    """The tokens may be the same, as with another background; without a digest, as once written, they pass."""
+    buffer = GroupBuffer()
+    buffer.extend([group(0)])
+    state = buffer.state_dict()
+
+    def other(sample: Sample, index: int) -> Prompt:
+        prompt = render(sample, index)
+        return replace(prompt, inputs={"pixel_values": prompt.inputs["pixel_values"] + 1})
+
+    buffer.take(1, 0, render)  # what is left gives up its tensors
+    state = buffer.state_dict()
+    assert state["groups"][0]["digest"]
+    with pytest.raises(ValueError, match=r"sample 'case/0.a' are rendered to other pixels .*max_pixels.*background"):
+        GroupBuffer().load_state_dict(state, other)
+    with pytest.raises(ValueError, match="other pixels"):
+        buffer.take(1, 1, other)
+    state["groups"][0].pop("digest")
+    GroupBuffer().load_state_dict(state, other)

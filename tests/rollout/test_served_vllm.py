@@ -204,7 +204,7 @@ def test_a_fit_that_samples_ahead_goes_on_after_a_kill(server: Served, ending: P
     assert versions(run.run) == {1: {0}, 2: {0}, 3: {1}, 4: {2}, 5: {3}, 6: {4}}
     assert found[1]["train/mismatch"] < 1e-5  # sampled with the weights that are trained
     for step in range(2, 7):
-        assert 1e-4 < found[step]["train/mismatch"] < 0.5
+        assert 1e-4 < found[step]["train/drift"] < 0.5
         assert 0.5 < found[step]["train/importance_weight"] < 2
     assert_stopped_and_left_out(run.run)
     run.assert_server_has_the_policy_of(6)
