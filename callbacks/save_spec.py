@@ -69,7 +69,7 @@ class SaveSpec(SaveConfigCallback):
         Raises:
             SpecChangeError: a key that cannot change.
         """
-        saved = (checkpoint.get("callbacks") or {}).get(self.state_key, {}).get("spec")
+        saved = spec_in(checkpoint)
         if saved is None:
             beside = path.resolve().parent.parent / "spec.yaml"
             saved = beside.read_text(encoding="utf-8") if beside.is_file() else None
@@ -78,6 +78,12 @@ class SaveSpec(SaveConfigCallback):
         found = changes(read_yaml(saved), read_yaml(self.text()))
         refuse(found, path.name)
         return found
+
+
+def spec_in(checkpoint: Mapping[str, Any]) -> str | None:
+    """The spec that a checkpoint holds; None if it was written before checkpoints held one."""
+    text: str | None = (checkpoint.get("callbacks") or {}).get(SaveSpec.__qualname__, {}).get("spec")
+    return text
 
 
 def step_of(path: Path | None) -> int:

@@ -34,7 +34,7 @@ from medix.exit_status import ExitStatus, Terminated
 from medix.judge.base import Judge
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
-from medix.modules.precision import check_precision
+from medix.modules.precision import SUPPORTED, check_precision, long_form
 from medix.spec_check import check
 from medix.spec_fault import explain, read_spec, shortened
 from medix.spec_reading import parser_mode, part_file, settings
@@ -398,6 +398,8 @@ def _print_plan(trainer: Trainer, model: GroupRLModule) -> None:
     table.add_column("what")
     table.add_column("value")
     table.add_row("policy", ", ".join(f"{key} {value}" for key, value in model.policy.fingerprint().items() if value))
+    precision = long_form(trainer.precision)
+    table.add_row("precision", f"{precision} ({SUPPORTED[precision]})")
     table.add_row("algorithm", f"{type(model.loss).__name__} on {type(model.advantage).__name__}")
     table.add_row("rewards", ", ".join(f"{name} {weight:g}" for name, weight in model.rewards.weights.items()))
     table.add_row("judge", model.judge.identity if model.judge else "none")

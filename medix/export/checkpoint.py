@@ -3,12 +3,14 @@
 import contextlib
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from medix.callbacks.save_spec import spec_in
 from medix.cli import build_module
 from medix.export.asking import asking_of
 from medix.export.card import model_card
@@ -27,7 +29,8 @@ def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) 
     Args:
         checkpoint: a file that ``medix fit`` wrote.
         output: folder to write; must not exist.
-        spec: what the checkpoint was trained with; by default ``spec.yaml`` of the run that holds the checkpoint.
+        spec: what the checkpoint was trained with; by default the spec that the checkpoint holds, or ``spec.yaml`` of
+            its run if it was written before checkpoints held one.
 
     Raises:
         ValueError: the output exists, or the checkpoint is damaged or does not fit the spec.
@@ -38,13 +41,21 @@ def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) 
     if not checkpoint.is_file():
         raise FileNotFoundError(f"--checkpoint {checkpoint}: there is no such file; give one that medix fit wrote")
     run = checkpoint.resolve().parent.parent
+    saved = checkpoint_file.read(checkpoint)
+    held = spec_in(saved) if spec is None else None
     spec = spec or run / "spec.yaml"
-    if not spec.is_file():
+    if held is None and not spec.is_file():
         raise FileNotFoundError(
             f"--config {spec}: there is no such spec; name the one that the checkpoint was trained with"
         )
-    saved = checkpoint_file.read(checkpoint)
-    checkpoint, output, spec = checkpoint.absolute(), output.absolute(), spec.absolute()
+    with tempfile.TemporaryDirectory() as folder:
+        if held is not None:  # a run that was continued with changes has several files, and only one is this one's
+            spec = Path(folder) / "spec.yaml"
+            spec.write_text(held, encoding="utf-8")
+        _export(checkpoint.absolute(), saved, output.absolute(), spec.absolute(), run)
+
+
+def _export(checkpoint: Path, saved: dict[str, Any], output: Path, spec: Path, run: Path) -> None:
     settings = read_spec(spec)
     if not isinstance(settings, dict):
         raise ValueError(f"--config {spec}: holds no keys; name the spec that the checkpoint was trained with")

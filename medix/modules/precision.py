@@ -35,7 +35,8 @@ def check_precision(given: Any, plugins: Any = None) -> None:
 
     Args:
         given: ``trainer.precision``.
-        plugins: ``trainer.plugins``, one or several; those for the precision take its place.
+        plugins: ``trainer.plugins``, one or several. None may be for the precision: exports and ``doctor`` read
+            ``trainer.precision``.
 
     Raises:
         ValueError: names the key, the precision and what to give instead.
@@ -47,6 +48,10 @@ def check_precision(given: Any, plugins: Any = None) -> None:
     for plugin in plugins if isinstance(plugins, Iterable) and not isinstance(plugins, str) else [plugins]:
         if isinstance(plugin, Precision):
             check_plugin(plugin)
+            raise ValueError(
+                f"trainer.plugins: {type(plugin).__name__} sets the precision; leave it out, and set "
+                f"trainer.precision: {plugin.precision}, which exports read"
+            )
 
 
 def check_plugin(plugin: Precision) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from peft.tuners.lora import Conv2d, Conv3d, Embedding, Linear
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
@@ -32,9 +33,11 @@ class MergedWeight:
         if self.layer is None:
             return weight
         total = weight.float()
-        for adapter in self.layer.active_adapters:
-            update = self._product(adapter).reshape(weight.shape)
-            total = total + self.layer.scaling[adapter] * update
+        # Engines get weights within a step, whose autocast would multiply the factors in bfloat16.
+        with torch.autocast(weight.device.type, enabled=False):
+            for adapter in self.layer.active_adapters:
+                update = self._product(adapter).reshape(weight.shape)
+                total = total + self.layer.scaling[adapter] * update
         return total.to(weight.dtype)
 
     def _product(self, adapter: str) -> Tensor:

@@ -84,6 +84,22 @@ def test_a_run_in_true_bfloat16_is_exported_in_it(runs: Path, inside: Inside) ->
     assert json.loads((inside.folder / "out" / "config.json").read_text())["dtype"] == "bfloat16"
 
 
+def test_a_checkpoint_is_exported_by_the_spec_that_it_holds(runs: Path, inside: Inside) -> None:
+    """A run that was continued with changes has several spec files beside it."""
+    home = inside.folder / "runs" / "mine"
+    shutil.copytree(runs / "full" / "runs" / "mine", home)
+    shutil.copytree(runs / "full" / "policy", inside.folder / "policy")
+    shutil.copy(runs / "full" / "my_rewards.py", inside.folder / "my_rewards.py")
+    spec = (home / "spec.yaml").read_text()
+    (home / "spec.yaml").write_text(spec.replace("precision: null", "precision: bf16-true"))
+    assert (home / "spec.yaml").read_text() != spec
+    outcome = inside("export", "--checkpoint", str(home / "checkpoints" / "step-000002.ckpt"), "--output", "out")
+    assert outcome.code == 0, outcome
+    assert {weight.dtype for weight in load_file(inside.folder / "out" / "model.safetensors").values()} == {
+        torch.float32
+    }
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_export_made_anywhere_loads_and_computes_what_was_trained(runs: Path, inside: Inside, kind: str) -> None:
     outcome = inside("export", "--checkpoint", str(checkpoint(runs, kind)), "--output", "out/model")
@@ -184,9 +200,17 @@ def test_a_file_that_is_no_checkpoint_is_told(runs: Path, inside: Inside) -> Non
     assert "other.ckpt holds no medix state: it was not written by medix fit" in err
 
 
-def test_a_checkpoint_away_from_its_run_needs_a_spec(runs: Path, inside: Inside) -> None:
+def test_a_checkpoint_away_from_its_run_has_its_spec_with_it(runs: Path, inside: Inside) -> None:
+    """Relative paths count from where the command is given; an old checkpoint holds no spec."""
     shutil.copy(checkpoint(runs, "full"), inside.folder / "moved.ckpt")
-    err = refused(inside, "--checkpoint", "moved.ckpt", "--output", "out")
+    words = ("--checkpoint", str(inside.folder / "moved.ckpt"), "--output")
+    assert "go there to export" in refused(inside, *words, "out")
+    with working_in(runs / "full"):
+        assert inside("export", *words, str(inside.folder / "out")).code == 0
+    saved: dict[str, Any] = torch.load(inside.folder / "moved.ckpt", weights_only=True)
+    del saved["callbacks"]["SaveSpec"]
+    torch.save(saved, inside.folder / "moved.ckpt")
+    err = refused(inside, *words, "other")
     assert "there is no such spec; name the one that the checkpoint was trained with" in err
 
 

@@ -226,10 +226,12 @@ def test_plugins_are_refused_like_the_key(make: Any) -> None:
         check_precision(None, [plugin])
 
 
-def test_plugins_of_supported_precisions_pass() -> None:
+def test_supported_precisions_are_set_by_their_key_alone() -> None:
+    """Exports and the doctor read the key."""
     for plugin in (Precision(), MixedPrecision("bf16-mixed", "cpu"), HalfPrecision("bf16-true")):
         check_plugin(plugin)
-        check_precision(None, plugin)
+        with pytest.raises(ValueError, match=rf"leave it out, and set trainer\.precision: {plugin.precision}"):
+            check_precision(None, plugin)
 
 
 def test_a_trainer_built_by_hand_is_refused_before_weights_are_read(tiny_policy: Path, tmp_path: Path) -> None:

@@ -87,6 +87,15 @@ def test_the_value_has_no_gradient_and_leaves_the_policy(tiny: dict[str, Path]) 
     assert all(torch.equal(value, before[name]) for name, value in policy.state_dict().items())
 
 
+def test_autocast_does_not_reach_the_merge(tiny: dict[str, Path]) -> None:
+    """Weights are published within a step, and exported outside of one."""
+    policy = adapted(tiny["qwen3_vl"], "q_proj", "embed_tokens")
+    outside = {name: one.value() for name, one in merged_weights(policy.hugging_face).items()}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = {name: one.value() for name, one in merged_weights(policy.hugging_face).items()}
+    assert all(torch.equal(value, inside[name]) for name, value in outside.items())
+
+
 # Faults.
 
 SETTINGS: dict[str, dict[str, Any]] = {
