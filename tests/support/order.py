@@ -6,14 +6,14 @@ LONGEST = (
     "test_demo",
     "test_served_vllm",
     "test_reward_curve_vllm",
-    "test_colocated_vllm",
     "test_real_vllm",
     "test_ranks_training",
     "test_resume",
-    "test_colocated_fit_vllm",
-    "test_cli",
-    "test_bench_memory",
     "test_packaging",
+    "test_bench_memory",
+    "test_cli",
+    "test_colocated_vllm",
+    "test_colocated_fit_vllm",
 )
 """Names of test files that take more than half a minute, in the order in which they are begun."""
 

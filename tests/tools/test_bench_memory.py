@@ -72,8 +72,13 @@ def test_the_peak_of_an_update_is_seen_in_a_process_of_its_own(tmp_path: Path) -
     assert 20 * MB < case("shared", folder, 0) < 1024 * MB
 
 
-def test_a_case_whose_process_fails_says_which_and_why(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"(?s)plain, case 0: exit status 1\n.*nowhere"):
+def test_a_case_whose_process_fails_says_which_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program stands in for the interpreter, which would import torch first."""
+    program = tmp_path / "python"
+    program.write_text('#!/bin/sh\necho "no model in $*" >&2\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(RuntimeError, match=r"(?s)plain, case 0: exit status 1\nno model in .* --side plain .*nowhere"):
         case("plain", tmp_path / "nowhere", 0)
 
 
