@@ -111,6 +111,12 @@ class MedixCLI(LightningCLI):
             **kwargs,
         )
 
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """The command that is given, whose parser is the only one that is needed; all of them if none is."""
+        every = LightningCLI.subcommands()
+        return {name: skipped for name, skipped in every.items() if sys.argv[1:2] == [name]} or every
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the judge, which rewards and validation share, and the output file of ``predict``."""
         parser.add_subclass_arguments(
