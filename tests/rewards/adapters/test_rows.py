@@ -113,6 +113,32 @@ def test_what_the_prompt_holds_is_put_in_front_of_the_completion() -> None:
     assert given.read(0, REST, {"solution": "left"}, prompt_prefix="").completion == REST
 
 
+@pytest.mark.parametrize(
+    ("calls", "warns"),
+    [
+        ([[REST] * 7 + ["cut"]], True),  # the token limit cut one
+        ([[REST, REST, ""]], True),
+        ([["cut"], *[[REST]] * 7], True),  # row by row
+        ([[f"<think>{REST}"]] * 20 + [[REST]], False),
+        ([[f"<think>{REST}"], [REST], [""], [REST]], False),
+        ([["cut", REST, REST]], False),
+        ([[], [""]], False),
+    ],
+)
+def test_unopened_reasoning_is_noticed_over_calls(calls: list[list[str]], warns: bool) -> None:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        watching = reader()
+        for call in calls:
+            watching.warn_of_unopened([Row(text, "a", "q", None) for text in call])
+    assert len(found) == warns
+
+
+def test_no_prefix_may_be_none() -> None:
+    given = RowReader("Mine", ModalitySet(), "solution", None, None, "aliases", "source", None)
+    assert given.read(0, REST, {"solution": "left"}).completion == REST
+
+
 def test_a_call_that_only_closes_reasoning_is_warned_of_once_with_the_argument() -> None:
     def rows(*texts: str) -> list[Row]:
         return [Row(text, "a", "q", None) for text in texts]
