@@ -93,7 +93,7 @@ def symbols_differ(one: str, other: str) -> str | None:
     first, second = symbols(one), symbols(other)
     if first == second or (not (first and second) and all(map(is_decoration, first + second))):
         return None
-    return f"symbols: {' '.join(first) or 'none'} against {' '.join(second) or 'none'}"
+    return f"symbols: {' '.join(first[:5]) or 'none'} against {' '.join(second[:5]) or 'none'}"
 
 
 def signs_differ(one: str, other: str) -> str | None:

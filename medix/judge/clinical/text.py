@@ -107,9 +107,10 @@ def _identifiers_differ(one: Text, other: Text) -> str | None:
 
 def _greek_differs(one: Text, other: Text) -> str | None:
     """TNF-α and TNF-β, β1 and β2; a letter in only one of the texts is no difference, nor is a number of it."""
-    mine, theirs = ({name.rstrip("0123456789") for name in text.greek} for text in (one, other))
-    numbered = [{name for name in text.greek if name[-1].isdigit()} for text in (one, other)]
-    if one.greek and other.greek and (mine != theirs or (all(numbered) and numbered[0] != numbered[1])):
+    first, second = ([match for name in text.greek if (match := GREEK_WORD.fullmatch(name))] for text in (one, other))
+    letters = {match[1] for match in first}, {match[1] for match in second}
+    numbered = {match[0] for match in first if match[2]}, {match[0] for match in second if match[2]}
+    if first and second and (letters[0] != letters[1] or (all(numbered) and numbered[0] != numbered[1])):
         return f"Greek letter: {_listed(one.greek)} against {_listed(other.greek)}"
     return None
 

@@ -141,8 +141,13 @@ _LETTERS = (
 # a final sigma ends words only, so it stands between rho and sigma without a name of its own
 _GREEK = dict(zip((*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA)), _LETTERS, strict=True))
 _GREEK_RUN = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]+")
-_GREEK_NUMBER = re.compile(rf"\b({'|'.join(_LETTERS)})-?(\d+)(?![\d.,]*\d)", re.IGNORECASE)
-GREEK_WORD = re.compile(rf"(?:{'|'.join(_LETTERS)})\d*")
+# The number of a letter follows it: β2, beta-2, beta 2; not one with a unit or a decimal point, as in "TNF alpha 5 ng"
+_GREEK_NUMBER = re.compile(
+    rf"\b({'|'.join(_LETTERS)})(?:-?|[ ](?=\d[a-z]?\b))(\d{{1,2}})(?!\d|[.,]\d)"
+    rf"(?![ -]?(?:[%°]|(?:{'|'.join(map(re.escape, sorted(UNITS)))})\b))",
+    re.IGNORECASE,
+)
+GREEK_WORD = re.compile(rf"({'|'.join(_LETTERS)})(\d+[a-z]?)?")
 """The name of a Greek letter as ``read`` gives it, with a number that follows: beta2."""
 
 

@@ -33,8 +33,8 @@ class EasyR1Reward:
     As read in EasyR1's main branch after 0.3.0 (``verl/workers/reward/function.py``): the batch manager passes a list
     of dictionaries with ``response``, ``response_length`` and ``ground_truth``, takes ``overall`` as the reward,
     collects the other entries by name, and logs the mean of each over the rows that have it as ``reward/<name>``. So an
-    entry is only on rows it is about: a component where it scored (and counts in means), ``total/<modality>`` on rows of that modality. The
-    question is not passed; a fork that adds it names its field here.
+    entry is only on rows it is about: a component where it scored and counts in means, ``total/<modality>`` on rows of
+    that modality. The question is not passed; a fork that adds it names its field here.
 
     ``ground_truth`` is the public data's ``solution``: the tag on the first line, then the reference. Groups are not
     known here, so a suite with a ``normalisation`` stops at its first row.

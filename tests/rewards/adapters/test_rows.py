@@ -1,5 +1,6 @@
 """Rows from the fields of other trainers."""
 
+import math
 import warnings
 from typing import Any
 
@@ -8,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medix.modality import PAPER_MODALITIES, ModalitySet
-from medix.rewards.adapters.rows import Row, RowReader, score_rows
+from medix.rewards.adapters.easyr1 import EasyR1Reward
+from medix.rewards.adapters.rows import Row, RowReader, score_rows, values_in_means
+from medix.rewards.adapters.verl import VerlReward
+from medix.rewards.embedding import EmbeddingReward
 from medix.rewards.format import FormatReward
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
@@ -101,6 +105,22 @@ def test_scored_rows_count_in_the_running_means() -> None:
     table = score_rows(suite, [Row(text, "a", "q", None) for text in texts])
     assert table.total.tolist() == [1.0, 0.0]
     assert suite.compute()["reward/total/TEXT_ONLY"] == 0.5
+
+
+def test_credit_that_is_in_no_mean_is_in_no_entry_that_trainers_average() -> None:
+    class Unreadable:
+        def encode(self, texts: list[str], /) -> Any:
+            raise AssertionError(texts)
+
+    suite = RewardSuite({"near": Weighted(EmbeddingReward(Unreadable()), 1.0)})
+    completion = "<X_RAY><think>r</think><answer>左肺</answer>"
+    table = score_rows(suite, [Row(completion, "左肺", "q", "X_RAY")])
+    assert table.total.tolist() == table["near"].value.tolist() == [1.0]
+    assert math.isnan(values_in_means(table, 0)["near"])
+    assert math.isnan(suite.compute()["reward/near"])
+    inputs = [{"response": completion, "response_length": 3, "ground_truth": "<X_RAY>\n左肺"}]
+    assert "near" not in EasyR1Reward(suite)(inputs)[0]
+    assert VerlReward(suite, question=None)("s", completion, "<X_RAY>\n左肺")["reward/near"] is None
 
 
 REST = "It is on the left.</think><answer>left</answer>"
