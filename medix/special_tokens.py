@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from medix.grammar import PART_TAGS, is_control_token, parse
 from medix.modality import ModalitySet
 
-_ATTEMPTS = 16
+_ATTEMPTS = 16  # to break up special tokens without their number falling
 _BYTES_OF_CHARACTER = 4
+_TAG = re.compile(r"<[A-Z][A-Z0-9_]*>")
+_LONGEST_BLANK = 64  # tokens
 
 
 class SpecialTokens:
@@ -46,12 +49,17 @@ class SpecialTokens:
         Raises:
             ValueError: the tokenizer finds a special token in the text however it is broken up.
         """
-        for _ in range(_ATTEMPTS):
+        fewest, attempts = len(text) + 1, _ATTEMPTS
+        while attempts:
             text = self._pattern.sub(_split, text)
-            span = self._first_special(text)
-            if span is None:
+            starts = self._special_starts(text)
+            if not starts:
                 return text
-            text = f"{text[: span[0] + 1]} {text[span[0] + 1 :]}"
+            if len(starts) < fewest:
+                fewest, attempts = len(starts), _ATTEMPTS
+            attempts -= 1
+            ends = [*(start + 1 for start in starts), len(text)]
+            text = " ".join([text[: ends[0]], *(text[begin:end] for begin, end in pairwise(ends))])
         raise ValueError(
             f"a special token of {type(self.tokenizer).__name__} cannot be broken up in the text {text!r:.200}; "
             "correct the data"
@@ -61,19 +69,19 @@ class SpecialTokens:
     def _pattern(self) -> re.Pattern[str]:
         return re.compile("|".join(map(re.escape, self.texts)) or r"(?!)")
 
-    def _first_special(self, text: str) -> tuple[int, int] | None:
-        """Begin and end of the first special token that the tokenizer finds in a text, without surrounding space."""
+    def _special_starts(self, text: str) -> list[int]:
+        """Where the special tokens begin that the tokenizer finds in a text, after the space before them."""
         # the token of unknown characters is not a control token, and an empty token cannot be broken up
         ids = self.by_id.keys() - {self.tokenizer.unk_token_id}
         encoded = self.tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=getattr(self.tokenizer, "is_fast", False)
         )
+        starts = []
         for number, (start, end) in zip(encoded["input_ids"], encoded.get("offset_mapping", ()), strict=False):
             piece = text[start:end]
-            begin = start + len(piece) - len(piece.lstrip())
             if number in ids and piece.strip():
-                return begin, begin + len(piece.strip())
-        return None
+                starts.append(start + len(piece) - len(piece.lstrip()))
+        return starts
 
 
 def _split(match: re.Match[str]) -> str:
@@ -86,9 +94,9 @@ class CompletionDecoder:
 
     The end token, with padding after it, is left out. Every other token stays visible: a tokenizer may mark ``<think>``
     or a modality tag as special, and a control token inside an answer must not disappear, because the answer would look
-    well formed. A special token that the grammar could not tell from text, such as ``[END]``, is written
-    ``<|[END]|>``. An end token that is a tag of the grammar (``</answer>``) stays. No space is removed before
-    punctuation.
+    well formed. A special token that the grammar could not tell from text, such as ``[END]`` or ``<IMAGE>``, is written
+    ``<|[END]|>``, except for a tag in capitals that opens the completion: it may be one of another modality set. An end
+    token that is a tag of the grammar (``</answer>``) stays. No space is removed before punctuation.
 
     Args:
         tokenizer: a Hugging Face tokenizer.
@@ -109,7 +117,7 @@ class CompletionDecoder:
         ids = ids[: self._length(ids)]
         parts, start = [], 0
         for place, number in enumerate(ids):
-            if number in self._renamed:
+            if number in self._renamed and not (_TAG.fullmatch(self._added[number]) and self._is_blank(ids[:place])):
                 parts += [self._text(ids[start:place]), self._renamed[number]]
                 start = place + 1
         return "".join([*parts, self._text(ids[start:])])
@@ -130,6 +138,10 @@ class CompletionDecoder:
         if lost and len(lost) == len(modalities):
             return [*PART_TAGS, *lost]
         return lost
+
+    def _is_blank(self, ids: Sequence[int]) -> bool:
+        """Whether a tag after these tokens would open the completion: it may be one of another modality set."""
+        return len(ids) <= _LONGEST_BLANK and not self._text(ids).strip()
 
     def _text(self, ids: Sequence[int]) -> str:
         if not ids:
@@ -155,7 +167,7 @@ class CompletionDecoder:
     def _renamed(self) -> Mapping[int, str]:
         """Special tokens whose text alone would not show what they are."""
         return {
-            number: f"<|{text}|>"
+            number: shown if is_control_token(shown := f"<|{text}|>") else f"<|special_{number}|>"
             for number, text in SpecialTokens(self.tokenizer).by_id.items()
             if not (_is_tag(text) or is_control_token(text))
         }

@@ -164,7 +164,7 @@ def test_a_comparison_is_not_markup() -> None:
 @pytest.mark.parametrize(
     "token",
     ["<EOS>", "<eos>", "</s>", "<|im_end|>", "<|END_OF_TURN_TOKEN|>", "<end_of_turn>", "<unused12>",
-     "<\uff5cend\u2581of\u2581sentence\uff5c>", "<|[END]|>", "<LESION>", "</EOS>"],
+     "<\uff5cend\u2581of\u2581sentence\uff5c>", "<|[END]|>", "<|<seg>|>", "</EOS>", "<|eot_id|>", "<unk>"],
 )  # fmt: skip
 def test_a_control_token_inside_a_part_is_a_fault_and_shows_in_the_answer(token: str) -> None:
     assert is_control_token(token)
@@ -175,7 +175,27 @@ def test_a_control_token_inside_a_part_is_a_fault_and_shows_in_the_answer(token:
 
 @pytest.mark.parametrize(
     "text",
-    ["p<0.05 and x>3", "<b>left</b>", "<5 mm|>2", "a < B > c", "<X_RAY>, not <CT_SCAN>", "<HU>", "1<|x|<2", "<br/>"],
+    [
+        "p<0.05 and x>3",
+        "<b>left</b>",
+        "<5 mm|>2",
+        "a < B > c",
+        "<X_RAY>, not <CT_SCAN>",
+        "<HU>",
+        "1<|x|<2",
+        "<br/>",
+        "<HER2> positive",
+        "HLA-<B27>",
+        "<TNM> stage",
+        "<IMAGE> 1",
+        "the <REDACTED> patient",
+        "x<|y| or |z|>w",
+        "<S> wave",
+        "3 <|4|> 5",
+        "<LESION>",
+        "<PATIENT_NAME>",
+        "<|b|>",
+    ],
 )
 def test_signs_markup_and_modalities_are_no_control_tokens(text: str) -> None:
     assert parse(f"<X_RAY><think>see {text}</think><answer>a {text}</answer>", MODALITIES).is_well_formed

@@ -76,6 +76,19 @@ def test_one_end_token_and_the_padding_after_it_are_left_out(tail: list[int], en
     assert decoded(tail, ends=ends) == text.removeprefix("left")
 
 
+def test_a_name_in_capitals_is_a_control_token_if_the_tokenizer_says_so() -> None:
+    """``<IMAGE>`` is text for the grammar; as a special token it shows with bars, but for a tag of another set."""
+    of = tokenizer()
+    of.add_special_tokens({"additional_special_tokens": ["<IMAGE>", "<BRAIN>", "a b"]})
+    broken = "<X_RAY><think>see <IMAGE> 1</think><answer>left</answer>"
+    assert parse(broken, MODALITIES).is_well_formed
+    assert not parse(decoded([*ids(broken, of), END], of), MODALITIES).is_well_formed
+    assert not parse(decoded(ids("<X_RAY><think>a b</think><answer>left</answer>", of), of), MODALITIES).is_well_formed
+    brain = "<BRAIN><think>r</think><answer>left</answer>"
+    assert decoded(ids(brain, of), of) == brain
+    assert CompletionDecoder(of, (END,)).lost_tags(ModalitySet(["BRAIN"])) == []
+
+
 def test_a_tag_that_ends_completions_stays() -> None:
     close = PLAIN.convert_tokens_to_ids("</answer>")
     for of in (PLAIN, MARKED):
@@ -159,6 +172,12 @@ def test_what_only_its_normaliser_turns_into_a_special_token_is_broken_up(normal
     strict = normalizers.Sequence([normalizers.NFD(), normalizer])
     made = tokenizer(normalizer=strict, normalized=True, lstrip=True)
     assert control_ids(made) & set(ids(text, made))
+    assert not control_ids(made) & set(ids(SpecialTokens(made).neutralise(text), made))
+
+
+def test_any_number_of_them_is_broken_up() -> None:
+    made = tokenizer(normalizer=normalizers.NFKC(), normalized=True)
+    text = "＜seg＞" * 200  # noqa: RUF001 - full-width brackets
     assert not control_ids(made) & set(ids(SpecialTokens(made).neutralise(text), made))
 
 

@@ -65,16 +65,30 @@ class ComponentScores:
         status: N statuses.
         reason: why a row is unscored; empty elsewhere.
         verdicts: the judge's verdicts, for components that ask one.
+        left_out: whether a row earns its value but stays out of every mean, because the component could score only
+            some of the completions that its sample may have; empty if all rows count.
     """
 
     value: Float[Tensor, " row"]
     status: tuple[Status, ...]
     reason: tuple[str, ...]
     verdicts: tuple[Verdict | None, ...] = ()
+    left_out: tuple[bool, ...] = ()
+
+    @property
+    def status_in_means(self) -> tuple[Status, ...]:
+        """N statuses, with not applicable where a row stays out of the means."""
+        if not self.left_out:
+            return self.status
+        pairs = zip(self.status, self.left_out, strict=True)
+        return tuple(Status.NOT_APPLICABLE if is_out else status for status, is_out in pairs)
 
     @classmethod
     def of(
-        cls, values: Sequence["float | int | Unscored | None"], verdicts: Sequence[Verdict | None] = ()
+        cls,
+        values: Sequence["float | int | Unscored | None"],
+        verdicts: Sequence[Verdict | None] = (),
+        left_out: Sequence[bool] = (),
     ) -> "ComponentScores":
         """Build from one entry per row: a number, an ``Unscored`` with its reason, or None for not applicable.
 
@@ -93,7 +107,9 @@ class ComponentScores:
             value.append(row[0])
             status.append(row[1])
             reason.append(row[2])
-        return cls(torch.tensor(value, dtype=torch.float64), tuple(status), tuple(reason), tuple(verdicts))
+        return cls(
+            torch.tensor(value, dtype=torch.float64), tuple(status), tuple(reason), tuple(verdicts), tuple(left_out)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +145,4 @@ class RewardComponent(RunningMeans):
 
     def accumulate(self, scores: ComponentScores, modalities: Sequence[str | None]) -> None:
         """Add rows that were already scored, without asking a judge again."""
-        self.add(scores.value, scores.status, modalities)
+        self.add(scores.value, scores.status_in_means, modalities)

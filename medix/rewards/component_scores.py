@@ -88,4 +88,5 @@ def _scores_of(name: str, part: RewardComponent, batch: RewardBatch) -> Componen
     for row in broken:
         status[row], reason[row] = Status.UNSCORED, f"the component gave {value[row].item()}"
     is_scored = torch.tensor([entry is Status.SCORED for entry in status], dtype=torch.bool)
-    return ComponentScores(torch.where(is_scored, value, math.nan), tuple(status), tuple(reason), scores.verdicts)
+    value = torch.where(is_scored, value, math.nan)
+    return ComponentScores(value, tuple(status), tuple(reason), scores.verdicts, scores.left_out)

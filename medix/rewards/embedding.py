@@ -30,8 +30,10 @@ class EncodedReward(RewardComponent):
 
     A completion without a valid answer earns 0, and so does an answer that contradicts a fact of the reference, or one
     that the encoder cannot read (``medix.rewards.encoder.unreadable``). Where it can read neither the reference nor an
-    alias, the component does not apply to the sample. An answer that equals a reference after the normalisation of
-    ``medix.judge.clinical.text`` is credited also if it cannot be read. A row is unscored if the encoder fails.
+    alias, the component does not apply to the sample and its weight goes to the others. An answer that equals a
+    reference after the normalisation of ``medix.judge.clinical.text`` is credited, also if neither can be read; the
+    credit for one that equals an unreadable reference is in no mean, which would be one over right answers only. With
+    ``guard`` off, cosines alone decide between readable texts. A row is unscored if the encoder fails.
 
     Args:
         encoder: the suite's encoder if not given, and MedEmbed-large, loaded on first use, if there is none either.
@@ -81,12 +83,14 @@ class EncodedReward(RewardComponent):
 
         Not applicable where the encoder can read neither the reference nor an alias, unless the answer equals one.
         """
-        rows = self._rows(batch)
+        rows, left_out = self._rows(batch)
         pairs = list(dict.fromkeys((row[0], text) for row in rows if isinstance(row, tuple) for text in row[1]))
         cosines = self._cosines(pairs)
         if isinstance(cosines, Unscored):
-            return ComponentScores.of([cosines if isinstance(row, tuple) else row for row in rows])
-        return ComponentScores.of([self._credit(row, cosines) if isinstance(row, tuple) else row for row in rows])
+            scores = [cosines if isinstance(row, tuple) else row for row in rows]
+        else:
+            scores = [self._credit(row, cosines) if isinstance(row, tuple) else row for row in rows]
+        return ComponentScores.of(scores, left_out=left_out)
 
     def unread(self, batch: RewardBatch) -> list[str]:
         """Per row, why the encoder can read none of the references; empty if it reads one, or there is none.
@@ -101,8 +105,10 @@ class EncodedReward(RewardComponent):
         reasons = unreadable(self.encoder, [text for texts in references for text in texts])
         return [reasons[texts[0]] if texts and reasons.keys() >= set(texts) else "" for texts in references]
 
-    def _rows(self, batch: RewardBatch) -> list[_Entry]:
-        """Per row, the answer and the references to compare it with, or its value if no comparison is needed."""
+    def _rows(self, batch: RewardBatch) -> tuple[list[_Entry], list[bool]]:
+        """Per row, the answer and the references to compare it with, or its value if no comparison is needed; and
+        whether the encoder can read none of its references, so that only an equal answer is scored.
+        """
         answers, references = self.answer_rule.answers(batch), self.answer_rule.references(batch)
         texts = [text for texts in references for text in texts] + [text for text in answers if text is not None]
         try:
@@ -110,8 +116,9 @@ class EncodedReward(RewardComponent):
         except Exception as error:  # noqa: BLE001 - an encoder is foreign code; its failure is a reason, not a zero
             failed = Unscored(f"the encoder {self.encoder!r:.100} failed: {type(error).__name__}: {error}")
             rows = [self._row(*row, frozenset()) for row in zip(answers, references, strict=True)]
-            return [failed if isinstance(row, tuple) else row for row in rows]
-        return [self._row(*row, foreign) for row in zip(answers, references, strict=True)]
+            return [failed if isinstance(row, tuple) else row for row in rows], [False] * len(rows)
+        rows = [self._row(*row, foreign) for row in zip(answers, references, strict=True)]
+        return rows, [bool(texts) and foreign >= set(texts) for texts in references]
 
     def _row(self, answer: str | None, references: tuple[str, ...], foreign: Set[str]) -> _Entry:
         """The entry of one row.
@@ -138,10 +145,11 @@ class EncodedReward(RewardComponent):
 
     def _credit(self, row: tuple[str, tuple[str, ...]], cosines: Mapping[tuple[str, str], float]) -> float | Unscored:
         answer, references = row
+        is_equal = self.guard and any(is_same(answer, text) for text in references)
         found = [cosines[answer, text] for text in references]
         if not all(map(math.isfinite, found)):
             return Unscored(f"the encoder {self.encoder!r:.100} returned an embedding that is not finite")
-        return self._credit_of(max(found))
+        return self._credit_of(1.0 if is_equal else max(found))
 
     def _cosines(self, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], float] | Unscored:
         """The cosine similarity of each pair of answer and reference."""

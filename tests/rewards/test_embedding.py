@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medix.rewards import EmbeddingReward, PublishedAnswer, SentenceEncoder
+from medix.rewards.encoder import encodable
 from medix.rewards.similarity import SimilarityReward
 from medix.types import Status
 from tests.rewards.test_answer import batch_of
@@ -118,7 +119,7 @@ def test_a_failure_does_not_touch_rows_that_need_no_encoder() -> None:
 
 def test_equality_settles_only_by_the_published_rule() -> None:
     zeros = at(0.9, lambda rows: np.zeros((len(rows), 4)))
-    assert credit(zeros, "same", "same") == 0
+    assert credit(zeros, "same", "same", guard=False) == 0
     assert credit(zeros, "same", "same", answer_rule=PublishedAnswer()) == 1
 
 
@@ -297,6 +298,43 @@ def test_the_component_applies_to_all_completions_of_a_sample_or_to_none_but_equ
     assert EmbeddingReward(Alike()).score(batch).status == (Status.NOT_APPLICABLE,) * 3 + (Status.SCORED,)
     readable = replace(batch, references=["left lung"] * 4)
     assert EmbeddingReward(Alike()).score(readable).value.tolist() == [0, 1, 0, 0]
+
+
+def test_credit_for_an_unreadable_reference_is_in_no_mean() -> None:
+    """One of four answers is right, in English and in Chinese: the mean is 1/4 and not (1 + 1) / (4 + 1)."""
+    answers = ["left lung", "mass", "effusion", "no answer", "左肺", "右肺", "肺", "no answer"]
+    batch = replace(rows_of(BATCH, [0] * 8), completions=[f"<answer>{text}</answer>" for text in answers],
+                    references=["left lung"] * 4 + ["左肺"] * 4)  # fmt: skip
+    reward = EmbeddingReward(CountingEncoder())
+    scores = reward.score(batch)
+    assert scores.value.tolist()[:5] == [1, 0, 0, 0, 1]
+    assert scores.status_in_means == (Status.SCORED,) * 4 + (Status.NOT_APPLICABLE,) * 4
+    reward.update(batch)
+    assert reward.compute()[""] == 0.25
+
+
+EQUAL = [
+    ("5 \u00b5m", "5 um"), ("H\u2082O", "H2O"), ("\u00bd", "1/2"), ("10\u2079/L", "10^9/L"), ("100 \u00b5m", "0.1 mm"),
+    ("Stra\u00dfe", "Strasse"), ("Na\u207a", "Na+"), ("\u03b2-blocker", "beta-blocker"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [EmbeddingReward, SimilarityReward])
+@pytest.mark.parametrize(("answer", "reference"), EQUAL)
+def test_an_answer_equal_after_normalisation_is_credited_whatever_the_cosine(
+    kind: Any, answer: str, reference: str
+) -> None:
+    encoder = CountingEncoder({encodable(answer): [1.0, 0.0], encodable(reference): [0.0, 1.0]})
+    assert kind(encoder).score(batch_of(f"<answer>{answer}</answer>", reference)).value.item() == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [("TNF-\u03b1", "TNF-\u03b2"), ("Na\u207a", "Na\u207b"), ("HER2 \u2795", "HER2 \u2796"), ("mass \u274c", "mass"),
+     ("stage \u2162", "stage \u2161"), ("nerve \u2166", "nerve \u2165")],
+)  # fmt: skip
+def test_signs_and_greek_letters_get_no_credit_however_near(answer: str, reference: str) -> None:
+    assert credit(Alike(), answer, reference) == 0
 
 
 def test_an_alias_that_can_be_read_stands_for_a_reference_that_cannot() -> None:

@@ -91,3 +91,15 @@ def test_languages_and_unknown_tokens_are_settings(english: SentenceEncoder) -> 
 
 def test_full_width_letters_are_encoded_as_what_they_stand_for() -> None:
     assert encodable("ＬＥＦＴ　5％ é \ud800") == "LEFT 5% é ?"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("stage \u2162", "stage III"), ("37 \u2103", "37 \u00b0C"), ("10\u2079/L", "10^9/L"),
+     ("1\u00bd cm", "1 1\u20442 cm"),
+     ("normal \u2714", "normal"), ("female \u2640\ufe0f", "female"), ("mass \u274c", "mass \u274c"),
+     ("Tylenol\u2122", "Tylenol"),
+     ("HER2 \u2796", "HER2 \u2796"), ("plain text", "plain text")],
+)  # fmt: skip
+def test_encoders_get_plain_letters_without_decoration(text: str, plain: str) -> None:
+    assert encodable(text) == plain

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from medix.judge.clinical.literal import signs, signs_differ
-from medix.judge.clinical.tokens import CLAUSE_END, Quantity, Token, read
+from medix.judge.clinical.literal import signs, signs_differ, symbols_differ
+from medix.judge.clinical.tokens import CLAUSE_END, GREEK_WORD, Quantity, Token, read
 from medix.judge.clinical.words import (
     ANTONYMS,
     CLAUSE_BREAKS,
@@ -37,6 +37,7 @@ class Text:
             numbers with their units as one word.
         quantities: the numbers.
         identifiers: levels and sequences such as L4 and T2, and single capital letters.
+        greek: names of Greek letters that specify, with the number that follows: beta2.
         laterality: left, right, midline.
         affirmed: content words outside the scope of a negation.
         negated: content words inside it.
@@ -47,6 +48,7 @@ class Text:
     words: tuple[str, ...]
     quantities: frozenset[Quantity]
     identifiers: frozenset[str]
+    greek: frozenset[str]
     laterality: frozenset[str]
     affirmed: frozenset[str]
     negated: frozenset[str]
@@ -55,25 +57,30 @@ class Text:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two texts have the same words and symbols after normalisation; False if either is empty."""
-    has_text = bool(one.strip()) and bool(other.strip())
-    return has_text and normalise(one).words == normalise(other).words and signs(one) == signs(other)
+    """Whether two texts have the same words and symbols after normalisation; False if either is empty.
+
+    Decoration in one of them only, such as a bullet or a picture, does not count.
+    """
+    if not one.strip() or not other.strip() or normalise(one).words != normalise(other).words:
+        return False
+    return signs(one) == signs(other) and symbols_differ(one, other) is None
 
 
 def differs(answer: str, reference: str) -> str | None:
     """Describe the first fact that differs between two texts; None if no compared fact differs.
 
-    Compared are opposite signs such as + and -, numbers with units and comparators, identifiers such as L4 or T2,
-    laterality, negation, listed antonyms, and words that differ only in an opposite prefix. A number, a laterality or a
-    negation in only one of the texts is a difference; a word such as "large" in only one of them is not.
+    Compared are opposite signs such as + and -, other symbols, numbers with units and comparators, identifiers such as
+    L4 or T2, Greek letters that specify, written or spelled, laterality, negation, listed antonyms, and words that
+    differ only in an opposite prefix. A number, a laterality or a negation in only one of the texts is a difference; a
+    word such as "large" in only one of them is not.
     """
-    found = signs_differ(answer, reference)
+    found = signs_differ(answer, reference) or symbols_differ(answer, reference)
     if found is not None:
         return found
     one, other = normalise(answer), normalise(reference)
     if one.words == other.words:
         return None
-    for compare in (_quantities_differ, _identifiers_differ, _laterality_differs, _negation_differs, _antonyms_differ):
+    for compare in _COMPARISONS:
         found = compare(one, other)
         if found is not None:
             return found
@@ -96,6 +103,16 @@ def _identifiers_differ(one: Text, other: Text) -> str | None:
     if not one.identifiers or not other.identifiers or one.identifiers == other.identifiers:
         return None
     return f"identifier: {_listed(one.identifiers)} against {_listed(other.identifiers)}"
+
+
+def _greek_differs(one: Text, other: Text) -> str | None:
+    """TNF-α and TNF-β, β1 and β2; a letter in only one of the texts is no difference, nor is a number of it."""
+    first, second = ([match for name in text.greek if (match := GREEK_WORD.fullmatch(name))] for text in (one, other))
+    letters = {match[1] for match in first}, {match[1] for match in second}
+    numbered = {match[0] for match in first if match[2]}, {match[0] for match in second if match[2]}
+    if first and second and (letters[0] != letters[1] or (all(numbered) and numbered[0] != numbered[1])):
+        return f"Greek letter: {_listed(one.greek)} against {_listed(other.greek)}"
+    return None
 
 
 def _laterality_differs(one: Text, other: Text) -> str | None:
@@ -152,6 +169,16 @@ def _splits(word: str) -> list[tuple[str, str]]:
     return [("", word), *((word[:length], word[length:]) for length in lengths)]
 
 
+_COMPARISONS = (
+    _quantities_differ,
+    _identifiers_differ,
+    _greek_differs,
+    _laterality_differs,
+    _negation_differs,
+    _antonyms_differ,
+)
+
+
 @lru_cache(maxsize=4096)
 def normalise(text: str) -> Text:
     """Normalise a text; results are cached."""
@@ -166,6 +193,7 @@ def normalise(text: str) -> Text:
         words=words,
         quantities=frozenset(token for token in tokens if isinstance(token, Quantity)),
         identifiers=identifiers,
+        greek=frozenset(word for word in plain if GREEK_WORD.fullmatch(word)),
         laterality=frozenset(side for word in plain for side in LATERALITY.get(word, ())),
         affirmed=affirmed,
         negated=negated,

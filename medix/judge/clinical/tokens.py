@@ -63,6 +63,7 @@ _TOKEN = re.compile(
 # NFKC would turn "1½" into 11/2 and "10⁶" into 106, so a space is inserted.
 _MISSING_SPACE = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞⁰¹²³⁴-⁹])")
 _IDENTIFIER = re.compile(r"([a-z]{1,4})([0-9]+)")
+_NUMERALS = frozenset(("II", "III", "VI", "VII", "VIII", "IX", "XI", "XII", "XIII"))  # IV is also intravenous
 _EXACT_DIGITS = 28  # a longer number is compared as written
 
 
@@ -112,14 +113,16 @@ def _stream_safe(text: str) -> str:
     return "".join(safe)
 
 
-_SAME_COMPARATORS = str.maketrans({"⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥"})
+_SAME_MARKS = str.maketrans({"⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥", "™": "", "℠": ""})
 _LONGEST_RUN = 30
 _JOINER = "\u034f"  # combining grapheme joiner: marks are not reordered across it
 
 
 def _pieces(text: str) -> list[_Piece]:
     text = _MISSING_SPACE.sub(" ", text)
-    text = unicodedata.normalize("NFKC", _stream_safe(text).translate(_SAME_COMPARATORS))
+    text = unicodedata.normalize("NFKC", _stream_safe(text).translate(_SAME_MARKS))
+    text = _GREEK_RUN.sub(_spelled, text)
+    text = _GREEK_NUMBER.sub(r"\1\2", text)
     text = _CONTRACTIONS.sub(_expand, text)
     text = re.sub(r"(?<=[A-Za-z])\^(?=[0-9])", "", text)  # cm^2 is cm2; 10^6 is not 106
     text = text.translate(_CHARACTERS)
@@ -129,6 +132,34 @@ def _pieces(text: str) -> list[_Piece]:
         pieces.append(_Piece(kind, match.group(), match.start() > end or match.start() == 0))
         end = match.end()
     return pieces
+
+
+_LETTERS = (
+    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
+    *("nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+)
+# a final sigma ends words only, so it stands between rho and sigma without a name of its own
+_GREEK = dict(zip((*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA)), _LETTERS, strict=True))
+_GREEK_RUN = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]+")
+# The number of a letter follows it: β2, beta-2, beta 2; not one with a unit or a decimal point, as in "TNF alpha 5 ng"
+_GREEK_NUMBER = re.compile(
+    rf"\b({'|'.join(_LETTERS)})(?:-?|[ ](?=\d[a-z]?\b))(\d{{1,2}})(?!\d|[.,]\d)"
+    rf"(?![ -]?(?:[%°]|(?:{'|'.join(map(re.escape, sorted(UNITS)))})\b))",
+    re.IGNORECASE,
+)
+GREEK_WORD = re.compile(rf"({'|'.join(_LETTERS)})(\d+[a-z]?)?")
+"""The name of a Greek letter as ``read`` gives it, with a number that follows: beta2."""
+
+
+def _spelled(match: re.Match[str]) -> str:
+    """The names of one or two Greek letters, which are symbols; a longer run is a word, and the μ of a unit stays."""
+    run, text = match.group(), match.string
+    before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+    names = [_GREEK.get(ord(letter)) for letter in run.lower()]
+    if len(run) > 2 or None in names or (run == "μ" and after.isalpha()):
+        return run
+    spelled = " ".join(filter(None, names))
+    return f"{' ' * before.isalnum()}{spelled}{' ' * after.isalpha()}"
 
 
 def _expand(match: re.Match[str]) -> str:
@@ -369,7 +400,7 @@ def singular(word: str) -> str:
 
 
 def _identifiers(pieces: Sequence[_Piece]) -> frozenset[str]:
-    """Levels, sequences and types: L4, L4-5 (as L4 and L5), T2 (also in T2WI), and single capitals such as B."""
+    """Levels, sequences and types: L4, L4-5 (as L4 and L5), T2 (also in T2WI), single capitals such as B, and VII."""
     found: set[str] = set()
     for index, piece in enumerate(pieces):
         match = _IDENTIFIER.match(piece.text.casefold()) if piece.kind == "word" else None
@@ -383,8 +414,12 @@ def _identifiers(pieces: Sequence[_Piece]) -> frozenset[str]:
 
 
 def _is_label(pieces: Sequence[_Piece], index: int) -> bool:
-    """Whether a capital is a word of its own, as in "hepatitis B" or "option C"; not I, not an article, not X-ray."""
+    """Whether a capital is a word of its own, as in "hepatitis B" or "option C"; not I, not an article, not X-ray. Or a
+    Roman numeral that is not read as a number.
+    """
     letter = pieces[index].text
+    if letter in _NUMERALS:
+        return index == 0 or _word(pieces, index - 1) not in GRADED
     if len(letter) != 1 or not letter.isupper() or letter == "I" or _word(pieces, index + 1) == "-":
         return False
     return not _is_article(pieces, index)

@@ -51,8 +51,9 @@ ORDINALS = {
     f"{value}{'th' if value > 3 else ('st', 'nd', 'rd')[value - 1]}": word
     for value, word in enumerate(_list("first second third fourth fifth sixth seventh eighth ninth tenth"), 1)
 }
-ROMAN = {numeral: value for value, numeral in enumerate(_list("i ii iii iv v vi vii viii ix x"), 1)}
-GRADED = _set("grade stage type class degree segment zone group category factor phase salter")
+ROMAN = {numeral: value for value, numeral in enumerate(_list("i ii iii iv v vi vii viii ix x xi xii xiii"), 1)}
+GRADED = _set("grade stage type class degree segment zone group category factor phase salter "
+              "nerve lead layer level fort figo nyha tanner bethesda fitzpatrick schatzker")
 
 SINGULARS = {
     "vertebrae": "vertebra", "metastases": "metastasis", "diagnoses": "diagnosis", "stenoses": "stenosis",

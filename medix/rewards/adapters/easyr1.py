@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medix.modality import TEXT_ONLY
-from medix.rewards.adapters.rows import Row, RowReader, score_rows
+from medix.rewards.adapters.rows import Row, RowReader, score_rows, values_in_means
 from medix.rewards.adapters.unscored import UnscoredRule
 from medix.rewards.suite import RewardSuite
 from medix.types import CompletionScores
@@ -33,8 +33,8 @@ class EasyR1Reward:
     As read in EasyR1's main branch after 0.3.0 (``verl/workers/reward/function.py``): the batch manager passes a list
     of dictionaries with ``response``, ``response_length`` and ``ground_truth``, takes ``overall`` as the reward,
     collects the other entries by name, and logs the mean of each over the rows that have it as ``reward/<name>``. So an
-    entry is only on rows it is about: a component where it scored, ``total/<modality>`` on rows of that modality. The
-    question is not passed; a fork that adds it names its field here.
+    entry is only on rows it is about: a component where it scored and counts in means, ``total/<modality>`` on rows of
+    that modality. The question is not passed; a fork that adds it names its field here.
 
     ``ground_truth`` is the public data's ``solution``: the tag on the first line, then the reference. Groups are not
     known here, so a suite with a ``normalisation`` stops at its first row.
@@ -63,7 +63,7 @@ class EasyR1Reward:
         accuracy: str | None = None,
         unscored: float | None = None,
         window: int = 128,
-        prompt_prefix: str = "",
+        prompt_prefix: str | None = "",
     ) -> None:
         taken = [name for name in suite.components if name in _OWN]
         if taken:
@@ -95,7 +95,10 @@ class EasyR1Reward:
         self._reader.warn_of_unopened(rows)
         table = score_rows(self.suite, rows)
         rewards = self._rule(table)
-        return [self._entry(*entry) for entry in zip(rewards, rows, table, strict=True)]
+        return [
+            self._entry(reward, row, scores, values_in_means(table, number))
+            for number, (reward, row, scores) in enumerate(zip(rewards, rows, table, strict=True))
+        ]
 
     def single(self, reward_input: Mapping[str, Any]) -> EasyR1Score:
         """Score one row: slower, because the judge is asked one question at a time.
@@ -106,8 +109,7 @@ class EasyR1Reward:
         """
         return self([reward_input])[0]
 
-    def _entry(self, reward: float, row: Row, scores: CompletionScores) -> EasyR1Score:
-        values = {name: one.value for name, one in scores.components.items()}
+    def _entry(self, reward: float, row: Row, scores: CompletionScores, values: dict[str, float]) -> EasyR1Score:
         values[f"total/{row.modality or TEXT_ONLY}"] = scores.total
         if self.accuracy is not None:
             values["accuracy"] = values[self.accuracy]

@@ -2,8 +2,10 @@
 
 import re
 import warnings
+from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 from medix.grammar import closes_unopened_reasoning, with_prompt_prefix
@@ -11,6 +13,7 @@ from medix.modality import ModalitySet
 from medix.rewards.suite import RewardSuite
 from medix.rewards.table import RewardTable
 
+_RECENT, _FEWEST, _SHARE = 32, 8, 0.75  # completions by which unopened reasonings are noticed
 _TAGGED = re.compile(r"<([A-Za-z][A-Za-z0-9_]*)>(.*)", re.DOTALL)
 
 
@@ -54,7 +57,7 @@ class RowReader:
         modality: str | None,
         aliases: str,
         source: str,
-        prompt_prefix: str = "",
+        prompt_prefix: str | None = "",
     ) -> None:
         self.owner = owner
         self.modalities = modalities
@@ -63,8 +66,9 @@ class RowReader:
         self.modality = modality
         self.aliases = aliases
         self.source = source
-        self.prompt_prefix = prompt_prefix
+        self.prompt_prefix = prompt_prefix or ""
         self._has_warned = False
+        self._recent: deque[bool] = deque(maxlen=_RECENT)
 
     def read(
         self,
@@ -105,14 +109,25 @@ class RowReader:
         )
 
     def warn_of_unopened(self, rows: Sequence[Row]) -> None:
-        """Warn, once, if every completion of a call closes a reasoning that it did not open."""
-        if self._has_warned or not rows or not all(closes_unopened_reasoning(row.completion) for row in rows):
+        """Warn, once, if completions close a reasoning that they did not open.
+
+        That is, all that were seen so far, all of a call with two or more, or three quarters of the last 32 if at
+        least eight were seen: a trainer may call row by row, and some completions are cut off before they close
+        anything. Empty ones do not count.
+        """
+        found = [closes_unopened_reasoning(row.completion) for row in rows if row.completion.strip()]
+        self._recent.extend(found)
+        closed, seen = sum(self._recent), len(self._recent)
+        is_all = bool(found) and all(found) and (len(found) > 1 or closed == seen)
+        if self._has_warned or not (is_all or (seen >= _FEWEST and closed >= _SHARE * seen)):
             return
         self._has_warned = True
+        each = f"each of the {len(found)} completions of this call closes a reasoning that it did not open, and is"
+        most = f"{closed} of the last {seen} completions close a reasoning that they did not open, and are"
         warnings.warn(
-            f"{self.owner}: each of the {len(rows)} completions of this call closes a reasoning that it did not open, "
-            "and is ill formed by that. Their prompts have probably opened it, as chat templates of thinking models "
-            f"do: give {self.owner}(suite, prompt_prefix='<think>'), or whatever the prompts end with",
+            f"{self.owner}: {each if is_all else most} ill formed by that. Their prompts have probably opened it, as "
+            f"chat templates of thinking models do: give {self.owner}(suite, prompt_prefix='<think>'), or whatever "
+            "the prompts end with",
             stacklevel=3,
         )
 
@@ -159,6 +174,12 @@ class RowReader:
                 f"{self.owner}: row {number}: {self.aliases!r} is {value!r:.80}; give a list of texts, or nothing"
             )
         return tuple(value)
+
+
+def values_in_means(table: RewardTable, number: int) -> dict[str, float]:
+    """Value of each component in one row, NaN where it has none or the row stays out of the means."""
+    scores = table.components.items()
+    return {name: nan if one.left_out and one.left_out[number] else one.value[number].item() for name, one in scores}
 
 
 def score_rows(suite: RewardSuite, rows: Sequence[Row], groups: Sequence[Hashable] | None = None) -> RewardTable:

@@ -241,7 +241,7 @@ def _groups(keys: Sequence[tuple[str, Row]], size: int | None) -> list[int]:
 def _metrics(table: RewardTable, rows: Sequence[Row]) -> Iterator[tuple[str, float]]:
     """Values row by row, so that TRL's mean over all processes is one over rows."""
     columns = {"total": (table.total, table.status)}
-    columns |= {name: (table[name].value, table[name].status) for name in table.names}
+    columns |= {name: (table[name].value, table[name].status_in_means) for name in table.names}
     for name, (values, statuses) in columns.items():
         for value, status, row in zip(values.tolist(), statuses, rows, strict=True):
             if status is Status.NOT_APPLICABLE:

@@ -6,7 +6,7 @@ from typing import Any
 
 from medix.modality import TEXT_ONLY
 from medix.rewards.adapters.queue import RowQueue
-from medix.rewards.adapters.rows import Row, RowReader, score_rows
+from medix.rewards.adapters.rows import Row, RowReader, score_rows, values_in_means
 from medix.rewards.adapters.unscored import UnscoredRule
 from medix.rewards.suite import RewardSuite
 from medix.types import CompletionScores
@@ -68,7 +68,7 @@ class VerlReward:
         unscored: float | None = None,
         window: int = 128,
         absent: float | None = None,
-        prompt_prefix: str = "",
+        prompt_prefix: str | None = "",
     ) -> None:
         self.suite = suite
         self.absent = absent
@@ -121,14 +121,16 @@ class VerlReward:
         table = score_rows(self.suite, rows)
         rewards = self._rule(table)
         return [
-            self._entry(reward, row, scores, reason)
-            for reward, row, scores, reason in zip(rewards, rows, table, table.reason, strict=True)
+            self._entry(*entry, values_in_means(table, number))
+            for number, entry in enumerate(zip(rewards, rows, table, table.reason, strict=True))
         ]
 
-    def _entry(self, reward: float, row: Row, scores: CompletionScores, reason: str) -> VerlScore:
+    def _entry(
+        self, reward: float, row: Row, scores: CompletionScores, reason: str, values: dict[str, float]
+    ) -> VerlScore:
         total = self._or_absent(scores.total)
         entry: VerlScore = {"score": reward, "reward/total": total}
-        entry |= {f"reward/{name}": self._or_absent(one.value) for name, one in scores.components.items()}
+        entry |= {f"reward/{name}": self._or_absent(value) for name, value in values.items()}
         for modality in (*self.suite.modalities, TEXT_ONLY):
             entry[f"reward/total/{modality}"] = total if modality == (row.modality or TEXT_ONLY) else self.absent
         return entry | {"reward/unscored": float(math.isnan(scores.total)), "reason": reason}

@@ -21,6 +21,11 @@ SAME = [
     ("1st", "first"), ("grade II", "grade 2"), ("10 mg/dl", "100 mg/l"), ("5 x 3 cm", "50mm x 30mm"),
     ("5-7 mm", "5 mm - 7 mm"), ("L4-5", "L4-L5"), ("½", "1/2"), ("٣ mm", "3mm"), ("３ｍｍ", "3 mm"), ("5 cm²", "5 cm2"),
     ("5 cm^2", "5 cm2"), ("−5", "-5"), ("25 µm", "25 μm"), ("≤5 mm", "<= 5mm"), ("ÖDEM", "ödem"), ("a\u200bb", "ab"),
+    ("β-blocker", "beta-blocker"), ("β2-microglobulin", "beta-2 microglobulin"), ("γδ T cells", "gamma delta T cell"),
+    ("beta-2 microglobulin", "beta 2 microglobulin"), ("alpha 1 antitrypsin", "α1-antitrypsin"),
+    ("TNF-α 5 ng", "TNF alpha 5 ng"), ("interferon β-1a", "interferon beta 1a"), ("ΔF508", "delta F508"),
+    ("cranial nerve VI", "cranial nerve 6"), ("Na⁺", "Na+"), ("• pneumonia", "pneumonia"),
+    ("pneumonia 🦠", "pneumonia"), ("► mass", "● mass"), ("Tylenol™", "Tylenol"),
 ]  # fmt: skip
 
 CROSSED = [
@@ -42,6 +47,12 @@ CROSSED = [
     ("hepatitis A", "hepatitis B"), ("B", "C"), ("yes", "no"), ("male", "female"),
     ("less than 5 mm", "more than 5 mm"),
     ("no effusion, fracture present", "no fracture, effusion present"),
+    ("HER2 ➕", "HER2 ➖"), ("type 🅰", "type 🅱"), ("fracture ✅", "fracture ❌"), ("fracture", "fracture ❌"),
+    ("mass 👍", "mass 👎"), ("lesion 🔴", "lesion 🟢"), ("Na⁺", "Na⁻"), ("肺 ⊕", "肺 ⊖"), ("left \ue000", "left"),
+    ("α-thalassemia", "β-thalassemia"), ("TNF-alpha", "TNF-β"), ("interferon α", "interferon gamma"),
+    ("β1 agonist", "β2 agonist"), ("interferon β-1a", "interferon β-1b"), ("TNF alpha 5 ng", "TNF alpha 6 ng"),
+    ("interferon alpha-2b", "interferon beta-1a"), ("κ-opioid", "μ-opioid"), ("cranial nerve Ⅶ", "cranial nerve Ⅵ"),
+    ("CN VII", "CN VI"),
 ]  # fmt: skip
 
 AGREEING = [
@@ -51,7 +62,8 @@ AGREEING = [
     ("Low blood flow or less perfusion", "Low perfusion"), ("a nodule", "one nodule"), ("large mass", "mass"),
     ("both lungs", "bilateral lungs"), ("neither fracture nor dislocation", "no fracture or dislocation"),
     ("X-ray", "radiograph"), ("not absent", "present"), ("Optic tract", "optic tracts"),
-    ("left- and right-sided", "bilateral"),
+    ("left- and right-sided", "bilateral"), ("β-thalassemia trait", "thalassemia"), ("β1 blocker", "beta blocker"),
+    ("increased uptake", "↑ uptake"), ("female ♀", "female"),
 ]  # fmt: skip
 
 
@@ -151,6 +163,7 @@ def test_a_negation_in_front_is_noticed(words: list[str]) -> None:
 LONG = [
     "a", "1", "1,", "1,000", "no ", "'", "5 x ", "< ", "mm/", " ", "can't ", "\x00\ud800", "twenty-", "1/", "५", "A.",
     "hundred thousand ", "one hundred thousand ", "-", "5-", "\u0301", "1.", "L4-", "+", "per cent ", "word%d ",
+    "🔴", "β", "beta-1",
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Rows from the fields of other trainers."""
 
+import math
 import warnings
 from typing import Any
 
@@ -8,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medix.modality import PAPER_MODALITIES, ModalitySet
-from medix.rewards.adapters.rows import Row, RowReader, score_rows
+from medix.rewards.adapters.easyr1 import EasyR1Reward
+from medix.rewards.adapters.rows import Row, RowReader, score_rows, values_in_means
+from medix.rewards.adapters.verl import VerlReward
+from medix.rewards.embedding import EmbeddingReward
 from medix.rewards.format import FormatReward
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
@@ -103,6 +107,22 @@ def test_scored_rows_count_in_the_running_means() -> None:
     assert suite.compute()["reward/total/TEXT_ONLY"] == 0.5
 
 
+def test_credit_that_is_in_no_mean_is_in_no_entry_that_trainers_average() -> None:
+    class Unreadable:
+        def encode(self, texts: list[str], /) -> Any:
+            raise AssertionError(texts)
+
+    suite = RewardSuite({"near": Weighted(EmbeddingReward(Unreadable()), 1.0)})
+    completion = "<X_RAY><think>r</think><answer>左肺</answer>"
+    table = score_rows(suite, [Row(completion, "左肺", "q", "X_RAY")])
+    assert table.total.tolist() == table["near"].value.tolist() == [1.0]
+    assert math.isnan(values_in_means(table, 0)["near"])
+    assert math.isnan(suite.compute()["reward/near"])
+    inputs = [{"response": completion, "response_length": 3, "ground_truth": "<X_RAY>\n左肺"}]
+    assert "near" not in EasyR1Reward(suite)(inputs)[0]
+    assert VerlReward(suite, question=None)("s", completion, "<X_RAY>\n左肺")["reward/near"] is None
+
+
 REST = "It is on the left.</think><answer>left</answer>"
 
 
@@ -111,6 +131,32 @@ def test_what_the_prompt_holds_is_put_in_front_of_the_completion() -> None:
     assert given.read(0, REST, {"solution": "left"}).completion == f"<think>{REST}"
     assert given.read(0, f"<CT_SCAN> {REST}", {"solution": "left"}).completion == f"<CT_SCAN><think> {REST}"
     assert given.read(0, REST, {"solution": "left"}, prompt_prefix="").completion == REST
+
+
+@pytest.mark.parametrize(
+    ("calls", "warns"),
+    [
+        ([[REST] * 7 + ["cut"]], True),  # the token limit cut one
+        ([[REST, REST, ""]], True),
+        ([["cut"], *[[REST]] * 7], True),  # row by row
+        ([[f"<think>{REST}"]] * 20 + [[REST]], False),
+        ([[f"<think>{REST}"], [REST], [""], [REST]], False),
+        ([["cut", REST, REST]], False),
+        ([[], [""]], False),
+    ],
+)
+def test_unopened_reasoning_is_noticed_over_calls(calls: list[list[str]], warns: bool) -> None:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        watching = reader()
+        for call in calls:
+            watching.warn_of_unopened([Row(text, "a", "q", None) for text in call])
+    assert len(found) == warns
+
+
+def test_no_prefix_may_be_none() -> None:
+    given = RowReader("Mine", ModalitySet(), "solution", None, None, "aliases", "source", None)
+    assert given.read(0, REST, {"solution": "left"}).completion == REST
 
 
 def test_a_call_that_only_closes_reasoning_is_warned_of_once_with_the_argument() -> None:
