@@ -29,7 +29,10 @@ class ReadReply:
     explanation: str = ""
 
 
-LONGEST = 64 * 1024  # characters; parsing blocks the event loop
+# Characters. Parsing blocks the event loop: reasoning is split off in linear time, and the verdict is looked for in a
+# text of bounded length.
+LONGEST = 64 * 1024
+LONGEST_OUTSIDE = 8 * 1024
 
 
 class ReplyRule(ABC):
@@ -40,7 +43,7 @@ class ReplyRule(ABC):
     """
 
     def read(self, reply: str, *, is_cut: bool = False) -> ReadReply:
-        """The verdict of a reply of up to ``LONGEST`` characters. Never raises.
+        """The verdict of a reply of up to ``LONGEST`` characters, ``LONGEST_OUTSIDE`` without reasoning. Never raises.
 
         Args:
             reply: what the model wrote.
@@ -56,9 +59,14 @@ class ReplyRule(ABC):
             return ReadReply(None, "the judge's reasoning does not end, so no verdict follows it", reasoning)
         if not text.strip():
             return ReadReply(None, "the judge's reply is empty", reasoning)
+        if len(text) > LONGEST_OUTSIDE:
+            found = f"{len(text)} characters outside its reasoning, more than the {LONGEST_OUTSIDE} that are read"
+            return ReadReply(None, f"the judge's reply has {found}", reasoning)
         read = self._verdict(text)
         if read.credit is not None and any(
-            self._mentioned(part) not in {None, read.credit} for part in before_lone_ends(reply)
+            self._mentioned(end) not in {None, read.credit}
+            for part in before_lone_ends(reply)
+            for end in {part[:LONGEST_OUTSIDE], part[-LONGEST_OUTSIDE:]}
         ):
             return ReadReply(
                 None, "the judge's reply holds another verdict before a </think> that nothing opened", reasoning

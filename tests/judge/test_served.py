@@ -21,6 +21,7 @@ from medix.judge import CachedJudge, ServedJudge
 from medix.judge.prompt import YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
 from medix.judge.prompt_rubric import ReportRubricPrompt
+from medix.judge.verdict import LONGEST
 from medix.types import JudgeQuestion, Verdict
 from tests.support.fault_server import Act, hangs, nobody, refuses, together
 from tests.support.judges import bears, breaks_off, only_plain, says, sends, serving, slowly, trickles
@@ -266,6 +267,25 @@ def test_a_key_that_a_reply_repeats_is_kept_nowhere(
     kept = [repr(verdict), *(path.read_bytes().decode("latin-1") for path in tmp_path.iterdir())]
     assert not any(secret in text for text in kept for secret in ("top-secret", "hunter2"))
     assert "[key]" in repr(verdict)
+
+
+@pytest.mark.parametrize("length", [60, 70, 90, 380, LONGEST - 20])
+def test_a_key_across_a_cut_is_shown_in_no_part(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are cut after their secrets are hidden: the rest of a key that a cut shortened would not be found."""
+    key = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+    monkeypatch.setenv("JUDGE_KEY", key)
+    text = "x" * length + f" {key}"
+    acts = [
+        says("NO", refusal=text), says("YES", finish_reason=text), says([{"type": text}]), sends(f"<html>{text}"),  # type: ignore[arg-type]
+        says("NO", refusal={"a": text}), says(f"YES. {text}"), says("YES", reasoning_content=text),
+        sends(json.dumps({"errors": [text]})), refuses(400, text),
+    ]  # fmt: skip
+    with serving(*acts) as server:
+        judge = judge_of(server.url, api_key_env="JUDGE_KEY", retries=0)
+        kept = [repr(judge.grade([QUESTION])[0]) for _ in acts]
+        judge.close()
+    parts = {key[start : start + 6] for start in range(len(key) - 5)}
+    assert not [text for text in kept if any(part in text for part in parts)]
 
 
 def test_reasoning_is_kept_as_the_explanation() -> None:
