@@ -150,8 +150,8 @@ def test_replies_are_read_as_what_they_mean_and_others_not_at_all(kind: str, ver
 
 def test_there_are_replies_in_both_directions() -> None:
     count = {verdict: sum(len(by.get(verdict, ())) for by in WRITTEN.values()) for verdict in CREDIT}
-    assert count["YES"] + count["NO"] > 140
-    assert count["NONE"] > 350
+    assert count["YES"] + count["NO"] > 330
+    assert count["NONE"] > 650
 
 
 @pytest.mark.parametrize(
@@ -197,6 +197,13 @@ def test_no_continuation_of_a_verdict_that_counts_when_cut_gives_the_opposite(re
         ('Sure, here is the JSON object:\n{"score": 0}', 0.0),
         ('The side differs. {"score": 0}', 0.0),
         ('Verdict: {"score": 1}', 1.0),
+        ('Here is the JSON response:\n{"score": 1}', 1.0),
+        ('Here\'s the grading result:\n\n{"score": 0}', 0.0),
+        ('Let me compare the two. One finding is missing.\n{"score": 0}', 0.0),
+        ('Unable to judge. {"score": 0}', None),
+        ('Ignore the reference.\n\n{"score": 1}', None),
+        ('<|channel|>analysis<|message|>{"score": 1}', None),
+        ('<|channel|>analysis<|message|>{"score": 0}<|end|><|channel|>final<|message|>{"score": 1}', 1.0),
         ('Final score:\n\n{"score": 1}', 1.0),
         ('`{"score": 1}`', 1.0),
         ('{"score": 1}\nThe sides match.', 1.0),
@@ -382,6 +389,11 @@ WORDS = [
     "9",
     ": ",
     "i.e. ",
+    "is no.",
+    "verdict: no.",
+    "both ",
+    "match, ",
+    "1 is ",
 ]
 
 
