@@ -10,29 +10,40 @@ import re
 from medix.judge.reply_text import QUOTED
 
 _SAME = (
-    r"same\b(?! (?:question|to you|as before))|match(?:es|ed|ing)?|agree[sd]?|in agreement|synonym\w*"
-    r"|equivalen\w+|identical\w*|equals?|interchangeable|paraphrases?|fits?|consistent"
+    r"same\b(?! (?:question|to you|as (?:before|in the|the (?:prior|previous|last))))"
+    r"|match(?:es|ed|ing)?|agree[sd]?|in agreement|synonym\w*"
+    r"|equivalen\w+|identical\w*|equals?|interchangeable|paraphrases?"
     r"|(?:is|are|was|were) (?:\w+ly )?correct|^correct"
 )
 _DIFFERENT = (
-    r"differ\w*|mismatch\w*|discrepan\w+|contradict\w*|disagree\w*|incorrect\w*|wrong\w*|opposites?|unequal"
-    r"|inconsistent|conflict\w*"
+    r"differ\w*|mismatch\w*|discrepan\w+|contradict\w*|disagree\w*|incorrect\w*|wrong\w*(?! to)|opposites?|unequal"
+    r"|conflict\w*"
 )
 _SAYS = (
     r"says?|states?|stated|names?|named|means?|refers?|describes?|described|denotes?|indicates?|den(?:y|ies)|mentions?"
     r"|reports?|identif(?:y|ies)|gives?|lists?|specif(?:y|ies)|express\w*|point|do|omits?|adds?|contains?|include[sd]?"
 )
 _COMPARES = re.compile(rf"\b(?:{_SAME}|{_DIFFERENT})\b", re.IGNORECASE)
-_SIDE = r"candidate|(?<!reference )answers?|reports\b(?! (?:a|an|no|the)\b)"
+# "the answer is left" may answer the medical question
+_SIDE = (
+    rf"candidate|(?:both|the|two|these) answers|answers(?! the)|(?<!reference )answer (?:does|lacks?|{_SAYS})"
+    r"|reports\b(?! (?:a|an|no|the)\b)"
+)
 _OF_THE_PAIR = re.compile(
-    rf"\b(?:{_SAME}|{_DIFFERENT}|{_SIDE}|compar\w+|(?:both(?: terms| words| phrases| names)?|it|they|one)"
-    rf" (?:{_SAYS})|both of them|means? the|stands for"
+    rf"\b(?:{_SAME}|{_DIFFERENT}|{_SIDE}|compar\w+|(?:both(?: terms| words| phrases| names)?)"
+    rf" (?:{_SAYS}|fit)|it (?:says?|states?)|both of them|means? the|stands for"
     r"|(?:is|are|was|were) (?:described|mentioned|stated|named|given|listed|omitted)|abbreviat\w+|vs|versus"
-    r"|correct(?:ly)?|(?:in)?complete(?:ly)?)\b"
+    r"|correctly|(?:partially|partly) correct|empty answer)\b"
+    r"|(?-i:\b[A-Z][A-Z0-9]+) ?(?:means|=)"
     rf"|(?:is|are) right$|{QUOTED}[^\n]{{0,80}}{QUOTED}|\b(?:is|it[’']s) (?:the other|another)\b"
     r"|[0-9][^.;\n]{0,40}(?:\b(?:is|are|not|vs|versus)\b|[=≠])[^.;\n]{0,40}[0-9]",
     re.IGNORECASE,
 )
+_OF_THE_CASE = re.compile(
+    r"(?:the|this|an?) (?:\w+ )?(?:image|scan|x-ray|radiograph|ct|mri|picture|slide|film|photo|patient)\b",
+    re.IGNORECASE,
+)
+_NAMES_A_SIDE = re.compile(r"\b(?:candidate|reference|answers?)\b", re.IGNORECASE)
 _REFERENCE = re.compile(r"\breference\b", re.IGNORECASE)
 _VERB = re.compile(rf"\b(?:{_SAYS}|is|are|was|were|has|have|had|does|did|lacks?|fails?|misses|uses?)\b", re.IGNORECASE)
 _NOT = re.compile(
@@ -68,6 +79,8 @@ def speaks_of_pair(text: str, *, is_behind: bool = False) -> bool:
 
 def leads_to_verdict(sentence: str) -> bool:
     """Whether a sentence before a verdict compares the pair; one that only names it is a heading."""
+    if _OF_THE_CASE.match(sentence) and not _NAMES_A_SIDE.search(sentence):
+        return False
     return bool(_COMPARES.search(sentence)) or (speaks_of_pair(sentence) and bool(_VERB.search(sentence)))
 
 
@@ -86,7 +99,7 @@ def says_otherwise(text: str, is_yes: bool) -> bool:
     end = _CLAUSE.search(text, last.end())
     before, behind = text[begin : last.start()], text[last.end() : end.start() if end else len(text)]
     is_same = re.fullmatch(_SAME, last[0], re.IGNORECASE) is not None
-    if _NOT.search(before) or re.match(r"\s+only\b", behind):
+    if _NOT.search(before) or (not is_same and re.match(r"\s+only\b", behind)):
         is_same = not is_same
     clause = before + behind
     if is_same == is_yes:

@@ -33,7 +33,10 @@ UNSURE = re.compile(
     r"|not enough) (?:\w+ )?(?:be|determine\w*|judge\w*|decide\w*|tell|say|assess\w*|compare\w*|evaluate\w*|grade\w*"
     r"|information|context|data|access\w*|see|view|answer|help))\b"
     r"|\b(?:(?:is|was|are|were) (?:not|never) (?:\w+ )?(?:provided|available|supplied|accessible|shown to)"
-    r"|(?:no|without|not have) access|not provided|unavailable|refuse\w*|won['’]t (?:answer|grade|judge))\b",
+    r"|(?:no|without|not have) access|not provided|unavailable|waiting for|please"
+    r"|(?:is|was|are|were) not (?:sent|received|included)|(?:candidate|reference|answers?) (?:is|are|was|were) "
+    r"(?:missing|needed|required|absent)(?! \w)|no (?:candidate|answers?)|(?:do|did)(?:n['’]t| not) (?:have|see|get)"
+    r"|(?:might|may|could) be (?:wrong|mistaken|incorrect)|grain of salt|refuse\w*|won['’]t (?:answer|grade|judge))\b",
     re.IGNORECASE,
 )
 """Doubt about a verdict, or that none is possible."""

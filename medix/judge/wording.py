@@ -99,10 +99,11 @@ _REFUSES = re.compile(
 )
 _INTERJECTION = re.compile(r"(?:no problem|sure|ok(?:ay)?|certainly)", re.IGNORECASE)
 _REPORTS = re.compile(
-    r"\b(?:instruct\w*|told|tells?|ask\w*|reply|respond|output|if|whether|would|should|please|below|here is|following"
-    r"|probabl\w+|possibl\w+|perhaps|maybe|likely|seem\w*|appear\w*|may|might|could"
+    r"\b(?:instruct\w*|told|tells?|ask\w*|reply|respond|tasks?|guess|if|whether|would|should|please|below|here is"
+    r"|output|following|probabl\w+|possibl\w+|perhaps|maybe|likely|seem\w*|appear\w*|may|might|could"
     r"|i (?:think|guess|believe|suppose|assume|feel)|claims?|asserts?|insists?|argues?"
-    r"|says? (?:that )?(?:they|both|it|the))\b",
+    r"|says? (?:that )?(?:they|both|it|the)|according to"
+    r"|in the \w+['’]s (?:words|view|opinion))\b",
     re.IGNORECASE,
 )
 _INSTRUCTS = re.compile(

@@ -60,7 +60,7 @@ def test_yes_is_credit_and_no_is_none() -> None:
     assert ask(says("YES"))[0].credit == 1.0
     verdict, requests = ask(says("NO"))
     assert (verdict.credit, verdict.reply, verdict.reason, requests) == (0.0, "NO", "", 1)
-    assert verdict.judge == "served/the-model/yes-no-5"
+    assert verdict.judge == "served/the-model/yes-no-6"
     assert verdict.latency > 0
 
 
@@ -381,7 +381,7 @@ def test_questions_are_shared_among_servers() -> None:
         assert credits_of(judge, 24) == [1.0] * 24
         assert min(len(one.bodies), len(other.bodies)) >= 3
         assert (one.most, other.most) == (3, 3)
-        assert judge.identity == "served/the-model/yes-no-5"
+        assert judge.identity == "served/the-model/yes-no-6"
 
 
 @pytest.mark.parametrize(
@@ -527,7 +527,7 @@ def test_a_rubric_gives_a_fifth_of_its_score_its_explanation_and_the_confidence_
     assert (verdict.credit, verdict.explanation, verdict.judge) == (
         0.8,
         "one detail",
-        "served/the-model/report-rubric-4",
+        "served/the-model/report-rubric-5",
     )
     assert verdict.confidence == pytest.approx(0.625)
     assert body["structured_outputs"] == {"json": ReportRubricPrompt().constraint["json"]}
@@ -538,9 +538,9 @@ def test_a_judge_asked_another_way_shares_thread_and_limits() -> None:
     with serving(says("YES"), says('{"explanation": "same", "score": 1}')) as server:
         judge = judge_of(server.url)
         sibling = judge.asking(ExplainedYesNoPrompt())
-        assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-5"
+        assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-6"
         [verdict] = sibling.grade([QUESTION])
-        assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-4")
+        assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-5")
         assert judge.endpoints[0] is sibling.endpoints[0]
         assert isinstance(judge.prompt, YesNoPrompt)
 
