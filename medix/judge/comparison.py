@@ -46,6 +46,7 @@ _OF_THE_CASE = re.compile(
 _NAMES_A_SIDE = re.compile(r"\b(?:candidate|reference|answers?)\b", re.IGNORECASE)
 _REFERENCE = re.compile(r"\breference\b", re.IGNORECASE)
 _VERB = re.compile(rf"\b(?:{_SAYS}|is|are|was|were|has|have|had|does|did|lacks?|fails?|misses|uses?)\b", re.IGNORECASE)
+_BEGINS = re.compile(r"(?:the|an?|both|they|it|this|these|neither)\b", re.IGNORECASE)
 _NOT = re.compile(
     r"\b(?:not|no|never|cannot|neither|nor|nothing|none|without|hardly|fails? to)\b|n[’']t\b", re.IGNORECASE
 )
@@ -75,6 +76,14 @@ def speaks_of_pair(text: str, *, is_behind: bool = False) -> bool:
         is_behind: whether it follows a verdict, so that the reference alone is spoken of to explain it.
     """
     return bool(_OF_THE_PAIR.search(text)) or (is_behind and bool(_REFERENCE.search(text)))
+
+
+def explains(sentence: str) -> bool:
+    """Whether a sentence behind a verdict in capitals may explain it by a fact: it has an English verb or begins so.
+
+    A rule or a quotation alone says nothing else, either.
+    """
+    return not re.search(r"\w", sentence) or _VERB.search(sentence) is not None or _BEGINS.match(sentence) is not None
 
 
 def leads_to_verdict(sentence: str) -> bool:

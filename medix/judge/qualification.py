@@ -3,7 +3,7 @@
 
 import re
 
-from medix.judge.comparison import concedes_wording, says_otherwise, speaks_of_pair
+from medix.judge.comparison import concedes_wording, explains, says_otherwise, speaks_of_pair
 
 _CONDITION = re.compile(r"\b(?:if|unless|provided|assuming|supposing|depending|otherwise)\b", re.IGNORECASE)
 _AN_IF = re.compile(
@@ -12,14 +12,17 @@ _AN_IF = re.compile(
 _HEDGE = re.compile(
     r"(?:(?:but|only|at least|very|most|quite)\s)*(?:probabl\w+|possibl\w+|perhaps|maybe|likely|part(?:ly|ially)|mostly"
     r"|largely|somewhat|sort of|kind of|more or less|almost|nearly|arguably|in part|in a way|to some (?:extent|degree)"
-    r"|roughly|i (?:think|guess|suppose|believe|assume|would say)|it (?:seems|appears)|seemingly|apparently|technically"
+    r"|roughly"
+    r"|by and large|i (?:think|guess|suppose|believe|assume|would say)|it (?:seems|appears)"
+    r"|seemingly|apparently|technically"
     r"|tentative\w*|uncertain|unsure|not (?:sure|certain)|(?:could|might|may|can) be|and|or)\b",
     re.IGNORECASE,
 )
 _BUT = re.compile(r"(?:but|however|although|though|except|apart from|yet|still)\b", re.IGNORECASE)
 _CHAT = re.compile(
     r"(?:i (?:can(?:not|['’]t)?|could|will|won['’]t|would|am|understand|agree|know|apologi[sz]e|do$|have (?:read|seen)"
-    r"|do(?:n['’]t| not) know)|i['’](?:m|ll|d|ve)|we (?:can|will)|send|give me|provide|show me|tell me"
+    r"|do(?:n['’]t| not) know)|i['’](?:m|ll|d|ve)|we (?:can|will)|agreed?|compar(?:e|ing)|send"
+    r"|give me|provide|show me|tell me"
     r"|let me|let us|let['’]?s|please|thank\w*|sir|sorry|of course"
     r"|sure|ready|here|what|which|as an|got it|understood|go ahead|nothing to|that['’]s (?:not|all))\b"
     r"|.*\bi(?:['’]m| am)\b",
@@ -72,7 +75,8 @@ _COUNTERFACTUAL = re.compile(r"if (?:it|the (?:candidate|answer|candidate['’]?
 _DEFINES = re.compile(r"(?:means?|stands for|if|when)\b", re.IGNORECASE)
 _PARTLY_CORRECT = re.compile(r"(?:only )?part(?:ly|ially) (?:correct|right|matching|equivalent)\b", re.IGNORECASE)
 _CERTAIN = re.compile(
-    r"(?:definite(?:ly)?|absolutely|exact(?:ly)?|clear(?:ly)?|certain(?:ly)?|explanation|reason|reasoning|(?:yes|no)\W*$)",
+    r"(?:definite(?:ly)?|absolutely|exact(?:ly)?|clear(?:ly)?|certain(?:ly)?|explanation|reason"
+    r"|reasoning|confidence: high|(?:yes|no)\W*$)",
     re.IGNORECASE,
 )
 _FULL_STOPS = ".!。！\n"
@@ -131,7 +135,7 @@ def _other_subject(first: str, word: str, is_whole: bool) -> str:
     if not word.isupper() and _FOREIGN.search(first):
         return "it goes on in another language"
     # after a full stop YES and NO as they were asked for may be explained by facts, such as what a word stands for
-    if not first or (is_whole and word.isupper()) or is_of_pair or _CERTAIN.match(first):
+    if not first or (is_whole and word.isupper() and explains(first)) or is_of_pair or _CERTAIN.match(first):
         return ""
     if word.casefold() == "no" and _BUT.match(first):
         return ""

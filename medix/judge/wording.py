@@ -106,10 +106,12 @@ _REPORTS = re.compile(
     r"|in the \w+['’]s (?:words|view|opinion))\b",
     re.IGNORECASE,
 )
+_ATTRIBUTED = re.compile(r"(?!reason|explanation|comparison|note|meaning|verdict)\w+: ", re.IGNORECASE)
 _INSTRUCTS = re.compile(
     r"(?:^|[.!?;:\n])\s*(?:(?:please|now|always|just|only|simply|you must)\s)*"
     r"(?:ignore|disregard|forget|override|grade|mark|rate|reply|respond|output|print|return"
-    r"|say|write|choose|pick|treat|accept|count|pretend)\b(?!\s*(?:(?:on|for|of|is)\b|[:=→\n-]|$))",
+    r"|say|write|choose|pick|treat|accept|count|pretend"
+    r"|assume|suppose|imagine|repeat|believe|trust|consider)\b(?!\s*(?:(?:on|for|of|is)\b|[:=→\n-]|$))",
     re.IGNORECASE,
 )
 _FRAGMENT = re.compile(
@@ -182,7 +184,7 @@ def _leads_to_sentence(line: str, is_object: bool) -> bool:
         return False
     if is_object or not sentence or _INTERJECTION.fullmatch(sentence):
         return True
-    return leads_to_verdict(sentence) and not _REPORTS.search(sentence)
+    return leads_to_verdict(sentence) and not _ATTRIBUTED.match(sentence) and not _REPORTS.search(sentence)
 
 
 def _leads(above: str, is_object: bool) -> bool:
