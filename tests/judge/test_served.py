@@ -251,7 +251,7 @@ def test_a_bomb_of_zeros_costs_no_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", ["YES. Authorization: Bearer top-secret-1", "the key is top-secret-1 or hunter2-long"]
+    "reply", ["YES. The header is Authorization: Bearer top-secret-1", "the key is top-secret-1 or hunter2-long"]
 )
 @pytest.mark.parametrize("finish", ["stop", "length", "content_filter"])
 def test_a_key_that_a_reply_repeats_is_kept_nowhere(
