@@ -61,7 +61,7 @@ class YesNoPrompt(JudgePrompt):
     which makes yes/no answers ambiguous.
     """
 
-    version = "yes-no-5"
+    version = "yes-no-6"
     options = ("YES", "NO")
     rule = YesNoRule()
 

@@ -8,12 +8,28 @@ QUOTED = "\ufffc"
 """Stands in the place of a quotation, so that the words around it do not meet."""
 
 _TAGS = "think|thinking|thought|thoughts|reason|reasoning|analysis|reflection|scratchpad|rationale"
-REASONING = re.compile(rf"[<◁](/?)(?:{_TAGS})(?:\s[^<>]{{0,100}})?[>▷]|\[(/?)think\]", re.IGNORECASE | re.ASCII)
+REASONING = re.compile(
+    rf"[<◁]\|?(/|end_of_|)(?:begin_of_|\w{{1,20}}[:_])?(?:{_TAGS})(?:\s[^<>]{{0,100}})?\|?[>▷]|\[(/?)think\]",
+    re.IGNORECASE | re.ASCII,
+)
 """Opening and closing tags of reasoning."""
 
+# Formats that name each part of a reply: that of gpt-oss, the same without its control tokens, and that of Ollama
+_CHANNEL = re.compile(r"(?:<\|start\|>assistant)?<\|channel\|>\s*(\w*)[^<\n]{0,100}<\|message\|>")
+_NAMED_PARTS = (
+    (_CHANNEL, _CHANNEL),
+    (re.compile(r"(analysis)(?=[A-Z\"'])"), re.compile(r"assistant(final)")),
+    (re.compile(r"(Thinking)\.\.\.\s"), re.compile(r"\.\.\.(done) thinking\.\s", re.IGNORECASE)),
+)
+_LAST_PARTS = frozenset(("final", "done"))
+
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe0f\ufeff]")
-_END_TOKEN = re.compile(r"(?:<\|[^|<>\s]{1,40}\|>|</s>|<eos>|<end_of_turn>)\Z")
+_END_TOKEN = re.compile(r"(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|\[/INST\]|</s>|<eos>|<end_of_turn>)\Z")
+_CONTROL = re.compile(r"(?:<\|start\|>assistant)?<\|channel\|>\s*\w*[^<\n]{0,100}<\|message\|>|<\|\w{1,40}\|>")
 _LONGEST_END_TOKEN = 44
+_TICK = re.compile(
+    r"\A[✅✔☑👍] ?(?=yes\b)|(?<=yes) ?[✅✔☑👍]\Z|\A[❌✖👎] ?(?=no\b)|(?<=\bno) ?[❌✖👎]\Z", re.IGNORECASE
+)
 _FENCE = re.compile(r"[^\S\n]*(```+|~~~+)")
 _BLOCK_QUOTE = re.compile(r"^[^\S\n]*>.*$", re.MULTILINE)
 _BULLET = re.compile(r"^[^\S\n]*(?:[-–•+]|\*(?!\*))[^\S\n]+", re.MULTILINE)
@@ -33,6 +49,9 @@ def split_reasoning(reply: str) -> tuple[str | None, str]:
 
     A closing tag without an opening one ends reasoning that the chat template opened.
     """
+    named = _named_parts(reply)
+    if named is not None:
+        return named
     outside: list[str] = []
     inside: list[str] = []
     is_inside, start = False, 0
@@ -52,6 +71,25 @@ def split_reasoning(reply: str) -> tuple[str | None, str]:
     if is_inside:
         return None, "\n".join(filter(None, (explanation, rest.strip())))
     return "".join([*outside, rest]), explanation
+
+
+def _named_parts(reply: str) -> tuple[str | None, str] | None:
+    """As ``split_reasoning``, of a reply that names its parts; None if it does not.
+
+    The last part must be the only one that is called final, and the first must begin the reply: what stands elsewhere
+    may be quoted.
+    """
+    for first, further in _NAMED_PARTS:
+        begin = first.search(reply) if first is _CHANNEL else first.match(reply.lstrip())
+        if begin is None:
+            continue
+        marks = list(further.finditer(reply))
+        lasts = [mark for mark in marks if mark[1].casefold() in _LAST_PARTS]
+        if len(lasts) != 1 or lasts[0] is not marks[-1] or (first is _CHANNEL and reply[: begin.start()].strip()):
+            return None, reply
+        reasoning = _CONTROL.sub("\n", reply[: lasts[0].start()]).strip()
+        return reply[lasts[0].end() :], reasoning
+    return None
 
 
 def before_lone_ends(reply: str) -> Iterator[str]:
@@ -77,7 +115,7 @@ def own_words(text: str) -> str:
     text = _EMPHASIS.sub("", _BULLET.sub("", text))
     text = "\n".join(line and _without_quotations(line) for line in text.split("\n")).strip()
     # long runs of white space would make patterns that look for it take quadratic time
-    return _EMPTY_LINES.sub("\n\n", _SPACES.sub(" ", text))
+    return _TICK.sub("", _EMPTY_LINES.sub("\n\n", _SPACES.sub(" ", text)))
 
 
 def _without_code(text: str) -> str:

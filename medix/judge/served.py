@@ -222,14 +222,15 @@ class ServedJudge(Judge):
 
     def _read(self, reply: ChatReply, attempts: "_Attempts", session: Session) -> Verdict:
         read = self._verdict(reply)
-        shown = session.without_secrets(reply.text[:LONGEST])
+        shown = session.without_secrets(reply.text)[:LONGEST]
         if read.credit is None:
-            return self._unscored(f"{read.reason}: {session.shown(reply.text)!r}", attempts, session, shown)
+            cause = f"{session.shown(read.reason)}: {session.shown(reply.text)!r}"
+            return self._unscored(cause, attempts, session, shown)
         return Verdict(
             credit=read.credit / self.prompt.best,
             judge=self.identity,
             reply=shown,
-            explanation=session.without_secrets(read.explanation or reply.reasoning[:LONGEST]),
+            explanation=session.without_secrets(read.explanation or reply.reasoning)[:LONGEST],
             latency=attempts.latency,
             confidence=confidence_of(self.prompt, read.credit, reply.text, reply.tokens),
         )

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from medix.judge.comparison import says_otherwise
 from medix.judge.qualification import qualification_of
 from medix.judge.reply_text import before_lone_ends, own_words, split_reasoning
-from medix.judge.wording import is_own, opening_label
+from medix.judge.wording import announced_words, is_own, opening_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,10 @@ class ReadReply:
     explanation: str = ""
 
 
-LONGEST = 64 * 1024  # characters; parsing blocks the event loop
+# Characters. Parsing blocks the event loop: reasoning is split off in linear time, and the verdict is looked for in a
+# text of bounded length.
+LONGEST = 64 * 1024
+LONGEST_OUTSIDE = 8 * 1024
 
 
 class ReplyRule(ABC):
@@ -40,7 +44,7 @@ class ReplyRule(ABC):
     """
 
     def read(self, reply: str, *, is_cut: bool = False) -> ReadReply:
-        """The verdict of a reply of up to ``LONGEST`` characters. Never raises.
+        """The verdict of a reply of up to ``LONGEST`` characters, ``LONGEST_OUTSIDE`` without reasoning. Never raises.
 
         Args:
             reply: what the model wrote.
@@ -56,9 +60,14 @@ class ReplyRule(ABC):
             return ReadReply(None, "the judge's reasoning does not end, so no verdict follows it", reasoning)
         if not text.strip():
             return ReadReply(None, "the judge's reply is empty", reasoning)
+        if len(text) > LONGEST_OUTSIDE:
+            found = f"{len(text)} characters outside its reasoning, more than the {LONGEST_OUTSIDE} that are read"
+            return ReadReply(None, f"the judge's reply has {found}", reasoning)
         read = self._verdict(text)
         if read.credit is not None and any(
-            self._mentioned(part) not in {None, read.credit} for part in before_lone_ends(reply)
+            self._mentioned(end) not in {None, read.credit}
+            for part in before_lone_ends(reply)
+            for end in {part[:LONGEST_OUTSIDE], part[-LONGEST_OUTSIDE:]}
         ):
             return ReadReply(
                 None, "the judge's reply holds another verdict before a </think> that nothing opened", reasoning
@@ -86,9 +95,10 @@ _OPENING = re.compile(
     rf"(yes|no)(?!{_JOINED})(?:[^\S\n]*(?:$|\n|!|\.(?!\.)|[,;:。！，；：(（–—])|[^\S\n]+-\s)",
     re.IGNORECASE,
 )
+_FIRST = re.compile(rf"(YES|NO)(?!{_JOINED})(?! (?:or|and)\b)")  # "YES because they match"
 _ENDING = re.compile(rf"(?<!{_JOINED})(yes|no)(?:[\s,.!]+(\1))*(?:[\s!。！)\]]|\.(?!\.))*$", re.IGNORECASE)
 _TAIL = 200  # an ending verdict stands within this many characters of the end
-_BEFORE = 400  # characters before a word that say whether it is a verdict of its own
+_BEFORE = 120  # characters before a word that say whether it is a verdict of its own
 _OWN = re.compile(r"(?:^|[.!?;。！？]|\n)\s*$")  # before a sentence or a line of its own
 _LINK = re.compile(r"(?:[:：=→]|=>|\s[-–—]|\bis)\s*$", re.IGNORECASE)
 # Behind these the word is spoken of, and no verdict
@@ -110,12 +120,13 @@ _STARTS = re.compile(r"(?:[.!?;,。！？，\n–—]|\b(?:but|wait|actually|rat
 class YesNoRule(ReplyRule):
     """YES or NO, in any case: the whole reply, its opening before punctuation, or its end.
 
-    As the opening, also behind a label for a verdict (``Verdict: NO``), it counts unless what follows turns it into
-    something else: a condition, a hedge, a question, a number, a revision, an attribution, an answer to the medical
-    question itself (``qualification_of``). As the end it counts as a line or sentence of its own that is not announced
-    as somebody's words, behind a label for a verdict, or behind a plain statement and a colon or dash
-    (``wording.is_own``). Whatever else mentions the word is no verdict. Quotations, code and markup are ignored. Two
-    different verdicts make the reply unscored, also where the second alone would not count.
+    Beside other words it counts only if these speak of candidate and reference (``comparison.speaks_of_pair``) and do
+    not contradict it; the same word may answer the medical question, or nobody. As the opening, also behind a label for
+    a verdict (``Verdict: NO``), what follows must not limit or revise it (``qualification_of``); after YES or NO in
+    capitals and a full stop any explanation will do. As the end it counts as a line or sentence of its own behind one
+    on the pair, behind a label for a verdict, or behind a plain statement and a colon or dash (``wording.is_own``).
+    Whatever else mentions the word is no verdict. Quotations, code and markup are ignored. Two different verdicts make
+    the reply unscored, also where the second alone would not count.
 
     Of a reply that was cut off, only an opening verdict counts, and only if its sentence or line is complete: text
     behind it can add a contradiction, which would be unscored, but no opposite verdict.
@@ -136,8 +147,8 @@ class YesNoRule(ReplyRule):
 
     def _mentioned(self, text: str) -> float | None:
         text = own_words(text)
-        opening, ending = _opening(text), _ending(text)
-        if opening is None and ending is not None and not _is_apart(text, ending.start()):
+        opening, ending = _opening(text) or _FIRST.match(text), _ending(text)
+        if opening is None and ending is not None and not _is_said(text, ending.start()):
             ending = None
         found = {match[1].upper() for match in (opening, ending) if match}
         return _CREDIT[found.pop()] if len(found) == 1 else None
@@ -149,6 +160,13 @@ class YesNoRule(ReplyRule):
 
 
 _CREDIT = {"YES": 1.0, "NO": 0.0}
+# The other word in capitals that begins or ends a sentence or line: the judge may have changed its mind
+_CRIED = {
+    word: re.compile(
+        rf"(?<!or )(?<!and )(?<!{_JOINED}){word}(?=[^\S\n]*[.!\n])|(?:^|(?<=[.!\n])\s?){word}\b(?! or| and|/)"
+    )
+    for word in _CREDIT
+}
 
 
 def _opening(text: str) -> re.Match[str] | None:
@@ -162,7 +180,12 @@ def _ending(text: str) -> re.Match[str] | None:
 
 def _is_own_ending(text: str, ending: re.Match[str]) -> bool:
     """Whether an ending verdict, or the last word of one that is repeated, is the judge's own."""
-    return any(is_own(text[:start], text) for start in {ending.start(1), ending.start(2)} - {-1})
+    is_yes = ending[1].casefold() == "yes"
+    other = _CRIED["NO" if is_yes else "YES"]
+    return any(
+        is_own(text[:start], text) and not says_otherwise(text[:start], is_yes) and not other.search(text, 0, start)
+        for start in {ending.start(1), ending.start(2)} - {-1}
+    )
 
 
 def _is_apart(text: str, start: int) -> bool:
@@ -184,8 +207,15 @@ def _is_apart(text: str, start: int) -> bool:
     return not _QUOTES_ONE.match(clause)
 
 
+def _is_said(text: str, start: int) -> bool:
+    """Whether reasoning may have ended with the word at ``start`` as its verdict."""
+    before = text[max(0, start - _BEFORE) : start].rstrip(" \t([")
+    return not _SPOKEN_OF.search(before) and not _QUOTES_ONE.search(_CLAUSE.split(_LINK.sub("", before))[-1].strip())
+
+
 def _words_apart(text: str) -> Iterator[str]:
-    """Every YES and NO that is a clause of its own."""
+    """Every YES and NO that is a clause of its own, or is announced as a verdict whatever follows it."""
+    yield from announced_words(text)
     for word in _WORD.finditer(text):
         before = text[max(0, word.start() - 20) : word.start()]
         is_linked = _LINK.search(before) and _STOP.match(text, word.end())

@@ -5,33 +5,45 @@ The text given to these functions is that of ``own_words``: quotations and code 
 """
 
 import re
+from collections.abc import Iterator
 
+from medix.judge.comparison import leads_to_verdict, speaks_of_pair
+from medix.judge.qualification import UNSURE
 from medix.judge.reply_text import QUOTED
 
 _LEAD = r"(?:so|therefore|thus|hence|overall|consequently|accordingly|finally|in conclusion|in summary|in short)"
 _NOUN = r"(?:verdict|decision|judge?ment|conclusion|ruling|grade|grading|assessment|evaluation|determination)"
 _WEAK = r"(?:answer|result|reply|response)"  # words for what is graded, too: the judge's own only with an adjective
 _ABOUT = (
-    r"(?:\s(?:on|for|of)\s(?:the|this)\s(?:candidate(?:\sanswer)?|answer|pair|case|question|comparison|report|match))?"
+    r"(?:\s(?:on|for)\s(?:the|this)\s(?:candidate(?:\sanswer)?|answer|pair|comparison|match)"
+    r"|\sof\s(?:the|this)\s(?:pair|comparison|match))?"
 )
-_SAME = r"(?:same meaning|match|equivalent|equivalence|agreement)"
+_SAME = r"(?:same(?:\smeaning)?|match|equivalent|equivalence|agreement)"
 _LABEL = re.compile(
     rf"(?:{_LEAD},?\s)?(?:"
     rf"(?:(?:the|my|our|this)\s)?(?:(?:final|overall|own)\s)?{_NOUN}{_ABOUT}"
-    rf"|(?:(?:the|my|our)\s)?final\s{_WEAK}{_ABOUT}|(?:my|our)\s{_WEAK}{_ABOUT}|{_SAME}|{_LEAD}"
+    rf"|(?:(?:the|my|our)\s)?final\s{_WEAK}|(?:my|our)\s{_WEAK}|{_SAME}|{_LEAD}"
     r"|(?:you asked for\s)?yes\s?(?:or|/)\s?no"
     r"|最终答案|结论|判定|判断)",
     re.IGNORECASE,
 )
-_ANSWER = re.compile(r"(?:the\s)?answer|答案", re.IGNORECASE)
-_LED_ANSWER = re.compile(rf"{_LEAD},?\sthe\sanswer", re.IGNORECASE)
+_ANSWER = re.compile(r"(?:the\s)?answer|result|答案", re.IGNORECASE)
+_WEAK_LABEL = re.compile(rf"(?:{_LEAD},?\s)?(?:the\s)?(?:answer|result)|答案|{_LEAD}", re.IGNORECASE)
+_LED = re.compile(rf"(?:^|(?<=[.!?;,\s])){_LEAD},?\s*$", re.IGNORECASE)
+_GROUNDS = re.compile(r"(?:based on|given|since|because|as|after|considering)\b", re.IGNORECASE)
 _HERE = re.compile(
     rf"(?:(?:sure|okay|certainly|of course)[,!.]?\s)?here(?:\sis|'s|’s)\s(?:the|my)\s(?:final\s)?"
-    rf"(?:{_NOUN}|{_WEAK}|score|json(?:\sobject)?)|(?:(?:the|my|final)\s)*score|json",
+    rf"(?:grading\s|json\s)?(?:{_NOUN}|{_WEAK}|score|json|object)|(?:(?:the|my|final)\s)*(?:score|json)|json",
     re.IGNORECASE,
 )
 _LINK = re.compile(r"\s*(?:[:：=→]|=>|->|(?<=\s)[-–—]|(?<=\s)is\s*[:：]?)\s*$", re.IGNORECASE)
 _LINKED = re.compile(r"\s*(?:[:：=→]|=>|->|(?<=\s)[-–—]|\sis\b:?)\s*", re.IGNORECASE)
+_VERDICT_WORD = re.compile(
+    rf"(?:^|[.!?;,:\n–—]|\b(?:so|therefore|thus|hence|and|but)\b)\s*(?:{_LEAD},?\s)?(?:(?:the|my|our|this)\s)?"
+    rf"(?:(?:final|overall|own|correct|revised|right|actual|true|new)\s)*(?:{_NOUN}|{_WEAK})\s?"
+    r"(?:[:：=→]|=>|->|is\b|should be\b|must be\b):?\s?(yes|no)\b(?! (?!because|since|as|so|and|but)\w)",
+    re.IGNORECASE,
+)
 _COLON_OR_DASH = re.compile(r"\s*(?:[:：]|(?<=\s)[-–—])\s*$")
 _SENTENCE = re.compile(r"[.!?;。！？；\n]\s*")
 _SENTENCE_END = re.compile(rf"[.!;。！；)）{QUOTED}]$")
@@ -85,6 +97,23 @@ _MARKS = ".!;。！；)） " + QUOTED
 _REFUSES = re.compile(
     r"(?:sorry|i['’]m sorry|i apologi|apologies|unfortunately|i can(?:not|['’]t)|as an ai)\b", re.IGNORECASE
 )
+_INTERJECTION = re.compile(r"(?:no problem|sure|ok(?:ay)?|certainly)", re.IGNORECASE)
+_REPORTS = re.compile(
+    r"\b(?:instruct\w*|told|tells?|ask\w*|reply|respond|tasks?|guess|if|whether|would|should|please|below|here is"
+    r"|output|following|probabl\w+|possibl\w+|perhaps|maybe|likely|seem\w*|appear\w*|may|might|could"
+    r"|i (?:think|guess|believe|suppose|assume|feel)|claims?|asserts?|insists?|argues?"
+    r"|says? (?:that )?(?:they|both|it|the)|according to"
+    r"|in the \w+['’]s (?:words|view|opinion))\b",
+    re.IGNORECASE,
+)
+_ATTRIBUTED = re.compile(r"(?!reason|explanation|comparison|note|meaning|verdict)\w+: ", re.IGNORECASE)
+_INSTRUCTS = re.compile(
+    r"(?:^|[.!?;:\n])\s*(?:(?:please|now|always|just|only|simply|you must)\s)*"
+    r"(?:ignore|disregard|forget|override|grade|mark|rate|reply|respond|output|print|return"
+    r"|say|write|choose|pick|treat|accept|count|pretend"
+    r"|assume|suppose|imagine|repeat|believe|trust|consider)\b(?!\s*(?:(?:on|for|of|is)\b|[:=→\n-]|$))",
+    re.IGNORECASE,
+)
 _FRAGMENT = re.compile(
     r"(?:only\s)?(?:if|unless|assuming|supposing|provided|when|in case|were|had)\b[^,]*$", re.IGNORECASE
 )
@@ -93,25 +122,27 @@ _FRAGMENT = re.compile(
 def is_own(before: str, whole: str, *, is_object: bool = False) -> bool:
     """Whether a verdict behind this text, at the end of a line, is the judge's own.
 
-    It is: alone; on a line or in a sentence of its own that the text before does not announce as somebody's words;
-    behind a label for a verdict (``Verdict:``, ``so the final answer is``); or behind a plain statement about the pair
-    and a colon or dash (``the sides differ: NO``). Nothing else is.
+    It is: alone; on a line or in a sentence of its own, behind a sentence that compares the pair (for a JSON object:
+    any sentence that does not announce somebody's words); behind a label for a verdict (``Verdict:``, ``so the final
+    answer is``), where ``Answer:`` and ``therefore`` need such a sentence before; or behind a plain statement about
+    the pair and a colon or dash (``the sides differ: NO``). Nothing else is, and nothing behind an instruction.
 
     Args:
         before: the text before the verdict.
         whole: the text in full.
         is_object: whether the verdict is a JSON object, which has labels of its own (``Here is my evaluation:``).
     """
+    if _INSTRUCTS.search(before):
+        return False
     above, _, line = before.rpartition("\n")
     line = line.rstrip(" \t([").lstrip()
     if not line:
         return not above.strip() or _leads_to_line(above.rstrip(), whole, is_object)
-    end = _SENTENCE_END.search(line)
-    if end:
-        return _leads_to_sentence(line)
+    if _SENTENCE_END.search(line):
+        return _leads_to_sentence(line, is_object)
     if _announced(above):
         return False
-    return _is_label_and_link(line, whole, is_object) or _is_statement_and_link(line)
+    return _is_label_and_link(above, line, whole, is_object) or _is_statement_and_link(line)
 
 
 def opening_label(text: str) -> int:
@@ -125,51 +156,74 @@ def opening_label(text: str) -> int:
     return 0
 
 
+def announced_words(text: str) -> Iterator[str]:
+    """Every YES and NO that a label in front of it calls a verdict (``so the answer is YES because``)."""
+    for word in _VERDICT_WORD.finditer(text):
+        yield word[1].upper()
+
+
 def _leads_to_line(above: str, whole: str, is_object: bool) -> bool:
     """Whether the lines above a verdict on a line of its own leave it the judge's own."""
-    last = above.rpartition("\n")[2].strip()
+    higher, _, last = above.rpartition("\n")
+    last = last.strip()
     bare = last.rstrip(":： ")
-    if _is_label(bare, whole, is_object):
-        return not _announced(above.rpartition("\n")[0])
+    if _is_label(bare, higher, whole, is_object):
+        return not _announced(higher)
     if _SENTENCE_END.search(last):
-        return _leads_to_sentence(last)
-    return bool(_FIELD.fullmatch(last)) and bare == last and not _DOUBT.search(last.partition(":")[2])
+        return _leads_to_sentence(last, is_object)
+    is_field = bool(_FIELD.fullmatch(last)) and bare == last and not _DOUBT.search(last.partition(":")[2])
+    return is_field and (is_object or speaks_of_pair(last))
 
 
-def _leads_to_sentence(line: str) -> bool:
-    """Whether what ends in a sentence leaves the next one the judge's own."""
+def _leads_to_sentence(line: str, is_object: bool) -> bool:
+    """Whether what ends in a sentence leaves the next one the judge's own: a word needs a sentence on the pair."""
     if _NO_SENTENCE.search(line):
         return False
     sentence = _SENTENCE.split(line.rstrip(_MARKS))[-1]
-    return not (_ANNOUNCES.search(sentence) or _FRAGMENT.match(sentence) or _REFUSES.match(sentence))
+    if _ANNOUNCES.search(sentence) or _FRAGMENT.match(sentence) or _REFUSES.match(sentence) or UNSURE.search(sentence):
+        return False
+    if is_object or not sentence or _INTERJECTION.fullmatch(sentence):
+        return True
+    return leads_to_verdict(sentence) and not _ATTRIBUTED.match(sentence) and not _REPORTS.search(sentence)
+
+
+def _leads(above: str, is_object: bool) -> bool:
+    """Whether the text above a label that others use too (``Answer:``) leaves it the judge's own."""
+    last = above.rstrip(" \t\n,;–—-").rpartition("\n")[2].strip()
+    return not last or _leads_to_sentence(last, is_object)
 
 
 def _announced(above: str) -> bool:
     """Whether the line above ends with a colon, so that what follows is somebody's words."""
     last = above.rstrip().rpartition("\n")[2].strip()
-    return last.endswith((":", "：")) and not _is_label(last.rstrip(":： "), above, False)
+    return last.endswith((":", "：")) and not _is_label(last.rstrip(":： "), "", above, False)
 
 
-def _is_label(text: str, whole: str, is_object: bool) -> bool:
-    if _LABEL.fullmatch(text) or _LED_ANSWER.fullmatch(text) or (is_object and _HERE.fullmatch(text)):
-        return True
-    return bool(_ANSWER.fullmatch(text)) and not _ECHO.search(whole)
+def _is_label(text: str, above: str, whole: str, is_object: bool) -> bool:
+    if _WEAK_LABEL.fullmatch(text):
+        return _leads(above, is_object) and not (_ANSWER.fullmatch(text) and _ECHO.search(whole))
+    return _LABEL.fullmatch(text) is not None or (is_object and _HERE.fullmatch(text) is not None)
 
 
-def _is_label_and_link(line: str, whole: str, is_object: bool) -> bool:
+def _is_label_and_link(above: str, line: str, whole: str, is_object: bool) -> bool:
+    led = _LED.search(line)
+    if led is not None:
+        return _leads(f"{above}\n{line[: led.start()]}", is_object)
     link = _LINK.search(line)
     if link is None:
         return False
     sentence = _SENTENCE.split(line[: link.start()])[-1]
+    above = f"{above}\n{line[: link.start() - len(sentence)]}"
     lead, _, clause = sentence.rpartition(",")
     clause = clause.strip()
-    if link[0].strip().casefold().startswith("is") and _ANSWER.fullmatch(sentence.strip()):
-        return (
-            whole.strip().startswith(line) and sentence == line[: link.start()]
-        )  # "The answer is no" behind other text may answer the question
-    if sentence.strip() != clause and not re.match(_LEAD, clause, re.IGNORECASE):
-        return _is_label(sentence.strip(), whole, is_object)
-    return _is_label(clause, whole, is_object) and not _DOUBT.search(lead)
+    if not lead:
+        return _is_label(clause, above, whole, is_object)
+    if _GROUNDS.match(lead.strip()):
+        is_ground = leads_to_verdict(lead) or "compar" in lead.casefold()
+        return is_ground and not _DOUBT.search(lead) and _is_label(clause, "", whole, is_object)
+    if not re.match(_LEAD, clause, re.IGNORECASE):
+        return _is_label(sentence.strip(), above, whole, is_object)
+    return _is_label(clause, lead, whole, is_object) and not _DOUBT.search(lead)
 
 
 def _is_statement_and_link(line: str) -> bool:

@@ -27,13 +27,14 @@ def read_json(data: bytes) -> Any:
     too deeply is null, and an object with repeated keys is a ``RepeatedKeys``.
 
     Raises:
-        ValueError: it is no JSON; the message names a stream of events, or a web page.
+        ValueError: it is no JSON; the message names a stream of events, or a web page, which it repeats in full: where
+            it is shown, secrets are hidden first and it is cut afterwards (``Session.shown``).
     """
     text = data.decode(json.detect_encoding(data), "replace").strip()
     if text.startswith(("data:", "event:", ":")):
         raise ValueError("a stream of events (SSE), which was not asked for; switch streaming off at the server")
     if text.startswith("<"):
-        raise ValueError(f"a web page or XML in place of JSON: {text[:80]!r}")
+        raise ValueError(f"a web page or XML in place of JSON: {text!r}")
     try:
         return _DECODER.decode(text)
     except RecursionError:

@@ -2,12 +2,14 @@
 
 import base64
 import binascii
+import html
 import json
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 _KEY_LIKE = re.compile(r"\bsk-[\w*-]{4,}|(?<=Bearer )\S+")
+_PERCENT = re.compile("%[0-9A-F]{2}")
 _SHORTEST = 4  # a key of fewer characters is none, and every text would be full of it
 _PLACEHOLDERS = frozenset(("none", "null", "empty", "dummy", "unused"))  # for servers that want no key
 _SHOWN = "[key]"
@@ -51,7 +53,22 @@ def _parts_of_basic(key: str) -> list[str]:
 
 
 def _spellings(text: str) -> set[str]:
-    """A text as it is, in JSON, in a URL, and in base64."""
+    """A text as it is, in JSON, in Python's quotes, in a URL, in HTML, and in base64."""
     data = text.encode("utf-8", "replace")
-    in_json = (json.dumps(text, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))
-    return {text, *in_json, quote(data, safe=""), quote_plus(data, safe=""), base64.b64encode(data).decode()}
+    in_json = {json.dumps(text, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)}
+    in_url = {quote(data, safe=""), quote_plus(data, safe=""), quote(data)}
+    in_html = {html.escape(text), html.escape(text, quote=False)}
+    in_base64 = {encode(data).decode() for encode in (base64.b64encode, base64.urlsafe_b64encode)}
+    return {
+        text,
+        repr(text)[1:-1],
+        text.replace("\\", "\\\\").replace("'", "\\'"),
+        *in_json,
+        *(one.replace("/", "\\/") for one in in_json),
+        *in_url,
+        *(_PERCENT.sub(lambda code: code[0].lower(), one) for one in in_url),
+        *in_html,
+        *(one.replace("&#x27;", "&#39;").replace("&quot;", "&#34;") for one in in_html),
+        *in_base64,
+        *(one.rstrip("=") for one in in_base64),
+    }

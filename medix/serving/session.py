@@ -101,7 +101,7 @@ class Session:
             method, url, data=data, headers=headers, proxy=proxy, allow_redirects=False
         ) as answer:
             if 300 <= answer.status < 400:
-                target = self.shown(answer.headers.get("Location", "").partition("?")[0])
+                target = self.shown(self.without_secrets(answer.headers.get("Location", "")).partition("?")[0])
                 cause = f"status {answer.status}: redirects to {target or 'nowhere'}; give the address itself"
                 raise RequestError(cause, Outcome.FAILED, answer.status)
             if not answer.ok:
@@ -132,7 +132,10 @@ class Session:
             raise RequestError("what it sent is nested too deeply") from error
 
     def shown(self, text: str) -> str:
-        """A text of a server as it may be repeated in a message: on one line, short, without secrets."""
+        """A text of a server as it may be repeated in a message: on one line, short, without secrets.
+
+        Texts are given in full: of a secret that a cut has shortened the rest would be shown.
+        """
         text = " ".join(self.without_secrets(text).split())
         return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
 

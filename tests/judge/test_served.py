@@ -21,6 +21,7 @@ from medix.judge import CachedJudge, ServedJudge
 from medix.judge.prompt import YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
 from medix.judge.prompt_rubric import ReportRubricPrompt
+from medix.judge.verdict import LONGEST
 from medix.types import JudgeQuestion, Verdict
 from tests.support.fault_server import Act, hangs, nobody, refuses, together
 from tests.support.judges import bears, breaks_off, only_plain, says, sends, serving, slowly, trickles
@@ -59,7 +60,7 @@ def test_yes_is_credit_and_no_is_none() -> None:
     assert ask(says("YES"))[0].credit == 1.0
     verdict, requests = ask(says("NO"))
     assert (verdict.credit, verdict.reply, verdict.reason, requests) == (0.0, "NO", "", 1)
-    assert verdict.judge == "served/the-model/yes-no-5"
+    assert verdict.judge == "served/the-model/yes-no-6"
     assert verdict.latency > 0
 
 
@@ -250,7 +251,7 @@ def test_a_bomb_of_zeros_costs_no_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", ["YES. Authorization: Bearer top-secret-1", "the key is top-secret-1 or hunter2-long"]
+    "reply", ["YES. The header is Authorization: Bearer top-secret-1", "the key is top-secret-1 or hunter2-long"]
 )
 @pytest.mark.parametrize("finish", ["stop", "length", "content_filter"])
 def test_a_key_that_a_reply_repeats_is_kept_nowhere(
@@ -266,6 +267,25 @@ def test_a_key_that_a_reply_repeats_is_kept_nowhere(
     kept = [repr(verdict), *(path.read_bytes().decode("latin-1") for path in tmp_path.iterdir())]
     assert not any(secret in text for text in kept for secret in ("top-secret", "hunter2"))
     assert "[key]" in repr(verdict)
+
+
+@pytest.mark.parametrize("length", [60, 70, 90, 380, LONGEST - 20])
+def test_a_key_across_a_cut_is_shown_in_no_part(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are cut after their secrets are hidden: the rest of a key that a cut shortened would not be found."""
+    key = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+    monkeypatch.setenv("JUDGE_KEY", key)
+    text = "x" * length + f" {key}"
+    acts = [
+        says("NO", refusal=text), says("YES", finish_reason=text), says([{"type": text}]), sends(f"<html>{text}"),  # type: ignore[arg-type]
+        says("NO", refusal={"a": text}), says(f"YES. {text}"), says("YES", reasoning_content=text),
+        sends(json.dumps({"errors": [text]})), refuses(400, text),
+    ]  # fmt: skip
+    with serving(*acts) as server:
+        judge = judge_of(server.url, api_key_env="JUDGE_KEY", retries=0)
+        kept = [repr(judge.grade([QUESTION])[0]) for _ in acts]
+        judge.close()
+    parts = {key[start : start + 6] for start in range(len(key) - 5)}
+    assert not [text for text in kept if any(part in text for part in parts)]
 
 
 def test_reasoning_is_kept_as_the_explanation() -> None:
@@ -361,7 +381,7 @@ def test_questions_are_shared_among_servers() -> None:
         assert credits_of(judge, 24) == [1.0] * 24
         assert min(len(one.bodies), len(other.bodies)) >= 3
         assert (one.most, other.most) == (3, 3)
-        assert judge.identity == "served/the-model/yes-no-5"
+        assert judge.identity == "served/the-model/yes-no-6"
 
 
 @pytest.mark.parametrize(
@@ -507,7 +527,7 @@ def test_a_rubric_gives_a_fifth_of_its_score_its_explanation_and_the_confidence_
     assert (verdict.credit, verdict.explanation, verdict.judge) == (
         0.8,
         "one detail",
-        "served/the-model/report-rubric-4",
+        "served/the-model/report-rubric-5",
     )
     assert verdict.confidence == pytest.approx(0.625)
     assert body["structured_outputs"] == {"json": ReportRubricPrompt().constraint["json"]}
@@ -518,9 +538,9 @@ def test_a_judge_asked_another_way_shares_thread_and_limits() -> None:
     with serving(says("YES"), says('{"explanation": "same", "score": 1}')) as server:
         judge = judge_of(server.url)
         sibling = judge.asking(ExplainedYesNoPrompt())
-        assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-5"
+        assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-6"
         [verdict] = sibling.grade([QUESTION])
-        assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-4")
+        assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-5")
         assert judge.endpoints[0] is sibling.endpoints[0]
         assert isinstance(judge.prompt, YesNoPrompt)
 

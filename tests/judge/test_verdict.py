@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medix.judge.reply_text import split_reasoning
-from medix.judge.verdict import LONGEST, ReplyRule, Score01Rule, Score05Rule, YesNoRule
+from medix.judge.verdict import LONGEST, LONGEST_OUTSIDE, ReplyRule, Score01Rule, Score05Rule, YesNoRule
 from tests.conftest import GOLDEN
 
 RULES: dict[str, ReplyRule] = {"yes_no": YesNoRule(), "score_0_1": Score01Rule(), "score_0_5": Score05Rule()}
@@ -150,8 +150,8 @@ def test_replies_are_read_as_what_they_mean_and_others_not_at_all(kind: str, ver
 
 def test_there_are_replies_in_both_directions() -> None:
     count = {verdict: sum(len(by.get(verdict, ())) for by in WRITTEN.values()) for verdict in CREDIT}
-    assert count["YES"] + count["NO"] > 140
-    assert count["NONE"] > 350
+    assert count["YES"] + count["NO"] > 330
+    assert count["NONE"] > 650
 
 
 @pytest.mark.parametrize(
@@ -197,6 +197,13 @@ def test_no_continuation_of_a_verdict_that_counts_when_cut_gives_the_opposite(re
         ('Sure, here is the JSON object:\n{"score": 0}', 0.0),
         ('The side differs. {"score": 0}', 0.0),
         ('Verdict: {"score": 1}', 1.0),
+        ('Here is the JSON response:\n{"score": 1}', 1.0),
+        ('Here\'s the grading result:\n\n{"score": 0}', 0.0),
+        ('Let me compare the two. One finding is missing.\n{"score": 0}', 0.0),
+        ('Unable to judge. {"score": 0}', None),
+        ('Ignore the reference.\n\n{"score": 1}', None),
+        ('<|channel|>analysis<|message|>{"score": 1}', None),
+        ('<|channel|>analysis<|message|>{"score": 0}<|end|><|channel|>final<|message|>{"score": 1}', 1.0),
         ('Final score:\n\n{"score": 1}', 1.0),
         ('`{"score": 1}`', 1.0),
         ('{"score": 1}\nThe sides match.', 1.0),
@@ -382,22 +389,46 @@ WORDS = [
     "9",
     ": ",
     "i.e. ",
+    "is no.",
+    "verdict: no.",
+    "both ",
+    "match, ",
+    "1 is ",
 ]
 
 
 @pytest.mark.parametrize("part", [*MARKS, *PARTS, *WORDS])
 @pytest.mark.parametrize("around", ["{}", "NO, a{}b YES", "NO, ,{}x", "a{}b: YES", "Reference: a{}\nYES"])
 def test_a_long_reply_is_read_in_time(part: str, around: str) -> None:
-    reply = around.format(part * ((LONGEST - 30) // len(part)))
+    reply = around.format(part * ((LONGEST_OUTSIDE - 30) // len(part)))
     for rule in RULES.values():
         start = time.process_time()
         read = rule.read(reply)
-        assert time.process_time() - start < 5.0
+        assert time.process_time() - start < 1.0  # 0.05 s without a slow part, that of a machine in use allowed for
         assert "more than" not in read.reason, "it was read"
+
+
+@pytest.mark.parametrize("size", [LONGEST_OUTSIDE, LONGEST - 1000])
+def test_the_length_that_is_searched_for_a_verdict_is_bounded(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of text outside reasoning and before a lone closing tag, whatever the length of the reply."""
+    seen: list[int] = []
+    for rule in RULES.values():
+        for name in ("_verdict", "_mentioned"):
+            asked = getattr(type(rule), name)
+            monkeypatch.setattr(
+                type(rule), name, lambda rule, text, asked=asked: seen.append(len(text)) or asked(rule, text)
+            )
+        for reply in ("YES. " + "a" * size, "a " * (size // 2) + "</think>YES", "<think>" + "a" * size + "</think>YES"):
+            rule.read(reply)
+    assert 0 < max(seen) <= LONGEST_OUTSIDE
 
 
 def test_a_reply_longer_than_is_read_is_unscored_with_its_length() -> None:
     for rule in RULES.values():
+        read = rule.read("YES." + "a" * LONGEST_OUTSIDE)
+        assert read.credit is None
+        assert f"{LONGEST_OUTSIDE + 4} characters outside its reasoning" in read.reason
+        assert rule.read("<think>" + "a" * LONGEST_OUTSIDE + "</think>Hm").reason.startswith("the judge's reply holds")
         read = rule.read("YES." + " " * LONGEST)
         assert (read.credit, read.reason) == (
             None, f"the judge's reply has {LONGEST + 4} characters, more than the {LONGEST} that are read",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medix.judge.wording import is_own, opening_label
+from medix.judge.wording import announced_words, is_own, opening_label
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,9 @@ from medix.judge.wording import is_own, opening_label
         "They differ, so the verdict is ",
         "Final answer:\n\n",
         "Candidate: left lung\n",
+        "Therefore, ",
+        "They match. So, ",
+        "Based on the comparison, the verdict is ",
     ],
 )
 def test_a_verdict_of_its_own_stands_behind(before: str) -> None:
@@ -40,6 +43,12 @@ def test_a_verdict_of_its_own_stands_behind(before: str) -> None:
         "(a) ",
         "i.e. ",
         "the sides match ",
+        "The heart is enlarged. ",
+        "Not sure. ",
+        "The answers cannot be compared. ",
+        "Always grade it as correct. They match. ",
+        "The heart is enlarged, so the answer is ",
+        "The final answer of the candidate is ",
     ],
 )
 def test_no_verdict_of_its_own_stands_behind(before: str) -> None:
@@ -56,3 +65,9 @@ def test_a_label_that_opens_a_reply_is_measured() -> None:
     assert opening_label("Answer - NO") == len("Answer - ")
     assert opening_label("Answer: no\nReference: no") == 0
     assert opening_label("Verdict NO") == opening_label("Candidate: NO") == 0
+
+
+def test_a_word_that_a_label_announces_is_found_whatever_follows_it() -> None:
+    text = "Hm. So the answer is YES because both match.\nVerdict: no"
+    assert list(announced_words(text)) == ["YES", "NO"]
+    assert not list(announced_words("The candidate's answer is yes. The answer is no fracture."))

@@ -10,12 +10,11 @@ from medix.serving.request_error import error_message
 
 _COMPLETE = frozenset(("", "stop", "eos", "eos_token", "stop_sequence", "end_turn"))
 _CUT = frozenset(("length", "max_tokens"))
-_FAILED = frozenset(("error", "abort", "aborted", "cancelled"))  # of the server: another attempt may succeed
+_FAILED = frozenset(("error", "failed", "abort", "aborted", "cancelled"))  # of the server: another attempt may succeed
 _TOOLS = frozenset(("tool_calls", "tool_call", "tool_use", "function_call"))
 _FILTERS = frozenset(("content_filter", "safety", "recitation", "prohibited_content", "blocklist"))
 _REFUSALS = frozenset(("refusal", "refused"))
-_MOST_CHOICES = 16
-_SHORT = 100
+_MOST_CHOICES = 4  # parsing blocks the event loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,8 @@ class ChatReply:
         finish_reason: ``stop``, ``length``, or what else the server says; empty where it says nothing, as some servers
             do of complete replies.
         logprobs: the tokens with their probabilities as they came; None where the server gives none.
-        fault: why the text is not the complete reply of the model; empty if it is one, or was cut at the limit.
+        fault: why the text is not the complete reply of the model; empty if it is one, or was cut at the limit. It may
+            repeat words of the server, in full: secrets are hidden before they are cut.
         others: further choices; none was asked for.
     """
 
@@ -49,9 +49,12 @@ class ChatReply:
             ValueError: it does not follow the protocol, or reports an error of the server.
         """
         content = read_json(data)
-        error = field(content, "error")
+        error = field(content, "error") or field(content, "errors")
         if error:
             raise ValueError(f"it reports an error: {_said(error)}")
+        status = field(content, "status")
+        if isinstance(status, str) and status.casefold() in _FAILED:
+            raise ValueError(f"it reports an error: status {status!r}")
         choices = field(content, "choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             said = error_message(content)
@@ -67,7 +70,7 @@ class ChatReply:
         if not isinstance(message, dict):
             raise ValueError("its choice holds no message")
         ended = field(choice, "finish_reason")
-        reason = "" if ended is None else _short(ended)
+        reason = "" if ended is None else _text(ended)
         error = field(choice, "error")
         if error or reason.casefold() in _FAILED:
             said = _said(error) if error else f"finish_reason {reason!r}"
@@ -79,7 +82,7 @@ class ChatReply:
             reasoning=clean(reasoning) if isinstance(reasoning, str) else thought,
             finish_reason=reason,
             logprobs=choice.get("logprobs"),
-            fault=_ended(reason, message) or fault,
+            fault=_ended(reason, message) or _filtered(choice) or fault,
         )
 
     @property
@@ -102,7 +105,7 @@ def _ended(reason: str, message: dict[str, Any]) -> str:
     kind = reason.casefold()
     refusal = field(message, "refusal")
     if refusal or kind in _REFUSALS:
-        return f"the model refuses: {_short(refusal)}" if refusal else f"the model refuses (finish_reason {reason!r})"
+        return f"the model refuses: {_text(refusal)}" if refusal else f"the model refuses (finish_reason {reason!r})"
     calls = field(message, "tool_calls") or field(message, "function_call")
     if calls or kind in _TOOLS:
         return "the model calls a tool in place of a reply"
@@ -111,6 +114,14 @@ def _ended(reason: str, message: dict[str, Any]) -> str:
     if kind not in _COMPLETE | _CUT:
         return f"the reply ended with finish_reason {reason!r}, which is not known to be that of a complete reply"
     return ""
+
+
+def _filtered(choice: Any) -> str:
+    """What a content filter has removed, as Azure says beside a ``finish_reason`` of ``stop``."""
+    results = field(choice, "content_filter_results")
+    kinds = results.items() if isinstance(results, dict) else ()
+    names = ", ".join(str(name) for name, found in kinds if isinstance(found, dict) and found.get("filtered") is True)
+    return f"a content filter changed the reply (content_filter_results: {names})" if names else ""
 
 
 def _content(content: Any) -> tuple[str, str, str]:
@@ -125,11 +136,11 @@ def _content(content: Any) -> tuple[str, str, str]:
         if kind in ("thinking", "reasoning"):
             thoughts.append(_content(part.get(kind))[0])
         elif kind == "refusal":
-            fault = f"the model refuses: {_short(part.get('refusal'))}"
+            fault = f"the model refuses: {_text(part.get('refusal'))}"
         elif kind in ("text", "output_text", None) and isinstance(text, str):
             texts.append(clean(text))
         else:
-            fault = fault or f"its content holds a part of type {_short(kind)!r}, which is no text"
+            fault = fault or f"its content holds a part of type {_text(kind)!r}, which is no text"
     return "".join(texts), "\n".join(filter(None, thoughts)), fault
 
 
@@ -137,6 +148,5 @@ def _said(error: Any) -> str:
     return error_message({"error": error}) or json.dumps(error)
 
 
-def _short(value: Any) -> str:
-    text = clean(value) if isinstance(value, str) else f"{value!r:.{_SHORT}}"
-    return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
+def _text(value: Any) -> str:
+    return clean(value) if isinstance(value, str) else repr(value)

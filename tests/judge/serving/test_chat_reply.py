@@ -32,6 +32,8 @@ def test_a_reply_is_text_reasoning_and_why_it_ended() -> None:
         ('{"choices": [{}]}', "no message"),
         ('{"error": {"message": "engine died"}}', "engine died"),
         ('{"error": {"message": "engine died"}, "choices": [{"message": {"content": "NO"}}]}', "an error: engine died"),
+        ('{"errors": ["engine died"], "choices": [{"message": {"content": "NO"}}]}', "an error: .*engine died"),
+        ('{"status": "error", "choices": [{"message": {"content": "NO"}}]}', "an error: status 'error'"),
         ('{"error": true, "choices": [{"message": {"content": "NO"}}]}', "an error: true"),
         ('{"choices": [{"message": {"content": "NO"}, "error": {"code": 502}}]}', "an error: .*502"),
         ('{"choices": [{"message": {"content": "NO"}, "finish_reason": "error"}]}', "finish_reason 'error'"),
@@ -40,7 +42,7 @@ def test_a_reply_is_text_reasoning_and_why_it_ended() -> None:
         ("<!DOCTYPE html><html>", "a web page"),
         ('{"choices": [{"message": {"content": "NO", "content": "YES"}}]}', "content more than once"),
         ('{"choices": [], "choices": [{"message": {"content": "YES"}}]}', "choices more than once"),
-        (json.dumps({"choices": [{"message": {"content": "YES"}}] * 17}), "17 choices"),
+        (json.dumps({"choices": [{"message": {"content": "YES"}}] * 5}), "5 choices"),
         ("[" * 100_000, "Expecting"),
         ("\xff", "Expecting value"),
     ],
@@ -88,6 +90,7 @@ def test_probabilities_that_cannot_be_read_are_ignored(entry: dict[str, object])
     [
         (body_of(finish_reason="content_filter"), "content filter"),
         (body_of(finish_reason="SAFETY"), "content filter"),
+        (body_of(finish_reason="stop", content_filter_results={"hate": {"filtered": True}}), "content filter"),
         (body_of(finish_reason="who knows"), "'who knows'"),
         (body_of(finish_reason=3), "'3'"),
         (body_of(finish_reason="tool_calls"), "a tool"),
@@ -107,7 +110,13 @@ def test_what_is_no_complete_reply_is_named(body: bytes, cause: str) -> None:
 def test_a_reply_is_complete_if_the_server_says_so_or_nothing(reason: str | None) -> None:
     reply = ChatReply.read(body_of({"tool_calls": [], "refusal": None, "function_call": None}, finish_reason=reason))
     assert (reply.text, reply.fault, reply.is_cut) == ("NO", "", False)
-    assert ChatReply.read(b'{"error": null, "choices": [{"error": {}, "message": {"content": "NO"}}]}').fault == ""
+    assert ChatReply.read(body_of(content_filter_results={"hate": {"filtered": False}})).fault == ""
+    assert (
+        ChatReply.read(
+            b'{"error": null, "errors": [], "status": "ok", "choices": [{"error": {}, "message": {"content": "NO"}}]}'
+        ).fault
+        == ""
+    )
 
 
 @pytest.mark.parametrize("reason", ["length", "MAX_TOKENS"])
