@@ -16,7 +16,8 @@ from medix.evaluation.validation import Validation
 from medix.grammar import parse
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
-from medix.reporting.record import CompletionRecord, record_completion, unique
+from medix.reporting.record import CompletionRecord, record_completion
+from medix.reporting.record_identity import unique
 from medix.reporting.table import number
 from medix.types import CompletionScores, JudgeQuestion, ScoredGroup, Verdict
 

@@ -8,7 +8,8 @@ from lightning.pytorch.callbacks import Callback
 
 from medix.callbacks.watched import images_exchanged, watched
 from medix.distributed import gather
-from medix.reporting.record import CompletionRecord, record_completion, unique, write_records
+from medix.reporting.record import CompletionRecord, record_completion, write_records
+from medix.reporting.record_identity import unique
 
 
 class WritePredictions(Callback):

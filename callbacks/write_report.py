@@ -22,9 +22,8 @@ from medix.modality import TEXT_ONLY
 from medix.reporting.record import (
     CompletionKey,
     CompletionRecord,
-    dataset_by_id,
-    with_datasets,
 )
+from medix.reporting.record_identity import dataset_by_id, with_datasets
 from medix.reporting.render import USE, Example, Report, plain
 from medix.reporting.table import before_after_table, summary_table
 from medix.reporting.tally import Tally, signal_tally

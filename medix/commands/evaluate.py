@@ -68,7 +68,8 @@ def _show(arguments: argparse.Namespace) -> int:
 
     from medix.atomic_file import write_atomically
     from medix.evaluation.validation import Validation
-    from medix.reporting.record import distinct, read_records, with_datasets
+    from medix.reporting.record import read_records
+    from medix.reporting.record_identity import distinct, with_datasets
     from medix.reporting.render import plain
     from medix.reporting.table import summary_table
 

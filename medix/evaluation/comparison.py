@@ -6,7 +6,8 @@ from typing import Any
 
 from medix.evaluation.statistics import Interval, bounds, clustered_mean, mcnemar_exact, paired_difference, proportion
 from medix.modality import TEXT_ONLY
-from medix.reporting.record import CompletionKey, CompletionRecord, distinct, with_datasets
+from medix.reporting.record import CompletionKey, CompletionRecord
+from medix.reporting.record_identity import distinct, with_datasets
 from medix.reporting.render import plain
 from medix.reporting.table import MISSING, Table, counted, interval, p_value
 

@@ -15,6 +15,7 @@ import transformers
 
 from medix.judge.local import LocalJudge
 from medix.judge.prompt import YesNoPrompt
+from medix.special_tokens import CompletionDecoder
 from medix.types import JudgeQuestion
 from tests.support.local_models import build_text_only
 
@@ -64,6 +65,8 @@ class Plain:
         self.judge, self.batch = judge, batch
         self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(judge.model, padding_side="left")
         self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(judge.model).eval()
+        ends = self.model.generation_config.eos_token_id
+        self.decode = CompletionDecoder(self.tokenizer, ends if isinstance(ends, list) else [ends])
 
     @torch.inference_mode()
     def replies(self, asked: Sequence[JudgeQuestion]) -> list[str]:
@@ -94,7 +97,7 @@ class Plain:
                 do_sample=False,
                 prefix_allowed_tokens_fn=allowed,
             )
-            said = self.tokenizer.batch_decode(written[:, given.input_ids.shape[1] :], skip_special_tokens=True)
+            said = [self.decode(row) for row in written[:, given.input_ids.shape[1] :].tolist()]
             for place, reply in zip(places, said, strict=True):
                 replies[place] = reply
         return replies

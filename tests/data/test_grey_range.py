@@ -91,7 +91,7 @@ def test_the_order_of_values_is_kept_and_both_ends_are_used(values: np.ndarray) 
         found = GreyRange.of(values)
         shown = found.eight_bits(values)
     assert {found.low, found.high} <= set(finite)
-    assert found.low <= np.median(finite) <= found.high or found.low == found.high
+    assert found.low <= np.sort(finite)[finite.size // 2] <= found.high or found.low == found.high
     order = np.argsort(values[np.isfinite(values)], kind="stable")
     assert (np.diff(shown[np.isfinite(values)][order].astype(int)) >= 0).all()
     if found.low < found.high:

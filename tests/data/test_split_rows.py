@@ -15,7 +15,8 @@ from medix.data.manifest import DataStatement, Manifest
 from medix.data.shards import write_shards
 from medix.data.split_rows import RepeatedIds, RowReader, read_rows
 from medix.data.stream import Stream
-from medix.reporting.record import CompletionRecord, unique
+from medix.reporting.record import CompletionRecord
+from medix.reporting.record_identity import unique
 from medix.types import Sample
 from tests.data.conftest import make_sample, picture
 

@@ -12,13 +12,10 @@ from medix.reporting.record import (
     CompletionRecord,
     ComponentRecord,
     append_records,
-    distinct,
     drop_steps_after,
     read_records,
     record_completion,
     record_group,
-    unique,
-    with_datasets,
     write_records,
 )
 from medix.types import CompletionScores, ComponentScore, FinishReason, Status, Verdict
@@ -83,10 +80,6 @@ def test_mean_logprob_and_truncation_come_from_the_completion() -> None:
 def test_rows_of_one_case_are_one_cluster_and_unknown_cases_are_samples() -> None:
     assert _record(1, case="p7").cluster == _record(2, case="p7").cluster
     assert _record(1).cluster != _record(2).cluster
-
-
-def test_a_sample_handed_to_two_ranks_counts_once() -> None:
-    assert [record.id for record in unique([_record(2), _record(1), _record(2)])] == ["s001", "s002"]
 
 
 def test_a_last_line_cut_by_a_crash_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -207,40 +200,6 @@ def test_a_record_carries_its_data_set_and_a_file_from_before_reads_with_none() 
     assert CompletionRecord.from_dict(line).sample_key == ("", "s001")
 
 
-def test_one_id_in_two_data_sets_is_two_samples() -> None:
-    first, second = _record(1, dataset="a"), _record(1, dataset="b")
-    assert first.cluster != second.cluster
-    assert unique([second, first, second]) == [first, second]
-
-
-def test_one_id_for_two_samples_of_a_data_set_is_an_error_that_names_it() -> None:
-    with pytest.raises(
-        ValueError, match=r"1 ids are used by different samples of one data set: a: s001\. Give .*dataset"
-    ):
-        unique([_record(1, dataset="a"), _record(1, dataset="a", question="Which side?")])
-
-
-def test_a_sample_that_was_read_twice_is_said_with_its_count(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        unique([_record(1), _record(2)])
-        assert caplog.text == ""
-        unique([_record(1), _record(1), _record(1)])
-    assert "2 completions are of samples that were read twice" in caplog.text
-
-
-def test_a_file_that_has_a_completion_twice_is_refused_with_the_count() -> None:
-    assert distinct([_record(2), _record(1)], "val.jsonl") == [_record(1), _record(2)]
-    with pytest.raises(ValueError, match=r"val\.jsonl: 2 of 4 completions repeat .* samples s002, a: s001\. Give"):
-        distinct([_record(1, dataset="a"), _record(2), _record(2), _record(1, dataset="a")], "val.jsonl")
-
-
-def test_records_from_before_data_sets_take_that_of_the_only_sample_of_their_id() -> None:
-    """s001 is in one data set of the others, s002 in two, s003 in none; s004 has its own."""
-    old = [_record(1), _record(2), _record(3), _record(4, dataset="c")]
-    others = [_record(1, dataset="a"), _record(2, dataset="a"), _record(2, dataset="b"), _record(4, dataset="a")]
-    assert [record.dataset for record in with_datasets(old, others)] == ["a", "", "", "c"]
-
-
 @pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
 def test_characters_that_end_a_line_elsewhere_are_part_of_a_line(tmp_path: Path, mark: str) -> None:
     path = tmp_path / "train.jsonl"
@@ -269,8 +228,3 @@ def test_a_last_line_cut_within_a_character_is_left_out(tmp_path: Path, caplog: 
     assert "truncated" in caplog.text
     assert drop_steps_after(path, 9) == 1
     assert [record.id for record in read_records(path)] == ["s001"]
-
-
-def test_of_a_sample_read_twice_the_first_position_counts_in_any_order_of_the_ranks() -> None:
-    first, second = (_record(1, position=at, completion=f"from {at}") for at in (1, 2))
-    assert unique([first, second]) == unique([second, first]) == [first]
