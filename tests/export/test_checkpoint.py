@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -200,8 +201,11 @@ def test_a_file_that_is_no_checkpoint_is_told(runs: Path, inside: Inside) -> Non
     assert "other.ckpt holds no medix state: it was not written by medix fit" in err
 
 
-def test_a_checkpoint_away_from_its_run_has_its_spec_with_it(runs: Path, inside: Inside) -> None:
-    """Relative paths count from where the command is given; an old checkpoint holds no spec."""
+def test_a_checkpoint_away_from_its_run_has_its_spec_with_it(
+    runs: Path, inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules and relative paths count from where the command is given; an old checkpoint holds no spec."""
+    monkeypatch.delitem(sys.modules, "my_rewards", raising=False)  # of a run that was made in this process
     shutil.copy(checkpoint(runs, "full"), inside.folder / "moved.ckpt")
     words = ("--checkpoint", str(inside.folder / "moved.ckpt"), "--output")
     assert "the working directory" in refused(inside, *words, "out")
