@@ -288,8 +288,10 @@ class GroupRLModule(lightning.LightningModule):
                 resumed["optimizer"], resumed["schedule"], self.optimizers(), self.lr_schedulers(), self.step
             )
         if resumed and state.scores_differ(resumed["suite"], self.suite):
-            rollouts = [group.rollout for group in self.buffer]
-            self.buffer.replace(self.filter.keep(self.rewards.open().close(rollouts, gather)))
+            scored = self.rewards.open().close([group.rollout for group in self.buffer], gather)
+            self.buffer.replace(self.filter.keep(scored))
+            kept = {group.key for group in self.buffer}
+            self._record.dropped += [group for group in scored if group.key not in kept]  # counted and recorded
 
     on_validation_start = on_test_start = on_predict_start = on_fit_start
 

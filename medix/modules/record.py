@@ -16,7 +16,8 @@ class StepRecord:
         step: number of the step, from 1.
         scored: every group scored for it, in order; with dynamic sampling more than were trained.
         trained: the groups that were trained; may hold groups of an earlier step, and of other ranks.
-        dropped: groups with signal that were not trained on, because the weights that sampled them were too old.
+        dropped: groups that waited and were not trained on: the weights that sampled them were too old, or other
+            rewards after a resume leave them without signal.
         advantages: G advantages of each group in ``trained``; NaN for an unscored completion.
         metrics: means over the updates of the step (``loss``, ``grad_norm``, ``lr``, ``clip_fraction_high``, …),
             the same keys on every rank.

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ from medix.rewards.weighted import Weighted
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
 from medix.rollout.signal import KeepScored
-from medix.types import Prompt, ScoredGroup
+from medix.types import CompletionScores, Prompt, ScoredGroup
 from tests.support import policies
 from tests.support.runs import MANIFESTS
 
@@ -364,3 +365,18 @@ def test_a_foreign_checkpoint_is_refused(tiny_policy: Path) -> None:
     module = make(tiny_policy)
     with pytest.raises(SpecMismatchError, match=r"prompts_per_step: 8 in the checkpoint, 4 in this spec"):
         module.on_load_checkpoint({KEY: {"fingerprint": {**module.fingerprint(), "prompts_per_step": 8}}})
+
+
+def test_groups_that_other_rewards_leave_without_signal_after_a_resume_are_counted(tiny_policy: Path) -> None:
+    """Of two groups that wait, the texts of the first differ under the new rule, and those of the second do not."""
+    module = make(tiny_policy, lambda text: float(text == "right"))
+    for index, texts in enumerate((("right", "wrong", "wrong"), ("wrong", "wrong", "wrong"))):
+        made = policies.group(policies.BigramPolicy(), [1, 1, 1], seed=index)
+        completions = tuple(replace(one, text=text) for one, text in zip(made.completions, texts, strict=True))
+        scores = tuple(CompletionScores(total, {}) for total in (1.0, 0.0, 0.5))
+        module.buffer.extend([ScoredGroup(replace(made, completions=completions), scores)])
+    module._trainer = SimpleNamespace(is_global_zero=False)  # type: ignore[assignment]
+    module._resumed, module.suite = {"suite": {"rewards": "old"}}, {"rewards": "new"}
+    module.on_train_start()
+    assert [(group.key[1], group.totals) for group in module.buffer] == [(0, (1.0, 0.0, 0.0))]
+    assert [group.key[1] for group in module._record.dropped] == [1]
