@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from medix.modality import ModalitySet
 from medix.reporting.record import CompletionRecord, record_completion
 from medix.reporting.record_identity import unique
 from medix.reporting.table import number
-from medix.types import CompletionScores, JudgeQuestion, ScoredGroup, Verdict
+from medix.types import CompletionScores, JudgeQuestion, Sample, ScoredGroup, Verdict
 
 _NO_JUDGE = "no judge: set `judge` in the spec, or JudgeValidation.judge"
 
@@ -183,7 +183,7 @@ class JudgeValidation(Callback):
         step, modalities = watched(module).step, watched(module).modalities
         scored: list[ScoredGroup] = self._suite.score_groups(groups)
         judge = self._judge(module)
-        verdicts = judge_groups(scored, modalities, judge)
+        verdicts = judge_groups(scored, modalities, judge, self._suite.asked(groups))
         exchanged = images_exchanged(trainer)
         records = [
             record_completion(
@@ -244,16 +244,24 @@ class JudgeValidation(Callback):
             )
 
 
-def judge_groups(groups: Sequence[ScoredGroup], modalities: ModalitySet, judge: Judge | None) -> list[list[Verdict]]:
+def judge_groups(
+    groups: Sequence[ScoredGroup],
+    modalities: ModalitySet,
+    judge: Judge | None,
+    asked: Mapping[str, Sequence[JudgeQuestion | None]] | None = None,
+) -> list[list[Verdict]]:
     """One verdict per completion: taken from the rewards if they have one of this judge, else requested in one call.
 
-    A completion without exactly one answer is wrong; the judge is not asked about it.
+    A completion without exactly one answer is wrong; the judge is not asked about it. Accuracy does not depend on the
+    rewards: the verdict on another question, such as one without aliases (``PublishedAnswer``), is not used.
 
     Args:
         groups: scored groups.
         modalities: the valid tags.
         judge: the judge; if None, any verdict of the rewards is used.
+        asked: for each component, what it asked about each completion; a component that is missing asked this question.
     """
+    rows = iter(range(sum(len(group.scores) for group in groups)))
     found: dict[tuple[int, int], Verdict] = {}
     missing: list[tuple[int, int]] = []
     questions: list[JudgeQuestion] = []
@@ -261,8 +269,11 @@ def judge_groups(groups: Sequence[ScoredGroup], modalities: ModalitySet, judge: 
     for row, group in enumerate(groups):
         sample = group.rollout.prompt.sample
         for column, (completion, scores) in enumerate(zip(group.rollout.completions, group.scores, strict=True)):
-            known = _known_verdict(scores, judge)
+            number = next(rows)
             answer = parse(completion.text, modalities, expects_tag=sample.modality is not None).answer
+            question = None if answer is None else _question(sample, answer)
+            others = {name for name, column in (asked or {}).items() if column[number] != question}
+            known = _known_verdict(scores, judge, others)
             if answer is None:
                 known = Verdict(
                     credit=0.0, judge=name, explanation="the completion does not have exactly one answer: wrong"
@@ -272,17 +283,33 @@ def judge_groups(groups: Sequence[ScoredGroup], modalities: ModalitySet, judge: 
             if known is not None:
                 found[row, column] = known
             else:
-                assert answer is not None
+                assert question is not None
                 missing.append((row, column))
-                questions.append(JudgeQuestion(sample.question, sample.reference, answer, sample.aliases))
+                questions.append(question)
     if judge is not None and questions:
         found |= dict(zip(missing, judge.grade(questions), strict=True))
     return [[found[row, column] for column in range(len(group.scores))] for row, group in enumerate(groups)]
 
 
-def _known_verdict(scores: CompletionScores, judge: Judge | None) -> Verdict | None:
-    verdicts = [entry.verdict for entry in scores.components.values() if entry.verdict is not None]
-    return next((verdict for verdict in verdicts if judge is None or judge.gave(verdict)), None)
+def _question(sample: Sample, answer: str) -> JudgeQuestion:
+    """What ``StrictAnswer`` asks."""
+    return JudgeQuestion(
+        sample.question, sample.reference, answer, tuple(text for text in sample.aliases if text.strip())
+    )
+
+
+def _known_verdict(scores: CompletionScores, judge: Judge | None, others: Container[str]) -> Verdict | None:
+    """The judge's verdict on the question of the validation, if a component has it.
+
+    Args:
+        scores: of the completion.
+        judge: None takes any verdict.
+        others: components that asked another question.
+    """
+    verdicts = {name: entry.verdict for name, entry in scores.components.items() if entry.verdict is not None}
+    if judge is None:
+        return next(iter(verdicts.values()), None)
+    return next((one for name, one in verdicts.items() if name not in others and judge.gave(one)), None)
 
 
 def _most_common(reasons: dict[str, int], limit: int = 5) -> list[tuple[str, int]]:
