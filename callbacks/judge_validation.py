@@ -1,5 +1,6 @@
 """Validation every n steps, with judged completions, logged per modality and per source."""
 
+import logging
 import sys
 import time
 from collections.abc import Container, Mapping, Sequence
@@ -21,6 +22,7 @@ from medix.reporting.record_identity import unique
 from medix.reporting.table import number
 from medix.types import CompletionScores, JudgeQuestion, Sample, ScoredGroup, Verdict
 
+_LOG = logging.getLogger(__name__)
 _NO_JUDGE = "no judge: set `judge` in the spec, or JudgeValidation.judge"
 
 
@@ -77,6 +79,7 @@ class JudgeValidation(Callback):
         self._trained = False
         self._records: list[CompletionRecord] = []
         self._suite: Any = None
+        self._left_out = 0
         self._started = 0.0
 
     # Schedule --------------------------------------------------------------------------------------------------------
@@ -146,7 +149,7 @@ class JudgeValidation(Callback):
     ) -> None:
         """Score and judge the groups of one batch."""
         if not trainer.sanity_checking:
-            self._judge_groups(trainer, pl_module, outputs, "val")
+            self._judge_groups(trainer, pl_module, outputs, batch, "val")
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the records of all ranks, log, and notify the other callbacks."""
@@ -167,7 +170,7 @@ class JudgeValidation(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """As for validation."""
-        self._judge_groups(trainer, pl_module, outputs, "test")
+        self._judge_groups(trainer, pl_module, outputs, batch, "test")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """As for validation."""
@@ -175,10 +178,12 @@ class JudgeValidation(Callback):
 
     def _begin(self, module: LightningModule) -> None:
         self._records = []
+        self._left_out = 0
         self._suite = watched(module).rewards.fresh()
         self._started = time.perf_counter()
 
-    def _judge_groups(self, trainer: Trainer, module: LightningModule, outputs: Any, split: str) -> None:
+    def _judge_groups(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, split: str) -> None:
+        self._left_out += getattr(batch, "too_long", 0)
         groups = outputs["groups"]
         step, modalities = watched(module).step, watched(module).modalities
         scored: list[ScoredGroup] = self._suite.score_groups(groups)
@@ -208,14 +213,29 @@ class JudgeValidation(Callback):
 
     def _finish(self, trainer: Trainer, module: LightningModule, split: str) -> None:
         records = unique(record for part in gather(self._records) for record in part)
+        left_out = sum(gather(self._left_out))
         step = watched(module).step
         judge = self._judge(module)
         names = {record.verdict.judge for record in records if record.verdict is not None}
         identity = judge.identity if judge is not None else ", ".join(sorted(names)) or "none"
         seconds = time.perf_counter() - self._started
         validation = Validation.of(
-            records, step=step, split=split, judge=identity, seconds=seconds, suite=suite_of(module)
+            records,
+            step=step,
+            split=split,
+            judge=identity,
+            seconds=seconds,
+            suite=suite_of(module),
+            left_out=left_out,
         )
+        if left_out and trainer.is_global_zero:
+            _LOG.warning(
+                "%d of %d samples of data.%s were left out, because the policy cannot take their prompts "
+                "(data.on_long: skip): the numbers are those of the others",
+                left_out,
+                validation.overall.samples + left_out,
+                split,
+            )
         self._records, self._suite = [], None
         self.validation, self._validated_step = validation, step
         if self.record:

@@ -113,6 +113,24 @@ def test_another_split_under_the_same_path_is_not_compared_and_a_term_of_the_los
     assert report["gain"] == {}
 
 
+def test_an_evaluation_needs_no_waiting_groups_and_says_what_it_leaves_out(
+    first: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The prompts of six of eight samples are longer than the limit; those of groups that wait are not rendered."""
+    shutil.copytree(first, tmp_path / "again")
+    lengths = "--model.prompting.max_prompt_tokens=45", "--data.on_long=skip", "--data.limit_val=8"
+    with working_in(tmp_path / "again") as run:
+        outcome = run("validate", "--config", "run/spec.yaml", *lengths)
+        assert outcome.code == 0, outcome
+        assert run("predict", "--config", "run/spec.yaml", "--output", "out.jsonl", *lengths).code == 0
+        found = json.loads(Path("run/validation.json").read_text())
+        written = len(Path("out.jsonl").read_text().splitlines())
+    assert 0 < found["left_out"] < 8
+    assert found["samples"] == written == 8 - found["left_out"]
+    assert f"{found['left_out']} of 8 samples of data.val were left out" in caplog.text
+    assert f"out.jsonl lacks {found['left_out']} samples" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
