@@ -254,6 +254,8 @@ def summary_table(validation: Mapping[str, Any]) -> Table:
     ]
     heads = ["", COUNTS, "Accuracy", "Modality accuracy", "Reward", "Unscored completions"]
     title = f"{validation['split']}{exchanged_mark(validation)}, step {validation['step']}, {counted(validation)}"
+    if validation.get("left_out"):
+        title += f" ({validation['left_out']:,} samples left out)"
     return Table(f"{title}, judge {validation['judge']}", heads, rows)
 
 
