@@ -193,6 +193,7 @@ class EvaluationScore:
                 "macro": self.macro.to_dict(),
                 "micro": self.micro.to_dict(),
                 "groups": {name: average.to_dict() for name, average in self.groups.items()},
+                "completions": sum(task.whole.completions for task in self.tasks),
                 "judge_errors": dict(self.errors),
                 "notes": self.notes,
             }
