@@ -29,6 +29,7 @@ class ScoredCompletion:
         explanation: the judge's.
         images: file names and hashes of the item's images.
         agreement: share of votes for the verdict; None with one vote.
+        answer_index: of the right choice; None without choices.
     """
 
     item: str
@@ -51,6 +52,7 @@ class ScoredCompletion:
     explanation: str = ""
     images: tuple[Mapping[str, str], ...] = ()
     agreement: float | None = None
+    answer_index: int | None = None
 
     @classmethod
     def of(cls, generation: Mapping[str, Any], verdict: Mapping[str, Any] | None) -> "ScoredCompletion":
@@ -83,6 +85,7 @@ class ScoredCompletion:
             explanation=given.get("explanation") or "",
             images=tuple(generation.get("images") or ()),
             agreement=given.get("agreement"),
+            answer_index=generation.get("answer_index"),
         )
 
     @property
