@@ -20,6 +20,7 @@ Research use, not for clinical decisions."""
 
 WORDS = {
     "tasks": ("evaluate_tasks", "benchmarks: which can be run here, what is missing, how to get it"),
+    "generate": ("evaluate_generate", "completions of a model for the items of tasks"),
     "show": ("evaluate_records", "accuracy and reward of one file, per modality and source"),
     "compare": ("evaluate_records", "two files on the same samples, with the paired difference"),
 }
