@@ -100,7 +100,7 @@ def _write_tables(page: "EvaluationPage", folder: Path) -> None:
 def _images(found: "FolderScore", data: Path | None) -> tuple[dict[str, bytes], list[str]]:
     """Encoded images by their hash, and why those of a task are not at hand."""
     from medix.evaluation.tasks.loader import load
-    from medix.evaluation.tasks.spec import Task
+    from medix.evaluation.tasks.spec import task_of
 
     images: dict[str, bytes] = {}
     missing = []
@@ -108,7 +108,7 @@ def _images(found: "FolderScore", data: Path | None) -> tuple[dict[str, bytes], 
         if not any(row.images for row in rows):
             continue
         try:
-            loaded = load(name, Task.from_dict(found.specs[name]), data)
+            loaded = load(name, task_of(found.specs[name]), data)
         except (ValueError, OSError) as error:
             missing.append(f"{name}: {error}")
             continue

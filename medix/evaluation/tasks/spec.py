@@ -1,7 +1,8 @@
 """The spec of a benchmark task."""
 
 import re
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -123,6 +124,13 @@ def read_task(path: Path) -> Task:
         said = " ".join(parse_error_message(error).split())
         line = _line(said, {".".join(map(str, place)): line for place, line in lines.items()})
         raise ValueError(f"{path}{f', line {line}' if line else ''}: {said}") from error
+
+
+def task_of(data: Mapping[str, Any]) -> Task:
+    """The inverse of ``Task.to_dict``, also after a JSON round trip; further keys are left out."""
+    names = {field.name for field in fields(Task)}
+    parser = _parser()
+    return Task(**vars(parser.instantiate(parser.parse_object({key: data[key] for key in data if key in names}))))
 
 
 @lru_cache(maxsize=1)
