@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -97,3 +98,22 @@ def test_nothing_scored_is_status_1_and_an_empty_folder_an_error(tmp_path: Path)
     assert main(["score", "--output", str(tmp_path)]) == 1
     with pytest.raises(ValueError, match=r"has no run\.json; run eval generate first"):
         main(["score", "--output", str(tmp_path / "empty")])
+
+
+def test_two_evaluations_are_compared_item_by_item(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    shutil.copytree(folder, other, dirs_exist_ok=True)
+    place = EvaluationFolder(other)
+    with place.verdicts("vqa") as verdicts:
+        for row in list(verdicts):
+            verdicts.append(row | {"credit": 1.0})
+    target = other / "compared.json"
+    assert main(["compare", str(folder), str(other), "--json", str(target)]) == 0
+    data = json.loads(target.read_text())
+    (vqa,) = [task for task in data["tasks"] if task["name"] == "vqa"]
+    assert (vqa["first"], vqa["second"], vqa["pairs"], vqa["left_out"]) == (pytest.approx(6 / 9), 1, 9, 1)
+    assert vqa["p_value"] == pytest.approx(0.25)
+    assert main(["show", str(folder), "--json", str(target)]) == 0
+    assert json.loads(target.read_text())["tasks"]["vqa"]["accuracy"] == pytest.approx(6 / 9)
+    with pytest.raises(ValueError, match="one is a folder and one is not"):
+        main(["compare", str(folder), str(folder / "run.json")])
