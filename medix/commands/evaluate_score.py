@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 def add_score(parser: CommandParser) -> None:
     """Add the arguments."""
     add_output(parser)
-    add_errors(parser)
+    add_scoring(parser)
 
 
-def add_errors(parser: CommandParser) -> None:
-    """Add the argument that names the errors of the judge."""
+def add_scoring(parser: CommandParser) -> None:
+    """Add the arguments that say how verdicts become scores."""
     parser.add_argument(
         "--judge-errors",
         type=Path,
         metavar="FILE",
         help="correct accuracies for the errors of the judge that medix judge agreement --json wrote",
+    )
+    parser.add_argument(
+        "--training",
+        nargs="+",
+        metavar="MANIFEST",
+        help="manifests of the training data: scores also by how often the reference occurs there",
     )
 
 
@@ -85,7 +91,12 @@ def _scored(arguments: argparse.Namespace) -> "FolderScore":
     from medix.evaluation.judge_errors import JudgeErrors
 
     errors = None if arguments.judge_errors is None else JudgeErrors.read(arguments.judge_errors)
-    return FolderScore.of(EvaluationFolder(arguments.output), arguments.tasks, errors)
+    training = None
+    if arguments.training:
+        from medix.evaluation.training_references import TrainingReferences
+
+        training = TrainingReferences.read(arguments.training)
+    return FolderScore.of(EvaluationFolder(arguments.output), arguments.tasks, errors, training)
 
 
 def _write_tables(page: "EvaluationPage", folder: Path) -> None:

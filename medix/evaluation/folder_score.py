@@ -9,6 +9,7 @@ from medix.evaluation.folder import EvaluationFolder
 from medix.evaluation.judge_errors import JudgeErrors
 from medix.evaluation.scored_completion import ScoredCompletion, joined
 from medix.evaluation.task_score import TaskScore
+from medix.evaluation.training_references import TrainingReferences
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,11 @@ class FolderScore:
 
     @classmethod
     def of(
-        cls, folder: EvaluationFolder, tasks: Sequence[str] | None = None, errors: JudgeErrors | None = None
+        cls,
+        folder: EvaluationFolder,
+        tasks: Sequence[str] | None = None,
+        errors: JudgeErrors | None = None,
+        training: TrainingReferences | None = None,
     ) -> "FolderScore":
         """Score a folder.
 
@@ -40,6 +45,7 @@ class FolderScore:
             folder: of an evaluation.
             tasks: names; None for all that have completions.
             errors: of the judge, to correct accuracies for.
+            training: gives scores by how often the reference occurs in training.
 
         Raises:
             ValueError: a task has no completions, the folder has none, or accuracies cannot be corrected.
@@ -55,6 +61,8 @@ class FolderScore:
             )
         specs = {name: folder.task(name) for name in names}
         completions = {name: list(joined(folder.generations(name), folder.verdicts(name))) for name in names}
+        if training is not None:
+            completions = {name: training.added_to(rows) for name, rows in completions.items()}
         scores = [TaskScore.of(name, specs[name], completions[name], errors) for name in names]
         facts = {**(run.get("model") or {}), "prompt": run.get("prompt", ""), **(run.get("decoding") or {})}
         named = {"name": str(facts.get("name") or facts.get("model") or folder.path.name), **facts}
