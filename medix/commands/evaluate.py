@@ -21,6 +21,8 @@ Research use, not for clinical decisions."""
 WORDS = {
     "tasks": ("evaluate_tasks", "benchmarks: which can be run here, what is missing, how to get it"),
     "generate": ("evaluate_generate", "completions of a model for the items of tasks"),
+    "judge": ("evaluate_judge", "verdicts on the completions: by rule, by a judge, by several votes"),
+    "all": ("evaluate_all", "generate, judge and what follows, one after the other"),
     "show": ("evaluate_records", "accuracy and reward of one file, per modality and source"),
     "compare": ("evaluate_records", "two files on the same samples, with the paired difference"),
 }
