@@ -37,10 +37,16 @@ def add_scoring(parser: CommandParser) -> None:
 
 def add_report(parser: CommandParser) -> None:
     """Add the arguments."""
-    add_score(parser)
+    add_output(parser)
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="folder with the files of the tasks, for pictures (default: hubs)"
     )
+    add_page(parser)
+
+
+def add_page(parser: CommandParser) -> None:
+    """Add the arguments that say what is on the page."""
+    add_scoring(parser)
     parser.add_argument(
         "--items", type=int, default=200, metavar="N", help="completions to browse on the page (default: 200)"
     )
@@ -61,11 +67,13 @@ def score(arguments: argparse.Namespace) -> int:
         table.print(console)
     for note in found.score.notes:
         console.print(note, highlight=False)
-    return 0 if found.score.micro.interval.count or any(task.whole.scored for task in found.score.tasks) else 1
+    return 0 if any(task.whole.scored for task in found.score.tasks) else 1
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Write the tables, report.html, and the submission to the public leaderboard."""
+    """Write the tables, report.html, and the submission to the public leaderboard; status 1 if nothing is scored."""
+    from rich.console import Console
+
     from medix.atomic_file import write_atomically
     from medix.evaluation.evaluation_items import chosen_items
     from medix.evaluation.leaderboard import write_submission
@@ -80,9 +88,13 @@ def report(arguments: argparse.Namespace) -> int:
     page = EvaluationPage(found.score.to_dict(), found.score.tables(), items)
     _write_tables(page, arguments.output)
     write_atomically(arguments.output / "report.html", page.html())
+    console = Console(markup=False, emoji=False)
+    page.tables[0].print(console)
+    for note in found.score.notes:
+        console.print(note, highlight=False)
     print(f"Page: {arguments.output / 'report.html'}")
     print(f"Leaderboard: {write_submission(found, arguments.output)}")
-    return 0
+    return 0 if any(task.whole.scored for task in found.score.tasks) else 1
 
 
 def _scored(arguments: argparse.Namespace) -> "FolderScore":

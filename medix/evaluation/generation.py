@@ -14,7 +14,7 @@ from medix.evaluation.evaluated_model import Ask, EvaluatedModel, Reply
 from medix.evaluation.folder import EvaluationFolder
 from medix.evaluation.progress import Progress
 from medix.evaluation.prompts import PromptName, message_parts, prompt_version
-from medix.evaluation.row_file import RowFile
+from medix.evaluation.row_file import RowFile, exchange
 from medix.evaluation.tasks.item import Item
 from medix.evaluation.tasks.loader import LoadedTask
 
@@ -75,8 +75,8 @@ class Generation:
         self.folder.write_task(loaded)
         asks = [self._ask(loaded.name, item, k) for item in loaded.items for k in self._each]
         wanted = asks if limit is None else asks[: limit * len(self._each)]
-        with self.folder.generations(loaded.name) as rows:
-            stale = self._set_aside(loaded.name, rows, {ask.key for ask in asks})
+        with self.folder.generations(loaded.name) as rows, RowFile(self.folder.path / loaded.name / _STALE) as others:
+            stale = exchange(rows, others, {ask.key for ask in asks})
             missing = [ask for ask in wanted if rows.rows.get(ask.key, {}).get("completion") is None]
             known = len(wanted) - len(missing)
             with Progress(loaded.name, len(wanted), known) as progress:
@@ -104,15 +104,6 @@ class Generation:
             if ask.item.fault:
                 yield ask, Reply(None, failure=ask.item.fault)
         yield from self.model.replies([ask for ask in asks if not ask.item.fault], self.decoding)
-
-    def _set_aside(self, task: str, rows: RowFile, keys: set[str]) -> int:
-        stale = [row for row in rows if row["key"] not in keys]
-        if stale:
-            with RowFile(self.folder.path / task / _STALE) as kept:
-                for row in stale:
-                    kept.append(row)
-        rows.keep(keys)
-        return len(stale)
 
     def _row(self, ask: Ask, reply: Reply) -> dict[str, Any]:
         item = ask.item
@@ -142,7 +133,7 @@ class Generation:
             "completion": reply.completion,
             "answer": None if read is None else read.answer,
             "tag": None if read is None else read.tag,
-            "format_valid": None if read is None else read.format_valid,
+            "format_valid": read.format_valid if read is not None and self.prompt == "medix" else None,
             "finish_reason": reply.finish_reason or None,
             "failure": reply.failure or None,
             "seconds": round(reply.seconds, 3),

@@ -88,6 +88,27 @@ class RowFile:
         self.close()
 
 
+def exchange(rows: RowFile, others: RowFile, keys: Container[str]) -> int:
+    """Set rows aside whose keys are not wanted, and take back those that are.
+
+    Args:
+        rows: the file that is left with wanted keys only.
+        others: where the others are kept. They are written there before they are removed here.
+        keys: the wanted keys.
+
+    Returns:
+        Number of rows set aside.
+    """
+    aside = [row for row in rows if row["key"] not in keys]
+    for row in aside:
+        others.append(row)
+    rows.keep(keys)
+    for row in others:
+        if row["key"] in keys and row["key"] not in rows.rows:
+            rows.append(row)
+    return len(aside)
+
+
 def _line(row: Mapping[str, Any]) -> bytes:
     return json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8", ESCAPE) + b"\n"
 

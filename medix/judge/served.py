@@ -156,7 +156,8 @@ class ServedJudge(Judge):
     async def _ask(self, session: Session, question: JudgeQuestion, attempts: Attempts) -> ChatReply:
         constraint = self.prompt.constraint if self.constrained else None
         longest = self.max_tokens or self.prompt.max_tokens
-        request = ChatRequest(self.model, self.prompt.render(question), longest, constraint)
+        message, prompt = self.prompt.render(question), self.prompt
+        request = ChatRequest(self.model, message, longest, constraint, prompt.temperature, prompt.seed)
 
         async def send(endpoint: Endpoint, limit: float) -> ChatReply:
             try:

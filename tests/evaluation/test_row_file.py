@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.evaluation.row_file import RowFile
+from medix.evaluation.row_file import RowFile, exchange
 
 
 def rows(path: Path) -> list[tuple[str, object]]:
@@ -68,3 +68,14 @@ def test_keep_leaves_one_row_for_each_key_and_gives_the_others(tmp_path: Path) -
 def test_a_row_that_json_cannot_hold_is_refused(tmp_path: Path) -> None:
     with RowFile(tmp_path / "rows.jsonl") as file, pytest.raises(ValueError, match="not JSON compliant"):
         file.append({"key": "a", "value": float("nan")})
+
+
+def test_rows_that_are_not_wanted_are_set_aside_and_come_back(tmp_path: Path) -> None:
+    with RowFile(tmp_path / "rows.jsonl") as file, RowFile(tmp_path / "others.jsonl") as others:
+        for key in "ab":
+            file.append({"key": key, "value": key})
+        assert exchange(file, others, {"b", "c"}) == 1
+        assert set(file.rows) == {"b"}
+        assert exchange(file, others, {"a"}) == 1
+        assert rows(tmp_path / "rows.jsonl") == [("a", "a")]
+        assert {row["key"] for row in others} == {"a", "b"}

@@ -1,11 +1,12 @@
 """Task files: the shipped ones, one's own, and what is wrong with a file."""
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from medix.evaluation.tasks.spec import FOLDER, find_task, read_task, read_tasks, shipped
+from medix.evaluation.tasks.spec import FOLDER, Task, find_task, read_task, read_tasks, shipped
 
 OWN = """\
 about: mine
@@ -86,3 +87,9 @@ def test_tasks_are_chosen_by_name_group_or_file_each_once(tmp_path: Path) -> Non
         read_tasks(["slake_vqa", str(tmp_path / "slake_vqa.yaml")])
     with pytest.raises(ValueError, match="--tasks slake: is no task; give a YAML file, or some of: medmcqa"):
         find_task("slake")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_task_comes_back_from_plain_data(name: str) -> None:
+    task = read_task(FOLDER / f"{name}.yaml")
+    assert Task.from_dict({**json.loads(json.dumps(task.to_dict())), "name": name, "rows": 3}) == task
