@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 
 from medix.judge.base import Judge
-from medix.judge.clinical.text import differs, is_same
+from medix.judge.clinical.guard import differs
+from medix.judge.clinical.text import is_same
 from medix.types import JudgeQuestion, Verdict
 
 
@@ -17,8 +18,8 @@ class ExactJudge(Judge):
 
     @property
     def identity(self) -> str:
-        """``exact/2``: kind and version of the rules."""
-        return "exact/2"
+        """``exact/3``: kind and version of the rules."""
+        return "exact/3"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
         """One verdict per question; always scored, except for a question without a reference."""

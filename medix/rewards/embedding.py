@@ -10,14 +10,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medix.judge.clinical.text import differs, is_same
+from medix.judge.clinical.guard import Comparison, compare
+from medix.judge.clinical.text import is_same
 from medix.rewards.answer import AnswerRule, StrictAnswer
 from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent, Unscored
 from medix.rewards.encoder import Encoder, SentenceEncoder, encodable, unreadable
 from medix.rewards.held import Held
 from medix.rewards.vectors import VectorTable
 
-_Entry = tuple[str, tuple[str, ...]] | float | Unscored | None
+_Candidate = tuple[str, tuple[str, str] | None]
+"""A reference, and the words of answer and reference that replace each other and must be similar by themselves."""
+_Entry = tuple[str, tuple[_Candidate, ...]] | float | Unscored | None
 """An answer with the references to compare it with, or the score of a row, None if the component does not apply."""
 
 _NO_REFERENCE = Unscored("the row has no reference to compare with")
@@ -84,8 +87,9 @@ class EncodedReward(RewardComponent):
         Not applicable where the encoder can read neither the reference nor an alias, unless the answer equals one.
         """
         rows, left_out = self._rows(batch)
-        pairs = list(dict.fromkeys((row[0], text) for row in rows if isinstance(row, tuple) for text in row[1]))
-        cosines = self._cosines(pairs)
+        candidates = [(row[0], *candidate) for row in rows if isinstance(row, tuple) for candidate in row[1]]
+        pairs = list(dict.fromkeys((answer, text) for answer, text, _ in candidates))
+        cosines = self._cosines(pairs, list(dict.fromkeys(rest for _, _, rest in candidates if rest)))
         if isinstance(cosines, Unscored):
             scores = [cosines if isinstance(row, tuple) else row for row in rows]
         else:
@@ -140,29 +144,36 @@ class EncodedReward(RewardComponent):
             return None  # of the sample, whatever its completions are
         if answer is None:
             return 0.0
-        agreeing = tuple(text for text in readable if not (self.guard and differs(answer, text)))
+        compared = [(text, compare(answer, text) if self.guard else Comparison()) for text in readable]
+        agreeing = tuple((text, comparison.rest) for text, comparison in compared if comparison.fault is None)
         return (answer, agreeing) if agreeing else 0.0
 
-    def _credit(self, row: tuple[str, tuple[str, ...]], cosines: Mapping[tuple[str, str], float]) -> float | Unscored:
-        answer, references = row
-        is_equal = self.guard and any(is_same(answer, text) for text in references)
-        found = [cosines[answer, text] for text in references]
+    def _credit(
+        self, row: tuple[str, tuple[_Candidate, ...]], cosines: Mapping[tuple[str, str], float]
+    ) -> float | Unscored:
+        answer, candidates = row
+        is_equal = self.guard and any(is_same(answer, text) for text, _ in candidates)
+        found = [min(cosines[answer, text], cosines[rest] if rest else 1.0) for text, rest in candidates]
         if not all(map(math.isfinite, found)):
             return Unscored(f"the encoder {self.encoder!r:.100} returned an embedding that is not finite")
         return self._credit_of(1.0 if is_equal else max(found))
 
-    def _cosines(self, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], float] | Unscored:
-        """The cosine similarity of each pair of answer and reference."""
+    def _cosines(
+        self, pairs: list[tuple[str, str]], rests: list[tuple[str, str]]
+    ) -> dict[tuple[str, str], float] | Unscored:
+        """The cosine similarity of each pair of answer and reference, and of the words in which they differ."""
         if not pairs:
             return {}
+        references = list(dict.fromkeys(reference for _, reference in pairs))
+        pairs = list(dict.fromkeys((*pairs, *rests)))
         texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        vectors = self._encode(texts, list(dict.fromkeys(reference for _, reference in pairs)))
+        vectors = self._encode(texts, references)
         if isinstance(vectors, Unscored):
             return vectors
         position = {text: index for index, text in enumerate(texts)}
         answers = vectors[[position[answer] for answer, _ in pairs]]
-        references = vectors[[position[reference] for _, reference in pairs]]
-        return dict(zip(pairs, (answers * references).sum(dim=1).tolist(), strict=True))
+        others = vectors[[position[other] for _, other in pairs]]
+        return dict(zip(pairs, (answers * others).sum(dim=1).tolist(), strict=True))
 
     def _encode(self, texts: list[str], references: list[str]) -> Float[Tensor, "text width"] | Unscored:
         """Unit vectors in float64; a zero vector stays zero, so that its cosine similarity with any other is 0."""
