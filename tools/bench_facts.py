@@ -70,7 +70,10 @@ def _lines(path: Path, keys: Sequence[str]) -> list[dict[str, Any]]:
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     rows = []
     for number, line in enumerate(data.decode("utf-8").strip("\n").split("\n"), 1):
-        row = json.loads(line)
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: not JSON: {error}") from error
         missing = [key for key in keys if key not in row]
         if missing:
             raise ValueError(f"{path}, line {number}: no key {missing[0]!r}; wanted are {', '.join(keys)}")

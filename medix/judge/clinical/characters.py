@@ -11,7 +11,7 @@ _BULLET = re.compile(r"^[ \t]*(?:[•●○◦◉■□▪▫◆◇▶▷►▸�
 # Names of symbols that say something of the text before them
 _TELLING = re.compile(
     r"\b(?:PLUS|MINUS|CROSS|X|THUMBS?|SQUARED|CIRCLED|ARROWS?|ARROWHEAD|TRIANGLE|UPWARDS|DOWNWARDS|UP|DOWN|NO|NOT|PROHIBITED|"
-    r"NEGATIVE|POSITIVE|LETTER|DIGIT|NUMBER|REGIONAL|SIGN)\b"
+    r"NEGATIVE|POSITIVE|LETTER|DIGIT|NUMBER|REGIONAL)\b"
 )
 _SAME = str.maketrans(
     dict.fromkeys("‐‑‒–—―−﹣－➖", "-") | dict.fromkeys("＋➕", "+")
@@ -28,12 +28,12 @@ _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 _ANNOUNCED = re.compile(r"\s*(?:(?:the |my )?(?:final )?answer(?: is)?\s*:|the answer is\b)", re.IGNORECASE)
 _LONGEST_RUN = 30
 _JOINER = "\u034f"  # combining grapheme joiner: marks are not reordered across it
-_LETTERS = (
+GREEK_LETTERS = (
     *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
     *("nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
 )
 # a final sigma ends words only, so it stands between rho and sigma without a name of its own
-_GREEK = dict(zip((*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA)), _LETTERS, strict=True))
+_GREEK = dict(zip((*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA)), GREEK_LETTERS, strict=True))
 _GREEK_RUN = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]+")
 _ACCENTS = frozenset("\u0300\u0301\u0302\u0308\u030c\u0327")  # not the tilde nor the ring: ñ and å are other letters
 

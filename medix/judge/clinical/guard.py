@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from medix.judge.clinical.characters import GREEK_LETTERS, decorations, unaccented
 from medix.judge.clinical.lexicon import ENDINGS, GENERIC, LIGHT, NEGATORS, OPPOSED_PREFIXES, OPPOSITES, SIDES
 from medix.judge.clinical.text import is_same, normalise
-from medix.judge.clinical.tokens import BREAK, NO, NUMERIC, SYMBOL, WORD, YES, Token
+from medix.judge.clinical.tokens import BREAK, NO, NUMERIC, SYMBOL, YES, Token
 
 NOT = "not"
 _OTHER_FACTS = frozenset(("or", "positive", NO, YES))
@@ -69,6 +70,9 @@ def compare(one: str, other: str) -> Comparison:
     """
     if is_same(one, other):
         return Comparison()
+    pictures = decorations(one), decorations(other)
+    if all(pictures) and pictures[0] != pictures[1]:
+        return Comparison(f"symbols: {' '.join(pictures[0][:5])} against {' '.join(pictures[1][:5])}")
     first, second = _reading(one), _reading(other)
     if first.facts != second.facts:
         # "one nodule" and "a nodule" mean the same; "one" is compared only with other numbers
@@ -84,7 +88,9 @@ def compare(one: str, other: str) -> Comparison:
     moved = set(mine) & set(theirs)
     if moved or _is_reordered(first.words, second.words):
         return Comparison(f"order: of {', '.join(sorted(moved or set(first.words)))}")
-    return _replaced(mine, theirs, (one, other))
+    found = _replaced(mine, theirs, (one, other))
+    shares = bool(first.facts) or not set(first.words).isdisjoint(second.words)
+    return found if shares else Comparison(found.fault)  # the texts themselves are compared
 
 
 def _reading(text: str) -> _Reading:
@@ -144,7 +150,7 @@ def _fact(token: Token) -> str | None:
         return NOT
     if token.key in SIDES:
         return SIDES[token.key]
-    is_letter = token.kind == WORD and len(token.key) == 1 and token.key not in LIGHT
+    is_letter = (len(token.key) == 1 and token.key != "x") or token.key in GREEK_LETTERS  # an x-ray is no letter
     return token.key if is_letter or token.key in _OTHER_FACTS else None
 
 
@@ -155,7 +161,7 @@ def _without_one(reading: _Reading) -> _Reading:
     segments = reading.segments
     joined = (*segments[:index], segments[index] + segments[index + 1], *segments[index + 2 :])
     facts = reading.facts[:index] + reading.facts[index + 1 :]
-    return _Reading(facts, joined, len(facts) > 1 or NOT in facts)
+    return _Reading(facts, joined, reading.is_placed and bool(facts))
 
 
 def _contradiction(one: Sequence[str], other: Sequence[str]) -> str:
@@ -252,7 +258,8 @@ def _common(one: str, other: str) -> int:
 
 @lru_cache(maxsize=65536)
 def _resembles(one: str, other: str) -> bool:
-    """Whether two words share half of their letters at beginning and end: abduction and adduction, MRI and MRA."""
+    """Whether two words share half of their letters at beginning and end, or differ in accents, which encoders drop."""
+    one, other = unaccented(one), unaccented(other)
     start = _common(one, other)
     end = _common(one[start:][::-1], other[start:][::-1])
     return 2 * (start + end) >= max(len(one), len(other))

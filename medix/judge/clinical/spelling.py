@@ -8,6 +8,7 @@ from medix.judge.clinical.lexicon import AMERICAN, NOT_PLURAL, REGULAR, SINGULAR
 _BRITISH = re.compile("|".join(sorted(AMERICAN, key=len, reverse=True)))
 _OUR = re.compile(r"(?<=[a-z]{3})our")
 _ISE = re.compile(r"(?<=[a-z]{3})is(?=(?:e|ed|es|er|ing|ations?)$)")
+_LYSE = re.compile(r"(?<=[a-z]{2})lys(?=(?:e|ed|es|er|ing)$)")
 _LATIN = (("aces", "ax"), ("ices", "ix"), ("oses", "osis"), ("yses", "ysis"), ("eses", "esis"), ("ata", "a"))
 
 
@@ -19,10 +20,10 @@ def base_form(word: str) -> str:
         word: one word in lower case.
     """
     word = word.removesuffix("'s").rstrip("'")
-    word = singular(word)
-    if len(word) > 3:
-        word = _ISE.sub("iz", _OUR.sub("or", _BRITISH.sub(lambda match: AMERICAN[match[0]], word)))
-    return word
+    if len(word) < 4:
+        return SINGULAR.get(word, word)
+    word = singular(_OUR.sub("or", _BRITISH.sub(lambda match: AMERICAN[match[0]], word)))
+    return _LYSE.sub("lyz", _ISE.sub("iz", word))
 
 
 @lru_cache(maxsize=65536)

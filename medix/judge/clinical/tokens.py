@@ -64,6 +64,7 @@ class _Piece:
 
 _SYMBOLS = r""".,;:!?()\[\]{}|/+\-%<>=≤≥°×±·*'"~^#$@\\_`"""
 _WORD = re.compile(rf"[^\s\d{_SYMBOLS}]+(?:'[^\s\d{_SYMBOLS}]+)*'?")
+_SPACES = re.compile(r"[^\S\n]{2,}|\t")
 _TWO_SIGNS = {"<=": "≤", ">=": "≥", "=<": "≤", "=>": "≥", "->": "→", "<-": "←", "''": "''", "--": "-"}
 _SLASHED = re.compile(r"\b(?:w/o\b|b/l\b|[hr]/o\b|c/w\b|w/(?=\s))|(?<!\S)[-+]ve\b", re.IGNORECASE)
 # C5-6, C5/6 and C5-C6 are one level; V1-4 and V1-V4 one series
@@ -105,7 +106,7 @@ def _token(kind: str, key: str) -> Token:
 
 
 def _prepared(text: str) -> str:
-    text = cleaned(text)
+    text = _SPACES.sub(" ", cleaned(text))
     if "/" in text or "ve" in text or "VE" in text:
         text = _SLASHED.sub(lambda match: f" {ABBREVIATED.get(match.group().lower(), match.group())} ", text)
     if "^" in text:
@@ -266,7 +267,7 @@ def _numeral(pieces: Sequence[_Piece], index: int, tokens: Sequence[Token]) -> l
     is_grade = _is_graded(tokens)
     if text in _NUMERALS or (is_grade and text.casefold() in ROMAN):
         return [_token(NUMERIC, str(ROMAN[text.casefold()]))]
-    match = _ROMAN_LETTER.fullmatch(text)
+    match = _ROMAN_LETTER.fullmatch(text.upper() if is_grade else text)
     if match and (is_grade or match[1] in {"II", "III"}):
         return [_token(NUMERIC, str(ROMAN[match[1].lower()])), _token(WORD, match[2].lower())]
     return []

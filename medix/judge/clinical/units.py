@@ -73,7 +73,7 @@ _FOLDED: dict[str, set[Unit]] = {}
 for _name, _unit in _EXACT.items():
     _FOLDED.setdefault(_name.casefold(), set()).add(_unit)
 _PHRASES: dict[str, Unit] = {phrase: _EXACT[symbol] for phrase, symbol in _DATA["phrase"].items()}
-_NAME = r"(?:[^\W\d_]+|[%‰°]\s?[CFcf]?(?![^\W\d_])|°|(?:mm|cm|in|degF|ft|lb|oz)?\[\w+\]|\{\w+\})"
+_NAME = r"(?:[a-zA-Z]{0,4}\[\w+\]|\{\w+\}|[^\W\d_]+|[%‰°]\s?[CFcf]?(?![^\W\d_])|°)"
 _FIRST = re.compile(rf"[ -]?(?P<name>{_NAME}(?: (?:of )?[A-Za-z-]+(?:2[oO])?\b)?)")
 _POWER = re.compile(r"(?:\^|\*\*)(?P<sign>-?[1-4])(?!\w)|(?P<plain>[23])(?![\w.,]\w|\w)|(?P<last>-[12])(?=\W*$)")
 _BY = r"\s?/\s?|\sper\s(?:an?\s)?"
