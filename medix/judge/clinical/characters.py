@@ -23,7 +23,9 @@ _SAME = str.maketrans(
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _FRACTION = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞])")
 _GROUPED = re.compile(r"(?<=\d)[\u00a0\u202f\u2009\u2007](?=\d{3}(?!\d))")
+_MIDDLE_DOT = re.compile(r"(?<=\d)[·∙](?=\d)(?!10[\^⁰-⁹⁻¹²³])")
 _EMPHASIS = re.compile(r"(?<![\w*_`])(\*{1,3}|_{1,3}|`{1,3})(?=[^\s*_`])([^*_`\n]{0,2000}[^\s*_`])\1(?![\w*_`])")
+_MARKUP = re.compile(r"</?(?:b|i|u|p|br|em|strong) ?/?>|(?<=[^\W\d_])\(s\)(?!\w)", re.IGNORECASE)  # not <sup>
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 _ANNOUNCED = re.compile(r"\s*(?:(?:the |my )?(?:final )?answer(?: is)?\s*:|the answer is\b)", re.IGNORECASE)
 _LONGEST_RUN = 30
@@ -49,6 +51,8 @@ def cleaned(text: str) -> str:
         text = _BOXED.sub(r"\1", text)
     if not text.isascii():
         text = _plain(text)
+    if ">" in text or "(s)" in text:
+        text = _MARKUP.sub("", text)
     if "*" in text or "_" in text or "`" in text:
         text = _EMPHASIS.sub(r"\2", text)
     if text[:1] in " \t-*" or "\n" in text:
@@ -58,7 +62,7 @@ def cleaned(text: str) -> str:
 
 def _plain(text: str) -> str:
     text = _BULLET.sub(";", text)
-    text = _GROUPED.sub("", text)
+    text = _MIDDLE_DOT.sub(".", _GROUPED.sub("", text))
     text = _RAISED_RUN.sub(_raised, _FRACTION.sub(" ", text))
     text = unicodedata.normalize("NFKC", _stream_safe(text).translate(_SAME)).translate(_SAME)
     text = _GREEK_RUN.sub(_spelled, text)

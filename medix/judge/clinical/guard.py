@@ -198,9 +198,12 @@ def _unmatched(words: Sequence[str], against: Sequence[str]) -> list[str]:
 
 
 def _is_reordered(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether the words that both have stand in another order; up to three may: "femur fracture"."""
+    """Whether the words that both have stand in another order; up to three may, "femur fracture", of which at most one
+    has an opposite.
+    """
     common = set(one) & set(other)
-    return len(common) > 3 and [word for word in one if word in common] != [word for word in other if word in common]
+    may_differ = len(common) <= 3 and len(common & OPPOSITES.keys()) < 2
+    return not may_differ and [word for word in one if word in common] != [word for word in other if word in common]
 
 
 def _replaced(mine: list[str], theirs: list[str], texts: tuple[str, str]) -> Comparison:
@@ -244,7 +247,7 @@ def _inflects(one: str, other: str) -> bool:
     if length < _SHORTEST_STEM:
         return False
     endings = {one[length:], other[length:]}
-    return endings <= ENDINGS and endings != {"ed", "ing"}
+    return endings <= ENDINGS and endings not in ({"ed", "ing"}, {"", "e"})
 
 
 def _common(one: str, other: str) -> int:

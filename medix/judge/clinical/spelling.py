@@ -42,6 +42,10 @@ def singular(word: str) -> str:
     for plural, one in _LATIN:
         if word.endswith(plural) and len(word) > len(plural) + 2:
             return word[: -len(plural)] + one
+    if word.endswith("itides"):
+        return word[:-4] + "is"
+    if word.endswith("uses") and len(word) > 5 and word[-5] not in "ao":  # sinuses, not causes
+        return word[:-2]
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     return word[:-2] if word.endswith(("sses", "xes", "ches", "shes", "zzes")) else word[:-1]
@@ -52,6 +56,6 @@ def _latin(word: str) -> str:
         return word[:-1] + "us"
     if len(word) > 4 and word.endswith("ae"):
         return word[:-1]
-    if len(word) > 6 and word.endswith("omata"):
+    if len(word) > 6 and word.endswith("mata"):
         return word[:-2]
     return word

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from medix.judge.clinical.characters import decorations, unaccented
-from medix.judge.clinical.lexicon import NEGATORS, SEPARATE, SIDES
+from medix.judge.clinical.lexicon import NEGATORS, OPPOSITES, SEPARATE, SIDES
 from medix.judge.clinical.tokens import BREAK, NO, WORD, YES, Token, read
 
 
@@ -46,7 +46,7 @@ class Text:
 
     @cached_property
     def items(self) -> tuple[str, ...] | None:
-        """The items of a list of single words, sorted unless one of them is a fact; None for other texts."""
+        """The items of a list, sorted if they are single words and no facts; None for other texts."""
         return _items(self.parts)
 
 
@@ -146,6 +146,6 @@ def _items(tokens: Sequence[Token]) -> tuple[str, ...] | None:
     if len(items) < 2:
         return None
     written = [" ".join(token.key for token in item) for item in items]
-    is_plain = all(len(item) == 1 and item[0].kind == WORD for item in items)
+    is_plain = all(len(item) == 1 and item[0].kind == WORD and item[0].key not in OPPOSITES for item in items)
     sides = {SIDES[text] for text in written if text in SIDES}
     return tuple(sorted(written) if is_plain and (not sides or set(written) == {"left", "right"}) else written)

@@ -313,7 +313,10 @@ def _read_symbol(pieces: Sequence[_Piece], index: int, tokens: list[Token]) -> N
     if text in _BREAKS:
         tokens.append(_token(BREAK, _BREAKS[text]))
     elif text in "+-":
-        tokens.extend(_sign(text, before, after, pieces, index))
+        found = _sign(text, before, after, pieces, index)
+        if found and found[0].kind == WORD and tokens and before is not None and before.text == "(":
+            tokens.pop()  # HER2 (+) is HER2+
+        tokens.extend(found)
     elif text in "'\"":
         is_quoted = text == '"' and any(piece.text == text for piece in pieces[:index])
         if is_glued and before is not None and before.kind == NUMERIC and not is_quoted:

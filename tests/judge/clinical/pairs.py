@@ -23,8 +23,10 @@ noncontrast CT|non-contrast CT; tumour|tumor; haematuria|hematuria; Ménière's 
 fever, cough|cough and fever; II, III, aVF|II, III and aVF; A, C|A C; A and C|A, C; left and right|right and left
 1) liver 2) spleen|1. liver 2. spleen; no, there is cardiomegaly|no there is cardiomegaly; Answer: left|left
 no effusion, no mass|no effusion. No mass; 7 pg/mL|7 ng/L; 60/min|60 per minute; 38 degrees C|38 ℃; "One Breath"|one breath
+4·5 cm|4.5 cm; sinuses|sinus; stigmata|stigma; <b>left</b>|left; HER2 (-)|HER2 negative; tumor(s)|tumors; leucocyte|leukocyte
 """
 CROSSED = """
+10<sup>6</sup>|106; 2·10^6|2.10; increased and decreased|decreased and increased; Klebsiella pneumoniae|Klebsiella pneumonia
 .5 mm|5 mm; 1,5|15; 1,5|1.5; 10,00|1000; 1,500 mm|1.5 mm; 0,125 mg|125 mg; 1:2|12; 1:2|2:1; 5 mm|5 cm; 5 mg|5 mm; 5|5 mm
 5 %|5; <5 mm|5 mm; <5 mm|>5 mm; <5|≤5; -5|5; 10^6|106; 10⁶|10⁻⁶; 1½ cm|11/2 cm; 6/12|20/40; 5 mM|5 mm; 37 MBq|37 GBq
 T-score:-2.5|T-score:2.5; 2x3x4 cm|2x3x5 cm; 28 x 27|27 x 28; 1 mg per day|1 mg per week; 38 °C|38 °F; 2+|3+; 2 500 mg|2500 mg

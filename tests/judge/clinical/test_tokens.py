@@ -32,7 +32,7 @@ def keys(text: str) -> list[str]:
         ("w/o contrast", ["without", "contrast"]),
         ("noncontrast", ["non", "contrast"]),
         ("HER2+ ER-", ["her", "2", "positive", "er", "negative"]),
-        ("fracture (-)", ["fracture", ",", "negative", ","]),
+        ("fracture (-)", ["fracture", "negative", ","]),
         ("2+", ["2", "+"]),
         ("Gleason 3 + 4", ["gleason", "3", "+", "4"]),
         ("T-score:-2.5", ["t", "score", "|", "-5/2"]),
