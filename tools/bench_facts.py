@@ -3,7 +3,8 @@
     python -m tools.bench_facts --pairs FILE.jsonl [--labels FILE.jsonl.gz --system NAME] --json FILE
 
 ``--pairs`` has a line per pair of answers with ``reference``, ``answer``, ``aliases``, ``equal`` (whether both mean the
-same), ``by`` ("form" where the writing alone shows it) and ``debatable`` (a reason; such pairs are left out).
+same), ``by`` ("form" where the writing alone shows it, "form+" where it does by a form that is not promised) and
+``debatable`` (a reason; such pairs are left out).
 ``--labels`` has a line per answer that people have graded: ``prediction``, ``references``, ``human_label``, ``system``.
 """
 
@@ -82,21 +83,32 @@ def _lines(path: Path, keys: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def compare_pairs(rows: Sequence[dict[str, Any]], console: Console) -> dict[str, Any]:
-    """The three rates of the pairs, with every miss, and the time of an unseen pair."""
+    """The rates of the pairs, with every miss, and the time of an unseen pair.
+
+    Misses of the embedding without its guard, and answers in other words that it refuses, are in the JSON file only.
+    """
     rows = [row for row in rows if not row["debatable"]]
     questions = [
         JudgeQuestion(row.get("question", ""), row["reference"], row["answer"], tuple(row.get("aliases", ())))
         for row in rows
     ]
     exact = [verdict.credit == 1.0 for verdict in ExactJudge().grade(questions)]
-    reward = EmbeddingReward(SentenceEncoder(ENCODER), answer_rule=_Whole())
-    embedding = [value == 1.0 for value in _scores(reward, questions)]
+    encoder = SentenceEncoder(ENCODER)
+    embedding, alone = (
+        [value == 1.0 for value in _scores(EmbeddingReward(encoder, guard=guard, answer_rule=_Whole()), questions)]
+        for guard in (True, False)
+    )
+    wrong = [not row["equal"] for row in rows]
+    other_words = [row["equal"] and row["by"] not in {"form", "form+"} for row in rows]
     found: dict[str, Any] = {}
     for name, is_credited, counts in (
-        ("exact_wrong_credit", exact, [not row["equal"] for row in rows]),
+        ("exact_wrong_credit", exact, wrong),
         ("exact_refused_form", [not credited for credited in exact], [row["by"] == "form" for row in rows]),
         ("exact_refused_more_form", [not credited for credited in exact], [row["by"] == "form+" for row in rows]),
-        ("embedding_wrong_credit", embedding, [not row["equal"] for row in rows]),
+        ("embedding_wrong_credit", embedding, wrong),
+        ("embedding_refused_other_words", [not credited for credited in embedding], other_words),
+        ("embedding_alone_wrong_credit", alone, wrong),
+        ("embedding_alone_refused_other_words", [not credited for credited in alone], other_words),
     ):
         missed = [row for row, missed, counted in zip(rows, is_credited, counts, strict=True) if missed and counted]
         total = sum(counts)
@@ -106,8 +118,8 @@ def compare_pairs(rows: Sequence[dict[str, Any]], console: Console) -> dict[str,
             "share": len(missed) / total if total else None,
             "misses": [[row["reference"], row["answer"]] for row in missed],
         }
-        console.print(f"{name:24} {len(missed):4} of {total:4}" + (f"  {len(missed) / total:6.1%}" if total else ""))
-        for row in missed:
+        console.print(f"{name:36}{len(missed):4} of {total:4}" + (f"  {len(missed) / total:6.1%}" if total else ""))
+        for row in missed if "alone" not in name and "other_words" not in name else ():
             console.print(f"    {row['reference']!r} / {row['answer']!r}", markup=False)
     found["microseconds_per_unseen_pair"] = _microseconds(rows)
     console.print(f"{found['microseconds_per_unseen_pair']:.0f} µs of processor time per pair, exact judge, unseen")

@@ -35,12 +35,13 @@ class EncodedReward(RewardComponent):
     that the encoder cannot read (``medix.rewards.encoder.unreadable``). Where it can read neither the reference nor an
     alias, the component does not apply to the sample and its weight goes to the others. An answer that equals a
     reference after the normalisation of ``medix.judge.clinical.text`` is credited, also if neither can be read; the
-    credit for one that equals an unreadable reference is in no mean, which would be one over right answers only. With
-    ``guard`` off, cosines alone decide between readable texts. A row is unscored if the encoder fails.
+    credit for one that equals an unreadable reference is in no mean, which would be one over right answers only. Where
+    words of answer and reference replace each other, the smaller of two cosines counts: that of the texts, and that of
+    these words. With ``guard`` off, cosines alone decide between readable texts. A row is unscored if the encoder fails.
 
     Args:
         encoder: the suite's encoder if not given, and MedEmbed-large, loaded on first use, if there is none either.
-        guard: whether numbers, units, sides, negations and listed antonyms must agree too.
+        guard: whether facts and the words around them must agree too (``medix.judge.clinical.guard``).
         answer_rule: extracts the answer from the completion; exactly one ``<answer>`` if not given.
         cached_references: number of reference embeddings kept for later steps; 0 keeps none.
     """
@@ -207,8 +208,9 @@ class EncodedReward(RewardComponent):
 class EmbeddingReward(EncodedReward):
     """1 if the cosine similarity of answer and reference (or an alias) reaches the threshold (arXiv:2602.23363, R_emb).
 
-    Deviates: no credit where a number, unit, side, negation or listed antonym differs between the two, because encoders
-    give "left lung" and "right lung" a similarity of 0.92; ``guard=False`` is the published behaviour.
+    Deviates: no credit where a fact such as a number, unit, side or negation differs between the two or stands elsewhere,
+    or a word of only one of them cannot be explained, because encoders give "left lung" and "right lung" a similarity of
+    0.92; words that replace each other must reach the threshold by themselves. ``guard=False`` is the published behaviour.
 
     With an encoder whose embeddings do not depend on the batch, scores are bit-identical with and without cached
     references. With real encoders, padding changes cosine similarities by about 1e-7, which matters only within that
