@@ -31,13 +31,14 @@ ROUNDING = 1e-6
 class EncodedReward(RewardComponent):
     """Base of the components that compare embeddings: one encoder call per batch, with each string once.
 
-    A completion without a valid answer earns 0, and so does an answer that contradicts a fact of the reference, or one
-    that the encoder cannot read (``medix.rewards.encoder.unreadable``). Where it can read neither the reference nor an
-    alias, the component does not apply to the sample and its weight goes to the others. An answer that equals a
-    reference after the normalisation of ``medix.judge.clinical.text`` is credited, also if neither can be read; the
-    credit for one that equals an unreadable reference is in no mean, which would be one over right answers only. Where
-    words of answer and reference replace each other, the smaller of two cosines counts: that of the texts, and that of
-    these words. With ``guard`` off, cosines alone decide between readable texts. A row is unscored if the encoder fails.
+    A completion without a valid answer earns 0, and so does an answer that contradicts a fact of the reference, or
+    one that the encoder cannot read (``medix.rewards.encoder.unreadable``). Where it can read neither the reference
+    nor an alias, the component does not apply to the sample and its weight goes to the others. An answer that
+    equals a reference after the normalisation of ``medix.judge.clinical.text`` is credited, also if neither can be
+    read; the credit for one that equals an unreadable reference is in no mean, which would be one over right
+    answers only. Where words of answer and reference replace each other, the smaller of two cosines counts: that of
+    the texts, and that of these words. With ``guard`` off, cosines alone decide between readable texts. A row is
+    unscored if the encoder fails.
 
     Args:
         encoder: the suite's encoder if not given, and MedEmbed-large, loaded on first use, if there is none either.
@@ -208,9 +209,10 @@ class EncodedReward(RewardComponent):
 class EmbeddingReward(EncodedReward):
     """1 if the cosine similarity of answer and reference (or an alias) reaches the threshold (arXiv:2602.23363, R_emb).
 
-    Deviates: no credit where a fact such as a number, unit, side or negation differs between the two or stands elsewhere,
-    or a word of only one of them cannot be explained, because encoders give "left lung" and "right lung" a similarity of
-    0.92; words that replace each other must reach the threshold by themselves. ``guard=False`` is the published behaviour.
+    Deviates: no credit where a fact such as a number, unit, side or negation differs between the two or stands
+    elsewhere, or a word of only one of them cannot be explained, because encoders give "left lung" and "right lung"
+    a similarity of 0.92; words that replace each other must reach the threshold by themselves. ``guard=False`` is
+    the published behaviour.
 
     With an encoder whose embeddings do not depend on the batch, scores are bit-identical with and without cached
     references. With real encoders, padding changes cosine similarities by about 1e-7, which matters only within that
