@@ -6,6 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+_CONTROLS = dict.fromkeys({*range(32), 127} - {9, 10}, " ")
+_INSIDE = re.compile(r"(?<=\w)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+(?=\w)")  # a word is not put together again
 _MARKS = frozenset("™℠®©\N{VARIATION SELECTOR-15}\N{VARIATION SELECTOR-16}")
 _BULLET = re.compile(r"^[ \t]*(?:[•●○◦◉■□▪▫◆◇▶▷►▸▹➢➤➣❖\uf0a7-\uf0d8]|[-*](?=[ \t]+[^\W\d]))(?=[ \t])", re.MULTILINE)
 # Names of symbols that say something of the text before them
@@ -45,6 +47,8 @@ def cleaned(text: str) -> str:
 
     Powers are written with ``^``, Greek letters by name, symbols with a space on both sides.
     """
+    if not text.isprintable():
+        text = _INSIDE.sub(" \ufffd ", text).translate(_CONTROLS)
     if "&" in text:
         text = html.unescape(text).replace("&", " and ")
     if "\\" in text:

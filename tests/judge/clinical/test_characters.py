@@ -19,6 +19,7 @@ from medix.judge.clinical.characters import cleaned, decorations, is_decoration,
         ("• left", "; left"), ("- left\n- right", "; left\n; right"), ("-left", "-left"), ("- 5 mm", "- 5 mm"),
         ("५", "5"), ("1\u202f200", "1200"), ("肺。", "肺,"), ("TSH ▲", "TSH  ▲ "),
         ("mass 🦠", "mass  "), ("Tylenol™", "Tylenol"),
+        ("\x00left\x07", " left "), ("left\nlung", "left\nlung"),
     ],
 )  # fmt: skip
 def test_writings_of_one_text_become_one(text: str, expected: str) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,14 @@ def test_pairs_generated_from_rules_are_told_apart() -> None:
     refused = [pair for pair in generated_same() if not is_same(*pair)]
     credited = [pair for pair in generated_crossed() if is_same(*pair)]
     assert (refused, credited) == ([], [])
+
+
+def test_pairs_written_before_they_were_read_stay_told_apart() -> None:
+    """The three sets of BENCHMARKS.md: 1 or 0 for the same or not, and two texts, separated by tabs."""
+    lines = Path(__file__).with_name("pairs.tsv").read_text(encoding="utf-8").strip("\n").split("\n")
+    rows = [line.split("\t") for line in lines]
+    assert len(rows) == 785
+    assert [row for row in rows if is_same(row[1], row[2]) != (row[0] == "1")] == []
 
 
 def test_a_number_with_one_unit_is_not_the_same_number_with_another() -> None:
