@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -46,8 +47,8 @@ def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str
         "Steps": str(watched(module).max_steps),
         "Prompts per step": str(part("prompts_per_step") or ""),
         "Prompts per update": str(part("update.prompts_per_update") or ""),
-        "Training sampling": _sampling(sampling),
-        "Validation sampling": _sampling(evaluation),
+        "Training sampling": sampling_text(sampling),
+        "Validation sampling": sampling_text(evaluation),
         "Judge of the validation": judge,
         "Judge of the rewards": watched(module).judge.identity if watched(module).judge is not None else "",  # type: ignore[union-attr]
         "Seed": ", ".join(
@@ -76,13 +77,7 @@ def _data(datamodule: Any) -> dict[str, str]:
     """Names and sizes of the manifests of each split, and how many prompts were too long."""
     if not hasattr(datamodule, "manifests"):
         return {}
-    facts = {}
-    for split in ("train", "val", "test"):
-        if datamodule.paths.get(split):
-            sizes: dict[str, int] = {}
-            for found in datamodule.manifests(split):  # one per modality, of one name
-                sizes[found.name] = sizes.get(found.name, 0) + found.samples
-            facts[f"Data, {split}"] = ", ".join(f"{name} ({size:,} samples)" for name, size in sizes.items())
+    facts = {f"Data, {name}": text for name, text in data_sizes(datamodule, ("train", "val", "test")).items()}
     if isinstance(datamodule, ShardDataModule) and (overlap := datamodule.overlaps.of("val")) is not None:
         facts["Validation and training data"] = (
             "; ".join(
@@ -99,6 +94,22 @@ def _data(datamodule: Any) -> dict[str, str]:
         )
     facts["Prompts too long, left out"] = str(datamodule.too_long or "")
     return facts
+
+
+def data_sizes(datamodule: Any, splits: Sequence[str]) -> dict[str, str]:
+    """Data sets and numbers of samples of the manifests of each split that is given."""
+    found = {}
+    for split in splits:
+        if getattr(datamodule, "paths", {}).get(split):
+            sizes: dict[str, int] = {}
+            for manifest in datamodule.manifests(split):  # one per modality, of one name
+                name = f"{manifest.name} of {manifest.dataset}" if manifest.names_dataset else manifest.name
+                sizes[name] = sizes.get(name, 0) + manifest.samples
+            found[split] = ", ".join(f"{name} ({size:,} samples)" for name, size in sizes.items())
+            used = len(datamodule.stream(split)) if isinstance(datamodule, ShardDataModule) else sum(sizes.values())
+            if used != sum(sizes.values()):
+                found[split] += f"; {used:,} of these are used"
+    return found
 
 
 class _Parts:
@@ -133,7 +144,8 @@ def _name(part: Any) -> str:
     return "" if part is None else type(part).__name__
 
 
-def _sampling(sampling: Any) -> str:
+def sampling_text(sampling: Any) -> str:
+    """How completions are sampled, in words; empty for None."""
     if sampling is None:
         return ""
     return (

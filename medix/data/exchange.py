@@ -16,6 +16,8 @@ class Samples(Protocol):
 
     def __getitem__(self, index: int, /) -> Sample: ...
 
+    def image_names(self, index: int, /) -> tuple[str, ...]: ...
+
 
 class ExchangedImages:
     """The samples of a stream, each with the images of a sample of another case that has the same number of images.
@@ -43,6 +45,10 @@ class ExchangedImages:
     def __getitem__(self, index: int) -> Sample:
         sample = self.stream[index]
         return replace(sample, images=self.stream[self._partner[index % len(self)]].images) if sample.images else sample
+
+    def image_names(self, index: int) -> tuple[str, ...]:
+        """Where the images that a sample is given are stored."""
+        return self.stream.image_names(self._partner[index % len(self)])
 
     @cached_property
     def _partner(self) -> list[int]:

@@ -52,7 +52,7 @@ class Prompting:
 
     def __init__(
         self,
-        modalities: ModalitySet | None = None,
+        modalities: ModalitySet | Sequence[str] | None = None,
         max_prompt_tokens: int = 4096,
         template: str = "medical",
         reasoning_tag: Literal["think", "thinking"] = "think",
@@ -62,7 +62,7 @@ class Prompting:
     ) -> None:
         if max_prompt_tokens < 1:
             raise ValueError(f"prompting.max_prompt_tokens: {max_prompt_tokens}; give 1 or more")
-        self.modalities = modalities or ModalitySet()
+        self.modalities = ModalitySet.of(modalities)
         self._modalities_given = modalities is not None
         self.max_prompt_tokens = max_prompt_tokens
         self.template = template

@@ -1,6 +1,7 @@
 """The LightningModule: policy, rollouts, rewards, group-RL updates."""
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
@@ -95,7 +96,7 @@ class GroupRLModule(lightning.LightningModule):
         evaluation: EvaluationSampling | None = None,
         judge: Judge | None = None,
         reward_kl: RewardKL | None = None,
-        modalities: ModalitySet | None = None,
+        modalities: ModalitySet | Sequence[str] | None = None,
         max_rollouts_per_step: int = 20,
         max_mismatch: float = 0.5,
         rollouts_ahead: Literal[0, 1] = 0,
@@ -112,7 +113,7 @@ class GroupRLModule(lightning.LightningModule):
         compose(loss, self.advantage, engine.sampling.max_completion_tokens)
         self.filter = group_filter or SpreadFilter()
         self.prompting = prompting or Prompting()
-        self.modalities = modalities or ModalitySet()
+        self.modalities = ModalitySet.of(modalities)
         self.prompting.use_modalities(self.modalities)
         rewards.use_modalities(self.modalities)
         if judge is not None:

@@ -123,7 +123,7 @@ def stacked_chart(
     sums = {name: float(np.nansum(list(values))) for name, values in layers.items()}
     whole = math.fsum(sums.values()) or 1.0
     return _figure(
-        drawn, label, [(name, colour, f"{sums[name] / whole:.0%}") for name, colour in zip(sums, colours, strict=True)]
+        drawn, label, [(name, colour, f"{sums[name] / whole:.1%}") for name, colour in zip(sums, colours, strict=True)]
     )
 
 
