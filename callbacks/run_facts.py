@@ -2,8 +2,9 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -63,6 +64,24 @@ def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str
     }
     facts |= _data(trainer.datamodule)  # type: ignore[attr-defined]  # Lightning does not declare it
     return {label: value for label, value in facts.items() if value}
+
+
+def run_head(trainer: Trainer, module: LightningModule, facts: Mapping[str, str]) -> dict[str, str]:
+    """What the head of a report says of a run: its name, policy and data.
+
+    Args:
+        trainer: the trainer.
+        module: the module.
+        facts: those of ``run_facts``.
+    """
+    policy = getattr(getattr(module, "policy", None), "name", "") or facts.get("Policy", "")
+    head = {
+        "Run": Path(trainer.default_root_dir).resolve().name,
+        "Policy": str(policy),
+        "Trained on": facts.get("Data, train", ""),
+        "Validated on": facts.get("Data, val", ""),
+    }
+    return {label: value for label, value in head.items() if value}
 
 
 def split_label(trainer: Trainer, split: str = "val") -> str:

@@ -8,6 +8,8 @@ from lightning.pytorch.callbacks import Callback
 
 from medix.callbacks.watched import images_exchanged, watched
 from medix.data.datamodule import ShardDataModule
+from medix.data.exchange import ExchangedImages
+from medix.data.stream import Stream
 from medix.distributed import gather
 from medix.reporting.record import CompletionRecord, record_completion, with_images, write_records
 from medix.reporting.record_identity import unique
@@ -66,4 +68,5 @@ def _image_names(trainer: Trainer, group: RolloutGroup) -> tuple[str, ...]:
     datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
     if not isinstance(datamodule, ShardDataModule):
         return ()
-    return datamodule.loaders["predict"].dataset.stream.image_names(group.prompt.index)
+    stream = datamodule.loaders["predict"].dataset.stream
+    return stream.image_names(group.prompt.index) if isinstance(stream, Stream | ExchangedImages) else ()
