@@ -75,6 +75,9 @@ def _run(words: list[str]) -> int:
         print(f"medix {__version__}")
         return exit_status.ExitStatus.DONE
     if command in TRAINER_COMMANDS:
+        from medix.spec_early import check_early
+
+        check_early(rest)
         from medix.cli import main as run_trainer
 
         return run_trainer(words)

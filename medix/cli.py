@@ -12,7 +12,6 @@ import warnings
 from argparse import HelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -40,20 +39,11 @@ from medix.modules.precision import check_precision
 from medix.plan import BASE, chosen_checkpoint, print_plan, read_checkpoint
 from medix.reporting.table import summary_table
 from medix.spec_check import check
-from medix.spec_fault import explain, read_spec, shortened
-from medix.spec_reading import parser_mode, part_file, settings
+from medix.spec_fault import explain, shortened
+from medix.spec_names import resolve_specs
+from medix.spec_reading import parser_mode, settings
+from medix.trainer_keys import NOT_OURS, check_trainer_keys
 from medix.yaml_text import read_yaml
-
-NOT_OURS = {
-    "max_steps": "it counts optimiser calls, of which a step may make several; leave it out and set model.max_steps",
-    "max_epochs": "model.max_steps ends a run; leave it out and set model.max_steps",
-    "gradient_clip_val": "an update clips its own gradient; leave it out and set model.update.max_grad_norm",
-    "accumulate_grad_batches": (
-        "an update accumulates by itself; leave it out and set model.update.prompts_per_update and "
-        "model.update.tokens_per_microbatch"
-    ),
-}
-"""Trainer keys that are refused, because a step here may be several optimiser calls, each with the key to set."""
 
 _ROOTS: dict[str, Any] = {"model": GroupRLModule, "data": ShardDataModule, "trainer": Trainer, "judge": Judge | None}
 
@@ -149,9 +139,7 @@ class MedixCLI(LightningCLI):
             ValueError: names the key and the one to set instead.
         """
         trainer = self._get(self.config, "trainer", default={})
-        for key, remedy in NOT_OURS.items():
-            if trainer.get(key) not in (None, -1, *((1,) if key == "accumulate_grad_batches" else ())):
-                raise ValueError(f"trainer.{key}: {trainer[key]}: {remedy}")
+        check_trainer_keys({key: trainer.get(key) for key in NOT_OURS})
 
     def instantiate_classes(self) -> None:
         """Build everything; a constructor's message about its arguments is kept.
@@ -322,57 +310,6 @@ def build_module(spec: Path) -> GroupRLModule:
     """The module of a spec file; nothing is run and no weights are read."""
     module: GroupRLModule = ModuleCLI(spec).model
     return module
-
-
-def resolve_specs(words: Sequence[str]) -> list[str]:
-    """Replace bare names of specs after ``--config``, and of parts after their key, by the shipped files.
-
-    ``--ckpt`` is short for ``--ckpt_path``.
-
-    ``--model.engine engine_colocated`` is the shipped part of that name unless there is a file of it.
-
-    Raises:
-        ValueError: neither a file nor a shipped spec, or not YAML.
-    """
-    resolved = [_part(word, before) for before, word in zip(["", *words], words, strict=False)]
-    for i, word in enumerate(resolved):
-        if word.partition("=")[0] == "--ckpt":
-            resolved[i] = word.replace("--ckpt", "--ckpt_path", 1)
-        if word in {"-c", "--config"} and i + 1 < len(resolved):
-            path = find_spec(resolved[i + 1])
-            resolved[i + 1] = str(path)
-        elif word.startswith("--config="):
-            path = find_spec(word.removeprefix("--config="))
-            resolved[i] = f"--config={path}"
-        else:
-            continue
-        read_spec(path)
-    return resolved
-
-
-def _part(word: str, before: str) -> str:
-    """Replace the name of a shipped part by its file where the option before it, or in it, takes such parts."""
-    option, equals, name = word.partition("=") if word.startswith("--") else (before, "", word)
-    part = part_file(option.rpartition(".")[2].lstrip("-"), name, Path.cwd()) if option.startswith("--") else None
-    if part is None or Path(name).exists():
-        return word
-    return f"{option}={part}" if equals else str(part)
-
-
-def find_spec(name: str) -> Path:
-    """The file of a spec: a path, or the name of a shipped spec.
-
-    Raises:
-        ValueError: neither; lists the shipped specs.
-    """
-    if Path(name).is_file():
-        return Path(name)
-    shipped = Path(str(files("medix.specs")))
-    candidate = shipped / f"{Path(name).name.removesuffix('.yaml')}.yaml"
-    if candidate.is_file():
-        return candidate
-    known = ", ".join(sorted(path.stem for path in shipped.glob("*.yaml")))
-    raise ValueError(f"--config {name}: there is no such file, and no shipped spec of that name; shipped: {known}")
 
 
 def main(words: Sequence[str]) -> int:

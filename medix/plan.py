@@ -14,7 +14,7 @@ from medix.callbacks.save_checkpoint import latest
 from medix.data.datamodule import ShardDataModule
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
-from medix.modules.precision import SUPPORTED, long_form
+from medix.trainer_keys import SUPPORTED, long_form
 
 BASE = "base"
 """``--ckpt_path base``: the weights that ``policy.name`` names, although the run has checkpoints."""

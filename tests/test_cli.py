@@ -11,8 +11,8 @@ import pytest
 import torch
 import yaml
 
-from medix.cli import find_spec, resolve_specs
 from medix.policy.tiny import build_tiny
+from medix.spec_names import find_spec, resolve_specs
 from medix.types import image_id
 from tests.support.inside import Inside, working_in
 from tests.support.runs import MANIFESTS, medix, small_spec, write_spec
