@@ -116,7 +116,8 @@ class _Settings:
         if setting.place[-1] in (_CLASS, "init_args", "help") or "dict_kwargs" in place:
             return
         if len(place) == 1 or place[0] not in self.roots:
-            if place[0] not in self.roots and place[0] not in _SINGLE:
+            is_block = setting.value == "..."  # its keys follow
+            if place[0] not in self.roots and place[0] not in _SINGLE and not is_block:
                 raise _unknown(setting, str(place[0]), [*self.roots, *_SINGLE])
             return
         if self.hints(place) == []:
@@ -183,7 +184,7 @@ class _Settings:
                 found.append(arguments[1])
             elif isinstance(origin, type) and issubclass(origin, Sequence) and isinstance(part, int) and arguments:
                 found.append(arguments[0])
-            elif origin is not None and origin is not Literal:
+            elif (origin is not None and origin is not Literal) or member is str:  # a text may name a file of any kind
                 return None
         kinds = self.kinds(place[:-1], owner)
         if kinds is None:

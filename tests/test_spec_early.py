@@ -7,6 +7,7 @@ import pytest
 from medix.spec_early import check_early
 from medix.spec_reading import SPECS
 
+MANIFEST = sorted((Path(__file__).parent.parent / "data_shards" / "manifests").glob("*.yaml"))[0]
 DEMO = ("--config", "demo")
 
 
@@ -51,6 +52,7 @@ def test_a_fault_that_is_certain_is_told_with_its_key(words: tuple[str, ...], to
         "--model.modalities [A,B]", "--seed_everything 3", "--model.max_steps 1e2", "--print_config=skip_null --a.b 1",
         "--model.lr_scheduler torch.optim.lr_scheduler.ConstantLR --model.lr_scheduler.factor 1", "--model.loss.help x",
         "--model.loss.class_path medix.losses.GSPOLoss --model.loss.clip_low 0.1",
+        f"--data.train [{MANIFEST}]",
     ],
 )  # fmt: skip
 def test_what_the_parser_may_take_is_left_to_it(words: str) -> None:

@@ -11,6 +11,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 
 from medix.advantages.base import Advantage
 from medix.advantages.grpo import GRPOAdvantage
+from medix.data.processor_check import check_processor
 from medix.data.prompting import Prompting
 from medix.distributed import all_reduce, fail_together, gather
 from medix.judge.base import Judge
@@ -247,13 +248,14 @@ class GroupRLModule(lightning.LightningModule):
         )
 
     def setup(self, stage: str) -> None:
-        """Check batch sizes, strategy and tokenizer, and give the data module what renders prompts."""
+        """Check batch sizes, strategy, processor and tokenizer, and give the data module what renders prompts."""
         trainer = self.trainer
         if stage == "fit":
             batching = self.batching(ranks=trainer.world_size)
             strategy.check_trainer(trainer, batching.updates_per_step)
         datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
         if datamodule is not None and hasattr(datamodule, "bind"):
+            check_processor(self.policy.processor)
             datamodule.bind(self.prompting, self.policy.processor, self.prompts_per_rollout)
         check_tags(self.policy, self.modalities)
 
