@@ -39,6 +39,8 @@ def check_processor(processor: Any) -> None:
     Raises:
         ProcessorError: the processor refuses it, so that it would refuse every prompt.
     """
+    if not hasattr(processor, "apply_chat_template"):
+        return  # of a policy of the user's own, whose prompts are not those of Hugging Face
     name = getattr(processor.tokenizer, "name_or_path", "") or type(processor).__name__
     if not getattr(processor, "chat_template", None):
         raise ProcessorError(
