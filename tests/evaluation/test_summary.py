@@ -73,7 +73,7 @@ def test_slices_by_modality_and_source() -> None:
 def test_questions_of_one_case_are_clustered() -> None:
     rows = [("X_RAY", "slake", f"p{i // 4}", "lung" if i // 4 % 2 else "heart") for i in range(24)]
     found = summarise(_records(rows)).accuracy
-    assert (found.clusters, found.count, found.method) == (6, 24, "bootstrap")
+    assert (found.clusters, found.count, found.method) == (6, 24, "clustered wilson")
     assert found.high - found.low > wilson(12, 24).high - wilson(12, 24).low
 
 
