@@ -118,6 +118,7 @@ def test_a_reward_from_the_working_directory_is_trained_on_and_logged_to_csv(
 ) -> None:
     out = fitted(inside, spec)
     assert "half 1" in out
+    assert re.search(r"train data +tiny_train of tiny \(\d+ samples\)", out)
     metrics = (inside.folder / "run" / "logs" / "version_0" / "metrics.csv").read_text().splitlines()
     assert "reward/half" in metrics[0].split(",")
     assert not list(inside.folder.glob("lightning_logs"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.atomic_file import write_atomically
-from medix.reporting.table import Table, exchanged_mark, interval, majority, number
+from medix.reporting.table import Table, interval, majority, number
 
 FILES = ("validation.json", "validation-exchanged.json", "test.json", "test-exchanged.json")
 """What ``WriteReport`` writes under ``validate`` and ``test``."""
@@ -55,7 +55,7 @@ def evaluations_table(evaluations: Sequence[Mapping[str, Any]]) -> Table | None:
         return None
     rows = [
         [
-            f"{entry['split']}{exchanged_mark(entry)}",
+            f"{entry['split']}{', images exchanged' if entry.get('exchanged') else ''}",
             f"{entry['step']}",
             f"{entry['samples']}",
             interval(entry["intervals"]["accuracy"], percent=True),

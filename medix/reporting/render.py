@@ -18,7 +18,7 @@ from medix.reporting.charts import Series, line_chart, stacked_chart
 from medix.reporting.evaluations import BEGIN, END, EXCHANGED, evaluations_table, replace_block
 from medix.reporting.record import CompletionRecord
 from medix.reporting.table import Table, before_after_table, interval, majority, number, slices_table
-from medix.visible_text import visible
+from medix.visible_text import visible_value
 
 _FOLDER = Path(__file__).parent
 _WIDE, _NARROW = 5.6, 3.8
@@ -249,7 +249,7 @@ def _template(name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=is_page,
-        finalize=lambda value: visible(value) if type(value) is str else value,  # Markup is ours
+        finalize=visible_value,
     )
     environment.globals |= {"interval": interval, "number": number, "majority": majority, "verdict_word": verdict_word}
     return environment.get_template(name)

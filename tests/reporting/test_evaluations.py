@@ -29,7 +29,7 @@ def test_results_of_this_run_are_read_and_tabulated_with_the_control_marked(tmp_
     assert found == [results["test.json"], results["test-exchanged.json"]]
     table = evaluations_table(found)
     assert table is not None
-    assert [row[0] for row in table.rows] == ["test", "test with images exchanged (a control experiment)"]
+    assert [row[0] for row in table.rows] == ["test", "test, images exchanged"]
     assert table.rows[0][3].startswith("100.0 %")
     assert table.rows[0][4] == "100.0 % (lung)"
 
