@@ -155,20 +155,25 @@ class _Settings:
 
     def check_required(self) -> None:
         """Refuse a class without a value that has no default."""
-        for name in ("model",):
-            for key, parameter in (parameters_of(self.roots[name]) or {}).items():
-                if parameter.default is inspect.Parameter.empty and (name, key) not in self.places:
-                    whole = "" if len(self.places) > 1 else "; give a whole spec, such as --config demo"
-                    raise ValueError(f"the key {name}.{key} is missing; it has no default{whole}")
+        for key in self._missing(("model",), self.roots["model"]):
+            whole = "" if len(self.places) > 1 else "; give a whole spec, such as --config demo"
+            raise ValueError(f"the key model.{key} is missing; it has no default{whole}")
         for place, paths in self.classes.items():
-            kind = find_class(paths[-1]) if paths[-1].startswith("medix.") else None
-            for key, parameter in ((kind and parameters_of(kind)) or {}).items():
-                if parameter.default is inspect.Parameter.empty and (*place, key) not in self.places:
-                    owner = self.places[*place, _CLASS]
-                    raise ValueError(
-                        f"the key {key} is missing; it has no default\n"
-                        f"  {owner.where}: {owner.key.removesuffix(_CLASS)}init_args does not have it"
-                    )
+            for key in self._missing(place, find_class(paths[-1]) if paths[-1].startswith("medix.") else None):
+                owner = self.places[*place, _CLASS]
+                raise ValueError(
+                    f"the key {key} is missing; it has no default\n"
+                    f"  {owner.where}: {owner.key.removesuffix(_CLASS)}init_args does not have it"
+                )
+
+    def _missing(self, place: Place, kind: type | None) -> list[str]:
+        """The parameters of a class at a place that have no default and are not set."""
+        parameters = parameters_of(kind) if kind is not None else None
+        return [
+            key
+            for key, parameter in (parameters or {}).items()
+            if parameter.default is inspect.Parameter.empty and (*place, key) not in self.places
+        ]
 
     def hints(self, place: Place) -> list[Any] | None:
         """The types that a value may have; empty if there is no such key, None if that is not known."""
