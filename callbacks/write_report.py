@@ -42,10 +42,11 @@ class WriteReport(Callback):
     the time since it was last drawn; the end of a run, also by an error or Ctrl-C, always draws it.
 
     The history of the run is part of the callback's state, so that a resumed run continues its curves and is still
-    compared with its first validation. Under ``trainer.validate`` and ``trainer.test`` the report is not changed; the
-    results are written to ``validation.json`` or ``test.json``; with ``data.exchange_images``, to
-    ``validation-exchanged.json`` or ``test-exchanged.json``. Validations with other rewards, another judge, other
-    sampling, prompts or samples than the last are not compared with it.
+    compared with its first validation. Under ``trainer.validate`` and ``trainer.test`` the results are written to
+    ``validation.json`` or ``test.json``; with ``data.exchange_images``, to ``validation-exchanged.json`` or
+    ``test-exchanged.json``. Page and Markdown of the run then show them in a table of their own; ``report.json`` stays.
+    Validations with other rewards, another judge, other sampling, prompts or samples than the last are not compared
+    with it.
 
     Args:
         title: title of the report.
