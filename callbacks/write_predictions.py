@@ -1,5 +1,6 @@
 """Completions of a predict run as JSON lines."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from medix.distributed import gather
 from medix.reporting.record import CompletionRecord, record_completion, with_images, write_records
 from medix.reporting.record_identity import unique
 from medix.types import RolloutGroup
+
+_LOG = logging.getLogger(__name__)
 
 
 class WritePredictions(Callback):
@@ -30,10 +33,12 @@ class WritePredictions(Callback):
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._records: list[CompletionRecord] = []
+        self._left_out = 0
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Discard the records of an earlier run."""
         self._records = []
+        self._left_out = 0
 
     def on_predict_batch_end(
         self,
@@ -46,6 +51,7 @@ class WritePredictions(Callback):
     ) -> None:
         """Record the completions of a batch."""
         module = watched(pl_module)
+        self._left_out += getattr(batch, "too_long", 0)
         self._records += [
             with_images(
                 record_completion(
@@ -60,8 +66,15 @@ class WritePredictions(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the ranks and write the file."""
         records = unique(record for part in gather(self._records) for record in part)
+        left_out = sum(gather(self._left_out))
         if trainer.is_global_zero:
             write_records(self.path, records)
+            if left_out:
+                _LOG.warning(
+                    "%s lacks %d samples, whose prompts the policy cannot take (data.on_long: skip)",
+                    self.path,
+                    left_out,
+                )
 
 
 def _image_names(trainer: Trainer, group: RolloutGroup) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from medix.callbacks.spec_changes import suite_identity
 from medix.callbacks.write_predictions import WritePredictions
 from medix.callbacks.write_report import WriteReport
 from medix.data.datamodule import ShardDataModule
+from medix.data.manifest import joint_digest
 from medix.exit_status import ExitStatus, Terminated
 from medix.judge.base import Judge
 from medix.modules.group_rl import GroupRLModule
@@ -193,7 +194,7 @@ class MedixCLI(LightningCLI):
             ckpt_path = None
         else:
             ckpt_path = chosen_checkpoint(ckpt_path, folder)
-        self._identify_suite(model)
+        self._identify_suite(model, "fit")
         if self.trainer.is_global_zero:
             self._compare_specs(read_checkpoint(ckpt_path, folder), ckpt_path)
         print_plan(self.trainer, model, self.datamodule)
@@ -224,12 +225,18 @@ class MedixCLI(LightningCLI):
         callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
         return next((one for one in callbacks if isinstance(one, SaveSpec)), None)
 
-    def _identify_suite(self, model: GroupRLModule) -> None:
+    def _identify_suite(self, model: GroupRLModule, stage: str) -> None:
         """Tell the module with what its validations measure."""
         if self._saved_spec is not None:
-            judges = [model.judge, *(getattr(part, "judge", None) for part in model.rewards.components.values())]
+            callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+            validating = [one for one in callbacks if isinstance(one, JudgeValidation)]
+            askers = [model, *model.rewards.components.values(), *validating]
+            judges = [getattr(asker, "judge", None) for asker in askers]
             names = dict.fromkeys(judge.identity for judge in judges if isinstance(judge, Judge))
-            model.suite = suite_identity(read_yaml(self._saved_spec.text()), ", ".join(names))
+            samples = None
+            if stage in ("fit", "validate") and self.datamodule.paths["val"]:
+                samples = joint_digest(self.datamodule.manifests("val"))
+            model.suite = suite_identity(read_yaml(self._saved_spec.text()), ", ".join(names), samples)
 
     def _compare_specs(self, checkpoint: Mapping[str, Any], path: str | None) -> None:
         """Say which keys this run changes, and refuse those that it cannot."""
@@ -251,7 +258,7 @@ class MedixCLI(LightningCLI):
         if stage != "predict":
             _check_judged(stage, callbacks)
         callbacks.append(ShowEvaluation(len(self.datamodule.stream(split))))
-        self._identify_suite(model)
+        self._identify_suite(model, stage)
         if self.trainer.is_global_zero:
             print(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
             print(

@@ -85,9 +85,17 @@ class _Dumper(yaml.SafeDumper):
     pass
 
 
+class _TextLoader(_Loader):
+    """``yes``, ``no``, ``on`` and ``off`` are texts, as in YAML 1.2."""
+
+
 for _class in (_Loader, _Dumper):
     _class.yaml_implicit_resolvers = {first: [*resolvers] for first, resolvers in _RESOLVERS.items()}
     _class.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_TextLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if first in "tTfF" or not tag.endswith(":bool")]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", _LEADING_ZERO, list("-+0"))  # so that such texts get quotes
 
 
@@ -100,14 +108,18 @@ def read_yaml(text: str) -> Any:
     return read_document(text).content
 
 
-def read_document(text: str) -> YamlDocument:
+def read_document(text: str, *, yes_is_text: bool = False) -> YamlDocument:
     """The content of a YAML document, with the line of each key.
+
+    Args:
+        text: the document.
+        yes_is_text: whether ``yes``, ``no``, ``on`` and ``off`` are texts: in data they are answers.
 
     Raises:
         yaml.YAMLError: as ``read_yaml``.
     """
     try:
-        loader = _Loader(text)
+        loader = (_TextLoader if yes_is_text else _Loader)(text)
         node = loader.get_single_node()
         if node is None:
             return YamlDocument(None, {})
@@ -120,8 +132,12 @@ def read_document(text: str) -> YamlDocument:
         raise yaml.YAMLError("it is nested too deeply") from error
 
 
-def read_yaml_file(path: Path) -> YamlDocument:
+def read_yaml_file(path: Path, *, yes_is_text: bool = False) -> YamlDocument:
     """The content of a YAML file in UTF-8, with the line of each key.
+
+    Args:
+        path: the file.
+        yes_is_text: as in ``read_document``.
 
     Raises:
         YamlFileError: the file is not such a file; the message begins with its path and line.
@@ -129,7 +145,7 @@ def read_yaml_file(path: Path) -> YamlDocument:
     """
     data = path.read_bytes()
     try:
-        return read_document(_decoded(data))
+        return read_document(_decoded(data), yes_is_text=yes_is_text)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         told = f"{path}, line {line}: is not UTF-8 ({error.reason}); save the file as UTF-8"

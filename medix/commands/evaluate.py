@@ -1,19 +1,36 @@
-"""``python -m medix eval``: tables of judged completions."""
+"""``python -m medix eval``: benchmarks, and tables of judged completions."""
 
-import argparse
-import json
+import importlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 from medix.commands.parser import CommandParser
 
-if TYPE_CHECKING:
-    from medix.reporting.record import CompletionRecord
-
 _DESCRIPTION = """\
-Accuracy and reward of judged completions, or the paired difference of two
-files, with confidence intervals. Research use, not for clinical decisions."""
+Run benchmarks with a model and a judge, and show or compare judged
+completions, with confidence intervals.
+
+  python -m medix eval tasks --data DIR
+  python -m medix eval all --tasks slake_vqa mmlu_anatomy --data DIR \\
+      --base-url http://127.0.0.1:8000/v1 --model NAME --judge judge_served \\
+      --output results/NAME
+
+Research use, not for clinical decisions."""
+
+
+WORDS = {
+    "tasks": ("evaluate_tasks", "benchmarks: which can be run here, what is missing, how to get it"),
+    "generate": ("evaluate_generate", "completions of a model for the items of tasks"),
+    "judge": ("evaluate_judge", "verdicts on the completions: by rule, by a judge, by several votes"),
+    "score": ("evaluate_score", "tables of the verdicts, with intervals"),
+    "report": ("evaluate_score", "the tables, a page to browse, and a submission to the public leaderboard"),
+    "all": ("evaluate_all", "generate, judge, score and report, one after the other"),
+    "judges": ("evaluate_judges", "several judges on the same completions: agreement, and the shift of every score"),
+    "show": ("evaluate_records", "accuracy and reward of one file, per modality and source"),
+    "compare": ("evaluate_records", "two files on the same samples, with the paired difference"),
+}
+"""Actions, each with its module in ``medix.commands`` and what it does. The module has a function of the action's name,
+which runs it, and ``add_<name>``, which adds its arguments."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,115 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit status.
     """
-    arguments = _parser().parse_args(argv)
-    _check_outputs(arguments)
-    return {"show": _show, "compare": _compare}[arguments.command](arguments)
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="python -m medix eval", description=_DESCRIPTION)
-    show = parser.add_action("show", "accuracy and reward of one file, per modality and source")
-    show.add_argument("file", type=Path, help="completions written by RecordCompletions or predict")
-    show.add_argument("--json", type=Path, help="write the numbers to this file")
-    compare = parser.add_action("compare", "two files on the same samples, with the paired difference")
-    compare.add_argument("first", type=Path, help="completions of one system")
-    compare.add_argument("second", type=Path, help="completions of the other, on the same samples")
-    compare.add_argument(
-        "--names", nargs=2, metavar=("FIRST", "SECOND"), help="names of the two in the tables (default: the file names)"
-    )
-    compare.add_argument("--min-images", type=int, default=30, help="pool modalities with fewer images (default: 30)")
-    compare.add_argument(
-        "--common", action="store_true", help="compare only samples that both files have, and count the others"
-    )
-    compare.add_argument("--json", type=Path, help="write the numbers to this file")
-    compare.add_argument("--markdown", type=Path, help="write the tables to this file")
-    return parser
+    for word, (module, about) in WORDS.items():
+        getattr(_module(module), f"add_{word}")(parser.add_action(word, about))
+    arguments = parser.parse_args(argv)
+    status: int = getattr(_module(WORDS[arguments.command][0]), arguments.command)(arguments)
+    return status
 
 
-def _check_outputs(arguments: argparse.Namespace) -> None:
-    """Refuse to overwrite an input.
-
-    Raises:
-        ValueError: an output is one of the files to read.
-    """
-    values = vars(arguments)
-    inputs = {values[name].resolve() for name in ("file", "first", "second") if values.get(name) is not None}
-    for name in ("json", "markdown"):
-        if values.get(name) is not None and values[name].resolve() in inputs:
-            raise ValueError(f"--{name} {values[name]}: is the input, which would be overwritten; name another file")
-
-
-def _show(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from medix.atomic_file import write_atomically
-    from medix.evaluation.validation import Validation
-    from medix.reporting.record import read_records
-    from medix.reporting.record_identity import distinct, with_datasets
-    from medix.reporting.render import plain
-    from medix.reporting.table import summary_table
-
-    lines = list(read_records(arguments.file))
-    records = distinct(with_datasets(lines, [one for one in lines if one.dataset]), str(arguments.file))
-    if not records:
-        raise ValueError(f"{arguments.file} holds no completion")
-    _check_judged(records, arguments.file)
-    judges = sorted({record.verdict.judge for record in records if record.verdict is not None})
-    found = Validation.of(records, step=records[0].step, split=records[0].split, judge=", ".join(judges) or "none")
-    data = found.to_dict()
-    summary_table(data).print(Console(markup=False, emoji=False))
-    if arguments.json is not None:
-        write_atomically(arguments.json, json.dumps(plain(data), indent=2, allow_nan=False) + "\n")
-    return 0
-
-
-def _compare(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from medix.atomic_file import write_atomically
-    from medix.evaluation.comparison import compare
-    from medix.reporting.record import read_records
-
-    first, second = list(read_records(arguments.first)), list(read_records(arguments.second))
-    _check_judged(first, arguments.first)
-    _check_judged(second, arguments.second)
-    names = tuple(arguments.names) if arguments.names else _names(arguments.first, arguments.second)
-    found = compare(first, second, names, arguments.min_images, arguments.common)
-    console = Console(markup=False, emoji=False)
-    for table in found.tables():
-        table.print(console)
-    if found.only_first or found.only_second:
-        console.print(f"Unpaired completions: {found.only_first} of {names[0]}, {found.only_second} of {names[1]}")
-    if arguments.markdown is not None:
-        write_atomically(arguments.markdown, found.markdown())
-    if arguments.json is not None:
-        write_atomically(arguments.json, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
-    return 0
-
-
-def _check_judged(records: "Sequence[CompletionRecord]", path: Path) -> None:
-    """Refuse completions that nobody judged, such as those of ``predict``: their table would be empty.
-
-    Raises:
-        ValueError: none of them has a verdict or a reward.
-    """
-    if not any(record.credit is not None or record.total is not None for record in records):
-        raise ValueError(
-            f"{path}: nobody judged these completions: none of {len(records)} has a verdict or a reward. Give a file "
-            "of validate or test (completions/ in the folder of a run) instead of one of predict"
-        )
-
-
-def _names(first: Path, second: Path) -> tuple[str, str]:
-    """The parts of the two paths that differ: two runs often write files of one name."""
-    if first.stem != second.stem:
-        return first.stem, second.stem
-    one, other = list(first.with_suffix("").parts), list(second.with_suffix("").parts)
-    while one and other and one[-1] == other[-1]:
-        one.pop(), other.pop()
-    while one and other and one[0] == other[0]:
-        del one[0], other[0]
-    if not one or not other:  # one file, or a folder inside the other
-        names = str(first.with_suffix("")), str(second.with_suffix(""))
-        return names if names[0] != names[1] else (f"{names[0]} (first)", f"{names[1]} (second)")
-    return str(Path(*one)), str(Path(*other))
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"medix.commands.{name}")

@@ -10,7 +10,7 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from PIL import Image
 
-from medix.data.image_markers import pieces
+from medix.data.image_markers import Piece, pieces
 from medix.data.picture import PictureError, PictureReader, open_picture
 from medix.data.processor_check import check_processor, conversation_text
 from medix.data.prompt_errors import (
@@ -139,14 +139,17 @@ class Prompting:
         """
         found = pieces(sample)
         tags = self.modalities.tags if sample.modality is not None else ()
-        question = "".join(marked(piece) if isinstance(piece, int) else _clean(piece, specials) for piece in found)
         rendered = _template(self.template).render(
-            question=question.strip(),
+            question=self.question(found, specials, marked),
             images="" if len(found) > 1 else in_front,
             tags=tags,
             reasoning_tag=self.reasoning_tag,
         )
         return rendered.strip()
+
+    def question(self, found: Sequence[Piece], specials: SpecialTokens | None, marked: Callable[[int], str]) -> str:
+        """The question in a prompt, with a text in place of each image that it places."""
+        return "".join(marked(one) if isinstance(one, int) else _clean(one, specials) for one in found).strip()
 
     def render(self, sample: Sample, processor: Any, index: int = -1) -> Prompt:
         """The prompt of a sample.

@@ -5,6 +5,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,44 @@ def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) 
     """
     if output.exists():
         raise ValueError(f"--output {output}: exists already; name a folder that does not")
+    output, report = output.absolute(), checkpoint.resolve().parent.parent / "report.json"
+    with trained(checkpoint, spec) as found:
+        module = found.module
+        asking = asking_of(module.prompting, module.evaluation, module.policy.processor)
+        card = model_card(module, found.spec, step=found.step, numbers=_numbers(report), asking=asking)
+        export(found.policy, output, card, asking)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a checkpoint was trained with, its weights loaded.
+
+    Attributes:
+        module: built from the spec.
+        policy: its policy.
+        spec: the resolved spec.
+        step: steps trained.
+    """
+
+    module: GroupRLModule
+    policy: VisionLanguagePolicy
+    spec: dict[str, Any]
+    step: int
+
+
+@contextlib.contextmanager
+def trained(checkpoint: Path, spec: Path | None = None) -> Iterator[Trained]:
+    """Load a checkpoint; inside, the working directory is that of its training run.
+
+    Args:
+        checkpoint: a file that ``medix fit`` wrote.
+        spec: what it was trained with; by default the spec that the checkpoint holds, or ``spec.yaml`` of its run if it
+            was written before checkpoints held one.
+
+    Raises:
+        ValueError: the checkpoint is damaged or does not fit the spec.
+        OSError: a file is missing.
+    """
     if not checkpoint.is_file():
         raise FileNotFoundError(f"--checkpoint {checkpoint}: there is no such file; give one that medix fit wrote")
     run = checkpoint.resolve().parent.parent
@@ -52,25 +91,19 @@ def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) 
         if held is not None:  # a run that was continued with changes has several files, and only one is this one's
             spec = Path(folder) / "spec.yaml"
             spec.write_text(held, encoding="utf-8")
-        _export(checkpoint.absolute(), saved, output.absolute(), spec.absolute(), run)
-
-
-def _export(checkpoint: Path, saved: dict[str, Any], output: Path, spec: Path, run: Path) -> None:
-    settings = read_spec(spec)
-    if not isinstance(settings, dict):
-        raise ValueError(f"--config {spec}: holds no keys; name the spec that the checkpoint was trained with")
-    with _in_training_folder(run, settings):
-        module = build_module(spec)
-        if not isinstance(module.policy, VisionLanguagePolicy):
-            raise ValueError(f"model.policy: a {type(module.policy).__name__} has no Hugging Face folder to write")
-        load_weights(module, saved, str(checkpoint))
-        if long_form((settings.get("trainer") or {}).get("precision")) == "bf16-true":
-            module.policy.to(torch.bfloat16)  # as in training: frozen weights and merged ones are rounded to it
-        report = run / "report.json"
-        asking = asking_of(module.prompting, module.evaluation, module.policy.processor)
-        step = saved[state.KEY]["step"]
-        card = model_card(module, settings, step=step, numbers=_numbers(report), asking=asking)
-        export(module.policy, output, card, asking)
+        spec, checkpoint = spec.absolute(), checkpoint.absolute()
+        settings = read_spec(spec)
+        if not isinstance(settings, dict):
+            raise ValueError(f"--config {spec}: holds no keys; name the spec that the checkpoint was trained with")
+        with _in_training_folder(run, settings):
+            module = build_module(spec)
+            policy = module.policy
+            if not isinstance(policy, VisionLanguagePolicy):
+                raise ValueError(f"model.policy: a {type(policy).__name__} has no Hugging Face folder to write")
+            load_weights(module, saved, str(checkpoint))
+            if long_form((settings.get("trainer") or {}).get("precision")) == "bf16-true":
+                policy.to(torch.bfloat16)  # as in training: frozen weights and merged ones are rounded to it
+            yield Trained(module, policy, settings, saved[state.KEY]["step"])
 
 
 def _numbers(report: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from medix.judge.verdict import ReplyRule, YesNoRule
 from medix.types import JudgeQuestion
@@ -32,13 +32,17 @@ class JudgePrompt(ABC):
         best: the verdict that is full credit; a verdict's credit is the number read, over this.
         rule: how replies are read.
         max_tokens: limit that a complete reply stays below.
+        temperature: at which a served judge replies; 0 for the likeliest reply.
+        seed: of a reply that is drawn; None leaves it to the server.
     """
 
-    version: ClassVar[str]
-    options: ClassVar[tuple[str, ...]]
-    best: ClassVar[float] = 1.0
-    rule: ClassVar[ReplyRule]
-    max_tokens: ClassVar[int] = 256
+    version: str
+    options: tuple[str, ...]
+    best: float = 1.0
+    rule: ReplyRule
+    max_tokens: int = 256
+    temperature: float = 0.0
+    seed: int | None = None
 
     @property
     @abstractmethod

@@ -2,11 +2,8 @@
 
 import asyncio
 import copy
-import random
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 
 from medix.judge.base import Judge
 from medix.judge.prompt import JudgePrompt, YesNoPrompt
@@ -16,10 +13,9 @@ from medix.judge.serving.chat_reply import ChatReply
 from medix.judge.serving.confidence import confidence_of
 from medix.judge.verdict import LONGEST, ReadReply
 from medix.serving.address import addresses_of
+from medix.serving.attempts import Attempts, GaveUpError, RetryRules
 from medix.serving.client import AsyncClient
 from medix.serving.endpoint import Endpoint, EndpointSettings
-from medix.serving.outcome import Outcome
-from medix.serving.pool import AllDownError
 from medix.serving.request_error import RequestError
 from medix.serving.session import Session
 from medix.types import JudgeQuestion, Verdict
@@ -137,7 +133,7 @@ class ServedJudge(Judge):
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
         """Ask in the background."""
         return self._client.submit(
-            lambda session: self._answer(session, question), self, lambda: self._unscored(_CLOSED, _Attempts(question))
+            lambda session: self._answer(session, question), self, lambda: self._unscored(_CLOSED, Attempts())
         )
 
     def close(self) -> None:
@@ -146,81 +142,34 @@ class ServedJudge(Judge):
 
     async def _answer(self, session: Session, question: JudgeQuestion) -> Verdict:
         """One verdict, whatever happens."""
-        attempts = _Attempts(question)
+        attempts = Attempts()
         try:
-            with session.pool.request():
-                return self._read(await self._ask(session, attempts), attempts, session)
+            return self._read(await self._ask(session, question, attempts), attempts, session)
         except asyncio.CancelledError:
             cause = _CLOSED
-        except _GaveUpError as error:
+        except GaveUpError as error:
             cause = str(error)
-        except AllDownError as error:
-            since = "" if error.seconds is None else f" for {error.seconds:.1f} s"
-            cause = f"no verdict from any server{since} ({error.causes})"
         except Exception as error:  # noqa: BLE001 - whatever breaks, a question gets a verdict with its reason
             cause = f"{type(error).__name__}: {session.shown(str(error))}"
         return self._unscored(cause, attempts, session)
 
-    async def _ask(self, session: Session, attempts: "_Attempts") -> ChatReply:
-        """A reply, after as many attempts as it takes and is allowed."""
+    async def _ask(self, session: Session, question: JudgeQuestion, attempts: Attempts) -> ChatReply:
         constraint = self.prompt.constraint if self.constrained else None
         longest = self.max_tokens or self.prompt.max_tokens
-        request = ChatRequest(self.model, self.prompt.render(attempts.question), longest, constraint)
-        while True:
-            try:
-                return await self._attempt(session, attempts, request)
-            except RequestError as error:
-                others = session.pool.others(attempts.tried)
-                wait = self._wait(attempts, error, others)
-            if not others:
-                attempts.tried = attempts.tried[-1:]  # the one that failed last is the last to be asked again
-                await asyncio.sleep(wait)
-                attempts.spent += wait
+        message, prompt = self.prompt.render(question), self.prompt
+        request = ChatRequest(self.model, message, longest, constraint, prompt.temperature, prompt.seed)
 
-    async def _attempt(self, session: Session, attempts: "_Attempts", request: ChatRequest) -> ChatReply:
-        """One reply from one server."""
-        pool = session.pool
-        lease = await pool.acquire(attempts.tried, is_first=not attempts.made)
-        attempts.begin(lease.endpoint)
-        left = (self.timeout - attempts.spent) / (1 + pool.others(attempts.tried))
-        limit = left if self.attempt_timeout is None else min(left, self.attempt_timeout)
-        began = time.perf_counter()
-        with pool.using(lease):
+        async def send(endpoint: Endpoint, limit: float) -> ChatReply:
             try:
-                return await complete_chat(session, lease.endpoint, request, limit)
+                return await complete_chat(session, endpoint, request, limit)
             except RequestError as error:
                 error.cause += self._remedy(error.status)
                 raise
-            finally:
-                attempts.spent += time.perf_counter() - began
 
-    def _wait(self, attempts: "_Attempts", error: RequestError, others: int) -> float:
-        """Seconds until the next attempt.
+        rules = RetryRules("verdict", self.timeout, self.attempt_timeout, self.retries, self.backoff)
+        return await rules.ask(session, attempts, send)
 
-        Raises:
-            _GaveUpError: another attempt makes no sense.
-        """
-        attempts.made += 1
-        before, attempts.cause = attempts.cause, error.cause
-        if attempts.spent >= self.timeout * 0.999:
-            raise _GaveUpError(f"no verdict within {self.timeout:g} s" + (f" (before: {before})" if before else ""))
-        if not error.outcome.may_pass and not (error.outcome is Outcome.REFUSED and others):
-            raise _GaveUpError(error.cause)
-        if attempts.made > self.retries:
-            raise _GaveUpError(f"{error.cause}; {attempts.made} attempts")
-        if others:
-            return 0.0
-        wait = self._pause(attempts.made) if error.retry_after is None else error.retry_after
-        if attempts.spent + wait > self.timeout:
-            again = attempts.made + 1
-            raise _GaveUpError(f"{error.cause}; waiting {wait:.1f} s for attempt {again} passes the deadline")
-        return wait
-
-    def _pause(self, made: int) -> float:
-        # a generator of its own: jitter must not move the random state that training is resumed from
-        return self.backoff * 2.0 ** (made - 1) * random.SystemRandom().uniform(0.5, 1.5)
-
-    def _read(self, reply: ChatReply, attempts: "_Attempts", session: Session) -> Verdict:
+    def _read(self, reply: ChatReply, attempts: Attempts, session: Session) -> Verdict:
         read = self._verdict(reply)
         shown = session.without_secrets(reply.text)[:LONGEST]
         if read.credit is None:
@@ -256,7 +205,7 @@ class ServedJudge(Judge):
         return read
 
     def _unscored(
-        self, cause: str, attempts: "_Attempts", session: Session | None = None, reply: str | None = None
+        self, cause: str, attempts: Attempts, session: Session | None = None, reply: str | None = None
     ) -> Verdict:
         where = self.endpoint if attempts.at is None else attempts.at.address.shown
         reason = f"judge {self.model} at {where}: {cause}"
@@ -272,32 +221,3 @@ class ServedJudge(Judge):
 
 
 _CLOSED = "the judge was closed before the verdict"
-
-
-@dataclass
-class _Attempts:
-    """The attempts at one question: how many, at which servers, for how long, and what went wrong last."""
-
-    question: JudgeQuestion
-    start: float = field(default_factory=time.perf_counter)
-    spent: float = 0.0
-    made: int = 0
-    cause: str = ""
-    at: Endpoint | None = None
-    tried: tuple[Endpoint, ...] = ()
-
-    def begin(self, endpoint: Endpoint) -> None:
-        """An attempt begins; the first one starts the clock."""
-        if self.at is None:
-            self.start = time.perf_counter()
-        self.at = endpoint
-        self.tried = (*(other for other in self.tried if other is not endpoint), endpoint)
-
-    @property
-    def latency(self) -> float:
-        """Seconds since the first attempt began."""
-        return time.perf_counter() - self.start
-
-
-class _GaveUpError(Exception):
-    """No further attempt makes sense; the message is the cause."""

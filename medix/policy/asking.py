@@ -98,6 +98,35 @@ class Asking:
             "base_chat_template": base_template(processor),
         }
 
+    @classmethod
+    def read(cls, folder: str | Path) -> "Asking | None":
+        """What ``to_dict`` wrote into a folder; None if the folder has no ``FILE``.
+
+        Raises:
+            ValueError: the file is not what ``medix export`` wrote.
+        """
+        path = Path(folder) / FILE
+        if not path.is_file():
+            return None
+        try:
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            prompt, images, sampling = saved["prompt"], saved["images"], saved["sampling"]
+            return cls(
+                with_images=tuple(map(_frame_part, prompt["with_images"])),
+                text_only=tuple(map(_frame_part, prompt["text_only"])),
+                specials=tuple(prompt["split_in_questions"]),
+                min_pixels=images["min_pixels"],
+                max_pixels=images["max_pixels"],
+                background=images["background"],
+                temperature=sampling["temperature"],
+                top_p=sampling["top_p"],
+                top_k=sampling["top_k"],
+                max_completion_tokens=sampling["max_new_tokens"],
+                stop=tuple(sampling["stop"]),
+            )
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"{path} is not what medix export wrote ({error!r}); export again") from error
+
     # Where transformers can hold it ----------------------------------------------------------------------------------
 
     def asking_processor(self, processor: Any) -> Any:
@@ -261,6 +290,13 @@ def _part(part: FrameText | None) -> dict[str, str]:
     if part.asks:
         return {"type": "question", "before": part.text, "after": part.after}
     return {"type": "text", "text": part.text}
+
+
+def _frame_part(part: Mapping[str, str]) -> FrameText | None:
+    """The inverse of ``_part``."""
+    if part["type"] == "images":
+        return None
+    return FrameText(part["before"], part["after"], True) if part["type"] == "question" else FrameText(part["text"])
 
 
 def _mark(frame: Frame) -> str:

@@ -273,3 +273,21 @@ def test_a_damaged_spec_is_named(text: str, runs: Path, inside: Inside, tmp_path
     assert found.code == 2
     assert "broken.yaml" in found.err
     assert "Traceback" not in found.err
+
+
+def test_a_checkpoint_is_evaluated_as_its_export_is(runs: Path, inside: Inside) -> None:
+    from medix.evaluation.evaluated_model import Ask
+    from medix.evaluation.model_arguments import ModelArguments
+    from medix.export.evaluated import load_evaluated
+    from tests.support.evaluations import item, picture
+    from tests.support.tiny import picture as pixels
+
+    path = checkpoint(runs, "lora")
+    assert inside("export", "--checkpoint", str(path), "--output", "out").code == 0
+    found = [load_evaluated(ModelArguments(str(name))) for name in (path, inside.folder / "out")]
+    asks = [Ask("1", item("1", images=(picture("a", pixels(1)),)), 0), Ask("2", item("2", "Why?"), 0)]
+    first, second = ([reply.completion for _, reply in one.model.replies(asks, one.decoding)] for one in found)
+    assert first == second
+    assert found[0].prompt == found[1].prompt == "medix"
+    assert found[0].about == found[1].about
+    assert load_evaluated(ModelArguments(str(path), prompt="plain")).prompt == "plain"

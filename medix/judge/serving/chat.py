@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 _ALTERNATIVES = 10  # enough to hold both options in a few spellings; OpenAI and vLLM allow 20
 
 # Optional fields, in the order they are dropped when a server rejects a request and does not say why; and the words by
 # which servers name them.
 _OPTIONAL = {
+    "seed": ("seed",),
     "logprobs": ("logprobs",),
     "structured_outputs": ("structured_outputs", "guided", "grammar", "schema"),
     "chat_template_kwargs": ("chat_template_kwargs", "chat_template", "enable_thinking"),
@@ -16,6 +17,21 @@ _OPTIONAL = {
     "temperature": ("temperature",),
 }
 _LAST = frozenset(("max_tokens", "temperature"))  # rejected together by servers of reasoning models
+
+
+class Request(Protocol):
+    """A request with fields that a server may not know."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest reply."""
+
+    @property
+    def optional_fields(self) -> tuple[str, ...]:
+        """Fields that a server may not know, in the order they are dropped when it does not say which it rejects."""
+
+    def content(self, fields: Collection[str]) -> dict[str, Any]:
+        """The body of the request, with these optional fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +43,23 @@ class ChatRequest:
         message: the rendered prompt.
         max_tokens: longest reply.
         constraint: on the reply, as vLLM's ``structured_outputs``; None for a free reply.
+        temperature: 0 for the likeliest reply.
+        seed: of a reply that is drawn; None leaves it to the server.
     """
 
     model: str
     message: str
     max_tokens: int
     constraint: Mapping[str, Any] | None = None
+    temperature: float = 0.0
+    seed: int | None = None
 
     @property
     def optional_fields(self) -> tuple[str, ...]:
         """Fields that a server may not know; a constraint by its kind, for a server may know one kind only."""
         kinds = {"structured_outputs": f"structured_outputs {'+'.join(self.constraint)}"} if self.constraint else {}
-        return tuple(kinds.get(name, name) for name in _OPTIONAL if kinds or name != "structured_outputs")
+        absent = {name for name, value in (("structured_outputs", kinds or None), ("seed", self.seed)) if value is None}
+        return tuple(kinds.get(name, name) for name in _OPTIONAL if name not in absent)
 
     def content(self, fields: Collection[str]) -> dict[str, Any]:
         """The body of the request, with these optional fields."""
@@ -46,7 +67,9 @@ class ChatRequest:
         content: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": self.message}]}
         content["max_tokens" if "max_tokens" in names else "max_completion_tokens"] = self.max_tokens
         if "temperature" in names:
-            content["temperature"] = 0.0
+            content["temperature"] = self.temperature
+        if "seed" in names:
+            content["seed"] = self.seed
         if "logprobs" in names:
             content |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}
         if "structured_outputs" in names:

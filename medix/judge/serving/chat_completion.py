@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from medix.judge.serving.chat import ChatRequest, fields_named, next_dropped
+from medix.judge.serving.chat import Request, fields_named, next_dropped
 from medix.judge.serving.chat_reply import ChatReply
 from medix.serving.endpoint import Endpoint
 from medix.serving.request_error import RequestError
@@ -15,7 +15,7 @@ _LONGEST_REPLY = 2**20
 _LONGEST_TOKEN = 2**11
 
 
-async def complete_chat(session: Session, endpoint: Endpoint, request: ChatRequest, limit: float) -> ChatReply:
+async def complete_chat(session: Session, endpoint: Endpoint, request: Request, limit: float) -> ChatReply:
     """One reply, with fewer optional fields each time the server rejects some; what it accepts is remembered.
 
     Args:

@@ -60,3 +60,11 @@ def test_servers_name_what_they_refuse(message: str, field: str) -> None:
 
 def test_a_message_that_names_nothing_names_nothing() -> None:
     assert fields_named(REQUEST.optional_fields, "context too long") == frozenset()
+
+
+def test_a_reply_that_is_drawn_has_a_temperature_and_a_seed_that_goes_first() -> None:
+    drawn = ChatRequest("m", "grade", 7, temperature=0.3, seed=0)
+    content = drawn.content(drawn.optional_fields)
+    assert (content["temperature"], content["seed"]) == (0.3, 0)
+    assert next_dropped(drawn.optional_fields) == {"seed"}
+    assert fields_named(drawn.optional_fields, "unknown parameter: seed") == {"seed"}

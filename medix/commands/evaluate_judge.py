@@ -1,0 +1,103 @@
+"""``python -m medix eval judge``: verdicts on the completions of an evaluation."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from medix.commands.evaluate_generate import add_output, check_positive, say
+from medix.commands.parser import CommandParser
+
+if TYPE_CHECKING:
+    from medix.evaluation.folder import EvaluationFolder
+    from medix.judge.base import Judge
+
+
+def add_judge(parser: CommandParser) -> None:
+    """Add the arguments."""
+    add_output(parser)
+    add_judging(parser)
+
+
+def add_judging(parser: CommandParser) -> None:
+    """Add the arguments that say who judges."""
+    judging = parser.add_argument_group("judge")
+    judging.add_argument(
+        "--judge",
+        help="the file of a judge, a shipped part (judge_served), or a run's spec.yaml (default: rules alone)",
+    )
+    judging.add_argument(
+        "--votes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="independent votes for each verdict, in different order and with different seeds (default: 1)",
+    )
+
+
+def judge(arguments: argparse.Namespace) -> int:
+    """Reach the verdicts that are not there yet; status 1 if the judge left some unscored."""
+    from medix.evaluation.folder import EvaluationFolder
+    from medix.evaluation.model_family import judge_warnings
+    from medix.evaluation.verdicts import NO_JUDGE, Judging
+
+    check_positive(arguments, "votes")
+    if arguments.votes > 1 and not arguments.judge:
+        raise ValueError(f"--votes {arguments.votes}: rules always vote the same; give --judge")
+    folder = EvaluationFolder(arguments.output)
+    run = folder.run() or {}
+    tasks = tasks_of(folder, arguments.tasks)
+    with folder.locked(), opened_judge(arguments.judge) as found:
+        phase = Judging(folder, found, arguments.votes)
+        for scoring in sorted({folder.task(task)["scoring"] for task in tasks}):
+            phase.judge_of(scoring)  # an error of the judge comes before any work
+        for warning in [] if found is None else judge_warnings(run.get("model") or {}, found.identity):
+            say("judge", f"warning: {warning}")
+        failed = 0
+        for task in tasks:
+            counts = phase.run(task)
+            unscored = sum(counts.unscored.values())
+            failed += unscored - counts.unscored.get(NO_JUDGE, 0)
+            print(
+                f"{task}: {counts.by_rule} verdicts by rule, {counts.judged} by the judge, {counts.known} known, "
+                f"{unscored} unscored of {counts.completions}"
+            )
+            for reason, number in list(counts.unscored.items())[:5]:
+                say("judge", f"{task}: {number} x {reason}")
+    return 1 if failed else 0
+
+
+def tasks_of(folder: "EvaluationFolder", given: list[str] | None) -> list[str]:
+    """Names of the tasks to judge.
+
+    Raises:
+        ValueError: one has no completions, or none has.
+    """
+    from medix.evaluation.tasks.spec import read_tasks
+
+    there = folder.tasks
+    names = (
+        there if not given else [task for name in given for task in ([name] if name in there else read_tasks([name]))]
+    )
+    missing = [name for name in names if name not in there]
+    if missing or not names:
+        raise ValueError(
+            f"--output {folder.path}: has no completions of {', '.join(missing) or 'any task'}; run eval generate first"
+        )
+    return list(dict.fromkeys(names))
+
+
+@contextmanager
+def opened_judge(name: str | None) -> "Iterator[Judge | None]":
+    """The judge of a name, closed at the end; None for no name."""
+    if name is None:
+        yield None
+        return
+    from medix.judge.base import Judge
+    from medix.spec_file import from_file
+
+    found: Judge = from_file(Judge, "judge", name)  # type: ignore[type-abstract]  # the spec names a class of it
+    try:
+        yield found
+    finally:
+        found.close()

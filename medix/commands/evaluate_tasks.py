@@ -1,0 +1,58 @@
+"""``python -m medix eval tasks``: which benchmarks can be run here."""
+
+import argparse
+import json
+from pathlib import Path
+
+from medix.commands.parser import CommandParser
+
+
+def add_tasks(parser: CommandParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "--tasks", nargs="+", metavar="TASK", help="some of the tasks, or task files of your own (default: all shipped)"
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder with the files of the tasks (default: dataset hubs)"
+    )
+    parser.add_argument("--json", type=Path, help="write the list to this file")
+
+
+def tasks(arguments: argparse.Namespace) -> int:
+    """List the tasks."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from medix.atomic_file import write_atomically
+    from medix.evaluation.tasks.loader import availability
+    from medix.evaluation.tasks.spec import read_tasks, shipped
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Task", no_wrap=True)
+    table.add_column("Rows", justify="right", no_wrap=True)
+    table.add_column("Scored", no_wrap=True)
+    table.add_column("Read from", overflow="fold")
+    listed, notes = {}, []
+    for name, task in read_tasks(arguments.tasks or list(shipped())).items():
+        found = availability(name, task, arguments.data)
+        expected = "?" if task.expected_rows is None else f"{task.expected_rows:,}"
+        rows = expected if found.rows is None or f"{found.rows:,}" == expected else f"{found.rows:,} of {expected}"
+        table.add_row(name, rows, task.scoring, found.where or "not here")
+        if found.fault or not found.where:
+            notes.append(f"{name} ({task.licence}): {' '.join(found.fault.split())}")
+        listed[name] = {
+            **task.to_dict(),
+            "where": found.where, "rows": found.rows, "images": found.images, "fault": found.fault,
+        }  # fmt: skip
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.print(table)
+    if notes:
+        console.print("\nMissing, and how to get it:")
+        for note in notes:
+            console.print(f"- {note}")
+    here = sum(bool(entry["where"]) for entry in listed.values())
+    place = f"in {arguments.data}" if arguments.data else "on dataset hubs"
+    console.print(f"\n{here} of {len(listed)} tasks are {place}.")
+    if arguments.json is not None:
+        write_atomically(arguments.json, json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
+    return 0

@@ -1,0 +1,205 @@
+"""Rows of a table in a file: Parquet, JSON lines, CSV."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from medix.data.record import read_json
+
+SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".tsv")
+"""What is read."""
+
+_PARQUET = b"PAR1"
+_GZIP = b"\x1f\x8b"
+_ROWS_AT_ONCE = 256
+
+
+class TableError(ValueError):
+    """A table cannot be read, or a row of it makes no sense; names file, row, column, value and remedy."""
+
+
+class Label(int):
+    """A number that stands for a name, as the ``ClassLabel`` columns of ``datasets`` hold.
+
+    Attributes:
+        name: the name; empty for a number without one, such as the -1 of rows without a label.
+    """
+
+    name: str
+
+    def __new__(cls, number: int, names: "tuple[str, ...]") -> "Label":
+        """The label of a number."""
+        label = super().__new__(cls, number)
+        label.name = names[number] if 0 <= number < len(names) else ""
+        return label
+
+
+class TableFile:
+    """The rows of one file, as ``(number, row)`` with numbers from 1.
+
+    Text is UTF-8, with or without a byte order mark; lines end at ``\\n`` only. Numbers that stand for names come as
+    ``Label``. Image columns come as they are stored: ``{"bytes": …, "path": …}`` in the Parquet files of a hub.
+
+    Args:
+        path: the file; its suffix says what it is.
+
+    Raises:
+        TableError: it is none of ``SUFFIXES``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.kind = next((suffix for suffix in sorted(SUFFIXES, key=len)[::-1] if path.name.endswith(suffix)), "")
+        if not self.kind:
+            raise TableError(f"{path}: is no table that is read; give one of {', '.join(SUFFIXES)}")
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """Names of the columns; None for JSON lines, whose rows may each have their own."""
+        if self.kind == ".parquet":
+            return tuple(self._parquet().schema_arrow.names)
+        if self.kind in (".csv", ".tsv"):
+            with self._text() as stream:
+                return tuple(next(self._csv(stream), ()))
+        return None
+
+    def __iter__(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Raises TableError for a file or row that cannot be read."""
+        if self.kind == ".parquet":
+            return self._parquet_rows()
+        return self._csv_rows() if self.kind in (".csv", ".tsv") else self._json_rows()
+
+    # Parquet ----------------------------------------------------------------------------------------------------------
+
+    def _parquet(self) -> Any:
+        try:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+        except ImportError as error:
+            raise TableError(
+                f"{self.path}: Parquet files need pyarrow; pip install 'medix-rl[hub]', or give JSON lines"
+            ) from error
+        with self._found():
+            try:
+                return pq.ParquetFile(self.path)
+            except pa.ArrowInvalid as error:
+                raise TableError(
+                    f"{self.path}: is no complete Parquet file ({_first_line(error)}); fetch it again"
+                ) from error
+
+    def _parquet_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        file = self._parquet()
+        names = _label_names(file.schema_arrow.metadata or {})
+        number = 0
+        try:
+            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
+                for row in batch.to_pylist():
+                    number += 1
+                    for column, known in names.items():
+                        if row.get(column) is not None:
+                            row[column] = Label(row[column], known)
+                    yield number, row
+        except OSError as error:  # of pyarrow too, for pages that are damaged
+            raise TableError(f"{self.path}: cannot be read after row {number} ({_first_line(error)})") from error
+
+    # Text -------------------------------------------------------------------------------------------------------------
+
+    def _json_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        number = 0
+        with self._text() as stream:
+            try:
+                for number, line in enumerate(stream, start=1):
+                    if line.strip():
+                        yield number, _object(line)
+            except UnicodeDecodeError as error:
+                told = f"{self.path}, after line {number}: is not UTF-8 ({error.reason}); save it as UTF-8"
+                raise TableError(told) from error
+            except ValueError as error:
+                raise TableError(f"{self.path}, line {number}: cannot be read ({error}); correct the line") from error
+            except (EOFError, gzip.BadGzipFile) as error:
+                raise TableError(f"{self.path}, after line {number}: is cut off ({error}); fetch it again") from error
+
+    def _csv_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        with self._text() as stream:
+            rows = self._csv(stream)
+            try:
+                header = next(rows, [])
+                if len(set(header)) < len(header):
+                    twice = sorted({name for name in header if header.count(name) > 1})
+                    raise TableError(f"{self.path}, line 1: the columns {', '.join(twice)} stand twice; rename one")
+                for number, row in enumerate(rows, start=1):
+                    if not row:
+                        continue
+                    if len(row) != len(header):
+                        raise TableError(
+                            f"{self.path}, row {number}: has {len(row)} fields, the header has {len(header)}; put "
+                            "fields with a comma or a line break into quotes"
+                        )
+                    yield number, dict(zip(header, row, strict=True))
+            except UnicodeDecodeError as error:
+                raise TableError(f"{self.path}: is not UTF-8 ({error.reason}); save it as UTF-8") from error
+            except csv.Error as error:
+                raise TableError(f"{self.path}: is not CSV ({error}); correct the file") from error
+
+    def _csv(self, stream: io.TextIOWrapper) -> Iterator[list[str]]:
+        csv.field_size_limit(2**31 - 1)  # a field may be a whole report
+        return csv.reader(stream, delimiter="\t" if self.kind == ".tsv" else ",", strict=True)
+
+    def _text(self) -> io.TextIOWrapper:
+        with self._found(), open(self.path, "rb") as stream:
+            start = stream.read(4)
+        if start == _PARQUET:
+            raise TableError(f"{self.path}: is Parquet, not {self.kind}; rename it to end in .parquet")
+        if start.startswith(_GZIP) != self.kind.endswith(".gz"):
+            right = ".jsonl.gz" if start.startswith(_GZIP) else ".jsonl"
+            raise TableError(f"{self.path}: its content is not what {self.kind} says; rename it to end in {right}")
+        if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise TableError(f"{self.path}: is UTF-16; save it as UTF-8")
+        opened: Any = gzip.GzipFile(self.path) if self.kind.endswith(".gz") else open(self.path, "rb")  # noqa: SIM115 - closed with what wraps it
+        newline = "" if self.kind in (".csv", ".tsv") else "\n"
+        return io.TextIOWrapper(opened, encoding="utf-8-sig", newline=newline)
+
+    def _found(self) -> "_Found":
+        return _Found(self.path)
+
+
+class _Found:
+    """Inside, a file that cannot be opened is our error."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, TableError):
+            raise TableError(f"{self.path}: cannot be opened ({error.strerror or error}); check the path") from error
+
+
+def _object(line: str) -> Mapping[str, Any]:
+    row = read_json(line)
+    if not isinstance(row, dict):
+        raise ValueError(f"it is a {type(row).__name__}; write one object per line")
+    return row
+
+
+def _label_names(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[str, ...]]:
+    """Names behind the numbers of ``ClassLabel`` columns, as ``datasets`` notes them in a Parquet file."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        return {
+            column: tuple(feature["names"])
+            for column, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,84 @@
+"""Rows of a table on a dataset hub, read through ``datasets``."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from medix.data.sources.table_file import Label, TableError
+
+
+class HubTable:
+    """A data set of the Hugging Face hub, or a folder of files laid out like one.
+
+    Credentials are those that ``huggingface_hub`` finds in the environment (``HF_TOKEN``); none is taken as an
+    argument. Images come as they are stored.
+
+    Args:
+        name: of the data set.
+        config: its configuration, or several, which are joined.
+        split: the split.
+        revision: commit, branch or tag; the main branch if empty.
+    """
+
+    def __init__(self, name: str, config: str | list[str], split: str, revision: str = "") -> None:
+        self.name = name
+        self.configs = [config] if isinstance(config, str) else config
+        self.split = split
+        self.revision = revision or None
+
+    def __iter__(self) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+        """Rows with where they are from, and their number from 1; raises TableError if they cannot be fetched."""
+        try:
+            import datasets
+        except ImportError as error:
+            raise TableError(
+                f"{self.name}: reading a hub needs datasets; pip install 'medix-rl[hub]', or give --data"
+            ) from error
+        for config in self.configs:
+            try:
+                rows = datasets.load_dataset(self.name, config or None, split=self.split, revision=self.revision)
+            except Exception as error:  # a hub client raises what its transport raises
+                raise TableError(self._failed(error)) from error
+            labels = {}
+            for column, feature in rows.features.items():
+                if isinstance(feature, datasets.ClassLabel):
+                    labels[column] = tuple(feature.names)
+                elif isinstance(feature, datasets.Image):
+                    rows = rows.cast_column(column, datasets.Image(decode=False))
+            where = f"{self.name} ({config or self.split})"
+            for number, row in enumerate(rows, start=1):
+                yield (
+                    where,
+                    number,
+                    row
+                    | {
+                        column: Label(row[column], names) for column, names in labels.items() if row[column] is not None
+                    },
+                )
+
+    def file(self, name: str) -> Path:
+        """A file of the data set, fetched if it is not in the cache.
+
+        Raises:
+            TableError: it cannot be fetched.
+        """
+        if (Path(self.name) / name).is_file():
+            return Path(self.name) / name
+        from huggingface_hub import hf_hub_download
+
+        try:
+            return Path(hf_hub_download(self.name, name, repo_type="dataset", revision=self.revision))
+        except Exception as error:  # as above
+            raise TableError(self._failed(error)) from error
+
+    def _failed(self, error: Exception) -> str:
+        said = str(error).strip().partition("\n")[0]
+        key = os.environ.get("HF_TOKEN", "")
+        if key:
+            said = said.replace(key, "[key]")
+        return (
+            f"{self.name}: cannot be read from the hub ({type(error).__name__}: {said}); check the network and, for a "
+            "data set with conditions, that they are accepted and HF_TOKEN is set; or fetch it elsewhere and give "
+            "--data"
+        )

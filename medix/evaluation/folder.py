@@ -1,0 +1,148 @@
+"""The folder of an evaluation: one model, one folder in it for each task."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from medix.atomic_file import write_atomically
+from medix.evaluation.decoding import Decoding
+from medix.evaluation.evaluated_model import EvaluatedModel
+from medix.evaluation.row_file import RowFile
+from medix.evaluation.tasks.loader import LoadedTask
+
+RUN, TASK, GENERATIONS, VERDICTS = "run.json", "task.json", "generations.jsonl", "verdicts.jsonl"
+_COMPARED = ("model", "prompt", "decoding")
+
+
+def run_facts(model: EvaluatedModel, prompt: str, decoding: Decoding, about: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of ``run.json``.
+
+    Args:
+        model: what is evaluated.
+        prompt: name of the prompt.
+        decoding: how completions are drawn.
+        about: further facts of the model, which make no completion stale: its base, the judge that rewarded it.
+    """
+    return {
+        "model": {**model.identity, **about},
+        "prompt": prompt,
+        "decoding": decoding.to_dict(),
+        "samples": decoding.samples,
+    }
+
+
+class EvaluationFolder:
+    """Where an evaluation is kept.
+
+    Args:
+        path: the folder; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else writes into it inside.
+
+        Raises:
+            ValueError: another process does.
+        """
+        from filelock import FileLock, Timeout
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock")
+        try:
+            with lock.acquire(timeout=0):
+                yield
+        except Timeout as error:
+            raise ValueError(
+                f"--output {self.path}: another process writes into it; wait for it, or give another folder"
+            ) from error
+
+    def begin(self, facts: Mapping[str, Any]) -> None:
+        """Write ``run.json``, or compare with what is there. A larger number of samples replaces a smaller one.
+
+        Raises:
+            ValueError: the folder is that of another model, prompt or decoding.
+        """
+        before = self.run(is_needed=False)
+        if before is not None:
+            for name in _COMPARED:
+                if before.get(name) != facts[name]:
+                    found = _difference(before, facts, name)
+                    raise ValueError(
+                        f"--output {self.path}: holds completions of another {name}: {found}; give another folder, or "
+                        "the same arguments as before"
+                    )
+            if facts["samples"] < before.get("samples", 1):
+                raise ValueError(
+                    f"--samples {facts['samples']}: {self.path} holds {before['samples']} of each item; give another "
+                    "folder, or at least as many"
+                )
+        if before != facts:
+            write_atomically(self.path / RUN, _json(facts))
+
+    def run(self, *, is_needed: bool = True) -> dict[str, Any] | None:
+        """The content of ``run.json``; None if there is none.
+
+        Raises:
+            ValueError: it is needed and not there, or cannot be read.
+        """
+        return self._read(self.path / RUN, is_needed)
+
+    def task(self, name: str) -> dict[str, Any]:
+        """The content of a task's ``task.json``.
+
+        Raises:
+            ValueError: there is none, or it cannot be read.
+        """
+        found = self._read(self.path / name / TASK, True)
+        assert found is not None
+        return found
+
+    def _read(self, path: Path, is_needed: bool) -> dict[str, Any] | None:
+        if not path.is_file():
+            if is_needed:
+                raise ValueError(f"--output {self.path}: has no {path.relative_to(self.path)}; run eval generate first")
+            return None
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}: is not JSON ({error}); restore it, or give another folder") from error
+        if not isinstance(content, dict):
+            raise ValueError(f"{path}: holds no object; restore it, or give another folder")
+        return content
+
+    def write_task(self, loaded: LoadedTask) -> None:
+        """Write a task's ``task.json``, if it changed."""
+        path, text = self.path / loaded.name / TASK, _json(loaded.to_dict())
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_atomically(path, text)
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the tasks that have completions."""
+        return sorted(path.parent.name for path in self.path.glob(f"*/{GENERATIONS}"))
+
+    def generations(self, task: str) -> RowFile:
+        """The completions of a task."""
+        return RowFile(self.path / task / GENERATIONS)
+
+    def verdicts(self, task: str) -> RowFile:
+        """The verdicts of a task."""
+        return RowFile(self.path / task / VERDICTS)
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any], name: str) -> str:
+    one, other = before.get(name), now[name]
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = [key for key in (*one, *other) if one.get(key) != other.get(key)]
+        return ", ".join(f"{key} {one.get(key)!r}, now {other.get(key)!r}" for key in dict.fromkeys(keys))
+    return f"{one!r}, now {other!r}"
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,1 @@
+"""Benchmark tasks: typed specs, and a loader of their items."""

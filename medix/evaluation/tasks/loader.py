@@ -1,0 +1,112 @@
+"""Loads the items of a task from a folder of files or from a hub."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medix.data.picture import PictureError, open_picture
+from medix.data.sources.table import Table, found_files, how_to_get
+from medix.data.sources.table_file import TableError
+from medix.evaluation.tasks.item import Item, Items
+from medix.evaluation.tasks.spec import Task
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTask:
+    """A task with its items.
+
+    Attributes:
+        name: of the task.
+        task: its spec.
+        items: its items, in the order of the data.
+    """
+
+    name: str
+    task: Task
+    items: tuple[Item, ...]
+
+    @property
+    def difference(self) -> str:
+        """How the number of rows differs from the expected one, in words; empty if it does not."""
+        found, expected = len(self.items), self.task.expected_rows
+        if expected is None or found == expected:
+            return ""
+        return f"{found:,} of {expected:,} rows" if found < expected else f"{found:,} rows in place of {expected:,}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``task.json``."""
+        return {**self.task.to_dict(), "name": self.name, "rows": len(self.items)}
+
+
+def load(name: str, task: Task, folder: Path | None) -> LoadedTask:
+    """Load a task.
+
+    Args:
+        name: of the task.
+        task: its spec.
+        folder: where its files are; None reads the hub.
+
+    Raises:
+        TableError: its table is not there or not readable, or a row of it makes no sense.
+        ValueError: the rows make no items.
+    """
+    table = Table(task.data, name, folder)
+    items = Items(name, task)
+    found = tuple(items.item(row) for row in table)
+    if not found:
+        raise TableError(
+            f"{name}: no row is left (filter: {task.data.filter or 'none'}); correct the filter or the file"
+        )
+    with_images = sum(bool(item.images) and not item.fault for item in found)
+    faults = [item.fault for item in found if item.fault]
+    if faults and not with_images:
+        raise TableError(f"{name}: {faults[0]}; so it is in every row with an image: give a folder that has them")
+    if task.data.columns.images and not with_images:
+        raise TableError(f"{name}: no row has an image (columns {', '.join(task.data.columns.images)})")
+    return LoadedTask(name, task, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a task can be run here.
+
+    Attributes:
+        where: the files or the hub that it is read from; empty if it cannot be.
+        rows: rows found; None if that was not counted, as on a hub.
+        images: distinct images found.
+        fault: what is missing, and how to get it.
+    """
+
+    where: str
+    rows: int | None = None
+    images: int = 0
+    fault: str = ""
+
+
+def availability(name: str, task: Task, folder: Path | None) -> Availability:
+    """Look whether a task can be run, reading its files but not a hub."""
+    if folder is None:
+        if task.data.hub:
+            return Availability(f"hub: {task.data.hub}", fault=task.access)
+        return Availability("", fault=task.access or "is on no hub; give --data")
+    files = found_files(task.data, name, folder)
+    if not files:
+        return Availability("", fault=task.access or how_to_get(task.data))
+    where = str(files[0].relative_to(folder)) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+    try:
+        loaded = load(name, task, folder)
+    except ValueError as error:
+        return Availability("", fault=str(error))
+    images = {image.sha256: image.data for item in loaded.items for image in item.images if image.data}
+    broken = {digest for digest, data in images.items() if not _opens(data)}
+    unread = sum(bool(item.fault) or any(image.sha256 in broken for image in item.images) for item in loaded.items)
+    fault = f"{unread} rows lack an image, or have one that cannot be read" if unread else ""
+    return Availability(where, len(loaded.items), len(images), fault)
+
+
+def _opens(data: bytes) -> bool:
+    try:
+        open_picture(data)
+    except PictureError:
+        return False
+    return True

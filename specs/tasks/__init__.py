@@ -1,0 +1,1 @@
+"""Benchmark tasks, one file each; a file of your own in the same form needs no Python."""

@@ -1,0 +1,32 @@
+"""``python -m medix eval all``."""
+
+from pathlib import Path
+
+import pytest
+
+from medix.__main__ import main as medix
+from tests.support.judges import says, serving
+from tests.support.tables import mmlu, slake
+
+
+def test_all_phases_follow_each_other_for_shipped_tasks_and_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mmlu(slake(tmp_path))
+    (tmp_path / "mine.csv").write_text("q,a\nIs it?,no\n")
+    (tmp_path / "mine.yaml").write_text(
+        "about: mine\ndata: {columns: {question: q, answer: a}}\nscoring: binary\ncluster: item\nlicence: none\n"
+    )
+    words = ["--tasks", "mmlu_anatomy", str(tmp_path / "mine.yaml"), "--data", str(tmp_path), "--model", "m",
+             "--output", str(tmp_path / "out"), "--judge", "judge_exact"]  # fmt: skip
+    with serving(says("B")) as server:
+        assert medix(["eval", "all", *words, "--base-url", server.url]) == 0
+    out = capsys.readouterr().out
+    assert "mmlu_anatomy: 3 verdicts by rule, 0 by the judge" in out
+    assert "mine: 0 verdicts by rule, 1 by the judge" in out
+    assert (tmp_path / "out" / "mine" / "verdicts.jsonl").is_file()
+
+
+def test_tasks_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert medix(["eval", "all", "--model", "m", "--output", "out"]) == 2
+    assert "--tasks: name the tasks" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+"""``python -m medix eval judge``."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from medix.__main__ import main as medix
+from tests.support.evaluations import ScriptedModel, generate, item, loaded, task
+from tests.support.judges import says, serving
+
+TWO = loaded(item("1"), item("2", "Why?", "age"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    generate(tmp_path / "out", TWO, ScriptedModel(lambda ask: "age", name="Qwen/Qwen3-VL-8B"))
+    return tmp_path / "out"
+
+
+def served(folder: Path, url: str, model: str = "m") -> str:
+    path = folder.parent / "judge.yaml"
+    path.write_text(
+        f"class_path: medix.judge.ServedJudge\ninit_args: {{base_url: {url}, model: {model}, retries: 0}}\n"
+    )
+    return str(path)
+
+
+def test_verdicts_are_counted_and_a_related_judge_is_warned_about(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(says("NO")) as server:
+        assert medix(["eval", "judge", "--output", str(folder), "--judge", served(folder, server.url, "Qwen3-4B")]) == 0
+    told = capsys.readouterr()
+    assert told.out == "t: 1 verdicts by rule, 1 by the judge, 0 known, 0 unscored of 2\n"
+    assert (
+        "warning: the judge served/Qwen3-4B/yes-no-6 and the model Qwen/Qwen3-VL-8B are of one family (Qwen)"
+        in told.err
+    )
+
+
+def test_a_judge_that_is_down_is_status_1_and_rules_alone_are_not(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert medix(["eval", "judge", "--output", str(folder)]) == 0
+    assert "1 x no rule decides, and no judge was given" in capsys.readouterr().err
+    with serving(says("maybe")) as server:
+        assert medix(["eval", "judge", "--output", str(folder), "--judge", served(folder, server.url)]) == 1
+    assert "1 unscored of 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--votes", "3"], "--votes 3: rules always vote the same; give --judge"),
+        (["--votes", "3", "--judge", "judge_exact"], "cannot be asked with the prompt yes-no-6/vote-0"),
+        (["--judge", "nobody"], "there is no spec 'nobody'"),
+        (["--tasks", "slake_vqa"], "has no completions of slake_vqa; run eval generate first"),
+        (["--tasks", "slake"], "--tasks slake: is no task"),
+        (["--output", "none"], "has no run.json; run eval generate first"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    assert medix(["eval", "judge", "--output", str(folder), *words]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_judge_without_a_rubric_is_refused_before_any_work(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generate(
+        folder,
+        loaded(item("1"), name="r", spec=task("rubric")),
+        ScriptedModel(lambda ask: "x", name="Qwen/Qwen3-VL-8B"),
+    )
+    assert medix(["eval", "judge", "--output", str(folder), "--judge", "judge_exact"]) == 2
+    assert "cannot be asked with the prompt report-rubric-5" in capsys.readouterr().err
+    assert not (folder / "t" / "verdicts.jsonl").exists()
+    assert medix(["eval", "judge", "--output", str(folder), "--judge", "judge_exact", "--tasks", "t"]) == 0
+    assert json.loads((folder / "t" / "verdicts.jsonl").read_text().splitlines()[0])["credit"] == 1.0

@@ -1,0 +1,33 @@
+"""``python -m medix eval tasks``."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from medix.__main__ import main as medix
+from tests.support.tables import mmlu, slake
+
+
+def test_tasks_are_listed_with_what_is_here_and_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mmlu(slake(tmp_path))
+    assert medix(["eval", "tasks", "--data", str(tmp_path), "--json", str(tmp_path / "tasks.json")]) == 0
+    out = capsys.readouterr().out
+    assert "3 of 1,061  binary  slake/test.jsonl" in out
+    assert "- medpix (as its repository states): Clone github.com/CHILab1/MedPix-2.0" in out
+    assert "2 of 19 tasks are in" in out
+    listed = json.loads((tmp_path / "tasks.json").read_text())
+    assert (listed["slake_vqa"]["rows"], listed["slake_vqa"]["images"]) == (3, 2)
+    assert listed["pubmedqa"]["data"]["fixed_choices"] == ["yes", "no", "maybe"]
+
+
+def test_without_a_folder_tasks_are_those_of_hubs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert medix(["eval", "tasks", "--tasks", "path_vqa", "medpix"]) == 0
+    assert "1 of 2 tasks are on dataset hubs." in capsys.readouterr().out
+
+
+def test_a_task_that_is_not_known_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert medix(["eval", "tasks", "--tasks", "slake"]) == 2
+    assert capsys.readouterr().err.startswith("medix eval tasks: --tasks slake: is no task")

@@ -1,0 +1,87 @@
+"""Rows of files, and files that are not what their name says."""
+
+import csv
+import gzip
+from pathlib import Path
+
+import datasets
+import pytest
+
+from medix.data.sources.table_file import TableError, TableFile
+from tests.support.tables import image, jsonl, parquet
+
+
+def rows(path: Path) -> list[tuple[int, dict]]:
+    return [(number, dict(row)) for number, row in TableFile(path)]
+
+
+def test_labels_of_a_parquet_file_are_numbers_with_names(tmp_path: Path) -> None:
+    picture = image()
+    table = parquet(
+        tmp_path / "t.parquet",
+        [{"answer": 1, "image": {"bytes": picture, "path": "a.png"}}, {"answer": -1, "image": None}],
+        answer=datasets.ClassLabel(names=["no", "yes"]),
+        image=datasets.Image(),
+    )
+    (_, first), (_, second) = rows(table)
+    assert (int(first["answer"]), first["answer"].name) == (1, "yes")
+    assert (int(second["answer"]), second["answer"].name) == (-1, "")
+    assert first["image"] == {"bytes": picture, "path": "a.png"}
+    assert TableFile(table).columns == ("answer", "image")
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".csv", ".tsv"])
+def test_text_is_utf8_with_or_without_a_mark_and_lines_end_at_line_feeds_only(tmp_path: Path, suffix: str) -> None:
+    path, text = tmp_path / f"t{suffix}", "左\u2028肺, “5 µg”"
+    if suffix.startswith(".jsonl"):
+        data = f'\ufeff{{"q": "{text}"}}\r\n\n{{"q": "b"}}'.encode()
+        path.write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
+    else:
+        with open(path, "w", encoding="utf-8-sig", newline="") as stream:
+            csv.writer(stream, delimiter="\t" if suffix == ".tsv" else ",").writerows([["q"], [text], ["b"]])
+    assert [row["q"] for _, row in rows(path)] == [text, "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("t.xlsx", b"PK\x03\x04", "is no table that is read; give one of .parquet, .jsonl"),
+        ("t.jsonl", b"PAR1....", "is Parquet, not .jsonl; rename it"),
+        ("t.jsonl", gzip.compress(b"{}"), "rename it to end in .jsonl.gz"),
+        ("t.jsonl.gz", b"{}\n", "rename it to end in .jsonl"),
+        ("t.jsonl.gz", gzip.compress(b'{"a": 1}\n')[:-6], "is cut off"),
+        ("t.parquet", b"{}\n", "is no complete Parquet file"),
+        ("t.jsonl", b'{"a": 1}\n{"a": ', "line 2: cannot be read"),
+        ("t.jsonl", b'{"a": 1, "a": 2}\n', "line 1: cannot be read (the key 'a' stands twice"),
+        ("t.jsonl", b"[1]\n", "line 1: cannot be read (it is a list; write one object per line)"),
+        ("t.jsonl", '{"a": "é"}\n'.encode("cp1252"), "is not UTF-8"),
+        ("t.jsonl", '{"a": 1}\n'.encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        ("t.csv", b"a,b\n1\n", "row 1: has 1 fields, the header has 2"),
+        ("t.csv", b"a,a\n1,2\n", "the columns a stand twice"),
+        ("t.csv", b'a\n"1\n', "is not CSV"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, data: bytes, told: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(TableError) as caught:
+        rows(tmp_path / name)
+    assert told in str(caught.value)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"none\.jsonl: cannot be opened \(No such file"):
+        rows(tmp_path / "none.jsonl")
+
+
+def test_a_damaged_page_of_a_parquet_file_names_the_row_before_it(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "t.parquet", [{"a": "x" * 100 + str(number)} for number in range(3000)])
+    data = bytearray(path.read_bytes())
+    data[200:2000] = b"\xff" * 1800
+    path.write_bytes(data)
+    with pytest.raises(TableError, match=r"cannot be read after row"):
+        rows(path)
+
+
+def test_jsonl_has_no_columns_of_its_own(tmp_path: Path) -> None:
+    assert TableFile(jsonl(tmp_path / "t.jsonl", [{"a": 1}])).columns is None

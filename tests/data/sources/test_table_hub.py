@@ -1,0 +1,54 @@
+"""Reading a hub, for which a folder laid out like one stands in."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+
+from medix.data.sources.table_file import TableError
+from medix.data.sources.table_hub import HubTable
+from tests.support.tables import image, parquet
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets, "disable_progress_bars", lambda: None)
+    folder = tmp_path / "hub"
+    rows = [{"answer": 1, "image": {"bytes": image(), "path": "a.png"}}]
+    labels, pictures = datasets.ClassLabel(names=["no", "yes"]), datasets.Image()
+    parquet(folder / "data" / "test-00000-of-00001.parquet", rows, answer=labels, image=pictures)
+    return folder
+
+
+def test_labels_have_names_and_images_stay_encoded(hub: Path) -> None:
+    ((where, number, row),) = HubTable(str(hub), "", "test")
+    assert (where, number) == (f"{hub} (test)", 1)
+    assert (int(row["answer"]), row["answer"].name) == (1, "yes")
+    assert row["image"]["bytes"] == image()
+
+
+def test_a_split_that_is_not_there_says_how_else_to_get_it(hub: Path) -> None:
+    with pytest.raises(TableError, match=r"cannot be read from the hub .*or fetch it elsewhere and give --data"):
+        list(HubTable(str(hub), "", "validation"))
+
+
+def test_the_key_of_the_environment_is_not_shown(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise ConnectionError("401 for token hf_secret123")
+
+    monkeypatch.setenv("HF_TOKEN", "hf_secret123")
+    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    with pytest.raises(TableError, match=r"401 for token \[key\]") as caught:
+        list(HubTable("some/where", ["a", "b"], "test"))
+    assert "hf_secret123" not in str(caught.value)
+
+
+def test_a_file_of_the_data_set_is_found_beside_its_tables_or_named(hub: Path) -> None:
+    with zipfile.ZipFile(hub / "imgs.zip", "w") as archive:
+        archive.writestr("a", "b")
+    assert HubTable(str(hub), "", "test").file("imgs.zip") == hub / "imgs.zip"
+    with pytest.raises(TableError, match="cannot be read from the hub"):
+        HubTable("some/where", "", "test").file("none.zip")

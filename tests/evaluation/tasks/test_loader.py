@@ -1,0 +1,80 @@
+"""Tasks from files in a hub's columns."""
+
+from pathlib import Path
+
+import pytest
+
+from medix.data.sources.table_file import TableError
+from medix.evaluation.tasks.loader import LoadedTask, availability, load
+from medix.evaluation.tasks.spec import FOLDER, read_task
+from tests.support.tables import MMLU, image, jsonl, mmlu, parquet, slake
+
+
+def loaded(name: str, folder: Path) -> LoadedTask:
+    return load(name, read_task(FOLDER / f"{name}.yaml"), folder)
+
+
+def test_slake_keeps_the_english_rows_with_their_images_and_modalities(tmp_path: Path) -> None:
+    found = loaded("slake_vqa", slake(tmp_path))
+    assert [(item.id, item.references, item.modality) for item in found.items] == [
+        ("100", ("Lung",), "CT_SCAN"), ("101", ("No",), "CT_SCAN"), ("103", ("2",), "MRI_SCAN"),
+    ]  # fmt: skip
+    first, second, third = (item.cluster for item in found.items)
+    assert first == second != third
+    assert found.difference == "3 of 1,061 rows"
+    assert found.to_dict()["rows"] == 3
+    assert found.to_dict()["expected_rows"] == 1061
+
+
+def test_a_benchmark_of_each_layout_is_read(tmp_path: Path) -> None:
+    assert [item.answer_index for item in loaded("mmlu_anatomy", mmlu(tmp_path)).items] == [1, 0, 2]
+    rows = [{"QUESTION": "Is it?", "CONTEXTS": ["One.", "Two."], "final_decision": "maybe", "YEAR": "2002"}]
+    parquet(tmp_path / "pubmedqa" / "test.parquet", rows)
+    (item,) = loaded("pubmedqa", tmp_path).items
+    assert item.question.startswith("Contexts:\nOne.\n\nTwo.\n\nQuestion: Is it?\n\nChoices:\nA. yes\nB. no\nC. maybe")
+    assert (item.answer_index, item.references) == (2, ("maybe",))
+    options = {"A": "Aspirin", "B": "Heparin"} | dict.fromkeys("CDEFGHI")
+    parquet(tmp_path / "usmle_sa" / "train.parquet",
+            [{"question": "Which?", "options": options, "answer": "heparin.", "answer_idx": "B"}])  # fmt: skip
+    (item,) = loaded("usmle_sa", tmp_path).items
+    assert (item.choices, item.answer_index) == (("Aspirin", "Heparin"), 1)
+    assert item.references == ("Heparin", "heparin.")
+    case = {"U_id": "MPX1", "TAC": ["MPX1_a"], "MRI": [], "Case": {"History": "Fell.", "Case Diagnosis": "Fracture"},
+            "Topic": {"Category": "Trauma"}}  # fmt: skip
+    jsonl(tmp_path / "MedPix-2-0" / "splitted_dataset" / "data_test.jsonl", [case])
+    (tmp_path / "MedPix-2-0" / "images").mkdir()
+    (tmp_path / "MedPix-2-0" / "images" / "MPX1_a.png").write_bytes(image("L"))
+    (item,) = loaded("medpix", tmp_path).items
+    assert (item.question, item.references) == ("History: Fell.\n\nWhat is the most likely diagnosis?", ("Fracture",))
+    assert (item.cluster, len(item.images), item.fault) == ("MPX1", 1, "")
+
+
+def test_a_task_none_of_whose_images_can_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"cannot be read \(No such file .*; so it is in every row with an image"):
+        loaded("slake_vqa", slake(tmp_path, images=False))
+
+
+def test_a_task_whose_filter_leaves_nothing_is_an_error(tmp_path: Path) -> None:
+    jsonl(tmp_path / "slake" / "test.jsonl",
+          [{"img_name": "a", "question": "b", "answer": "c", "q_lang": "zh", "modality": "CT", "answer_type": "OPEN",
+            "location": "d", "content_type": "e", "qid": 1}])  # fmt: skip
+    with pytest.raises(TableError, match=r"no row is left \(filter: \{'q_lang': 'en'\}\)"):
+        loaded("slake_vqa", tmp_path)
+
+
+def test_availability_counts_what_is_here_and_says_what_is_not(tmp_path: Path) -> None:
+    found = availability("slake_vqa", read_task(FOLDER / "slake_vqa.yaml"), slake(tmp_path))
+    assert (found.where, found.rows, found.images, found.fault) == ("slake/test.jsonl", 3, 2, "")
+    (tmp_path / "slake" / "imgs" / "xmlab1" / "source.jpg").write_bytes(b"torn")
+    found = availability("slake_vqa", read_task(FOLDER / "slake_vqa.yaml"), tmp_path)
+    assert found.fault == "1 rows lack an image, or have one that cannot be read"
+    mmlu(tmp_path, [*MMLU, {**MMLU[0], "choices": ["a"]}])
+    broken = availability("mmlu_anatomy", read_task(FOLDER / "mmlu_anatomy.yaml"), tmp_path)
+    assert not broken.where
+    assert "row 4: columns.answer_index" in broken.fault
+    absent = [availability(name, read_task(FOLDER / f"{name}.yaml"), tmp_path) for name in ("path_vqa", "medpix")]
+    assert [one.where for one in absent] == ["", ""]
+    assert "flaviagiammarino/path-vqa" in absent[0].fault
+    hub = availability("path_vqa", read_task(FOLDER / "path_vqa.yaml"), None)
+    assert hub.where == "hub: flaviagiammarino/path-vqa"
+    assert not availability("medpix", read_task(FOLDER / "medpix.yaml"), None).where

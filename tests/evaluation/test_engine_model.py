@@ -1,0 +1,75 @@
+"""A model sampled in this process."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medix.evaluation.decoding import Decoding
+from medix.evaluation.engine_model import EngineModel, sampling_of
+from medix.evaluation.evaluated_model import Ask, Reply
+from medix.evaluation.prompts import prompting_of, sample_of
+from medix.policy.vision_language import VisionLanguagePolicy
+from medix.rollout.engine import RolloutError, Sampling
+from medix.rollout.local import LocalEngine
+from tests.support.evaluations import item, picture
+from tests.support.tiny import loaded
+from tests.support.tiny import picture as pixels
+
+ITEMS = (item("1"), item("2", "What is this?", images=(picture("a", pixels(1)),)), item("3", "Is it?"))
+
+
+@pytest.fixture(scope="module")
+def policy(tiny_policy: Path) -> VisionLanguagePolicy:
+    return loaded(tiny_policy)
+
+
+def ask(model: EngineModel, decoding: Decoding, *items: Any) -> list[Reply]:
+    asks = [Ask(f"{one.id}/{k}", one, k) for one in items or ITEMS for k in range(decoding.samples)]
+    replies = {one.key: reply for one, reply in model.replies(asks, decoding)}
+    return [replies[one.key] for one in asks]
+
+
+def make(policy: VisionLanguagePolicy, engine: LocalEngine | None = None, at_once: int = 64) -> EngineModel:
+    return EngineModel(prompting_of("plain", None), policy, engine or LocalEngine(Sampling()), {"name": "t"}, at_once)
+
+
+def test_completions_are_those_that_the_engine_draws_for_the_rendered_prompts(policy: VisionLanguagePolicy) -> None:
+    decoding = Decoding(samples=2, temperature=0.6, top_p=0.95, max_tokens=5, seed=3)
+    prompting = prompting_of("plain", None)
+    prompts = [prompting.render(sample_of(one, prompting.modalities), policy.processor) for one in ITEMS]
+    engine = LocalEngine(Sampling())
+    engine.bind(policy)
+    expected = [
+        one.text for group in engine.rollout(prompts, sampling=sampling_of(decoding)) for one in group.completions
+    ]
+    assert [reply.completion for reply in ask(make(policy), decoding)] == expected
+    assert [reply.completion for reply in ask(make(policy, at_once=1), decoding)] == expected  # each item's own numbers
+
+
+def test_what_cannot_be_asked_is_a_failure_and_the_rest_is_answered(policy: VisionLanguagePolicy) -> None:
+    broken = item("4", images=(picture("b", b"torn"),))
+    first, second = ask(make(policy), Decoding(max_tokens=3), ITEMS[0], broken)
+    assert first.completion is not None
+    assert first.finish_reason in ("stop", "length")
+    assert "cannot be decoded" in second.failure
+    (third,) = ask(make(policy), Decoding(max_tokens=policy.context_length - 2), ITEMS[0])
+    assert "max_prompt_tokens is 2" in third.failure
+
+
+def test_an_engine_that_fails_leaves_failures_of_one_call(policy: VisionLanguagePolicy) -> None:
+    class Failing(LocalEngine):
+        calls = 0
+
+        def rollout(self, *args: Any, **arguments: Any) -> Any:
+            self.calls += 1
+            if self.calls == 1:
+                raise RolloutError("out of order")
+            return super().rollout(*args, **arguments)
+
+    replies = ask(make(policy, Failing(Sampling()), at_once=1), Decoding(max_tokens=3))
+    assert [reply.failure for reply in replies] == ["out of order", "", ""]
+
+
+def test_the_decoding_is_that_of_the_engine() -> None:
+    assert sampling_of(Decoding(2, 0.5, 0.9, 7, 11, 13, ("x",))) == Sampling(2, 11, 0.5, 0.9, 7, 13, ("x",))

@@ -1,0 +1,80 @@
+"""The folder of an evaluation is that of one model."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from medix.evaluation.decoding import Decoding
+from medix.evaluation.folder import EvaluationFolder, run_facts
+from medix.evaluation.prompts import PromptName
+from tests.support.evaluations import ScriptedModel, generate, item, loaded
+
+
+def begin(folder: Path, name: str = "m", prompt: PromptName = "plain", **decoding: float) -> None:
+    facts = run_facts(ScriptedModel(lambda ask: "", name=name), prompt, Decoding(**decoding), {"base": "b"})  # type: ignore[arg-type]
+    EvaluationFolder(folder).begin(facts)
+
+
+def test_run_json_says_what_completions_depend_on(tmp_path: Path) -> None:
+    begin(tmp_path)
+    assert json.loads((tmp_path / "run.json").read_text()) == {
+        "model": {"name": "m", "revision": "", "engine": "script", "base": "b"},
+        "prompt": "plain",
+        "decoding": Decoding().to_dict(),
+        "samples": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"name": "other/m"}, "holds completions of another model: name 'm', now 'other/m'; give another folder"),
+        ({"prompt": "medix"}, "another prompt: 'plain', now 'medix'"),
+        ({"max_tokens": 5}, "another decoding: max_tokens 2048, now 5"),
+        ({"temperature": 0.1, "samples": 2}, "--samples 2: .* holds 4 of each item"),
+    ],
+)
+def test_a_folder_of_another_configuration_is_refused(tmp_path: Path, change: dict, told: str) -> None:
+    usual = {"temperature": 0.1, "samples": 4} if "samples" in change else {}
+    begin(tmp_path, **usual)
+    before = (tmp_path / "run.json").read_bytes()
+    with pytest.raises(ValueError, match=told):
+        begin(tmp_path, **change)
+    assert (tmp_path / "run.json").read_bytes() == before
+
+
+def test_more_samples_of_the_same_decoding_go_on(tmp_path: Path) -> None:
+    begin(tmp_path, temperature=0.1, samples=2)
+    begin(tmp_path, temperature=0.1, samples=4)
+    assert json.loads((tmp_path / "run.json").read_text())["samples"] == 4
+
+
+def test_two_processes_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    with (
+        EvaluationFolder(tmp_path).locked(),
+        pytest.raises(ValueError, match="another process writes into it"),
+        EvaluationFolder(tmp_path).locked(),
+    ):
+        pass
+
+
+def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
+    folder = EvaluationFolder(tmp_path)
+    assert folder.run(is_needed=False) is None
+    with pytest.raises(ValueError, match=r"has no run\.json; run eval generate first"):
+        folder.run()
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(ValueError, match=r"run\.json: is not JSON"):
+        folder.run()
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(ValueError, match="holds no object"):
+        folder.run()
+
+
+def test_tasks_are_those_with_completions(tmp_path: Path) -> None:
+    generate(tmp_path, loaded(item()), lambda ask: "left")
+    folder = EvaluationFolder(tmp_path)
+    assert folder.tasks == ["t"]
+    assert folder.task("t")["rows"] == 1
+    assert folder.task("t")["scoring"] == "binary"

@@ -1,0 +1,112 @@
+"""Which choice a text names. Wordings are of the kinds in which real models reply."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.evaluation.option_rule import is_no_option, option_of
+
+ORGANS = ("Stomach", "Liver", "Gallbladder", "Duodenum")
+RHYTHMS = ("first degree block", "third degree block", "second degree type II block", "atrial flutter")
+NUMBERS = ("1 and 2", "2 and 3", "3 and 4", "2, 3, and 4")
+VITAMINS = ("vitamin A", "vitamin B", "vitamin C", "vitamin D")
+ARTICLE = ("A fracture", "A dislocation", "No finding")
+TWICE = ("granular body", "gliosis", "granular body")
+
+
+@pytest.mark.parametrize(
+    ("answer", "choices", "letter"),
+    [
+        # the whole answer
+        ("B", ORGANS, "B"),
+        ("(b).", ORGANS, "B"),
+        ("B. Liver", ORGANS, "B"),
+        ("**Liver**", ORGANS, "B"),
+        ("liver.", ORGANS, "B"),
+        ("\\boxed{B}", ORGANS, "B"),
+        ("B. Stomach", ORGANS, None),  # letter and text disagree
+        ("D", VITAMINS, "D"),
+        ("Answer: B", TWICE, "B"),
+        ("granular body", TWICE, None),
+        # announced
+        ("The rhythm is irregular. Therefore, the answer is (C).", RHYTHMS, "C"),
+        ("The answer is (D) atrial flutter.\n\nThe strip shows a block of the first degree too.", RHYTHMS, "D"),
+        ("It has osteoarthritis of the knee, which is most likely option (A). Others are less likely.", ORGANS, "A"),
+        ("Option A is incorrect. Option B is correct.", ORGANS, "B"),
+        ("I would choose B over C.", ORGANS, "B"),
+        ("(A) is too slow. The correct answer is: **D**", RHYTHMS, "D"),
+        ("The answer is B, not A.", ORGANS, "B"),
+        ("The answer is A because of the gas.", ORGANS, "A"),
+        ("The answer is A fracture.", ORGANS, None),
+        ("The answer is A fracture.", ARTICLE, "A"),
+        ("The answer is A or B.", ORGANS, None),
+        ("The answer is A. No, the answer is B.", ORGANS, None),
+        ("The answer is not (B).", ORGANS, None),
+        ("The answer is (B) stomach.", ORGANS, None),
+        ("The answer is E.", ORGANS, None),
+        # in brackets
+        ("The most likely diagnosis is (C) second degree type II block.\n\nIt makes the heart slow.", RHYTHMS, "C"),
+        ("The patient has (A) a first degree block, and a third degree block is rare.", RHYTHMS, "A"),
+        ("They are (A) stomach and (B) liver.", ORGANS, None),
+        ("Antibodies: (C) gallbladder antibodies are not detectable.", ORGANS, None),
+        ("It is not (B).", ORGANS, None),
+        ("A. The stomach is normal.\nB. Liver", ORGANS, "B"),
+        # mentioned
+        ("The organ that is abnormal is the liver. The liver is enlarged.", ORGANS, "B"),
+        ("Taste is lost in regions 2 and 3, which are the taste buds.", NUMBERS, "B"),
+        ("Taste is lost in 2, 3, and 4.", NUMBERS, "D"),
+        ("It may be the liver or the spleen.", ORGANS, None),
+        ("It is the liver and not the stomach.", ORGANS, None),
+        ("The liver is normal. The stomach is enlarged.", ORGANS, None),
+        ("It is likely an atrial-flutter.", RHYTHMS, "D"),
+        ("We see the liver. " + "It is a large organ of many cells and much blood. " * 6, ORGANS, None),
+        ("I cannot tell.", ORGANS, None),
+        ("", ORGANS, None),
+        ("B", (), None),
+    ],
+)
+def test_a_choice_is_named_or_it_is_not(answer: str, choices: tuple[str, ...], letter: str | None) -> None:
+    found = option_of(answer, choices)
+    assert (None if found is None else "ABCD"[found]) == letter
+
+
+def test_what_the_question_mentions_is_not_an_answer() -> None:
+    assert option_of("The liver is seen.", ORGANS, "What is beside the liver?") is None
+    assert option_of("The liver is seen.", ORGANS, "What is seen?") == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "index"), [("Let us look at option (A).", 0), ("Maybe (A)", None), ("B", None), ("Liver", None)]
+)
+def test_of_a_text_that_was_cut_only_an_announced_letter_counts(answer: str, index: int | None) -> None:
+    assert option_of(answer, ORGANS, is_cut=True) == index
+
+
+@pytest.mark.parametrize(
+    ("answer", "choices", "is_none"),
+    [("E", ORGANS, True), ("(z).", ORGANS, True), ("D", ORGANS, False), ("E", ("vitamin E", "zinc"), False),
+     ("None", ORGANS, False)],
+)  # fmt: skip
+def test_a_letter_that_no_choice_has_is_wrong_and_not_unclear(
+    answer: str, choices: tuple[str, ...], is_none: bool
+) -> None:
+    assert is_no_option(answer, choices) is is_none
+
+
+WORDS = st.text(alphabet="ghijklmnop", min_size=4, max_size=8)
+
+
+@given(st.lists(WORDS, min_size=2, max_size=9, unique=True), st.data())
+def test_each_plain_wording_names_its_choice(texts: list[str], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(texts) - 1))
+    letter = "ABCDEFGHI"[place]
+    text = texts[place]
+    wordings = [letter, f"({letter})", f"{letter}. {text}", text, f"The answer is ({letter}).", f"Answer: {letter}"]
+    for wording in (*wordings, f"I think it is ({letter}) {text}.", f"It is {text}."):
+        assert option_of(wording, texts) == place, wording
+
+
+@given(st.lists(WORDS, min_size=2, max_size=6, unique=True), st.text(max_size=60))
+def test_no_choice_is_named_by_a_text_that_holds_neither_letter_nor_choice(texts: list[str], answer: str) -> None:
+    kept = "".join(char for char in answer if not char.isascii() or not char.isalpha())
+    assert option_of(kept, texts) is None
