@@ -74,7 +74,7 @@ def test_what_an_english_encoder_cannot_read_is_told_with_the_reason(english: Se
     )
     assert list(found) == ["левое", "اليمين", "左 lung", "上", "\ue000", "left \U0001f44d", "\U0001f44d", "\u200b"]
     assert found["左 lung"] == "'左' is not in en"
-    assert found["left \U0001f44d"] == "50% of its tokens are unknown"
+    assert found["left \U0001f44d"] == "50.0% of its tokens are unknown"
 
 
 def test_languages_and_unknown_tokens_are_settings(english: SentenceEncoder) -> None:
