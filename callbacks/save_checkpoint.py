@@ -13,6 +13,7 @@ from typing import Any, Literal
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from medix import stop_signal
 from medix.atomic_file import write_atomically
 from medix.callbacks.watched import suite_of, watched
 
@@ -30,8 +31,9 @@ class SaveCheckpoint(Checkpoint):
     chosen anew. A validation before the
     first step is not a candidate, because it has the original weights.
 
-    Only finished steps are saved: on an exception or interrupt the policy may be halfway through its updates, so
-    nothing is written then, and a new start continues from the last checkpoint. Lightning runs checkpoint callbacks
+    Only finished steps are saved: on an exception the policy may be halfway through its updates, so nothing is written
+    then, and a new start continues from the last checkpoint. A signal ends the run after the last finished step, which
+    is saved (``medix.stop_signal``). Lightning runs checkpoint callbacks
     last, so the state of all other callbacks is of the same step.
 
     Args:
@@ -110,12 +112,18 @@ class SaveCheckpoint(Checkpoint):
             _LOG.warning("step %d: %s is %s and cannot be the best", step, self.monitor, value)
         elif self.best_value is None or (value > self.best_value if self.mode == "max" else value < self.best_value):
             self.best_value, self.best_step = value, step
+        if self._saved_step == step:
+            self._saved_step = None  # without this validation
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save a step that is due, the last, or the best."""
+        """Save a step that is due, the last, the best, or the one at which a signal ends the run."""
         module = watched(pl_module)
+        if stop_signal.is_agreed():
+            if module.step and self._saved_step != module.step:
+                self._save(trainer, module.step)
+            return
         if module.finished_step is None:
             return
         if module.step % self.every_n_steps == 0 or module.step >= module.max_steps or self.best_step == module.step:

@@ -11,6 +11,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
+from medix import stop_signal
 from medix.atomic_file import write_atomically
 from medix.callbacks.log_rewards import step_metrics
 from medix.callbacks.run_facts import run_facts, split_label, versions
@@ -40,7 +41,7 @@ class WriteReport(Callback):
     """Writes ``report.md``, ``report.json`` and ``report.html`` at every validation and at the end.
 
     During a run, the page ``report.html`` is left as it is where drawing it again would take more than a twentieth of
-    the time since it was last drawn; the end of a run, also by an error or Ctrl-C, always draws it.
+    the time since it was last drawn; the end of a run, also by an error or a signal, always draws it.
 
     The history of the run is part of the callback's state, so that a resumed run continues its curves and is still
     compared with its first validation. Under ``trainer.validate`` and ``trainer.test`` the report is not changed; the
@@ -85,7 +86,8 @@ class WriteReport(Callback):
         self._candidates: dict[str, dict[SampleKey, list[str]]] = {}
         self._thumbnails: dict[SampleKey, list[str]] = {}
         self._page_is_due_at = -math.inf  # seconds of time.monotonic()
-        self._page_is_behind = False
+        self._is_written = False
+        self._ended = ""
 
     # Collected during the run ----------------------------------------------------------------------------------------
 
@@ -159,11 +161,13 @@ class WriteReport(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the final report."""
+        self._ended = "Stopped"
         self._write(trainer, pl_module, is_last=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Write the page of what was reported last."""
-        if self._page_is_behind:
+        """Say in the report that the run has ended."""
+        if self._is_written and not self._ended:
+            self._ended = "Stopped by an error" if isinstance(exception, Exception) else "Stopped"
             self._write(trainer, pl_module, is_last=True)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -187,7 +191,7 @@ class WriteReport(Callback):
             versions=versions(),
             step=watched(module).step,
             max_steps=watched(module).max_steps,
-            finished=watched(module).step >= watched(module).max_steps,
+            finished=watched(module).step >= watched(module).max_steps and not stop_signal.is_agreed(),
             before=self._validations[self._first] if self._validations else None,
             after=last,
             gain=self._gain,
@@ -197,6 +201,7 @@ class WriteReport(Callback):
             spec=_spec(trainer),
             split=split_label(trainer),
             notes=self._notes(),
+            ended=self._ended,
         )
 
     @property
@@ -224,7 +229,7 @@ class WriteReport(Callback):
         began = time.monotonic()
         draws_page = is_last or began >= self._page_is_due_at
         self.report(trainer, module).write(self._folder(trainer), page=draws_page)
-        self._page_is_behind = not draws_page
+        self._is_written = True
         if draws_page:
             ended = time.monotonic()
             self._page_is_due_at = ended + 20 * (ended - began)

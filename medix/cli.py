@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import warnings
 from argparse import HelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,23 +20,25 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from rich.table import Table
 
+from medix import stop_signal
 from medix.callbacks.save_checkpoint import latest
 from medix.callbacks.save_spec import SaveSpec, step_of
 from medix.callbacks.spec_changes import suite_identity
 from medix.callbacks.write_predictions import WritePredictions
 from medix.data.datamodule import ShardDataModule
-from medix.exit_status import ExitStatus, Terminated
+from medix.exit_status import ExitStatus
 from medix.judge.base import Judge
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
+from medix.modules.lightning_signals import ignore_signals
 from medix.modules.precision import SUPPORTED, check_precision, long_form
 from medix.spec_check import check
 from medix.spec_fault import explain, read_spec, shortened
 from medix.spec_reading import parser_mode, part_file, settings
+from medix.stop_signal import StopRequested
 from medix.yaml_text import read_yaml
 
 BASE = "base"
@@ -179,14 +180,16 @@ class MedixCLI(LightningCLI):
         if given.get("logger") in (None, True):
             root = given.get("default_root_dir") or os.getcwd()
             kwargs["logger"] = CSVLogger(root, name="logs")
-        return super().instantiate_trainer(**kwargs)
+        trainer: Trainer = super().instantiate_trainer(**kwargs)
+        ignore_signals(trainer)
+        return trainer
 
     def fit(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Train; resume from the newest checkpoint of the run's folder if there is one."""
         folder = Path(self.trainer.default_root_dir)
         found = latest(folder / "checkpoints")
         if ckpt_path is None and found is not None:
-            if step_of(found) >= model.max_steps:
+            if step_of(found) >= model.max_steps and not _misses_validation(found):
                 print(
                     f"medix: the run in {folder} is complete: {found.name} is at model.max_steps = {model.max_steps}. "
                     f"Its report is {folder / 'report.html'}. Raise model.max_steps, or name another "
@@ -206,10 +209,12 @@ class MedixCLI(LightningCLI):
         if self.trainer.is_global_zero:
             self._compare_specs(_check_checkpoint(ckpt_path, folder), ckpt_path)
         _print_plan(self.trainer, model)
-        with _tidy(folder), _sigterm_left_to_lightning():
-            self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
-        if self.trainer.received_sigterm:  # during the last step, after which Lightning ends as usual
-            raise Terminated
+        with _tidy(folder), stop_signal.catching("medix fit", speaks=self.trainer.is_global_zero):
+            with suppress(StopRequested):  # before the first step
+                self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
+            number = stop_signal.requested()
+            if stop_signal.is_agreed() or (number is not None and model.step < model.max_steps):
+                self._end_stopped(number or signal.SIGTERM, model)
 
     def validate(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Evaluate on the validation split: the newest checkpoint of the run's folder unless --ckpt_path names one."""
@@ -226,6 +231,18 @@ class MedixCLI(LightningCLI):
         self.trainer.callbacks.append(WritePredictions(output))  # type: ignore[attr-defined]
         self._evaluate("predict", model, ckpt_path)
         print(f"medix: wrote {output}")
+
+    def _end_stopped(self, number: int, model: GroupRLModule) -> NoReturn:
+        """Say where a signal stopped the run, and from where the same command goes on."""
+        text = f"{stop_signal.stopped_by(number)} at step {model.step}; the same command "
+        if self.trainer.is_global_zero:
+            found = latest(Path(self.trainer.default_root_dir) / "checkpoints")
+            saved = 0 if found is None else step_of(found)
+            if found is None:
+                text += "begins again" if model.step == 0 else "begins again, for no checkpoint was written"
+            else:
+                text += "goes on" if saved == model.step else f"goes on from step {saved}"
+        raise stop_signal.Stopped(number, text if self.trainer.is_global_zero else "")
 
     @property
     def _saved_spec(self) -> SaveSpec | None:
@@ -343,24 +360,15 @@ def main(words: Sequence[str]) -> int:
     # LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise.
     sys.argv[1:] = resolve_specs(words)
     SpecParser.words = sys.argv[1:]
-    try:
-        MedixCLI()
-    except SIGTERMException:  # a SystemExit with status 0
-        raise Terminated from None
+    MedixCLI()
     return ExitStatus.DONE
 
 
-@contextmanager
-def _sigterm_left_to_lightning() -> Iterator[None]:
-    """Have SIGTERM end a fit after the current batch, as Lightning does, rather than in the middle of it."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Lightning calls another handler after its own
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+def _misses_validation(checkpoint: Path) -> bool:
+    """Whether a signal ended the run in the validation of this step."""
+    saved = checkpoint_file.read(checkpoint) if checkpoint.is_file() else {}
+    states = (saved.get("callbacks") or {}).values()
+    return any(isinstance(one, dict) and one.get("missed_step") is not None for one in states)
 
 
 def _check_checkpoint(path: str | None, folder: Path) -> Mapping[str, Any]:

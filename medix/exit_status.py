@@ -17,6 +17,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from medix.stop_signal import Stopped, stopped_by
+
 HELP = """\
 exit status
   0    done
@@ -77,14 +79,11 @@ def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict:
     try:
         with _sigterm_raises():
             return command()
-    except KeyboardInterrupt:
-        return _interrupted(name)
-    except Terminated:
-        print(f"{name}: stopped by SIGTERM", file=sys.stderr)
-        return ExitStatus.TERMINATED
+    except (KeyboardInterrupt, Terminated, Stopped) as stop:
+        return _stopped(name, stop)
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning ends so
-            return _interrupted(name)
+            return _stopped(name, stop.__context__)
         if isinstance(stop.__context__, BrokenPipeError):  # rich ends so
             return ExitStatus.BROKEN_PIPE
         if stop.code is None or isinstance(stop.code, int):
@@ -105,9 +104,13 @@ def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict:
         return ExitStatus.IMPOSSIBLE if is_impossible else ExitStatus.FAILED
 
 
-def _interrupted(name: str) -> int:
-    print(f"{name}: stopped by Ctrl-C (SIGINT)", file=sys.stderr)
-    return ExitStatus.INTERRUPTED
+def _stopped(name: str, stop: BaseException) -> int:
+    number = signal.SIGINT if isinstance(stop, KeyboardInterrupt) else signal.SIGTERM
+    if not isinstance(stop, Stopped):
+        stop = Stopped(number, stopped_by(number))
+    if str(stop):  # empty on all ranks but one
+        print(f"{name}: {stop}", file=sys.stderr)
+    return 128 + stop.number
 
 
 def _explains_itself(error: Exception, is_strict: bool) -> bool:
