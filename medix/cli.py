@@ -30,6 +30,7 @@ from medix.callbacks.spec_changes import suite_identity
 from medix.callbacks.write_predictions import WritePredictions
 from medix.data.datamodule import ShardDataModule
 from medix.exit_status import ExitStatus
+from medix.first_failure import told_by_all
 from medix.judge.base import Judge
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
@@ -190,13 +191,13 @@ class MedixCLI(LightningCLI):
         found = latest(folder / "checkpoints")
         if ckpt_path is None and found is not None:
             if step_of(found) >= model.max_steps and not _misses_validation(found):
-                print(
-                    f"medix: the run in {folder} is complete: {found.name} is at model.max_steps = {model.max_steps}. "
+                self._say(
+                    f"the run in {folder} is complete: {found.name} is at model.max_steps = {model.max_steps}. "
                     f"Its report is {folder / 'report.html'}. Raise model.max_steps, or name another "
                     "trainer.default_root_dir to train afresh"
                 )
                 return
-            print(f"medix: going on from {found}")
+            self._say(f"going on from step {step_of(found)} of {model.max_steps} ({found})")
             ckpt_path = str(found)
         elif ckpt_path == BASE:
             if found is not None:
@@ -210,7 +211,7 @@ class MedixCLI(LightningCLI):
             self._compare_specs(_check_checkpoint(ckpt_path, folder), ckpt_path)
         _print_plan(self.trainer, model)
         with _tidy(folder), stop_signal.catching("medix fit", speaks=self.trainer.is_global_zero):
-            with suppress(StopRequested):  # before the first step
+            with suppress(StopRequested), told_by_all():  # StopRequested: before the first step
                 self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
             number = stop_signal.requested()
             if stop_signal.is_agreed() or (number is not None and model.step < model.max_steps):
@@ -230,7 +231,12 @@ class MedixCLI(LightningCLI):
         output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / name)
         self.trainer.callbacks.append(WritePredictions(output))  # type: ignore[attr-defined]
         self._evaluate("predict", model, ckpt_path)
-        print(f"medix: wrote {output}")
+        self._say(f"wrote {output}")
+
+    def _say(self, text: str) -> None:
+        """Print a line, on one of the ranks."""
+        if self.trainer.is_global_zero:
+            print(f"medix: {text}", flush=True)
 
     def _end_stopped(self, number: int, model: GroupRLModule) -> NoReturn:
         """Say where a signal stopped the run, and from where the same command goes on."""
@@ -276,10 +282,10 @@ class MedixCLI(LightningCLI):
         if self.trainer.is_global_zero:
             _check_checkpoint(path, folder)
         self._identify_suite(model)
-        print(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
+        self._say(f"{stage} with {path or 'the policy as named, no checkpoint'}")
         run = getattr(self.trainer, stage)
         quiet = {"return_predictions": False} if stage == "predict" else {"verbose": False}
-        with _tidy(folder):
+        with _tidy(folder), told_by_all():
             run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, **quiet)
 
 

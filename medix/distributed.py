@@ -13,6 +13,8 @@ from medix.stop_signal import StopRequested
 
 T = TypeVar("T")
 
+_TOLD = "medix_told_to_all_ranks"
+
 
 class OtherRankError(RuntimeError):
     """Another rank stopped with an error, so this one stops too."""
@@ -120,8 +122,14 @@ def fail_together() -> Iterator[None]:
         raise
     except Exception as error:
         gather(Failure(f"{type(error).__name__}: {error}"))
+        error.__dict__[_TOLD] = True
         raise
     gather(None)
+
+
+def is_told(error: Exception) -> bool:
+    """Whether a ``fail_together`` block has sent this error to the other ranks, or received it from one."""
+    return isinstance(error, OtherRankError) or _TOLD in error.__dict__
 
 
 def _is_distributed() -> bool:
