@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ from medix.reporting.tally import Tally, signal_tally
 from medix.reporting.thumbnail import thumbnail
 from medix.types import Cluster, RolloutGroup, SampleKey
 
+_LOG = logging.getLogger(__name__)
 _MEASURES = ("reward", "accuracy", "modality_accuracy")
 
 Scores = dict[CompletionKey, tuple[float | None, ...]]
@@ -168,7 +170,10 @@ class WriteReport(Callback):
         """Say in the report that the run has ended."""
         if self._is_written and not self._ended:
             self._ended = "Stopped by an error" if isinstance(exception, Exception) else "Stopped"
-            self._write(trainer, pl_module, is_last=True)
+            try:
+                self._write(trainer, pl_module, is_last=True)
+            except OSError as error:  # such as a full disk, which may be what ends the run
+                _LOG.warning("the report could not be written again: %s", error)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the table of before and after, now that the progress display is closed."""

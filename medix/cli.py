@@ -211,8 +211,17 @@ class MedixCLI(LightningCLI):
             self._compare_specs(_check_checkpoint(ckpt_path, folder), ckpt_path)
         _print_plan(self.trainer, model)
         with _tidy(folder), stop_signal.catching("medix fit", speaks=self.trainer.is_global_zero):
-            with suppress(StopRequested), told_by_all():  # StopRequested: before the first step
-                self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
+            try:
+                with told_by_all():
+                    self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
+            except StopRequested:
+                pass  # before the first step
+            except Exception:
+                if model.last_step is not None and (found := latest(folder / "checkpoints")):
+                    self._say(
+                        f"what was done before step {step_of(found)} is saved in {found}; the same command goes on"
+                    )
+                raise
             number = stop_signal.requested()
             if stop_signal.is_agreed() or (number is not None and model.step < model.max_steps):
                 self._end_stopped(number or signal.SIGTERM, model)

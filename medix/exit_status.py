@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import threading
@@ -32,6 +33,7 @@ exit status
 With MEDIX_TRACEBACK=1 in the environment an error shows its traceback too.
 """
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _PACKAGE = Path(__file__).parent
 _OURS = tuple(f"{folder.resolve()}{os.sep}" for folder in (_PACKAGE, _PACKAGE / "callbacks"))
 
@@ -114,7 +116,7 @@ def _stopped(name: str, stop: BaseException) -> int:
 
 
 def _explains_itself(error: Exception, is_strict: bool) -> bool:
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         return True
     if not is_strict and isinstance(error, OSError | UnicodeError | json.JSONDecodeError):
         return True
@@ -134,8 +136,15 @@ def raised_by_medix(error: BaseException) -> bool:
 def _described(error: Exception) -> str:
     if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
         return str(error)
-    remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its permissions"
-    return f"{os.fsdecode(error.filename)}: {error.strerror}; {remedy}"
+    path = os.fsdecode(error.filename)
+    if error.errno in _FULL:
+        return f"{path}: {error.strerror}, {_free(Path(path))} bytes are free; free some space"
+    return f"{path}: {error.strerror}; check the path and its permissions"
+
+
+def _free(path: Path) -> int:
+    """Bytes that are free where a file is, or would be."""
+    return shutil.disk_usage(next(one for one in (path, *path.absolute().parents) if one.exists())).free
 
 
 @contextmanager
