@@ -32,7 +32,7 @@ from medix.data.datamodule import ShardDataModule
 from medix.exit_status import ExitStatus
 from medix.first_failure import told_by_all
 from medix.judge.base import Judge
-from medix.modules import checkpoint_file
+from medix.modules import checkpoint_file, time_limits
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.lightning_signals import ignore_signals
 from medix.modules.precision import SUPPORTED, check_precision, long_form
@@ -207,9 +207,10 @@ class MedixCLI(LightningCLI):
                 )
             ckpt_path = None
         self._identify_suite(model)
+        limit = self._derive_time_limits(model)
         if self.trainer.is_global_zero:
             self._compare_specs(_check_checkpoint(ckpt_path, folder), ckpt_path)
-        _print_plan(self.trainer, model)
+        _print_plan(self.trainer, model, limit)
         with _tidy(folder), stop_signal.catching("medix fit", speaks=self.trainer.is_global_zero):
             try:
                 with told_by_all():
@@ -268,9 +269,16 @@ class MedixCLI(LightningCLI):
     def _identify_suite(self, model: GroupRLModule) -> None:
         """Tell the module with what its validations measure."""
         if self._saved_spec is not None:
-            judges = [model.judge, *(getattr(part, "judge", None) for part in model.rewards.components.values())]
-            names = dict.fromkeys(judge.identity for judge in judges if isinstance(judge, Judge))
+            names = dict.fromkeys(judge.identity for judge in _judges(model))
             model.suite = suite_identity(read_yaml(self._saved_spec.text()), ", ".join(names))
+
+    def _derive_time_limits(self, model: GroupRLModule) -> float | None:
+        """Seconds that a rank waits for another; refuse limits that cannot be kept together."""
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        others = (getattr(callback, "judge", None) for callback in callbacks)
+        judges = [*_judges(model), *(judge for judge in others if isinstance(judge, Judge))]
+        time_limits.check_judges(judges)
+        return time_limits.derive(self.trainer.strategy, model.engine, judges)
 
     def _compare_specs(self, checkpoint: Mapping[str, Any], path: str | None) -> None:
         """Say which keys this run changes, and refuse those that it cannot."""
@@ -291,6 +299,7 @@ class MedixCLI(LightningCLI):
         if self.trainer.is_global_zero:
             _check_checkpoint(path, folder)
         self._identify_suite(model)
+        self._derive_time_limits(model)
         self._say(f"{stage} with {path or 'the policy as named, no checkpoint'}")
         run = getattr(self.trainer, stage)
         quiet = {"return_predictions": False} if stage == "predict" else {"verbose": False}
@@ -419,7 +428,13 @@ def _quiet() -> None:
         warnings.filterwarnings("ignore", message=f".*{about}.*")
 
 
-def _print_plan(trainer: Trainer, model: GroupRLModule) -> None:
+def _judges(model: GroupRLModule) -> list[Judge]:
+    """Of the rewards and, unless it has one of its own, of the validation."""
+    judges = [model.judge, *(getattr(part, "judge", None) for part in model.rewards.components.values())]
+    return [judge for judge in judges if isinstance(judge, Judge)]
+
+
+def _print_plan(trainer: Trainer, model: GroupRLModule, limit: float | None = None) -> None:
     """Print the table of what will run."""
     if trainer.global_rank != 0:
         return
@@ -435,5 +450,7 @@ def _print_plan(trainer: Trainer, model: GroupRLModule) -> None:
     for what, value in model.batching(ranks=trainer.world_size).rows():
         table.add_row(what, value)
     table.add_row("steps", f"{model.max_steps}")
+    if limit is not None:
+        table.add_row("ranks wait", f"{limit:g} s for each other, then the run ends")
     table.add_row("run folder", str(trainer.default_root_dir))
     Console(markup=False, emoji=False).print(table)
