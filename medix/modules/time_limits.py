@@ -75,8 +75,8 @@ def check_judges(judges: Iterable[Judge]) -> None:
     """
     for judge in judges:
         patience = getattr(judge, "patience", None)
-        for served in () if isinstance(judge, ServedJudge) or patience is None else served_judges(judge):
-            if patience < served.timeout:
+        for served in () if isinstance(judge, ServedJudge) else served_judges(judge):
+            if patience is not None and patience < served.timeout:
                 raise ValueError(
                     f"judge.patience: {type(judge).__name__} gives up after {patience:g} s without a verdict, before "
                     f"timeout: {served.timeout:g} of the {type(served).__name__} that it asks has passed; raise "
