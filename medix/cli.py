@@ -29,6 +29,7 @@ from medix.callbacks.save_spec import SaveSpec, step_of
 from medix.callbacks.spec_changes import suite_identity
 from medix.callbacks.write_predictions import WritePredictions
 from medix.data.datamodule import ShardDataModule
+from medix.distributed import gather
 from medix.exit_status import ExitStatus
 from medix.first_failure import told_by_all
 from medix.judge.base import Judge
@@ -250,6 +251,8 @@ class MedixCLI(LightningCLI):
 
     def _end_stopped(self, number: int, model: GroupRLModule) -> NoReturn:
         """Say where a signal stopped the run, and from where the same command goes on."""
+        if stop_signal.is_agreed():
+            gather(None)  # a launcher ends all ranks soon after the first that ends with a status other than 0
         text = f"{stop_signal.stopped_by(number)} at step {model.step}; the same command "
         if self.trainer.is_global_zero:
             found = latest(Path(self.trainer.default_root_dir) / "checkpoints")
