@@ -182,8 +182,11 @@ def _second_signal_ends(name: str, speaks: bool) -> Iterator[None]:
 
     def watch() -> None:
         first: float | None = None
-        while numbers := os.read(reader, 64):
+        while written := os.read(reader, 64):
+            numbers = [number for number in written if number in SIGNALS]  # others have handlers as well
             now = time.monotonic()
+            if not numbers:
+                continue
             if first is None:
                 first = now
                 _say(f"{name}: {_named(numbers[0])}: the run stops; a second signal ends it at once", speaks)

@@ -134,8 +134,16 @@ def _hangs(gap: float) -> int:
 
 
 def _has_worker() -> int:
-    """A forked worker, as data loaders have: told to end, it ends, and its parent does not take that for a signal."""
+    """A forked worker, as data loaders have: told to end, it ends, and its parent does not take that for a signal.
+
+    Nor the signals of other handlers: torch's data loader has one for SIGCHLD.
+    """
+    stop_signal.SAME_SIGNAL_SECONDS = -1.0
+    signal.signal(signal.SIGCHLD, lambda *_: None)
     with stop_signal.catching("medix test"):
+        for _ in range(2):
+            signal.raise_signal(signal.SIGCHLD)
+            time.sleep(0.1)
         stop_signal.begin_deferring()
         child = os.fork()
         if child == 0:
