@@ -220,9 +220,7 @@ class MedixCLI(LightningCLI):
                 pass  # before the first step
             except Exception:
                 if model.last_step is not None and (found := latest(folder / "checkpoints")):
-                    self._say(
-                        f"what was done before step {step_of(found)} is saved in {found}; the same command goes on"
-                    )
+                    self._say(f"step {step_of(found)} is saved in {found}, from which the same command goes on")
                 raise
             number = stop_signal.requested()
             if stop_signal.is_agreed() or (number is not None and model.step < model.max_steps):

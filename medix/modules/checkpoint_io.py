@@ -10,6 +10,9 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
+_WRITING = ("inline_container", "write", "writing")
+"""What torch says of a file that it could not write."""
+
 
 class InPlaceCheckpointIO(TorchCheckpointIO):
     """Streams a checkpoint into its file.
@@ -29,13 +32,15 @@ class InPlaceCheckpointIO(TorchCheckpointIO):
         try:
             torch.save(checkpoint, path)
         except (OSError, RuntimeError) as error:  # RuntimeError: what torch makes of an error of the file system
-            path.unlink(missing_ok=True)
-            needed, free = sum(tensor.nbytes for tensor in _tensors(checkpoint)), shutil.disk_usage(path.parent).free
-            if isinstance(error, RuntimeError) and free >= needed:
-                raise  # something else
+            free = shutil.disk_usage(path.parent).free + (path.stat().st_size if path.exists() else 0)
+            path.unlink(missing_ok=True)  # may be open still, and take its room until it is closed
+            needed = sum(tensor.nbytes for tensor in _tensors(checkpoint))
+            if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in _WRITING):
+                raise
             cause = error.strerror if isinstance(error, OSError) else "No space left on device"
             number = getattr(error, "errno", None) or errno.ENOSPC
-            raise OSError(number, f"{cause}: {needed} bytes are needed and {free} are free", str(path)) from error
+            text = f"{cause}: at least {needed} bytes are needed and {free} are free"
+            raise OSError(number, text, str(path)) from error
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
