@@ -32,9 +32,10 @@ class InPlaceCheckpointIO(TorchCheckpointIO):
         try:
             torch.save(checkpoint, path)
         except (OSError, RuntimeError) as error:  # RuntimeError: what torch makes of an error of the file system
-            free = shutil.disk_usage(path.parent).free + (path.stat().st_size if path.exists() else 0)
+            part = path.stat().st_size if path.exists() else 0
+            free = shutil.disk_usage(path.parent).free + part
             path.unlink(missing_ok=True)  # may be open still, and take its room until it is closed
-            needed = sum(tensor.nbytes for tensor in _tensors(checkpoint))
+            needed = max(part + 1, sum(tensor.nbytes for tensor in _tensors(checkpoint)))
             if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in _WRITING):
                 raise
             cause = error.strerror if isinstance(error, OSError) else "No space left on device"
