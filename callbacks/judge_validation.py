@@ -1,8 +1,9 @@
 """Validation every n steps, with judged completions, logged per modality and per source."""
 
+import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,8 +20,9 @@ from medix.modality import ModalitySet
 from medix.reporting.record import CompletionRecord, record_completion
 from medix.reporting.record_identity import unique
 from medix.reporting.table import number
-from medix.types import CompletionScores, JudgeQuestion, ScoredGroup, Verdict
+from medix.types import CompletionScores, JudgeQuestion, Sample, ScoredGroup, Verdict
 
+_LOG = logging.getLogger(__name__)
 _NO_JUDGE = "no judge: set `judge` in the spec, or JudgeValidation.judge"
 
 
@@ -77,6 +79,7 @@ class JudgeValidation(Callback):
         self._trained = False
         self._records: list[CompletionRecord] = []
         self._suite: Any = None
+        self._left_out = 0
         self._started = 0.0
 
     # Schedule --------------------------------------------------------------------------------------------------------
@@ -146,7 +149,7 @@ class JudgeValidation(Callback):
     ) -> None:
         """Score and judge the groups of one batch."""
         if not trainer.sanity_checking:
-            self._judge_groups(trainer, pl_module, outputs, "val")
+            self._judge_groups(trainer, pl_module, outputs, batch, "val")
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the records of all ranks, log, and notify the other callbacks."""
@@ -167,7 +170,7 @@ class JudgeValidation(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """As for validation."""
-        self._judge_groups(trainer, pl_module, outputs, "test")
+        self._judge_groups(trainer, pl_module, outputs, batch, "test")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """As for validation."""
@@ -175,15 +178,17 @@ class JudgeValidation(Callback):
 
     def _begin(self, module: LightningModule) -> None:
         self._records = []
+        self._left_out = 0
         self._suite = watched(module).rewards.fresh()
         self._started = time.perf_counter()
 
-    def _judge_groups(self, trainer: Trainer, module: LightningModule, outputs: Any, split: str) -> None:
+    def _judge_groups(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, split: str) -> None:
+        self._left_out += getattr(batch, "too_long", 0)
         groups = outputs["groups"]
         step, modalities = watched(module).step, watched(module).modalities
         scored: list[ScoredGroup] = self._suite.score_groups(groups)
         judge = self._judge(module)
-        verdicts = judge_groups(scored, modalities, judge)
+        verdicts = judge_groups(scored, modalities, judge, self._suite.asked(groups))
         exchanged = images_exchanged(trainer)
         records = [
             record_completion(
@@ -208,14 +213,29 @@ class JudgeValidation(Callback):
 
     def _finish(self, trainer: Trainer, module: LightningModule, split: str) -> None:
         records = unique(record for part in gather(self._records) for record in part)
+        left_out = sum(gather(self._left_out))
         step = watched(module).step
         judge = self._judge(module)
         names = {record.verdict.judge for record in records if record.verdict is not None}
         identity = judge.identity if judge is not None else ", ".join(sorted(names)) or "none"
         seconds = time.perf_counter() - self._started
         validation = Validation.of(
-            records, step=step, split=split, judge=identity, seconds=seconds, suite=suite_of(module)
+            records,
+            step=step,
+            split=split,
+            judge=identity,
+            seconds=seconds,
+            suite=suite_of(module),
+            left_out=left_out,
         )
+        if left_out and trainer.is_global_zero:
+            _LOG.warning(
+                "%d of %d samples of data.%s were left out, because the policy cannot take their prompts "
+                "(data.on_long: skip): the numbers are those of the others",
+                left_out,
+                validation.overall.samples + left_out,
+                split,
+            )
         self._records, self._suite = [], None
         self.validation, self._validated_step = validation, step
         if self.record:
@@ -244,16 +264,24 @@ class JudgeValidation(Callback):
             )
 
 
-def judge_groups(groups: Sequence[ScoredGroup], modalities: ModalitySet, judge: Judge | None) -> list[list[Verdict]]:
+def judge_groups(
+    groups: Sequence[ScoredGroup],
+    modalities: ModalitySet,
+    judge: Judge | None,
+    asked: Mapping[str, Sequence[JudgeQuestion | None]] | None = None,
+) -> list[list[Verdict]]:
     """One verdict per completion: taken from the rewards if they have one of this judge, else requested in one call.
 
-    A completion without exactly one answer is wrong; the judge is not asked about it.
+    A completion without exactly one answer is wrong; the judge is not asked about it. Accuracy does not depend on the
+    rewards: the verdict on another question, such as one without aliases (``PublishedAnswer``), is not used.
 
     Args:
         groups: scored groups.
         modalities: the valid tags.
         judge: the judge; if None, any verdict of the rewards is used.
+        asked: for each component, what it asked about each completion; a component that is missing asked this question.
     """
+    rows = iter(range(sum(len(group.scores) for group in groups)))
     found: dict[tuple[int, int], Verdict] = {}
     missing: list[tuple[int, int]] = []
     questions: list[JudgeQuestion] = []
@@ -261,8 +289,11 @@ def judge_groups(groups: Sequence[ScoredGroup], modalities: ModalitySet, judge: 
     for row, group in enumerate(groups):
         sample = group.rollout.prompt.sample
         for column, (completion, scores) in enumerate(zip(group.rollout.completions, group.scores, strict=True)):
-            known = _known_verdict(scores, judge)
+            number = next(rows)
             answer = parse(completion.text, modalities, expects_tag=sample.modality is not None).answer
+            question = None if answer is None else _question(sample, answer)
+            others = {name for name, column in (asked or {}).items() if column[number] != question}
+            known = _known_verdict(scores, judge, others)
             if answer is None:
                 known = Verdict(
                     credit=0.0, judge=name, explanation="the completion does not have exactly one answer: wrong"
@@ -272,17 +303,33 @@ def judge_groups(groups: Sequence[ScoredGroup], modalities: ModalitySet, judge: 
             if known is not None:
                 found[row, column] = known
             else:
-                assert answer is not None
+                assert question is not None
                 missing.append((row, column))
-                questions.append(JudgeQuestion(sample.question, sample.reference, answer, sample.aliases))
+                questions.append(question)
     if judge is not None and questions:
         found |= dict(zip(missing, judge.grade(questions), strict=True))
     return [[found[row, column] for column in range(len(group.scores))] for row, group in enumerate(groups)]
 
 
-def _known_verdict(scores: CompletionScores, judge: Judge | None) -> Verdict | None:
-    verdicts = [entry.verdict for entry in scores.components.values() if entry.verdict is not None]
-    return next((verdict for verdict in verdicts if judge is None or judge.gave(verdict)), None)
+def _question(sample: Sample, answer: str) -> JudgeQuestion:
+    """What ``StrictAnswer`` asks."""
+    return JudgeQuestion(
+        sample.question, sample.reference, answer, tuple(text for text in sample.aliases if text.strip())
+    )
+
+
+def _known_verdict(scores: CompletionScores, judge: Judge | None, others: Container[str]) -> Verdict | None:
+    """The judge's verdict on the question of the validation, if a component has it.
+
+    Args:
+        scores: of the completion.
+        judge: None takes any verdict.
+        others: components that asked another question.
+    """
+    verdicts = {name: entry.verdict for name, entry in scores.components.items() if entry.verdict is not None}
+    if judge is None:
+        return next(iter(verdicts.values()), None)
+    return next((one for name, one in verdicts.items() if name not in others and judge.gave(one)), None)
 
 
 def _most_common(reasons: dict[str, int], limit: int = 5) -> list[tuple[str, int]]:

@@ -30,7 +30,7 @@ USED: Sequence[tuple[str, str]] = (
         "used; groups that wait are scored again, and earlier validations are not compared with later ones",
     ),
     (
-        r"model\.(evaluation|prompting)|data\.(val|limit_val|exchange_images)",
+        r"model\.(evaluation|prompting)|data\.(val|limit_val|exchange_images|on_long)",
         "used; earlier validations are not compared with later ones",
     ),
     (r"data\.train", "used if the samples are the same ones, else an error"),
@@ -100,12 +100,13 @@ def differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, 
         yield prefix.removesuffix("."), before, now
 
 
-def suite_identity(spec: Mapping[str, Any], judge: str) -> dict[str, str]:
+def suite_identity(spec: Mapping[str, Any], judge: str, samples: str | None = None) -> dict[str, str]:
     """Identity of everything that validations measure with: two of them are comparable if all parts are equal.
 
     Args:
         spec: a resolved spec.
         judge: identity of the judge. The spec's own entry is not used: the address of a server changes no verdict.
+        samples: digest of the validation manifests, whose paths alone do not say what is in them; None if unknown.
     """
     model, data = spec.get("model") or {}, spec.get("data") or {}
     return {
@@ -113,7 +114,9 @@ def suite_identity(spec: Mapping[str, Any], judge: str) -> dict[str, str]:
         "judge": judge,
         "sampling": _digest(model.get("evaluation")),
         "prompts": _digest([model.get("prompting"), model.get("modalities")]),
-        "data": _digest([data.get("val"), data.get("limit_val"), data.get("exchange_images")]),
+        "data": _digest(
+            [samples or data.get("val"), *(data.get(name) for name in ("limit_val", "exchange_images", "on_long"))]
+        ),
     }
 
 
@@ -128,9 +131,14 @@ def _matches(pattern: str, key: str) -> bool:
     return re.fullmatch(rf"(?:{pattern})(?:\..*)?", key) is not None
 
 
-def _without_judges(value: Any) -> Any:
+def _without_judges(value: Any, *, are_names: bool = False) -> Any:
+    """Without the judges of a suite and its components; ``are_names``: the keys name components, of any name."""
     if isinstance(value, Mapping):
-        return {name: _without_judges(entry) for name, entry in value.items() if name not in ("judge", "max_unscored")}
+        return {
+            name: _without_judges(entry, are_names=name in ("components", "penalties"))
+            for name, entry in value.items()
+            if are_names or name not in ("judge", "max_unscored")
+        }
     return [_without_judges(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 

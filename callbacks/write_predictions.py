@@ -1,5 +1,6 @@
 """Completions of a predict run as JSON lines."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from medix.callbacks.watched import images_exchanged, watched
 from medix.distributed import gather
 from medix.reporting.record import CompletionRecord, record_completion, write_records
 from medix.reporting.record_identity import unique
+
+_LOG = logging.getLogger(__name__)
 
 
 class WritePredictions(Callback):
@@ -24,10 +27,12 @@ class WritePredictions(Callback):
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._records: list[CompletionRecord] = []
+        self._left_out = 0
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Discard the records of an earlier run."""
         self._records = []
+        self._left_out = 0
 
     def on_predict_batch_end(
         self,
@@ -40,6 +45,7 @@ class WritePredictions(Callback):
     ) -> None:
         """Record the completions of a batch."""
         module = watched(pl_module)
+        self._left_out += getattr(batch, "too_long", 0)
         self._records += [
             record_completion(group, index, module.modalities, step=module.step, exchanged=images_exchanged(trainer))
             for group in outputs
@@ -49,5 +55,12 @@ class WritePredictions(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the ranks and write the file."""
         records = unique(record for part in gather(self._records) for record in part)
+        left_out = sum(gather(self._left_out))
         if trainer.is_global_zero:
             write_records(self.path, records)
+            if left_out:
+                _LOG.warning(
+                    "%s lacks %d samples, whose prompts the policy cannot take (data.on_long: skip)",
+                    self.path,
+                    left_out,
+                )

@@ -8,24 +8,25 @@ ESCAPE = "backslashreplace"
 """How text that UTF-8 cannot hold is written: a lone surrogate as ``\\udXXX``, which JSON reads as the same."""
 
 
-def write_atomically(path: str | Path, text: str) -> None:
+def write_atomically(path: str | Path, text: str | bytes) -> None:
     """Write a file atomically: concurrent readers, and a crash, see either the old file or the new one.
 
     A lone surrogate, which UTF-8 cannot hold, is written as ``\\udXXX``: in JSON, the escape that is read as the same.
     """
     path = Path(path)
+    data = text.encode("utf-8", ESCAPE) if isinstance(text, str) else text
     if path.exists() and not path.is_file():
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        with path.open("w", encoding="utf-8", errors=ESCAPE) as stream:  # a device or a pipe is no file to replace
-            stream.write(text)
+        with path.open("wb") as stream:  # a device or a pipe is no file to replace
+            stream.write(data)
         return
     path = Path(os.path.realpath(path))  # a symbolic link stays one, and its target is replaced
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("w", encoding="utf-8", errors=ESCAPE) as file:
-            file.write(text)
+        with part.open("wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

@@ -25,11 +25,13 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from rich.table import Table
 
+from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import latest
 from medix.callbacks.save_spec import SaveSpec, step_of
 from medix.callbacks.spec_changes import suite_identity
 from medix.callbacks.write_predictions import WritePredictions
 from medix.data.datamodule import ShardDataModule
+from medix.data.manifest import joint_digest
 from medix.exit_status import ExitStatus, Terminated
 from medix.judge.base import Judge
 from medix.modules import checkpoint_file
@@ -202,7 +204,7 @@ class MedixCLI(LightningCLI):
                     "trainer.default_root_dir, or delete the folder"
                 )
             ckpt_path = None
-        self._identify_suite(model)
+        self._identify_suite(model, "fit")
         if self.trainer.is_global_zero:
             self._compare_specs(_check_checkpoint(ckpt_path, folder), ckpt_path)
         _print_plan(self.trainer, model)
@@ -233,12 +235,18 @@ class MedixCLI(LightningCLI):
         callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
         return next((one for one in callbacks if isinstance(one, SaveSpec)), None)
 
-    def _identify_suite(self, model: GroupRLModule) -> None:
+    def _identify_suite(self, model: GroupRLModule, stage: str) -> None:
         """Tell the module with what its validations measure."""
         if self._saved_spec is not None:
-            judges = [model.judge, *(getattr(part, "judge", None) for part in model.rewards.components.values())]
+            callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+            validating = [one for one in callbacks if isinstance(one, JudgeValidation)]
+            askers = [model, *model.rewards.components.values(), *validating]
+            judges = [getattr(asker, "judge", None) for asker in askers]
             names = dict.fromkeys(judge.identity for judge in judges if isinstance(judge, Judge))
-            model.suite = suite_identity(read_yaml(self._saved_spec.text()), ", ".join(names))
+            samples = None
+            if stage in ("fit", "validate") and self.datamodule.paths["val"]:
+                samples = joint_digest(self.datamodule.manifests("val"))
+            model.suite = suite_identity(read_yaml(self._saved_spec.text()), ", ".join(names), samples)
 
     def _compare_specs(self, checkpoint: Mapping[str, Any], path: str | None) -> None:
         """Say which keys this run changes, and refuse those that it cannot."""
@@ -258,7 +266,7 @@ class MedixCLI(LightningCLI):
             path = None if found is None else str(found)
         if self.trainer.is_global_zero:
             _check_checkpoint(path, folder)
-        self._identify_suite(model)
+        self._identify_suite(model, stage)
         print(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
         run = getattr(self.trainer, stage)
         quiet = {"return_predictions": False} if stage == "predict" else {"verbose": False}

@@ -269,12 +269,21 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ComponentScore:
-    """The score of one completion by one component; ``value`` is NaN unless scored."""
+    """The score of one completion by one component; ``value`` is NaN unless scored.
+
+    ``left_out``: it earns its value but stays out of every mean; see ``medix.rewards.ComponentScores``.
+    """
 
     value: float
     status: Status
     reason: str = ""
     verdict: Verdict | None = None
+    left_out: bool = False
+
+    @property
+    def status_in_means(self) -> Status:
+        """The status; not applicable where it stays out of the means."""
+        return Status.NOT_APPLICABLE if self.left_out else self.status
 
     def to_state(self) -> dict[str, Any]:
         """Plain data for a checkpoint or a JSON line."""
@@ -283,13 +292,15 @@ class ComponentScore:
             "status": self.status.value,
             "reason": self.reason,
             "verdict": None if self.verdict is None else asdict(self.verdict),
+            "left_out": self.left_out,
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "ComponentScore":
         """The inverse of ``to_state``."""
         verdict = None if state["verdict"] is None else Verdict.from_state(state["verdict"])
-        return cls(state["value"], Status(state["status"]), state["reason"], verdict)
+        left_out = state.get("left_out", False)
+        return cls(state["value"], Status(state["status"]), state["reason"], verdict, left_out)
 
 
 @dataclass(frozen=True, slots=True)

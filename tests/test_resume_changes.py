@@ -9,7 +9,7 @@ import torch
 
 from medix.policy.tiny import build_tiny
 from tests.support.inside import Outcome, working_in
-from tests.support.runs import small_spec, write_spec
+from tests.support.runs import MANIFESTS, small_spec, write_spec
 
 JUDGED = [
     {"class_path": "medix.callbacks.JudgeValidation", "init_args": {"every_n_steps": 1}},
@@ -27,6 +27,9 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model={"prompts_per_step": 2, "prompts_per_rollout": 3, "max_steps": 1},
         data={"limit_val": 2},
     )
+    (folder / "val").mkdir()
+    write_manifest(folder, "ct_scan")
+    spec["data"]["val"] = ["val"]
     spec["trainer"]["default_root_dir"] = "run"
     spec["trainer"]["callbacks"][-1]["init_args"] |= {"every_n_steps": 1, "monitor": "val/reward"}
     spec["trainer"]["callbacks"] += JUDGED
@@ -36,6 +39,12 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     saved = torch.load(folder / "run" / "checkpoints" / "step-000001.ckpt", weights_only=True)
     assert saved["medix"]["ranks"][0]["buffer"]["groups"], "the case needs groups that wait"
     return folder
+
+
+def write_manifest(folder: Path, modality: str) -> None:
+    """The validation split of the run: under one path, whatever is in it."""
+    text = (MANIFESTS / f"tiny_val-{modality}.yaml").read_text().replace("../tiny", str(MANIFESTS.parent / "tiny"))
+    (folder / "val" / "val.yaml").write_text(text)
 
 
 def go_on(folder: Path, *words: str) -> Outcome:
@@ -86,6 +95,40 @@ def test_a_changed_rate_and_rewards_are_used_and_said(first: Path, tmp_path: Pat
     for line in lines:
         below = "m" if line["step"] == 1 else "h"
         assert line["total"] == pytest.approx(sum(c < below for c in line["completion"]) % 4 / 3)
+
+
+def test_another_split_under_the_same_path_is_not_compared_and_a_term_of_the_loss_may_be_added(
+    first: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(first, tmp_path / "again")
+    folder = tmp_path / "again"
+    write_manifest(folder, "x_ray")
+    term = "{estimator: k3, coefficient: {class_path: medix.losses.FixedCoefficient, init_args: {value: 0.01}}}"
+    outcome = go_on(folder, "--model.max_steps=2", f"--model.loss.init_args.reference_kl={term}")
+    assert outcome.code == 0, outcome
+    report = json.loads((folder / "run" / "report.json").read_text())
+    assert "up to step 1 are not compared with those from step 2 on, which were made with other samples" in str(
+        report["notes"]
+    )
+    assert report["gain"] == {}
+
+
+def test_an_evaluation_needs_no_waiting_groups_and_says_what_it_leaves_out(
+    first: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The prompts of six of eight samples are longer than the limit; those of groups that wait are not rendered."""
+    shutil.copytree(first, tmp_path / "again")
+    lengths = "--model.prompting.max_prompt_tokens=45", "--data.on_long=skip", "--data.limit_val=8"
+    with working_in(tmp_path / "again") as run:
+        outcome = run("validate", "--config", "run/spec.yaml", *lengths)
+        assert outcome.code == 0, outcome
+        assert run("predict", "--config", "run/spec.yaml", "--output", "out.jsonl", *lengths).code == 0
+        found = json.loads(Path("run/validation.json").read_text())
+        written = len(Path("out.jsonl").read_text().splitlines())
+    assert 0 < found["left_out"] < 8
+    assert found["samples"] == written == 8 - found["left_out"]
+    assert f"{found['left_out']} of 8 samples of data.val were left out" in caplog.text
+    assert f"out.jsonl lacks {found['left_out']} samples" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,10 @@ WORDS = {
     "tasks": ("evaluate_tasks", "benchmarks: which can be run here, what is missing, how to get it"),
     "generate": ("evaluate_generate", "completions of a model for the items of tasks"),
     "judge": ("evaluate_judge", "verdicts on the completions: by rule, by a judge, by several votes"),
-    "all": ("evaluate_all", "generate, judge and what follows, one after the other"),
+    "score": ("evaluate_score", "tables of the verdicts, with intervals"),
+    "report": ("evaluate_score", "the tables, a page to browse, and a submission to the public leaderboard"),
+    "all": ("evaluate_all", "generate, judge, score and report, one after the other"),
+    "judges": ("evaluate_judges", "several judges on the same completions: agreement, and the shift of every score"),
     "show": ("evaluate_records", "accuracy and reward of one file, per modality and source"),
     "compare": ("evaluate_records", "two files on the same samples, with the paired difference"),
 }

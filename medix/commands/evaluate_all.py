@@ -6,9 +6,10 @@ import importlib
 from medix.commands import evaluate
 from medix.commands.evaluate_generate import add_model, add_output
 from medix.commands.evaluate_judge import add_judging
+from medix.commands.evaluate_score import add_page
 from medix.commands.parser import CommandParser
 
-_PHASES = ("generate", "judge", "score", "report")
+_PHASES = ("generate", "judge", "report")
 
 
 def add_all(parser: CommandParser) -> None:
@@ -16,10 +17,11 @@ def add_all(parser: CommandParser) -> None:
     add_output(parser)
     add_model(parser)
     add_judging(parser)
+    add_page(parser)
 
 
 def all(arguments: argparse.Namespace) -> int:  # noqa: A001 - the name of the action
-    """Run every phase that there is; what could not be made or judged does not stop the next one."""
+    """Run every phase, ``report`` with the tables of ``score``; what could not be made or judged stops none."""
     from medix.evaluation.tasks.spec import read_tasks
 
     if not arguments.tasks:
@@ -27,7 +29,7 @@ def all(arguments: argparse.Namespace) -> int:  # noqa: A001 - the name of the a
             "--tasks: name the tasks, such as mmlu_anatomy slake_vqa, or all; see python -m medix eval tasks"
         )
     status = 0
-    for word in [phase for phase in _PHASES if phase in evaluate.WORDS]:
+    for word in _PHASES:
         module = importlib.import_module(f"medix.commands.{evaluate.WORDS[word][0]}")
         given = argparse.Namespace(**{**_defaults(module, word), **vars(arguments)})
         if word != "generate":

@@ -46,8 +46,8 @@ def judge(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--votes {arguments.votes}: rules always vote the same; give --judge")
     folder = EvaluationFolder(arguments.output)
     run = folder.run() or {}
-    tasks = _tasks(folder, arguments.tasks)
-    with folder.locked(), _judge(arguments.judge) as found:
+    tasks = tasks_of(folder, arguments.tasks)
+    with folder.locked(), opened_judge(arguments.judge) as found:
         phase = Judging(folder, found, arguments.votes)
         for scoring in sorted({folder.task(task)["scoring"] for task in tasks}):
             phase.judge_of(scoring)  # an error of the judge comes before any work
@@ -67,7 +67,7 @@ def judge(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _tasks(folder: "EvaluationFolder", given: list[str] | None) -> list[str]:
+def tasks_of(folder: "EvaluationFolder", given: list[str] | None) -> list[str]:
     """Names of the tasks to judge.
 
     Raises:
@@ -88,7 +88,8 @@ def _tasks(folder: "EvaluationFolder", given: list[str] | None) -> list[str]:
 
 
 @contextmanager
-def _judge(name: str | None) -> "Iterator[Judge | None]":
+def opened_judge(name: str | None) -> "Iterator[Judge | None]":
+    """The judge of a name, closed at the end; None for no name."""
     if name is None:
         yield None
         return

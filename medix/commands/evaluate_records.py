@@ -1,4 +1,4 @@
-"""``python -m medix eval show|compare``: tables of judged completions of a run."""
+"""``python -m medix eval show|compare``: tables of judged completions of a run, or of evaluations."""
 
 import argparse
 import json
@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 from medix.commands.parser import CommandParser
 
 if TYPE_CHECKING:
+    from medix.evaluation.comparison import Comparison
+    from medix.evaluation.score_comparison import ScoreComparison
     from medix.reporting.record import CompletionRecord
 
 
 def add_show(parser: CommandParser) -> None:
     """Add the arguments of ``show``."""
-    parser.add_argument("file", type=Path, help="completions written by RecordCompletions or predict")
+    parser.add_argument("file", type=Path, help="completions of a run, or the folder of an evaluation")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
 
 
 def add_compare(parser: CommandParser) -> None:
     """Add the arguments of ``compare``."""
-    parser.add_argument("first", type=Path, help="completions of one system")
-    parser.add_argument("second", type=Path, help="completions of the other, on the same samples")
+    parser.add_argument("first", type=Path, help="completions of one system, or the folder of its evaluation")
+    parser.add_argument("second", type=Path, help="the other's, on the same samples")
     parser.add_argument(
         "--names", nargs=2, metavar=("FIRST", "SECOND"), help="names of the two in the tables (default: the file names)"
     )
@@ -47,9 +49,12 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Accuracy and reward of one file."""
+    """Accuracy and reward of one file, or the scores of an evaluation."""
     _check_outputs(arguments)
     from rich.console import Console
+
+    if arguments.file.is_dir():
+        return _show_folder(arguments.file, arguments.json)
 
     from medix.atomic_file import write_atomically
     from medix.evaluation.validation import Validation
@@ -73,29 +78,67 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Two files on the same samples."""
+    """Two files on the same samples, or two evaluations on the same tasks."""
     _check_outputs(arguments)
     from rich.console import Console
 
     from medix.atomic_file import write_atomically
-    from medix.evaluation import comparison
-    from medix.reporting.record import read_records
 
-    first, second = list(read_records(arguments.first)), list(read_records(arguments.second))
-    _check_judged(first, arguments.first)
-    _check_judged(second, arguments.second)
+    folders = [path.is_dir() for path in (arguments.first, arguments.second)]
+    if any(folders) and not all(folders):
+        raise ValueError(
+            f"{arguments.first} and {arguments.second}: one is a folder and one is not; give two files of completions, "
+            "or two folders of medix eval generate"
+        )
     names = tuple(arguments.names) if arguments.names else _names(arguments.first, arguments.second)
-    found = comparison.compare(first, second, names, arguments.min_images, arguments.common)
+    found = _compared_folders(arguments, names) if all(folders) else _compared_files(arguments, names)
     console = Console(markup=False, emoji=False)
     for table in found.tables():
         table.print(console)
-    if found.only_first or found.only_second:
-        console.print(f"Unpaired completions: {found.only_first} of {names[0]}, {found.only_second} of {names[1]}")
+    for note in found.notes:
+        console.print(note, highlight=False)
     if arguments.markdown is not None:
         write_atomically(arguments.markdown, found.markdown())
     if arguments.json is not None:
         write_atomically(arguments.json, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
     return 0
+
+
+def _show_folder(folder: Path, json_file: Path | None) -> int:
+    from rich.console import Console
+
+    from medix.atomic_file import write_atomically
+    from medix.evaluation.folder import EvaluationFolder
+    from medix.evaluation.folder_score import FolderScore
+
+    found = FolderScore.of(EvaluationFolder(folder)).score
+    console = Console(markup=False, emoji=False)
+    for table in found.tables():
+        table.print(console)
+    for note in found.notes:
+        console.print(note, highlight=False)
+    if json_file is not None:
+        write_atomically(json_file, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+    return 0
+
+
+def _compared_files(arguments: argparse.Namespace, names: tuple[str, str]) -> "Comparison":
+    from medix.evaluation.comparison import compare
+    from medix.reporting.record import read_records
+
+    first, second = list(read_records(arguments.first)), list(read_records(arguments.second))
+    _check_judged(first, arguments.first)
+    _check_judged(second, arguments.second)
+    return compare(first, second, names, arguments.min_images, arguments.common)
+
+
+def _compared_folders(arguments: argparse.Namespace, names: tuple[str, str]) -> "ScoreComparison":
+    from medix.evaluation.folder import EvaluationFolder
+    from medix.evaluation.folder_score import FolderScore
+    from medix.evaluation.score_comparison import compare_scores
+
+    first, second = (FolderScore.of(EvaluationFolder(path)) for path in (arguments.first, arguments.second))
+    return compare_scores(first.tasks, second.tasks, names)
 
 
 def _check_judged(records: "Sequence[CompletionRecord]", path: Path) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medix.commands.parser import CommandParser
+from medix.commands.progress import progress
 
 if TYPE_CHECKING:
     from medix.judge.base import Judge
+    from medix.rewards.base import RewardComponent
 
 _DESCRIPTION = """\
 Start a judge, check it, ask it, and measure its error rates on known answers.
@@ -33,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         of the server.
     """
     arguments = _parser().parse_args(argv)
-    return {"serve": _serve, "check": _check, "ask": _ask, "canaries": _canaries}[arguments.command](arguments)
+    return {"serve": _serve, "check": _check, "ask": _ask, "canaries": _canaries, "agreement": _agreement}[
+        arguments.command
+    ](arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,7 +84,24 @@ def _parser() -> argparse.ArgumentParser:
         help="exit with status 1 if a larger share of right answers is rejected",
     )
     canaries.add_argument("--failures", type=int, default=10, help="number of wrong verdicts to print (default: 10)")
-    for each in (check, ask, canaries):
+    agreement = parser.add_action("agreement", "sensitivity, specificity and kappa on answers that people have judged")
+    agreement.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        help="JSONL, perhaps .gz: question, references or reference, prediction or answer, human_label or label",
+    )
+    agreement.add_argument(
+        "--component",
+        metavar="PART:NAME",
+        help="not a judge but a component of a suite, such as rewards_medical:embedding, at several thresholds",
+    )
+    agreement.add_argument("--by", metavar="COLUMN", help="rates by this column of the labels too")
+    agreement.add_argument(
+        "--where", metavar="COLUMN=VALUE", action="append", default=[], help="only these labels; may be repeated"
+    )
+    agreement.add_argument("--json", type=Path, help="write the rates, for eval score --judge-errors")
+    for each in (check, ask, canaries, agreement):
         each.add_argument("--judge", help="the file of a judge, a shipped part (judge_served), or a run's spec.yaml")
         each.add_argument(
             "--base-url", action="append", help="a server, such as http://127.0.0.1:8085/v1; may be repeated"
@@ -204,3 +225,53 @@ def _canaries(arguments: argparse.Namespace) -> int:
     for sentence in above:
         print(f"medix judge canaries: {sentence}", file=sys.stderr)
     return 1 if above or rates.unscored == 1 else 0
+
+
+def _agreement(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from medix.atomic_file import write_atomically
+    from medix.evaluation.label_verdicts import judge_labels, sweep_component
+    from medix.evaluation.labels import read_labels
+
+    where = dict(_column_and_value(text) for text in arguments.where)
+    if arguments.component and (arguments.judge or arguments.base_url or arguments.model):
+        raise ValueError("--component and a judge: give one of them")
+    labels = read_labels(arguments.labels, arguments.by, where)
+    with progress("asking about labelled answers", len(labels)) as advance:
+        if arguments.component:
+            name, component = _component(arguments.component)
+            sweep = sweep_component(name, component, labels, advance)
+            found, tables, data = sweep.thresholds[sweep.best], [sweep.table()], sweep.to_dict()
+        else:
+            with contextlib.closing(_judge(arguments)) as judge:
+                found, tables = judge_labels(judge, labels, advance), []
+            data = found.to_dict()
+    console = Console(markup=False, emoji=False)
+    for table in [*tables, *found.tables()]:
+        table.print(console)
+    for reason, count in found.reasons.items():
+        print(f"{count} without a verdict: {reason}", file=sys.stderr)
+    if arguments.json is not None:
+        data["labels"] = {"file": arguments.labels.name, "where": where}
+        write_atomically(arguments.json, json.dumps(data, indent=2, allow_nan=False) + "\n")
+    return 0 if found.agreement.count else 1
+
+
+def _column_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ValueError(f"--where {text}: write COLUMN=VALUE, such as system=fid")
+    return name, value
+
+
+def _component(text: str) -> "tuple[str, RewardComponent]":
+    from medix.rewards.suite import RewardSuite
+
+    part, _, name = text.rpartition(":")
+    if not part:
+        raise ValueError(f"--component {text}: write PART:NAME, such as rewards_medical:embedding")
+    components = RewardSuite.from_spec(part).components
+    if name not in components:
+        raise ValueError(f"--component {text}: {part} has no component {name}, only {', '.join(components)}")
+    return name, components[name]

@@ -1,16 +1,15 @@
 """``python -m medix rescore``: other rewards over the completions of a run, without a GPU."""
 
 import argparse
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medix.commands.parser import CommandParser
+from medix.commands.progress import progress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from medix.judge.base import Judge
     from medix.reporting.rescore_page import RescorePage
 
@@ -68,9 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = RescoreOutput(arguments.output or run.folder / name, copies)
     output.check(run, arguments.force)
     judge = _judge(arguments.judge)
-    with _progress() as progress, closing(judge) if judge is not None else nullcontext():
-        # how many lines belong to some steps is known only after reading them
-        task = progress.add_task("Scoring", total=run.lines() if steps is None else None)
+    # how many lines belong to some steps is known only after reading them
+    total = run.lines() if steps is None else None
+    with progress("Scoring", total) as advance, closing(judge) if judge is not None else nullcontext():
         found = Rescoring(
             run=run,
             suite=read.suite,
@@ -80,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             split=arguments.split if arguments.run.is_file() else None,
             examples=arguments.examples,
             label=read.label,
-            on_progress=lambda count: progress.advance(task, count),
+            on_progress=advance,
         )()
     page = RescorePage(found.to_dict(), read.title, read.changes)
     output.write(page)
@@ -129,27 +128,6 @@ def _judge(name: str | None) -> "Judge | None":
     except (OSError, ValueError) as error:
         raise ValueError(f"--judge {name}: {error}") from error
     return judge
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    """A progress bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True, markup=False, emoji=False)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        yield progress
 
 
 def _print(page: "RescorePage", file: Path) -> None:

@@ -25,7 +25,9 @@ UNREADABLE = (
 LOSSLESS = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 """Modes that PNG holds without loss."""
 
-_PHOTOMETRIC = {tag.name: key for key, tag in TiffTags.TAGS_V2.items()}["PhotometricInterpretation"]
+_TAGS = {tag.name: key for key, tag in TiffTags.TAGS_V2.items()}
+_PHOTOMETRIC, _SAMPLE_FORMAT = _TAGS["PhotometricInterpretation"], _TAGS["SampleFormat"]
+_SIGNED = 2
 _OTHER_FORMATS = (
     (4, b"ftyp", "HEIC or another video format"),
     (128, b"DICM", "DICOM"),
@@ -128,7 +130,7 @@ def open_picture(image: bytes) -> Image.Image:
                 f"an image of {len(image)} bytes has {frames} frames or pages; save the one that is meant as a file"
             )
         opened.load()
-        upright = _plain(ImageOps.exif_transpose(opened))
+        upright = _as_counted(_plain(ImageOps.exif_transpose(opened)), opened)
     except PictureError:
         raise
     except UNREADABLE as error:
@@ -163,6 +165,19 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode == "La":
         return image.convert("LA")
     return image.convert("RGBA" if "A" in image.getbands() or image.mode == "RGBa" else "RGB")
+
+
+def _as_counted(image: Image.Image, opened: Image.Image) -> Image.Image:
+    """With the sign that a TIFF states, of which Pillow knows neither signed bytes nor unsigned numbers of 32 bits."""
+    if opened.format != "TIFF" or image.mode not in ("L", "I"):
+        return image
+    is_signed = _SIGNED in getattr(opened, "tag_v2", {}).get(_SAMPLE_FORMAT, ())
+    values = np.asarray(image)
+    if image.mode == "L" and is_signed:
+        return Image.fromarray(values.view(np.int8).astype(np.int32))
+    if image.mode == "I" and not is_signed and values.min() < 0:
+        return Image.fromarray(values.view(np.uint32).astype(np.float32))
+    return image
 
 
 def _is_deep(image: Image.Image) -> bool:

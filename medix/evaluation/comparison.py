@@ -117,6 +117,13 @@ class Comparison:
             tables.append(Table(f"{title}: gain not computed, {why}" if why else title, heads, rows))
         return tables
 
+    @property
+    def notes(self) -> list[str]:
+        """What is not in the tables."""
+        if not self.only_first and not self.only_second:
+            return []
+        return [f"Unpaired completions: {self.only_first} of {self.names[0]}, {self.only_second} of {self.names[1]}."]
+
     def markdown(self) -> str:
         """The tables, with notes on how to read them."""
         lines = [f"# {self.names[1]} against {self.names[0]}", ""]
@@ -132,11 +139,8 @@ class Comparison:
             "assumes independent pairs. Completions are paired by data set, id and index. Modalities with fewer than "
             f"{self.min_images} images are pooled."
         )
-        if self.only_first or self.only_second:
-            lines += [
-                "",
-                f"Unpaired completions: {self.only_first} of {self.names[0]}, {self.only_second} of {self.names[1]}.",
-            ]
+        for note in self.notes:
+            lines += ["", note]
         return "\n".join(lines) + "\n"
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Rescores the completions of a run with another suite, judge or weights; needs no GPU, policy or images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +59,7 @@ class Rescoring:
         examples = Examples(self.examples)
         parts: list[Rows] = []
         chunk: list[RecordedGroup] = []
+        scored_by: dict[str, tuple[int, int]] = {}
         size = 0
         for group in self.run.groups(self.steps, self.split):
             given = record.given(group.records, self.parts.modalities)
@@ -67,6 +68,9 @@ class Rescoring:
                 record.clear()
                 chunk, size = [], 0
             record.add(given)
+            rewards, step = group.records[0].rewards, group.records[0].step
+            first, last = scored_by.get(rewards, (step, step))
+            scored_by[rewards] = min(first, step), max(last, step)
             chunk.append(group)
             size += len(group.records)
         if not chunk:
@@ -75,7 +79,7 @@ class Rescoring:
         rows = joined(parts)
         return Rescored(
             facts=self._facts(rows, record),
-            notes=[*self.parts.notes, *self._notes(rows, record)],
+            notes=[*self.parts.notes, *_mixed(scored_by), *self._notes(rows, record)],
             weights=dict(self.suite.weights),
             examples=examples.found(),
             **summarise(rows),
@@ -154,6 +158,22 @@ class Rescoring:
                 "Groups differ in size. If a crash or a filter removed lines, ranks are computed over the others."
             )
         return notes
+
+
+def _mixed(steps: Mapping[str, tuple[int, int]]) -> Iterator[str]:
+    """The note on recorded totals that are not of one kind.
+
+    Args:
+        steps: first and last step, by the identity of the rewards that scored them; empty where it is unknown.
+    """
+    known = {rewards: span for rewards, span in steps.items() if rewards}
+    if len(known) > 1:
+        spans = ", ".join(f"{first} to {last}" for first, last in sorted(known.values()))
+        yield (
+            f"The recorded totals are by {len(known)} different rewards, because the run was continued with others "
+            f"(steps {spans}): what is compared with them is of no one kind. Give --steps. The rewards of spec.yaml "
+            "are the first ones."
+        )
 
 
 def check_encoders(suite: RewardSuite) -> None:

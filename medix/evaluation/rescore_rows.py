@@ -33,8 +33,8 @@ class Scoring:
         signal: values from which advantages are computed.
         status: ``SCORED``, ``UNSCORED``, or ``ABSENT`` for a row that was never scored.
         advantage: advantages; NaN where there is none.
-        values: values of each component; NaN unless scored.
-        statuses: statuses of each component.
+        values: values of each component; NaN unless scored, and where it stays out of the means.
+        statuses: statuses of each component, as they count in means.
     """
 
     total: Column
@@ -91,11 +91,11 @@ def before_of(records: Sequence[CompletionRecord]) -> Scoring:
         status=np.array(status, dtype=np.int8),
         advantage=np.full(len(records), np.nan),
         values={
-            name: _column([None if entry is None else entry.value for entry in column])
+            name: _column([None if entry is None else entry.in_means[0] for entry in column])
             for name, column in entries.items()
         },
         statuses={
-            name: np.array([ABSENT if e is None else _STATUS[e.status] for e in column], dtype=np.int8)
+            name: np.array([ABSENT if e is None else _STATUS[e.in_means[1]] for e in column], dtype=np.int8)
             for name, column in entries.items()
         },
     )
@@ -109,9 +109,12 @@ def after_of(table: RewardTable) -> Scoring:
         signal=total if table.normalised is None else table.normalised.numpy(),
         status=np.array([_STATUS[status.value] for status in table.status], dtype=np.int8),
         advantage=np.full(len(table), np.nan),
-        values={name: scores.value.numpy() for name, scores in table.components.items()},
+        values={
+            name: np.where([status is Status.SCORED for status in scores.status_in_means], scores.value.numpy(), np.nan)
+            for name, scores in table.components.items()
+        },
         statuses={
-            name: np.array([_STATUS[status.value] for status in scores.status], dtype=np.int8)
+            name: np.array([_STATUS[status.value] for status in scores.status_in_means], dtype=np.int8)
             for name, scores in table.components.items()
         },
     )

@@ -10,12 +10,8 @@ from numpy.typing import NDArray
 
 from medix.evaluation.rank_change import TIE, correlation
 from medix.evaluation.rescore_rows import ABSENT, SCORED, UNSCORED, Column, Rows, Scoring
-from medix.evaluation.statistics import RESAMPLES, Interval, paired_difference
+from medix.evaluation.statistics import Interval, paired_difference
 from medix.reporting.render import plain
-
-_FEWER_RESAMPLES = 2_000
-_MANY_CLUSTERS = 2_000
-"""Number of clusters above which fewer resamples suffice: interval ends move by less than a tenth of the width."""
 
 
 @dataclass(frozen=True)
@@ -211,13 +207,12 @@ def _shift(
     before, after = old[0][chosen], new[0][chosen]
     known = _both(before, after)
     clusters = rows.cluster[chosen][known].tolist()
-    resamples = RESAMPLES if len(set(clusters)) <= _MANY_CLUSTERS else _FEWER_RESAMPLES
     return Shift(
         before=_mean(before),
         after=_mean(after),
         unscored_before=_unscored(old[1][chosen]),
         unscored_after=_unscored(new[1][chosen]),
-        difference=paired_difference(before[known].tolist(), after[known].tolist(), clusters, resamples=resamples),
+        difference=paired_difference(before[known].tolist(), after[known].tolist(), clusters),
     )
 
 

@@ -28,7 +28,7 @@ class Summary:
         truncated: share of rows truncated at the token limit.
         tokens: mean number of completion tokens.
         bounds: accuracy if every unscored row were wrong, and if every one were right.
-        components: mean of each reward component over the rows that it scored.
+        components: mean of each reward component over the rows that it scored, without those that stay out of means.
         component_unscored: share of unscored rows among those that the component applies to.
         reasons: number of unscored rows by reason.
     """
@@ -141,12 +141,13 @@ def _share(records: Sequence[CompletionRecord], condition: Callable[[CompletionR
 
 
 def _component_mean(records: Sequence[CompletionRecord], name: str) -> float:
-    values = [entry.value for r in records if (entry := r.components.get(name)) is not None and entry.value is not None]
+    found = [record.components[name].in_means[0] for record in records if name in record.components]
+    values = [value for value in found if value is not None]
     return sum(values) / len(values) if values else float("nan")
 
 
 def _component_unscored(records: Sequence[CompletionRecord], name: str) -> float:
-    statuses = [record.components[name].status for record in records if name in record.components]
+    statuses = [record.components[name].in_means[1] for record in records if name in record.components]
     applies = [status for status in statuses if status != "not_applicable"]
     return sum(status == "unscored" for status in applies) / len(applies) if applies else float("nan")
 

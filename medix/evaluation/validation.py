@@ -46,6 +46,7 @@ class Validation:
         seconds: wall time.
         suite: identity of what it was measured with, by part (``GroupRLModule.suite``); empty if unknown.
         exchanged: whether the policy saw images of other cases, as a control experiment.
+        left_out: samples of the split that are not among the records, because the policy cannot take their prompts.
     """
 
     step: int
@@ -58,6 +59,7 @@ class Validation:
     seconds: float = 0.0
     suite: Mapping[str, str] = field(default_factory=dict)
     exchanged: bool = False
+    left_out: int = 0
 
     @classmethod
     def of(
@@ -69,6 +71,7 @@ class Validation:
         judge: str,
         seconds: float = 0.0,
         suite: Mapping[str, str] | None = None,
+        left_out: int = 0,
     ) -> "Validation":
         """Summarise the completions of all ranks, each given once.
 
@@ -82,7 +85,8 @@ class Validation:
                 "one result; give a file of one kind"
             )
         parts = by_modality(records), by_source(records)
-        return cls(step, split, judge, records, summarise(records), *parts, seconds, suite or {}, kinds == {True})
+        exchanged = kinds == {True}
+        return cls(step, split, judge, records, summarise(records), *parts, seconds, suite or {}, exchanged, left_out)
 
     @property
     def stem(self) -> str:
@@ -92,6 +96,7 @@ class Validation:
     def metrics(self) -> dict[str, float]:
         """Metrics for loggers, such as ``val/accuracy/CT_SCAN`` and ``val/accuracy/source/slake``; NaN is left out."""
         values = {f"{self.stem}/completions": float(self.overall.completions)}
+        values[f"{self.stem}/prompts_too_long"] = float(self.left_out)
         values |= _metrics(self.stem, self.overall)
         for name, summary in self.modalities.items():
             values |= _slice_metrics(self.stem, name, summary)
@@ -107,6 +112,7 @@ class Validation:
             "judge": self.judge,
             "suite": dict(self.suite),
             "exchanged": self.exchanged,
+            "left_out": self.left_out,
             **self.overall.to_dict(),
             "modalities": {name: summary.to_dict() for name, summary in self.modalities.items()},
             "sources": {name: summary.to_dict() for name, summary in self.sources.items()},

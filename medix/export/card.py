@@ -5,6 +5,7 @@ from typing import Any
 from medix.evaluation.validation import incomparable
 from medix.export.usage import usage
 from medix.modules.group_rl import GroupRLModule
+from medix.modules.precision import long_form
 from medix.policy.asking import Asking
 from medix.reporting.table import number
 
@@ -45,6 +46,7 @@ def model_card(
         f"{module.engine.sampling.completions_per_prompt} completions per prompt, {step} steps of "
         f"{module.prompts_per_step} prompts",
         f"- rewards: {', '.join(f'{name} {weight:g}' for name, weight in module.rewards.weights.items())}",
+        f"- precision: {_precision(spec)}",
         f"- judge: {module.judge.identity if module.judge else 'none'}",
         f"- train data: {', '.join(map(str, data.get('train') or [])) or 'not stated'}",
         f"- validation data: {', '.join(map(str, data.get('val') or [])) or 'not stated'}",
@@ -61,6 +63,17 @@ def model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _precision(spec: dict[str, Any]) -> str:
+    """The precision of training; where it is not float32, how the weights here may answer differently."""
+    precision = long_form((spec.get("trainer") or {}).get("precision"))
+    if precision == "32-true":
+        return precision
+    return (
+        f"{precision}; computed in another precision, or by other kernels, the weights may write another text where "
+        "two tokens are almost equally likely"
+    )
 
 
 def _table(numbers: dict[str, Any], step: int) -> list[str]:

@@ -7,7 +7,7 @@ from medix.policy.asking import Asking, Frame, pixel_limits
 
 _CODE = """\
 ```python
-import math
+import math, re
 from PIL import Image, ImageOps
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -20,14 +20,21 @@ def picture(file):
 {resize}    return image
 
 def ask(question, *files):
+    if re.search("(?i)<image([ _]?[0-9]+)?>", question):
+        raise ValueError("the question places its images itself; this code puts them where the others have them")
     content = [*({{"type": "image", "image": picture(file)}} for file in files), {{"type": "text", "text": question}}]
     inputs = processor.apply_chat_template(
         [{{"role": "user", "content": content}}], add_generation_prompt=True, tokenize=True, return_dict=True,
         processor_kwargs={processor},
     ).to(model.device, model.dtype)
-    tokens = model.generate(**inputs, do_sample=False{stop})[0, inputs["input_ids"].shape[1]:]
-    return processor.decode(tokens, skip_special_tokens=True)
+    tokens = model.generate(**inputs, do_sample=False{stop})[0].tolist()
+    tokens = [token for token in tokens[inputs["input_ids"].shape[1]:] if token not in {ends}]
+    # without end tokens, but with other special tokens: some tokenizers have tags such as <answer> among them
+    text = processor.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    return text{cut}
 ```"""
+
+_CUT = "[: min((text.index(stop) + len(stop) for stop in {stops} if stop in text), default=None)]"
 
 _RESIZE = """\
     {word} image.width * image.height {sign} {pixels}:
@@ -50,6 +57,9 @@ def usage(asking: Asking, policy: Any) -> list[str]:
         resize=_resizing(asking),
         processor=_processor_arguments(asking, trained),
         stop=", tokenizer=processor.tokenizer" if asking.stop else "",
+        # an end token that is a tag of the grammar stays, as in what the run recorded
+        ends=tuple(token for token in policy.eos_token_ids if not policy.text_of([token])),
+        cut=_CUT.format(stops=list(asking.stop)) if asking.stop else "",
     )
     return ["## How to ask it", "", *_facts(asking, trained), "", code, "", *_prompts(asking)]
 
@@ -90,7 +100,8 @@ def _facts(asking: Asking, trained: dict[str, int] | None) -> Iterator[str]:
     yield ""
     yield (
         "Transparent pixels become "
-        f"{asking.background}. Images of more than eight bits a channel have to be converted to eight bits first. "
+        f"{asking.background}. Questions that place their images themselves (`<image>`) need a message of their own. "
+        "Images of more than eight bits a channel have to be converted to eight bits first. "
         "Answers are sampled with "
         + (
             f"temperature {asking.temperature:g} and top_p {asking.top_p:g}"

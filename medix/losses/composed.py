@@ -109,5 +109,6 @@ class ComposedLoss(GroupLoss):
         return {} if self.reference_kl is None else {"reference_kl": self.reference_kl.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        if self.reference_kl is not None:
+        """The inverse of ``state_dict``; a KL term that the run before had not begins as it is."""
+        if self.reference_kl is not None and "reference_kl" in state:
             self.reference_kl.load_state_dict(state["reference_kl"])

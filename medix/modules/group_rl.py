@@ -326,6 +326,9 @@ class GroupRLModule(lightning.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the state of the run and the data position; random states follow when training starts.
 
+        Validation, test and prediction take weights and counters alone: groups that wait would be rendered as in
+        training, which other prompts or limits of theirs may not allow.
+
         Raises:
             SpecMismatchError: the checkpoint was written by another spec, or by another program.
         """
@@ -333,6 +336,9 @@ class GroupRLModule(lightning.LightningModule):
         self._resumed = state.resumed(checkpoint)
         self.step, self.updates, self.position = saved["step"], saved["updates"], saved["position"]
         self._record = StepRecord(step=self.step + 1)
+        if self.trainer.state.fn != "fit":
+            self.engine.load_state_dict(saved["engine"])
+            return
         self._pending_random_states = self._run_state.load_state_dict(saved, self._render)
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]
         if datamodule is not None and hasattr(datamodule, "position"):

@@ -1,5 +1,6 @@
 """The record of one training step, which callbacks read; ``training_step`` itself logs nothing."""
 
+import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ class StepRecord:
         trained: the groups that were trained; may hold groups of an earlier step, and of other ranks.
         dropped: groups that waited and were not trained on: the weights that sampled them were too old, or other
             rewards after a resume leave them without signal.
-        advantages: G advantages of each group in ``trained``; NaN for an unscored completion.
+        advantages: G advantages of each group in ``trained``; NaN for a completion that was not trained on.
         metrics: means over the updates of the step (``loss``, ``grad_norm``, ``lr``, ``clip_fraction_high``, …),
             the same keys on every rank.
         seconds: wall time of each phase (``rollout``, ``reward``, ``old_logprobs``, ``update``, ``publish``).
@@ -77,7 +78,13 @@ class StepRecord:
             trains: ``Update.trains``.
         """
         self.trained, self.metrics = scored, metrics
-        self.advantages = [group.advantages for group in training]
+        self.advantages = [
+            tuple(
+                advantage if trains(completion, advantage) else math.nan
+                for completion, advantage in zip(group.rollout.completions, group.advantages, strict=True)
+            )
+            for group in training
+        ]
         self._trained_anywhere = frozenset(key for part in gather([group.key for group in scored]) for key in part)
         trained = [group.only(trains) for group in training]
         self.tokens = sum(len(one.token_ids) for group in trained for one in group.rollout.completions)

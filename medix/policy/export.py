@@ -61,17 +61,26 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str, asking: 
 
 @contextlib.contextmanager
 def _config_of_export(policy: VisionLanguagePolicy) -> Iterator[None]:
-    """Inside, the configuration says that head and embeddings are not tied, if adapters made them differ."""
-    config = policy.hugging_face.config
-    parts = {id(one): one for one in (config, config.get_text_config())} if untied(policy.hugging_face) else {}
-    before = [(part, part.tie_word_embeddings) for part in parts.values() if hasattr(part, "tie_word_embeddings")]
+    """Inside, the configuration describes the weights that are written.
+
+    All of its parts state their dtype, of which transformers sets that of the whole alone; and head and embeddings are
+    not tied if adapters made them differ.
+    """
+    model = policy.hugging_face
+    config = model.config
+    parts = [getattr(config, name) for name in config.sub_configs]
+    changes = [(part, "dtype", model.dtype) for part in parts]
+    if untied(model):
+        tied = {id(one): one for one in (config, config.get_text_config())}.values()
+        changes += [(one, "tie_word_embeddings", False) for one in tied if hasattr(one, "tie_word_embeddings")]
+    before = [(part, name, getattr(part, name)) for part, name, _ in changes]
     try:
-        for part, _ in before:
-            part.tie_word_embeddings = False
+        for part, name, value in changes:
+            setattr(part, name, value)
         yield
     finally:
-        for part, tied in before:
-            part.tie_word_embeddings = tied
+        for part, name, value in before:
+            setattr(part, name, value)
 
 
 @contextlib.contextmanager

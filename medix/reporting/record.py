@@ -45,6 +45,7 @@ class ComponentRecord:
         reason: why it is unscored.
         is_judged: whether a judge was asked about this completion; unknown (False) in older files.
         verdict: verdict of that judge; None if it equals the verdict of the record, to avoid storing it twice.
+        left_out: whether it earns its value but stays out of every mean.
     """
 
     value: float | None
@@ -52,10 +53,18 @@ class ComponentRecord:
     reason: str = ""
     is_judged: bool = False
     verdict: Verdict | None = None
+    left_out: bool = False
+
+    @property
+    def in_means(self) -> tuple[float | None, str]:
+        """Value and status; not applicable where it stays out of the means."""
+        return (None, "not_applicable") if self.left_out else (self.value, self.status)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; the judge's fields are left out if the component has no judge."""
         data: dict[str, Any] = {"value": self.value, "status": self.status, "reason": self.reason}
+        if self.left_out:
+            data["left_out"] = True
         if self.is_judged:
             data["is_judged"] = True
         if self.verdict is not None:
@@ -301,7 +310,8 @@ def record_completion(
 
 def _component_record(entry: ComponentScore, verdict: Verdict | None) -> ComponentRecord:
     own = None if entry.verdict == verdict else entry.verdict
-    return ComponentRecord(finite(entry.value), str(entry.status), entry.reason, entry.verdict is not None, own)
+    is_judged = entry.verdict is not None
+    return ComponentRecord(finite(entry.value), str(entry.status), entry.reason, is_judged, own, entry.left_out)
 
 
 def record_group(

@@ -71,7 +71,7 @@ _VERDICT: Mapping[str, Rule] = {
 }  # fmt: skip
 
 _COMPONENT: Mapping[str, Rule] = {
-    "value": _NUMBER_OR_NULL, "status": _STATUS, "reason": _TEXT, "is_judged": _FLAG,
+    "value": _NUMBER_OR_NULL, "status": _STATUS, "reason": _TEXT, "is_judged": _FLAG, "left_out": _FLAG,
 }  # fmt: skip
 
 

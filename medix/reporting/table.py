@@ -39,6 +39,13 @@ class Table:
         lines = [_line(self.columns), _line([":--", *["--:"] * (len(self.columns) - 1)])]
         return "\n".join([*lines, *(_line([_escape(text) for text in row]) for row in self.rows)]) + "\n"
 
+    def latex(self) -> str:
+        """A LaTeX table with the rules of the package booktabs, without a caption."""
+        heads, *rows = (" & ".join(map(_latex, row)) + r" \\" for row in (self.columns, *self.rows))
+        columns = "l" + "r" * (len(self.columns) - 1)
+        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", heads, r"\midrule", *rows, r"\bottomrule"]
+        return "\n".join([*lines, r"\end{tabular}"]) + "\n"
+
     def rich(self) -> RichTable:
         """A table for the terminal."""
         table = RichTable(title=self.title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
@@ -96,6 +103,16 @@ _WIDEST_WORD = 28
 
 def _line(texts: Sequence[str]) -> str:
     return "| " + " | ".join(texts) + " |"
+
+
+_LATEX = str.maketrans(
+    {**{mark: f"\\{mark}" for mark in "&%$#_{}"}, "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+     "\\": r"\textbackslash{}", "\N{EN DASH}": "--", "\N{MINUS SIGN}": "$-$"}
+)  # fmt: skip
+
+
+def _latex(text: str) -> str:
+    return " ".join(text.translate(_LATEX).split())
 
 
 def _escape(text: str) -> str:
@@ -254,6 +271,8 @@ def summary_table(validation: Mapping[str, Any]) -> Table:
     ]
     heads = ["", COUNTS, "Accuracy", "Modality accuracy", "Reward", "Unscored completions"]
     title = f"{validation['split']}{exchanged_mark(validation)}, step {validation['step']}, {counted(validation)}"
+    if validation.get("left_out"):
+        title += f" ({validation['left_out']:,} samples left out)"
     return Table(f"{title}, judge {validation['judge']}", heads, rows)
 
 

@@ -53,7 +53,7 @@ def reward_tally(groups: Sequence[ScoredGroup]) -> Tally:
             unscored = math.isnan(scores.total)
             _add(tally, "total", modality, scores.total, unscored=unscored)
             for name, entry in scores.components.items():
-                if entry.status is not Status.NOT_APPLICABLE:
+                if entry.status_in_means is not Status.NOT_APPLICABLE:
                     _add(tally, name, modality, entry.value, unscored=entry.status is Status.UNSCORED)
     return tally
 

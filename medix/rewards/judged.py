@@ -84,6 +84,10 @@ class JudgedReward(RewardComponent):
         ]
         return ComponentScores.of(values, given)
 
+    def questions(self, batch: RewardBatch) -> list[JudgeQuestion | None]:
+        """Per row, what the judge is asked, which depends on the answer rule; None if nothing."""
+        return [row if isinstance(row, JudgeQuestion) else None for row in self._questions(batch)]
+
     def _questions(self, batch: RewardBatch) -> list[JudgeQuestion | float | Unscored]:
         """Per row, the question for the judge, or the row's value if none is needed."""
         rows: list[JudgeQuestion | float | Unscored] = []

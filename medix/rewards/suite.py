@@ -14,13 +14,14 @@ from medix.rewards.base import RewardBatch, RewardComponent
 from medix.rewards.columns import checked_batch, columns_of
 from medix.rewards.component_scores import component_scores
 from medix.rewards.encoder import Encoder
+from medix.rewards.judged import JudgedReward
 from medix.rewards.means import RunningMeans
 from medix.rewards.normalisation import Normalisation
 from medix.rewards.scoring import Scoring, regroup
 from medix.rewards.table import RewardTable
 from medix.rewards.total import TotalRule
 from medix.rewards.weighted import Weighted, check_weights
-from medix.types import Completion, Prompt, RolloutGroup, ScoredGroup, Status
+from medix.types import Completion, JudgeQuestion, Prompt, RolloutGroup, ScoredGroup, Status
 
 
 class RewardSuite(RunningMeans):
@@ -318,6 +319,12 @@ class RewardSuite(RunningMeans):
     def score_groups(self, groups: Sequence[RolloutGroup]) -> list[ScoredGroup]:
         """Score all completions of all groups at once, however many of them are unscored."""
         return regroup(self.score_rollouts(groups), groups)
+
+    def asked(self, groups: Sequence[RolloutGroup]) -> dict[str, list[JudgeQuestion | None]]:
+        """What each component asks its judge, in the order of groups and completions; by name, for those that ask."""
+        rows = [(group.prompt, completion) for group in groups for completion in group.completions]
+        batch = checked_batch(columns_of(rows), self.modalities)
+        return {name: part.questions(batch) for name, part in self._parts.items() if isinstance(part, JudgedReward)}
 
     def score_rollouts(self, groups: Sequence[RolloutGroup]) -> RewardTable:
         """The same as one table, in the order of groups and completions."""

@@ -59,4 +59,5 @@ class RewardTable:
 
 def _cell(scores: ComponentScores, values: list[float], row: int) -> ComponentScore:
     verdict = scores.verdicts[row] if scores.verdicts else None
-    return ComponentScore(values[row], scores.status[row], scores.reason[row], verdict)
+    left_out = bool(scores.left_out) and scores.left_out[row]
+    return ComponentScore(values[row], scores.status[row], scores.reason[row], verdict, left_out)

@@ -173,16 +173,16 @@ def restored_prompt(state: dict[str, Any], render: Render) -> Prompt:
 
 def _rendered(sample: Sample, index: int, token_ids: tuple[int, ...], digest: str, render: Render) -> Prompt:
     prompt = render(sample, index)
+    if prompt.token_ids != token_ids or prompt.index != index:
+        raise ValueError(
+            f"buffer: sample {sample.id!r} is rendered to {len(prompt.token_ids)} tokens at index {prompt.index}, but "
+            f"to {len(token_ids)} other tokens at index {index} when it was sampled, so that its completions do not "
+            "fit. Resume with the prompt template, the image settings, the processor and the limits of that run"
+        )
     if digest and digest != _digest(prompt.inputs):
         raise ValueError(
             f"buffer: the images of sample {sample.id!r} are rendered to other pixels than when it was sampled, so "
             "that its completions do not fit. Resume with the image settings (max_pixels, min_pixels, background) and "
             "the processor of that run"
-        )
-    if prompt.token_ids != token_ids or prompt.index != index:
-        raise ValueError(
-            f"buffer: sample {sample.id!r} is rendered to {len(prompt.token_ids)} tokens at index {prompt.index}, but "
-            f"to {len(token_ids)} other tokens at index {index} when it was sampled, so that its completions do not "
-            "fit. Resume with the prompt template, the processor and the limits of that run"
         )
     return prompt

@@ -1,7 +1,9 @@
 """Validation counts steps, asks the judge once, and leaves the trajectory alone."""
 
+import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ from lightning.pytorch.loggers import CSVLogger
 from medix.callbacks.judge_validation import JudgeValidation, UnscoredError, judge_groups
 from medix.callbacks.record_completions import RecordCompletions
 from medix.evaluation.validation import Validation
+from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import HybridJudge
 from medix.reporting.record import read_records
-from medix.rewards import JudgeReward, RewardSuite, Weighted
-from medix.types import Sample
+from medix.rewards import JudgeReward, PublishedAnswer, RewardSuite, StrictAnswer, Weighted
+from medix.types import JudgeQuestion, Sample, Verdict
 from tests.support.fake_training import (
     MODALITIES,
     CountingJudge,
@@ -250,6 +253,34 @@ def test_a_judge_behind_rules_is_not_asked_again_about_what_the_rewards_asked() 
     [verdicts] = judge_groups([scored], MODALITIES, judge)
     assert inner.asked == asked
     assert [verdict.is_scored for verdict in verdicts] == [True, True]
+
+
+class _CountingExact(ExactJudge):
+    count = 0
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        self.count += len(questions)
+        return super().grade(questions)
+
+
+def test_accuracy_does_not_depend_on_what_the_rewards_asked_the_judge() -> None:
+    """The published rule asks without aliases and without outer periods: .5 mm would be judged as 5 mm."""
+    rows = [("5 mm", (), ".5mm", 0.0), ("lung", ("airways",), "airways", 1.0), ("lung", (" ",), "Lung", 1.0)]
+    groups = [
+        make_group(
+            dataclasses.replace(make_sample(number), reference=reference, aliases=aliases), [write("X_RAY", answer)]
+        )
+        for number, (reference, aliases, answer, _) in enumerate(rows)
+    ]
+    asked = {}
+    for rule in (PublishedAnswer(), StrictAnswer()):
+        suite = RewardSuite({"judge": Weighted(JudgeReward(answer_rule=rule), 1.0)}, judge=ExactJudge())
+        judge = _CountingExact()
+        scored = suite.score_groups(groups)
+        verdicts = judge_groups(scored, MODALITIES, judge, suite.asked(groups))
+        assert [verdict.credit for (verdict,) in verdicts] == [credit for *_, credit in rows]
+        asked[type(rule)] = judge.count
+    assert asked == {PublishedAnswer: 2, StrictAnswer: 0}
 
 
 def two_sets() -> list[Sample]:

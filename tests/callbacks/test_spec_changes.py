@@ -106,3 +106,18 @@ def test_parts_of_the_suite_change_alone() -> None:
     assert changed("model.rewards", {"components": {"a": {"weight": 0.5}}}) == {"rewards"}
     assert changed("model.rewards", {"components": {"a": {"weight": 1.0, "judge": {"url": "two"}}}}) == set()
     assert changed("data.train", ["t"], judge="k") == {"judge"}
+    assert changed("data.on_long", "skip") == {"data"}
+    assert suite_identity(spec, "j", samples="a")["data"] != suite_identity(spec, "j", samples="b")["data"]
+
+
+@pytest.mark.parametrize("name", ["judge", "max_unscored"])
+@pytest.mark.parametrize("kind", ["components", "penalties"])
+def test_a_component_counts_whatever_its_name(name: str, kind: str) -> None:
+    """Every shipped suite has a component that is called ``judge``, as the judge that it asks is."""
+
+    def identity(reward: str, url: str) -> str:
+        part = {"reward": {"class_path": reward, "init_args": {"judge": {"url": url}}}, "weight": 1.0}
+        return suite_identity({"model": {"rewards": {kind: {name: part}, "judge": {"url": url}}}}, "j")["rewards"]
+
+    assert identity("medix.rewards.JudgeReward", "one") != identity("medix.rewards.RubricReward", "one")
+    assert identity("medix.rewards.JudgeReward", "one") == identity("medix.rewards.JudgeReward", "two")

@@ -132,6 +132,21 @@ def test_a_tiff_that_counts_from_white_is_inverted(dtype: type) -> None:
     assert _grey(png(open_picture(dark))).tolist() == [[255, 205, 155, 0]]
 
 
+@pytest.mark.parametrize(
+    ("kind", "values"), [(np.int8, [-100, 0, 100]), (np.uint32, [0, 2**31, 2**32 - 1]), (np.uint32, [0, 500, 1000])]
+)
+def test_values_of_a_tiff_have_the_sign_that_it_states(kind: type, values: list[int]) -> None:
+    """Pillow knows no signed bytes and no unsigned numbers of 32 bits; the least value is black, the largest white."""
+    row = np.array([values], dtype=kind)
+    number = {1: 2, 4: 1}[row.itemsize]  # of SampleFormat
+    stored = Image.fromarray(row.view({1: np.uint8, 4: np.int32}[row.itemsize]))
+    data = _bytes(stored, "TIFF").replace(struct.pack("<HHIH", 339, 3, 1, 2), struct.pack("<HHIH", 339, 3, 1, number))
+    if row.itemsize == 1:
+        data = _bytes(stored, "TIFF", tiffinfo={339: number})
+    for one in (data, png(open_picture(data))):
+        assert _grey(one).tolist() == [[0, 128, 255]]
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])
 def test_a_file_of_several_frames_is_an_error(kind: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "green")]

@@ -222,6 +222,18 @@ def test_progress_counts_every_completion(tmp_path: Path) -> None:
     assert sum(counts) == 12
 
 
+def test_totals_by_the_rewards_before_and_after_a_change_are_said_to_be_mixed(tmp_path: Path) -> None:
+    lines = [
+        replace(line, rewards=rewards)
+        for step, rewards in ((1, "old"), (2, "new"), (3, "new"))
+        for line in records(suite(), groups(1), step=step)
+    ]
+    (note,) = _rescored(tmp_path, lines, suite()).notes
+    assert "2 different rewards, because the run was continued with others (steps 1 to 1, 2 to 3)" in note
+    run = RecordedRun.find(tmp_path / "run")
+    assert not Rescoring(run, suite(), RunParts(modalities=MODALITIES), steps=range(2, 4))().notes
+
+
 def test_a_cut_last_line_and_a_smaller_group_are_said(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", records(suite(), groups(2)), spec="")
     path = folder / "completions" / "train.rank0.jsonl"

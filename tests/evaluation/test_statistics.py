@@ -4,16 +4,20 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import bootstrap
+from scipy.stats import ttest_1samp, ttest_rel
+from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from medix.evaluation.statistics import (
     bounds,
     clustered_mean,
+    holm,
     mcnemar_exact,
+    minimum_detectable_difference,
     paired_difference,
     proportion,
     wilson,
@@ -48,53 +52,69 @@ def test_wilson_refuses_more_successes_than_observations() -> None:
         wilson(3, 2)
 
 
-def test_clustered_mean_of_constant_clusters_resamples_whole_clusters() -> None:
-    """Five clusters of two equal values, one of them 1 and four 0: a resample mean is k/5 with k binomial(5, 1/5),
-    so P(k = 0) = 0.8⁵ = 0.328 and P(k ≥ 4) = 0.0067: the 95 % interval is exactly from 0 to 3/5."""
-    found = clustered_mean([1, 1, 0, 0, 0, 0, 0, 0, 0, 0], list("aabbccddee"))
-    assert found.estimate == 0.2
-    assert (found.low, found.high) == (0.0, pytest.approx(0.6))
-    assert (found.count, found.clusters) == (10, 5)
+def test_clustered_mean_by_hand() -> None:
+    """Five clusters of two values, sums 2, 1, 1, 0, 1 of counts 2: mean 1/2, residuals 1, 0, 0, -1, 0 with squares 2.
+
+    Error √(2 · 5/4) / 10 = 0.15811; t of 4 degrees of freedom is 2.77645, so half the interval is 0.43899.
+    """
+    found = clustered_mean([1, 1, 1, 0, 0, 1, 0, 0, 1, 0], list("aabbccddee"))
+    assert (found.estimate, found.error) == (0.5, pytest.approx(0.158114, abs=1e-6))
+    assert (found.low, found.high) == (pytest.approx(0.06101, abs=1e-5), pytest.approx(0.93899, abs=1e-5))
+    assert (found.count, found.clusters, found.method) == (10, 5, "clustered t")
 
 
-def test_clustered_mean_with_a_cluster_each_agrees_with_scipy() -> None:
+@given(
+    st.lists(st.tuples(st.floats(-3, 3), st.integers(0, 9)), min_size=12, max_size=40).filter(
+        lambda rows: len({cluster for _, cluster in rows}) >= 5
+    )
+)
+def test_clustered_mean_equals_regression_on_a_constant_with_clustered_errors(rows: list[tuple[float, int]]) -> None:
+    values, clusters = np.array([value for value, _ in rows]), np.array([cluster for _, cluster in rows])
+    found = clustered_mean(values.tolist(), clusters.tolist())
+    size, count = len(set(clusters.tolist())), len(values)
+    model = OLS(values, np.ones(count)).fit(
+        cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": False, "df_correction": True}, use_t=True
+    )
+    assert found.estimate == pytest.approx(model.params[0], abs=1e-9)
+    assert found.error == pytest.approx(model.bse[0] * math.sqrt(size / (size - 1)), abs=1e-9)
+
+
+def test_clustered_mean_with_a_cluster_each_is_the_t_interval_of_scipy() -> None:
     values = np.random.default_rng(3).normal(size=60)
     found = clustered_mean(values.tolist(), list(range(60)))
-    other = bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(4))
-    assert (found.low, found.high) == pytest.approx(tuple(other.confidence_interval), abs=0.02)
+    assert (found.low, found.high) == pytest.approx(tuple(ttest_1samp(values, 0).confidence_interval()))
 
 
 def test_clustering_widens_an_interval_where_cases_agree() -> None:
     """60 cases of 5 equal answers hold 60 observations, not 300: the interval is about √5 wider."""
     values = [float(case % 2) for case in range(60) for _ in range(5)]
-    clustered = clustered_mean(values, [case for case in range(60) for _ in range(5)])
-    naive = clustered_mean(values, list(range(300)))
-    assert (clustered.high - clustered.low) / (naive.high - naive.low) == pytest.approx(math.sqrt(5), rel=0.12)
+    clustered = proportion(values, [case for case in range(60) for _ in range(5)])
+    naive = proportion(values, list(range(300)))
+    assert (clustered.high - clustered.low) / (naive.high - naive.low) == pytest.approx(math.sqrt(5), rel=0.05)
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 9)), min_size=1, max_size=40), st.integers(0, 5))
-def test_interval_holds_the_estimate_and_order_does_not_matter(rows: list[tuple[float, int]], seed: int) -> None:
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.2, 1.0]), st.integers(0, 9)), min_size=1, max_size=40))
+def test_interval_holds_the_estimate_and_order_does_not_matter(rows: list[tuple[float, int]]) -> None:
     values, clusters = [value for value, _ in rows], [cluster for _, cluster in rows]
-    found = clustered_mean(values, clusters, resamples=300, seed=seed)
-    assert found.estimate == pytest.approx(sum(values) / len(values))
-    if len(set(clusters)) >= 5:
-        assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
-    else:
-        assert math.isnan(found.low)
+    for interval in (clustered_mean, proportion):
+        found = interval(values, clusters)
+        assert found.estimate == pytest.approx(sum(values) / len(values))
+        other = interval(values[::-1], clusters[::-1])
+        assert (other.low, other.high) == pytest.approx((found.low, found.high), abs=1e-9, nan_ok=True)
+        if len(set(clusters)) >= 5:
+            assert found.low - 1e-9 <= found.estimate <= found.high + 1e-9
+            assert interval is clustered_mean or 0 <= found.low <= found.high <= 1
+        else:
+            assert math.isnan(found.low) or found.method == "wilson"
 
 
 def test_few_clusters_give_no_interval() -> None:
-    """Four cases are too few to resample; no interval is better than one that is far too narrow."""
     found = clustered_mean([0.0, 1.0, 1.0, 0.0], ["a", "b", "c", "d"])
     assert found.estimate == 0.5
     assert math.isnan(found.low)
+    assert math.isnan(minimum_detectable_difference(found))
     assert not found.excludes_zero
-
-
-def test_the_same_seed_gives_the_same_interval() -> None:
-    values, clusters = [0.1234 * index**1.5 for index in range(12)], list(range(12))
-    assert clustered_mean(values, clusters, seed=7) == clustered_mean(values, clusters, seed=7)
-    assert clustered_mean(values, clusters, seed=7) != clustered_mean(values, clusters, seed=8)
+    assert found.has_few_clusters
 
 
 def test_paired_difference_sees_a_gain_that_two_intervals_hide() -> None:
@@ -107,6 +127,53 @@ def test_paired_difference_sees_a_gain_that_two_intervals_hide() -> None:
     assert clustered_mean(first, list(range(20))).high > clustered_mean(second, list(range(20))).low
 
 
+def test_two_systems_that_agree_on_every_question_may_still_differ() -> None:
+    """30 agreements: centre 0 of 32, error √(1 · 30/29) / 32 = 0.031785, t = 2.04523: half 0.065007; p is 1."""
+    gain = paired_difference([1.0] * 30, [1.0] * 30, list(range(30)))
+    assert (gain.estimate, gain.p_value) == (0.0, 1.0)
+    assert (gain.low, gain.high) == pytest.approx((-0.065007, 0.065007), abs=1e-6)
+
+
+def test_paired_difference_of_rewards_is_the_paired_t_test_of_scipy() -> None:
+    first, second = np.random.default_rng(5).normal(size=(2, 40))
+    gain = paired_difference(first.tolist(), second.tolist(), list(range(40)))
+    found = ttest_rel(second, first)
+    assert gain.p_value == pytest.approx(found.pvalue)
+    assert (gain.low, gain.high) == pytest.approx(tuple(found.confidence_interval()))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 8)), min_size=9, max_size=40))
+def test_p_value_and_interval_say_the_same_and_swapping_changes_the_sign(rows: list[tuple[bool, bool, int]]) -> None:
+    first, second, clusters = ([float(row[column]) for row in rows] for column in range(3))
+    gain, swapped = paired_difference(first, second, clusters), paired_difference(second, first, clusters)
+    if gain.clusters < 5:
+        assert math.isnan(gain.p_value)
+        return
+    assert gain.excludes_zero == (gain.p_value < 0.05)
+    assert (swapped.estimate, swapped.low) == pytest.approx((-gain.estimate, -gain.high), abs=1e-12)
+
+
+def test_minimum_detectable_difference_is_found_four_times_in_five() -> None:
+    """Power 80 % by simulation with the difference at that size: 60 clusters of normal differences."""
+    draws = np.random.default_rng(7).normal(size=(2000, 60))
+    errors = [paired_difference([0.0] * 60, row.tolist(), range(60)) for row in draws[:200]]
+    size = float(np.median([minimum_detectable_difference(one) for one in errors]))
+    found = ttest_1samp(draws + size, 0, axis=1).pvalue < 0.05
+    assert np.mean(found) == pytest.approx(0.8, abs=0.03)
+
+
+@settings(max_examples=10, deadline=None)  # theirs takes a tenth of a second
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_equals_statsmodels(values: list[float]) -> None:
+    expected = multipletests(values, method="holm")[1] if values else []
+    assert holm(values) == pytest.approx(list(expected))
+
+
+def test_holm_by_hand() -> None:
+    """Of three tests 0.01 becomes 0.03, 0.03 becomes 0.06, and 0.04 no less than that; no test stays none."""
+    assert holm([0.04, math.nan, 0.01, 0.03]) == pytest.approx([0.06, math.nan, 0.03, 0.06], nan_ok=True)
+
+
 def test_unscored_values_are_refused_rather_than_counted() -> None:
     with pytest.raises(ValueError, match="leave unscored observations out"):
         clustered_mean([1.0, math.nan], ["a", "b"])
@@ -116,16 +183,32 @@ def test_proportion_of_single_questions_is_wilson() -> None:
     assert proportion([1.0, 0.0, 1.0], ["a", "b", "c"]) == wilson(2, 3)
 
 
-def test_proportion_of_clustered_questions_is_the_bootstrap() -> None:
-    values, clusters = [1.0, 0.0] * 6, [case for case in range(6) for _ in range(2)]
-    assert proportion(values, clusters) == clustered_mean(values, clusters)
+def test_proportion_of_clustered_questions_by_hand() -> None:
+    """The sums 2, 1, 1, 0, 1 of two: share 1/2, error 0.158114, so n = 0.25 / 0.025 = 10 and t = 2.77645: centre 1/2,
+    half 2.77645 · √(0.025 + 7.70867 / 400) / (1 + 0.770867) = 2.77645 · 0.210408 / 1.770867 = 0.329888."""
+    found = proportion([1, 1, 1, 0, 0, 1, 0, 0, 1, 0], list("aabbccddee"))
+    assert (found.low, found.high) == pytest.approx((0.170112, 0.829888), abs=1e-6)
+    assert found.method == "clustered wilson"
+
+
+def test_cases_with_one_right_and_one_wrong_answer_each_are_no_certainty() -> None:
+    """No case differs from another, so the error is 0: the interval is that of six observations, not a point."""
+    found = proportion([1.0, 0.0] * 6, [case for case in range(6) for _ in range(2)])
+    assert 0.1 < found.low < 0.2
+    assert 0.8 < found.high < 0.9
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5])
+def test_a_proportion_outside_0_to_1_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        proportion([0.5, value], ["a", "b"])
 
 
 def test_proportion_where_all_cases_agree_still_has_a_width() -> None:
-    """Ten cases, all right: the bootstrap would say 100 % to 100 %; Wilson of 10 of 10 says 72 %."""
+    """Ten cases, all right: n = 10 and t = 2.26216, low 1 / (1 + t² / 10) = 0.6615, a little below Wilson's 0.7225."""
     found = proportion([1.0] * 20, [case for case in range(10) for _ in range(2)])
     assert found.estimate == 1.0
-    assert found.low == pytest.approx(0.7225, abs=1e-4)
+    assert found.low == pytest.approx(0.66149, abs=1e-5)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))

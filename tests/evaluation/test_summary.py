@@ -3,11 +3,17 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
+from medix.evaluation.rescore_rows import after_of, before_of
 from medix.evaluation.statistics import wilson
 from medix.evaluation.summary import by_modality, by_source, summarise
 from medix.reporting.record import CompletionRecord, record_group
+from medix.reporting.tally import reward_tally
+from medix.rewards import EmbeddingReward, FormatReward, RewardSuite, Weighted
+from medix.types import ScoredGroup
+from tests.support.encoders import CountingEncoder
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
 from tests.support.recorded import two_sets
 
@@ -60,7 +66,7 @@ def test_slices_by_modality_and_source() -> None:
 def test_questions_of_one_case_are_clustered() -> None:
     rows = [("X_RAY", "slake", f"p{i // 4}", "lung" if i // 4 % 2 else "heart") for i in range(24)]
     found = summarise(_records(rows)).accuracy
-    assert (found.clusters, found.count, found.method) == (6, 24, "bootstrap")
+    assert (found.clusters, found.count, found.method) == (6, 24, "clustered wilson")
     assert found.high - found.low > wilson(12, 24).high - wilson(12, 24).low
 
 
@@ -108,3 +114,25 @@ def test_sources_of_data_sets_have_names_of_their_own_whatever_they_hold() -> No
     assert {name: part.completions for name, part in by_source(records[:4]).items()} == {
         "A/slake": 1, "B/slake": 1, "C/A/slake": 1, "x": 1,
     }  # fmt: skip
+
+
+def test_what_stays_out_of_means_stays_out_of_every_mean() -> None:
+    """An encoder of English: of two answers to 左肺 the equal one is credited, which would make the mean one over right
+    answers only. What counts are the two answers to ``lung``, one of them wrong: 1/2, as in the suite's own means."""
+    parts = {"format": Weighted(FormatReward(), 0.5), "embedding": Weighted(EmbeddingReward(CountingEncoder()), 0.5)}
+    suite = RewardSuite(parts, modalities=MODALITIES)
+    rollouts = [
+        make_group(make_sample(number, reference=reference), [write("X_RAY", reference), write("X_RAY", "heart")])
+        for number, reference in enumerate(["左肺", "lung"])
+    ]
+    table = suite.score_rollouts(rollouts)
+    scored = [ScoredGroup.from_state(group.to_state(), group.rollout.prompt) for group in suite.score_groups(rollouts)]
+    lines = [record for group in scored for record in record_group(group, MODALITIES, step=1, split="train")]
+    records = [CompletionRecord.from_json(line.to_json()) for line in lines]
+    assert [record.components["embedding"].value for record in records] == [1.0, None, 1.0, 0.0]
+    suite.accumulate(table, ["X_RAY"] * 4)
+    means = [suite.compute()["reward/embedding"].item(), reward_tally(scored).means()["reward/embedding"]]
+    means += [summarise(records).components["embedding"]]
+    means += [np.nanmean(one.values["embedding"]) for one in (before_of(records), after_of(table))]
+    assert means == [0.5] * 5
+    assert [record.total for record in records] == [1.0, 1.0, 1.0, 0.5]

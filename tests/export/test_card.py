@@ -53,3 +53,9 @@ def test_what_was_not_measured_is_said_so(module: GroupRLModule) -> None:
 def test_a_step_without_validation_gets_no_numbers(module: GroupRLModule) -> None:
     assert "(steps with one: 0, 5, 9)" in model_card(module, {}, step=7, numbers=NUMBERS)
     assert "(steps with one: none)" in model_card(module, {}, step=7, numbers={})
+
+
+def test_the_precision_of_training_is_stated(module: GroupRLModule) -> None:
+    assert "- precision: 32-true\n" in model_card(module, {}, step=5, numbers={})
+    card = model_card(module, {"trainer": {"precision": "bf16"}}, step=5, numbers={})
+    assert "- precision: bf16-mixed; computed in another precision" in card

@@ -26,12 +26,17 @@ from tests.support.tiny import ARCHITECTURES, picture
 class Run:
     """A policy with its prompts, and its exported folder."""
 
-    def __init__(self, folder: Path, architecture: str, prompting: Prompting) -> None:
-        self.policy = VisionLanguagePolicy(str(build_tiny(architecture, folder / "policy")))  # type: ignore[arg-type]
+    def __init__(
+        self, folder: Path, architecture: str, prompting: Prompting, *, marks_tags: bool = False, **sampling: Any
+    ) -> None:
+        name = build_tiny(architecture, folder / "policy")  # type: ignore[arg-type]
+        if marks_tags:
+            mark_every_added_token(name)
+        self.policy = VisionLanguagePolicy(str(name))
         self.policy.load()
         self.policy.eval()
         self.prompting = prompting
-        self.evaluation = EvaluationSampling(temperature=0.0, max_completion_tokens=8)
+        self.evaluation = EvaluationSampling(**{"temperature": 0.0, "max_completion_tokens": 8, **sampling})
         asking = asking_of(prompting, self.evaluation, self.policy.processor)
         self.card = "\n".join(usage(asking, self.policy))
         self.folder = export(self.policy, folder / "exported", self.card, asking)
@@ -50,6 +55,16 @@ class Run:
         names: dict[str, Any] = {}
         exec(block[1].replace('folder = "."', f"folder = {str(self.folder)!r}"), names)
         return names
+
+
+def mark_every_added_token(folder: Path) -> None:
+    """Mark tags such as ``<answer>`` as special, as some published tokenizers do."""
+    for file, key in (("tokenizer.json", "added_tokens"), ("tokenizer_config.json", "added_tokens_decoder")):
+        settings = json.loads((folder / file).read_text())
+        found = settings.get(key, [])
+        for token in found.values() if isinstance(found, dict) else found:
+            token["special"] = True
+        (folder / file).write_text(json.dumps(settings))
 
 
 def sample(name: str, question: str, *images: bytes) -> Sample:
@@ -84,6 +99,22 @@ def test_the_code_of_the_card_answers_as_predict_does(tmp_path: Path, architectu
     ask = run.code()["ask"]
     assert [ask(one.question, *map(io.BytesIO, one.images)) for one in SAMPLES] == expected
     assert len(set(expected)) > 1, "answers that are all alike would show nothing"
+
+
+def test_the_code_of_the_card_shows_tags_that_are_special_tokens_and_ends_where_predict_does(tmp_path: Path) -> None:
+    run = Run(tmp_path, "qwen3_vl", Prompting(template="short"), marks_tags=True, max_completion_tokens=40)
+    shown = next(text for text in run.answers(SAMPLES) if "<" in text)
+    stop = shown[: shown.index(">") + 1][-3:-1]  # inside a token, whose rest predict leaves out
+    (tmp_path / "stops").mkdir()
+    sampling = {"max_completion_tokens": 40, "stop": (stop,)}
+    run = Run(tmp_path / "stops", "qwen3_vl", Prompting(template="short"), marks_tags=True, **sampling)
+    expected = run.answers(SAMPLES)
+    ask = run.code()["ask"]
+    assert [ask(one.question, *map(io.BytesIO, one.images)) for one in SAMPLES] == expected
+    assert any(text.endswith(stop) for text in expected)
+    assert any("<" in text for text in expected)
+    with pytest.raises(ValueError, match="the question places its images itself"):
+        ask("Before: <image> After: <image 2>")
 
 
 def test_the_folder_alone_frames_the_question_and_limits_images(tmp_path: Path) -> None:

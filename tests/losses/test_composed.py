@@ -248,3 +248,7 @@ def test_a_loss_without_divergence_has_no_state_and_ends_a_step_without_it() -> 
     loss.end_step({"ratio": 1.0}, sequences=8)
     assert loss.state_dict() == {}
     loss.load_state_dict({})
+    later = DAPOLoss(reference_kl=ReferenceKL("k3", AdaptiveCoefficient(0.1, target=0.05, horizon=1000)))
+    later.load_state_dict(loss.state_dict())  # a resumed run may add the term, which then begins as the spec says
+    assert later.reference_kl is not None
+    assert later.reference_kl.coefficient.value == 0.1

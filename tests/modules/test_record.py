@@ -1,5 +1,7 @@
 """The record of a step."""
 
+import math
+
 import pytest
 
 from medix.modules import record as record_file
@@ -38,3 +40,13 @@ def test_every_group_is_used_on_one_rank(monkeypatch: pytest.MonkeyPatch) -> Non
         return [one.rollout.prompt.index for one in record.used({scored(2).key})]
 
     assert ThreadRanks(2, record_file, monkeypatch).run(used) == [[0, 4], [1, 3, 5]]
+
+
+def test_a_completion_that_the_update_leaves_out_has_no_advantage_on_record() -> None:
+    """The advantage of a completion that the token limit cut counts in its group and is not trained with."""
+    one = scored(0)
+    record = StepRecord(step=1)
+    record.close([one], [TrainingGroup(one.rollout, (0.5, -0.5))], {}, lambda completion, advantage: advantage > 0)
+    assert record.advantages[0][0] == 0.5
+    assert math.isnan(record.advantages[0][1])
+    assert record.tokens == 1

@@ -1,5 +1,6 @@
 """Exported folders."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,13 @@ def test_the_folder_loads_without_this_project_and_has_the_card(tiny: dict[str, 
     AutoProcessor.from_pretrained(folder)
     assert (folder / "README.md").read_text() == CARD
     assert [path.name for path in folder.parent.iterdir()] == ["exported"]
+
+
+def test_every_part_of_the_configuration_states_the_dtype_of_the_weights(tiny: dict[str, Path], tmp_path: Path) -> None:
+    policy = loaded(tiny["qwen3_vl"]).to(torch.bfloat16)
+    written = json.loads((export(policy, tmp_path / "exported", CARD) / "config.json").read_text())
+    assert {part["dtype"] for part in (written, written["text_config"], written["vision_config"])} == {"bfloat16"}
+    assert policy.hugging_face.config.text_config.dtype == torch.float32, "as it was before"
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tiny: dict[str, Path], tmp_path: Path) -> None:

@@ -67,6 +67,9 @@ class FakeSuite:
     def fresh(self) -> "FakeSuite":
         return FakeSuite(self.judge)
 
+    def asked(self, groups: Sequence[RolloutGroup]) -> dict[str, list[JudgeQuestion | None]]:
+        return {}
+
     def score_groups(self, groups: Sequence[RolloutGroup]) -> list[ScoredGroup]:
         self.scored += len(groups)
         return [ScoredGroup(group, tuple(self._score(group, c) for c in group.completions)) for group in groups]

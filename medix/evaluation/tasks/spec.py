@@ -134,6 +134,13 @@ def read_task(path: Path) -> Task:
         raise ValueError(f"{path}{f', line {line}' if line else ''}: {said}") from error
 
 
+def task_of(data: Mapping[str, Any]) -> Task:
+    """The inverse of ``Task.to_dict``, also after a JSON round trip; further keys are left out."""
+    names = {field.name for field in fields(Task)}
+    parser = _parser()
+    return Task(**vars(parser.instantiate(parser.parse_object({key: data[key] for key in data if key in names}))))
+
+
 @lru_cache(maxsize=1)
 def _parser() -> Any:
     from jsonargparse import ArgumentParser

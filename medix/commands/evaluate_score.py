@@ -1,0 +1,139 @@
+"""``python -m medix eval score`` and ``eval report``: tables of an evaluation, and the page to send."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medix.commands.evaluate_generate import add_output, check_positive, say
+from medix.commands.parser import CommandParser
+
+if TYPE_CHECKING:
+    from medix.evaluation.folder_score import FolderScore
+    from medix.reporting.evaluation_page import EvaluationPage
+
+
+def add_score(parser: CommandParser) -> None:
+    """Add the arguments."""
+    add_output(parser)
+    add_scoring(parser)
+
+
+def add_scoring(parser: CommandParser) -> None:
+    """Add the arguments that say how verdicts become scores."""
+    parser.add_argument(
+        "--judge-errors",
+        type=Path,
+        metavar="FILE",
+        help="correct accuracies for the errors of the judge that medix judge agreement --json wrote",
+    )
+    parser.add_argument(
+        "--training",
+        nargs="+",
+        metavar="MANIFEST",
+        help="manifests of the training data: scores also by how often the reference occurs there",
+    )
+
+
+def add_report(parser: CommandParser) -> None:
+    """Add the arguments."""
+    add_output(parser)
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder with the files of the tasks, for pictures (default: hubs)"
+    )
+    add_page(parser)
+
+
+def add_page(parser: CommandParser) -> None:
+    """Add the arguments that say what is on the page."""
+    add_scoring(parser)
+    parser.add_argument(
+        "--items", type=int, default=200, metavar="N", help="completions to browse on the page (default: 200)"
+    )
+    parser.add_argument("--no-images", action="store_true", help="leave pictures out")
+
+
+def score(arguments: argparse.Namespace) -> int:
+    """Print the tables, and write table.json, table.md, table.csv and table.tex; status 1 if nothing is scored."""
+    from rich.console import Console
+
+    from medix.reporting.evaluation_page import EvaluationPage
+
+    found = _scored(arguments)
+    tables = found.score.tables()
+    _write_tables(EvaluationPage(found.score.to_dict(), tables), arguments.output)
+    console = Console(markup=False, emoji=False)
+    for table in tables:
+        table.print(console)
+    for note in found.score.notes:
+        console.print(note, highlight=False)
+    return 0 if any(task.whole.scored for task in found.score.tasks) else 1
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Write the tables, report.html, and the submission to the public leaderboard; status 1 if nothing is scored."""
+    from rich.console import Console
+
+    from medix.atomic_file import write_atomically
+    from medix.evaluation.evaluation_items import chosen_items
+    from medix.evaluation.leaderboard import write_submission
+    from medix.reporting.evaluation_page import EvaluationPage
+
+    check_positive(arguments, "items")
+    found = _scored(arguments)
+    images, missing = ({}, []) if arguments.no_images else _images(found, arguments.data)
+    for reason in missing:
+        say("report", f"no pictures of {reason}")
+    items = chosen_items(found.completions, arguments.items, images)
+    page = EvaluationPage(found.score.to_dict(), found.score.tables(), items)
+    _write_tables(page, arguments.output)
+    write_atomically(arguments.output / "report.html", page.html())
+    console = Console(markup=False, emoji=False)
+    page.tables[0].print(console)
+    for note in found.score.notes:
+        console.print(note, highlight=False)
+    print(f"Page: {arguments.output / 'report.html'}")
+    print(f"Leaderboard: {write_submission(found, arguments.output)}")
+    return 0 if any(task.whole.scored for task in found.score.tasks) else 1
+
+
+def _scored(arguments: argparse.Namespace) -> "FolderScore":
+    from medix.evaluation.folder import EvaluationFolder
+    from medix.evaluation.folder_score import FolderScore
+    from medix.evaluation.judge_errors import JudgeErrors
+
+    errors = None if arguments.judge_errors is None else JudgeErrors.read(arguments.judge_errors)
+    training = None
+    if arguments.training:
+        from medix.evaluation.training_references import TrainingReferences
+
+        training = TrainingReferences.read(arguments.training)
+    return FolderScore.of(EvaluationFolder(arguments.output), arguments.tasks, errors, training)
+
+
+def _write_tables(page: "EvaluationPage", folder: Path) -> None:
+    from medix.atomic_file import write_atomically
+
+    write_atomically(folder / "table.json", json.dumps(page.data, indent=2, allow_nan=False) + "\n")
+    write_atomically(folder / "table.md", page.markdown())
+    write_atomically(folder / "table.csv", page.csv())
+    write_atomically(folder / "table.tex", page.latex())
+
+
+def _images(found: "FolderScore", data: Path | None) -> tuple[dict[str, bytes], list[str]]:
+    """Encoded images by their hash, and why those of a task are not at hand."""
+    from medix.evaluation.tasks.loader import load
+    from medix.evaluation.tasks.spec import task_of
+
+    images: dict[str, bytes] = {}
+    missing = []
+    for name, rows in found.completions.items():
+        if not any(row.images for row in rows):
+            continue
+        try:
+            loaded = load(name, task_of(found.specs[name]), data)
+        except (ValueError, OSError) as error:
+            missing.append(f"{name}: {error}")
+            continue
+        images |= {image.sha256: image.data for item in loaded.items for image in item.images}
+    return images, missing

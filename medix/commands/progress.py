@@ -1,0 +1,34 @@
+"""A progress bar on a terminal, for the long work of commands."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error while the block runs; nothing where that is no terminal.
+
+    Args:
+        what: the work, as it is shown before the bar.
+        total: how many steps it has; None if unknown.
+
+    Returns:
+        What to call with the number of steps done since the last call.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True, markup=False, emoji=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda count: bars.advance(task, count)

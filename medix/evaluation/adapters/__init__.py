@@ -1,0 +1,1 @@
+"""Judges and rewards inside the evaluation tools of others; each file needs the tool of its name."""

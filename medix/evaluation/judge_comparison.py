@@ -1,0 +1,136 @@
+"""Several judges on the same completions: how far a score depends on who judges."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from medix.evaluation.scored_completion import ScoredCompletion
+from medix.evaluation.statistics import Interval, paired_difference, proportion
+from medix.evaluation.task_score import BEST_GRADE
+from medix.judge.agreement import cohen_kappa
+from medix.reporting.render import plain
+from medix.reporting.table import Table, interval, number
+
+
+@dataclass(frozen=True)
+class JudgedTask:
+    """A judge beside the first one, on one task.
+
+    Attributes:
+        task: its name.
+        judge: identity of the judge.
+        result: mean credit by this judge.
+        coverage: share of completions with a verdict.
+        shift: mean credit by this judge minus that by the first, over the completions that both have a verdict on.
+        asked: completions that both judges gave a verdict on; those decided by rule are the same for all.
+        equal: share of these with equal credit; NaN without any.
+        kappa: Cohen's kappa over these.
+        is_graded: whether credits are grades over 5.
+    """
+
+    task: str
+    judge: str
+    result: Interval
+    coverage: float
+    shift: Interval
+    asked: int
+    equal: float
+    kappa: float
+    is_graded: bool
+
+
+@dataclass(frozen=True)
+class JudgeComparison:
+    """All judges on all tasks.
+
+    Attributes:
+        judges: identities; the others are compared with the first.
+        rows: by task and judge.
+    """
+
+    judges: Sequence[str]
+    rows: Sequence[JudgedTask]
+
+    @property
+    def largest_shift(self) -> float:
+        """The largest absolute shift of an accuracy, or of a grade over 5; 0 with one judge."""
+        return max((abs(row.shift.estimate) for row in self.rows if row.shift.count), default=0.0)
+
+    def tables(self) -> list[Table]:
+        """One row per task and judge."""
+        rows = []
+        for row in self.rows:
+            scale, percent = (BEST_GRADE, False) if row.is_graded else (1.0, True)
+            rows.append(
+                [
+                    f"{row.task}, judge {self.judges.index(row.judge) + 1}",
+                    _interval(row.result, scale, percent=percent),
+                    _interval(row.shift, scale, percent=percent, signed=True),
+                    number(row.equal, percent=True),
+                    number(row.kappa),
+                    f"{row.asked:,}",
+                    number(row.coverage, percent=True),
+                ]
+            )
+        heads = ["Task", "Result", "Shift from judge 1", "Equal verdicts", "Kappa", "Asked", "Scored"]
+        return [Table("Scores by judge", heads, rows)]
+
+    @property
+    def notes(self) -> list[str]:
+        """Who the judges are, and how to read the table."""
+        return [
+            *(f"Judge {number}: {judge}" for number, judge in enumerate(self.judges, 1)),
+            f"Largest shift: {self.largest_shift:.4f}. Verdicts by rule are the same for all judges and count in "
+            "results and shifts, not in agreement.",
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return plain({**asdict(self), "largest_shift": self.largest_shift})  # type: ignore[no-any-return]
+
+
+def _interval(found: Interval, scale: float, *, percent: bool, signed: bool = False) -> str:
+    ends = {name: scale * getattr(found, name) for name in ("estimate", "low", "high")}
+    return interval(ends, percent=percent, signed=signed)
+
+
+def compare_judges(
+    judged: Mapping[str, Mapping[str, Sequence[ScoredCompletion]]], graded: Mapping[str, bool]
+) -> JudgeComparison:
+    """Compare judges.
+
+    Args:
+        judged: by identity of the judge, by task, the same completions in the same order.
+        graded: by task, whether credits are grades over 5.
+    """
+    judges = list(judged)
+    rows = []
+    for task, is_graded in graded.items():
+        base = judged[judges[0]][task]
+        rows += [_row(task, judge, base, judged[judge][task], is_graded) for judge in judges]
+    return JudgeComparison(judges, rows)
+
+
+def _row(
+    task: str, judge: str, base: Sequence[ScoredCompletion], rows: Sequence[ScoredCompletion], is_graded: bool
+) -> JudgedTask:
+    scored = [(one.credit, one.cluster) for one in rows if one.credit is not None]
+    both = [
+        (first, second, first.credit, second.credit)
+        for first, second in zip(base, rows, strict=True)
+        if first.credit is not None and second.credit is not None
+    ]
+    asked = [(one, other) for first, second, one, other in both if first.by == second.by == "judge"]
+    return JudgedTask(
+        task=task,
+        judge=judge,
+        result=proportion([credit for credit, _ in scored], [cluster for _, cluster in scored]),
+        coverage=len(scored) / len(rows) if rows else float("nan"),
+        shift=paired_difference(
+            [one for _, _, one, _ in both], [other for _, _, _, other in both], [first.cluster for first, *_ in both]
+        ),
+        asked=len(asked),
+        equal=sum(one == other for one, other in asked) / len(asked) if asked else float("nan"),
+        kappa=cohen_kappa(asked),
+        is_graded=is_graded,
+    )

@@ -1,0 +1,196 @@
+"""Two models on the same tasks, item by item."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from medix.evaluation.scored_completion import ScoredCompletion
+from medix.evaluation.statistics import Interval, holm, mcnemar_exact, minimum_detectable_difference, paired_difference
+from medix.evaluation.task_score import BEST_GRADE
+from medix.reporting.render import plain
+from medix.reporting.table import MISSING, Table, interval, number, p_value
+
+_SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class TaskComparison:
+    """Two models on one task.
+
+    Attributes:
+        name: of the task.
+        first, second: mean credit of each model over the pairs.
+        difference: second minus first, clustered by the task's unit.
+        pairs: completions of the same item and index that both have a verdict on.
+        left_out: completions without a counterpart, or without a verdict on both sides.
+        mcnemar: exact p-value if every item is independent and every credit 0 or 1; None if not.
+        adjusted: p-value of the task, adjusted for the number of tasks; NaN without a test.
+        is_graded: whether credits are grades over 5.
+    """
+
+    name: str
+    first: float
+    second: float
+    difference: Interval
+    pairs: int
+    left_out: int
+    mcnemar: float | None
+    adjusted: float = float("nan")
+    is_graded: bool = False
+
+    @property
+    def p_value(self) -> float:
+        """McNemar's where it holds, else that of the clustered difference."""
+        return self.difference.p_value if self.mcnemar is None else self.mcnemar
+
+    @property
+    def detectable(self) -> float:
+        """True difference that four of five such comparisons would find."""
+        return minimum_detectable_difference(self.difference)
+
+
+@dataclass(frozen=True)
+class ScoreComparison:
+    """Two models on the tasks that both were judged on.
+
+    Attributes:
+        names: of the two models.
+        tasks: by task.
+        only_first, only_second: tasks that only one of them has.
+        differing: tasks whose verdicts are of different judges, so that no difference is computed.
+    """
+
+    names: tuple[str, str]
+    tasks: Sequence[TaskComparison]
+    only_first: tuple[str, ...] = ()
+    only_second: tuple[str, ...] = ()
+    differing: Mapping[str, str] = field(default_factory=dict)
+
+    def tables(self) -> list[Table]:
+        """One row per task."""
+        heads = ["Task", *self.names, "Difference", "p", "p (Holm)", "Detectable", "Pairs", "Left out"]
+        rows = []
+        for task in self.tasks:
+            scale, percent = (BEST_GRADE, False) if task.is_graded else (1.0, True)
+            ends = {name: scale * getattr(task.difference, name) for name in ("estimate", "low", "high")}
+            rows.append(
+                [
+                    task.name + (" (of 5)" if task.is_graded else ""),
+                    number(scale * task.first, percent=percent),
+                    number(scale * task.second, percent=percent),
+                    interval(ends, percent=percent, signed=True),
+                    p_value(task.p_value),
+                    p_value(task.adjusted) + (" *" if task.adjusted < _SIGNIFICANT else ""),
+                    number(scale * task.detectable, percent=percent),
+                    f"{task.pairs:,}",
+                    f"{task.left_out:,}",
+                ]
+            )
+        rows += [[name, *[MISSING] * (len(heads) - 1)] for name in self.differing]
+        return [Table(f"{self.names[1]} against {self.names[0]}, item by item", heads, rows)]
+
+    @property
+    def notes(self) -> list[str]:
+        """How to read the table, and what is not in it."""
+        notes = [f"{name}: {why}; no difference is computed." for name, why in self.differing.items()]
+        for name, tasks in zip(self.names, (self.only_first, self.only_second), strict=True):
+            if tasks:
+                notes.append(f"Only {name} has {', '.join(tasks)}.")
+        notes.append(
+            "Means are over the pairs that both have a verdict on. 95 % intervals of the paired difference, clustered "
+            "by the task's unit. p: McNemar's exact test where items are independent, else Student's t over clusters; "
+            "p (Holm) is adjusted for the number of tasks, * below 0.05. Detectable: the true difference that would be "
+            "found with probability 0.8."
+        )
+        return notes
+
+    def markdown(self) -> str:
+        """The table and its notes."""
+        lines = [f"# {self.names[1]} against {self.names[0]}", ""]
+        return "\n".join([*lines, *(table.markdown() for table in self.tables()), *self.notes]) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        data = asdict(self)
+        for entry, task in zip(data["tasks"], self.tasks, strict=True):
+            entry |= {"p_value": task.p_value, "detectable": task.detectable}
+        return plain(data)  # type: ignore[no-any-return]
+
+
+Tasks = Mapping[str, tuple[Mapping[str, Any], Sequence[ScoredCompletion]]]
+"""Spec and completions of each task."""
+
+
+def compare_scores(first: Tasks, second: Tasks, names: tuple[str, str]) -> ScoreComparison:
+    """Compare two models; items are paired by identity and index of the completion.
+
+    Args:
+        first: tasks of one model.
+        second: tasks of the other.
+        names: of the models.
+
+    Raises:
+        ValueError: no task is common to both, or an item has other contents in the two.
+    """
+    common = [name for name in first if name in second]
+    if not common:
+        raise ValueError(
+            f"{names[0]} has {', '.join(first) or 'no task'}, {names[1]} {', '.join(second) or 'no task'}: none is "
+            "common; evaluate both on the same tasks"
+        )
+    differing = {name: why for name in common if (why := _other_judge(first[name][1], second[name][1]))}
+    tasks = [_compared(name, first[name], second[name], names) for name in common if name not in differing]
+    adjusted = holm([task.p_value for task in tasks])
+    return ScoreComparison(
+        names,
+        [replace(task, adjusted=value) for task, value in zip(tasks, adjusted, strict=True)],
+        tuple(name for name in first if name not in second),
+        tuple(name for name in second if name not in first),
+        differing,
+    )
+
+
+def _other_judge(first: Sequence[ScoredCompletion], second: Sequence[ScoredCompletion]) -> str:
+    """Why two lists of verdicts are not of one kind; empty if they are."""
+    one, other = (sorted({row.judge for row in rows if row.by == "judge"}) for rows in (first, second))
+    return "" if one == other or not one or not other else f"judged by {', '.join(one)} and by {', '.join(other)}"
+
+
+def _compared(
+    name: str,
+    first: tuple[Mapping[str, Any], Sequence[ScoredCompletion]],
+    second: tuple[Mapping[str, Any], Sequence[ScoredCompletion]],
+    names: tuple[str, str],
+) -> TaskComparison:
+    left, right = ({(one.item, one.k): one for one in rows} for _, rows in (first, second))
+    pairs = [(left[key], right[key]) for key in left if key in right]
+    for one, other in pairs:
+        if _content(one) != _content(other):
+            raise ValueError(
+                f"{name}: item {one.item} has another question, reference or image in {names[0]} than in {names[1]}; "
+                "evaluate both on the same data"
+            )
+    scored = [
+        (one.credit, other.credit, one.cluster)
+        for one, other in pairs
+        if one.credit is not None and other.credit is not None
+    ]
+    before, after, clusters = [row[0] for row in scored], [row[1] for row in scored], [row[2] for row in scored]
+    is_independent = len(set(clusters)) == len(clusters)
+    is_binary = bool(scored) and all(value in (0.0, 1.0) for value in (*before, *after))
+    exact = mcnemar_exact([value == 1 for value in before], [value == 1 for value in after])
+    count = len(scored) or float("nan")
+    return TaskComparison(
+        name=name,
+        first=sum(before) / count,
+        second=sum(after) / count,
+        difference=paired_difference(before, after, clusters),
+        pairs=len(scored),
+        left_out=len(left.keys() | right.keys()) - len(scored),
+        mcnemar=exact if is_independent and is_binary else None,
+        is_graded=first[0]["scoring"] == "rubric",
+    )
+
+
+def _content(one: ScoredCompletion) -> tuple[object, ...]:
+    return one.question, one.references, [image.get("sha256") for image in one.images]

@@ -1,0 +1,112 @@
+"""One completion of an evaluation with its verdict."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredCompletion:
+    """What scores are computed from.
+
+    Attributes:
+        item: identity of the item within its task.
+        k: index of the completion among those of its item.
+        cluster: unit that intervals are clustered by, within its task.
+        question: as it was put.
+        references: accepted answers, the reference first.
+        completion: the whole output; None after a failure.
+        answer: the text that was graded; None without one.
+        credit: 0 to 1; None if unscored.
+        reason: why it is unscored.
+        modality: true modality; None without one.
+        tag: modality that the completion names; None if it names none.
+        format_valid: whether the completion keeps the grammar; None where none was asked for.
+        question_type, source: of the item; empty if unknown.
+        subgroup: further columns of the item, by name.
+        by: ``rule`` or ``judge``; empty if unscored.
+        judge: identity of the judge, or of the rule.
+        explanation: the judge's.
+        images: file names and hashes of the item's images.
+        agreement: share of votes for the verdict; None with one vote.
+        answer_index: of the right choice; None without choices.
+    """
+
+    item: str
+    k: int
+    cluster: str
+    question: str
+    references: tuple[str, ...]
+    completion: str | None
+    answer: str | None
+    credit: float | None
+    reason: str = ""
+    modality: str | None = None
+    tag: str | None = None
+    format_valid: bool | None = None
+    question_type: str = ""
+    source: str = ""
+    subgroup: Mapping[str, str] = field(default_factory=dict)
+    by: str = ""
+    judge: str = ""
+    explanation: str = ""
+    images: tuple[Mapping[str, str], ...] = ()
+    agreement: float | None = None
+    answer_index: int | None = None
+
+    @classmethod
+    def of(cls, generation: Mapping[str, Any], verdict: Mapping[str, Any] | None) -> "ScoredCompletion":
+        """Join a row of ``generations.jsonl`` with the verdict on it; None if there is no verdict yet."""
+        failure = generation.get("failure")
+        given = verdict or {}
+        if failure:
+            credit, reason = None, f"no completion: {failure}"
+        else:
+            credit = given.get("credit")
+            reason = "" if credit is not None else given.get("reason") or "not judged yet"
+        return cls(
+            item=generation["item"],
+            k=generation["k"],
+            cluster=generation["cluster"],
+            question=generation["question"],
+            references=tuple(generation["references"]),
+            completion=generation["completion"],
+            answer=generation["answer"],
+            credit=credit,
+            reason=reason,
+            modality=generation.get("modality"),
+            tag=generation.get("tag"),
+            format_valid=generation.get("format_valid"),
+            question_type=generation.get("question_type") or "",
+            source=generation.get("source") or "",
+            subgroup=generation.get("subgroup") or {},
+            by=given.get("by") or "" if credit is not None else "",
+            judge=given.get("judge") or "",
+            explanation=given.get("explanation") or "",
+            images=tuple(generation.get("images") or ()),
+            agreement=given.get("agreement"),
+            answer_index=generation.get("answer_index"),
+        )
+
+    @property
+    def names_modality(self) -> bool | None:
+        """Whether the completion names the true modality; None where there is none, or no tag was asked for."""
+        if self.modality is None or self.completion is None or self.format_valid is None:
+            return None
+        return self.tag == self.modality
+
+
+def joined(
+    generations: Iterable[Mapping[str, Any]], verdicts: Iterable[Mapping[str, Any]]
+) -> Iterator[ScoredCompletion]:
+    """Completions with the last verdict on each, in the order of items and then of completions.
+
+    Verdicts on completions that are no longer there are left out.
+    """
+    last = {row["generation"]: row for row in verdicts}
+    rows = sorted(enumerate(generations), key=lambda pair: (pair[1]["k"], pair[0]))
+    first: dict[str, int] = {}
+    for position, row in rows:
+        first.setdefault(row["item"], position)
+    for _, row in sorted(rows, key=lambda pair: (first[pair[1]["item"]], pair[1]["k"])):
+        yield ScoredCompletion.of(row, last.get(row["key"]))

@@ -1,0 +1,54 @@
+"""``medix judge agreement``."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from medix.commands.judge import main
+from medix.evaluation.judge_errors import JudgeErrors
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    rows = [
+        {"question": f"q{n}", "reference": "left", "answer": answer, "label": label, "by": by}
+        for n, (answer, label, by) in enumerate(
+            [("left", True, "a"), ("Left.", True, "b"), ("on the left", True, "a"), ("right", False, "b")] * 3
+        )
+    ]
+    path = tmp_path / "labels.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_rates_are_printed_and_written_for_scores(labels: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["agreement", "--labels", str(labels), "--judge", "judge_exact", "--by", "by"]
+    assert main([*words, "--json", str(labels.with_name("errors.json"))]) == 0
+    printed = capsys.readouterr().out
+    assert "66.7 %" in printed
+    errors = JudgeErrors.read(labels.with_name("errors.json"))
+    assert errors.sensitivity.estimate == pytest.approx(2 / 3)
+    assert errors.specificity.count == 3
+    assert set(json.loads(labels.with_name("errors.json").read_text())["kinds"]) == {"a", "b"}
+
+
+def test_a_component_takes_the_place_of_a_judge(labels: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["agreement", "--labels", str(labels), "--component", "rewards_strict:judge", "--where", "by=b"]) == 0
+    assert "0.5 *" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--component", "rewards_strict"], "write PART:NAME"),
+        (["--component", "rewards_strict:nothing"], "rewards_strict has no component nothing, only"),
+        (["--component", "rewards_strict:judge", "--judge", "judge_exact"], "give one of them"),
+        (["--judge", "judge_exact", "--where", "by"], "--where by: write COLUMN=VALUE"),
+        (["--judge", "judge_exact", "--where", "by=z"], "no line with by=z"),
+        (["--judge", "judge_exact", "--by", "nothing"], "line 1: no column nothing; it has question"),
+    ],
+)
+def test_what_cannot_be_done_is_named(labels: Path, words: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        main(["agreement", "--labels", str(labels), *words])

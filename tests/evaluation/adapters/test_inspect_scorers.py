@@ -1,0 +1,98 @@
+"""The scorers inside a real evaluation of inspect_ai, with its mock model."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import inspect_ai
+import pytest
+from inspect_ai.dataset import Sample
+from inspect_ai.log import EvalLog, read_eval_log
+from inspect_ai.model import ModelOutput, ModelUsage, get_model
+
+from medix.evaluation.adapters.inspect_scorers import medix_judge, medix_rewards
+
+SAMPLES = [
+    ("<CT_SCAN><think>x</think><answer>left</answer>", "left"),
+    ("<CT_SCAN><think>x</think><answer>sinister</answer>", ["left", "sinister"]),
+    ("<CT_SCAN><think>x</think><answer>right</answer>", "left"),
+    ("<CT_SCAN><think>x</think><answer>unreadable</answer>", "left"),
+    ("<CT_SCAN><think>cut", "left"),
+]
+
+
+def _output(text: str) -> ModelOutput:
+    output = ModelOutput.from_content("mockllm/model", text)
+    output.usage = ModelUsage()  # else the mock counts tokens with a tokenizer from the network
+    return output
+
+
+def _run(folder: Path, scorer: Any, outputs: Sequence[tuple[str, Any]] = SAMPLES, modality: str = "CT_SCAN") -> EvalLog:
+    model = get_model("mockllm/model", custom_outputs=[_output(text) for text, _ in outputs])
+    dataset = [
+        Sample(id=f"{n}", input="Which side?", target=target, metadata={"modality": modality, "case": f"c{n}"})
+        for n, (_, target) in enumerate(outputs)
+    ]
+    task = inspect_ai.Task(dataset=dataset, scorer=scorer)
+    (log,) = inspect_ai.eval(task, model=model, log_dir=str(folder / "logs"), display="none", max_samples=1)
+    return log
+
+
+def test_a_judge_scores_and_leaves_unscored(tmp_path: Path) -> None:
+    judge = tmp_path / "judge.yaml"
+    replies = {"left": "YES", "sinister": "YES", "right": "NO", "unreadable": "perhaps"}
+    judge.write_text(
+        json.dumps({"class_path": "medix.judge.ScriptedJudge", "init_args": {"default": "NO", "replies": replies}})
+    )
+    log = _run(tmp_path, medix_judge(str(judge)))
+    assert log.status == "success", log.error
+    assert log.results is not None
+    (found,) = log.results.scores
+    assert (found.scored_samples, found.unscored_samples) == (4, 1)
+    assert found.metrics["accuracy"].value == 0.5
+    again = read_eval_log(log.location)  # what the viewer shows
+    assert again.samples is not None
+    scores = [sample.scores["medix_judge"] for sample in again.samples if sample.scores]
+    assert [score.answer for score in scores] == ["left", "sinister", "right", "unreadable", None]
+    assert math.isnan(scores[3].as_float())
+    assert "no verdict" in (scores[3].explanation or "")
+    assert scores[4].explanation == "the completion has no answer"
+    assert (scores[0].metadata or {})["tag"] == "CT_SCAN"
+
+
+def test_a_suite_scores_every_component(tmp_path: Path) -> None:
+    suite = tmp_path / "rewards.yaml"
+    judge = {"class_path": "medix.judge.ScriptedJudge", "init_args": {"replies": {"right": "NO", "unreadable": None}}}
+    entries = {"format": ("FormatReward", {}, 0.5), "judge": ("JudgeReward", {"judge": judge}, 0.5)}
+    suite.write_text(
+        json.dumps(
+            {
+                "components": {
+                    name: {"reward": {"class_path": f"medix.rewards.{kind}", "init_args": given}, "weight": weight}
+                    for name, (kind, given, weight) in entries.items()
+                }
+            }
+        )
+    )
+    log = _run(tmp_path, medix_rewards(str(suite)))
+    assert log.status == "success", log.error
+    assert log.results is not None
+    metrics = {found.name: found for found in log.results.scores}
+    assert set(metrics) == {"total", "format", "judge"}
+    assert metrics["total"].metrics["mean"].value == pytest.approx((1 + 1 + 0.5 + 0) / 4)
+    assert metrics["judge"].metrics["mean"].value == pytest.approx(2 / 4)
+    assert metrics["total"].unscored_samples == 1
+
+
+def test_an_unknown_modality_is_an_error_that_names_it(tmp_path: Path) -> None:
+    log = _run(tmp_path, medix_judge("judge_exact"), modality="PHOTO")
+    assert log.status == "error"
+    assert log.error is not None
+    assert "PHOTO" in log.error.message
+
+
+def test_a_judge_that_is_none_is_named() -> None:
+    with pytest.raises((ValueError, OSError), match="nobody"):
+        medix_judge("nobody")

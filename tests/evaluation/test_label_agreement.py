@@ -1,0 +1,120 @@
+"""Judges and components beside people."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import cohen_kappa_score
+
+from medix.evaluation.label_agreement import LabelAgreement, ThresholdSweep
+from medix.evaluation.label_verdicts import judge_labels, sweep_component
+from medix.evaluation.labels import Label
+from medix.judge.agreement import cohen_kappa
+from medix.judge.exact import ExactJudge
+from medix.rewards.embedding import EmbeddingReward
+from medix.rewards.format import FormatReward
+from medix.types import JudgeQuestion
+from tests.support.encoders import CountingEncoder
+
+
+def _labels(*same: bool, kind: str = "") -> list[Label]:
+    return [Label(JudgeQuestion(f"q{n}", "left", "left"), value, kind) for n, value in enumerate(same)]
+
+
+def test_rates_by_hand() -> None:
+    """Ten answers, six of which people accept; the judge finds five of these, accepts one of four, leaves one out.
+
+    Sensitivity 5 / 6, specificity 2 / 3, precision 5 / 6, agreement 7 / 9; chance (6·6 + 3·3) / 81 = 45 / 81, so
+    kappa (63 - 45) / (81 - 45) = 1 / 2.
+    """
+    labels = _labels(*[True] * 6, *[False] * 4)
+    found = LabelAgreement("judge", labels, [True] * 5 + [False, True, False, False, None], {"down": 1})
+    assert found.errors.sensitivity.estimate == pytest.approx(5 / 6)
+    assert found.errors.specificity.estimate == pytest.approx(2 / 3)
+    assert found.precision.estimate == pytest.approx(5 / 6)
+    assert found.agreement.estimate == pytest.approx(7 / 9)
+    assert found.kappa.estimate == pytest.approx(0.5)
+    assert found.prevalence == pytest.approx(6 / 9)
+    assert found.confusion == {
+        "accepted_yes": 5, "accepted_no": 1, "accepted_unscored": 0,
+        "rejected_yes": 1, "rejected_no": 2, "rejected_unscored": 1,
+    }  # fmt: skip
+    data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert (data["answers"], data["scored"], data["unscored"]) == (10, 9, {"down": 1})
+
+
+def test_kappa_is_that_of_other_libraries_and_its_interval_holds_the_truth() -> None:
+    """400 answers of 200 questions; the judge copies people in 80 %, else throws a coin: kappa is near 0.8."""
+    draw = np.random.default_rng(5)
+    held = 0
+    for _ in range(60):
+        people = draw.random(400) < 0.5
+        judge = np.where(draw.random(400) < 0.8, people, draw.random(400) < 0.5)
+        labels = [Label(JudgeQuestion(str(n // 2), "a", "b"), bool(one)) for n, one in enumerate(people)]
+        found = LabelAgreement("judge", labels, [bool(one) for one in judge], {}).kappa
+        assert found.estimate == pytest.approx(cohen_kappa_score(people, judge))
+        assert found.estimate == pytest.approx(cohen_kappa(list(zip(people.tolist(), judge.tolist(), strict=True))))
+        held += found.low <= 0.8 <= found.high
+    assert held >= 52
+    assert found.clusters == 200
+
+
+def test_questions_with_several_answers_are_clusters() -> None:
+    labels = [Label(JudgeQuestion(f"q{n % 6}", "a", "b"), n % 6 < 3) for n in range(60)]
+    accepted = [n % 6 in {0, 1, 3} for n in range(60)]
+    found = LabelAgreement("judge", labels, accepted, {})
+    assert found.agreement.clusters == 6
+    assert found.agreement.high - found.agreement.low > 0.5
+
+
+def test_nothing_scored_is_no_number() -> None:
+    found = LabelAgreement("judge", _labels(True, False), [None, None], {"down": 2})
+    assert math.isnan(found.agreement.estimate)
+    assert math.isnan(found.kappa.estimate)
+    assert [len(table.rows) for table in found.tables()] == [1, 1]
+
+
+def test_kinds_have_rates_of_their_own() -> None:
+    labels = [*_labels(True, False, kind="short"), *_labels(True, True, kind="long")]
+    found = LabelAgreement("judge", labels, [True, False, False, True], {})
+    assert {kind: part.agreement.estimate for kind, part in found.kinds.items()} == {"long": 0.5, "short": 1.0}
+    assert set(found.to_dict()["kinds"]) == {"long", "short"}
+
+
+def test_a_judge_is_asked_about_every_answer() -> None:
+    labels = [
+        Label(JudgeQuestion("side?", "left", answer, ("L",)), same)
+        for answer, same in (("Left.", True), ("right", False), ("the left side", True))
+    ] * 100
+    done: list[int] = []
+    found = judge_labels(ExactJudge(), labels, done.append)
+    assert sum(done) == 300
+    assert len(done) == 2
+    assert found.errors.sensitivity.estimate == pytest.approx(0.5)
+    assert found.errors.specificity.estimate == 1
+    empty = judge_labels(ExactJudge(), [Label(JudgeQuestion("side?", "", "left"), True)], done.append)
+    assert empty.reasons == {"the question has no reference to compare with": 1}
+
+
+def test_a_component_is_tried_at_several_thresholds_and_its_own() -> None:
+    vectors = {"left lung": [1.0, 0.0], "lung on the left": [0.82, 0.57236], "right lung": [0.95, 0.31225]}
+    encoder = CountingEncoder(vectors)
+    labels = [
+        Label(JudgeQuestion("where?", "left lung", answer), same)
+        for answer, same in (("lung on the left", True), ("heart", False), ("right lung", False))
+    ]
+    sweep = sweep_component("embedding", EmbeddingReward(encoder, threshold=0.62), labels, lambda _: None)
+    assert sorted(sweep.thresholds)[:4] == [0.5, 0.55, 0.6, 0.62]
+    assert sweep.thresholds[0.8].accepted == [True, False, False]
+    assert sweep.thresholds[0.85].accepted == [False, False, False]
+    assert sweep.best == 0.5
+    data = sweep.to_dict()
+    assert (data["threshold"], data["sensitivity"]["estimate"], len(data["thresholds"])) == (0.5, 1.0, 11)
+    assert [row[0] for row in sweep.table().rows][:2] == ["0.5 *", "0.55"]
+
+
+def test_another_component_is_judged_by_its_value() -> None:
+    sweep = sweep_component("format", FormatReward(), _labels(True, False), lambda _: None)
+    assert isinstance(sweep, ThresholdSweep)
+    assert len({tuple(found.accepted) for found in sweep.thresholds.values()}) == 1

@@ -1,0 +1,71 @@
+"""Several completions of one question."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from medix.evaluation.repeated import Calibration, MajorityAnswer, Repeated, majority, pass_at_k
+from medix.evaluation.scored_completion import ScoredCompletion
+
+
+def _item(answers: Sequence[str | None], given: Sequence[float | None], item: str = "i") -> list[ScoredCompletion]:
+    return [
+        ScoredCompletion(item, k, item, "q", ("left",), answer, answer, credit)
+        for k, (answer, credit) in enumerate(zip(answers, given, strict=True))
+    ]
+
+
+@hypothesis.given(st.integers(1, 6).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
+def test_pass_at_k_is_the_share_of_draws_with_a_right_one(numbers: tuple[int, int, int]) -> None:
+    count, right, k = numbers
+    draws = list(itertools.combinations([True] * right + [False] * (count - right), k))
+    assert pass_at_k(count, right, k) == pytest.approx(sum(map(any, draws)) / len(draws))
+
+
+def test_more_draws_than_completions_have_no_probability() -> None:
+    assert math.isnan(pass_at_k(3, 1, 4))
+
+
+def test_the_majority_is_the_most_common_meaning() -> None:
+    found = majority(_item(["Left.", "right", "the left", None], [1.0, 0.0, 1.0, None]))
+    assert found == MajorityAnswer(0.5, True)
+    assert majority(_item(["a", "b"], [0.0, 1.0])) == MajorityAnswer(0.5, False)  # the earliest of equally common ones
+    assert majority(_item([None, None], [0.0, None])) is None
+    assert majority(_item(["a", "a", "b"], [None, None, 1.0])) is None  # nobody judged the majority
+
+
+def test_calibration_by_hand() -> None:
+    """Two at confidence 1, both right; two at 0.5, one right: error (0 + |0.5 - 0.5|) = 0; curve (0.5, 0), (1, 0.25);
+    area: 0 up to coverage 0.5, then the mean of 0 and 0.25 over 0.5: 0.0625. Without confidence the risk is 0.25."""
+    answers = [MajorityAnswer(1.0, True)] * 2 + [MajorityAnswer(0.5, True), MajorityAnswer(0.5, False)]
+    found = Calibration.of(answers)
+    assert (found.error, found.area, found.random_area) == (0, 0.0625, 0.25)
+    assert found.curve == ((0.5, 0.0), (1.0, 0.25))
+    assert found.bins == ((1.0, 2, 1.0), (0.5, 2, 0.5))
+    worse = Calibration.of([MajorityAnswer(1.0, False), MajorityAnswer(0.5, True)])
+    assert worse.error == pytest.approx((1.0 + 0.5) / 2)
+    assert worse.area > worse.random_area
+
+
+@hypothesis.given(st.lists(st.tuples(st.sampled_from([0.25, 0.5, 0.75, 1.0]), st.booleans()), min_size=1, max_size=30))
+def test_risk_at_full_coverage_is_the_overall_risk(rows: list[tuple[float, bool]]) -> None:
+    found = Calibration.of([MajorityAnswer(*row) for row in rows])
+    assert found.curve[-1] == pytest.approx((1.0, 1 - found.accuracy))
+    assert 0 <= found.error <= 1
+    assert 0 <= found.area <= 1
+
+
+def test_repeated_results_of_a_task() -> None:
+    rows = _item(["left", "left", "left", "right"], [1.0, 1.0, 1.0, 0.0], "a")
+    rows += _item(["right", "right", "up", None], [0.0, 0.0, 0.0, None], "b")
+    found = Repeated.of(rows)
+    assert found is not None
+    assert found.pass_at == {1: pytest.approx((0.75 + 0) / 2), 2: pytest.approx((1.0 + 0) / 2), 4: pytest.approx(1.0)}
+    assert found.calibration.bins == ((0.75, 1, 1.0), (0.5, 1, 0.0))
+    assert Repeated.of(rows[:1]) is None
+    assert Repeated.of([]) is None
+    assert set(found.to_dict()) == {"samples", "pass_at", "calibration"}

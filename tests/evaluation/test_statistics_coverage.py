@@ -1,0 +1,60 @@
+"""Share of simulated intervals that hold the truth."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from medix.evaluation.statistics import clustered_mean, paired_difference, proportion
+
+TIMES = 2000
+SIZES = (1, 2, 3, 5, 8)
+
+
+@pytest.mark.parametrize(
+    ("clusters", "share", "alike"), [(30, 0.5, 0.4), (30, 0.8, 0.1), (30, 0.95, 0.1), (100, 0.8, 0.4)]
+)
+def test_intervals_of_accuracies_hold_the_truth_in_95_percent(clusters: int, share: float, alike: float) -> None:
+    """Answers of a case are right with a probability of its own, beta distributed, with intra-class correlation."""
+    draw = np.random.default_rng(1)
+    held = 0
+    for _ in range(TIMES):
+        sizes = draw.choice(SIZES, clusters)
+        rates = draw.beta(share * (1 - alike) / alike, (1 - share) * (1 - alike) / alike, clusters)
+        cases = np.repeat(np.arange(clusters), sizes)
+        found = proportion((draw.random(len(cases)) < rates[cases]).astype(float).tolist(), cases.tolist())
+        held += found.low <= share <= found.high
+    assert 0.93 <= held / TIMES <= 0.97
+
+
+@pytest.mark.parametrize(("clusters", "first", "second"), [(30, 0.5, 0.6), (30, 0.95, 0.97), (100, 0.8, 0.8)])
+def test_intervals_of_paired_differences_hold_the_truth(clusters: int, first: float, second: float) -> None:
+    """Both systems find the same cases hard, and agree more often than by chance."""
+    draw = np.random.default_rng(2)
+    held = 0
+    for _ in range(TIMES):
+        cases = np.repeat(np.arange(clusters), draw.choice(SIZES, clusters))
+        hardness = draw.uniform(-1, 1, clusters)[cases]
+        one = draw.random(len(cases))
+        other = np.where(draw.random(len(cases)) < 0.7, one, draw.random(len(cases)))
+        rights = [_right(luck, rate, hardness) for luck, rate in ((one, first), (other, second))]
+        gain = paired_difference(*rights, cases.tolist())
+        held += gain.low <= second - first <= gain.high
+    assert 0.93 <= held / TIMES <= 0.97
+
+
+def _right(luck: NDArray[np.float64], rate: float, hardness: NDArray[np.float64]) -> Sequence[float]:
+    """1 where an answer is right: its probability is the rate on average, and moves with the case's hardness."""
+    return (luck < rate + min(rate, 1 - rate) * hardness).astype(float).tolist()
+
+
+def test_intervals_of_rewards_hold_the_truth() -> None:
+    draw = np.random.default_rng(3)
+    held = 0
+    for _ in range(TIMES):
+        cases = np.repeat(np.arange(30), draw.choice(SIZES, 30))
+        rewards = 0.4 + draw.normal(0, 0.2, 30)[cases] + draw.normal(0, 0.3, len(cases))
+        found = clustered_mean(rewards.tolist(), cases.tolist())
+        held += found.low <= 0.4 <= found.high
+    assert 0.93 <= held / TIMES <= 0.97
