@@ -2,7 +2,9 @@
 
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -46,8 +48,8 @@ def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str
         "Steps": str(watched(module).max_steps),
         "Prompts per step": str(part("prompts_per_step") or ""),
         "Prompts per update": str(part("update.prompts_per_update") or ""),
-        "Training sampling": _sampling(sampling),
-        "Validation sampling": _sampling(evaluation),
+        "Training sampling": sampling_text(sampling),
+        "Validation sampling": sampling_text(evaluation),
         "Judge of the validation": judge,
         "Judge of the rewards": watched(module).judge.identity if watched(module).judge is not None else "",  # type: ignore[union-attr]
         "Seed": ", ".join(
@@ -64,6 +66,24 @@ def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str
     return {label: value for label, value in facts.items() if value}
 
 
+def run_head(trainer: Trainer, module: LightningModule, facts: Mapping[str, str]) -> dict[str, str]:
+    """What the head of a report says of a run: its name, policy and data.
+
+    Args:
+        trainer: the trainer.
+        module: the module.
+        facts: those of ``run_facts``.
+    """
+    policy = getattr(getattr(module, "policy", None), "name", "") or facts.get("Policy", "")
+    head = {
+        "Run": Path(trainer.default_root_dir).resolve().name,
+        "Policy": str(policy),
+        "Trained on": facts.get("Data, train", ""),
+        "Validated on": facts.get("Data, val", ""),
+    }
+    return {label: value for label, value in head.items() if value}
+
+
 def split_label(trainer: Trainer, split: str = "val") -> str:
     """What tables call a split: ``held out`` only where the data module has compared it with the training data."""
     datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
@@ -76,13 +96,7 @@ def _data(datamodule: Any) -> dict[str, str]:
     """Names and sizes of the manifests of each split, and how many prompts were too long."""
     if not hasattr(datamodule, "manifests"):
         return {}
-    facts = {}
-    for split in ("train", "val", "test"):
-        if datamodule.paths.get(split):
-            sizes: dict[str, int] = {}
-            for found in datamodule.manifests(split):  # one per modality, of one name
-                sizes[found.name] = sizes.get(found.name, 0) + found.samples
-            facts[f"Data, {split}"] = ", ".join(f"{name} ({size:,} samples)" for name, size in sizes.items())
+    facts = {f"Data, {name}": text for name, text in data_sizes(datamodule, ("train", "val", "test")).items()}
     if isinstance(datamodule, ShardDataModule) and (overlap := datamodule.overlaps.of("val")) is not None:
         facts["Validation and training data"] = (
             "; ".join(
@@ -99,6 +113,22 @@ def _data(datamodule: Any) -> dict[str, str]:
         )
     facts["Prompts too long, left out"] = str(datamodule.too_long or "")
     return facts
+
+
+def data_sizes(datamodule: Any, splits: Sequence[str]) -> dict[str, str]:
+    """Data sets and numbers of samples of the manifests of each split that is given."""
+    found = {}
+    for split in splits:
+        if getattr(datamodule, "paths", {}).get(split):
+            sizes: dict[str, int] = {}
+            for manifest in datamodule.manifests(split):  # one per modality, of one name
+                name = f"{manifest.name} of {manifest.dataset}" if manifest.names_dataset else manifest.name
+                sizes[name] = sizes.get(name, 0) + manifest.samples
+            found[split] = ", ".join(f"{name} ({size:,} samples)" for name, size in sizes.items())
+            used = len(datamodule.stream(split)) if isinstance(datamodule, ShardDataModule) else sum(sizes.values())
+            if used != sum(sizes.values()):
+                found[split] += f"; {used:,} of these are used"
+    return found
 
 
 class _Parts:
@@ -133,7 +163,8 @@ def _name(part: Any) -> str:
     return "" if part is None else type(part).__name__
 
 
-def _sampling(sampling: Any) -> str:
+def sampling_text(sampling: Any) -> str:
+    """How completions are sampled, in words; empty for None."""
     if sampling is None:
         return ""
     return (

@@ -11,6 +11,7 @@ from medix.callbacks.watched import watched
 from medix.distributed import gather
 from medix.modality import TEXT_ONLY
 from medix.modules.record import StepRecord
+from medix.reporting.table import number
 from medix.reporting.tally import Tally, signal_tally
 
 _LOG = logging.getLogger(__name__)
@@ -96,8 +97,9 @@ class WatchSignal(Callback):
             ),
             "without": (
                 without > self.max_without_signal and not constant,
-                f"{without:.0%} of the groups have no spread in their totals (limit {self.max_without_signal:.0%}): "
-                "raise the temperature or completions_per_prompt, or use easier or harder data",
+                f"{_share(without)} of the groups have no spread in their totals (limit "
+                f"{_share(self.max_without_signal)}): raise the temperature or completions_per_prompt, or use "
+                "easier or harder data",
             ),
             "short": (
                 tokens < self.shrink * start,
@@ -106,13 +108,13 @@ class WatchSignal(Callback):
             ),
             "duplicates": (
                 duplicates > self.max_duplicates,
-                f"{duplicates:.0%} of the completions repeat another of their group word for word (limit "
-                f"{self.max_duplicates:.0%}): raise the temperature, or add a KL term",
+                f"{_share(duplicates)} of the completions repeat another of their group word for word (limit "
+                f"{_share(self.max_duplicates)}): raise the temperature, or add a KL term",
             ),
             "dropped": (
                 dropped > self.max_dropped,
-                f"{dropped:.0%} of the groups with signal were dropped (limit {self.max_dropped:.0%}), because the "
-                "weights that sampled them were too old, or the engine reported no log-probabilities: lower "
+                f"{_share(dropped)} of the groups with signal were dropped (limit {_share(self.max_dropped)}), because "
+                "the weights that sampled them were too old, or the engine reported no log-probabilities: lower "
                 "model.prompts_per_rollout, so that fewer groups are left over, or raise model.max_staleness",
             ),
         }
@@ -131,6 +133,10 @@ class WatchSignal(Callback):
         """The inverse of ``state_dict``."""
         self._streaks = dict(state_dict["streaks"])
         self._first_lengths = list(state_dict["first_lengths"])
+
+
+def _share(value: float) -> str:
+    return number(value, percent=True)
 
 
 def _range(groups: Any) -> tuple[float, float]:

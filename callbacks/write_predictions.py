@@ -8,15 +8,21 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from medix.callbacks.watched import images_exchanged, watched
+from medix.data.datamodule import ShardDataModule
+from medix.data.exchange import ExchangedImages
+from medix.data.stream import Stream
 from medix.distributed import gather
-from medix.reporting.record import CompletionRecord, record_completion, write_records
+from medix.reporting.record import CompletionRecord, record_completion, with_images, write_records
 from medix.reporting.record_identity import unique
+from medix.types import RolloutGroup
 
 _LOG = logging.getLogger(__name__)
 
 
 class WritePredictions(Callback):
     """Writes every completion with its parsed parts, whether it names the right modality, and its flags.
+
+    ``images`` names where each image is stored: its shard, and its member in that tar.
 
     The file is written at the end, with each sample once regardless of the number of ranks; nothing is judged.
 
@@ -47,8 +53,13 @@ class WritePredictions(Callback):
         module = watched(pl_module)
         self._left_out += getattr(batch, "too_long", 0)
         self._records += [
-            record_completion(group, index, module.modalities, step=module.step, exchanged=images_exchanged(trainer))
-            for group in outputs
+            with_images(
+                record_completion(
+                    group, index, module.modalities, step=module.step, exchanged=images_exchanged(trainer)
+                ),
+                names,
+            )
+            for group, names in ((group, _image_names(trainer, group)) for group in outputs)
             for index in range(len(group.completions))
         ]
 
@@ -64,3 +75,11 @@ class WritePredictions(Callback):
                     self.path,
                     left_out,
                 )
+
+
+def _image_names(trainer: Trainer, group: RolloutGroup) -> tuple[str, ...]:
+    datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
+    if not isinstance(datamodule, ShardDataModule):
+        return ()
+    stream = datamodule.loaders["predict"].dataset.stream
+    return stream.image_names(group.prompt.index) if isinstance(stream, Stream | ExchangedImages) else ()

@@ -5,6 +5,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,18 @@ from rich.console import Console
 
 from medix.atomic_file import write_atomically
 from medix.callbacks.log_rewards import step_metrics
-from medix.callbacks.run_facts import run_facts, split_label, versions
+from medix.callbacks.run_facts import run_facts, run_head, split_label, versions
 from medix.callbacks.watched import watched
 from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
 from medix.evaluation.validation import Validation, incomparable
 from medix.modality import TEXT_ONLY
-from medix.reporting.record import (
-    CompletionKey,
-    CompletionRecord,
-)
+from medix.reporting.evaluations import began, read_evaluations
+from medix.reporting.record import CompletionKey, CompletionRecord
 from medix.reporting.record_identity import dataset_by_id, with_datasets
-from medix.reporting.render import USE, Example, Report, plain
+from medix.reporting.render import USE, Example, Report, add_evaluations, plain
 from medix.reporting.table import before_after_table, summary_table
-from medix.reporting.tally import Tally, signal_tally
+from medix.reporting.tally import Tally, constant_components, signal_tally
 from medix.reporting.thumbnail import thumbnail
 from medix.types import Cluster, RolloutGroup, SampleKey
 
@@ -43,10 +42,11 @@ class WriteReport(Callback):
     the time since it was last drawn; the end of a run, also by an error or Ctrl-C, always draws it.
 
     The history of the run is part of the callback's state, so that a resumed run continues its curves and is still
-    compared with its first validation. Under ``trainer.validate`` and ``trainer.test`` the report is not changed; the
-    results are written to ``validation.json`` or ``test.json``; with ``data.exchange_images``, to
-    ``validation-exchanged.json`` or ``test-exchanged.json``. Validations with other rewards, another judge, other
-    sampling, prompts or samples than the last are not compared with it.
+    compared with its first validation. Under ``trainer.validate`` and ``trainer.test`` the results are written to
+    ``validation.json`` or ``test.json``; with ``data.exchange_images``, to ``validation-exchanged.json`` or
+    ``test-exchanged.json``. Page and Markdown of the run then show them in a table of their own; ``report.json`` stays.
+    Validations with other rewards, another judge, other sampling, prompts or samples than the last are not compared
+    with it.
 
     Args:
         title: title of the report.
@@ -82,12 +82,21 @@ class WriteReport(Callback):
         self._first_examples: dict[SampleKey, CompletionRecord] = {}
         self._last_examples: dict[SampleKey, CompletionRecord] = {}
         self._gain: dict[str, Any] = {}
+        self._began = ""
+        self._resumes: list[int] = []
         self._candidates: dict[str, dict[SampleKey, list[str]]] = {}
         self._thumbnails: dict[SampleKey, list[str]] = {}
         self._page_is_due_at = -math.inf  # seconds of time.monotonic()
         self._page_is_behind = False
 
     # Collected during the run ----------------------------------------------------------------------------------------
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note when the run began, and from which step it goes on."""
+        self._began = self._began or _now()
+        step = watched(pl_module).step
+        if step:
+            self._resumes = [earlier for earlier in self._resumes if earlier < step] + [step]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -181,9 +190,13 @@ class WriteReport(Callback):
     def report(self, trainer: Trainer, module: LightningModule) -> Report:
         """The report of the run so far."""
         last = self._validations[-1] if self._validations else None
+        facts = run_facts(trainer, module, last["judge"] if last else "")
+        head = run_head(trainer, module, facts)
+        dates = {"Began": self._began, "Written": _now()}
+        resumed = {"Resumed": f"from step {', '.join(map(str, self._resumes))}"} if self._resumes else {}
         return Report(
             title=self.title,
-            facts=run_facts(trainer, module, last["judge"] if last else ""),
+            facts=facts,
             versions=versions(),
             step=watched(module).step,
             max_steps=watched(module).max_steps,
@@ -197,6 +210,9 @@ class WriteReport(Callback):
             spec=_spec(trainer),
             split=split_label(trainer),
             notes=self._notes(),
+            run=head | dates | resumed,
+            evaluations=read_evaluations(self._folder(trainer), self._began),
+            resumes=list(self._resumes),
         )
 
     @property
@@ -216,7 +232,7 @@ class WriteReport(Callback):
                     f"Validations up to step {earlier['step']} are not compared with those from step {later['step']} "
                     f"on, which were made with {' and '.join(found)}."
                 )
-        return notes
+        return notes + constant_components(self._steps)
 
     def _write(self, trainer: Trainer, module: LightningModule, *, is_last: bool = False) -> None:
         if not trainer.is_global_zero:
@@ -233,10 +249,11 @@ class WriteReport(Callback):
         if trainer.is_global_zero:
             name = "validation" if trainer.state.fn == "validate" else "test"
             name += "-exchanged" if validation.exchanged else ""
-            data = plain({"use": USE} | validation.to_dict())
+            data = plain({"use": USE, "written": _now()} | validation.to_dict())
             text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
             path = self._folder(trainer) / f"{name}.json"
             write_atomically(path, text)
+            add_evaluations(path.parent, read_evaluations(path.parent, began(path.parent)))
             if self.table:
                 console = Console(markup=False, emoji=False)
                 summary_table(validation.to_dict()).print(console)
@@ -273,6 +290,8 @@ class WriteReport(Callback):
             "validations": self._validations,
             "gain": self._gain,
             "first_scores": [[*key, *values] for key, values in self._first_scores.items()],
+            "began": self._began,
+            "resumes": list(self._resumes),
             "first_examples": [record.to_dict() for record in self._first_examples.values()],
             "last_examples": [record.to_dict() for record in self._last_examples.values()],
         }
@@ -282,6 +301,8 @@ class WriteReport(Callback):
         self._steps = list(state_dict["steps"])
         self._validations = list(state_dict["validations"])
         self._gain = dict(state_dict["gain"])
+        self._began = state_dict.get("began", "")
+        self._resumes = list(state_dict.get("resumes", ()))
         rows = [row if isinstance(row[1], str) else ["", *row] for row in state_dict["first_scores"]]
         self._first_scores = {(row[0], row[1], row[2]): tuple(row[3:]) for row in rows}
         for name in ("first_examples", "last_examples"):
@@ -290,6 +311,10 @@ class WriteReport(Callback):
 
 
 _SLICES = ("modalities", "sources", "intervals")
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def choose(records: Sequence[CompletionRecord], count: int) -> set[SampleKey]:

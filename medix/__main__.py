@@ -1,6 +1,7 @@
 """``python -m medix COMMAND``. Looks at the first word before importing Lightning, which takes seconds."""
 
 import importlib
+import io
 import sys
 
 from medix import exit_status
@@ -55,6 +56,9 @@ def main(argv: list[str] | None = None) -> int:
         Exit status; see ``medix.exit_status``.
     """
     words = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a pipe or a log file gets each line when it is printed
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     is_trainer = words[:1] != [] and words[0] in TRAINER_COMMANDS
     return exit_status.run(
         " ".join(["medix", *_command_name(words)]),
@@ -75,6 +79,9 @@ def _run(words: list[str]) -> int:
         print(f"medix {__version__}")
         return exit_status.ExitStatus.DONE
     if command in TRAINER_COMMANDS:
+        from medix.spec_early import check_early
+
+        check_early(rest)
         from medix.cli import main as run_trainer
 
         return run_trainer(words)

@@ -12,49 +12,39 @@ import warnings
 from argparse import HelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import transformers
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
-from rich.table import Table
 
 from medix.callbacks.judge_validation import JudgeValidation
+from medix.callbacks.run_facts import data_sizes, sampling_text
 from medix.callbacks.save_checkpoint import latest
 from medix.callbacks.save_spec import SaveSpec, step_of
+from medix.callbacks.show_evaluation import ShowEvaluation
 from medix.callbacks.spec_changes import suite_identity
 from medix.callbacks.write_predictions import WritePredictions
+from medix.callbacks.write_report import WriteReport
 from medix.data.datamodule import ShardDataModule
 from medix.data.manifest import joint_digest
 from medix.exit_status import ExitStatus, Terminated
 from medix.judge.base import Judge
-from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
-from medix.modules.precision import SUPPORTED, check_precision, long_form
+from medix.modules.precision import check_precision
+from medix.plan import BASE, chosen_checkpoint, print_plan, read_checkpoint
+from medix.reporting.table import summary_table
 from medix.spec_check import check
-from medix.spec_fault import explain, read_spec, shortened
-from medix.spec_reading import parser_mode, part_file, settings
+from medix.spec_fault import explain, shortened
+from medix.spec_names import resolve_specs
+from medix.spec_reading import parser_mode, settings
+from medix.trainer_keys import NOT_OURS, check_trainer_keys
 from medix.yaml_text import read_yaml
-
-BASE = "base"
-"""``--ckpt_path base``: the weights that ``policy.name`` names, although the run has checkpoints."""
-
-NOT_OURS = {
-    "max_steps": "it counts optimiser calls, of which a step may make several; leave it out and set model.max_steps",
-    "max_epochs": "model.max_steps ends a run; leave it out and set model.max_steps",
-    "gradient_clip_val": "an update clips its own gradient; leave it out and set model.update.max_grad_norm",
-    "accumulate_grad_batches": (
-        "an update accumulates by itself; leave it out and set model.update.prompts_per_update and "
-        "model.update.tokens_per_microbatch"
-    ),
-}
-"""Trainer keys that are refused, because a step here may be several optimiser calls, each with the key to set."""
 
 _ROOTS: dict[str, Any] = {"model": GroupRLModule, "data": ShardDataModule, "trainer": Trainer, "judge": Judge | None}
 
@@ -150,9 +140,7 @@ class MedixCLI(LightningCLI):
             ValueError: names the key and the one to set instead.
         """
         trainer = self._get(self.config, "trainer", default={})
-        for key, remedy in NOT_OURS.items():
-            if trainer.get(key) not in (None, -1, *((1,) if key == "accumulate_grad_batches" else ())):
-                raise ValueError(f"trainer.{key}: {trainer[key]}: {remedy}")
+        check_trainer_keys({key: trainer.get(key) for key in NOT_OURS})
 
     def instantiate_classes(self) -> None:
         """Build everything; a constructor's message about its arguments is kept.
@@ -204,10 +192,12 @@ class MedixCLI(LightningCLI):
                     "trainer.default_root_dir, or delete the folder"
                 )
             ckpt_path = None
+        else:
+            ckpt_path = chosen_checkpoint(ckpt_path, folder)
         self._identify_suite(model, "fit")
         if self.trainer.is_global_zero:
-            self._compare_specs(_check_checkpoint(ckpt_path, folder), ckpt_path)
-        _print_plan(self.trainer, model)
+            self._compare_specs(read_checkpoint(ckpt_path, folder), ckpt_path)
+        print_plan(self.trainer, model, self.datamodule)
         with _tidy(folder), _sigterm_left_to_lightning():
             self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
         if self.trainer.received_sigterm:  # during the last step, after which Lightning ends as usual
@@ -260,18 +250,49 @@ class MedixCLI(LightningCLI):
 
     def _evaluate(self, stage: Literal["validate", "test", "predict"], model: GroupRLModule, given: str | None) -> None:
         folder = Path(self.trainer.default_root_dir)
-        path = None if given in (None, BASE) else given
-        if given is None:
-            found = latest(folder / "checkpoints")
-            path = None if found is None else str(found)
+        path = chosen_checkpoint(given, folder)
         if self.trainer.is_global_zero:
-            _check_checkpoint(path, folder)
+            read_checkpoint(path, folder)
+        split = {"validate": "val"}.get(stage, stage)
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        if stage != "predict":
+            _check_judged(stage, callbacks)
+        callbacks.append(ShowEvaluation(len(self.datamodule.stream(split))))
         self._identify_suite(model, stage)
-        print(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
+        if self.trainer.is_global_zero:
+            print(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
+            print(
+                f"medix: {data_sizes(self.datamodule, (split,))[split]}; {sampling_text(model.evaluation)}", flush=True
+            )
         run = getattr(self.trainer, stage)
         quiet = {"return_predictions": False} if stage == "predict" else {"verbose": False}
         with _tidy(folder):
             run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, **quiet)
+        if stage != "predict" and self.trainer.is_global_zero:
+            _print_numbers(callbacks)
+
+
+def _check_judged(stage: str, callbacks: Sequence[Any]) -> None:
+    """Refuse an evaluation whose completions nothing would look at.
+
+    Raises:
+        ValueError: no callback listens to the batches of the stage.
+    """
+    hook = {"validate": "on_validation_batch_end", "test": "on_test_batch_end"}[stage]
+    if all(getattr(type(one), hook, None) is getattr(Callback, hook) for one in callbacks):
+        raise ValueError(
+            f"trainer.callbacks: no callback looks at the completions of {stage}, so that it would give no numbers; "
+            "add class_path: medix.callbacks.JudgeValidation, and medix.callbacks.WriteReport for files"
+        )
+
+
+def _print_numbers(callbacks: Sequence[Any]) -> None:
+    """Print the table of a validation that no ``WriteReport`` has printed."""
+    if any(isinstance(one, WriteReport) and one.table for one in callbacks):
+        return
+    for one in callbacks:
+        if isinstance(one, JudgeValidation) and one.validation is not None:
+            summary_table(one.validation.to_dict()).print(Console(markup=False, emoji=False))
 
 
 class ModuleCLI(MedixCLI):
@@ -296,53 +317,6 @@ def build_module(spec: Path) -> GroupRLModule:
     """The module of a spec file; nothing is run and no weights are read."""
     module: GroupRLModule = ModuleCLI(spec).model
     return module
-
-
-def resolve_specs(words: Sequence[str]) -> list[str]:
-    """Replace bare names of specs after ``--config``, and of parts after their key, by the shipped files.
-
-    ``--model.engine engine_colocated`` is the shipped part of that name unless there is a file of it.
-
-    Raises:
-        ValueError: neither a file nor a shipped spec, or not YAML.
-    """
-    resolved = [_part(word, before) for before, word in zip(["", *words], words, strict=False)]
-    for i, word in enumerate(resolved):
-        if word in {"-c", "--config"} and i + 1 < len(resolved):
-            path = find_spec(resolved[i + 1])
-            resolved[i + 1] = str(path)
-        elif word.startswith("--config="):
-            path = find_spec(word.removeprefix("--config="))
-            resolved[i] = f"--config={path}"
-        else:
-            continue
-        read_spec(path)
-    return resolved
-
-
-def _part(word: str, before: str) -> str:
-    """Replace the name of a shipped part by its file where the option before it, or in it, takes such parts."""
-    option, equals, name = word.partition("=") if word.startswith("--") else (before, "", word)
-    part = part_file(option.rpartition(".")[2].lstrip("-"), name, Path.cwd()) if option.startswith("--") else None
-    if part is None or Path(name).exists():
-        return word
-    return f"{option}={part}" if equals else str(part)
-
-
-def find_spec(name: str) -> Path:
-    """The file of a spec: a path, or the name of a shipped spec.
-
-    Raises:
-        ValueError: neither; lists the shipped specs.
-    """
-    if Path(name).is_file():
-        return Path(name)
-    shipped = Path(str(files("medix.specs")))
-    candidate = shipped / f"{Path(name).name.removesuffix('.yaml')}.yaml"
-    if candidate.is_file():
-        return candidate
-    known = ", ".join(sorted(path.stem for path in shipped.glob("*.yaml")))
-    raise ValueError(f"--config {name}: there is no such file, and no shipped spec of that name; shipped: {known}")
 
 
 def main(words: Sequence[str]) -> int:
@@ -371,19 +345,6 @@ def _sigterm_left_to_lightning() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
-def _check_checkpoint(path: str | None, folder: Path) -> Mapping[str, Any]:
-    """The content of a checkpoint file; refuse one that is not there or cannot be read, before anything is written."""
-    if path is None:
-        return {}
-    if not Path(path).exists():
-        held = ", ".join(sorted(file.name for file in (folder / "checkpoints").glob("*.ckpt"))) or "none"
-        raise ValueError(
-            f"--ckpt_path {path}: there is no such file; give a checkpoint that medix fit wrote, or {BASE} for the "
-            f"policy as named ({folder / 'checkpoints'} holds: {held})"
-        )
-    return checkpoint_file.read(path) if Path(path).is_file() else {}
-
-
 @contextmanager
 def _tidy(folder: Path) -> Iterator[None]:
     """Remove empty log folders: those of a run that ended before it logged anything."""
@@ -402,23 +363,3 @@ def _quiet() -> None:
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     for about in ("does not have many workers", "litlogger", "Checkpoint directory", "treespec", "weights_only"):
         warnings.filterwarnings("ignore", message=f".*{about}.*")
-
-
-def _print_plan(trainer: Trainer, model: GroupRLModule) -> None:
-    """Print the table of what will run."""
-    if trainer.global_rank != 0:
-        return
-    table = Table(title="medix: what will run (research use, not for clinical decisions)", title_justify="left")
-    table.add_column("what")
-    table.add_column("value")
-    table.add_row("policy", ", ".join(f"{key} {value}" for key, value in model.policy.fingerprint().items() if value))
-    precision = long_form(trainer.precision)
-    table.add_row("precision", f"{precision} ({SUPPORTED[precision]})")
-    table.add_row("algorithm", f"{type(model.loss).__name__} on {type(model.advantage).__name__}")
-    table.add_row("rewards", ", ".join(f"{name} {weight:g}" for name, weight in model.rewards.weights.items()))
-    table.add_row("judge", model.judge.identity if model.judge else "none")
-    for what, value in model.batching(ranks=trainer.world_size).rows():
-        table.add_row(what, value)
-    table.add_row("steps", f"{model.max_steps}")
-    table.add_row("run folder", str(trainer.default_root_dir))
-    Console(markup=False, emoji=False).print(table)

@@ -34,6 +34,11 @@ class ModalitySet:
         self.names = names
         self._index = {name: i for i, name in enumerate(names)}
 
+    @classmethod
+    def of(cls, given: "ModalitySet | Sequence[str] | None") -> "ModalitySet":
+        """The set that a spec gives, as a set or as the list of its names; the paper's 16 if None."""
+        return given if isinstance(given, ModalitySet) else cls(PAPER_MODALITIES if given is None else given)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
 

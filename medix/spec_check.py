@@ -1,40 +1,48 @@
 """Refuses settings that the parser would take without a word or explain without their place."""
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
+from medix.class_source import Parameter, find_class, parameters_of
 from medix.spec_reading import COMMAND_LINE, SPECS, Setting, part_file, walk
 from medix.yaml_text import AmbiguousYamlError, Place, YamlDocument, read_document, read_yaml
 
 
-class _Parameter(NamedTuple):
-    """Type hint and default of a key."""
+class Reader(NamedTuple):
+    """How classes and their parameters are found: by importing them, or in their source."""
 
-    hint: Any
-    default: Any = inspect.Parameter.empty
-
-
-_UNKNOWN = _Parameter(Any)
+    find: Callable[[Any], type | None]
+    parameters: Callable[[type], Mapping[str, Parameter] | None]
 
 
-def check(given: Iterable[Setting], roots: Mapping[str, Any], folders: Mapping[str, Path] | None = None) -> None:
+_UNKNOWN = Parameter(Any)
+
+
+def check(
+    given: Iterable[Setting],
+    roots: Mapping[str, Any],
+    folders: Mapping[str, Path] | None = None,
+    reader: Reader | None = None,
+) -> None:
     """Check the settings of spec files and of the command line.
 
     Args:
         given: the settings, in order.
         roots: the type of each top-level key.
         folders: folder that relative paths of a file count from, if it is not that of the file.
+        reader: how classes are found; they are imported if None.
 
     Raises:
         ValueError: a key is set twice in a file, has no value although it needs one, has a number that is read
             differently in files and on the command line, or names a part that does not exist. Names file, line and key.
     """
-    listed = [inner for setting in given for inner in (setting, *_inline(setting))]
+    reader = reader or IMPORTED
+    listed = [inner for setting in given for inner in (setting, *inline(setting))]
     classes = {_owner(setting.place): setting.value for setting in listed if setting.place[-1] == "class_path"}
     first: dict[tuple[str, str], Setting] = {}
     for setting in listed:
@@ -42,10 +50,10 @@ def check(given: Iterable[Setting], roots: Mapping[str, Any], folders: Mapping[s
         if before.place != setting.place and setting.file != COMMAND_LINE:  # a.b: beside a: {b: }
             at = f" in line {before.line}" if before.line else ""
             raise ValueError(f"{setting.told}: is set twice, first{at}; keep one of them")
-        parameter = _parameter(setting.place, classes, roots)
+        parameter = _parameter(setting.place, classes, roots, reader)
         value = setting.value
         if setting.file == COMMAND_LINE and isinstance(value, str):
-            value = _read(value)
+            value = command_line_value(value)
         if value is None and not _takes_null(parameter):
             default = "" if parameter.default is inspect.Parameter.empty else ", or leave the key out for its default"
             raise ValueError(f"{setting.told} has no value; give {_named(parameter.hint)}{default}")
@@ -68,7 +76,7 @@ def check_block(kind: Any, key: str, block: Any, folder: Path) -> None:
     check(walk("", (), YamlDocument({key: block}, {}), folder), {key: kind}, {"": folder})
 
 
-def _inline(setting: Setting) -> Iterator[Setting]:
+def inline(setting: Setting) -> Iterator[Setting]:
     """The settings inside a list or mapping on the command line."""
     if (
         setting.file != COMMAND_LINE
@@ -86,7 +94,8 @@ def _inline(setting: Setting) -> Iterator[Setting]:
         yield inner._replace(line=None) if inner.file == COMMAND_LINE else inner
 
 
-def _read(text: str) -> Any:
+def command_line_value(text: str) -> Any:
+    """A value of the command line as the parser reads it."""
     try:
         return read_yaml(text) if text.strip() else text
     except yaml.YAMLError:
@@ -116,17 +125,17 @@ def _check_text(setting: Setting, hint: Any, folder: Path) -> None:
             )
 
 
-def _parameter(place: Place, classes: Mapping[Place, Any], roots: Mapping[str, Any]) -> _Parameter:
+def _parameter(place: Place, classes: Mapping[Place, Any], roots: Mapping[str, Any], reader: Reader) -> Parameter:
     """The parameter that a key sets; of any type if that is not known."""
-    found = _Parameter(roots.get(str(place[0]), Any))
+    found = Parameter(roots.get(str(place[0]), Any))
     for depth, part in enumerate(place[1:], start=1):
         if part == "init_args":
             continue
         if part == "class_path":
-            return _Parameter(str)
-        given = import_class(classes.get(_owner(place[: depth + 1])))
+            return Parameter(str)
+        given = reader.find(classes.get(_owner(place[: depth + 1])))
         candidates = [given] if given is not None else [kind for kind in _members(found.hint) if isinstance(kind, type)]
-        found = _inner(part, found.hint, candidates)
+        found = _inner(part, found.hint, candidates, reader)
         if found is _UNKNOWN:
             break
     return found
@@ -137,23 +146,23 @@ def _owner(place: Place) -> Place:
     return tuple(part for part in place[:-1] if part != "init_args")
 
 
-def _inner(part: str | int, hint: Any, candidates: Sequence[type]) -> _Parameter:
+def _inner(part: str | int, hint: Any, candidates: Sequence[type], reader: Reader) -> Parameter:
     """The parameter, list element or value of a mapping that a part of a key stands for."""
-    for container in _unions(hint):
+    for container in unions(hint):
         arguments = get_args(container)
         origin = get_origin(container)
         if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(part, str) and len(arguments) == 2:
-            return _Parameter(arguments[1])
+            return Parameter(arguments[1])
         if isinstance(origin, type) and issubclass(origin, Sequence) and isinstance(part, int) and arguments:
-            return _Parameter(arguments[0])
+            return Parameter(arguments[0])
     for kind in candidates:
-        parameters = signature_of(kind)
+        parameters = reader.parameters(kind) or {}
         if part in parameters:
             return parameters[str(part)]
     return _UNKNOWN
 
 
-def signature_of(kind: type) -> dict[str, _Parameter]:
+def signature_of(kind: type) -> dict[str, Parameter]:
     """The parameters of a class, with their resolved types; of any type where annotations cannot be resolved."""
     try:
         hints = get_type_hints(kind.__init__)  # type: ignore[misc]  # of the class itself, not of an instance
@@ -163,7 +172,7 @@ def signature_of(kind: type) -> dict[str, _Parameter]:
         parameters = inspect.signature(kind).parameters
     except (ValueError, TypeError):
         return {}
-    return {name: _Parameter(hints.get(name, Any), parameter.default) for name, parameter in parameters.items()}
+    return {name: Parameter(hints.get(name, Any), parameter.default) for name, parameter in parameters.items()}
 
 
 def import_class(path: Any) -> type | None:
@@ -176,19 +185,23 @@ def import_class(path: Any) -> type | None:
     return found if isinstance(found, type) else None
 
 
-def _unions(hint: Any) -> list[Any]:
+IMPORTED = Reader(import_class, signature_of)
+SOURCES = Reader(find_class, parameters_of)
+
+
+def unions(hint: Any) -> list[Any]:
     """The members of a union, or the hint itself."""
     if get_origin(hint) is Annotated:
-        return _unions(get_args(hint)[0])
+        return unions(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
-        return [member for part in get_args(hint) for member in _unions(part)]
+        return [member for part in get_args(hint) for member in unions(part)]
     return [hint]
 
 
 def _members(hint: Any) -> set[Any]:
     """The classes of a hint, those of list elements included; ``Any`` for what is not known."""
     found: set[Any] = set()
-    for member in _unions(hint):
+    for member in unions(hint):
         origin = get_origin(member)
         if member in (object, inspect.Parameter.empty) or isinstance(member, str | TypeVar):
             found.add(Any)
@@ -201,10 +214,10 @@ def _members(hint: Any) -> set[Any]:
     return found
 
 
-def _takes_null(parameter: _Parameter) -> bool:
+def _takes_null(parameter: Parameter) -> bool:
     if parameter.default is None:
         return True
-    for member in _unions(parameter.hint):
+    for member in unions(parameter.hint):
         if member in (NoneType, None, Any, object, inspect.Parameter.empty) or isinstance(member, str | TypeVar):
             return True
         if get_origin(member) is Literal and None in get_args(member):

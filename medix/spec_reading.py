@@ -49,7 +49,21 @@ def parser_mode() -> str:
 
     set_loader("medix", _load, (yaml.YAMLError,))
     set_dumper("medix", write_yaml)
+    _read_as_utf8()
     return "medix"
+
+
+def _read_as_utf8() -> None:
+    """Have the parser read files as UTF-8 in every locale, for which it has no setting."""
+    from jsonargparse._paths import Path as ParserPath
+
+    in_locale = ParserPath.read_text
+
+    def read_text(path: Any) -> str:
+        file = Path(path.absolute)
+        return file.read_text(encoding="utf-8-sig") if file.is_file() else in_locale(path)
+
+    ParserPath.read_text = read_text  # type: ignore[method-assign, assignment]
 
 
 def part_file(key: str | int, value: Any, folder: Path) -> Path | None:

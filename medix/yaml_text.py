@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from medix.text_lines import BYTE_ORDER_MARKS
+
 _FLOAT = re.compile(
     r"""^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
     |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
@@ -27,9 +29,6 @@ _RESOLVERS = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("float", "timestamp")]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_BYTE_ORDER_MARKS = (
-    (b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"),
-)  # fmt: skip
 
 
 class YamlFileError(ValueError):
@@ -168,9 +167,9 @@ def write_yaml(content: Any) -> str:
 
 
 def _decoded(data: bytes) -> str:
-    for mark, name in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            raise UnicodeDecodeError("utf-8", data, 0, len(mark), f"it is {name}")
+    for mark, name in BYTE_ORDER_MARKS:
+        if data.startswith(mark) and name != "utf-8-sig":
+            raise UnicodeDecodeError("utf-8", data, 0, len(mark), f"it is {name.upper()}")
     return data.decode("utf-8-sig")
 
 

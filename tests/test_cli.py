@@ -1,6 +1,8 @@
 """The trainer commands: what they read, keep, say and reproduce."""
 
 import json
+import re
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,9 @@ import pytest
 import torch
 import yaml
 
-from medix.cli import find_spec, resolve_specs
 from medix.policy.tiny import build_tiny
+from medix.spec_names import find_spec, resolve_specs
+from medix.types import image_id
 from tests.support.inside import Inside, working_in
 from tests.support.runs import MANIFESTS, medix, small_spec, write_spec
 
@@ -115,6 +118,7 @@ def test_a_reward_from_the_working_directory_is_trained_on_and_logged_to_csv(
 ) -> None:
     out = fitted(inside, spec)
     assert "half 1" in out
+    assert re.search(r"train data +tiny_train of tiny \(\d+ samples\)", out)
     metrics = (inside.folder / "run" / "logs" / "version_0" / "metrics.csv").read_text().splitlines()
     assert "reward/half" in metrics[0].split(",")
     assert not list(inside.folder.glob("lightning_logs"))
@@ -234,7 +238,7 @@ def test_validate_in_a_fresh_process_repeats_the_last_validation_exactly(inside:
     ended = medix(inside.folder, "validate", "--config", "spec.yaml")
     assert "validate with run/checkpoints/step-000002.ckpt" in ended.stdout
     again = json.loads((inside.folder / "run" / "validation.json").read_text())
-    for name in ("use", "seconds"):
+    for name in ("use", "written", "seconds"):
         after.pop(name, None), again.pop(name, None)
     assert again == after
     assert again["step"] == 2
@@ -271,6 +275,8 @@ def test_predict_writes_every_completion_with_parse_modality_check_and_flags(
     outcome = inside("predict", "--config", "spec.yaml", "--output", "out/lines.jsonl")
     assert outcome.code == 0, outcome
     assert "wrote out/lines.jsonl" in outcome.out
+    assert re.search(r"tiny_val of tiny \((\d+) samples\); 1 per prompt, up to 6 tokens, temperature", outcome.out)
+    assert re.search(r"medix: (\d+) of \1 samples, 0 s left", outcome.out)
     lines = [json.loads(line) for line in (inside.folder / "out" / "lines.jsonl").read_text().splitlines()]
     manifest = yaml.safe_load((MANIFESTS / "tiny_val-x_ray.yaml").read_text())
     assert len(lines) == sum(entry["samples"] for entry in manifest["shards"])
@@ -278,7 +284,41 @@ def test_predict_writes_every_completion_with_parse_modality_check_and_flags(
     for line in lines:
         assert line["modality"] == "X_RAY"
         assert line["names_modality"] is False  # gibberish names none
+        (name,) = line["images"]  # a member of a tar
+        archive, _, member = name.rpartition("/")
+        with tarfile.open(archive) as tar:
+            data = tar.extractfile(member)
+            assert data is not None
+            assert line["image_ids"] == [image_id(data.read())]
         assert {"completion", "answer", "reasoning", "named_modality", "faults", "flags"} <= set(line)
+
+
+def test_best_and_last_name_checkpoints_of_the_run(inside: Inside, spec: dict[str, Any]) -> None:
+    folder = inside.folder / "run" / "checkpoints"
+    write_spec(inside.folder, spec)
+    for word in ("best", "last"):
+        outcome = inside("predict", "--config", "spec.yaml", "--ckpt", word)
+        assert outcome.code == 2
+        assert re.search(
+            rf"--ckpt_path run/checkpoints/.*: there is no such file; .*{folder.name} holds: none", outcome.err
+        )
+
+
+def test_an_evaluation_that_nothing_looks_at_is_refused(inside: Inside, spec: dict[str, Any]) -> None:
+    outcome = inside("validate", "--config", str(write_spec(inside.folder, spec)))
+    assert outcome.code == 2
+    assert "would give no numbers; add class_path: medix.callbacks.JudgeValidation" in outcome.err
+
+
+def test_modalities_are_a_list_of_names_and_a_validation_without_report_prints_its_table(
+    inside: Inside, spec: dict[str, Any]
+) -> None:
+    spec["model"]["modalities"] = ["CT_SCAN", "X_RAY"]
+    spec["data"]["val"] = [str(MANIFESTS / "tiny_val-x_ray.yaml")]
+    spec["trainer"]["callbacks"] += JUDGED[:1]
+    outcome = inside("validate", "--config", str(write_spec(inside.folder, spec)))
+    assert outcome.code == 0, outcome
+    assert "val, step 0, 6 samples, one completion each" in outcome.out
 
 
 def test_predict_takes_the_validation_split_if_none_is_given(inside: Inside, spec: dict[str, Any]) -> None:

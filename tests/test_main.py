@@ -1,5 +1,6 @@
 """The first word of the command line."""
 
+import io
 import subprocess
 import sys
 
@@ -42,3 +43,11 @@ def test_the_exit_status_reaches_the_shell() -> None:
     ended = subprocess.run([sys.executable, "-m", "medix", "trian"], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
+
+
+def test_output_reaches_a_pipe_line_by_line_and_holds_any_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, "ascii"))
+    assert main(["--version"]) == 0
+    sys.stdout.write("größer \ud83d\n")
+    assert raw.getvalue().decode().endswith("größer \\ud83d\n")  # without a flush

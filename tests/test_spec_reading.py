@@ -96,3 +96,15 @@ def test_the_parser_reads_and_writes_our_yaml(tmp_path: Path) -> None:
     (tmp_path / "inner.yaml").write_text("number: 1\nnumber: 2\n")
     with pytest.raises(Exception, match="the key 'number' stands twice"):
         parser.parse_args(["--config", str(tmp_path / "spec.yaml")])
+
+
+def test_the_parser_reads_files_as_utf_8_in_every_locale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "ascii")
+    monkeypatch.setattr("locale.getencoding", lambda: "ascii")
+    path = tmp_path / "spec.yaml"
+    path.write_bytes("\ufeffname: größer\n".encode())
+    parser = ArgumentParser(parser_mode=parser_mode())
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--name", type=str)
+    monkeypatch.setattr("builtins.open", lambda *_, **__: pytest.fail("opened in the encoding of the locale"))
+    assert parser.parse_args(["--config", str(path)]).name == "größer"

@@ -33,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, keys = _parser().parse_known_args(argv)
     words = [word for spec in arguments.config for word in ("--config", spec)] + keys
     begun = time.perf_counter()
+    from medix.spec_early import check_early
+
+    check_early(words)
     from medix.doctor.examination import examine
 
     findings = examine(words, arguments.gpus, arguments.time_limit)

@@ -164,7 +164,7 @@ def _check(arguments: argparse.Namespace) -> int:
         found = check(judge)
     console = Console(markup=False, emoji=False)
     for table in found.tables():
-        console.print(table.rich())
+        table.print(console)
     for problem in found.problems:
         print(f"medix judge check: {problem}", file=sys.stderr)
     return 0 if found.is_usable else 1
@@ -172,6 +172,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _ask(arguments: argparse.Namespace) -> int:
     from medix.types import JudgeQuestion
+    from medix.visible_text import visible
 
     question = JudgeQuestion(arguments.question, arguments.reference, arguments.answer, tuple(arguments.alias))
     with contextlib.closing(_judge(arguments)) as judge:
@@ -192,7 +193,7 @@ def _ask(arguments: argparse.Namespace) -> int:
         "latency": f"{verdict.latency:.3f} s" + (" (looked up)" if verdict.is_cached else ""),
         "judge": verdict.judge,
     }
-    print("\n".join(f"{name:<12} {text}" for name, text in rows.items() if text))
+    print("\n".join(f"{name:<12} {visible(text)}" for name, text in rows.items() if text))
     return 0 if verdict.is_scored else 1
 
 
@@ -208,9 +209,9 @@ def _canaries(arguments: argparse.Namespace) -> int:
         print(f"medix judge canaries: asking {judge.identity} {len(canaries)} questions", file=sys.stderr)
         rates = CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
     console = Console(markup=False, emoji=False)
-    console.print(rates.table().rich())
+    rates.table().print(console)
     if rates.failures:
-        console.print(rates.failures_table(arguments.failures).rich())
+        rates.failures_table(arguments.failures).print(console)
     median, longest = rates.latencies
     if rates.unscored < 1:
         print(f"Latency: median {1000 * median:.0f} ms, longest {1000 * longest:.0f} ms")

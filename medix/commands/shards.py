@@ -23,6 +23,7 @@ from medix.data.sources.phantoms import PhantomSource
 from medix.data.split_rows import read_rows
 from medix.modality import PAPER_MODALITIES, ModalitySet
 from medix.types import Cluster, Sample, SampleKey
+from medix.visible_text import visible
 
 Item = TypeVar("Item")
 
@@ -263,7 +264,7 @@ def _manifest_table(title: str, manifests: Sequence[Manifest]) -> Table:
 def _describe(sample: Sample) -> str:
     images = f"{len(sample.images)} image{'' if len(sample.images) == 1 else 's'}"
     head = f"\n{sample.id} ({sample.modality or 'text only'}, {images})"
-    return f"{head}\n  question:  {sample.question}\n  reference: {sample.reference}"
+    return visible(f"{head}\n  question:  {sample.question}\n  reference: {sample.reference}")
 
 
 def _contact_sheet(samples: Sequence[Sample], path: Path, side: int = 192, columns: int = 4) -> None:

@@ -43,8 +43,9 @@ class ShardDataModule(lightning.LightningDataModule):
         mixture: which training samples are used, and how often.
         limit_val: maximum number of validation samples, evenly spaced over the split.
         on_long: what to do with a prompt that the policy cannot take, because it is longer than
-            ``prompting.max_prompt_tokens``, the policy's processor refuses the shape of a picture, or the image markers
-            of the question disagree with its images: ``error`` raises, ``skip`` leaves it out and counts it.
+            ``prompting.max_prompt_tokens``, the policy's processor or chat template refuses it, as for the shape of a
+            picture, or the image markers of the question disagree with its images: ``error`` raises, ``skip`` leaves
+            it out and counts it.
         cache_dir: folder for downloaded shards; None for ``~/.cache/medix/shards``.
         exchange_images: give evaluation samples the images of other cases, as a control experiment: accuracy that
             remains does not depend on the images.

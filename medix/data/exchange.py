@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
-from medix.data.stream import permutation
+from medix.data.stream import Stream, permutation
 from medix.types import Sample
 
 
@@ -43,6 +43,11 @@ class ExchangedImages:
     def __getitem__(self, index: int) -> Sample:
         sample = self.stream[index]
         return replace(sample, images=self.stream[self._partner[index % len(self)]].images) if sample.images else sample
+
+    def image_names(self, index: int) -> tuple[str, ...]:
+        """Where the images that a sample is given are stored; empty for samples that are no ``Stream``."""
+        stream = self.stream
+        return stream.image_names(self._partner[index % len(self)]) if isinstance(stream, Stream) else ()
 
     @cached_property
     def _partner(self) -> list[int]:

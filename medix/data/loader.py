@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from medix.data.exchange import Samples
 from medix.data.picture import PictureError
-from medix.data.prompt_errors import UnusablePromptError
+from medix.data.prompt_errors import ProcessorError, UnusablePromptError
 from medix.data.prompting import Prompting
 from medix.data.shards import ShardError
 from medix.types import Prompt, PromptBatch
@@ -82,7 +82,7 @@ class PromptDataset(Dataset[Prompt | Exception]):
     def __getitem__(self, index: int) -> Prompt | Exception:
         try:
             return self.prompting.render(self.stream[index], self.processor, index)
-        except (ShardError, PictureError, UnusablePromptError) as error:
+        except (ShardError, PictureError, UnusablePromptError, ProcessorError) as error:
             return error
 
 

@@ -15,5 +15,13 @@ class PictureShapeError(UnusablePromptError):
     """The policy's processor refuses a picture, such as one that is too long and narrow."""
 
 
+class RefusedPromptError(UnusablePromptError):
+    """The policy's chat template or processor refuses this prompt, but not others."""
+
+
+class ProcessorError(ValueError):
+    """The policy's chat template or processor refuses every prompt: a fault of the model and not of the data."""
+
+
 class MarkerError(UnusablePromptError):
     """The image markers of a question disagree with its images."""

@@ -12,7 +12,14 @@ from PIL import Image
 
 from medix.data.image_markers import Piece, pieces
 from medix.data.picture import PictureError, PictureReader, open_picture
-from medix.data.prompt_errors import REMEDY, MarkerError, PictureShapeError, PromptTooLongError
+from medix.data.processor_check import check_processor, conversation_text
+from medix.data.prompt_errors import (
+    REMEDY,
+    MarkerError,
+    PictureShapeError,
+    PromptTooLongError,
+    RefusedPromptError,
+)
 from medix.grammar import opened_at_end
 from medix.modality import ModalitySet
 from medix.special_tokens import SpecialTokens
@@ -52,7 +59,7 @@ class Prompting:
 
     def __init__(
         self,
-        modalities: ModalitySet | None = None,
+        modalities: ModalitySet | Sequence[str] | None = None,
         max_prompt_tokens: int = 4096,
         template: str = "medical",
         reasoning_tag: Literal["think", "thinking"] = "think",
@@ -62,7 +69,7 @@ class Prompting:
     ) -> None:
         if max_prompt_tokens < 1:
             raise ValueError(f"prompting.max_prompt_tokens: {max_prompt_tokens}; give 1 or more")
-        self.modalities = modalities or ModalitySet()
+        self.modalities = ModalitySet.of(modalities)
         self._modalities_given = modalities is not None
         self.max_prompt_tokens = max_prompt_tokens
         self.template = template
@@ -154,19 +161,15 @@ class Prompting:
 
         Raises:
             UnusablePromptError: the prompt has more than ``max_prompt_tokens`` tokens, the processor refuses a picture,
-                or the markers of the question disagree with its images.
+                the chat template refuses the conversation, or the markers of the question disagree with its images.
+            ProcessorError: the processor or its chat template refuses every prompt.
             PictureError: an image cannot be decoded.
         """
         try:
             pictures = self._pictures(sample)
         except MarkerError as error:
             raise MarkerError(f"{error}, {REMEDY}") from error
-        text = processor.apply_chat_template(
-            self.messages(sample, special_tokens(processor)),
-            tokenize=False,
-            add_generation_prompt=True,
-            processor_kwargs={"return_tensors": "pt"},  # unused here; SmolVLM's processor warns if there are none
-        )
+        text = conversation_text(processor, self.messages(sample, special_tokens(processor)), sample.id)
         text = _without_opened_reasoning(text)
         tokenizer = processor.tokenizer
         # If the chat template already writes the BOS token, the tokenizer must not add a second one.
@@ -178,9 +181,13 @@ class Prompting:
                 add_special_tokens=not has_bos,
                 return_tensors="pt",
             )
-        except Exception:  # processors of families differ in what they raise
+        except Exception as error:  # processors of families differ in what they raise
             _check_shapes(sample, pictures, processor)
-            raise
+            check_processor(processor)
+            raise RefusedPromptError(
+                f"sample {sample.id!r}: the policy's processor refuses its prompt ({type(error).__name__}: {error}); "
+                f"change it, {REMEDY}"
+            ) from error
         token_ids = tuple(int(token) for token in inputs["input_ids"][0])
         if len(token_ids) > self.max_prompt_tokens:
             raise PromptTooLongError(

@@ -53,6 +53,7 @@ class Shard:
         self.cache_dir = cache_dir
         self._file: int | None = None
         self._members: list[dict[str, tuple[int, int]]] = []
+        self._keys: list[str] = []
 
     def __len__(self) -> int:
         return self.entry.samples
@@ -71,11 +72,21 @@ class Shard:
             raise self._error(f"modality of sample {sample.id!r}", self.manifest.modality, repr(sample.modality))
         return replace(sample, dataset=self.manifest.dataset)
 
+    def image_names(self, ordinal: int) -> tuple[str, ...]:
+        """Where the images of a sample are stored: the shard and the member, in order."""
+        self.open()
+        numbered = sorted(
+            (int(name.partition(".")[0]), name) for name in self._members[ordinal] if name.partition(".")[0].isdecimal()
+        )
+        where = self.manifest.location(self.entry)
+        where = where if self.entry.is_remote else os.path.normpath(where)
+        return tuple(f"{where}/{self._keys[ordinal]}.{name}" for _, name in numbered)
+
     def __iter__(self) -> Iterator[Sample]:
         return (self[ordinal] for ordinal in range(len(self)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_members": []}
+        return {**self.__dict__, "_file": None, "_members": [], "_keys": []}
 
     def open(self) -> None:
         """Download the shard if it is remote, verify it and index its members. Does nothing if it is already open.
@@ -111,7 +122,7 @@ class Shard:
         """Close the file and discard the index of its members."""
         if self._file is not None:
             os.close(self._file)
-        self._file, self._members = None, []
+        self._file, self._members, self._keys = None, [], []
 
     def __del__(self) -> None:
         if getattr(self, "_file", None) is not None:
@@ -134,6 +145,7 @@ class Shard:
     def _scan(self) -> list[dict[str, tuple[int, int]]]:
         """Offset and size of every member of every sample."""
         assert self._file is not None
+        self._keys = []
         index: list[dict[str, tuple[int, int]]] = []
         seen: set[str] = set()
         last = ""
@@ -147,6 +159,7 @@ class Shard:
                         if key in seen:
                             raise self._error("members", "those of a sample to be adjacent", f"key {key} in two places")
                         seen.add(key)
+                        self._keys.append(key)
                         index.append({})
                     if extension in index[-1]:
                         raise self._error("members", "unique names", f"{member.name!r} twice")
@@ -215,12 +228,19 @@ class OpenShards:
 
     def read(self, shard: int, ordinal: int) -> Sample:
         """Read one sample; opens its shard, and closes the least recently used shards above the limit."""
-        sample = self.shards[shard][ordinal]
+        return self._opened(shard)[ordinal]
+
+    def image_names(self, shard: int, ordinal: int) -> tuple[str, ...]:
+        """Where the images of one sample are stored."""
+        return self._opened(shard).image_names(ordinal)
+
+    def _opened(self, shard: int) -> Shard:
+        self.shards[shard].open()
         self._open[shard] = self.shards[shard]
         self._open.move_to_end(shard)
         while len(self._open) > self.limit:
             self._open.popitem(last=False)[1].close()
-        return sample
+        return self.shards[shard]
 
 
 @dataclass

@@ -169,3 +169,8 @@ class Stream:
     def __getitem__(self, index: int) -> Sample:
         shard, position = self.order.locate(index)
         return self.shards.read(shard, self.selected[shard][position])
+
+    def image_names(self, index: int) -> tuple[str, ...]:
+        """Where the images of a sample are stored, such as ``shards/val-000000.tar/000000012.0.png``."""
+        shard, position = self.order.locate(index)
+        return self.shards.image_names(shard, self.selected[shard][position])

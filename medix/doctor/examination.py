@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from medix.cli import resolve_specs
 from medix.doctor.checks.base import Check, run_checks
 from medix.doctor.checks.batches import BatchesCheck
 from medix.doctor.checks.data import DataCheck
@@ -20,6 +19,7 @@ from medix.doctor.findings import Finding, State
 from medix.doctor.machine import Machine
 from medix.doctor.subject import Subject, no_downloads
 from medix.main_memory import available
+from medix.spec_names import resolve_specs
 
 
 def all_checks(seconds: float) -> list[Check]:

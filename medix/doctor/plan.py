@@ -8,8 +8,9 @@ from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Sin
 from lightning.pytorch.strategies import StrategyRegistry as Registry
 
 from medix.doctor.machine import Machine
-from medix.modules.precision import check_precision, long_form
+from medix.modules.precision import check_precision
 from medix.modules.strategy import check_strategy
+from medix.trainer_keys import long_form
 
 _GPU = ("gpu", "cuda")
 _MIXED = ("bf16-mixed", "16-mixed")

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from medix.cli import MedixCLI, SpecParser, resolve_specs
+from medix.cli import MedixCLI, SpecParser
 from medix.data.datamodule import ShardDataModule
 from medix.doctor.findings import UnavailableError
 from medix.doctor.machine import Machine
@@ -19,6 +19,7 @@ from medix.judge.base import Judge
 from medix.judge.served_judges import served_judges
 from medix.modules.group_rl import GroupRLModule
 from medix.policy.vision_language import VisionLanguagePolicy
+from medix.spec_names import resolve_specs
 
 
 class TrainerlessCLI(MedixCLI):

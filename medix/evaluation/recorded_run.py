@@ -237,7 +237,8 @@ def _parts(path: Path) -> RunParts:
     for name, kind in (("modalities", ModalitySet), ("advantage", Advantage), ("group_filter", GroupFilter)):
         if model.get(name) is not None:
             try:
-                found[name] = build(kind, name, model[name])
+                given = model[name]
+                found[name] = ModalitySet(given) if isinstance(given, list) else build(kind, name, given)
             except ValueError as error:
                 raise ValueError(
                     f"{path}: model.{name}: {error}\n  Its value is {model[name]!r:.200}. Your own classes are "

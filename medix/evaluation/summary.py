@@ -31,6 +31,9 @@ class Summary:
         components: mean of each reward component over the rows that it scored, without those that stay out of means.
         component_unscored: share of unscored rows among those that the component applies to.
         reasons: number of unscored rows by reason.
+        majority: share of rows whose reference is the most common one, regardless of case and spaces: about the
+            accuracy of a policy that always gives this answer.
+        majority_answer: that reference.
     """
 
     completions: int
@@ -48,6 +51,8 @@ class Summary:
     components: dict[str, float]
     component_unscored: dict[str, float]
     reasons: dict[str, int]
+    majority: float
+    majority_answer: str
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: each mean as a number, its interval under ``intervals``."""
@@ -71,6 +76,7 @@ def summarise(records: Sequence[CompletionRecord]) -> Summary:
     rewarded = [record for record in records if record.total is not None]
     tagged = [record for record in records if record.names_modality is not None]
     names = sorted({name for record in records for name in record.components})
+    common = Counter(_normalised(record.reference) for record in records).most_common(1)
     return Summary(
         completions=len(records),
         samples=len({record.sample_key for record in records}),
@@ -91,6 +97,8 @@ def summarise(records: Sequence[CompletionRecord]) -> Summary:
         components={name: _component_mean(records, name) for name in names},
         component_unscored={name: _component_unscored(records, name) for name in names},
         reasons=dict(Counter(_reason(record) for record in records if record.credit is None or record.total is None)),
+        majority=common[0][1] / len(records) if common else float("nan"),
+        majority_answer=next((r.reference for r in records if _normalised(r.reference) == common[0][0]), ""),
     )
 
 
@@ -134,6 +142,10 @@ def _by(records: Sequence[CompletionRecord], key: Callable[[CompletionRecord], s
     for record in records:
         groups.setdefault(key(record), []).append(record)
     return {name: summarise(groups[name]) for name in sorted(groups)}
+
+
+def _normalised(reference: str) -> str:
+    return " ".join(reference.casefold().split())
 
 
 def _share(records: Sequence[CompletionRecord], condition: Callable[[CompletionRecord], bool]) -> float:

@@ -18,10 +18,10 @@ from medix.export.card import model_card
 from medix.modules import checkpoint as state
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
-from medix.modules.precision import long_form
 from medix.policy.export import export
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.spec_fault import read_spec
+from medix.trainer_keys import long_form
 
 
 def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) -> None:

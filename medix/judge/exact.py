@@ -4,21 +4,23 @@ import time
 from collections.abc import Sequence
 
 from medix.judge.base import Judge
-from medix.judge.clinical.text import differs, is_same
+from medix.judge.clinical.guard import differs
+from medix.judge.clinical.text import is_same
 from medix.types import JudgeQuestion, Verdict
 
 
 class ExactJudge(Judge):
     """Says YES if the answer is the reference or an alias after normalisation, else NO.
 
-    Differences in case, articles, punctuation, number words, units and plurals are ignored; those in negation, side,
-    decimal point or any other word are not. Deterministic, offline, and strict: it knows no synonyms.
+    Every fact and every word must match in its place (``medix.judge.clinical.text``); writing does not count: case,
+    articles, punctuation that limits nothing, number words, units, numerals, spelling and plurals. Deterministic,
+    offline, and strict: it knows no synonyms.
     """
 
     @property
     def identity(self) -> str:
-        """``exact/2``: kind and version of the rules."""
-        return "exact/2"
+        """``exact/3``: kind and version of the rules; the version changes with every rule."""
+        return "exact/3"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
         """One verdict per question; always scored, except for a question without a reference."""

@@ -85,7 +85,7 @@ def rule_echo(question: JudgeQuestion) -> Ruling | None:
     for text in {question.question, stem}:
         # compare words only if the lengths are similar: most answers are far shorter than the question
         is_near = len(text) < 2 * len(question.answer) < 4 * len(text)
-        if is_near and is_same(question.answer, text) and _is_asking(text):
+        if is_near and is_same(question.answer.rstrip("?\n "), text.rstrip("?\n ")) and _is_asking(text):
             return Ruling(False, "the answer repeats the question")
     return None
 
@@ -113,14 +113,14 @@ class HybridJudge(Judge):
         ("blank", rule_blank),
         ("echo", rule_echo),
     )
-    kind: ClassVar[str] = "hybrid/2"
+    kind: ClassVar[str] = "hybrid/3"
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
     @property
     def identity(self) -> str:
-        """``hybrid/2 over <the other judge>``."""
+        """``hybrid/3 over <the other judge>``."""
         return f"{self.kind} over {self.judge.identity}"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:

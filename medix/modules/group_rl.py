@@ -1,6 +1,7 @@
 """The LightningModule: policy, rollouts, rewards, group-RL updates."""
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 
 from medix.advantages.base import Advantage
 from medix.advantages.grpo import GRPOAdvantage
+from medix.data.processor_check import check_processor
 from medix.data.prompting import Prompting
 from medix.distributed import all_reduce, fail_together, gather
 from medix.judge.base import Judge
@@ -95,7 +97,7 @@ class GroupRLModule(lightning.LightningModule):
         evaluation: EvaluationSampling | None = None,
         judge: Judge | None = None,
         reward_kl: RewardKL | None = None,
-        modalities: ModalitySet | None = None,
+        modalities: ModalitySet | Sequence[str] | None = None,
         max_rollouts_per_step: int = 20,
         max_mismatch: float = 0.5,
         rollouts_ahead: Literal[0, 1] = 0,
@@ -112,7 +114,7 @@ class GroupRLModule(lightning.LightningModule):
         compose(loss, self.advantage, engine.sampling.max_completion_tokens)
         self.filter = group_filter or SpreadFilter()
         self.prompting = prompting or Prompting()
-        self.modalities = modalities or ModalitySet()
+        self.modalities = ModalitySet.of(modalities)
         self.prompting.use_modalities(self.modalities)
         rewards.use_modalities(self.modalities)
         if judge is not None:
@@ -246,13 +248,14 @@ class GroupRLModule(lightning.LightningModule):
         )
 
     def setup(self, stage: str) -> None:
-        """Check batch sizes, strategy and tokenizer, and give the data module what renders prompts."""
+        """Check batch sizes, strategy, processor and tokenizer, and give the data module what renders prompts."""
         trainer = self.trainer
         if stage == "fit":
             batching = self.batching(ranks=trainer.world_size)
             strategy.check_trainer(trainer, batching.updates_per_step)
         datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
         if datamodule is not None and hasattr(datamodule, "bind"):
+            check_processor(self.policy.processor)
             datamodule.bind(self.prompting, self.policy.processor, self.prompts_per_rollout)
         check_tags(self.policy, self.modalities)
 

@@ -57,7 +57,13 @@ class Series:
 
 
 def line_chart(
-    series: Sequence[Series], *, percent: bool = False, unit: bool = False, width: float = 5.6, label: str = ""
+    series: Sequence[Series],
+    *,
+    percent: bool = False,
+    unit: bool = False,
+    width: float = 5.6,
+    label: str = "",
+    marks: Sequence[float] = (),
 ) -> str:
     """Lines over steps.
 
@@ -69,6 +75,7 @@ def line_chart(
         unit: y ranges from 0 to 1, unless a value lies outside: then over the range of the values.
         width: width of the drawing in inches; the text size does not change.
         label: label for screen readers.
+        marks: steps after which a dotted line stands: those from which the run was resumed.
     """
     series = [replace(entry, points=_finite(entry.points)) for entry in series]
     known = [y for entry in series for _, y in entry.points if not math.isnan(y)]
@@ -93,6 +100,8 @@ def line_chart(
                 markersize=4,
             )
             legend.append((entry.name, colour, _last(entry, percent)))
+        for mark in marks:
+            axes.axvline(mark + 0.5, color="#8a6100", linewidth=0.8, linestyle=":")
         if unit and all(0 <= y <= 1 for y in known):
             axes.set_ylim(-0.02, 1.02)
         elif percent:
@@ -123,7 +132,7 @@ def stacked_chart(
     sums = {name: float(np.nansum(list(values))) for name, values in layers.items()}
     whole = math.fsum(sums.values()) or 1.0
     return _figure(
-        drawn, label, [(name, colour, f"{sums[name] / whole:.0%}") for name, colour in zip(sums, colours, strict=True)]
+        drawn, label, [(name, colour, f"{sums[name] / whole:.1%}") for name, colour in zip(sums, colours, strict=True)]
     )
 
 

@@ -13,6 +13,7 @@ from medix.atomic_file import ESCAPE, write_atomically
 from medix.grammar import parse
 from medix.modality import ModalitySet
 from medix.reporting.record_check import check_values
+from medix.text_lines import encoding_fault, read_lines
 from medix.types import (
     Cluster,
     CompletionScores,
@@ -350,20 +351,19 @@ def read_records(path: str | Path) -> Iterator[CompletionRecord]:
     A last line that was truncated by a crash is left out with a warning; any other damage is an error.
 
     Raises:
+        TextFileError: the file is of another format.
         ValueError: a line is not a completion record.
     """
-    with Path(path).open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                record = CompletionRecord.from_json(line.decode("utf-8"))
-            except ValueError as error:  # of the text encoding as well: a line may be cut within a character
-                if not line.endswith(b"\n"):
-                    _LOG.warning("%s: the last line (%d) is truncated and was left out", path, number)
-                    return
-                raise ValueError(f"{path}, line {number}: {error}") from error
-            yield record
+    for line in read_lines(Path(path)):
+        try:
+            record = CompletionRecord.from_json(line.text if line.is_decoded else "")
+        except ValueError as error:  # of the text encoding as well: a line may be cut within a character
+            if not line.is_ended:
+                _LOG.warning("%s: the last line (%d) is truncated and was left out", path, line.number)
+                return
+            told = error if line.is_decoded else encoding_fault(line.text)
+            raise ValueError(f"{path}, line {line.number}: {told}") from error
+        yield record
 
 
 def write_records(path: str | Path, records: Iterable[CompletionRecord]) -> None:

@@ -15,8 +15,10 @@ from markupsafe import Markup
 
 from medix.atomic_file import write_atomically
 from medix.reporting.charts import Series, line_chart, stacked_chart
+from medix.reporting.evaluations import BEGIN, END, EXCHANGED, evaluations_table, replace_block
 from medix.reporting.record import CompletionRecord
-from medix.reporting.table import Table, before_after_table, interval, number, slices_table
+from medix.reporting.table import Table, before_after_table, interval, majority, number, slices_table
+from medix.visible_text import visible_value
 
 _FOLDER = Path(__file__).parent
 _WIDE, _NARROW = 5.6, 3.8
@@ -85,7 +87,10 @@ class Report:
         examples: samples to show.
         spec: the spec of the run as text, empty if it was not saved.
         split: name of the validation split: ``held out`` only if it shares nothing with the training data.
-        notes: what the tables leave out, and why.
+        notes: what the tables leave out, and why; components that taught nothing.
+        run: what the head of the report says: name and date of the run, policy, data, and where it was resumed.
+        evaluations: results of ``validate`` and ``test`` so far.
+        resumes: steps from which the run was resumed; marked in the curves.
     """
 
     title: str
@@ -103,11 +108,14 @@ class Report:
     spec: str = ""
     split: str = "validation"
     notes: Sequence[str] = ()
+    run: Mapping[str, str] = field(default_factory=dict)
+    evaluations: Sequence[Mapping[str, Any]] = ()
+    resumes: Sequence[int] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data without the examples, NaN as None."""
         names = ["title", "step", "max_steps", "finished", "facts", "versions", "before", "after", "gain"]
-        names += ["validations", "steps", "spec", "split", "notes"]
+        names += ["validations", "steps", "spec", "split", "notes", "run", "resumes"]
         data: dict[str, Any] = plain({"use": USE} | {name: getattr(self, name) for name in names})
         return data
 
@@ -127,7 +135,8 @@ class Report:
 
     def markdown(self) -> str:
         """The report as Markdown: facts and tables."""
-        return _template("report.md.jinja").render(report=self, use=USE, tables=self.tables())
+        evaluations = evaluations_markdown(self.evaluations)
+        return _template("report.md.jinja").render(report=self, use=USE, tables=self.tables(), evaluations=evaluations)
 
     def html(self) -> str:
         """One self-contained page that loads nothing, runs only its own script, and escapes all data."""
@@ -140,6 +149,7 @@ class Report:
             digest=digest,
             style=Markup((_FOLDER / "report.css.jinja").read_text(encoding="utf-8")),
             tables=self.tables(),
+            evaluations=evaluations_page(self.evaluations),
             charts=self._charts(),
             accuracies=_accuracies(self),
             modalities=sorted({example.after.modality or "TEXT_ONLY" for example in self.examples}),
@@ -180,6 +190,7 @@ class Report:
 
     def _charts(self) -> dict[str, list[tuple[str, str, Markup]]]:
         """Charts by section, as title, note and drawing."""
+        chart = functools.partial(_chart, marks=self.resumes)
         components = {"reward/total": "total"} | {
             name: label for name, label in self._names("reward/", 1).items() if label != "total"
         }
@@ -188,11 +199,11 @@ class Report:
         by_modality = self._names("reward/total/", 2)
         unscored = {f"{name}/unscored": label for name, label in components.items()}
         learning = [
-            _chart(self.split[:1].upper() + self.split[1:], "each validation", self._validated(measures), unit=True),
-            _chart("Training reward by component", "mean over the completions of a step", self._series(components),
+            chart(self.split[:1].upper() + self.split[1:], "each validation", self._validated(measures), unit=True),
+            chart("Training reward by component", "mean over the completions of a step", self._series(components),
                    unit=True),
-            _chart("Training reward by modality", "mean total", self._series(by_modality), unit=True),
-            _chart("Unscored", "share of completions without a score", self._series(unscored), percent=True),
+            chart("Training reward by modality", "mean total", self._series(by_modality), unit=True),
+            chart("Unscored", "share of completions without a score", self._series(unscored), percent=True),
         ]  # fmt: skip
         shares = {"signal/without": "groups without spread", "signal/duplicates": "duplicates in a group",
                   "signal/truncated": "truncated"}  # fmt: skip
@@ -203,9 +214,9 @@ class Report:
             "Loss": ("mean over a step", "train/loss"),
             "Gradient norm": ("before clipping", "train/grad_norm"),
         }
-        signal = [_chart("Shares", "of groups, of completions", self._series(shares), percent=True, width=_NARROW)]
+        signal = [chart("Shares", "of groups, of completions", self._series(shares), percent=True, width=_NARROW)]
         signal += [
-            _chart(title, note, self._series({name: title.lower()}), width=_NARROW)
+            chart(title, note, self._series({name: title.lower()}), width=_NARROW)
             for title, (note, name) in small.items()
         ]
         phases = self._names("seconds/", 1)
@@ -216,15 +227,15 @@ class Report:
         speed = self._series({"train/tokens_per_second": "tokens/s"})
         times = [
             ("Seconds per phase", "slowest rank; shares of the whole run", Markup(time)),
-            _chart("Tokens trained per second", "over all ranks", speed),
+            chart("Tokens trained per second", "over all ranks", speed),
         ]
         per_component = self._names("seconds/reward/", 2)
         if per_component:
-            times.append(_chart("Seconds per reward component", "slowest rank", self._series(per_component)))
+            times.append(chart("Seconds per reward component", "slowest rank", self._series(per_component)))
         judged = {"judge/distinct": "distinct questions", "judge/cached": "of these, cached",
                   "judge/unscored": "without a verdict"}  # fmt: skip
         if self._series(judged):
-            times.append(_chart("Judge", "shares of the judged rows", self._series(judged), percent=True))
+            times.append(chart("Judge", "shares of the judged rows", self._series(judged), percent=True))
         return {"learning": learning, "signal": signal, "time": times}
 
 
@@ -238,9 +249,29 @@ def _template(name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=is_page,
+        finalize=visible_value,
     )
-    environment.globals |= {"interval": interval, "number": number, "verdict_word": verdict_word}
+    environment.globals |= {"interval": interval, "number": number, "majority": majority, "verdict_word": verdict_word}
     return environment.get_template(name)
+
+
+def evaluations_page(evaluations: Sequence[Mapping[str, Any]]) -> Markup:
+    """The results of ``validate`` and ``test`` as a block of the page, between its marks."""
+    table = evaluations_table(evaluations)
+    block = "" if table is None else _template("evaluations.html.jinja").render(table=table)
+    return Markup(f"{BEGIN}{block}{END}")
+
+
+def evaluations_markdown(evaluations: Sequence[Mapping[str, Any]]) -> str:
+    """The same for Markdown."""
+    table = evaluations_table(evaluations)
+    return f"{BEGIN}\n" + ("" if table is None else f"\n## {table.title}\n\n{table.markdown()}\n{EXCHANGED}\n\n") + END
+
+
+def add_evaluations(folder: Path, evaluations: Sequence[Mapping[str, Any]]) -> None:
+    """Put results into the report of a run that is already written."""
+    replace_block(folder / "report.html", evaluations_page(evaluations).removeprefix(BEGIN).removesuffix(END))
+    replace_block(folder / "report.md", evaluations_markdown(evaluations).removeprefix(BEGIN).removesuffix(END))
 
 
 def _accuracies(report: Report) -> list[dict[str, list[Mapping[str, float | None] | None]]]:
@@ -261,9 +292,16 @@ def _accuracies(report: Report) -> list[dict[str, list[Mapping[str, float | None
 
 
 def _chart(
-    title: str, note: str, series: Sequence[Series], *, percent: bool = False, unit: bool = False, width: float = _WIDE
+    title: str,
+    note: str,
+    series: Sequence[Series],
+    *,
+    percent: bool = False,
+    unit: bool = False,
+    width: float = _WIDE,
+    marks: Sequence[float] = (),
 ) -> tuple[str, str, Markup]:
-    drawing = line_chart(series, percent=percent, unit=unit, width=width, label=title)
+    drawing = line_chart(series, percent=percent, unit=unit, width=width, label=title, marks=marks)
     return title, note, Markup(drawing)  # names are escaped there
 
 

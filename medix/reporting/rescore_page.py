@@ -12,6 +12,7 @@ from medix.reporting.charts import Series, bar_chart, line_chart, scatter_chart
 from medix.reporting.render import USE
 from medix.reporting.rescore_tables import arrow, rescore_tables
 from medix.reporting.table import MISSING, Table
+from medix.visible_text import visible_value
 
 _FOLDER = Path(__file__).parent
 
@@ -59,6 +60,7 @@ class RescorePage:
         environment = jinja2.Environment(  # Markdown is not HTML; tables escape their cells
             loader=jinja2.FileSystemLoader(_FOLDER),
             autoescape=False,
+            finalize=visible_value,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
         )
@@ -88,6 +90,7 @@ class RescorePage:
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER),
             autoescape=True,
+            finalize=visible_value,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,

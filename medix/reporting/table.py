@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from medix.visible_text import visible
+
 
 @dataclass(frozen=True)
 class Table:
@@ -48,12 +50,14 @@ class Table:
 
     def rich(self) -> RichTable:
         """A table for the terminal."""
-        table = RichTable(title=self.title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+        table = RichTable(
+            title=Text(visible(self.title)), title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False
+        )
         for index, column in enumerate(self.columns):
             heading = "\n".join(textwrap.wrap(column, self._width(index)) or [""])
             table.add_column(heading, justify="right" if index else "left", overflow="fold", no_wrap=index > 0)
         for row in self.rows:
-            table.add_row(*(Text(text) for text in row))  # Text: brackets in a name are not parsed as markup
+            table.add_row(*(Text(visible(text)) for text in row))  # Text: brackets in a name are not parsed as markup
         return table
 
     def print(self, console: Console) -> None:
@@ -167,6 +171,14 @@ def counted(entry: Mapping[str, Any]) -> str:
     return f"{completions:,} completions of {samples:,} samples"
 
 
+def majority(entry: Mapping[str, Any]) -> str:
+    """Accuracy of always giving the most common reference, and this reference: ``52.0 % (left)``."""
+    if entry.get("majority") is None:  # of a run before it was computed
+        return MISSING
+    answer = " ".join(entry["majority_answer"].split())
+    return f"{number(entry['majority'], percent=True)} ({answer if len(answer) <= 20 else answer[:19] + '…'})"
+
+
 def interval(entry: Mapping[str, Any] | None, *, percent: bool = False, signed: bool = False) -> str:
     """An estimate with its interval: ``61.0 % (55.2 to 66.5)``."""
     if entry is None or entry["estimate"] is None or math.isnan(entry["estimate"]):
@@ -206,6 +218,7 @@ def before_after_table(
         ]
         for key, name, percent in HEADLINES
     ]
+    rows.insert(2, ["Majority answer alone", majority(before), majority(after), MISSING])
     for key, name in (
         ("unscored", "Unscored completions"),
         ("well_formed", "Well-formed completions"),
@@ -242,9 +255,11 @@ def slices_table(title: str, kind: str, before: Mapping[str, Any], after: Mappin
                 _change(first and first["modality_accuracy"], last and last["modality_accuracy"], percent=True),
                 _change(first and first["reward"], last and last["reward"]),
                 number(last and last["unscored"], percent=True),
+                number(either.get("majority"), percent=True),
             ]
         )
     heads = [kind, COUNTS, "Accuracy before", "Accuracy after", "Modality named", "Reward", "Unscored completions"]
+    heads.append("Majority answer alone")
     return Table(title, heads, rows)
 
 
@@ -263,13 +278,14 @@ def summary_table(validation: Mapping[str, Any]) -> Table:
             name,
             _counts(entry),
             interval(entry["intervals"]["accuracy"], percent=True),
+            majority(entry),
             interval(entry["intervals"]["modality_accuracy"], percent=True),
             interval(entry["intervals"]["reward"]),
             number(entry["unscored"], percent=True),
         ]
         for name, entry in [("All", validation), *validation["modalities"].items(), *validation["sources"].items()]
     ]
-    heads = ["", COUNTS, "Accuracy", "Modality accuracy", "Reward", "Unscored completions"]
+    heads = ["", COUNTS, "Accuracy", "Majority answer alone", "Modality accuracy", "Reward", "Unscored completions"]
     title = f"{validation['split']}{exchanged_mark(validation)}, step {validation['step']}, {counted(validation)}"
     if validation.get("left_out"):
         title += f" ({validation['left_out']:,} samples left out)"

@@ -102,7 +102,8 @@ def signal_tally(groups: Sequence[ScoredGroup]) -> Tally:
     """Statistics of the training signal in the groups of a step.
 
     ``signal/without`` share of groups without an advantage because totals do not differ, ``signal/spread`` mean
-    (population) standard deviation of totals in a group, ``signal/logprob`` mean log-probability per sampled token,
+    (population) standard deviation of totals in a group, ``signal/without/<component>`` share of groups in which the
+    values of a component do not differ, ``signal/logprob`` mean log-probability per sampled token,
     ``signal/tokens`` completion tokens, ``signal/truncated`` and ``signal/duplicates`` shares of completions.
     """
     tally = Tally()
@@ -112,6 +113,11 @@ def signal_tally(groups: Sequence[ScoredGroup]) -> Tally:
         signals = [signal for signal in group.signals if not math.isnan(signal)]
         tally.add("signal/without", float(not has_spread(signals)))
         tally.add("signal/spread", spread)
+        for name in group.scores[0].components if group.scores else ():
+            values = [scores.components[name].value for scores in group.scores if name in scores.components]
+            values = [value for value in values if not math.isnan(value)]
+            if len(values) > 1:
+                tally.add(f"signal/without/{name}", float(not has_spread(values)))
         texts: set[str] = set()
         for completion in group.rollout.completions:
             tally.add("signal/logprob", sum(completion.logprobs), len(completion.logprobs))
@@ -125,6 +131,22 @@ def signal_tally(groups: Sequence[ScoredGroup]) -> Tally:
 def has_spread(totals: Sequence[float]) -> bool:
     """Whether totals differ by more than rounding errors; False for fewer than two totals."""
     return len(totals) > 1 and max(totals) - min(totals) > 1e-9
+
+
+def constant_components(steps: Sequence[Mapping[str, float]]) -> list[str]:
+    """A sentence for each component whose values never differed within a group, so that it taught nothing."""
+    prefix = "signal/without/"
+    sentences = []
+    for name in sorted({key.removeprefix(prefix) for step in steps for key in step if key.startswith(prefix)}):
+        shares = [step[f"{prefix}{name}"] for step in steps if f"{prefix}{name}" in step]
+        if min(shares) == 1:
+            means = [step[f"reward/{name}"] for step in steps if f"reward/{name}" in step]
+            value = f" (always {means[0]:.3f})" if means and max(means) - min(means) < 1e-9 else ""
+            sentences.append(
+                f"Reward component {name} was the same for all completions of a group in each of {len(shares)} "
+                f"steps{value}: it taught nothing."
+            )
+    return sentences
 
 
 def _deviation(values: Sequence[float]) -> float:

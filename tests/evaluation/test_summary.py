@@ -10,6 +10,7 @@ from medix.evaluation.rescore_rows import after_of, before_of
 from medix.evaluation.statistics import wilson
 from medix.evaluation.summary import by_modality, by_source, summarise
 from medix.reporting.record import CompletionRecord, record_group
+from medix.reporting.table import MISSING, majority
 from medix.reporting.tally import reward_tally
 from medix.rewards import EmbeddingReward, FormatReward, RewardSuite, Weighted
 from medix.types import ScoredGroup
@@ -48,6 +49,18 @@ def test_summary_by_hand() -> None:
     assert found.components == {"judge": pytest.approx(2 / 3), "modality": pytest.approx(2 / 3)}
     assert found.component_unscored == {"judge": 0.25, "modality": 0.0}
     assert found.reasons == {"judge: connection refused": 1}
+
+
+def test_the_majority_answer_is_the_most_common_reference_regardless_of_case_and_spaces() -> None:
+    records = [
+        dataclasses.replace(record, reference=text)
+        for record, text in zip(_records(ROWS), ("The  Lung", "left", "the lung", "up"), strict=True)
+    ]
+    found = summarise(records)
+    assert (found.majority, found.majority_answer) == (0.5, "The  Lung")
+    assert majority(found.to_dict()) == "50.0 % (The Lung)"
+    assert majority({}) == MISSING
+    assert math.isnan(summarise([]).majority)
 
 
 def test_an_unscored_answer_is_not_a_wrong_answer() -> None:

@@ -21,7 +21,7 @@ from medix.losses.coefficient import FixedCoefficient
 from medix.losses.grpo import GRPOLoss
 from medix.losses.reference_kl import ReferenceKL
 from medix.modules.group_rl import GroupRLModule
-from medix.modules.precision import SUPPORTED, check_plugin, check_precision, long_form
+from medix.modules.precision import check_plugin, check_precision
 from medix.modules.record import StepRecord
 from medix.modules.update import Update
 from medix.policy import vision_language
@@ -34,6 +34,7 @@ from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
+from medix.trainer_keys import SUPPORTED, long_form
 from tests.support.runs import MANIFESTS
 
 

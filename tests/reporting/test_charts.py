@@ -68,7 +68,7 @@ def test_the_legend_gives_the_last_value_and_the_shares_of_the_whole() -> None:
     assert "reward <b>0.25</b>" in line_chart([Series("reward", [(0, 0.5), (1, 0.25), (2, math.nan)])])
     assert "cut <b>12.5 %</b>" in line_chart([Series("cut", [(0, 0.125)])], percent=True)
     chart = stacked_chart([1.0, 2.0], {"rollout": [2.0, 4.0], "update": [1.0, math.nan], "publish": [1.0, 0.0]})
-    assert "rollout <b>75%</b>" in chart
+    assert "rollout <b>75.0%</b>" in chart
 
 
 def test_the_same_numbers_give_the_same_text_and_settings_are_left_alone() -> None:

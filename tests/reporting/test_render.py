@@ -167,8 +167,16 @@ def test_a_lone_surrogate_in_a_completion_does_not_stop_a_report(tmp_path: Path)
     records = [dataclasses.replace(one, completion="\ud83d", question="\udc00") for one in _records("lung", 4)]
     _report(records, records, title="\ud800").write(tmp_path)
     assert json.loads((tmp_path / "report.json").read_text())["title"] == "\ud800"
-    assert "\\ud83d" in (tmp_path / "report.html").read_text()
-    assert "\\ud800" in (tmp_path / "report.md").read_text()
+    assert "[U+D83D]" in (tmp_path / "report.html").read_text()
+    assert "[U+D800]" in (tmp_path / "report.md").read_text()
+
+
+def test_an_override_of_the_writing_direction_is_shown_and_not_obeyed() -> None:
+    records = [dataclasses.replace(one, question="left \u202ethgir", completion="\x1b[2J") for one in _records("a", 4)]
+    page = _report(records, records, run={"Run": "\u2067mine"}).html()
+    assert "left [U+202E]thgir" in page
+    assert "[U+2067]mine" in page
+    assert not {"\u202e", "\u2067", "\x1b"} & set(page)
 
 
 def test_a_validation_with_rewards_below_0_shows_them() -> None:

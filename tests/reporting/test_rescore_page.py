@@ -8,6 +8,7 @@ import pytest
 from medix.evaluation.recorded_run import RecordedRun, RunParts
 from medix.evaluation.rescore import Rescoring
 from medix.reporting.rescore_page import RescorePage
+from medix.visible_text import visible
 from tests.support.fake_training import MODALITIES, CountingJudge, make_group, make_sample, write
 from tests.support.recorded import records, suite, write_run
 
@@ -62,7 +63,7 @@ def test_markdown_is_tables_that_completions_cannot_break(page: RescorePage) -> 
     for block in re.findall(r"(?m)(?:^\|.*\n)+", text):
         rows = [re.sub(r"\\\|", "", row).count("|") for row in block.splitlines()]
         assert len(set(rows)) == 1, block
-    assert not re.search(r"(?<!\\)<script", text.replace("`" + ATTACK.replace("`", "'") + "`", ""))
+    assert not re.search(r"(?<!\\)<script", text.replace("`" + visible(ATTACK).replace("`", "'") + "`", ""))
 
 
 def test_completions_of_one_id_are_told_apart_by_their_data_set(page: RescorePage) -> None:

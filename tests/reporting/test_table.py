@@ -21,6 +21,13 @@ def test_brackets_in_a_name_are_not_terminal_markup() -> None:
     assert "[red]x[/nope]" in buffer.getvalue()
 
 
+def test_escape_sequences_in_a_name_do_not_reach_the_terminal() -> None:
+    buffer = io.StringIO()
+    Console(file=buffer, width=60).print(Table("t\x1b[2J", ["name"], [["a\x1b[2Jb\ud800"]]).rich())
+    assert "a\N{SYMBOL FOR ESCAPE}[2Jb[U+D800]" in buffer.getvalue()
+    assert "\x1b" not in buffer.getvalue()
+
+
 def test_a_short_row_is_refused() -> None:
     with pytest.raises(ValueError, match="1 cells in a row, but 2 columns"):
         Table("t", ["a", "b"], [["x"]])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.reporting.tally import Tally, has_spread, judge_tally, reward_tally, signal_tally
+from medix.reporting.tally import Tally, constant_components, has_spread, judge_tally, reward_tally, signal_tally
 from medix.types import CompletionScores, ComponentScore, ScoredGroup, Status, Verdict
 from tests.support.fake_training import CountingJudge, FakeSuite, make_group, make_sample, score_by, write
 
@@ -57,8 +57,8 @@ def test_signal_by_hand() -> None:
         score_by([0.3, 0.3], make_group(make_sample(2), ["d", "d"])),
     ]
     assert signal_tally(groups).means() == pytest.approx(
-        {"signal/without": 0.5, "signal/spread": 0.25, "signal/duplicates": 0.25, "signal/tokens": 1.25,
-         "signal/logprob": -0.5, "signal/truncated": 0.0}
+        {"signal/without": 0.5, "signal/without/judge": 0.5, "signal/spread": 0.25, "signal/duplicates": 0.25,
+         "signal/tokens": 1.25, "signal/logprob": -0.5, "signal/truncated": 0.0}
     )  # fmt: skip
 
 
@@ -94,6 +94,21 @@ def test_without_a_judge_its_keys_are_there_and_nan() -> None:
     means = judge_tally([judged(None)]).means()
     assert set(means) == {f"judge/{key}" for key in ("unscored", "distinct", "cached", "seconds", "confidence")}
     assert all(math.isnan(value) for value in means.values())
+
+
+def test_a_component_that_differs_in_no_group_taught_nothing() -> None:
+    """Judge 1, 0 in one of two groups; modality 1, 1 in both; a group with one scored value counts for neither."""
+    suite, sample = FakeSuite(CountingJudge(fails_on=["down"])), make_sample(1)
+    texts = [("lung", "heart"), ("lung", "lung"), ("lung", "down")]
+    groups = suite.score_groups([make_group(sample, [write("X_RAY", text) for text in pair]) for pair in texts])
+    means = signal_tally(groups).means()
+    assert (means["signal/without/judge"], means["signal/without/modality"]) == (0.5, 1.0)
+    steps = [means | {"reward/modality": 1.0}, means | {"reward/modality": 1.0}]
+    assert constant_components(steps) == [
+        "Reward component modality was the same for all completions of a group in each of 2 steps (always 1.000): it "
+        "taught nothing."
+    ]
+    assert constant_components([{"signal/without/judge": 1.0}, {"signal/without/judge": 0.9}]) == []
 
 
 def test_a_group_with_equal_totals_and_other_signals_is_not_without_signal() -> None:

@@ -22,16 +22,16 @@ from tests.support.encoders import CountingEncoder, WordEncoder
 
 
 def at(cosine: float, kind: Callable[[Any], Any] = np.array) -> Any:
-    """An encoder that puts "one" and "other" at this cosine."""
+    """An encoder that puts "mass" and "tumor" at this cosine."""
 
     class Pair:
         def encode(self, texts: list[str], /) -> Any:
-            return kind([[1.0, 0.0] if text == "one" else [cosine, math.sqrt(1 - cosine**2)] for text in texts])
+            return kind([[1.0, 0.0] if text == "mass" else [cosine, math.sqrt(1 - cosine**2)] for text in texts])
 
     return Pair()
 
 
-def credit(encoder: Any, answer: str = "one", reference: str = "other", **arguments: Any) -> float:
+def credit(encoder: Any, answer: str = "mass", reference: str = "tumor", **arguments: Any) -> float:
     return EmbeddingReward(encoder, **arguments).score(batch_of(f"<answer>{answer}</answer>", reference)).value.item()
 
 
@@ -107,7 +107,7 @@ def broken(result: Any) -> Any:
     ],
 )
 def test_an_encoder_that_fails_leaves_rows_unscored_with_the_reason(result: Any, reason: str) -> None:
-    scores = EmbeddingReward(broken(result)).score(batch_of("<answer>one</answer>", "other"))
+    scores = EmbeddingReward(broken(result)).score(batch_of("<answer>mass</answer>", "tumor"))
     assert scores.status == (Status.UNSCORED,)
     assert reason in scores.reason[0]
 
@@ -277,7 +277,7 @@ class Alike:
         ("左肺。", "左肺", 1),  # equal after normalisation
         ("пневмония", "Пневмония", 1),
         ("lung, left", "left lung", 1),
-        ("\u03b2-blocker", "caf\u00e9", 1),
+        ("na\u00efve", "caf\u00e9", 1),
         ("\uff2c\uff25\uff26\uff34", "left", 1),
     ],
 )
@@ -296,7 +296,7 @@ def test_the_component_applies_to_all_completions_of_a_sample_or_to_none_but_equ
     completions = ["<answer>右肺</answer>", "<answer>left</answer>", "no answer", "<answer>左肺</answer>"]
     batch = replace(rows_of(BATCH, [0] * 4), completions=completions, references=["左肺"] * 4)
     assert EmbeddingReward(Alike()).score(batch).status == (Status.NOT_APPLICABLE,) * 3 + (Status.SCORED,)
-    readable = replace(batch, references=["left lung"] * 4)
+    readable = replace(batch, references=["left side"] * 4)
     assert EmbeddingReward(Alike()).score(readable).value.tolist() == [0, 1, 0, 0]
 
 

@@ -25,7 +25,7 @@ def test_a_model_that_cannot_be_loaded_leaves_rows_unscored(monkeypatch: pytest.
         raise OSError("no such model")
 
     monkeypatch.setattr(SentenceEncoder, "_load", refuse)
-    scores = EmbeddingReward(SentenceEncoder("nobody/nothing")).score(batch_of("<answer>one</answer>", "other"))
+    scores = EmbeddingReward(SentenceEncoder("nobody/nothing")).score(batch_of("<answer>mass</answer>", "tumor"))
     assert scores.status == (Status.UNSCORED,)
     assert "nobody/nothing" in scores.reason[0]
     assert "no such model" in scores.reason[0]
@@ -74,7 +74,7 @@ def test_what_an_english_encoder_cannot_read_is_told_with_the_reason(english: Se
     )
     assert list(found) == ["левое", "اليمين", "左 lung", "上", "\ue000", "left \U0001f44d", "\U0001f44d", "\u200b"]
     assert found["左 lung"] == "'左' is not in en"
-    assert found["left \U0001f44d"] == "50% of its tokens are unknown"
+    assert found["left \U0001f44d"] == "50.0% of its tokens are unknown"
 
 
 def test_languages_and_unknown_tokens_are_settings(english: SentenceEncoder) -> None:

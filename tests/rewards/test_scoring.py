@@ -83,7 +83,7 @@ def test_too_many_unscored_completions_stop_the_step_with_reasons_and_remedy() -
         suite_of(judge).open().close(groups)
     message = str(raised.value)
     assert "3 of 5 completions" in message
-    assert "60%" in message
+    assert "60.0%" in message
     assert "max_unscored=0.2" in message
     assert "2 x judge: the scripted judge cannot be reached" in message
     assert "1 x judge: the judge's reply holds no verdict" in message

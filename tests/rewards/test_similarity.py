@@ -18,7 +18,7 @@ from tests.support.encoders import CountingEncoder, WordEncoder
 
 def value(cosine: float, floor: float = 0.5) -> float:
     reward = SimilarityReward(at(cosine), floor=floor)
-    return reward.score(batch_of("<answer>one</answer>", "other")).value.item()
+    return reward.score(batch_of("<answer>mass</answer>", "tumor")).value.item()
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_equal_texts_are_worth_exactly_1() -> None:
 
 
 def test_the_nearest_of_reference_and_aliases_counts() -> None:
-    encoder = CountingEncoder({"a": [1.0], "far": [0.6, 0.8], "near": [0.9, math.sqrt(1 - 0.81)]})
-    batch = batch_of("<answer>a</answer>", "far", ("near",))
+    encoder = CountingEncoder({"mass": [1.0], "tumor": [0.6, 0.8], "lump": [0.9, math.sqrt(1 - 0.81)]})
+    batch = batch_of("<answer>mass</answer>", "tumor", ("lump",))
     assert SimilarityReward(encoder).score(batch).value.item() == pytest.approx(0.8)
 
 
@@ -70,7 +70,7 @@ def test_references_are_kept_only_if_asked_for() -> None:
 
 
 def test_an_encoder_that_fails_leaves_the_row_unscored() -> None:
-    scores = SimilarityReward(broken(OSError("gone"))).score(batch_of("<answer>one</answer>", "other"))
+    scores = SimilarityReward(broken(OSError("gone"))).score(batch_of("<answer>mass</answer>", "tumor"))
     assert scores.status == (Status.UNSCORED,)
     assert "gone" in scores.reason[0]
 
@@ -86,10 +86,10 @@ def test_unrelated_answers_stay_at_the_floor_with_the_offline_encoder_and_other_
     batch = rows_of(BATCH, [0, 0, 0])
     for answers, low, high in (
         (("pneumothorax", "gastric ulcer", "kidney stone"), 0.0, 0.0),
-        (("left pleural effusion", "pleural effusion on the left", "fluid in the left pleural space"), 0.3, 1.0),
+        (("left pleural effusion", "the left-sided pleural effusion", "effusion seen in the left pleura"), 0.3, 1.0),
     ):
         columns = {"completions": [f"<answer>{answer}</answer>" for answer in answers]}
-        given = type(batch)(**{**vars(batch), **columns, "references": ["a small pleural effusion on the left"] * 3})
+        given = type(batch)(**{**vars(batch), **columns, "references": ["a pleural effusion on the left"] * 3})
         assert all(low <= one <= high for one in reward.score(given).value.tolist())
 
 

@@ -11,7 +11,7 @@ import torch
 import yaml
 from lightning.pytorch.callbacks import Callback
 
-from medix.cli import MedixCLI, find_spec
+from medix.cli import MedixCLI
 from medix.doctor.checks.gpus import GpusCheck
 from medix.doctor.checks.memory import MemoryCheck
 from medix.doctor.subject import Subject
@@ -28,6 +28,7 @@ from medix.rollout.engine import EvaluationSampling, Sampling
 from medix.rollout.local import LocalEngine
 from medix.rollout.served import ServedEngine
 from medix.rollout.signal import KeepScored, SpreadFilter
+from medix.spec_names import find_spec
 from tests.support.doctoring import large_policy, look, problems, states, with_gpus
 from tests.support.inside import working_in
 from tests.support.runs import MANIFESTS, REWARD, merged

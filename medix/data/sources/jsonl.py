@@ -11,6 +11,7 @@ from medix.data.picture import LOSSLESS, PictureError, open_picture, png
 from medix.data.prompt_errors import MarkerError
 from medix.data.record import is_stored, read_json
 from medix.modality import TEXT_ONLY, ModalitySet
+from medix.text_lines import Line, TextFileError, bad_letters, encoding_fault, read_lines
 from medix.types import Sample
 
 _COLUMNS = {"id", "image", "source", "problem", "solution", "case", "aliases"}
@@ -22,6 +23,7 @@ _NO_MODALITY = ("TEXT", TEXT_ONLY)
 """Tags that say that a row has no image."""
 
 _SHOWN = 10
+_KINDS = {int: "number", float: "number", bool: "truth value", list: "list", dict: "mapping"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class JsonlSource:
     files are stored unchanged; other formats are converted to PNG: upright, without loss, but values that PNG cannot
     hold (floats, 32 bits) in eight bits (see ``medix.data.picture``).
 
+    The file is in UTF-8, or in UTF-16 or UTF-32 with a byte order mark. A row in another encoding, or with a lone
+    surrogate, is invalid: no tokenizer takes it.
+
     Args:
         path: the file.
         modalities: the valid tags; the paper's 16 if None.
@@ -75,11 +80,7 @@ class JsonlSource:
 
     def __len__(self) -> int:
         """Number of rows, invalid ones included."""
-        try:
-            with open(self.path, "rb") as stream:
-                return sum(1 for line in stream if line.strip())
-        except OSError as error:
-            raise JsonlError(f"{self.path}: cannot be opened ({error.strerror}); check the path") from error
+        return sum(1 for _ in self._lines())
 
     def __iter__(self) -> Iterator[Sample]:
         """Iterate over the samples; raises at the end if rows are invalid, unless ``skip_bad``.
@@ -89,26 +90,27 @@ class JsonlSource:
         """
         self.faults, self.converted, self.reduced = [], 0, 0
         seen: dict[str, int] = {}
-        try:
-            stream = open(self.path, encoding="utf-8")  # noqa: SIM115  (closed by the with below)
-        except OSError as error:
-            raise JsonlError(f"{self.path}: cannot be opened ({error.strerror}); check the path") from error
-        with stream:
-            for number, line in enumerate(stream, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    sample = self._sample(_parse(line))
-                    if sample.id in seen:
-                        raise _RowError("id", sample.id, f"line {seen[sample.id]} has the same; make ids unique")
-                except _RowError as error:
-                    self.faults.append(RowFault(number, error.key, error.value, error.remedy))
-                    continue
-                seen[sample.id] = number
-                if self.skip_bad or not self.faults:
-                    yield sample
+        for line in self._lines():
+            try:
+                sample = self._sample(_parse(line))
+                if sample.id in seen:
+                    raise _RowError("id", sample.id, f"line {seen[sample.id]} has the same; make ids unique")
+            except _RowError as error:
+                self.faults.append(RowFault(line.number, error.key, error.value, error.remedy))
+                continue
+            seen[sample.id] = line.number
+            if self.skip_bad or not self.faults:
+                yield sample
         if self.faults and not self.skip_bad:
             raise JsonlError(self.report())
+
+    def _lines(self) -> Iterator[Line]:
+        try:
+            yield from read_lines(self.path)
+        except OSError as error:
+            raise JsonlError(f"{self.path}: cannot be opened ({error.strerror}); check the path") from error
+        except TextFileError as error:
+            raise JsonlError(str(error)) from error
 
     @property
     def conversions(self) -> str:
@@ -205,29 +207,38 @@ class JsonlSource:
             raise _RowError("image", name, f"{error}; replace the file") from error
 
 
-def _parse(line: str) -> dict[str, Any]:
+def _parse(line: Line) -> dict[str, Any]:
     try:
-        row = read_json(line)
+        row = read_json(line.text)
     except ValueError as error:
-        raise _RowError("row", line.strip(), f"cannot be read ({error}); write one JSON object per line") from error
+        if not line.is_decoded:
+            raise _RowError("row", line.text.strip(), encoding_fault(line.text)) from error
+        remedy = f"cannot be read ({error}); write one JSON object per line"
+        raise _RowError("row", line.text.strip(), remedy) from error
     if not isinstance(row, dict):
         raise _RowError("row", row, "write one object per line")
+    key, text = bad_letters(row)
+    if key:
+        remedy = "it has half of a surrogate pair, which is no character; write the text again without it"
+        raise _RowError(key, text, remedy if line.is_decoded else encoding_fault(text))
     return row
 
 
 def _text(row: Mapping[str, Any], key: str, remedy: str) -> str:
     value = row.get(key)
-    if isinstance(value, int) and key == "id":
+    if key == "id" and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str) or not value.strip():
-        raise _RowError(key, value, remedy)
-    return value
+    if isinstance(value, str) and value.strip():
+        return value
+    if value is not None and not isinstance(value, str):
+        remedy = f"it is a {_KINDS[type(value)]}, not a text; write it in quotes"
+    raise _RowError(key, value, remedy)
 
 
 def _optional(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
     if value is None:
         return ""
-    if not isinstance(value, str | int):
+    if not isinstance(value, str | int) or isinstance(value, bool):
         raise _RowError(key, value, "give a string, or leave it out")
     return str(value)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from medix.data.processor_check import check_processor
+from medix.data.prompt_errors import ProcessorError
 from medix.doctor.checks.base import Check
 from medix.doctor.findings import Finding
 from medix.doctor.subject import Subject
@@ -40,6 +42,11 @@ class ModelsCheck(Check):
             text = f"{_POLICY}: {policy.name} cannot be read: {error.__cause__ or error}"
             yield self.problem(text, "use a folder with config.json, tokenizer, processor and weights")
             return
+        try:
+            check_processor(policy.processor)
+        except ProcessorError as error:
+            found, _, remedy = str(error).rpartition("; ")
+            yield self.problem(found.replace("policy.name", _POLICY, 1), remedy)
         try:
             policy.eos_token_ids  # noqa: B018  # fit refuses the same
         except ValueError as error:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from medix.data.image_markers import pieces
 from medix.data.picture import UNREADABLE, PictureError
-from medix.data.prompt_errors import REMEDY, MarkerError, UnusablePromptError
+from medix.data.prompt_errors import REMEDY, MarkerError, ProcessorError, UnusablePromptError
 from medix.data.prompting import Prompting
 from medix.data.shards import ShardError
 from medix.data.stream import Stream
@@ -91,6 +91,10 @@ class PromptsCheck(Check):
                     yield self.warning(f"{text}; data.on_long: skip drops such samples", "correct the data")
                 else:
                     yield self.problem(text, "correct the data, or set data.on_long: skip")
+            except ProcessorError as error:  # of every sample
+                raise UnavailableError(
+                    str(error).rpartition("; ")[0], "see the findings of the models check"
+                ) from error
             except (PictureError, ValueError) as error:
                 yield self.problem(f"data.{split}: {error}", "correct the data and build the shards again")
         if lengths:

@@ -1,233 +1,151 @@
-"""Comparison of short clinical texts: normalised words, and facts that must not contradict each other.
+"""Whether two short clinical texts say the same after normalisation.
 
-The exact judge compares the words, the guard of the embedding reward compares the facts. The word lists are English;
-text in other languages is compared literally and never raises. All functions take linear time in the text's length.
+A text is read as a sequence of tokens (``clinical.tokens``), and two texts are the same when their sequences are equal:
+every number with its unit, side, negation, grade, letter and symbol in its place, and every other word too. What is not
+understood is kept as it is written, so that it must stand in both. The rules are those of English; other languages are
+compared word by word. All functions take linear time in the text's length.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
-from medix.judge.clinical.literal import signs, signs_differ, symbols_differ
-from medix.judge.clinical.tokens import CLAUSE_END, GREEK_WORD, Quantity, Token, read
-from medix.judge.clinical.words import (
-    ANTONYMS,
-    CLAUSE_BREAKS,
-    EMPTY_WORDS,
-    LATERALITY,
-    NEGATES_BEFORE,
-    NEGATORS,
-    OPPOSED_PREFIXES,
-    SIDES_OF_WORD,
-)
-
-_PREFIXES = frozenset(prefix for pair in OPPOSED_PREFIXES for prefix in pair if prefix)
-_OPPOSED = frozenset(frozenset(pair) for pair in OPPOSED_PREFIXES)
-_LONGEST_PREFIX = max(map(len, _PREFIXES))
-_SHORTEST_STEM = 4  # below this, "in" and "un" are letters of the word rather than a prefix
+from medix.judge.clinical.characters import decorations, unaccented
+from medix.judge.clinical.lexicon import NEGATORS, OPPOSITES, SEPARATE, SIDES
+from medix.judge.clinical.tokens import BREAK, NO, WORD, YES, Token, read
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """A normalised text.
 
     Attributes:
-        words: the words that the exact judge compares: in lower case and singular, without articles and punctuation,
-            numbers with their units as one word.
-        quantities: the numbers.
-        identifiers: levels and sequences such as L4 and T2, and single capital letters.
-        greek: names of Greek letters that specify, with the number that follows: beta2.
-        laterality: left, right, midline.
-        affirmed: content words outside the scope of a negation.
-        negated: content words inside it.
-        is_negated: whether anything is negated.
-        sides: pairs of antonyms with the side, 0 or 1, that occurs.
+        text: as written.
+        tokens: in order; breaks only where they limit what a negation or a side belongs to.
+        parts: the tokens with all breaks.
     """
 
-    words: tuple[str, ...]
-    quantities: frozenset[Quantity]
-    identifiers: frozenset[str]
-    greek: frozenset[str]
-    laterality: frozenset[str]
-    affirmed: frozenset[str]
-    negated: frozenset[str]
-    is_negated: bool
-    sides: frozenset[tuple[int, int]]
+    text: str
+    tokens: tuple[Token, ...]
+    parts: tuple[Token, ...]
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The keys of the tokens."""
+        return tuple(token.key for token in self.tokens)
+
+    @cached_property
+    def key(self) -> tuple[str, ...]:
+        """What is equal in texts that are the same."""
+        return _joined(self.tokens, 1)
+
+    @cached_property
+    def raw_key(self) -> tuple[str, ...]:
+        """The same of the words as written: "SARS" in capitals is no plural, and is "sars"."""
+        return _joined(self.tokens, 2)
+
+    @cached_property
+    def items(self) -> tuple[str, ...] | None:
+        """The items of a list, sorted if they are single words and no facts; None for other texts."""
+        return _items(self.parts)
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two texts have the same words and symbols after normalisation; False if either is empty.
+    """Whether two texts have the same tokens after normalisation; False if either is empty.
 
-    Decoration in one of them only, such as a bullet or a picture, does not count.
+    Decoration in one of them only, such as a bullet or a picture, does not count, nor do accents if only one of them
+    has any, nor the order of a plain list ("fever and rash").
     """
-    if not one.strip() or not other.strip() or normalise(one).words != normalise(other).words:
+    if not one.strip() or not other.strip():
         return False
-    return signs(one) == signs(other) and symbols_differ(one, other) is None
+    first, second = normalise(one), normalise(other)
+    if not _agree(first, second):
+        if one.isascii() == other.isascii():
+            return False
+        plain = [normalise(unaccented(text)) if not text.isascii() else normalise(text) for text in (one, other)]
+        if not _agree(*plain):
+            return False
+    pictures = decorations(one), decorations(other)
+    return pictures[0] == pictures[1] or not all(pictures)
 
 
-def differs(answer: str, reference: str) -> str | None:
-    """Describe the first fact that differs between two texts; None if no compared fact differs.
-
-    Compared are opposite signs such as + and -, other symbols, numbers with units and comparators, identifiers such as
-    L4 or T2, Greek letters that specify, written or spelled, laterality, negation, listed antonyms, and words that
-    differ only in an opposite prefix. A number, a laterality or a negation in only one of the texts is a difference; a
-    word such as "large" in only one of them is not.
-    """
-    found = signs_differ(answer, reference) or symbols_differ(answer, reference)
-    if found is not None:
-        return found
-    one, other = normalise(answer), normalise(reference)
-    if one.words == other.words:
-        return None
-    for compare in _COMPARISONS:
-        found = compare(one, other)
-        if found is not None:
-            return found
-    return None
-
-
-def _listed(values: Iterable[object]) -> str:
-    return ", ".join(sorted(map(str, values))) or "none"
-
-
-def _quantities_differ(one: Text, other: Text) -> str | None:
-    # "one nodule" and "a nodule" mean the same; "one" is compared only with other numbers.
-    single = frozenset({Quantity("1")})
-    mine = one.quantities if other.quantities else one.quantities - single
-    theirs = other.quantities if one.quantities else other.quantities - single
-    return None if mine == theirs else f"number: {_listed(mine)} against {_listed(theirs)}"
-
-
-def _identifiers_differ(one: Text, other: Text) -> str | None:
-    if not one.identifiers or not other.identifiers or one.identifiers == other.identifiers:
-        return None
-    return f"identifier: {_listed(one.identifiers)} against {_listed(other.identifiers)}"
-
-
-def _greek_differs(one: Text, other: Text) -> str | None:
-    """TNF-α and TNF-β, β1 and β2; a letter in only one of the texts is no difference, nor is a number of it."""
-    first, second = ([match for name in text.greek if (match := GREEK_WORD.fullmatch(name))] for text in (one, other))
-    letters = {match[1] for match in first}, {match[1] for match in second}
-    numbered = {match[0] for match in first if match[2]}, {match[0] for match in second if match[2]}
-    if first and second and (letters[0] != letters[1] or (all(numbered) and numbered[0] != numbered[1])):
-        return f"Greek letter: {_listed(one.greek)} against {_listed(other.greek)}"
-    return None
-
-
-def _laterality_differs(one: Text, other: Text) -> str | None:
-    if one.laterality == other.laterality:
-        return None
-    return f"laterality: {_listed(one.laterality)} against {_listed(other.laterality)}"
-
-
-def _negation_differs(one: Text, other: Text) -> str | None:
-    if one.is_negated != other.is_negated:
-        return f"negation: {'negated' if one.is_negated else 'affirmed'} against the opposite"
-    contradicted = (one.negated - one.affirmed) & (other.affirmed - other.negated)
-    contradicted |= (one.affirmed - one.negated) & (other.negated - other.affirmed)
-    return f"negation: of {_listed(contradicted)}" if contradicted else None
-
-
-def _antonyms_differ(one: Text, other: Text) -> str | None:
-    mine, theirs = _sides(one), _sides(other)
-    for pair in sorted(mine.keys() & theirs.keys()):
-        if mine[pair] != theirs[pair]:
-            return f"opposites: {_words_of_pair(one, pair)} against {_words_of_pair(other, pair)}"
-    return _prefixes_differ(one, other)
-
-
-def _words_of_pair(text: Text, pair: int) -> str:
-    """The words of the text that belong to a pair of antonyms."""
-    return " and ".join(sorted((text.affirmed | text.negated) & (ANTONYMS[pair][0] | ANTONYMS[pair][1])))
-
-
-def _sides(text: Text) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = defaultdict(set)
-    for pair, side in text.sides:
-        found[pair].add(side)
-    return found
-
-
-def _prefixes_differ(one: Text, other: Text) -> str | None:
-    mine, theirs = one.affirmed | one.negated, other.affirmed | other.negated
-    stems: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for word in sorted(mine - theirs):
-        for prefix, stem in _splits(word):
-            stems[stem].append((prefix, word))
-    for word in sorted(theirs - mine):
-        for prefix, stem in _splits(word):
-            for opposite, match in stems.get(stem, ()):
-                if frozenset((prefix, opposite)) in _OPPOSED:
-                    return f"opposites: {match} against {word}"
-    return None
-
-
-def _splits(word: str) -> list[tuple[str, str]]:
-    longest = min(_LONGEST_PREFIX, len(word) - _SHORTEST_STEM)
-    lengths = [length for length in range(1, longest + 1) if word[:length] in _PREFIXES]
-    return [("", word), *((word[:length], word[length:]) for length in lengths)]
-
-
-_COMPARISONS = (
-    _quantities_differ,
-    _identifiers_differ,
-    _greek_differs,
-    _laterality_differs,
-    _negation_differs,
-    _antonyms_differ,
-)
+def _agree(one: Text, other: Text) -> bool:
+    if one.key == other.key or (one.raw_key == other.raw_key):
+        return True
+    return one.items is not None and one.items == other.items
 
 
 @lru_cache(maxsize=4096)
 def normalise(text: str) -> Text:
     """Normalise a text; results are cached."""
-    tokens, identifiers = read(text)
-    words = tuple(str(token) if isinstance(token, Quantity) else token for token in tokens if token != CLAUSE_END)
-    if not words:
-        # "A" is an answer, and so is "+": a text that normalisation would make empty is kept.
-        words = tuple(text.casefold().split())
-    affirmed, negated, is_negated = _polarity(tokens)
-    plain = [token for token in tokens if isinstance(token, str)]
-    return Text(
-        words=words,
-        quantities=frozenset(token for token in tokens if isinstance(token, Quantity)),
-        identifiers=identifiers,
-        greek=frozenset(word for word in plain if GREEK_WORD.fullmatch(word)),
-        laterality=frozenset(side for word in plain for side in LATERALITY.get(word, ())),
-        affirmed=affirmed,
-        negated=negated,
-        is_negated=is_negated,
-        sides=frozenset(side for word in plain for side in SIDES_OF_WORD.get(word, ())),
-    )
+    tokens = read(text)
+    kept = _scoped(tokens) if _has_scope(tokens) else [token for token in tokens if token.kind != BREAK]
+    if not kept:
+        # "(A)" is an answer, and so is "...": a text that normalisation would make empty is kept.
+        kept = [Token(WORD, word, word) for word in text.casefold().split()]
+    return Text(text, tuple(kept), tuple(tokens))
 
 
-def _polarity(tokens: Sequence[Token]) -> tuple[frozenset[str], frozenset[str], bool]:
-    """The affirmed words, the negated words, and whether anything is negated.
+def _has_scope(tokens: Sequence[Token]) -> bool:
+    """Whether breaks matter: a negation ends at one, and of two sides each belongs to what is on its side of it."""
+    sides = 0
+    for token in tokens:
+        if token.key in SIDES:
+            sides += 1
+        if sides > 1 or token.key in NEGATORS:
+            return True
+    return False
 
-    The scope of a negation is the rest of its clause or, for a word such as "absent" at the end of a clause, the part
-    before it. Two negations in a clause ("not absent") cancel; "nor" continues the negation before it.
-    """
-    affirmed: set[str] = set()
-    negated: set[str] = set()
-    is_negated = False
-    clause: list[str] = []
-    for token in (*tokens, CLAUSE_END):
-        if isinstance(token, Quantity):
+
+def _scoped(tokens: Sequence[Token]) -> list[Token]:
+    """The tokens without breaks that limit nothing: at an end, beside another one or "and", after a reply."""
+    kept: list[Token] = []
+    for index, token in enumerate(tokens):
+        if token.kind != BREAK:
+            kept.append(token)
             continue
-        if token not in CLAUSE_BREAKS:
-            clause.append(token)
+        following = next((after for after in tokens[index + 1 :] if after.kind != BREAK), None)
+        if not kept or following is None or kept[-1].key in {NO, YES, "and", "but"}:
             continue
-        negations = [index for index, word in enumerate(clause) if word in NEGATORS]
-        content = set(clause) - NEGATORS - EMPTY_WORDS
-        if len(negations) % 2 == 0:
-            affirmed.update(content)
+        if kept[-1].kind == BREAK:
+            if token.key == "|":
+                kept[-1] = token
+        elif following.key not in {"and", "but"} or token.key == "|":
+            kept.append(Token(BREAK, ",", ",") if following.key in NEGATORS else token)
+    return kept
+
+
+def _joined(tokens: Sequence[Token], field: int) -> tuple[str, ...]:
+    """The keys, with neighbouring words written together: "BI-RADS" and "BIRADS", "sub acute" and "subacute"."""
+    joined: list[str] = []
+    is_open = False
+    for token in tokens:
+        key = token[field]
+        joins = token.kind == WORD and len(key) > 1 and key not in SEPARATE and key not in NEGATORS
+        if joins and is_open:
+            joined[-1] += key
         else:
-            is_negated = True
-            first, last = negations[0], negations[-1]
-            negates_before = clause[last] in NEGATES_BEFORE and last == len(clause) - 1
-            before, after = content & set(clause[:first]), content & set(clause[first:])
-            negated.update(before if negates_before else after)
-            affirmed.update(after if negates_before else before)
-        clause = []
-    return frozenset(affirmed), frozenset(negated), is_negated
+            joined.append(key)
+        is_open = joins
+    return tuple(joined)
+
+
+def _items(tokens: Sequence[Token]) -> tuple[str, ...] | None:
+    if not any(token.kind == BREAK or token.key == "and" for token in tokens):
+        return None
+    items: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.kind == BREAK or token.key == "and":
+            if items[-1]:
+                items.append([])
+        elif token.key in NEGATORS or token.key in {NO, YES, "or"}:
+            return None
+        else:
+            items[-1].append(token)
+    items = [item for item in items if item]
+    if len(items) < 2:
+        return None
+    written = [" ".join(token.key for token in item) for item in items]
+    is_plain = all(len(item) == 1 and item[0].kind == WORD and item[0].key not in OPPOSITES for item in items)
+    sides = {SIDES[text] for text in written if text in SIDES}
+    return tuple(sorted(written) if is_plain and (not sides or set(written) == {"left", "right"}) else written)

@@ -1,425 +1,350 @@
-# ruff: noqa: RUF001 - this module normalises look-alike characters
-"""Tokenises a short clinical text: words in their normal form, numbers with their units, and ends of clauses."""
+# ruff: noqa: RUF001 - multiplication signs are read here
+"""Reads a short clinical text as a sequence of tokens: words in their normal form, quantities, symbols, breaks."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
-from medix.judge.clinical.words import (
+from medix.judge.clinical.characters import cleaned
+from medix.judge.clinical.lexicon import (
+    ABBREVIATED,
+    BEFORE_ARTICLE,
     GRADED,
-    NOT_PLURAL,
-    NUMBER_WORDS,
+    NAMED_BY_LETTER,
+    NUMBERS,
     ORDINALS,
     ROMAN,
     SCALES,
-    SINGULARS,
-    UNITS,
 )
+from medix.judge.clinical.numbers import NUMBER, SCALE, Number, in_words, parse
+from medix.judge.clinical.spelling import base_form
+from medix.judge.clinical.units import read_unit
 
-CLAUSE_END = "|"
-_CONTRACTIONS = re.compile(r"\b(can|won|shan|[a-z]+n)['’`]t\b", re.IGNORECASE)
-_COMPARATORS = {"<": "<", ">": ">", "≤": "<=", "≥": ">=", "<=": "<=", ">=": ">="}
-_KEPT_SYMBOLS = frozenset(".,:;/-+%<>=≤≥°×()'!?")
-_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹣－"), "-")
+WORD, NUMERIC, SYMBOL, BREAK = "word", "number", "symbol", "break"
+NO, YES = "no,", "yes,"
+"""Replies, which negate and affirm nothing that follows."""
 
 
-class _Characters(dict[int, str]):
-    """A translation table that keeps letters, marks, digits and meaningful symbols, and replaces the rest by spaces.
+class Token(NamedTuple):
+    """One token.
 
-    Combining marks are kept because many scripts write vowels as marks: replacing one would split a word.
+    Attributes:
+        kind: word, number, symbol or break.
+        key: equal for equal tokens; of a break, ``|`` after a sentence and ``,`` within one.
+        raw: the word in lower case as it is written; the key of other tokens.
     """
 
-    def __missing__(self, code: int) -> str:
-        char = chr(code)
-        kind = unicodedata.category(char)
-        if kind[0] in "LM" or char in _KEPT_SYMBOLS:
-            result = char
-        elif kind == "Nd":
-            result = str(unicodedata.decimal(char))
-        elif kind == "Cf":
-            result = ""  # joiners and direction marks are invisible
-        elif kind[0] in "N":
-            result = char
-        else:
-            result = " "
-        self[code] = result
-        return result
+    kind: str
+    key: str
+    raw: str
 
 
-_CHARACTERS = _Characters(_DASHES)
-_CHARACTERS[ord("⁄")] = "/"
-_CHARACTERS[ord("’")] = _CHARACTERS[ord("`")] = "'"
-_TOKEN = re.compile(
-    r"""
-    (?P<number>(?:(?<![\d.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+\.[0-9]+|\.[0-9]+|[0-9]+))
-  | (?P<symbol><=|>=|[.,:;/\-+%<>=≤≥°×()'!?])
-  | (?P<word>[^\s0-9.,:;/\-+%<>=≤≥°×()'!?][^\s.,:;/\-+%<>=≤≥°×()'!?]*)
-    """,
-    re.VERBOSE,
-)
-# NFKC would turn "1½" into 11/2 and "10⁶" into 106, so a space is inserted.
-_MISSING_SPACE = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞⁰¹²³⁴-⁹])")
-_IDENTIFIER = re.compile(r"([a-z]{1,4})([0-9]+)")
-_NUMERALS = frozenset(("II", "III", "VI", "VII", "VIII", "IX", "XI", "XII", "XIII"))  # IV is also intravenous
-_EXACT_DIGITS = 28  # a longer number is compared as written
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Piece:
-    """One token of the text as written."""
+    """A word, number or symbol as written.
+
+    Attributes:
+        kind: as of a token.
+        text: as written.
+        end: where it ends in the text.
+        spaced: whether white space or the beginning of the text stands before it.
+        number: of a number.
+    """
 
     kind: str
     text: str
-    spaced: bool  # whether white space stands before it
+    end: int
+    spaced: bool
+    number: Number | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A number with its unit, in the base unit of its dimension: 5 mm and 0.5 cm are one quantity."""
-
-    value: str
-    dimension: str = ""
-    comparator: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.comparator}{self.value}" + (f" ({self.dimension})" if self.dimension else "")
-
-
-Token = str | Quantity
-
-
-def read(text: str) -> tuple[list[Token], frozenset[str]]:
-    """Words and quantities in order, with ``|`` at the end of a clause; and the identifiers in the text."""
-    pieces = _pieces(text)
-    return _tokens(pieces), _identifiers(pieces)
+_SYMBOLS = r""".,;:!?()\[\]{}|/+\-%<>=≤≥°×±·*'"~^#$@\\_`"""
+_WORD = re.compile(rf"[^\s\d{_SYMBOLS}]+(?:'[^\s\d{_SYMBOLS}]+)*'?")
+_SPACES = re.compile(r"[^\S\n]{2,}|\t")
+_TWO_SIGNS = {"<=": "≤", ">=": "≥", "=<": "≤", "=>": "≥", "->": "→", "<-": "←", "''": "''", "--": "-"}
+_SLASHED = re.compile(r"\b(?:w/o\b|b/l\b|[hr]/o\b|c/w\b|w/(?=\s))|(?<!\S)[-+]ve\b", re.IGNORECASE)
+# C5-6, C5/6 and C5-C6 are one level; V1-4 and V1-V4 one series
+_SPINAL = re.compile(r"\b([CTLS])(\d{1,2}) ?[-/] ?([CTLS]?)(\d{1,2})\b(?![.,]\d)", re.IGNORECASE)
+_SERIES = re.compile(r"\b([A-Za-z]{1,3})(\d{1,3}) ?- ?(?:\1)?(\d{1,3})\b(?![.,/]\d)", re.IGNORECASE)
+_POWER_OF_WORD = re.compile(r"(?<=[^\W\d])\^(?=\d)")
+_SUFFIX = re.compile(r"(?i:st|nd|rd|th)(?![^\W_])")
+_ROMAN_LETTER = re.compile(r"(I{2,3}|IV|VI{0,3}|I?X|I)([A-Fa-f])")
+_NUMERALS = frozenset(("II", "III", "VI", "VII", "VIII", "IX", "XI", "XII", "XIII"))  # IV is also intravenous
+_BREAKS = dict.fromkeys(".;:!|\n", "|") | dict.fromkeys(",()[]{}=_`", ",")
+_COMPARED = {("less", "than"): "<", ("fewer", "than"): "<", ("smaller", "than"): "<", ("more", "than"): ">",
+             ("greater", "than"): ">", ("larger", "than"): ">", ("at", "least"): "≥", ("at", "most"): "≤"}  # fmt: skip
+_CONTINUES_REPLY = frozenset(["there", "it", "this", "that", "the", "they", "he", "she", "we", "i", "these", "those"])
+_POLARITY = {"+": "positive", "-": "negative"}
 
 
-def _stream_safe(text: str) -> str:
-    """Break up runs of more than 30 combining marks (Unicode's stream-safe text format, UAX 15): normalising a run
-    takes quadratic time, and a completion may consist of nothing else.
-    """
-    if text.isascii():
-        return text
-    safe, run = [], 0
-    for char in text:
-        run = run + 1 if unicodedata.combining(char) else 0
-        if run > _LONGEST_RUN:
-            safe.append(_JOINER)
-            run = 1
-        safe.append(char)
-    return "".join(safe)
-
-
-_SAME_MARKS = str.maketrans({"⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥", "™": "", "℠": ""})
-_LONGEST_RUN = 30
-_JOINER = "\u034f"  # combining grapheme joiner: marks are not reordered across it
-
-
-def _pieces(text: str) -> list[_Piece]:
-    text = _MISSING_SPACE.sub(" ", text)
-    text = unicodedata.normalize("NFKC", _stream_safe(text).translate(_SAME_MARKS))
-    text = _GREEK_RUN.sub(_spelled, text)
-    text = _GREEK_NUMBER.sub(r"\1\2", text)
-    text = _CONTRACTIONS.sub(_expand, text)
-    text = re.sub(r"(?<=[A-Za-z])\^(?=[0-9])", "", text)  # cm^2 is cm2; 10^6 is not 106
-    text = text.translate(_CHARACTERS)
-    pieces, end = [], 0
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or "symbol"
-        pieces.append(_Piece(kind, match.group(), match.start() > end or match.start() == 0))
-        end = match.end()
-    return pieces
-
-
-_LETTERS = (
-    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
-    *("nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
-)
-# a final sigma ends words only, so it stands between rho and sigma without a name of its own
-_GREEK = dict(zip((*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA)), _LETTERS, strict=True))
-_GREEK_RUN = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]+")
-# The number of a letter follows it: β2, beta-2, beta 2; not one with a unit or a decimal point, as in "TNF alpha 5 ng"
-_GREEK_NUMBER = re.compile(
-    rf"\b({'|'.join(_LETTERS)})(?:-?|[ ](?=\d[a-z]?\b))(\d{{1,2}})(?!\d|[.,]\d)"
-    rf"(?![ -]?(?:[%°]|(?:{'|'.join(map(re.escape, sorted(UNITS)))})\b))",
-    re.IGNORECASE,
-)
-GREEK_WORD = re.compile(rf"({'|'.join(_LETTERS)})(\d+[a-z]?)?")
-"""The name of a Greek letter as ``read`` gives it, with a number that follows: beta2."""
-
-
-def _spelled(match: re.Match[str]) -> str:
-    """The names of one or two Greek letters, which are symbols; a longer run is a word, and the μ of a unit stays."""
-    run, text = match.group(), match.string
-    before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
-    names = [_GREEK.get(ord(letter)) for letter in run.lower()]
-    if len(run) > 2 or None in names or (run == "μ" and after.isalpha()):
-        return run
-    spelled = " ".join(filter(None, names))
-    return f"{' ' * before.isalnum()}{spelled}{' ' * after.isalpha()}"
-
-
-def _expand(match: re.Match[str]) -> str:
-    stem = match[1].lower()
-    return {"can": "can not", "won": "will not", "shan": "shall not"}.get(stem, f"{match[1][:-1]} not")
-
-
-def _tokens(pieces: Sequence[_Piece]) -> list[Token]:
+def read(text: str) -> list[Token]:
+    """The tokens of a text in order."""
+    pieces = _pieces(_prepared(text))
+    _connect(pieces)
     tokens: list[Token] = []
     index = 0
     while index < len(pieces):
-        kind = pieces[index].kind
-        if kind == "symbol":
-            tokens.extend(_read_symbol(pieces, index))
+        piece = pieces[index]
+        if piece.kind == WORD:
+            index = _read_word(pieces, index, tokens)
+        elif piece.kind == NUMERIC:
+            assert piece.number is not None
+            tokens.append(_token(NUMERIC, piece.number.key))
             index += 1
-            continue
-        if kind == "number":
-            token, index = _read_quantity(pieces, index)
         else:
-            token, index = _read_word(pieces, index, tokens)
-        if token:
-            tokens.append(token)
+            _read_symbol(pieces, index, tokens)
+            index += 1
     return tokens
 
 
-def _word(pieces: Sequence[_Piece], index: int) -> str:
-    return pieces[index].text.casefold() if index < len(pieces) else ""
+def _token(kind: str, key: str) -> Token:
+    return Token(kind, key, key)
 
 
-def _read_symbol(pieces: Sequence[_Piece], index: int) -> list[Token]:
-    piece = pieces[index]
-    following = pieces[index + 1] if index + 1 < len(pieces) else None
-    if piece.text in ".,;:!?()":
-        return [CLAUSE_END]
-    if piece.text in "+-" and not piece.spaced and index and pieces[index - 1].kind == "word":
-        # ER+ and HER2- state a result; "left- and right-sided" does not
-        ends = following is None or following.spaced or following.kind == "symbol"
-        stem = pieces[index - 1].text
-        if ends and piece.text == "+":
-            return ["positive"]
-        if ends and (any(map(str.isdigit, stem)) or stem.isupper()):
-            return ["negative"]
-    if piece.text in _COMPARATORS and (following is None or following.kind != "number"):
-        return [_COMPARATORS[piece.text]]
-    return []
+def _prepared(text: str) -> str:
+    text = _SPACES.sub(" ", cleaned(text))
+    if "/" in text or "ve" in text or "VE" in text:
+        text = _SLASHED.sub(lambda match: f" {ABBREVIATED.get(match.group().lower(), match.group())} ", text)
+    if "^" in text:
+        text = _POWER_OF_WORD.sub("", text)
+    if "-" in text or "/" in text:
+        text = _SPINAL.sub(lambda match: f"{match[1]}{match[2]}-{match[3] or match[1]}{match[4]}", text)
+        text = _SERIES.sub(r"\1\2-\1\3", text)
+    return text
 
 
-def _read_quantity(pieces: Sequence[_Piece], index: int) -> tuple[Token, int]:
-    """A number, a ratio such as 120/80, an ordinal such as 1st, or the second level of L4-5."""
-    level = _level(pieces, index)
-    if level:
-        return level, index + 1
-    comparator, sign = _before(pieces, index)
-    value = _plain(pieces[index].text)
-    is_ratio = False
-    index += 1
-    while index + 1 < len(pieces) and pieces[index].text in {"/", ":"} and pieces[index + 1].kind == "number":
-        value += pieces[index].text + _plain(pieces[index + 1].text)
-        is_ratio = True
-        index += 2
-    if index < len(pieces) and not pieces[index].spaced and value + _word(pieces, index) in ORDINALS:
-        return ORDINALS[value + _word(pieces, index)], index + 1
-    unit, index = _read_unit(pieces, index)
-    return _quantity(sign + value, unit, comparator, is_ratio=is_ratio), index
+def _pieces(text: str) -> list[_Piece]:
+    pieces: list[_Piece] = []
+    position, size, spaced = 0, len(text), True
+    while position < size:
+        char = text[position]
+        if char.isspace():
+            if char == "\n":
+                pieces.append(_Piece(SYMBOL, char, position + 1, spaced=True))
+            position, spaced = position + 1, True
+            continue
+        if char in _BEGINS_NUMBER and (match := NUMBER.match(text, position)):
+            position = _read_number(text, match, pieces, spaced=spaced)
+        elif match := _WORD.match(text, position):
+            position = _read_letters(text, match, pieces, spaced=spaced)
+        else:
+            sign = text[position : position + 2]
+            sign = sign if sign in _TWO_SIGNS else char
+            position += len(sign)
+            pieces.append(_Piece(SYMBOL, _TWO_SIGNS.get(sign, sign), position, spaced))
+        spaced = False
+    return pieces
 
 
-def _level(pieces: Sequence[_Piece], index: int) -> str:
-    """The second level of "L4-5" or "L4/5", which is L5 and not a number; empty for other numbers."""
-    if index < 2 or pieces[index].spaced or pieces[index - 1].text not in "-/" or pieces[index - 2].kind != "word":
-        return ""
-    match = _IDENTIFIER.fullmatch(_word(pieces, index - 2))
-    return match[1] + pieces[index].text if match else ""
+_BEGINS_NUMBER = frozenset("0123456789.-+±")
 
 
-def _before(pieces: Sequence[_Piece], index: int) -> tuple[str, str]:
-    """The comparator and the sign before a number."""
-    sign = ""
-    if index and pieces[index - 1].text == "-" and not pieces[index].spaced:
-        # a minus sign follows white space, an opening bracket or a comparator; between digits or letters it is a hyphen
-        before = pieces[index - 2].text if index > 1 else ""
-        if pieces[index - 1].spaced or before in {"", "(", "="} or before in _COMPARATORS:
-            sign = "-"
-            index -= 1
-    if index and pieces[index - 1].text in _COMPARATORS:
-        return _COMPARATORS[pieces[index - 1].text], sign
-    return "", sign
+def _read_number(text: str, match: re.Match[str], pieces: list[_Piece], *, spaced: bool) -> int:
+    number, end = parse(match), match.end()
+    suffix = _SUFFIX.match(text, end) if match["digits"] and match["digits"].isdigit() else None
+    names = not spaced and bool(pieces) and pieces[-1].kind == WORD  # the 2 of T2 has no unit, the 8 of 12x8 has
+    names = names and not (pieces[-1].text in "xX" and len(pieces) > 1 and pieces[-2].kind == NUMERIC)
+    if suffix:
+        end = suffix.end()
+        number = Number(f"{int(match['digits']) if len(match['digits']) < 9 else match['digits']}th", None, number.sign)
+    elif not names:
+        if number.value is not None and (scale := SCALE.match(text, end)):
+            number.value, end = number.value * SCALES[scale["word"].lower()], scale.end()
+        number.unit, end = read_unit(text, end)
+    pieces.append(_Piece(NUMERIC, match.group(), end, spaced, number))
+    return end
 
 
-def _plain(number: str) -> str:
-    """A number without grouping commas and superfluous zeros, and with a digit before the decimal point."""
-    whole, _, part = number.replace(",", "").partition(".")
-    whole, part = whole.lstrip("0") or "0", part.rstrip("0")
-    return f"{whole}.{part}" if part else whole
+def _read_letters(text: str, match: re.Match[str], pieces: list[_Piece], *, spaced: bool) -> int:
+    """A word, or a number in words with its unit."""
+    word = match.group().lower()
+    found = in_words(text, match.start()) if word in _OPEN_NUMBERS else None
+    if found is None:
+        pieces.append(_Piece(WORD, match.group(), match.end(), spaced))
+        return match.end()
+    value, end = found
+    unit, end = read_unit(text, end)
+    pieces.append(_Piece(NUMERIC, word, end, spaced, Number(word, Fraction(value), unit=unit)))
+    return end
 
 
-def _read_unit(pieces: Sequence[_Piece], index: int) -> tuple[str, int]:
-    """The unit of a number, empty if it has none, and the index of the next piece."""
-    unit, after = _written_unit(pieces, index)
-    return (unit, after) if after > index else (_unit_ahead(pieces, index), index)
+_OPEN_NUMBERS = frozenset((*NUMBERS, *SCALES, "a"))
 
 
-def _written_unit(pieces: Sequence[_Piece], index: int) -> tuple[str, int]:
-    """The unit right after a number: mm, -mm, mm Hg, mg/dl, per cent."""
-    start = index
-    if _word(pieces, index) == "per" and _word(pieces, index + 1) == "cent":
-        return "%", index + 2
-    if _word(pieces, index) == "-":
-        index += 1
-    unit = _unit_name(pieces, index)
-    if not unit:
-        return "", start
-    index += 1
-    if unit == "mm" and _word(pieces, index) == "hg":
-        return "mmhg", index + 1
-    if _word(pieces, index) == "/" and _unit_name(pieces, index + 1):
-        return f"{unit}/{_unit_name(pieces, index + 1)}", index + 2
-    return unit, index
+def _connect(pieces: Sequence[_Piece]) -> None:
+    """Name what stands between two numbers, × or a range, and give the first the unit of the second."""
+    for index in range(len(pieces) - 2, 0, -1):
+        piece, before, after = pieces[index], pieces[index - 1], pieces[index + 1]
+        if before.kind != NUMERIC:
+            continue
+        follows = after.kind == NUMERIC or (after.kind == WORD and index + 2 < len(pieces) and _is_label(pieces, index))
+        lower = piece.text.lower()
+        if not follows or lower not in _CONNECTORS:
+            continue
+        piece.kind, piece.text = SYMBOL, _CONNECTORS[lower]
+        if after.number and before.number and before.number.unit is None:
+            before.number.unit = after.number.unit
 
 
-def _unit_name(pieces: Sequence[_Piece], index: int) -> str:
-    name = _word(pieces, index)
-    return next((candidate for candidate in (name, singular(name)) if candidate in UNITS), "")
-
-
-def _unit_ahead(pieces: Sequence[_Piece], index: int) -> str:
-    """The unit after the last of several numbers, as in "5 x 3 x 2 cm" and "5-7 mm"."""
-    for _ in range(3):
-        connected = _word(pieces, index) in {"x", "×", "-", "to", "by"}
-        if not connected or index + 1 >= len(pieces) or pieces[index + 1].kind != "number":
-            return ""
-        index += 2
-        unit, after = _written_unit(pieces, index)
-        if after > index:
-            return unit
-    return ""
-
-
-def _quantity(value: str, unit: str, comparator: str, *, is_ratio: bool) -> Quantity:
-    if not unit:
-        return Quantity(value, "", comparator)
-    (dimension, factor), *per = [UNITS[name] for name in unit.split("/")]
-    with localcontext() as context:
-        context.prec = 2 * _EXACT_DIGITS
-        for below, divisor in per:
-            dimension, factor = f"{dimension}/{below}", factor / divisor
-        if is_ratio or len(value) > _EXACT_DIGITS:
-            return Quantity(f"{value} by {factor.normalize():f}", dimension, comparator)
-        return Quantity(format((Decimal(value) * factor).normalize(), "f"), dimension, comparator)
-
-
-def _read_word(pieces: Sequence[_Piece], index: int, before: Sequence[Token]) -> tuple[Token, int]:
-    """A word in its normal form, or the number it spells; empty for an article."""
-    word = _word(pieces, index)
-    if _is_article(pieces, index):
-        return "", index + 1
-    if word in NUMBER_WORDS:
-        return _read_number_words(pieces, index)
-    if word in ROMAN and before and before[-1] in GRADED:
-        return Quantity(str(ROMAN[word])), index + 1
-    return singular(word), index + 1
-
-
-_LETTERED = frozenset(
-    ("stage", "grade", "type", "class", "group", "vitamin", "hepatitis", "influenza", "haemophilia", "hemophilia",
-     "factor", "category", "level", "zone")
-)  # fmt: skip
-"""Words followed by a letter as a label."""
-
-
-def _is_article(pieces: Sequence[_Piece], index: int) -> bool:
-    word = _word(pieces, index)
-    if word in {"the", "an"}:
-        return len(pieces) > 1
-    # "hepatitis A" and "vitamin A" end in a letter, not in an article; so does a capital inside a sentence
-    followed = index + 1 < len(pieces) and pieces[index + 1].kind != "symbol"
-    if word != "a" or not followed:
-        return False
-    if index == 0:  # "A negative" is a blood group and "A C" are two options
-        following = pieces[index + 1].text
-        return following.lower() not in {"negative", "positive", "neg", "pos"} and not re.fullmatch("[A-Z]", following)
-    # "stage 3a" and "type a dissection" end in a letter, not in an article
-    follows_digit = not pieces[index].spaced and pieces[index - 1].kind == "number"
-    return pieces[index].text == "a" and not follows_digit and _word(pieces, index - 1) not in _LETTERED
-
-
-def _read_number_words(pieces: Sequence[_Piece], index: int) -> tuple[Token, int]:
-    """``twenty-one``, ``one hundred and five``, ``two thousand``."""
-    value, index = _below_thousand(pieces, index)
-    if _word(pieces, index) in {"thousand", "million"}:
-        scale = SCALES[_word(pieces, index)]
-        rest, index = _after_scale(pieces, index + 1, _below_thousand)
-        value = value * scale + rest
-    unit, index = _read_unit(pieces, index)
-    return _quantity(str(value), unit, "", is_ratio=False), index
-
-
-def _below_thousand(pieces: Sequence[_Piece], index: int) -> tuple[int, int]:
-    value, index = _below_hundred(pieces, index)
-    if _word(pieces, index) == "hundred":
-        rest, index = _after_scale(pieces, index + 1, _below_hundred)
-        value = value * SCALES["hundred"] + rest
-    return value, index
-
-
-def _after_scale(
-    pieces: Sequence[_Piece], index: int, reader: Callable[[Sequence[_Piece], int], tuple[int, int]]
-) -> tuple[int, int]:
-    """The rest of a number after "hundred" or "thousand", with or without "and"; 0 if none follows."""
-    start = index + (_word(pieces, index) == "and")
-    if NUMBER_WORDS.get(_word(pieces, start), 0) > 0:
-        return reader(pieces, start)
-    return 0, index
-
-
-def _below_hundred(pieces: Sequence[_Piece], index: int) -> tuple[int, int]:
-    value = NUMBER_WORDS[_word(pieces, index)]
-    index += 1
-    if value >= 20:
-        start = index + (_word(pieces, index) == "-")
-        ones = NUMBER_WORDS.get(_word(pieces, start), 0)
-        if 0 < ones < 10:
-            return value + ones, start + 1
-    return value, index
-
-
-@lru_cache(maxsize=65536)
-def singular(word: str) -> str:
-    """The singular of an English or Latin plural, by rule and by list; a comparison key, not always a real word."""
-    if word in SINGULARS:
-        return SINGULARS[word]
-    if len(word) < 4 or not word.endswith("s") or word in NOT_PLURAL or word.endswith(("ss", "us", "is")):
-        return word
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith(("sses", "xes", "ches", "shes", "zzes")):
-        return word[:-2]
-    return word[:-1]
-
-
-def _identifiers(pieces: Sequence[_Piece]) -> frozenset[str]:
-    """Levels, sequences and types: L4, L4-5 (as L4 and L5), T2 (also in T2WI), single capitals such as B, and VII."""
-    found: set[str] = set()
-    for index, piece in enumerate(pieces):
-        match = _IDENTIFIER.match(piece.text.casefold()) if piece.kind == "word" else None
-        if match is not None:
-            found.add(match.group())
-        elif piece.kind == "number" and _level(pieces, index):
-            found.add(_level(pieces, index))
-        elif piece.kind == "word" and _is_label(pieces, index):
-            found.add(piece.text)
-    return frozenset(found)
+_CONNECTORS = {"x": "×", "×": "×", "*": "×", "by": "×", "-": "to", "to": "to"}
 
 
 def _is_label(pieces: Sequence[_Piece], index: int) -> bool:
-    """Whether a capital is a word of its own, as in "hepatitis B" or "option C"; not I, not an article, not X-ray. Or a
-    Roman numeral that is not read as a number.
-    """
-    letter = pieces[index].text
-    if letter in _NUMERALS:
-        return index == 0 or _word(pieces, index - 1) not in GRADED
-    if len(letter) != 1 or not letter.isupper() or letter == "I" or _word(pieces, index + 1) == "-":
+    """Whether a label such as L4 stands on both sides: L4 - S1, V1 to V4."""
+    first, second = pieces[index + 1], pieces[index + 2]
+    named = index > 1 and pieces[index - 2].kind == WORD and not pieces[index - 1].spaced
+    return named and len(first.text) <= 3 and second.kind == NUMERIC and not second.spaced
+
+
+def _word(pieces: Sequence[_Piece], index: int) -> str:
+    return pieces[index].text.casefold() if 0 <= index < len(pieces) else ""
+
+
+def _kind(pieces: Sequence[_Piece], index: int) -> str:
+    return pieces[index].kind if 0 <= index < len(pieces) else BREAK
+
+
+def _read_word(pieces: Sequence[_Piece], index: int, tokens: list[Token]) -> int:
+    """Add the tokens of the word at an index; the index of what comes after it."""
+    text = pieces[index].text
+    word = text.casefold()
+    if word not in _SPECIAL and text[0] not in "IVXivx":
+        tokens.extend(_plain(text))
+        return index + 1
+    if word in {"the", "an"}:
+        if len(pieces) == 1:
+            tokens.append(_token(WORD, word))
+    elif word == "a":
+        if not _is_article(pieces, index, tokens):
+            tokens.append(_token(WORD, word))
+    elif word in ORDINALS:
+        tokens.append(_token(NUMERIC, f"{ORDINALS[word]}th"))
+    elif word in {"no", "yes"}:
+        tokens.append(_token(WORD, _reply(pieces, index)))
+    elif (compared := _COMPARED.get((word, _word(pieces, index + 1)))) and _kind(pieces, index + 2) == NUMERIC:
+        tokens.append(_token(SYMBOL, compared))
+        return index + 2
+    elif word == "of" and _kind(pieces, index + 1) == NUMERIC and _kind(pieces, index - 1) == WORD:
+        pass
+    else:
+        tokens.extend(_numeral(pieces, index, tokens) or _plain(text))
+    return index + 1
+
+
+_SPECIAL = frozenset(("the", "an", "a", "no", "yes", "of", *ORDINALS, *(first for first, _ in _COMPARED)))
+
+
+@lru_cache(maxsize=65536)
+def _plain(text: str) -> list[Token]:
+    """The tokens of an ordinary word."""
+    word = text.casefold()
+    if word == "cannot":
+        return [_token(WORD, "can"), _token(WORD, "not")]
+    if word.endswith("n't"):
+        stem = {"can't": "can", "won't": "will", "shan't": "shall"}.get(word, word[:-3])
+        return [_token(WORD, stem), _token(WORD, "not")]
+    if len(word) == 1 and unicodedata.category(word)[0] not in "LM":
+        return [_token(SYMBOL, word)]
+    if len(word) > 7 and word.startswith("non") and word not in {"nonsense", "nonetheless", "nonagenarian"}:
+        return [_token(WORD, "non"), Token(WORD, base_form(word[3:]), word[3:])]
+    # SARS is no plural; a letter is what it is
+    if text[-1] in "Ss" and text[:-1].isupper() and len(text) <= 5:
+        return [Token(WORD, word if text[-1] == "S" else word[:-1], word)]
+    if word in ABBREVIATED:
+        return [_token(WORD, part) for part in ABBREVIATED[word].split()]
+    return [Token(WORD, base_form(word), word)]
+
+
+def _numeral(pieces: Sequence[_Piece], index: int, tokens: Sequence[Token]) -> list[Token]:
+    """A Roman numeral as a number, with the letter that may follow it: II, stage iv, IIIA. Empty for other words."""
+    text = pieces[index].text
+    if text[0] not in "IVXivx":
+        return []
+    is_grade = _is_graded(tokens)
+    if text in _NUMERALS or (is_grade and text.casefold() in ROMAN):
+        return [_token(NUMERIC, str(ROMAN[text.casefold()]))]
+    match = _ROMAN_LETTER.fullmatch(text.upper() if is_grade else text)
+    if match and (is_grade or match[1] in {"II", "III"}):
+        return [_token(NUMERIC, str(ROMAN[match[1].lower()])), _token(WORD, match[2].lower())]
+    return []
+
+
+def _is_graded(tokens: Sequence[Token]) -> bool:
+    """Whether a word such as "stage" stands before, perhaps with other grades between: segments VI and VII."""
+    for token in reversed(tokens[-7:]):
+        if token.kind == WORD and len(token.key) > 1 and token.key not in {"and", "or", "to"}:
+            return token.key in GRADED
+    return False
+
+
+def _is_article(pieces: Sequence[_Piece], index: int, tokens: Sequence[Token]) -> bool:
+    """Whether an "a" is an article: "a fracture", not "type a dissection", "A, C", "A lines" or "A negative"."""
+    if _kind(pieces, index + 1) != WORD:
         return False
-    return not _is_article(pieces, index)
+    following = pieces[index + 1].text
+    word = following.casefold()
+    base = base_form(word)
+    if base in {"negative", "positive", "and", "or", "is", "to", "plus"} or base in NAMED_BY_LETTER or base != word:
+        return False
+    if len(following) == 1 and following.isalpha():
+        return False
+    return not tokens or tokens[-1].kind == BREAK or tokens[-1].key in BEFORE_ARTICLE
+
+
+def _reply(pieces: Sequence[_Piece], index: int) -> str:
+    """``no`` where it negates what follows, ``no,`` and ``yes,`` where they answer."""
+    word = _word(pieces, index)
+    following = _word(pieces, index + 1)
+    ends = _kind(pieces, index + 1) != WORD and following not in {"", "-"} and not following[-1:].isdigit()
+    if word == "yes":
+        return YES
+    return NO if ends or not following or following in _CONTINUES_REPLY else "no"
+
+
+def _read_symbol(pieces: Sequence[_Piece], index: int, tokens: list[Token]) -> None:
+    text = pieces[index].text
+    before = pieces[index - 1] if index else None
+    after = pieces[index + 1] if index + 1 < len(pieces) else None
+    is_glued = before is not None and not pieces[index].spaced
+    if text in _BREAKS:
+        tokens.append(_token(BREAK, _BREAKS[text]))
+    elif text in "+-":
+        found = _sign(text, before, after, pieces, index)
+        if found and found[0].kind == WORD and tokens and before is not None and before.text == "(":
+            tokens.pop()  # HER2 (+) is HER2+
+        tokens.extend(found)
+    elif text in "'\"":
+        is_quoted = text == '"' and any(piece.text == text for piece in pieces[:index])
+        if is_glued and before is not None and before.kind == NUMERIC and not is_quoted:
+            tokens.append(_token(SYMBOL, text))
+    elif text == "*" and not is_glued:
+        tokens.append(_token(BREAK, ","))
+    else:
+        tokens.append(_token(SYMBOL, text))
+
+
+def _sign(text: str, before: _Piece | None, after: _Piece | None, pieces: Sequence[_Piece], index: int) -> list[Token]:
+    """What a plus or a minus between two pieces is: a hyphen, a dash, a result such as HER2+, or a symbol."""
+    spaced = pieces[index].spaced
+    ends = after is None or (after.kind == SYMBOL and after.text in ").,;:]!")
+    if before is None:
+        return [_token(SYMBOL, text)]
+    is_count = before.kind == NUMERIC and (before.spaced or index < 2 or pieces[index - 2].kind != WORD)
+    if ends and not is_count:
+        return [_token(WORD, _POLARITY[text])]
+    if after is None or text == "+":
+        is_result = after is not None and not spaced and after.spaced and not is_count and before.kind != SYMBOL
+        return [_token(WORD, "positive") if is_result else _token(SYMBOL, text)]
+    if spaced:
+        return [_token(BREAK, ",") if after.spaced else _token(SYMBOL, text)]
+    if not after.spaced:
+        # T-score-2.5 may be negative
+        is_number = after.kind == NUMERIC and "." in after.text
+        return [_token(SYMBOL, text)] if is_number else []
+    if before.kind == NUMERIC or before.text.isupper():
+        return [_token(WORD, "negative")]
+    return [] if after.text in {"and", "or", "to"} else [_token(SYMBOL, text)]

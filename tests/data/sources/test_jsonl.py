@@ -95,6 +95,10 @@ def test_other_image_formats_are_stored_as_png_without_loss(folder: Path) -> Non
         ({"image": [3]}, "give a list of paths"),
         ({"problem": " "}, "problem: ' '; give the question"),
         ({"id": None}, "id: None; give every row a unique id"),
+        ({"id": True}, "id: True; it is a truth value, not a text; write it in quotes"),
+        ({"solution": 3}, "solution: 3; it is a number, not a text"),
+        ({"case": False}, "case: False; give a string"),
+        ({"problem": "\ud83d?"}, r"line 1: problem: '\\ud83d\?'; it has half of a surrogate pair"),
         ({"aliases": "hepar"}, "aliases: 'hepar'; give a list of strings"),
         ({"source": ["x"]}, "source: .*; give a string"),
     ],
@@ -184,3 +188,30 @@ def test_markers_that_disagree_are_a_fault_with_line_id_and_remedy(folder: Path)
 def test_a_row_that_says_a_key_twice_or_never_ends_is_a_fault(folder: Path, line: str, told: str) -> None:
     with pytest.raises(JsonlError, match=f"line 2: row: .*{told}"):
         list(JsonlSource(_file(folder, ROW, line)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_of_a_spreadsheet_is_read(folder: Path, encoding: str) -> None:
+    path = folder / "rows.jsonl"
+    path.write_bytes((json.dumps(ROW | {"problem": "Größe?"}, ensure_ascii=False) + "\r\n").encode(encoding))
+    source = JsonlSource(path)
+    assert len(source) == 1
+    assert [sample.question for sample in source] == ["Größe?"]
+
+
+def test_a_row_in_another_encoding_is_a_fault_with_its_key_and_can_be_skipped(folder: Path) -> None:
+    rows = (ROW, ROW | {"id": "2", "problem": "Größe?"})
+    path = folder / "rows.jsonl"
+    path.write_bytes("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode("cp1252"))
+    with pytest.raises(JsonlError, match=r"line 2: problem: .*not UTF-8 \(in Windows-1252 it is 'Größe\?'\); save"):
+        list(JsonlSource(path))
+    source = JsonlSource(path, skip_bad=True)
+    assert [sample.id for sample in source] == ["1"]
+    assert len(source.faults) == 1
+
+
+def test_a_file_of_another_format_is_one_error(folder: Path) -> None:
+    (folder / "rows.parquet").write_bytes(b"PAR1" + bytes(100))
+    for use in (list, len):
+        with pytest.raises(JsonlError, match=r"rows\.parquet: this is Parquet, not JSON lines"):
+            use(JsonlSource(folder / "rows.parquet", skip_bad=True))

@@ -7,7 +7,8 @@ import pytest
 from huggingface_hub import constants
 
 from medix.doctor.checks.models import ModelsCheck, is_cached, is_hub_name
-from medix.doctor.findings import State
+from medix.doctor.checks.prompts import PromptsCheck
+from medix.doctor.findings import State, UnavailableError
 from medix.policy.tiny import build_tiny
 from tests.support.doctoring import large_policy, look, problems, states, subject
 
@@ -86,3 +87,14 @@ def test_a_model_is_cached_if_its_weights_are(tmp_path: Path, monkeypatch: pytes
     assert not is_cached("owner/model")
     (snapshot / "model.safetensors").write_bytes(b"")
     assert is_cached("owner/model")
+
+
+def test_a_model_without_a_chat_template_is_a_problem_of_the_model_and_not_of_the_data(tmp_path: Path) -> None:
+    folder = build_tiny("qwen3_vl", tmp_path / "policy")
+    (folder / "chat_template.jinja").unlink()
+    at = subject(tmp_path, folder)
+    (found,) = problems(look(ModelsCheck(), at))
+    assert found.found == f"model.policy.init_args.name: {folder} has no chat template"
+    assert "instruction-tuned model" in found.remedy
+    with pytest.raises(UnavailableError, match="has no chat template"):
+        look(PromptsCheck(), at)

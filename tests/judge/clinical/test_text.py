@@ -1,169 +1,140 @@
-# ruff: noqa: RUF001 - look-alike characters are inputs here
-"""Normalisation and facts: what may differ between two texts that say the same, and what may not."""
+"""Which texts are the same."""
 
+import itertools
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.judge.clinical.text import differs, is_same, normalise
-
-SAME = [
-    ("5mm", "5 mm"), ("5 mm", "0.5 cm"), ("5 mm.", "The 5.0 mm"), ("05 mm", "5 mm"), ("5-mm nodule", "5 mm nodules"),
-    ("1,000", "1000"), ("1,234,567.50", "1234567.5"), ("two nodules", "2 nodule"), ("twenty-one", "21"),
-    ("one hundred and five mm", "105mm"), ("two thousand", "2000"), ("three hundred thousand", "300,000"),
-    ("Smaller.", "smaller"), ("The left lung", "left lung"), ("a fracture", "Fracture!"), ("A", "a"),
-    ("1:2", "1 : 2"),
-    ("120 / 80 mmHg", "120/80 mm Hg"), ("50%", "50 percent"), ("50 per cent", "50%"), ("it isn't", "it is not"),
-    ("can't", "can not"), ("X-ray", "x ray"), ("vertebrae", "vertebra"), ("metastases", "Metastasis"),
-    ("2 hours", "120 min"),
-    ("1st", "first"), ("grade II", "grade 2"), ("10 mg/dl", "100 mg/l"), ("5 x 3 cm", "50mm x 30mm"),
-    ("5-7 mm", "5 mm - 7 mm"), ("L4-5", "L4-L5"), ("½", "1/2"), ("٣ mm", "3mm"), ("３ｍｍ", "3 mm"), ("5 cm²", "5 cm2"),
-    ("5 cm^2", "5 cm2"), ("−5", "-5"), ("25 µm", "25 μm"), ("≤5 mm", "<= 5mm"), ("ÖDEM", "ödem"), ("a\u200bb", "ab"),
-    ("β-blocker", "beta-blocker"), ("β2-microglobulin", "beta-2 microglobulin"), ("γδ T cells", "gamma delta T cell"),
-    ("beta-2 microglobulin", "beta 2 microglobulin"), ("alpha 1 antitrypsin", "α1-antitrypsin"),
-    ("TNF-α 5 ng", "TNF alpha 5 ng"), ("interferon β-1a", "interferon beta 1a"), ("ΔF508", "delta F508"),
-    ("cranial nerve VI", "cranial nerve 6"), ("Na⁺", "Na+"), ("• pneumonia", "pneumonia"),
-    ("pneumonia 🦠", "pneumonia"), ("► mass", "● mass"), ("Tylenol™", "Tylenol"),
-]  # fmt: skip
-
-CROSSED = [
-    (".5 mm", "5 mm"), ("0.5 mm", "5 mm"), ("1.5", "15"), ("1,5", "15"), ("1,5", "1.5"), ("10,00", "1000"),
-    ("1:2", "12"),
-    ("1:2", "2:1"), ("5 mm", "5 cm"), ("5 mg", "5 mm"), ("5", "5 mm"), ("5 %", "5"), ("<5 mm", "5 mm"),
-    ("<5 mm", ">5 mm"),
-    ("-5", "5"), ("10^6", "106"), ("10⁶", "106"), ("1½ cm", "11/2 cm"), ("3", "2"), ("two", "three"),
-    ("no fracture", "fracture"), ("without fracture", "fracture"), ("fracture is absent", "fracture"),
-    ("negative for fracture", "fracture"), ("isn't fractured", "is fractured"),
-    ("can't see a mass", "can see a mass"),
-    ("There is no fracture", "There is a fracture"), ("never smoked", "smoked"), ("not absent", "absent"),
-    ("left lung", "right lung"), ("both lungs", "left lung"), ("bilateral", "left"), ("left lung", "lung"),
-    ("smaller", "larger"), ("increased", "decreased"), ("benign", "malignant"), ("anterior", "posterior"),
-    ("superior", "inferior"), ("acute", "chronic"), ("upper lobe", "lower lobe"), ("normal", "abnormal"),
-    ("hyperdense", "hypodense"), ("stable", "unstable"), ("symptomatic", "asymptomatic"),
-    ("displaced", "nondisplaced"),
-    ("T1-weighted", "T2-weighted"), ("L4-L5", "L4-S1"), ("grade II", "grade III"), ("HER2+", "HER2-"), ("ER+", "ER-"),
-    ("hepatitis A", "hepatitis B"), ("B", "C"), ("yes", "no"), ("male", "female"),
-    ("less than 5 mm", "more than 5 mm"),
-    ("no effusion, fracture present", "no fracture, effusion present"),
-    ("HER2 ➕", "HER2 ➖"), ("type 🅰", "type 🅱"), ("fracture ✅", "fracture ❌"), ("fracture", "fracture ❌"),
-    ("mass 👍", "mass 👎"), ("lesion 🔴", "lesion 🟢"), ("Na⁺", "Na⁻"), ("肺 ⊕", "肺 ⊖"), ("left \ue000", "left"),
-    ("α-thalassemia", "β-thalassemia"), ("TNF-alpha", "TNF-β"), ("interferon α", "interferon gamma"),
-    ("β1 agonist", "β2 agonist"), ("interferon β-1a", "interferon β-1b"), ("TNF alpha 5 ng", "TNF alpha 6 ng"),
-    ("interferon alpha-2b", "interferon beta-1a"), ("κ-opioid", "μ-opioid"), ("cranial nerve Ⅶ", "cranial nerve Ⅵ"),
-    ("CN VII", "CN VI"),
-]  # fmt: skip
-
-AGREEING = [
-    ("heart attack", "Myocardial infarction"), ("no fracture", "without fracture"),
-    ("no fracture", "fracture is absent"),
-    ("no evidence of fracture", "no fracture"), ("no fracture", "negative for fracture"), ("T2WI", "T2-weighted"),
-    ("Low blood flow or less perfusion", "Low perfusion"), ("a nodule", "one nodule"), ("large mass", "mass"),
-    ("both lungs", "bilateral lungs"), ("neither fracture nor dislocation", "no fracture or dislocation"),
-    ("X-ray", "radiograph"), ("not absent", "present"), ("Optic tract", "optic tracts"),
-    ("left- and right-sided", "bilateral"), ("β-thalassemia trait", "thalassemia"), ("β1 blocker", "beta blocker"),
-    ("increased uptake", "↑ uptake"), ("female ♀", "female"),
-]  # fmt: skip
+from medix.judge.clinical.text import is_same, normalise
+from medix.judge.clinical.units import _EXACT
+from tests.judge.clinical.pairs import CROSSED, SAME, generated_crossed, generated_same, pairs
 
 
-@pytest.mark.parametrize(("one", "other"), SAME)
-def test_case_articles_number_words_units_and_plurals_do_not_count(one: str, other: str) -> None:
-    assert normalise(one).words == normalise(other).words
+@pytest.mark.parametrize(("one", "other"), pairs(SAME))
+def test_another_writing_is_the_same(one: str, other: str) -> None:
     assert is_same(one, other)
-    assert differs(one, other) is None
+    assert is_same(other, one)
 
 
-@pytest.mark.parametrize(("one", "other"), CROSSED)
-def test_facts_are_never_crossed(one: str, other: str) -> None:
+@pytest.mark.parametrize(("one", "other"), pairs(CROSSED))
+def test_another_fact_is_not(one: str, other: str) -> None:
     assert not is_same(one, other)
-    assert differs(one, other)
-    assert differs(other, one)
+    assert not is_same(other, one)
 
 
-@pytest.mark.parametrize(("one", "other"), AGREEING)
-def test_texts_with_the_same_facts_do_not_differ(one: str, other: str) -> None:
-    assert differs(one, other) is None
-    assert differs(other, one) is None
+def test_pairs_generated_from_rules_are_told_apart() -> None:
+    """Some 160 pairs that are the same and 900 that are not."""
+    refused = [pair for pair in generated_same() if not is_same(*pair)]
+    credited = [pair for pair in generated_crossed() if is_same(*pair)]
+    assert (refused, credited) == ([], [])
+
+
+def test_pairs_written_before_they_were_read_stay_told_apart() -> None:
+    """The three sets of BENCHMARKS.md: 1 or 0 for the same or not, and two texts, separated by tabs."""
+    lines = Path(__file__).with_name("pairs.tsv").read_text(encoding="utf-8").strip("\n").split("\n")
+    rows = [line.split("\t") for line in lines]
+    assert len(rows) == 785
+    assert [row for row in rows if is_same(row[1], row[2]) != (row[0] == "1")] == []
+
+
+def test_a_number_with_one_unit_is_not_the_same_number_with_another() -> None:
+    """Each of some 130 units with every other."""
+    units = {unit: name for name, unit in _EXACT.items()}
+    for one, other in itertools.combinations(units.values(), 2):
+        assert not is_same(f"7 {one}", f"7 {other}"), (one, other)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("hepatitis A", "hepatitis"), ("vitamin A", "vitamin"), ("influenza A virus", "influenza virus")]
-)
-def test_a_letter_that_names_a_type_is_no_article(one: str, other: str) -> None:
-    assert not is_same(one, other)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"), [("", ""), (" ", " "), ("", "a"), ("+", "-"), ("?", "!"), ("कि", "का"), ("肺", "胃")]
+    ("one", "other"),
+    [
+        ("", ""),
+        (" ", " "),
+        ("", "a"),
+        ("+", "-"),
+        ("?", "!"),
+        ("कि", "का"),
+        ("肺", "胃"),
+        ("...", "a"),
+        ("left \ue000", "left"),
+    ],
 )
 def test_what_is_empty_or_other_signs_is_not_the_same(one: str, other: str) -> None:
     assert not is_same(one, other)
 
 
-def test_the_difference_is_named() -> None:
-    assert differs("3", "2") == "number: 3 against 2"
-    assert differs("left lung", "right lung") == "laterality: left against right"
-    assert differs("smaller", "larger") == "opposites: smaller against larger"
-    assert str(differs("fracture", "no fracture")).startswith("negation: ")
-    assert differs("T1", "T2") == "identifier: t1 against t2"
+@pytest.mark.parametrize(
+    "text", ["+", "-", "...", "(A)", "the", "an", "?", "\ud800", "\x00", "a", "'", "5", "\ue000", "|"]
+)
+def test_what_is_left_of_nothing_but_signs_is_still_an_answer(text: str) -> None:
+    assert is_same(text, text)
 
 
 NUMBERS = st.decimals(min_value=0, max_value=10_000, places=2, allow_nan=False).map(lambda d: format(d, "f"))
 
 
-@given(NUMBERS, st.sampled_from(["mm", "mg", "ml", "%", ""]))
-def test_spelling_of_a_number_does_not_count_but_ten_times_it_does(number: str, unit: str) -> None:
+@given(NUMBERS, st.sampled_from(["mm", "mg", "mL", "%", "mmol/L", ""]), st.data())
+def test_a_changed_digit_is_never_crossed_and_zeros_do_not_count(number: str, unit: str, data: st.DataObject) -> None:
     text = f"{number} {unit}"
-    assert is_same(text, f"{number}000{unit}" if "." in number else text)
-    assert is_same(text, f"0{number}{unit}")
-    if float(number):
-        shifted = format(float(number) * 10, ".4f")
-        assert not is_same(text, f"{shifted} {unit}")
-        assert differs(text, f"{shifted} {unit}") or (float(number) == 1 and not unit)
+    assert is_same(text, f"0{number}000{unit}")
+    index = data.draw(st.sampled_from([index for index, char in enumerate(number) if char.isdigit()]))
+    digit = data.draw(st.sampled_from([char for char in "0123456789" if char != number[index]]))
+    assert not is_same(text, f"{number[:index]}{digit}{number[index + 1 :]} {unit}")
 
 
 @given(
-    st.integers(1, 9_999), st.sampled_from([("mm", "cm", 10), ("mg", "g", 1000), ("ml", "l", 1000), ("cm", "m", 100)])
+    st.integers(1, 9_999),
+    st.sampled_from([("mm", "cm", 10), ("mg", "g", 1000), ("ml", "l", 1000), ("cm", "m", 100), ("s", "min", 60)]),
 )
 def test_a_quantity_is_the_same_in_another_unit(value: int, units: tuple[str, str, int]) -> None:
     small, large, factor = units
-    assert is_same(f"{value} {small}", f"{format(value / factor, '.10f')} {large}")
-    assert differs(f"{value} {small}", f"{value} {large}")
+    assert is_same(f"{value * factor} {small}", f"{value} {large}")
+    assert not is_same(f"{value} {small}", f"{value} {large}")
 
 
-@given(st.text(max_size=80), st.text(max_size=80))
-def test_any_two_texts_are_compared_both_ways_alike(one: str, other: str) -> None:
+PIECES = "no|left|right|5|.5|mm|cm|a|the|lung|nodule|L4|-|/|:|,|1,000|two|hundred|x|isn't|%|<|(|)|grade|II|+|no,|and|or"
+TEXTS = st.lists(st.sampled_from(PIECES.split("|")), min_size=1, max_size=10)
+
+
+@given(TEXTS, TEXTS)
+def test_texts_of_clinical_pieces_are_compared_both_ways_alike(one: list[str], other: list[str]) -> None:
+    for glue in (" ", ""):
+        first, second = glue.join(one), glue.join(other)
+        assert is_same(first, first)
+        assert is_same(first, second) == is_same(second, first)
+        assert is_same(first, f"  {first} ".replace(" ", "  "))
+
+
+@given(st.lists(st.sampled_from("no left lungs 5 mm fracture of the grade and bronchi without".split()), min_size=1))  # noqa: SIM905
+def test_case_does_not_count_in_words_and_common_units(words: list[str]) -> None:
+    text = " ".join(words)
+    assert is_same(text, text.upper())
+    assert is_same(text, text.title().replace(" Mm", " mm"))
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_any_text_is_read_and_equals_itself(one: str, other: str) -> None:
+    assert is_same(one, one) == bool(one.strip())
     assert is_same(one, other) == is_same(other, one)
-    assert (differs(one, other) is None) == (differs(other, one) is None)
-    assert differs(one, one) is None
-    if is_same(one, other):
-        assert differs(one, other) is None
 
 
-PIECES = "no|left|right|5|.5|mm|cm|a|the|lung|L4|-|/|:|,|1,000|two|hundred|x|isn't|%|<|(|)|A"
-WORDS = st.lists(st.sampled_from(PIECES.split("|")), max_size=12)
-
-
-@given(WORDS)
-def test_any_order_of_clinical_pieces_is_read(words: list[str]) -> None:
-    for text in (" ".join(words), "".join(words)):
-        assert is_same(text, text) == bool(text.strip())
-        assert differs(text, text.upper().lower() if "A" not in text and "L" not in text else text) is None
-
-
-@given(WORDS)
-def test_a_negation_in_front_is_noticed(words: list[str]) -> None:
-    text = " ".join(word for word in words if word not in {"no", "isn't", "a", "the", "A", ",", "(", ")", ":", "/"})
-    if any(word.isalpha() for word in text.split()):
-        assert not is_same(f"no {text}", text)
-        assert differs(f"no {text}", text)
+def test_an_unseen_pair_takes_microseconds() -> None:
+    """At most 100 µs a pair on a quiet machine; ten times as much is allowed here, under the type checker and load."""
+    texts = [f"{number} mm nodule in the left lower lobe" for number in range(400)]
+    start = time.process_time()
+    for one, other in itertools.pairwise(texts):
+        is_same(one, other)
+    assert (time.process_time() - start) / len(texts) < 1e-3
+    assert len(normalise(texts[0]).words) == 6
 
 
 LONG = [
     "a", "1", "1,", "1,000", "no ", "'", "5 x ", "< ", "mm/", " ", "can't ", "\x00\ud800", "twenty-", "1/", "५", "A.",
-    "hundred thousand ", "one hundred thousand ", "-", "5-", "\u0301", "1.", "L4-", "+", "per cent ", "word%d ",
-    "🔴", "β", "beta-1",
+    "hundred thousand ", "one hundred thousand ", "-", "5-", "\u0301", "1.", "L4-", "+", "per cent ", "word%d ", "🔴",
+    "β", "beta-1", "*", "*a", "\\boxed{", "&lt;", "10^", "1e9", "1/2 ", "a a ", "no, ", "left ", "\n", "- a\n", "II ",
+    "5 mm ", "mm^2", "(", "_", "⁶", "1:", "{",
 ]  # fmt: skip
 
 
@@ -175,11 +146,12 @@ def test_time_grows_with_the_length_and_not_with_its_square(part: str) -> None:
         repeats = length // len(part)
         text = "".join(part % number for number in range(repeats)) if "%d" in part else part * repeats
         spent = []
-        for _ in range(3):  # processor time, and the best of three: other work on the machine must not count
+        for _ in range(2):  # processor time, and the better of two: other work on the machine must not count
+            normalise.cache_clear()
             start = time.process_time()
-            differs(text, "no 5 mm left word")
+            is_same(text, "no 5 mm left word")
             spent.append(time.process_time() - start)
         return min(spent)
 
     short = seconds(3_000)
-    assert seconds(12_000) < 10 * short + 0.2
+    assert seconds(12_000) < 10 * short + 0.1

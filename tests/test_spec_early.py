@@ -1,0 +1,81 @@
+"""What is refused before anything heavy is imported, and what is left to the parser."""
+
+from pathlib import Path
+
+import pytest
+
+from medix.spec_early import check_early
+from medix.spec_reading import SPECS
+
+MANIFEST = sorted((Path(__file__).parent.parent / "data_shards" / "manifests").glob("*.yaml"))[0]
+DEMO = ("--config", "demo")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SPECS.glob("*.yaml")))
+def test_no_shipped_spec_is_refused(name: str) -> None:
+    check_early(["--config", name])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--model.max_stps", "3"), "command line: model.max_stps: 3: there is no such key; did you mean max_steps?"),
+        (("--modle.max_steps", "3"), "did you mean model?"),
+        (("--model.engine.sampling.temperatur", "1"), "did you mean temperature?"),
+        (("--judge.x", "1"), "judge.x: 1: there is no such key; remove it"),
+        (("--model.max_steps", "many"), "model.max_steps: many: give a whole number"),
+        (("--model.max_steps", "1.5"), "give a whole number"),
+        (("--model.max_steps", "true"), "give a whole number"),
+        (("--data.exchange_images", "3"), "data.exchange_images: 3: give true or false"),
+        (("--model.loss.init_args.clip_low", "x"), "clip_low: x: give a number"),
+        (("--data.on_long", "skp"), "data.on_long: skp: give one of error, skip"),
+        (("--trainer.precision", "bf16-mixd"), "Set trainer.precision: bf16-mixed"),
+        (("--trainer.max_steps", "3"), "trainer.max_steps: 3: it counts optimiser calls"),
+        (("--model.loss.class_path", "medix.losses.DAPPOLoss"), "did you mean medix.losses.DAPOLoss?"),
+        (("--config", "no_such_spec"), "no shipped spec of that name"),
+    ],
+)
+def test_a_fault_that_is_certain_is_told_with_its_key(words: tuple[str, ...], told: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        check_early([*DEMO, *words])
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--model.loss.clip_low 0.1", "--trainer.callbacks+ medix.callbacks.DryRun", "--trainer.precision bf16",
+        "--trainer.precision 32", "--model.engine engine_colocated", "--judge=judge_exact", "--model.loss GSPOLoss",
+        "--model.loss medix.losses.GSPOLoss", "--trainer.logger false", "--trainer.strategy ddp",
+        "--model.rewards.components.judge.weight 0.4", "--model.optimizer.lr 1e-3", "--data.limit_val null",
+        "--model.policy.init_args.lora {rank: 8}", "--data.train+=x", "--model.rewards rewards_medical", "--ckpt best",
+        "--model.modalities [A,B]", "--seed_everything 3", "--model.max_steps 1e2", "--print_config=skip_null --a.b 1",
+        "--model.lr_scheduler torch.optim.lr_scheduler.ConstantLR --model.lr_scheduler.factor 1", "--model.loss.help x",
+        "--model.loss.class_path medix.losses.GSPOLoss --model.loss.clip_low 0.1",
+        f"--data.train [{MANIFEST}]",
+    ],
+)  # fmt: skip
+def test_what_the_parser_may_take_is_left_to_it(words: str) -> None:
+    check_early([*DEMO, *words.split(" ", 1 if "{" in words else -1)])
+
+
+def test_a_key_of_a_user_class_and_a_missing_one_are_told_with_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_early.py").write_text("class Mine:\n    def __init__(self, top: float): ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = tmp_path / "spec.yaml"
+    for text, told in (
+        ("{top: 1, tip: 2}", "line 1: model.loss.init_args.tip: 2: there is no such key; did you mean top?"),
+        ("{top: much}", "line 1: model.loss.init_args.top: much: give a number"),
+    ):
+        spec.write_text(f"model: {{loss: {{class_path: my_early.Mine, init_args: {text}}}}}")
+        with pytest.raises(ValueError, match=r".") as caught:
+            check_early([*DEMO, "--config", str(spec)])
+        assert told in str(caught.value)
+    spec.write_text("model:\n  policy:\n    class_path: medix.policy.VisionLanguagePolicy")
+    with pytest.raises(ValueError, match=r"the key model\.engine is missing; it has no default"):
+        check_early(["--config", str(spec)])
+    spec.write_text("judge:\n  class_path: medix.judge.ServedJudge\n  init_args: {model: m}")
+    with pytest.raises(ValueError, match=r"the key base_url is missing.*\n.*line 2: judge\.init_args does not have it"):
+        check_early([*DEMO, "--config", str(spec)])
