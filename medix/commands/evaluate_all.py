@@ -4,7 +4,7 @@ import argparse
 import importlib
 
 from medix.commands import evaluate
-from medix.commands.evaluate_generate import add_model, add_output
+from medix.commands.evaluate_generate import TASKS, add_model, add_output
 from medix.commands.evaluate_judge import add_judging
 from medix.commands.evaluate_score import add_page
 from medix.commands.parser import CommandParser
@@ -14,7 +14,7 @@ _PHASES = ("generate", "judge", "report")
 
 def add_all(parser: CommandParser) -> None:
     """Add the arguments."""
-    add_output(parser)
+    add_output(parser, TASKS)
     add_model(parser)
     add_judging(parser)
     add_page(parser)

@@ -15,18 +15,22 @@ if TYPE_CHECKING:
 
 def add_generate(parser: CommandParser) -> None:
     """Add the arguments."""
-    add_output(parser)
+    add_output(parser, TASKS)
     add_model(parser)
 
 
-def add_output(parser: CommandParser) -> None:
-    """Add the arguments that name tasks and the folder of the evaluation."""
-    parser.add_argument(
-        "--tasks",
-        nargs="+",
-        metavar="TASK",
-        help="tasks, task files of your own, or the paper's: all, llm, vlm (after generate: default those there)",
-    )
+TASKS = "tasks, task files of your own, or those of the paper: all, llm, vlm"
+"""Help of ``--tasks`` where tasks are read."""
+
+
+def add_output(parser: CommandParser, tasks: str = "some of the tasks in the folder (default: all)") -> None:
+    """Add the arguments that name tasks and the folder of the evaluation.
+
+    Args:
+        parser: of an action.
+        tasks: help of ``--tasks``.
+    """
+    parser.add_argument("--tasks", nargs="+", metavar="TASK", help=tasks)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of this evaluation")
 
 
@@ -81,6 +85,11 @@ def generate(arguments: argparse.Namespace) -> int:
     for task in loaded:
         if task.difference:
             say("generate", f"{task.name}: {task.difference} of the benchmark are here")
+        if task.task.access and arguments.base_url:
+            say(
+                "generate",
+                f"{task.name} is sent to {', '.join(arguments.base_url)}. {' '.join(task.task.access.split())}",
+            )
     folder = EvaluationFolder(arguments.output)
     with folder.locked():
         found = _evaluated(arguments)

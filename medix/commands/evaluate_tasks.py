@@ -35,8 +35,7 @@ def tasks(arguments: argparse.Namespace) -> int:
     listed, notes = {}, []
     for name, task in read_tasks(arguments.tasks or list(shipped())).items():
         found = availability(name, task, arguments.data)
-        expected = "?" if task.expected_rows is None else f"{task.expected_rows:,}"
-        rows = expected if found.rows is None or f"{found.rows:,}" == expected else f"{found.rows:,} of {expected}"
+        rows = _rows(found.rows, task.expected_rows)
         table.add_row(name, rows, task.scoring, found.where or "not here")
         if found.fault or not found.where:
             notes.append(f"{name} ({task.licence}): {' '.join(found.fault.split())}")
@@ -51,8 +50,14 @@ def tasks(arguments: argparse.Namespace) -> int:
         for note in notes:
             console.print(f"- {note}")
     here = sum(bool(entry["where"]) for entry in listed.values())
-    place = f"in {arguments.data}" if arguments.data else "on dataset hubs"
+    place = "on dataset hubs" if arguments.data is None else "here"
     console.print(f"\n{here} of {len(listed)} tasks are {place}.")
     if arguments.json is not None:
         write_atomically(arguments.json, json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
     return 0
+
+
+def _rows(found: int | None, expected: int | None) -> str:
+    if found is None or found == expected:
+        return "?" if expected is None else f"{expected:,}"
+    return f"{found:,}" if expected is None else f"{found:,} of {expected:,}"

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from medix.judge.options import Options
 
-VERSION = "option-1"
+VERSION = "option-2"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LONGEST = 20_000  # characters; longer texts are taken to name no single choice
+_WINDOW = 400  # characters around a letter that may deny it or name another choice
 _MOST_WORDS = 60  # in a longer text, the only choice that is mentioned may be one that is discussed
 _EMPHASIS = re.compile(r"\*\*|__|[*_`$]|\\boxed\{|\\text\{|\}")
 # "the answer is (B)", "Answer: B", "option B", "choose C"; the letter stands alone
@@ -49,7 +51,7 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
         is_cut: whether the text was cut at the limit of tokens; then only an announced letter counts.
     """
     texts = dict(zip(_LETTERS, choices, strict=False))
-    if len(choices) > len(_LETTERS) or not choices:
+    if len(choices) > len(_LETTERS) or not choices or len(answer) > _LONGEST:
         return None
     answer = _EMPHASIS.sub("", answer).strip()
     if not is_cut and (letter := _whole(answer, texts)) is not None:
@@ -77,15 +79,18 @@ def _whole(answer: str, texts: dict[str, str]) -> str | None:
     words = [tuple(_words(text)) for text in texts.values()]
     if len(set(words)) == len(words):
         return Options(texts).letter_of(answer)
-    match = _ALONE.fullmatch(answer)
-    return match[1].upper() if match and match[1].upper() in texts else None
+    match = _ALONE.fullmatch(answer) or _LABEL.match(answer)
+    if match is None or match[1].upper() not in texts:
+        return None
+    letter, rest = match[1].upper(), answer[match.end() :]
+    return letter if not rest or _words(rest) == _words(texts[letter]) else None
 
 
 def _announced(answer: str, texts: dict[str, str]) -> Iterator[str]:
     """Letters that are announced as the answer; an empty one for each that is not clear."""
     for match in _ANNOUNCED.finditer(answer):
         letter = (match["bracketed"] or match["bare"]).upper()
-        rest = answer[match.end() :]
+        rest = answer[match.end() : match.end() + _WINDOW]
         if letter not in texts or (match["bare"] and not match["bare"].isupper()):
             continue
         if match["bare"] == "A" and _ARTICLE.match(rest) and not _follows(rest, texts["A"]):
@@ -99,12 +104,12 @@ def _announced(answer: str, texts: dict[str, str]) -> Iterator[str]:
 def _bracketed(answer: str, texts: dict[str, str]) -> Iterator[str]:
     """Letters in brackets, or before the text of their choice; an empty one for each that is not clear."""
     for match in (*_BRACKETED.finditer(answer), *_LABEL.finditer(answer)):
-        letter, rest = match[1], answer[match.end() :]
+        letter, rest = match[1], answer[match.end() : match.end() + _WINDOW]
         if letter in texts:
             is_label = match.re is _LABEL
             if is_label and not _follows(rest, texts[letter]):
                 continue
-            before = _CLAUSE.split(answer[: match.start()])[-1]
+            before = _CLAUSE.split(answer[max(0, match.start() - _WINDOW) : match.start()])[-1]
             is_clear = not _is_denied(rest) and not _DENIED.search(before) and _agrees(letter, rest, texts)
             yield letter if is_clear else ""
 
@@ -135,7 +140,7 @@ def _agrees(letter: str, rest: str, texts: dict[str, str]) -> bool:
     """Whether no other choice's text follows the letter."""
     own = _words(texts[letter])
     others = [_words(text) for other, text in texts.items() if other != letter]
-    begins = _words(rest[:400])
+    begins = _words(rest)
     if own and begins[: len(own)] == own:
         return True
     return not any(other and _tells(other) and begins[: len(other)] == other for other in others)
@@ -143,7 +148,7 @@ def _agrees(letter: str, rest: str, texts: dict[str, str]) -> bool:
 
 def _follows(rest: str, text: str) -> bool:
     wanted = _words(text)
-    return bool(wanted) and _words(rest[: 4 * len(text) + 100])[: len(wanted)] == wanted
+    return bool(wanted) and _words(rest)[: len(wanted)] == wanted
 
 
 def _words(text: str) -> list[str]:

@@ -130,7 +130,7 @@ class VLLMSampling:
         Raises:
             RolloutError: the numbers of runs and images differ, or no layout fits the tensors.
         """
-        if not prompt.inputs:
+        if not prompt.sample.images:  # some processors give token types for text alone
             return []
         layout = _layout(prompt)
         tensors = layout.split({name: prompt.inputs[name] for name in layout.names})

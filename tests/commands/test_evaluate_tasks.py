@@ -17,7 +17,7 @@ def test_tasks_are_listed_with_what_is_here_and_what_is_missing(
     out = capsys.readouterr().out
     assert "3 of 1,061  binary  slake/test.jsonl" in out
     assert "- medpix (as its repository states): Clone github.com/CHILab1/MedPix-2.0" in out
-    assert "2 of 19 tasks are in" in out
+    assert "2 of 19 tasks are here." in out
     listed = json.loads((tmp_path / "tasks.json").read_text())
     assert (listed["slake_vqa"]["rows"], listed["slake_vqa"]["images"]) == (3, 2)
     assert listed["pubmedqa"]["data"]["fixed_choices"] == ["yes", "no", "maybe"]

@@ -28,6 +28,10 @@ TWICE = ("granular body", "gliosis", "granular body")
         ("D", VITAMINS, "D"),
         ("Answer: B", TWICE, "B"),
         ("granular body", TWICE, None),
+        ("C. granular body", TWICE, "C"),
+        ("C. gliosis", TWICE, None),
+        ("(B) " * 4000, ORGANS, "B"),
+        ("(B) " * 6000, ORGANS, None),
         # announced
         ("The rhythm is irregular. Therefore, the answer is (C).", RHYTHMS, "C"),
         ("The answer is (D) atrial flutter.\n\nThe strip shows a block of the first degree too.", RHYTHMS, "D"),

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from medix.data.prompting import Prompting
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import RolloutError, Sampling
 from medix.rollout.local import LocalEngine
 from medix.rollout.vllm_sampling import NEVER, VLLMSampling, seed_of
-from medix.types import Prompt
+from medix.types import Prompt, Sample
 from tests.support.tiny import ARCHITECTURES, loaded, mixed_prompts
 
 
@@ -127,3 +128,11 @@ def test_temperatures_that_vllm_alters_or_refuses_are_refused(temperature: float
     policy, _ = prompts_of(tiny["qwen3_vl"])
     with pytest.raises(ValueError, match=rf"sampling\.temperature: vLLM samples at .* not at {temperature}"):
         VLLMSampling(policy, Sampling(temperature=temperature))
+
+
+def test_a_text_only_prompt_has_no_images_whatever_its_processor_gives(tiny: dict[str, Path]) -> None:
+    """Qwen3-VL's processor gives ``mm_token_type_ids`` for text alone too."""
+    policy, _ = prompts_of(tiny["qwen3_vl"])
+    prompt = Prompting(template="short").render(Sample("1", "Which side?", "left", None), policy.processor)
+    assert prompt.inputs
+    assert VLLMSampling(policy, Sampling()).images(prompt) == []
