@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"),
@@ -65,13 +65,23 @@ def read_lines(path: Path) -> Iterator[Line]:
         OSError: it cannot be opened.
     """
     with open(path, "rb") as file:
-        head = file.read(_HEAD)
-        file.seek(0)
-        encoding = _encoding(head)
-        if fault := _other_format(head, encoding):
-            raise TextFileError(f"{path}: {fault}")
-        lines = _utf8_lines(file) if encoding.startswith("utf-8") else _wide_lines(path, file, encoding)
-        yield from (line for line in lines if line.text.strip())
+        yield from lines_of(path, file)
+
+
+def lines_of(path: Path, file: io.BufferedReader) -> Iterator[Line]:
+    """As ``read_lines``, of an open file, which may be one that decompresses.
+
+    Args:
+        path: of the file, for messages.
+        file: its content.
+    """
+    head = file.read(_HEAD)
+    file.seek(0)
+    encoding = _encoding(head)
+    if fault := _other_format(head, encoding):
+        raise TextFileError(f"{path}: {fault}")
+    lines = _utf8_lines(file) if encoding.startswith("utf-8") else _wide_lines(path, file, encoding)
+    yield from (line for line in lines if line.text.strip())
 
 
 def bad_letters(row: Any) -> tuple[str, str]:
@@ -137,7 +147,7 @@ def _conversion(reader: str, more: str = "") -> str:
     return f"convert it: {reader}('FILE'{more}).to_json('rows.jsonl', orient='records', lines=True)"
 
 
-def _utf8_lines(file: BinaryIO) -> Iterator[Line]:
+def _utf8_lines(file: io.BufferedReader) -> Iterator[Line]:
     for number, line in enumerate(file, 1):
         data = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
         text = data.decode("utf-8", "surrogateescape")
@@ -145,7 +155,7 @@ def _utf8_lines(file: BinaryIO) -> Iterator[Line]:
         yield Line(number, text.removesuffix("\n"), is_decoded, line.endswith(b"\n"))
 
 
-def _wide_lines(path: Path, file: BinaryIO, encoding: str) -> Iterator[Line]:
+def _wide_lines(path: Path, file: io.BufferedReader, encoding: str) -> Iterator[Line]:
     number = 0
     try:
         for number, line in enumerate(io.TextIOWrapper(file, encoding, newline="\n"), 1):

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from medix.data.sources.table import Columns, TableData
+from medix.data.sources.table_schema import Columns, TableData
 from medix.evaluation.decoding import Decoding
 from medix.evaluation.endpoint_model import EndpointModel
 from medix.evaluation.folder import EvaluationFolder, run_facts

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from medix.data.prompting import Prompting
-from medix.data.sources.table import Columns, TableData
+from medix.data.sources.table_schema import Columns, TableData
 from medix.evaluation.decoding import Decoding
 from medix.evaluation.evaluated_model import Ask, EvaluatedModel, Reply
 from medix.evaluation.folder import EvaluationFolder, run_facts

@@ -10,6 +10,10 @@ import datasets
 import numpy as np
 from PIL import Image
 
+from medix.data.sources.table import Table
+from medix.data.sources.table_row import TableRow
+from medix.data.sources.table_schema import Columns, TableData
+
 
 def image(kind: str = "RGB", seed: int = 0, size: int = 24, form: str = "PNG") -> bytes:
     """An encoded image of noise in a mode of Pillow."""
@@ -71,3 +75,10 @@ def slake(folder: Path, images: bool = True) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(image("CMYK" if number else "RGB", number, form="JPEG"))
     return folder
+
+
+def row_of(folder: Path, cells: dict[str, Any], columns: Columns, **data: Any) -> TableRow:
+    """The row of a table of one row, as JSON lines."""
+    jsonl(folder / "t.jsonl", [cells])
+    (found,) = Table(TableData(columns, **data), "t", folder)
+    return found

@@ -4,17 +4,18 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from medix.data.record import read_json
+from medix.text_lines import BYTE_ORDER_MARKS, TextFileError, encoding_fault, lines_of
 
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".tsv")
 """What is read."""
 
 _PARQUET = b"PAR1"
-_GZIP = b"\x1f\x8b"
 _ROWS_AT_ONCE = 256
 
 
@@ -41,7 +42,7 @@ class Label(int):
 class TableFile:
     """The rows of one file, as ``(number, row)`` with numbers from 1.
 
-    Text is UTF-8, with or without a byte order mark; lines end at ``\\n`` only. Numbers that stand for names come as
+    Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. Numbers that stand for names come as
     ``Label``. Image columns come as they are stored: ``{"bytes": …, "path": …}`` in the Parquet files of a hub.
 
     Args:
@@ -110,18 +111,22 @@ class TableFile:
 
     def _json_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         number = 0
-        with self._text() as stream:
+        with self._found(), self._opened() as file:
             try:
-                for number, line in enumerate(stream, start=1):
-                    if line.strip():
-                        yield number, _object(line)
-            except UnicodeDecodeError as error:
-                told = f"{self.path}, after line {number}: is not UTF-8 ({error.reason}); save it as UTF-8"
-                raise TableError(told) from error
+                for line in lines_of(self.path, file):
+                    number = line.number
+                    if not line.is_decoded:
+                        raise ValueError(encoding_fault(line.text))
+                    yield number, _object(line.text)
+            except TextFileError as error:
+                raise TableError(str(error)) from error
             except ValueError as error:
                 raise TableError(f"{self.path}, line {number}: cannot be read ({error}); correct the line") from error
-            except (EOFError, gzip.BadGzipFile) as error:
-                raise TableError(f"{self.path}, after line {number}: is cut off ({error}); fetch it again") from error
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise TableError(f"{self.path}, after line {number}: is damaged ({error}); fetch it again") from error
+
+    def _opened(self) -> io.BufferedReader:
+        return io.BufferedReader(gzip.GzipFile(self.path)) if self.kind.endswith(".gz") else open(self.path, "rb")
 
     def _csv_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with self._text() as stream:
@@ -150,18 +155,12 @@ class TableFile:
         return csv.reader(stream, delimiter="\t" if self.kind == ".tsv" else ",", strict=True)
 
     def _text(self) -> io.TextIOWrapper:
-        with self._found(), open(self.path, "rb") as stream:
-            start = stream.read(4)
+        with self._found(), open(self.path, "rb") as file:
+            start = file.read(4)
         if start == _PARQUET:
             raise TableError(f"{self.path}: is Parquet, not {self.kind}; rename it to end in .parquet")
-        if start.startswith(_GZIP) != self.kind.endswith(".gz"):
-            right = ".jsonl.gz" if start.startswith(_GZIP) else ".jsonl"
-            raise TableError(f"{self.path}: its content is not what {self.kind} says; rename it to end in {right}")
-        if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise TableError(f"{self.path}: is UTF-16; save it as UTF-8")
-        opened: Any = gzip.GzipFile(self.path) if self.kind.endswith(".gz") else open(self.path, "rb")  # noqa: SIM115 - closed with what wraps it
-        newline = "" if self.kind in (".csv", ".tsv") else "\n"
-        return io.TextIOWrapper(opened, encoding="utf-8-sig", newline=newline)
+        encoding = next((name for mark, name in BYTE_ORDER_MARKS if start.startswith(mark)), "utf-8")
+        return open(self.path, encoding=encoding, newline="")
 
     def _found(self) -> "_Found":
         return _Found(self.path)

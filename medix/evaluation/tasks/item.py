@@ -10,7 +10,8 @@ from typing import Any
 
 from medix.data.image_markers import pieces
 from medix.data.prompt_errors import MarkerError
-from medix.data.sources.table import TableImage, TableRow
+from medix.data.sources.table_images import TableImage
+from medix.data.sources.table_row import TableRow
 from medix.evaluation.tasks.spec import Task, template
 from medix.types import Sample
 

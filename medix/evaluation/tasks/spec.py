@@ -10,7 +10,7 @@ from typing import Any, Literal
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from medix.data.sources.table import Columns, TableData
+from medix.data.sources.table_schema import Columns, TableData
 from medix.spec_file import parse_error_message
 from medix.spec_reading import SPECS
 from medix.yaml_text import read_yaml_file

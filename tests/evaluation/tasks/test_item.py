@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from medix.data.sources.table import Columns, TableData, TableImage, TableRow
+from medix.data.sources.table_images import TableImage
+from medix.data.sources.table_row import TableRow
+from medix.data.sources.table_schema import Columns, TableData
 from medix.evaluation.tasks.item import Item, Items
 from medix.evaluation.tasks.spec import Cluster, Task
 

@@ -1,0 +1,262 @@
+"""One row of a table: its cells, read by what their columns mean."""
+
+import ast
+import json
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from medix.data.sources.table_file import Label, TableError
+from medix.data.sources.table_images import ImageFiles, TableImage
+from medix.data.sources.table_schema import TableData
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row, with texts as they are shown.
+
+    Attributes:
+        where: file and number of the row, for messages.
+        id: identity; empty where no column holds one.
+        question: the question.
+        context: what is to be read before it.
+        answers: accepted answers, the reference first; none if the row has no answer.
+        choices: the choices in order.
+        answer_index: index of the right choice, if it is known.
+        images: its images.
+        case: the unit that intervals are clustered by; empty if unknown.
+        modality: tag; None if unknown.
+        question_type: kind of question; empty if unknown.
+        source: origin; empty if unknown.
+        subgroup: values of further columns, by the name that tables show.
+    """
+
+    where: str
+    id: str
+    question: str
+    context: tuple[str, ...]
+    answers: tuple[str, ...]
+    choices: tuple[str, ...]
+    answer_index: int | None
+    images: tuple[TableImage, ...]
+    case: str
+    modality: str | None
+    question_type: str
+    source: str
+    subgroup: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of one row.
+
+    Args:
+        data: what columns mean.
+        where: file and number of the row, for messages.
+        cells: by column.
+        files: reads images that are given by name.
+    """
+
+    data: TableData
+    where: str
+    cells: Mapping[str, Any]
+    files: ImageFiles
+
+    def row(self) -> TableRow:
+        """The row; raises TableError if a cell makes no sense."""
+        columns = self.data.columns
+        choices = self._choices()
+        index, answers = self._answer(choices)
+        return TableRow(
+            where=self.where,
+            id=self._text("id", columns.id),
+            question=self._text("question", columns.question).strip(),
+            context=tuple(self._texts("context", columns.context)),
+            answers=answers,
+            choices=choices,
+            answer_index=index,
+            images=tuple(self._images()),
+            case=self._text("case", columns.case),
+            modality=self._modality(),
+            question_type=self._text("question_type", columns.question_type),
+            source=self._text("source", columns.source),
+            subgroup={name: self._text(f"subgroup.{name}", column) for name, column in columns.subgroup.items()},
+        )
+
+    def _fault(self, key: str, value: object, remedy: str) -> TableError:
+        return TableError(f"{self.where}: columns.{key}: {value!r:.100}; {remedy}")
+
+    def _cell(self, column: str) -> Any:
+        return cell(self.cells, column) if column else None
+
+    def _text(self, key: str, column: str) -> str:
+        return self._as_text(key, self._cell(column))
+
+    def _as_text(self, key: str, value: Any) -> str:
+        text = text_of(value)
+        if text is None:
+            raise self._fault(key, value, f"a {type(value).__name__} is no text; give text or a number")
+        return text
+
+    def _texts(self, key: str, column: str) -> Iterator[str]:
+        value = self._cell(column)
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if text := self._as_text(key, one).strip():
+                yield text
+
+    def _choices(self) -> tuple[str, ...]:
+        columns = self.data.columns
+        if self.data.fixed_choices:
+            return tuple(self.data.fixed_choices)
+        given: Any
+        if isinstance(columns.choices, list):
+            given = [self._cell(column) for column in columns.choices]
+        else:
+            given = self._cell(columns.choices)
+        texts = [self._as_text("choices", one).strip() for one in self._listed(given)]
+        while texts and not texts[-1]:  # tables for questions of different length
+            texts.pop()
+        if not all(texts):
+            raise self._fault("choices", given, "a choice in the middle is empty")
+        return tuple(_without_labels(texts))
+
+    def _listed(self, given: Any) -> Sequence[Any]:
+        """A list, the values of an object by letter, or the list that a text writes out."""
+        if isinstance(given, str) and given.strip()[:1] in ("[", "{"):
+            given = self._written_out(given)
+        if isinstance(given, Mapping):
+            held = {str(key): value for key, value in given.items() if value is not None}
+            if sorted(held) != list(_LETTERS[: len(held)]):
+                raise self._fault("choices", given, "the keys are not the letters A, B, … without a gap")
+            return [held[letter] for letter in sorted(held)]
+        if given is None or given == "":
+            return []
+        if not isinstance(given, list | tuple):
+            raise self._fault("choices", given, "give a list, an object from letters to texts, or several columns")
+        return given
+
+    def _written_out(self, given: str) -> Any:
+        for read in (json.loads, ast.literal_eval):
+            try:
+                return read(given)
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+        raise self._fault("choices", given, "is neither JSON nor a list as Python writes it")
+
+    def _answer(self, choices: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
+        """Index of the right choice, and the accepted answers."""
+        columns = self.data.columns
+        texts = [
+            text
+            for column in ([columns.answer] if isinstance(columns.answer, str) else columns.answer)
+            for text in self._texts("answer", column)
+        ]
+        index = self._index(choices)
+        if index is None and columns.answer_letter:
+            letter = self._text("answer_letter", columns.answer_letter).strip()
+            if letter and not choices:
+                texts = [letter, *texts]
+            elif letter:
+                index = _letter_index(letter, len(choices))
+                if index is None:
+                    raise self._fault("answer_letter", letter, f"is no letter of {len(choices)} choices")
+        if index is None and choices and texts:
+            index = _choice_of(texts[0], choices)
+        if index is not None:
+            known = {_LETTERS[index].casefold(), choices[index].casefold()}
+            texts = [choices[index], *(text for text in texts if text.casefold() not in known)]
+        return index, tuple(dict.fromkeys(texts))
+
+    def _index(self, choices: tuple[str, ...]) -> int | None:
+        value = self._cell(self.data.columns.answer_index)
+        number = str(int(value)) if isinstance(value, Label) else text_of(value)
+        if number in ("", "-1"):  # -1 is how data sets mark rows whose label is kept back
+            return None
+        if number is None or not number.isascii() or not number.isdigit():
+            raise self._fault("answer_index", value, "give the number of the right choice, from 0")
+        index = int(number)
+        if index >= len(choices):
+            raise self._fault(
+                "answer_index",
+                value,
+                f"there are {len(choices)} choices, counted from 0; if the file counts from 1 it is not the one that "
+                "this schema describes, and every answer of it would be off by one",
+            )
+        return index
+
+    def _modality(self) -> str | None:
+        value = self._text("modality", self.data.columns.modality)
+        return self.data.modality or self.data.modality_tags.get(value) or None
+
+    def _images(self) -> Iterator[TableImage]:
+        number = 0
+        for column in self.data.columns.images:
+            value = self._cell(column)
+            for one in value if isinstance(value, list | tuple) else [value]:
+                number += 1
+                if (image := self._image(column, one)) is not None:
+                    yield replace(image, number=number)
+
+    def _image(self, column: str, value: Any) -> TableImage | None:
+        if isinstance(value, Mapping):
+            data, path = value.get("bytes"), value.get("path")
+            if isinstance(data, bytes | bytearray):
+                return TableImage(path or column, bytes(data))
+            value = path
+        if value is None or value == "":
+            return None
+        if isinstance(value, bytes | bytearray):
+            return TableImage(column, bytes(value))
+        if isinstance(value, str):
+            return self.files.read(value)
+        raise self._fault("images", value, "give encoded bytes or the name of a file")
+
+
+def cell(row: Mapping[str, Any], column: str) -> Any:
+    """The value of a column, or of a field of it; None where the row has none."""
+    if column in row:
+        return row[column]
+    outer, _, inner = column.partition(".")
+    held = row.get(outer)
+    return cell(held, inner) if inner and isinstance(held, Mapping) else None
+
+
+def has(names: Container[str], column: str) -> bool:
+    """Whether there is a column, or one that may hold it as a field."""
+    return column in names or column.partition(".")[0] in names
+
+
+def text_of(value: Any) -> str | None:
+    """A cell as text: labels by their names, whole numbers without a point; None for what is no text."""
+    if value is None:
+        return ""
+    if isinstance(value, Label):
+        return value.name
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return str(int(value)) if value == value and value in (int(value),) else repr(value)
+
+
+def _letter_index(letter: str, count: int) -> int | None:
+    place = _LETTERS.find(letter.upper()) if len(letter) == 1 else -1
+    return place if 0 <= place < count else None
+
+
+def _choice_of(answer: str, choices: Sequence[str]) -> int | None:
+    """The choice that an answer repeats, or names by its letter where no choice is that letter."""
+    same = [place for place, choice in enumerate(choices) if choice.casefold() == answer.strip().casefold()]
+    if len(same) == 1:
+        return same[0]
+    return None if same else _letter_index(answer.strip(), len(choices))
+
+
+def _without_labels(texts: Sequence[str]) -> Sequence[str]:
+    """Choices without the ``A:``, ``B:``, … that all of them begin with."""
+    labelled = [text[:1] == _LETTERS[place] and text[1:2] in (":", ".", ")") for place, text in enumerate(texts[:26])]
+    if len(texts) < 2 or not all(labelled) or not all(text[2:].strip() for text in texts):
+        return texts
+    return [text[2:].strip() for text in texts]

@@ -1,0 +1,94 @@
+"""Which columns of a table mean what, and where the table is: the schema of tasks and of data sources."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table mean what. ``a.b`` is the field ``b`` of a column ``a`` that holds objects.
+
+    Args:
+        question: the question; empty where the prompt alone asks.
+        answer: the reference answer, or a list of columns, of which the further ones are accepted too.
+        id: identity of the row; without one, rows are told apart by their content.
+        context: what is to be read before the question: text, or a list of texts, all of which are shown.
+        choices: one column that holds a list, an object from letters to texts or the text of a list; or one column
+            for each choice.
+        answer_index: number of the right choice, from 0.
+        answer_letter: letter of the right choice; where a row has no choices, its answer.
+        images: columns with images: encoded bytes, file names, or lists of them; empty cells are left out.
+        case: patient, study or case, the unit that intervals are clustered by.
+        modality: imaging modality, translated by ``TableData.modality_tags``.
+        question_type: kind of question, for tables.
+        source: origin of the row, for tables.
+        subgroup: further columns for tables, by the name that tables show.
+    """
+
+    question: str = ""
+    answer: str | list[str] = ""
+    id: str = ""
+    context: str = ""
+    choices: str | list[str] = ""
+    answer_index: str = ""
+    answer_letter: str = ""
+    images: list[str] = field(default_factory=list)
+    case: str = ""
+    modality: str = ""
+    question_type: str = ""
+    source: str = ""
+    subgroup: dict[str, str] = field(default_factory=dict)
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Every key with the column that it names."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, dict):
+                yield from ((f"columns.{one.name}.{name}", column) for name, column in value.items())
+            else:
+                names = value if isinstance(value, list) else [value]
+                yield from ((f"columns.{one.name}", column) for column in names if column)
+
+
+@dataclass(frozen=True)
+class TableData:
+    """Where a table is, and what its columns mean.
+
+    Args:
+        columns: which columns mean what.
+        hub: name of the data set on the Hugging Face hub; empty if it is not there.
+        config: its configuration, or several, which are joined.
+        revision: commit, branch or tag on the hub; its main branch if empty.
+        split: the split.
+        local: patterns of files below a folder, the first of which that matches is read; ``NAME.SUFFIX``,
+            ``NAME/SPLIT*.SUFFIX`` and ``NAME/data/SPLIT-*.SUFFIX`` (as a hub's files are laid out) are tried too.
+        filter: values that a row must have, by column; several in a list.
+        fixed_choices: the choices of every row, where no column holds them.
+        image_folder: folder of images that are given by name, relative to the table's file.
+        image_archive: ZIP file on the hub that holds them.
+        image_suffix: what is added to their names.
+        modality: tag of every row.
+        modality_tags: tag of each value of the column ``columns.modality``; other values have none.
+    """
+
+    columns: Columns
+    hub: str = ""
+    config: str | list[str] = ""
+    revision: str = ""
+    split: str = "test"
+    local: list[str] = field(default_factory=list)
+    filter: dict[str, str | int | list[str]] = field(default_factory=dict)
+    fixed_choices: list[str] = field(default_factory=list)
+    image_folder: str = ""
+    image_archive: str = ""
+    image_suffix: str = ""
+    modality: str = ""
+    modality_tags: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.fixed_choices and self.columns.choices:
+            raise ValueError("data.fixed_choices and data.columns.choices both name the choices; keep one of them")
+        if self.modality and self.columns.modality:
+            raise ValueError("data.modality and data.columns.modality both name the modality; keep one of them")
+        if not (self.columns.answer or self.columns.answer_index or self.columns.answer_letter):
+            raise ValueError("data.columns names no answer; give answer, answer_index or answer_letter")

@@ -1,0 +1,87 @@
+"""What cells mean: the kinds that benchmark files have, and those that make no sense."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medix.data.sources.table_file import Label, TableError
+from medix.data.sources.table_row import text_of
+from medix.data.sources.table_schema import Columns
+from tests.support.tables import row_of as row
+
+CHOICES = {"opa": "skin", "opb": "bone", "opc": "5"}
+FOUR = ["opa", "opb", "opc"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "columns", "index", "answers", "choices"),
+    [
+        ({**CHOICES, "cop": 1}, Columns(answer_index="cop", choices=FOUR), 1, ("bone",), ("skin", "bone", "5")),
+        ({"o": ["x", "y"], "a": "B"}, Columns(answer_letter="a", choices="o"), 1, ("y",), ("x", "y")),
+        ({"o": "['x', \"y's\"]", "a": "B"}, Columns(answer_letter="a", choices="o"), 1, ("y's",), ("x", "y's")),
+        ({"o": "[]", "a": "2"}, Columns(answer_letter="a", choices="o"), None, ("2",), ()),
+        ({"o": '["x", "y"]', "a": "Y"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
+        ({"o": ["x", "y"], "a": "B"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
+        ({"o": ["A: x", "B: y"], "a": "y"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
+        ({"o": ["x", "y"], "a": "z"}, Columns(answer="a", choices="o"), None, ("z",), ("x", "y")),
+        ({"o": {"A": "x", "B": "y", "C": None}, "l": "A", "a": "x."},
+         Columns(answer="a", answer_letter="l", choices="o"), 0, ("x", "x."), ("x", "y")),
+        ({"a": 2}, Columns(answer="a"), None, ("2",), ()),
+        ({"a": 2.0}, Columns(answer="a"), None, ("2",), ()),
+        ({"a": ["left", "left lung"]}, Columns(answer="a"), None, ("left", "left lung"), ()),
+        ({"a": "left", "b": "sinister"}, Columns(answer=["a", "b"]), None, ("left", "sinister"), ()),
+        ({"a": None, "q": 1}, Columns(answer="a"), None, (), ()),
+        ({"o": ["x", "y"], "a": -1}, Columns(answer_index="a", choices="o"), None, (), ("x", "y")),
+        ({"o": ["x", "y", ""], "a": 0}, Columns(answer_index="a", choices="o"), 0, ("x",), ("x", "y")),
+    ],
+)  # fmt: skip
+def test_answers_are_found_by_index_letter_or_text(
+    tmp_path: Path, cells: dict[str, Any], columns: Columns, index: int | None, answers: Any, choices: Any
+) -> None:
+    found = row(tmp_path, cells, columns)
+    assert (found.answer_index, found.answers, found.choices) == (index, answers, choices)
+
+
+@pytest.mark.parametrize(
+    ("cells", "columns", "told"),
+    [
+        ({"o": ["x", "y"], "a": 2}, Columns(answer_index="a", choices="o"),
+         "columns.answer_index: 2; there are 2 choices, counted from 0"),
+        ({"o": ["x", "y"], "a": 0.5}, Columns(answer_index="a", choices="o"),
+         "columns.answer_index: 0.5; give the number"),
+        ({"o": ["x", "y"], "a": True}, Columns(answer_index="a", choices="o"),
+         "columns.answer_index: True; give the number"),
+        ({"o": ["x", "y"], "a": "C"}, Columns(answer_letter="a", choices="o"), "is no letter of 2 choices"),
+        ({"o": {"A": "x", "C": "y"}, "a": "A"}, Columns(answer_letter="a", choices="o"), "the letters A, B"),
+        ({"o": ["x", "", "y"], "a": 0}, Columns(answer_index="a", choices="o"), "a choice in the middle is empty"),
+        ({"o": "[x, y", "a": 0}, Columns(answer_index="a", choices="o"), "neither JSON nor a list"),
+        ({"o": 3, "a": 0}, Columns(answer_index="a", choices="o"), "give a list, an object"),
+        ({"a": True}, Columns(answer="a"), "columns.answer: True; a bool is no text"),
+        ({"a": "x"}, Columns(answer="a", id="qid"), "no row has the column 'qid' (data.columns.id)"),
+        ({"a": "x", "i": 3}, Columns(answer="a", images=["i"]), "give encoded bytes or the name of a file"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_makes_no_sense_is_an_error(tmp_path: Path, cells: Any, columns: Columns, told: str) -> None:
+    with pytest.raises(TableError) as caught:
+        row(tmp_path, cells, columns)
+    assert told in str(caught.value)
+
+
+def test_text_of_cells() -> None:
+    cells = ["x", 3, 3.0, 2.5, None, Label(1, ("no", "yes")), Label(-1, ("no",)), True, [1], float("nan")]
+    assert [text_of(cell) for cell in cells] == ["x", "3", "3", "2.5", "", "yes", "", None, None, "nan"]
+
+
+def test_contexts_are_all_read_also_inside_an_object(tmp_path: Path) -> None:
+    cells = {"context": {"contexts": ["one", "two", "three"]}, "a": "yes", "sex": "F"}
+    found = row(tmp_path, cells, Columns(answer="a", context="context.contexts", subgroup={"Sex": "sex"}))
+    assert found.context == ("one", "two", "three")
+    assert found.subgroup == {"Sex": "F"}
+
+
+def test_modalities_are_translated_and_unknown_ones_have_none(tmp_path: Path) -> None:
+    columns, tags = Columns(answer="a", modality="m"), {"CT": "CT_SCAN"}
+    assert row(tmp_path, {"a": "x", "m": "CT"}, columns, modality_tags=tags).modality == "CT_SCAN"
+    assert row(tmp_path, {"a": "x", "m": "US"}, columns, modality_tags=tags).modality is None
+    assert row(tmp_path, {"a": "x"}, Columns(answer="a"), modality="X_RAY").modality == "X_RAY"
