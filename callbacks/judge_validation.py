@@ -8,18 +8,21 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.seed import isolate_rng
 
+from medix import stop_signal
 from medix.callbacks.listeners import call_hook
 from medix.callbacks.watched import images_exchanged, suite_of, watched
-from medix.distributed import gather
+from medix.distributed import fail_together, gather
 from medix.evaluation.validation import Validation
 from medix.grammar import parse
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
+from medix.modules.random_states import random_states, restore_random_states
+from medix.modules.strategy import shards_parameters
 from medix.reporting.record import CompletionRecord, record_completion
 from medix.reporting.record_identity import unique
 from medix.reporting.table import number
+from medix.stop_signal import StopRequested
 from medix.types import CompletionScores, JudgeQuestion, Sample, ScoredGroup, Verdict
 
 _LOG = logging.getLogger(__name__)
@@ -77,6 +80,7 @@ class JudgeValidation(Callback):
         self.validation: Validation | None = None
         self._validated_step: int | None = None
         self._trained = False
+        self._missed_step: int | None = None
         self._records: list[CompletionRecord] = []
         self._suite: Any = None
         self._left_out = 0
@@ -95,6 +99,11 @@ class JudgeValidation(Callback):
         if self.at_start and watched(pl_module).step == 0 and self._validated_step is None:
             self._validate(trainer, pl_module)
 
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """After a resume, make up for a validation that a signal prevented."""
+        if self._missed_step == watched(pl_module).step and not stop_signal.is_agreed():
+            self._validate(trainer, pl_module)
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -107,30 +116,60 @@ class JudgeValidation(Callback):
             self._validate(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Validate if training ended before ``max_steps``."""
-        if self.at_end and self._trained and self._validated_step != watched(pl_module).step:
+        """Validate if training ended before ``max_steps``, unless it is to be continued."""
+        if (
+            self.at_end
+            and not stop_signal.is_agreed()
+            and self._trained
+            and self._validated_step != watched(pl_module).step
+        ):
             self._validate(trainer, pl_module)
 
     def _validate(self, trainer: Trainer, module: LightningModule) -> None:
-        """Run Lightning's validation loop as its training loop does; changes nothing but the metrics."""
+        """Run Lightning's validation loop as its training loop does; changes nothing but the metrics.
+
+        A signal abandons it; the run that is resumed begins with it.
+        """
         if trainer.limit_val_batches == 0:
             return
-        loop = trainer.fit_loop.epoch_loop.val_loop
-        connector = trainer._logger_connector
-        first_loop_iter = connector._first_loop_iter
-        trainer.validating = True
+        self._missed_step = watched(module).step
+        if stop_signal.is_agreed():
+            return
         try:
-            with isolate_rng():
-                loop.restarting = False
-                loop.run()
-        finally:
-            trainer.training = True
-            connector._first_loop_iter = first_loop_iter
+            with fail_together(), stop_signal.abandonable(not shards_parameters(trainer.strategy)):
+                self._run_loop(trainer)
+        except StopRequested:
+            stop_signal.agree()
+            trainer.should_stop = True
+            return
+        self._missed_step = None
         if self._validated_step != watched(module).step:
             raise ValueError(
                 "JudgeValidation found no validation loader in the data; give it a val split, "
                 "or leave JudgeValidation out"
             )
+
+    def _run_loop(self, trainer: Trainer) -> None:
+        loop = trainer.fit_loop.epoch_loop.val_loop
+        connector = trainer._logger_connector
+        first_loop_iter = connector._first_loop_iter
+        states = random_states()
+        trainer.validating = True
+        try:
+            loop.restarting = False
+            loop.run()
+        finally:
+            trainer.training = True
+            connector._first_loop_iter = first_loop_iter
+            restore_random_states(states)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The step whose validation a signal prevented; None if there is none."""
+        return {"missed_step": self._missed_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of ``state_dict``."""
+        self._missed_step = state_dict["missed_step"]
 
     # Judging ---------------------------------------------------------------------------------------------------------
 

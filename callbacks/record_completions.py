@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from medix.atomic_file import naming
 from medix.callbacks.watched import suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.validation import Validation
@@ -148,8 +149,12 @@ class RecordCompletions(Callback):
             name = f"{hashlib.sha256(image).hexdigest()[:32]}.{kind}"
             if not (folder / name).exists():
                 part = folder / f".{name}.rank{trainer.global_rank}.part"
-                part.write_bytes(image)
-                part.replace(folder / name)
+                try:
+                    with naming(folder / name):
+                        part.write_bytes(image)
+                    part.replace(folder / name)
+                finally:
+                    part.unlink(missing_ok=True)
             names.append(f"images/{name}")
         return tuple(names)
 

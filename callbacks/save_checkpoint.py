@@ -10,11 +10,14 @@ import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from medix import stop_signal
 from medix.atomic_file import write_atomically
 from medix.callbacks.watched import suite_of, watched
+from medix.modules.checkpoint_io import InPlaceCheckpointIO
 
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"step-(\d{6,})\.ckpt")
@@ -30,8 +33,9 @@ class SaveCheckpoint(Checkpoint):
     chosen anew. A validation before the
     first step is not a candidate, because it has the original weights.
 
-    Only finished steps are saved: on an exception or interrupt the policy may be halfway through its updates, so
-    nothing is written then, and a new start continues from the last checkpoint. Lightning runs checkpoint callbacks
+    Only finished steps are saved: on an exception the policy may be halfway through its updates, so nothing is written
+    then, and a new start continues from the last checkpoint. A signal ends the run after the last finished step, which
+    is saved (``medix.stop_signal``). Lightning runs checkpoint callbacks
     last, so the state of all other callbacks is of the same step.
 
     Args:
@@ -71,6 +75,11 @@ class SaveCheckpoint(Checkpoint):
         self._chosen_by: dict[str, Any] = {}
         self._saved_step: int | None = None
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Have checkpoints written beside their final place."""
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = InPlaceCheckpointIO()
+
     # When ------------------------------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -82,6 +91,8 @@ class SaveCheckpoint(Checkpoint):
         if not trainer.is_global_zero:
             return
         folder = self._folder(trainer)
+        for left in folder.glob(".*.part"):  # by a run that was killed
+            _delete(left)
         later = [path for number, path in _checkpoints(folder) if number > step]
         for path in later:
             _rename(path, path.with_name(f"superseded-{path.name}"))
@@ -110,12 +121,18 @@ class SaveCheckpoint(Checkpoint):
             _LOG.warning("step %d: %s is %s and cannot be the best", step, self.monitor, value)
         elif self.best_value is None or (value > self.best_value if self.mode == "max" else value < self.best_value):
             self.best_value, self.best_step = value, step
+        if self._saved_step == step:
+            self._saved_step = None  # without this validation
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save a step that is due, the last, or the best."""
+        """Save a step that is due, the last, the best, or the one at which a signal ends the run."""
         module = watched(pl_module)
+        if stop_signal.is_agreed():
+            if module.step and self._saved_step != module.step:
+                self._save(trainer, module.step)
+            return
         if module.finished_step is None:
             return
         if module.step % self.every_n_steps == 0 or module.step >= module.max_steps or self.best_step == module.step:
@@ -161,15 +178,24 @@ class SaveCheckpoint(Checkpoint):
             folder.mkdir(parents=True, exist_ok=True)
             _delete(part)
         trainer.strategy.barrier("checkpoint folder")
-        if self._saved_step != step:
-            trainer.save_checkpoint(part)
-            trainer.strategy.barrier("checkpoint written")
-        if trainer.is_global_zero:
+        try:
             if self._saved_step != step:
-                _sync(part)
-                _rename(part, path)
-            self._point_to_best(folder)
-            self._prune(folder)
+                trainer.save_checkpoint(part)
+                trainer.strategy.barrier("checkpoint written")
+            if trainer.is_global_zero:
+                if self._saved_step != step:
+                    _sync(part)
+                    _rename(part, path)
+                self._point_to_best(folder)
+                self._prune(folder)
+        except OSError as error:
+            _delete(part)
+            known = latest(folder)
+            start = f"from {known.name}" if known else "from the beginning"
+            raise OSError(
+                f"{path}: the checkpoint could not be written ({error.strerror or error}); free some space or name "
+                f"another trainer.default_root_dir. Until then the same command goes on {start}"
+            ) from error
         self._saved_step = step
         trainer.strategy.barrier("checkpoint complete")
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 import torch
 from lightning.pytorch import Trainer
 
+from medix.atomic_file import naming
+
 
 def log_at_step(trainer: Trainer, metrics: Mapping[str, float], step: int) -> None:
     """Pass metrics to every logger, with the step as x axis, and to callbacks that monitor metrics.
@@ -24,5 +26,6 @@ def log_at_step(trainer: Trainer, metrics: Mapping[str, float], step: int) -> No
     trainer.callback_metrics.update(tensors)
     trainer.logged_metrics.update(tensors)
     for logger in trainer.loggers:
-        logger.log_metrics(known, step=step)
-        logger.save()
+        with naming(logger.log_dir or "logs"):
+            logger.log_metrics(known, step=step)
+            logger.save()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
+from medix import stop_signal
 from medix.atomic_file import write_atomically
 from medix.callbacks.log_rewards import step_metrics
 from medix.callbacks.run_facts import run_facts, run_head, split_label, versions
@@ -29,6 +31,7 @@ from medix.reporting.tally import Tally, constant_components, signal_tally
 from medix.reporting.thumbnail import thumbnail
 from medix.types import Cluster, RolloutGroup, SampleKey
 
+_LOG = logging.getLogger(__name__)
 _MEASURES = ("reward", "accuracy", "modality_accuracy")
 
 Scores = dict[CompletionKey, tuple[float | None, ...]]
@@ -39,7 +42,7 @@ class WriteReport(Callback):
     """Writes ``report.md``, ``report.json`` and ``report.html`` at every validation and at the end.
 
     During a run, the page ``report.html`` is left as it is where drawing it again would take more than a twentieth of
-    the time since it was last drawn; the end of a run, also by an error or Ctrl-C, always draws it.
+    the time since it was last drawn; the end of a run, also by an error or a signal, always draws it.
 
     The history of the run is part of the callback's state, so that a resumed run continues its curves and is still
     compared with its first validation. Under ``trainer.validate`` and ``trainer.test`` the results are written to
@@ -87,7 +90,8 @@ class WriteReport(Callback):
         self._candidates: dict[str, dict[SampleKey, list[str]]] = {}
         self._thumbnails: dict[SampleKey, list[str]] = {}
         self._page_is_due_at = -math.inf  # seconds of time.monotonic()
-        self._page_is_behind = False
+        self._is_written = False
+        self._ended = ""
 
     # Collected during the run ----------------------------------------------------------------------------------------
 
@@ -168,12 +172,17 @@ class WriteReport(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the final report."""
+        self._ended = "Stopped"
         self._write(trainer, pl_module, is_last=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Write the page of what was reported last."""
-        if self._page_is_behind:
-            self._write(trainer, pl_module, is_last=True)
+        """Say in the report that the run has ended."""
+        if self._is_written and not self._ended:
+            self._ended = "Stopped by an error" if isinstance(exception, Exception) else "Stopped"
+            try:
+                self._write(trainer, pl_module, is_last=True)
+            except OSError as error:  # such as a full disk, which may be what ends the run
+                _LOG.warning("the report could not be written again: %s", error)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the table of before and after, now that the progress display is closed."""
@@ -200,7 +209,7 @@ class WriteReport(Callback):
             versions=versions(),
             step=watched(module).step,
             max_steps=watched(module).max_steps,
-            finished=watched(module).step >= watched(module).max_steps,
+            finished=watched(module).step >= watched(module).max_steps and not stop_signal.is_agreed(),
             before=self._validations[self._first] if self._validations else None,
             after=last,
             gain=self._gain,
@@ -213,6 +222,7 @@ class WriteReport(Callback):
             run=head | dates | resumed,
             evaluations=read_evaluations(self._folder(trainer), self._began),
             resumes=list(self._resumes),
+            ended=self._ended,
         )
 
     @property
@@ -240,7 +250,7 @@ class WriteReport(Callback):
         began = time.monotonic()
         draws_page = is_last or began >= self._page_is_due_at
         self.report(trainer, module).write(self._folder(trainer), page=draws_page)
-        self._page_is_behind = not draws_page
+        self._is_written = True
         if draws_page:
             ended = time.monotonic()
             self._page_is_due_at = ended + 20 * (ended - began)

@@ -2,10 +2,23 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ESCAPE = "backslashreplace"
 """How text that UTF-8 cannot hold is written: a lone surrogate as ``\\udXXX``, which JSON reads as the same."""
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Have an ``OSError`` of the block name a file, as errors of opening do and those of writing (disk full) do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def write_atomically(path: str | Path, text: str | bytes) -> None:
@@ -25,7 +38,7 @@ def write_atomically(path: str | Path, text: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with naming(path), part.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

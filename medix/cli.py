@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import warnings
 from argparse import HelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,9 +19,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
+from medix import stop_signal
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.run_facts import data_sizes, sampling_text
 from medix.callbacks.save_checkpoint import latest
@@ -33,9 +32,13 @@ from medix.callbacks.write_predictions import WritePredictions
 from medix.callbacks.write_report import WriteReport
 from medix.data.datamodule import ShardDataModule
 from medix.data.manifest import joint_digest
-from medix.exit_status import ExitStatus, Terminated
+from medix.distributed import gather
+from medix.exit_status import ExitStatus
+from medix.first_failure import told_by_all
 from medix.judge.base import Judge
+from medix.modules import checkpoint_file, time_limits
 from medix.modules.group_rl import GroupRLModule
+from medix.modules.lightning_signals import ignore_signals
 from medix.modules.precision import check_precision
 from medix.plan import BASE, chosen_checkpoint, print_plan, read_checkpoint
 from medix.reporting.table import summary_table
@@ -43,6 +46,7 @@ from medix.spec_check import check
 from medix.spec_fault import explain, shortened
 from medix.spec_names import resolve_specs
 from medix.spec_reading import parser_mode, settings
+from medix.stop_signal import StopRequested
 from medix.trainer_keys import NOT_OURS, check_trainer_keys
 from medix.yaml_text import read_yaml
 
@@ -169,21 +173,23 @@ class MedixCLI(LightningCLI):
         if given.get("logger") in (None, True):
             root = given.get("default_root_dir") or os.getcwd()
             kwargs["logger"] = CSVLogger(root, name="logs")
-        return super().instantiate_trainer(**kwargs)
+        trainer: Trainer = super().instantiate_trainer(**kwargs)
+        ignore_signals(trainer)
+        return trainer
 
     def fit(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Train; resume from the newest checkpoint of the run's folder if there is one."""
         folder = Path(self.trainer.default_root_dir)
         found = latest(folder / "checkpoints")
         if ckpt_path is None and found is not None:
-            if step_of(found) >= model.max_steps:
-                print(
-                    f"medix: the run in {folder} is complete: {found.name} is at model.max_steps = {model.max_steps}. "
+            if step_of(found) >= model.max_steps and not _misses_validation(found):
+                self._say(
+                    f"the run in {folder} is complete: {found.name} is at model.max_steps = {model.max_steps}. "
                     f"Its report is {folder / 'report.html'}. Raise model.max_steps, or name another "
                     "trainer.default_root_dir to train afresh"
                 )
                 return
-            print(f"medix: going on from {found}")
+            self._say(f"going on from step {step_of(found)} of {model.max_steps} ({found})")
             ckpt_path = str(found)
         elif ckpt_path == BASE:
             if found is not None:
@@ -195,13 +201,23 @@ class MedixCLI(LightningCLI):
         else:
             ckpt_path = chosen_checkpoint(ckpt_path, folder)
         self._identify_suite(model, "fit")
+        limit = self._derive_time_limits(model)
         if self.trainer.is_global_zero:
             self._compare_specs(read_checkpoint(ckpt_path, folder), ckpt_path)
-        print_plan(self.trainer, model, self.datamodule)
-        with _tidy(folder), _sigterm_left_to_lightning():
-            self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
-        if self.trainer.received_sigterm:  # during the last step, after which Lightning ends as usual
-            raise Terminated
+        print_plan(self.trainer, model, self.datamodule, limit)
+        with _tidy(folder), stop_signal.catching("medix fit", speaks=self.trainer.is_global_zero):
+            try:
+                with told_by_all():
+                    self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
+            except StopRequested:
+                pass  # before the first step
+            except Exception:
+                if model.last_step is not None and (found := latest(folder / "checkpoints")):
+                    self._say(f"step {step_of(found)} is saved in {found}, from which the same command goes on")
+                raise
+            number = stop_signal.requested()
+            if stop_signal.is_agreed() or (number is not None and model.step < model.max_steps):
+                self._end_stopped(number or signal.SIGTERM, model)
 
     def validate(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Evaluate on the validation split: the newest checkpoint of the run's folder unless --ckpt_path names one."""
@@ -217,7 +233,26 @@ class MedixCLI(LightningCLI):
         output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / name)
         self.trainer.callbacks.append(WritePredictions(output))  # type: ignore[attr-defined]
         self._evaluate("predict", model, ckpt_path)
-        print(f"medix: wrote {output}")
+        self._say(f"wrote {output}")
+
+    def _say(self, text: str) -> None:
+        """Print a line, on one of the ranks."""
+        if self.trainer.is_global_zero:
+            print(f"medix: {text}", flush=True)
+
+    def _end_stopped(self, number: int, model: GroupRLModule) -> NoReturn:
+        """Say where a signal stopped the run, and from where the same command goes on."""
+        if stop_signal.is_agreed():
+            gather(None)  # a launcher ends all ranks soon after the first that ends with a status other than 0
+        text = f"{stop_signal.stopped_by(number)} at step {model.step}; the same command "
+        if self.trainer.is_global_zero:
+            found = latest(Path(self.trainer.default_root_dir) / "checkpoints")
+            saved = 0 if found is None else step_of(found)
+            if found is None:
+                text += "begins again" if model.step == 0 else "begins again, for no checkpoint was written"
+            else:
+                text += "goes on" if saved == model.step else f"goes on from step {saved}"
+        raise stop_signal.Stopped(number, text if self.trainer.is_global_zero else "")
 
     @property
     def _saved_spec(self) -> SaveSpec | None:
@@ -228,15 +263,24 @@ class MedixCLI(LightningCLI):
     def _identify_suite(self, model: GroupRLModule, stage: str) -> None:
         """Tell the module with what its validations measure."""
         if self._saved_spec is not None:
-            callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
-            validating = [one for one in callbacks if isinstance(one, JudgeValidation)]
-            askers = [model, *model.rewards.components.values(), *validating]
-            judges = [getattr(asker, "judge", None) for asker in askers]
-            names = dict.fromkeys(judge.identity for judge in judges if isinstance(judge, Judge))
+            names = dict.fromkeys(judge.identity for judge in self._judges(model, JudgeValidation))
             samples = None
             if stage in ("fit", "validate") and self.datamodule.paths["val"]:
                 samples = joint_digest(self.datamodule.manifests("val"))
             model.suite = suite_identity(read_yaml(self._saved_spec.text()), ", ".join(names), samples)
+
+    def _judges(self, model: GroupRLModule, kind: type[Callback]) -> list[Judge]:
+        """Of the rewards, of validation, and of callbacks of a kind."""
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        askers = [model, *model.rewards.components.values(), *(one for one in callbacks if isinstance(one, kind))]
+        judges = [getattr(asker, "judge", None) for asker in askers]
+        return [judge for judge in judges if isinstance(judge, Judge)]
+
+    def _derive_time_limits(self, model: GroupRLModule) -> float | None:
+        """Seconds that a rank waits for another; refuse limits that cannot be kept together."""
+        judges = self._judges(model, Callback)
+        time_limits.check_judges(judges)
+        return time_limits.derive(self.trainer.strategy, model.engine, judges)
 
     def _compare_specs(self, checkpoint: Mapping[str, Any], path: str | None) -> None:
         """Say which keys this run changes, and refuse those that it cannot."""
@@ -259,6 +303,7 @@ class MedixCLI(LightningCLI):
             _check_judged(stage, callbacks)
         callbacks.append(ShowEvaluation(len(self.datamodule.stream(split))))
         self._identify_suite(model, stage)
+        self._derive_time_limits(model)
         if self.trainer.is_global_zero:
             print(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
             print(
@@ -266,7 +311,7 @@ class MedixCLI(LightningCLI):
             )
         run = getattr(self.trainer, stage)
         quiet = {"return_predictions": False} if stage == "predict" else {"verbose": False}
-        with _tidy(folder):
+        with _tidy(folder), told_by_all():
             run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, **quiet)
         if stage != "predict" and self.trainer.is_global_zero:
             _print_numbers(callbacks)
@@ -325,24 +370,15 @@ def main(words: Sequence[str]) -> int:
     # LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise.
     sys.argv[1:] = resolve_specs(words)
     SpecParser.words = sys.argv[1:]
-    try:
-        MedixCLI()
-    except SIGTERMException:  # a SystemExit with status 0
-        raise Terminated from None
+    MedixCLI()
     return ExitStatus.DONE
 
 
-@contextmanager
-def _sigterm_left_to_lightning() -> Iterator[None]:
-    """Have SIGTERM end a fit after the current batch, as Lightning does, rather than in the middle of it."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Lightning calls another handler after its own
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+def _misses_validation(checkpoint: Path) -> bool:
+    """Whether a signal ended the run in the validation of this step."""
+    saved = checkpoint_file.read(checkpoint) if checkpoint.is_file() else {}
+    states = (saved.get("callbacks") or {}).values()
+    return any(isinstance(one, dict) and one.get("missed_step") is not None for one in states)
 
 
 @contextmanager

@@ -8,11 +8,20 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
+from medix import stop_signal
+from medix.stop_signal import StopRequested
+
 T = TypeVar("T")
+
+_TOLD = "medix_told_to_all_ranks"
 
 
 class OtherRankError(RuntimeError):
     """Another rank stopped with an error, so this one stops too."""
+
+
+class OtherRankStopped(StopRequested):
+    """A signal made another rank abandon its work, so this one does too."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,13 @@ class Failure:
     """Sent to the other ranks instead of data by a rank that has raised an error."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Sent to the other ranks instead of data by a rank that a signal made abandon its work."""
+
+    number: int
 
 
 def world_size() -> int:
@@ -43,7 +59,8 @@ def all_reduce(values: Sequence[float | int], operation: str, device: torch.devi
     if not _is_distributed():
         return [float(value) for value in values]
     tensor = torch.tensor(values, dtype=torch.float64, device=device)
-    distributed.all_reduce(tensor, op=getattr(distributed.ReduceOp, operation.upper()))
+    with stop_signal.shielded():
+        distributed.all_reduce(tensor, op=getattr(distributed.ReduceOp, operation.upper()))
     return [float(value) for value in tensor.tolist()]
 
 
@@ -52,16 +69,26 @@ def gather(value: T) -> list[T]:
 
     Raises:
         OtherRankError: another rank left a ``fail_together`` block with an error.
+        OtherRankStopped: another rank left it because of a signal.
     """
     if not _is_distributed():
         return [value]
     found: list[Any] = [None] * distributed.get_world_size()
-    distributed.all_gather_object(found, value)
-    failed = [(number, entry) for number, entry in enumerate(found) if isinstance(entry, Failure)]
-    if failed and not isinstance(value, Failure):
-        number, failure = failed[0]
-        raise OtherRankError(f"rank {number} stopped, and all others with it: {failure.text}")
+    with stop_signal.shielded():  # what others send decides before a signal of this rank does
+        distributed.all_gather_object(found, value)
+        if not isinstance(value, Failure):
+            _end_with_others(found, isinstance(value, Stop))
     return found
+
+
+def _end_with_others(found: Sequence[Any], is_stopping: bool) -> None:
+    for number, entry in enumerate(found):
+        if isinstance(entry, Failure):
+            raise OtherRankError(f"rank {number} stopped, and all others with it: {entry.text}")
+    for entry in () if is_stopping else found:
+        if isinstance(entry, Stop):
+            stop_signal.agree(entry.number)
+            raise OtherRankStopped
 
 
 def gather_to_first(value: T) -> list[T] | None:
@@ -77,20 +104,32 @@ def gather_to_first(value: T) -> list[T] | None:
 def fail_together() -> Iterator[None]:
     """Make an error on one rank an error on all ranks, so that none waits for a rank that has stopped.
 
+    The same for a signal: where one rank abandons its work, all do.
+
     The ranks synchronise at the end of the block, or in a ``gather`` inside it. After the first statement of the block
     that can raise, ``gather`` is the only collective operation allowed.
 
     Raises:
         OtherRankError: another rank raised an error; that rank raises the original one.
+        StopRequested: this rank or another abandoned its work because of a signal.
     """
     try:
         yield
-    except OtherRankError:
+    except (OtherRankError, OtherRankStopped):
+        raise
+    except StopRequested:
+        gather(Stop(stop_signal.requested() or 0))
         raise
     except Exception as error:
         gather(Failure(f"{type(error).__name__}: {error}"))
+        error.__dict__[_TOLD] = True
         raise
     gather(None)
+
+
+def is_told(error: Exception) -> bool:
+    """Whether a ``fail_together`` block has sent this error to the other ranks, or received it from one."""
+    return isinstance(error, OtherRankError) or _TOLD in error.__dict__
 
 
 def _is_distributed() -> bool:
@@ -102,10 +141,23 @@ def broadcast(value: T) -> T:
     if not _is_distributed():
         return value
     held = [value]
-    distributed.broadcast_object_list(held, src=0)
+    with stop_signal.shielded():
+        distributed.broadcast_object_list(held, src=0)
     return held[0]
 
 
 def all_agree(holds: bool) -> bool:
     """Whether it holds on every rank; every rank must call it."""
     return all(gather(holds))
+
+
+def stop_together(device: torch.device | str = "cpu") -> bool:
+    """Whether a signal has asked any rank to end its run, which all of them then know; every rank must call it.
+
+    Args:
+        device: device of the process group's backend.
+    """
+    (number,) = all_reduce([stop_signal.requested() or 0], "max", device)
+    if number:
+        stop_signal.agree(int(number))
+    return bool(number)

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import threading
@@ -16,6 +17,8 @@ from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
+
+from medix.stop_signal import Stopped, stopped_by
 
 HELP = """\
 exit status
@@ -30,6 +33,7 @@ exit status
 With MEDIX_TRACEBACK=1 in the environment an error shows its traceback too.
 """
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _PACKAGE = Path(__file__).parent
 _OURS = tuple(f"{folder.resolve()}{os.sep}" for folder in (_PACKAGE, _PACKAGE / "callbacks"))
 
@@ -77,14 +81,11 @@ def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict:
     try:
         with _sigterm_raises():
             return command()
-    except KeyboardInterrupt:
-        return _interrupted(name)
-    except Terminated:
-        print(f"{name}: stopped by SIGTERM", file=sys.stderr)
-        return ExitStatus.TERMINATED
+    except (KeyboardInterrupt, Terminated, Stopped) as stop:
+        return _stopped(name, stop)
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning ends so
-            return _interrupted(name)
+            return _stopped(name, stop.__context__)
         if isinstance(stop.__context__, BrokenPipeError):  # rich ends so
             return ExitStatus.BROKEN_PIPE
         if stop.code is None or isinstance(stop.code, int):
@@ -105,13 +106,17 @@ def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict:
         return ExitStatus.IMPOSSIBLE if is_impossible else ExitStatus.FAILED
 
 
-def _interrupted(name: str) -> int:
-    print(f"{name}: stopped by Ctrl-C (SIGINT)", file=sys.stderr)
-    return ExitStatus.INTERRUPTED
+def _stopped(name: str, stop: BaseException) -> int:
+    number = signal.SIGINT if isinstance(stop, KeyboardInterrupt) else signal.SIGTERM
+    if not isinstance(stop, Stopped):
+        stop = Stopped(number, stopped_by(number))
+    if str(stop):  # empty on all ranks but one
+        print(f"{name}: {stop}", file=sys.stderr)
+    return 128 + stop.number
 
 
 def _explains_itself(error: Exception, is_strict: bool) -> bool:
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         return True
     if not is_strict and isinstance(error, OSError | UnicodeError | json.JSONDecodeError):
         return True
@@ -131,8 +136,15 @@ def raised_by_medix(error: BaseException) -> bool:
 def _described(error: Exception) -> str:
     if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
         return str(error)
-    remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its permissions"
-    return f"{os.fsdecode(error.filename)}: {error.strerror}; {remedy}"
+    path = os.fsdecode(error.filename)
+    if error.errno in _FULL:
+        return f"{path}: {error.strerror}, {_free(Path(path))} bytes are free; free some space"
+    return f"{path}: {error.strerror}; check the path and its permissions"
+
+
+def _free(path: Path) -> int:
+    """Bytes that are free where a file is, or would be."""
+    return shutil.disk_usage(next(one for one in (path, *path.absolute().parents) if one.exists())).free
 
 
 @contextmanager

@@ -20,8 +20,13 @@ BASE = "base"
 """``--ckpt_path base``: the weights that ``policy.name`` names, although the run has checkpoints."""
 
 
-def print_plan(trainer: Trainer, model: GroupRLModule, data: ShardDataModule) -> None:
-    """Print the table of what ``fit`` will run."""
+def print_plan(trainer: Trainer, model: GroupRLModule, data: ShardDataModule, limit: float | None = None) -> None:
+    """Print the table of what ``fit`` will run.
+
+    Args:
+        trainer, model, data: of the run.
+        limit: seconds that ranks wait for each other; None with one.
+    """
     if trainer.global_rank != 0:
         return
     table = Table(
@@ -42,6 +47,7 @@ def print_plan(trainer: Trainer, model: GroupRLModule, data: ShardDataModule) ->
         **{f"{split} data": text for split, text in data_sizes(data, ("train", "val")).items()},
         **dict(model.batching(ranks=trainer.world_size).rows()),
         "steps": f"{model.max_steps}",
+        **({} if limit is None else {"ranks wait": f"{limit:g} s for each other, then the run ends"}),
         "run folder": str(trainer.default_root_dir),
     }
     for what, value in rows.items():

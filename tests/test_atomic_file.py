@@ -1,6 +1,8 @@
 """Files written whole or not at all."""
 
 import os
+import resource
+import signal
 import stat
 from pathlib import Path
 
@@ -28,3 +30,19 @@ def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         write_atomically(tmp_path / "real", "x")
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_an_error_of_writing_names_the_file_and_leaves_the_old_one(tmp_path: Path) -> None:
+    """As on a full disk: the system refuses a file of more than 1,000 bytes."""
+    path, (soft, hard) = tmp_path / "a.json", resource.getrlimit(resource.RLIMIT_FSIZE)
+    path.write_text("old")
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large") as told:
+            write_atomically(path, "x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert told.value.filename == str(path)
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a.json", "old")]

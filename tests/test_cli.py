@@ -159,7 +159,8 @@ def test_a_run_with_more_steps_goes_on_and_keeps_the_changed_spec_beside_the_fir
     fitted(inside, spec)
     first = (inside.folder / "run" / "spec.yaml").read_text()
     out = fitted(inside, spec, "--model.max_steps", "4")
-    assert "going on from run/checkpoints/step-000002.ckpt" in out
+    assert "(run/checkpoints/step-000002.ckpt)" in out
+    assert out.count("going on from step 2 of ") == 1
     assert "differs from run/spec.yaml in model.max_steps; saved as run/spec.from-step-000002.yaml" in out
     assert (inside.folder / "run" / "spec.yaml").read_text() == first
     assert saved_spec(inside, "spec.from-step-000002.yaml")["model"]["max_steps"] == 4

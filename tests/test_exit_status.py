@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from email.message import Message
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.error import HTTPError
 
 import pytest
@@ -239,7 +240,8 @@ def test_a_trainer_that_gets_a_signal(
     before = signal.getsignal(signal.SIGTERM)
     status, error = inside(command, "--config", "spec.yaml", "--config", "stopped.yaml")
     assert status == expected, error
-    assert error.endswith(f"medix {command}: {said}\n")
+    where = " at step 0; the same command begins again" if command == "fit" else ""
+    assert error.endswith(f"medix {command}: {said}{where}\n")
     assert "Traceback" not in error
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -343,14 +345,23 @@ def raising(error: BaseException) -> Callable[[], int]:
         (json.JSONDecodeError("Expecting value", "", 0), 2, "Expecting value: line 1 column 1 (char 0)"),
         (FileNotFoundError("a: there is no such file"), 2, "a: there is no such file"),
         (PermissionError(13, "Permission denied", "a"), 2, "a: Permission denied; check the path and its permissions"),
-        (OSError(28, "No space left on device", b"a"), 2, "a: No space left on device; free some space"),
+        (
+            OSError(28, "No space left on device", b"a"),
+            2,
+            "a: No space left on device, 77 bytes are free; free some space",
+        ),
         (ConnectionRefusedError("refused"), 1, "refused"),
         (TimeoutError("late"), 1, "late"),
     ],
 )
 def test_an_error_that_explains_itself_is_one_line(
-    error: Exception, status: int, text: str, capsys: pytest.CaptureFixture[str]
+    error: Exception,
+    status: int,
+    text: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=77))
     assert exit_status.run("medix test", raising(error)) == status
     assert capsys.readouterr().err == f"medix test: {text}\n"
 

@@ -7,14 +7,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from medix.commands.judge_agreement import add_agreement, agreement
+from medix.commands.judge_arguments import add_judge, named_judge
 from medix.commands.parser import CommandParser
-from medix.commands.progress import progress
-
-if TYPE_CHECKING:
-    from medix.judge.base import Judge
-    from medix.rewards.base import RewardComponent
 
 _DESCRIPTION = """\
 Start a judge, check it, ask it, and measure its error rates on known answers.
@@ -35,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         of the server.
     """
     arguments = _parser().parse_args(argv)
-    return {"serve": _serve, "check": _check, "ask": _ask, "canaries": _canaries, "agreement": _agreement}[
+    return {"serve": _serve, "check": _check, "ask": _ask, "canaries": _canaries, "agreement": agreement}[
         arguments.command
     ](arguments)
 
@@ -84,61 +80,11 @@ def _parser() -> argparse.ArgumentParser:
         help="exit with status 1 if a larger share of right answers is rejected",
     )
     canaries.add_argument("--failures", type=int, default=10, help="number of wrong verdicts to print (default: 10)")
-    agreement = parser.add_action("agreement", "sensitivity, specificity and kappa on answers that people have judged")
-    agreement.add_argument(
-        "--labels",
-        type=Path,
-        required=True,
-        help="JSONL, perhaps .gz: question, references or reference, prediction or answer, human_label or label",
-    )
-    agreement.add_argument(
-        "--component",
-        metavar="PART:NAME",
-        help="not a judge but a component of a suite, such as rewards_medical:embedding, at several thresholds",
-    )
-    agreement.add_argument("--by", metavar="COLUMN", help="rates by this column of the labels too")
-    agreement.add_argument(
-        "--where", metavar="COLUMN=VALUE", action="append", default=[], help="only these labels; may be repeated"
-    )
-    agreement.add_argument("--json", type=Path, help="write the rates, for eval score --judge-errors")
-    for each in (check, ask, canaries, agreement):
-        each.add_argument("--judge", help="the file of a judge, a shipped part (judge_served), or a run's spec.yaml")
-        each.add_argument(
-            "--base-url", action="append", help="a server, such as http://127.0.0.1:8085/v1; may be repeated"
-        )
-        each.add_argument("--model", help="name of the model on the server")
-        each.add_argument(
-            "--api-key-env",
-            default="OPENAI_API_KEY",
-            help="environment variable with the API key (default: OPENAI_API_KEY)",
-        )
+    people = parser.add_action("agreement", "sensitivity, specificity and kappa on answers that people have judged")
+    add_agreement(people)
+    for each in (check, ask, canaries, people):
+        add_judge(each)
     return parser
-
-
-def _judge(arguments: argparse.Namespace) -> "Judge":
-    """The judge that the arguments name.
-
-    Raises:
-        ValueError: they name none, two, or only a part of one.
-    """
-    from medix.judge.base import Judge
-    from medix.spec_file import from_file
-
-    direct = {"--base-url": arguments.base_url, "--model": arguments.model}
-    given = [name for name, value in direct.items() if value]
-    if arguments.judge and given:
-        raise ValueError(f"--judge and {' and '.join(given)} name two judges; give one of them")
-    if arguments.judge:
-        return from_file(Judge, "judge", arguments.judge)  # type: ignore[type-abstract]  # the spec names a class of it
-    if len(given) < 2:
-        missing = [name for name in direct if name not in given]
-        raise ValueError(
-            f"no judge: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; give --base-url and "
-            "--model, or --judge with a spec, such as --judge judge_served"
-        )
-    from medix.judge.served import ServedJudge
-
-    return ServedJudge(base_url=arguments.base_url, model=arguments.model, api_key_env=arguments.api_key_env)
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -160,7 +106,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     from medix.evaluation.judge_check import check
 
-    with contextlib.closing(_judge(arguments)) as judge:
+    with contextlib.closing(named_judge(arguments)) as judge:
         found = check(judge)
     console = Console(markup=False, emoji=False)
     for table in found.tables():
@@ -175,7 +121,7 @@ def _ask(arguments: argparse.Namespace) -> int:
     from medix.visible_text import visible
 
     question = JudgeQuestion(arguments.question, arguments.reference, arguments.answer, tuple(arguments.alias))
-    with contextlib.closing(_judge(arguments)) as judge:
+    with contextlib.closing(named_judge(arguments)) as judge:
         verdict = judge.grade([question])[0]
     if arguments.json:
         print(json.dumps({**asdict(question), "verdict": asdict(verdict)}, indent=2, allow_nan=False))
@@ -205,7 +151,7 @@ def _canaries(arguments: argparse.Namespace) -> int:
 
     limits = CanaryLimits(arguments.max_false_positive, arguments.max_false_negative)
     canaries = shipped_canaries() if arguments.canaries is None else read_canaries(arguments.canaries)
-    with contextlib.closing(_judge(arguments)) as judge:
+    with contextlib.closing(named_judge(arguments)) as judge:
         print(f"medix judge canaries: asking {judge.identity} {len(canaries)} questions", file=sys.stderr)
         rates = CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
     console = Console(markup=False, emoji=False)
@@ -226,53 +172,3 @@ def _canaries(arguments: argparse.Namespace) -> int:
     for sentence in above:
         print(f"medix judge canaries: {sentence}", file=sys.stderr)
     return 1 if above or rates.unscored == 1 else 0
-
-
-def _agreement(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from medix.atomic_file import write_atomically
-    from medix.evaluation.label_verdicts import judge_labels, sweep_component
-    from medix.evaluation.labels import read_labels
-
-    where = dict(_column_and_value(text) for text in arguments.where)
-    if arguments.component and (arguments.judge or arguments.base_url or arguments.model):
-        raise ValueError("--component and a judge: give one of them")
-    labels = read_labels(arguments.labels, arguments.by, where)
-    with progress("asking about labelled answers", len(labels)) as advance:
-        if arguments.component:
-            name, component = _component(arguments.component)
-            sweep = sweep_component(name, component, labels, advance)
-            found, tables, data = sweep.thresholds[sweep.best], [sweep.table()], sweep.to_dict()
-        else:
-            with contextlib.closing(_judge(arguments)) as judge:
-                found, tables = judge_labels(judge, labels, advance), []
-            data = found.to_dict()
-    console = Console(markup=False, emoji=False)
-    for table in [*tables, *found.tables()]:
-        table.print(console)
-    for reason, count in found.reasons.items():
-        print(f"{count} without a verdict: {reason}", file=sys.stderr)
-    if arguments.json is not None:
-        data["labels"] = {"file": arguments.labels.name, "where": where}
-        write_atomically(arguments.json, json.dumps(data, indent=2, allow_nan=False) + "\n")
-    return 0 if found.agreement.count else 1
-
-
-def _column_and_value(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ValueError(f"--where {text}: write COLUMN=VALUE, such as system=fid")
-    return name, value
-
-
-def _component(text: str) -> "tuple[str, RewardComponent]":
-    from medix.rewards.suite import RewardSuite
-
-    part, _, name = text.rpartition(":")
-    if not part:
-        raise ValueError(f"--component {text}: write PART:NAME, such as rewards_medical:embedding")
-    components = RewardSuite.from_spec(part).components
-    if name not in components:
-        raise ValueError(f"--component {text}: {part} has no component {name}, only {', '.join(components)}")
-    return name, components[name]

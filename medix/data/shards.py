@@ -18,6 +18,7 @@ from typing import Any
 
 import filelock
 
+from medix.atomic_file import naming
 from medix.data.index import IndexRow, index_path, write_index
 from medix.data.manifest import DataStatement, Manifest, ShardEntry
 from medix.data.record import RecordError, decode, encode, split_name
@@ -388,7 +389,8 @@ def staging_folder(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
     try:
-        yield staging
+        with naming(folder):
+            yield staging
         for file in sorted(staging.iterdir()):
             os.replace(file, folder / file.name)
     except BaseException:
@@ -410,7 +412,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary file that replaces ``path`` on success, or is deleted on an exception."""
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
-        yield partial
+        with naming(path):
+            yield partial
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

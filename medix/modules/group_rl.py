@@ -9,11 +9,12 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 
+from medix import stop_signal
 from medix.advantages.base import Advantage
 from medix.advantages.grpo import GRPOAdvantage
 from medix.data.processor_check import check_processor
 from medix.data.prompting import Prompting
-from medix.distributed import all_reduce, fail_together, gather
+from medix.distributed import all_reduce, fail_together, gather, stop_together
 from medix.judge.base import Judge
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
@@ -22,6 +23,7 @@ from medix.modules import checkpoint as state
 from medix.modules import strategy
 from medix.modules.batching import Batching
 from medix.modules.composition import compose
+from medix.modules.last_step import LastStep, rewound_by_a_signal
 from medix.modules.no_signal import check_signal
 from medix.modules.optimizer_settings import OptimizerSettings
 from medix.modules.phase import phase
@@ -138,18 +140,20 @@ class GroupRLModule(lightning.LightningModule):
         self.step = self.updates = self.position = 0
         self.finished_step: StepRecord | None = None
         self._record = StepRecord(step=1)
+        self.last_step: LastStep | None = None
         self._pending_random_states: dict[str, Any] | None = None
         self.suite: dict[str, str] = {}
         self._settings: OptimizerSettings | None = None
         self._resumed: dict[str, Any] = {}
         self.batching(ranks=1)  # refuses impossible sizes before any weights are read
 
+    @rewound_by_a_signal
     def training_step(self, prompts: PromptBatch, index: int) -> None:  # noqa: ARG002  # Lightning's signature
         """Roll out and score one loader batch; once enough groups have signal, make the updates of one step."""
         self.begin(prompts)
-        with self.phase("rollout"), fail_together():
+        with self.phase("rollout"), fail_together(), self.abandonable():
             rolled = self.rollouts.next_batch(list(prompts))  # judges start during sampling
-        with self.phase("reward"), fail_together():
+        with self.phase("reward"), fail_together(), self.abandonable():
             scored = rolled.scoring.close(rolled.groups, gather)
         self._record.add_scored(scored, rolled.scoring.seconds)
         self.collect(scored)
@@ -214,8 +218,20 @@ class GroupRLModule(lightning.LightningModule):
         if scheduler is not None:
             scheduler.step()  # type: ignore[union-attr]
         self.finished_step, self._record = self._record, StepRecord(step=self.step + 1)
-        if self.step >= self.max_steps:
+        self.last_step = LastStep.of(self)
+        if stop_together(self.device) or self.step >= self.max_steps:
             self.trainer.should_stop = True
+
+    def rewind(self) -> None:
+        """Go back to the last finished step, after rollouts or rewards were abandoned, and end the run."""
+        if self.last_step is not None:
+            self.last_step.restore(self)
+        self.finished_step, self._record = None, StepRecord(step=self.step + 1)
+        self.trainer.should_stop = True
+
+    def abandonable(self) -> AbstractContextManager[None]:
+        """Context in which a signal abandons the work, unless the ranks gather weights from each other in it."""
+        return stop_signal.abandonable(not self.shards_parameters)
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Time a phase of the step, and call ``on_phase_start`` and ``on_phase_end`` of callbacks that have them."""
@@ -295,6 +311,8 @@ class GroupRLModule(lightning.LightningModule):
             self.buffer.replace(self.filter.keep(scored))
             kept = {group.key for group in self.buffer}
             self._record.dropped += [group for group in scored if group.key not in kept]  # counted and recorded
+        self.last_step = LastStep.of(self, self._pending_random_states)
+        stop_signal.begin_deferring()
 
     on_validation_start = on_test_start = on_predict_start = on_fit_start
 

@@ -41,6 +41,13 @@ class Rollouts:
     def drain(self) -> None:
         """Wait until no sampling is in progress, so that weights may change."""
 
+    def held(self) -> Any:
+        """What was sampled and not yet returned, for ``hold``."""
+        return None
+
+    def hold(self, held: Any) -> None:
+        """Forget what was sampled since ``held`` returned this."""
+
     def publish(self, policy: Policy) -> None:
         """Give the engine the policy's weights, once no sampling is in progress; every rank must call it.
 
@@ -106,6 +113,14 @@ class RolloutsAhead(Rollouts):
         """Wait until no sampling is in progress; raises the engine's error if it failed."""
         if self._pending is not None:
             self._pending.result()
+
+    def held(self) -> Any:
+        """The batch that was sampled ahead."""
+        return self._pending
+
+    def hold(self, held: Any) -> None:
+        """Return this batch next; one that is being sampled is left to the end of the engine."""
+        self._pending = held
 
     def state_dict(self) -> dict[str, Any]:
         """Groups that were sampled and not yet returned."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from medix.atomic_file import ESCAPE, write_atomically
+from medix.atomic_file import ESCAPE, naming, write_atomically
 from medix.grammar import parse
 from medix.modality import ModalitySet
 from medix.reporting.record_check import check_values
@@ -378,10 +378,11 @@ def append_records(path: str | Path, records: Iterable[CompletionRecord]) -> Non
     text = "".join(record.to_json() + "\n" for record in records).encode(errors=ESCAPE)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        view = memoryview(text)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
+        with naming(path):
+            view = memoryview(text)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

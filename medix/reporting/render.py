@@ -79,6 +79,7 @@ class Report:
         step: number of finished steps.
         max_steps: number of steps to train.
         finished: whether the run has finished.
+        ended: how a run that has not finished has ended; empty while it is running.
         before: first validation as plain data; None if there was none yet.
         after: last validation.
         gain: paired difference of the two with its interval, by metric.
@@ -111,10 +112,16 @@ class Report:
     run: Mapping[str, str] = field(default_factory=dict)
     evaluations: Sequence[Mapping[str, Any]] = ()
     resumes: Sequence[int] = ()
+    ended: str = ""
+
+    @property
+    def state(self) -> str:
+        """One word or a few on how the run is."""
+        return "Finished" if self.finished else self.ended or "Running"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data without the examples, NaN as None."""
-        names = ["title", "step", "max_steps", "finished", "facts", "versions", "before", "after", "gain"]
+        names = ["title", "step", "max_steps", "finished", "ended", "facts", "versions", "before", "after", "gain"]
         names += ["validations", "steps", "spec", "split", "notes", "run", "resumes"]
         data: dict[str, Any] = plain({"use": USE} | {name: getattr(self, name) for name in names})
         return data

@@ -105,7 +105,7 @@ def test_a_crash_while_writing_leaves_the_older_one_loadable(tmp_path: Path, mon
             raise OSError("disk full")
 
     monkeypatch.setattr(Trainer, "save_checkpoint", dies_at_four)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match=r"step-000004.ckpt: .*disk full.* goes on from step-000002.ckpt"):
         _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None))
     newest = latest(tmp_path / "checkpoints")
     assert newest is not None
@@ -114,6 +114,14 @@ def test_a_crash_while_writing_leaves_the_older_one_loadable(tmp_path: Path, mon
     monkeypatch.undo()
     _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None), ckpt_path=newest, weights_only=True)
     assert not [path for path in (tmp_path / "checkpoints").iterdir() if path.name.startswith(".")]
+
+
+def test_what_a_killed_run_was_writing_is_removed_by_the_next(tmp_path: Path) -> None:
+    part = tmp_path / "checkpoints" / ".step-000099.ckpt.part"
+    part.parent.mkdir()
+    part.write_bytes(b"half")
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None), max_steps=2)
+    assert _names(tmp_path) == ["step-000002.ckpt"]
 
 
 def test_latest_passes_over_a_damaged_file_and_an_empty_folder(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback, Trainer
 
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint
@@ -105,12 +106,40 @@ def test_examples_show_before_and_after(tmp_path: Path) -> None:
 
 
 def test_the_report_is_renewed_between_validations_where_asked(tmp_path: Path) -> None:
-    callbacks = [JudgeValidation(every_n_steps=10, at_start=False, at_end=False), WriteReport(every_n_steps=2)]
+    """It says after step 3 what it said after step 2; and once the run has failed, that it is not running."""
+    found = {}
+
+    class Look(Callback):
+        def on_train_batch_end(self, trainer: Trainer, module: Any, *_: object) -> None:
+            found[module.step] = _read(tmp_path)["step"] if module.step > 1 else None
+
+    report = WriteReport(every_n_steps=2)
+    callbacks = [JudgeValidation(every_n_steps=10, at_start=False, at_end=False), report, Look()]
     module = FakeModule(max_steps=4, judge=CountingJudge())
     module.fails_at_step = 4
     with pytest.raises(RuntimeError, match="in the middle"):
         make_trainer(tmp_path, callbacks).fit(module, FakeData())
-    assert _read(tmp_path)["step"] == 2
+    assert found == {1: None, 2: 2, 3: 2}
+    assert (_read(tmp_path)["step"], _read(tmp_path)["ended"]) == (3, "Stopped by an error")
+    assert "Stopped by an error: 3 of 4 steps." in (tmp_path / "report.md").read_text()
+
+
+def test_a_report_that_cannot_be_written_does_not_hide_the_error_that_ended_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    module = FakeModule(max_steps=4, judge=CountingJudge())
+    module.fails_at_step = 2
+    written = Report.write
+
+    def until_full(self: Report, *arguments: Any, **named: Any) -> None:
+        if self.ended:
+            raise OSError(28, "No space left on device", "report.md")
+        written(self, *arguments, **named)
+
+    monkeypatch.setattr(Report, "write", until_full)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        make_trainer(tmp_path, [JudgeValidation(every_n_steps=1), WriteReport()]).fit(module, FakeData())
+    assert "the report could not be written again: [Errno 28]" in caplog.text
 
 
 @pytest.mark.parametrize(("taken", "pages"), [(0.0, 4), (1.0, 2)])

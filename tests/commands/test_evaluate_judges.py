@@ -7,8 +7,6 @@ import pytest
 
 from medix.commands.evaluate import main
 from medix.evaluation.folder import EvaluationFolder
-from medix.evaluation.judge_comparison import compare_judges
-from medix.evaluation.scored_completion import ScoredCompletion
 from tests.support.evaluations import choice, generate, item, loaded, task
 
 
@@ -48,24 +46,3 @@ def test_two_names_of_one_judge_are_no_comparison(folder: Path) -> None:
         main(["judges", one, other, "--output", str(folder)])
     with pytest.raises(ValueError, match="is the only judge; name two or more"):
         main(["judges", one, "--output", str(folder)])
-
-
-def test_verdicts_by_rule_are_in_no_agreement() -> None:
-    def rows(*credits_by: tuple[float | None, str]) -> dict[str, list[ScoredCompletion]]:
-        return {
-            "t": [
-                ScoredCompletion(f"{n}", 0, f"{n}", "q", ("a",), "t", "t", credit, by=by)
-                for n, (credit, by) in enumerate(credits_by)
-            ]
-        }
-
-    found = compare_judges(
-        {
-            "j": rows((1.0, "rule"), (1.0, "judge"), (None, "")),
-            "k": rows((1.0, "rule"), (0.0, "judge"), (1.0, "judge")),
-        },
-        {"t": False},
-    )
-    assert (found.rows[1].asked, found.rows[1].equal) == (1, 0)
-    assert found.rows[1].shift.count == 2
-    assert found.rows[0].coverage == pytest.approx(2 / 3)

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from medix.evaluation.evaluation_score import EvaluationScore
 from medix.evaluation.judge_errors import JudgeErrors
-from medix.evaluation.scored_completion import ScoredCompletion, joined
+from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.statistics import proportion, wilson
 from medix.evaluation.task_score import TaskScore
 from medix.reporting.render import plain
@@ -59,41 +58,6 @@ def test_items_that_are_missing_and_rows_that_were_not_expected_are_said() -> No
     assert score.warnings[:2] == ["9 rows, 8 expected", "1 of 9 items"]
 
 
-def test_grades_are_out_of_five_and_in_no_mean_of_accuracies() -> None:
-    graded = TaskScore.of("report", SPEC | {"scoring": "rubric"}, [_one(n, 0.6) for n in range(8)])
-    rated = TaskScore.of("vqa", SPEC, [_one(n, float(n % 2)) for n in range(8)])
-    completions = {"report": [_one(n, 0.6) for n in range(8)], "vqa": [_one(n, float(n % 2)) for n in range(8)]}
-    found = EvaluationScore.of({"name": "m"}, [graded, rated], completions)
-    assert found.macro.tasks == found.micro.tasks == ("vqa",)
-    assert found.macro.interval.estimate == 0.5
-    data = found.to_dict()
-    assert data["tasks"]["report"]["score"] == pytest.approx(3.0)
-    assert "accuracy" not in data["tasks"]["report"]
-    assert any("no accuracies" in note for note in data["notes"])
-    assert found.tables()[0].rows[0][1].endswith("of 5")
-
-
-def test_macro_gives_tasks_and_micro_completions_equal_weight() -> None:
-    """90 of 100 and 2 of 10: macro (0.9 + 0.2) / 2 = 0.55, micro 92 / 110. A cluster is one of its task."""
-    rows = {"a": [_one(n, float(n < 90)) for n in range(100)], "b": [_one(n, float(n < 2)) for n in range(10)]}
-    found = EvaluationScore.of({}, [TaskScore.of(name, SPEC, rows[name]) for name in rows], rows)
-    assert found.macro.interval.estimate == pytest.approx(0.55)
-    assert found.micro.interval == wilson(92, 110)
-    one, other = wilson(90, 100), wilson(2, 10)
-    half = ((one.high - 0.9) ** 2 + (other.high - 0.2) ** 2) ** 0.5 / 2
-    assert found.macro.interval.high == pytest.approx(0.55 + half)
-
-
-def test_nothing_scored_is_no_number() -> None:
-    rows = {"a": [_one(0, None)]}
-    found = EvaluationScore.of({}, [TaskScore.of("a", SPEC, rows["a"])], rows)
-    data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert data["macro"]["estimate"] is None
-    assert data["tasks"]["a"]["accuracy"] is None
-    assert data["judge"] == "none"
-    assert len(found.tables()) == 1
-
-
 def test_the_corrected_accuracy_takes_verdicts_by_rule_as_they_are() -> None:
     """80 by the judge, 66 % of them right: 0.7 corrected; 20 by rule, all right: 0.8 · 0.7 + 0.2 · 1 = 0.76."""
     errors = JudgeErrors("scripted", wilson(900, 1000), wilson(900, 1000))
@@ -117,21 +81,3 @@ def test_several_completions_of_an_item_are_no_independent_items() -> None:
     assert score.whole.credit == proportion([float(n % 10 < 5) for n in range(40)], [n % 10 for n in range(40)])
     assert score.repeated is not None
     assert score.repeated.samples == 4
-
-
-def test_completions_are_joined_with_the_last_verdict_on_each() -> None:
-    generation = {"item": "i", "cluster": "c", "question": "q", "references": ["r"], "completion": "x", "answer": "x"}
-    rows = [{**generation, "key": f"g{k}", "k": k} for k in (1, 0)]
-    rows += [{**generation, "key": "f", "k": 2, "completion": None, "answer": None, "failure": "refused"}]
-    verdicts = [
-        {"generation": "g0", "credit": 0.0, "by": "judge", "judge": "j"},
-        {"generation": "g0", "credit": 1.0, "by": "judge", "judge": "j"},
-        {"generation": "gone", "credit": 1.0, "by": "judge", "judge": "j"},
-    ]
-    found = list(joined(rows, verdicts))
-    assert [(one.k, one.credit, one.reason) for one in found] == [
-        (0, 1.0, ""),
-        (1, None, "not judged yet"),
-        (2, None, "no completion: refused"),
-    ]
-    assert [one.by for one in found] == ["judge", "", ""]

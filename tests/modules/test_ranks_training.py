@@ -25,12 +25,34 @@ REWARDS = '''\
 
 import hashlib
 import os
+import signal
 
 import torch
 
 from medix.rewards import ComponentScores, RewardComponent
+from pathlib import Path
+
+from lightning.pytorch import Callback
+
 from medix.modules.update import Update
 from medix.types import Status
+
+
+class HappensOnRank1(Callback):
+    """A signal for one of two ranks, in a rollout or an update; and an error outside of what the ranks do together."""
+
+    signals = {"ddp-resumed": ("rollout", 2), "resumed": ("update", 1)}
+
+    def on_phase_start(self, trainer, module, name):
+        mark = Path(trainer.default_root_dir) / "sent"
+        if os.environ.get("RANK") == "1" and self.signals.get(mark.parent.name) == (name, module.step):
+            if not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if os.environ.get("RANK") == "1" and Path(trainer.default_root_dir).name == "bad-row":
+            raise ValueError("sample 't7' cannot be read")
 
 
 class NothingToTrainOnRank1(Update):
@@ -96,6 +118,7 @@ def spec(
         },
     )
     sizes = {"prompts_per_update": 2, "tokens_per_microbatch": 60}
+    made["trainer"]["callbacks"].append({"class_path": "my_rewards.HappensOnRank1"})
     made["model"]["update"] = {"class_path": update, "init_args": sizes}
     (folder / "my_rewards.py").write_text(REWARDS)
     made["model"]["rewards"]["components"]["half"]["reward"]["class_path"] = f"my_rewards.{reward}"
@@ -118,19 +141,20 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
     lora = spec(folder, "lora", 3, optimizer="AdamW", lora={"rank": 2, "dropout": 0.2})
     unscored, broken = spec(folder, "unscored", 2, "UnscoredOnRank1"), spec(folder, "broken", 2, "BrokenOnRank1")
     nothing = spec(folder, "nothing", 1, update="my_rewards.NothingToTrainOnRank1")
-    early = ("--model.max_steps", "2")
     two = [
         fit(full, "ddp", *DDP),
         fit(full, "sharded", *SHARDED),
-        *(fit(lora, "ddp-straight", *DDP), fit(lora, "ddp-resumed", *DDP, *early), fit(lora, "ddp-resumed", *DDP)),
-        *(fit(lora, "straight", *SHARDED), fit(lora, "resumed", *SHARDED, *early), fit(lora, "resumed", *SHARDED)),
+        *(fit(lora, "ddp-straight", *DDP), fit(lora, "ddp-resumed", *DDP), fit(lora, "ddp-resumed", *DDP)),
+        *(fit(lora, "straight", *SHARDED), fit(lora, "resumed", *SHARDED), fit(lora, "resumed", *SHARDED)),
         *(fit(nothing, "ddp-nothing", *DDP), fit(nothing, "nothing", *SHARDED)),
         fit(unscored, "unscored", *DDP),
         fit(broken, "broken", *SHARDED),
+        fit(full, "bad-row", *DDP),  # the last one: it ends the process group
     ]
     on_two = run_on_ranks(folder, two, 2)
     assert len(on_two.status) == len(two), on_two.output[-6000:]
-    assert on_two.status[:-2] == [0] * (len(two) - 2), on_two.output[:6000]
+    stopped = [143 if number in (3, 6) else 0 for number in range(len(two) - 3)]
+    assert on_two.status[:-3] == stopped, on_two.output[:6000]
     shutil.copytree(folder / "ddp-straight", folder / "fewer")
     checkpoint = str(folder / "sharded" / "checkpoints" / "step-000002.ckpt")
     one = [
@@ -172,6 +196,14 @@ def test_two_ranks_share_the_surplus_groups_of_one(runs: tuple[Path, Said, Said]
     assert waiting == [[[8, 9, 10, 11]], [[8, 10], [9, 11]]]
 
 
+def test_a_signal_for_one_rank_stops_both_at_the_last_finished_step_and_one_of_them_says_so(
+    runs: tuple[Path, Said, Said],
+) -> None:
+    """Replicated, the rollout of step 3 is abandoned; sharded, the update of step 2 is finished."""
+    assert runs[1].output.count("medix fit: stopped by SIGTERM at step 2; the same command goes on") == 2
+    assert runs[1].output.count("going on from step 2 of 3") == 2
+
+
 @pytest.mark.parametrize("run", ["ddp-", ""])
 def test_a_resumed_run_is_the_straight_one_bit_for_bit(runs: tuple[Path, Said, Said], run: str) -> None:
     straight, resumed = (saved(runs, run + name, 3) for name in ("straight", "resumed"))
@@ -209,10 +241,20 @@ def test_a_rank_without_completions_to_train_on_waits_for_the_other(runs: tuple[
 
 def test_both_ranks_stop_when_completions_of_one_are_unscored(runs: tuple[Path, Said, Said]) -> None:
     """Rank 1 cannot score any of its 9 completions; rank 0 scores its 9: 9 of 18, and 20 % are allowed."""
-    assert runs[1].status[-2] == 1
+    assert runs[1].status[-3] == 1
     assert runs[1].output.count("9 of 18 completions of this step are unscored (50%)") == 2
 
 
 def test_rank_0_stops_with_the_error_of_rank_1(runs: tuple[Path, Said, Said]) -> None:
-    assert runs[1].status[-1] == 1
+    assert runs[1].status[-2] == 1
     assert "rank 1 stopped, and all others with it: ValueError: this reward is broken" in runs[1].output
+
+
+def test_the_last_lines_of_both_ranks_are_the_row_that_one_of_them_could_not_read(
+    runs: tuple[Path, Said, Said],
+) -> None:
+    assert runs[1].status[-1] == 1
+    output = runs[1].output[runs[1].output.rindex("medix: what will run") :]
+    assert "rank 1 stopped, and all others with it: ValueError: sample 't7' cannot be read" in output
+    last = [line for line in output.splitlines() if line and "STATUS" not in line][-1]
+    assert "sample 't7' cannot be read" in last, output[-3000:]

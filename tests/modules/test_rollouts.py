@@ -67,6 +67,25 @@ def ids(groups: list[RolloutGroup]) -> list[str]:
     return [group.prompt.sample.id for group in groups]
 
 
+def test_a_batch_ahead_that_was_taken_by_abandoned_work_is_given_back() -> None:
+    """The rewards of a are abandoned while b is being sampled: what a checkpoint then holds is a, and nothing waits."""
+    engine = Gate()
+    engine.open.set()
+    ahead = RolloutsAhead(engine, suite())
+    ahead.next_batch(prompts("a"))
+    ahead.drain()
+    held, before = ahead.held(), ahead.state_dict()
+    engine.open.clear()
+    assert ids(ahead.next_batch(prompts("b")).groups) == ["a"]
+    ahead.hold(held)
+    assert ahead.state_dict() == before
+    assert [group["sample"]["id"] for group in before["groups"]] == ["a"]
+    engine.open.set()
+    plain = Rollouts(engine, suite())
+    plain.hold(plain.held())
+    assert plain.state_dict() == {"groups": []}
+
+
 def test_ahead_a_batch_is_exchanged_for_the_one_before_it() -> None:
     engine = Gate()
     ahead = RolloutsAhead(engine, suite())

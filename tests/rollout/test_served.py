@@ -313,9 +313,9 @@ def test_closing_leaves_no_weights_behind(policy: VisionLanguagePolicy, server: 
     made = ServedEngine(DRAWN, server.url, FolderChannel(str(tmp_path / "weights")))
     made.bind(policy)
     made.publish(policy)
-    assert len(list((tmp_path / "weights").iterdir())) == 1
+    assert len(list((tmp_path / "weights").glob("[!.]*"))) == 1
     made.close()
-    assert list((tmp_path / "weights").iterdir()) == []
+    assert [path.name for path in (tmp_path / "weights").iterdir()] == [".lock"]
 
 
 def test_weights_are_exchanged_between_rollouts_and_never_within_one(

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from medix.rollout.worker_thread import StalledError, WorkerThread
+from medix.rollout.worker_thread import AbandonedError, StalledError, WorkerThread
 
 # Derived by hand.
 
@@ -69,4 +69,22 @@ def test_work_that_hangs_is_given_up_within_the_limit() -> None:
         thread.run(lambda: release.wait(30), limit=0.2)
     assert time.monotonic() - begun < 120
     release.set()
+    thread.stop()
+
+
+def test_work_that_nobody_waits_for_ends_with_its_next_heartbeat_and_later_work_does_not() -> None:
+    thread, release, ended = WorkerThread("medix-test"), threading.Event(), threading.Event()
+
+    def work() -> None:
+        release.wait(120)
+        try:
+            thread.heartbeat()
+        except AbandonedError:
+            ended.set()
+
+    with pytest.raises(StalledError):
+        thread.run(work, limit=0.2)
+    release.set()
+    assert thread.run(thread.heartbeat, limit=120) is None
+    assert ended.is_set()
     thread.stop()

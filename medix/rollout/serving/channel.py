@@ -1,5 +1,7 @@
 """How weights get from the trainer to the servers."""
 
+import os
+import stat
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -94,14 +96,13 @@ class FolderChannel(WeightChannel):
 
     Args:
         folder: on a file system that all machines share, or, where trainer and servers run on one machine, in its
-            memory (``/dev/shm/medix``). None makes one among the temporary files of this machine.
+            memory (``/dev/shm/medix``). None takes one for this user among the temporary files of this machine.
     """
 
     backend: ClassVar[str] = BACKEND
 
     def __init__(self, folder: str | None = None) -> None:
         self.folder = folder
-        self._own: tempfile.TemporaryDirectory[str] | None = None
         self._folder: WeightFolder | None = None
 
     def publish(
@@ -144,15 +145,18 @@ class FolderChannel(WeightChannel):
         if self._folder is not None:
             self._folder.keep_only(None)
             self._folder = None
-        if self._own is not None:
-            self._own.cleanup()
-            self._own = None
 
     def _opened(self) -> WeightFolder:
         if self._folder is None:
-            where = self.folder
-            if where is None:
-                self._own = tempfile.TemporaryDirectory(prefix="medix-weights-")
-                where = self._own.name
-            self._folder = WeightFolder(Path(where))
+            self._folder = WeightFolder(_of_this_user() if self.folder is None else Path(self.folder))
         return self._folder
+
+
+def _of_this_user() -> Path:
+    """A folder of this user alone among temporary files: the same for all runs, so that one finds what others left."""
+    folder = Path(tempfile.gettempdir()) / f"medix-weights-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(f"engine.weights: {folder} is not a folder of this user; name one in weights.folder")
+    return folder

@@ -1,6 +1,7 @@
 """Weights in a folder that trainer and servers share: complete or absent, and verified before use."""
 
 import hashlib
+import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from medix.rollout.serving.run_lock import RunLock
+
+_LOG = logging.getLogger(__name__)
 BYTES_PER_FILE = 2**31
 """Size at which a file is closed, and so the weights in main memory at one time."""
 
@@ -62,6 +66,8 @@ class WeightFile:
 class WeightFolder:
     """One version of the weights at a time, each in a folder of its own.
 
+    A run that is killed cannot remove its version; the next one that writes into the folder does.
+
     Args:
         folder: holds the versions; created if it does not exist.
         bytes_per_file: a file is closed once it is this large.
@@ -71,6 +77,7 @@ class WeightFolder:
         self.folder = folder
         self.bytes_per_file = bytes_per_file
         self._written: set[str] = set()
+        self._lock: RunLock | None = None
 
     def write(self, version: str, weights: Iterable[tuple[str, Tensor]]) -> tuple[WeightFile, ...]:
         """Write a version; it appears under its name when it is complete.
@@ -82,7 +89,7 @@ class WeightFolder:
         Raises:
             OSError: they cannot be written; the message names the folder, and how much it has room for.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._enter(version)
         unfinished, finished = self.folder / f".{version}.part", self.folder / version
         for left in (unfinished, finished):
             shutil.rmtree(left, ignore_errors=True)
@@ -109,6 +116,20 @@ class WeightFolder:
             for path in (self.folder / name, self.folder / f".{name}.part"):
                 shutil.rmtree(path, ignore_errors=True)
             self._written.discard(name)
+        if version is None and self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _enter(self, version: str) -> None:
+        """With the first version, remove those of runs that were killed: each takes as much room as this one's."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._lock is None:
+            self._lock = RunLock(self.folder)
+            if self._lock.removed:
+                _LOG.warning(
+                    "%s: removed weights of runs that have ended: %s", self.folder, ", ".join(self._lock.removed)
+                )
+        self._lock.add(version)
 
 
 def read(files: Sequence[WeightFile]) -> Iterator[tuple[str, Tensor]]:

@@ -1,5 +1,7 @@
 """Weights on their way to servers."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -82,20 +84,27 @@ def test_only_the_present_version_is_kept_and_nothing_after_closing(tmp_path: Pa
     with serving() as server:
         publish(channel, server.url)
         publish(channel, server.url, version="v2")
-    assert [path.name for path in tmp_path.iterdir()] == ["v2"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["v2"]
     channel.close()
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("[!.]*")) == []
 
 
-def test_without_a_folder_one_is_made_and_removed() -> None:
+def test_without_a_folder_one_of_this_user_alone_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     channel = FolderChannel()
     with serving() as server:
         path = Path(files_of(publish(channel, server.url))[0]["path"])
         assert path.exists()
         channel.close()
-        assert not path.parent.parent.exists()
+        assert not path.parent.exists()
         publish(channel, server.url)  # and made again
         channel.close()
+    [folder] = tmp_path.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(folder)
+    folder.symlink_to(tmp_path)
+    with pytest.raises(PermissionError, match="is not a folder of this user; name one in"):
+        channel._opened()
 
 
 def test_a_channel_that_cannot_restore_says_when_weights_come() -> None:

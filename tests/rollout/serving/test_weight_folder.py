@@ -61,7 +61,7 @@ def test_a_version_appears_when_it_is_whole(tmp_path: Path) -> None:
     folder = WeightFolder(tmp_path, bytes_per_file=60)
     with pytest.raises(RuntimeError, match="out of memory"):
         folder.write("v", broken())  # type: ignore[arg-type]
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("[!.]*")) == []
     assert len(folder.write("v", WEIGHTS.items())) == 3
 
 
@@ -82,7 +82,7 @@ def test_weights_that_do_not_fit_are_told_with_folder_and_bytes_and_none_are_lef
     told = f"^{tmp_path}: at least 128 bytes are needed and 77 are free: .*no space left$"
     with pytest.raises(OSError, match=told):
         WeightFolder(tmp_path, bytes_per_file=60).write("v", WEIGHTS.items())
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("[!.]*")) == []
 
 
 def test_older_versions_go_and_what_others_wrote_stays(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_older_versions_go_and_what_others_wrote_stays(tmp_path: Path) -> None:
     for version in ("a", "b", "c"):
         folder.write(version, WEIGHTS.items())
         folder.keep_only(version)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "mine"]
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == ["c", "mine"]
     folder.keep_only(None)
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["mine"]
 
 
 def _flip(path: Path) -> None:
@@ -146,3 +146,22 @@ def test_a_file_knows_its_own_digest(tmp_path: Path) -> None:
     """SHA-256 of the empty text is a constant of the world."""
     (tmp_path / "empty").touch()
     assert WeightFile.of(tmp_path / "empty").sha256.startswith("e3b0c44298fc1c149afbf4c8996fb924")
+
+
+def test_what_a_killed_run_left_is_removed_and_what_a_living_one_has_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed, living = WeightFolder(tmp_path), WeightFolder(tmp_path)
+    killed.write("medix-dead-7", WEIGHTS.items())
+    living.write("medix-live-7", WEIGHTS.items())
+    assert killed._lock is not None
+    assert killed._lock._entry is not None
+    killed._lock._entry.close()  # as the kernel does at the end of a process
+    (tmp_path / ".medix-dead-7.part").mkdir()
+    third = WeightFolder(tmp_path)
+    third.write("medix-next-1", WEIGHTS.items())
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"medix-live-7", "medix-next-1"}
+    assert "removed weights of runs that have ended: medix-dead-7" in caplog.text
+    for folder in (living, third):
+        folder.keep_only(None)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -1,0 +1,86 @@
+"""``python -m medix judge agreement``: a judge, or a reward component, beside people."""
+
+import argparse
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medix.commands.judge_arguments import named_judge
+from medix.commands.parser import CommandParser
+from medix.commands.progress import progress
+
+if TYPE_CHECKING:
+    from medix.rewards.base import RewardComponent
+
+
+def add_agreement(parser: CommandParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        help="JSONL, perhaps .gz: question, references or reference, prediction or answer, human_label or label",
+    )
+    parser.add_argument(
+        "--component",
+        metavar="PART:NAME",
+        help="not a judge but a component of a suite, such as rewards_medical:embedding, at several thresholds",
+    )
+    parser.add_argument("--by", metavar="COLUMN", help="rates by this column of the labels too")
+    parser.add_argument(
+        "--where", metavar="COLUMN=VALUE", action="append", default=[], help="only these labels; may be repeated"
+    )
+    parser.add_argument("--json", type=Path, help="write the rates, for eval score --judge-errors")
+
+
+def agreement(arguments: argparse.Namespace) -> int:
+    """Print and write the rates; status 1 if no answer has a verdict."""
+    from rich.console import Console
+
+    from medix.atomic_file import write_atomically
+    from medix.evaluation.label_verdicts import judge_labels, sweep_component
+    from medix.evaluation.labels import read_labels
+
+    where = dict(_column_and_value(text) for text in arguments.where)
+    if arguments.component and (arguments.judge or arguments.base_url or arguments.model):
+        raise ValueError("--component and a judge: give one of them")
+    labels = read_labels(arguments.labels, arguments.by, where)
+    with progress("asking about labelled answers", len(labels)) as advance:
+        if arguments.component:
+            name, component = _component(arguments.component)
+            sweep = sweep_component(name, component, labels, advance)
+            found, tables, data = sweep.thresholds[sweep.best], [sweep.table()], sweep.to_dict()
+        else:
+            with contextlib.closing(named_judge(arguments)) as judge:
+                found, tables = judge_labels(judge, labels, advance), []
+            data = found.to_dict()
+    console = Console(markup=False, emoji=False)
+    for table in [*tables, *found.tables()]:
+        table.print(console)
+    for reason, count in found.reasons.items():
+        print(f"{count} without a verdict: {reason}", file=sys.stderr)
+    if arguments.json is not None:
+        data["labels"] = {"file": arguments.labels.name, "where": where}
+        write_atomically(arguments.json, json.dumps(data, indent=2, allow_nan=False) + "\n")
+    return 0 if found.agreement.count else 1
+
+
+def _column_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ValueError(f"--where {text}: write COLUMN=VALUE, such as system=fid")
+    return name, value
+
+
+def _component(text: str) -> "tuple[str, RewardComponent]":
+    from medix.rewards.suite import RewardSuite
+
+    part, _, name = text.rpartition(":")
+    if not part:
+        raise ValueError(f"--component {text}: write PART:NAME, such as rewards_medical:embedding")
+    components = RewardSuite.from_spec(part).components
+    if name not in components:
+        raise ValueError(f"--component {text}: {part} has no component {name}, only {', '.join(components)}")
+    return name, components[name]

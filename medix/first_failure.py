@@ -1,0 +1,78 @@
+"""The error that ended a run on several ranks, as the last word of every rank.
+
+A rank that ends with an error breaks the connections of the others, in whatever collective operation they are, and
+their errors say nothing of the cause. It is left in the store through which the ranks have met.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+from torch import distributed
+
+from medix.distributed import OtherRankError, is_told, rank, world_size
+
+_KEY = "medix/first failure"
+_HEARD = "medix/failure heard"
+_PATIENCE = timedelta(seconds=10)
+_BROKEN = ("connection closed", "connection reset", "connection refused", "broken pipe", "timed out", "nccl", "gloo",
+           "socket", "peer")  # fmt: skip
+"""What errors of torch's collective operations say, in lower case, where another rank has gone."""
+
+
+@contextmanager
+def told_by_all() -> Iterator[None]:
+    """Replace the error of a broken connection by that of the rank that broke it, and leave this rank's to the others.
+
+    Raises:
+        OtherRankError: another rank ended; with its error, if it could leave it.
+    """
+    try:
+        yield
+    except Exception as error:
+        if world_size() == 1 or is_told(error):
+            raise
+        if not _is_broken_connection(error):
+            _leave(f"rank {rank()} stopped, and all others with it: {type(error).__name__}: {error}")
+            raise
+        raise OtherRankError(_cause() or _UNKNOWN) from error
+
+
+_UNKNOWN = (
+    "the connection to another rank broke, and it left no error: look at the output of the other ranks, and whether "
+    "the system killed one for memory"
+)
+
+
+def _is_broken_connection(error: Exception) -> bool:
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _BROKEN)
+
+
+def _leave(text: str) -> None:
+    """Leave the cause, end the connections, and stay until the others have it: the store may live in this process."""
+    store, others = _store(), world_size() - 1
+    with suppress(RuntimeError):  # the store lived in a rank that has gone
+        if store.compare_set(_KEY, "", text).decode() != text:
+            _hear(store)  # another was first
+            return
+        distributed.destroy_process_group()
+        store.wait([f"{_HEARD} {number}" for number in range(1, others + 1)], _PATIENCE)
+
+
+def _cause() -> str:
+    store, text = _store(), ""
+    with suppress(RuntimeError):
+        store.wait([_KEY], _PATIENCE)
+        text = store.get(_KEY).decode()
+        _hear(store)
+    return text
+
+
+def _hear(store: Any) -> None:
+    store.set(f"{_HEARD} {store.add(_HEARD, 1)}", "")
+
+
+def _store() -> Any:
+    return distributed.distributed_c10d._get_default_store()

@@ -1,0 +1,52 @@
+"""Averages over tasks."""
+
+import json
+
+import pytest
+
+from medix.evaluation.evaluation_score import EvaluationScore
+from medix.evaluation.scored_completion import ScoredCompletion
+from medix.evaluation.statistics import wilson
+from medix.evaluation.task_score import TaskScore
+
+SPEC = {"scoring": "binary", "cluster": "item", "expected_rows": 8, "rows": 8, "group": "vlm"}
+
+
+def _one(n: int, credit: float | None) -> ScoredCompletion:
+    by = "judge" if credit is not None else ""
+    return ScoredCompletion(f"i{n}", 0, f"i{n}", "q", ("a",), "text", "a", credit, by=by, judge="scripted")
+
+
+def test_grades_are_out_of_five_and_in_no_mean_of_accuracies() -> None:
+    graded = TaskScore.of("report", SPEC | {"scoring": "rubric"}, [_one(n, 0.6) for n in range(8)])
+    rated = TaskScore.of("vqa", SPEC, [_one(n, float(n % 2)) for n in range(8)])
+    completions = {"report": [_one(n, 0.6) for n in range(8)], "vqa": [_one(n, float(n % 2)) for n in range(8)]}
+    found = EvaluationScore.of({"name": "m"}, [graded, rated], completions)
+    assert found.macro.tasks == found.micro.tasks == ("vqa",)
+    assert found.macro.interval.estimate == 0.5
+    data = found.to_dict()
+    assert data["tasks"]["report"]["score"] == pytest.approx(3.0)
+    assert "accuracy" not in data["tasks"]["report"]
+    assert any("no accuracies" in note for note in data["notes"])
+    assert found.tables()[0].rows[0][1].endswith("of 5")
+
+
+def test_macro_gives_tasks_and_micro_completions_equal_weight() -> None:
+    """90 of 100 and 2 of 10: macro (0.9 + 0.2) / 2 = 0.55, micro 92 / 110. A cluster is one of its task."""
+    rows = {"a": [_one(n, float(n < 90)) for n in range(100)], "b": [_one(n, float(n < 2)) for n in range(10)]}
+    found = EvaluationScore.of({}, [TaskScore.of(name, SPEC, rows[name]) for name in rows], rows)
+    assert found.macro.interval.estimate == pytest.approx(0.55)
+    assert found.micro.interval == wilson(92, 110)
+    one, other = wilson(90, 100), wilson(2, 10)
+    half = ((one.high - 0.9) ** 2 + (other.high - 0.2) ** 2) ** 0.5 / 2
+    assert found.macro.interval.high == pytest.approx(0.55 + half)
+
+
+def test_nothing_scored_is_no_number() -> None:
+    rows = {"a": [_one(0, None)]}
+    found = EvaluationScore.of({}, [TaskScore.of("a", SPEC, rows["a"])], rows)
+    data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert data["macro"]["estimate"] is None
+    assert data["tasks"]["a"]["accuracy"] is None
+    assert data["judge"] == "none"
+    assert len(found.tables()) == 1

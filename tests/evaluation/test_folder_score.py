@@ -1,0 +1,41 @@
+"""Scores of a folder."""
+
+from pathlib import Path
+
+import pytest
+
+from medix.evaluation.folder import EvaluationFolder
+from medix.evaluation.folder_score import FolderScore
+from medix.evaluation.training_references import COLUMN, TrainingReferences
+from medix.evaluation.verdicts import Judging
+from medix.judge.exact import ExactJudge
+from tests.support.evaluations import generate, item, loaded
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> EvaluationFolder:
+    generate(tmp_path, loaded(*(item(f"{n}") for n in range(4)), name="a"), lambda ask: "left")
+    generate(tmp_path, loaded(item("1"), name="b"), lambda ask: "right")
+    place = EvaluationFolder(tmp_path)
+    for task in place.tasks:
+        Judging(place, ExactJudge()).run(task)
+    return place
+
+
+def test_every_task_of_the_folder_is_scored_and_the_model_is_named(folder: EvaluationFolder) -> None:
+    found = FolderScore.of(folder)
+    assert {task.name: task.whole.credit.estimate for task in found.score.tasks} == {"a": 1.0, "b": 0.0}
+    assert found.score.model["name"] == "scripted"
+    assert found.score.model["prompt"] == "plain"
+    assert set(found.tasks) == {"a", "b"}
+
+
+def test_only_wanted_tasks_are_scored_once_and_absent_ones_named(folder: EvaluationFolder) -> None:
+    assert [task.name for task in FolderScore.of(folder, ["b", "b"]).score.tasks] == ["b"]
+    with pytest.raises(ValueError, match="has no completions of c, only of a, b"):
+        FolderScore.of(folder, ["c"])
+
+
+def test_the_occurrence_of_references_in_training_is_a_subgroup(folder: EvaluationFolder) -> None:
+    found = FolderScore.of(folder, training=TrainingReferences(["left"] * 12))
+    assert {one.subgroup[COLUMN] for one in found.completions["a"]} == {"10 to 99 times"}

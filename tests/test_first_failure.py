@@ -1,0 +1,60 @@
+"""The rank whose connection broke tells of the error that broke it; two processes do so in test_ranks_training."""
+
+from datetime import timedelta
+
+import pytest
+from torch import distributed
+
+from medix import first_failure
+from medix.distributed import OtherRankError, fail_together
+from medix.first_failure import told_by_all
+
+CLOSED = RuntimeError("[../gloo/transport/tcp/pair.cc] Connection closed by peer [127.0.0.1]:5")
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Two ranks that meet in a store of this process; what was ended is listed."""
+    store, found = distributed.HashStore(), list[str]()
+    monkeypatch.setattr(first_failure, "_store", lambda: store)
+    monkeypatch.setattr(first_failure, "_PATIENCE", timedelta(seconds=0.2))
+    monkeypatch.setattr(first_failure, "world_size", lambda: 2)
+    monkeypatch.setattr(distributed, "destroy_process_group", lambda: found.append("connections"))
+    return found
+
+
+def test_a_broken_connection_gives_way_to_the_error_that_broke_it(ended: list[str]) -> None:
+    with pytest.raises(ValueError, match="sample 't5' has 12039 tokens"), told_by_all():
+        raise ValueError("sample 't5' has 12039 tokens")
+    assert ended == ["connections"], "those who wait in a collective operation must not wait for the end of the process"
+    told = "rank 0 stopped, and all others with it: ValueError: sample 't5'"
+    with pytest.raises(OtherRankError, match=told), told_by_all():
+        raise CLOSED
+
+
+def test_the_first_error_is_the_cause_and_the_second_rank_keeps_its_own(ended: list[str]) -> None:
+    for text in ("first", "second"):
+        with pytest.raises(ValueError, match=text), told_by_all():
+            raise ValueError(text)
+    assert ended == ["connections"]
+    with pytest.raises(OtherRankError, match="first"), told_by_all():
+        raise CLOSED
+
+
+@pytest.mark.usefixtures("ended")
+def test_a_rank_that_left_no_error_is_said_to_have_left_none() -> None:
+    with pytest.raises(OtherRankError, match="it left no error: look at the output of the other ranks"), told_by_all():
+        raise CLOSED
+
+
+def test_what_the_ranks_know_already_is_not_told_again(ended: list[str]) -> None:
+    with pytest.raises(ValueError, match="broken"), told_by_all(), fail_together():
+        raise ValueError("broken")
+    with pytest.raises(OtherRankError, match="rank 1"), told_by_all():
+        raise OtherRankError("rank 1 stopped")
+    assert not ended
+
+
+def test_alone_an_error_is_the_error() -> None:
+    with pytest.raises(RuntimeError, match="closed by peer"), told_by_all():
+        raise CLOSED
