@@ -34,7 +34,7 @@ training and evaluation (each takes --config SPEC, --print_config, --help)
 data, models and results
   shards     build, verify or show WebDataset shards
   export     write a checkpoint as a Hugging Face folder
-  eval       show or compare judged completions, with confidence intervals
+  eval       run benchmarks; show and compare judged completions, with intervals
   judge      start, check, ask or calibrate a judge
   rollout    start a vLLM server that generates completions for a training run
   doctor     check a spec against this machine before training
