@@ -26,7 +26,12 @@ USED: Sequence[tuple[str, str]] = (
     (r"model\.optimizer", "used; the optimizer keeps its state"),
     (r"model\.lr_scheduler", "used, as if the schedule had been this one from the start"),
     (
-        r"model\.rewards|judge|model\.judge",
+        r"judge|model\.judge|model\.rewards\..*judge\.init_args",
+        "used; if it makes another judge, groups that wait are scored again, and earlier validations are not compared "
+        "with later ones",
+    ),
+    (
+        r"model\.rewards",
         "used; groups that wait are scored again, and earlier validations are not compared with later ones",
     ),
     (
@@ -105,11 +110,14 @@ def suite_identity(spec: Mapping[str, Any], judge: str, samples: str | None = No
 
     Args:
         spec: a resolved spec.
-        judge: identity of the judge. The spec's own entry is not used: the address of a server changes no verdict.
+        judge: identity of the judge. The spec's own entry is not used: the address of a server changes no verdict. Only
+            of judges that are not ours it is, as ``own_judges``: what their identity leaves out may change verdicts.
         samples: digest of the validation manifests, whose paths alone do not say what is in them; None if unknown.
     """
     model, data = spec.get("model") or {}, spec.get("data") or {}
+    foreign = [entry for found in _judges(spec) for entry in _foreign(found)]
     return {
+        **({"own_judges": _digest(foreign)} if foreign else {}),
         "rewards": _digest(_without_judges(model.get("rewards"))),
         "judge": judge,
         "sampling": _digest(model.get("evaluation")),
@@ -140,6 +148,32 @@ def _without_judges(value: Any, *, are_names: bool = False) -> Any:
             if are_names or name not in ("judge", "max_unscored")
         }
     return [_without_judges(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _judges(value: Any, *, are_names: bool = False) -> Iterator[Any]:
+    """The entries of judges in a spec; ``are_names``: the keys name components, of any name."""
+    if isinstance(value, Mapping):
+        for name, entry in value.items():
+            if name == "judge" and not are_names:
+                yield entry
+            else:
+                yield from _judges(entry, are_names=name in ("components", "penalties"))
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _judges(entry)
+
+
+def _foreign(entry: Any) -> Iterator[Mapping[str, Any]]:
+    """The parts of an entry whose class is not one of this package, each with its arguments."""
+    if isinstance(entry, Mapping):
+        path = entry.get("class_path")
+        if isinstance(path, str) and not path.startswith("medix."):
+            yield entry
+            return
+        entry = list(entry.values())
+    if isinstance(entry, list | tuple):
+        for part in entry:
+            yield from _foreign(part)
 
 
 def _digest(value: Any) -> str:

@@ -37,7 +37,7 @@ class Paired:
         left_out: number of pairs in which a value is missing.
         first_bounds: mean of the first system over all pairs, if its unscored completions were 0, and if they were 1.
         second_bounds: the same for the second system.
-        mcnemar: exact p-value if every value is 0 or 1, else None. It assumes independent pairs.
+        mcnemar: exact p-value if every pair is of a case of its own and every value 0 or 1; None if not.
     """
 
     first: Interval
@@ -48,6 +48,11 @@ class Paired:
     first_bounds: tuple[float, float]
     second_bounds: tuple[float, float]
     mcnemar: float | None
+
+    @property
+    def p_value(self) -> float:
+        """McNemar's where it holds, else that of the clustered gain; NaN where neither is known."""
+        return self.gain.p_value if self.mcnemar is None else self.mcnemar
 
 
 @dataclass(frozen=True)
@@ -107,12 +112,12 @@ class Comparison:
                     interval(asdict(part.measures[key].second), percent=percent),
                     MISSING if why else interval(asdict(part.measures[key].gain), percent=percent, signed=True),
                     str(part.measures[key].left_out),
-                    MISSING if why else p_value(part.measures[key].mcnemar),
+                    MISSING if why else p_value(part.measures[key].p_value),
                 ]
                 for part in self.slices
             ]
             counts = ["Samples", "Completions", "Images", "Cases"]
-            heads = ["Modality", *counts, *self.names, "Gain", "Left out", "McNemar p"]
+            heads = ["Modality", *counts, *self.names, "Gain", "Left out", "p"]
             title = f"{name} of {counted({'samples': whole.samples, 'completions': whole.completions})}"
             tables.append(Table(f"{title}: gain not computed, {why}" if why else title, heads, rows))
         return tables
@@ -135,9 +140,9 @@ class Comparison:
             lines += [f"## {table.title}", "", table.markdown()]
         lines.append(
             "Means are over the pairs for which both systems have a value; the others are counted as left out. 95 % "
-            "intervals, clustered by case if several completions share one; gains are paired. McNemar's exact test "
-            "assumes independent pairs. Completions are paired by data set, id and index. Modalities with fewer than "
-            f"{self.min_images} images are pooled."
+            "intervals, clustered by case if several completions share one; gains are paired. p: McNemar's exact test "
+            "where each pair is of a case of its own, else Student's t over cases. Completions are paired by data set, "
+            f"id and index. Modalities with fewer than {self.min_images} images are pooled."
         )
         for note in self.notes:
             lines += ["", note]
@@ -267,6 +272,7 @@ def _paired(pairs: Sequence[Pair], read: Callable[[CompletionRecord], float | No
     clusters = [cluster for _, _, cluster in values]
     mean = proportion if share else clustered_mean
     binary = share and bool(values) and all(value in (0.0, 1.0) for value in firsts + seconds)
+    independent = len(set(clusters)) == len(clusters)
     return Paired(
         first=mean(firsts, clusters),
         second=mean(seconds, clusters),
@@ -275,7 +281,7 @@ def _paired(pairs: Sequence[Pair], read: Callable[[CompletionRecord], float | No
         left_out=len(pairs) - len(values),
         first_bounds=_bounds([read(first) for first, _ in pairs]),
         second_bounds=_bounds([read(second) for _, second in pairs]),
-        mcnemar=mcnemar_exact([a == 1 for a in firsts], [b == 1 for b in seconds]) if binary else None,
+        mcnemar=mcnemar_exact([a == 1 for a in firsts], [b == 1 for b in seconds]) if binary and independent else None,
     )
 
 

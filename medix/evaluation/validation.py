@@ -11,6 +11,7 @@ from medix.reporting.record import CompletionRecord
 _PARTS = {
     "rewards": "other rewards",
     "judge": "another judge",
+    "own_judges": "another judge",
     "sampling": "other sampling",
     "prompts": "other prompts",
     "data": "other samples",
@@ -28,7 +29,7 @@ def incomparable(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[str]
         found.append(_PARTS["judge"])
     if bool(first.get("exchanged")) != bool(last.get("exchanged")):
         found.append("images exchanged in one of them")
-    return found
+    return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)

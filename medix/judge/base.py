@@ -14,7 +14,7 @@ class Judge(ABC):
     @property
     @abstractmethod
     def identity(self) -> str:
-        """Kind, model and prompt version, as reported beside results. Contains no secrets."""
+        """Kind, model, prompt version and what else verdicts depend on, as reported beside results; no secrets."""
 
     @abstractmethod
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:

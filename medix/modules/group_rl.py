@@ -77,8 +77,8 @@ class GroupRLModule(lightning.LightningModule):
             ``update.stale_importance``, or by the loss's own importance correction.
 
     Attributes:
-        suite: identity of everything that validations measure with, by part (``rewards``, ``judge``, ``sampling``,
-            ``prompts``, ``data``); set by the command line from the spec, else empty.
+        suite: identity of everything that validations measure with, by part (``rewards``, ``judge``, ``own_judges``,
+            ``sampling``, ``prompts``, ``data``); set by the command line from the spec, else empty.
     """
 
     def __init__(

@@ -102,17 +102,17 @@ def signal_tally(groups: Sequence[ScoredGroup]) -> Tally:
     """Statistics of the training signal in the groups of a step.
 
     ``signal/without`` share of groups without an advantage because totals do not differ, ``signal/spread`` mean
-    (population) standard deviation of totals in a group, ``signal/without/<component>`` share of groups in which the
-    values of a component do not differ, ``signal/logprob`` mean log-probability per sampled token,
+    (population) standard deviation of totals in the groups with two or more, ``signal/without/<component>`` share of
+    groups in which the values of a component do not differ, ``signal/logprob`` mean log-probability per sampled token,
     ``signal/tokens`` completion tokens, ``signal/truncated`` and ``signal/duplicates`` shares of completions.
     """
     tally = Tally()
     for group in groups:
         totals = [total for total in group.totals if not math.isnan(total)]
-        spread = _deviation(totals)
         signals = [signal for signal in group.signals if not math.isnan(signal)]
         tally.add("signal/without", float(not has_spread(signals)))
-        tally.add("signal/spread", spread)
+        is_group = len(totals) > 1
+        tally.add("signal/spread", _deviation(totals) if is_group else 0, int(is_group))
         for name in group.scores[0].components if group.scores else ():
             values = [scores.components[name].value for scores in group.scores if name in scores.components]
             values = [value for value in values if not math.isnan(value)]
@@ -150,7 +150,5 @@ def constant_components(steps: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 def _deviation(values: Sequence[float]) -> float:
-    if len(values) < 2:
-        return 0.0
     mean = math.fsum(values) / len(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))

@@ -121,3 +121,29 @@ def test_a_component_counts_whatever_its_name(name: str, kind: str) -> None:
 
     assert identity("medix.rewards.JudgeReward", "one") != identity("medix.rewards.RubricReward", "one")
     assert identity("medix.rewards.JudgeReward", "one") == identity("medix.rewards.JudgeReward", "two")
+
+
+def test_the_arguments_of_a_judge_of_the_users_own_count_and_those_of_ours_do_not() -> None:
+    """Its identity may leave out what its verdicts depend on; ours leave out the address of a server alone."""
+
+    def suite(judge: dict[str, Any], reward: dict[str, Any] | None = None) -> dict[str, str]:
+        part = {"reward": {"class_path": "mine.Reward", "init_args": reward or {}}, "weight": 1.0}
+        return suite_identity({"judge": judge, "model": {"rewards": {"components": {"judge": part}}}}, "j")
+
+    def mine(share: float) -> dict[str, Any]:
+        return {"class_path": "mine.Judge", "init_args": {"share": share}}
+
+    def cached(judge: dict[str, Any]) -> dict[str, Any]:
+        return {"class_path": "medix.judge.CachedJudge", "init_args": {"judge": judge, "path": "p"}}
+
+    def served(url: str) -> dict[str, Any]:
+        return {"class_path": "medix.judge.ServedJudge", "init_args": {"base_url": url}}
+
+    assert suite(served("one")) == suite(served("two"))
+    assert "own_judges" not in suite(served("one"))
+    for wrapped in (lambda one: one, cached, lambda one: {"class_path": "medix.P", "init_args": {"judges": [one]}}):
+        assert suite(wrapped(mine(0.1))) == suite(wrapped(mine(0.1)))
+        first, second = suite(wrapped(mine(0.1))), suite(wrapped(mine(0.2)))
+        assert {name for name in first if first[name] != second[name]} == {"own_judges"}
+    first, second = (suite(served("one"), {"judge": mine(share)}) for share in (0.1, 0.2))
+    assert {name for name in first if first[name] != second[name]} == {"own_judges"}

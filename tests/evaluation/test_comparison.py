@@ -22,7 +22,8 @@ def _system(right: set[int], modality: str = "X_RAY", count: int = 40, start: in
 
 
 def test_a_paired_gain_by_hand() -> None:
-    """10 of 40 against 30 of 40, the 10 among the 30: gain 0.5 over 20 cases; McNemar 2 · 2⁻²⁰."""
+    """10 of 40 against 30 of 40, the 10 among the 30: gain 0.5 over 20 cases. McNemar's 2 · 2⁻²⁰ would take the two
+    samples of a case for independent ones."""
     found = compare(_system(set(range(10))), _system(set(range(30))), min_images=1)
     whole = found.slices[0]
     assert (whole.name, whole.samples, whole.images, whole.cases) == ("All", 40, 40, 20)
@@ -30,9 +31,19 @@ def test_a_paired_gain_by_hand() -> None:
     assert (accuracy.first.estimate, accuracy.second.estimate, accuracy.gain.estimate) == (0.25, 0.75, 0.5)
     assert accuracy.gain.clusters == 20
     assert accuracy.gain.excludes_zero
-    assert accuracy.mcnemar == pytest.approx(2 * 0.5**20)
+    assert accuracy.mcnemar is None
+    assert accuracy.p_value == accuracy.gain.p_value > 2 * 0.5**20
     assert whole.measures["reward"].gain.estimate == pytest.approx(0.25)
     assert whole.measures["modality_accuracy"].gain.estimate == 0.0
+
+
+def test_mcnemars_test_is_made_where_each_pair_is_of_a_case_of_its_own() -> None:
+    """20 gained, none lost: 2 · 2⁻²⁰, as of the coin that falls 20 times of 20."""
+    one, two = ([dataclasses.replace(r, case=r.id) for r in _system(set(range(right)))] for right in (10, 30))
+    accuracy = compare(one, two).slices[0].measures["accuracy"]
+    assert accuracy.mcnemar == accuracy.p_value == pytest.approx(2 * 0.5**20)
+    twice = [[dataclasses.replace(r, index=index) for r in side for index in (0, 1)] for side in (one, two)]
+    assert compare(*twice).slices[0].measures["accuracy"].mcnemar is None  # two completions of one sample
 
 
 def test_the_same_file_twice_gains_nothing() -> None:

@@ -103,6 +103,8 @@ def test_a_component_that_differs_in_no_group_taught_nothing() -> None:
     groups = suite.score_groups([make_group(sample, [write("X_RAY", text) for text in pair]) for pair in texts])
     means = signal_tally(groups).means()
     assert (means["signal/without/judge"], means["signal/without/modality"]) == (0.5, 1.0)
+    alone = signal_tally(groups[:1]).means()["signal/spread"]
+    assert means["signal/spread"] == pytest.approx(alone / 2)  # of two groups: that with one total has no spread, not 0
     steps = [means | {"reward/modality": 1.0}, means | {"reward/modality": 1.0}]
     assert constant_components(steps) == [
         "Reward component modality was the same for all completions of a group in each of 2 steps (always 1.000): it "

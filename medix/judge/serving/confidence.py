@@ -12,6 +12,7 @@ from medix.judge.wording import opening_label
 
 _SCORE = re.compile(r'"score"\s*:\s*"?(-?[0-9]+(?:\.[0-9]+)?)')
 _ROUNDING = 1e-3  # a probability of 1 may come as a little more
+_UNLISTED = 0.01  # by more than this an option that is not listed must not change a confidence
 _BEFORE = " \t\r\n\"'*_#`([{:"  # what may stand before a verdict within its token
 _AFTER = re.compile(r"[\W_]+$")
 
@@ -63,7 +64,8 @@ def confidence_of(prompt: JudgePrompt, number: float, reply: str, tokens: Sequen
 
     An alternative counts for an option if, without white space, punctuation and case, it is a prefix of that option and
     of no other: ``Y``, ``yes`` and ``" Yes"`` count for YES. Alternatives that count for none are left out of the sum,
-    and so are those that the server did not list.
+    and so are those that the server did not list. Where no other option is listed and one may be missing, as from a
+    server that lists the written token alone, the confidence cannot be told.
 
     Args:
         prompt: what was asked.
@@ -121,10 +123,18 @@ def _probability(given: str, options: Sequence[str], tokens: Sequence[ReplyToken
                 if option is not None and not math.isnan(logprob):
                     chances[option] += math.exp(min(logprob, 0.0))
             total = sum(chances.values())
+            if total == chances[given] and _unlisted(token) > _UNLISTED * total:
+                return None
             return chances[given] / total if total > 0 else None
         if len(written.strip()) >= len(given):
             return None
     return None
+
+
+def _unlisted(token: ReplyToken) -> float:
+    """The largest probability that an alternative may have which the server did not list: it lists the likeliest."""
+    listed = [math.exp(min(logprob, 0.0)) for logprob in token.alternatives.values()]
+    return min(1 - sum(listed), *listed)
 
 
 def _option_of(text: str, options: Sequence[str]) -> str | None:

@@ -158,6 +158,24 @@ def test_what_cannot_be_told_is_none(number: float, reply: str, tokens: list[Rep
     assert confidence_of(YesNoPrompt(), number, reply, tokens) is None
 
 
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ({"YES": 0.5}, None),  # the token alone: NO may have the other half
+        ({"YES": 0.5, "Yes": 0.3}, None),  # NO may have 0.2
+        ({"YES": 0.97}, None),  # 0.97 to 1
+        ({"YES": 0.995}, 1.0),
+        ({"YES": 0.9, "Maybe": 0.06, "The": 0.005}, 1.0),  # no other is likelier than 0.005
+        ({"YES": 0.5, "NO": 0.3}, 0.625),
+    ],
+)
+def test_an_option_that_may_be_missing_from_the_list_leaves_no_confidence(
+    listed: dict[str, float], expected: float | None
+) -> None:
+    found = confidence_of(YesNoPrompt(), 1.0, "YES", [token("YES", **listed)])
+    assert found is None if expected is None else found == pytest.approx(expected)
+
+
 def test_a_score_between_options_or_written_as_a_truth_value_has_none() -> None:
     half, true = '{"score": 3.5}', '{"score": true}'
     assert confidence_of(ReportRubricPrompt(), 3.5, half, plain(half)) is None
