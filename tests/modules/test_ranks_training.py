@@ -160,7 +160,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
     one = [
         fit(full, "one"),
         fit(lora, "fewer", "--model.max_steps", "4"),
-        ["validate", "--config", full, "--trainer.default_root_dir", "alone", "--ckpt_path", checkpoint],
+        [
+            "validate",
+            "--config",
+            full,
+            "--trainer.default_root_dir",
+            "alone",
+            "--ckpt_path",
+            checkpoint,
+            "--trainer.callbacks+=medix.callbacks.JudgeValidation",
+        ],
     ]
     return folder, on_two, run_on_ranks(folder, one, 1)
 
@@ -242,7 +251,7 @@ def test_a_rank_without_completions_to_train_on_waits_for_the_other(runs: tuple[
 def test_both_ranks_stop_when_completions_of_one_are_unscored(runs: tuple[Path, Said, Said]) -> None:
     """Rank 1 cannot score any of its 9 completions; rank 0 scores its 9: 9 of 18, and 20 % are allowed."""
     assert runs[1].status[-3] == 1
-    assert runs[1].output.count("9 of 18 completions of this step are unscored (50%)") == 2
+    assert runs[1].output.count("9 of 18 completions of this step are unscored (50.0%)") == 2
 
 
 def test_rank_0_stops_with_the_error_of_rank_1(runs: tuple[Path, Said, Said]) -> None:
