@@ -36,7 +36,7 @@ COMPLETION = Completion("left", (4, 2), (-0.1, -1e-12), FinishReason.LENGTH)
 
 
 def _scored(value: float) -> CompletionScores:
-    verdict = Verdict(value, "exact/3", reply="YES", explanation="same word", latency=0.5)
+    verdict = Verdict(value, "exact/4", reply="YES", explanation="same word", latency=0.5)
     return CompletionScores(value, {"judge": ComponentScore(value, Status.SCORED, verdict=verdict)})
 
 
@@ -87,7 +87,7 @@ def test_a_completion_is_truncated_if_the_limit_ended_it(reason: FinishReason, i
 
 @pytest.mark.parametrize(("credit", "is_scored"), [(1.0, True), (0.0, True), (None, False)])
 def test_a_verdict_of_no_credit_is_scored_and_an_absent_one_is_not(credit: float | None, is_scored: bool) -> None:
-    assert Verdict(credit, "exact/3").is_scored is is_scored
+    assert Verdict(credit, "exact/4").is_scored is is_scored
 
 
 def test_a_batch_of_prompts_iterates_in_order_and_is_no_sequence() -> None:

@@ -19,8 +19,8 @@ class ExactJudge(Judge):
 
     @property
     def identity(self) -> str:
-        """``exact/3``: kind and version of the rules; the version changes with every rule."""
-        return "exact/3"
+        """``exact/4``: kind and version of the rules; the version changes with every rule."""
+        return "exact/4"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
         """One verdict per question; always scored, except for a question without a reference."""

@@ -262,4 +262,4 @@ def test_a_spec_builds_it_with_a_judge_of_its_own() -> None:
     assert isinstance(check, CheckJudge)
     assert check.every_n_steps == 7
     assert check.judge is not None
-    assert check.judge.identity == "exact/3"
+    assert check.judge.identity == "exact/4"

@@ -66,7 +66,7 @@ def test_one_answer_is_graded_and_explained(capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr().out
     assert "verdict      YES" in told
     assert "explanation  the reference" in told
-    assert "judge        exact/3" in told
+    assert "judge        exact/4" in told
 
 
 def test_an_alias_counts_and_json_holds_the_whole_verdict(capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +109,7 @@ def test_rates_are_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFix
     assert "All attacks" in told
     assert "more are not shown" in told
     data = json.loads((tmp_path / "rates.json").read_text())
-    assert data["judge"] == "exact/3"
+    assert data["judge"] == "exact/4"
     assert data["false_positive"]["rate"] == 0.0
     assert 0 < data["false_negative"]["low"] < data["false_negative"]["rate"] < data["false_negative"]["high"] < 1
 
@@ -137,7 +137,7 @@ def test_canaries_of_ones_own_are_put_to_the_judge(tmp_path: Path, capsys: pytes
         "version: own-1\ncanaries: [{kind: k, question: q, reference: left, answer: right, expected: NO}]"
     )
     assert main(["canaries", *EXACT, "--canaries", str(tmp_path / "own.yaml")]) == 0
-    assert "own-1, judge exact/3" in capsys.readouterr().out
+    assert "own-1, judge exact/4" in capsys.readouterr().out
 
 
 def test_a_broken_file_of_canaries_is_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

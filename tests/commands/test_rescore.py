@@ -104,7 +104,7 @@ def test_the_impossible_is_one_message_and_nothing_written(
 def test_another_judge_is_asked(run: Path, tmp_path: Path) -> None:
     """The same judge by another name of its class path: its verdicts are on record under its identity."""
     assert main([str(run), "--judge", "judge_exact", "--output", str(tmp_path / "out")]) == 0
-    assert _json(tmp_path / "out" / "rescore.json")["facts"]["Judges on record"] == "exact/3"
+    assert _json(tmp_path / "out" / "rescore.json")["facts"]["Judges on record"] == "exact/4"
 
 
 def test_a_validation_is_rescored_without_groups(tmp_path: Path) -> None:

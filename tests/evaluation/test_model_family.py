@@ -16,7 +16,7 @@ JUDGE = "served/Qwen/Qwen3-14B/yes-no-6"
         ("panel/1 with quorum 2 of [served/mixtral/a, served/gpt-4o/a, served/o3-mini/a]", {"Mistral", "GPT"}),
         ("HuggingFaceTB/SmolVLM2-2.2B", {"SmolLM"}),
         ("microsoft/phi-4", {"Phi"}),
-        ("exact/3", set()),
+        ("exact/4", set()),
         ("dolphin-1b", set()),
     ],
 )
@@ -29,7 +29,7 @@ def test_families_are_told_by_their_names(name: str, found: set[str]) -> None:
     [
         ({"name": "m", "training_judge": JUDGE}, ["is the one that rewarded the training of m"]),
         ({"name": "m", "training_judge": "served/Qwen3-4B/a"}, ["of the family (Qwen) of the judge that rewarded"]),
-        ({"name": "m", "training_judge": "exact/3", "base": "Qwen/Qwen3-VL-8B"}, ["are of one family (Qwen)"]),
+        ({"name": "m", "training_judge": "exact/4", "base": "Qwen/Qwen3-VL-8B"}, ["are of one family (Qwen)"]),
         ({"name": "Qwen/x", "training_judge": JUDGE}, ["is the one", "are of one family"]),
         ({"name": "google/medgemma-4b-it", "training_judge": "none"}, []),
         ({"name": "m"}, []),

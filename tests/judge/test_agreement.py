@@ -83,7 +83,7 @@ def test_a_panel_is_taken_pair_by_pair_over_the_questions_that_both_graded() -> 
 
 
 def test_verdicts_without_votes_are_left_out() -> None:
-    found = agreement([Verdict(1.0, "exact/3"), panel(1.0, 0.0)])
+    found = agreement([Verdict(1.0, "exact/4"), panel(1.0, 0.0)])
     assert found.questions == 1
     empty = agreement([])
     assert (empty.questions, empty.pairs) == (0, ())

@@ -27,7 +27,7 @@ def test_short_answers_are_answers(answer: str) -> None:
 
 def test_a_verdict_says_who_and_why() -> None:
     right, wrong = ExactJudge().grade([JudgeQuestion("q", "no fracture", "No fracture"), JudgeQuestion("q", "2", "3")])
-    assert (right.judge, right.reply, right.explanation) == ("exact/3", "YES", "the reference")
+    assert (right.judge, right.reply, right.explanation) == ("exact/4", "YES", "the reference")
     assert (wrong.reply, wrong.explanation) == ("NO", "number: 3 against 2")
     assert wrong.latency >= 0
 

@@ -136,7 +136,7 @@ def test_a_verdict_by_rule_says_so() -> None:
     right, wrong = HybridJudge(ExactJudge()).grade(
         [JudgeQuestion(OPTIONS, "B", "ct scan"), JudgeQuestion(OPTIONS, "B", "D")]
     )
-    assert (right.judge, right.reply, right.credit) == ("hybrid/3 over exact/3", "YES", 1.0)
+    assert (right.judge, right.reply, right.credit) == ("hybrid/3 over exact/4", "YES", 1.0)
     assert right.explanation == "by rule (option): option B was given, option B is the reference"
     assert (wrong.reply, wrong.credit) == ("NO", 0.0)
     assert wrong.latency >= 0

@@ -52,7 +52,7 @@ def test_the_majority_decides_and_the_agreement_is_on_record() -> None:
 def test_one_vote_is_the_judge_itself_and_rules_cast_none() -> None:
     judge = ExactJudge()
     assert voting(judge, 1) is judge
-    with pytest.raises(ValueError, match=r"exact/3 cannot be asked with the prompt yes-no-6/vote-0"):
+    with pytest.raises(ValueError, match=r"exact/4 cannot be asked with the prompt yes-no-6/vote-0"):
         voting(judge, 3)
     with pytest.raises(ValueError, match="cannot be asked with the prompt report-rubric-5"):
         voting(judge, 1, ReportRubricPrompt())

@@ -157,11 +157,11 @@ def test_a_file_from_before_components_kept_verdicts_still_reads() -> None:
         '"question": "q", "reference": "r", "completion": "c", "answer": null, "reasoning": null, '
         '"named_modality": null, "faults": [], "finish_reason": "stop", "tokens": 3, "policy_version": 0, '
         '"total": 0.5, "components": {"judge": {"value": 0.5, "status": "scored", "reason": ""}}, '
-        '"verdict": {"credit": 1.0, "judge": "exact/3", "reason": "", "reply": "YES", '
+        '"verdict": {"credit": 1.0, "judge": "exact/4", "reason": "", "reply": "YES", '
         '"explanation": "", "latency": 0.1}, "names_modality": false, "flags": []}'
     )
     record = CompletionRecord.from_json(line)
-    assert record.verdicts() == {"": Verdict(1.0, "exact/3", "", "YES", "", 0.1)}
+    assert record.verdicts() == {"": Verdict(1.0, "exact/4", "", "YES", "", 0.1)}
     assert record.components["judge"] == ComponentRecord(0.5, "scored")
     assert (record.normalised, record.position, record.signal) == (None, -1, 0.5)
 

@@ -101,7 +101,7 @@ def test_a_judge_that_reads_no_prompt_is_refused_with_the_component_and_the_reme
         lambda: RubricReward(judge=ExactJudge()),
         lambda: RewardSuite({"rubric": Weighted(RubricReward(), 1.0)}, judge=ExactJudge()),
     ):
-        with pytest.raises(ValueError, match=r"RubricReward grades .* report-rubric-5.*exact/3.*Set a judge that does"):
+        with pytest.raises(ValueError, match=r"RubricReward grades .* report-rubric-5.*exact/4.*Set a judge that does"):
             refuse()
 
 

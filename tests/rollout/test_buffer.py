@@ -43,7 +43,7 @@ def group(index: int, version: int = 0) -> ScoredGroup:
         Completion("<CT_SCAN>…", (5, 6, 7), (-0.1234567890123, -1e-30, -2.5), FinishReason.STOP),
         Completion("", (8,), (-0.1,), FinishReason.LENGTH),
     )
-    judged = ComponentScore(1.0, Status.SCORED, "", Verdict(1.0, "exact/3", reply="YES", latency=0.25))
+    judged = ComponentScore(1.0, Status.SCORED, "", Verdict(1.0, "exact/4", reply="YES", latency=0.25))
     down = ComponentScore(math.nan, Status.UNSCORED, "timeout", Verdict(None, "served/1", reason="timeout"))
     scores = (
         CompletionScores(0.1 + 0.2, {"judge": judged, "format": ComponentScore(0.0, Status.SCORED)}),

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from medix.judge.clinical.latex import plain_latex
+
 _CONTROLS = dict.fromkeys({*range(32), 127} - {9, 10}, " ")
 _INSIDE = re.compile(r"(?<=\w)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+(?=\w)")  # a word is not put together again
 _MARKS = frozenset("™℠®©\N{VARIATION SELECTOR-15}\N{VARIATION SELECTOR-16}")
@@ -27,9 +29,13 @@ _FRACTION = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞])")
 _GROUPED = re.compile(r"(?<=\d)[\u00a0\u202f\u2009\u2007](?=\d{3}(?!\d))")
 _MIDDLE_DOT = re.compile(r"(?<=\d)[·∙](?=\d)(?!10[\^⁰-⁹⁻¹²³])")
 _EMPHASIS = re.compile(r"(?<![\w*_`])(\*{1,3}|_{1,3}|`{1,3})(?=[^\s*_`])([^*_`\n]{0,2000}[^\s*_`])\1(?![\w*_`])")
-_MARKUP = re.compile(r"</?(?:b|i|u|p|br|em|strong) ?/?>|(?<=[^\W\d_])\(s\)(?!\w)", re.IGNORECASE)  # not <sup>
-_BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
-_ANNOUNCED = re.compile(r"\s*(?:(?:the |my )?(?:final )?answer(?: is)?\s*:|the answer is\b)", re.IGNORECASE)
+_RAISED_TAG = re.compile(r"(?<=\w)<sup>([-+]?\d{1,3})</sup>", re.IGNORECASE)
+_LOWERED_TAG = re.compile(r"(?<=[a-z])<sub>(\d{1,3})</sub>", re.IGNORECASE)
+_MARKUP = re.compile(r"</?(?:b|i|u|p|br|em|strong|answer) ?/?>|(?<=[^\W\d_])\(s\)(?!\w)", re.IGNORECASE)
+_ANNOUNCED = re.compile(
+    r"[\s;]{0,9}(?:(?:(?:the|my)\s{1,3})?(?:final\s{1,3})?answer(?:\s{1,3}is)?\s{0,3}:|the\s{1,3}answer\s{1,3}is\b)",
+    re.IGNORECASE,
+)
 _LONGEST_RUN = 30
 _JOINER = "\u034f"  # combining grapheme joiner: marks are not reordered across it
 GREEK_LETTERS = (
@@ -51,17 +57,18 @@ def cleaned(text: str) -> str:
         text = _INSIDE.sub(" \ufffd ", text).translate(_CONTROLS)
     if "&" in text:
         text = html.unescape(text).replace("&", " and ")
-    if "\\" in text:
-        text = _BOXED.sub(r"\1", text)
+    if "\\" in text or "$" in text or "^{" in text:
+        text = plain_latex(text)
     if not text.isascii():
         text = _plain(text)
     if ">" in text or "(s)" in text:
-        text = _MARKUP.sub("", text)
+        text = _MARKUP.sub("", _LOWERED_TAG.sub(r"\1", _RAISED_TAG.sub(r"^\1", text)))
     if "*" in text or "_" in text or "`" in text:
         text = _EMPHASIS.sub(r"\2", text)
     if text[:1] in " \t-*" or "\n" in text:
         text = _BULLET.sub(";", text)
-    return _ANNOUNCED.sub("", text, count=1) if "nswer" in text.lower()[:40] else text
+    announced = _ANNOUNCED.match(text) if "nswer" in text[:60].lower() else None
+    return text[announced.end() :] if announced else text
 
 
 def _plain(text: str) -> str:

@@ -13,13 +13,23 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medix.judge.clinical.characters import GREEK_LETTERS, decorations, unaccented
-from medix.judge.clinical.lexicon import ENDINGS, GENERIC, LIGHT, NEGATORS, OPPOSED_PREFIXES, OPPOSITES, SIDES
+from medix.judge.clinical.lexicon import (
+    ENDINGS,
+    GENERIC,
+    LIGHT,
+    NEGATORS,
+    OPPOSED_PREFIXES,
+    OPPOSITES,
+    RELATIONS,
+    SIDES,
+)
 from medix.judge.clinical.text import is_same, normalise
 from medix.judge.clinical.tokens import BREAK, NO, NUMERIC, SYMBOL, YES, Token
 
 NOT = "not"
 _OTHER_FACTS = frozenset(("or", "positive", NO, YES))
 _SIDE_FACTS = frozenset(("left", "right", "both", "midline"))
+_BETWEEN = frozenset("<>≤≥→←=/")  # symbols that say how what stands before them is related to what stands after
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,7 @@ def _reading(text: str) -> _Reading:
         elif token.key not in LIGHT:
             segments[-1].append(token.key)
     _close(facts, segments, clause)
-    is_placed = len(facts) > 1 or NOT in facts or (is_coordinated and bool(facts))
+    is_placed = len(facts) > 1 or NOT in facts or (is_coordinated and bool(facts)) or not _BETWEEN.isdisjoint(facts)
     return _Reading(tuple(facts), tuple(map(tuple, segments)), is_placed)
 
 
@@ -159,6 +169,8 @@ def _without_one(reading: _Reading) -> _Reading:
         return reading
     index = reading.facts.index("1")
     segments = reading.segments
+    if segments[index] or not segments[index + 1]:
+        return reading  # of HSV-1, or of "1 of 3"
     joined = (*segments[:index], segments[index] + segments[index + 1], *segments[index + 2 :])
     facts = reading.facts[:index] + reading.facts[index + 1 :]
     return _Reading(facts, joined, reading.is_placed and bool(facts))
@@ -179,9 +191,15 @@ def _contradiction(one: Sequence[str], other: Sequence[str]) -> str:
     return f"{kind}: {_shown(mine)} against {_shown(theirs)}"
 
 
+_FRACTION = re.compile(r"[-+±]?\d{1,99}/[1-9]\d{0,98}")  # longer ones may overflow a float
+
+
 def _shown(fact: str) -> str:
     number, _, unit = fact.partition(" ")
-    if unit and re.fullmatch(r"[-+±]?\d+/\d+", number):
+    factor, _, base = unit.partition(" ")
+    if factor[:1].isdigit():  # compared as written: 120/80, or 1,5
+        return f"{number} x {float(Fraction(factor)):g} {base}".strip()
+    if unit and _FRACTION.fullmatch(number):
         number = f"{float(Fraction(number.lstrip('±+'))):g}"
     return f"{number} {unit}".strip() or "none"
 
@@ -199,10 +217,10 @@ def _unmatched(words: Sequence[str], against: Sequence[str]) -> list[str]:
 
 def _is_reordered(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether the words that both have stand in another order; up to three may, "femur fracture", of which at most one
-    has an opposite.
+    has an opposite and none tells how the others are related, "edema causing hemorrhage".
     """
     common = set(one) & set(other)
-    may_differ = len(common) <= 3 and len(common & OPPOSITES.keys()) < 2
+    may_differ = len(common) <= 3 and len(common & OPPOSITES.keys()) < 2 and common.isdisjoint(RELATIONS)
     return not may_differ and [word for word in one if word in common] != [word for word in other if word in common]
 
 

@@ -100,11 +100,13 @@ def _has_scope(tokens: Sequence[Token]) -> bool:
 def _scoped(tokens: Sequence[Token]) -> list[Token]:
     """The tokens without breaks that limit nothing: at an end, beside another one or "and", after a reply."""
     kept: list[Token] = []
-    for index, token in enumerate(tokens):
+    followers: list[Token | None] = [None]  # what comes after each token and is no break, from the last one on
+    for token in reversed(tokens[1:]):
+        followers.append(followers[-1] if token.kind == BREAK else token)
+    for token, following in zip(tokens, reversed(followers), strict=True):
         if token.kind != BREAK:
             kept.append(token)
             continue
-        following = next((after for after in tokens[index + 1 :] if after.kind != BREAK), None)
         if not kept or following is None or kept[-1].key in {NO, YES, "and", "but"}:
             continue
         if kept[-1].kind == BREAK:

@@ -86,7 +86,7 @@ def read(text: str) -> list[Token]:
     pieces = _pieces(_prepared(text))
     _connect(pieces)
     tokens: list[Token] = []
-    index = 0
+    index, is_quoted = 0, False
     while index < len(pieces):
         piece = pieces[index]
         if piece.kind == WORD:
@@ -96,7 +96,9 @@ def read(text: str) -> list[Token]:
             tokens.append(_token(NUMERIC, piece.number.key))
             index += 1
         else:
-            _read_symbol(pieces, index, tokens)
+            if piece.text != '"' or not is_quoted:  # of inches, or opening
+                _read_symbol(pieces, index, tokens)
+            is_quoted = is_quoted or piece.text == '"'
             index += 1
     return tokens
 
@@ -109,6 +111,8 @@ def _prepared(text: str) -> str:
     text = _SPACES.sub(" ", cleaned(text))
     if "/" in text or "ve" in text or "VE" in text:
         text = _SLASHED.sub(lambda match: f" {ABBREVIATED.get(match.group().lower(), match.group())} ", text)
+    if "/-" in text:
+        text = text.replace("+/-", "±")
     if "^" in text:
         text = _POWER_OF_WORD.sub("", text)
     if "-" in text or "/" in text:
@@ -251,19 +255,19 @@ def _plain(text: str) -> list[Token]:
         return [_token(SYMBOL, word)]
     if len(word) > 7 and word.startswith("non") and word not in {"nonsense", "nonetheless", "nonagenarian"}:
         return [_token(WORD, "non"), Token(WORD, base_form(word[3:]), word[3:])]
+    if word in ABBREVIATED:
+        return [_token(WORD, part) for part in ABBREVIATED[word].split()]
     # SARS is no plural; a letter is what it is
     if text[-1] in "Ss" and text[:-1].isupper() and len(text) <= 5:
         return [Token(WORD, word if text[-1] == "S" else word[:-1], word)]
-    if word in ABBREVIATED:
-        return [_token(WORD, part) for part in ABBREVIATED[word].split()]
     return [Token(WORD, base_form(word), word)]
 
 
 def _numeral(pieces: Sequence[_Piece], index: int, tokens: Sequence[Token]) -> list[Token]:
     """A Roman numeral as a number, with the letter that may follow it: II, stage iv, IIIA. Empty for other words."""
     text = pieces[index].text
-    if text[0] not in "IVXivx":
-        return []
+    if text[0] not in "IVXivx" or (_kind(pieces, index + 1) == NUMERIC and not pieces[index + 1].spaced):
+        return []  # the V of V1 is a lead
     is_grade = _is_graded(tokens)
     if text in _NUMERALS or (is_grade and text.casefold() in ROMAN):
         return [_token(NUMERIC, str(ROMAN[text.casefold()]))]
@@ -318,8 +322,7 @@ def _read_symbol(pieces: Sequence[_Piece], index: int, tokens: list[Token]) -> N
             tokens.pop()  # HER2 (+) is HER2+
         tokens.extend(found)
     elif text in "'\"":
-        is_quoted = text == '"' and any(piece.text == text for piece in pieces[:index])
-        if is_glued and before is not None and before.kind == NUMERIC and not is_quoted:
+        if is_glued and before is not None and before.kind == NUMERIC:
             tokens.append(_token(SYMBOL, text))
     elif text == "*" and not is_glued:
         tokens.append(_token(BREAK, ","))

@@ -76,7 +76,7 @@ _PHRASES: dict[str, Unit] = {phrase: _EXACT[symbol] for phrase, symbol in _DATA[
 _NAME = r"(?:[a-zA-Z]{0,4}\[\w+\]|\{\w+\}|[^\W\d_]+|[%‰°]\s?[CFcf]?(?![^\W\d_])|°)"
 _FIRST = re.compile(rf"[ -]?(?P<name>{_NAME}(?: (?:of )?[A-Za-z-]+(?:2[oO])?\b)?)")
 _POWER = re.compile(r"(?:\^|\*\*)(?P<sign>-?[1-4])(?!\w)|(?P<plain>[23])(?![\w.,]\w|\w)|(?P<last>-[12])(?=\W*$)")
-_BY = r"\s?/\s?|\sper\s(?:an?\s)?"
+_BY = r"\s?/\s?|\s(?i:per)\s(?:(?i:an?)\s)?"
 _NEXT = re.compile(rf"(?P<sign>{_BY}|[·⋅.*](?=[^\W\d_])|\s(?=[^\W\d_]+\^?-[1-3]\b))(?P<name>{_NAME})")
 _RATE = re.compile(rf"(?P<sign>{_BY})(?P<name>{_NAME})")
 
@@ -88,12 +88,17 @@ _ENDS, _BEGINS = frozenset(("", " ", ",", ".", ";", ")", "-")), "".join(map(chr,
 def unit_named(name: str) -> Unit | None:
     """The unit that a symbol or a spelled-out name stands for; None if none, or several.
 
-    "mM" and "mm" differ; other mixtures of capitals are read only if a single unit fits. In capitals alone, "MM" is mm.
+    "mM" and "mm" differ; other mixtures of capitals are read only if a single unit fits and neither milli nor mega is
+    written for the other. In capitals alone, "MM" is mm.
     """
     for candidate in dict.fromkeys((name, name.strip(), base_form(name.casefold()) if len(name) > 2 else name)):
         if candidate in _EXACT:
             return _EXACT[candidate]
-    lower = name.strip().casefold()
+    stripped = name.strip()
+    lower = stripped.casefold()
+    is_mixed = stripped not in {lower, stripped.upper(), stripped.capitalize()}
+    if is_mixed and stripped[0] in "mM" and stripped[0].swapcase() + stripped[1:] in _EXACT:
+        return None  # mHz is not MHz
     for candidate in dict.fromkeys((lower, base_form(lower) if len(lower) > 2 else lower, lower.removesuffix("s"))):
         units = _FOLDED.get(candidate, ())
         if len(units) == 1:

@@ -21,7 +21,7 @@ def judge(base_url: str, model: str = "m") -> dict[str, object]:
 
 def test_a_judge_by_rules_returns_verdicts(tmp_path: Path) -> None:
     (found,) = look(JudgeCheck(), subject(tmp_path, ABSENT))
-    assert (found.state, found.found) == (State.OK, "exact/3 returned a verdict on each of 5 questions")
+    assert (found.state, found.found) == (State.OK, "exact/4 returned a verdict on each of 5 questions")
 
 
 def test_a_served_judge_that_answers_is_ok(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

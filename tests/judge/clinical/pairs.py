@@ -23,12 +23,19 @@ noncontrast CT|non-contrast CT; tumour|tumor; haematuria|hematuria; Ménière's 
 fever, cough|cough and fever; II, III, aVF|II, III and aVF; A, C|A C; A and C|A, C; left and right|right and left
 1) liver 2) spleen|1. liver 2. spleen; no, there is cardiomegaly|no there is cardiomegaly; Answer: left|left
 no effusion, no mass|no effusion. No mass; 7 pg/mL|7 ng/L; 60/min|60 per minute; 38 degrees C|38 ℃; "One Breath"|one breath
+5 mg per day|5 MG PER DAY; 72 beats per minute|72 BEATS PER MINUTE; 5 Mg|5 mg; 10 mhz|10 MHz; 5 mMol/L|5 mmol/L; 1e3|1000.
+leads V1-V4|LEADS V1-V4; Rh pos|RH POS; 20G needle|20-gauge needle; ±2|+/-2; CT vs. MRI|CT versus MRI
+The  answer  is left|left; $5$ mm|5 mm; $\\geq 5$ mm|≥5 mm; \\text{left lung}|left lung; \\boxed{\\text{left}}|left; CO$_2$|CO2
+10<sup>6</sup>|10^6; 10^{6}|10^6; H<sub>2</sub>O|H2O; <answer>left</answer>|left; $\\alpha$-thalassemia|α-thalassemia
 4·5 cm|4.5 cm; sinuses|sinus; stigmata|stigma; <b>left</b>|left; HER2 (-)|HER2 negative; tumor(s)|tumors; leucocyte|leukocyte
 """
 CROSSED = """
-10<sup>6</sup>|106; 2·10^6|2.10; increased and decreased|decreased and increased; Klebsiella pneumoniae|Klebsiella pneumonia
+10<sup>6</sup>|106; 10<sub>6</sub>|106; 2·10^6|2.10; increased and decreased|decreased and increased; Klebsiella pneumoniae|Klebsiella pneumonia
 .5 mm|5 mm; 1,5|15; 1,5|1.5; 10,00|1000; 1,500 mm|1.5 mm; 0,125 mg|125 mg; 1:2|12; 1:2|2:1; 5 mm|5 cm; 5 mg|5 mm; 5|5 mm
 5 %|5; <5 mm|5 mm; <5 mm|>5 mm; <5|≤5; -5|5; 10^6|106; 10⁶|10⁻⁶; 1½ cm|11/2 cm; 6/12|20/40; 5 mM|5 mm; 37 MBq|37 GBq
+10 MHz|10 mHz; 1 MBq|1 mBq; 5 mCi|5 MCi; 6 MV|6 mV; 20G needle|20 g needle; 120/80 mmHg|120/0 mmHg; $10^{-6}$|$10^{6}$
+LV > RV|RV > LV; edema causing hemorrhage|hemorrhage causing edema; fever followed by rash|rash followed by fever
+1 of 3 nodes|3 nodes; HSV-1|HSV; PD-1|PD; 1 1/2 tablets|1 3/2 tablets; No. The answer is yes|no yes
 T-score:-2.5|T-score:2.5; 2x3x4 cm|2x3x5 cm; 28 x 27|27 x 28; 1 mg per day|1 mg per week; 38 °C|38 °F; 2+|3+; 2 500 mg|2500 mg
 no fracture|fracture; without fracture|fracture; fracture is absent|fracture; negative for fracture|fracture
 isn't fractured|is fractured; can't see a mass|can see a mass; never smoked|smoked; not absent|absent; fracture (-)|fracture

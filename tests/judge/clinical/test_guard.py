@@ -19,7 +19,7 @@ no evidence of fracture|no fracture; no fracture|negative for fracture; a nodule
 neither fracture nor dislocation|no fracture or dislocation; no fracture, no mass|no fracture and no mass
 X-ray|radiograph; not absent|present; Optic tract|optic tracts; left- and right-sided|bilateral
 left pleural effusion|pleural effusion on the left; femur fracture|fracture of the femur
-RUQ pain|right upper quadrant pain
+RUQ pain|right upper quadrant pain; diabetes mellitus type 2|diabetes type 2; consistent with pneumonia|pneumonia
 Alzheimer's|Alzheimer's disease; calcified nodule|nodule with calcification; T2 hyperintense|hyperintense on T2
 tuberculosis|positive for tuberculosis; CT|computed tomography; MI|myocardial infarction; no mass seen|no mass
 """
@@ -50,6 +50,7 @@ def test_pairs_generated_from_rules_are_told_apart() -> None:
     [
         ("3", "2", "number: 3 against 2"),
         ("5 mm", "5 cm", "number: 0.005 m against 0.05 m"),
+        ("120/80 mmHg", "120/0 mmHg", "number: 120/80 x 133.322 Pa against 120/0 x 133.322 Pa"),
         ("left lung", "right lung", "laterality: left against right"),
         ("smaller", "larger", "opposites: smaller against larger"),
         ("fracture", "no fracture", "negation: none against not"),

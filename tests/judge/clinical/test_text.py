@@ -138,6 +138,17 @@ LONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("text", ["no a," * 20_000, '5 "' * 30_000, "left, " * 20_000, "answe nswer" + " " * 100_000])
+def test_a_hundred_thousand_characters_take_no_longer_each_than_ten_thousand(text: str) -> None:
+    def seconds(text: str) -> float:
+        start = time.process_time()
+        normalise(text)
+        return time.process_time() - start
+
+    short = seconds(text[: len(text) // 10])
+    assert seconds(text) < 25 * short + 0.3
+
+
 @pytest.mark.parametrize("part", LONG)
 def test_time_grows_with_the_length_and_not_with_its_square(part: str) -> None:
     """Four times the text takes four times as long, sixteen times if it were the square."""

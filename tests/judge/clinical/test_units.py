@@ -21,10 +21,11 @@ PINT = {
     "µM": "micromolar", "nM": "nanomolar", "kBq": "kilobecquerel", "MBq": "megabecquerel", "GBq": "gigabecquerel",
     "mCi": "millicurie", "µCi": "microcurie", "cGy": "centigray", "mGy": "milligray", "mSv": "millisievert",
     "µSv": "microsievert", "kHz": "kilohertz", "MHz": "megahertz", "kPa": "kilopascal", "mV": "millivolt",
+    "W": "watt", "MV": "megavolt", "mW": "milliwatt", "MPa": "megapascal", "mPa": "millipascal",
     "kcal": "kilocalorie", "kJ": "kilojoule", "kDa": "kilodalton", "µkat": "microkatal", "hPa": "hectopascal",
 }  # fmt: skip
-NOT_IN_PINT = {"yo", "Eq", "Osm", "IU", "U", "permille", "HU", "dpt", "Fr", "bpm", "beat", "breath", "cell", "copy",
-               "hpf", "drop", "msec"}  # fmt: skip
+NOT_IN_PINT = {"yo", "Eq", "Osm", "IU", "U", "permille", "HU", "dpt", "Fr", "G", "bpm", "beat", "breath", "cell",
+               "copy", "hpf", "drop", "msec"}  # fmt: skip
 
 
 def unit(text: str) -> Unit | None:
