@@ -22,6 +22,7 @@ from lightning.pytorch.loggers import CSVLogger
 from rich.console import Console
 
 from medix import folder_lock, stop_signal
+from medix.atomic_file import check_writable
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.run_facts import data_sizes, sampling_text
 from medix.callbacks.save_checkpoint import latest
@@ -235,6 +236,8 @@ class MedixCLI(LightningCLI):
         """Write completions of the predict split, or else of the validation split, as JSON lines."""
         name = "predictions-exchanged.jsonl" if self.datamodule.exchange_images else "predictions.jsonl"
         output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / name)
+        if self.trainer.is_global_zero:
+            check_writable(output)
         self.trainer.callbacks.append(WritePredictions(output))  # type: ignore[attr-defined]
         self._evaluate("predict", model, ckpt_path)
         self._say(f"wrote {output}")
