@@ -203,13 +203,14 @@ class WriteReport(Callback):
         head = run_head(trainer, module, facts)
         dates = {"Began": self._began, "Written": _now()}
         resumed = {"Resumed": f"from step {', '.join(map(str, self._resumes))}"} if self._resumes else {}
+        finished = watched(module).step >= watched(module).max_steps and not stop_signal.is_agreed()
         return Report(
             title=self.title,
             facts=facts,
             versions=versions(),
             step=watched(module).step,
             max_steps=watched(module).max_steps,
-            finished=watched(module).step >= watched(module).max_steps and not stop_signal.is_agreed(),
+            finished=finished,
             before=self._validations[self._first] if self._validations else None,
             after=last,
             gain=self._gain,
@@ -222,7 +223,7 @@ class WriteReport(Callback):
             run=head | dates | resumed,
             evaluations=read_evaluations(self._folder(trainer), self._began),
             resumes=list(self._resumes),
-            ended=self._ended,
+            ended="" if finished else self._ended,
         )
 
     @property

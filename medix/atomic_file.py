@@ -45,3 +45,20 @@ def write_atomically(path: str | Path, text: str | bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path) -> None:
+    """Find out before hours of work whether ``write_atomically`` can write a file after them.
+
+    Raises:
+        OSError: the folder cannot be created, or no file in it.
+    """
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        return  # a device or a pipe
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.touch()
+    part.unlink()

@@ -10,7 +10,7 @@ import sys
 import warnings
 from argparse import HelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -21,7 +21,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 from rich.console import Console
 
-from medix import stop_signal
+from medix import folder_lock, stop_signal
+from medix.atomic_file import check_writable
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.run_facts import data_sizes, sampling_text
 from medix.callbacks.save_checkpoint import latest
@@ -180,6 +181,10 @@ class MedixCLI(LightningCLI):
     def fit(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Train; resume from the newest checkpoint of the run's folder if there is one."""
         folder = Path(self.trainer.default_root_dir)
+        with folder_lock.held(folder) if self.trainer.is_global_zero else nullcontext():
+            self._fit(model, ckpt_path, folder)
+
+    def _fit(self, model: GroupRLModule, ckpt_path: str | None, folder: Path) -> None:
         found = latest(folder / "checkpoints")
         if ckpt_path is None and found is not None:
             if step_of(found) >= model.max_steps and not _misses_validation(found):
@@ -231,6 +236,8 @@ class MedixCLI(LightningCLI):
         """Write completions of the predict split, or else of the validation split, as JSON lines."""
         name = "predictions-exchanged.jsonl" if self.datamodule.exchange_images else "predictions.jsonl"
         output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / name)
+        if self.trainer.is_global_zero:
+            check_writable(output)
         self.trainer.callbacks.append(WritePredictions(output))  # type: ignore[attr-defined]
         self._evaluate("predict", model, ckpt_path)
         self._say(f"wrote {output}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.atomic_file import write_atomically
+from medix.atomic_file import check_writable, write_atomically
 
 
 def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
@@ -46,3 +46,13 @@ def test_an_error_of_writing_names_the_file_and_leaves_the_old_one(tmp_path: Pat
         signal.signal(signal.SIGXFSZ, before)
     assert told.value.filename == str(path)
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a.json", "old")]
+
+
+def test_a_place_that_cannot_be_written_is_found_out_beforehand(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "a.jsonl")
+    check_writable("/dev/null")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "a.jsonl", Path("/proc/none/a.jsonl")):
+        with pytest.raises(OSError, match=r"\[Errno \d+\]"):
+            check_writable(path)

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from medix.folder_lock import held
 from medix.policy.tiny import build_tiny
 from medix.spec_names import find_spec, resolve_specs
 from medix.types import image_id
@@ -320,6 +321,21 @@ def test_modalities_are_a_list_of_names_and_a_validation_without_report_prints_i
     outcome = inside("validate", "--config", str(write_spec(inside.folder, spec)))
     assert outcome.code == 0, outcome
     assert "val, step 0, 6 samples, one completion each" in outcome.out
+
+
+def test_predict_finds_out_before_it_samples_that_it_cannot_write(inside: Inside, spec: dict[str, Any]) -> None:
+    (inside.folder / "file").touch()
+    outcome = inside("predict", "--config", str(write_spec(inside.folder, spec)), "--output", "file/a.jsonl")
+    assert outcome.code == 2, outcome
+    assert "file: " in outcome.err
+    assert "samples" not in outcome.out
+
+
+def test_a_second_fit_in_a_folder_is_refused(inside: Inside, spec: dict[str, Any]) -> None:
+    with held(inside.folder / "run"):
+        outcome = inside("fit", "--config", str(write_spec(inside.folder, spec)))
+    assert outcome.code == 2, outcome
+    assert "another fit is writing into this folder" in outcome.err
 
 
 def test_predict_takes_the_validation_split_if_none_is_given(inside: Inside, spec: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Checkpoints written where they will lie."""
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,8 +34,8 @@ class InPlaceCheckpointIO(TorchCheckpointIO):
             torch.save(checkpoint, path)
         except (OSError, RuntimeError) as error:  # RuntimeError: what torch makes of an error of the file system
             part = path.stat().st_size if path.exists() else 0
-            free = shutil.disk_usage(path.parent).free + part
-            path.unlink(missing_ok=True)  # may be open still, and take its room until it is closed
+            _delete_with_its_room(path)
+            free = shutil.disk_usage(path.parent).free
             needed = max(part + 1, sum(tensor.nbytes for tensor in _tensors(checkpoint)))
             if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in _WRITING):
                 raise
@@ -42,6 +43,13 @@ class InPlaceCheckpointIO(TorchCheckpointIO):
             number = getattr(error, "errno", None) or errno.ENOSPC
             text = f"{cause}: at least {needed} bytes are needed and {free} are free"
             raise OSError(number, text, str(path)) from error
+
+
+def _delete_with_its_room(path: Path) -> None:
+    """Delete a file that may be open still: it would keep its room until it is closed, and the report needs some."""
+    if path.exists():
+        os.truncate(path, 0)
+        path.unlink()
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

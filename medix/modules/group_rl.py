@@ -106,6 +106,9 @@ class GroupRLModule(lightning.LightningModule):
         max_staleness: int = 1,
     ) -> None:
         super().__init__()
+        for name, value in (("max_steps", max_steps), ("max_rollouts_per_step", max_rollouts_per_step)):
+            if value < 1:
+                raise ValueError(f"model.{name}: {value} must be at least 1")
         self.automatic_optimization = False
         self.strict_loading = False  # frozen weights are in no checkpoint; on_load_checkpoint checks the others
         self.policy = policy

@@ -3,10 +3,13 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from medix.policy.asking import FILE, Asking, generation_config
 from medix.policy.merged import check_merged, merged_weights, untied
@@ -32,6 +35,10 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str, asking: 
 
     Returns:
         The folder, for ``AutoModelForImageTextToText`` and ``AutoProcessor``.
+
+    Raises:
+        ValueError: the folder has something in it.
+        OSError: it cannot be written; no part of it stays.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -41,7 +48,8 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str, asking: 
     try:
         check_merged(policy.hugging_face)
         weights = {name: one.value() for name, one in merged_weights(policy.hugging_face).items()}
-        with _config_of_export(policy), _generating(policy, asking):
+        needed = sum(weight.nbytes for weight in weights.values())
+        with _config_of_export(policy), _generating(policy, asking), _disk_errors(folder, needed):
             policy.hugging_face.save_pretrained(partial, state_dict=weights)
         processor = policy.processor
         if asking is not None:
@@ -57,6 +65,20 @@ def export(policy: VisionLanguagePolicy, folder: str | Path, card: str, asking: 
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+@contextlib.contextmanager
+def _disk_errors(folder: Path, needed: int) -> Iterator[None]:
+    """Have an error of the disk name the folder and the bytes of its weights; safetensors makes another kind of it."""
+    try:
+        yield
+    except SafetensorError as error:
+        found = re.search(r"os error (\d+)", str(error))
+        if found is None:
+            raise
+        number = int(found[1])
+        text = f"{os.strerror(number)}: at least {needed} bytes are needed"
+        raise OSError(number, text, str(folder)) from error
 
 
 @contextlib.contextmanager

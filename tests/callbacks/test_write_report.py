@@ -48,6 +48,7 @@ def test_before_and_after_and_the_paired_gain(tmp_path: Path) -> None:
     assert data["gain"]["accuracy"]["estimate"] == pytest.approx(4 / 6)
     assert data["after"]["judge"] == "counting/v1"
     assert data["finished"] is True
+    assert data["ended"] == ""
 
 
 def test_the_history_has_every_step_and_validation(tmp_path: Path) -> None:

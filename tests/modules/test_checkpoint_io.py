@@ -1,5 +1,6 @@
 """Checkpoints are written in their place, whole or not at all."""
 
+import os
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,20 +24,23 @@ def test_nothing_passes_through_the_folder_of_temporary_files(tmp_path: Path, mo
 def test_a_full_disk_is_told_with_bytes_and_leaves_no_part(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """10 float32 and, nested, 5 float64: 80 bytes. The 4 of the part are free again."""
+    """10 float32 and, nested, 5 float64: 80 bytes. The part takes no room, though the writer has it open."""
+    part = (tmp_path / "a.ckpt").open("wb", buffering=0)
 
     def until_full(content: Any, path: Path) -> None:
-        path.write_bytes(b"half")
+        part.write(b"half")
         raise error
 
     monkeypatch.setattr(torch, "save", until_full)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=77))
     content = {"state_dict": {"a": torch.zeros(10)}, "states": [{"m": torch.zeros(5, dtype=torch.float64)}]}
     path = tmp_path / "a.ckpt"
-    with pytest.raises(OSError, match=r"No space left.*: at least 80 bytes are needed and 81 are free") as told:
+    with pytest.raises(OSError, match=r"No space left.*: at least 80 bytes are needed and 77 are free") as told:
         InPlaceCheckpointIO().save_checkpoint(content, path)
     assert told.value.filename == str(path)
     assert not path.exists()
+    with part:
+        assert os.fstat(part.fileno()).st_size == 0
 
 
 def test_an_error_that_is_not_the_disk_s_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

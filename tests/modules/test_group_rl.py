@@ -359,6 +359,12 @@ def test_one_completion_per_prompt_is_refused_before_weights_are_read(tmp_path: 
         make(tmp_path / "nowhere", engine=LocalEngine(Sampling(completions_per_prompt=1)))
 
 
+@pytest.mark.parametrize("name", ["max_steps", "max_rollouts_per_step"])
+def test_a_run_of_no_steps_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"model.{name}: -1 must be at least 1"):
+        make(tmp_path / "nowhere", **{name: -1})
+
+
 def test_a_foreign_checkpoint_is_refused(tiny_policy: Path) -> None:
     with pytest.raises(SpecMismatchError, match="not written by medix fit"):
         make(tiny_policy).on_load_checkpoint({"state_dict": {}})

@@ -1,6 +1,8 @@
 """Exported folders."""
 
 import json
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,20 @@ def test_a_failed_export_leaves_nothing_behind(
     monkeypatch.setattr(export_module, "merged_weights", fail)
     with pytest.raises(OSError, match="disk full"):
         export(loaded(tiny["qwen3_vl"]), tmp_path / "exported", CARD)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_ends_in_the_weights_is_told_with_folder_and_bytes(tiny: dict[str, Path], tmp_path: Path) -> None:
+    policy = loaded(tiny["qwen3_vl"])
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: at least \d{6,} bytes are needed: '.*exported'"):
+            export(policy, tmp_path / "exported", CARD)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,5 +1,6 @@
 """Question-answer rows in a JSON lines file, with images in files beside it."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -230,7 +231,9 @@ def _text(row: Mapping[str, Any], key: str, remedy: str) -> str:
         value = str(value)
     if isinstance(value, str) and value.strip():
         return value
-    if value is not None and not isinstance(value, str):
+    if isinstance(value, list | dict):
+        remedy = f"it is a {_KINDS[type(value)]}; give one text"
+    elif isinstance(value, int | float) and not math.isnan(value):  # NaN stands for what is missing
         remedy = f"it is a {_KINDS[type(value)]}, not a text; write it in quotes"
     raise _RowError(key, value, remedy)
 

@@ -1,5 +1,6 @@
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +92,14 @@ def test_other_image_formats_are_stored_as_png_without_loss(folder: Path) -> Non
         ({"image": [], "solution": "<TEXT>\n"}, "there is no reference after the tag"),
         ({"image": ["gone.png"]}, r"image: 'gone.png'; .*gone\.png cannot be read \(No such file"),
         ({"image": ["broken.png"]}, "image: 'broken.png'; an image of 60 bytes cannot be decoded"),
-        ({"image": ["rows.jsonl"]}, "cannot be decoded"),
+        ({"image": ["rows.jsonl"]}, "cannot be decoded: it is in no known format; known are AVIF"),
         ({"image": [3]}, "give a list of paths"),
         ({"problem": " "}, "problem: ' '; give the question"),
         ({"id": None}, "id: None; give every row a unique id"),
         ({"id": True}, "id: True; it is a truth value, not a text; write it in quotes"),
         ({"solution": 3}, "solution: 3; it is a number, not a text"),
+        ({"solution": math.nan}, "solution: nan; give the reference"),
+        ({"problem": ["Which?"]}, r"problem: \['Which\?'\]; it is a list; give one text"),
         ({"case": False}, "case: False; give a string"),
         ({"problem": "\ud83d?"}, r"line 1: problem: '\\ud83d\?'; it has half of a surrogate pair"),
         ({"aliases": "hepar"}, "aliases: 'hepar'; give a list of strings"),

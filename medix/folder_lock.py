@@ -1,0 +1,60 @@
+"""One run at a time in a folder: two would cut and append the same records, and replace each other's checkpoints."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+_held: set[int] = set()
+"""Descriptors of folders that this process has locked."""
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder, which is created, and removed again if it stays empty.
+
+    The lock is on the folder itself, so that no file is left, and the kernel gives it back however the process ends.
+    On a file system without such locks the folder is not protected.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    _let_go_in_forks()
+    try:
+        _lock(descriptor, folder)
+        _held.add(descriptor)
+        try:
+            yield
+        finally:
+            _held.discard(descriptor)
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ValueError(
+            f"trainer.default_root_dir: {folder}: another fit is writing into this folder; wait until it has ended, "
+            "end it, or name another folder"
+        ) from error
+    except OSError:
+        return  # no locks here
+
+
+@cache
+def _let_go_in_forks() -> None:
+    """Have forked children, such as data workers, close the folders: one that outlives its run would hold them."""
+
+    def close() -> None:
+        while _held:
+            os.close(_held.pop())
+
+    os.register_at_fork(after_in_child=close)
