@@ -23,6 +23,11 @@ class RuleVerdict:
     explanation: str
 
 
+def rules_of(spec: Mapping[str, Any]) -> list[str]:
+    """The rules of a task, from its ``task.json``; grades are never decided by one."""
+    return [] if spec["scoring"] == "rubric" else list(spec["rules"])
+
+
 def rule_verdict(row: Mapping[str, Any], rules: Collection[str]) -> RuleVerdict | None:
     """The verdict on a completion; None if the rules cannot tell.
 

@@ -4,6 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from medix.evaluation.rule_verdict import rules_of
+
+_STALE = {"reason": "judged before the scoring or the rules of the task changed; run eval judge again"}
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredCompletion:
@@ -97,13 +101,23 @@ class ScoredCompletion:
 
 
 def joined(
-    generations: Iterable[Mapping[str, Any]], verdicts: Iterable[Mapping[str, Any]]
+    spec: Mapping[str, Any], generations: Iterable[Mapping[str, Any]], verdicts: Iterable[Mapping[str, Any]]
 ) -> Iterator[ScoredCompletion]:
     """Completions with the last verdict on each, in the order of items and then of completions.
 
-    Verdicts on completions that are no longer there are left out.
+    Verdicts on completions that are no longer there are left out; those under another scoring or other rules than the
+    task has now leave their completions unscored.
+
+    Args:
+        spec: content of ``task.json``.
+        generations: rows of ``generations.jsonl``.
+        verdicts: rows of ``verdicts.jsonl``.
     """
-    last = {row["generation"]: row for row in verdicts}
+    now = spec["scoring"], rules_of(spec)
+    last = {
+        row["generation"]: row if (row.get("scoring", now[0]), row.get("rules", now[1])) == now else _STALE
+        for row in verdicts
+    }
     rows = sorted(enumerate(generations), key=lambda pair: (pair[1]["k"], pair[0]))
     first: dict[str, int] = {}
     for position, row in rows:
