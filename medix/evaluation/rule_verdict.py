@@ -61,8 +61,7 @@ def _option(row: Mapping[str, Any], answer: str) -> RuleVerdict | None:
     choices, right = row["choices"] or [], row["answer_index"]
     if right is None or not choices:
         return None
-    stem = row["question"].partition("\n\nChoices:\n")[0]
-    given = option_of(answer, choices, stem, is_cut=row["finish_reason"] == "length")
+    given = option_of(answer, choices, row["question"], is_cut=row["finish_reason"] == "length")
     wanted = chr(ord("A") + right)
     if given is not None:
         named = f"choice {chr(ord('A') + given)} is named, {wanted} is right"

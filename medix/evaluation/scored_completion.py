@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from medix.evaluation.option_rule import option_of
 from medix.evaluation.rule_verdict import rules_of
 
 _STALE = {"reason": "judged before the scoring or the rules of the task changed; run eval judge again"}
@@ -34,6 +35,8 @@ class ScoredCompletion:
         images: file names and hashes of the item's images.
         agreement: share of votes for the verdict; None with one vote.
         answer_index: of the right choice; None without choices.
+        choices: that the question offers; none for an open one.
+        is_cut: whether the completion was cut at the limit of tokens.
     """
 
     item: str
@@ -57,6 +60,8 @@ class ScoredCompletion:
     images: tuple[Mapping[str, str], ...] = ()
     agreement: float | None = None
     answer_index: int | None = None
+    choices: tuple[str, ...] = ()
+    is_cut: bool = False
 
     @classmethod
     def of(cls, generation: Mapping[str, Any], verdict: Mapping[str, Any] | None) -> "ScoredCompletion":
@@ -90,7 +95,14 @@ class ScoredCompletion:
             images=tuple(generation.get("images") or ()),
             agreement=given.get("agreement"),
             answer_index=generation.get("answer_index"),
+            choices=tuple(generation.get("choices") or ()),
+            is_cut=generation.get("finish_reason") == "length",
         )
+
+    @property
+    def choice(self) -> int | None:
+        """Index of the choice that the answer names; None if it names none, or not clearly."""
+        return None if self.answer is None else option_of(self.answer, self.choices, self.question, is_cut=self.is_cut)
 
     @property
     def names_modality(self) -> bool | None:

@@ -167,6 +167,9 @@ class TaskScore:
             found.append(f"{rows} rows, {expected} expected")
         if rows is not None and self.whole.items < rows:
             found.append(f"{self.whole.items} of {rows} items")
+        wanted = self.whole.items * (1 if self.repeated is None else self.repeated.samples)
+        if self.whole.completions < wanted:
+            found.append(f"{self.whole.completions} of {wanted} completions, so that items do not count alike")
         if self.whole.scored < self.whole.completions:
             low, high = (self.scale * end for end in self.whole.bounds)
             form = ".2f" if self.is_graded else ".1%"

@@ -95,3 +95,5 @@ def test_several_completions_of_an_item_are_no_independent_items() -> None:
     assert score.whole.credit == proportion([float(n % 10 < 5) for n in range(40)], [n % 10 for n in range(40)])
     assert score.repeated is not None
     assert score.repeated.samples == 4
+    assert not any("completions" in warning for warning in score.warnings)
+    assert "39 of 40 completions, so that items do not count alike" in TaskScore.of("t", SPEC, rows[1:]).warnings
