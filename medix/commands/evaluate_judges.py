@@ -47,7 +47,7 @@ def judges(arguments: argparse.Namespace) -> int:
                 assert judge is not None
                 for task in tasks:
                     Judging(folder, judge, arguments.votes).run(task)
-                    rows = list(joined(folder.generations(task), folder.verdicts(task)))
+                    rows = list(joined(folder.task(task), folder.generations(task), folder.verdicts(task)))
                     found.setdefault(judge.identity, {})[task] = rows
     if len(found) < len(arguments.judges):
         raise ValueError(f"{', '.join(arguments.judges)}: two of them are one judge; name different ones")

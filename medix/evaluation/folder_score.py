@@ -60,7 +60,9 @@ class FolderScore:
                 f"{', '.join(there) or 'none'}; run eval generate first"
             )
         specs = {name: folder.task(name) for name in names}
-        completions = {name: list(joined(folder.generations(name), folder.verdicts(name))) for name in names}
+        completions = {
+            name: list(joined(specs[name], folder.generations(name), folder.verdicts(name))) for name in names
+        }
         if training is not None:
             completions = {name: training.added_to(rows) for name, rows in completions.items()}
         scores = [TaskScore.of(name, specs[name], completions[name], errors) for name in names]

@@ -48,7 +48,7 @@ class Generation:
 
     The key of a row is a hash of all that the completion depends on: item, prompt, images, model, decoding. What is
     there is not asked again; a failure is a row too, and is. Rows whose items have changed are set aside in
-    ``stale_generations.jsonl``.
+    ``stale_generations.jsonl``. What only tables depend on, such as the unit of intervals, is brought up to date.
 
     Args:
         model: what is evaluated.
@@ -77,6 +77,9 @@ class Generation:
         wanted = asks if limit is None else asks[: limit * len(self._each)]
         with self.folder.generations(loaded.name) as rows, RowFile(self.folder.path / loaded.name / _STALE) as others:
             stale = exchange(rows, others, {ask.key for ask in asks})
+            for ask in asks:
+                if (row := rows.rows.get(ask.key)) is not None and row != (now := {**row, **_about(ask.item)}):
+                    rows.append(now)
             missing = [ask for ask in wanted if rows.rows.get(ask.key, {}).get("completion") is None]
             known = len(wanted) - len(missing)
             with Progress(loaded.name, len(wanted), known) as progress:
@@ -119,16 +122,11 @@ class Generation:
             "key": ask.key,
             "item": item.id,
             "k": ask.k,
-            "cluster": item.cluster,
             "question": item.question,
             "references": list(item.references),
             "choices": list(item.choices) or None,
             "answer_index": item.answer_index,
-            "modality": item.modality,
-            "question_type": item.question_type or None,
-            "source": item.source,
-            "subgroup": dict(item.subgroup),
-            "images": [{"sha256": image.sha256, "name": image.name} for image in item.images],
+            **_about(item),
             "prompt_version": self._version,
             "completion": reply.completion,
             "answer": None if read is None else read.answer,
@@ -138,6 +136,18 @@ class Generation:
             "failure": reply.failure or None,
             "seconds": round(reply.seconds, 3),
         }
+
+
+def _about(item: Item) -> dict[str, Any]:
+    """The columns of a row that no completion depends on."""
+    return {
+        "cluster": item.cluster,
+        "modality": item.modality,
+        "question_type": item.question_type or None,
+        "source": item.source,
+        "subgroup": dict(item.subgroup),
+        "images": [{"sha256": image.sha256, "name": image.name} for image in item.images],
+    }
 
 
 def _digest(content: Mapping[str, Any]) -> str:

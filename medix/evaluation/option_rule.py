@@ -47,10 +47,10 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
     Args:
         answer: the text after any reasoning.
         choices: the choices, in the order of their letters.
-        question: what was asked, without the choices.
+        question: what was asked; choices listed at its end do not count.
         is_cut: whether the text was cut at the limit of tokens; then only an announced letter counts.
     """
-    texts = dict(zip(_LETTERS, choices, strict=False))
+    texts, question = dict(zip(_LETTERS, choices, strict=False)), question.partition("\n\nChoices:\n")[0]
     if len(choices) > len(_LETTERS) or not choices or len(answer) > _LONGEST:
         return None
     answer = _EMPHASIS.sub("", answer).strip()

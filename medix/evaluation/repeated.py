@@ -37,28 +37,28 @@ class MajorityAnswer:
 def majority(completions: Sequence[ScoredCompletion]) -> MajorityAnswer | None:
     """The most common answer of an item, the earliest of several; None if none of its completions is scored.
 
-    Answers are one if the exact judge takes one for the other.
+    Answers are one if they name the same choice, or if the exact judge takes one for the other where no choice is
+    named: "B", "Option B" and the text of choice B are one answer.
     """
-    groups: list[list[ScoredCompletion]] = []
+    groups: dict[int | str, list[ScoredCompletion]] = {}
     for one in completions:
         if one.answer is None:
             continue
-        same = next((group for group in groups if _is_same(group[0], one)), None)
-        if same is None:
-            groups.append([one])
-        else:
-            same.append(one)
+        name: int | str | None = one.choice
+        if name is None:
+            texts = (known for known in groups if isinstance(known, str))
+            name = next((known for known in texts if _is_same(known, one.answer)), one.answer)
+        groups.setdefault(name, []).append(one)
     if not groups:
         return None
-    largest = max(groups, key=len)
+    largest = max(groups.values(), key=len)
     given = [one.credit for one in largest if one.credit is not None]
     if not given:
         return None
     return MajorityAnswer(len(largest) / len(completions), sum(given) / len(given) >= 0.5)
 
 
-def _is_same(one: ScoredCompletion, other: ScoredCompletion) -> bool:
-    first, second = one.answer or "", other.answer or ""
+def _is_same(first: str, second: str) -> bool:
     return first.strip().casefold() == second.strip().casefold() or is_same(first, second)
 
 

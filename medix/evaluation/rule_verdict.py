@@ -23,6 +23,11 @@ class RuleVerdict:
     explanation: str
 
 
+def rules_of(spec: Mapping[str, Any]) -> list[str]:
+    """The rules of a task, from its ``task.json``; grades are never decided by one."""
+    return [] if spec["scoring"] == "rubric" else list(spec["rules"])
+
+
 def rule_verdict(row: Mapping[str, Any], rules: Collection[str]) -> RuleVerdict | None:
     """The verdict on a completion; None if the rules cannot tell.
 
@@ -56,8 +61,7 @@ def _option(row: Mapping[str, Any], answer: str) -> RuleVerdict | None:
     choices, right = row["choices"] or [], row["answer_index"]
     if right is None or not choices:
         return None
-    stem = row["question"].partition("\n\nChoices:\n")[0]
-    given = option_of(answer, choices, stem, is_cut=row["finish_reason"] == "length")
+    given = option_of(answer, choices, row["question"], is_cut=row["finish_reason"] == "length")
     wanted = chr(ord("A") + right)
     if given is not None:
         named = f"choice {chr(ord('A') + given)} is named, {wanted} is right"

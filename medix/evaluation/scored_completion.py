@@ -4,6 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from medix.evaluation.option_rule import option_of
+from medix.evaluation.rule_verdict import rules_of
+
+_STALE = {"reason": "judged before the scoring or the rules of the task changed; run eval judge again"}
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredCompletion:
@@ -30,6 +35,8 @@ class ScoredCompletion:
         images: file names and hashes of the item's images.
         agreement: share of votes for the verdict; None with one vote.
         answer_index: of the right choice; None without choices.
+        choices: that the question offers; none for an open one.
+        is_cut: whether the completion was cut at the limit of tokens.
     """
 
     item: str
@@ -53,6 +60,8 @@ class ScoredCompletion:
     images: tuple[Mapping[str, str], ...] = ()
     agreement: float | None = None
     answer_index: int | None = None
+    choices: tuple[str, ...] = ()
+    is_cut: bool = False
 
     @classmethod
     def of(cls, generation: Mapping[str, Any], verdict: Mapping[str, Any] | None) -> "ScoredCompletion":
@@ -86,7 +95,14 @@ class ScoredCompletion:
             images=tuple(generation.get("images") or ()),
             agreement=given.get("agreement"),
             answer_index=generation.get("answer_index"),
+            choices=tuple(generation.get("choices") or ()),
+            is_cut=generation.get("finish_reason") == "length",
         )
+
+    @property
+    def choice(self) -> int | None:
+        """Index of the choice that the answer names; None if it names none, or not clearly."""
+        return None if self.answer is None else option_of(self.answer, self.choices, self.question, is_cut=self.is_cut)
 
     @property
     def names_modality(self) -> bool | None:
@@ -97,13 +113,23 @@ class ScoredCompletion:
 
 
 def joined(
-    generations: Iterable[Mapping[str, Any]], verdicts: Iterable[Mapping[str, Any]]
+    spec: Mapping[str, Any], generations: Iterable[Mapping[str, Any]], verdicts: Iterable[Mapping[str, Any]]
 ) -> Iterator[ScoredCompletion]:
     """Completions with the last verdict on each, in the order of items and then of completions.
 
-    Verdicts on completions that are no longer there are left out.
+    Verdicts on completions that are no longer there are left out; those under another scoring or other rules than the
+    task has now leave their completions unscored.
+
+    Args:
+        spec: content of ``task.json``.
+        generations: rows of ``generations.jsonl``.
+        verdicts: rows of ``verdicts.jsonl``.
     """
-    last = {row["generation"]: row for row in verdicts}
+    now = spec["scoring"], rules_of(spec)
+    last = {
+        row["generation"]: row if (row.get("scoring", now[0]), row.get("rules", now[1])) == now else _STALE
+        for row in verdicts
+    }
     rows = sorted(enumerate(generations), key=lambda pair: (pair[1]["k"], pair[0]))
     first: dict[str, int] = {}
     for position, row in rows:

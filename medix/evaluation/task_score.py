@@ -9,7 +9,7 @@ from typing import Any
 from medix.evaluation.judge_errors import JudgeErrors
 from medix.evaluation.repeated import Repeated
 from medix.evaluation.scored_completion import ScoredCompletion
-from medix.evaluation.statistics import Interval, bounds, proportion
+from medix.evaluation.statistics import Interval, bounds, clustered_mean, proportion
 
 BEST_GRADE = 5.0
 """Grades of a rubric are from 0 to 5; credits are grades over this."""
@@ -167,6 +167,9 @@ class TaskScore:
             found.append(f"{rows} rows, {expected} expected")
         if rows is not None and self.whole.items < rows:
             found.append(f"{self.whole.items} of {rows} items")
+        wanted = self.whole.items * (1 if self.repeated is None else self.repeated.samples)
+        if self.whole.completions < wanted:
+            found.append(f"{self.whole.completions} of {wanted} completions, so that items do not count alike")
         if self.whole.scored < self.whole.completions:
             low, high = (self.scale * end for end in self.whole.bounds)
             form = ".2f" if self.is_graded else ".1%"
@@ -221,7 +224,8 @@ def _corrected(name: str, completions: Sequence[ScoredCompletion], errors: Judge
     """The accuracy with the judge's own verdicts corrected; those by rule count as they are.
 
     With a share w of verdicts by the judge, accuracy is w times the corrected accuracy of these plus (1 - w) times that
-    of the others; the interval combines both parts' as independent.
+    of the others. The interval combines both parts' as independent, and what they leave out of the sampling error of
+    the whole: rules that accept right answers make w itself depend on how many are right, and parts share clusters.
     """
     others = sorted({one.judge for one in completions if one.by == "judge" and one.judge != errors.judge})
     if others:
@@ -242,6 +246,14 @@ def _corrected(name: str, completions: Sequence[ScoredCompletion], errors: Judge
     # the square of each end's distance, so that intervals may be lopsided (Newcombe, Stat. Med. 17, 1998, method 10)
     below = math.hypot(weight * (corrected.estimate - corrected.low), (1 - weight) * (ruled.estimate - ruled.low))
     above = math.hypot(weight * (corrected.high - corrected.estimate), (1 - weight) * (ruled.high - ruled.estimate))
-    clusters = len({one.cluster for one in completions if one.credit is not None})
-    count = judged.count + ruled.count
-    return Interval(estimate, max(0.0, estimate - below), min(1.0, estimate + above), count, clusters, corrected.method)
+    shift = 1 - errors.specificity.estimate
+    slope = errors.sensitivity.estimate - shift
+    scored = [(one.credit, one) for one in completions if one.credit is not None]
+    values = [(credit - shift) / slope if one.by == "judge" else credit for credit, one in scored]
+    whole = clustered_mean(values, [one.cluster for _, one in scored])
+    within = math.hypot(weight * judged.error / slope, (1 - weight) * ruled.error)
+    left_out = (
+        (whole.high - whole.estimate) * math.sqrt(max(0.0, 1 - (within / whole.error) ** 2)) if whole.error else 0.0
+    )
+    low, high = estimate - math.hypot(below, left_out), estimate + math.hypot(above, left_out)
+    return Interval(estimate, max(low, 0.0), min(high, 1.0), whole.count, whole.clusters, corrected.method)

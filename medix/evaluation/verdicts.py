@@ -13,7 +13,7 @@ from typing import Any
 from medix.evaluation.folder import EvaluationFolder
 from medix.evaluation.progress import Progress
 from medix.evaluation.row_file import RowFile, exchange
-from medix.evaluation.rule_verdict import IDENTITY, question_of, rule_verdict
+from medix.evaluation.rule_verdict import IDENTITY, question_of, rule_verdict, rules_of
 from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.prompt_rubric import ReportRubricPrompt
@@ -92,7 +92,7 @@ class Judging:
             ValueError: the task has no completions, or the judge cannot be asked.
         """
         spec = self.folder.task(task)
-        scoring, rules = spec["scoring"], spec["rules"] if spec["scoring"] != "rubric" else []
+        scoring, rules = spec["scoring"], rules_of(spec)
         judge = self.judge_of(scoring)
         completions = [row for row in self.folder.generations(task) if row["completion"] is not None]
         plans = [_Plan(_key(row, judge, rules, scoring), row) for row in completions]
@@ -103,7 +103,7 @@ class Judging:
             known = len(plans) - len(missing)
             with Progress(f"{task} verdicts", len(plans), known) as progress:
                 for row in self._verdicts(missing, judge, rules, scoring):
-                    rows.append(row)
+                    rows.append({**row, "scoring": scoring, "rules": list(rules)})
                     counts[row["by"]] += row["credit"] is not None
                     progress.advance(is_failure=row["credit"] is None)
             rows.keep({plan.key for plan in plans})

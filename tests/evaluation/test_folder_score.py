@@ -6,10 +6,11 @@ import pytest
 
 from medix.evaluation.folder import EvaluationFolder
 from medix.evaluation.folder_score import FolderScore
+from medix.evaluation.tasks.spec import Task
 from medix.evaluation.training_references import COLUMN, TrainingReferences
 from medix.evaluation.verdicts import Judging
 from medix.judge.exact import ExactJudge
-from tests.support.evaluations import generate, item, loaded
+from tests.support.evaluations import generate, item, loaded, task
 
 
 @pytest.fixture
@@ -17,8 +18,8 @@ def folder(tmp_path: Path) -> EvaluationFolder:
     generate(tmp_path, loaded(*(item(f"{n}") for n in range(4)), name="a"), lambda ask: "left")
     generate(tmp_path, loaded(item("1"), name="b"), lambda ask: "right")
     place = EvaluationFolder(tmp_path)
-    for task in place.tasks:
-        Judging(place, ExactJudge()).run(task)
+    for name in place.tasks:
+        Judging(place, ExactJudge()).run(name)
     return place
 
 
@@ -39,3 +40,16 @@ def test_only_wanted_tasks_are_scored_once_and_absent_ones_named(folder: Evaluat
 def test_the_occurrence_of_references_in_training_is_a_subgroup(folder: EvaluationFolder) -> None:
     found = FolderScore.of(folder, training=TrainingReferences(["left"] * 12))
     assert {one.subgroup[COLUMN] for one in found.completions["a"]} == {"10 to 99 times"}
+
+
+@pytest.mark.parametrize("spec", [task("rubric"), task(rules=[])])
+def test_verdicts_under_another_scoring_or_other_rules_are_not_those_of_the_task(
+    folder: EvaluationFolder, spec: Task
+) -> None:
+    """A right answer would else be a grade of 5."""
+    generate(folder.path, loaded(*(item(f"{n}") for n in range(4)), name="a", spec=spec), lambda ask: "left")
+    (found,) = FolderScore.of(folder, ["a"]).score.tasks
+    assert (found.whole.completions, found.whole.scored) == (4, 0)
+    ((reason, count),) = found.reasons.items()
+    assert "before the scoring or the rules of the task changed" in reason
+    assert count == 4

@@ -49,6 +49,25 @@ def test_nothing_is_asked_twice_and_a_failure_is_asked_again(tmp_path: Path) -> 
     assert len(rows(tmp_path)) == 5
 
 
+def test_what_only_tables_depend_on_is_brought_up_to_date_without_asking_again(tmp_path: Path) -> None:
+    """Intervals would else be clustered by a unit that the task no longer has."""
+    generate(tmp_path, FIVE, lambda ask: "left")
+    now = {
+        "cluster": "patient",
+        "modality": "CT_SCAN",
+        "question_type": "closed",
+        "source": "s",
+        "subgroup": {"a": "b"},
+    }
+    model = ScriptedModel(lambda ask: "right")
+    generate(
+        tmp_path, loaded(*(item(f"{number}", f"Question {number}?", **now) for number in range(5))), model, limit=2
+    )
+    assert model.asked == []
+    assert [(row["item"], row["answer"]) for row in rows(tmp_path)] == [(f"{number}", "left") for number in range(5)]
+    assert all({name: row[name] for name in now} == now for row in rows(tmp_path))
+
+
 def test_a_limit_is_extended_without_asking_again_and_keeps_what_is_beyond_it(tmp_path: Path) -> None:
     generate(tmp_path, FIVE, lambda ask: "left", limit=2)
     model = ScriptedModel(lambda ask: "left")

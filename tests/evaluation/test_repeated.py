@@ -38,6 +38,17 @@ def test_the_majority_is_the_most_common_meaning() -> None:
     assert majority(_item(["a", "a", "b"], [None, None, 1.0])) is None  # nobody judged the majority
 
 
+def test_a_choice_is_one_answer_however_it_is_named() -> None:
+    question = "Which?\n\nChoices:\nA. skin\nB. bone"
+    answers = ("A", "B", "Option B", "bone", "The answer is (B).", "B. bone", "neither", "Neither.")
+    rows = [
+        ScoredCompletion("i", k, "i", question, ("bone",), answer, answer, float(0 < k < 6), choices=("skin", "bone"))
+        for k, answer in enumerate(answers)
+    ]
+    assert majority(rows) == MajorityAnswer(5 / 8, True)
+    assert majority([rows[0], *rows[6:]]) == MajorityAnswer(2 / 3, False)
+
+
 def test_calibration_by_hand() -> None:
     """Two at confidence 1, both right; two at 0.5, one right: error (0 + |0.5 - 0.5|) = 0; curve (0.5, 0), (1, 0.25);
     area: 0 up to coverage 0.5, then the mean of 0 and 0.25 over 0.5: 0.0625. Without confidence the risk is 0.25."""

@@ -12,7 +12,7 @@ def test_completions_are_joined_with_the_last_verdict_on_each() -> None:
         {"generation": "g0", "credit": 1.0, "by": "judge", "judge": "j"},
         {"generation": "gone", "credit": 1.0, "by": "judge", "judge": "j"},
     ]
-    found = list(joined(rows, verdicts))
+    found = list(joined({"scoring": "binary", "rules": []}, rows, verdicts))
     assert [(one.k, one.credit, one.reason) for one in found] == [
         (0, 1.0, ""),
         (1, None, "not judged yet"),

@@ -74,6 +74,20 @@ def test_the_corrected_accuracy_takes_verdicts_by_rule_as_they_are() -> None:
         TaskScore.of("t", SPEC, rows[100:], errors)
 
 
+def test_a_judge_without_errors_leaves_the_interval_as_it_is() -> None:
+    """Rules that accept right answers alone: each part has one value, and how large the parts are is drawn all the
+    same. For independent completions, and for two of each item, one by rule and one by the judge."""
+    errors = JudgeErrors("scripted", wilson(10**6, 10**6), wilson(10**6, 10**6))
+    kinds: tuple[dict[str, Any], ...] = ({"credit": 1.0, "by": "rule", "judge": "option/1"}, {"credit": 0.0})
+    single = [_one(n, **kinds[n % 2]) for n in range(400)]
+    double = [_one(n // 2, **kinds[n % 2] | {"credit": float(n < 200)}) for n in range(400)]
+    for rows in (single, double):
+        score = TaskScore.of("t", SPEC, rows, errors)
+        assert score.corrected is not None
+        found = score.corrected.low, score.corrected.high
+        assert found == pytest.approx((score.whole.credit.low, score.whole.credit.high), abs=0.005)
+
+
 def test_several_completions_of_an_item_are_no_independent_items() -> None:
     rows = [_one(n % 10, float(n % 10 < 5)) for n in range(40)]
     score = TaskScore.of("t", SPEC, rows)
@@ -81,3 +95,5 @@ def test_several_completions_of_an_item_are_no_independent_items() -> None:
     assert score.whole.credit == proportion([float(n % 10 < 5) for n in range(40)], [n % 10 for n in range(40)])
     assert score.repeated is not None
     assert score.repeated.samples == 4
+    assert not any("completions" in warning for warning in score.warnings)
+    assert "39 of 40 completions, so that items do not count alike" in TaskScore.of("t", SPEC, rows[1:]).warnings

@@ -43,7 +43,7 @@ def test_rules_come_first_and_the_judge_gets_the_rest(tmp_path: Path) -> None:
     assert rows["1"] == {
         "generation": generation["key"], "item": "1", "k": 0, "credit": 1.0, "score": None, "by": "judge",
         "judge": judge.identity, "prompt_version": "", "votes": [], "agreement": None, "reason": "",
-        "reply": "YES, the same", "explanation": "",
+        "reply": "YES, the same", "explanation": "", "scoring": "binary", "rules": ["option", "exact"],
     }  # fmt: skip
     assert [(rows[name]["by"], rows[name]["credit"]) for name in "23"] == [("rule", 1.0), ("rule", 0.0)]
 
