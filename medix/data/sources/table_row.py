@@ -9,7 +9,9 @@ from typing import Any
 from medix.data.sources.table_file import Label, TableError
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_schema import TableData
+from medix.modality import ModalitySet
 
+_TAGS = ModalitySet()
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -187,8 +189,11 @@ class Cells:
         return index
 
     def _modality(self) -> str | None:
-        value = self._text("modality", self.data.columns.modality)
-        return self.data.modality or self.data.modality_tags.get(value) or None
+        value, tags = self._text("modality", self.data.columns.modality), self.data.modality_tags
+        tag = self.data.modality or tags.get(value) or _TAGS.parse(value)
+        if tag is None and value and not tags:
+            raise self._fault("modality", value, "it is no tag; say which one it is in data.modality_tags")
+        return tag
 
     def _images(self) -> Iterator[TableImage]:
         number = 0

@@ -19,7 +19,7 @@ class Columns:
         answer_letter: letter of the right choice; where a row has no choices, its answer.
         images: columns with images: encoded bytes, file names, or lists of them; empty cells are left out.
         case: patient, study or case, the unit that intervals are clustered by.
-        modality: imaging modality, translated by ``TableData.modality_tags``.
+        modality: imaging modality: a tag, or what ``TableData.modality_tags`` translates to one.
         question_type: kind of question, for tables.
         source: origin of the row, for tables.
         subgroup: further columns for tables, by the name that tables show.

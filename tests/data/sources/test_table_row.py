@@ -84,4 +84,10 @@ def test_modalities_are_translated_and_unknown_ones_have_none(tmp_path: Path) ->
     columns, tags = Columns(answer="a", modality="m"), {"CT": "CT_SCAN"}
     assert row(tmp_path, {"a": "x", "m": "CT"}, columns, modality_tags=tags).modality == "CT_SCAN"
     assert row(tmp_path, {"a": "x", "m": "US"}, columns, modality_tags=tags).modality is None
+    assert row(tmp_path, {"a": "x", "m": "<mri_scan>"}, columns).modality == "MRI_SCAN"
+    assert row(tmp_path, {"a": "x", "m": ""}, columns).modality is None
+    with pytest.raises(
+        TableError, match=r"columns\.modality: 'US'; it is no tag; say which one it is in data\.modality_t"
+    ):
+        row(tmp_path, {"a": "x", "m": "US"}, columns)
     assert row(tmp_path, {"a": "x"}, Columns(answer="a"), modality="X_RAY").modality == "X_RAY"
