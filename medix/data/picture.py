@@ -220,4 +220,4 @@ def _reason(image: bytes, error: Exception) -> str:
         return str(error) or type(error).__name__
     found = next((name for start, mark, name in _OTHER_FORMATS if image[start:].startswith(mark)), "")
     known = f"known are {', '.join(formats())}"
-    return f"it is {found}; convert it to PNG or JPEG" if found else f"{error}; {known}"
+    return f"it is {found}; convert it to PNG or JPEG" if found else f"it is in no format that is known; {known}"
