@@ -87,6 +87,7 @@ class Generation:
                     rows.append(self._row(ask, reply))
                     progress.advance(is_failure=reply.completion is None)
             rows.keep({ask.key for ask in asks})
+            rows.sort([ask.key for ask in asks])  # they arrived in any order, and tables and submissions number them
             failures = Counter(row["failure"] for ask in wanted if (row := rows.rows[ask.key])["completion"] is None)
         return GenerationCounts(len(wanted), known, dict(failures.most_common()), stale)
 

@@ -1,7 +1,7 @@
 """Rows in a JSON lines file that is appended to, and survives being killed."""
 
 import json
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +65,21 @@ class RowFile:
         self.close()
         others = [row for key, row in self.rows.items() if key not in keys]
         if others or self._superseded or (self.path.exists() and self.path.stat().st_size != self._whole):
-            self.rows = {key: row for key, row in self.rows.items() if key in keys}
-            write_atomically(self.path, "".join(_line(row).decode("utf-8") for row in self.rows.values()))
-            self._superseded = 0
-            self._whole = self.path.stat().st_size
+            self._replace({key: row for key, row in self.rows.items() if key in keys})
         return others
+
+    def sort(self, keys: Sequence[str]) -> None:
+        """Put the rows into the order of these keys, which has a place for each. The file is replaced atomically."""
+        self.close()
+        ordered = {key: self.rows[key] for key in keys if key in self.rows}
+        if list(ordered) != list(self.rows):
+            self._replace(ordered)
+
+    def _replace(self, rows: dict[str, dict[str, Any]]) -> None:
+        self.rows = rows
+        write_atomically(self.path, "".join(_line(row).decode("utf-8") for row in rows.values()))
+        self._superseded = 0
+        self._whole = self.path.stat().st_size
 
     def close(self) -> None:
         """Close the file; a further row opens it again."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from medix.evaluation.rule_verdict import rules_of
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.statistics import Interval, holm, mcnemar_exact, minimum_detectable_difference, paired_difference
 from medix.evaluation.task_score import BEST_GRADE
@@ -57,7 +58,7 @@ class ScoreComparison:
         names: of the two models.
         tasks: by task.
         only_first, only_second: tasks that only one of them has.
-        differing: tasks whose verdicts are of different judges, so that no difference is computed.
+        differing: tasks that were scored differently, or judged by different judges, so that no difference is computed.
     """
 
     names: tuple[str, str]
@@ -138,7 +139,11 @@ def compare_scores(first: Tasks, second: Tasks, names: tuple[str, str]) -> Score
             f"{names[0]} has {', '.join(first) or 'no task'}, {names[1]} {', '.join(second) or 'no task'}: none is "
             "common; evaluate both on the same tasks"
         )
-    differing = {name: why for name in common if (why := _other_judge(first[name][1], second[name][1]))}
+    differing = {
+        name: why
+        for name in common
+        if (why := _other_task(first[name][0], second[name][0]) or _other_judge(first[name][1], second[name][1]))
+    }
     tasks = [_compared(name, first[name], second[name], names) for name in common if name not in differing]
     adjusted = holm([task.p_value for task in tasks])
     return ScoreComparison(
@@ -148,6 +153,15 @@ def compare_scores(first: Tasks, second: Tasks, names: tuple[str, str]) -> Score
         tuple(name for name in second if name not in first),
         differing,
     )
+
+
+def _other_task(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    """Why two versions of a task do not count alike; empty if they do."""
+    one, other = (
+        f"{spec['scoring']} with the rules {', '.join(rules_of(spec)) or 'none'}, clustered by {spec['cluster']}"
+        for spec in (first, second)
+    )
+    return "" if one == other else f"scored as {one}, and as {other}"
 
 
 def _other_judge(first: Sequence[ScoredCompletion], second: Sequence[ScoredCompletion]) -> str:

@@ -202,7 +202,7 @@ def test_colours_of_sixteen_bits_keep_the_upper_eight_or_are_refused() -> None:
         (b"\0" * 128 + b"DICM", "it is DICOM"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it is PostScript"),
         (b"<svg/>", "it is SVG"),
-        (b"text", "known are AVIF, BMP, GIF, JPEG"),
+        (b"text", "it is in no known format; known are AVIF, BMP, GIF, JPEG"),
     ],
 )
 def test_what_is_no_picture_is_told_by_its_name(data: bytes, told: str) -> None:

@@ -1,11 +1,14 @@
 """The first phase: one row for each completion, whatever happens in between."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from medix.evaluation.decoding import Decoding
+from medix.evaluation.evaluated_model import Ask, Reply
 from medix.evaluation.folder import EvaluationFolder
 from tests.support.evaluations import ScriptedModel, choice, generate, item, loaded, picture
 
@@ -66,6 +69,19 @@ def test_what_only_tables_depend_on_is_brought_up_to_date_without_asking_again(t
     assert model.asked == []
     assert [(row["item"], row["answer"]) for row in rows(tmp_path)] == [(f"{number}", "left") for number in range(5)]
     assert all({name: row[name] for name in now} == now for row in rows(tmp_path))
+
+
+def test_rows_are_in_the_order_of_the_items_whatever_the_order_of_the_replies(tmp_path: Path) -> None:
+    """A submission numbers them."""
+
+    class Backwards(ScriptedModel):
+        def replies(self, asks: Sequence[Ask], decoding: Decoding) -> Iterator[tuple[Ask, Reply]]:
+            return super().replies(asks[::-1], decoding)
+
+    generate(tmp_path, FIVE, Backwards(lambda ask: "left"), samples=2, limit=3)
+    assert [(row["item"], row["k"]) for row in rows(tmp_path)] == [(name, k) for name in "012" for k in (0, 1)]
+    generate(tmp_path, FIVE, Backwards(lambda ask: "left"), samples=2)
+    assert [(row["item"], row["k"]) for row in rows(tmp_path)] == [(name, k) for name in "01234" for k in (0, 1)]
 
 
 def test_a_limit_is_extended_without_asking_again_and_keeps_what_is_beyond_it(tmp_path: Path) -> None:

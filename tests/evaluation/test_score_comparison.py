@@ -9,7 +9,7 @@ import pytest
 from medix.evaluation.score_comparison import Tasks, compare_scores
 from medix.evaluation.scored_completion import ScoredCompletion
 
-SPEC = {"scoring": "binary", "cluster": "item"}
+SPEC: dict[str, Any] = {"scoring": "binary", "cluster": "item", "rules": ["exact"]}
 
 
 def _rows(given: Sequence[float | None], **fields: Any) -> list[ScoredCompletion]:
@@ -70,6 +70,15 @@ def test_verdicts_of_different_judges_have_no_difference() -> None:
     assert not found.tasks
     assert found.notes[0] == "t: judged by j and by k; no difference is computed."
     assert found.tables()[0].rows[0][0] == "t"
+
+
+@pytest.mark.parametrize("changed", [{"scoring": "rubric"}, {"rules": []}, {"cluster": "case"}])
+def test_a_task_that_was_scored_in_two_ways_has_no_difference(changed: dict[str, Any]) -> None:
+    """Credits would else be grades in one and accuracies in the other."""
+    second = {"t": (SPEC | changed, _rows([1.0]))}
+    found = compare_scores(_task([1.0]), second, ("one", "other"))
+    assert not found.tasks
+    assert found.notes[0].startswith("t: scored as binary with the rules exact, clustered by item, and as ")
 
 
 def test_tasks_that_only_one_has_are_named_and_none_in_common_is_an_error() -> None:

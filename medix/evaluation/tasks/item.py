@@ -167,7 +167,8 @@ def _with_markers(question: str, numbers: Sequence[int]) -> tuple[str, str]:
     missing = sorted({int(number) for number in named if number} - set(numbers))
     if missing or named.count(None) > len(numbers):
         shown = f"image {missing[0]}" if missing else f"{named.count(None)} images"
-        return question, f"the question shows {shown}, and the row has {len(numbers) or 'none'}"
+        held = "none" if not numbers else f"image {', '.join(map(str, numbers))}" if missing else len(numbers)
+        return question, f"the question shows {shown}, and the row has {held}"
     rank = {number: place for place, number in enumerate(numbers, start=1)}
     question = _MARKER.sub(lambda match: f"<image {rank[int(match[1])]}>" if match[1] else match[0], question)
     sample = Sample(id="", question=question, reference="", modality=None, images=(b"",) * len(numbers))

@@ -45,7 +45,7 @@ def test_choices_stand_under_the_question_unless_the_prompt_places_them() -> Non
         ("<image 1>, again <image 1>", (1,), "(image 1), again (image 1)", ""),
         ("Only <image 2>", (1, 2), "Only (image 2)", ""),
         ("See <image 1>.", (), "See <image 1>.", "the question shows image 1, and the row has none"),
-        ("See <image 1>, <image 2>.", (2,), "", "the question shows image 1, and the row has 1"),
+        ("See <image 1>, <image 2>.", (2,), "", "the question shows image 1, and the row has image 2"),
         ("<image> and <image>", (1,), "", "the question shows 2 images, and the row has 1"),
     ],
 )
