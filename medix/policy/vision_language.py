@@ -457,7 +457,7 @@ def _naming(name: str) -> Iterator[None]:
     """Name the model in errors of reading it, with a remedy."""
     try:
         yield
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"policy.name: {name!r} could not be read: {error}\nGive a folder that holds a Hugging Face model with its "
             "processor, or the name of one on the hub (HF_HUB_OFFLINE must then be unset the first time)"

@@ -44,3 +44,8 @@ def test_a_model_without_a_card_is_asked_plainly_and_vllm_is_another_engine(tiny
     assert load_evaluated(ModelArguments(str(tiny_policy), prompt="medix")).prompt == "medix"
     with pytest.raises(ValueError, match="nothing-here"):
         load_evaluated(ModelArguments("nothing-here"))
+
+
+def test_a_folder_without_a_model_is_named_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"could not be read: (.|\n)*Give a folder that holds a Hugging Face model"):
+        load_evaluated(ModelArguments(str(tmp_path)))
