@@ -111,13 +111,14 @@ def suite_identity(spec: Mapping[str, Any], judge: str, samples: str | None = No
     Args:
         spec: a resolved spec.
         judge: identity of the judge. The spec's own entry is not used: the address of a server changes no verdict. Only
-            of judges that are not ours it is, as ``own_judges``: what their identity leaves out may change verdicts.
+            of judges that are not ours it is, as ``own_judges`` (empty without any): what their identity leaves out
+            may change verdicts.
         samples: digest of the validation manifests, whose paths alone do not say what is in them; None if unknown.
     """
     model, data = spec.get("model") or {}, spec.get("data") or {}
     foreign = [entry for found in _judges(spec) for entry in _foreign(found)]
     return {
-        **({"own_judges": _digest(foreign)} if foreign else {}),
+        "own_judges": _digest(foreign) if foreign else "",
         "rewards": _digest(_without_judges(model.get("rewards"))),
         "judge": judge,
         "sampling": _digest(model.get("evaluation")),

@@ -10,6 +10,7 @@ from medix.reporting.record import CompletionKey, CompletionRecord
 from medix.reporting.record_identity import distinct, with_datasets
 from medix.reporting.render import plain
 from medix.reporting.table import MISSING, Table, counted, interval, p_value
+from medix.types import Cluster
 
 Pair = tuple[CompletionRecord, CompletionRecord]
 
@@ -218,10 +219,30 @@ def _differing(pairs: Sequence[Pair], judges: tuple[str, str]) -> Mapping[str, s
     if "none" not in judges and judges[0] != judges[1]:
         found["accuracy"] = f"judged by {judges[0]} and by {judges[1]}"
         found["reward"] = found["accuracy"]
+    asked = [_reward_judges(side) for side in zip(*pairs, strict=True)]
+    for name in asked[0].keys() & asked[1].keys():
+        if asked[0][name] != asked[1][name]:
+            one, other = (", ".join(sorted(part[name])) for part in asked)
+            found.setdefault("reward", f"its component {name or 'judge'} judged by {one} and by {other}")
     rewards = [{record.rewards for record in side} - {""} for side in zip(*pairs, strict=True)]
     if all(rewards) and rewards[0] != rewards[1]:
         found["reward"] = "scored by different rewards"
     return found
+
+
+def _reward_judges(records: Sequence[CompletionRecord]) -> dict[str, set[str]]:
+    """The judges that reward components asked, by component."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        for name, verdict in record.verdicts().items():
+            if name:
+                found.setdefault(name, set()).add(verdict.judge)
+    return found
+
+
+def _cluster(pair: Pair) -> Cluster:
+    """The unit of a pair: its case, if one of the two files knows it."""
+    return pair[0].cluster if pair[0].case or not pair[1].case else pair[1].cluster
 
 
 def _by_key(records: Sequence[CompletionRecord], name: str) -> dict[CompletionKey, CompletionRecord]:
@@ -260,13 +281,13 @@ def _slice(name: str, pairs: Sequence[Pair]) -> Slice:
         samples=len({first.sample_key for first, _ in pairs}),
         completions=len(pairs),
         images=_images(pairs),
-        cases=len({first.cluster for first, _ in pairs}),
+        cases=len({_cluster(pair) for pair in pairs}),
         measures={key: _paired(pairs, read, share) for key, (_, share, read) in MEASURES.items()},
     )
 
 
 def _paired(pairs: Sequence[Pair], read: Callable[[CompletionRecord], float | None], share: bool) -> Paired:
-    read_pairs = [(read(first), read(second), first.cluster) for first, second in pairs]
+    read_pairs = [(read(first), read(second), _cluster((first, second))) for first, second in pairs]
     values = [(a, b, cluster) for a, b, cluster in read_pairs if a is not None and b is not None]
     firsts, seconds = [a for a, _, _ in values], [b for _, b, _ in values]
     clusters = [cluster for _, _, cluster in values]

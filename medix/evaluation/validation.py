@@ -1,5 +1,7 @@
 """One validation: every judged completion of a split at one step, and their summary."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +31,8 @@ def incomparable(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[str]
         found.append(_PARTS["judge"])
     if bool(first.get("exchanged")) != bool(last.get("exchanged")):
         found.append("images exchanged in one of them")
+    if first.get("judged") and last.get("judged") and first["judged"] != last["judged"]:
+        found.append(_PARTS["data"])
     return list(dict.fromkeys(found))
 
 
@@ -94,6 +98,12 @@ class Validation:
         """What the names of its files and metrics begin with: the split, marked for the control experiment."""
         return f"{self.split}-exchanged" if self.exchanged else self.split
 
+    @property
+    def judged(self) -> str:
+        """Digest of the identities of its completions: other limits of batches judge other samples of one split."""
+        keys = sorted({(*record.sample_key, record.index) for record in self.records})
+        return hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:16]
+
     def metrics(self) -> dict[str, float]:
         """Metrics for loggers, such as ``val/accuracy/CT_SCAN`` and ``val/accuracy/source/slake``; NaN is left out."""
         values = {f"{self.stem}/completions": float(self.overall.completions)}
@@ -114,6 +124,7 @@ class Validation:
             "suite": dict(self.suite),
             "exchanged": self.exchanged,
             "left_out": self.left_out,
+            "judged": self.judged,
             **self.overall.to_dict(),
             "modalities": {name: summary.to_dict() for name, summary in self.modalities.items()},
             "sources": {name: summary.to_dict() for name, summary in self.sources.items()},

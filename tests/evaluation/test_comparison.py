@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from medix.evaluation.comparison import compare
-from medix.reporting.record import CompletionRecord, record_group
+from medix.reporting.record import CompletionRecord, ComponentRecord, record_group
+from medix.types import Verdict
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
 from tests.support.recorded import two_sets
 
@@ -170,3 +171,19 @@ def test_gains_between_rewards_or_judges_of_different_kinds_are_not_computed() -
 def test_a_small_p_value_is_not_zero() -> None:
     (accuracy, *_) = compare(_system(set(range(10))), _system(set(range(30))), min_images=1).tables()
     assert accuracy.rows[0][-1] == "< 0.001"
+
+
+def test_rewards_that_asked_different_judges_have_no_gain() -> None:
+    """Both files are validated by one judge, and the reward component of each asked another one."""
+    one = _system({1, 2})
+    files = []
+    for name in ("j1", "j2"):
+        asked = {"judge": ComponentRecord(1.0, "scored", is_judged=True, verdict=Verdict(1.0, name))}
+        files.append([dataclasses.replace(record, components=asked) for record in one])
+    found = compare(*files)
+    assert found.differing == {"reward": "its component judge judged by j1 and by j2"}
+
+
+def test_cases_that_only_one_file_knows_count_in_both_orders() -> None:
+    known, unknown = _system(set(range(10))), [dataclasses.replace(r, case="") for r in _system(set(range(30)))]
+    assert compare(known, unknown).slices[0].cases == compare(unknown, known).slices[0].cases == 20

@@ -2,7 +2,7 @@
 
 import math
 
-from medix.evaluation.validation import Validation
+from medix.evaluation.validation import Validation, incomparable
 from medix.reporting.record import record_group
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
 
@@ -35,3 +35,12 @@ def test_plain_data_leaves_the_completions_out() -> None:
     assert "records" not in data
     assert data["modalities"]["X_RAY"]["accuracy"] == 1.0
     assert (data["step"], data["judge"], data["seconds"]) == (5, "counting/v1", 2.0)
+
+
+def test_validations_of_other_samples_of_one_split_are_not_compared() -> None:
+    whole = _validation()
+    part = Validation.of(whole.records[:1], step=2, split=whole.split, judge=whole.judge)
+    assert incomparable(whole.to_dict(), whole.to_dict()) == []
+    assert incomparable(whole.to_dict(), part.to_dict()) == ["other samples"]
+    older = {name: value for name, value in part.to_dict().items() if name != "judged"}
+    assert incomparable(whole.to_dict(), older) == []
