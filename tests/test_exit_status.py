@@ -204,7 +204,7 @@ def test_what_cannot_be_done_is_2_in_words(words: tuple[str, ...], inside: Run, 
         ("judge", "check", "--base-url", "http://127.0.0.1:9/v1", "--model", "m"),
         ("judge", "canaries", "--judge", "silent.yaml"),
         ("judge", "canaries", "--judge", "lenient.yaml", "--max-false-positive", "0.1"),
-        ("doctor", "--config", "spec.yaml", "--trainer.precision", "16-true", "--data.train", "[gone]"),
+        ("doctor", "--config", "spec.yaml", "--data.train", "[gone]"),
     ],
     ids=" ".join,
 )
@@ -236,7 +236,9 @@ def test_a_trainer_that_gets_a_signal(
     command: str, name: str, expected: int, said: str, inside: Run, folder: Path, tmp_path: Path
 ) -> None:
     callback = f"{{class_path: my_signals.Send, init_args: {{name: {name}}}}}"
-    (folder / "stopped.yaml").write_text(f"trainer: {{default_root_dir: {tmp_path}, callbacks: [{callback}]}}\n")
+    judging = ", {class_path: medix.callbacks.JudgeValidation}" if command == "validate" else ""
+    callbacks = f"[{callback}{judging}]"
+    (folder / "stopped.yaml").write_text(f"trainer: {{default_root_dir: {tmp_path}, callbacks: {callbacks}}}\n")
     before = signal.getsignal(signal.SIGTERM)
     status, error = inside(command, "--config", "spec.yaml", "--config", "stopped.yaml")
     assert status == expected, error

@@ -404,7 +404,7 @@ def test_a_long_reply_is_read_in_time(part: str, around: str) -> None:
     for rule in RULES.values():
         start = time.process_time()
         read = rule.read(reply)
-        assert time.process_time() - start < 1.0  # 0.05 s without a slow part, that of a machine in use allowed for
+        assert time.process_time() - start < 3  # 0.05 s on a quiet machine
         assert "more than" not in read.reason, "it was read"
 
 
