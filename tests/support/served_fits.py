@@ -69,7 +69,7 @@ class KillTrainer(_KillOnce):
 
 
 class KillServer(_KillOnce):
-    """The server, in the middle of completions so long that no machine has written them by then."""
+    """The server, as soon as it has been asked for completions of up to 800 tokens."""
 
     def __init__(self, step: int, group: int) -> None:
         super().__init__(step)
@@ -80,7 +80,7 @@ class KillServer(_KillOnce):
 
         async def watched(dispatcher, *arguments):
             if not timers:  # the server has its weights by now, however long that took
-                timers.append(Timer(0.5, self.kill, [os.killpg, self.group]))
+                timers.append(Timer(0.05, self.kill, [os.killpg, self.group]))
                 timers[0].start()
             return await ask(dispatcher, *arguments)
 
