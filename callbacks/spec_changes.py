@@ -124,9 +124,21 @@ def suite_identity(spec: Mapping[str, Any], judge: str, samples: str | None = No
         "sampling": _digest(model.get("evaluation")),
         "prompts": _digest([model.get("prompting"), model.get("modalities")]),
         "data": _digest(
-            [samples or data.get("val"), *(data.get(name) for name in ("limit_val", "exchange_images", "on_long"))]
+            [
+                samples or data.get("val"),
+                *(data.get(name) for name in ("limit_val", "exchange_images", "on_long")),
+                *_batch_limit(spec.get("trainer") or {}, data),
+            ]
         ),
     }
+
+
+def _batch_limit(trainer: Mapping[str, Any], data: Mapping[str, Any]) -> list[Any]:
+    """What decides the samples of a validation that is cut after some batches; empty if none is."""
+    limit = trainer.get("limit_val_batches")
+    if limit is None or (isinstance(limit, float) and limit == 1.0):
+        return []
+    return [limit, data.get("val_batch_size"), trainer.get("devices"), trainer.get("num_nodes")]
 
 
 def _change(key: str, before: Any, now: Any) -> Change:

@@ -147,3 +147,20 @@ def test_the_arguments_of_a_judge_of_the_users_own_count_and_those_of_ours_do_no
         assert {name for name in first if first[name] != second[name]} == {"own_judges"}
     first, second = (suite(served("one"), {"judge": mine(share)}) for share in (0.1, 0.2))
     assert {name for name in first if first[name] != second[name]} == {"own_judges"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ({}, {"limit_val_batches": 1.0}, True),
+        ({"devices": 1}, {"devices": 2}, True),
+        ({}, {"limit_val_batches": 2}, False),
+        ({"limit_val_batches": 1}, {"limit_val_batches": 1.0}, False),
+        ({"limit_val_batches": 2, "devices": 1}, {"limit_val_batches": 2, "devices": 2}, False),
+    ],
+)
+def test_a_limit_of_batches_validates_other_samples(first: Any, second: Any, same: bool) -> None:
+    one, other = (
+        suite_identity({"trainer": trainer, "data": {"val": "v"}}, "j")["data"] for trainer in (first, second)
+    )
+    assert (one == other) == same
