@@ -79,20 +79,25 @@ def _precision(spec: dict[str, Any]) -> str:
 def _table(numbers: dict[str, Any], step: int) -> list[str]:
     """The validation of the step that is exported, which need not be the last or the best of the run."""
     validations = {entry["step"]: entry for entry in numbers.get("validations") or ()}
-    before, after = numbers.get("before"), validations.get(step)
-    if not before or after is None:
+    after = validations.get(step)
+    if after is None:
         made = ", ".join(map(str, sorted(validations))) or "none"
         return [f"No validation was made after step {step} (steps with one: {made})."]
-    if found := incomparable(before, after):
-        return [
+    earlier = [validations[number] for number in sorted(validations) if number < step]
+    before = next((one for one in earlier if not incomparable(one, after)), None)
+    if before is None:
+        lines = [
             f"| on validation | after step {step} |",
             "|---|---|",
             *(f"| {name.replace('_', ' ')} | {_number(after.get(name))} |" for name in _MEASURES),
             "",
-            f"The validation of step {before.get('step')} was made with {' and '.join(found)}, and is not compared.",
         ]
+        if not earlier:
+            return [*lines, "No earlier validation was made, so that nothing is compared."]
+        found = " and ".join(incomparable(earlier[0], after))
+        return [*lines, f"The validation of step {earlier[0]['step']} was made with {found}, and is not compared."]
     return [
-        f"| on validation | before | after step {step} |",
+        f"| on validation | after step {before['step']} | after step {step} |",
         "|---|---|---|",
         *(
             f"| {name.replace('_', ' ')} | {_number(before.get(name))} | {_number(after.get(name))} |"

@@ -59,3 +59,14 @@ def test_the_precision_of_training_is_stated(module: GroupRLModule) -> None:
     assert "- precision: 32-true\n" in model_card(module, {}, step=5, numbers={})
     card = model_card(module, {"trainer": {"precision": "bf16"}}, step=5, numbers={})
     assert "- precision: bf16-mixed; computed in another precision" in card
+
+
+def test_the_step_compared_with_is_named_comparable_and_earlier(module: GroupRLModule) -> None:
+    def entry(step: int, judge: str) -> dict[str, Any]:
+        return {"step": step, "reward": step / 10, "judge": judge}
+
+    numbers = {"validations": [entry(0, "a"), entry(4, "b"), entry(8, "b"), entry(12, "a")]}
+    assert "| on validation | after step 4 | after step 8 |" in model_card(module, {}, step=8, numbers=numbers)
+    card = model_card(module, {}, step=4, numbers=numbers)
+    assert "The validation of step 0 was made with another judge, and is not compared." in card
+    assert "No earlier validation was made" in model_card(module, {}, step=0, numbers=numbers)
