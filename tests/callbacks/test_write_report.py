@@ -250,8 +250,9 @@ def test_two_data_sets_that_count_from_one_are_both_in_the_report(tmp_path: Path
 
 
 def _without_datasets(state: dict[str, Any]) -> dict[str, Any]:
-    """The state of a report as it was before data sets were recorded."""
+    """The state of a report as it was before data sets, and the samples of a validation, were recorded."""
     old = {**state, "first_scores": [row[1:] for row in state["first_scores"]]}
+    old["validations"] = [{k: v for k, v in entry.items() if k != "judged"} for entry in state["validations"]]
     for name in ("first_examples", "last_examples"):
         old[name] = [{k: v for k, v in entry.items() if k != "dataset"} for entry in state[name]]
     return old
