@@ -1,0 +1,125 @@
+"""The interface of the sources of samples: rows that are cheap to enumerate, and the sample of one row."""
+
+import json
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medix.types import Sample
+
+_SHOWN = 120
+
+
+class RowError(ValueError):
+    """A row cannot be made a sample.
+
+    A *fault* is an error in the input: it stops the build, unless such rows are left out (``--skip-bad``). A *refusal*
+    is a decision about a row that is as it should be, such as an image with burned-in text: it is always left out.
+    Both are counted by kind.
+
+    Args:
+        key: column, field or attribute that is wrong.
+        value: its value, of which the first 120 characters are kept.
+        remedy: what is wrong and what to do.
+        kind: one stable word for tables.
+        refused: whether it is a refusal.
+    """
+
+    def __init__(self, key: str, value: object, remedy: str, kind: str = "invalid", refused: bool = False) -> None:
+        super().__init__(f"{key}: {_shown(value)}; {remedy}")
+        self.key = key
+        self.value = value if isinstance(value, _Shown) else _Shown(_shown(value))
+        self.remedy = remedy
+        self.kind = kind
+        self.refused = refused
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Workers send errors to the process that writes shards."""
+        return type(self), (self.key, self.value, self.remedy, self.kind, self.refused)
+
+
+class _Shown(str):
+    """A value as it is shown."""
+
+
+def _shown(value: object) -> str:
+    return str(value) if isinstance(value, _Shown) else f"{value!r:.{_SHOWN}}"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One row of the input.
+
+    Attributes:
+        where: file and line, row or member, for messages.
+        content: what ``Source.sample`` needs, as small as it can be and picklable; a ``RowError`` for a row that
+            cannot be read.
+    """
+
+    where: str
+    content: Any
+
+
+class Source(ABC):
+    """Rows of one kind of input.
+
+    Enumerating rows is cheap and ordered. Making a sample is the expensive part and is done by several processes, to
+    which the source is pickled. Both depend on nothing but the input and the arguments.
+
+    Attributes:
+        counts: what happened while samples were made, such as the number of converted images; see ``notes``. Whoever
+            calls ``sample`` reads and clears them.
+        has_ids: whether the rows have ids. If not, ids are made of their content, and equal rows are one sample.
+    """
+
+    has_ids = True
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    @abstractmethod
+    def rows(self) -> Iterator[SourceRow]:
+        """The rows in order.
+
+        Raises:
+            ValueError: the input is not there, is of another kind, or cannot be read at all.
+        """
+
+    @abstractmethod
+    def sample(self, row: SourceRow) -> Sample:
+        """The sample of a row. ``modality`` is None where neither the row nor the arguments state it.
+
+        Raises:
+            RowError: the row is faulty or refused.
+        """
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hash of the input (paths, sizes, modification times) and of the arguments.
+
+        An interrupted build continues only if it is unchanged.
+        """
+
+    def notes(self, counts: Counter[str]) -> list[str]:  # noqa: ARG002 - of subclasses
+        """Sentences for the end of a build.
+
+        Args:
+            counts: sums of the ``counts`` of all samples that were stored.
+        """
+        return []
+
+    def total(self) -> int | None:
+        """Number of rows for the progress bar; None if it is not known without reading them."""
+        return None
+
+
+def stamps(*paths: Path) -> str:
+    """Paths, sizes and modification times of files as one text, for ``Source.fingerprint``."""
+    found = []
+    for path in paths:
+        status = path.stat()
+        found.append([str(path.resolve()), status.st_size, status.st_mtime_ns])
+    return json.dumps(found)
