@@ -10,8 +10,6 @@ from typing import Any
 
 from medix.types import Sample
 
-_SHOWN = 120
-
 
 class RowError(ValueError):
     """A row cannot be made a sample.
@@ -22,31 +20,18 @@ class RowError(ValueError):
 
     Args:
         key: column, field or attribute that is wrong.
-        value: its value, of which the first 120 characters are kept.
+        value: its value.
         remedy: what is wrong and what to do.
         kind: one stable word for tables.
         refused: whether it is a refusal.
     """
 
-    def __init__(self, key: str, value: object, remedy: str, kind: str = "invalid", refused: bool = False) -> None:
-        super().__init__(f"{key}: {_shown(value)}; {remedy}")
-        self.key = key
-        self.value = value if isinstance(value, _Shown) else _Shown(_shown(value))
-        self.remedy = remedy
-        self.kind = kind
-        self.refused = refused
+    def __init__(self, key: str, value: Any, remedy: str, kind: str = "invalid", refused: bool = False) -> None:
+        super().__init__(key, value, remedy, kind, refused)  # pickled by these: workers send errors
+        self.key, self.value, self.remedy, self.kind, self.refused = key, value, remedy, kind, refused
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Workers send errors to the process that writes shards."""
-        return type(self), (self.key, self.value, self.remedy, self.kind, self.refused)
-
-
-class _Shown(str):
-    """A value as it is shown."""
-
-
-def _shown(value: object) -> str:
-    return str(value) if isinstance(value, _Shown) else f"{value!r:.{_SHOWN}}"
+    def __str__(self) -> str:
+        return f"{self.key}: {self.value!r:.120}; {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +55,19 @@ class Source(ABC):
     which the source is pickled. Both depend on nothing but the input and the arguments.
 
     Attributes:
-        counts: what happened while samples were made, such as the number of converted images; see ``notes``. Whoever
-            calls ``sample`` reads and clears them.
         has_ids: whether the rows have ids. If not, ids are made of their content, and equal rows are one sample.
     """
 
     has_ids = True
 
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
+    @property
+    def counts(self) -> Counter[str]:
+        """What happened while samples were made, such as the number of converted images.
+
+        The caller of ``sample`` reads and clears it; ``notes`` gets the sums over the samples that were stored.
+        """
+        counts: Counter[str] = self.__dict__.setdefault("_counts", Counter())
+        return counts
 
     @abstractmethod
     def rows(self) -> Iterator[SourceRow]:
@@ -107,12 +96,12 @@ class Source(ABC):
         """Sentences for the end of a build.
 
         Args:
-            counts: sums of the ``counts`` of all samples that were stored.
+            counts: sums of ``counts``, and the number of rows left out by their kind (``RowError.kind``).
         """
         return []
 
     def total(self) -> int | None:
-        """Number of rows for the progress bar; None if it is not known without reading them."""
+        """Number of rows, for the progress bar; None if it is not known without reading them."""
         return None
 
 
