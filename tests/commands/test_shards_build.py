@@ -51,7 +51,9 @@ def test_building_twice_gives_the_same_digest(tmp_path: Path) -> None:
     assert first.digest == second.digest
 
 
-def test_the_data_set_is_named_for_all_splits_and_the_licence_in_either_spelling(jsonl_rows: Path, tmp_path: Path) -> None:
+def test_the_data_set_is_named_for_all_splits_and_the_licence_in_either_spelling(
+    jsonl_rows: Path, tmp_path: Path
+) -> None:
     words = ["--license", "CC0-1.0", *SAID[2:]]
     for name in ("train", "val"):
         build = ["build", "--jsonl", str(jsonl_rows), "--output", str(tmp_path / name), "--name", name]

@@ -6,7 +6,9 @@ from medix.data.shards import Shard
 from tests.commands.conftest import SAID, shards
 
 
-def test_verify_names_a_damaged_shard_and_fails(jsonl_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_names_a_damaged_shard_and_fails(
+    jsonl_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     shards(["build", "--jsonl", str(jsonl_rows), "--output", str(out), "--name", "mine", *SAID])
     shard = out / "mine-mri_scan-000000.tar"
