@@ -39,6 +39,21 @@ def pieces(sample: Sample) -> list[Piece]:
     return found
 
 
+def renumbered(question: str, numbers: Sequence[int]) -> str:
+    """The question with its numbered markers counted among the images that are there.
+
+    Args:
+        question: with markers that count images as the data set does.
+        numbers: of the images that are there, as the data set counts them; other numbers stay.
+    """
+    rank = {number: place for place, number in enumerate(numbers, start=1)}
+
+    def counted(marker: re.Match[str]) -> str:
+        return f"<image {rank[int(marker[1])]}>" if marker[1] and int(marker[1]) in rank else marker[0]
+
+    return _MARKER.sub(counted, question)
+
+
 def _fault(numbers: Sequence[str | None], images: int) -> str:
     """How the markers of a question disagree with its images; empty if they do not."""
     given = [int(number) for number in numbers if number is not None]
@@ -54,7 +69,3 @@ def _fault(numbers: Sequence[str | None], images: int) -> str:
     if twice:
         return f"the question names image {', '.join(map(str, twice))} more than once ({has})"
     return f"the question has {has}" if len(numbers) != images else ""
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

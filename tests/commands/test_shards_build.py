@@ -19,7 +19,7 @@ def test_faulty_rows_are_listed_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
     assert shards([*build, "--skip-bad"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "1 faulty rows" in shown
+    assert "1 faulty row" in shown
     assert shown.count("rows of the input left out: 1") == 1  # of the input, not of each of its manifests
     assert {manifest.skipped_rows for manifest in read_manifests([tmp_path / "out"])} == {1}
 
@@ -69,8 +69,8 @@ def test_the_data_set_is_named_for_all_splits_and_the_licence_in_either_spelling
 def test_the_help_states_how_deep_pictures_are_shown_and_where_images_stand(capsys: pytest.CaptureFixture[str]) -> None:
     assert shards(["build", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "<image 2>, … in a problem say where its images stand" in shown
-    assert "from their lowest to their highest value, without single pixels far outside" in shown
+    assert "<image 2>, … in a question say where its images stand" in shown
+    assert "shown from their lowest to their highest value, without single pixels far outside" in shown
 
 
 def test_converted_pictures_are_counted(jsonl_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,12 +53,12 @@ class Source(ABC):
 
     Enumerating rows is cheap and ordered. Making a sample is the expensive part and is done by several processes, to
     which the source is pickled. Both depend on nothing but the input and the arguments.
-
-    Attributes:
-        has_ids: whether the rows have ids. If not, ids are made of their content, and equal rows are one sample.
     """
 
-    has_ids = True
+    @property
+    def has_ids(self) -> bool:
+        """Whether the rows have ids. If not, ids are made of their content, and equal rows are one sample."""
+        return True
 
     @property
     def counts(self) -> Counter[str]:

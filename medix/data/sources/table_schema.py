@@ -2,6 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from medix.spec_file import named_line, parse_error_message
+from medix.yaml_text import YamlFileError, read_yaml_file
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,31 @@ class TableData:
             raise ValueError("data.modality and data.columns.modality both name the modality; keep one of them")
         if not (self.columns.answer or self.columns.answer_index or self.columns.answer_letter):
             raise ValueError("data.columns names no answer; give answer, answer_index or answer_letter")
+
+
+def read_table_data(path: Path) -> TableData:
+    """What the columns of a table mean, from a YAML file: the keys of ``TableData``, or a task with its ``data``.
+
+    Raises:
+        ValueError: it cannot be read, or a key is not known or has a wrong value; names file and line.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    try:
+        content, lines = read_yaml_file(path, yes_is_text=True)
+    except OSError as error:
+        raise ValueError(f"--columns {path}: cannot be opened ({error.strerror}); check the path") from error
+    except YamlFileError as error:
+        raise ValueError(f"--columns {error}") from error
+    if isinstance(content, dict) and isinstance(content.get("data"), dict):
+        content, lines = content["data"], {place[1:]: line for place, line in lines.items() if place[0] == "data"}
+    if not isinstance(content, dict):
+        raise ValueError(f"--columns {path}: holds no keys; write columns: {{question: NAME, answer: NAME, …}}")
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(TableData, None)
+    try:
+        return TableData(**vars(parser.instantiate(parser.parse_object(content))))
+    except (ArgumentError, ValueError, TypeError) as error:
+        said = " ".join(parse_error_message(error).split()) if isinstance(error, ArgumentError) else str(error)
+        line = named_line(said, {".".join(map(str, place)): line for place, line in lines.items()})
+        raise ValueError(f"--columns {path}{f', line {line}' if line else ''}: {said}") from error

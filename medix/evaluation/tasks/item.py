@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medix.data.image_markers import pieces
+from medix.data.image_markers import pieces, renumbered
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.table_images import TableImage
 from medix.data.sources.table_row import TableRow
@@ -169,8 +169,7 @@ def _with_markers(question: str, numbers: Sequence[int]) -> tuple[str, str]:
         shown = f"image {missing[0]}" if missing else f"{named.count(None)} images"
         held = "none" if not numbers else f"image {', '.join(map(str, numbers))}" if missing else len(numbers)
         return question, f"the question shows {shown}, and the row has {held}"
-    rank = {number: place for place, number in enumerate(numbers, start=1)}
-    question = _MARKER.sub(lambda match: f"<image {rank[int(match[1])]}>" if match[1] else match[0], question)
+    question = renumbered(question, numbers)
     sample = Sample(id="", question=question, reference="", modality=None, images=(b"",) * len(numbers))
     try:
         pieces(sample)
