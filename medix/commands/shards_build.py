@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
@@ -12,11 +13,13 @@ from medix.commands.manifest_table import manifest_table
 from medix.commands.parser import CommandParser
 from medix.commands.progress import tracked
 from medix.commands.shards_sources import add_sources, default_name, named_input, source_of
+from medix.data.adoption import Adoption
 from medix.data.aliases import Aliases
 from medix.data.build import Build, BuildPlan
 from medix.data.left_out import LeftOut
 from medix.data.manifest import DataStatement
 from medix.data.partition import UNITS, Partition
+from medix.data.sources.webdataset import WebDatasetSource
 from medix.modality import ModalitySet
 
 _PHANTOM_LICENCE = "CC0-1.0"
@@ -71,7 +74,13 @@ def build(arguments: argparse.Namespace) -> int:
     console = Console(markup=False, emoji=False, highlight=False)
     kind, path = named_input(arguments)
     plan = _plan(arguments, kind, path)
-    work = Build(source_of(arguments), plan, path)
+    source = source_of(arguments)
+    if isinstance(source, WebDatasetSource) and not arguments.rewrite:
+        adopted = Adoption(source, plan).run(lambda found, total: tracked(found, total, f"reading {path}"))
+        console.print("\n".join(source.notes(Counter())), soft_wrap=True)
+        console.print(manifest_table(f"{arguments.manifests or arguments.output}", adopted))
+        return 0
+    work = Build(source, plan, path)
     try:
         result = work.run(lambda found, total: tracked(found, total, f"building {plan.statement.name}"))
     except ValueError:
@@ -86,7 +95,7 @@ def build(arguments: argparse.Namespace) -> int:
         console.print(note, soft_wrap=True)
     if result.left_out.total:
         if result.left_out.faults:
-            console.print(result.left_out.report(path, stops=False), style="yellow", soft_wrap=True)
+            console.print(result.left_out.report(path), style="yellow", soft_wrap=True)
         console.print(_left_out_table(result.left_out))
         console.print(f"rows that are left out, and why: {work.output.left_out}", soft_wrap=True)
     console.print(manifest_table(f"{arguments.manifests or arguments.output}", result.manifests))

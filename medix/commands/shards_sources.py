@@ -18,6 +18,7 @@ KINDS = {
     "jsonl": "JSON lines with file names of images",
     "llava": "conversations as LLaVA has them (JSON or JSON lines)",
     "qwen": "messages as Qwen-VL has them (JSON or JSON lines)",
+    "webdataset": "tars of images with json, txt or cls, which are listed and not written again",
 }
 """Kinds of ``--from``."""
 
@@ -45,6 +46,7 @@ def add_sources(parser: CommandParser) -> None:
     group.add_argument("--modalities", nargs="+", metavar="TAG", default=PAPER_MODALITIES, help="another set of tags")
     group.add_argument("--aliases", type=Path, metavar="FILE", help="YAML file with synonyms: reference: [text, …]")
     group.add_argument("--skip-bad", action="store_true", help="leave faulty rows out and count them")
+    group.add_argument("--rewrite", action="store_true", help="write the samples of --from webdataset as new shards")
     group.add_argument("--workers", type=int, metavar="N", help="processes that read rows (default: one per core)")
     hub = parser.add_argument_group("hub and phantoms")
     hub.add_argument("--split", default="train", help="split of the hub, or name of phantoms that share no picture")
@@ -85,7 +87,7 @@ def source_of(arguments: argparse.Namespace) -> Source:
         raise ValueError("--question and --answer-from belong together; give both or neither")
     make: dict[str, Callable[[argparse.Namespace, str], Source]] = {
         "phantoms": _phantoms, "hub": _hub, "parquet": _parquet, "csv": _csv, "jsonl": _jsonl, "llava": _llava,
-        "qwen": _qwen,
+        "qwen": _qwen, "webdataset": _webdataset,
     }  # fmt: skip
     return make[kind](arguments, path)
 
@@ -141,6 +143,12 @@ def _qwen(arguments: argparse.Namespace, path: str) -> Source:
     from medix.data.sources.qwen import QwenSource
 
     return QwenSource(Path(path), _reading(arguments))
+
+
+def _webdataset(arguments: argparse.Namespace, path: str) -> Source:
+    from medix.data.sources.webdataset import WebDatasetSource
+
+    return WebDatasetSource(path, _reading(arguments))
 
 
 def _kinds() -> str:

@@ -11,7 +11,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import PIL
@@ -25,6 +25,7 @@ from medix.data.left_out import LeftOut
 from medix.data.manifest import DataStatement, Manifest
 from medix.data.partition import Partition
 from medix.data.row_pool import RowOutcome, outcomes
+from medix.data.sample_modality import with_modality
 from medix.data.shard_writer import FinishedShard, ShardWriter
 from medix.data.sources.source import RowError, Source, SourceRow
 from medix.modality import TEXT_ONLY, ModalitySet
@@ -152,7 +153,8 @@ class Build:
                 self._note(key, _closed(self._writers[key]), journal)
             left_out.close()
         if left_out.faults and not self.plan.skip_bad:
-            raise BuildError(left_out.report(self.name, stops=True))
+            remedy = "Nothing was written. Correct the rows, or leave them out with --skip-bad"
+            raise BuildError(left_out.report(self.name, remedy))
         if not journal.entries:
             raise BuildError(f"{self.name}: there are no samples to write{_why(left_out)}; check the input")
         manifests = self.output.publish(journal.entries, left_out)
@@ -185,26 +187,11 @@ class Build:
             self._note(key, shard, journal)
 
     def _completed(self, sample: Sample) -> Sample:
-        """The sample with its modality and all of its aliases.
-
-        Raises:
-            RowError: the modality is unknown or contradictory.
-        """
+        """The sample with its modality and all of its aliases."""
         if self.plan.aliases is not None:
             self._used_aliases.add(self.plan.aliases.key(sample))
             sample = self.plan.aliases.added(sample)
-        if not sample.images:
-            return sample
-        said, known = self.plan.modality, f"known: {', '.join(self.modalities)}"
-        if said is not None and sample.modality not in (None, said):
-            remedy = f"--modality says {said}; correct the row, or leave --modality out"
-            raise RowError("modality", sample.modality, remedy, "modality")
-        if (modality := said or sample.modality) is None:
-            remedy = f"nothing states it; give --modality or --modality-column, or begin answers with a tag; {known}"
-            raise RowError("modality", None, remedy, "modality")
-        if modality not in self.modalities:
-            raise RowError("modality", modality, f"unknown; {known}; --modalities gives another set", "modality")
-        return replace(sample, modality=modality)
+        return with_modality(sample, self.plan.modality, self.modalities)
 
     def _note_id(self, name: str, where: str) -> None:
         if (first := self._seen.setdefault(name, where)) == where:

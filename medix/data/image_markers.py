@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from medix.data.prompt_errors import MarkerError
 from medix.types import Sample
 
-_MARKER = re.compile(r"<image(?:[ _]?([0-9]+))?>", re.IGNORECASE | re.ASCII)
+MARKER = re.compile(r"<image(?:[ _]?([0-9]+))?>", re.IGNORECASE | re.ASCII)
+"""A marker; its group is the number, if it has one."""
 
 Piece = str | int
 """Text, or the index of an image from 0."""
@@ -24,7 +25,7 @@ def pieces(sample: Sample) -> list[Piece]:
         MarkerError: not every image has exactly one marker; names the sample, what disagrees and the remedy.
     """
     # split with one group: text, number or None, text, number or None, …, text
-    split: Sequence[str | None] = _MARKER.split(sample.question)
+    split: Sequence[str | None] = MARKER.split(sample.question)
     texts, numbers = split[::2], split[1::2]
     if not numbers:
         return [sample.question]
@@ -51,7 +52,7 @@ def renumbered(question: str, numbers: Sequence[int]) -> str:
     def counted(marker: re.Match[str]) -> str:
         return f"<image {rank[int(marker[1])]}>" if marker[1] and int(marker[1]) in rank else marker[0]
 
-    return _MARKER.sub(counted, question)
+    return MARKER.sub(counted, question)
 
 
 def _fault(numbers: Sequence[str | None], images: int) -> str:

@@ -55,17 +55,15 @@ class LeftOut:
         """Number of rows by kind."""
         return self.faults + self.refused
 
-    def report(self, name: str, *, stops: bool) -> str:
+    def report(self, name: str, remedy: str = "") -> str:
         """The number of faults and the first ten of them.
 
         Args:
             name: of the input.
-            stops: whether nothing is written because of them.
+            remedy: last line.
         """
         number = self.faults.total()
         lines = [f"{name}: {number:,} faulty row{'' if number == 1 else 's'}", *self._first]
         if number > _SHOWN:
             lines.append(f"  … and {number - _SHOWN:,} more")
-        if stops:
-            lines.append("Nothing was written. Correct the rows, or leave them out with --skip-bad")
-        return visible("\n".join(lines))
+        return visible("\n".join([*lines, remedy] if remedy else lines))

@@ -7,7 +7,6 @@ error. A shard is therefore verified against its manifest (size, SHA-256, count)
 import hashlib
 import os
 import shutil
-import tarfile
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,8 +17,11 @@ from typing import Any
 import filelock
 
 from medix.atomic_file import naming
+from medix.data import foreign_record
 from medix.data.manifest import Manifest, ShardEntry
 from medix.data.record import RecordError, decode, split_name
+from medix.data.sources.source import RowError
+from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
 from medix.modality import TEXT_ONLY
 from medix.types import Sample
 
@@ -51,8 +53,8 @@ class Shard:
         self.entry = entry
         self.cache_dir = cache_dir
         self._file: int | None = None
-        self._members: list[dict[str, tuple[int, int]]] = []
-        self._keys: list[str] = []
+        self._samples: list[TarSample] = []
+        self._foreign = foreign_record.foreign_record(manifest)
 
     def __len__(self) -> int:
         return self.entry.samples
@@ -62,11 +64,14 @@ class Shard:
             raise IndexError(f"sample {ordinal} of {self.entry.url}, which has {len(self)}")
         self.open()
         assert self._file is not None
-        members = {name: os.pread(self._file, size, start) for name, (start, size) in self._members[ordinal].items()}
+        key, places = self._samples[ordinal]
+        members = {name: os.pread(self._file, size, start) for name, (start, size) in places.items()}
         try:
-            sample = decode(members)
-        except RecordError as error:
+            sample = decode(members) if self._foreign is None else self._foreign.decode(key, members)
+        except (RecordError, RowError) as error:
             raise self._error(f"sample {ordinal}", "a sample", str(error)) from error
+        if self._foreign is not None and sample.images and sample.modality is None:
+            sample = replace(sample, modality=self.manifest.modality)
         if (sample.modality or TEXT_ONLY) != self.manifest.modality:
             raise self._error(f"modality of sample {sample.id!r}", self.manifest.modality, repr(sample.modality))
         return replace(sample, dataset=self.manifest.dataset)
@@ -74,18 +79,21 @@ class Shard:
     def image_names(self, ordinal: int) -> tuple[str, ...]:
         """Where the images of a sample are stored: the shard and the member, in order."""
         self.open()
-        numbered = sorted(
-            (int(name.partition(".")[0]), name) for name in self._members[ordinal] if name.partition(".")[0].isdecimal()
-        )
+        key, places = self._samples[ordinal]
+        if self._foreign is None:
+            numbers = ((name.partition(".")[0], name) for name in places)
+            names = [name for _, name in sorted((int(number), name) for number, name in numbers if number.isdecimal())]
+        else:
+            names = [name for name in places if name.rpartition(".")[2] in foreign_record.IMAGES]
         where = self.manifest.location(self.entry)
         where = where if self.entry.is_remote else os.path.normpath(where)
-        return tuple(f"{where}/{self._keys[ordinal]}.{name}" for _, name in numbered)
+        return tuple(f"{where}/{key}.{name}" for name in names)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[ordinal] for ordinal in range(len(self)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_members": [], "_keys": []}
+        return {**self.__dict__, "_file": None, "_samples": []}
 
     def open(self) -> None:
         """Download the shard if it is remote, verify it and index its members. Does nothing if it is already open.
@@ -102,7 +110,7 @@ class Shard:
             raise self._error("the file", f"{self.entry.bytes} bytes at {path}", error.strerror or "nothing") from error
         try:
             self._verify(path)
-            self._members = self._scan()
+            self._samples = self._scan()
         except ShardError:
             self.close()
             raise
@@ -121,7 +129,7 @@ class Shard:
         """Close the file and discard the index of its members."""
         if self._file is not None:
             os.close(self._file)
-        self._file, self._members, self._keys = None, [], []
+        self._file, self._samples = None, []
 
     def __del__(self) -> None:
         if getattr(self, "_file", None) is not None:
@@ -141,36 +149,19 @@ class Shard:
             raise self._error("sha256", self.entry.sha256, found)
         _VERIFIED.add(stamp)
 
-    def _scan(self) -> list[dict[str, tuple[int, int]]]:
-        """Offset and size of every member of every sample."""
+    def _scan(self) -> list[TarSample]:
+        """The members of every sample."""
         assert self._file is not None
-        self._keys = []
-        index: list[dict[str, tuple[int, int]]] = []
-        seen: set[str] = set()
-        last = ""
         try:
-            with os.fdopen(os.dup(self._file), "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-                for member in tar:
-                    if not member.isreg():
-                        raise self._error("members", "plain files", f"{member.name!r} of type {member.type!r}")
-                    key, extension = split_name(member.name)
-                    if key != last:
-                        if key in seen:
-                            raise self._error("members", "those of a sample to be adjacent", f"key {key} in two places")
-                        seen.add(key)
-                        self._keys.append(key)
-                        index.append({})
-                    if extension in index[-1]:
-                        raise self._error("members", "unique names", f"{member.name!r} twice")
-                    index[-1][extension] = (member.offset_data, member.size)
-                    last = key
-        except RecordError as error:
+            with os.fdopen(os.dup(self._file), "rb") as stream:
+                found = tar_samples(stream, split_name if self._foreign is None else foreign_record.split_name)
+        except TarLayoutError as error:
+            raise self._error(error.what, error.expected, error.found) from error
+        except ValueError as error:
             raise self._error("members", "images, json and txt under ordinals", str(error)) from error
-        except tarfile.TarError as error:
-            raise self._error("format", "an uncompressed tar", str(error)) from error
-        if len(index) != self.entry.samples:
-            raise self._error("samples", str(self.entry.samples), str(len(index)))
-        return index
+        if len(found) != self.entry.samples:
+            raise self._error("samples", str(self.entry.samples), str(len(found)))
+        return found
 
     def _fetch(self) -> Path:
         """Download a remote shard into the cache, once, even if several processes request it."""

@@ -6,7 +6,8 @@ from itertools import islice
 from pathlib import Path
 
 from medix.data.sources.table_hub import HubTable
-from medix.data.sources.table_source import CellRow, Reading, TableSource
+from medix.data.sources.table_sample import CellRow
+from medix.data.sources.table_source import Reading, TableSource
 
 
 class HubSource(TableSource):

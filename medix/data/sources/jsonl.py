@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
-from medix.data.record import read_json
+from medix.data.sources.json_rows import JsonRow, json_lines
 from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
-from medix.data.sources.table_source import CellRow, TableSource
-from medix.text_lines import Line, TextFileError, bad_letters, encoding_fault, read_lines
+from medix.data.sources.table_source import TableSource
+from medix.text_lines import read_lines
 
 _FIRST_ROWS = 100
 
@@ -30,34 +29,10 @@ class JsonlSource(TableSource):
             raise TableError(f"{faults[0][0]}: {faults[0][1]}")
         return list(dict.fromkeys(name for _, cells in first if not isinstance(cells, RowError) for name in cells))
 
-    def cells(self) -> Iterator[tuple[str, CellRow | RowError]]:
+    def cells(self) -> Iterator[tuple[str, JsonRow]]:
         """The rows."""
-        try:
-            for line in read_lines(self.path):
-                yield f"{self.path}, line {line.number}", json_row(line)
-        except OSError as error:
-            raise TableError(f"{self.path}: cannot be opened ({error.strerror}); check the path") from error
-        except TextFileError as error:
-            raise TableError(f"{error}, or name its kind with --from") from error
+        return json_lines(self.path)
 
     def total(self) -> int:
         """Number of lines that are not blank."""
         return sum(1 for _ in read_lines(self.path))
-
-
-def json_row(line: Line) -> dict[str, Any] | RowError:
-    """The object of a line, or why there is none."""
-    try:
-        row = read_json(line.text)
-    except ValueError as error:
-        if not line.is_decoded:
-            return RowError("row", line.text.strip(), encoding_fault(line.text), "encoding")
-        remedy = f"cannot be read ({error}); write one JSON object per line"
-        return RowError("row", line.text.strip(), remedy, "json")
-    if not isinstance(row, dict):
-        return RowError("row", row, "write one object per line", "json")
-    key, text = bad_letters(row)
-    if key:
-        remedy = "it has half of a surrogate pair, which is no character; write the text again without it"
-        return RowError(key, text, remedy if line.is_decoded else encoding_fault(text), "encoding")
-    return row

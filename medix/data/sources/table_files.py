@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from medix.data.sources.table_file import TableError, TableFile
-from medix.data.sources.table_source import CellRow, TableSource
+from medix.data.sources.table_sample import CellRow
+from medix.data.sources.table_source import TableSource
 
-_SPLIT = re.compile(r"(?:^|[^a-z])(train|valid|val|dev|test)", re.IGNORECASE)
+_SPLIT = re.compile(r"(?:^|[^a-z])(train|validation|valid|val|dev|test)(?![a-z])")
+_SAME = {"validation": "val", "valid": "val", "dev": "val"}
 
 
 class FilesSource(TableSource):
@@ -31,12 +33,7 @@ class FilesSource(TableSource):
         shown, path = ", ".join(self.suffixes), self.path
         if path.is_dir():
             found = sorted(file for file in path.rglob("*") if file.name.endswith(self.suffixes))
-            splits = {match[1].lower() for file in found if (match := _SPLIT.search(str(file.relative_to(path))))}
-            if len(splits) > 1:
-                raise TableError(
-                    f"--from {self.kind} {path}: holds files of several splits ({', '.join(sorted(splits))}); give one "
-                    "file, or --from hub FOLDER --split NAME"
-                )
+            one_split(found, path, f"--from {self.kind} {path}")
             if found:
                 return found
             raise TableError(f"--from {self.kind} {path}: the folder holds no file that ends in {shown}")
@@ -61,3 +58,20 @@ class FilesSource(TableSource):
         for file in self.files():
             for number, row in TableFile(file):
                 yield f"{file}, row {number}", row
+
+
+def one_split(files: Sequence[Path], folder: Path, told: str) -> None:
+    """Refuse files of a folder whose names say that they are of several splits.
+
+    Args:
+        files: below the folder.
+        folder: the folder.
+        told: the input, for messages.
+
+    Raises:
+        TableError: they are.
+    """
+    names = (str(file.relative_to(folder)) for file in files)
+    splits = {_SAME.get(split, split) for name in names for split in [*_SPLIT.findall(name.lower())][-1:]}
+    if len(splits) > 1:
+        raise TableError(f"{told}: holds files of several splits ({', '.join(sorted(splits))}); name those of one")

@@ -1,8 +1,9 @@
 """Which columns of a table mean what, and where the table is: the schema of tasks and of data sources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from medix.spec_file import named_line, parse_error_message
 from medix.yaml_text import YamlFileError, read_yaml_file
@@ -104,8 +105,6 @@ def read_table_data(path: Path) -> TableData:
     Raises:
         ValueError: it cannot be read, or a key is not known or has a wrong value; names file and line.
     """
-    from jsonargparse import ArgumentError, ArgumentParser
-
     try:
         content, lines = read_yaml_file(path, yes_is_text=True)
     except OSError as error:
@@ -116,11 +115,26 @@ def read_table_data(path: Path) -> TableData:
         content, lines = content["data"], {place[1:]: line for place, line in lines.items() if place[0] == "data"}
     if not isinstance(content, dict):
         raise ValueError(f"--columns {path}: holds no keys; write columns: {{question: NAME, answer: NAME, …}}")
+    try:
+        return table_data(content)
+    except ValueError as error:
+        line = named_line(str(error), {".".join(map(str, place)): line for place, line in lines.items()})
+        raise ValueError(f"--columns {path}{f', line {line}' if line else ''}: {error}") from error
+
+
+def table_data(content: Mapping[str, Any]) -> TableData:
+    """What the columns of a table mean, from plain data.
+
+    Raises:
+        ValueError: a key is not known or has a wrong value.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(TableData, None)
     try:
-        return TableData(**vars(parser.instantiate(parser.parse_object(content))))
-    except (ArgumentError, ValueError, TypeError) as error:
-        said = " ".join(parse_error_message(error).split()) if isinstance(error, ArgumentError) else str(error)
-        line = named_line(said, {".".join(map(str, place)): line for place, line in lines.items()})
-        raise ValueError(f"--columns {path}{f', line {line}' if line else ''}: {said}") from error
+        return TableData(**vars(parser.instantiate(parser.parse_object(dict(content)))))
+    except ArgumentError as error:
+        raise ValueError(" ".join(parse_error_message(error).split())) from error
+    except TypeError as error:
+        raise ValueError(str(error)) from error

@@ -2,32 +2,29 @@
 
 import hashlib
 import json
-import math
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from medix.data.image_markers import pieces, renumbered
-from medix.data.picture import PictureError
-from medix.data.prompt_errors import MarkerError
 from medix.data.sources.layouts import IMAGES, recognised, told
 from medix.data.sources.source import RowError, Source, SourceRow, stamps
-from medix.data.sources.stored_image import conversions, stored_image
+from medix.data.sources.stored_image import conversions
 from medix.data.sources.table import matches
 from medix.data.sources.table_file import TableError
-from medix.data.sources.table_images import ImageFiles, TableImage
-from medix.data.sources.table_row import CellError, Cells, TableRow, cell, has, text_of
+from medix.data.sources.table_images import ImageFiles
+from medix.data.sources.table_row import cell, has
+from medix.data.sources.table_sample import CellRow, TableSample
 from medix.data.sources.table_schema import Columns, TableData
-from medix.data.sources.tagged_answer import split_tag
 from medix.modality import PAPER_MODALITIES, ModalitySet
 from medix.types import Sample
 
-CellRow = Mapping[str, Any]
+SCHEMA, ANSWER = "--columns", "--answer-from"
+"""What stands for the name of a layout that the user states."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,10 @@ class Reading:
         Raises:
             TableError: a column is not there, or no layout is recognised.
         """
-        name, data = "--columns", self.data
+        name, data = SCHEMA, self.data
         if data is None and self.answer_from:
             images = [column for column in IMAGES if column in names][:1]
-            name, data = "--answer-from", TableData(Columns(answer=self.answer_from, images=images))
+            name, data = ANSWER, TableData(Columns(answer=self.answer_from, images=images))
         if data is None:
             found = recognised(names)
             if found is None:
@@ -87,9 +84,8 @@ class Reading:
 class TableSource(Source):
     """Rows of a table with the columns of a question, an answer and images.
 
-    An answer may begin with the tag of the modality (``medix.data.sources.tagged_answer``). Choices, if there are any,
-    stand below the question with their letters. Columns without a meaning become metadata where the layout was
-    recognised; of a schema, only ``question_type`` and ``subgroup`` do, so that no column is stored by accident.
+    Columns without a meaning become metadata where the layout was recognised; of a schema, only ``question_type`` and
+    ``subgroup`` do, so that no column is stored by accident.
 
     Args:
         path: the file, folder or name.
@@ -102,7 +98,6 @@ class TableSource(Source):
     def __init__(self, path: Path, reading: Reading = Reading()) -> None:
         self.path = path
         self.reading = reading
-        self.modalities = ModalitySet(reading.modalities)
         self._opened: ImageFiles | None = None
 
     @abstractmethod
@@ -128,6 +123,12 @@ class TableSource(Source):
         """Name of the layout, and what the columns mean."""
         return self.reading.table(str(self.path), self.names())
 
+    @cached_property
+    def _made(self) -> TableSample:
+        reading, (name, data) = self.reading, self.layout
+        is_recognised = name not in (SCHEMA, ANSWER)
+        return TableSample(data, ModalitySet(reading.modalities), reading.question, is_recognised)
+
     @property
     def has_ids(self) -> bool:
         """Whether a column holds ids."""
@@ -145,32 +146,7 @@ class TableSource(Source):
 
     def sample(self, row: SourceRow) -> Sample:
         """The sample of a row."""
-        _, data = self.layout
-        cells = {name: None if _is_missing(value) else value for name, value in row.content.items()}
-        try:
-            found = Cells(data, row.where, cells, self._images()).row()
-        except CellError as error:
-            raise RowError(error.column or error.key, error.value, error.remedy, "cell") from error
-        images = tuple(map(self._stored, found.images))
-        modality, answers = self._answers(found, bool(images))
-        sample = Sample(
-            id=found.id.strip(),
-            question=self._question(found),
-            reference=answers[0],
-            modality=modality if images else None,
-            images=images,
-            source=found.source,
-            aliases=answers[1:],
-            case=found.case,
-            metadata=self._metadata(found, cells),
-        )
-        try:
-            pieces(sample)
-        except MarkerError as error:
-            raise RowError(data.columns.question, sample.question, str(error), "marker") from error
-        if data.columns.id and not sample.id:
-            raise RowError(data.columns.id, found.id, "give every row a unique id", "id")
-        return sample if sample.id else replace(sample, id=_digest(sample))
+        return self._made.of(row.where, row.content, self._images(), self.counts)
 
     def fingerprint(self) -> str:
         """Of the files, their images and the arguments."""
@@ -197,47 +173,6 @@ class TableSource(Source):
             self._opened = ImageFiles(self.layout[1], self.folder, ExitStack(), self.archive, root)
         return self._opened
 
-    def _stored(self, image: TableImage) -> bytes:
-        key = next(iter(self.layout[1].columns.images), "image")
-        if image.fault:
-            raise RowError(key, image.name, image.fault, "outside" if image.is_outside else "no-image")
-        try:
-            return stored_image(image.data, self.counts)
-        except PictureError as error:
-            raise RowError(key, image.name, f"{error}; replace the file", "image") from error
-
-    def _answers(self, row: TableRow, has_images: bool) -> tuple[str | None, tuple[str, ...]]:
-        """The modality, if it is stated, and the accepted answers."""
-        columns = self.layout[1].columns
-        first = columns.answer if isinstance(columns.answer, str) else next(iter(columns.answer), "")
-        key = first or columns.answer_index or columns.answer_letter
-        if not row.answers:
-            raise RowError(key, None, "give the reference", "answer")
-        tag, reference = split_tag(key, row.answers[0], has_images, self.modalities)
-        if row.modality is not None and not has_images:
-            raise RowError(columns.modality or "modality", row.modality, "a modality without an image", "modality")
-        if tag and row.modality and tag != row.modality:
-            remedy = f"the modality of the row is {row.modality}; correct one of them"
-            raise RowError(key, f"<{tag}>", remedy, "modality")
-        return tag or row.modality, (reference, *row.answers[1:])
-
-    def _question(self, row: TableRow) -> str:
-        question = row.question or self.reading.question.strip()
-        if not question:
-            raise RowError(self.layout[1].columns.question or "question", row.question, "give the question", "question")
-        lettered = [f"{chr(ord('A') + place)}. {text}" for place, text in enumerate(row.choices)]
-        parts = [*row.context, question, "\n".join(["Choices:", *lettered]) if lettered else ""]
-        return renumbered("\n\n".join(filter(None, parts)), [image.number for image in row.images])
-
-    def _metadata(self, row: TableRow, cells: CellRow) -> dict[str, str]:
-        data = self.layout[1]
-        if self.reading.data is not None:
-            kind = {"question_type": row.question_type} if row.question_type else {}
-            return kind | {name: text for name, text in row.subgroup.items() if text}
-        used = {column for _, column in data.columns.named()}
-        texts = {name: text_of(value) for name, value in cells.items() if name not in used}
-        return {name: text for name, text in texts.items() if text}
-
     def _image_names(self, cells: CellRow) -> Iterator[str]:
         for column in self.layout[1].columns.images:
             value = cell(cells, column)
@@ -246,18 +181,9 @@ class TableSource(Source):
                     yield one
 
 
-def _is_missing(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
-
-
 def _stamp(path: Path) -> str:
     """Path, size and time of a file; the path alone of what is not there."""
     try:
         return stamps(path)
     except OSError:
         return str(path)
-
-
-def _digest(sample: Sample) -> str:
-    content = [sample.question, sample.reference, *sample.aliases, *sample.image_ids]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
