@@ -12,11 +12,16 @@ _held: set[int] = set()
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path, key: str = "trainer.default_root_dir", work: str = "fit") -> Iterator[None]:
     """Hold a folder, which is created, and removed again if it stays empty.
 
     The lock is on the folder itself, so that no file is left, and the kernel gives it back however the process ends.
     On a file system without such locks the folder is not protected.
+
+    Args:
+        folder: the folder.
+        key: what names it, for messages.
+        work: what is done in it, for messages.
 
     Raises:
         ValueError: another process holds it.
@@ -25,7 +30,7 @@ def held(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     _let_go_in_forks()
     try:
-        _lock(descriptor, folder)
+        _lock(descriptor, folder, key, work)
         _held.add(descriptor)
         try:
             yield
@@ -37,12 +42,12 @@ def held(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, folder: Path) -> None:
+def _lock(descriptor: int, folder: Path, key: str, work: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise ValueError(
-            f"trainer.default_root_dir: {folder}: another fit is writing into this folder; wait until it has ended, "
+            f"{key}: {folder}: another {work} is writing into this folder; wait until it has ended, "
             "end it, or name another folder"
         ) from error
     except OSError:

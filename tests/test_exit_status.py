@@ -252,8 +252,8 @@ def test_a_trainer_that_gets_a_signal(
 @pytest.mark.parametrize(
     ("words", "inner"),
     [
-        (("shards", "build", "--phantoms", "1", "--output", "x"), "medix.commands.shards.write_shards"),
-        (("shards", "verify", "good"), "medix.commands.shards.read_manifests"),
+        (("shards", "build", "--phantoms", "1", "--output", "x"), "medix.commands.shards_build.write_shards"),
+        (("shards", "verify", "good"), "medix.commands.shards_verify.read_manifests"),
         (("export", "--checkpoint", "c", "--output", "x"), "medix.export.checkpoint.export_checkpoint"),
         (("eval", "show", "f"), "medix.reporting.record.read_records"),
         ((*ASK, "--judge", "judge_exact"), "medix.judge.exact.ExactJudge.grade"),

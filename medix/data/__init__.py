@@ -3,12 +3,14 @@
 ``ShardDataModule`` imports Lightning and is therefore not re-exported; import it from ``medix.data.datamodule``.
 """
 
+from medix.data.build import write_shards
 from medix.data.manifest import DataStatement, Manifest, ManifestError, ShardEntry, read_manifests
 from medix.data.mixture import Mixture
 from medix.data.picture import PictureError, PictureReader
 from medix.data.prompt_errors import MarkerError, PictureShapeError, PromptTooLongError, UnusablePromptError
 from medix.data.prompting import Prompting
-from medix.data.shards import Shard, ShardError, ShardWriter, write_shards
+from medix.data.shard_writer import ShardWriter
+from medix.data.shards import Shard, ShardError
 from medix.data.stream import SampleOrder, Stream
 
 __all__ = [

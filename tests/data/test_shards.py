@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from medix.data.build import write_shards
 from medix.data.manifest import Manifest, ShardEntry
-from medix.data.shards import OpenShards, Shard, ShardError, ShardWriter, write_shards
+from medix.data.shard_writer import ShardWriter
+from medix.data.shards import OpenShards, Shard, ShardError
 from medix.types import Sample
 from tests.data.conftest import STATEMENT, Writer, make_sample
 
@@ -245,7 +247,8 @@ def test_a_shard_that_grew_large_is_finished(tmp_path: Path) -> None:
     writer = ShardWriter(tmp_path, "a", "CT_SCAN", bytes_per_shard=400)
     for i in range(3):
         writer.write(make_sample(i))  # about 300 bytes each
-    assert [entry.samples for entry in writer.close()] == [2, 1]
+    writer.close()
+    assert [shard.entry.samples for shard in writer.finished] == [2, 1]
 
 
 def test_the_shipped_shards_match_their_manifests() -> None:
@@ -272,6 +275,6 @@ def test_the_data_set_of_a_sample_is_that_of_its_manifest_and_not_in_the_shard(t
 
 
 def test_two_samples_of_one_id_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"made: two samples have the id 'row\.1'"):
+    with pytest.raises(ValueError, match=r"sample 1: id: 'row\.1'; sample 0 has the same"):
         write_shards([make_sample(1), make_sample(1, None)], tmp_path / "x", STATEMENT)
     assert list(tmp_path.iterdir()) == []

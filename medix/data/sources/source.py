@@ -1,5 +1,6 @@
 """The interface of the sources of samples: rows that are cheap to enumerate, and the sample of one row."""
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -53,12 +54,12 @@ class Source(ABC):
 
     Enumerating rows is cheap and ordered. Making a sample is the expensive part and is done by several processes, to
     which the source is pickled. Both depend on nothing but the input and the arguments.
-
-    Attributes:
-        has_ids: whether the rows have ids. If not, ids are made of their content, and equal rows are one sample.
     """
 
-    has_ids = True
+    @property
+    def has_ids(self) -> bool:
+        """Whether the rows have ids. If not, ids are made of their content, and equal rows are one sample."""
+        return True
 
     @property
     def counts(self) -> Counter[str]:
@@ -103,6 +104,12 @@ class Source(ABC):
     def total(self) -> int | None:
         """Number of rows, for the progress bar; None if it is not known without reading them."""
         return None
+
+
+def content_id(sample: Sample) -> str:
+    """An id of what a sample asks, for rows without one: equal rows have equal ids."""
+    content = [sample.question, sample.reference, *sample.aliases, *sample.image_ids]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def stamps(*paths: Path) -> str:

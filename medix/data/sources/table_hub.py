@@ -29,23 +29,15 @@ class HubTable:
 
     def __iter__(self) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
         """Rows with where they are from, and their number from 1; raises TableError if they cannot be fetched."""
-        try:
-            import datasets
-        except ImportError as error:
-            raise TableError(
-                f"{self.name}: reading a hub needs datasets; pip install 'medix-rl[hub]', or give --data"
-            ) from error
-        for config in self.configs:
-            try:
-                rows = datasets.load_dataset(self.name, config or None, split=self.split, revision=self.revision)
-            except Exception as error:  # a hub client raises what its transport raises
-                raise TableError(self._failed(error)) from error
+        import datasets
+
+        for config, rows in self._tables():
             labels = {}
             for column, feature in rows.features.items():
                 if isinstance(feature, datasets.ClassLabel):
                     labels[column] = tuple(feature.names)
-                elif isinstance(feature, datasets.Image):
-                    rows = rows.cast_column(column, datasets.Image(decode=False))
+                elif (stored := _undecoded(feature)) is not feature:
+                    rows = rows.cast_column(column, stored)
             where = f"{self.name} ({config or self.split})"
             for number, row in enumerate(rows, start=1):
                 yield (
@@ -56,6 +48,28 @@ class HubTable:
                         column: Label(row[column], names) for column, names in labels.items() if row[column] is not None
                     },
                 )
+
+    def __len__(self) -> int:
+        """Number of rows; raises TableError if they cannot be fetched."""
+        return sum(len(rows) for _, rows in self._tables())
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the files that the rows are from; raises TableError if they cannot be fetched."""
+        return " ".join(rows._fingerprint for _, rows in self._tables())
+
+    def _tables(self) -> Iterator[tuple[str, Any]]:
+        try:
+            import datasets
+        except ImportError as error:
+            raise TableError(
+                f"{self.name}: reading a hub needs datasets; pip install 'medix-rl[hub]', or give --data"
+            ) from error
+        for config in self.configs:
+            try:
+                yield config, datasets.load_dataset(self.name, config or None, split=self.split, revision=self.revision)
+            except Exception as error:  # a hub client raises what its transport raises
+                raise TableError(self._failed(error)) from error
 
     def file(self, name: str) -> Path:
         """A file of the data set, fetched if it is not in the cache.
@@ -82,3 +96,14 @@ class HubTable:
             "data set with conditions, that they are accepted and HF_TOKEN is set; or fetch it elsewhere and give "
             "--data"
         )
+
+
+def _undecoded(feature: Any) -> Any:
+    """A feature whose images come as they are stored; the feature itself if it holds none."""
+    import datasets
+
+    if isinstance(feature, datasets.Image):
+        return datasets.Image(decode=False)
+    if isinstance(feature, datasets.List | datasets.LargeList) and isinstance(feature.feature, datasets.Image):
+        return type(feature)(datasets.Image(decode=False))
+    return feature

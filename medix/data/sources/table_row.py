@@ -50,6 +50,22 @@ class TableRow:
     subgroup: Mapping[str, str]
 
 
+class CellError(TableError):
+    """A cell makes no sense.
+
+    Args:
+        where: file and number of the row.
+        key: the key of ``Columns`` that names its column.
+        column: the column; empty where several are meant.
+        value: the value.
+        remedy: what is wrong and what to do.
+    """
+
+    def __init__(self, where: str, key: str, column: str, value: object, remedy: str) -> None:
+        super().__init__(f"{where}: columns.{key}: {value!r:.100}; {remedy}")
+        self.key, self.column, self.value, self.remedy = key, column, value, remedy
+
+
 @dataclass(frozen=True)
 class Cells:
     """The cells of one row.
@@ -87,8 +103,9 @@ class Cells:
             subgroup={name: self._text(f"subgroup.{name}", column) for name, column in columns.subgroup.items()},
         )
 
-    def _fault(self, key: str, value: object, remedy: str) -> TableError:
-        return TableError(f"{self.where}: columns.{key}: {value!r:.100}; {remedy}")
+    def _fault(self, key: str, value: object, remedy: str) -> CellError:
+        columns = [column for name, column in self.data.columns.named() if name == f"columns.{key}"]
+        return CellError(self.where, key, columns[0] if len(columns) == 1 else "", value, remedy)
 
     def _cell(self, column: str) -> Any:
         return cell(self.cells, column) if column else None
@@ -139,13 +156,13 @@ class Cells:
             raise self._fault("choices", given, "give a list, an object from letters to texts, or several columns")
         return given
 
-    def _written_out(self, given: str) -> Any:
+    def _written_out(self, given: str, key: str = "choices") -> Any:
         for read in (json.loads, ast.literal_eval):
             try:
                 return read(given)
             except (ValueError, SyntaxError, RecursionError, MemoryError):
                 continue
-        raise self._fault("choices", given, "is neither JSON nor a list as Python writes it")
+        raise self._fault(key, given, "is neither JSON nor a list as Python writes it")
 
     def _answer(self, choices: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
         """Index of the right choice, and the accepted answers."""
@@ -199,10 +216,15 @@ class Cells:
         number = 0
         for column in self.data.columns.images:
             value = self._cell(column)
-            for one in value if isinstance(value, list | tuple) else [value]:
+            for one in self._image_list(value):
                 number += 1
                 if (image := self._image(column, one)) is not None:
                     yield replace(image, number=number)
+
+    def _image_list(self, value: Any) -> Sequence[Any]:
+        if isinstance(value, str) and value.startswith("[") and value.endswith("]"):  # in CSV
+            value = self._written_out(value, "images")
+        return value if isinstance(value, list | tuple) else [value]
 
     def _image(self, column: str, value: Any) -> TableImage | None:
         if isinstance(value, Mapping):

@@ -1,0 +1,155 @@
+"""The input of ``shards build``: which kind it is, and how its rows are read."""
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from medix.commands.parser import CommandParser
+from medix.data.sources.source import Source
+from medix.data.sources.table_schema import read_table_data
+from medix.data.sources.table_source import Reading
+from medix.modality import PAPER_MODALITIES
+
+KINDS = {
+    "hub": "a data set of the Hugging Face hub, or a folder laid out like one",
+    "parquet": "Parquet file, or a folder of them",
+    "csv": "CSV or TSV file with file names of images",
+    "jsonl": "JSON lines with file names of images",
+    "llava": "conversations as LLaVA has them (JSON or JSON lines)",
+    "qwen": "messages as Qwen-VL has them (JSON or JSON lines)",
+    "webdataset": "tars of images with json, txt or cls, which are listed and not written again",
+}
+"""Kinds of ``--from``."""
+
+
+def add_sources(parser: CommandParser) -> None:
+    """Add the arguments."""
+    group = parser.add_argument_group("input")
+    origin = group.add_mutually_exclusive_group(required=True)
+    origin.add_argument("--from", nargs=2, metavar=("KIND", "PATH"), dest="origin", help=_kinds())
+    origin.add_argument("--jsonl", type=Path, metavar="FILE", help="the same as --from jsonl FILE")
+    origin.add_argument("--phantoms", type=int, metavar="N", help="N generated phantoms of five modalities")
+    group.add_argument(
+        "--columns",
+        type=Path,
+        metavar="FILE",
+        help="YAML file that says which columns mean what, as the data of a task (specs/tasks); without it, columns of "
+        "well-known data sets are recognised by their names (problem and solution, question and answer, …)",
+    )
+    group.add_argument("--question", default="", metavar="TEXT", help="asked of every row, where no column asks")
+    group.add_argument("--answer-from", default="", metavar="FIELD", help="column of the answer to --question")
+    group.add_argument("--root", type=Path, metavar="DIR", help="folder that images must lie in (default: the input's)")
+    modality = group.add_mutually_exclusive_group()
+    modality.add_argument("--modality", metavar="TAG", help="of every row with images, such as CT_SCAN")
+    modality.add_argument("--modality-column", default="", metavar="NAME", help="column of the modality")
+    group.add_argument("--modalities", nargs="+", metavar="TAG", default=PAPER_MODALITIES, help="another set of tags")
+    group.add_argument("--aliases", type=Path, metavar="FILE", help="YAML file with synonyms: reference: [text, …]")
+    group.add_argument("--skip-bad", action="store_true", help="leave faulty rows out and count them")
+    group.add_argument("--rewrite", action="store_true", help="write the samples of --from webdataset as new shards")
+    group.add_argument("--workers", type=int, metavar="N", help="processes that read rows (default: one per core)")
+    hub = parser.add_argument_group("hub and phantoms")
+    hub.add_argument("--split", default="train", help="split of the hub, or name of phantoms that share no picture")
+    hub.add_argument("--config", default="", help="configuration of the data set")
+    hub.add_argument("--revision", default="", help="commit, branch or tag of the data set")
+    hub.add_argument("--size", type=int, default=64, help="side of a phantom in pixels")
+
+
+def named_input(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Kind and path of the input.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    if arguments.phantoms is not None:
+        return "phantoms", f"phantoms-{arguments.split}"
+    kind, path = ("jsonl", str(arguments.jsonl)) if arguments.jsonl is not None else arguments.origin
+    if kind not in KINDS:
+        raise ValueError(f"--from {kind}: there is no such kind; kinds: {', '.join(KINDS)}")
+    return kind, path
+
+
+def default_name(kind: str, path: str) -> str:
+    """The beginning of file names for an input."""
+    name = path if kind in ("hub", "phantoms") else Path(path).resolve().name
+    name = Path(path).stem if Path(path).is_file() else name
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-") or kind
+
+
+def source_of(arguments: argparse.Namespace) -> Source:
+    """The rows.
+
+    Raises:
+        ValueError: arguments contradict each other, or a file of theirs cannot be read.
+    """
+    kind, path = named_input(arguments)
+    if bool(arguments.question.strip()) != bool(arguments.answer_from):
+        raise ValueError("--question and --answer-from belong together; give both or neither")
+    make: dict[str, Callable[[argparse.Namespace, str], Source]] = {
+        "phantoms": _phantoms, "hub": _hub, "parquet": _parquet, "csv": _csv, "jsonl": _jsonl, "llava": _llava,
+        "qwen": _qwen, "webdataset": _webdataset,
+    }  # fmt: skip
+    return make[kind](arguments, path)
+
+
+def _reading(arguments: argparse.Namespace) -> Reading:
+    return Reading(
+        data=None if arguments.columns is None else read_table_data(arguments.columns),
+        modalities=tuple(arguments.modalities),
+        root=arguments.root,
+        question=arguments.question,
+        answer_from=arguments.answer_from,
+        modality_column=arguments.modality_column,
+    )
+
+
+def _phantoms(arguments: argparse.Namespace, path: str) -> Source:  # noqa: ARG001 - the signature of all
+    from medix.data.sources.phantoms import PhantomSource
+
+    return PhantomSource(arguments.phantoms, arguments.seed, arguments.split, arguments.size)
+
+
+def _hub(arguments: argparse.Namespace, path: str) -> Source:
+    from medix.data.sources.hub import HubSource
+
+    return HubSource(path, _reading(arguments), arguments.split, arguments.config, arguments.revision)
+
+
+def _parquet(arguments: argparse.Namespace, path: str) -> Source:
+    from medix.data.sources.parquet import ParquetSource
+
+    return ParquetSource(Path(path), _reading(arguments))
+
+
+def _csv(arguments: argparse.Namespace, path: str) -> Source:
+    from medix.data.sources.csv_file import CsvSource
+
+    return CsvSource(Path(path), _reading(arguments))
+
+
+def _jsonl(arguments: argparse.Namespace, path: str) -> Source:
+    from medix.data.sources.jsonl import JsonlSource
+
+    return JsonlSource(Path(path), _reading(arguments))
+
+
+def _llava(arguments: argparse.Namespace, path: str) -> Source:
+    from medix.data.sources.llava import LlavaSource
+
+    return LlavaSource(Path(path), _reading(arguments))
+
+
+def _qwen(arguments: argparse.Namespace, path: str) -> Source:
+    from medix.data.sources.qwen import QwenSource
+
+    return QwenSource(Path(path), _reading(arguments))
+
+
+def _webdataset(arguments: argparse.Namespace, path: str) -> Source:
+    from medix.data.sources.webdataset import WebDatasetSource
+
+    return WebDatasetSource(path, _reading(arguments))
+
+
+def _kinds() -> str:
+    return "; ".join(f"{kind}: {about}" for kind, about in KINDS.items())
