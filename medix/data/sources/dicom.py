@@ -5,13 +5,12 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from medix.data.image_markers import pieces
+from medix.data.image_markers import expanded, pieces
 from medix.data.picture import png
-from medix.data.prompt_errors import MarkerError
 from medix.data.sources.dicom_burned_in import NOBODY_LOOKED, BurnedInText
 from medix.data.sources.dicom_file import PIXELS, check_image, decode, read_header
 from medix.data.sources.dicom_folder import DicomEntry, DicomFolder
@@ -19,10 +18,11 @@ from medix.data.sources.dicom_header import DicomHeader
 from medix.data.sources.dicom_metadata import answer_from, check_answer_field, metadata_of
 from medix.data.sources.dicom_picture import DicomPicture, DicomRenderer
 from medix.data.sources.dicom_pseudonyms import Pseudonyms
-from medix.data.sources.dicom_questions import DicomQuestion, QuestionTable
+from medix.data.sources.dicom_questions import DicomQuestions
 from medix.data.sources.dicom_series import MIDDLE, FrameChoice, Place, Slot, places
 from medix.data.sources.dicom_window import OF_FILE, WindowChoice
 from medix.data.sources.source import RowError, Source, SourceRow, stamps
+from medix.data.sources.table_source import TableSource
 from medix.types import Sample
 
 
@@ -32,13 +32,11 @@ class DicomRow:
 
     Attributes:
         places: frames of files, in the order in which they are shown.
-        question: the question, and the answers if it has them.
-        id: identity of the sample.
+        sample: the sample without images; without a reference where the header has it.
     """
 
     places: tuple[Place, ...]
-    question: DicomQuestion
-    id: str
+    sample: Sample
 
 
 class _File(NamedTuple):
@@ -54,13 +52,15 @@ class _File(NamedTuple):
 class DicomSource(Source):
     """Samples of DICOM files below a folder. Needs the extra ``dicom``.
 
-    Questions come from a table whose image column names files, folders or series, or one question is asked of every
-    image and every volume. Files of one frame that are slices of one volume (see ``Slot.of``) are one sample; of
-    volumes and of files of several frames, the frames of ``frames`` are its images. Images are shown as
-    ``DicomRenderer`` says and stored as PNG.
+    Questions come from a table whose image column names files, folders or SeriesInstanceUIDs below the root, or one
+    question is asked of every image and every volume. Files of one frame that are slices of one volume (see
+    ``Slot.of``) are one sample; of volumes and of files of several frames, the frames of ``frames`` are its images. A
+    marker in a question (``<image>``) stands for all frames of what it names. Images are shown as ``DicomRenderer``
+    says and stored as PNG.
 
     Of the header, only what ``dicom_metadata`` lists goes on, and pseudonyms: the case is that of PatientID, or of
-    StudyInstanceUID where it is empty; the ids of samples are those of images, series or rows.
+    StudyInstanceUID where it is empty, unless the table has a column of cases; the ids of samples are those of images
+    or series, or of the rows.
 
     Args:
         root: the folder; no file outside of it is read.
@@ -74,15 +74,15 @@ class DicomSource(Source):
         modality: of every image; None takes what the table or the header says.
 
     Raises:
-        ValueError: the folder is none, the field is none that is taken, or both or neither of ``questions`` and
-            ``question`` are given.
+        ValueError: the folder is none, the field is none that is taken, the question has markers of several images,
+            or both or neither of ``questions`` and ``question`` are given.
     """
 
     def __init__(
         self,
         root: Path,
         pseudonyms: Pseudonyms,
-        questions: QuestionTable | None = None,
+        questions: TableSource | None = None,
         question: str = "",
         answer: str = "",
         frames: FrameChoice = MIDDLE,
@@ -90,12 +90,12 @@ class DicomSource(Source):
         burned_in: BurnedInText = NOBODY_LOOKED,
         modality: str | None = None,
     ) -> None:
-        super().__init__()
         if (questions is None) == (not question.strip()) or bool(question.strip()) != bool(answer):
             raise ValueError(
-                "--from dicom needs questions: give --questions FILE, or --question TEXT with --answer-from "
-                "modality|FIELD, and not both"
+                "--from dicom needs questions: give a table of them (CSV, JSON lines, Parquet) and --root, or a folder "
+                "and --question TEXT with --answer-from modality|FIELD"
             )
+        pieces(Sample("--question", question, "", None, (b"",)))
         self.folder = DicomFolder(root, burned_in, modality)
         self.pseudonyms = pseudonyms
         self.questions = questions
@@ -104,16 +104,19 @@ class DicomSource(Source):
         self.frames = frames
         self.renderer = DicomRenderer(window)
 
+    @property
+    def has_ids(self) -> bool:
+        """Whether rows have ids: those of images and series, or of a column of the table."""
+        return self.questions is None or self.questions.has_ids
+
     def rows(self) -> Iterator[SourceRow]:
         """The rows; reads the headers of all files, or of those that the table names."""
-        return self._of_table(self.questions) if self.questions is not None else self._of_each()
+        return self._of_table(DicomQuestions(self.questions)) if self.questions is not None else self._of_each()
 
     def sample(self, row: SourceRow) -> Sample:
         """The sample of a row."""
-        if isinstance(row.content, RowError):
-            raise row.content
         content: DicomRow = row.content
-        question = content.question
+        stated = content.sample
         files: list[_File] = []
         images: list[bytes] = []
         windows: dict[str, None] = {}
@@ -122,43 +125,37 @@ class DicomSource(Source):
             files.append(file)
             images += [png(picture.image) for picture in pictures]
             windows |= {picture.window or picture.kind: None for picture in pictures}
-        tag = self._modality(question, files)
+        tag = self._modality(stated.modality, files)
         cases = {file.case for file in files}
-        if len(cases) > 1 and not question.case:
+        if len(cases) > 1 and not stated.case:
             raise RowError("image", row.where, "the images are of several patients; name those of one", "several_cases")
-        answers = question.answers or answer_from(files[0].header, tag, self.answer)
+        answers = (stated.reference, *stated.aliases)
+        if not stated.reference:
+            answers = answer_from(files[0].header, tag, self.answer)
         shown = {
             "frames": ",".join(str(place.frame) for place in content.places),
             "window": " | ".join(windows),
             "burned_in_text": " | ".join(dict.fromkeys(file.burned_in for file in files)),
         }
-        sample = Sample(
-            id=content.id,
-            question=question.question,
+        return replace(
+            stated,
             reference=answers[0],
+            aliases=answers[1:],
             modality=tag,
             images=tuple(images),
-            source=question.source,
-            aliases=answers[1:],
-            case=question.case or cases.pop(),
-            metadata=metadata_of(files[0].header) | shown,
+            case=stated.case or cases.pop(),
+            metadata={**stated.metadata, **metadata_of(files[0].header), **shown},
         )
-        try:
-            pieces(sample)
-        except MarkerError as error:
-            raise RowError("question", sample.question, str(error), "markers") from error
-        return sample
 
     def fingerprint(self) -> str:
         """Hash of the files below the root, of the table, of the settings and of the version that decodes."""
         import pydicom
 
         files = [self.folder.root / name for name in self.folder.names()]
-        tables = [] if self.questions is None else [self.questions.path]
         parts = [
-            stamps(*(path for path in (*files, *tables) if path.exists())), repr(self.questions), self.question,
-            self.answer, repr(self.frames), repr(self.renderer), repr(self.folder.burned_in), self.folder.modality,
-            self.pseudonyms.digest, pydicom.__version__,
+            stamps(*(path for path in files if path.exists())), self.question, self.answer, repr(self.frames),
+            repr(self.renderer), repr(self.folder.burned_in), self.folder.modality, self.pseudonyms.digest,
+            "" if self.questions is None else self.questions.fingerprint(), pydicom.__version__,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -173,7 +170,8 @@ class DicomSource(Source):
             "window range": "{} images have no window; they are shown over their range of values",
             "window blank": "the window shows {} images, whose pixels differ, in a single shade; see --window",
         }
-        return [text.format(counts[key]) for key, text in sentences.items() if counts[key]]
+        columns = [] if self.questions is None else self.questions.notes(Counter())
+        return [*columns, *(text.format(counts[key]) for key, text in sentences.items() if counts[key])]
 
     # Rows -------------------------------------------------------------------------------------------------------------
 
@@ -189,16 +187,17 @@ class DicomSource(Source):
                 yield SourceRow(where, first.fault)
                 continue
             name = ("series", key) if first.slot is not None and first.slot.stack else ("image", first.image or key)
-            question = DicomQuestion(where, self.question, (), ())
-            yield SourceRow(where, DicomRow(tuple(self._places(entries)), question, self.pseudonyms.of(*name)))
+            taken = self._places(entries)
+            asked = Sample(self.pseudonyms.of(*name), expanded(self.question, [len(taken)]), "", None)
+            yield SourceRow(where, DicomRow(tuple(taken), asked))
 
-    def _of_table(self, table: QuestionTable) -> Iterator[SourceRow]:
-        for found in table:
+    def _of_table(self, questions: DicomQuestions) -> Iterator[SourceRow]:
+        for found in questions:
             if isinstance(found, tuple):
                 yield SourceRow(*found)
                 continue
             try:
-                named = [self.folder.find(name) for name in found.images]
+                named = [self.folder.find(name) for name in found.names]
             except RowError as error:
                 yield SourceRow(found.where, error)
                 continue
@@ -206,10 +205,13 @@ class DicomSource(Source):
             if fault is not None:
                 yield SourceRow(found.where, fault)
                 continue
-            content = json.dumps([found.images, found.question, found.answers])
-            taken = tuple(itertools.chain.from_iterable(map(self._places, named)))
-            name = found.id or self.pseudonyms.of("row", content)
-            yield SourceRow(found.where, DicomRow(taken, found, name))
+            taken = [self._places(entries) for entries in named]
+            asked = replace(
+                found.sample,
+                id=found.sample.id if self.has_ids else self.pseudonyms.of("row", found.sample.id),
+                question=expanded(found.sample.question, [len(places) for places in taken]),
+            )
+            yield SourceRow(found.where, DicomRow(tuple(itertools.chain.from_iterable(taken)), asked))
 
     def _places(self, entries: Sequence[DicomEntry]) -> list[Place]:
         """Frames of each volume and of each file that stands alone."""
@@ -244,11 +246,11 @@ class DicomSource(Source):
             header.dataset.pop(keyword, None)
         return _File(header, found.tag, burned_in, self._case(header), pixels), pictures
 
-    def _modality(self, question: DicomQuestion, files: Sequence[_File]) -> str:
+    def _modality(self, stated: str | None, files: Sequence[_File]) -> str:
         tags = dict.fromkeys(file.tag for file in files)
-        if question.modality is not None:
-            self.counts["modality differs"] += question.modality not in tags
-            return question.modality
+        if stated is not None and self.folder.modality is None:
+            self.counts["modality differs"] += stated not in tags
+            return stated
         if len(tags) > 1:
             remedy = "the images are of several modalities; say which counts in a column modality, or by --modality"
             raise RowError("modality", " and ".join(tags), remedy, "several_modalities")

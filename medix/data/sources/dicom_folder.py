@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from medix.data.sources.dicom_burned_in import NOBODY_LOOKED, BurnedInText
 from medix.data.sources.dicom_file import check_image, read_header
@@ -61,6 +62,9 @@ class DicomFolder:
     def __post_init__(self) -> None:
         if not self.root.is_dir():
             raise ValueError(f"--root {self.root}: is no folder; give the one that holds the DICOM files")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_known": {}, "_series": None}
 
     def names(self, below: str = "") -> Iterator[str]:
         """Paths of all files, sorted, relative to the root; names that begin with a dot are left out."""

@@ -1,29 +1,18 @@
 """Questions on DICOM images: a table, or one that is asked of every image."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medix.data.sources.source import RowError
-from medix.data.sources.table_file import TableError, TableFile
+from medix.data.sources.table_file import TableError
 from medix.data.sources.table_images import ImageFiles, TableImage
-from medix.data.sources.table_row import Cells
-from medix.data.sources.table_schema import Columns, TableData
+from medix.data.sources.table_sample import TableSample
+from medix.data.sources.table_source import TableSource
 from medix.modality import ModalitySet
-
-_USUAL = {
-    "images": ("image", "images", "image_path", "path", "file", "series", "SeriesInstanceUID"),
-    "question": ("question", "problem"),
-    "answer": ("answer", "solution", "reference"),
-    "id": ("id", "qid"),
-    "case": ("case",),
-    "modality": ("modality",),
-    "source": ("source",),
-}
-_TAGS = ModalitySet()
-_TAGGED = re.compile(r"<([^<>\n]*)>\s*\n(.*)", re.DOTALL)
+from medix.types import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,96 +21,68 @@ class DicomQuestion:
 
     Attributes:
         where: file and row, for messages.
-        question: the question.
-        answers: the reference, and what else is accepted.
-        images: files, folders or SeriesInstanceUIDs, as the table names them.
-        id: identity of the row; empty where no column holds one.
-        case: as the table names it; empty where no column does.
-        modality: as the table says; None to have the header say.
-        source: as the table says.
+        sample: the question, and what the table says about it, without images; no reference where the header has it.
+        names: files, folders or SeriesInstanceUIDs, as the table names them.
     """
 
     where: str
-    question: str
-    answers: tuple[str, ...]
-    images: tuple[str, ...]
-    id: str = ""
-    case: str = ""
-    modality: str | None = None
-    source: str = ""
+    sample: Sample
+    names: tuple[str, ...] = ()
 
 
 class _Names(ImageFiles):
-    """Names that are looked up later."""
+    """Gives names of images for their content; they are looked up later."""
 
     def read(self, name: str) -> TableImage:
-        return TableImage(f"{name}{self.data.image_suffix}")
+        named = f"{self.data.image_folder}/{name}" if self.data.image_folder else name
+        return TableImage(name, f"{named}{self.data.image_suffix}".encode(errors="surrogateescape"))
 
 
 @dataclass(frozen=True)
-class QuestionTable:
-    """The questions in a CSV, TSV, JSON lines or Parquet file.
+class DicomQuestions:
+    """The questions in a table.
 
     Args:
-        path: the file.
-        data: what its columns mean; None looks for the usual names (``image``, ``question``, ``answer``, ``id``, …).
-        modalities: tags that an answer may begin with, as in JSON lines of medix (``<CT_SCAN>``, a line break, the
-            answer).
+        table: with a column that names files, folders or SeriesInstanceUIDs.
     """
 
-    path: Path
-    data: TableData | None = None
-    modalities: ModalitySet = _TAGS
+    table: TableSource
 
     def __iter__(self) -> Iterator[DicomQuestion | tuple[str, RowError]]:
         """Every question, or where a row stands and why it is none.
 
         Raises:
-            TableError: the file cannot be read, or lacks a column.
+            TableError: the table cannot be read, or lacks a column.
         """
-        file = TableFile(self.path)
-        data = self.data
-        with ExitStack() as stack:
-            for number, cells in file:
-                if data is None:
-                    data = TableData(_usual_columns(self.path, file.columns or tuple(cells)))
-                where = f"{self.path.name}, row {number}"
-                try:
-                    yield self._question(Cells(data, where, cells, _Names(data, self.path.parent, stack)), where)
-                except TableError as error:
-                    yield where, RowError("row", number, str(error), "invalid")
-                except RowError as error:
-                    yield where, error
-
-    def _question(self, cells: Cells, where: str) -> DicomQuestion:
-        row = cells.row()
-        answers, modality = row.answers, row.modality
-        if answers and (found := _TAGGED.fullmatch(answers[0])) and (tag := self.modalities.parse(found[1])):
-            answers, modality = (found[2].strip(), *answers[1:]), tag
-        for key, value in (("question", row.question), ("answer", answers and answers[0])):
-            if not value:
-                raise RowError(key, value or None, f"the row has no {key}; write one or remove the row", "empty")
-        if not row.images:
-            remedy = "name the file, the folder or the SeriesInstanceUID that the question is about"
-            raise RowError("image", None, remedy, "empty")
-        names = tuple(image.name for image in row.images)
-        return DicomQuestion(where, row.question, answers, names, row.id, row.case, modality, row.source)
-
-
-def _usual_columns(path: Path, names: Sequence[str]) -> Columns:
-    found = {key: next((name for name in usual if name in names), "") for key, usual in _USUAL.items()}
-    for key in ("images", "question", "answer"):
-        if not found[key]:
+        _, data = self.table.layout
+        if not data.columns.images:
             raise TableError(
-                f"{path}: no column is named {' or '.join(_USUAL[key])}; its columns are {', '.join(names)}. Rename "
-                "one, or say what they mean with --columns FILE"
+                f"{self.table.path}: no column names images; call one image, or state with --columns FILE which it is "
+                "(columns.images)"
             )
-    return Columns(
-        images=[found["images"]],
-        question=found["question"],
-        answer=found["answer"],
-        id=found["id"],
-        case=found["case"],
-        modality=found["modality"],
-        source=found["source"],
-    )
+        made = TableSample(data, ModalitySet(self.table.reading.modalities), self.table.reading.question, False, False)
+        with ExitStack() as stack:
+            names = _Names(data, self.table.folder, stack)
+            for row in self.table.rows():
+                try:
+                    if isinstance(row.content, RowError):
+                        raise row.content
+                    found = made.of(row.where, row.content, names, Counter())
+                    if not found.images:
+                        remedy = "name the file, the folder or the SeriesInstanceUID that the question is about"
+                        raise RowError(data.columns.images[0], None, remedy, "no-image")
+                except RowError as error:
+                    yield row.where, error
+                    continue
+                wanted = tuple(name.decode(errors="surrogateescape") for name in found.images)
+                yield DicomQuestion(row.where, replace(found, images=()), wanted)
+
+
+def table_of(path: Path) -> type[TableSource] | None:
+    """The kind of table that a file is by its name; None if it is none."""
+    from medix.data.sources.csv_file import CsvSource
+    from medix.data.sources.jsonl import JsonlSource
+    from medix.data.sources.parquet import ParquetSource
+
+    kinds = {".csv": CsvSource, ".tsv": CsvSource, ".jsonl": JsonlSource, ".parquet": ParquetSource}
+    return kinds.get(path.suffix)
