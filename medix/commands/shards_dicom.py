@@ -14,9 +14,7 @@ from medix.data.sources.table_source import Reading
 def add_dicom(parser: CommandParser) -> None:
     """Add the arguments."""
     group = parser.add_argument_group("DICOM")
-    group.add_argument(
-        "--salt", type=Path, metavar="FILE", help="secret that pseudonyms are made with (written if absent)"
-    )
+    group.add_argument("--salt", type=Path, metavar="FILE", help="secret of the pseudonyms (written if absent)")
     group.add_argument(
         "--frames",
         default="middle",
@@ -53,9 +51,7 @@ def dicom(arguments: argparse.Namespace, path: str, reading: Reading) -> Source:
     from medix.data.sources.dicom_series import FrameChoice
 
     if arguments.salt is None:
-        raise ValueError(
-            "--salt FILE is missing: identifiers become pseudonyms, for which every build needs the secret"
-        )
+        raise ValueError("--salt FILE is missing; identifiers become pseudonyms, and every build needs their secret")
     given = Path(path)
     table = None if given.is_dir() else table_of(given)
     if table is None and not given.is_dir():

@@ -104,7 +104,7 @@ def check_image(header: DicomHeader, frames: int = 1, before: int = 0) -> int:
         sop_class = header.uid("SOPClassUID")
         if not sop_class or sop_class in TAG_OF_SOP_CLASS or sop_class.startswith(_SECONDARY_CAPTURE):
             remedy = "an image has a size: the file is cut or damaged; fetch it again or leave it out"
-            raise RowError("Rows x Columns", f"{rows} x {columns}", remedy, "no_pixels")
+            raise RowError("Rows", rows, remedy, "no_pixels")
         remedy = "the file has no pixels, such as a report, a document or a plan; leave it out"
         raise RowError("Rows", rows, remedy, "no_pixels", refused=True)
     pixels = rows * columns * frames

@@ -2,7 +2,6 @@
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,6 +130,7 @@ class DicomFolder:
         """
         try:
             path = self.root / name
+            path.exists()  # raises for names that are too long
             if path.resolve().is_relative_to(self.root.resolve()):
                 return path
         except (ValueError, OSError, RuntimeError) as error:  # a null byte, a name that is too long, links in a circle
@@ -147,8 +147,8 @@ class DicomFolder:
 
     def _read(self, name: str) -> DicomEntry:
         path = self.path(name)
-        if path.is_dir() or not stat.S_ISREG(path.stat().st_mode):
-            remedy = "is no file, or a link to a folder, which is not followed"
+        if not path.is_file():
+            remedy = "is no file, or a link to a folder or to nothing, which is not followed"
             raise RowError("file", name, remedy, "not_a_file", refused=True)
         header = read_header(path)
         tag = self.examined(header)[0].tag

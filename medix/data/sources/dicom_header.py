@@ -1,5 +1,6 @@
 """The header of a DICOM file, whose values are not trusted."""
 
+import logging
 import math
 import re
 import struct
@@ -37,10 +38,15 @@ _GROUPS = {
 
 @contextmanager
 def quiet() -> Iterator[list[warnings.WarningMessage]]:
-    """Collects warnings of pydicom and shows none: they repeat values of the header, which may name people."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield caught
+    """Collects what pydicom warns of, and neither shows nor logs it: it repeats values, which may name people."""
+    logger = logging.getLogger("pydicom")
+    logs, logger.propagate = logger.propagate, False
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield caught
+    finally:
+        logger.propagate = logs
 
 
 @dataclass(frozen=True)
