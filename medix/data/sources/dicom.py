@@ -12,7 +12,8 @@ from typing import NamedTuple
 from medix.data.image_markers import expanded, pieces
 from medix.data.picture import png
 from medix.data.sources.dicom_burned_in import NOBODY_LOOKED, BurnedInText
-from medix.data.sources.dicom_file import PIXELS, check_image, decode, read_header
+from medix.data.sources.dicom_decode import PIXELS, decode
+from medix.data.sources.dicom_file import check_image, read_header
 from medix.data.sources.dicom_folder import DicomEntry, DicomFolder
 from medix.data.sources.dicom_header import DicomHeader
 from medix.data.sources.dicom_metadata import answer_from, check_answer_field, metadata_of
@@ -231,11 +232,12 @@ class DicomSource(Source):
             indices: of the frames.
             before: pixels of the sample that are decoded already.
         """
-        header = read_header(self.folder.path(path), with_pixels=True)
+        file = self.folder.path(path)
+        header = read_header(file, with_pixels=True)
         found, burned_in = self.folder.examined(header)
         pixels = check_image(header, len(indices), before)
         pictures = []
-        for frame in decode(header, indices):
+        for frame in decode(file, header, indices):
             own = DicomHeader(header.dataset, frame.index)
             pictures.append(self.renderer.render(own, frame.values, frame.photometric, found.tag))
             self.counts[f"window {pictures[-1].kind}"] += 1

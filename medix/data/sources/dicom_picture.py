@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from medix.data.grey_range import GreyRange
-from medix.data.sources.dicom_header import MALFORMED, DicomHeader, quiet
+from medix.data.sources.dicom_header import DicomHeader, malformed, quiet
 from medix.data.sources.dicom_lookup import LookupTable
 from medix.data.sources.dicom_window import OF_FILE, LinearWindow, SigmoidWindow, WindowChoice
 from medix.data.sources.source import RowError
@@ -192,7 +192,7 @@ def _palette(header: DicomHeader, stored: NDArray[Any]) -> Image.Image:
         try:
             with quiet():
                 return _eight(apply_color_lut(stored, header.dataset)[..., :3])
-        except MALFORMED as error:
+        except malformed() as error:
             remedy = f"it cannot be read ({error}); correct the header or leave the file out"
             raise RowError("SegmentedRedPaletteColorLookupTableData", "", remedy, "malformed") from error
     is_signed = header.whole("PixelRepresentation") == 1

@@ -9,7 +9,8 @@ import pydicom.data
 import pytest
 from pydicom.dataset import Dataset
 
-from medix.data.sources.dicom_file import decode, read_header
+from medix.data.sources.dicom_decode import decode
+from medix.data.sources.dicom_file import read_header
 from medix.data.sources.dicom_header import DicomHeader
 from medix.data.sources.dicom_picture import DicomPicture, DicomRenderer
 from medix.data.sources.dicom_window import WindowChoice
@@ -22,7 +23,7 @@ ANGIOGRAPHY = "1.2.840.10008.5.1.4.1.1.12.1"
 
 def render(made: Dataset, window: str = "file", tag: str = "CT_SCAN", frame: int = 0) -> DicomPicture:
     found = DicomHeader(made, frame)
-    (decoded,) = decode(found, [frame])
+    (decoded,) = decode(Path(), found, [frame])
     return DicomRenderer(WindowChoice.parse(window)).render(found, decoded.values, decoded.photometric, tag)
 
 
@@ -214,7 +215,7 @@ def test_pictures_are_those_of_highdicom(name: str) -> None:
     """Apart from rounding. highdicom takes the one step of LINEAR off the width divided by the slope, and not off the
     width: of 6154 (inverted, slope 0.684) that is up to 0.02."""
     found = read_header(BUNDLED / name, with_pixels=True)
-    (frame,) = decode(found, [0])
+    (frame,) = decode(BUNDLED / name, found, [0])
     mine = np.asarray(DicomRenderer().render(found, frame.values, frame.photometric, "CT_SCAN").image)
     whole = highdicom.imread(BUNDLED / name)
     theirs = whole.get_frame(1, apply_voi_transform=None, voi_output_range=(0, 255), apply_icc_profile=False)
