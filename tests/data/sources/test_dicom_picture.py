@@ -133,11 +133,12 @@ def test_up_to_eight_bits_are_shown_as_they_are() -> None:
     assert shown(np.zeros((2, 2), np.uint8), **packed) == [[255, 0], [0, 255]]
 
 
-def test_floats_are_shown_over_their_range() -> None:
-    values = np.array([[0.0, 0.5], [1.0, np.nan]], np.float32)
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_floats_are_shown_over_their_range_and_nan_is_black(photometric: str) -> None:
+    values = np.array([[-1.0, 0.0], [1.0, np.nan]], np.float32)
     found = shown(values, PixelData=None, FloatPixelData=values.tobytes(), BitsStored=None, HighBit=None,
-                  PixelRepresentation=None)  # fmt: skip
-    assert found == [[0, 128], [255, 0]]
+                  PixelRepresentation=None, PhotometricInterpretation=photometric)  # fmt: skip
+    assert found == ([[0, 128], [255, 0]] if photometric == "MONOCHROME2" else [[255, 127], [0, 0]])
 
 
 def test_a_modality_table_comes_before_the_window() -> None:
