@@ -136,6 +136,9 @@ class Build:
             except ValueError:
                 self.output.discard()
                 raise
+            finally:
+                for writer in self._writers.values():
+                    writer.abandon()
 
     def _run(self, work: Path, track: Track) -> BuildResult:
         journal = Journal(work / "journal.jsonl", self.plan.identity(self.source), self.output.sizes())
