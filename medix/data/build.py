@@ -222,6 +222,8 @@ class Build:
             used = len(self._used_aliases - {""})
             yield f"{used} of {len(self.plan.aliases)} references with synonyms occur in the data"
         if self.plan.partition is not None:
+            filled = {entry.part for entry in journal.entries}
+            yield from (f"part {part} has no samples" for part in self.plan.partition.names if part not in filled)
             yield from _shared_images(journal.entries)
 
 

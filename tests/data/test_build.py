@@ -241,6 +241,9 @@ def test_images_in_two_parts_are_reported(tmp_path: Path) -> None:
     by_sample = Partition(PARTS.shares, "sample")
     result = Build(Shared(40), BuildPlan(STATEMENT, tmp_path / "x", partition=by_sample)).run()
     assert "1 of 20 images are in more than one part" in result.notes[-1]
+    rare = Partition((("train", 1 - 1e-9), ("val", 1e-9)))
+    result = Build(Numbers(3, bad=False), BuildPlan(STATEMENT, tmp_path / "y", partition=rare)).run()
+    assert result.notes[-1] == "part val has no samples"
 
 
 def _with_image_of_one(number: int) -> Sample:
