@@ -19,6 +19,7 @@ from medix.data.build import Build, BuildPlan
 from medix.data.left_out import LeftOut
 from medix.data.manifest import DataStatement
 from medix.data.partition import UNITS, Partition
+from medix.data.sources.dicom_burned_in import BurnedInText
 from medix.data.sources.webdataset import WebDatasetSource
 from medix.modality import ModalitySet
 
@@ -110,7 +111,9 @@ def _plan(arguments: argparse.Namespace, kind: str, path: str) -> BuildPlan:
     statement = DataStatement(
         name=arguments.name or default_name(kind, path),
         licence=arguments.licence or _PHANTOM_LICENCE,
-        deidentification=arguments.deidentification or _PHANTOM_STATEMENT,
+        deidentification=BurnedInText(arguments.pixels_clean.strip()).statement(
+            arguments.deidentification or _PHANTOM_STATEMENT
+        ),
         source=arguments.source or (f"medix phantoms, seed {arguments.seed}" if is_phantom else ""),
         modalities=ModalitySet(arguments.modalities).names,
         dataset=arguments.dataset or "",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medix.commands.parser import CommandParser
+from medix.commands.shards_dicom import add_dicom, dicom
 from medix.data.sources.source import Source
 from medix.data.sources.table_schema import read_table_data
 from medix.data.sources.table_source import Reading
@@ -19,6 +20,7 @@ KINDS = {
     "llava": "conversations as LLaVA has them (JSON or JSON lines)",
     "qwen": "messages as Qwen-VL has them (JSON or JSON lines)",
     "webdataset": "tars of images with json, txt or cls, which are listed and not written again",
+    "dicom": "folder of DICOM files, or a table of questions on those in --root",
 }
 """Kinds of ``--from``."""
 
@@ -38,7 +40,12 @@ def add_sources(parser: CommandParser) -> None:
         "well-known data sets are recognised by their names (problem and solution, question and answer, …)",
     )
     group.add_argument("--question", default="", metavar="TEXT", help="asked of every row, where no column asks")
-    group.add_argument("--answer-from", default="", metavar="FIELD", help="column of the answer to --question")
+    group.add_argument(
+        "--answer-from",
+        default="",
+        metavar="FIELD",
+        help="column of the answer to --question; of DICOM: modality, or a field of the header",
+    )
     group.add_argument("--root", type=Path, metavar="DIR", help="folder that images must lie in (default: the input's)")
     modality = group.add_mutually_exclusive_group()
     modality.add_argument("--modality", metavar="TAG", help="of every row with images, such as CT_SCAN")
@@ -48,6 +55,7 @@ def add_sources(parser: CommandParser) -> None:
     group.add_argument("--skip-bad", action="store_true", help="leave faulty rows out and count them")
     group.add_argument("--rewrite", action="store_true", help="write the samples of --from webdataset as new shards")
     group.add_argument("--workers", type=int, metavar="N", help="processes that read rows (default: one per core)")
+    add_dicom(parser)
     hub = parser.add_argument_group("hub and phantoms")
     hub.add_argument("--split", default="train", help="split of the hub, or name of phantoms that share no picture")
     hub.add_argument("--config", default="", help="configuration of the data set")
@@ -87,7 +95,7 @@ def source_of(arguments: argparse.Namespace) -> Source:
         raise ValueError("--question and --answer-from belong together; give both or neither")
     make: dict[str, Callable[[argparse.Namespace, str], Source]] = {
         "phantoms": _phantoms, "hub": _hub, "parquet": _parquet, "csv": _csv, "jsonl": _jsonl, "llava": _llava,
-        "qwen": _qwen, "webdataset": _webdataset,
+        "qwen": _qwen, "webdataset": _webdataset, "dicom": _dicom,
     }  # fmt: skip
     return make[kind](arguments, path)
 
@@ -149,6 +157,10 @@ def _webdataset(arguments: argparse.Namespace, path: str) -> Source:
     from medix.data.sources.webdataset import WebDatasetSource
 
     return WebDatasetSource(path, _reading(arguments))
+
+
+def _dicom(arguments: argparse.Namespace, path: str) -> Source:
+    return dicom(arguments, path, _reading(arguments))
 
 
 def _kinds() -> str:

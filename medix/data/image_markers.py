@@ -7,6 +7,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate, count
 
 from medix.data.prompt_errors import MarkerError
 from medix.types import Sample
@@ -53,6 +54,24 @@ def renumbered(question: str, numbers: Sequence[int]) -> str:
         return f"<image {rank[int(marker[1])]}>" if marker[1] and int(marker[1]) in rank else marker[0]
 
     return MARKER.sub(counted, question)
+
+
+def expanded(question: str, counts: Sequence[int]) -> str:
+    """A question whose images each become several: a marker becomes as many, in its place.
+
+    Args:
+        question: with a marker for each image, or with none.
+        counts: how many images each image becomes, in order.
+    """
+    starts = [0, *accumulate(counts)]
+    order = count()
+
+    def markers(found: re.Match[str]) -> str:
+        place = next(order) if found[1] is None else int(found[1]) - 1
+        numbers = range(starts[place] + 1, starts[place + 1] + 1)
+        return "".join(found[0] if found[1] is None else f"<image {number}>" for number in numbers)
+
+    return MARKER.sub(markers, question) if set(counts) != {1} else question
 
 
 def _fault(numbers: Sequence[str | None], images: int) -> str:
