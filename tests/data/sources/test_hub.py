@@ -12,7 +12,8 @@ from tests.support.sources import samples
 from tests.support.tables import image, parquet
 
 
-def test_lists_of_images_come_as_they_are_stored(tmp_path: Path) -> None:
+def test_lists_of_images_come_as_they_are_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     held = [{"bytes": image("RGBA", seed), "path": None} for seed in (1, 2)]
     row = {"id": "1", "image": held, "source": "s", "problem": "q", "solution": "<CT_SCAN>\na"}
     feature = datasets.List(datasets.Image())
