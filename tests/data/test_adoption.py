@@ -1,10 +1,6 @@
 """Tars of another program are listed and stay as they are."""
 
-import io
-import json
-import tarfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,21 +12,9 @@ from medix.data.shards import Shard
 from medix.data.sources.table_source import Reading
 from medix.data.sources.webdataset import WebDatasetSource
 from tests.data.conftest import picture
+from tests.support.tars import tar
 
 STATEMENT = DataStatement("mine", "CC0-1.0", "nobody is shown")
-
-
-def tar(path: Path, samples: dict[str, dict[str, Any]]) -> Path:
-    """Members by key and extension: bytes, or an object for JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for key, members in samples.items():
-            for extension, content in members.items():
-                data = content if isinstance(content, bytes) else json.dumps(content).encode()
-                member = tarfile.TarInfo(f"{key}.{extension}")
-                member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
-    return path
 
 
 @pytest.fixture

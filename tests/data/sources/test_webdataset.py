@@ -9,8 +9,8 @@ from medix.data.sources.table_file import TableError
 from medix.data.sources.table_source import Reading
 from medix.data.sources.webdataset import WebDatasetSource
 from tests.data.conftest import picture
-from tests.data.test_adoption import tar
 from tests.support.sources import samples
+from tests.support.tars import tar
 
 
 def test_tars_of_a_folder_a_pattern_or_braces(tmp_path: Path) -> None:
