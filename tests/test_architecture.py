@@ -38,6 +38,14 @@ def test_no_file_or_function_outgrows_a_screen_or_two(path: Path) -> None:
             assert node.end_lineno - node.lineno <= 60, f"{node.name} has {node.end_lineno - node.lineno} lines"
 
 
+def test_every_module_with_arrays_has_their_shapes_checked(request: pytest.FixtureRequest) -> None:
+    checked = tuple(request.config.getoption("--jaxtyping-packages").split(","))
+    for path in SOURCES:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if "from jaxtyping import" in path.read_text():
+            assert any(name == part or name.startswith(f"{part}.") for part in checked), f"{name}: add it to addopts"
+
+
 def test_the_training_step_reads_as_the_algorithm() -> None:
     tree = ast.parse((ROOT / "medix" / "modules" / "group_rl.py").read_text())
     step = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "training_step")

@@ -13,13 +13,13 @@ from medix.data.sources.table_source import Reading
 from medix.modality import PAPER_MODALITIES
 
 KINDS = {
-    "hub": "a data set of the Hugging Face hub, or a folder laid out like one",
-    "parquet": "Parquet file, or a folder of them",
+    "hub": "data set of the Hugging Face hub, or a folder laid out like one",
+    "parquet": "Parquet file or folder, with images in it or beside it",
     "csv": "CSV or TSV file with file names of images",
     "jsonl": "JSON lines with file names of images",
-    "llava": "conversations as LLaVA has them (JSON or JSON lines)",
-    "qwen": "messages as Qwen-VL has them (JSON or JSON lines)",
-    "webdataset": "tars of images with json, txt or cls, which are listed and not written again",
+    "llava": "conversations as LLaVA has them, in JSON or JSON lines",
+    "qwen": "messages as Qwen-VL has them, in JSON or JSON lines",
+    "webdataset": "tars with json, txt or cls; listed as they are, not rewritten",
     "dicom": "folder of DICOM files, or a table of questions on those in --root",
 }
 """Kinds of ``--from``."""
@@ -29,7 +29,7 @@ def add_sources(parser: CommandParser) -> None:
     """Add the arguments."""
     group = parser.add_argument_group("input")
     origin = group.add_mutually_exclusive_group(required=True)
-    origin.add_argument("--from", nargs=2, metavar=("KIND", "PATH"), dest="origin", help=_kinds())
+    origin.add_argument("--from", nargs=2, metavar=("KIND", "PATH"), dest="origin", help=f"one of {', '.join(KINDS)}")
     origin.add_argument("--jsonl", type=Path, metavar="FILE", help="the same as --from jsonl FILE")
     origin.add_argument("--phantoms", type=int, metavar="N", help="N generated phantoms of five modalities")
     group.add_argument(
@@ -161,7 +161,3 @@ def _webdataset(arguments: argparse.Namespace, path: str) -> Source:
 
 def _dicom(arguments: argparse.Namespace, path: str) -> Source:
     return dicom(arguments, path, _reading(arguments))
-
-
-def _kinds() -> str:
-    return "; ".join(f"{kind}: {about}" for kind, about in KINDS.items())

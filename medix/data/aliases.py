@@ -56,8 +56,10 @@ class Aliases:
         found = self._synonyms.get(_key(sample.reference), ())
         if not found:
             return sample
-        texts = {_key(text): text for text in reversed((sample.reference, *sample.aliases, *found))}
-        return replace(sample, aliases=tuple(texts.values())[-2::-1])
+        texts: dict[str, str] = {}
+        for text in (sample.reference, *sample.aliases, *found):
+            texts.setdefault(_key(text), text)
+        return replace(sample, aliases=tuple(texts.values())[1:])
 
     def key(self, sample: Sample) -> str:
         """The reference of a sample as it is compared; empty if it has no synonyms here."""

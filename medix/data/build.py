@@ -136,6 +136,9 @@ class Build:
             except ValueError:
                 self.output.discard()
                 raise
+            finally:
+                for writer in self._writers.values():
+                    writer.abandon()
 
     def _run(self, work: Path, track: Track) -> BuildResult:
         journal = Journal(work / "journal.jsonl", self.plan.identity(self.source), self.output.sizes())
@@ -219,6 +222,8 @@ class Build:
             used = len(self._used_aliases - {""})
             yield f"{used} of {len(self.plan.aliases)} references with synonyms occur in the data"
         if self.plan.partition is not None:
+            filled = {entry.part for entry in journal.entries}
+            yield from (f"part {part} has no samples" for part in self.plan.partition.names if part not in filled)
             yield from _shared_images(journal.entries)
 
 

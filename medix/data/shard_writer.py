@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,6 +77,15 @@ class ShardWriter:
     def close(self) -> FinishedShard | None:
         """Finish the last shard; None if there is none open."""
         return self._finish() if self._tar is not None else None
+
+    def abandon(self) -> None:
+        """Close the file of a shard that is not finished."""
+        if self._tar is not None:
+            with suppress(OSError, ValueError):  # the disk may be full
+                self._tar.close()
+            with suppress(OSError):
+                self._stream.close()
+            self._tar = self._stream = None
 
     @property
     def _path(self) -> Path:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,8 @@ from PIL import Image
 
 from medix.data.manifest import Manifest, read_manifests
 from medix.data.shards import Shard
+from medix.data.sources.phantoms import PhantomSource
+from medix.types import Sample
 from tests.commands.conftest import SAID, shards
 
 
@@ -81,3 +84,43 @@ def test_converted_pictures_are_counted(jsonl_rows: Path, tmp_path: Path, capsys
     assert shards(["build", "--jsonl", str(jsonl_rows), "--output", str(tmp_path / "out"), *SAID]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "2 images were stored as PNG, upright; 1 of them in eight bits" in shown
+
+
+def test_parts_synonyms_and_what_is_left_out_are_told(
+    jsonl_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "aliases.yaml").write_text("r0: [first]\n")
+    with open(jsonl_rows, "a") as stream:
+        stream.write('\n{"id": "x", "image": ["../a.png"], "problem": "q", "solution": "<CT_SCAN>\\nr"}')
+    build = ["build", "--from", "jsonl", str(jsonl_rows), "--output", str(tmp_path / "out"), "--skip-bad", *SAID]
+    words = ["--aliases", str(tmp_path / "aliases.yaml"), "--partition", "train=0.6,val=0.4", "--seed", "6"]
+    assert shards([*build, *words, "--workers", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "1 of 1 references with synonyms occur in the data" in shown
+    assert "│ outside │ faulty  │    1 │" in shown
+    assert f"rows that are left out, and why: {tmp_path / 'out' / 'rows.refused.jsonl'}" in shown
+    assert max(map(len, shown.splitlines()[-12:])) <= 80
+    manifests = [manifest for part in ("train", "val") for manifest in read_manifests([tmp_path / "out" / part])]
+    assert sum(manifest.samples for manifest in manifests) == 4
+    assert {manifest.dataset for manifest in manifests} == {"rows"}
+
+
+def test_a_build_that_is_stopped_says_how_it_continues(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = PhantomSource.__getitem__
+
+    def stopped(source: PhantomSource, number: int) -> Sample:
+        if number == 25:
+            raise KeyboardInterrupt
+        return made(source, number)
+
+    build = ["build", "--phantoms", "40", "--output", str(tmp_path), "--name", "p", "--samples-per-shard", "2"]
+    with monkeypatch.context() as patched:
+        patched.setattr(PhantomSource, "__getitem__", stopped)
+        assert shards(build) == 130
+    told = capsys.readouterr().err
+    match = re.match(r"(\d+) samples are in finished shards; the same command continues after them\n", told)
+    assert match is not None
+    assert shards(build) == 0
+    assert f"continued an interrupted build after {match[1]} samples" in capsys.readouterr().out

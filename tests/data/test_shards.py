@@ -10,7 +10,6 @@ import pytest
 
 from medix.data.build import write_shards
 from medix.data.manifest import Manifest, ShardEntry
-from medix.data.shard_writer import ShardWriter
 from medix.data.shards import OpenShards, Shard, ShardError
 from medix.types import Sample
 from tests.data.conftest import STATEMENT, Writer, make_sample
@@ -235,20 +234,6 @@ def test_a_shard_travels_to_a_worker_process(write: Writer) -> None:
     (manifest,) = write({"CT_SCAN": 3})
     shard = _shard(manifest)
     assert pickle.loads(pickle.dumps(shard))[1] == shard[1]
-
-
-def test_a_sample_of_another_modality_does_not_enter_a_writer(tmp_path: Path) -> None:
-    writer = ShardWriter(tmp_path, "a", "MRI_SCAN")
-    with pytest.raises(ValueError, match="is CT_SCAN, but the shard MRI_SCAN"):
-        writer.write(make_sample(0))
-
-
-def test_a_shard_that_grew_large_is_finished(tmp_path: Path) -> None:
-    writer = ShardWriter(tmp_path, "a", "CT_SCAN", bytes_per_shard=400)
-    for i in range(3):
-        writer.write(make_sample(i))  # about 300 bytes each
-    writer.close()
-    assert [shard.entry.samples for shard in writer.finished] == [2, 1]
 
 
 def test_the_shipped_shards_match_their_manifests() -> None:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from medix.data.sources.layouts import IMAGES, recognised, told
+from medix.data.sources.layouts import IMAGES, MODALITY_TAGS, recognised, told
 from medix.data.sources.source import RowError, Source, SourceRow, stamps
 from medix.data.sources.stored_image import conversions
 from medix.data.sources.table import matches
@@ -70,7 +70,8 @@ class Reading:
                 )
             name, data = found[0].name, found[1]
         if self.modality_column:
-            data = replace(data, columns=replace(data.columns, modality=self.modality_column), modality="")
+            columns = replace(data.columns, modality=self.modality_column)
+            data = replace(data, columns=columns, modality="", modality_tags=data.modality_tags or MODALITY_TAGS)
         for key, column in (*data.columns.named(), *((f"filter.{one}", one) for one in data.filter)):
             if not has(names, column):
                 option = {self.modality_column: "--modality-column", self.answer_from: "--answer-from"}.get(column)
