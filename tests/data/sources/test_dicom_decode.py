@@ -10,11 +10,18 @@ import pytest
 from pydicom.encaps import encapsulate
 from pydicom.uid import MPEG2MPML, UID, JPEG2000Lossless, RLELossless
 
+from medix.data.sources import dicom_decode
 from medix.data.sources.dicom_decode import decode
 from medix.data.sources.dicom_file import read_header
 from tests.support.dicoms import dataset, fault, write
 
 BUNDLED = Path(pydicom.data.__file__).parent / "test_files"
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting the other process takes longer than all of these tests; it has its own."""
+    monkeypatch.setattr(dicom_decode, "_PLUGINS", tuple(name for name in dicom_decode._PLUGINS if name != "gdcm"))
 
 
 def test_only_the_frames_that_are_wanted_are_decoded(tmp_path: Path) -> None:

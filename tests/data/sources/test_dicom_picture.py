@@ -208,7 +208,7 @@ def test_colour_spaces_that_are_not_supported() -> None:
     [
         "693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm", "MR_small_RLE.dcm", "MR_small_jpeg_ls_lossless.dcm",
         "MR_small_implicit.dcm", "examples_overlay.dcm", "image_dfl.dcm", "examples_jpeg2k.dcm",
-        "SC_rgb_jpeg_gdcm.dcm", "SC_ybr_full_422_uncompressed.dcm", "examples_ybr_color.dcm",
+        "SC_ybr_full_422_uncompressed.dcm", "examples_ybr_color.dcm",
         "dicomdirtests/77654033/CR1/6154", "dicomdirtests/98892001/CT5N/2062", "dicomdirtests/98892003/MR1/4919",
     ],
 )  # fmt: skip
