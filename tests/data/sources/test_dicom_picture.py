@@ -7,7 +7,9 @@ import highdicom
 import numpy as np
 import pydicom.data
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from medix.data.sources.dicom_decode import decode
 from medix.data.sources.dicom_file import read_header
@@ -160,6 +162,15 @@ def test_a_window_table_comes_before_a_window() -> None:
 def test_a_slope_of_zero_is_a_fault() -> None:
     with pytest.raises(RowError, match="every pixel would have the same value"):
         shown(RescaleSlope="0", RescaleIntercept="0")
+
+
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept", "PixelPaddingValue"])
+def test_a_number_that_cannot_be_read_is_not_missing(keyword: str) -> None:
+    made = dataset(**HAND)
+    tag = Tag(keyword)
+    made._dict[tag] = RawDataElement(tag, "DS", 4, b"two ", 0, False, True)
+    with pytest.raises(RowError, match=f"{keyword}: None; it is no number"):
+        render(made)
 
 
 def test_each_frame_has_its_own_window() -> None:
