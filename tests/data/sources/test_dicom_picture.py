@@ -5,6 +5,7 @@ from typing import Any
 
 import highdicom
 import numpy as np
+import pydicom
 import pydicom.data
 import pytest
 from pydicom.dataelem import RawDataElement
@@ -233,3 +234,16 @@ def test_pictures_are_those_of_highdicom(name: str) -> None:
     theirs = whole.get_frame(1, apply_voi_transform=None, voi_output_range=(0, 255), apply_icc_profile=False)
     assert mine.shape == theirs.shape
     assert np.abs(mine - theirs.astype(float)).max() <= 0.52
+
+
+def test_frames_of_an_enhanced_object_are_shown_as_their_single_files(tmp_path: Path) -> None:
+    """highdicom moves window and intercept, here different for each slice, into functional groups."""
+    slices = [pydicom.dcmread(path) for path in sorted((BUNDLED / "dicomdirtests/98892001/CT5N").iterdir())[:2]]
+    for number, one in enumerate(slices):
+        one.WindowCenter, one.RescaleIntercept = str(40 + 20 * number), str(-1024 + 7 * number)
+    uid = highdicom.UID()
+    both = highdicom.legacy.LegacyConvertedEnhancedCTImage(slices, uid, 1, uid, 1)
+    assert "WindowCenter" not in both
+    assert [np.asarray(render(both, frame=place).image).tolist() for place in (0, 1)] == [
+        np.asarray(render(one).image).tolist() for one in slices
+    ]
