@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from medix.data.sources.dicom_decode import decode
+from medix.data.sources.dicom_file import check_image, read_header
 from medix.data.sources.dicom_header import DicomHeader
+from medix.data.sources.source import RowError
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -73,3 +77,16 @@ def write(path: Path, pixels: Any = ((0, 1), (2, 3)), **elements: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset(pixels, **elements).save_as(path, enforce_file_format=True)
     return path
+
+
+def fault(path: Path, *frames: int) -> RowError:
+    """Why frames of a file cannot be decoded."""
+
+    def read() -> None:
+        found = read_header(path, with_pixels=True)
+        check_image(found, len(frames or (0,)))
+        list(decode(path, found, frames or (0,)))
+
+    with pytest.raises(RowError) as caught:
+        read()
+    return caught.value

@@ -12,10 +12,11 @@ from typing import NamedTuple
 from medix.data.image_markers import expanded, pieces
 from medix.data.picture import png
 from medix.data.sources.dicom_burned_in import NOBODY_LOOKED, BurnedInText
-from medix.data.sources.dicom_file import PIXELS, check_image, decode, read_header
+from medix.data.sources.dicom_decode import PIXELS, decode
+from medix.data.sources.dicom_file import check_image, read_header
 from medix.data.sources.dicom_folder import DicomEntry, DicomFolder
 from medix.data.sources.dicom_header import DicomHeader
-from medix.data.sources.dicom_metadata import answer_from, check_answer_field, metadata_of
+from medix.data.sources.dicom_metadata import answer_from, check_answer_field, has_square_pixels, metadata_of
 from medix.data.sources.dicom_picture import DicomPicture, DicomRenderer
 from medix.data.sources.dicom_pseudonyms import Pseudonyms
 from medix.data.sources.dicom_questions import DicomQuestions
@@ -167,6 +168,7 @@ class DicomSource(Source):
             "modality unknown": "{} images state no modality that is known; their tag is OTHER",
             "modality sop_class": "{} images state no modality; their tag is that of their SOP class",
             "modality differs": "{} rows name another modality than the header of their images",
+            "not square": "{} images have pixels that are not square; they are stored as they are",
             "window range": "{} images have no window; they are shown over their range of values",
             "window blank": "the window shows {} images, whose pixels differ, in a single shade; see --window",
         }
@@ -231,17 +233,19 @@ class DicomSource(Source):
             indices: of the frames.
             before: pixels of the sample that are decoded already.
         """
-        header = read_header(self.folder.path(path), with_pixels=True)
+        file = self.folder.path(path)
+        header = read_header(file, with_pixels=True)
         found, burned_in = self.folder.examined(header)
         pixels = check_image(header, len(indices), before)
         pictures = []
-        for frame in decode(header, indices):
+        for frame in decode(file, header, indices):
             own = DicomHeader(header.dataset, frame.index)
             pictures.append(self.renderer.render(own, frame.values, frame.photometric, found.tag))
             self.counts[f"window {pictures[-1].kind}"] += 1
             self.counts["window blank"] += pictures[-1].is_blank
         self.counts[f"burned_in {burned_in}"] += len(indices)
         self.counts[f"modality {found.by}"] += len(indices)
+        self.counts["not square"] += 0 if has_square_pixels(header) else len(indices)
         for keyword in PIXELS:  # what is decoded is no longer needed; a sample may have hundreds of files
             header.dataset.pop(keyword, None)
         return _File(header, found.tag, burned_in, self._case(header), pixels), pictures

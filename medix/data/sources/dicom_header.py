@@ -9,15 +9,10 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from medix.data.sources.source import RowError
-
-MALFORMED = (
-    ValueError, TypeError, AttributeError, LookupError, ArithmeticError, NotImplementedError, EOFError, OSError,
-    RuntimeError, RecursionError, struct.error, zlib.error,
-)  # fmt: skip
-"""What pydicom raises for values and pixels that break the rules of the standard."""
 
 _CODE = re.compile(r"[A-Z0-9_ ]{1,16}")
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -34,6 +29,17 @@ _GROUPS = {
     "ImageOrientationPatient": "PlaneOrientationSequence",
 }
 """Where a multi-frame object of the enhanced kind keeps what others keep at the top (PS3.3 C.7.6.16)."""
+
+
+@cache
+def malformed() -> tuple[type[Exception], ...]:
+    """What pydicom raises for values and pixels that break the rules of the standard."""
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    return (
+        ValueError, TypeError, AttributeError, LookupError, ArithmeticError, NotImplementedError, EOFError, OSError,
+        RuntimeError, RecursionError, MemoryError, struct.error, zlib.error, BytesLengthException, InvalidDicomError,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -67,7 +73,7 @@ class DicomHeader:
             for place in self._places(keyword):
                 try:
                     value = place.get(keyword)
-                except MALFORMED:
+                except malformed():
                     continue
                 if value is not None and value != "":
                     return value
@@ -129,8 +135,11 @@ class DicomHeader:
         """
         if not self.has("NumberOfFrames"):
             return 1
-        with quiet():
-            raw = raw_value(self.dataset, "NumberOfFrames")
+        try:
+            with quiet():
+                raw = raw_value(self.dataset, "NumberOfFrames")
+        except malformed() as error:
+            raise RowError("NumberOfFrames", None, "it cannot be read; leave the file out", "frames") from error
         text = raw.decode("ascii", "replace").strip("\0 ") if isinstance(raw, bytes) else str(raw)
         if text in ("", "None"):
             return 1
@@ -153,7 +162,7 @@ class DicomHeader:
             ):
                 try:
                     yield self.dataset.get(name)[index].get(group)[0]
-                except MALFORMED:
+                except malformed():
                     continue
         yield self.dataset
 

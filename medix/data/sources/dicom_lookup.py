@@ -54,7 +54,7 @@ class LookupTable:
 
     def apply(self, values: NDArray[Any]) -> NDArray[np.integer]:
         """Look values up; those that are not whole are rounded."""
-        places = np.rint(values).astype(np.int64) - self.first
+        places = np.rint(np.clip(values, -_ALL, 2 * _ALL)).astype(np.int64) - self.first
         found: NDArray[np.integer] = self.entries[np.clip(places, 0, self.entries.size - 1)]
         return found
 

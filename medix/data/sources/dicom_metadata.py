@@ -29,6 +29,7 @@ NUMBERS = {
 
 MODALITY = "modality"
 _ANSWERED = tuple(name for name in CODES if name != "ImageType")
+_NEARLY_SQUARE = 1.01
 _SIDES = {"L": "left", "R": "right", "B": "both"}
 
 
@@ -42,6 +43,15 @@ def metadata_of(header: DicomHeader) -> dict[str, str]:
         if numbers := header.numbers(keyword):
             found[name] = "\\".join(f"{number:g}" for number in numbers[:2])
     return found
+
+
+def has_square_pixels(header: DicomHeader) -> bool:
+    """Whether pixels are as high as wide, within a hundredth, as far as the header says."""
+    for keyword in ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"):
+        sides = header.numbers(keyword)
+        if len(sides) == 2 and min(sides) > 0:
+            return max(sides) / min(sides) <= _NEARLY_SQUARE
+    return True
 
 
 def check_answer_field(name: str) -> str:

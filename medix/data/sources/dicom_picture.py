@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from medix.data.grey_range import GreyRange
-from medix.data.sources.dicom_header import MALFORMED, DicomHeader, quiet
+from medix.data.sources.dicom_header import DicomHeader, malformed, quiet
 from medix.data.sources.dicom_lookup import LookupTable
 from medix.data.sources.dicom_window import OF_FILE, LinearWindow, SigmoidWindow, WindowChoice
 from medix.data.sources.source import RowError
@@ -63,7 +63,7 @@ class DicomRenderer:
       to eight bits are shown over all of their bits, deeper ones over their range of values
       (``medix.data.grey_range``).
     - Images are inverted at the end, once, if they are ``MONOCHROME1`` or PresentationLUTShape is ``INVERSE``.
-    - Padding (PixelPaddingValue up to PixelPaddingRangeLimit) takes no part in the range and is black.
+    - Padding (PixelPaddingValue up to PixelPaddingRangeLimit, and NaN) takes no part in the range and is black.
     - Palettes are applied. Colours deeper than eight bits keep the upper eight. Overlays, shutters, colour profiles
       and supplemental palettes are not drawn.
 
@@ -92,21 +92,30 @@ class DicomRenderer:
         if photometric not in _MONOCHROME or stored.ndim != 2:
             remedy = "this colour space is not supported; convert the file to RGB"
             raise RowError("PhotometricInterpretation", photometric, remedy, "unsupported")
-        is_padding = _padding(header, stored)
-        values = _modality_values(header, stored.astype(np.float64))
-        display, window, kind = self._display(header, values, is_padding, tag)
-        shown = display.eight_bits(values)
+        levels, places = _levels(stored)
+        values = _modality_values(header, levels.astype(np.float64))
+        is_padding = _padding(header, levels) | np.isnan(values)
+        values[is_padding] = np.nan
+        display, window, kind = self._display(header, lambda: values[places], tag)
+        shades = display.eight_bits(np.where(is_padding, 0.0, values))
         if photometric == "MONOCHROME1" or header.code("PresentationLUTShape") == "INVERSE":
-            shown = 255 - shown
-        shown[is_padding] = 0
-        seen = ~is_padding
-        is_blank = bool(seen.any() and np.ptp(shown[seen]) == 0 and np.ptp(stored[seen]) > 0)
-        return DicomPicture(Image.fromarray(shown), window, kind, is_blank)
+            shades = 255 - shades
+        shades[is_padding] = 0
+        shown = shades[places]
+        seen = (shown, stored) if not is_padding.any() else (one[~is_padding[places]] for one in (shown, stored))
+        ranges = [np.ptp(one) if one.size else 0 for one in seen]
+        return DicomPicture(Image.fromarray(shown), window, kind, bool(ranges[0] == 0 and ranges[1] > 0))
 
     def _display(
-        self, header: DicomHeader, values: NDArray[np.float64], is_padding: NDArray[np.bool_], tag: str
+        self, header: DicomHeader, values: Callable[[], NDArray[np.float64]], tag: str
     ) -> tuple[Display, str, str]:
-        """What shows the values, in words, and what decided it."""
+        """What shows the values, in words, and what decided it.
+
+        Args:
+            header: of the frame.
+            values: gives the values of all pixels, NaN for padding.
+            tag: modality.
+        """
         if self.window.numbers and (tag == "CT_SCAN" or not self.window.needs_hounsfield):
             if self.window.needs_hounsfield and header.number("RescaleSlope") is None:
                 remedy = "without it values are not Hounsfield units; give --window file or CENTER/WIDTH"
@@ -120,11 +129,22 @@ class DicomRenderer:
             highest = lowest + (1 << bits) - 1
             return LinearWindow(lowest, highest), f"{lowest}..{highest}", "bits"
         try:
-            found_range = GreyRange.of(np.where(is_padding, np.nan, values))
+            found_range = GreyRange.of(values())
         except ValueError as error:
             remedy = f"{error} that is not padding; leave the file out"
-            raise RowError("PixelData", f"{values.shape[0]} x {values.shape[1]}", remedy, "no_values") from error
+            raise RowError("PixelData", None, remedy, "no_values") from error
         return found_range, f"{found_range.low:g}..{found_range.high:g}", "range"
+
+
+def _levels(stored: NDArray[Any]) -> tuple[NDArray[Any], Any]:
+    """The values that may occur, and the index of each pixel among them: a table is shown faster than an image.
+
+    Numbers that are not whole, or spread over more than 16 bits, are the image itself.
+    """
+    if stored.dtype.kind in "iu" and stored.size and (spread := int(stored.max()) - int(stored.min())) < 1 << 16:
+        lowest = int(stored.min())
+        return np.arange(lowest, lowest + spread + 1), stored.astype(np.intp) - lowest
+    return stored, ...
 
 
 def _modality_values(header: DicomHeader, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -192,7 +212,7 @@ def _palette(header: DicomHeader, stored: NDArray[Any]) -> Image.Image:
         try:
             with quiet():
                 return _eight(apply_color_lut(stored, header.dataset)[..., :3])
-        except MALFORMED as error:
+        except malformed() as error:
             remedy = f"it cannot be read ({error}); correct the header or leave the file out"
             raise RowError("SegmentedRedPaletteColorLookupTableData", "", remedy, "malformed") from error
     is_signed = header.whole("PixelRepresentation") == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medix.data.sources.dicom_metadata import answer_from, check_answer_field, metadata_of
+from medix.data.sources.dicom_metadata import answer_from, check_answer_field, has_square_pixels, metadata_of
 from medix.data.sources.source import RowError
 from tests.support.dicoms import header
 
@@ -65,3 +65,17 @@ def test_a_header_without_the_answer_is_refused(elements: dict[str, str], tag: s
 def test_other_fields_are_no_answers(name: str) -> None:
     with pytest.raises(ValueError, match="give modality or one of BodyPartExamined, ViewPosition"):
         check_answer_field(name)
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ({}, True),
+        ({"PixelSpacing": ["0.5", "0.502"]}, True),
+        ({"PixelSpacing": ["0.5", "1"]}, False),
+        ({"PixelAspectRatio": ["4", "3"], "PixelSpacing": ["1", "1"]}, False),
+        ({"PixelSpacing": ["0", "1"]}, True),
+    ],
+)
+def test_pixels_that_are_not_square(elements: dict[str, list[str]], expected: bool) -> None:
+    assert has_square_pixels(header(**elements)) == expected
