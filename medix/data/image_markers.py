@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from medix.data.prompt_errors import MarkerError
 from medix.types import Sample
 
-_MARKER = re.compile(r"<image(?:[ _]?([0-9]+))?>", re.IGNORECASE | re.ASCII)
+MARKER = re.compile(r"<image(?:[ _]?([0-9]+))?>", re.IGNORECASE | re.ASCII)
 
 Piece = str | int
 """Text, or the index of an image from 0."""
@@ -24,7 +24,7 @@ def pieces(sample: Sample) -> list[Piece]:
         MarkerError: not every image has exactly one marker; names the sample, what disagrees and the remedy.
     """
     # split with one group: text, number or None, text, number or None, …, text
-    split: Sequence[str | None] = _MARKER.split(sample.question)
+    split: Sequence[str | None] = MARKER.split(sample.question)
     texts, numbers = split[::2], split[1::2]
     if not numbers:
         return [sample.question]
