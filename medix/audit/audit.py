@@ -13,7 +13,7 @@ from medix.audit.near_pictures import CORRELATION, RADIUS
 from medix.audit.picture_table import PictureTable
 from medix.audit.rows import AuditRow, read_rows
 from medix.audit.synonyms import THRESHOLD, Synonyms, find_synonyms, reference_counts
-from medix.audit.texts import LONG, NGRAM
+from medix.audit.texts import NGRAM
 from medix.data.manifest import Manifest
 from medix.evaluation.tasks.loader import LoadedTask
 from medix.rewards.encoder import Encoder
@@ -140,7 +140,6 @@ def thresholds() -> dict[str, float]:
         "hash_bits": RADIUS,
         "correlation": CORRELATION,
         "ngram_words": NGRAM,
-        "long_question_words": LONG,
         "synonym_cosine": THRESHOLD,
     }
 

@@ -7,13 +7,13 @@ from enum import StrEnum
 from medix.audit.near_pictures import TURNS, NearPairs
 from medix.audit.picture_table import PictureTable
 from medix.audit.rows import AuditRow
-from medix.audit.texts import LONG, ngrams, normalised, words_of
+from medix.audit.texts import ngrams, normalised, words_of
 from medix.evaluation.tasks.item import Item
 from medix.evaluation.tasks.loader import LoadedTask
 
 _EXAMPLES = 30
 _BOILERPLATE = 10
-"""Items of one task from which a run of words counts as its wording, as in GPT-3's decontamination."""
+"""Most items of one task that may share a run of words; more share the wording of the task, as for GPT-3."""
 
 _CHOICES = "\n\nChoices:\n"
 
@@ -25,8 +25,8 @@ class Leak(StrEnum):
     IMAGE = "image"
     QUESTION = "question"
     NGRAM = "13 words in a row"
-    PHRASING = "short question and answer"
-    """Not counted as leaked: data sets share such phrasings, and the images differ."""
+    PHRASING = "question and answer, other image"
+    """Not counted as leaked: data sets share phrasings, and the images differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Leakage:
     """
 
     def __init__(self, rows: Sequence[AuditRow], tasks: Sequence[LoadedTask], pictures: PictureTable) -> None:
-        self.rows = [(number, row) for number, row in enumerate(rows) if not row.is_against]
+        self._rows = {number: row for number, row in enumerate(rows) if not row.is_against}
         self.tasks = tasks
         self._pictures = {
             (task.name, item.id): tuple(pictures.add(image.data) for image in item.images if image.data)
@@ -107,92 +107,93 @@ class Leakage:
             near: pairs of images of rows and items.
         """
         by_picture: dict[int, list[int]] = {}
-        by_question: dict[str, list[int]] = {}
-        for number, row in self.rows:
+        for number, row in self._rows.items():
             for picture in row.pictures:
                 by_picture.setdefault(picture, []).append(number)
-            by_question.setdefault(normalised(row.sample.question), []).append(number)
-        alike = _alike(near)
-        samples = dict(self.rows)
-        found = []
-        for task in self.tasks:
-            index = _Index(task, by_question, samples)
-            result = TaskLeakage(
-                task.name,
-                len(task.items),
-                sum(bool(item.images) for item in task.items),
-                len({number for item in task.items for number in self._pictures[task.name, item.id]}),
-            )
-            shared: set[int] = set()
-            for item in task.items:
-                matches = list(self._image_matches(task.name, item, alike, by_picture))
-                shared.update(pictures[0] for _, pictures, _ in matches)
-                leaked = self._leaked(item, matches, index, samples)
-                if leaked is not None:
-                    result.add(leaked)
-            result.images = len(shared)
-            found.append(result)
+        alike, texts = _alike(near), _Texts(self._rows, self.tasks)
+        return [self._of_task(task, by_picture, alike, texts) for task in self.tasks]
+
+    def _of_task(
+        self,
+        task: LoadedTask,
+        by_picture: Mapping[int, Sequence[int]],
+        alike: Mapping[int, Sequence[tuple[int, str]]],
+        texts: "_Texts",
+    ) -> TaskLeakage:
+        images = {item.id: self._pictures[task.name, item.id] for item in task.items}
+        distinct = {number for numbers in images.values() for number in numbers}
+        found = TaskLeakage(task.name, len(task.items), sum(bool(item.images) for item in task.items), len(distinct))
+        shared: set[int] = set()
+        for item in task.items:
+            matches = [
+                (row, (picture, other), detail)
+                for picture in images[item.id]
+                for other, detail in ((picture, "same file"), *alike.get(picture, ()))
+                for row in by_picture.get(other, ())
+            ]
+            shared.update(pictures[0] for _, pictures, _ in matches)
+            leaked = self._by_image(item, matches) if matches else texts.leaked(task.name, item)
+            if leaked is not None:
+                found.add(leaked)
+        found.images = len(shared)
         return found
 
-    def _image_matches(
-        self, task: str, item: Item, alike: Mapping[int, Sequence[tuple[int, str]]], by_picture: Mapping[int, list[int]]
-    ) -> Iterator[tuple[int, tuple[int, int], str]]:
-        """Rows that show an image of an item: row, numbers of both images, how the image is turned."""
-        for picture in self._pictures[task, item.id]:
-            for other, detail in ((picture, "same file"), *alike.get(picture, ())):
-                for row in by_picture.get(other, ()):
-                    yield row, (picture, other), detail
-
-    def _leaked(
-        self,
-        item: Item,
-        matches: Sequence[tuple[int, tuple[int, int], str]],
-        index: "_Index",
-        samples: Mapping[int, AuditRow],
-    ) -> LeakedItem | None:
+    def _by_image(self, item: Item, matches: Sequence[tuple[int, tuple[int, int], str]]) -> LeakedItem:
+        """How an item is leaked whose image is in the rows."""
         asked = {normalised(text) for text in _questions(item)}
         for row, pictures, detail in matches:
-            if normalised(samples[row].sample.question) in asked:
+            if normalised(self._rows[row].sample.question) in asked:
                 return LeakedItem(Leak.ITEM, item, row, detail, pictures)
-        if matches:
-            row, pictures, detail = matches[0]
-            return LeakedItem(Leak.IMAGE, item, row, detail, pictures)
-        return index.leaked(item)
+        row, pictures, detail = matches[0]
+        return LeakedItem(Leak.IMAGE, item, row, detail, pictures)
 
 
-class _Index:
-    """Rows by their questions, and runs of words of a task's items with the rows that have them."""
+class _Texts:
+    """Rows by their questions, and for each item a run of words that a row has too.
 
-    def __init__(self, task: LoadedTask, by_question: Mapping[str, list[int]], rows: Mapping[int, AuditRow]) -> None:
-        self._by_question = by_question
+    Args:
+        rows: the rows.
+        tasks: tasks with the items.
+    """
+
+    def __init__(self, rows: Mapping[int, AuditRow], tasks: Sequence[LoadedTask]) -> None:
         self._rows = rows
-        wanted: dict[str, list[str]] = {}
-        for item in task.items:
-            for run in _runs(*_questions(item)[:1], *item.references):
-                wanted.setdefault(run, []).append(item.id)
-        wanted = {run: ids for run, ids in wanted.items() if len(set(ids)) <= _BOILERPLATE}
-        self._runs: dict[str, tuple[str, int]] = {}
+        self._by_question: dict[str, list[int]] = {}
+        wanted = _distinctive(tasks)
+        self._runs: dict[tuple[str, str], tuple[str, int]] = {}
         for number, row in rows.items():
+            self._by_question.setdefault(normalised(row.sample.question), []).append(number)
             for run in _runs(row.sample.question, row.sample.reference):
-                for name in wanted.get(run, ()):
-                    self._runs.setdefault(name, (run, number))
+                for item in wanted.get(run, ()):
+                    self._runs.setdefault(item, (run, number))
 
-    def leaked(self, item: Item) -> LeakedItem | None:
+    def leaked(self, task: str, item: Item) -> LeakedItem | None:
         """How an item without a shared image is in the rows; None if it is not."""
-        phrasing = None
-        for text in _questions(item):
-            question = normalised(text)
-            rows = self._by_question.get(question, [])
-            is_text_only = not item.images and any(not self._rows[row].pictures for row in rows)
-            if rows and (is_text_only or len(question.split()) >= LONG):
-                return LeakedItem(Leak.QUESTION, item, rows[0], question)
-            answers = {normalised(text) for text in item.references}
-            equal = [row for row in rows if normalised(self._rows[row].sample.reference) in answers]
-            if equal:
-                phrasing = LeakedItem(Leak.PHRASING, item, equal[0], question)
-        if (run := self._runs.get(item.id)) is not None:
+        answers = {normalised(text) for text in item.references}
+        equal = [(row, text) for text in map(normalised, _questions(item)) for row in self._by_question.get(text, ())]
+        for row, text in equal:
+            if not item.images and not self._rows[row].pictures:
+                return LeakedItem(Leak.QUESTION, item, row, text)
+        if (run := self._runs.get((task, item.id))) is not None:
             return LeakedItem(Leak.NGRAM, item, run[1], run[0])
-        return phrasing
+        for row, text in equal:
+            if normalised(self._rows[row].sample.reference) in answers:
+                return LeakedItem(Leak.PHRASING, item, row, text)
+        return None
+
+
+def _distinctive(tasks: Sequence[LoadedTask]) -> dict[str, list[tuple[str, str]]]:
+    """Runs of words with the items that have them, but for those that are the wording of a task."""
+    wanted: dict[str, list[tuple[str, str]]] = {}
+    for task in tasks:
+        own: dict[str, set[str]] = {}
+        for item in task.items:
+            for run in _runs(item.question, *item.references):
+                own.setdefault(run, set()).add(item.id)
+        for run, ids in own.items():
+            if len(ids) <= _BOILERPLATE:
+                wanted.setdefault(run, []).extend((task.name, name) for name in sorted(ids))
+    return wanted
 
 
 def _runs(*texts: str) -> Iterator[str]:

@@ -195,8 +195,8 @@ class AuditPage:
             "Near-duplicate images": f"perceptual hashes (DCT, 63 bits) that differ in at most {known['hash_bits']:g} "
             f"bits, and thumbnails of 32 x 32 pixels with a correlation of {known['correlation']:g} or more, in any of "
             "eight orientations",
-            "Same question": "equal words, without case and punctuation; of an image question only with the image, or "
-            f"from {known['long_question_words']:g} words",
+            "Same question": "equal words, without case and punctuation, with the same image or without one on both "
+            "sides",
             "Long texts": f"{known['ngram_words']:g} words in a row, in question or answer, that at most ten items of "
             "the task have",
             "Synonyms": f"cosine of {known['synonym_cosine']:g} or more, and no number, side, negation or other fact "

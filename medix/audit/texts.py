@@ -9,9 +9,6 @@ from medix.data.image_markers import MARKER
 NGRAM = 13
 """Words in a row by which long texts are recognised, as in GPT-3's decontamination (arXiv:2005.14165, appendix C)."""
 
-LONG = 8
-"""Words from which an equal question alone counts as leaked: shorter ones are phrasings that data sets share."""
-
 _WORD = re.compile(r"[^\W_]+")
 
 

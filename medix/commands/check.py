@@ -1,6 +1,7 @@
 """``python -m medix check``: what is wrong with a model's answers."""
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from medix.audit.answers import AnswerFindings
 
+_WIDTH = 80
 _DESCRIPTION = """\
 Check a file of completions: tag, reasoning and answer, the tag against the
 modality of the image, words of another modality, measures without a unit.
@@ -70,5 +72,6 @@ def _print(findings: "AnswerFindings", examples: int, console: "Console") -> Non
     for kind, ones in findings.by_kind.items():
         for one in ones[: max(0, examples)]:
             name = f" ({one.line.id})" if one.line.id else ""
-            print(visible(f"{kind}, line {one.line.number}{name}{f': {one.detail}' if one.detail else ''}"))
+            text = visible(f"{kind}, line {one.line.number}{name}{f': {one.detail}' if one.detail else ''}")
+            print(textwrap.fill(text, _WIDTH, subsequent_indent="  "))
     print(f"{findings.faulty:,} of {findings.answers:,} answers have a finding")
