@@ -12,6 +12,7 @@ from medix.data.prompt_errors import MarkerError
 from medix.types import Sample
 
 MARKER = re.compile(r"<image(?:[ _]?([0-9]+))?>", re.IGNORECASE | re.ASCII)
+"""A marker; its group is the number, if it has one."""
 
 Piece = str | int
 """Text, or the index of an image from 0."""

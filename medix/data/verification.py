@@ -165,8 +165,8 @@ def _unlisted(manifests: Sequence[Manifest]) -> Iterator[str]:
             continue
         for name in sorted(os.listdir(folder)):
             path = os.path.join(folder, name)
-            if name.startswith(".partial-"):
-                yield f"{path}: is left of a build that was interrupted; remove it"
+            if name.startswith((".partial-", ".building-")):
+                yield f"{path}: is left of a build that was interrupted; run that again, or remove it"
             elif name.endswith(".tar") and os.path.realpath(path) not in listed:
                 yield f"{path}: no manifest lists this shard; remove it, or list it"
             elif name.endswith(".index.jsonl") and not os.path.exists(path.removesuffix(".index.jsonl") + ".yaml"):

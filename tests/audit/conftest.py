@@ -11,11 +11,11 @@ from medix.audit.audit import Audit, audit
 from medix.audit.rows import AuditRow
 from medix.commands.progress import progress
 from medix.data.manifest import DataStatement, Manifest
-from medix.data.shards import write_shards
 from medix.data.sources.phantoms import PhantomSource
 from medix.evaluation.tasks.loader import LoadedTask
 from medix.types import Sample
 from tests.data.conftest import write as write
+from tests.data.conftest import write_shards
 from tests.support.encoders import WordEncoder
 from tests.support.evaluations import item, loaded, picture
 
