@@ -1,4 +1,4 @@
-"""``python -m medix shards``: build, index, verify and show shards."""
+"""``python -m medix shards``: build, index, verify, audit and show shards."""
 
 import importlib
 from collections.abc import Sequence
@@ -12,7 +12,11 @@ WORDS = {
         "shards_index",
         "write the index of manifests that have none (ids, cases and image hashes), by reading every shard",
     ),
-    "verify": ("shards_verify", "compare every shard with its manifest and read every sample"),
+    "verify": ("shards_verify", "compare every shard with its manifest and index, and read every sample"),
+    "audit": (
+        "shards_audit",
+        "a page about duplicates, overlap with benchmarks, contradictions and synonyms",
+    ),
     "show": ("shards_show", "counts per modality and source, and a few samples"),
 }
 """Actions, each with its module in ``medix.commands`` and what it does. The module has a function of the action's name,
@@ -26,9 +30,9 @@ def main(argv: Sequence[str]) -> int:
         argv: words after ``shards``.
 
     Returns:
-        Exit status; 1 if a shard is damaged.
+        Exit status; 1 if a shard is damaged, or an audit found something.
     """
-    parser = CommandParser(prog="python -m medix shards", description="Build, index, verify and show shards.")
+    parser = CommandParser(prog="python -m medix shards", description="Build, index, verify, audit and show shards.")
     for word, (module, about) in WORDS.items():
         getattr(_module(module), f"add_{word}")(parser.add_action(word, about))
     arguments = parser.parse_args(argv)

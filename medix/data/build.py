@@ -29,7 +29,7 @@ from medix.data.sample_modality import with_modality
 from medix.data.shard_writer import FinishedShard, ShardWriter
 from medix.data.sources.source import RowError, Source, SourceRow
 from medix.modality import TEXT_ONLY, ModalitySet
-from medix.types import Sample
+from medix.types import Sample, cluster_of
 
 Track = Callable[[Iterable[RowOutcome], int | None], Iterable[RowOutcome]]
 
@@ -222,8 +222,7 @@ class Build:
             used = len(self._used_aliases - {""})
             yield f"{used} of {len(self.plan.aliases)} references with synonyms occur in the data"
         if self.plan.partition is not None:
-            filled = {entry.part for entry in journal.entries}
-            yield from (f"part {part} has no samples" for part in self.plan.partition.names if part not in filled)
+            yield from _part_sizes(self.plan.partition, journal.entries)
             yield from _shared_images(journal.entries)
 
 
@@ -239,6 +238,18 @@ def _why(left_out: LeftOut) -> str:
 
 
 _NO_SAMPLE = Sample(id="", question="", reference="", modality=None)
+
+
+def _part_sizes(partition: Partition, entries: Sequence[JournalEntry]) -> Iterator[str]:
+    """Samples and cases of each part."""
+    rows = {
+        part: [row for entry in entries if entry.part == part for row in entry.shard.rows] for part in partition.names
+    }
+    total = sum(map(len, rows.values()))
+    for (part, share), found in zip(partition.shares, rows.values(), strict=True):
+        cases = len({cluster_of("", row.case, row.id) for row in found})
+        counted = f"{len(found):,} samples of {cases:,} cases, {len(found) / total:.1%} of the samples"
+        yield f"part {part}: {counted} for a share of {share:.1%}"
 
 
 def _shared_images(entries: Sequence[JournalEntry]) -> Iterator[str]:

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from medix.data.shards import Shard
 from tests.commands.conftest import SAID, shards
 
 
@@ -29,25 +28,27 @@ def test_verify_reports_an_id_used_twice(
         shards([*build, "--dataset", dataset, *SAID])
     capsys.readouterr()
     monkeypatch.setenv("COLUMNS", "200")
-    assert shards(["verify", str(tmp_path / "one"), str(tmp_path / "two")]) == 0
-    shown = capsys.readouterr().out
+    assert shards(["verify", str(tmp_path / "one"), str(tmp_path / "two")]) == 1
+    shown = capsys.readouterr().err
     one, two = tmp_path / "one" / "one-text_only.yaml", tmp_path / "two" / "two-text_only.yaml"
-    assert f"1 ids of data set 'mine' are both in {one} and in {two}: t" in shown
+    assert f"1 ids of data set 'mine' are both in {one} and in {two}: 't';" in shown
     one, two = tmp_path / "one" / "one-ct_scan.yaml", tmp_path / "two" / "two-ct_scan.yaml"
-    assert f"2 ids of data set 'mine' are both in {one} and in {two}: 0, 2" in shown
-    assert shards(["verify", str(tmp_path / "one"), str(tmp_path / "three")]) == 0
-    assert "are both in" not in capsys.readouterr().out
+    assert f"2 ids of data set 'mine' are both in {one} and in {two}: '0', '2';" in shown
+    for path in (tmp_path / "three").glob("*.tar"):  # the same bytes would be the same shard
+        assert path.read_bytes() == (tmp_path / "one" / path.name.replace("three", "one")).read_bytes()
+    assert shards(["verify", str(tmp_path / "one"), str(tmp_path / "three")]) == 1
+    shown = capsys.readouterr().err
+    assert "are both in" not in shown
+    assert shown.count("the same shard is listed 2 times") == 3
 
 
-def test_verify_reports_an_id_used_twice_in_one_manifest(
-    jsonl_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_verify_of_sound_shards_finds_nothing_and_names_manifests_without_an_index(
+    jsonl_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``shards build`` refuses such rows; shards of another program may hold them."""
-    shards(["build", "--jsonl", str(jsonl_rows), "--output", str(tmp_path / "out"), *SAID])
+    shards(["build", "--jsonl", str(jsonl_rows), "--output", str(tmp_path / "out"), "--name", "mine", *SAID])
+    (tmp_path / "out" / "mine-ct_scan.index.jsonl").unlink()
     capsys.readouterr()
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(Shard, "__iter__", lambda self: iter([self[0], self[0]]))
     assert shards(["verify", str(tmp_path / "out")]) == 0
-    assert "-text_only.yaml: t" in (shown := capsys.readouterr().out)
-    assert "1 ids of data set" in shown
-    assert "are twice in" in shown
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "1 manifests have no index: mine-ct_scan.yaml" in captured.out

@@ -1,6 +1,7 @@
 """A build writes the same bytes however it is interrupted and by however many processes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -73,8 +74,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     result = Build(Numbers(), plan(folder)).run()
     assert result.left_out.faults == {"question": 6}  # 3, 10, 17, 24, 31, 38
     assert result.left_out.refused == {"burned-in": 3}  # 5, 16, 27; 38 is faulty before that
-    assert result.notes == ("31 made, 6 without a question, 3 burned in",)
+    assert result.notes[0] == "31 made, 6 without a question, 3 burned in"
     assert sum(manifest.samples for manifest in result.manifests) == 31
+    sizes = [
+        re.fullmatch(r"part (\w+): (\d+) samples of (\d+) cases, ([\d.]+)% .* of ([\d.]+)%", note)
+        for note in result.notes[1:]
+    ]
+    (one, first, _, share, stated), (other, second, *_) = (match.groups() for match in sizes if match)
+    assert (one, other, stated, int(first) + int(second)) == ("train", "val", "70.0", 31)
+    assert float(share) == round(100 * int(first) / 31, 1)
     assert {manifest.skipped_rows for manifest in result.manifests} == {9}
     return contents(folder)
 
@@ -114,7 +122,7 @@ def test_a_build_that_was_killed_continues_after_its_last_shard(
     good = [number for number in range(row) if number % 7 != 3 and number % 11 != 5]
     groups = Counter((PARTS.part("made", make_sample(number)), number % 3) for number in good)
     assert result.resumed == sum(size // 3 * 3 for size in groups.values())  # whole shards of three only
-    assert result.notes == ("31 made, 6 without a question, 3 burned in",)
+    assert result.notes[0] == "31 made, 6 without a question, 3 burned in"
 
 
 @pytest.mark.parametrize("moved", [1, 6, 13])  # 0 begins the journal
@@ -243,7 +251,7 @@ def test_images_in_two_parts_are_reported(tmp_path: Path) -> None:
     assert "1 of 20 images are in more than one part" in result.notes[-1]
     rare = Partition((("train", 1 - 1e-9), ("val", 1e-9)))
     result = Build(Numbers(3, bad=False), BuildPlan(STATEMENT, tmp_path / "y", partition=rare)).run()
-    assert result.notes[-1] == "part val has no samples"
+    assert result.notes[-1] == "part val: 0 samples of 0 cases, 0.0% of the samples for a share of 0.0%"
 
 
 def _with_image_of_one(number: int) -> Sample:

@@ -18,6 +18,7 @@ from medix.data.sources.table_file import TableError
 from medix.data.sources.table_files import one_split
 from medix.data.sources.table_source import SCHEMA, Reading
 from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
+from medix.data.tar_walk import tar_faults
 from medix.types import Sample
 
 _FIRST_ROWS = 100
@@ -73,6 +74,8 @@ class WebDatasetSource(Source):
     @cached_property
     def layout(self) -> tuple[str, ForeignRecord]:
         """Name of the layout, and what reads its samples."""
+        for tar in self.tars:
+            _check(tar)
         first = islice(self._samples(), _FIRST_ROWS)
         names = list(dict.fromkeys(name for tar, sample in first for name in _names(tar, sample)))
         name, data = self.reading.table(self.path, names)
@@ -112,10 +115,6 @@ class WebDatasetSource(Source):
     def _samples(self) -> Iterator[tuple[Path, TarSample]]:
         for tar in self.tars:
             with open(tar, "rb") as stream:
-                start = stream.read(4)
-                if kind := next((text for mark, text in _OTHERS if start.startswith(mark)), ""):
-                    raise TableError(f"{tar}: is {kind}")
-                stream.seek(0)
                 try:
                     found = tar_samples(stream, split_name)
                 except (TarLayoutError, TableError) as error:
@@ -123,6 +122,20 @@ class WebDatasetSource(Source):
             if not found:
                 raise TableError(f"{tar}: holds no samples of images, json, txt and cls")
             yield from ((tar, sample) for sample in found)
+
+
+def _check(tar: Path) -> None:
+    """Refuse a file that is no tar, or one that is damaged: it would be read as a shorter one.
+
+    Raises:
+        TableError: it is.
+    """
+    with open(tar, "rb") as stream:
+        start = stream.read(4)
+    if kind := next((text for mark, text in _OTHERS if start.startswith(mark)), ""):
+        raise TableError(f"{tar}: is {kind}")
+    if fault := next(tar_faults(tar), ""):
+        raise TableError(f"{tar}: {fault}; fetch it again, or pack it again")
 
 
 def _names(tar: Path, sample: TarSample) -> Sequence[str]:

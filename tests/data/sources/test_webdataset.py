@@ -34,12 +34,15 @@ def test_what_is_no_tar_is_named_with_its_remedy(tmp_path: Path) -> None:
         archive.writestr("a.json", "{}")
     (tmp_path / "gz.tar").write_bytes(b"\x1f\x8b\x08" + bytes(600))
     (tmp_path / "text.tar").write_text("hello" * 200)
+    two = tar(tmp_path / "cut.tar", {"a": {"txt": b"x"}, "b": {"txt": b"x"}})
+    two.write_bytes(two.read_bytes().replace(b"b.txt", b"\xff.txt", 1))  # tarfile reads one sample and ends
     tar(tmp_path / "npy.tar", {"a": {"npy": b"x"}})
     tar(tmp_path / "webp.tar", {"a": {"webp": b"x"}})
     for name, told in (
         ("zip.tar", "is a ZIP archive; unpack it and pack the files as a tar"),
         ("gz.tar", "is compressed with gzip"),
-        ("text.tar", "expected an uncompressed tar"),
+        ("text.tar", "no valid header at byte 0"),
+        ("cut.tar", "no valid header at byte 1,024, after member 'a.txt'.*; fetch it again"),
         ("npy.tar", "holds no samples of images, json, txt and cls"),
         ("webp.tar", "is an image that shards do not hold"),
         ("none.tar", "none.tar is no file"),
