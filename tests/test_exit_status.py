@@ -352,6 +352,7 @@ def raising(error: BaseException) -> Callable[[], int]:
             2,
             "a: No space left on device, 77 bytes are free; free some space",
         ),
+        (FileNotFoundError("\x1b[2J\u202egnp.jpg: no file"), 2, "␛[2J[U+202E]gnp.jpg: no file"),
         (ConnectionRefusedError("refused"), 1, "refused"),
         (TimeoutError("late"), 1, "late"),
     ],

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medix.atomic_file import ESCAPE, write_atomically
+from medix.atomic_file import ESCAPE, naming, write_atomically
 
 
 class RowFile:
@@ -55,8 +55,9 @@ class RowFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = open(self.path, "ab")  # noqa: SIM115 - closed by close
             self._stream.truncate(self._whole)
-        self._stream.write(_line(row))
-        self._stream.flush()
+        with naming(self.path):
+            self._stream.write(_line(row))
+            self._stream.flush()
         self._superseded += row["key"] in self.rows
         self.rows[row["key"]] = dict(row)
 
@@ -84,8 +85,9 @@ class RowFile:
     def close(self) -> None:
         """Close the file; a further row opens it again."""
         if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+            stream, self._stream = self._stream, None
+            with naming(self.path):
+                stream.close()
             self._whole = self.path.stat().st_size
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
