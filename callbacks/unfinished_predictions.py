@@ -1,11 +1,11 @@
 """The completions of a predict run that has not ended, from which the same command goes on."""
 
-import fcntl
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medix import folder_lock
 from medix.evaluation.row_file import RowFile
 from medix.reporting.record import CompletionRecord
 
@@ -32,22 +32,12 @@ class UnfinishedPredictions:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
         try:
-            self._lock_file()
+            folder_lock.lock(self._lock, f"{path}: another predict writes it; wait for it, or name another --output")
             self._rows = RowFile(path)
             self._compare(facts)
         except BaseException:
-            os.close(self._lock)
+            folder_lock.release(self._lock)
             raise
-
-    def _lock_file(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"{self.path}: another predict writes it; wait for it, or name another --output"
-            ) from error
-        except OSError:
-            return  # a file system without locks
 
     def _compare(self, facts: Mapping[str, Any]) -> None:
         found = self._rows.rows.get(_FACTS)
@@ -105,7 +95,7 @@ class UnfinishedPredictions:
             if is_done or not self.goes_on or not self.samples:
                 self.path.unlink(missing_ok=True)
         finally:
-            os.close(self._lock)
+            folder_lock.release(self._lock)
 
 
 def completion_facts(spec: Mapping[str, Any], checkpoint: str | None, samples: str) -> dict[str, Any]:

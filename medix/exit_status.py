@@ -110,7 +110,7 @@ def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict:
 def _stopped(name: str, stop: BaseException) -> int:
     number = signal.SIGINT if isinstance(stop, KeyboardInterrupt) else signal.SIGTERM
     if not isinstance(stop, Stopped):
-        stop = Stopped(number, stopped_by(number))
+        stop = Stopped(number, "; ".join([stopped_by(number), *getattr(stop, "__notes__", ())]))
     if str(stop):  # empty on all ranks but one
         print(f"{name}: {stop}", file=sys.stderr)
     return 128 + stop.number

@@ -412,6 +412,13 @@ def test_a_parser_may_end_the_command(code: object, status: int, capsys: pytest.
     assert capsys.readouterr().err == ("a message\n" if code == "a message" else "")
 
 
+def test_notes_of_a_signal_are_in_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:
+    stop = KeyboardInterrupt()
+    stop.add_note("the same command goes on")
+    assert exit_status.run("medix test", raising(stop)) == 130
+    assert capsys.readouterr().err == "medix test: stopped by Ctrl-C (SIGINT); the same command goes on\n"
+
+
 def test_sigterm_passes_every_except_exception() -> None:
     assert not issubclass(Terminated, Exception)
     assert exit_status.run("medix test", raising(Terminated())) == ExitStatus.TERMINATED

@@ -45,7 +45,7 @@ class EvaluationFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody else writes into it inside.
+        """Nobody else writes into it inside. A signal that ends the block gets a note that the work can be continued.
 
         Raises:
             ValueError: another process does.
@@ -61,6 +61,10 @@ class EvaluationFolder:
             raise ValueError(
                 f"--output {self.path}: another process writes into it; wait for it, or give another folder"
             ) from error
+        except BaseException as stop:
+            if not isinstance(stop, Exception):
+                stop.add_note("what has been written is kept, and the same command goes on")
+            raise
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """Write ``run.json``, or compare with what is there. A larger number of samples replaces a smaller one.

@@ -78,3 +78,12 @@ def test_tasks_are_those_with_completions(tmp_path: Path) -> None:
     assert folder.tasks == ["t"]
     assert folder.task("t")["rows"] == 1
     assert folder.task("t")["scoring"] == "binary"
+
+
+def test_a_signal_is_told_that_the_work_can_be_continued(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, EvaluationFolder(tmp_path).locked():
+        raise KeyboardInterrupt
+    assert caught.value.__notes__ == ["what has been written is kept, and the same command goes on"]
+    with pytest.raises(OSError, match="full") as failed, EvaluationFolder(tmp_path).locked():
+        raise OSError("full")
+    assert not hasattr(failed.value, "__notes__")
