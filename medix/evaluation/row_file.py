@@ -1,7 +1,7 @@
 """Rows in a JSON lines file that is appended to, and survives being killed."""
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ class RowFile:
 
     Args:
         path: the file; it need not exist.
+        is_valid: whether a row holds what is needed of it, with values of the right types.
 
     Raises:
         ValueError: a line in the middle is no row.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, is_valid: Callable[[Mapping[str, Any]], bool] = bool) -> None:
         self.path = path
+        self._is_valid = is_valid
         self.rows: dict[str, dict[str, Any]] = {}
         self._whole = 0  # bytes up to the end of the last row
         self._superseded = 0
@@ -37,6 +39,8 @@ class RowFile:
             is_last = number == len(lines)
             if line.strip():
                 row = _row(line)
+                if row is not None and not self._is_valid(row):
+                    row = None
                 if row is None and not is_last:
                     raise ValueError(
                         f"{self.path}, line {number}: is no row of an evaluation: {line[:80]!r}; restore the file, or "
