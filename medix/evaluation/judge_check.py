@@ -133,7 +133,7 @@ def check_endpoints(judge: Judge, timeout: float = 30.0) -> tuple[EndpointCheck,
     served = served_judges(judge)
     targets = list(dict.fromkeys((url, one.model, one.api_key_env) for one in served for url in _urls(one)))
     with ThreadPoolExecutor(max(1, len(targets))) as pool:
-        checks = [pool.submit(_check_endpoint, Address(url), *rest, timeout) for url, *rest in targets]
+        checks = [pool.submit(_check_endpoint, Address(url), model, key, timeout) for url, model, key in targets]
         return tuple(one.result() for one in checks)
 
 
