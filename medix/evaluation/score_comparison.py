@@ -110,9 +110,9 @@ class ScoreComparison:
                 )
         notes.append(
             "Means are over the pairs that both have a verdict on. 95 % intervals of the paired difference, clustered "
-            "by the task's unit. p: McNemar's exact test where items are independent, else Student's t over clusters; "
-            "p (Holm) is adjusted for the number of tasks, * below 0.05. Detectable: the true difference that would be "
-            "found with probability 0.8."
+            "by the task's unit. p: McNemar's exact test where items are independent, which at the border is stricter "
+            "than the interval, else Student's t over clusters; p (Holm) is adjusted for the number of tasks, * below "
+            "0.05. Detectable: the true difference that would be found with probability 0.8."
         )
         return notes
 
