@@ -160,6 +160,10 @@ class DicomSource(Source):
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
+    def total(self) -> int:
+        """Number of rows; reads the headers, which are then known."""
+        return sum(1 for _ in self.rows())
+
     def notes(self, counts: Counter[str]) -> list[str]:
         """What was decided without being told."""
         sentences = {
