@@ -167,15 +167,15 @@ class DicomSource(Source):
     def notes(self, counts: Counter[str]) -> list[str]:
         """What was decided without being told."""
         sentences = {
-            "burned_in not stated": "{} images do not say whether text is burned into their pixels; look at some",
-            "burned_in looked at": "{} images are accepted only because somebody looked at their pixels",
-            "modality unknown": "{} images state no modality that is known; their tag is OTHER",
-            "modality sop_class": "{} images state no modality; their tag is that of their SOP class",
-            "modality differs": "{} rows name another modality than the header of their images",
-            "raw": "{} images are raw data (PresentationIntentType FOR PROCESSING), which are not made to be looked at",
-            "not square": "{} images have pixels that are not square; they are stored as they are",
-            "window range": "{} images have no window; they are shown over their range of values",
-            "window blank": "the window shows {} images, whose pixels differ, in a single shade; see --window",
+            "burned_in not stated": "images that do not say whether text is burned into their pixels: {}; look at some",
+            "burned_in looked at": "images that are accepted only because somebody looked at their pixels: {}",
+            "modality unknown": "images of no modality that is known, whose tag is OTHER: {}",
+            "modality sop_class": "images that state no modality, whose tag is that of their SOP class: {}",
+            "modality differs": "rows that name another modality than the header of their images: {}",
+            "raw": "images of raw data (PresentationIntentType FOR PROCESSING), which is not made to be looked at: {}",
+            "not square": "images of pixels that are not square, stored as they are: {}",
+            "window range": "images without a window, shown over their range of values: {}",
+            "window blank": "images whose pixels differ but are shown in a single shade: {}; see --window",
         }
         columns = [] if self.questions is None else self.questions.notes(Counter())
         return [*columns, *(text.format(counts[key]) for key, text in sentences.items() if counts[key])]

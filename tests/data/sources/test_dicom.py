@@ -178,7 +178,7 @@ def test_the_end_of_a_build_says_what_was_decided_without_being_told(root: Path)
     source = asked(root)
     notes = source.notes(Counter({"burned_in not stated": 3, "window range": 2, "window blank": 1}))
     assert len(notes) == 3
-    assert notes[0] == "3 images do not say whether text is burned into their pixels; look at some"
+    assert notes[0] == "images that do not say whether text is burned into their pixels: 3; look at some"
 
 
 def test_the_fingerprint_is_of_files_and_settings(root: Path) -> None:
