@@ -54,7 +54,7 @@ def add_sources(parser: CommandParser) -> None:
     group.add_argument("--aliases", type=Path, metavar="FILE", help="YAML file with synonyms: reference: [text, …]")
     group.add_argument("--skip-bad", action="store_true", help="leave faulty rows out and count them")
     group.add_argument("--rewrite", action="store_true", help="write the samples of --from webdataset as new shards")
-    group.add_argument("--workers", type=int, metavar="N", help="processes that read rows (default: one per core)")
+    group.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core, up to 16)")
     add_dicom(parser)
     hub = parser.add_argument_group("hub and phantoms")
     hub.add_argument("--split", default="train", help="split of the hub, or name of phantoms that share no picture")

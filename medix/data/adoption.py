@@ -47,8 +47,8 @@ class Adoption:
             BuildError: samples are faulty, a tar holds several modalities, or files would be overwritten.
         """
         name = self.plan.statement.name
-        if any(self.folder.glob(f"{name}-*")):
-            raise BuildError(f"{self.folder} already contains {name}-*; remove these files or choose another name")
+        if any(self.folder.glob(f"{name}-*.yaml")):
+            raise BuildError(f"{self.folder} already contains {name}-*.yaml; remove these files or choose another name")
         grouped: dict[str, list[tuple[Path, tuple[IndexRow, ...]]]] = defaultdict(list)
         for tar, found in self._read(track).items():
             if len(found) > 1:

@@ -64,6 +64,11 @@ class BuildPlan:
     skip_bad: bool = False
     workers: int = 1
 
+    def __post_init__(self) -> None:
+        for option, value in (("--samples-per-shard", self.samples_per_shard), ("--workers", self.workers)):
+            if value < 1:
+                raise ValueError(f"{option} {value}: give 1 or more")
+
     def identity(self, source: Source) -> str:
         """Hash of all that the bytes of the shards depend on."""
         parts = [
@@ -152,12 +157,13 @@ class Build:
             found = outcomes(self.source, rows, self.plan.workers)
             for outcome in track(found, None if total is None else total - resumed):
                 self._take(outcome, left_out, journal)
-            for key in sorted(self._open):
-                self._note(key, _closed(self._writers[key]), journal)
             left_out.close()
-        if left_out.faults and not self.plan.skip_bad:
+        if left_out.faults and not self.plan.skip_bad:  # before unfinished shards are closed: they are not whole
             remedy = "Nothing was written. Correct the rows, or leave them out with --skip-bad"
             raise BuildError(left_out.report(self.name, remedy))
+        with naming(work):
+            for key in sorted(self._open):
+                self._note(key, _closed(self._writers[key]), journal)
         if not journal.entries:
             raise BuildError(f"{self.name}: there are no samples to write{_why(left_out)}; check the input")
         manifests = self.output.publish(journal.entries, left_out)

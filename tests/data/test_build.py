@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,13 +132,13 @@ def test_a_build_that_was_killed_while_files_move_into_place_continues(
 ) -> None:
     count = iter(range(100))
 
-    def replace(source: Any, target: Any) -> None:
+    def move(source: Any, target: Any) -> None:
         if next(count) == moved:
             raise Killed
         os.rename(source, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr(build_output.os, "replace", replace)
+        patched.setattr(build_output.os, "replace", move)
         with pytest.raises(Killed):
             Build(Numbers(), plan(tmp_path)).run()
     source = Numbers()
@@ -153,6 +154,20 @@ def test_a_line_of_the_journal_that_was_cut_is_no_shard(whole: dict[str, bytes],
     journal.write_bytes(journal.read_bytes()[:-10])
     lines = journal.read_bytes().count(b"\n")
     assert Build(Numbers(), plan(tmp_path)).run().resumed == 3 * (lines - 1)
+    assert contents(tmp_path) == whole
+
+
+def test_a_build_that_stopped_at_faults_and_was_killed_then_continues_without_them(
+    whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(output: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(build_output.BuildOutput, "discard", killed)
+        with pytest.raises(Killed):
+            Build(Numbers(), replace(plan(tmp_path), skip_bad=False)).run()
+    Build(Numbers(), plan(tmp_path)).run()
     assert contents(tmp_path) == whole
 
 
@@ -228,6 +243,14 @@ def test_an_id_of_a_finished_shard_is_still_known_after_a_kill(tmp_path: Path) -
         Build(Late(6, bad=False), BuildPlan(STATEMENT, tmp_path, samples_per_shard=2)).run()
 
 
+@pytest.mark.parametrize(
+    ("change", "told"), [({"workers": 0}, "--workers 0"), ({"samples_per_shard": 0}, "per-shard 0")]
+)
+def test_numbers_that_make_no_sense(tmp_path: Path, change: dict[str, int], told: str) -> None:
+    with pytest.raises(ValueError, match=f"{told}: give 1 or more"):
+        BuildPlan(STATEMENT, tmp_path, **change)  # type: ignore[arg-type]
+
+
 def test_synonyms_are_added_and_those_that_occur_are_counted(tmp_path: Path) -> None:
     aliases = Aliases({"Finding 0": ["nothing"], "finding 9": ["other"]})
     result = Build(Numbers(1, bad=False), BuildPlan(STATEMENT, tmp_path, aliases=aliases)).run()
@@ -255,8 +278,6 @@ def test_images_in_two_parts_are_reported(tmp_path: Path) -> None:
 
 
 def _with_image_of_one(number: int) -> Sample:
-    from dataclasses import replace
-
     return replace(make_sample(number), images=make_sample(1).images)
 
 

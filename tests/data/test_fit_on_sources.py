@@ -31,7 +31,8 @@ def test_every_sample_of_three_kinds_is_trained_on(tiny_policy: Path, tmp_path: 
     row = {"id": "c", "image": "a.png", "conversations": [{"from": who, "value": text} for who, text in turns]}
     (tmp_path / "rows.json").write_text(json.dumps([row]))
     Build(LlavaSource(tmp_path / "rows.json", Reading()), plan(tmp_path, "talk")).run()
-    images = {f"{n}": {"png": picture(n, (64, 64)), "json": {"question": "q", "answer": "a"}} for n in (1, 2)}
+    said = {"question": "q", "answer": "a"}
+    images = {f"{n}": {"png": picture(n, (64, 64)), "json": said | {"id": n}} for n in (1, 2)}
     source = WebDatasetSource(str(tar(tmp_path / "x.tar", images)), Reading())
     Adoption(source, plan(tmp_path, "tars")).run()
 

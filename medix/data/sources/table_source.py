@@ -5,7 +5,7 @@ import json
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from medix.data.sources.stored_image import conversions
 from medix.data.sources.table import matches
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_images import ImageFiles
-from medix.data.sources.table_row import cell, has
+from medix.data.sources.table_row import cell, has, image_list
 from medix.data.sources.table_sample import CellRow, TableSample
 from medix.data.sources.table_schema import Columns, TableData
 from medix.modality import PAPER_MODALITIES, ModalitySet
@@ -66,7 +66,7 @@ class Reading:
             if found is None:
                 raise TableError(
                     f"{where}: its columns are {', '.join(names)}, which is no layout that is recognised; state with "
-                    "--columns FILE which columns mean what"
+                    "--columns FILE which columns mean what, or ask with --question TEXT --answer-from COLUMN"
                 )
             name, data = found[0].name, found[1]
         if self.modality_column:
@@ -176,10 +176,8 @@ class TableSource(Source):
 
     def _image_names(self, cells: CellRow) -> Iterator[str]:
         for column in self.layout[1].columns.images:
-            value = cell(cells, column)
-            for one in value if isinstance(value, list | tuple) else [value]:
-                if isinstance(one, str) and one:
-                    yield one
+            with suppress(ValueError):  # a fault of the row, when its sample is made
+                yield from (one for one in image_list(cell(cells, column)) if isinstance(one, str) and one)
 
 
 def _stamp(path: Path) -> str:

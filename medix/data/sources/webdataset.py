@@ -4,7 +4,6 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -16,7 +15,7 @@ from medix.data.sources.source import RowError, Source, SourceRow, stamps
 from medix.data.sources.stored_image import conversions
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_files import one_split
-from medix.data.sources.table_source import SCHEMA, Reading
+from medix.data.sources.table_source import Reading
 from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
 from medix.data.tar_walk import tar_faults
 from medix.types import Sample
@@ -79,13 +78,11 @@ class WebDatasetSource(Source):
         first = islice(self._samples(), _FIRST_ROWS)
         names = list(dict.fromkeys(name for tar, sample in first for name in _names(tar, sample)))
         name, data = self.reading.table(self.path, names)
-        if name != SCHEMA and not data.columns.id:
-            data = replace(data, columns=replace(data.columns, id="key"))
         return name, ForeignRecord(data, self.reading.modalities, self.reading.question, stores_images=True)
 
     @property
     def has_ids(self) -> bool:
-        """Whether a field or the key is the id."""
+        """Whether a field holds ids; keys often repeat from tar to tar."""
         return bool(self.layout[1].data.columns.id)
 
     def rows(self) -> Iterator[SourceRow]:

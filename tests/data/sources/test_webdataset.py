@@ -15,7 +15,8 @@ from tests.support.tars import tar
 
 def test_tars_of_a_folder_a_pattern_or_braces(tmp_path: Path) -> None:
     for name in ("a-000", "a-001", "b-000"):
-        tar(tmp_path / f"{name}.tar", {name: {"json": {"problem": "q", "solution": "<X_RAY> r"}, "png": picture(1)}})
+        row = {"id": name, "problem": "q", "solution": "<X_RAY> r"}
+        tar(tmp_path / f"{name}.tar", {"0": {"json": row, "png": picture(1)}})
     for path, names in (
         ("", ["a-000", "a-001", "b-000"]),
         ("a-*.tar", ["a-000", "a-001"]),
