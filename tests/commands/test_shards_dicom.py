@@ -54,7 +54,7 @@ def test_a_folder_becomes_shards(root: Path, capsys: pytest.CaptureFixture[str])
     assert len({sample.case for sample in found}) == 3
     told = " ".join(capsys.readouterr().out.split())
     assert "burned_in refused 1" in told.replace("│", "").replace("  ", " ")
-    assert "do not say whether text is burned into their pixels" in told
+    assert "do not say whether text is burned into their pixels: 6; look at some" in told
 
 
 def test_who_looked_at_the_pixels_stands_in_the_manifest(root: Path) -> None:

@@ -160,17 +160,22 @@ class DicomSource(Source):
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
+    def total(self) -> int:
+        """Number of rows; reads the headers, which are then known."""
+        return sum(1 for _ in self.rows())
+
     def notes(self, counts: Counter[str]) -> list[str]:
         """What was decided without being told."""
         sentences = {
-            "burned_in not stated": "{} images do not say whether text is burned into their pixels; look at some",
-            "burned_in looked at": "{} images are accepted only because somebody looked at their pixels",
-            "modality unknown": "{} images state no modality that is known; their tag is OTHER",
-            "modality sop_class": "{} images state no modality; their tag is that of their SOP class",
-            "modality differs": "{} rows name another modality than the header of their images",
-            "not square": "{} images have pixels that are not square; they are stored as they are",
-            "window range": "{} images have no window; they are shown over their range of values",
-            "window blank": "the window shows {} images, whose pixels differ, in a single shade; see --window",
+            "burned_in not stated": "images that do not say whether text is burned into their pixels: {}; look at some",
+            "burned_in looked at": "images that are accepted only because somebody looked at their pixels: {}",
+            "modality unknown": "images of no modality that is known, whose tag is OTHER: {}",
+            "modality sop_class": "images that state no modality, whose tag is that of their SOP class: {}",
+            "modality differs": "rows that name another modality than the header of their images: {}",
+            "raw": "images of raw data (PresentationIntentType FOR PROCESSING), which is not made to be looked at: {}",
+            "not square": "images of pixels that are not square, stored as they are: {}",
+            "window range": "images without a window, shown over their range of values: {}",
+            "window blank": "images whose pixels differ but are shown in a single shade: {}; see --window",
         }
         columns = [] if self.questions is None else self.questions.notes(Counter())
         return [*columns, *(text.format(counts[key]) for key, text in sentences.items() if counts[key])]
@@ -189,7 +194,11 @@ class DicomSource(Source):
                 yield SourceRow(where, first.fault)
                 continue
             name = ("series", key) if first.slot is not None and first.slot.stack else ("image", first.image or key)
-            taken = self._places(entries)
+            try:
+                taken = self._places(entries)
+            except RowError as error:
+                yield SourceRow(where, error)
+                continue
             asked = Sample(self.pseudonyms.of(*name), expanded(self.question, [len(taken)]), "", None)
             yield SourceRow(where, DicomRow(tuple(taken), asked))
 
@@ -200,14 +209,10 @@ class DicomSource(Source):
                 continue
             try:
                 named = [self.folder.find(name) for name in found.names]
+                taken = [self._places(entries) for entries in named]
             except RowError as error:
                 yield SourceRow(found.where, error)
                 continue
-            fault = next((entry.fault for entries in named for entry in entries if entry.fault is not None), None)
-            if fault is not None:
-                yield SourceRow(found.where, fault)
-                continue
-            taken = [self._places(entries) for entries in named]
             asked = replace(
                 found.sample,
                 id=found.sample.id if self.has_ids else self.pseudonyms.of("row", found.sample.id),
@@ -216,9 +221,11 @@ class DicomSource(Source):
             yield SourceRow(found.where, DicomRow(tuple(itertools.chain.from_iterable(taken)), asked))
 
     def _places(self, entries: Sequence[DicomEntry]) -> list[Place]:
-        """Frames of each volume and of each file that stands alone."""
+        """Frames of each volume and of each file that stands alone; raises the fault of a file that has one."""
         groups: dict[str, list[Slot]] = {}
         for entry in entries:
+            if entry.fault is not None:
+                raise entry.fault
             if entry.slot is not None:
                 groups.setdefault(entry.slot.stack or f"file {entry.path}", []).append(entry.slot)
         return [place for group in groups.values() for place in places(group, self.frames)]
@@ -245,6 +252,7 @@ class DicomSource(Source):
             self.counts["window blank"] += pictures[-1].is_blank
         self.counts[f"burned_in {burned_in}"] += len(indices)
         self.counts[f"modality {found.by}"] += len(indices)
+        self.counts["raw"] += len(indices) if header.code("PresentationIntentType") == "FOR PROCESSING" else 0
         self.counts["not square"] += 0 if has_square_pixels(header) else len(indices)
         for keyword in PIXELS:  # what is decoded is no longer needed; a sample may have hundreds of files
             header.dataset.pop(keyword, None)

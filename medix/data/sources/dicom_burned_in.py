@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from medix.data.sources.dicom_header import DicomHeader
+from medix.data.sources.dicom_modality import is_secondary_capture
 from medix.data.sources.source import RowError
 
 _TAGS = ("ULTRASOUND", "CLINICAL_PHOTOGRAPHY", "ENDOSCOPY", "OTHER")
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,7 @@ class BurnedInText:
             RowError: the image is refused.
         """
         stated = header.code("BurnedInAnnotation")
-        sop_class = header.uid("SOPClassUID")
-        is_capture = sop_class == _SECONDARY_CAPTURE or sop_class.startswith(f"{_SECONDARY_CAPTURE}.")
+        is_capture = is_secondary_capture(header)
         if stated == "NO":
             return "none"
         if stated != "YES" and tag not in _TAGS and not is_capture:

@@ -86,12 +86,13 @@ def _check_codestreams(header: DicomHeader, indices: Sequence[int], syntax: Any)
     """Refuse compressed frames that state another size than the header."""
     from pydicom.encaps import get_frame
 
-    if not syntax.is_encapsulated or not isinstance(header.dataset.PixelData, bytes):
+    pixels = header.value("PixelData")
+    if not syntax.is_encapsulated or not isinstance(pixels, bytes):
         return
     stated = header.whole("Rows"), header.whole("Columns")
     for index in indices:
         try:
-            stream = get_frame(header.dataset.PixelData, index, number_of_frames=header.frames)
+            stream = get_frame(pixels, index, number_of_frames=header.frames)
         except malformed() as error:
             raise RowError("PixelData", syntax.name, f"has no frame {index}; fetch the file again", "frames") from error
         found = size_of(stream)

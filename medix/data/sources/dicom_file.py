@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.data.sources.dicom_header import DicomHeader, malformed, quiet
-from medix.data.sources.dicom_modality import TAG_OF_SOP_CLASS
+from medix.data.sources.dicom_modality import TAG_OF_SOP_CLASS, is_secondary_capture
 from medix.data.sources.source import RowError
 from medix.visible_text import visible
 
@@ -15,7 +15,6 @@ MAX_PIXELS = 1 << 28
 _MAX_INFLATED = 1 << 30
 _CHUNK = 1 << 20
 _DICOMDIR = "1.2.840.10008.1.3.10"
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _UNDEFINED = 0xFFFFFFFF
 _PREAMBLE = 132
@@ -81,7 +80,7 @@ def check_image(header: DicomHeader, frames: int = 1, before: int = 0) -> int:
     rows, columns = header.whole("Rows"), header.whole("Columns")
     if not rows or not columns or rows < 0 or columns < 0:
         sop_class = header.uid("SOPClassUID")
-        if not sop_class or sop_class in TAG_OF_SOP_CLASS or sop_class.startswith(_SECONDARY_CAPTURE):
+        if not sop_class or sop_class in TAG_OF_SOP_CLASS or is_secondary_capture(header):
             remedy = "an image has a size: the file is cut or damaged; fetch it again or leave it out"
             raise RowError("Rows", rows, remedy, "no_pixels")
         remedy = "the file has no pixels, such as a report, a document or a plan; leave it out"

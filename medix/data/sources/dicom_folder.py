@@ -157,11 +157,17 @@ class DicomFolder:
         )
 
     def examined(self, header: DicomHeader) -> tuple[DicomModality, str]:
-        """Modality of an image, and what is known of burned-in text.
+        """Modality of an image, and what is known of burned-in text, for which its own modality counts.
 
         Raises:
             RowError: it becomes no image.
         """
-        found = DicomModality.of(header) if self.modality is None else DicomModality(self.modality, "argument")
+        try:
+            found = DicomModality.of(header)
+        except RowError as error:
+            if error.refused or self.modality is None:
+                raise
+            found = DicomModality("OTHER", "unknown")
         check_image(header)
-        return found, self.burned_in.check(header, found.tag)
+        burned_in = self.burned_in.check(header, found.tag)
+        return found if self.modality is None else DicomModality(self.modality, "argument"), burned_in

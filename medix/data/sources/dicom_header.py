@@ -83,6 +83,15 @@ class DicomHeader:
         """Whether the element is there, even if it is empty or malformed."""
         return keyword in self.dataset
 
+    def is_filled(self, keyword: str) -> bool:
+        """Whether the element is there and holds something, even if it is malformed."""
+        if not self.has(keyword):
+            return False
+        try:
+            return raw_value(self.dataset, keyword) not in (None, b"", "")
+        except malformed():
+            return True
+
     def code(self, keyword: str) -> str:
         """A defined term (VR CS) in upper case; empty if it is missing or is none."""
         return next(iter(self.codes(keyword)), "")

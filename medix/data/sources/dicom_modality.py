@@ -81,8 +81,15 @@ TAG_OF_SOP_CLASS = {f"{_STORAGE}{end}": tag for tag, ends in _SOP_CLASSES.items(
 """Tag of each SOP class of images of one modality (PS3.4 B.5)."""
 
 _NUCLEAR = f"{_STORAGE}20"
+_SECONDARY_CAPTURE = f"{_STORAGE}7"
 _DERIVED = {f"{_STORAGE}66.4": "SEG", f"{_STORAGE}481.2": "RTDOSE"}
 _PROJECTIONS = {"X_RAY", "MAMMOGRAPHY", "FLUOROSCOPY", "ANGIOGRAPHY"}
+
+
+def is_secondary_capture(header: DicomHeader) -> bool:
+    """Whether an image is a copy of a screen or of a film, of one frame or of several."""
+    sop_class = header.uid("SOPClassUID")
+    return sop_class == _SECONDARY_CAPTURE or sop_class.startswith(f"{_SECONDARY_CAPTURE}.")
 
 
 @dataclass(frozen=True, slots=True)

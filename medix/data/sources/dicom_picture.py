@@ -152,10 +152,18 @@ def _modality_values(header: DicomHeader, values: NDArray[np.float64]) -> NDArra
     if tables:
         table = LookupTable.of(tables[0], header.whole("PixelRepresentation") == 1, not header.is_little_endian)
         return table.apply(values).astype(np.float64)
-    slope, intercept = header.number("RescaleSlope"), header.number("RescaleIntercept")
+    slope, intercept = _stated(header, "RescaleSlope"), _stated(header, "RescaleIntercept")
     if slope == 0:
         raise RowError("RescaleSlope", slope, "every pixel would have the same value; correct the header", "malformed")
     return values * (1.0 if slope is None else slope) + (intercept or 0.0)
+
+
+def _stated(header: DicomHeader, keyword: str) -> float | None:
+    """A number without which the values are others: one that cannot be read is not missing."""
+    number = header.number(keyword)
+    if number is None and header.is_filled(keyword):
+        raise RowError(keyword, None, "it is no number; correct the header or leave the file out", "malformed")
+    return number
 
 
 def _is_rescaled(header: DicomHeader) -> bool:
@@ -183,6 +191,7 @@ def _file_window(header: DicomHeader) -> tuple[Display, str, str] | None:
 def _padding(header: DicomHeader, stored: NDArray[Any]) -> NDArray[np.bool_]:
     """Where pixels are padding (PS3.3 C.7.5.1.1.2)."""
     first = header.whole("PixelPaddingValue")
+    _stated(header, "PixelPaddingValue")
     if first is None or stored.dtype.kind not in "iu":
         return np.zeros(stored.shape, np.bool_)
     last = header.whole("PixelPaddingRangeLimit")

@@ -1,16 +1,22 @@
 """Which images of a DICOM series are shown, and in which order."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 
 from medix.data.sources.dicom_header import DicomHeader
+from medix.data.sources.source import RowError
 
 _SLICED = ("CT_SCAN", "MRI_SCAN", "PET_SCAN")
 _DIGITS = 2
+
+MAX_FRAMES = 1 << 16
+"""Frames of one sample."""
 
 
 class Place(NamedTuple):
@@ -101,8 +107,8 @@ class Slot:
         if frames == 1 and series and (has_position or tag in _SLICED):
             turned = ",".join(f"{round(one, _DIGITS) + 0.0:g}" for one in axes)
             stack = f"{series}|{turned}|{header.whole('Rows')}x{header.whole('Columns')}"
-        position = float(normal @ np.asarray(origin)) if has_position else None
-        return cls(path, frames, position, header.whole("InstanceNumber"), stack)
+        position = float(normal @ np.asarray(origin)) if has_position else math.nan
+        return cls(path, frames, position if math.isfinite(position) else None, header.whole("InstanceNumber"), stack)
 
 
 def in_order(slots: Sequence[Slot]) -> list[Slot]:
@@ -120,6 +126,17 @@ def in_order(slots: Sequence[Slot]) -> list[Slot]:
 
 
 def places(slots: Sequence[Slot], choice: FrameChoice) -> list[Place]:
-    """The frames that are taken of images in order, as of one sequence of frames."""
-    every = [Place(slot.path, frame) for slot in in_order(slots) for frame in range(slot.frames)]
-    return [every[index] for index in choice.of(len(every))]
+    """The frames that are taken of images in order, as of one sequence of frames.
+
+    Raises:
+        RowError: they are more than ``MAX_FRAMES``: a header may state any number.
+    """
+    ordered = in_order(slots)
+    ends = list(accumulate(slot.frames for slot in ordered))
+    if min(ends[-1], choice.number or ends[-1]) > MAX_FRAMES:
+        raise RowError("--frames", ends[-1], f"a sample has at most {MAX_FRAMES} frames; take fewer", "too_large")
+    found = []
+    for index in choice.of(ends[-1]):
+        slot = bisect_right(ends, index)
+        found.append(Place(ordered[slot].path, index - (ends[slot] - ordered[slot].frames)))
+    return found

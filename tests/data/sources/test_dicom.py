@@ -74,6 +74,13 @@ def test_one_question_is_asked_of_every_volume_and_of_every_image_that_stands_al
     }  # fmt: skip
 
 
+def test_every_header_is_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = asked(root)
+    assert source.total() == 4
+    monkeypatch.setattr("medix.data.sources.dicom_folder.read_header", None)
+    assert len(list(source.rows())) == 4
+
+
 def test_the_slices_of_a_volume_are_in_the_order_of_their_position(root: Path) -> None:
     every, three = (samples(asked(root, frames=FrameChoice(number)))[0] for number in (None, 3))
     assert (shades(every), shades(three)) == ([0, 10, 20, 30, 40], [0, 20, 40])
@@ -171,7 +178,7 @@ def test_the_end_of_a_build_says_what_was_decided_without_being_told(root: Path)
     source = asked(root)
     notes = source.notes(Counter({"burned_in not stated": 3, "window range": 2, "window blank": 1}))
     assert len(notes) == 3
-    assert notes[0] == "3 images do not say whether text is burned into their pixels; look at some"
+    assert notes[0] == "images that do not say whether text is burned into their pixels: 3; look at some"
 
 
 def test_the_fingerprint_is_of_files_and_settings(root: Path) -> None:

@@ -74,6 +74,13 @@ def test_a_report_has_no_pixels() -> None:
     assert (caught.value.kind, caught.value.refused) == ("no_pixels", True)
 
 
+def test_measurements_of_an_eye_are_no_damaged_image() -> None:
+    """Their class begins with the digits of secondary captures."""
+    with pytest.raises(RowError) as caught:
+        check_image(header(SOPClassUID="1.2.840.10008.5.1.4.1.1.78.1", Rows=None))
+    assert caught.value.refused
+
+
 def test_an_image_bomb_is_refused_before_anything_is_decoded() -> None:
     bomb = header(Rows=60000, Columns=60000)
     with pytest.raises(RowError, match=r"'60000 x 60000 x 1'.*268435456 pixels") as caught:

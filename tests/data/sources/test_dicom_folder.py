@@ -98,9 +98,10 @@ def test_a_folder_of_several_volumes_is_not_one_volume(root: Path) -> None:
 
 
 def test_a_stated_modality_replaces_that_of_the_header(root: Path) -> None:
-    write(root / "ct" / "slice0", SOPInstanceUID="1.2.9.0", Modality="MR")
+    write(root / "ct" / "slice0", SOPInstanceUID="1.2.9.0", Modality="MR", BurnedInAnnotation="NO")
     assert kinds(DicomFolder(root))["ct/slice0"] == "contradiction"
     assert kinds(DicomFolder(root, modality="CT_SCAN"))["ct/slice0"] == ""
+    assert kinds(DicomFolder(root, modality="CT_SCAN"))["us/one"] == "burned_in", "what it is counts, not what is said"
 
 
 def test_what_is_known_is_not_sent_to_other_processes(root: Path) -> None:

@@ -5,9 +5,12 @@ from typing import Any
 
 import highdicom
 import numpy as np
+import pydicom
 import pydicom.data
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from medix.data.sources.dicom_decode import decode
 from medix.data.sources.dicom_file import read_header
@@ -162,6 +165,15 @@ def test_a_slope_of_zero_is_a_fault() -> None:
         shown(RescaleSlope="0", RescaleIntercept="0")
 
 
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept", "PixelPaddingValue"])
+def test_a_number_that_cannot_be_read_is_not_missing(keyword: str) -> None:
+    made = dataset(**HAND)
+    tag = Tag(keyword)
+    made._dict[tag] = RawDataElement(tag, "DS", 4, b"two ", 0, False, True)
+    with pytest.raises(RowError, match=f"{keyword}: None; it is no number"):
+        render(made)
+
+
 def test_each_frame_has_its_own_window() -> None:
     frames = [item(FrameVOILUTSequence=[item(WindowCenter=str(center), WindowWidth="2")]) for center in (1, 3)]
     made = dataset(np.array([[[0, 3]], [[0, 3]]], np.uint16), PerFrameFunctionalGroupsSequence=frames)
@@ -222,3 +234,16 @@ def test_pictures_are_those_of_highdicom(name: str) -> None:
     theirs = whole.get_frame(1, apply_voi_transform=None, voi_output_range=(0, 255), apply_icc_profile=False)
     assert mine.shape == theirs.shape
     assert np.abs(mine - theirs.astype(float)).max() <= 0.52
+
+
+def test_frames_of_an_enhanced_object_are_shown_as_their_single_files(tmp_path: Path) -> None:
+    """highdicom moves window and intercept, here different for each slice, into functional groups."""
+    slices = [pydicom.dcmread(path) for path in sorted((BUNDLED / "dicomdirtests/98892001/CT5N").iterdir())[:2]]
+    for number, one in enumerate(slices):
+        one.WindowCenter, one.RescaleIntercept = str(40 + 20 * number), str(-1024 + 7 * number)
+    uid = highdicom.UID()
+    both = highdicom.legacy.LegacyConvertedEnhancedCTImage(slices, uid, 1, uid, 1)
+    assert "WindowCenter" not in both
+    assert [np.asarray(render(both, frame=place).image).tolist() for place in (0, 1)] == [
+        np.asarray(render(one).image).tolist() for one in slices
+    ]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.data.sources.dicom_series import MIDDLE, FrameChoice, Place, Slot, in_order, places
+from medix.data.sources.dicom_series import MAX_FRAMES, MIDDLE, FrameChoice, Place, Slot, in_order, places
+from medix.data.sources.source import RowError
 from tests.support.dicoms import header
 
 AXIAL = ["1", "0", "0", "0", "1", "0"]
@@ -88,3 +89,18 @@ def test_frames_of_several_files_are_one_sequence() -> None:
     slots = [Slot("b", 1, 2.0, 1, ""), Slot("a", 3, 1.0, 2, "")]
     assert places(slots, FrameChoice(None)) == [Place("a", 0), Place("a", 1), Place("a", 2), Place("b", 0)]
     assert places(slots, MIDDLE) == [Place("a", 2)]
+    assert places(slots, FrameChoice(2)) == [Place("a", 1), Place("b", 0)]
+
+
+def test_any_stated_number_of_frames_takes_no_memory() -> None:
+    slots = [Slot("a", 10**12, None, 1, ""), Slot("b", 1, None, 2, "")]
+    assert places(slots, MIDDLE) == [Place("a", 10**12 // 2)]
+    for choice in (FrameChoice(None), FrameChoice(MAX_FRAMES + 1)):
+        with pytest.raises(RowError, match="at most 65536 frames"):
+            places(slots, choice)
+
+
+def test_a_position_that_is_no_number_is_none() -> None:
+    origin = ["1e200", "1e200", "1e200"]
+    axes = ["1e200", "0", "0", "0", "1e200", "0"]
+    assert Slot.of(header(ImageOrientationPatient=axes, ImagePositionPatient=origin), "a", "CT_SCAN").position is None
