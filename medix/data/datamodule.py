@@ -87,6 +87,8 @@ class ShardDataModule(lightning.LightningDataModule):
         self.prompting: Prompting | None = None
         self.processor: Any = None
         self.prompts_per_rollout = 0
+        self.predict_from = 0
+        """Index of the first sample of the predict split that ``predict`` still has to sample."""
         self.loaders: dict[str, PromptLoader] = {}
         self._manifests: dict[str, tuple[Manifest, ...]] = {}
         self._reader = RowReader()
@@ -268,7 +270,7 @@ class ShardDataModule(lightning.LightningDataModule):
         if self.exchange_images:
             stream = ExchangedImages(stream, self.seed)
         plan = BatchPlan(len(stream), self.val_batch_size, keep_rest=True)
-        return self._loader(split, stream, plan, 0, endless=False)
+        return self._loader(split, stream, plan, self.predict_from if split == "predict" else 0, endless=False)
 
     def _loader(self, split: str, stream: Samples, plan: BatchPlan, position: int, endless: bool) -> PromptLoader:
         if self.prompting is None:

@@ -142,7 +142,8 @@ class PromptLoader:
         """Do nothing; see ``state_dict``."""
 
     def __iter__(self) -> Iterator[PromptBatch]:
-        spans = list(self.plan.spans(self.position))
+        is_over = not self.endless and self.position >= self.plan.samples
+        spans = [] if is_over else list(self.plan.spans(self.position))
         shares = [list(range(span.start + self.rank, span.stop, self.ranks)) for span in spans]
         # A share may be empty (the last validation batch of some ranks). torch has no empty batches: added below.
         batches = iter(
