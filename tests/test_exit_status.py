@@ -92,7 +92,7 @@ Run = Callable[..., tuple[int, str]]
 TRAINERS = [(command,) for command in TRAINER_COMMANDS]
 OTHERS = [
     ("shards", "build"), ("shards", "verify"), ("shards", "show"), ("export",), ("eval", "show"), ("eval", "compare"),
-    ("judge", "serve"), ("judge", "ask"), ("rollout", "serve"), ("doctor",), ("rescore",),
+    ("judge", "serve"), ("judge", "ask"), ("rollout", "serve"), ("doctor",), ("rescore",), ("check",),
 ]  # fmt: skip
 NESTED = [("shards",), ("eval",), ("judge",), ("rollout",)]
 
@@ -252,7 +252,7 @@ def test_a_trainer_that_gets_a_signal(
 @pytest.mark.parametrize(
     ("words", "inner"),
     [
-        (("shards", "build", "--phantoms", "1", "--output", "x"), "medix.commands.shards_build.write_shards"),
+        (("shards", "build", "--phantoms", "1", "--output", "x"), "medix.data.build.Build.run"),
         (("shards", "verify", "good"), "medix.commands.shards_verify.read_manifests"),
         (("export", "--checkpoint", "c", "--output", "x"), "medix.export.checkpoint.export_checkpoint"),
         (("eval", "show", "f"), "medix.reporting.record.read_records"),

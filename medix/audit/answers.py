@@ -85,6 +85,16 @@ class AnswerCheck:
             AnswerFinding(str(kind), line, detail) for kind, detail in self._of(line) if str(kind) not in self.ignored
         )
 
+    def looks_for_words(self, line: AnswerLine) -> bool:
+        """Whether words of other modalities can be looked for in an answer; there are none without an image."""
+        return not line.has_images or line.completion is None or self._modality(line) in self._terms.covered
+
+    def _modality(self, line: AnswerLine) -> str | None:
+        """That of the image, or else the tag."""
+        if line.modality is not None or not line.has_images:
+            return line.modality
+        return parse(line.completion or "", self.modalities).modality
+
     def _of(self, line: AnswerLine) -> Iterator[tuple[str, str]]:
         if line.completion is None:
             yield NO_COMPLETION, ""
@@ -99,7 +109,7 @@ class AnswerCheck:
             yield from ((fault, _shown(completion)) for fault in parsed.faults)
         if line.modality is not None and parsed.modality not in (None, line.modality):
             yield WRONG_TAG, f"{parsed.modality}, and the image is {line.modality}"
-        modality = line.modality or (parsed.modality if line.has_images else None)
+        modality = self._modality(line)
         if modality in self._terms.covered:
             found = dict.fromkeys(self._terms.foreign(completion, modality, (line.question, *line.references)))
             if found:
@@ -122,26 +132,30 @@ class AnswerFindings:
         faulty: number of answers with a finding.
         by_kind: findings by kind, in the order of ``KINDS``.
         ignored: kinds that were not reported.
+        without_words: number of answers with images in which words of other modalities could not be looked for: the
+            modality is unknown, or none of its words are listed.
     """
 
     answers: int
     faulty: int
     by_kind: dict[str, list[AnswerFinding]]
     ignored: tuple[str, ...]
+    without_words: int = 0
 
     @classmethod
     def of(cls, check: AnswerCheck, lines: Iterable[AnswerLine]) -> "AnswerFindings":
         """Check all answers."""
         by_kind: dict[str, list[AnswerFinding]] = {str(kind): [] for kind in KINDS}
-        answers = faulty = 0
+        answers = faulty = without_words = 0
         for line in lines:
             found = list(check.findings(line))
             answers += 1
             faulty += bool(found)
+            without_words += not check.looks_for_words(line)
             for one in found:
                 by_kind[one.kind].append(one)
         found_kinds = {kind: ones for kind, ones in by_kind.items() if ones}
-        return cls(answers, faulty, found_kinds, tuple(sorted(check.ignored)))
+        return cls(answers, faulty, found_kinds, tuple(sorted(check.ignored)), without_words)
 
     def table(self) -> Table:
         """Number and share of the answers of each kind."""
@@ -157,6 +171,7 @@ class AnswerFindings:
             "answers": self.answers,
             "faulty": self.faulty,
             "ignored": list(self.ignored),
+            "without_words": self.without_words,
             "counts": {kind: len(ones) for kind, ones in self.by_kind.items()},
             "findings": [
                 {"line": one.line.number, "id": one.line.id, "kind": kind, "detail": one.detail}

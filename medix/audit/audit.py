@@ -16,6 +16,8 @@ from medix.audit.synonyms import THRESHOLD, Synonyms, find_synonyms, reference_c
 from medix.audit.texts import NGRAM
 from medix.data.manifest import Manifest
 from medix.evaluation.tasks.loader import LoadedTask
+from medix.judge.clinical.modality_terms import ModalityTerms
+from medix.modality import TEXT_ONLY
 from medix.rewards.encoder import Encoder
 
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
@@ -61,6 +63,12 @@ class Audit:
         return counted(self.contradictory)
 
     @property
+    def without_words(self) -> list[str]:
+        """Modalities of which no words are listed, so that questions and answers are not checked."""
+        covered = ModalityTerms().covered
+        return [one.modality for one in self.modalities if one.modality not in {*covered, TEXT_ONLY}]
+
+    @property
     def findings(self) -> dict[str, int]:
         """What a user should act on, by what it is; counts of 0 included."""
         return {
@@ -92,6 +100,7 @@ class Audit:
             ],
             "leakage": [self._task(task) for task in self.leakage],
             "tasks_not_compared": dict(self.not_compared),
+            "modalities_without_words": self.without_words,
             "contradictions": {str(kind): count for kind, count in self.contradictions.items()},
             "contradictory_rows": [
                 {"kind": str(one.kind), **self._row(one.row), "detail": one.detail}
@@ -121,6 +130,7 @@ class Audit:
             "counts": {str(leak): count for leak, count in task.counts.items()},
             "images": task.images,
             "all_images": task.all_images,
+            "notes": list(task.notes),
             "examples": [self._leaked(one) for one in task.examples],
         }
 

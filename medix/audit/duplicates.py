@@ -1,6 +1,6 @@
 """Which samples share images: within a case, where it is no fault, or across cases and splits."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -170,8 +170,3 @@ def _of_places(one: Owner, other: Owner) -> Relation:
     if one.cluster == other.cluster:
         return Relation.WITHIN_CASE
     return Relation.ACROSS_CASES if one.has_case and other.has_case else Relation.CASE_UNKNOWN
-
-
-def pictures_of(pairs: Iterable[DuplicatePair]) -> list[int]:
-    """Numbers of the images in pairs, each once."""
-    return list(dict.fromkeys(number for pair in pairs for number in (pair.first, pair.second)))

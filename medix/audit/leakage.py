@@ -59,6 +59,7 @@ class TaskLeakage:
         counts: items by how they are found, each once.
         images: number of distinct images of the task that are in the data.
         all_images: number of distinct images of the task.
+        notes: what could not be compared: rows that are missing, images that cannot be read.
         examples: some of the items of each kind.
     """
 
@@ -66,6 +67,7 @@ class TaskLeakage:
     items: int
     with_images: int
     all_images: int
+    notes: tuple[str, ...] = ()
     images: int = 0
     counts: dict[Leak, int] = field(default_factory=lambda: dict.fromkeys(Leak, 0))
     examples: list[LeakedItem] = field(default_factory=list)
@@ -94,6 +96,7 @@ class Leakage:
     def __init__(self, rows: Sequence[AuditRow], tasks: Sequence[LoadedTask], pictures: PictureTable) -> None:
         self._rows = {number: row for number, row in enumerate(rows) if not row.is_against}
         self.tasks = tasks
+        self._table = pictures
         self._pictures = {
             (task.name, item.id): tuple(pictures.add(image.data) for image in item.images if image.data)
             for task in tasks
@@ -122,7 +125,8 @@ class Leakage:
     ) -> TaskLeakage:
         images = {item.id: self._pictures[task.name, item.id] for item in task.items}
         distinct = {number for numbers in images.values() for number in numbers}
-        found = TaskLeakage(task.name, len(task.items), sum(bool(item.images) for item in task.items), len(distinct))
+        with_images = sum(bool(item.images) for item in task.items)
+        found = TaskLeakage(task.name, len(task.items), with_images, len(distinct), tuple(self._notes(task, images)))
         shared: set[int] = set()
         for item in task.items:
             matches = [
@@ -137,6 +141,17 @@ class Leakage:
                 found.add(leaked)
         found.images = len(shared)
         return found
+
+    def _notes(self, task: LoadedTask, images: Mapping[str, Sequence[int]]) -> Iterator[str]:
+        if task.difference:
+            yield f"{task.difference} of the benchmark are here"
+        facts = self._table.facts
+        unread = sum(
+            len(images[item.id]) < len(item.images) or any(facts[number].fault for number in images[item.id])
+            for item in task.items
+        )
+        if unread:
+            yield f"{unread:,} items have an image that cannot be read, and were compared by their texts"
 
     def _by_image(self, item: Item, matches: Sequence[tuple[int, tuple[int, int], str]]) -> LeakedItem:
         """How an item is leaked whose image is in the rows."""

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from medix.data.picture import PictureError, PictureReader
-from medix.types import image_id
 
 SIDE = 32
 _COLOURED = 40
@@ -24,7 +23,6 @@ class PictureFacts:
     """What is kept of one image.
 
     Attributes:
-        id: start of the SHA-256 of the encoded image.
         width: in pixels.
         height: in pixels.
         thumbnail: grey values of 32 x 32 pixels, whatever the shape of the image.
@@ -32,7 +30,6 @@ class PictureFacts:
         fault: why it cannot be decoded; empty if it can.
     """
 
-    id: str
     width: int
     height: int
     thumbnail: NDArray[np.uint8]
@@ -50,8 +47,8 @@ def picture_facts(image: bytes) -> PictureFacts:
     try:
         picture = _READER.read(image)
     except PictureError as error:
-        return PictureFacts(image_id(image), 0, 0, np.zeros((SIDE, SIDE), np.uint8), 0.0, str(error))
+        return PictureFacts(0, 0, np.zeros((SIDE, SIDE), np.uint8), 0.0, str(error))
     grey = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     small = np.asarray(picture.resize((64, 64), Image.Resampling.NEAREST), dtype=np.int16)
     coloured = float((small.max(axis=2) - small.min(axis=2) > _COLOURED).mean())
-    return PictureFacts(image_id(image), picture.width, picture.height, np.asarray(grey), coloured)
+    return PictureFacts(picture.width, picture.height, np.asarray(grey), coloured)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from medix.audit.picture_table import PictureTable, StoredImage
 from medix.data.manifest import Manifest
@@ -17,7 +18,7 @@ class AuditRow:
 
     Attributes:
         sample: without images.
-        split: name of the part of the data that it is in: ``name`` of its manifest.
+        split: name of the part of the data that it is in (see ``split_names``).
         is_against: whether it only serves to be compared with.
         pictures: numbers of its images in the table.
     """
@@ -38,6 +39,14 @@ class AuditRow:
         return f"{self.split}: {self.sample.id}"
 
 
+def split_names(manifests: Sequence[Manifest]) -> list[str]:
+    """What the split of each manifest is called: its ``name``, with the folder if it is that of builds in several."""
+    folders: dict[str, set[Path]] = {}
+    for manifest in manifests:
+        folders.setdefault(manifest.name, set()).add(manifest.path.parent.resolve())
+    return [one.name if len(folders[one.name]) == 1 else f"{one.name} ({one.path.parent})" for one in manifests]
+
+
 def read_rows(
     manifests: Sequence[Manifest],
     pictures: PictureTable,
@@ -56,7 +65,7 @@ def read_rows(
     Raises:
         ShardError: a shard is not what its manifest says.
     """
-    for manifest in manifests:
+    for manifest, split in zip(manifests, split_names(manifests), strict=True):
         for entry in manifest.shards:
             shard = Shard(manifest, entry)
             with closing(shard):
@@ -65,5 +74,5 @@ def read_rows(
                         pictures.add(image, StoredImage(shard, ordinal, number))
                         for number, image in enumerate(sample.images)
                     )
-                    yield AuditRow(replace(sample, images=()), manifest.name, is_against, numbers)
+                    yield AuditRow(replace(sample, images=()), split, is_against, numbers)
                     advance(1)

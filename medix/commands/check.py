@@ -74,4 +74,7 @@ def _print(findings: "AnswerFindings", examples: int, console: "Console") -> Non
             name = f" ({one.line.id})" if one.line.id else ""
             text = visible(f"{kind}, line {one.line.number}{name}{f': {one.detail}' if one.detail else ''}")
             print(textwrap.fill(text, _WIDTH, subsequent_indent="  "))
+    if findings.without_words:
+        told = f"words of other modalities were not looked for in {findings.without_words:,} answers: unknown modality"
+        print(textwrap.fill(f"{told}, or one without listed words", _WIDTH))
     print(f"{findings.faulty:,} of {findings.answers:,} answers have a finding")

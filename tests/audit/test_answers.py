@@ -68,11 +68,23 @@ def test_answers_are_counted_once_and_findings_by_kind() -> None:
     found = AnswerFindings.of(CHECK, lines)
     assert (found.answers, found.faulty) == (3, 2)
     assert list(found.table().rows) == [["truncated", "1", "33.3 %"], ["wrong_tag", "2", "66.7 %"]]
+    assert found.without_words == 0
     data = found.to_dict()
     assert data["counts"] == {"truncated": 1, "wrong_tag": 2}
     assert data["findings"][2] == {
         "line": 3, "id": "a", "kind": "wrong_tag", "detail": "MRI_SCAN, and the image is X_RAY",
     }  # fmt: skip
+
+
+def test_answers_without_listed_words_are_counted() -> None:
+    """OTHER has no words, and without a tag an image of unknown modality cannot be checked; text only can."""
+    lines = [
+        replace(LINE, modality="OTHER", completion=GOOD.replace("X_RAY", "OTHER")),
+        replace(LINE, modality=None, completion="fracture", is_structured=False),
+        replace(LINE, modality=None, completion=GOOD),
+        replace(LINE, modality=None, has_images=False, completion=GOOD.removeprefix("<X_RAY>")),
+    ]
+    assert AnswerFindings.of(CHECK, lines).without_words == 2
 
 
 @given(st.text(max_size=80), st.booleans())

@@ -10,7 +10,7 @@ from medix.audit.picture_facts import PictureFacts
 from medix.audit.rows import AuditRow
 from tests.audit.conftest import row
 
-GREY = PictureFacts("id", 64, 64, np.repeat(np.array([[0], [90]], np.uint8), 16, axis=0).repeat(32, axis=1), 0.0)
+GREY = PictureFacts(64, 64, np.repeat(np.array([[0], [90]], np.uint8), 16, axis=0).repeat(32, axis=1), 0.0)
 FLAT = replace(GREY, thumbnail=np.full((32, 32), 7, np.uint8))
 FACTS = [GREY, replace(GREY, coloured=0.31), replace(GREY, fault="cut"), FLAT]
 

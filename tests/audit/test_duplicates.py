@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from medix.audit.duplicates import Duplicates, Kind, Relation, pictures_of
+from medix.audit.duplicates import Duplicates, Kind, Relation
 from medix.audit.near_pictures import NearPairs
 from medix.audit.rows import AuditRow
 from tests.audit.conftest import row
@@ -56,7 +56,6 @@ def test_the_strongest_relation_of_several_places_counts_and_its_rows_are_shown(
     count = found.counts[Kind.NEAR, Relation.ACROSS_SPLITS]
     assert (count.pairs, count.pictures, count.samples) == (1, {0, 1}, {0, 1, 2, 3, 4})
     assert found.of(Relation.ACROSS_SPLITS) == 2
-    assert pictures_of(count.examples) == [0, 1]
 
 
 def test_thousands_of_questions_on_one_image_without_cases_are_one_pair() -> None:

@@ -6,7 +6,7 @@ from medix.audit.rows import AuditRow
 from medix.evaluation.tasks.item import Item
 from tests.audit.conftest import row
 from tests.data.conftest import picture as encoded
-from tests.support.evaluations import choice, item, loaded, picture
+from tests.support.evaluations import choice, item, loaded, picture, task
 
 EIGHT = "Which of the bones on the left is broken"
 
@@ -69,6 +69,18 @@ def test_what_more_than_ten_items_say_is_the_wording_of_the_task() -> None:
     rows = [row(0, question=f"{text} a")]
     assert len(kinds(rows, *(item(f"{n}", f"{text} {n}") for n in range(10)))) == 10
     assert kinds(rows, *(item(f"{n}", f"{text} {n}") for n in range(11))) == []
+
+
+def test_missing_rows_and_images_that_cannot_be_read_are_told() -> None:
+    items = [item(f"{n}", f"q{n}", images=(picture("a", data),)) for n, data in enumerate((encoded(9), b"", b"broken"))]
+    table = PictureTable()
+    search = Leakage([], [loaded(*items, spec=task(expected_rows=5))], table)
+    table.finish()
+    [found] = search.find(table.near())
+    assert found.notes == (
+        "3 of 5 rows of the benchmark are here",
+        "2 items have an image that cannot be read, and were compared by their texts",
+    )
 
 
 def test_rows_that_only_serve_to_be_compared_with_leak_nothing() -> None:

@@ -54,16 +54,17 @@ def test_data_without_a_finding_is_status_0_and_no_encoder_writes_no_proposals(t
 
 
 def test_mistakes_are_one_line_and_write_nothing(
-    planted: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    planted: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["audit", str(planted[0]), "--encoder", "none", "--output", str(tmp_path / "out")]
+    monkeypatch.setattr(encoder.SentenceEncoder, "encode", _fails)
     capsys.readouterr()
     for more, told in (
         (["--against", str(planted[0])], "is audited itself"),
         (["--tasks", "nothing"], "is no task"),
         (["--tasks", "medqa", "--data", str(tmp_path)], "holds none of"),
         (["--workers", "0"], "--workers 0"),
-        (["--encoder", str(tmp_path)], "cannot be loaded"),
+        (["--encoder", "gone"], "--encoder gone: cannot be loaded (no such model)"),
     ):
         assert shards([*words, *more]) == 2
         error = capsys.readouterr().err
@@ -71,3 +72,7 @@ def test_mistakes_are_one_line_and_write_nothing(
         assert error.startswith("medix shards audit: ")
         assert error.count("\n") == 1
     assert not (tmp_path / "out" / "audit.html").exists()
+
+
+def _fails(self: encoder.SentenceEncoder, texts: list[str]) -> None:
+    raise OSError("no such model")

@@ -25,7 +25,7 @@ class HubSource(TableSource):
 
     def __init__(self, name: str, reading: Reading, split: str, config: str = "", revision: str = "") -> None:
         super().__init__(Path(name), reading)
-        self.table = HubTable(name, config, split, revision)
+        self.table = HubTable(name, config, split, revision, "give --from parquet FOLDER")
 
     @property
     def folder(self) -> Path:

@@ -21,13 +21,17 @@ class HubTable:
         config: its configuration, or several, which are joined.
         split: the split.
         revision: commit, branch or tag; the main branch if empty.
+        otherwise: how to read files that were fetched elsewhere, for messages.
     """
 
-    def __init__(self, name: str, config: str | list[str], split: str, revision: str = "") -> None:
+    def __init__(
+        self, name: str, config: str | list[str], split: str, revision: str = "", otherwise: str = "give --data"
+    ) -> None:
         self.name = name
         self.configs = [config] if isinstance(config, str) else config
         self.split = split
         self.revision = revision or None
+        self.otherwise = otherwise
 
     def __iter__(self) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
         """Rows with where they are from, and their number from 1; raises TableError if they cannot be fetched."""
@@ -63,7 +67,7 @@ class HubTable:
             import datasets
         except ImportError as error:
             raise TableError(
-                f"{self.name}: reading a hub needs datasets; pip install 'medix-rl[hub]', or give --data"
+                f"{self.name}: reading a hub needs datasets; pip install 'medix-rl[hub]', or {self.otherwise}"
             ) from error
         for config in self.configs:
             try:
@@ -93,6 +97,6 @@ class HubTable:
             said = said.replace(key, "[key]")
         return (
             f"{self.name}: cannot be read from the hub ({type(error).__name__}: {said}); check the network and, for a "
-            "data set with conditions, that they are accepted and HF_TOKEN is set; or fetch it elsewhere and give "
-            "--data"
+            "data set with conditions, that they are accepted and HF_TOKEN is set; or fetch it elsewhere and "
+            f"{self.otherwise}"
         )
