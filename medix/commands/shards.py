@@ -156,7 +156,7 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
     for manifest, entry in _progress(pairs, len(pairs), "verifying", console):
         state, name = "good", str(manifest.path)
         try:
-            with _opened(Shard(manifest, entry)) as shard:
+            with _opened(Shard(manifest, entry, trusts_stamps=False)) as shard:
                 for sample in shard:
                     if (owner := owners.get(sample.key)) is not None:
                         repeated.setdefault((sample.dataset, owner, name), []).append(sample.id)
