@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,17 +39,18 @@ def manifest(
     made = Manifest(name, modality, "CC0-1.0", "nobody", entries, path=folder / f"{name}.yaml", dataset=dataset)
     ids = iter(range(sum(sizes)))
     rows = [
-        (digest, [_row(f"{name}.{i}", source and source(i)) for i in itertools.islice(ids, size)])
-        for digest, size in zip(digests, sizes, strict=True)
+        (
+            digest,
+            [IndexRow(f"{name}.{i}", "", (), "", "", source(i) if source else "") for i in itertools.islice(ids, n)],
+        )
+        for digest, n in zip(digests, sizes, strict=True)
     ]
     write_index(index_path(made.path), rows)
+    if source is None:  # an index from before sources were in it
+        lines = [json.loads(line) for line in index_path(made.path).read_text().splitlines()]
+        texts = [json.dumps(line | {"samples": [row[:-1] for row in line["samples"]]}) for line in lines]
+        index_path(made.path).write_text("".join(f"{text}\n" for text in texts))
     return made
-
-
-def _row(name: str, source: str | None) -> Any:
-    """A row of an index; of one from before sources were in it if there is none."""
-    row = IndexRow(name, "", (), "", "", source)
-    return row if source is not None else row[:-1]
 
 
 class NamedStream(Stream):
