@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from medix.data.selector import Outcome
 from medix.data.selector_mixture import MixtureSelector
 from medix.data.stream import Place, Stream, draws
@@ -51,10 +53,11 @@ class SpreadSelector(MixtureSelector):
         self._flat: dict[SampleNumber, int] = {}
         self._pending: dict[int, SampleNumber] = {}
         self._oldest = 0
+        self._phases: dict[SampleNumber, int] = {}
 
     def bind(self, stream: Stream) -> None:
         """Split the stream; no group is known yet."""
-        self._flat, self._pending, self._oldest = {}, {}, 0
+        self._flat, self._pending, self._oldest, self._phases = {}, {}, 0, {}
         super().bind(stream)
 
     def is_admitted(self, place: Place, number: int) -> bool:
@@ -62,7 +65,9 @@ class SpreadSelector(MixtureSelector):
         sample = self.stream.key(place)
         if self._flat.get(sample, 0) < self.patience:
             return True
-        return (number + int(draws(1, self.stream.order.seed, 4, *sample)[0])) % self.period == 0
+        if sample not in self._phases:
+            self._phases[sample] = int(draws(1, self.stream.order.seed, 4, *sample)[0] % np.uint64(self.period))
+        return (number + self._phases[sample]) % self.period == 0
 
     def drawn(self, index: int, place: Place) -> None:
         """Remember which sample a draw has read, until its group is scored."""

@@ -54,7 +54,7 @@ def test_one_group_with_spread_puts_it_back_into_every_pass(stream: Stream) -> N
     assert _run(selector, set(), 6, step=20)[2] in (5, 6, 7)
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(flat=st.sets(st.integers(0, SAMPLES - 1)), patience=st.integers(1, 3), floor=st.floats(0.05, 1))
 def test_no_sample_is_ever_excluded(stream: Stream, flat: set[int], patience: int, floor: float) -> None:
     """Even where no group has spread, draws go on, and every sample is among those of any `period + 1` passes."""
