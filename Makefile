@@ -61,9 +61,10 @@ lint: $(STAMP)
 	$(VENV)/bin/lint-imports --no-cache
 
 # A file is one worker's: its server starts once; the longest files begin first, in the order of tests/support/order.py.
-# One thread each: workers that share two cores slow each other down otherwise.
+# One thread each: workers that share two cores slow each other down otherwise. One worker more than there are cores:
+# tests wait for servers and time limits a third of the time.
 test: lint
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder
 
 # The bit-exact tests again, with the matrix kernels of other processors, two kinds at a time.
 test-processors: $(STAMP)

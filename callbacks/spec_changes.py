@@ -105,14 +105,15 @@ def differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, 
         yield prefix.removesuffix("."), before, now
 
 
-def suite_identity(spec: Mapping[str, Any], judge: str, samples: str | None = None) -> dict[str, str]:
+def suite_identity(spec: Mapping[str, Any], judges: Sequence[str], samples: str | None = None) -> dict[str, str]:
     """Identity of everything that validations measure with: two of them are comparable if all parts are equal.
 
     Args:
         spec: a resolved spec.
-        judge: identity of the judge. The spec's own entry is not used: the address of a server changes no verdict. Only
-            of judges that are not ours it is, as ``own_judges`` (empty without any): what their identity leaves out
-            may change verdicts.
+        judges: identities of the judges that are asked, each in its place, so that two that change places are another
+            suite. The spec's own entries are not used: the address of a server changes no verdict. Only of judges that
+            are not ours they are, as ``own_judges`` (empty without any): what their identity leaves out may change
+            verdicts.
         samples: digest of the validation manifests, whose paths alone do not say what is in them; None if unknown.
     """
     model, data = spec.get("model") or {}, spec.get("data") or {}
@@ -120,7 +121,7 @@ def suite_identity(spec: Mapping[str, Any], judge: str, samples: str | None = No
     return {
         "own_judges": _digest(foreign) if foreign else "",
         "rewards": _digest(_without_judges(model.get("rewards"))),
-        "judge": judge,
+        "judge": ", ".join(judges if len(set(judges)) > 1 else judges[:1]),
         "sampling": _digest(model.get("evaluation")),
         "prompts": _digest([model.get("prompting"), model.get("modalities")]),
         "data": _digest(

@@ -270,13 +270,11 @@ class MedixCLI(LightningCLI):
     def _identify_suite(self, model: GroupRLModule, stage: str) -> None:
         """Tell the module with what its validations measure."""
         if self._saved_spec is not None:
-            names = [judge.identity for judge in self._judges(model, JudgeValidation)]
-            if len(set(names)) == 1:  # of several each in its place, so that judges that change places are seen
-                names = names[:1]
+            judges = [judge.identity for judge in self._judges(model, JudgeValidation)]
             samples = None
             if stage in ("fit", "validate") and self.datamodule.paths["val"]:
                 samples = joint_digest(self.datamodule.manifests("val"))
-            model.suite = suite_identity(read_yaml(self._saved_spec.text()), ", ".join(names), samples)
+            model.suite = suite_identity(read_yaml(self._saved_spec.text()), judges, samples)
 
     def _judges(self, model: GroupRLModule, kind: type[Callback]) -> list[Judge]:
         """Of the rewards, of validation, and of callbacks of a kind."""

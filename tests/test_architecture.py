@@ -14,6 +14,7 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
     if path.name != "__init__.py" and not path.is_relative_to(ROOT / "medix" / "callbacks")
 )
+TESTS = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
 
 
 def test_imports_point_one_way() -> None:
@@ -25,7 +26,7 @@ def test_imports_point_one_way() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_source_file_has_a_test_file_of_its_name(path: Path) -> None:
     name = "test_main.py" if path.name == "__main__.py" else f"test_{path.name}"
-    assert list((ROOT / "tests").rglob(name)), f"{path.relative_to(ROOT)} has no tests/**/{name}"
+    assert name in TESTS, f"{path.relative_to(ROOT)} has no tests/**/{name}"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -36,6 +37,14 @@ def test_no_file_or_function_outgrows_a_screen_or_two(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name != "__init__":
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno <= 60, f"{node.name} has {node.end_lineno - node.lineno} lines"
+
+
+def test_every_module_with_arrays_has_their_shapes_checked(request: pytest.FixtureRequest) -> None:
+    checked = tuple(request.config.getoption("--jaxtyping-packages").split(","))
+    for path in SOURCES:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if "from jaxtyping import" in path.read_text():
+            assert any(name == part or name.startswith(f"{part}.") for part in checked), f"{name}: add it to addopts"
 
 
 def test_the_training_step_reads_as_the_algorithm() -> None:

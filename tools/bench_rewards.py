@@ -158,8 +158,8 @@ def serving(delay: float) -> Iterator[int]:
     process = context.Process(target=_serve, args=(delay, there), daemon=True)
     process.start()
     try:
-        if not here.poll(60):
-            raise RuntimeError("the local judge server did not start within 60 s")
+        if not here.poll(300):
+            raise RuntimeError("the local judge server did not start within 300 s")
         yield here.recv()
     finally:
         process.terminate()

@@ -214,11 +214,15 @@ def _sample(record: CompletionRecord, *, with_images: bool) -> tuple[object, ...
 
 
 def _differing(pairs: Sequence[Pair], judges: tuple[str, str]) -> Mapping[str, str]:
-    """Measures whose values are not of one kind: by different judges, or of different rewards."""
+    """Measures whose values are not of one kind: by different judges, with different aliases or different rewards."""
     found = {}
     if "none" not in judges and judges[0] != judges[1]:
         found["accuracy"] = f"judged by {judges[0]} and by {judges[1]}"
         found["reward"] = found["accuracy"]
+    if others := len({first.sample_key for first, second in pairs if set(first.aliases) != set(second.aliases)}):
+        samples = "1 sample accepts" if others == 1 else f"{others} samples accept"
+        found.setdefault("accuracy", f"{samples} other answers (aliases) in one file than in the other")
+        found.setdefault("reward", found["accuracy"])
     asked = [_reward_judges(side) for side in zip(*pairs, strict=True)]
     for name in asked[0].keys() & asked[1].keys():
         if asked[0][name] != asked[1][name]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.atomic_file import write_atomically
-from medix.reporting.table import Table, interval, majority, number
+from medix.reporting.table import MISSING, Table, interval, majority, number
 
 FILES = ("validation.json", "validation-exchanged.json", "test.json", "test-exchanged.json")
 """What ``WriteReport`` writes under ``validate`` and ``test``."""
@@ -63,10 +63,12 @@ def evaluations_table(evaluations: Sequence[Mapping[str, Any]]) -> Table | None:
             interval(entry["intervals"]["modality_accuracy"], percent=True),
             interval(entry["intervals"]["reward"]),
             number(entry["unscored"], percent=True),
+            str(entry.get("judge") or MISSING),
         ]
         for entry in evaluations
     ]
-    heads = ["Split", "Step", "Samples", "Accuracy", "Majority answer alone", "Modality accuracy", "Reward", "Unscored"]
+    heads = ["Split", "Step", "Samples", "Accuracy", "Majority answer alone", "Modality accuracy", "Reward", "Unscored",
+             "Judge"]  # fmt: skip
     return Table("Results of validate and test, and controls", heads, rows)
 
 

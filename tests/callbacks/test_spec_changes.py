@@ -97,7 +97,7 @@ def test_parts_of_the_suite_change_alone() -> None:
         other = {name: dict(part) for name, part in spec.items()}
         first, second = key.split(".")
         other[first][second] = value
-        one, two = suite_identity(spec, "j"), suite_identity(other, judge)
+        one, two = suite_identity(spec, ["j"]), suite_identity(other, [judge])
         return {name for name in one if one[name] != two[name]}
 
     assert changed("data.train", ["u"]) == set()
@@ -107,7 +107,7 @@ def test_parts_of_the_suite_change_alone() -> None:
     assert changed("model.rewards", {"components": {"a": {"weight": 1.0, "judge": {"url": "two"}}}}) == set()
     assert changed("data.train", ["t"], judge="k") == {"judge"}
     assert changed("data.on_long", "skip") == {"data"}
-    assert suite_identity(spec, "j", samples="a")["data"] != suite_identity(spec, "j", samples="b")["data"]
+    assert suite_identity(spec, ["j"], samples="a")["data"] != suite_identity(spec, ["j"], samples="b")["data"]
 
 
 @pytest.mark.parametrize("name", ["judge", "max_unscored"])
@@ -117,7 +117,7 @@ def test_a_component_counts_whatever_its_name(name: str, kind: str) -> None:
 
     def identity(reward: str, url: str) -> str:
         part = {"reward": {"class_path": reward, "init_args": {"judge": {"url": url}}}, "weight": 1.0}
-        return suite_identity({"model": {"rewards": {kind: {name: part}, "judge": {"url": url}}}}, "j")["rewards"]
+        return suite_identity({"model": {"rewards": {kind: {name: part}, "judge": {"url": url}}}}, ["j"])["rewards"]
 
     assert identity("medix.rewards.JudgeReward", "one") != identity("medix.rewards.RubricReward", "one")
     assert identity("medix.rewards.JudgeReward", "one") == identity("medix.rewards.JudgeReward", "two")
@@ -128,7 +128,7 @@ def test_the_arguments_of_a_judge_of_the_users_own_count_and_those_of_ours_do_no
 
     def suite(judge: dict[str, Any], reward: dict[str, Any] | None = None) -> dict[str, str]:
         part = {"reward": {"class_path": "mine.Reward", "init_args": reward or {}}, "weight": 1.0}
-        return suite_identity({"judge": judge, "model": {"rewards": {"components": {"judge": part}}}}, "j")
+        return suite_identity({"judge": judge, "model": {"rewards": {"components": {"judge": part}}}}, ["j"])
 
     def mine(share: float) -> dict[str, Any]:
         return {"class_path": "mine.Judge", "init_args": {"share": share}}
@@ -161,6 +161,12 @@ def test_the_arguments_of_a_judge_of_the_users_own_count_and_those_of_ours_do_no
 )
 def test_a_limit_of_batches_validates_other_samples(first: Any, second: Any, same: bool) -> None:
     one, other = (
-        suite_identity({"trainer": trainer, "data": {"val": "v"}}, "j")["data"] for trainer in (first, second)
+        suite_identity({"trainer": trainer, "data": {"val": "v"}}, ["j"])["data"] for trainer in (first, second)
     )
     assert (one == other) == same
+
+
+def test_judges_that_change_places_are_another_suite() -> None:
+    """Of three askers with one judge, the judge is named once; with two judges, each stands in its place."""
+    found = [suite_identity({}, judges)["judge"] for judges in (["a", "a", "a"], ["a", "b", "a"], ["b", "a", "a"], [])]
+    assert found == ["a", "a, b, a", "b, a, a", ""]

@@ -187,3 +187,13 @@ def test_rewards_that_asked_different_judges_have_no_gain() -> None:
 def test_cases_that_only_one_file_knows_count_in_both_orders() -> None:
     known, unknown = _system(set(range(10))), [dataclasses.replace(r, case="") for r in _system(set(range(30)))]
     assert compare(known, unknown).slices[0].cases == compare(unknown, known).slices[0].cases == 20
+
+
+def test_files_whose_samples_accept_other_answers_have_no_gain() -> None:
+    """The order of aliases does not matter; one sample with another alias is enough to compare different questions."""
+    one = [dataclasses.replace(record, aliases=("a", "b")) for record in _system({1, 2})]
+    other = [dataclasses.replace(record, aliases=("b", "a")) for record in one]
+    assert not compare(one, other).differing
+    other[0] = dataclasses.replace(other[0], aliases=())
+    why = "1 sample accepts other answers (aliases) in one file than in the other"
+    assert compare(one, other).differing == {"accuracy": why, "reward": why}

@@ -32,6 +32,7 @@ def test_results_of_this_run_are_read_and_tabulated_with_the_control_marked(tmp_
     assert [row[0] for row in table.rows] == ["test", "test, images exchanged"]
     assert table.rows[0][3].startswith("100.0 %")
     assert table.rows[0][4] == "100.0 % (lung)"
+    assert (table.columns[-1], table.rows[0][-1]) == ("Judge", "j")
 
 
 def test_without_results_there_is_no_table(tmp_path: Path) -> None:

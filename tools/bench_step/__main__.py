@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.console import Console
@@ -25,9 +25,11 @@ from medix.policy.tiny import TinySize
 from tools.bench_step import workload
 from tools.bench_step.floor import best_rate, update_operations
 from tools.bench_step.ours import MedixStep
-from tools.bench_step.peer import OPTIONS, TRLStep
 from tools.bench_step.seconds import Seconds
 from tools.bench_step.workload import SHAPES, Shape
+
+if TYPE_CHECKING:  # it imports TRL, and TRL vLLM: ten seconds before a mistake in the arguments would be told
+    from tools.bench_step.peer import TRLStep
 
 SIDES = ("shared", "plain", "trl")
 
@@ -45,6 +47,8 @@ def measure(folder: Path, shape: Shape, rounds: int, warm_up: Sequence[str], adv
     Raises:
         RuntimeError: the sides did not do the same work.
     """
+    from tools.bench_step.peer import TRLStep
+
     sides: dict[str, MedixStep | TRLStep] = {
         "shared": MedixStep(folder, shape),
         "plain": MedixStep(folder, shape, shared_prefix=False),
@@ -69,7 +73,7 @@ def measure(folder: Path, shape: Shape, rounds: int, warm_up: Sequence[str], adv
     return row(shape, ours.prompt_tokens, medians, operations, rate)
 
 
-def check(shape: Shape, ours: MedixStep, peer: TRLStep) -> None:
+def check(shape: Shape, ours: MedixStep, peer: "TRLStep") -> None:
     """Check that both sides had prompts and completions of the same lengths."""
     found = (ours.prompt_tokens, ours.completion_lengths, peer.lengths)
     expected = (ours.prompt_tokens, {shape.completion_tokens}, (ours.prompt_tokens, shape.completion_tokens))
@@ -136,6 +140,8 @@ def show(result: dict[str, Any], console: Console) -> None:
 
 def run(shapes: Sequence[Shape], rounds: int, size: TinySize = workload.SIZE) -> dict[str, Any]:
     """Measure all shapes on one model."""
+    from tools.bench_step.peer import OPTIONS
+
     with tempfile.TemporaryDirectory() as folder, Progress(transient=True) as progress:
         model = workload.build(Path(folder) / "model", size)
         warm_ups = [SIDES if shape is shapes[0] else SIDES[:1] for shape in shapes]

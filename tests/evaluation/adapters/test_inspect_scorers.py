@@ -4,15 +4,14 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import inspect_ai
 import pytest
-from inspect_ai.dataset import Sample
-from inspect_ai.log import EvalLog, read_eval_log
-from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
-from medix.evaluation.adapters.inspect_scorers import medix_judge, medix_rewards
+if TYPE_CHECKING:
+    from inspect_ai.log import EvalLog
+    from inspect_ai.model import ModelOutput
 
 SAMPLES = [
     ("<CT_SCAN><think>x</think><answer>left</answer>", "left"),
@@ -23,13 +22,29 @@ SAMPLES = [
 ]
 
 
-def _output(text: str) -> ModelOutput:
+@pytest.fixture(scope="module")
+def scorers() -> ModuleType:
+    """Imported when the first test runs: inspect_ai takes seconds that every worker would wait when it collects."""
+    from medix.evaluation.adapters import inspect_scorers
+
+    return inspect_scorers
+
+
+def _output(text: str) -> "ModelOutput":
+    from inspect_ai.model import ModelOutput, ModelUsage
+
     output = ModelOutput.from_content("mockllm/model", text)
     output.usage = ModelUsage()  # else the mock counts tokens with a tokenizer from the network
     return output
 
 
-def _run(folder: Path, scorer: Any, outputs: Sequence[tuple[str, Any]] = SAMPLES, modality: str = "CT_SCAN") -> EvalLog:
+def _run(
+    folder: Path, scorer: Any, outputs: Sequence[tuple[str, Any]] = SAMPLES, modality: str = "CT_SCAN"
+) -> "EvalLog":
+    import inspect_ai
+    from inspect_ai.dataset import Sample
+    from inspect_ai.model import get_model
+
     model = get_model("mockllm/model", custom_outputs=[_output(text) for text, _ in outputs])
     dataset = [
         Sample(id=f"{n}", input="Which side?", target=target, metadata={"modality": modality, "case": f"c{n}"})
@@ -40,13 +55,15 @@ def _run(folder: Path, scorer: Any, outputs: Sequence[tuple[str, Any]] = SAMPLES
     return log
 
 
-def test_a_judge_scores_and_leaves_unscored(tmp_path: Path) -> None:
+def test_a_judge_scores_and_leaves_unscored(tmp_path: Path, scorers: ModuleType) -> None:
+    from inspect_ai.log import read_eval_log
+
     judge = tmp_path / "judge.yaml"
     replies = {"left": "YES", "sinister": "YES", "right": "NO", "unreadable": "perhaps"}
     judge.write_text(
         json.dumps({"class_path": "medix.judge.ScriptedJudge", "init_args": {"default": "NO", "replies": replies}})
     )
-    log = _run(tmp_path, medix_judge(str(judge)))
+    log = _run(tmp_path, scorers.medix_judge(str(judge)))
     assert log.status == "success", log.error
     assert log.results is not None
     (found,) = log.results.scores
@@ -62,7 +79,7 @@ def test_a_judge_scores_and_leaves_unscored(tmp_path: Path) -> None:
     assert (scores[0].metadata or {})["tag"] == "CT_SCAN"
 
 
-def test_a_suite_scores_every_component(tmp_path: Path) -> None:
+def test_a_suite_scores_every_component(tmp_path: Path, scorers: ModuleType) -> None:
     suite = tmp_path / "rewards.yaml"
     judge = {"class_path": "medix.judge.ScriptedJudge", "init_args": {"replies": {"right": "NO", "unreadable": None}}}
     entries = {"format": ("FormatReward", {}, 0.5), "judge": ("JudgeReward", {"judge": judge}, 0.5)}
@@ -76,7 +93,7 @@ def test_a_suite_scores_every_component(tmp_path: Path) -> None:
             }
         )
     )
-    log = _run(tmp_path, medix_rewards(str(suite)))
+    log = _run(tmp_path, scorers.medix_rewards(str(suite)))
     assert log.status == "success", log.error
     assert log.results is not None
     metrics = {found.name: found for found in log.results.scores}
@@ -86,13 +103,13 @@ def test_a_suite_scores_every_component(tmp_path: Path) -> None:
     assert metrics["total"].unscored_samples == 1
 
 
-def test_an_unknown_modality_is_an_error_that_names_it(tmp_path: Path) -> None:
-    log = _run(tmp_path, medix_judge("judge_exact"), modality="PHOTO")
+def test_an_unknown_modality_is_an_error_that_names_it(tmp_path: Path, scorers: ModuleType) -> None:
+    log = _run(tmp_path, scorers.medix_judge("judge_exact"), modality="PHOTO")
     assert log.status == "error"
     assert log.error is not None
     assert "PHOTO" in log.error.message
 
 
-def test_a_judge_that_is_none_is_named() -> None:
+def test_a_judge_that_is_none_is_named(scorers: ModuleType) -> None:
     with pytest.raises((ValueError, OSError), match="nobody"):
-        medix_judge("nobody")
+        scorers.medix_judge("nobody")

@@ -4,17 +4,15 @@ import json
 import math
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 import torch
-from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
-from trl import GRPOConfig, GRPOTrainer
 
 from medix.judge.scripted import ScriptedJudge
 from medix.policy.tiny import build_tiny
@@ -27,6 +25,10 @@ from medix.rewards.scoring import UnscoredLimitError
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
 from tests.support.tokenizers import ids, tokenizer
+
+if TYPE_CHECKING:  # TRL imports vLLM, which takes ten seconds that every worker would wait when it collects tests
+    from datasets import Dataset
+    from trl import GRPOTrainer
 
 REPLIES = {"liver": "YES", "spleen": "NO", "lung": "YES", "heart": "NO", "cyst": None}
 WRITTEN = {
@@ -259,7 +261,9 @@ def test_a_group_size_below_one_is_refused() -> None:
 # The real trainer
 
 
-def dataset() -> Dataset:
+def dataset() -> "Dataset":
+    from datasets import Dataset
+
     questions = list(WRITTEN)
     return Dataset.from_dict(
         {
@@ -271,7 +275,7 @@ def dataset() -> Dataset:
     )
 
 
-def scripted(prompts: list[Any], trainer: GRPOTrainer) -> dict[str, Any]:
+def scripted(prompts: list[Any], trainer: "GRPOTrainer") -> dict[str, Any]:
     """Writes what the test wants written, four completions per prompt."""
     prompt_ids, _, _ = trainer._tokenize_prompts(prompts)
     texts = [WRITTEN[text_of(prompt)][number % 4] + "<|im_end|>" for number, prompt in enumerate(prompts)]
@@ -284,7 +288,9 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tiny("qwen3_vl", tmp_path_factory.mktemp("tiny"))
 
 
-def train(policy: Path, output: Path, reward: TRLReward, *, is_scripted: bool, **others: Any) -> GRPOTrainer:
+def train(policy: Path, output: Path, reward: TRLReward, *, is_scripted: bool, **others: Any) -> "GRPOTrainer":
+    from trl import GRPOConfig, GRPOTrainer
+
     args = GRPOConfig(
         output_dir=str(output),
         report_to="none",
