@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from medix.data.loader import BatchPlan, PromptDataset, PromptLoader, Span
 from medix.data.manifest import Manifest
@@ -207,6 +208,23 @@ def test_samples_of_a_bad_shard_are_left_out_and_counted_and_move_no_other(
     assert sum(counts) == 4
     messages = [record.getMessage() for record in caplog.records]
     assert sum("are left out (data.on_bad_shard: skip)" in message for message in messages) == ranks
+
+
+def test_an_image_is_decoded_and_processed_once_per_visit(
+    write: Writer, processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six samples with two images each, over two epochs: 24 images are opened, and processed in 12 calls."""
+    opened, processed = [], []
+    open_image, process = Image.open, type(processor.image_processor).__call__
+    monkeypatch.setattr(Image, "open", lambda *args, **names: (opened.append(1), open_image(*args, **names))[1])
+    monkeypatch.setattr(
+        type(processor.image_processor),
+        "__call__",
+        lambda self, *args, **names: (processed.append(1), process(self, *args, **names))[1],
+    )
+    loader = PromptLoader(_dataset(write([make_sample(i, images=2) for i in range(6)]), processor), BatchPlan(6, 3))
+    assert sum(map(len, [*loader, *loader])) == 12
+    assert (len(opened), len(processed)) == (24, 12)
 
 
 def test_the_position_is_that_after_the_last_batch_handed_out(write: Writer, processor: Any) -> None:
