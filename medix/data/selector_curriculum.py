@@ -20,7 +20,7 @@ class Milestone:
     Args:
         step: number of finished steps.
         modality, source, dataset: weight by name, as in ``MixtureSelector``.
-        level: weight by level of difficulty, ``1`` for the easiest (``DifficultySelector`` only).
+        level: weight by level of difficulty, ``"1"`` for the easiest (``DifficultySelector`` only).
     """
 
     step: int

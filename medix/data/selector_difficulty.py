@@ -48,8 +48,10 @@ class DifficultySelector(CurriculumSelector):
         if not records:
             raise ValueError("data.selector.records: no file is given; list files of completion records")
         known = {*map(str, range(1, levels + 1)), UNKNOWN}
-        if unknown := sorted(self._names("level") - known):
-            raise ValueError(f"data.selector.milestones.level: {', '.join(unknown)}; give 1 to {levels}, or {UNKNOWN}")
+        if unknown := self._names("level") - known:
+            raise ValueError(
+                f'data.selector.milestones.level: {", ".join(map(str, unknown))}; give "1" to "{levels}", or {UNKNOWN}'
+            )
         self.records = tuple(records)
         self.level_count = levels
         self.axes = ("level",)

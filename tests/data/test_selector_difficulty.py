@@ -69,7 +69,7 @@ def test_records_that_changed_since_the_checkpoint_are_refused(tmp_path: Path, s
     [
         ({"records": []}, r"records: no file is given"),
         ({"levels": 1}, "levels: 1; give 2 or more"),
-        ({"milestones": [Milestone(0, level={"7": 1})]}, "level: 7; give 1 to 4, or unknown"),
+        ({"milestones": [Milestone(0, level={"7": 1})]}, r'level: 7; give "1" to "4", or unknown'),
         ({"milestones": [Milestone(0, source={"x": 1})]}, "DifficultySelector has no weights by source"),
     ],
 )
