@@ -175,7 +175,6 @@ class Shard:
         seen: set[str] = set()
         last = ""
         try:
-            os.lseek(self._file, 0, os.SEEK_SET)  # hashing has left it at the end
             with os.fdopen(os.dup(self._file), "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
                 for member in tar:
                     if not member.isreg():

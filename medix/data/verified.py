@@ -45,7 +45,7 @@ class VerifiedFiles:
 
         Args:
             path: of the file.
-            descriptor: of the file.
+            descriptor: of the file; is at its beginning afterwards if it was before.
             sha256: expected checksum.
         """
         stamp = _stamp(path, os.fstat(descriptor), sha256)
@@ -58,6 +58,7 @@ class VerifiedFiles:
             with os.fdopen(os.dup(descriptor), "rb") as stream:
                 stream.seek(0)
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
+                stream.seek(0)  # of the descriptor too, which shares the position
             if found == sha256 and _stamp(path, os.fstat(descriptor), sha256) == stamp:
                 is_settled = os.fstat(descriptor).st_mtime < began - SETTLED_SECONDS
                 self._add(stamp, is_settled and os.fstat(descriptor).st_size >= self.small)
