@@ -181,8 +181,8 @@ class ShardDataModule(lightning.LightningDataModule):
         """Read the manifests of the stage, so that a mistake there stops a run before weights are loaded.
 
         Raises:
-            ValueError: a split is missing, images would be exchanged in ``fit``, or an id of a split to evaluate is
-                used by different samples of a data set.
+            ValueError: a split is missing, images would be exchanged in ``fit``, an id of a split to evaluate is used
+                by different samples of a data set, or the selector or the cache does not fit the training samples.
         """
         if stage == "fit" and self.exchange_images:
             raise ValueError(
@@ -196,6 +196,9 @@ class ShardDataModule(lightning.LightningDataModule):
         for split in splits:
             if split != "train" and self.paths[split]:
                 self._check_ids(split)
+        if stage == "fit":
+            self.selector.epoch(1)  # binds it
+            self._check_cache("train", self._train_stream)
         if stage == "fit" and self._is_first_rank:
             for message in self.overlaps.messages():
                 _LOG.warning("%s", message)
@@ -203,7 +206,6 @@ class ShardDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> PromptLoader:
         """Batches of ``prompts_per_rollout`` from ``position`` on."""
         stream = self._train_stream
-        self._check_cache("train", stream)
         size, ranks = self.prompts_per_rollout, self._ranks
         if size < 1 or size % ranks:
             raise ValueError(

@@ -14,6 +14,8 @@ _LOG = logging.getLogger(__name__)
 _CHUNK = 1 << 20
 _FINAL = (FileNotFoundError, PermissionError, ImportError, ValueError)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_SILENCE = 60.0
+"""Seconds without a byte after which a connection has failed; the whole may take any time."""
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
 _RETRIED_STATUS = (408, 429)
 
@@ -80,9 +82,14 @@ def _fetch(url: str, target: Path, size: int, sha256: str) -> _Fault | None:
     """One attempt; None if the content is as expected."""
     import fsspec
 
-    # One request, not one per block; with a size, none for the size, whose failure would be called a missing file.
-    options = {"block_size": 0, "size": size} if url.startswith("http") else {}
-    files, path = fsspec.url_to_fs(url)
+    settings, options = {}, {}
+    if url.startswith("http"):
+        import aiohttp
+
+        settings["client_kwargs"] = {"timeout": aiohttp.ClientTimeout(sock_connect=_SILENCE, sock_read=_SILENCE)}
+        # One request, not one per block; with a size, none for the size, whose failure would be called a missing file.
+        options = {"block_size": 0, "size": size}
+    files, path = fsspec.url_to_fs(url, **settings)
     digest, count = hashlib.sha256(), 0
     with files.open(path, "rb", **options) as source, naming(target), open(target, "r+b") as file:
         while chunk := source.read(_CHUNK):

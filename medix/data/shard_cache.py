@@ -52,8 +52,8 @@ class ShardCache:
 
     def has(self, entry: ShardEntry) -> bool:
         """Whether a shard is downloaded."""
-        path = self.path(entry)
-        return path.is_file() and path.stat().st_size == entry.bytes
+        status = _status(self.path(entry))
+        return status is not None and status.st_size == entry.bytes
 
     def open(self, entry: ShardEntry) -> int:
         """A descriptor of a shard, which is downloaded if necessary; it keeps the shard from being removed.
@@ -110,7 +110,8 @@ class ShardCache:
                 file.truncate(needed)
             if self.limit is None:
                 return
-            found = [(path, path.stat()) for path in self.folder.glob("*.tar")]  # with those being downloaded
+            files = ((path, _status(path)) for path in self.folder.glob("*.tar"))  # with those being downloaded
+            found = [(path, status) for path, status in files if status is not None]
             total = sum(status.st_size for _, status in found)
             for path, status in sorted(found, key=lambda one: one[1].st_atime_ns):
                 if total <= self.limit:
@@ -124,6 +125,14 @@ class ShardCache:
                 "raise data.cache_gb",
                 self.folder, total / 1e9, self.limit / 1e9,
             )  # fmt: skip
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """The status of a file; None if there is none, or another process has just renamed or removed it."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _remove(path: Path) -> bool:

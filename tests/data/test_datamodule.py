@@ -287,10 +287,10 @@ def test_a_cache_that_cannot_hold_the_open_shards_is_refused_with_the_arithmetic
     entries = tuple(ShardEntry(f"https://host/{i}.tar", f"{i}" * 64, 10**9, 10) for i in range(4))
     Manifest("far", "CT_SCAN", "CC0-1.0", "nobody", entries).write(tmp_path / "far.yaml")
     data = ShardDataModule(train=[str(tmp_path)], window=2, cache_gb=2.5)
-    data.bind(Prompting(), processor, 4)
     with pytest.raises(ValueError, match=r"cache_gb: 2\.5 GB cannot hold the 3 shards of data\.train .* \(3 GB\)"):
-        data.train_dataloader()
+        data.setup("fit")
     fitting = ShardDataModule(train=[str(tmp_path)], window=2, cache_gb=3)
+    fitting.setup("fit")
     fitting.bind(Prompting(), processor, 4)
     assert fitting.train_dataloader().read_ahead is not None
 

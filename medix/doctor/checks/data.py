@@ -81,12 +81,16 @@ class DataCheck(Check):
             yield self.ok(f"data.{split}: {samples:,} samples in {len(shards)} shards of {len(manifests)} manifests")
 
     def _batch(self, subject: Subject) -> Iterator[Finding]:
-        """Whether an epoch has at least one batch."""
+        """Whether an epoch has at least one batch, and the selector fits the samples."""
         try:
             samples = len(subject.data.stream("train"))
         except ValueError as error:
             yield self.problem(f"data.mixture: {error}", "correct data.mixture")
             return
+        try:
+            subject.data.selector.epoch(1)  # binds it
+        except ValueError as error:
+            yield self.problem(str(error), "correct data.selector, or the index that it reads")
         batch = subject.module.prompts_per_rollout
         if samples < batch:
             text = f"data.train: {samples} samples, fewer than model.prompts_per_rollout = {batch}"
