@@ -83,7 +83,7 @@ class Balance:
 
     def __init__(self) -> None:
         self._counts: dict[Slice, _Counts] = {}
-        self._seen: dict[SampleKey, tuple[int, tuple[Slice, ...]]] = {}
+        self._seen: dict[SampleKey, tuple[str, str, int]] = {}  # source, modality, number of groups
         self.bad_shards: Counter[str] = Counter()
         """Samples that were left out, by shard."""
 
@@ -99,9 +99,9 @@ class Balance:
         """
         sums: dict[Slice, tuple[float, int]] = {}
         for row in scored:
-            names = tuple(row.slices())
-            self._seen[row.key] = self._seen.get(row.key, (0, ()))[0] + 1, names
-            for name in names:
+            *_, groups = self._seen.get(row.key, (0,))
+            self._seen[row.key] = row.source, row.modality, groups + 1
+            for name in row.slices():
                 self._counts.setdefault(name, _Counts()).groups += 1
                 total, count = sums.get(name, (0.0, 0))
                 sums[name] = total + row.total, count + row.scored
@@ -124,9 +124,9 @@ class Balance:
         """
         order = {kind: place for place, kind in enumerate(("", *KINDS))}
         seen: dict[Slice, list[int]] = {name: [] for name in self._counts}
-        for count, names in self._seen.values():
-            for name in names:
-                seen[name].append(count)
+        for (dataset, sample), (source, modality, groups) in self._seen.items():
+            for name in GroupRow(dataset, sample, source, modality, 0.0, 0).slices():
+                seen[name].append(groups)
         return [
             _row(name, self._counts[name], sorted(seen[name]), sizes.get(name))
             for name in sorted(self._counts, key=lambda name: (order[name[0]], name[1]))
@@ -144,7 +144,7 @@ class Balance:
         """Plain data."""
         return {
             "bad_shards": dict(self.bad_shards),
-            "seen": [[*key, count, [list(name) for name in names]] for key, (count, names) in self._seen.items()],
+            "seen": [[*key, *found] for key, found in self._seen.items()],
             "counts": [
                 {
                     "slice": list(name),
@@ -163,8 +163,8 @@ class Balance:
         """The inverse of ``state_dict``."""
         balance = cls()
         balance.bad_shards.update(state["bad_shards"])
-        for dataset, sample, count, names in state["seen"]:
-            balance._seen[dataset, sample] = count, tuple((kind, name) for kind, name in names)
+        for dataset, sample, source, modality, groups in state["seen"]:
+            balance._seen[dataset, sample] = source, modality, groups
         for entry in state["counts"]:
             balance._counts[(entry["slice"][0], entry["slice"][1])] = _Counts(
                 entry["groups"],
