@@ -15,6 +15,8 @@ KINDS = ("modality", "source", "dataset")
 WINDOW = 10
 """Steps at each end of a run over which rewards are averaged."""
 
+_TITLES = {"": "All", "modality": "{}", "source": "source {}", "dataset": "data set {}"}
+
 Slice = tuple[str, str]
 """Kind and name, such as ``("modality", "CT_SCAN")``; ``("", "")`` is everything."""
 
@@ -189,7 +191,7 @@ def balance_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         trained = f"{row['trained']:,} ({share})"
         cells.append(
             [
-                row["name"] or "All", drawn, f"{row['groups']:,}", f"{least} / {middle} / {row['max']}", trained,
+                _TITLES[row["kind"]].format(row["name"]), drawn, f"{row['groups']:,}", f"{least} / {middle} / {row['max']}", trained,
                 number(row["first"]), number(row["last"]),
             ]
         )  # fmt: skip

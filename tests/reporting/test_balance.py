@@ -40,6 +40,7 @@ def test_counts_by_hand() -> None:
     ]  # fmt: skip
     table = balance_table(list(rows.values()))
     assert list(table.rows[0]) == ["All", "3 of 7", "4", "0 / 0 / 2", "2 (50.0 %)", "0.500", "0.500"]
+    assert [row[0] for row in table.rows] == ["All", "CT_SCAN", "MRI_SCAN", "source x", "data set d"]
     assert table.rows[3][3] == f"{MISSING} / {MISSING} / 2"
 
 
