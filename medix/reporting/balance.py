@@ -189,12 +189,10 @@ def balance_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         middle = MISSING if row["median"] is None else f"{row['median']:g}"
         share = number(row["trained"] / row["groups"] if row["groups"] else None, percent=True)
         trained = f"{row['trained']:,} ({share})"
-        cells.append(
-            [
-                _TITLES[row["kind"]].format(row["name"]), drawn, f"{row['groups']:,}", f"{least} / {middle} / {row['max']}", trained,
-                number(row["first"]), number(row["last"]),
-            ]
-        )  # fmt: skip
+        name = _TITLES[row["kind"]].format(row["name"])
+        seen = f"{least} / {middle} / {row['max']}"
+        rewards = number(row["first"]), number(row["last"])
+        cells.append([name, drawn, f"{row['groups']:,}", seen, trained, *rewards])
     return Table("Training data: what was drawn, and the mean reward of its groups", heads, cells)
 
 
