@@ -18,7 +18,8 @@ class LogRewards(Callback):
     ``judge/distinct``, ``judge/cached``, ``judge/seconds`` and ``judge/confidence`` where a judge was asked;
     ``train/<metric>`` for the metrics of the updates (``train/loss``, ``train/grad_norm``, ``train/lr``);
     ``seconds/<phase>`` of the slowest rank, ``seconds/reward/<component>`` within it, and ``seconds/step``;
-    ``train/tokens_per_second``, ``train/completions``, ``train/prompts_too_long``, ``train/rollouts``.
+    ``train/tokens_per_second``, ``train/completions``, ``train/prompts_too_long``, ``train/samples_of_bad_shards``,
+    ``train/rollouts``.
 
     Args:
         every_n_steps: steps between logged steps.
@@ -45,7 +46,7 @@ def step_metrics(finished: StepRecord) -> dict[str, float]:
     seconds = gather(finished.seconds)
     components = gather(finished.component_seconds)
     completions = sum(len(group.scores) for group in finished.scored)
-    counts = gather((finished.tokens, completions, finished.too_long))
+    counts = gather((finished.tokens, completions, finished.too_long, finished.bad_shards.total()))
     metrics = Tally.merged(Tally(part) for part in rewards).means()
     for name in updates[0]:
         metrics[f"train/{name}"] = sum(part[name] for part in updates) / len(updates)
@@ -56,7 +57,8 @@ def step_metrics(finished: StepRecord) -> dict[str, float]:
         metrics[f"seconds/reward/{name}"] = max(part.get(name, 0.0) for part in components)
     if metrics["seconds/step"] > 0:
         metrics["train/tokens_per_second"] = sum(tokens for tokens, *_ in counts) / metrics["seconds/step"]
-    metrics["train/completions"] = float(sum(completions for _, completions, _ in counts))
-    metrics["train/prompts_too_long"] = float(sum(too_long for *_, too_long in counts))
+    metrics["train/completions"] = float(sum(completions for _, completions, *_ in counts))
+    metrics["train/prompts_too_long"] = float(sum(too_long for *_, too_long, _ in counts))
+    metrics["train/samples_of_bad_shards"] = float(sum(bad for *_, bad in counts))
     metrics["train/rollouts"] = float(finished.rollouts)
     return metrics

@@ -12,6 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from medix import __version__
 from medix.callbacks.watched import watched
 from medix.data.datamodule import ShardDataModule
+from medix.data.slice_sizes import slice_sizes
 
 _NOTHING_SHARED = "no sample, case, image or text-only question in common"
 _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "peft", "vllm")
@@ -129,6 +130,14 @@ def data_sizes(datamodule: Any, splits: Sequence[str]) -> dict[str, str]:
             if used != sum(sizes.values()):
                 found[split] += f"; {used:,} of these are used"
     return found
+
+
+def training_sizes(trainer: Trainer) -> dict[tuple[str, str], int]:
+    """Training samples by modality, source and data set, as far as they are known without reading shards."""
+    datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
+    if not isinstance(datamodule, ShardDataModule) or not datamodule.paths["train"]:
+        return {}
+    return slice_sizes(datamodule.stream("train"))
 
 
 class _Parts:

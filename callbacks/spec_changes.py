@@ -17,7 +17,7 @@ REFUSED: Sequence[tuple[str, str]] = (
     (r"model\.engine\.init_args\.sampling\.(init_args\.)?completions_per_prompt", "groups that wait have another size"),
     (r"model\.prompts_per_step", "the order of the data and the schedule count steps of one size"),
     (r"model\.modalities", "groups that wait have other prompts"),
-    (r"data\.(seed|window|mixture)", "the order of the training data would be another"),
+    (r"data\.(seed|window|mixture|selector)", "the order of the training data would be another"),
     (r"seed_everything", "the random states continue from the checkpoint"),
 )
 """Keys, as patterns that match them or a part of theirs, that cannot change; and why."""

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +17,13 @@ from rich.console import Console
 from medix import stop_signal
 from medix.atomic_file import write_atomically
 from medix.callbacks.log_rewards import step_metrics
-from medix.callbacks.run_facts import run_facts, run_head, split_label, versions
+from medix.callbacks.run_facts import run_facts, run_head, split_label, training_sizes, versions
 from medix.callbacks.watched import watched
 from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
 from medix.evaluation.validation import Validation, incomparable
 from medix.modality import TEXT_ONLY
+from medix.reporting.balance import Balance, GroupRow
 from medix.reporting.evaluations import began, read_evaluations
 from medix.reporting.record import CompletionKey, CompletionRecord
 from medix.reporting.record_identity import dataset_by_id, with_datasets
@@ -85,6 +87,8 @@ class WriteReport(Callback):
         self._first_examples: dict[SampleKey, CompletionRecord] = {}
         self._last_examples: dict[SampleKey, CompletionRecord] = {}
         self._gain: dict[str, Any] = {}
+        self._balance = Balance()
+        self._sizes: dict[tuple[str, str], int] = {}
         self._began = ""
         self._resumes: list[int] = []
         self._candidates: dict[str, dict[SampleKey, list[str]]] = {}
@@ -98,6 +102,7 @@ class WriteReport(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note when the run began, and from which step it goes on."""
         self._began = self._began or _now()
+        self._sizes = training_sizes(trainer) if trainer.is_global_zero else {}
         step = watched(pl_module).step
         if step:
             self._resumes = [earlier for earlier in self._resumes if earlier < step] + [step]
@@ -224,6 +229,7 @@ class WriteReport(Callback):
             evaluations=read_evaluations(self._folder(trainer), self._began),
             resumes=list(self._resumes),
             ended="" if finished else self._ended,
+            balance=self._balance.rows(self._sizes),
         )
 
     @property
@@ -243,7 +249,7 @@ class WriteReport(Callback):
                     f"Validations up to step {earlier['step']} are not compared with those from step {later['step']} "
                     f"on, which were made with {' and '.join(found)}."
                 )
-        return notes + constant_components(self._steps)
+        return notes + self._balance.notes() + constant_components(self._steps)
 
     def _write(self, trainer: Trainer, module: LightningModule, *, is_last: bool = False) -> None:
         if not trainer.is_global_zero:
@@ -285,7 +291,14 @@ class WriteReport(Callback):
         finished = watched(module).finished_step
         if finished is None or (self._steps and self._steps[-1]["step"] >= finished.step):
             return
-        signal = Tally.merged(Tally(part) for part in gather(signal_tally(finished.scored).entries)).means()
+        scored, trained = (list(map(GroupRow.of, groups)) for groups in (finished.scored, finished.trained))
+        parts = gather((signal_tally(finished.scored).entries, scored, trained, finished.bad_shards))
+        signal = Tally.merged(Tally(entries) for entries, *_ in parts).means()
+        self._balance.add(
+            [row for part in parts for row in part[1]],
+            [row for part in parts for row in part[2]],
+            sum((part[3] for part in parts), Counter()),
+        )
         numbers = {"step": float(finished.step)} | step_metrics(finished) | signal
         self._steps.append({name: value for name, value in numbers.items() if not math.isnan(value)})
 
@@ -300,6 +313,7 @@ class WriteReport(Callback):
             "steps": self._steps,
             "validations": self._validations,
             "gain": self._gain,
+            "balance": self._balance.state_dict(),
             "first_scores": [[*key, *values] for key, values in self._first_scores.items()],
             "began": self._began,
             "resumes": list(self._resumes),
@@ -312,6 +326,7 @@ class WriteReport(Callback):
         self._steps = list(state_dict["steps"])
         self._validations = list(state_dict["validations"])
         self._gain = dict(state_dict["gain"])
+        self._balance = Balance.from_state(state_dict["balance"]) if "balance" in state_dict else Balance()
         self._began = state_dict.get("began", "")
         self._resumes = list(state_dict.get("resumes", ()))
         rows = [row if isinstance(row[1], str) else ["", *row] for row in state_dict["first_scores"]]

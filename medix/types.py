@@ -118,12 +118,20 @@ class PromptBatch:
         prompts: prompts in the order of the data.
         next_index: index of the first sample that no rank has read yet; a resumed run starts there.
         too_long: number of samples of this batch left out because the policy cannot take their prompt.
+        bad_shards: number of samples left out because their shard cannot be read, by shard.
     """
 
-    def __init__(self, prompts: Sequence[Prompt], next_index: int = 0, too_long: int = 0) -> None:
+    def __init__(
+        self,
+        prompts: Sequence[Prompt],
+        next_index: int = 0,
+        too_long: int = 0,
+        bad_shards: Mapping[str, int] | None = None,
+    ) -> None:
         self.prompts = tuple(prompts)
         self.next_index = next_index
         self.too_long = too_long
+        self.bad_shards = dict(bad_shards or {})
 
     def __len__(self) -> int:
         return len(self.prompts)

@@ -34,13 +34,16 @@ class KillOnce(Callback):
 '''
 
 
+SELECTOR = {"class_path": "medix.data.SpreadSelector", "init_args": {"patience": 1, "by": ["modality"]}}
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Eight steps straight; and the same killed in step 6, whose last checkpoint is of step 4, and started again.
 
     LoRA dropout on, four updates a step, five prompts a rollout for four a step, so that groups wait in the buffer and
     are trained on by the weights after those that sampled them; the data (9 samples) end an epoch in every second
-    rollout.
+    rollout; draws depend on which groups had no spread.
     """
     folder = tmp_path_factory.mktemp("resume")
     policy = build_tiny("qwen3_vl", folder / "policy")
@@ -57,7 +60,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
                 "prompts_per_rollout": 5,
                 "max_steps": 8,
             },
-            data={"mixture": {"total": 10}},
+            data={"mixture": {"total": 10}, "selector": SELECTOR},
         )
         spec["trainer"]["callbacks"][-1]["init_args"]["every_n_steps"] = 4
         spec["trainer"]["callbacks"].append(
@@ -138,6 +141,13 @@ def test_counters_buffer_position_and_random_states_are_equal(runs: tuple[Path, 
     assert straight["position"] > 2 * 10, "the case must pass the end of an epoch"
     for name in ("step", "updates", "position", "engine", "ranks", "loss"):
         assert same(straight[name], killed[name]), name
+
+
+def test_the_state_of_the_selector_is_equal_and_not_the_first_one(runs: tuple[Path, Path]) -> None:
+    straight, killed = (last(run)["ShardDataModule"]["selector state"] for run in runs)
+    assert straight == killed
+    assert straight["step"] == 8
+    assert straight["flat"], "the case must have groups without spread"
 
 
 def test_the_run_that_was_killed_had_surplus_groups_at_the_checkpoint_it_went_on_from(runs: tuple[Path, Path]) -> None:

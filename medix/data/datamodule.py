@@ -15,6 +15,9 @@ from medix.data.manifest import Manifest, ManifestError, joint_digest, read_mani
 from medix.data.mixture import Mixture
 from medix.data.overlap import SplitOverlaps
 from medix.data.prompting import Prompting
+from medix.data.read_ahead import ReadAhead
+from medix.data.selector import EpochSelector, Selector
+from medix.data.shard_cache import ShardCache
 from medix.data.split_rows import RepeatedIds, RowReader
 from medix.data.stream import Stream
 from medix.modality import TEXT_ONLY
@@ -25,11 +28,12 @@ _LOG = logging.getLogger(__name__)
 class ShardDataModule(lightning.LightningDataModule):
     """Streams prompts from shards.
 
-    Splits are lists of manifests: files, folders with manifests, or patterns. The order of training samples is a pure
-    function of (seed, epoch, index) and does not depend on ranks or workers. A resumed run continues at ``position``;
-    resuming with other manifests or another order is an error. At the start of ``fit`` the splits are compared:
-    samples, cases, images and text-only questions that two of them share are logged. In every stage, an id that is used
-    by different samples of one data set is an error before anything is sampled, and so is a manifest listed twice.
+    Splits are lists of manifests: files, folders with manifests, or patterns. What is drawn for training is a function
+    of (seed, index, state of the selector) and does not depend on ranks or workers. A resumed run continues at
+    ``position``; resuming with other manifests or another order is an error. At the start of ``fit`` the splits are
+    compared: samples, cases, images and text-only questions that two of them share are logged. In every stage, an id
+    that is used by different samples of one data set is an error before anything is sampled, and so is a manifest
+    listed twice.
 
     Args:
         train: manifests to train on.
@@ -40,13 +44,20 @@ class ShardDataModule(lightning.LightningDataModule):
         window: number of shards that are mixed with each other and kept open.
         num_workers: number of processes that render prompts; 0 renders them in the training process.
         val_batch_size: prompts per validation, test or prediction batch, over all ranks.
-        mixture: which training samples are used, and how often.
+        mixture: which training samples are used, and how often an epoch contains them.
+        selector: decides which of them each draw reads; None for ``EpochSelector``, which reads each once per epoch.
         limit_val: maximum number of validation samples, evenly spaced over the split.
         on_long: what to do with a prompt that the policy cannot take, because it is longer than
             ``prompting.max_prompt_tokens``, the policy's processor or chat template refuses it, as for the shape of a
             picture, or the image markers of the question disagree with its images: ``error`` raises, ``skip`` leaves
             it out and counts it.
         cache_dir: folder for downloaded shards; None for ``~/.cache/medix/shards``.
+        cache_gb: size of that folder in GB (1e9 bytes), above which the shards opened least recently are removed, never
+            one that is open; None for no limit.
+        read_ahead: number of remote shards that are downloaded before they are needed, beyond those that are open.
+        on_bad_shard: what to do in training with a shard that cannot be downloaded or does not match its manifest:
+            ``stop`` raises, ``skip`` leaves its samples out of their batches, and counts and names it. Evaluation
+            always stops, because its numbers would be of other samples.
         exchange_images: give evaluation samples the images of other cases, as a control experiment: accuracy that
             remains does not depend on the images.
     """
@@ -66,11 +77,15 @@ class ShardDataModule(lightning.LightningDataModule):
         on_long: Literal["error", "skip"] = "error",
         cache_dir: str | None = None,
         exchange_images: bool = False,
+        selector: Selector | None = None,
+        cache_gb: float | None = None,
+        read_ahead: int = 2,
+        on_bad_shard: Literal["stop", "skip"] = "stop",
     ) -> None:
         super().__init__()
         for name, value, least in (
             ("window", window, 1), ("num_workers", num_workers, 0), ("val_batch_size", val_batch_size, 1),
-            ("limit_val", 1 if limit_val is None else limit_val, 1),
+            ("limit_val", 1 if limit_val is None else limit_val, 1), ("read_ahead", read_ahead, 0),
         ):  # fmt: skip
             if value < least:
                 raise ValueError(f"data.{name}: {value}; give {least} or more")
@@ -82,8 +97,15 @@ class ShardDataModule(lightning.LightningDataModule):
         self.mixture = mixture
         self.limit_val = limit_val
         self.on_long = on_long
-        self.cache_dir = Path(cache_dir) if cache_dir else None
+        if cache_gb is not None and not cache_gb > 0:
+            raise ValueError(f"data.cache_gb: {cache_gb}; give a positive size, or null for no limit")
+        self.cache = ShardCache(
+            Path(cache_dir) if cache_dir else None, None if cache_gb is None else int(cache_gb * 1e9)
+        )
+        self.read_ahead = read_ahead
+        self.on_bad_shard = on_bad_shard
         self.exchange_images = exchange_images
+        self._selector = selector or EpochSelector()
         self.prompting: Prompting | None = None
         self.processor: Any = None
         self.prompts_per_rollout = 0
@@ -124,6 +146,16 @@ class ShardDataModule(lightning.LightningDataModule):
         if "train" in self.loaders:
             self.loaders["train"].position = index
 
+    @cached_property
+    def selector(self) -> Selector:
+        """What decides which training sample each draw reads, bound to the training samples.
+
+        Raises:
+            ValueError: its settings do not fit the samples.
+        """
+        self._selector.bind(self._train_stream)
+        return self._selector
+
     @property
     def too_long(self) -> int:
         """Number of prompts of this rank left out by ``on_long``, over all splits."""
@@ -151,8 +183,8 @@ class ShardDataModule(lightning.LightningDataModule):
         """Read the manifests of the stage, so that a mistake there stops a run before weights are loaded.
 
         Raises:
-            ValueError: a split is missing, images would be exchanged in ``fit``, or an id of a split to evaluate is
-                used by different samples of a data set.
+            ValueError: a split is missing, images would be exchanged in ``fit``, an id of a split to evaluate is used
+                by different samples of a data set, or the selector or the cache does not fit the training samples.
         """
         if stage == "fit" and self.exchange_images:
             raise ValueError(
@@ -166,13 +198,16 @@ class ShardDataModule(lightning.LightningDataModule):
         for split in splits:
             if split != "train" and self.paths[split]:
                 self._check_ids(split)
+        if stage == "fit":
+            self.selector.epoch(1)  # binds it
+            self._check_cache("train", self._train_stream)
         if stage == "fit" and self._is_first_rank:
             for message in self.overlaps.messages():
                 _LOG.warning("%s", message)
 
     def train_dataloader(self) -> PromptLoader:
         """Batches of ``prompts_per_rollout`` from ``position`` on."""
-        stream = self.stream("train")
+        stream = self._train_stream
         size, ranks = self.prompts_per_rollout, self._ranks
         if size < 1 or size % ranks:
             raise ValueError(
@@ -183,7 +218,8 @@ class ShardDataModule(lightning.LightningDataModule):
                 f"data.train has {len(stream)} samples, fewer than prompts_per_rollout = {size}: an epoch would have "
                 "no batch; lower prompts_per_rollout, or give more manifests"
             )
-        return self._loader("train", stream, BatchPlan(len(stream), size), self.position, endless=True)
+        plan = BatchPlan(self.selector.epoch(size), size)
+        return self._loader("train", stream, plan, self.position, endless=True, selector=self.selector)
 
     def val_dataloader(self) -> PromptLoader | list[PromptLoader]:
         """The validation split in stored order; no loader if there is no such split."""
@@ -202,7 +238,7 @@ class ShardDataModule(lightning.LightningDataModule):
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Identity and order of the training data; the training module saves the position."""
+        """Identity and order of the training data, and the state of the selector; the module saves the position."""
         if not self.paths["train"]:
             return {}
         mixture = self.mixture or Mixture()
@@ -211,25 +247,30 @@ class ShardDataModule(lightning.LightningDataModule):
             "seed": self.seed,
             "window": self.window,
             "mixture": [sorted(mixture.repeat.items()), sorted(mixture.limit.items()), mixture.total],
+            "selector": [type(self._selector).__name__, self._selector.settings()],
+            "selector state": self.selector.state_dict(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Check that the data did not change, because a position would then refer to another sample.
+        """Restore the selector, after a check that the data did not change: draws would read other samples.
 
         Raises:
             ValueError: the training data or their order differ; names what differs.
         """
         if self.trainer is not None and self.trainer.state.fn != "fit":
             return
-        current = self.state_dict()
-        differing = [key for key in state_dict if state_dict[key] != current.get(key)]
+        saved = {"selector": [EpochSelector.__name__, {}], "selector state": {}} | state_dict  # before selectors: this
+        selector_state, current = saved.pop("selector state"), self.state_dict()
+        differing = [key for key in saved if saved[key] != current.get(key)]
         if differing:
-            lines = "; ".join(f"{key}: {state_dict[key]} saved, {current.get(key)} now" for key in differing)
+            lines = "; ".join(f"{key}: {saved[key]} saved, {current.get(key)} now" for key in differing)
             raise ValueError(
                 f"data: the checkpoint was written with other training data or another order ({lines}). Restore the "
-                f"data ({', '.join(map(str, self.paths['train']))}) and data.seed, data.window, data.mixture, or start "
-                "a new run"
+                f"data ({', '.join(map(str, self.paths['train']))}) and data.seed, data.window, data.mixture, "
+                "data.selector, or start a new run"
             )
+        if self.paths["train"]:
+            self.selector.load_state_dict(selector_state)
 
     # Splits ----------------------------------------------------------------------------------------------------------
 
@@ -252,7 +293,11 @@ class ShardDataModule(lightning.LightningDataModule):
     def stream(self, split: str) -> Stream:
         """The samples of a split by global index."""
         mixture = self.mixture if split == "train" else Mixture(total=self.limit_val if split == "val" else None)
-        return Stream(self.manifests(split), self.seed, self.window, split == "train", mixture, self.cache_dir)
+        return Stream(self.manifests(split), self.seed, self.window, split == "train", mixture, self.cache)
+
+    @cached_property
+    def _train_stream(self) -> Stream:
+        return self.stream("train")
 
     def _check_ids(self, split: str) -> None:
         """Refuse ids that are not unique: the completions of the samples could not be told apart afterwards."""
@@ -266,13 +311,31 @@ class ShardDataModule(lightning.LightningDataModule):
                 _LOG.warning("%s", ids.not_compared(split))
 
     def _evaluation_loader(self, split: str) -> PromptLoader:
-        stream: Samples = self.stream(split)
-        if self.exchange_images:
-            stream = ExchangedImages(stream, self.seed)
+        found = self.stream(split)
+        self._check_cache(split, found)
+        stream: Samples = ExchangedImages(found, self.seed) if self.exchange_images else found
         plan = BatchPlan(len(stream), self.val_batch_size, keep_rest=True)
         return self._loader(split, stream, plan, self.predict_from if split == "predict" else 0, endless=False)
 
-    def _loader(self, split: str, stream: Samples, plan: BatchPlan, position: int, endless: bool) -> PromptLoader:
+    def _check_cache(self, split: str, stream: Stream) -> None:
+        """Refuse a limit of the cache that the shards of a split that are open at a time exceed."""
+        remote = [shard.entry.bytes for shard in stream.shards.shards if shard.entry.is_remote]
+        largest = sorted(remote, reverse=True)[: stream.shards.limit]
+        if self.cache.limit is not None and sum(largest) > self.cache.limit:
+            raise ValueError(
+                f"data.cache_gb: {self.cache.limit / 1e9:g} GB cannot hold the {len(largest)} shards of data.{split} "
+                f"that are open at a time ({sum(largest) / 1e9:.3g} GB); raise it, or lower data.window"
+            )
+
+    def _loader(
+        self,
+        split: str,
+        stream: Samples,
+        plan: BatchPlan,
+        position: int,
+        endless: bool,
+        selector: Selector | None = None,
+    ) -> PromptLoader:
         if self.prompting is None:
             raise RuntimeError(f"data: the {split} loader needs bind(prompting, processor) first")
         self.loaders[split] = PromptLoader(
@@ -284,6 +347,9 @@ class ShardDataModule(lightning.LightningDataModule):
             workers=self.num_workers,
             skip_long=self.on_long == "skip",
             endless=endless,
+            selector=selector,
+            skip_bad_shards=split == "train" and self.on_bad_shard == "skip",
+            read_ahead=None if selector is None else ReadAhead(self._train_stream, selector, self.read_ahead),
         )
         return self.loaders[split]
 

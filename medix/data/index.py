@@ -26,6 +26,7 @@ class IndexRow(NamedTuple):
         images: identity of each image (see ``medix.types.image_id``).
         question: the first 16 hexadecimal digits of the SHA-256 of the question.
         reference: likewise of the reference; empty in an index from before references were in it.
+        source: of the sample; None in an index from before sources were in it.
     """
 
     id: str
@@ -33,11 +34,13 @@ class IndexRow(NamedTuple):
     images: tuple[str, ...]
     question: str
     reference: str = ""
+    source: str | None = None
 
     @classmethod
     def of(cls, sample: Sample) -> "IndexRow":
         """The row of a sample."""
-        return cls(sample.id, sample.case, sample.image_ids, _digest(sample.question), _digest(sample.reference))
+        question, reference = _digest(sample.question), _digest(sample.reference)
+        return cls(sample.id, sample.case, sample.image_ids, question, reference, sample.source)
 
 
 class ManifestIndex:
@@ -93,7 +96,7 @@ class ManifestIndex:
 
 def _row(name: object, case: object, images: object, *texts: object) -> IndexRow:
     if not isinstance(images, list) or not all(isinstance(one, str) for one in (name, case, *images, *texts)):
-        raise TypeError(f"sample {name!r:.60}: not id, case, list of images, question and reference")
+        raise TypeError(f"sample {name!r:.60}: not id, case, list of images, question, reference and source")
     return IndexRow(name, case, tuple(images), *texts)  # type: ignore[arg-type]  # checked
 
 

@@ -1,6 +1,9 @@
 """Batches of prompts for one rank, from any position of the stream."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,8 +14,13 @@ from medix.data.exchange import Samples
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import ProcessorError, UnusablePromptError
 from medix.data.prompting import Prompting
+from medix.data.read_ahead import ReadAhead
+from medix.data.selector import Selector
 from medix.data.shards import ShardError
+from medix.data.stream import Place
 from medix.types import Prompt, PromptBatch
+
+_LOG = logging.getLogger(__name__)
 
 
 class Span(NamedTuple):
@@ -59,14 +67,26 @@ class BatchPlan:
             start = following
 
 
+class Draw(NamedTuple):
+    """One draw.
+
+    Attributes:
+        number: of the draw.
+        at: what it reads: an index of the stream's order, or a place.
+    """
+
+    number: int
+    at: int | Place
+
+
 class PromptDataset(Dataset[Prompt | Exception]):
-    """Prompts by global index. The mapping is a pure function: every worker and rank gets the same prompt for an index.
+    """Prompts by draw. The mapping is a pure function: every worker and rank gets the same prompt for a draw.
 
     If a prompt cannot be rendered, the exception is returned instead of raised, because torch wraps an exception from a
     worker process in a traceback of its own.
 
     Args:
-        stream: samples by global index.
+        stream: samples by index, and by place if a selector names places.
         prompting: renders samples.
         processor: the policy's processor.
     """
@@ -79,11 +99,21 @@ class PromptDataset(Dataset[Prompt | Exception]):
     def __len__(self) -> int:
         return len(self.stream)
 
-    def __getitem__(self, index: int) -> Prompt | Exception:
+    def __getitem__(self, draw: Draw) -> Prompt | Exception:
         try:
-            return self.prompting.render(self.stream[index], self.processor, index)
+            return self.prompting.render(self.stream[draw.at], self.processor, draw.number)  # type: ignore[index]
         except (ShardError, PictureError, UnusablePromptError, ProcessorError) as error:
             return error
+
+
+class _Tasks:
+    """The draws of each task of the workers. A task is planned when a worker is given it."""
+
+    def __init__(self) -> None:
+        self.tasks: Iterable[list[Draw]] = ()
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        return iter(self.tasks)
 
 
 class PromptLoader:
@@ -93,9 +123,13 @@ class PromptLoader:
     distribution over ranks. Rank r of W gets every W-th prompt of a batch. The length is that of a whole epoch, also
     after a resume, as Lightning's progress tracking expects. Each iteration starts where the previous one stopped.
 
-    A prompt that the policy cannot take, as one longer than the limit, raises an error, or is left out of its batch and
-    counted; the order of the other prompts and the positions of batches do not change. A batch may therefore be
-    shorter, or empty.
+    Draws are planned in this process, in the order of their indices. Workers render later batches ahead, unless the
+    draws change with the steps of the training: then the draws of a batch are planned when it is requested, with the
+    state after the last finished step, its prompts are shared by all workers, and none works ahead.
+
+    A prompt that the policy cannot take, as one longer than the limit, or whose shard cannot be read, raises an error,
+    or is left out of its batch and counted; the order of the other prompts and the positions of batches do not change,
+    on this rank or another. A batch may therefore be shorter, or empty.
 
     Args:
         dataset: prompts by global index.
@@ -107,6 +141,9 @@ class PromptLoader:
         skip_long: whether to leave out prompts that the policy cannot take.
         endless: whether an iteration continues where the previous one stopped; False starts every iteration at
             ``position`` (validation).
+        selector: decides what a draw reads; None reads the index of the draw in the order of the stream.
+        skip_bad_shards: whether to leave out samples of a shard that cannot be read.
+        read_ahead: downloads shards before they are needed.
     """
 
     def __init__(
@@ -119,6 +156,9 @@ class PromptLoader:
         workers: int = 0,
         skip_long: bool = False,
         endless: bool = True,
+        selector: Selector | None = None,
+        skip_bad_shards: bool = False,
+        read_ahead: ReadAhead | None = None,
     ) -> None:
         self.dataset = dataset
         self.plan = plan
@@ -128,6 +168,10 @@ class PromptLoader:
         self.workers = workers
         self.skip_long = skip_long
         self.endless = endless
+        self.selector = selector
+        self.skip_bad_shards = skip_bad_shards
+        self.read_ahead = read_ahead
+        self.bad_shards: Counter[str] = Counter()
         self.too_long = 0
         self.first_too_long = ""
 
@@ -142,35 +186,63 @@ class PromptLoader:
         """Do nothing; see ``state_dict``."""
 
     def __iter__(self) -> Iterator[PromptBatch]:
-        is_over = not self.endless and self.position >= self.plan.samples
-        spans = [] if is_over else list(self.plan.spans(self.position))
-        shares = [list(range(span.start + self.rank, span.stop, self.ranks)) for span in spans]
-        # A share may be empty (the last validation batch of some ranks). torch has no empty batches: added below.
-        batches = iter(
-            DataLoader(
-                self.dataset,
-                batch_sampler=[share for share in shares if share],
-                num_workers=self.workers,
-                collate_fn=list,
-                # torch draws the workers' seed from this generator; drawing it from the global one would change dropout
-                generator=torch.Generator(),
-            )
+        tasks = _Tasks()
+        loader = DataLoader(
+            self.dataset,
+            batch_sampler=tasks,
+            num_workers=self.workers,
+            collate_fn=list,
+            # torch draws the workers' seed from this generator; drawing it from the global one would change dropout
+            generator=torch.Generator(),
+            persistent_workers=self._plans_by_batch and self.workers > 0,
         )
-        for span, share in zip(spans, shares, strict=True):
-            batch = self._batch(next(batches) if share else [], span)
+        is_over = not self.endless and self.position >= self.plan.samples
+        spans = iter(()) if is_over else self.plan.spans(self.position)
+        for part in ([span] for span in spans) if self._plans_by_batch else (spans,):
+            yield from self._read(loader, tasks, part)
+
+    @property
+    def _plans_by_batch(self) -> bool:
+        return self.selector is not None and self.selector.changes_with_steps
+
+    def _read(self, loader: "DataLoader[Any]", tasks: _Tasks, spans: Iterable[Span]) -> Iterator[PromptBatch]:
+        """Batches whose draws may be planned together."""
+        spans, ahead = itertools.tee(spans)
+        tasks.tasks = ([self._draw(index) for index in task] for span in ahead for task in self._tasks(span))
+        found = iter(loader)
+        for span in spans:
+            if self.read_ahead is not None:
+                self.read_ahead.look(span.start)
+            # A share may be empty (the last validation batch of some ranks), and has no task then.
+            items = [item for _ in self._tasks(span) for item in next(found)]
             if self.endless:
                 self.position = span.next_index
-            yield batch
+            yield self._batch(items, span)
+
+    def _tasks(self, span: Span) -> list[range]:
+        """The indices of this rank's share of a batch, by task."""
+        share = range(span.start + self.rank, span.stop, self.ranks)
+        size = max(1, -(-len(share) // max(1, self.workers)) if self._plans_by_batch else len(share))
+        return [share[start : start + size] for start in range(0, len(share), size)]
+
+    def _draw(self, index: int) -> Draw:
+        return Draw(index, index if self.selector is None else self.selector.locate(index))
 
     def _batch(self, items: Sequence[Prompt | Exception], span: Span) -> PromptBatch:
         prompts, too_long = [], 0
+        bad: Counter[str] = Counter()
         for item in items:
             if isinstance(item, Prompt):
                 prompts.append(item)
             elif isinstance(item, UnusablePromptError) and self.skip_long:
                 too_long += 1
                 self.first_too_long = self.first_too_long or str(item)
+            elif isinstance(item, ShardError) and self.skip_bad_shards:
+                if not self.bad_shards[item.shard] + bad[item.shard]:
+                    _LOG.warning("%s. Its samples are left out (data.on_bad_shard: skip)", item)
+                bad[item.shard] += 1
             else:
                 raise item
         self.too_long += too_long
-        return PromptBatch(prompts, next_index=span.next_index, too_long=too_long)
+        self.bad_shards += bad
+        return PromptBatch(prompts, next_index=span.next_index, too_long=too_long, bad_shards=dict(bad))

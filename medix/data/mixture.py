@@ -34,7 +34,7 @@ class Mixture:
         if bad:
             raise ValueError(f"mixture: {bad} below 1; give 1 or more, or leave the manifest out")
 
-    def select(self, manifests: Sequence[Manifest]) -> list[list[int]]:
+    def select(self, manifests: Sequence[Manifest]) -> list[NDArray[np.intp]]:
         """For every shard, in the order of the manifests, the ordinals of the samples in an epoch.
 
         Raises:
@@ -46,17 +46,15 @@ class Mixture:
                 f"mixture: no manifest has modality {', '.join(unknown)}; available: {', '.join(sorted(known))}"
             )
         sizes = [shard.samples for manifest in manifests for shard in manifest.shards]
-        modalities = [manifest.modality for manifest in manifests for _ in manifest.shards]
-        shard_of = np.repeat(np.arange(len(sizes)), sizes)
-        ordinal_of = np.concatenate([np.arange(size) for size in sizes] or [np.arange(0)])
+        starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.intp)])
         kept = []
         for modality in sorted(known):
-            members = np.array([name == modality for name in modalities])
-            indices = np.flatnonzero(members[shard_of])
-            indices = _evenly(indices, self.limit.get(modality))
+            members = np.repeat([m.modality == modality for m in manifests], [m.samples for m in manifests])
+            indices = _evenly(np.flatnonzero(members), self.limit.get(modality))
             kept.append(np.repeat(indices, self.repeat.get(modality, 1)))
-        indices = _evenly(np.sort(np.concatenate(kept)), self.total)
-        return [ordinal_of[indices[shard_of[indices] == shard]].tolist() for shard in range(len(sizes))]
+        indices = _evenly(np.sort(np.concatenate(kept or [starts[:0]])), self.total)
+        parts = np.split(indices, np.searchsorted(indices, starts[1:-1]))
+        return [part - start for part, start in zip(parts, starts, strict=False)]
 
 
 def _evenly(indices: NDArray[np.intp], limit: int | None) -> NDArray[np.intp]:

@@ -98,7 +98,7 @@ class PictureReader:
         if "transparency" in image.info or "A" in image.getbands():
             page = Image.new("RGBA", image.size, self.background)
             return Image.alpha_composite(page, image.convert("RGBA")).convert("RGB")
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")  # which copies
 
     def _resize(self, image: Image.Image) -> Image.Image:
         width, height = image.size
@@ -130,7 +130,8 @@ def open_picture(image: bytes) -> Image.Image:
                 f"an image of {len(image)} bytes has {frames} frames or pages; save the one that is meant as a file"
             )
         opened.load()
-        upright = _as_counted(_plain(ImageOps.exif_transpose(opened)), opened)
+        ImageOps.exif_transpose(opened, in_place=True)  # copies otherwise, also what is upright
+        upright = _as_counted(_plain(opened), opened)
     except PictureError:
         raise
     except UNREADABLE as error:

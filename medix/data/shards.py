@@ -4,9 +4,9 @@ WebDataset reads a tar that is truncated at a header, or has a damaged header, a
 error. A shard is therefore verified against its manifest (size, SHA-256, count) before its first sample is used.
 """
 
-import hashlib
+import math
 import os
-import shutil
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,29 +14,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from medix.atomic_file import naming
 from medix.data import foreign_record
 from medix.data.manifest import Manifest, ShardEntry
 from medix.data.record import RecordError, decode, split_name
+from medix.data.shard_cache import ShardCache
 from medix.data.sources.source import RowError
 from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
+from medix.data.verified import VerifiedFiles
 from medix.modality import TEXT_ONLY
 from medix.types import Sample
 
-_CHUNK = 1 << 20
-_VERIFIED: set[tuple[str, int, int, str]] = set()
-"""Path, size, modification time and checksum of the shards that this process has verified."""
+_BAD_SECONDS = 600.0
+"""How long a shard that could not be opened is not tried again: it may be a server that is down."""
 
 
 class ShardError(ValueError):
-    """A shard is missing, damaged, or does not match its manifest."""
+    """A shard is missing, damaged, or does not match its manifest.
 
+    Attributes:
+        shard: where it is.
+    """
 
-def default_cache() -> Path:
-    """The default folder for downloaded shards."""
-    return Path.home() / ".cache" / "medix" / "shards"
+    def __init__(self, message: str, shard: str = "") -> None:
+        super().__init__(message)
+        self.shard = shard
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.shard)
 
 
 class Shard:
@@ -45,13 +50,17 @@ class Shard:
     Args:
         manifest: the manifest that lists the shard.
         entry: its entry in the manifest.
-        cache_dir: folder for downloaded shards; None for ``~/.cache/medix/shards``.
+        cache: holds downloaded shards, and stamps of verified ones; the default one if None.
+        trusts_stamps: False computes the checksum of every file that is opened.
     """
 
-    def __init__(self, manifest: Manifest, entry: ShardEntry, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self, manifest: Manifest, entry: ShardEntry, cache: ShardCache | None = None, trusts_stamps: bool = True
+    ) -> None:
         self.manifest = manifest
         self.entry = entry
-        self.cache_dir = cache_dir
+        self.cache = cache or ShardCache()
+        self.trusts_stamps = trusts_stamps
         self._file: int | None = None
         self._samples: list[TarSample] = []
         self._foreign = foreign_record.foreign_record(manifest)
@@ -103,22 +112,39 @@ class Shard:
         """
         if self._file is not None:
             return
-        path = self._fetch() if self.entry.is_remote else Path(self.manifest.location(self.entry))
         try:
-            self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        except OSError as error:
-            raise self._error("the file", f"{self.entry.bytes} bytes at {path}", error.strerror or "nothing") from error
-        try:
-            self._verify(path)
+            if self.entry.is_remote:
+                self._open_remote()
+            else:
+                path = Path(self.manifest.location(self.entry))
+                self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+                self._verify(path)
             self._samples = self._scan()
         except ShardError:
             self.close()
             raise
+        except OSError as error:
+            self.close()
+            path = self.cache.path(self.entry) if self.entry.is_remote else path
+            found = error.strerror or str(error)
+            raise self._error("the file", f"{self.entry.bytes} bytes at {path}", found) from error
+
+    def _open_remote(self) -> None:
+        """Open a shard of the cache; one that was damaged there is downloaded again."""
+        path = self.cache.path(self.entry)
+        self._file = self.cache.open(self.entry)
+        try:
+            self._verify(path)
+        except ShardError:
+            self.close()
+            self.cache.remove(self.entry)
+            self._file = self.cache.open(self.entry)
+            self._verify(path)
 
     @property
     def is_local(self) -> bool:
         """Whether it can be opened without a download: a local file, or a remote shard that is in the cache."""
-        return not self.entry.is_remote or self._is_complete(self._cached)
+        return not self.entry.is_remote or self.cache.has(self.entry)
 
     @property
     def is_open(self) -> bool:
@@ -140,14 +166,10 @@ class Shard:
         status = os.fstat(self._file)
         if status.st_size != self.entry.bytes:
             raise self._error("size", f"{self.entry.bytes} bytes", f"{status.st_size} bytes")
-        stamp = (str(path.resolve()), status.st_size, status.st_mtime_ns, self.entry.sha256)
-        if stamp in _VERIFIED:
-            return
-        with open(path, "rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        verified = self.cache.verified if self.trusts_stamps else VerifiedFiles()
+        found = verified.check(path, self._file, self.entry.sha256)
         if found != self.entry.sha256:
             raise self._error("sha256", self.entry.sha256, found)
-        _VERIFIED.add(stamp)
 
     def _scan(self) -> list[TarSample]:
         """The members of every sample."""
@@ -163,39 +185,12 @@ class Shard:
             raise self._error("samples", str(self.entry.samples), str(len(found)))
         return found
 
-    def _fetch(self) -> Path:
-        """Download a remote shard into the cache, once, even if several processes request it."""
-        import fsspec
-
-        path = self._cached
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{path}.lock"):
-            if self._is_complete(path):
-                return path
-            with replacing(path) as partial:
-                try:
-                    with fsspec.open(self.entry.url, "rb") as source, open(partial, "wb") as target:
-                        shutil.copyfileobj(source, target, _CHUNK)
-                except (OSError, ImportError, ValueError) as error:
-                    raise self._error(
-                        "the file", f"{self.entry.bytes} bytes", f"{type(error).__name__}: {error}"
-                    ) from error
-                if partial.stat().st_size != self.entry.bytes:
-                    raise self._error("size", f"{self.entry.bytes} bytes", f"{partial.stat().st_size} bytes")
-        return path
-
-    @property
-    def _cached(self) -> Path:
-        return (self.cache_dir or default_cache()) / f"{self.entry.sha256}.tar"
-
-    def _is_complete(self, path: Path) -> bool:
-        return path.is_file() and path.stat().st_size == self.entry.bytes
-
     def _error(self, what: str, expected: str, found: str) -> ShardError:
         where = self.manifest.location(self.entry)
         return ShardError(
             f"shard {where} does not match manifest {self.manifest.path}: {what}: expected {expected}, found {found}. "
-            "Fetch or build the shard again; `python -m medix shards verify` lists every damaged one"
+            "Fetch or build the shard again; `python -m medix shards verify` lists every damaged one",
+            where,
         )
 
 
@@ -205,12 +200,14 @@ class OpenShards:
     Args:
         manifests: manifests that list the shards, in order.
         limit: maximum number of open shards.
-        cache_dir: folder for downloaded shards.
+        cache: holds downloaded shards; the default one if None.
     """
 
-    def __init__(self, manifests: Iterable[Manifest], limit: int, cache_dir: Path | None = None) -> None:
-        self.shards = [Shard(manifest, entry, cache_dir) for manifest in manifests for entry in manifest.shards]
+    def __init__(self, manifests: Iterable[Manifest], limit: int, cache: ShardCache | None = None) -> None:
+        self.cache = cache or ShardCache()
+        self.shards = [Shard(manifest, entry, self.cache) for manifest in manifests for entry in manifest.shards]
         self.limit = limit
+        self._bad: dict[int, tuple[float, ShardError]] = {}
         self._open: OrderedDict[int, Shard] = OrderedDict()
 
     def __len__(self) -> int:
@@ -225,7 +222,14 @@ class OpenShards:
         return self._opened(shard).image_names(ordinal)
 
     def _opened(self, shard: int) -> Shard:
-        self.shards[shard].open()
+        since, error = self._bad.get(shard, (-math.inf, None))
+        if error is not None and time.monotonic() - since < _BAD_SECONDS:
+            raise error
+        try:
+            self.shards[shard].open()
+        except ShardError as fault:
+            self._bad[shard] = time.monotonic(), fault
+            raise
         self._open[shard] = self.shards[shard]
         self._open.move_to_end(shard)
         while len(self._open) > self.limit:

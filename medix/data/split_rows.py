@@ -4,6 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from medix.data.index import IndexRow, ManifestIndex
 from medix.data.manifest import Manifest, ManifestError
 from medix.data.shards import Shard, ShardError
@@ -48,21 +51,28 @@ class RowReader:
 
     def rows(self, split: str, stream: Stream) -> Iterator[SplitRow]:
         """Every sample that takes part; what cannot be read is noted in ``missing``."""
+        for shard, ordinals, rows in self.of_shards(split, stream):
+            for ordinal in dict.fromkeys(ordinals.tolist() if rows else ()):
+                yield SplitRow(shard.manifest, rows[ordinal])
+
+    def of_shards(self, split: str, stream: Stream) -> Iterator[tuple[Shard, NDArray[np.intp], tuple[IndexRow, ...]]]:
+        """Each shard with the ordinals that take part and all of its rows.
+
+        The rows are empty where nothing of the shard takes part, or where they cannot be read, which ``missing`` notes.
+        """
         absent: Counter[str] = Counter()
         indexes: dict[str, ManifestIndex | ManifestError] = {}
         for shard, ordinals in zip(stream.shards.shards, stream.selected, strict=True):
-            if not ordinals:
-                continue
-            path = str(shard.manifest.path)
-            if path not in indexes:
-                indexes = {path: _index_of(shard)}  # one at a time: shards of a manifest stand together
-            try:
-                rows = self._shard_rows(shard, indexes[path])
-            except (ManifestError, ShardError, _NotReadError) as error:
-                absent[str(error)] += 1
-                continue
-            for ordinal in dict.fromkeys(ordinals):
-                yield SplitRow(shard.manifest, rows[ordinal])
+            rows: tuple[IndexRow, ...] = ()
+            if len(ordinals):
+                path = str(shard.manifest.path)
+                if path not in indexes:
+                    indexes = {path: _index_of(shard)}  # one at a time: shards of a manifest stand together
+                try:
+                    rows = self._shard_rows(shard, indexes[path])
+                except (ManifestError, ShardError, _NotReadError) as error:
+                    absent[str(error)] += 1
+            yield shard, ordinals, rows
         self.missing[split] = tuple(f"{count:,} shards of data.{split}: {why}" for why, count in absent.items())
 
     def _shard_rows(self, shard: Shard, index: ManifestIndex | ManifestError) -> tuple[IndexRow, ...]:

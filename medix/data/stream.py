@@ -5,10 +5,9 @@ order does not depend on the version of NumPy.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from medix.data.manifest import Manifest
 from medix.data.mixture import Mixture
+from medix.data.shard_cache import ShardCache
 from medix.data.shards import OpenShards
 from medix.types import Sample
 
@@ -109,6 +109,20 @@ class SampleOrder:
         """The shards of an epoch in the order in which they form windows."""
         return self._plan(epoch)[0]
 
+    def shards_from(self, index: int) -> Iterator[int]:
+        """The shards that are read from a global index on: those of its window, then of later ones, then of the next
+        epoch; each at least once."""
+        if not self.length:
+            return
+        epoch, offset = divmod(index, self.length)
+        if not self.shuffle:
+            first = bisect_right(self._ends, offset)
+            yield from [*range(first, len(self.counts)), *range(first)]
+            return
+        order, ends = self._plan(epoch)
+        yield from order[bisect_right(ends, offset) * self.window :]
+        yield from self.shard_order(epoch + 1)
+
     def _make_plan(self, epoch: int) -> tuple[tuple[int, ...], list[int]]:
         """The order of the shards, and the offset at which each window ends."""
         keyed: list[tuple[float, int, int]] = []
@@ -143,7 +157,7 @@ class Stream:
         window: number of shards whose samples are mixed, and that are kept open.
         shuffle: False gives the stored order (validation).
         mixture: selects the samples that are used.
-        cache_dir: folder for downloaded shards.
+        cache: holds downloaded shards; the default one if None.
     """
 
     def __init__(
@@ -153,7 +167,7 @@ class Stream:
         window: int = 16,
         shuffle: bool = True,
         mixture: Mixture | None = None,
-        cache_dir: Path | None = None,
+        cache: ShardCache | None = None,
     ) -> None:
         self.manifests = tuple(manifests)
         self.mixture = mixture or Mixture()
@@ -161,16 +175,21 @@ class Stream:
         selected = iter(self.selected)
         groups = [[len(next(selected)) for _ in manifest.shards] for manifest in self.manifests]
         self.order = SampleOrder(groups, seed, window, shuffle)
-        self.shards = OpenShards(self.manifests, limit=window + 1, cache_dir=cache_dir)
+        self.shards = OpenShards(self.manifests, limit=window + 1, cache=cache)
 
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, index: int) -> Sample:
-        shard, position = self.order.locate(index)
-        return self.shards.read(shard, self.selected[shard][position])
+    def __getitem__(self, index: int | Place) -> Sample:
+        """The sample at an index of the order, or at a place that a selector names."""
+        shard, position = index if isinstance(index, Place) else self.order.locate(index)
+        return self.shards.read(shard, int(self.selected[shard][position]))
+
+    def key(self, place: Place) -> tuple[int, int]:
+        """Identity of a sample within the stream: its shard, and its ordinal there. Repeated samples share it."""
+        return place.shard, int(self.selected[place.shard][place.position])
 
     def image_names(self, index: int) -> tuple[str, ...]:
         """Where the images of a sample are stored, such as ``shards/val-000000.tar/000000012.0.png``."""
         shard, position = self.order.locate(index)
-        return self.shards.image_names(shard, self.selected[shard][position])
+        return self.shards.image_names(shard, int(self.selected[shard][position]))

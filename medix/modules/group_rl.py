@@ -32,6 +32,7 @@ from medix.modules.random_states import restore_random_states
 from medix.modules.readable_text import check_tags, tell_unread_references
 from medix.modules.record import StepRecord
 from medix.modules.rollouts import create_rollouts
+from medix.modules.selection import finish_step
 from medix.modules.step_metrics import adapt_coefficients, check_mismatch, made_updates, step_metrics
 from medix.modules.update import Update
 from medix.policy.base import Policy
@@ -203,6 +204,7 @@ class GroupRLModule(lightning.LightningModule):
         self.position = prompts.next_index
         self._record.rollouts += 1
         self._record.too_long += prompts.too_long
+        self._record.bad_shards.update(prompts.bad_shards)
 
     def end(self, prepared: Prepared, updates: list[dict[str, float]]) -> None:
         """Finish a step: metrics, counters, learning rate, the record that callbacks read, and the end of the run."""
@@ -221,6 +223,8 @@ class GroupRLModule(lightning.LightningModule):
         if scheduler is not None:
             scheduler.step()  # type: ignore[union-attr]
         self.finished_step, self._record = self._record, StepRecord(step=self.step + 1)
+        datamodule = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
+        finish_step(datamodule, self.step, self.position, self.finished_step.scored)
         self.last_step = LastStep.of(self)
         if stop_together(self.device) or self.step >= self.max_steps:
             self.trainer.should_stop = True

@@ -1,6 +1,7 @@
 """The record of one training step, which callbacks read; ``training_step`` itself logs nothing."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ class StepRecord:
         rollouts: loader batches consumed.
         tokens: completion tokens trained.
         too_long: samples that were read and skipped, because their prompt exceeds the limit.
+        bad_shards: samples that were left out because their shard cannot be read, by shard.
     """
 
     step: int
@@ -40,6 +42,7 @@ class StepRecord:
     rollouts: int = 0
     tokens: int = 0
     too_long: int = 0
+    bad_shards: Counter[str] = field(default_factory=Counter)
     _trained_anywhere: frozenset[GroupKey] = frozenset()
 
     def used(self, waiting: Container[GroupKey]) -> list[ScoredGroup]:

@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from medix.atomic_file import write_atomically
+from medix.reporting.balance import balance_table
 from medix.reporting.charts import Series, line_chart, stacked_chart
 from medix.reporting.evaluations import BEGIN, END, EXCHANGED, evaluations_table, replace_block
 from medix.reporting.record import CompletionRecord
@@ -92,6 +93,7 @@ class Report:
         run: what the head of the report says: name and date of the run, policy, data, and where it was resumed.
         evaluations: results of ``validate`` and ``test`` so far.
         resumes: steps from which the run was resumed; marked in the curves.
+        balance: what was drawn of the training data, by slice (``Balance.rows``).
     """
 
     title: str
@@ -113,6 +115,7 @@ class Report:
     evaluations: Sequence[Mapping[str, Any]] = ()
     resumes: Sequence[int] = ()
     ended: str = ""
+    balance: Sequence[Mapping[str, Any]] = ()
 
     @property
     def state(self) -> str:
@@ -122,7 +125,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Plain data without the examples, NaN as None."""
         names = ["title", "step", "max_steps", "finished", "ended", "facts", "versions", "before", "after", "gain"]
-        names += ["validations", "steps", "spec", "split", "notes", "run", "resumes"]
+        names += ["validations", "steps", "spec", "split", "notes", "run", "resumes", "balance"]
         data: dict[str, Any] = plain({"use": USE} | {name: getattr(self, name) for name in names})
         return data
 
@@ -135,6 +138,10 @@ class Report:
             if self.before[key] or self.after[key]:
                 tables.append(slices_table(f"By {kind.lower()}", kind, self.before[key], self.after[key]))
         return tables
+
+    def balance_table(self) -> Table | None:
+        """What was drawn of the training data; None before the first step."""
+        return balance_table(self.balance) if self.balance else None
 
     def json(self) -> str:
         """The report as JSON, without the examples."""

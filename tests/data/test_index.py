@@ -15,17 +15,17 @@ def test_a_row_by_hand() -> None:
     sample = make_sample(3, images=2)
     first, second = (hashlib.sha256(image).hexdigest()[:16] for image in sample.images)
     texts = [hashlib.sha256(text).hexdigest()[:16] for text in (b"What is seen in picture 3?", b"finding 3")]
-    assert IndexRow.of(sample) == IndexRow("row.3", "case 1", (first, second), *texts)
+    assert IndexRow.of(sample) == IndexRow("row.3", "case 1", (first, second), *texts, "made")
 
 
-def test_rows_without_a_reference_are_read(write: Writer) -> None:
-    """An index from before references were in it."""
+def test_rows_without_reference_and_source_are_read(write: Writer) -> None:
+    """An index from before these were in it."""
     (manifest,) = write({"CT_SCAN": 2})
     path = index_path(manifest.path)
     line = json.loads(path.read_text())
     line["samples"] = [row[:4] for row in line["samples"]]
     path.write_text(json.dumps(line) + "\n")
-    rows = tuple(IndexRow.of(make_sample(i))._replace(reference="") for i in range(2))
+    rows = tuple(IndexRow.of(make_sample(i))._replace(reference="", source=None) for i in range(2))
     assert ManifestIndex(manifest).rows(manifest.shards[0]) == rows
 
 

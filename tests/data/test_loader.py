@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from medix.data.loader import BatchPlan, PromptDataset, PromptLoader, Span
 from medix.data.manifest import Manifest
@@ -186,6 +187,50 @@ def test_a_damaged_shard_stops_the_loader_and_is_named(write: Writer, processor:
     path.write_bytes(path.read_bytes()[:-512])
     with pytest.raises(ShardError, match=r"^shard .*made-ct_scan-000001\.tar does not match manifest"):
         list(PromptLoader(_dataset(manifests, processor), BatchPlan(8, 4)))
+
+
+@pytest.mark.parametrize(("ranks", "workers"), [(1, 0), (2, 1)])
+def test_samples_of_a_bad_shard_are_left_out_and_counted_and_move_no_other(
+    write: Writer, processor: Any, ranks: int, workers: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Four of twelve samples; each rank counts its own, and names the shard once."""
+    manifests = write({"CT_SCAN": 12})
+    whole = [*PromptLoader(_dataset(manifests, processor), BatchPlan(12, 4))]
+    path = manifests[0].path.parent / manifests[0].shards[1].url
+    path.write_bytes(path.read_bytes()[:-512])
+    found, counts = [], []
+    for rank in range(ranks):
+        loader = PromptLoader(
+            _dataset(manifests, processor), BatchPlan(12, 4), 0, rank, ranks, workers, skip_bad_shards=True
+        )
+        batches = [*loader]
+        found += [(prompt.index, prompt.sample.id) for batch in batches for prompt in batch]
+        counts.append(sum(sum(batch.bad_shards.values()) for batch in batches))
+        assert list(loader.bad_shards.values()) == [counts[-1]]
+        assert next(iter(loader.bad_shards)).endswith("made-ct_scan-000001.tar")
+        assert [batch.next_index for batch in batches] == [4, 8, 12]
+    expected = [(prompt.index, prompt.sample.id) for batch in whole for prompt in batch]
+    assert sorted(found) == [(i, name) for i, name in expected if name not in {f"row.{n}" for n in range(4, 8)}]
+    assert sum(counts) == 4
+    messages = [record.getMessage() for record in caplog.records]
+    assert sum("are left out (data.on_bad_shard: skip)" in message for message in messages) == ranks
+
+
+def test_an_image_is_decoded_and_processed_once_per_visit(
+    write: Writer, processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six samples with two images each, over two epochs: 24 images are opened, and processed in 12 calls."""
+    opened, processed = [], []
+    open_image, process = Image.open, type(processor.image_processor).__call__
+    monkeypatch.setattr(Image, "open", lambda *args, **names: (opened.append(1), open_image(*args, **names))[1])
+    monkeypatch.setattr(
+        type(processor.image_processor),
+        "__call__",
+        lambda self, *args, **names: (processed.append(1), process(self, *args, **names))[1],
+    )
+    loader = PromptLoader(_dataset(write([make_sample(i, images=2) for i in range(6)]), processor), BatchPlan(6, 3))
+    assert sum(map(len, [*loader, *loader])) == 12
+    assert (len(opened), len(processed)) == (24, 12)
 
 
 def test_the_position_is_that_after_the_last_batch_handed_out(write: Writer, processor: Any) -> None:

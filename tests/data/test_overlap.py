@@ -13,6 +13,7 @@ from medix.data.index import index_path
 from medix.data.manifest import DataStatement, Manifest
 from medix.data.mixture import Mixture
 from medix.data.overlap import SplitOverlaps
+from medix.data.shard_cache import ShardCache
 from medix.data.split_rows import RowReader
 from medix.data.stream import Stream
 from medix.types import Sample
@@ -153,7 +154,7 @@ def test_remote_shards_are_compared_by_their_index_and_never_fetched(build: Buil
     remote = replace(train, shards=tuple(replace(one, url=f"https://data.invalid/{one.url}") for one in train.shards))
     assert _splits([remote], val).of("val").affected == 1  # type: ignore[union-attr]
     index_path(train.path).unlink()
-    streams = {"train": Stream([remote], cache_dir=tmp_path / "cache"), "val": Stream(val, shuffle=False)}
+    streams = {"train": Stream([remote], cache=ShardCache(tmp_path / "cache")), "val": Stream(val, shuffle=False)}
     (message,) = SplitOverlaps(streams).messages()
     assert "remote, without an index, and not downloaded" in message
     assert not (tmp_path / "cache").exists()

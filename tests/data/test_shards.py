@@ -10,9 +10,11 @@ import pytest
 
 from medix.data.build import write_shards
 from medix.data.manifest import Manifest, ShardEntry
+from medix.data.shard_cache import ShardCache
 from medix.data.shards import OpenShards, Shard, ShardError
 from medix.types import Sample
 from tests.data.conftest import STATEMENT, Writer, make_sample
+from tests.support.file_server import Answer, FileServer, serving_files
 
 DATA_SHARDS = Path(__file__).parents[2] / "data_shards"
 
@@ -199,28 +201,59 @@ def test_a_sample_of_another_modality_than_its_manifest_is_refused(write: Writer
         _shard(replace(manifest, modality="MRI_SCAN"))[0]
 
 
-def test_a_remote_shard_is_fetched_once_and_checked(
-    write: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import fsspec
+def _remote(manifest: Manifest, server: FileServer) -> Manifest:
+    return replace(manifest, shards=(replace(manifest.shards[0], url=f"{server.url}/made.tar"),))
 
+
+def test_a_remote_shard_is_fetched_once_and_checked(write: Writer, tmp_path: Path) -> None:
     (manifest,) = write({"CT_SCAN": 3})
-    data = _path(manifest).read_bytes()
-    fetched: list[str] = []
+    data, cache = _path(manifest).read_bytes(), ShardCache(tmp_path / "cache", attempts=1)
+    with serving_files([Answer(data[:-1]), Answer(data)]) as server:
+        remote = _remote(manifest, server)
+        with pytest.raises(ShardError, match=r"made\.tar does not match .*size: expected") as caught:
+            Shard(remote, remote.shards[0], cache)[0]
+        assert caught.value.shard == f"{server.url}/made.tar"
+        assert not list((tmp_path / "cache").glob("*.tar"))
+        assert Shard(remote, remote.shards[0], cache)[2] == make_sample(2)
+        assert Shard(remote, remote.shards[0], cache)[1] == make_sample(1)
+        assert len(server.paths) == 2
 
-    def fake_open(url: str, mode: str) -> io.BytesIO:
-        fetched.append(url)
-        return io.BytesIO(data if len(fetched) > 1 else data[:-1])
 
-    monkeypatch.setattr(fsspec, "open", fake_open)
-    entry = replace(manifest.shards[0], url="https://host/made.tar")
-    remote = replace(manifest, shards=(entry,))
-    with pytest.raises(ShardError, match=r"https://host/made\.tar does not match .*size: expected"):
-        Shard(remote, entry, tmp_path / "cache")[0]
-    assert not list((tmp_path / "cache").glob("*.tar")) + list((tmp_path / "cache").glob(".partial*"))
-    assert Shard(remote, entry, tmp_path / "cache")[2] == make_sample(2)
-    assert Shard(remote, entry, tmp_path / "cache")[1] == make_sample(1)
-    assert len(fetched) == 2
+def test_a_shard_that_was_damaged_in_the_cache_is_downloaded_again(write: Writer, tmp_path: Path) -> None:
+    (manifest,) = write({"CT_SCAN": 3})
+    data, cache = _path(manifest).read_bytes(), ShardCache(tmp_path / "cache")
+    with serving_files([Answer(data)]) as server:
+        remote = _remote(manifest, server)
+        cache.folder.mkdir()
+        cache.path(remote.shards[0]).write_bytes(bytes(len(data)))
+        assert Shard(remote, remote.shards[0], cache)[2] == make_sample(2)
+    assert cache.path(remote.shards[0]).read_bytes() == data
+
+
+def test_a_shard_that_could_not_be_opened_is_not_tried_again_at_once(
+    write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A skipped shard costs one check in ten minutes, not one for each of its samples."""
+    (manifest,) = write({"CT_SCAN": 3})
+    _path(manifest).write_bytes(b"")
+    shards, now = OpenShards([manifest], limit=2), 1000.0
+    opened: list[Shard] = []
+    monkeypatch.setattr("medix.data.shards.time.monotonic", lambda: now)
+    check = Shard.open
+    monkeypatch.setattr(Shard, "open", lambda shard: (opened.append(shard), check(shard)))
+    for _ in range(3):
+        with pytest.raises(ShardError, match="size: expected"):
+            shards.read(0, 0)
+    assert len(opened) == 1
+    now = 1601.0
+    with pytest.raises(ShardError, match="size: expected"):
+        shards.read(0, 0)
+    assert len(opened) == 2
+
+
+def test_an_error_of_a_shard_travels_from_a_worker_process() -> None:
+    found = pickle.loads(pickle.dumps(ShardError("what happened", "a.tar")))
+    assert (str(found), found.shard) == ("what happened", "a.tar")
 
 
 def test_only_so_many_shards_stay_open(write: Writer) -> None:

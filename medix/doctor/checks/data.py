@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medix.data.manifest import Manifest, ManifestError, ShardEntry
-from medix.data.shards import Shard, ShardError, default_cache
+from medix.data.shards import Shard, ShardError
 from medix.doctor.checks.base import Check
 from medix.doctor.findings import Finding
 from medix.doctor.subject import Subject
@@ -45,7 +45,7 @@ class DataCheck(Check):
             except ValueError as error:
                 yield self.problem(*_parts(split, error))
                 continue
-            shards = [Shard(manifest, entry, subject.data.cache_dir) for manifest, entry in _entries(manifests)]
+            shards = [Shard(manifest, entry, subject.data.cache) for manifest, entry in _entries(manifests)]
             yield from self._sizes(split, manifests, shards, present)
             if split == "train":
                 yield from self._batch(subject)
@@ -57,7 +57,7 @@ class DataCheck(Check):
         """Find the shards of a split that exist with the right size; they are appended to ``present``."""
         faults, remote = [], 0
         for shard in shards:
-            if shard.entry.is_remote and not is_cached(shard):
+            if not shard.is_local:
                 remote += 1
             elif fault := _fault(shard):
                 faults.append(fault)
@@ -81,12 +81,16 @@ class DataCheck(Check):
             yield self.ok(f"data.{split}: {samples:,} samples in {len(shards)} shards of {len(manifests)} manifests")
 
     def _batch(self, subject: Subject) -> Iterator[Finding]:
-        """Whether an epoch has at least one batch."""
+        """Whether an epoch has at least one batch, and the selector fits the samples."""
         try:
             samples = len(subject.data.stream("train"))
         except ValueError as error:
             yield self.problem(f"data.mixture: {error}", "correct data.mixture")
             return
+        try:
+            subject.data.selector.epoch(1)  # binds it
+        except ValueError as error:
+            yield self.problem(str(error), "correct data.selector, or the index that it reads")
         batch = subject.module.prompts_per_rollout
         if samples < batch:
             text = f"data.train: {samples} samples, fewer than model.prompts_per_rollout = {batch}"
@@ -128,12 +132,6 @@ def _entries(manifests: tuple[Manifest, ...]) -> Iterator[tuple[Manifest, ShardE
     for manifest in manifests:
         for entry in manifest.shards:
             yield manifest, entry
-
-
-def is_cached(shard: Shard) -> bool:
-    """Whether a remote shard is in the cache."""
-    path = (shard.cache_dir or default_cache()) / f"{shard.entry.sha256}.tar"
-    return path.is_file() and path.stat().st_size == shard.entry.bytes
 
 
 def _fault(shard: Shard) -> str:

@@ -15,7 +15,7 @@ from medix.data.prompting import Prompting
 from medix.data.shards import ShardError
 from medix.data.stream import Stream
 from medix.doctor.checks.base import Check
-from medix.doctor.checks.data import SPLITS, is_cached
+from medix.doctor.checks.data import SPLITS
 from medix.doctor.findings import Finding, UnavailableError
 from medix.doctor.subject import Subject
 from medix.types import Sample
@@ -144,7 +144,7 @@ def longest_samples(stream: Stream, prompting: Prompting, seconds: float) -> tup
         if time.monotonic() > end:
             break
         shard = stream.shards.shards[stream.order.locate(index).shard]
-        if shard.entry.is_remote and not is_cached(shard):
+        if not shard.is_local:
             continue
         sample = stream[index]
         read += 1

@@ -119,6 +119,14 @@ def test_remote_shards_are_not_downloaded(tmp_path: Path, copied: Path) -> None:
     assert states([counts, content]) == [State.OK, State.OK]
 
 
+def test_a_selector_that_does_not_fit_the_samples_is_a_problem(tmp_path: Path, copied: Path) -> None:
+    selector = {"class_path": "medix.data.MixtureSelector", "init_args": {"source": {"slake": 2}}}
+    found = problems(look(DataCheck(), at(tmp_path, copied, selector=selector)))
+    assert [one.found.partition(";")[0] for one in found] == [
+        "data.selector.source: no training sample has source slake"
+    ]
+
+
 def test_an_epoch_without_a_batch_is_a_problem(tmp_path: Path, copied: Path) -> None:
     found = problems(look(DataCheck(), at(tmp_path, copied, mixture={"total": 3})))
     assert [one.found for one in found] == ["data.train: 3 samples, fewer than model.prompts_per_rollout = 4"]

@@ -1,0 +1,161 @@
+"""A folder of downloaded shards, of bounded size, that several processes share."""
+
+import fcntl
+import logging
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import filelock
+
+from medix.data.download import download
+from medix.data.manifest import ShardEntry
+from medix.data.verified import VerifiedFiles, verified_files
+
+_LOG = logging.getLogger(__name__)
+
+
+def default_cache() -> Path:
+    """The default folder for downloaded shards."""
+    return Path.home() / ".cache" / "medix" / "shards"
+
+
+class ShardCache:
+    """Downloaded shards, named after their checksums.
+
+    A shard is downloaded once, whichever processes need it, into a file that takes its place when it is whole. If the
+    folder would exceed the limit, the shards that were opened least recently are removed first. Whoever has a shard
+    open holds a shared lock on its file, so that it is not removed; if only such shards are left, the limit is exceeded
+    with a warning. The folder also holds the stamps of verified shards, local ones included.
+
+    Args:
+        folder: None for ``~/.cache/medix/shards``.
+        limit: bytes of all shards in the folder; None for no limit.
+        attempts: largest number of attempts of a download.
+    """
+
+    def __init__(self, folder: Path | None = None, limit: int | None = None, attempts: int = 5) -> None:
+        self.folder = folder or default_cache()
+        self.limit = limit
+        self.attempts = attempts
+        self._has_warned = False
+
+    @property
+    def verified(self) -> VerifiedFiles:
+        """The stamps of verified shards."""
+        return verified_files(self.folder / "verified.jsonl")
+
+    def path(self, entry: ShardEntry) -> Path:
+        """Where a downloaded shard is."""
+        return self.folder / f"{entry.sha256}.tar"
+
+    def has(self, entry: ShardEntry) -> bool:
+        """Whether a shard is downloaded."""
+        status = _status(self.path(entry))
+        return status is not None and status.st_size == entry.bytes
+
+    def open(self, entry: ShardEntry) -> int:
+        """A descriptor of a shard, which is downloaded if necessary; it keeps the shard from being removed.
+
+        Raises:
+            DownloadError: it cannot be downloaded.
+            OSError: it cannot be stored.
+        """
+        while True:
+            self.fetch(entry)
+            with suppress(FileNotFoundError):  # removed since
+                path = self.path(entry)
+                descriptor = os.open(path, os.O_RDONLY)
+                with suppress(OSError):  # a file system without locks
+                    fcntl.flock(descriptor, fcntl.LOCK_SH)
+                with suppress(OSError):
+                    if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                        with suppress(OSError):  # the folder of someone else
+                            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+                        return descriptor
+                os.close(descriptor)
+
+    def fetch(self, entry: ShardEntry) -> None:
+        """Download a shard unless it is there.
+
+        Raises:
+            DownloadError: it cannot be downloaded.
+            OSError: it cannot be stored.
+        """
+        if self.has(entry):
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.path(entry)
+        partial = path.with_name(f".partial-{path.name}")  # of a process that was killed, if there is one
+        with filelock.FileLock(f"{path}.lock"):
+            if self.has(entry):
+                return
+            try:
+                self._make_room(partial, entry.bytes)
+                download(entry.url, partial, entry.bytes, entry.sha256, self.attempts)
+                os.replace(partial, path)
+            finally:
+                partial.unlink(missing_ok=True)
+            self.verified.add(path, entry.sha256)
+
+    def remove(self, entry: ShardEntry) -> None:
+        """Remove a shard that is damaged."""
+        self.path(entry).unlink(missing_ok=True)
+
+    def _make_room(self, partial: Path, needed: int) -> None:
+        """Create a file of the needed size, so that others count it, and remove shards above the limit."""
+        with filelock.FileLock(self.folder / "room.lock"):
+            with open(partial, "wb") as file:
+                file.truncate(needed)
+            if self.limit is None:
+                return
+            files = ((path, _status(path)) for path in self.folder.glob("*.tar"))  # with those being downloaded
+            found = [(path, status) for path, status in files if status is not None]
+            total = sum(status.st_size for _, status in found)
+            for path, status in sorted(found, key=lambda one: one[1].st_atime_ns):
+                if total <= self.limit:
+                    return
+                if not path.name.startswith(".") and _remove(path):
+                    total -= status.st_size
+        if total > self.limit and not self._has_warned:
+            self._has_warned = True
+            _LOG.warning(
+                "%s holds %.2f GB, more than data.cache_gb: %.2f, because its shards are open; lower data.window or "
+                "raise data.cache_gb",
+                self.folder, total / 1e9, self.limit / 1e9,
+            )  # fmt: skip
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """The status of a file; None if there is none, or another process has just renamed or removed it."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _remove(path: Path) -> bool:
+    """Remove a file that nobody has open; on a file system without locks, any file: readers keep what they opened."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        if is_free := _is_free(descriptor):
+            path.unlink(missing_ok=True)  # under the lock: whoever locks the file next looks whether it is still there
+    except PermissionError:
+        return False
+    finally:
+        os.close(descriptor)
+    return is_free
+
+
+def _is_free(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # no locks here
+    return True

@@ -1,0 +1,228 @@
+"""What training has drawn of each modality, source and data set, and what was learnt there."""
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, NamedTuple
+
+from medix.modality import TEXT_ONLY
+from medix.reporting.table import MISSING, Table, number
+from medix.types import SampleKey, ScoredGroup
+
+KINDS = ("modality", "source", "dataset")
+WINDOW = 10
+"""Steps at each end of a run over which rewards are averaged."""
+
+_TITLES = {"": "All", "modality": "{}", "source": "source {}", "dataset": "data set {}"}
+
+Slice = tuple[str, str]
+"""Kind and name, such as ``("modality", "CT_SCAN")``; ``("", "")`` is everything."""
+
+
+class GroupRow(NamedTuple):
+    """What is told of one group, over ranks.
+
+    Attributes:
+        dataset, id, source, modality: of its sample.
+        total: sum of the totals of its completions that are scored.
+        scored: their number.
+    """
+
+    dataset: str
+    id: str
+    source: str
+    modality: str
+    total: float
+    scored: int
+
+    @classmethod
+    def of(cls, group: ScoredGroup) -> "GroupRow":
+        """The row of a group."""
+        sample = group.rollout.prompt.sample
+        totals = [total for total in group.totals if not math.isnan(total)]
+        modality = sample.modality or TEXT_ONLY
+        return cls(sample.dataset, sample.id, sample.source, modality, math.fsum(totals), len(totals))
+
+    @property
+    def key(self) -> SampleKey:
+        """Identity of the sample."""
+        return self.dataset, self.id
+
+    def slices(self) -> Iterator[Slice]:
+        """Everything, and its modality, source and data set; an empty source is none."""
+        yield "", ""
+        for kind in KINDS:
+            if name := getattr(self, kind):
+                yield kind, name
+
+
+@dataclass
+class _Counts:
+    """Of one slice.
+
+    Attributes:
+        groups: that were scored.
+        trained: groups that were trained on.
+        first, last: sum and number of totals in the first and in the last steps that drew from it.
+    """
+
+    groups: int = 0
+    trained: int = 0
+    first: list[tuple[float, int]] = field(default_factory=list)
+    last: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    steps: int = 0
+
+    def rewards(self) -> tuple[float | None, float | None]:
+        """Mean total in the first and in the last steps: ten, or half of them if there are fewer than twenty."""
+        length = min(WINDOW, self.steps // 2)
+        return _mean(self.first[:length]), _mean(list(self.last)[len(self.last) - length :] if length else [])
+
+
+class Balance:
+    """Counts groups by slice over the steps of a run; is part of the checkpoint."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Slice, _Counts] = {}
+        self._seen: dict[SampleKey, tuple[str, str, int]] = {}  # source, modality, number of groups
+        self.bad_shards: Counter[str] = Counter()
+        """Samples that were left out, by shard."""
+
+    def add(
+        self, scored: Iterable[GroupRow], trained: Iterable[GroupRow], bad_shards: Mapping[str, int] | None = None
+    ) -> None:
+        """Add a step.
+
+        Args:
+            scored: every group scored for it, on any rank.
+            trained: the groups that it trained on.
+            bad_shards: samples that were left out because their shard cannot be read, by shard.
+        """
+        sums: dict[Slice, tuple[float, int]] = {}
+        for row in scored:
+            *_, groups = self._seen.get(row.key, (0,))
+            self._seen[row.key] = row.source, row.modality, groups + 1
+            for name in row.slices():
+                self._counts.setdefault(name, _Counts()).groups += 1
+                total, count = sums.get(name, (0.0, 0))
+                sums[name] = total + row.total, count + row.scored
+        for name, entry in sums.items():
+            counts = self._counts[name]
+            counts.steps += 1
+            counts.last.append(entry)
+            if len(counts.first) < WINDOW:
+                counts.first.append(entry)
+        for row in trained:
+            for name in row.slices():
+                self._counts.setdefault(name, _Counts()).trained += 1
+        self.bad_shards.update(bad_shards or {})
+
+    def rows(self, sizes: Mapping[Slice, int]) -> list[dict[str, Any]]:
+        """One row of plain numbers for everything, then for each slice.
+
+        Args:
+            sizes: number of training samples by slice, as far as it is known.
+        """
+        order = {kind: place for place, kind in enumerate(("", *KINDS))}
+        seen: dict[Slice, list[int]] = {name: [] for name in self._counts}
+        for (dataset, sample), (source, modality, groups) in self._seen.items():
+            for name in GroupRow(dataset, sample, source, modality, 0.0, 0).slices():
+                seen[name].append(groups)
+        return [
+            _row(name, self._counts[name], sorted(seen[name]), sizes.get(name))
+            for name in sorted(self._counts, key=lambda name: (order[name[0]], name[1]))
+        ]
+
+    def notes(self) -> list[str]:
+        """A sentence for each shard whose samples were left out."""
+        return [
+            f"{count:,} samples of {shard} were left out of training: the shard cannot be read "
+            "(data.on_bad_shard: skip)."
+            for shard, count in sorted(self.bad_shards.items())
+        ]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "bad_shards": dict(self.bad_shards),
+            "seen": [[*key, *found] for key, found in self._seen.items()],
+            "counts": [
+                {
+                    "slice": list(name),
+                    "groups": counts.groups,
+                    "trained": counts.trained,
+                    "first": [list(entry) for entry in counts.first],
+                    "last": [list(entry) for entry in counts.last],
+                    "steps": counts.steps,
+                }
+                for name, counts in self._counts.items()
+            ],
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Balance":
+        """The inverse of ``state_dict``."""
+        balance = cls()
+        balance.bad_shards.update(state["bad_shards"])
+        for dataset, sample, source, modality, groups in state["seen"]:
+            balance._seen[dataset, sample] = source, modality, groups
+        for entry in state["counts"]:
+            balance._counts[(entry["slice"][0], entry["slice"][1])] = _Counts(
+                entry["groups"],
+                entry["trained"],
+                [(total, count) for total, count in entry["first"]],
+                deque(((total, count) for total, count in entry["last"]), maxlen=WINDOW),
+                entry["steps"],
+            )
+        return balance
+
+
+def balance_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The table of ``Balance.rows``."""
+    heads = ["", "Samples drawn", "Groups", "Groups of a sample: min / median / max", "Trained groups"]
+    heads += ["First reward", "Last reward"]
+    cells = []
+    for row in rows:
+        drawn = f"{row['drawn']:,}" + (f" of {row['samples']:,}" if row["samples"] is not None else "")
+        least = MISSING if row["min"] is None else str(row["min"])
+        middle = MISSING if row["median"] is None else f"{row['median']:g}"
+        share = number(row["trained"] / row["groups"] if row["groups"] else None, percent=True)
+        trained = f"{row['trained']:,} ({share})"
+        name = _TITLES[row["kind"]].format(row["name"])
+        seen = f"{least} / {middle} / {row['max']}"
+        rewards = number(row["first"]), number(row["last"])
+        cells.append([name, drawn, f"{row['groups']:,}", seen, trained, *rewards])
+    return Table("Training data: what was drawn, and the mean reward of its groups", heads, cells)
+
+
+def _row(name: Slice, counts: _Counts, seen: list[int], size: int | None) -> dict[str, Any]:
+    """One row.
+
+    Args:
+        name: of the slice.
+        counts: of the slice.
+        seen: groups of each sample that was drawn, in increasing order.
+        size: samples of the slice; None if unknown.
+    """
+    known = size is not None and size >= len(seen)
+    every = [0] * (size - len(seen)) + seen if size is not None and known else []
+    first, last = counts.rewards()
+    return {
+        "kind": name[0],
+        "name": name[1],
+        "samples": size if known else None,
+        "drawn": len(seen),
+        "groups": counts.groups,
+        "min": every[0] if every else None,
+        "median": median(every) if every else None,
+        "max": max(seen, default=0),
+        "trained": counts.trained,
+        "first": first,
+        "last": last,
+    }
+
+
+def _mean(entries: Sequence[tuple[float, int]]) -> float | None:
+    count = sum(count for _, count in entries)
+    return math.fsum(total for total, _ in entries) / count if count else None
