@@ -52,7 +52,7 @@ class Reading:
 
         Args:
             where: the input, for messages.
-            names: its columns, or those of its first rows.
+            names: its columns.
 
         Raises:
             TableError: a column is not there, or no layout is recognised.
@@ -103,7 +103,7 @@ class TableSource(Source):
 
     @abstractmethod
     def names(self) -> Sequence[str]:
-        """Names of the columns; of rows that each have their own, those of the first rows."""
+        """Names of the columns; of rows that each have their own, those of any row."""
 
     @abstractmethod
     def cells(self) -> Iterator[tuple[str, CellRow | RowError]]:
