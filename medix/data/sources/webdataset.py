@@ -11,9 +11,9 @@ from typing import NamedTuple
 from medix.data.foreign_record import IMAGES, ForeignRecord, cells_of, split_name
 from medix.data.sources.layouts import told
 from medix.data.sources.source import RowError, Source, SourceRow, stamps
-from medix.data.sources.stored_image import conversions
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_files import one_split
+from medix.data.sources.table_sample import told_counts
 from medix.data.sources.table_source import Reading
 from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
 from medix.data.tar_walk import tar_faults
@@ -100,7 +100,7 @@ class WebDatasetSource(Source):
     def notes(self, counts: Counter[str]) -> list[str]:
         """What the columns were taken for, and what became of images."""
         name, record = self.layout
-        return [f"columns ({name}): {told(record.data)}", *conversions(counts)]
+        return [f"columns ({name}): {told(record.data)}", *told_counts(counts)]
 
     def total(self) -> int:
         """Number of samples."""
