@@ -6,10 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medix.commands.parser import CommandParser
-from medix.commands.shards_dicom import add_dicom, dicom
+from medix.commands.shards_dicom import DICOM_DEFAULTS, add_dicom, dicom
+from medix.data.sources.csv_file import CsvSource
+from medix.data.sources.hub import HubSource
+from medix.data.sources.jsonl import JsonlSource
+from medix.data.sources.llava import LlavaSource
+from medix.data.sources.parquet import ParquetSource
+from medix.data.sources.phantoms import PhantomSource
+from medix.data.sources.qwen import QwenSource
 from medix.data.sources.source import Source
 from medix.data.sources.table_schema import read_table_data
 from medix.data.sources.table_source import Reading
+from medix.data.sources.webdataset import WebDatasetSource
 from medix.modality import PAPER_MODALITIES
 
 KINDS = {
@@ -23,6 +31,20 @@ KINDS = {
     "dicom": "folder of DICOM files, or a table of questions on those in --root",
 }
 """Kinds of ``--from``."""
+
+_FILES: dict[str, Callable[[Path, Reading], Source]] = {
+    "parquet": ParquetSource, "csv": CsvSource, "jsonl": JsonlSource, "llava": LlavaSource, "qwen": QwenSource,
+}  # fmt: skip
+_SPLIT, _SIDE = "train", 64
+_ONLY_FOR: dict[str, tuple[object, tuple[str, ...]]] = {
+    "split": (None, ("hub", "phantoms")),
+    "config": ("", ("hub",)),
+    "revision": ("", ("hub",)),
+    "size": (_SIDE, ("phantoms",)),
+    "rewrite": (False, ("webdataset",)),
+    **{name: (default, ("dicom",)) for name, default in DICOM_DEFAULTS.items()},
+}
+"""Arguments of some kinds only, with their defaults."""
 
 
 def add_sources(parser: CommandParser) -> None:
@@ -57,10 +79,10 @@ def add_sources(parser: CommandParser) -> None:
     group.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core, up to 16)")
     add_dicom(parser)
     hub = parser.add_argument_group("hub and phantoms")
-    hub.add_argument("--split", default="train", help="split of the hub, or name of phantoms that share no picture")
+    hub.add_argument("--split", help="split of the hub, or name of phantoms that share no picture (default: train)")
     hub.add_argument("--config", default="", help="configuration of the data set")
     hub.add_argument("--revision", default="", help="commit, branch or tag of the data set")
-    hub.add_argument("--size", type=int, default=64, help="side of a phantom in pixels")
+    hub.add_argument("--size", type=int, default=_SIDE, help="side of a phantom in pixels")
 
 
 def named_input(arguments: argparse.Namespace) -> tuple[str, str]:
@@ -70,7 +92,7 @@ def named_input(arguments: argparse.Namespace) -> tuple[str, str]:
         ValueError: there is no such kind.
     """
     if arguments.phantoms is not None:
-        return "phantoms", f"phantoms-{arguments.split}"
+        return "phantoms", f"phantoms-{arguments.split or _SPLIT}"
     kind, path = ("jsonl", str(arguments.jsonl)) if arguments.jsonl is not None else arguments.origin
     if kind not in KINDS:
         raise ValueError(f"--from {kind}: there is no such kind; kinds: {', '.join(KINDS)}")
@@ -88,20 +110,19 @@ def source_of(arguments: argparse.Namespace) -> Source:
     """The rows.
 
     Raises:
-        ValueError: arguments contradict each other, or a file of theirs cannot be read.
+        ValueError: arguments contradict each other, are of another kind, or a file of theirs cannot be read.
     """
     kind, path = named_input(arguments)
+    for name, (default, kinds) in _ONLY_FOR.items():
+        if kind not in kinds and getattr(arguments, name) != default:
+            raise ValueError(
+                f"--{name.replace('_', '-')} is for --from {' and '.join(kinds)}, not for {kind}; leave it out"
+            )
     if bool(arguments.question.strip()) != bool(arguments.answer_from):
         raise ValueError("--question and --answer-from belong together; give both or neither")
-    make: dict[str, Callable[[argparse.Namespace, str], Source]] = {
-        "phantoms": _phantoms, "hub": _hub, "parquet": _parquet, "csv": _csv, "jsonl": _jsonl, "llava": _llava,
-        "qwen": _qwen, "webdataset": _webdataset, "dicom": _dicom,
-    }  # fmt: skip
-    return make[kind](arguments, path)
-
-
-def _reading(arguments: argparse.Namespace) -> Reading:
-    return Reading(
+    if kind == "phantoms":
+        return PhantomSource(arguments.phantoms, arguments.seed, arguments.split or _SPLIT, arguments.size)
+    reading = Reading(
         data=None if arguments.columns is None else read_table_data(arguments.columns),
         modalities=tuple(arguments.modalities),
         root=arguments.root,
@@ -109,55 +130,10 @@ def _reading(arguments: argparse.Namespace) -> Reading:
         answer_from=arguments.answer_from,
         modality_column=arguments.modality_column,
     )
-
-
-def _phantoms(arguments: argparse.Namespace, path: str) -> Source:  # noqa: ARG001 - the signature of all
-    from medix.data.sources.phantoms import PhantomSource
-
-    return PhantomSource(arguments.phantoms, arguments.seed, arguments.split, arguments.size)
-
-
-def _hub(arguments: argparse.Namespace, path: str) -> Source:
-    from medix.data.sources.hub import HubSource
-
-    return HubSource(path, _reading(arguments), arguments.split, arguments.config, arguments.revision)
-
-
-def _parquet(arguments: argparse.Namespace, path: str) -> Source:
-    from medix.data.sources.parquet import ParquetSource
-
-    return ParquetSource(Path(path), _reading(arguments))
-
-
-def _csv(arguments: argparse.Namespace, path: str) -> Source:
-    from medix.data.sources.csv_file import CsvSource
-
-    return CsvSource(Path(path), _reading(arguments))
-
-
-def _jsonl(arguments: argparse.Namespace, path: str) -> Source:
-    from medix.data.sources.jsonl import JsonlSource
-
-    return JsonlSource(Path(path), _reading(arguments))
-
-
-def _llava(arguments: argparse.Namespace, path: str) -> Source:
-    from medix.data.sources.llava import LlavaSource
-
-    return LlavaSource(Path(path), _reading(arguments))
-
-
-def _qwen(arguments: argparse.Namespace, path: str) -> Source:
-    from medix.data.sources.qwen import QwenSource
-
-    return QwenSource(Path(path), _reading(arguments))
-
-
-def _webdataset(arguments: argparse.Namespace, path: str) -> Source:
-    from medix.data.sources.webdataset import WebDatasetSource
-
-    return WebDatasetSource(path, _reading(arguments))
-
-
-def _dicom(arguments: argparse.Namespace, path: str) -> Source:
-    return dicom(arguments, path, _reading(arguments))
+    if kind == "hub":
+        return HubSource(path, reading, arguments.split or _SPLIT, arguments.config, arguments.revision)
+    if kind == "webdataset":
+        return WebDatasetSource(path, reading)
+    if kind == "dicom":
+        return dicom(arguments, path, reading)
+    return _FILES[kind](Path(path), reading)

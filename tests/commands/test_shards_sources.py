@@ -22,6 +22,12 @@ def test_names_of_files_come_from_the_input(tmp_path: Path) -> None:
         (["--from", "csv", "x", "--columns", "none.yaml"], "--columns none.yaml: cannot be opened"),
         (["--from", "csv", "x", "--aliases", "none.yaml"], "--aliases none.yaml: cannot be opened"),
         (["--from", "csv", "x", "--partition", "a=2"], "--partition a=2: give two or more parts"),
+        (
+            ["--from", "csv", "x", "--split", "test"],
+            "--split is for --from hub and phantoms, not for csv; leave it out",
+        ),
+        (["--phantoms", "9", "--salt", "x"], "--salt is for --from dicom, not for phantoms"),
+        (["--from", "jsonl", "x", "--rewrite"], "--rewrite is for --from webdataset, not for jsonl"),
         (["--from", "csv", "x.csv"], "--from csv x.csv: there is no such file"),
         (["--from", "csv", "x", "--modality", "CAT"], "modality 'CAT' is not in the modality set"),
     ],
