@@ -16,6 +16,7 @@ COMMANDS = {
     "rollout": "rollout",
     "doctor": "doctor",
     "rescore": "rescore",
+    "check": "check",
 }
 """Commands other than the trainer's, each with its module in ``medix.commands``."""
 
@@ -32,13 +33,14 @@ training and evaluation (each takes --config SPEC, --print_config, --help)
   predict    write completions as JSON lines
 
 data, models and results
-  shards     build, verify or show WebDataset shards
+  shards     build, verify, audit or show WebDataset shards
   export     write a checkpoint as a Hugging Face folder
   eval       run benchmarks; show and compare judged completions, with intervals
   judge      start, check, ask or calibrate a judge
   rollout    start a vLLM server that generates completions for a training run
   doctor     check a spec against this machine before training
   rescore    apply other rewards to the recorded completions of a run
+  check      what is wrong with a file of completions: form, modality, units
 
 {exit_status.HELP}
 A bare spec name is a shipped one: python -m medix fit --config demo

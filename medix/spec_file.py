@@ -1,6 +1,7 @@
 """Builds one part of a spec, such as a judge or a reward suite, outside of a training run."""
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import make_dataclass
@@ -119,3 +120,10 @@ def working_directory_importable() -> Iterator[None]:
     finally:
         if added:
             sys.path.remove(directory)
+
+
+def named_line(said: str, lines: dict[str, int]) -> int | None:
+    """The line of the innermost key that a message names; None if it names none."""
+    quoted = re.findall(r"""["']([^"']+)["']""", said)
+    named = [key for key in lines if any(f".{key}".endswith(f".{word}") for word in quoted)]
+    return lines[max(named, key=len)] if named else None

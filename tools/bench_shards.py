@@ -36,12 +36,12 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from medix.data.build import write_shards
 from medix.data.loader import BatchPlan, PromptDataset, PromptLoader
 from medix.data.manifest import DataStatement, Manifest, ShardEntry, read_manifests
 from medix.data.picture import PictureReader
 from medix.data.prompting import Prompting
 from medix.data.selector import EpochSelector
-from medix.data.shards import write_shards
 from medix.data.stream import Stream
 from medix.policy.tiny import build_tiny
 from medix.types import Sample

@@ -1,7 +1,10 @@
 """A progress bar on a terminal, for the long work of commands."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 @contextmanager
@@ -32,3 +35,11 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     ) as bars:
         task = bars.add_task(what, total=total)
         yield lambda count: bars.advance(task, count)
+
+
+def tracked(items: Iterable[Item], total: int | None, what: str) -> Iterator[Item]:
+    """The items, with a bar that counts them (see ``progress``)."""
+    with progress(what, total) as advance:
+        for item in items:
+            yield item
+            advance(1)

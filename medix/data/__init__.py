@@ -3,6 +3,7 @@
 ``ShardDataModule`` imports Lightning and is therefore not re-exported; import it from ``medix.data.datamodule``.
 """
 
+from medix.data.build import write_shards
 from medix.data.manifest import DataStatement, Manifest, ManifestError, ShardEntry, read_manifests
 from medix.data.mixture import Mixture
 from medix.data.picture import PictureError, PictureReader
@@ -13,7 +14,8 @@ from medix.data.selector_curriculum import CurriculumSelector, Milestone
 from medix.data.selector_difficulty import DifficultySelector
 from medix.data.selector_mixture import MixtureSelector
 from medix.data.selector_spread import SpreadSelector
-from medix.data.shards import Shard, ShardError, ShardWriter, write_shards
+from medix.data.shard_writer import ShardWriter
+from medix.data.shards import Shard, ShardError
 from medix.data.stream import SampleOrder, Stream
 
 __all__ = [

@@ -7,11 +7,13 @@
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate, count
 
 from medix.data.prompt_errors import MarkerError
 from medix.types import Sample
 
-_MARKER = re.compile(r"<image(?:[ _]?([0-9]+))?>", re.IGNORECASE | re.ASCII)
+MARKER = re.compile(r"<image(?:[ _]?([0-9]+))?>", re.IGNORECASE | re.ASCII)
+"""A marker; its group is the number, if it has one."""
 
 Piece = str | int
 """Text, or the index of an image from 0."""
@@ -24,7 +26,7 @@ def pieces(sample: Sample) -> list[Piece]:
         MarkerError: not every image has exactly one marker; names the sample, what disagrees and the remedy.
     """
     # split with one group: text, number or None, text, number or None, …, text
-    split: Sequence[str | None] = _MARKER.split(sample.question)
+    split: Sequence[str | None] = MARKER.split(sample.question)
     texts, numbers = split[::2], split[1::2]
     if not numbers:
         return [sample.question]
@@ -37,6 +39,39 @@ def pieces(sample: Sample) -> list[Piece]:
     for place, (number, text) in enumerate(zip(numbers, texts[1:], strict=True)):
         found += [place if number is None else int(number) - 1, text or ""]
     return found
+
+
+def renumbered(question: str, numbers: Sequence[int]) -> str:
+    """The question with its numbered markers counted among the images that are there.
+
+    Args:
+        question: with markers that count images as the data set does.
+        numbers: of the images that are there, as the data set counts them; other numbers stay.
+    """
+    rank = {number: place for place, number in enumerate(numbers, start=1)}
+
+    def counted(marker: re.Match[str]) -> str:
+        return f"<image {rank[int(marker[1])]}>" if marker[1] and int(marker[1]) in rank else marker[0]
+
+    return MARKER.sub(counted, question)
+
+
+def expanded(question: str, counts: Sequence[int]) -> str:
+    """A question whose images each become several: a marker becomes as many, in its place.
+
+    Args:
+        question: with a marker for each image, or with none.
+        counts: how many images each image becomes, in order.
+    """
+    starts = [0, *accumulate(counts)]
+    order = count()
+
+    def markers(found: re.Match[str]) -> str:
+        place = next(order) if found[1] is None else int(found[1]) - 1
+        numbers = range(starts[place] + 1, starts[place + 1] + 1)
+        return "".join(found[0] if found[1] is None else f"<image {number}>" for number in numbers)
+
+    return MARKER.sub(markers, question) if set(counts) != {1} else question
 
 
 def _fault(numbers: Sequence[str | None], images: int) -> str:
@@ -54,7 +89,3 @@ def _fault(numbers: Sequence[str | None], images: int) -> str:
     if twice:
         return f"the question names image {', '.join(map(str, twice))} more than once ({has})"
     return f"the question has {has}" if len(numbers) != images else ""
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -69,6 +69,11 @@ class ManifestIndex:
             if self._lines.setdefault(sha256 := line[12:76].decode("ascii", "replace"), line) != line:
                 raise ManifestError(f"{self.path}, line {number}: a second line of shard {sha256}; {REMEDY}")
 
+    @property
+    def shards(self) -> frozenset[str]:
+        """SHA-256 of each shard that has a line."""
+        return frozenset(self._lines)
+
     def rows(self, shard: ShardEntry) -> tuple[IndexRow, ...] | None:
         """The rows of a shard, in stored order; None if the index does not contain the shard.
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from medix.yaml_text import YamlFileError, read_yaml_file, write_yaml
 REMOTE_SCHEMES = ("http", "https", "s3", "gs", "hf")
 _TYPES: dict[str, type] = {
     "name": str, "dataset": str, "modality": str, "licence": str, "deidentification": str, "source": str,
-    "modalities": list, "skipped_rows": int, "samples": int, "bytes": int, "shards": list,
+    "modalities": list, "skipped_rows": int, "layout": dict, "samples": int, "bytes": int, "shards": list,
 }  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -109,6 +109,7 @@ class Manifest:
         skipped_rows: rows that were left out when the shards were built.
         path: the file it was read from; not part of its identity.
         dataset: the collection whose splits share ids and cases; ``name`` if empty.
+        layout: what the members of the tars mean (``medix.data.foreign_record``); empty for tars of medix.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Manifest:
     skipped_rows: int = 0
     path: Path = Path("manifest.yaml")
     dataset: str = ""
+    layout: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dataset", self.dataset.strip() or self.name)
@@ -162,7 +164,8 @@ class Manifest:
     def digest(self) -> str:
         """Hash of the data: changes if any sample changes, and does not change if files are moved."""
         shards = [[shard.sha256, shard.samples] for shard in self.shards]
-        identity = json.dumps([self.name, self.modality, list(self.modalities), shards])
+        layout = [dict(self.layout)] if self.layout else []
+        identity = json.dumps([self.name, self.modality, list(self.modalities), shards, *layout])
         return hashlib.sha256(identity.encode()).hexdigest()
 
     def location(self, shard: ShardEntry) -> str:
@@ -185,6 +188,8 @@ class Manifest:
             document["modalities"] = list(self.modalities)
         if self.skipped_rows:
             document["skipped_rows"] = self.skipped_rows
+        if self.layout:
+            document["layout"] = dict(self.layout)
         document |= {"samples": self.samples, "bytes": self.bytes}
         document["shards"] = [
             {"url": shard.url, "sha256": shard.sha256, "bytes": shard.bytes, "samples": shard.samples}
@@ -213,7 +218,7 @@ class Manifest:
     @classmethod
     def _from_document(cls, document: dict[str, Any], path: Path) -> "Manifest":
         required = {"name", "modality", "licence", "deidentification", "shards"}
-        known = required | {"dataset", "source", "modalities", "skipped_rows", "samples", "bytes"}
+        known = required | {"dataset", "source", "modalities", "skipped_rows", "layout", "samples", "bytes"}
         _check_keys(document, required, known, f"{path}")
         _check_types(document, _TYPES, f"{path}")
         rows = document["shards"]
@@ -240,6 +245,7 @@ class Manifest:
             skipped_rows=document.get("skipped_rows", 0),
             path=path,
             dataset=document.get("dataset", ""),
+            layout=document.get("layout", {}),
         )
         for key in ("samples", "bytes"):
             if document.get(key, getattr(manifest, key)) != getattr(manifest, key):

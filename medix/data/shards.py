@@ -1,28 +1,26 @@
-"""Shards: tar files of samples, written with WebDataset and read by random access.
+"""Shards: tar files of samples, read by random access.
 
 WebDataset reads a tar that is truncated at a header, or has a damaged header, as a shorter tar without raising an
 error. A shard is therefore verified against its manifest (size, SHA-256, count) before its first sample is used.
 """
 
-import hashlib
 import math
 import os
-import shutil
-import tarfile
-import tempfile
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from medix.atomic_file import naming
-from medix.data.index import IndexRow, index_path, write_index
-from medix.data.manifest import DataStatement, Manifest, ShardEntry
-from medix.data.record import RecordError, decode, encode, split_name
+from medix.data import foreign_record
+from medix.data.manifest import Manifest, ShardEntry
+from medix.data.record import RecordError, decode, split_name
 from medix.data.shard_cache import ShardCache
+from medix.data.sources.source import RowError
+from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
 from medix.data.verified import VerifiedFiles
 from medix.modality import TEXT_ONLY
 from medix.types import Sample
@@ -64,8 +62,8 @@ class Shard:
         self.cache = cache or ShardCache()
         self.trusts_stamps = trusts_stamps
         self._file: int | None = None
-        self._members: list[dict[str, tuple[int, int]]] = []
-        self._keys: list[str] = []
+        self._samples: list[TarSample] = []
+        self._foreign = foreign_record.foreign_record(manifest)
 
     def __len__(self) -> int:
         return self.entry.samples
@@ -75,11 +73,14 @@ class Shard:
             raise IndexError(f"sample {ordinal} of {self.entry.url}, which has {len(self)}")
         self.open()
         assert self._file is not None
-        members = {name: os.pread(self._file, size, start) for name, (start, size) in self._members[ordinal].items()}
+        key, places = self._samples[ordinal]
+        members = {name: os.pread(self._file, size, start) for name, (start, size) in places.items()}
         try:
-            sample = decode(members)
-        except RecordError as error:
+            sample = decode(members) if self._foreign is None else self._foreign.decode(key, members)
+        except (RecordError, RowError) as error:
             raise self._error(f"sample {ordinal}", "a sample", str(error)) from error
+        if self._foreign is not None and sample.images and sample.modality is None:
+            sample = replace(sample, modality=self.manifest.modality)
         if (sample.modality or TEXT_ONLY) != self.manifest.modality:
             raise self._error(f"modality of sample {sample.id!r}", self.manifest.modality, repr(sample.modality))
         return replace(sample, dataset=self.manifest.dataset)
@@ -87,18 +88,21 @@ class Shard:
     def image_names(self, ordinal: int) -> tuple[str, ...]:
         """Where the images of a sample are stored: the shard and the member, in order."""
         self.open()
-        numbered = sorted(
-            (int(name.partition(".")[0]), name) for name in self._members[ordinal] if name.partition(".")[0].isdecimal()
-        )
+        key, places = self._samples[ordinal]
+        if self._foreign is None:
+            numbers = ((name.partition(".")[0], name) for name in places)
+            names = [name for _, name in sorted((int(number), name) for number, name in numbers if number.isdecimal())]
+        else:
+            names = [name for name in places if name.rpartition(".")[2] in foreign_record.IMAGES]
         where = self.manifest.location(self.entry)
         where = where if self.entry.is_remote else os.path.normpath(where)
-        return tuple(f"{where}/{self._keys[ordinal]}.{name}" for _, name in numbered)
+        return tuple(f"{where}/{key}.{name}" for name in names)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[ordinal] for ordinal in range(len(self)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_members": [], "_keys": []}
+        return {**self.__dict__, "_file": None, "_samples": []}
 
     def open(self) -> None:
         """Download the shard if it is remote, verify it and index its members. Does nothing if it is already open.
@@ -115,7 +119,7 @@ class Shard:
                 path = Path(self.manifest.location(self.entry))
                 self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
                 self._verify(path)
-            self._members = self._scan()
+            self._samples = self._scan()
         except ShardError:
             self.close()
             raise
@@ -151,7 +155,7 @@ class Shard:
         """Close the file and discard the index of its members."""
         if self._file is not None:
             os.close(self._file)
-        self._file, self._members, self._keys = None, [], []
+        self._file, self._samples = None, []
 
     def __del__(self) -> None:
         if getattr(self, "_file", None) is not None:
@@ -167,36 +171,19 @@ class Shard:
         if found != self.entry.sha256:
             raise self._error("sha256", self.entry.sha256, found)
 
-    def _scan(self) -> list[dict[str, tuple[int, int]]]:
-        """Offset and size of every member of every sample."""
+    def _scan(self) -> list[TarSample]:
+        """The members of every sample."""
         assert self._file is not None
-        self._keys = []
-        index: list[dict[str, tuple[int, int]]] = []
-        seen: set[str] = set()
-        last = ""
         try:
-            with os.fdopen(os.dup(self._file), "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-                for member in tar:
-                    if not member.isreg():
-                        raise self._error("members", "plain files", f"{member.name!r} of type {member.type!r}")
-                    key, extension = split_name(member.name)
-                    if key != last:
-                        if key in seen:
-                            raise self._error("members", "those of a sample to be adjacent", f"key {key} in two places")
-                        seen.add(key)
-                        self._keys.append(key)
-                        index.append({})
-                    if extension in index[-1]:
-                        raise self._error("members", "unique names", f"{member.name!r} twice")
-                    index[-1][extension] = (member.offset_data, member.size)
-                    last = key
-        except RecordError as error:
+            with os.fdopen(os.dup(self._file), "rb") as stream:
+                found = tar_samples(stream, split_name if self._foreign is None else foreign_record.split_name)
+        except TarLayoutError as error:
+            raise self._error(error.what, error.expected, error.found) from error
+        except ValueError as error:
             raise self._error("members", "images, json and txt under ordinals", str(error)) from error
-        except tarfile.TarError as error:
-            raise self._error("format", "an uncompressed tar", str(error)) from error
-        if len(index) != self.entry.samples:
-            raise self._error("samples", str(self.entry.samples), str(len(index)))
-        return index
+        if len(found) != self.entry.samples:
+            raise self._error("samples", str(self.entry.samples), str(len(found)))
+        return found
 
     def _error(self, what: str, expected: str, found: str) -> ShardError:
         where = self.manifest.location(self.entry)
@@ -248,169 +235,6 @@ class OpenShards:
         while len(self._open) > self.limit:
             self._open.popitem(last=False)[1].close()
         return self.shards[shard]
-
-
-@dataclass
-class ShardWriter:
-    """Writes the samples of one modality as shards into a folder.
-
-    The same samples in the same order give identical files. ``index`` holds the rows of every finished shard by its
-    SHA-256.
-
-    Args:
-        folder: existing folder to write to.
-        name: name of the data set, the beginning of every file name.
-        modality: modality of every sample, or ``TEXT_ONLY``.
-        samples_per_shard: number of samples after which a new shard is started.
-        bytes_per_shard: bytes of images and texts after which a new shard is started.
-    """
-
-    folder: Path
-    name: str
-    modality: str
-    samples_per_shard: int = 1000
-    bytes_per_shard: int = 1 << 30
-
-    def __post_init__(self) -> None:
-        if self.samples_per_shard < 1:
-            raise ValueError(f"samples_per_shard: {self.samples_per_shard}; give 1 or more")
-        self.index: list[tuple[str, tuple[IndexRow, ...]]] = []
-        self._entries: list[ShardEntry] = []
-        self._ordinal = 0
-        self._pending: list[IndexRow] = []
-        self._payload = 0
-        self._stream: Any = None
-        self._tar: Any = None
-
-    def write(self, sample: Sample) -> None:
-        """Add one sample."""
-        if (sample.modality or TEXT_ONLY) != self.modality:
-            raise ValueError(
-                f"sample {sample.id!r} is {sample.modality}, but the shard {self.modality}; use a writer per modality"
-            )
-        if self._tar is None:
-            self._stream = open(self._path, "wb")  # noqa: SIM115  (closed when the shard is full)
-            import webdataset  # imports torch, which reading shards does not need
-
-            # USTAR with fixed owner, mode and time: the bytes depend only on the samples.
-            self._tar = webdataset.TarWriter(self._stream, user="medix", group="medix", mtime=0, encoder=False)
-        self._payload += self._tar.write(encode(sample, self._ordinal))
-        self._ordinal += 1
-        self._pending.append(IndexRow.of(sample))
-        if len(self._pending) >= self.samples_per_shard or self._payload >= self.bytes_per_shard:
-            self._finish()
-
-    def close(self) -> tuple[ShardEntry, ...]:
-        """Finish the last shard and return the entries of all shards."""
-        if self._tar is not None:
-            self._finish()
-        return tuple(self._entries)
-
-    @property
-    def _path(self) -> Path:
-        return self.folder / f"{self.name}-{self.modality.lower()}-{len(self._entries):06d}.tar"
-
-    def _finish(self) -> None:
-        self._tar.close()
-        self._stream.close()
-        with open(self._path, "rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        self._entries.append(ShardEntry(self._path.name, digest, self._path.stat().st_size, len(self._pending)))
-        self.index.append((digest, tuple(self._pending)))
-        self._tar = self._stream = None
-        self._pending, self._payload = [], 0
-
-
-def write_shards(
-    samples: Iterable[Sample],
-    folder: str | Path,
-    statement: DataStatement,
-    samples_per_shard: int = 1000,
-    skipped_rows: Callable[[], int] = int,
-    manifest_folder: str | Path | None = None,
-) -> tuple[Manifest, ...]:
-    """Write samples as shards, with one manifest and one index per modality. Writes all files or none.
-
-    Args:
-        samples: samples with unique ids; an exception from it leaves ``folder`` unchanged. ``dataset`` is not read.
-        folder: created if missing; must not contain shards of the same name.
-        statement: name, data set, licence and de-identification.
-        samples_per_shard: maximum number of samples per shard.
-        skipped_rows: called at the end; returns the number of input rows that were skipped.
-        manifest_folder: folder for the manifests; None puts them beside the shards.
-
-    Raises:
-        ValueError: there are no samples, two samples have the same id, or files would be overwritten.
-    """
-    folder, manifest_folder = Path(folder), Path(manifest_folder or folder)
-    _refuse_to_overwrite(statement.name, folder, manifest_folder)
-    # Shards move into place first, so that a reader that finds a manifest also finds all of its shards.
-    with staging_folder(manifest_folder) as staged_manifests, staging_folder(folder) as staging:
-        writers: dict[str, ShardWriter] = {}
-        seen: set[str] = set()
-        try:
-            for sample in samples:
-                if sample.id in seen:
-                    raise ValueError(f"{statement.name}: two samples have the id {sample.id!r}; make ids differ")
-                seen.add(sample.id)
-                modality = sample.modality or TEXT_ONLY
-                if modality not in writers:
-                    writers[modality] = ShardWriter(staging, statement.name, modality, samples_per_shard)
-                writers[modality].write(sample)
-        finally:
-            shards = {modality: writer.close() for modality, writer in sorted(writers.items())}
-        if not shards:
-            raise ValueError(f"{statement.name}: there are no samples to write; check the input")
-        manifests = []
-        for modality, entries in shards.items():
-            path = manifest_folder / f"{statement.name}-{modality.lower()}.yaml"
-            manifest = Manifest(
-                name=statement.name,
-                modality=modality,
-                licence=statement.licence,
-                deidentification=statement.deidentification,
-                shards=tuple(replace(entry, url=_beside(path, folder / entry.url)) for entry in entries),
-                source=statement.source,
-                modalities=statement.modalities,
-                skipped_rows=skipped_rows(),
-                path=path,
-                dataset=statement.dataset,
-            )
-            write_index(index_path(staged_manifests / path.name), writers[modality].index)
-            manifest.write(staged_manifests / path.name)
-            manifests.append(manifest)
-    return tuple(manifests)
-
-
-def _refuse_to_overwrite(name: str, *folders: Path) -> None:
-    for folder in folders:
-        if any(folder.glob(f"{name}-*")):
-            raise ValueError(f"{folder} already contains {name}-*; remove these files or choose another name")
-
-
-@contextmanager
-def staging_folder(folder: Path) -> Iterator[Path]:
-    """A hidden folder inside the target. Its files are moved to the target on success, or deleted on an exception."""
-    created = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-    try:
-        with naming(folder):
-            yield staging
-        for file in sorted(staging.iterdir()):
-            os.replace(file, folder / file.name)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        for parent in created:
-            if not any(parent.iterdir()):
-                parent.rmdir()
-        raise
-    shutil.rmtree(staging)
-
-
-def _beside(manifest: Path, shard: Path) -> str:
-    """The path of a shard relative to its manifest, in POSIX form on every system."""
-    return Path(os.path.relpath(shard, manifest.parent)).as_posix()
 
 
 @contextmanager

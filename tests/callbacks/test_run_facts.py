@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from medix.callbacks.run_facts import _data, run_facts, versions
+from medix.data.build import write_shards
 from medix.data.datamodule import ShardDataModule
 from medix.data.manifest import DataStatement
-from medix.data.shards import write_shards
 from medix.rollout.engine import Sampling
 from medix.types import Sample
 from tests.support.fake_training import CountingJudge, FakeData, FakeModule, make_trainer

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from medix.data.build import write_shards
 from medix.data.manifest import DataStatement, Manifest
-from medix.data.shards import write_shards
 from medix.types import Sample
 
 

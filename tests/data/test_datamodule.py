@@ -10,12 +10,12 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from medix.data.build import write_shards
 from medix.data.datamodule import ShardDataModule
 from medix.data.manifest import DataStatement, Manifest, ShardEntry
 from medix.data.mixture import Mixture
 from medix.data.prompting import Prompting
 from medix.data.selector_mixture import MixtureSelector
-from medix.data.shards import write_shards
 from medix.modality import ModalitySet
 from medix.types import PromptBatch, Sample
 from tests.data.conftest import Writer

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from medix.data.build import write_shards
 from medix.data.first_samples import first_samples
 from medix.data.manifest import DataStatement, read_manifests
-from medix.data.shards import write_shards
 from medix.data.stream import Stream
 from medix.types import Sample
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medix.data.image_markers import pieces
+from medix.data.image_markers import expanded, pieces
 from medix.data.prompt_errors import MarkerError
 from medix.types import Sample
 
@@ -41,3 +41,17 @@ def test_pieces_of_a_question(question: str, expected: list[str | int] | None) -
 def test_markers_that_disagree_are_named_with_sample_and_remedy(question: str, images: int, told: str) -> None:
     with pytest.raises(MarkerError, match=rf"^sample 's 1': .*{told}.*; write one <image> per image, or"):
         pieces(_sample(question, images))
+
+
+@pytest.mark.parametrize(
+    ("question", "counts", "expected"),
+    [
+        ("First <image>, then <image>?", [2, 1], "First <image><image>, then <image>?"),
+        ("<image 2> and <image 1>?", [2, 3], "<image 3><image 4><image 5> and <image 1><image 2>?"),
+        ("<image 2> and <image 1>?", [1, 1], "<image 2> and <image 1>?"),
+        ("Which organ?", [7], "Which organ?"),
+    ],
+)
+def test_an_image_that_becomes_several_has_as_many_markers(question: str, counts: list[int], expected: str) -> None:
+    assert expanded(question, counts) == expected
+    pieces(_sample(expected, sum(counts)))

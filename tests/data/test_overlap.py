@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from medix.data.build import write_shards
 from medix.data.datamodule import ShardDataModule
 from medix.data.index import index_path
 from medix.data.manifest import DataStatement, Manifest
 from medix.data.mixture import Mixture
 from medix.data.overlap import SplitOverlaps
 from medix.data.shard_cache import ShardCache
-from medix.data.shards import write_shards
 from medix.data.split_rows import RowReader
 from medix.data.stream import Stream
 from medix.types import Sample

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from medix.data.build import write_shards
 from medix.data.manifest import Manifest, ShardEntry
 from medix.data.shard_cache import ShardCache
-from medix.data.shards import OpenShards, Shard, ShardError, ShardWriter, write_shards
+from medix.data.shards import OpenShards, Shard, ShardError
 from medix.types import Sample
 from tests.data.conftest import STATEMENT, Writer, make_sample
 from tests.support.file_server import Answer, FileServer, serving_files
@@ -268,19 +269,6 @@ def test_a_shard_travels_to_a_worker_process(write: Writer) -> None:
     assert pickle.loads(pickle.dumps(shard))[1] == shard[1]
 
 
-def test_a_sample_of_another_modality_does_not_enter_a_writer(tmp_path: Path) -> None:
-    writer = ShardWriter(tmp_path, "a", "MRI_SCAN")
-    with pytest.raises(ValueError, match="is CT_SCAN, but the shard MRI_SCAN"):
-        writer.write(make_sample(0))
-
-
-def test_a_shard_that_grew_large_is_finished(tmp_path: Path) -> None:
-    writer = ShardWriter(tmp_path, "a", "CT_SCAN", bytes_per_shard=400)
-    for i in range(3):
-        writer.write(make_sample(i))  # about 300 bytes each
-    assert [entry.samples for entry in writer.close()] == [2, 1]
-
-
 def test_the_shipped_shards_match_their_manifests() -> None:
     files = sorted((DATA_SHARDS / "manifests").glob("*.yaml"))
     assert len(files) == 10
@@ -305,6 +293,6 @@ def test_the_data_set_of_a_sample_is_that_of_its_manifest_and_not_in_the_shard(t
 
 
 def test_two_samples_of_one_id_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"made: two samples have the id 'row\.1'"):
+    with pytest.raises(ValueError, match=r"sample 1: id: 'row\.1'; sample 0 has the same"):
         write_shards([make_sample(1), make_sample(1, None)], tmp_path / "x", STATEMENT)
     assert list(tmp_path.iterdir()) == []

@@ -9,10 +9,10 @@ from unittest.mock import Mock
 
 import pytest
 
+from medix.data.build import write_shards
 from medix.data.datamodule import ShardDataModule
 from medix.data.index import index_path
 from medix.data.manifest import DataStatement, Manifest
-from medix.data.shards import write_shards
 from medix.data.split_rows import RepeatedIds, RowReader, read_rows
 from medix.data.stream import Stream
 from medix.reporting.record import CompletionRecord

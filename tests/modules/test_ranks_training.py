@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from medix.data.build import write_shards
 from medix.data.manifest import DataStatement
-from medix.data.shards import write_shards
 from medix.policy.tiny import build_tiny
 from medix.types import Sample
 from tests.support.ranks import Said, run_on_ranks

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from medix.data.build import write_shards
 from medix.data.datamodule import ShardDataModule
 from medix.data.manifest import DataStatement
-from medix.data.shards import write_shards
 from medix.modality import ModalitySet
 from medix.modules.readable_text import check_tags, tell_unread_references
 from medix.rewards import EmbeddingReward, RewardSuite, Weighted

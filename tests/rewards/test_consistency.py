@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medix.grammar import Fault
+from medix.judge.clinical.modality_terms import ENTRIES
 from medix.modality import PAPER_MODALITIES, ModalitySet
 from medix.rewards.base import RewardBatch
 from medix.rewards.consistency import ModalityConsistencyReward
-from medix.rewards.modality_words import LEXICON
 from medix.types import Status
 from tests.support.components import BATCH, check_component, rows_of
 
@@ -183,7 +183,7 @@ def test_terms_that_cannot_be_are_refused(terms: dict[str, list[str]], told: str
         ModalityConsistencyReward(terms)
 
 
-PIECES = st.one_of(st.text(max_size=10), st.sampled_from([term for entry in LEXICON for term in entry.terms]))
+PIECES = st.one_of(st.text(max_size=10), st.sampled_from([term for entry in ENTRIES for term in entry.terms]))
 
 
 @given(st.lists(PIECES, max_size=30), st.sampled_from(PAPER_MODALITIES))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from medix.data.sources.source import Source, SourceRow
 from medix.types import Sample
 
 Grey = NDArray[np.float64]
@@ -65,7 +66,7 @@ QUESTIONS: dict[str, _Question] = {
 }
 
 
-class PhantomSource:
+class PhantomSource(Source):
     """A reproducible set of phantoms.
 
     Every combination of modality, kind of question and answer occurs equally often, in random order; the phrasing is
@@ -128,6 +129,22 @@ class PhantomSource:
             case=f"phantom-{self.split}-{self.seed}-{number:06d}",
             metadata={"phantom": "true", "notice": "generated picture, not a medical image"},
         )
+
+    def rows(self) -> Iterator[SourceRow]:
+        """The number of each phantom."""
+        return (SourceRow(f"phantom {number}", number) for number in range(self.count))
+
+    def sample(self, row: SourceRow) -> Sample:
+        """The phantom of a number."""
+        return self[row.content]
+
+    def fingerprint(self) -> str:
+        """The arguments."""
+        return f"{self.count} {self.seed} {self.split} {self.size} {self.kinds}"
+
+    def total(self) -> int:
+        """Number of phantoms."""
+        return self.count
 
     def _random(self, stream: int, number: int) -> Random:
         return np.random.default_rng([self.seed, *self.split.encode(), stream, number])

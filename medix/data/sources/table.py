@@ -42,7 +42,7 @@ class Table:
         with ExitStack() as stack:
             for where, row, images in self._rows(missing, stack):
                 missing = {key: column for key, column in missing.items() if not has(row, column)}
-                if all(_matches(row, column, value) for column, value in self.data.filter.items()):
+                if all(matches(row, column, value) for column, value in self.data.filter.items()):
                     yield Cells(self.data, where, row, images).row()
         if missing:  # JSON lines may leave empty fields out, but not everywhere
             key, column = next(iter(missing.items()))
@@ -101,7 +101,8 @@ def how_to_get(data: TableData) -> str:
     return f"leave --data out to read {data.hub} from its hub, or put its files there"
 
 
-def _matches(row: Mapping[str, Any], column: str, wanted: str | int | list[str]) -> bool:
+def matches(row: Mapping[str, Any], column: str, wanted: str | int | list[str]) -> bool:
+    """Whether a column of a row has a value, or one of several."""
     value = cell(row, column)
     given = {text_of(value), *((str(int(value)),) if isinstance(value, Label) else ())}
     return bool(given & {str(one) for one in (wanted if isinstance(wanted, list) else [wanted])})

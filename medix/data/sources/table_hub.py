@@ -7,6 +7,8 @@ from typing import Any
 
 from medix.data.sources.table_file import Label, TableError
 
+_ROWS_AT_ONCE = 64  # with their images
+
 
 class HubTable:
     """A data set of the Hugging Face hub, or a folder of files laid out like one.
@@ -19,43 +21,59 @@ class HubTable:
         config: its configuration, or several, which are joined.
         split: the split.
         revision: commit, branch or tag; the main branch if empty.
+        otherwise: how to read files that were fetched elsewhere, for messages.
     """
 
-    def __init__(self, name: str, config: str | list[str], split: str, revision: str = "") -> None:
+    def __init__(
+        self, name: str, config: str | list[str], split: str, revision: str = "", otherwise: str = "give --data"
+    ) -> None:
         self.name = name
         self.configs = [config] if isinstance(config, str) else config
         self.split = split
         self.revision = revision or None
+        self.otherwise = otherwise
 
     def __iter__(self) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
         """Rows with where they are from, and their number from 1; raises TableError if they cannot be fetched."""
+        import datasets
+
+        for config, rows in self._tables():
+            labels = {
+                column: tuple(feature.names)
+                for column, feature in rows.features.items()
+                if isinstance(feature, datasets.ClassLabel)
+            }
+            where = f"{self.name} ({config or self.split})"
+            # Arrow tables hold what is stored: images are not decoded, and no column is converted into another copy.
+            batches = rows.with_format("arrow").iter(_ROWS_AT_ONCE)
+            found = (row for batch in batches for row in batch.to_pylist())
+            for number, row in enumerate(found, start=1):
+                for column, names in labels.items():
+                    if row[column] is not None:
+                        row[column] = Label(row[column], names)
+                yield where, number, row
+
+    def __len__(self) -> int:
+        """Number of rows; raises TableError if they cannot be fetched."""
+        return sum(len(rows) for _, rows in self._tables())
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the files that the rows are from; raises TableError if they cannot be fetched."""
+        return " ".join(rows._fingerprint for _, rows in self._tables())
+
+    def _tables(self) -> Iterator[tuple[str, Any]]:
         try:
             import datasets
         except ImportError as error:
             raise TableError(
-                f"{self.name}: reading a hub needs datasets; pip install 'medix-rl[hub]', or give --data"
+                f"{self.name}: reading a hub needs datasets; pip install 'medix-rl[hub]', or {self.otherwise}"
             ) from error
         for config in self.configs:
             try:
-                rows = datasets.load_dataset(self.name, config or None, split=self.split, revision=self.revision)
+                yield config, datasets.load_dataset(self.name, config or None, split=self.split, revision=self.revision)
             except Exception as error:  # a hub client raises what its transport raises
                 raise TableError(self._failed(error)) from error
-            labels = {}
-            for column, feature in rows.features.items():
-                if isinstance(feature, datasets.ClassLabel):
-                    labels[column] = tuple(feature.names)
-                elif isinstance(feature, datasets.Image):
-                    rows = rows.cast_column(column, datasets.Image(decode=False))
-            where = f"{self.name} ({config or self.split})"
-            for number, row in enumerate(rows, start=1):
-                yield (
-                    where,
-                    number,
-                    row
-                    | {
-                        column: Label(row[column], names) for column, names in labels.items() if row[column] is not None
-                    },
-                )
 
     def file(self, name: str) -> Path:
         """A file of the data set, fetched if it is not in the cache.
@@ -79,6 +97,6 @@ class HubTable:
             said = said.replace(key, "[key]")
         return (
             f"{self.name}: cannot be read from the hub ({type(error).__name__}: {said}); check the network and, for a "
-            "data set with conditions, that they are accepted and HF_TOKEN is set; or fetch it elsewhere and give "
-            "--data"
+            "data set with conditions, that they are accepted and HF_TOKEN is set; or fetch it elsewhere and "
+            f"{self.otherwise}"
         )

@@ -17,12 +17,14 @@ class TableImage:
         data: encoded bytes; empty if there are none, and ``fault`` says why.
         fault: why it cannot be read.
         number: its place among the image columns, or in their lists, from 1; empty cells are counted.
+        is_outside: whether the fault is that the file lies outside of the folder of images.
     """
 
     name: str
     data: bytes = b""
     fault: str = ""
     number: int = 1
+    is_outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,21 +36,30 @@ class ImageFiles:
         folder: of the table's file.
         stack: closes archives.
         archive: that holds them; None for files.
+        root: folder that no file may lie outside of, also not by a symbolic link; None for any file.
     """
 
     data: TableData
     folder: Path
     stack: ExitStack
     archive: Path | None = None
+    root: Path | None = None
     _open: dict[Path, zipfile.ZipFile] = field(default_factory=dict)
+
+    def path(self, name: str) -> Path:
+        """Where the file of a name lies."""
+        return self.folder / self.data.image_folder / f"{name}{self.data.image_suffix}"
 
     def read(self, name: str) -> TableImage:
         """The image of a name; with its fault where it cannot be read."""
+        path = self.path(name)
         name += self.data.image_suffix
         try:
             if self.archive is not None:
                 return TableImage(name, self._member(self.archive, name))
-            return TableImage(name, (self.folder / self.data.image_folder / name).read_bytes())
+            if self.root is not None and not path.resolve().is_relative_to(self.root.resolve()):
+                return TableImage(name, fault=outside(path, self.root), is_outside=True)
+            return TableImage(name, path.read_bytes())
         except (OSError, KeyError, zipfile.BadZipFile, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             return TableImage(name, fault=f"the image {name} cannot be read ({reason})")
@@ -59,3 +70,9 @@ class ImageFiles:
         opened = self._open[archive]
         inner = f"{self.data.image_folder}/{name}" if self.data.image_folder else name
         return opened.read(inner if inner in opened.NameToInfo else name)
+
+
+def outside(path: Path, root: Path) -> str:
+    """That a file is refused because it lies outside of a folder, and the remedy."""
+    leads = f" (it leads to {path.resolve()})" if path.is_symlink() else ""
+    return f"the file {path} lies outside of {root}{leads} and is not read; move it, or name a wider folder with --root"

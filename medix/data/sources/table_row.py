@@ -50,6 +50,22 @@ class TableRow:
     subgroup: Mapping[str, str]
 
 
+class CellError(TableError):
+    """A cell makes no sense.
+
+    Args:
+        where: file and number of the row.
+        key: the key of ``Columns`` that names its column.
+        column: the column; empty where several are meant.
+        value: the value.
+        remedy: what is wrong and what to do.
+    """
+
+    def __init__(self, where: str, key: str, column: str, value: object, remedy: str) -> None:
+        super().__init__(f"{where}: columns.{key}: {value!r:.100}; {remedy}")
+        self.key, self.column, self.value, self.remedy = key, column, value, remedy
+
+
 @dataclass(frozen=True)
 class Cells:
     """The cells of one row.
@@ -87,8 +103,9 @@ class Cells:
             subgroup={name: self._text(f"subgroup.{name}", column) for name, column in columns.subgroup.items()},
         )
 
-    def _fault(self, key: str, value: object, remedy: str) -> TableError:
-        return TableError(f"{self.where}: columns.{key}: {value!r:.100}; {remedy}")
+    def _fault(self, key: str, value: object, remedy: str) -> CellError:
+        columns = [column for name, column in self.data.columns.named() if name == f"columns.{key}"]
+        return CellError(self.where, key, columns[0] if len(columns) == 1 else "", value, remedy)
 
     def _cell(self, column: str) -> Any:
         return cell(self.cells, column) if column else None
@@ -127,7 +144,10 @@ class Cells:
     def _listed(self, given: Any) -> Sequence[Any]:
         """A list, the values of an object by letter, or the list that a text writes out."""
         if isinstance(given, str) and given.strip()[:1] in ("[", "{"):
-            given = self._written_out(given)
+            try:
+                given = written_out(given)
+            except ValueError as error:
+                raise self._fault("choices", given, str(error)) from error
         if isinstance(given, Mapping):
             held = {str(key): value for key, value in given.items() if value is not None}
             if sorted(held) != list(_LETTERS[: len(held)]):
@@ -138,14 +158,6 @@ class Cells:
         if not isinstance(given, list | tuple):
             raise self._fault("choices", given, "give a list, an object from letters to texts, or several columns")
         return given
-
-    def _written_out(self, given: str) -> Any:
-        for read in (json.loads, ast.literal_eval):
-            try:
-                return read(given)
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                continue
-        raise self._fault("choices", given, "is neither JSON nor a list as Python writes it")
 
     def _answer(self, choices: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
         """Index of the right choice, and the accepted answers."""
@@ -199,7 +211,11 @@ class Cells:
         number = 0
         for column in self.data.columns.images:
             value = self._cell(column)
-            for one in value if isinstance(value, list | tuple) else [value]:
+            try:
+                listed = image_list(value)
+            except ValueError as error:
+                raise self._fault("images", value, str(error)) from error
+            for one in listed:
                 number += 1
                 if (image := self._image(column, one)) is not None:
                     yield replace(image, number=number)
@@ -217,6 +233,31 @@ class Cells:
         if isinstance(value, str):
             return self.files.read(value)
         raise self._fault("images", value, "give encoded bytes or the name of a file")
+
+
+def image_list(value: Any) -> Sequence[Any]:
+    """The images of a cell: a list, also one that a text writes out as in CSV, or one image.
+
+    Raises:
+        ValueError: a text in brackets is no list.
+    """
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        value = written_out(value)
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def written_out(text: str) -> Any:
+    """The value that a text writes as JSON or as Python does.
+
+    Raises:
+        ValueError: it does not.
+    """
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    raise ValueError("is neither JSON nor a list as Python writes it")
 
 
 def cell(row: Mapping[str, Any], column: str) -> Any:

@@ -1,7 +1,12 @@
 """Which columns of a table mean what, and where the table is: the schema of tasks and of data sources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from medix.spec_file import named_line, parse_error_message
+from medix.yaml_text import YamlFileError, read_yaml_file
 
 
 @dataclass(frozen=True)
@@ -92,3 +97,44 @@ class TableData:
             raise ValueError("data.modality and data.columns.modality both name the modality; keep one of them")
         if not (self.columns.answer or self.columns.answer_index or self.columns.answer_letter):
             raise ValueError("data.columns names no answer; give answer, answer_index or answer_letter")
+
+
+def read_table_data(path: Path) -> TableData:
+    """What the columns of a table mean, from a YAML file: the keys of ``TableData``, or a task with its ``data``.
+
+    Raises:
+        ValueError: it cannot be read, or a key is not known or has a wrong value; names file and line.
+    """
+    try:
+        content, lines = read_yaml_file(path, yes_is_text=True)
+    except OSError as error:
+        raise ValueError(f"--columns {path}: cannot be opened ({error.strerror}); check the path") from error
+    except YamlFileError as error:
+        raise ValueError(f"--columns {error}") from error
+    if isinstance(content, dict) and isinstance(content.get("data"), dict):
+        content, lines = content["data"], {place[1:]: line for place, line in lines.items() if place[0] == "data"}
+    if not isinstance(content, dict):
+        raise ValueError(f"--columns {path}: holds no keys; write columns: {{question: NAME, answer: NAME, …}}")
+    try:
+        return table_data(content)
+    except ValueError as error:
+        line = named_line(str(error), {".".join(map(str, place)): line for place, line in lines.items()})
+        raise ValueError(f"--columns {path}{f', line {line}' if line else ''}: {error}") from error
+
+
+def table_data(content: Mapping[str, Any]) -> TableData:
+    """What the columns of a table mean, from plain data.
+
+    Raises:
+        ValueError: a key is not known or has a wrong value.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(TableData, None)
+    try:
+        return TableData(**vars(parser.instantiate(parser.parse_object(dict(content)))))
+    except ArgumentError as error:
+        raise ValueError(" ".join(parse_error_message(error).split())) from error
+    except TypeError as error:
+        raise ValueError(str(error)) from error

@@ -2,20 +2,18 @@
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medix.data.image_markers import pieces
+from medix.data.image_markers import MARKER, pieces, renumbered
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.table_images import TableImage
 from medix.data.sources.table_row import TableRow
 from medix.evaluation.tasks.spec import Task, template
 from medix.types import Sample
 
-_MARKER = re.compile(r"<image(?:[ _]?([0-9]+))?>", re.IGNORECASE | re.ASCII)
 _CLOSED = frozenset({"yes", "no"})
 
 
@@ -163,19 +161,18 @@ def _with_markers(question: str, numbers: Sequence[int]) -> tuple[str, str]:
         question: with markers.
         numbers: of the images that the row has, as markers count them.
     """
-    named = [match[1] for match in _MARKER.finditer(question)]
+    named = [match[1] for match in MARKER.finditer(question)]
     missing = sorted({int(number) for number in named if number} - set(numbers))
     if missing or named.count(None) > len(numbers):
         shown = f"image {missing[0]}" if missing else f"{named.count(None)} images"
         held = "none" if not numbers else f"image {', '.join(map(str, numbers))}" if missing else len(numbers)
         return question, f"the question shows {shown}, and the row has {held}"
-    rank = {number: place for place, number in enumerate(numbers, start=1)}
-    question = _MARKER.sub(lambda match: f"<image {rank[int(match[1])]}>" if match[1] else match[0], question)
+    question = renumbered(question, numbers)
     sample = Sample(id="", question=question, reference="", modality=None, images=(b"",) * len(numbers))
     try:
         pieces(sample)
     except MarkerError:
-        question = _MARKER.sub(lambda match: f"(image {match[1]})" if match[1] else "(image)", question)
+        question = MARKER.sub(lambda match: f"(image {match[1]})" if match[1] else "(image)", question)
     return question, ""
 
 

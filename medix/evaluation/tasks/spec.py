@@ -1,6 +1,5 @@
 """The spec of a benchmark task."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
@@ -11,7 +10,7 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from medix.data.sources.table_schema import Columns, TableData
-from medix.spec_file import parse_error_message
+from medix.spec_file import named_line, parse_error_message
 from medix.spec_reading import SPECS
 from medix.yaml_text import read_yaml_file
 
@@ -130,7 +129,7 @@ def read_task(path: Path) -> Task:
         return Task(**vars(parser.instantiate(parser.parse_object(content))))
     except (ArgumentError, ValueError) as error:
         said = " ".join(parse_error_message(error).split())
-        line = _line(said, {".".join(map(str, place)): line for place, line in lines.items()})
+        line = named_line(said, {".".join(map(str, place)): line for place, line in lines.items()})
         raise ValueError(f"{path}{f', line {line}' if line else ''}: {said}") from error
 
 
@@ -148,13 +147,6 @@ def _parser() -> Any:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Task, None)
     return parser
-
-
-def _line(said: str, lines: dict[str, int]) -> int | None:
-    """The line of the innermost key that a message names; None if it names none."""
-    quoted = re.findall(r"""["']([^"']+)["']""", said)
-    named = [key for key in lines if any(f".{key}".endswith(f".{word}") for word in quoted)]
-    return lines[max(named, key=len)] if named else None
 
 
 def read_tasks(names: list[str]) -> dict[str, Task]:

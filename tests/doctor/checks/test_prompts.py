@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from medix.data.build import write_shards
 from medix.data.manifest import DataStatement
-from medix.data.shards import write_shards
 from medix.data.stream import Stream
 from medix.doctor.checks.prompts import PromptsCheck, longest_samples, tokens_of
 from medix.doctor.findings import Finding, State, UnavailableError

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from medix.data.build import write_shards
 from medix.data.index import index_path
 from medix.data.manifest import DataStatement
-from medix.data.shards import write_shards
 from medix.doctor.checks.splits import SplitsCheck
 from medix.doctor.findings import State
 from medix.types import Sample

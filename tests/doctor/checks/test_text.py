@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from medix.data.build import write_shards
 from medix.data.manifest import DataStatement
-from medix.data.shards import write_shards
 from medix.doctor.checks.text import TextCheck
 from medix.doctor.findings import State, UnavailableError
 from medix.modality import ModalitySet

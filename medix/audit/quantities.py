@@ -1,0 +1,76 @@
+"""Measures that are given without a unit."""
+
+from collections.abc import Sequence
+
+from medix.judge.clinical.lexicon import data
+from medix.judge.clinical.tokens import NUMERIC, SYMBOL, Token, read
+
+_WORDS = data("quantities.toml")
+MEASURES: frozenset[str] = frozenset(_WORDS["measures"])
+COUNTED: frozenset[str] = frozenset(_WORDS["counted"])
+_REACH = 4
+"""Tokens after a word of measure within which its number stands: "measures up to about 5"."""
+
+
+def without_unit(answer: str, question: str = "", references: Sequence[str] = ()) -> tuple[str, ...]:
+    """The numbers of an answer that measure something and have no unit, in order.
+
+    A number measures if a word such as "diameter" or "measures" stands shortly before it, or if the question asks for
+    such a measure, or a reference gives all of its numbers with units, and the answer is little more than the number. A
+    ratio, a date and a number of things are none: a listed noun ("2 lesions") follows it.
+
+    Args:
+        answer: text of the answer.
+        question: the question.
+        references: accepted answers.
+    """
+    tokens = read(answer)
+    found = [place for place, token in enumerate(tokens) if _is_bare(token)]
+    if not found:
+        return ()
+    expected = _expects_unit(question, references)
+    is_short = len(tokens) <= _REACH + sum(token.kind != "word" for token in tokens)
+    return tuple(
+        _shown(tokens[place])
+        for place in found
+        if not _is_counted(tokens, place) and ((expected and is_short) or _is_measured(tokens, place))
+    )
+
+
+def _expects_unit(question: str, references: Sequence[str]) -> bool:
+    """Whether a measure is asked for: by the references, which decide if they have numbers, or by the question."""
+    numbers = [token for text in references for token in read(text) if token.kind == NUMERIC]
+    if numbers:
+        return all(" " in token.key for token in numbers)
+    return any(token.key in MEASURES for token in read(question)) and not references
+
+
+def _is_bare(token: Token) -> bool:
+    """Whether a token is a number without a unit, and no ordinal, ratio or date."""
+    return token.kind == NUMERIC and " " not in token.key and not token.key.endswith("th") and ":" not in token.key
+
+
+def _is_counted(tokens: Sequence[Token], place: int) -> bool:
+    return place + 1 < len(tokens) and tokens[place + 1].key in COUNTED
+
+
+def _is_measured(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a word of measure stands shortly before a number, with no number between but of a product or range."""
+    for before in range(place - 1, max(-1, place - 1 - _REACH), -1):
+        token = tokens[before]
+        if token.key in MEASURES:
+            return True
+        if token.kind == NUMERIC and tokens[before + 1].key not in _JOINS:
+            return False
+        if token.kind == SYMBOL and token.key not in _AROUND:
+            return False
+    return False
+
+
+_JOINS = frozenset(("×", "to"))  # noqa: RUF001 - a multiplication sign
+_AROUND = frozenset("<>≤≥±") | _JOINS
+
+
+def _shown(token: Token) -> str:
+    value, _, under = token.key.partition("/")
+    return f"{int(value) / int(under):g}" if value.isdigit() and under.isdigit() and int(under) else token.key

@@ -1,0 +1,46 @@
+"""``python -m medix shards verify``: whether shards are as their manifests say."""
+
+import argparse
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from medix.commands.parser import CommandParser
+from medix.commands.progress import tracked
+from medix.data.manifest import read_manifests
+from medix.data.verification import Verification
+from medix.visible_text import visible
+
+
+def add_verify(parser: CommandParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("manifests", nargs="+", help="files, folders, or patterns")
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Read every shard; 1 if one is damaged, or anything else does not fit."""
+    console = Console(markup=False, emoji=False)
+    manifests = read_manifests(arguments.manifests)
+    verification = Verification(manifests)
+    table = Table(title="shards", title_justify="left")
+    for column in ("manifest", "shard", "samples", "MB", "state"):
+        table.add_column(column, justify="right" if column in ("samples", "MB") else "left", overflow="fold")
+    pairs = [(manifest, entry) for manifest in manifests for entry in manifest.shards]
+    findings: list[str] = []
+    for manifest, entry in tracked(pairs, len(pairs), "verifying"):
+        faults = verification.shard(manifest, entry)
+        findings += faults
+        state = "damaged" if faults else "good"
+        table.add_row(manifest.path.name, entry.url, f"{entry.samples}", f"{entry.bytes / 1e6:.2f}", state)
+    console.print(table)
+    findings += verification.others()
+    for finding in findings:
+        print(f"medix shards verify: {visible(finding)}", file=sys.stderr)
+    if missing := verification.without_index:
+        names = ", ".join(manifest.path.name for manifest in missing[:3]) + (", …" if len(missing) > 3 else "")
+        console.print(f"{len(missing)} manifests have no index: {names}", soft_wrap=True, highlight=False)
+    total = sum(manifest.samples for manifest in manifests)
+    good = len(pairs) - verification.damaged
+    console.print(f"{good} of {len(pairs)} shards are good, {total} samples listed")
+    return 1 if findings else 0

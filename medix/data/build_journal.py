@@ -1,0 +1,101 @@
+"""What is finished of a build of shards, so that it can be continued after it was killed."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from medix.data.index import IndexRow
+from medix.data.manifest import ShardEntry
+from medix.data.shard_writer import FinishedShard
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """A shard that is finished.
+
+    Attributes:
+        part: the part of the data set that it belongs to; empty without a partition.
+        modality: of its samples, or ``TEXT_ONLY``.
+        shard: its entry and the index rows of its samples.
+        numbers: numbers of the rows of the input that its samples are made of.
+        wheres: where these rows stand, for messages.
+        counts: what happened while its samples were made (``Source.counts``).
+    """
+
+    part: str
+    modality: str
+    shard: FinishedShard
+    numbers: tuple[int, ...]
+    wheres: tuple[str, ...]
+    counts: Counter[str]
+
+
+class Journal:
+    """The finished shards of a build, one line each; a line is complete before the next shard begins.
+
+    The first line names the build. A journal of another build, or one that cannot be read, counts as none.
+
+    Args:
+        path: the file.
+        build: identity of the build: of its input and its settings.
+        sizes: sizes of the files that exist, by the name of the shard; entries without their file are dropped, and so
+            are all that follow them.
+    """
+
+    def __init__(self, path: Path, build: str, sizes: dict[str, int]) -> None:
+        self.path = path
+        self.entries: list[JournalEntry] = []
+        for line in self._complete_lines(build):
+            entry = _entry(line)
+            if sizes.get(entry.shard.entry.url) != entry.shard.entry.bytes:
+                break
+            self.entries.append(entry)
+        lines = [json.dumps({"build": build}), *map(_line, self.entries)]
+        part = path.with_suffix(".part")
+        part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        os.replace(part, path)
+
+    def add(self, entry: JournalEntry) -> None:
+        """Note a finished shard, whose file is on the disk."""
+        self.entries.append(entry)
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(f"{_line(entry)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _complete_lines(self, build: str) -> Sequence[str]:
+        try:
+            lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+        except FileNotFoundError:
+            return ()
+        return lines[1:] if lines and lines[0] == json.dumps({"build": build}) else ()
+
+
+def _line(entry: JournalEntry) -> str:
+    return json.dumps(
+        {
+            "part": entry.part,
+            "modality": entry.modality,
+            "entry": asdict(entry.shard.entry),
+            "rows": entry.shard.rows,
+            "numbers": entry.numbers,
+            "wheres": entry.wheres,
+            "counts": entry.counts,
+        }
+    )
+
+
+def _entry(line: str) -> JournalEntry:
+    held = json.loads(line)
+    rows = tuple(IndexRow(row[0], row[1], tuple(row[2]), *row[3:]) for row in held["rows"])
+    return JournalEntry(
+        held["part"],
+        held["modality"],
+        FinishedShard(ShardEntry(**held["entry"]), rows),
+        tuple(held["numbers"]),
+        tuple(held["wheres"]),
+        Counter(held["counts"]),
+    )

@@ -1,0 +1,135 @@
+"""Samples in tars that another program has written, which a manifest lists as they are.
+
+The manifest's ``layout`` says what the parts of a sample mean, by the keys of ``medix.data.sources.table_schema``. The
+columns are the fields of the ``json`` member, ``txt`` and ``cls`` with the text of these members, ``key``, and
+``image`` with the images in the order in which they stand in the tar.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from medix.data.manifest import Manifest, ManifestError
+from medix.data.record import read_json
+from medix.data.sources.source import RowError
+from medix.data.sources.table_file import TableError
+from medix.data.sources.table_images import ImageFiles
+from medix.data.sources.table_sample import CellRow, TableSample
+from medix.data.sources.table_schema import TableData, table_data
+from medix.modality import ModalitySet
+from medix.types import Sample
+
+IMAGES = ("jpg", "jpeg", "png")
+"""What is read as an image: ``jpg``, ``0.jpg``, ``left.png``."""
+
+_OTHER_IMAGES = ("webp", "gif", "bmp", "tif", "tiff", "ppm", "avif", "jp2", "dcm")
+_TEXTS = ("txt", "cls")
+
+
+def split_name(name: str) -> tuple[str, str] | None:
+    """Key and extension as WebDataset has them: the path up to the first dot of the file name, and what follows.
+
+    None for members that are no part of a sample: other types than images, ``json``, ``txt`` and ``cls``, of which none
+    is decoded, and hidden files.
+
+    Raises:
+        TableError: an image is of a type that shards do not hold.
+    """
+    folder, slash, file = name.rpartition("/")
+    key, _, extension = file.partition(".")
+    extension = extension.lower()
+    kind = extension.rpartition(".")[2]
+    if not key or not extension or (key.startswith("__") and key.endswith("__")):
+        return None
+    if kind in _OTHER_IMAGES:
+        raise TableError(f"member {name!r} is an image that shards do not hold as it is; build with --rewrite")
+    if kind not in IMAGES and extension not in ("json", *_TEXTS):
+        return None
+    return f"{folder}{slash}{key}", extension
+
+
+@dataclass(frozen=True)
+class ForeignRecord:
+    """Reads the samples of a layout.
+
+    Args:
+        data: what the columns mean.
+        question: asked where no column holds a question.
+        modalities: the valid tags.
+        stores_images: whether images are decoded once (see ``TableSample``).
+    """
+
+    data: TableData
+    modalities: tuple[str, ...]
+    question: str = ""
+    stores_images: bool = False
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """What a manifest states."""
+        columns = {key: value for key, value in asdict(self.data.columns).items() if value}
+        others = {"modality_tags": self.data.modality_tags, "fixed_choices": self.data.fixed_choices}
+        stated = {"question": self.question, "columns": columns, **others}
+        return {key: value for key, value in stated.items() if value}
+
+    def decode(self, key: str, members: Mapping[str, bytes], counts: Counter[str] | None = None) -> Sample:
+        """The sample of members by extension.
+
+        Raises:
+            RowError: a member cannot be read, or the sample lacks what it should have.
+        """
+        cells = cells_of(key, members)
+        return self._made.of(key, cells, self._files, Counter() if counts is None else counts)
+
+    @cached_property
+    def _made(self) -> TableSample:
+        return TableSample(self.data, ModalitySet(self.modalities), self.question, stores_images=self.stores_images)
+
+    @cached_property
+    def _files(self) -> ImageFiles:
+        return ImageFiles(self.data, Path(), ExitStack(), None, Path("/nonexistent"))
+
+
+def foreign_record(manifest: Manifest) -> ForeignRecord | None:
+    """What reads the samples of a manifest; None for tars of medix.
+
+    Raises:
+        ManifestError: its layout is none.
+    """
+    if not manifest.layout:
+        return None
+    try:
+        return _record(json.dumps(dict(manifest.layout)), manifest.modalities)
+    except ValueError as error:
+        raise ManifestError(f"{manifest.path}: layout: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _record(layout: str, modalities: tuple[str, ...]) -> ForeignRecord:
+    meant = json.loads(layout)
+    question = str(meant.pop("question", ""))
+    return ForeignRecord(table_data(meant), modalities, question)
+
+
+def cells_of(key: str, members: Mapping[str, bytes]) -> CellRow:
+    """The columns of a sample.
+
+    Raises:
+        RowError: a text is not UTF-8, or ``json`` holds no object.
+    """
+    try:
+        texts = {name: members[name].decode().strip() for name in _TEXTS if name in members}
+        fields = read_json(members["json"]) if "json" in members else {}
+    except UnicodeDecodeError as error:
+        raise RowError(key, error.object[:80], f"is not UTF-8 ({error.reason})", "encoding") from error
+    except ValueError as error:
+        raise RowError(f"{key}.json", members["json"][:80], f"cannot be read ({error})", "json") from error
+    if not isinstance(fields, dict):
+        raise RowError(f"{key}.json", fields, "is no object", "json")
+    images = [data for name, data in members.items() if name.rpartition(".")[2] in IMAGES]
+    return fields | texts | {"key": key, "image": images or None}

@@ -1,0 +1,101 @@
+"""Divides the samples of a data set into parts, such as training and validation, without a case in two of them."""
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from medix.data.sources.source import RowError
+from medix.types import Sample
+
+Unit = Literal["case", "patient", "sample"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+PATIENT_FIELDS = ("patient", "patient_id", "subject_id")
+"""Fields of ``metadata`` that name the patient, the first of which that a sample has is read."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The part of a sample is a function of the seed, the data set and the unit that must not be divided.
+
+    The unit is hashed to a number from 0 to 1, and the parts are intervals of the lengths of their shares. A unit
+    therefore keeps its part if samples are added or removed, and the shares are met up to the chance of the draw: of n
+    units of equal size, a share p is off by about sqrt(p (1 - p) / n).
+
+    Args:
+        shares: name and share of each part, in order; they sum to 1.
+        by: ``case``: by ``Sample.case``; samples without a case are divided by their images, those without images by
+            their id. ``patient``: by the first of ``PATIENT_FIELDS`` in the metadata. ``sample``: by the id.
+        seed: another seed gives another division.
+    """
+
+    shares: tuple[tuple[str, float], ...]
+    by: Unit = "case"
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.shares]
+        total = math.fsum(share for _, share in self.shares)
+        told = f"--partition {','.join(f'{name}={share:g}' for name, share in self.shares)}"
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(f"{told}: give two or more parts with different names, such as train=0.9,val=0.1")
+        if bad := [name for name in names if not _NAME.fullmatch(name)]:
+            raise ValueError(f"{told}: {bad[0]!r} is part of file names; use letters, digits and underscores")
+        if not all(0 < share < 1 for _, share in self.shares) or abs(total - 1) > 1e-9:
+            raise ValueError(f"{told}: the shares sum to {total:g}; give shares above 0 that sum to 1")
+
+    @classmethod
+    def parse(cls, text: str, by: Unit = "case", seed: int = 1) -> "Partition":
+        """The partition that ``train=0.9,val=0.1`` describes.
+
+        Raises:
+            ValueError: the text does not describe one.
+        """
+        shares = []
+        for word in text.split(","):
+            name, _, share = word.partition("=")
+            try:
+                shares.append((name.strip(), float(share)))
+            except ValueError as error:
+                raise ValueError(
+                    f"--partition {text}: {word!r} is not NAME=SHARE; write, for example, train=0.9,val=0.1"
+                ) from error
+        return cls(tuple(shares), by, seed)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parts."""
+        return tuple(name for name, _ in self.shares)
+
+    def part(self, dataset: str, sample: Sample) -> str:
+        """Name of the part of a sample.
+
+        Raises:
+            RowError: the sample does not name its patient.
+        """
+        key = json.dumps([self.seed, dataset, *self._unit(sample)])
+        place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64
+        end = 0.0
+        for name, share in self.shares:
+            end += share
+            if place < end:
+                return name
+        return self.names[-1]
+
+    def _unit(self, sample: Sample) -> tuple[str, ...]:
+        if self.by == "patient":
+            named = next((name for name in PATIENT_FIELDS if sample.metadata.get(name)), None)
+            if named is None:
+                remedy = f"--by patient needs a column {' or '.join(PATIENT_FIELDS)}; add it, or give --by case"
+                raise RowError("patient", None, remedy, "patient")
+            return "patient", sample.metadata[named]
+        if self.by == "case" and sample.case:
+            return "case", sample.case
+        if self.by == "case" and sample.images:
+            return "images", *sorted(set(sample.image_ids))
+        return "sample", sample.id

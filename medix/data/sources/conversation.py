@@ -1,0 +1,223 @@
+"""Samples from conversations about images: what the layouts of LLaVA and Qwen-VL have in common.
+
+Each turn of the user with the reply that follows is one sample. Its question begins with the earlier turns, as
+``Question: …`` and ``Answer: …``, because a later turn often cannot be understood without them. Its images are those
+whose markers stand in the turns up to it; in a conversation without markers, all images stand in front of each.
+"""
+
+import hashlib
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from medix.data.image_markers import MARKER, pieces
+from medix.data.picture import PictureError
+from medix.data.prompt_errors import MarkerError
+from medix.data.sources.json_rows import json_objects
+from medix.data.sources.layouts import MODALITY_TAGS
+from medix.data.sources.source import RowError, Source, SourceRow, content_id, stamps
+from medix.data.sources.stored_image import conversions, stored_image
+from medix.data.sources.table_images import ImageFiles
+from medix.data.sources.table_row import text_of
+from medix.data.sources.table_schema import Columns, TableData
+from medix.data.sources.table_source import Reading
+from medix.data.sources.tagged_answer import split_tag
+from medix.modality import ModalitySet
+from medix.types import Sample
+
+ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+"""What the names of roles mean."""
+
+
+class Turn(NamedTuple):
+    """One message: ``user``, ``assistant`` or ``system``, and its text with markers where images stand."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question of a conversation and its reply.
+
+    Attributes:
+        id: identity; empty where the row has none.
+        question: with the earlier turns.
+        answer: as it stands, with a tag if it has one.
+        images: file names, or encoded bytes.
+        case: of the row.
+        source: of the row.
+        modality: as a field of the row states it, or the tag of another answer; empty if neither does.
+    """
+
+    id: str
+    question: str
+    answer: str
+    images: tuple[str | bytes, ...]
+    case: str
+    source: str
+    modality: str
+
+
+class ConversationSource(Source):
+    """The conversations of a JSON or JSON lines file.
+
+    ``id``, ``case`` and ``source`` of a row are kept, and its ``modality``, or the field of ``--modality-column``. An
+    answer may begin with the tag of the modality.
+
+    Args:
+        path: the file.
+        reading: ``modalities``, ``root`` and ``modality_column`` are used.
+    """
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        if reading.data is not None or reading.question:
+            raise ValueError("--columns and --question are for tables; conversations have one layout")
+        self.path = path
+        self.reading = reading
+        self.modalities = ModalitySet(reading.modalities)
+        self._files = ImageFiles(TableData(Columns(answer="answer")), path.parent, ExitStack(), None, self.root)
+
+    @property
+    def root(self) -> Path:
+        """Folder that images must lie in."""
+        return self.reading.root or self.path.parent
+
+    @abstractmethod
+    def turns(self, row: Mapping[str, Any]) -> tuple[list[Turn], list[str | bytes]]:
+        """The messages of a row, and its images in the order of their markers.
+
+        Raises:
+            RowError: the row has not this layout.
+        """
+
+    @cached_property
+    def has_ids(self) -> bool:
+        """Whether the first row has one."""
+        return any("id" in row for _, row in islice(json_objects(self.path), 1) if not isinstance(row, RowError))
+
+    def rows(self) -> Iterator[SourceRow]:
+        """The exchanges of every conversation."""
+        for where, row in json_objects(self.path):
+            try:
+                if isinstance(row, RowError):
+                    raise row
+                exchanges = self._exchanges(row)
+            except RowError as error:
+                yield SourceRow(where, error)
+                continue
+            for number, exchange in enumerate(exchanges, start=1):
+                yield SourceRow(where if len(exchanges) == 1 else f"{where}, turn {number}", exchange)
+
+    def sample(self, row: SourceRow) -> Sample:
+        """The sample of an exchange."""
+        exchange: Exchange = row.content
+        images = tuple(map(self._image, exchange.images))
+        tag, reference = split_tag("answer", exchange.answer, bool(images), self.modalities)
+        sample = Sample(
+            id=exchange.id,
+            question=exchange.question,
+            reference=reference,
+            modality=self._modality(tag, exchange.modality) if images else None,
+            images=images,
+            source=exchange.source,
+            case=exchange.case,
+        )
+        try:
+            pieces(sample)
+        except MarkerError as error:
+            raise RowError("question", sample.question, str(error), "marker") from error
+        return sample if sample.id else replace(sample, id=content_id(sample))
+
+    def fingerprint(self) -> str:
+        """Of the file, its images and the arguments."""
+        names = {
+            image
+            for row in self.rows()
+            if isinstance(row.content, Exchange)
+            for image in row.content.images
+            if isinstance(image, str)
+        }
+        files = [self.path, *(path for path in map(self._files.path, sorted(names)) if path.exists())]
+        return hashlib.sha256(f"{self.reading!r} {stamps(*files)}".encode("utf-8", "surrogatepass")).hexdigest()
+
+    def notes(self, counts: Counter[str]) -> list[str]:
+        """What became of images."""
+        return conversions(counts)
+
+    def _exchanges(self, row: Mapping[str, Any]) -> list[Exchange]:
+        turns, images = self.turns(row)
+        name, case, source = (_field(row, key) for key in ("id", "case", "source"))
+        system = [turn.text for turn in turns if turn.role == "system"]
+        pairs = _pairs([turn for turn in turns if turn.role != "system"])
+        answers = [split_tag("answer", answer, True, self.modalities) for _, answer in pairs]
+        stated = _field(row, self.reading.modality_column or "modality")
+        modality = stated or next((tag for tag, _ in answers if tag), "")
+        exchanges, before = [], [text.strip() for text in system if text.strip()]
+        for number, (question, answer) in enumerate(pairs, start=1):
+            text = "\n\n".join([*before, question])
+            shown = _shown(text, images, any(MARKER.search(one) for one, _ in pairs))
+            identity = f"{name}:{number}" if name and len(pairs) > 1 else name
+            exchanges.append(Exchange(identity, text, answer, shown, case, source, modality))
+            before.append(f"Question: {question}\nAnswer: {answers[number - 1][1]}")
+        return exchanges
+
+    def _image(self, image: str | bytes) -> bytes:
+        name = image if isinstance(image, str) else f"{len(image)} bytes"
+        if isinstance(image, str):
+            file = self._files.read(image)
+            if file.fault:
+                raise RowError("image", name, file.fault, "outside" if file.is_outside else "no-image")
+            image = file.data
+        try:
+            return stored_image(image, self.counts)
+        except PictureError as error:
+            raise RowError("image", name, f"{error}; replace the file", "image") from error
+
+    def _modality(self, tag: str | None, stated: str) -> str | None:
+        """The modality, if it is stated.
+
+        Raises:
+            RowError: the field is no tag, or contradicts the answer.
+        """
+        found = self.modalities.parse(stated) or MODALITY_TAGS.get(stated)
+        key = self.reading.modality_column or "modality"
+        if stated and found is None:
+            raise RowError(key, stated, f"it is no tag; known: {', '.join(self.modalities)}", "modality")
+        if tag and found and tag != found:
+            raise RowError(key, stated, f"the answer begins with <{tag}>; correct one of them", "modality")
+        return tag or found
+
+
+def _pairs(turns: Sequence[Turn]) -> list[tuple[str, str]]:
+    """Questions with their replies.
+
+    Raises:
+        RowError: the roles do not alternate, or a text is empty.
+    """
+    roles = [turn.role for turn in turns]
+    if not turns or roles != ["user", "assistant"] * (len(turns) // 2):
+        raise RowError("turns", ", ".join(roles), "a question and a reply must follow each other in turn", "turns")
+    pairs = [(user.text.strip(), reply.text.strip()) for user, reply in zip(turns[::2], turns[1::2], strict=True)]
+    if empty := [pair for pair in pairs if not all(pair)]:
+        raise RowError("turns", empty[0], "a text is empty; give the question and its answer", "turns")
+    return pairs
+
+
+def _shown(text: str, images: Sequence[str | bytes], has_markers: bool) -> tuple[str | bytes, ...]:
+    """The images of a question: those whose markers are in it, all without markers or with numbered ones."""
+    markers = [match[1] for match in MARKER.finditer(text)]
+    return tuple(images) if not has_markers or any(markers) else tuple(images[: len(markers)])
+
+
+def _field(row: Mapping[str, Any], key: str) -> str:
+    text = text_of(row.get(key))
+    if text is None:
+        raise RowError(key, row[key], f"a {type(row[key]).__name__} is no text; give text or a number", "cell")
+    return text.strip()

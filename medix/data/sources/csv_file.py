@@ -1,0 +1,13 @@
+"""Question-answer rows in CSV or TSV files, with images in files beside them."""
+
+from medix.data.sources.table_files import FilesSource
+
+
+class CsvSource(FilesSource):
+    """The rows of files whose first line names the columns.
+
+    An image cell is a file name, or a list of them as JSON or Python writes it.
+    """
+
+    kind = "csv"
+    suffixes = (".csv", ".tsv")

@@ -1,0 +1,276 @@
+"""DICOM files: images and volumes, with questions from a table or one that is asked of each."""
+
+import hashlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from medix.data.image_markers import expanded, pieces
+from medix.data.picture import png
+from medix.data.sources.dicom_burned_in import NOBODY_LOOKED, BurnedInText
+from medix.data.sources.dicom_decode import PIXELS, decode
+from medix.data.sources.dicom_file import check_image, read_header
+from medix.data.sources.dicom_folder import DicomEntry, DicomFolder
+from medix.data.sources.dicom_header import DicomHeader
+from medix.data.sources.dicom_metadata import answer_from, check_answer_field, has_square_pixels, metadata_of
+from medix.data.sources.dicom_picture import DicomPicture, DicomRenderer
+from medix.data.sources.dicom_pseudonyms import Pseudonyms
+from medix.data.sources.dicom_questions import DicomQuestions
+from medix.data.sources.dicom_series import MIDDLE, FrameChoice, Place, Slot, places
+from medix.data.sources.dicom_window import OF_FILE, WindowChoice
+from medix.data.sources.source import RowError, Source, SourceRow, stamps
+from medix.data.sources.table_source import TableSource
+from medix.types import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class DicomRow:
+    """What a sample is made of.
+
+    Attributes:
+        places: frames of files, in the order in which they are shown.
+        sample: the sample without images; without a reference where the header has it.
+    """
+
+    places: tuple[Place, ...]
+    sample: Sample
+
+
+class _File(NamedTuple):
+    """What is known of a file whose frames were decoded."""
+
+    header: DicomHeader
+    tag: str
+    burned_in: str
+    case: str
+    pixels: int
+
+
+class DicomSource(Source):
+    """Samples of DICOM files below a folder. Needs the extra ``dicom``.
+
+    Questions come from a table whose image column names files, folders or SeriesInstanceUIDs below the root, or one
+    question is asked of every image and every volume. Files of one frame that are slices of one volume (see
+    ``Slot.of``) are one sample; of volumes and of files of several frames, the frames of ``frames`` are its images. A
+    marker in a question (``<image>``) stands for all frames of what it names. Images are shown as ``DicomRenderer``
+    says and stored as PNG.
+
+    Of the header, only what ``dicom_metadata`` lists goes on, and pseudonyms: the case is that of PatientID, or of
+    StudyInstanceUID where it is empty, unless the table has a column of cases; the ids of samples are those of images
+    or series, or of the rows.
+
+    Args:
+        root: the folder; no file outside of it is read.
+        pseudonyms: replace identifiers.
+        questions: the table; None to ask ``question``.
+        question: asked of every image and volume.
+        answer: where its reference comes from: ``modality``, or a field of the header (``dicom_metadata``).
+        frames: which frames are taken.
+        window: which values are black and white.
+        burned_in: decides which images may be used.
+        modality: of every image; None takes what the table or the header says.
+
+    Raises:
+        ValueError: the folder is none, the field is none that is taken, the question has markers of several images,
+            or both or neither of ``questions`` and ``question`` are given.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        pseudonyms: Pseudonyms,
+        questions: TableSource | None = None,
+        question: str = "",
+        answer: str = "",
+        frames: FrameChoice = MIDDLE,
+        window: WindowChoice = OF_FILE,
+        burned_in: BurnedInText = NOBODY_LOOKED,
+        modality: str | None = None,
+    ) -> None:
+        if (questions is None) == (not question.strip()) or bool(question.strip()) != bool(answer):
+            raise ValueError(
+                "--from dicom needs questions: give a table of them (CSV, JSON lines, Parquet) and --root, or a folder "
+                "and --question TEXT with --answer-from modality|FIELD"
+            )
+        pieces(Sample("--question", question, "", None, (b"",)))
+        self.folder = DicomFolder(root, burned_in, modality)
+        self.pseudonyms = pseudonyms
+        self.questions = questions
+        self.question = question.strip()
+        self.answer = check_answer_field(answer) if answer else ""
+        self.frames = frames
+        self.renderer = DicomRenderer(window)
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether rows have ids: those of images and series, or of a column of the table."""
+        return self.questions is None or self.questions.has_ids
+
+    def rows(self) -> Iterator[SourceRow]:
+        """The rows; reads the headers of all files, or of those that the table names."""
+        return self._of_table(DicomQuestions(self.questions)) if self.questions is not None else self._of_each()
+
+    def sample(self, row: SourceRow) -> Sample:
+        """The sample of a row."""
+        content: DicomRow = row.content
+        stated = content.sample
+        files: list[_File] = []
+        images: list[bytes] = []
+        windows: dict[str, None] = {}
+        for path, group in itertools.groupby(content.places, key=lambda place: place.path):
+            file, pictures = self._read(path, [place.frame for place in group], sum(one.pixels for one in files))
+            files.append(file)
+            images += [png(picture.image) for picture in pictures]
+            windows |= {picture.window or picture.kind: None for picture in pictures}
+        tag = self._modality(stated.modality, files)
+        cases = {file.case for file in files}
+        if len(cases) > 1 and not stated.case:
+            raise RowError("image", row.where, "the images are of several patients; name those of one", "several_cases")
+        answers = (stated.reference, *stated.aliases)
+        if not stated.reference:
+            answers = answer_from(files[0].header, tag, self.answer)
+        shown = {
+            "frames": ",".join(str(place.frame) for place in content.places),
+            "window": " | ".join(windows),
+            "burned_in_text": " | ".join(dict.fromkeys(file.burned_in for file in files)),
+        }
+        return replace(
+            stated,
+            reference=answers[0],
+            aliases=answers[1:],
+            modality=tag,
+            images=tuple(images),
+            case=stated.case or cases.pop(),
+            metadata={**stated.metadata, **metadata_of(files[0].header), **shown},
+        )
+
+    def fingerprint(self) -> str:
+        """Hash of the files below the root, of the table, of the settings and of the version that decodes."""
+        import pydicom
+
+        files = [self.folder.root / name for name in self.folder.names()]
+        parts = [
+            stamps(*(path for path in files if path.exists())), self.question, self.answer, repr(self.frames),
+            repr(self.renderer), repr(self.folder.burned_in), self.folder.modality, self.pseudonyms.digest,
+            "" if self.questions is None else self.questions.fingerprint(), pydicom.__version__,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def total(self) -> int:
+        """Number of rows; reads the headers, which are then known."""
+        return sum(1 for _ in self.rows())
+
+    def notes(self, counts: Counter[str]) -> list[str]:
+        """What was decided without being told."""
+        sentences = {
+            "burned_in not stated": "images that do not say whether text is burned into their pixels: {}; look at some",
+            "burned_in looked at": "images that are accepted only because somebody looked at their pixels: {}",
+            "modality unknown": "images of no modality that is known, whose tag is OTHER: {}",
+            "modality sop_class": "images that state no modality, whose tag is that of their SOP class: {}",
+            "modality differs": "rows that name another modality than the header of their images: {}",
+            "raw": "images of raw data (PresentationIntentType FOR PROCESSING), which is not made to be looked at: {}",
+            "not square": "images of pixels that are not square, stored as they are: {}",
+            "window range": "images without a window, shown over their range of values: {}",
+            "window blank": "images whose pixels differ but are shown in a single shade: {}; see --window",
+        }
+        columns = [] if self.questions is None else self.questions.notes(Counter())
+        return [*columns, *(text.format(counts[key]) for key, text in sentences.items() if counts[key])]
+
+    # Rows -------------------------------------------------------------------------------------------------------------
+
+    def _of_each(self) -> Iterator[SourceRow]:
+        volumes: dict[str, list[DicomEntry]] = {}
+        for entry in self.folder.entries():
+            key = entry.slot.stack if entry.slot is not None and entry.slot.stack else f"file {entry.path}"
+            volumes.setdefault(key, []).append(entry)
+        for key, entries in volumes.items():
+            first = entries[0]
+            where = first.path if len(entries) == 1 else f"{first.path} and {len(entries) - 1} other slices"
+            if first.fault is not None:
+                yield SourceRow(where, first.fault)
+                continue
+            name = ("series", key) if first.slot is not None and first.slot.stack else ("image", first.image or key)
+            try:
+                taken = self._places(entries)
+            except RowError as error:
+                yield SourceRow(where, error)
+                continue
+            asked = Sample(self.pseudonyms.of(*name), expanded(self.question, [len(taken)]), "", None)
+            yield SourceRow(where, DicomRow(tuple(taken), asked))
+
+    def _of_table(self, questions: DicomQuestions) -> Iterator[SourceRow]:
+        for found in questions:
+            if isinstance(found, tuple):
+                yield SourceRow(*found)
+                continue
+            try:
+                named = [self.folder.find(name) for name in found.names]
+                taken = [self._places(entries) for entries in named]
+            except RowError as error:
+                yield SourceRow(found.where, error)
+                continue
+            asked = replace(
+                found.sample,
+                id=found.sample.id if self.has_ids else self.pseudonyms.of("row", found.sample.id),
+                question=expanded(found.sample.question, [len(places) for places in taken]),
+            )
+            yield SourceRow(found.where, DicomRow(tuple(itertools.chain.from_iterable(taken)), asked))
+
+    def _places(self, entries: Sequence[DicomEntry]) -> list[Place]:
+        """Frames of each volume and of each file that stands alone; raises the fault of a file that has one."""
+        groups: dict[str, list[Slot]] = {}
+        for entry in entries:
+            if entry.fault is not None:
+                raise entry.fault
+            if entry.slot is not None:
+                groups.setdefault(entry.slot.stack or f"file {entry.path}", []).append(entry.slot)
+        return [place for group in groups.values() for place in places(group, self.frames)]
+
+    # Samples ----------------------------------------------------------------------------------------------------------
+
+    def _read(self, path: str, indices: Sequence[int], before: int) -> tuple[_File, list[DicomPicture]]:
+        """A file and the pictures of its frames.
+
+        Args:
+            path: relative to the root.
+            indices: of the frames.
+            before: pixels of the sample that are decoded already.
+        """
+        file = self.folder.path(path)
+        header = read_header(file, with_pixels=True)
+        found, burned_in = self.folder.examined(header)
+        pixels = check_image(header, len(indices), before)
+        pictures = []
+        for frame in decode(file, header, indices):
+            own = DicomHeader(header.dataset, frame.index)
+            pictures.append(self.renderer.render(own, frame.values, frame.photometric, found.tag))
+            self.counts[f"window {pictures[-1].kind}"] += 1
+            self.counts["window blank"] += pictures[-1].is_blank
+        self.counts[f"burned_in {burned_in}"] += len(indices)
+        self.counts[f"modality {found.by}"] += len(indices)
+        self.counts["raw"] += len(indices) if header.code("PresentationIntentType") == "FOR PROCESSING" else 0
+        self.counts["not square"] += 0 if has_square_pixels(header) else len(indices)
+        for keyword in PIXELS:  # what is decoded is no longer needed; a sample may have hundreds of files
+            header.dataset.pop(keyword, None)
+        return _File(header, found.tag, burned_in, self._case(header), pixels), pictures
+
+    def _modality(self, stated: str | None, files: Sequence[_File]) -> str:
+        tags = dict.fromkeys(file.tag for file in files)
+        if stated is not None and self.folder.modality is None:
+            self.counts["modality differs"] += stated not in tags
+            return stated
+        if len(tags) > 1:
+            remedy = "the images are of several modalities; say which counts in a column modality, or by --modality"
+            raise RowError("modality", " and ".join(tags), remedy, "several_modalities")
+        return next(iter(tags))
+
+    def _case(self, header: DicomHeader) -> str:
+        patient = header.text("PatientID")
+        study = header.uid("StudyInstanceUID")
+        if patient:
+            return self.pseudonyms.of("patient", patient)
+        return self.pseudonyms.of("study", study) if study else ""

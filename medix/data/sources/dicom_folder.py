@@ -1,0 +1,173 @@
+"""The DICOM files below a folder, by what their headers say."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medix.data.sources.dicom_burned_in import NOBODY_LOOKED, BurnedInText
+from medix.data.sources.dicom_file import check_image, read_header
+from medix.data.sources.dicom_header import DicomHeader
+from medix.data.sources.dicom_modality import DicomModality
+from medix.data.sources.dicom_series import Slot
+from medix.data.sources.source import RowError
+
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class DicomEntry:
+    """One file.
+
+    Attributes:
+        path: relative to the root.
+        slot: where it belongs in its series; None for a file that becomes no image.
+        series: SeriesInstanceUID; empty if unknown.
+        image: SOPInstanceUID; empty if unknown.
+        fault: why it becomes no image.
+    """
+
+    path: str
+    slot: Slot | None = None
+    series: str = ""
+    image: str = ""
+    fault: RowError | None = None
+
+
+@dataclass
+class DicomFolder:
+    """Reads headers below a folder, each once.
+
+    Nothing outside of it is read: names that lead out, and links that do, are refused. Links to folders are not
+    followed.
+
+    Args:
+        root: the folder.
+        burned_in: decides which images may be used.
+        modality: of every image; None takes what the header says.
+
+    Raises:
+        ValueError: it is no folder.
+    """
+
+    root: Path
+    burned_in: BurnedInText = NOBODY_LOOKED
+    modality: str | None = None
+    _known: dict[str, DicomEntry] = field(default_factory=dict, repr=False)
+    _series: dict[str, list[DicomEntry]] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.root.is_dir():
+            raise ValueError(f"--root {self.root}: is no folder; give the one that holds the DICOM files")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_known": {}, "_series": None}
+
+    def names(self, below: str = "") -> Iterator[str]:
+        """Paths of all files, sorted, relative to the root; names that begin with a dot are left out."""
+        top = self.root / below
+        found = []
+        for folder, folders, files in os.walk(top, followlinks=False):
+            links = [name for name in folders if (Path(folder) / name).is_symlink()]
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [os.path.relpath(Path(folder) / name, self.root) for name in (*files, *links) if name[0] != "."]
+        yield from sorted(found)
+
+    def entries(self, below: str = "") -> Iterator[DicomEntry]:
+        """All files, in the order of ``names``; a second file of the same image is none."""
+        first: dict[str, str] = {}
+        for name in self.names(below):
+            entry = self.entry(name)
+            if entry.fault is None and entry.image:
+                if entry.image in first:
+                    remedy = "it is the same image as another file (SOPInstanceUID), and left out"
+                    error = RowError("file", name, f"{remedy}: {first[entry.image]!r}", "duplicate", refused=True)
+                    entry = DicomEntry(name, fault=error)
+                first.setdefault(entry.image, name)
+            yield entry
+
+    def entry(self, name: str) -> DicomEntry:
+        """One file."""
+        if name not in self._known:
+            try:
+                self._known[name] = self._read(name)
+            except RowError as error:
+                self._known[name] = DicomEntry(name, fault=error)
+        return self._known[name]
+
+    def find(self, name: str) -> list[DicomEntry]:
+        """The images that a table means by the name of a file, of a folder, or by a SeriesInstanceUID.
+
+        Raises:
+            RowError: there is nothing of that name, it lies outside, or the folder holds several series of slices.
+        """
+        path = self.path(name)
+        if path.is_dir():
+            found = [entry for entry in self.entries(name) if entry.fault is None]
+            stacks = {entry.slot.stack for entry in found if entry.slot and entry.slot.stack}
+            if len(stacks) > 1:
+                remedy = f"the folder holds {len(stacks)} series of slices; name the files or a SeriesInstanceUID"
+                raise RowError("image", name, remedy, "several_series")
+            if not found:
+                raise RowError("image", name, "the folder holds no image that can be used", "missing")
+            return found
+        if path.exists():
+            return [self.entry(os.path.relpath(path, self.root) if path.is_absolute() else name)]
+        if not _UID.fullmatch(name):
+            raise RowError("image", name, f"there is no such file in {self.root}; correct the name", "missing")
+        found = self._of_series(name)
+        if not found:
+            raise RowError("image", name, f"no file of this series in {self.root} can be used", "missing")
+        return found
+
+    def path(self, name: str) -> Path:
+        """The path of a name, which does not have to exist.
+
+        Raises:
+            RowError: it leads out of the root.
+        """
+        try:
+            path = self.root / name
+            path.exists()  # raises for names that are too long
+            if path.resolve().is_relative_to(self.root.resolve()):
+                return path
+        except (ValueError, OSError, RuntimeError) as error:  # a null byte, a name that is too long, links in a circle
+            raise RowError("image", name, f"is no path ({error}); correct the name", "missing") from error
+        raise RowError("image", name, f"leads out of {self.root}; name files in it", "outside")
+
+    def _of_series(self, uid: str) -> list[DicomEntry]:
+        if self._series is None:
+            self._series = {}
+            for entry in self.entries():
+                if entry.fault is None and entry.series:
+                    self._series.setdefault(entry.series, []).append(entry)
+        return self._series.get(uid, [])
+
+    def _read(self, name: str) -> DicomEntry:
+        path = self.path(name)
+        if not path.is_file():
+            remedy = "is no file, or a link to a folder or to nothing, which is not followed"
+            raise RowError("file", name, remedy, "not_a_file", refused=True)
+        header = read_header(path)
+        tag = self.examined(header)[0].tag
+        return DicomEntry(
+            name, Slot.of(header, name, tag), header.uid("SeriesInstanceUID"), header.uid("SOPInstanceUID")
+        )
+
+    def examined(self, header: DicomHeader) -> tuple[DicomModality, str]:
+        """Modality of an image, and what is known of burned-in text, for which its own modality counts.
+
+        Raises:
+            RowError: it becomes no image.
+        """
+        try:
+            found = DicomModality.of(header)
+        except RowError as error:
+            if error.refused or self.modality is None:
+                raise
+            found = DicomModality("OTHER", "unknown")
+        check_image(header)
+        burned_in = self.burned_in.check(header, found.tag)
+        return found if self.modality is None else DicomModality(self.modality, "argument"), burned_in

@@ -1,0 +1,97 @@
+"""Decodes frames in a process of its own, for decoders that end their process on some damaged files."""
+
+import atexit
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medix.data.sources.dicom_frame import Frame, decode_with
+
+_MODULE = "medix.data.sources.dicom_isolation"
+
+
+class DecoderProcess:
+    """Decodes frames with GDCM in another process, which starts with the first frame and ends with this one.
+
+    A request is a line of JSON. An answer is a line of JSON and then the bytes of the values, of which nothing is
+    executed: a decoder that a damaged file has taken over can only give wrong values.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def decode(self, path: Path, index: int) -> Frame:
+        """Decode one frame of a file.
+
+        Raises:
+            ValueError: the decoder refuses it, or ends.
+        """
+        process = self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps([str(path.absolute()), index]).encode() + b"\n")
+            process.stdin.flush()
+            answer: dict[str, Any] = json.loads(process.stdout.readline())
+            data = process.stdout.read(answer.get("size", 0))
+            if "fault" not in answer:
+                values = np.frombuffer(data, answer["kind"]).reshape(answer["shape"]).copy()
+                return Frame(index, values, answer["photometric"])
+        except (OSError, ValueError) as error:
+            self.close()
+            raise ValueError(f"the decoder ended with status {process.returncode}") from error
+        raise ValueError(answer["fault"])
+
+    def close(self) -> None:
+        """End the process; the next frame starts another."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_process": None}
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            command = [sys.executable, "-c", f"from {_MODULE} import main; main()"]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            atexit.register(self.close)
+        return self._process
+
+
+ISOLATION = DecoderProcess()
+"""The process of this process."""
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ends with its parent
+    for line in sys.stdin:
+        path, index = json.loads(line)
+        answer, data = _answer(Path(path), index)
+        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + data)
+        sys.stdout.buffer.flush()
+
+
+def _answer(path: Path, index: int) -> tuple[dict[str, Any], bytes]:
+    from pydicom.pixels.decoders.base import get_decoder
+
+    from medix.data.sources.dicom_file import read_header, reason
+    from medix.data.sources.dicom_header import malformed
+
+    try:
+        header = read_header(path, with_pixels=True)
+        frame = decode_with("gdcm", get_decoder(header.dataset.file_meta.TransferSyntaxUID), header, index)
+    except malformed() as error:
+        return {"fault": reason(error)}, b""
+    data = np.ascontiguousarray(frame.values).tobytes()
+    kind, shape = frame.values.dtype.str, frame.values.shape
+    return {"kind": kind, "shape": shape, "photometric": frame.photometric, "size": len(data)}, data

@@ -1,0 +1,60 @@
+"""Question-answer rows of a data set on the Hugging Face hub, or of a folder laid out like one."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+from medix.data.sources.table_hub import HubTable
+from medix.data.sources.table_sample import CellRow
+from medix.data.sources.table_source import Reading, TableSource
+
+
+class HubSource(TableSource):
+    """The rows of one split, read through ``datasets``.
+
+    Args:
+        name: of the data set, or a folder.
+        reading: how it is read; ``data.image_archive`` names a ZIP file of images on the hub.
+        split: the split.
+        config: the configuration; empty for the only one.
+        revision: commit, branch or tag; empty for the main branch.
+    """
+
+    embeds_images = True
+
+    def __init__(self, name: str, reading: Reading, split: str, config: str = "", revision: str = "") -> None:
+        super().__init__(Path(name), reading)
+        self.table = HubTable(name, config, split, revision, "give --from parquet FOLDER")
+
+    @property
+    def folder(self) -> Path:
+        """Folder that names of images are relative to."""
+        return self.path if self.path.is_dir() else Path()
+
+    @cached_property
+    def archive(self) -> Path | None:
+        """ZIP file that holds the images."""
+        data = self.reading.data
+        return self.table.file(data.image_archive) if data is not None and data.image_archive else None
+
+    def files(self) -> Sequence[Path]:
+        """None: ``datasets`` names what it has read (``fingerprint``)."""
+        return []
+
+    def names(self) -> Sequence[str]:
+        """The columns."""
+        return next((list(row) for _, _, row in islice(self.table, 1)), [])
+
+    def cells(self) -> Iterator[tuple[str, CellRow]]:
+        """The rows."""
+        for where, number, row in self.table:
+            yield f"{where}, row {number}", row
+
+    def total(self) -> int:
+        """Number of rows, those that a filter leaves out included."""
+        return len(self.table)
+
+    def fingerprint(self) -> str:
+        """Of the data as ``datasets`` has read it, and of the arguments."""
+        return f"{super().fingerprint()} {self.table.fingerprint}"

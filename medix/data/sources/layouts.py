@@ -1,0 +1,85 @@
+"""Well-known layouts of tables of questions, recognised by the names of their columns."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from medix.data.sources.table_schema import Columns, TableData
+
+MODALITY_TAGS = {
+    "CT": "CT_SCAN", "MR": "MRI_SCAN", "MRI": "MRI_SCAN", "X-Ray": "X_RAY", "X-ray": "X_RAY", "XR": "X_RAY",
+    "US": "ULTRASOUND", "Ultrasound": "ULTRASOUND", "PET": "PET_SCAN", "OCT": "OCT_SCAN",
+    "Fundus": "FUNDUS_PHOTOGRAPHY",
+}  # fmt: skip
+"""Names of modalities in the columns of public data sets."""
+
+_IDS = ("id", "qid", "question_id")
+_CASES = ("case", "patient", "patient_id", "subject_id", "study_id")
+IMAGES = ("image", "images", "img_name", "image_path", "Figure_path")
+"""Columns of images, the first of which that is there is read."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns that a layout must have.
+
+    Args:
+        name: the data sets that have it.
+        question: column of the question.
+        answer: column of the answer.
+        choices: columns of the choices.
+    """
+
+    name: str
+    question: str
+    answer: str
+    choices: tuple[str, ...] = ()
+
+
+LAYOUTS = (
+    Layout("MBZUAI/medix-rl-data", "problem", "solution"),
+    Layout("EasyR1", "problem", "answer"),
+    Layout("VQA-RAD, SLAKE, PathVQA", "question", "answer"),
+    Layout("PMC-VQA", "Question", "Answer", ("Choice A", "Choice B", "Choice C", "Choice D")),
+)
+"""In the order in which they are looked for."""
+
+
+def recognised(names: Collection[str], image_folder: str = "") -> tuple[Layout, TableData] | None:
+    """The first layout whose columns are there, and what the columns mean; None if there is none.
+
+    Args:
+        names: the columns.
+        image_folder: folder of images that are given by name, relative to the file.
+    """
+    for layout in LAYOUTS:
+        if {layout.question, layout.answer, *layout.choices} <= set(names):
+            return layout, TableData(_columns(layout, names), image_folder=image_folder, modality_tags=_tags(names))
+    return None
+
+
+def _columns(layout: Layout, names: Collection[str]) -> Columns:
+    return Columns(
+        question=layout.question,
+        answer=[layout.answer, *_first(("aliases",), names)],
+        id=next(iter(_first(_IDS, names)), ""),
+        choices=list(layout.choices) or "",
+        images=list(_first(IMAGES, names)),
+        case=next(iter(_first(_CASES, names)), ""),
+        source=next(iter(_first(("source",), names)), ""),
+        modality=next(iter(_first(("modality",), names)), ""),
+    )
+
+
+def _tags(names: Collection[str]) -> dict[str, str]:
+    return dict(MODALITY_TAGS) if "modality" in names else {}
+
+
+def _first(wanted: Sequence[str], names: Collection[str]) -> tuple[str, ...]:
+    """The first wanted name that is there, in a tuple; an empty one if none is."""
+    return tuple(name for name in wanted if name in names)[:1]
+
+
+def told(data: TableData) -> str:
+    """What the columns mean, as one line of text."""
+    pairs = [f"{key.removeprefix('columns.')}: {column}" for key, column in data.columns.named()]
+    return ", ".join(pairs)

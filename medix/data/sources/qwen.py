@@ -1,0 +1,74 @@
+"""Messages in the layout of Qwen-VL."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from medix.data.sources.conversation import ROLES, ConversationSource, Turn
+from medix.data.sources.llava import image_names
+from medix.data.sources.source import RowError
+
+_IMAGE_KEYS = ("image", "image_url", "url", "path")
+
+
+class QwenSource(ConversationSource):
+    """Rows with ``messages``, a list of ``{"role": "user"|"assistant"|"system", "content": …}``.
+
+    ``content`` is a text, or a list of ``{"type": "text", "text": …}`` and ``{"type": "image", "image": …}`` in order.
+    An image is a file name, a ``file://`` address, or a ``data:`` address that holds it. Where contents are texts,
+    their ``<image>`` stand for the files in ``images``.
+    """
+
+    def turns(self, row: Mapping[str, Any]) -> tuple[list[Turn], list[str | bytes]]:
+        """The messages and images of a row."""
+        messages = row.get("messages")
+        if not isinstance(messages, list):
+            raise RowError("messages", messages, "give a list of messages", "layout")
+        turns, images = [], image_names(row)
+        for message in messages:
+            role = ROLES.get(str(message.get("role"))) if isinstance(message, dict) else None
+            if role is None:
+                raise RowError("messages", message, 'give {"role": "user" or "assistant", "content": …}', "layout")
+            turns.append(Turn(role, _text(message.get("content"), images)))
+        return turns, images
+
+
+def _text(content: Any, images: list[str | bytes]) -> str:
+    """The text of a content, with a marker where an image stands; the image is added to the list."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise RowError("content", content, "give a text, or a list of texts and images", "layout")
+    parts = []
+    for part in content:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind == "text" and isinstance(part.get("text"), str):
+            parts.append(part["text"])
+        elif kind in ("image", "image_url"):
+            images.append(_image(next((part[key] for key in _IMAGE_KEYS if part.get(key)), None)))
+            parts.append("<image>\n")
+        elif kind == "video":
+            raise RowError("content", part, "videos are not read", "video", refused=True)
+        else:
+            raise RowError("content", part, "is neither a text nor an image", "layout")
+    return "".join(parts)
+
+
+def _image(given: Any) -> str | bytes:
+    """File name or bytes of an image."""
+    address = given.get("url") if isinstance(given, dict) else given
+    if not isinstance(address, str) or not address:
+        raise RowError("image", given, "give a file name", "layout")
+    scheme = urlsplit(address).scheme if "://" in address or address.startswith("data:") else ""
+    if scheme == "file":
+        return unquote(urlsplit(address).path)
+    if scheme == "data":
+        try:
+            return base64.b64decode(address.partition(",")[2], validate=True)
+        except binascii.Error as error:
+            raise RowError("image", address, f"is no base64 ({error})", "image") from error
+    if scheme:
+        raise RowError("image", address, "nothing is fetched while shards are built; fetch it first", "remote")
+    return address

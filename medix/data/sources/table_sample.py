@@ -1,0 +1,125 @@
+"""The sample of one row of a table."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import isnan
+from typing import Any
+
+from medix.data.image_markers import pieces, renumbered
+from medix.data.picture import PictureError
+from medix.data.prompt_errors import MarkerError
+from medix.data.sources.source import RowError, content_id
+from medix.data.sources.stored_image import stored_image
+from medix.data.sources.table_images import ImageFiles, TableImage
+from medix.data.sources.table_row import CellError, Cells, TableRow, text_of
+from medix.data.sources.table_schema import TableData
+from medix.data.sources.tagged_answer import split_tag
+from medix.modality import ModalitySet
+from medix.types import Sample
+
+CellRow = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TableSample:
+    """Makes the samples of rows.
+
+    An answer may begin with the tag of the modality (``medix.data.sources.tagged_answer``). Choices, if there are any,
+    stand below the question with their letters.
+
+    Args:
+        data: what the columns mean.
+        modalities: the valid tags.
+        question: asked where no column holds a question.
+        keeps_columns: whether columns without a meaning become metadata; otherwise only ``question_type`` and
+            ``subgroup`` do.
+        stores_images: whether images are decoded once and converted to what shards hold.
+    """
+
+    data: TableData
+    modalities: ModalitySet
+    question: str = ""
+    keeps_columns: bool = False
+    stores_images: bool = True
+
+    def of(self, where: str, cells: CellRow, files: ImageFiles, counts: Counter[str]) -> Sample:
+        """The sample of a row.
+
+        Args:
+            where: file and row, for messages.
+            cells: by column.
+            files: reads images that are given by name.
+            counts: see ``stored_image``.
+
+        Raises:
+            RowError: a cell makes no sense, or the row has no question, answer or image that it should have.
+        """
+        columns = self.data.columns
+        cells = {name: None if isinstance(value, float) and isnan(value) else value for name, value in cells.items()}
+        try:
+            found = Cells(self.data, where, cells, files).row()
+        except CellError as error:
+            raise RowError(error.column or error.key, error.value, error.remedy, "cell") from error
+        images = tuple(self._stored(image, counts) for image in found.images)
+        modality, answers = self._answers(found, bool(images))
+        sample = Sample(
+            id=found.id.strip(),
+            question=self._question(found),
+            reference=answers[0],
+            modality=modality if images else None,
+            images=images,
+            source=found.source,
+            aliases=answers[1:],
+            case=found.case,
+            metadata=self._metadata(found, cells),
+        )
+        try:
+            pieces(sample)
+        except MarkerError as error:
+            raise RowError(columns.question, sample.question, str(error), "marker") from error
+        if columns.id and not sample.id:
+            raise RowError(columns.id, found.id, "give every row a unique id", "id")
+        return sample if sample.id else replace(sample, id=content_id(sample))
+
+    def _stored(self, image: TableImage, counts: Counter[str]) -> bytes:
+        key = next(iter(self.data.columns.images), "image")
+        if image.fault:
+            raise RowError(key, image.name, image.fault, "outside" if image.is_outside else "no-image")
+        if not self.stores_images:
+            return image.data
+        try:
+            return stored_image(image.data, counts)
+        except PictureError as error:
+            raise RowError(key, image.name, f"{error}; replace the file", "image") from error
+
+    def _answers(self, row: TableRow, has_images: bool) -> tuple[str | None, tuple[str, ...]]:
+        """The modality, if it is stated, and the accepted answers."""
+        columns = self.data.columns
+        first = columns.answer if isinstance(columns.answer, str) else next(iter(columns.answer), "")
+        key = first or columns.answer_index or columns.answer_letter
+        if not row.answers:
+            raise RowError(key, None, "give the reference", "answer")
+        tag, reference = split_tag(key, row.answers[0], has_images, self.modalities)
+        if row.modality is not None and not has_images and columns.modality:
+            raise RowError(columns.modality, row.modality, "a modality without an image", "modality")
+        if tag and row.modality and tag != row.modality:
+            remedy = f"the modality of the row is {row.modality}; correct one of them"
+            raise RowError(key, f"<{tag}>", remedy, "modality")
+        return tag or row.modality, (reference, *row.answers[1:])
+
+    def _question(self, row: TableRow) -> str:
+        question = row.question or self.question.strip()
+        if not question:
+            raise RowError(self.data.columns.question or "question", row.question, "give the question", "question")
+        lettered = [f"{chr(ord('A') + place)}. {text}" for place, text in enumerate(row.choices)]
+        parts = [*row.context, question, "\n".join(["Choices:", *lettered]) if lettered else ""]
+        return renumbered("\n\n".join(filter(None, parts)), [image.number for image in row.images])
+
+    def _metadata(self, row: TableRow, cells: CellRow) -> dict[str, str]:
+        if not self.keeps_columns:
+            kind = {"question_type": row.question_type} if row.question_type else {}
+            return kind | {name: text for name, text in row.subgroup.items() if text}
+        used = {column for _, column in self.data.columns.named()}
+        texts = {name: text_of(value) for name, value in cells.items() if name not in used}
+        return {name: text for name, text in texts.items() if text}

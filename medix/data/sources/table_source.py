@@ -1,0 +1,188 @@
+"""Samples from the rows of tables: what Parquet, CSV, JSON lines and hubs have in common."""
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from medix.data.sources.layouts import IMAGES, MODALITY_TAGS, recognised, told
+from medix.data.sources.source import RowError, Source, SourceRow, stamps
+from medix.data.sources.stored_image import conversions
+from medix.data.sources.table import matches
+from medix.data.sources.table_file import TableError
+from medix.data.sources.table_images import ImageFiles
+from medix.data.sources.table_row import cell, has, image_list
+from medix.data.sources.table_sample import CellRow, TableSample
+from medix.data.sources.table_schema import Columns, TableData
+from medix.modality import PAPER_MODALITIES, ModalitySet
+from medix.types import Sample
+
+SCHEMA, ANSWER = "--columns", "--answer-from"
+"""What stands for the name of a layout that the user states."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How rows are read, beside the file.
+
+    Args:
+        data: what the columns mean; None if the layout is to be recognised by their names.
+        modalities: the valid tags.
+        root: folder that images must lie in; None for that of the file.
+        question: asked of every row, where no column holds one.
+        answer_from: column of the answer, with ``question``.
+        modality_column: column of the modality; empty for that of the layout.
+    """
+
+    data: TableData | None = None
+    modalities: tuple[str, ...] = PAPER_MODALITIES
+    root: Path | None = None
+    question: str = ""
+    answer_from: str = ""
+    modality_column: str = ""
+
+    def table(self, where: str, names: Sequence[str]) -> tuple[str, TableData]:
+        """Name of the layout, and what the columns mean.
+
+        Args:
+            where: the input, for messages.
+            names: its columns, or those of its first rows.
+
+        Raises:
+            TableError: a column is not there, or no layout is recognised.
+        """
+        name, data = SCHEMA, self.data
+        if data is None and self.answer_from:
+            images = [column for column in IMAGES if column in names][:1]
+            name, data = ANSWER, TableData(Columns(answer=self.answer_from, images=images))
+        if data is None:
+            found = recognised(names)
+            if found is None:
+                raise TableError(
+                    f"{where}: its columns are {', '.join(names)}, which is no layout that is recognised; state with "
+                    "--columns FILE which columns mean what, or ask with --question TEXT --answer-from COLUMN"
+                )
+            name, data = found[0].name, found[1]
+        if self.modality_column:
+            columns = replace(data.columns, modality=self.modality_column)
+            data = replace(data, columns=columns, modality="", modality_tags=data.modality_tags or MODALITY_TAGS)
+        for key, column in (*data.columns.named(), *((f"filter.{one}", one) for one in data.filter)):
+            if not has(names, column):
+                option = {self.modality_column: "--modality-column", self.answer_from: "--answer-from"}.get(column)
+                raise TableError(
+                    f"{where}: there is no column {column!r} ({option or f'data.{key}'}); its columns are "
+                    f"{', '.join(names)}"
+                )
+        return name, data
+
+
+class TableSource(Source):
+    """Rows of a table with the columns of a question, an answer and images.
+
+    Columns without a meaning become metadata where the layout was recognised; of a schema, only ``question_type`` and
+    ``subgroup`` do, so that no column is stored by accident.
+
+    Args:
+        path: the file, folder or name.
+        reading: how it is read.
+    """
+
+    embeds_images = False
+    """Whether files may hold the images themselves; if the first row does, no file lies beside them."""
+
+    def __init__(self, path: Path, reading: Reading = Reading()) -> None:
+        self.path = path
+        self.reading = reading
+        self._opened: ImageFiles | None = None
+
+    @abstractmethod
+    def names(self) -> Sequence[str]:
+        """Names of the columns; of rows that each have their own, those of the first rows."""
+
+    @abstractmethod
+    def cells(self) -> Iterator[tuple[str, CellRow | RowError]]:
+        """Where each row stands, and its cells by column."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder that names of images are relative to."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    @property
+    def archive(self) -> Path | None:
+        """ZIP file that holds the images; None for files."""
+        return None
+
+    @cached_property
+    def layout(self) -> tuple[str, TableData]:
+        """Name of the layout, and what the columns mean."""
+        return self.reading.table(str(self.path), self.names())
+
+    @cached_property
+    def _made(self) -> TableSample:
+        reading, (name, data) = self.reading, self.layout
+        is_recognised = name not in (SCHEMA, ANSWER)
+        return TableSample(data, ModalitySet(reading.modalities), reading.question, is_recognised)
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether a column holds ids."""
+        return bool(self.layout[1].columns.id)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_opened": None}
+
+    def rows(self) -> Iterator[SourceRow]:
+        """The rows that the filter leaves."""
+        wanted = self.layout[1].filter
+        for where, cells in self.cells():
+            if isinstance(cells, RowError) or all(matches(cells, column, value) for column, value in wanted.items()):
+                yield SourceRow(where, cells)
+
+    def sample(self, row: SourceRow) -> Sample:
+        """The sample of a row."""
+        return self._made.of(row.where, row.content, self._images(), self.counts)
+
+    def fingerprint(self) -> str:
+        """Of the files, their images and the arguments."""
+        parts = [str(self.path), repr(self.reading), repr(self.layout), *map(_stamp, self.files())]
+        for _, cells in self.cells():
+            names = [] if isinstance(cells, RowError) else list(self._image_names(cells))
+            if self.embeds_images and not names and not isinstance(cells, RowError):
+                break
+            parts += [_stamp(self._images().path(name)) for name in names]
+        return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def notes(self, counts: Counter[str]) -> list[str]:
+        """What the columns were taken for, and what became of images."""
+        name, data = self.layout
+        return [f"columns ({name}): {told(data)}", *conversions(counts)]
+
+    def files(self) -> Sequence[Path]:
+        """The files that are read."""
+        return [self.path]
+
+    def _images(self) -> ImageFiles:
+        if self._opened is None:
+            root = self.reading.root or self.folder
+            self._opened = ImageFiles(self.layout[1], self.folder, ExitStack(), self.archive, root)
+        return self._opened
+
+    def _image_names(self, cells: CellRow) -> Iterator[str]:
+        for column in self.layout[1].columns.images:
+            with suppress(ValueError):  # a fault of the row, when its sample is made
+                yield from (one for one in image_list(cell(cells, column)) if isinstance(one, str) and one)
+
+
+def _stamp(path: Path) -> str:
+    """Path, size and time of a file; the path alone of what is not there."""
+    try:
+        return stamps(path)
+    except OSError:
+        return str(path)

@@ -1,0 +1,46 @@
+"""Answers that begin with the tag of the imaging modality, as in the public training data: ``<CT_SCAN>``, then text."""
+
+import re
+
+from medix.data.sources.source import RowError
+from medix.modality import TEXT_ONLY, ModalitySet
+
+_TAGGED = re.compile(r"<([^<>\n]*)>(.*)", re.DOTALL)
+_TAG_NAME = re.compile(r"[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)*")
+"""What is meant as a tag even if it is not in the modality set; ``<5 mm>`` and ``<b>bold</b>`` are answers."""
+
+_NO_MODALITY = ("TEXT", TEXT_ONLY)
+"""Tags that say that a row has no image."""
+
+
+def split_tag(key: str, answer: str, has_images: bool, modalities: ModalitySet) -> tuple[str | None, str]:
+    """The modality that an answer begins with, None if with none, and the answer without it.
+
+    Args:
+        key: column of the answer, for messages.
+        answer: the text.
+        has_images: whether the row has images.
+        modalities: the valid tags.
+
+    Raises:
+        RowError: the tag is unknown or does not fit to the images, or no answer follows it.
+    """
+    answer = answer.strip()
+    match = _TAGGED.fullmatch(answer)
+    if match is None:
+        return None, answer
+    known = f"known: {', '.join(modalities)}"
+    modality, name, rest = modalities.parse(match[1]), match[1].strip(), match[2]
+    if modality is None and not _TAG_NAME.fullmatch(name.upper() if rest.startswith("\n") else name):
+        return None, answer
+    if modality is not None and not has_images:
+        raise RowError(key, answer, "a tag without an image; name the image, or remove the tag", "tag")
+    if modality is None and has_images:
+        remedy = f"unknown tag; {known}; --modalities gives another set"
+        raise RowError(key, f"<{match[1]}>", remedy, "tag")
+    if modality is None and name.upper() not in _NO_MODALITY:
+        remedy = f"unknown tag on a row without an image; remove it, or write <TEXT_ONLY>; {known}"
+        raise RowError(key, f"<{match[1]}>", remedy, "tag")
+    if not rest.strip():
+        raise RowError(key, answer, "there is no reference after the tag; write it on the next line", "tag")
+    return modality, rest.strip()

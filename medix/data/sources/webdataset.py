@@ -1,0 +1,148 @@
+"""Samples in existing tars of WebDataset: images with ``json``, ``txt`` or ``cls``."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from medix.data.foreign_record import ForeignRecord, cells_of, split_name
+from medix.data.sources.layouts import told
+from medix.data.sources.source import RowError, Source, SourceRow, stamps
+from medix.data.sources.stored_image import conversions
+from medix.data.sources.table_file import TableError
+from medix.data.sources.table_files import one_split
+from medix.data.sources.table_source import Reading
+from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
+from medix.data.tar_walk import tar_faults
+from medix.types import Sample
+
+_FIRST_ROWS = 100
+_OTHERS = (
+    (b"PK\x03\x04", "a ZIP archive; unpack it and pack the files as a tar"),
+    (b"\x1f\x8b", "compressed with gzip, which allows no random access; unpack it: gunzip"),
+    (b"(\xb5/\xfd", "compressed with zstd, which allows no random access; unpack it: unzstd"),
+)
+
+
+class TarRow(NamedTuple):
+    """Where a sample lies."""
+
+    tar: str
+    sample: TarSample
+
+
+class WebDatasetSource(Source):
+    """The samples of tars, whose parts have the columns that ``medix.data.foreign_record`` states.
+
+    Args:
+        path: a tar, a folder of them, or a pattern with ``*`` or ``{000..009}``.
+        reading: how they are read.
+    """
+
+    def __init__(self, path: str, reading: Reading) -> None:
+        if path.startswith("pipe:"):
+            raise ValueError(f"--from webdataset {path}: would run a command and is refused; give a path")
+        self.path = path
+        self.reading = reading
+
+    @cached_property
+    def tars(self) -> tuple[Path, ...]:
+        """The tars in the order of their names.
+
+        Raises:
+            TableError: there is none, or those of a folder are of several splits.
+        """
+        import braceexpand
+
+        told = f"--from webdataset {self.path}"
+        if Path(self.path).is_dir():
+            found = sorted(Path(self.path).rglob("*.tar"))
+            one_split(found, Path(self.path), told)
+        else:
+            patterns = braceexpand.braceexpand(self.path)
+            found = [Path(name) for pattern in patterns for name in sorted(glob.glob(pattern)) or [pattern]]
+        missing = next((path for path in found if not path.is_file()), None)
+        if missing or not found:
+            raise TableError(f"{told}: {missing or 'the folder'} {'is no file' if missing else 'holds no *.tar'}")
+        return tuple(found)
+
+    @cached_property
+    def layout(self) -> tuple[str, ForeignRecord]:
+        """Name of the layout, and what reads its samples."""
+        for tar in self.tars:
+            _check(tar)
+        first = islice(self._samples(), _FIRST_ROWS)
+        names = list(dict.fromkeys(name for tar, sample in first for name in _names(tar, sample)))
+        name, data = self.reading.table(self.path, names)
+        return name, ForeignRecord(data, self.reading.modalities, self.reading.question, stores_images=True)
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether a field holds ids; keys often repeat from tar to tar."""
+        return bool(self.layout[1].data.columns.id)
+
+    def rows(self) -> Iterator[SourceRow]:
+        """Every sample."""
+        _ = self.layout  # before workers get a copy
+        for tar, sample in self._samples():
+            yield SourceRow(f"{tar}, sample {sample.key}", TarRow(str(tar), sample))
+
+    def sample(self, row: SourceRow) -> Sample:
+        """The sample."""
+        tar, (key, places) = row.content
+        return self.layout[1].decode(key, _members(tar, places), self.counts)
+
+    def fingerprint(self) -> str:
+        """Of the tars and the arguments."""
+        return f"{stamps(*self.tars)} {self.reading!r} {self.layout!r}"
+
+    def notes(self, counts: Counter[str]) -> list[str]:
+        """What the columns were taken for, and what became of images."""
+        name, record = self.layout
+        return [f"columns ({name}): {told(record.data)}", *conversions(counts)]
+
+    def total(self) -> int:
+        """Number of samples."""
+        return sum(1 for _ in self._samples())
+
+    def _samples(self) -> Iterator[tuple[Path, TarSample]]:
+        for tar in self.tars:
+            with open(tar, "rb") as stream:
+                try:
+                    found = tar_samples(stream, split_name)
+                except (TarLayoutError, TableError) as error:
+                    raise TableError(f"{tar}: {error}") from error
+            if not found:
+                raise TableError(f"{tar}: holds no samples of images, json, txt and cls")
+            yield from ((tar, sample) for sample in found)
+
+
+def _check(tar: Path) -> None:
+    """Refuse a file that is no tar, or one that is damaged: it would be read as a shorter one.
+
+    Raises:
+        TableError: it is.
+    """
+    with open(tar, "rb") as stream:
+        start = stream.read(4)
+    if kind := next((text for mark, text in _OTHERS if start.startswith(mark)), ""):
+        raise TableError(f"{tar}: is {kind}")
+    if fault := next(tar_faults(tar), ""):
+        raise TableError(f"{tar}: {fault}; fetch it again, or pack it again")
+
+
+def _names(tar: Path, sample: TarSample) -> Sequence[str]:
+    """The columns of a sample; none of one that cannot be read."""
+    try:
+        return list(cells_of(sample.key, _members(str(tar), sample.members)))
+    except RowError:
+        return []
+
+
+def _members(tar: str, places: dict[str, tuple[int, int]]) -> dict[str, bytes]:
+    with open(tar, "rb") as stream:
+        return {name: os.pread(stream.fileno(), size, start) for name, (start, size) in places.items()}

@@ -1,0 +1,45 @@
+"""Measures without a unit."""
+
+import pytest
+
+from medix.audit.quantities import COUNTED, MEASURES, without_unit
+from medix.judge.clinical.tokens import read
+
+
+@pytest.mark.parametrize(
+    ("answer", "numbers"),
+    [
+        ("The mass measures 5.", ("5",)),
+        ("a diameter of about 2.5", ("2.5",)),
+        ("It measures 5 x 4.", ("5", "4")),
+        ("The mass measures 5 mm.", ()),
+        ("It measures 5 x 4 cm.", ()),
+        ("a diameter of 2.5cm", ()),
+        ("There are 5 lesions.", ()),
+        ("measures 2 vertebrae in height", ()),
+        ("Segment 5 of the liver.", ()),
+        ("the second rib, T2", ()),
+        ("The size is the 3rd largest.", ()),
+        ("", ()),
+    ],
+)
+def test_a_number_measures_after_a_word_of_measure(answer: str, numbers: tuple[str, ...]) -> None:
+    assert without_unit(answer) == numbers
+
+
+def test_a_bare_number_is_a_measure_if_the_reference_has_a_unit() -> None:
+    assert without_unit("5", "How large is it?", ["5 mm"]) == ("5",)
+    assert without_unit("about 5", "How large is it?", ["5 mm"]) == ("5",)
+    assert without_unit("5 mm", "How large is it?", ["5 mm"]) == ()
+    assert without_unit("5", "What is the diameter?") == ("5",)
+
+
+def test_the_reference_decides_before_the_question() -> None:
+    assert without_unit("5", "How many nodules of this size are there?", ["5"]) == ()
+    assert without_unit("5", "Is the size normal?", ["no"]) == ()
+    assert without_unit("5", "How many are there?") == ()
+
+
+@pytest.mark.parametrize("word", sorted(MEASURES | COUNTED))
+def test_listed_words_stand_in_the_form_in_which_texts_are_read(word: str) -> None:
+    assert [token.key for token in read(word)] == [word]

@@ -1,0 +1,87 @@
+"""What one conversation becomes: the rule of several turns, and where images stand."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medix.data.sources.llava import LlavaSource
+from medix.data.sources.table_source import Reading
+from tests.data.conftest import picture
+from tests.support.sources import faults, samples
+
+
+def source(folder: Path, *turns: str, **row: Any) -> LlavaSource:
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(picture(ord(name[0])))
+    roles = ("human", "gpt") * 9
+    messages = [{"from": role, "value": text} for role, text in zip(roles, turns, strict=False)]
+    (folder / "rows.json").write_text(json.dumps([{"id": "r", "conversations": messages} | row]))
+    return LlavaSource(folder / "rows.json", Reading())
+
+
+def test_each_turn_is_a_sample_that_begins_with_the_earlier_ones(tmp_path: Path) -> None:
+    turns = ("<image>\nWhich organ?", "<CT_SCAN>\nThe liver", "Is it normal?", "No", "Why?", "A mass")
+    found = samples(source(tmp_path, *turns, image="a.png", case="c", source="s"))
+    assert [(one.id, one.reference, one.modality) for one in found] == [
+        ("r:1", "The liver", "CT_SCAN"), ("r:2", "No", "CT_SCAN"), ("r:3", "A mass", "CT_SCAN"),
+    ]  # fmt: skip
+    assert [one.question for one in found] == [
+        "<image>\nWhich organ?",
+        "Question: <image>\nWhich organ?\nAnswer: The liver\n\nIs it normal?",
+        "Question: <image>\nWhich organ?\nAnswer: The liver\n\nQuestion: Is it normal?\nAnswer: No\n\nWhy?",
+    ]
+    assert {(one.images, one.case, one.source) for one in found} == {((picture(ord("a")),), "c", "s")}
+
+
+def test_an_image_is_seen_from_its_marker_on(tmp_path: Path) -> None:
+    turns = ("Hello?", "Yes", "Before: <image>", "x", "After: <image> Better?", "y")
+    found = samples(source(tmp_path, *turns, image=["a.png", "b.png"], modality="X-Ray"))
+    assert [len(one.images) for one in found] == [0, 1, 2]
+    assert [one.modality for one in found] == [None, "X_RAY", "X_RAY"]
+    unmarked = samples(source(tmp_path, "One?", "x", "Two?", "y", image=["a.png", "b.png"], modality="MRI"))
+    assert [len(one.images) for one in unmarked] == [2, 2]
+    numbered = samples(source(tmp_path, "<image 2> and <image 1>", "x", image=["a.png", "b.png"], modality="MRI"))
+    assert [(one.id, len(one.images)) for one in numbered] == [("r", 2)]
+
+
+def test_a_system_message_stands_first(tmp_path: Path) -> None:
+    rows = [{"conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "q"},
+                               {"from": "gpt", "value": "a"}]}]  # fmt: skip
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    made = LlavaSource(tmp_path / "rows.json", Reading())
+    assert [one.question for one in samples(made)] == ["Be brief.\n\nq"]
+    assert not made.has_ids
+
+
+@pytest.mark.parametrize(
+    ("turns", "row", "told"),
+    [
+        (("q",), {}, "turns: 'user'; a question and a reply must follow each other in turn"),
+        ((), {}, "turns: ''; a question"),
+        (("q", " "), {}, r"turns: \('q', ''\); a text is empty"),
+        (("<image> q", "a"), {}, "question: .*1 image marker for 0 images"),
+        (("<image> <image>", "a"), {"image": "a.png"}, "2 image markers for 1 image"),
+        (("q", "a"), {"image": "gone.png"}, "image: 'gone.png'; the image gone.png cannot be read"),
+        (("q", "a"), {"image": "../out.png"}, "image: '../out.png'; the file .* lies outside of"),
+        (("q", "a"), {"image": "rows.json"}, "cannot be decoded"),
+        (("q", "a"), {"image": "a.png", "modality": "cat"}, "modality: 'cat'; it is no tag; known"),
+        (("q", "<X_RAY> a"), {"image": "a.png", "modality": "CT"}, "modality: 'CT'; the answer begins with <X_RAY>"),
+        (("q", "a"), {"id": ["r"]}, r"id: \['r'\]; a list is no text"),
+    ],
+)
+def test_a_conversation_that_makes_no_sense(
+    tmp_path: Path, turns: tuple[str, ...], row: dict[str, Any], told: str
+) -> None:
+    (found,) = faults(source(tmp_path, *turns, **row))
+    assert re.search(f"rows.json, row 1: .*{told}", found)
+
+
+def test_the_fingerprint_is_that_of_file_images_and_arguments(tmp_path: Path) -> None:
+    before = source(tmp_path, "q", "a", image="a.png").fingerprint()
+    assert LlavaSource(tmp_path / "rows.json", Reading()).fingerprint() == before
+    assert LlavaSource(tmp_path / "rows.json", Reading(modality_column="m")).fingerprint() != before
+    (tmp_path / "a.png").write_bytes(picture(1, size=(9, 9)))
+    assert LlavaSource(tmp_path / "rows.json", Reading()).fingerprint() != before

@@ -1,0 +1,241 @@
+"""DICOM files: images and volumes, with questions."""
+
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom.data
+import pytest
+from PIL import Image
+
+from medix.data.prompt_errors import MarkerError
+from medix.data.sources.csv_file import CsvSource
+from medix.data.sources.dicom import DicomSource
+from medix.data.sources.dicom_burned_in import BurnedInText
+from medix.data.sources.dicom_pseudonyms import Pseudonyms
+from medix.data.sources.dicom_series import FrameChoice
+from medix.data.sources.dicom_window import WindowChoice
+from medix.data.sources.source import RowError
+from medix.types import Sample
+from tests.support.dicoms import ULTRASOUND, write
+from tests.support.sources import faults, results, samples
+
+BUNDLED = Path(pydicom.data.__file__).parent / "test_files"
+PSEUDONYMS = Pseudonyms("a secret of a hospital")
+AXIAL = ["1", "0", "0", "0", "1", "0"]
+STUDIES = {"a": "MRN 4711", "b": "MRN 4712"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two patients, each with a volume of five slices (of the shade 10 z) and a radiograph."""
+    for place, (name, patient) in enumerate(STUDIES.items(), start=1):
+        study = f"1.2.{place}"
+        common = {"PatientID": patient, "StudyInstanceUID": study}
+        for z in range(5):
+            write(
+                tmp_path / "in" / name / f"{(7 * z) % 5}",  # neither names nor numbers follow the position
+                np.full((2, 2), 10 * z, np.uint8), SOPInstanceUID=f"{study}.1.{z}", SeriesInstanceUID=f"{study}.1",
+                ImageOrientationPatient=AXIAL, ImagePositionPatient=["0", "0", str(2.5 * z)],
+                InstanceNumber=str(5 - z), BodyPartExamined="CHEST", **common,
+            )  # fmt: skip
+        write(
+            tmp_path / "in" / name / "xr", np.array([[0, 7], [100, 255]], np.uint8), Modality="CR",
+            SOPClassUID="1.2.840.10008.5.1.4.1.1.1", SOPInstanceUID=f"{study}.2.1", SeriesInstanceUID=f"{study}.2",
+            ViewPosition="PA", **common,
+        )  # fmt: skip
+    return tmp_path / "in"
+
+
+def asked(root: Path, answer: str = "modality", **options: Any) -> DicomSource:
+    return DicomSource(root, PSEUDONYMS, question="Which modality is it?", answer=answer, **options)
+
+
+def table(root: Path, text: str, **options: Any) -> DicomSource:
+    (root.parent / "q.csv").write_text(text)
+    return DicomSource(root, PSEUDONYMS, CsvSource(root.parent / "q.csv"), **options)
+
+
+def shades(sample: Sample) -> list[int]:
+    return [Image.open(io.BytesIO(image)).getpixel((0, 0)) for image in sample.images]
+
+
+def test_one_question_is_asked_of_every_volume_and_of_every_image_that_stands_alone(root: Path) -> None:
+    found = samples(asked(root))
+    assert [(one.modality, one.reference, shades(one)) for one in found] == 2 * [
+        ("CT_SCAN", "CT", [20]),
+        ("X_RAY", "X-ray", [0]),
+    ]
+    assert found[0].aliases == ("CT scan", "computed tomography")
+    assert found[0].metadata == {
+        "body_part": "CHEST", "frames": "0", "window": "0..255", "burned_in_text": "not stated",
+    }  # fmt: skip
+
+
+def test_every_header_is_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = asked(root)
+    assert source.total() == 4
+    monkeypatch.setattr("medix.data.sources.dicom_folder.read_header", None)
+    assert len(list(source.rows())) == 4
+
+
+def test_the_slices_of_a_volume_are_in_the_order_of_their_position(root: Path) -> None:
+    every, three = (samples(asked(root, frames=FrameChoice(number)))[0] for number in (None, 3))
+    assert (shades(every), shades(three)) == ([0, 10, 20, 30, 40], [0, 20, 40])
+
+
+def test_patients_studies_and_images_have_pseudonyms_and_nothing_else_of_the_header_goes_on(root: Path) -> None:
+    first, alone, other, _ = found = samples(asked(root))
+    assert first.case == alone.case == PSEUDONYMS.of("patient", "MRN 4711") != other.case
+    assert alone.id == PSEUDONYMS.of("image", "1.2.1.2.1")
+    assert len({one.id for one in found}) == 4
+    told = repr(found)
+    assert not [word for word in ("4711", "Doe", "1.2.1", "Jane") if word in told]
+
+
+@pytest.mark.parametrize("patient", ["", None, " "])
+def test_without_a_patient_the_study_is_the_case(tmp_path: Path, patient: str | None) -> None:
+    write(tmp_path / "one", PatientID=patient)
+    assert samples(asked(tmp_path))[0].case == PSEUDONYMS.of("study", "1.2.3")
+
+
+@pytest.mark.parametrize("patient", ["x\x1b[31m", "山田^太郎", "y" * 100_000])
+def test_a_patient_of_any_text_is_a_pseudonym(tmp_path: Path, patient: str) -> None:
+    write(tmp_path / "one", PatientID=patient, SpecificCharacterSet="ISO_IR 192")
+    assert len(samples(asked(tmp_path))[0].case) == 16
+
+
+def test_the_answer_from_a_field_and_images_without_it(root: Path) -> None:
+    found = results(asked(root, "ViewPosition"))
+    assert [one.reference if isinstance(one, Sample) else one.kind for _, one in found] == ["no_answer", "PA"] * 2
+
+
+def test_files_of_several_frames(tmp_path: Path) -> None:
+    frames = np.arange(6, dtype=np.uint8).reshape(6, 1, 1).repeat(2, 1).repeat(2, 2)
+    write(tmp_path / "six", frames, SOPClassUID=ULTRASOUND, Modality="US", BurnedInAnnotation="NO")
+    (found,) = samples(asked(tmp_path, frames=FrameChoice(2)))
+    assert (shades(found), found.metadata["frames"]) == ([1, 4], "1,4")
+
+
+def test_a_table_names_files_folders_and_series(root: Path) -> None:
+    source = table(
+        root,
+        "id,image,question,answer\n"
+        "1,a/xr,Which view?,PA\n"
+        "2,1.2.2.1,What is seen in <image>?,a node\n"
+        '3,"[""a/0"", ""1.2.1.1"", ""a/xr""]",First <image> then <image> then <image>?,nothing\n',
+        frames=FrameChoice(2),
+        modality="CT_SCAN",
+    )
+    one, two, three = samples(source)
+    assert (shades(one), one.reference, one.modality) == ([0], "PA", "CT_SCAN")
+    assert (shades(two), two.question) == ([10, 30], "What is seen in <image><image>?")
+    assert (shades(three), three.question) == ([0, 10, 30, 0], "First <image> then <image><image> then <image>?")
+    assert [sample.id for sample in (one, two, three)] == ["1", "2", "3"]
+    assert two.case == PSEUDONYMS.of("patient", "MRN 4712")
+
+
+def test_rows_without_an_id_have_one_of_their_content_that_names_no_file(root: Path) -> None:
+    text = "image,question,answer\na/xr,Which view?,PA\nb/xr,Which view?,PA\n"
+    source = table(root, text)
+    one, two = samples(source)
+    assert not source.has_ids
+    assert one.id != two.id
+    other = DicomSource(root, Pseudonyms("another secret"), CsvSource(root.parent / "q.csv"))
+    assert samples(other)[0].id != one.id
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("1.2.9.9,What?,x", "no file of this series"),
+        ("../q.csv,What?,x", "leads out of"),
+        ("gone,What?,x", "there is no such file"),
+        ('"[""a/xr"", ""b/xr""]",What?,x', "the images are of several patients"),
+        ('"[""a/xr"", ""a/0""]",What?,x', "the images are of several modalities"),
+        ("a,<image 2>?,x", "the question names image 2"),
+    ],
+)
+def test_rows_that_become_no_sample_leave_the_others_unharmed(root: Path, row: str, told: str) -> None:
+    source = table(root, f"image,question,answer\na/xr,What?,x\n{row}\nb/xr,What?,x\n")
+    (fault,) = faults(source)
+    assert told in fault
+    assert "q.csv, row 2" in fault
+    assert sum(isinstance(one, Sample) for _, one in results(source)) == 2
+
+
+def test_a_modality_of_the_table_is_taken_and_told(root: Path) -> None:
+    source = table(root, "image,question,answer\na/xr,What?,<CT_SCAN>\n")
+    assert "no reference after the tag" in faults(source)[0]
+    source = table(root, 'image,question,answer\na/xr,What?,"<CT_SCAN>\nx"\n')
+    assert samples(source)[0].modality == "CT_SCAN"
+    assert source.counts["modality differs"] == 1
+
+
+def test_the_end_of_a_build_says_what_was_decided_without_being_told(root: Path) -> None:
+    source = asked(root)
+    notes = source.notes(Counter({"burned_in not stated": 3, "window range": 2, "window blank": 1}))
+    assert len(notes) == 3
+    assert notes[0] == "images that do not say whether text is burned into their pixels: 3; look at some"
+
+
+def test_the_fingerprint_is_of_files_and_settings(root: Path) -> None:
+    source = asked(root)
+    same = asked(root).fingerprint()
+    assert source.fingerprint() == same
+    others = [
+        asked(root, frames=FrameChoice(2)), asked(root, window=WindowChoice.parse("lung")), asked(root, "ViewPosition"),
+        asked(root, burned_in=BurnedInText("me")), asked(root, modality="OTHER"),
+        DicomSource(root, Pseudonyms("another secret"), question=source.question, answer="modality"),
+        table(root, "image,question,answer\na/xr,What?,x\n"),
+    ]  # fmt: skip
+    write(root / "a" / "xr2", SOPInstanceUID="1.2.1.2.2")
+    assert len({same, asked(root).fingerprint(), *(one.fingerprint() for one in others)}) == 9
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"question": "What?"}, {"answer": "modality"}, {"question": "What?", "answer": "modality", "questions": 1}],
+)
+def test_questions_come_from_one_place(root: Path, options: dict[str, Any]) -> None:
+    if "questions" in options:
+        options["questions"] = CsvSource(root)
+    with pytest.raises(ValueError, match="--from dicom needs questions"):
+        DicomSource(root, PSEUDONYMS, **options)
+
+
+def test_a_question_for_every_image_places_one(root: Path) -> None:
+    with pytest.raises(MarkerError, match="2 image markers for 1 image"):
+        DicomSource(root, PSEUDONYMS, question="<image> or <image>?", answer="modality")
+
+
+def test_a_sample_of_too_many_pixels_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medix.data.sources.dicom_file.MAX_PIXELS", 16)
+    assert len(samples(asked(root, frames=FrameChoice(4)))) == 4
+    assert ["too_large" for _, one in results(asked(root, frames=FrameChoice(5))) if isinstance(one, RowError)]
+
+
+OUTCOMES = {
+    "CT_SCAN": 12, "MRI_SCAN": 26, "X_RAY": 5, "no_pixels": 57, "not_an_image": 16, "not_dicom": 10, "dicomdir": 8,
+    "damaged": 2,
+}  # fmt: skip
+"""Of the 176 files that come with pydicom 3.0.2, whoever has looked at their pixels."""
+
+PIXELS_NOT_SEEN = {"burned_in": 40}
+PIXELS_SEEN = {"ULTRASOUND": 5, "OTHER": 32, "undecodable": 2, "malformed": 1}
+"""JPEG of twelve bits, and a codestream that states billions of columns."""
+
+
+@pytest.mark.parametrize(("who", "others"), [("A. Nurse", PIXELS_SEEN), ("", PIXELS_NOT_SEEN)])
+def test_every_file_that_comes_with_pydicom_is_a_sample_or_has_a_reason(
+    tmp_path: Path, who: str, others: dict[str, int]
+) -> None:
+    names = sorted(str(path.relative_to(BUNDLED)) for path in BUNDLED.rglob("*") if path.is_file())
+    (tmp_path / "q.csv").write_text("".join(["image,question,answer\n", *(f"{name},What?,x\n" for name in names)]))
+    source = DicomSource(BUNDLED, PSEUDONYMS, CsvSource(tmp_path / "q.csv"), burned_in=BurnedInText(who))
+    found = [one for _, one in results(source)]
+    counts = Counter(str(one.modality) if isinstance(one, Sample) else one.kind for one in found)
+    assert dict(counts) == OUTCOMES | others
+    assert counts.total() == len(names)

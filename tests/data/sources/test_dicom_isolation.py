@@ -1,0 +1,47 @@
+"""Decodes frames in a process of its own."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pydicom.data
+import pytest
+from pydicom.pixels.decoders import JPEGLosslessSV1Decoder
+
+from medix.data.sources.dicom_file import read_header
+from medix.data.sources.dicom_frame import decode_with
+from medix.data.sources.dicom_isolation import DecoderProcess
+
+LOSSLESS = Path(pydicom.data.__file__).parent / "test_files" / "SC_rgb_jpeg_gdcm.dcm"
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[DecoderProcess]:
+    made = DecoderProcess()
+    yield made
+    made.close()
+
+
+def test_a_frame_is_the_same_as_in_this_process(process: DecoderProcess) -> None:
+    here = decode_with("gdcm", JPEGLosslessSV1Decoder, read_header(LOSSLESS, with_pixels=True), 0)
+    there = process.decode(LOSSLESS, 0)
+    assert np.array_equal(there.values, here.values)
+    assert (there.index, there.photometric, there.values.dtype) == (here.index, here.photometric, here.values.dtype)
+
+
+def test_what_cannot_be_decoded_is_told_and_the_process_goes_on(process: DecoderProcess, tmp_path: Path) -> None:
+    (tmp_path / "none").write_text("no image")
+    with pytest.raises(ValueError, match="this is no DICOM file"):
+        process.decode(tmp_path / "none", 0)
+    assert process.decode(LOSSLESS, 0).values.shape == (100, 100, 3)
+
+
+def test_a_decoder_that_ends_is_a_fault_of_that_frame_alone(process: DecoderProcess) -> None:
+    process.decode(LOSSLESS, 0)
+    assert process._process is not None
+    os.kill(process._process.pid, signal.SIGABRT)
+    with pytest.raises(ValueError, match="the decoder ended"):
+        process.decode(LOSSLESS, 0)
+    assert process.decode(LOSSLESS, 0).values.shape == (100, 100, 3)

@@ -1,0 +1,81 @@
+"""Which fields of a DICOM header go on."""
+
+import pytest
+
+from medix.data.sources.dicom_metadata import answer_from, check_answer_field, has_square_pixels, metadata_of
+from medix.data.sources.source import RowError
+from tests.support.dicoms import header
+
+IDENTIFYING = {
+    "PatientName": "Doe^Jane", "PatientID": "MRN 4711", "PatientBirthDate": "19700101", "PatientSex": "F",
+    "PatientAge": "056Y", "AccessionNumber": "A1", "InstitutionName": "St. Elsewhere", "StudyDate": "20261129",
+    "ReferringPhysicianName": "House^G", "StudyDescription": "Doe, chest", "SeriesDescription": "for Dr. House",
+    "ProtocolName": "Doe", "DeviceSerialNumber": "77", "StationName": "CT3", "OperatorsName": "Nurse^A",
+    "PatientComments": "call 555-1234", "ImageComments": "Jane", "RequestedProcedureDescription": "Doe",
+}  # fmt: skip
+
+
+def test_only_the_listed_fields_go_on() -> None:
+    found = metadata_of(
+        header(**IDENTIFYING, BodyPartExamined="CHEST", ImageType=["ORIGINAL", "PRIMARY"], SliceThickness="2.50",
+               PixelSpacing=["0.7", "0.7"])
+    )  # fmt: skip
+    assert found == {
+        "body_part": "CHEST", "image_type": "ORIGINAL\\PRIMARY", "slice_thickness_mm": "2.5",
+        "pixel_spacing_mm": "0.7\\0.7",
+    }  # fmt: skip
+
+
+def test_fields_that_are_no_terms_are_dropped() -> None:
+    assert metadata_of(header(BodyPartExamined="Chest of Jane Doe", ImageType=["ORIGINAL", "seen by Dr. House"])) == {}
+
+
+def test_the_modality_as_answer_comes_with_its_synonyms() -> None:
+    assert answer_from(header(), "CT_SCAN", "modality") == ("CT", "CT scan", "computed tomography")
+
+
+@pytest.mark.parametrize(
+    ("elements", "name", "expected"),
+    [
+        ({"BodyPartExamined": "CHEST"}, "BodyPartExamined", ("CHEST",)),
+        ({"ViewPosition": "PA"}, "ViewPosition", ("PA",)),
+        ({"Laterality": "L"}, "Laterality", ("left",)),
+        ({"ImageLaterality": "B"}, "ImageLaterality", ("both",)),
+    ],
+)
+def test_a_field_as_answer(elements: dict[str, str], name: str, expected: tuple[str, ...]) -> None:
+    assert answer_from(header(**elements), "CT_SCAN", check_answer_field(name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("elements", "tag", "name"),
+    [
+        ({}, "CT_SCAN", "ViewPosition"),
+        ({"ImageLaterality": "U"}, "X_RAY", "ImageLaterality"),
+        ({}, "OTHER", "modality"),
+    ],
+)
+def test_a_header_without_the_answer_is_refused(elements: dict[str, str], tag: str, name: str) -> None:
+    with pytest.raises(RowError, match="has no answer") as caught:
+        answer_from(header(**elements), tag, name)
+    assert (caught.value.kind, caught.value.refused) == ("no_answer", True)
+
+
+@pytest.mark.parametrize("name", ["PatientName", "PatientSex", "StudyDescription", "bodypart", "ImageType", ""])
+def test_other_fields_are_no_answers(name: str) -> None:
+    with pytest.raises(ValueError, match="give modality or one of BodyPartExamined, ViewPosition"):
+        check_answer_field(name)
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ({}, True),
+        ({"PixelSpacing": ["0.5", "0.502"]}, True),
+        ({"PixelSpacing": ["0.5", "1"]}, False),
+        ({"PixelAspectRatio": ["4", "3"], "PixelSpacing": ["1", "1"]}, False),
+        ({"PixelSpacing": ["0", "1"]}, True),
+    ],
+)
+def test_pixels_that_are_not_square(elements: dict[str, list[str]], expected: bool) -> None:
+    assert has_square_pixels(header(**elements)) == expected

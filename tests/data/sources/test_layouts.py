@@ -1,0 +1,33 @@
+import pytest
+
+from medix.data.sources.layouts import recognised, told
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "meaning"),
+    [
+        ("id image source problem solution", "MBZUAI/medix-rl-data",
+         "question: problem, answer: solution, id: id, images: image, source: source"),
+        ("images problem answer", "EasyR1", "question: problem, answer: answer, images: images"),
+        ("image question answer", "VQA-RAD, SLAKE, PathVQA", "question: question, answer: answer, images: image"),
+        ("qid img_name question answer modality q_lang", "VQA-RAD, SLAKE, PathVQA",
+         "question: question, answer: answer, id: qid, images: img_name, modality: modality"),
+        ("id problem solution aliases case", "MBZUAI/medix-rl-data",
+         "question: problem, answer: solution, answer: aliases, id: id, case: case"),
+    ],
+)  # fmt: skip
+def test_columns_are_recognised_by_name(names: str, name: str, meaning: str) -> None:
+    found = recognised(names.split())
+    assert found is not None
+    assert (found[0].name, told(found[1])) == (name, meaning)
+
+
+def test_choices_of_pmc_vqa_and_names_of_modalities() -> None:
+    names = ["Figure_path", "Question", "Answer", *(f"Choice {letter}" for letter in "ABCD")]
+    found = recognised(names)
+    assert found is not None
+    assert found[1].columns.choices == names[3:]
+    slake = recognised(["question", "answer", "modality"])
+    assert slake is not None
+    assert slake[1].modality_tags["MRI"] == "MRI_SCAN"
+    assert recognised(["text", "label"]) is None

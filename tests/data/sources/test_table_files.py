@@ -1,0 +1,43 @@
+"""Tables in one file or several; what their rows mean is in ``test_table_source``."""
+
+from pathlib import Path
+
+import pytest
+
+from medix.data.sources.csv_file import CsvSource
+from medix.data.sources.parquet import ParquetSource
+from medix.data.sources.table_file import TableError
+from tests.support.sources import samples
+from tests.support.tables import parquet
+
+
+def test_the_files_of_a_folder_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for number in (2, 1):
+        (tmp_path / f"part-{number}.csv").write_text(f"question,answer\nq{number},a\n")
+    source = CsvSource(tmp_path)
+    assert [sample.question for sample in samples(source)] == ["q1", "q2"]
+    (tmp_path / "part-3.csv").write_text("question,answer,more\nq,a,b\n")
+    with pytest.raises(TableError, match=r"part-3.csv: has other columns than .*part-1.csv \(more\)"):
+        samples(CsvSource(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "names", [("train-0.parquet", "test-0.parquet"), ("a/train.parquet", "a/validation/0.parquet")]
+)
+def test_files_of_several_splits_are_not_mixed(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in names:
+        parquet(tmp_path / name, [{"question": "q", "answer": "a"}])
+    with pytest.raises(TableError, match=r"holds files of several splits \((test|train), (train|val)\)"):
+        samples(ParquetSource(tmp_path))
+
+
+def test_what_is_no_such_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("question,answer\n")
+    (tmp_path / "empty").mkdir()
+    for path, told in (
+        ("none.parquet", "there is no such file"),
+        ("a.csv", r"does not end in \.parquet; give its kind by --from"),
+        ("empty", r"the folder holds no file that ends in \.parquet"),
+    ):
+        with pytest.raises(TableError, match=f"--from parquet .*{told}"):
+            samples(ParquetSource(tmp_path / path))

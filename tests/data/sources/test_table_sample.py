@@ -1,0 +1,62 @@
+"""What the cells of one row become."""
+
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medix.data.sources.source import RowError
+from medix.data.sources.table_images import ImageFiles
+from medix.data.sources.table_sample import TableSample
+from medix.data.sources.table_schema import Columns, TableData
+from medix.modality import ModalitySet
+from medix.types import Sample
+from tests.data.conftest import picture
+
+COLUMNS = Columns("q", "a", id="i", context="c", choices="o", images=["x", "y"], modality="m")
+
+
+def made(cells: dict[str, Any], columns: Columns = COLUMNS, **arguments: Any) -> Sample:
+    data = TableData(columns)
+    sample = TableSample(data, ModalitySet(), **arguments)
+    return sample.of("row 1", cells, ImageFiles(data, Path("."), ExitStack()), Counter())
+
+
+def test_context_question_and_choices_stand_below_each_other() -> None:
+    found = made({"i": 1, "q": "Which?", "c": ["one", "two"], "o": ["x", "y"], "a": "B"})
+    assert found.question == "one\n\ntwo\n\nWhich?\n\nChoices:\nA. x\nB. y"
+    assert (found.id, found.reference, found.modality) == ("1", "y", None)
+
+
+def test_markers_count_the_images_that_are_there() -> None:
+    """Data sets number images by their columns: without the first, the second is image 1."""
+    cells = {"i": "1", "q": "See <image 2>.", "a": "b", "y": picture(1), "m": "CT_SCAN"}
+    assert made(cells).question == "See <image 1>."
+    with pytest.raises(RowError, match=r"q: .*names image 3, which does not exist"):
+        made(cells | {"q": "See <image 3>."})
+
+
+def test_an_image_that_is_not_stored_is_not_decoded() -> None:
+    cells = {"i": "1", "q": "q", "a": "<X_RAY> b", "x": b"\xff\xd8\xff cut"}
+    assert made(cells, stores_images=False).images == (cells["x"],)
+    with pytest.raises(RowError, match="x: 'x'; an image of 7 bytes cannot be decoded"):
+        made(cells)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ({"i": " "}, "i: ' '; give every row a unique id"),
+        ({"m": "CT_SCAN", "x": None}, "m: 'CT_SCAN'; a modality without an image"),
+        ({"m": "CT_SCAN", "a": "<X_RAY> b"}, "a: '<X_RAY>'; the modality of the row is CT_SCAN; correct one of them"),
+        ({"a": float("nan")}, "a: None; give the reference"),
+        ({"q": None}, "q: ''; give the question"),
+        ({"q": True}, "q: True; a bool is no text"),
+    ],
+)
+def test_a_row_that_lacks_or_contradicts_something(cells: dict[str, Any], told: str) -> None:
+    with pytest.raises(RowError) as caught:
+        made({"i": "1", "q": "q", "a": "b", "x": picture(1)} | cells)
+    assert str(caught.value).startswith(told)

@@ -1,0 +1,40 @@
+import pytest
+
+from medix.data.sources.source import RowError
+from medix.data.sources.tagged_answer import split_tag
+from medix.modality import ModalitySet
+
+SET = ModalitySet()
+
+
+@pytest.mark.parametrize(
+    ("answer", "has_images", "expected"),
+    [
+        ("<CT_SCAN>\nThe liver", True, ("CT_SCAN", "The liver")),
+        ("<ct_scan> < 5 cm", True, ("CT_SCAN", "< 5 cm")),
+        ("The liver", True, (None, "The liver")),
+        ("<5 mm>\nor so", True, (None, "<5 mm>\nor so")),
+        ("<b>bold</b>", True, (None, "<b>bold</b>")),
+        ("<TEXT_ONLY> A. 4 mg", False, (None, "A. 4 mg")),
+        ("A. 4 mg", False, (None, "A. 4 mg")),
+    ],
+)
+def test_a_tag_is_read_and_other_brackets_are_text(
+    answer: str, has_images: bool, expected: tuple[str | None, str]
+) -> None:
+    assert split_tag("a", answer, has_images, SET) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "has_images", "told"),
+    [
+        ("<CT_SCAN>\nx", False, "a tag without an image"),
+        ("<CAT_SCAN>\nx", True, "'<CAT_SCAN>'; unknown tag; known: X_RAY"),
+        ("<TEXT>\nx", True, "'<TEXT>'; unknown tag"),
+        ("<CAT_SCAN>\nx", False, "unknown tag on a row without an image"),
+        ("<CT_SCAN>\n ", True, "there is no reference after the tag"),
+    ],
+)
+def test_a_tag_that_does_not_fit(answer: str, has_images: bool, told: str) -> None:
+    with pytest.raises(RowError, match=told):
+        split_tag("a", answer, has_images, SET)

@@ -1,0 +1,90 @@
+"""Tars of another program are listed and stay as they are."""
+
+from pathlib import Path
+
+import pytest
+
+from medix.data.adoption import Adoption
+from medix.data.build import Build, BuildError, BuildPlan
+from medix.data.manifest import DataStatement, read_manifests
+from medix.data.partition import Partition
+from medix.data.shards import Shard
+from medix.data.sources.table_source import Reading
+from medix.data.sources.webdataset import WebDatasetSource
+from tests.data.conftest import picture
+from tests.support.tars import tar
+
+STATEMENT = DataStatement("mine", "CC0-1.0", "nobody is shown")
+
+
+@pytest.fixture
+def tars(tmp_path: Path) -> Path:
+    for number in range(2):
+        said = {"answer": "a", "case": "c"}
+        rows = {
+            f"s{i}": {
+                "jpg": picture(i, kind="JPEG"),
+                "json": said | {"id": f"s{number}{i}", "question": f"q{i}?", "modality": "CT" if i else "CT_SCAN"},
+            }
+            for i in range(3)
+        }
+        tar(tmp_path / "tars" / f"x-{number:03d}.tar", rows)
+    return tmp_path / "tars"
+
+
+def test_tars_are_listed_with_a_layout_and_read_like_shards(tars: Path, tmp_path: Path) -> None:
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tars.iterdir()}
+    source = WebDatasetSource(f"{tars}/x-{{000..001}}.tar", Reading())
+    Adoption(source, BuildPlan(STATEMENT, tmp_path / "lists")).run()
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tars.iterdir()} == before
+    (manifest,) = read_manifests([tmp_path / "lists"])
+    assert [entry.url for entry in manifest.shards] == ["../tars/x-000.tar", "../tars/x-001.tar"]
+    samples = [sample for entry in manifest.shards for sample in Shard(manifest, entry)]
+    assert [sample.id for sample in samples] == ["s00", "s01", "s02", "s10", "s11", "s12"]
+    assert {(one.modality, one.case, one.dataset) for one in samples} == {("CT_SCAN", "c", "mine")}
+    assert samples[1].images == (picture(1, kind="JPEG"),)
+    shard = Shard(manifest, manifest.shards[0])
+    assert [Path(name).name for name in shard.image_names(2)] == ["s2.jpg"]
+    assert (tmp_path / "lists" / "mine-ct_scan.index.jsonl").exists()
+
+
+def test_a_question_may_be_asked_of_every_image(tmp_path: Path) -> None:
+    tar(tmp_path / "a.tar", {"1": {"png": picture(1), "cls": b"7"}, "2": {"cls": b"8", "png": picture(2)}})
+    source = WebDatasetSource(str(tmp_path / "a.tar"), Reading(question="Which class?", answer_from="cls"))
+    (manifest,) = Adoption(source, BuildPlan(STATEMENT, tmp_path / "out", modality="OTHER")).run()
+    assert manifest.layout["question"] == "Which class?"
+    (read,) = read_manifests([tmp_path / "out"])
+    assert [(one.question, one.reference, one.modality) for one in Shard(read, read.shards[0])] == [
+        ("Which class?", "7", "OTHER"), ("Which class?", "8", "OTHER"),
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_listed_as_it_is(tars: Path, tmp_path: Path) -> None:
+    said = {"id": "s00", "question": "q", "answer": "a", "modality": "X_RAY"}
+    row = {"jpg": picture(9, kind="JPEG"), "json": said}
+    mixed = [said | {"id": "s20"}, said | {"id": "s21", "modality": "CT"}]
+    tar(tars / "x-002.tar", {one["id"]: row | {"json": one} for one in mixed})
+    source = WebDatasetSource(str(tars), Reading())
+    with pytest.raises(BuildError, match=r"x-002.tar: holds CT_SCAN and X_RAY.*build with --rewrite"):
+        Adoption(source, BuildPlan(STATEMENT, tmp_path / "out")).run()
+    assert not (tmp_path / "out").exists()
+    tar(tars / "x-002.tar", {"s20": row, "s21": row | {"jpg": b"\xff\xd8\xff cut"}})
+    source = WebDatasetSource(str(tars), Reading())
+    with pytest.raises(BuildError) as caught:
+        Adoption(source, BuildPlan(STATEMENT, tmp_path / "out")).run()
+    assert "2 faulty rows" in str(caught.value)
+    assert "sample s20: id: 's00'; " in str(caught.value)
+    assert "cannot be decoded" in str(caught.value)
+    for change in ({"partition": Partition.parse("a=0.5,b=0.5")}, {"skip_bad": True}):
+        with pytest.raises(ValueError, match="build with --rewrite"):
+            Adoption(source, BuildPlan(STATEMENT, tmp_path / "out", **change))  # type: ignore[arg-type]
+    result = Build(source, BuildPlan(STATEMENT, tmp_path / "new", skip_bad=True)).run()
+    assert result.left_out.faults == {"duplicate-id": 1, "image": 1}
+    assert [manifest.samples for manifest in result.manifests] == [6]
+
+
+def test_a_manifest_that_is_there_is_kept(tars: Path, tmp_path: Path) -> None:
+    adoption = Adoption(WebDatasetSource(str(tars), Reading()), BuildPlan(STATEMENT, tmp_path / "out"))
+    adoption.run()
+    with pytest.raises(BuildError, match=r"already contains mine-\*\.yaml"):
+        adoption.run()

@@ -1,0 +1,80 @@
+"""Samples of tars that another program has written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medix.data.foreign_record import ForeignRecord, cells_of, foreign_record, split_name
+from medix.data.manifest import Manifest, ManifestError, ShardEntry
+from medix.data.sources.source import RowError
+from medix.data.sources.table_file import TableError
+from medix.data.sources.table_schema import Columns, TableData
+from medix.modality import PAPER_MODALITIES
+from tests.data.conftest import picture
+
+RECORD = ForeignRecord(TableData(Columns(question="q", answer="cls", id="key", images=["image"])), PAPER_MODALITIES)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("train/a1.jpg", ("train/a1", "jpg")),
+        ("x.y/a.left.PNG", ("x.y/a", "left.png")),
+        ("a.cls", ("a", "cls")),
+        ("a.npy", None),
+        ("a.pyd", None),
+        ("a.seg.json", None),
+        ("__meta__.json", None),
+        ("d/._a.jpg", None),
+        ("README", None),
+    ],
+)
+def test_names_are_split_as_webdataset_does(name: str, expected: tuple[str, str] | None) -> None:
+    assert split_name(name) == expected
+
+
+def test_an_image_that_shards_do_not_hold_is_no_text_only_sample() -> None:
+    with pytest.raises(
+        TableError, match=r"a\.webp' is an image that shards do not hold as it is; build with --rewrite"
+    ):
+        split_name("a.webp")
+
+
+def test_parts_of_a_sample_are_columns() -> None:
+    members = {"left.png": picture(1), "json": b'{"q": "Which?", "image": "a.png"}', "cls": b"3\n", "0.jpg": picture(2)}
+    cells = cells_of("k", members)
+    assert cells == {"q": "Which?", "cls": "3", "key": "k", "image": [picture(1), picture(2)]}
+    sample = RECORD.decode("k", members)
+    assert (sample.id, sample.question, sample.reference, sample.modality) == ("k", "Which?", "3", None)
+    assert sample.images == (picture(1), picture(2))
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ({"json": b"[1]", "cls": b"1"}, r"k\.json: \[1\]; is no object"),
+        ({"json": b"{", "cls": b"1"}, r"k\.json: b'\{'; cannot be read"),
+        ({"json": b"{}", "cls": b"\xff"}, "is not UTF-8"),
+        ({"json": b"{}", "cls": b"1"}, "q: ''; give the question"),
+        ({"json": b'{"q": "x"}'}, "cls: None; give the reference"),
+    ],
+)
+def test_a_sample_that_lacks_something(members: dict[str, bytes], told: str) -> None:
+    with pytest.raises(RowError, match=told):
+        RECORD.decode("k", members)
+
+
+def test_a_manifest_states_the_layout(tmp_path: Path) -> None:
+    def manifest(layout: dict[str, Any]) -> Manifest:
+        return Manifest("m", "CT_SCAN", "l", "d", (ShardEntry("a.tar", "0" * 64, 1, 1),), path=tmp_path, layout=layout)
+
+    record = ForeignRecord(
+        TableData(Columns(answer="cls"), modality_tags={"CT": "CT_SCAN"}), PAPER_MODALITIES, "Is it?"
+    )
+    assert record.layout == {"question": "Is it?", "columns": {"answer": "cls"}, "modality_tags": {"CT": "CT_SCAN"}}
+    assert foreign_record(manifest(json.loads(json.dumps(record.layout)))) == record
+    assert foreign_record(manifest({})) is None
+    with pytest.raises(ManifestError, match=r"layout: .*colums"):
+        foreign_record(manifest({"colums": {"answer": "x"}}))

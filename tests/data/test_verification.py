@@ -1,0 +1,167 @@
+"""Every kind of damage, on shards that are really damaged."""
+
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medix.data.index import index_path
+from medix.data.manifest import Manifest, ShardEntry
+from medix.data.verification import Verification
+from tests.data.conftest import Writer
+
+
+@pytest.fixture
+def manifest(write: Writer) -> Manifest:
+    """Six samples in two shards."""
+    return write({"CT_SCAN": 6}, per_shard=3)[0]
+
+
+def faults(*manifests: Manifest) -> list[str]:
+    """All that a verification finds."""
+    verification = Verification(manifests)
+    found = [fault for one in manifests for entry in one.shards for fault in verification.shard(one, entry)]
+    return [*found, *verification.others()]
+
+
+def shard(manifest: Manifest, number: int = 0) -> Path:
+    return Path(manifest.location(manifest.shards[number]))
+
+
+def restated(manifest: Manifest, samples: int | None = None) -> Manifest:
+    """A manifest whose checksum is that of a damaged first shard, as of a program that wrote it afterwards."""
+    data = shard(manifest).read_bytes()
+    first = manifest.shards[0]
+    entry = ShardEntry(first.url, hashlib.sha256(data).hexdigest(), len(data), samples or first.samples)
+    changed = replace(manifest, shards=(entry, *manifest.shards[1:]))
+    changed.write(changed.path)
+    index_path(changed.path).unlink(missing_ok=True)
+    return changed
+
+
+def rewritten(path: Path, names: list[str]) -> None:
+    """Write a tar with the contents of another under these names, in order."""
+    with tarfile.open(path) as tar:
+        contents = [tar.extractfile(member).read() for member in tar.getmembers()]  # type: ignore[union-attr]
+    with tarfile.open(path, "w") as tar:
+        for name, content in zip(names, contents, strict=False):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def names(path: Path) -> list[str]:
+    with tarfile.open(path) as tar:
+        return tar.getnames()
+
+
+def test_sound_shards_have_no_fault(manifest: Manifest) -> None:
+    verification = Verification([manifest])
+    assert [verification.shard(manifest, entry) for entry in manifest.shards] == [[], []]
+    assert list(verification.others()) == []
+    assert (verification.damaged, verification.without_index) == (0, [])
+
+
+def test_a_cut_shard_is_named_with_the_place_of_the_cut(manifest: Manifest) -> None:
+    shard(manifest).write_bytes(shard(manifest).read_bytes()[:560])
+    found = faults(manifest)
+    assert "size: expected" in found[0]
+    assert "the file ends within member" in found[1]
+    assert len(found) == 2
+
+
+def test_changed_bytes_are_found_by_the_checksum_and_damaged_headers_by_their_place(manifest: Manifest) -> None:
+    data = bytearray(shard(manifest).read_bytes())
+    data[600] ^= 1
+    shard(manifest).write_bytes(data)
+    [found] = faults(manifest)
+    assert "sha256: expected" in found
+    second = 512 + 512 * -(-tarfile.TarInfo.frombuf(bytes(data[:512]), "utf-8", "strict").size // 512)
+    data[second : second + 20] = b"\xff" * 20
+    shard(manifest).write_bytes(data)
+    found = faults(manifest)
+    assert f"no valid header at byte {second:,}" in found[1]
+
+
+def test_a_shard_whose_manifest_was_written_after_a_cut_between_members_is_found(manifest: Manifest) -> None:
+    """Checksum, size and count fit; only the mark at the end is missing."""
+    with tarfile.open(shard(manifest)) as tar:
+        third = next(member.offset for member in tar if member.name.startswith("000000002"))
+    shard(manifest).write_bytes(shard(manifest).read_bytes()[:third])
+    [found] = faults(restated(manifest, samples=2))
+    assert "the end-of-archive mark is missing" in found
+
+
+def test_a_wrong_count_and_a_missing_shard_are_found(manifest: Manifest) -> None:
+    wrong = restated(manifest, samples=4)
+    shard(manifest, 1).unlink()
+    first, second = faults(wrong)
+    assert "samples: expected 4, found 3" in first
+    assert "the file: expected" in second
+
+
+def test_members_whose_names_or_keys_repeat_are_found(manifest: Manifest) -> None:
+    """The first tar has one name twice, the second a key at two places."""
+    good = names(shard(manifest))
+    rewritten(shard(manifest), [good[0], good[0], *good[2:]])
+    assert any("unique names" in fault and "twice" in fault for fault in faults(restated(manifest)))
+    rewritten(shard(manifest), ["000000000.json", "000000001.0.png", "000000001.json", "000000000.0.png"])
+    assert any("key 000000000 in two places" in fault for fault in faults(restated(manifest)))
+
+
+def test_ids_that_stand_twice_are_named_with_both_manifests(manifest: Manifest, tmp_path: Path) -> None:
+    twice = replace(manifest, shards=(manifest.shards[0], manifest.shards[0], manifest.shards[1]))
+    found = faults(twice)
+    assert "3 ids of data set 'made' are twice in" in found[0]
+    assert "'row.0', 'row.1', 'row.2'" in found[0]
+    assert "the same shard is listed 2 times" in found[1]
+
+
+def test_a_sample_that_cannot_be_read_does_not_hide_the_others(manifest: Manifest) -> None:
+    text = b'"question":"What is seen in picture 1?"'
+    shard(manifest).write_bytes(shard(manifest).read_bytes().replace(text, b'"question":1'.ljust(len(text))))
+    wrong = restated(manifest)
+    verification = Verification([wrong])
+    [found] = verification.shard(wrong, wrong.shards[0])
+    assert "json field 'question' has the wrong type: 1" in found
+    assert list(verification.others()) == []
+
+
+def test_an_index_that_does_not_fit_is_found(manifest: Manifest) -> None:
+    path = index_path(manifest.path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[0]["samples"][1][2] = ["0" * 16]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    [found] = faults(manifest)
+    assert "images of sample 'row.1'" in found
+    assert "shards index MANIFEST" in found
+    lines[0]["sha256"] = "0" * 64
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    first, second = faults(manifest)
+    assert "no line of 1 shard;" in first
+    assert "lines of other 1 shard;" in second
+    path.write_text("no index\n")
+    assert all("not a line of an index" in fault for fault in faults(manifest))
+
+
+def test_files_beside_the_shards_that_no_manifest_lists_are_found(manifest: Manifest, write: Writer) -> None:
+    """Shards of a manifest that is not verified are listed by it."""
+    folder = manifest.path.parent
+    write({"MRI_SCAN": 1}, folder="other")
+    (folder / "left-000000.tar").write_bytes(b"x")
+    (folder / "gone.index.jsonl").write_text("")
+    (folder / ".partial-12").mkdir()
+    for path in (folder.parent / "other").iterdir():
+        path.rename(folder / path.name.replace("made", "second"))
+    text = (folder / "second-mri_scan.yaml").read_text()
+    (folder / "second-mri_scan.yaml").write_text(text.replace("url: made", "url: second"))
+    found = faults(manifest)
+    assert [Path(fault.partition(": ")[0]).name for fault in found] == [
+        ".partial-12",
+        "gone.index.jsonl",
+        "left-000000.tar",
+    ]
