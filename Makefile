@@ -6,6 +6,9 @@ UV     := $(VENV)/bin/uv
 STAMP  := $(VENV)/.installed
 DEMO   := runs/demo
 
+# Containers often set it; without compiled modules, each of some hundred processes would take ten seconds more to start.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DELETE_ON_ERROR:
 .PHONY: help install install-vllm install-bench demo test test-processors lint bench clean
 

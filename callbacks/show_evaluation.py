@@ -26,12 +26,13 @@ class ShowEvaluation(Callback):
     def __init__(self, total: int) -> None:
         self.total = total
         self._progress: Progress | None = None
-        self._told = 0
+        self._told = self._first = 0
         self._started = 0.0
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the display."""
         self._told, self._started = 0, time.perf_counter()
+        self._first = getattr(trainer.datamodule, "predict_from", 0)  # type: ignore[attr-defined]
         if trainer.is_global_zero and sys.stdout.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self._progress = Progress(*columns, TimeRemainingColumn(), console=Console(), transient=True)
@@ -56,7 +57,7 @@ class ShowEvaluation(Callback):
         elif trainer.is_global_zero and done * _LINES // self.total > self._told:
             self._told = done * _LINES // self.total
             seconds = time.perf_counter() - self._started
-            left = seconds / done * (self.total - done)
+            left = seconds / max(1, done - self._first) * (self.total - done)
             sys.stdout.write(f"medix: {done:,} of {self.total:,} samples, {left:.0f} s left\n")
             sys.stdout.flush()
 

@@ -29,6 +29,7 @@ from medix.callbacks.save_checkpoint import latest
 from medix.callbacks.save_spec import SaveSpec, step_of
 from medix.callbacks.show_evaluation import ShowEvaluation
 from medix.callbacks.spec_changes import suite_identity
+from medix.callbacks.unfinished_predictions import completion_facts
 from medix.callbacks.write_predictions import WritePredictions
 from medix.callbacks.write_report import WriteReport
 from medix.data.datamodule import ShardDataModule
@@ -238,7 +239,12 @@ class MedixCLI(LightningCLI):
         output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / name)
         if self.trainer.is_global_zero:
             check_writable(output)
-        self.trainer.callbacks.append(WritePredictions(output))  # type: ignore[attr-defined]
+        facts = None
+        if self._saved_spec is not None:
+            checkpoint = chosen_checkpoint(ckpt_path, Path(self.trainer.default_root_dir))
+            samples = joint_digest(self.datamodule.manifests("predict"))
+            facts = completion_facts(read_yaml(self._saved_spec.text()), checkpoint, samples)
+        self.trainer.callbacks.append(WritePredictions(output, facts))  # type: ignore[attr-defined]
         self._evaluate("predict", model, ckpt_path)
         self._say(f"wrote {output}")
 
@@ -318,8 +324,14 @@ class MedixCLI(LightningCLI):
             )
         run = getattr(self.trainer, stage)
         quiet = {"return_predictions": False} if stage == "predict" else {"verbose": False}
-        with _tidy(folder), told_by_all():
-            run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, **quiet)
+        with _tidy(folder), stop_signal.catching(f"medix {stage}", speaks=self.trainer.is_global_zero):
+            try:
+                with told_by_all():
+                    run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, **quiet)
+            except StopRequested as error:
+                number = stop_signal.requested() or signal.SIGTERM
+                text = stop_signal.stopped_by(number) if self.trainer.is_global_zero else ""
+                raise stop_signal.Stopped(number, text) from error
         if stage != "predict" and self.trainer.is_global_zero:
             _print_numbers(callbacks)
 
@@ -404,5 +416,14 @@ def _quiet() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    for about in ("does not have many workers", "litlogger", "Checkpoint directory", "treespec", "weights_only"):
+    # which of the processes that Lightning started has ended, before it ends the others
+    logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)
+    for about in (
+        "does not have many workers",
+        "`srun` command is available",
+        "litlogger",
+        "Checkpoint directory",
+        "treespec",
+        "weights_only",
+    ):
         warnings.filterwarnings("ignore", message=f".*{about}.*")

@@ -119,6 +119,7 @@ def fail_together() -> Iterator[None]:
         raise
     except StopRequested:
         gather(Stop(stop_signal.requested() or 0))
+        stop_signal.agree()
         raise
     except Exception as error:
         gather(Failure(f"{type(error).__name__}: {error}"))

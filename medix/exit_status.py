@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.stop_signal import Stopped, stopped_by
+from medix.visible_text import visible
 
 HELP = """\
 exit status
@@ -99,7 +100,7 @@ def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict:
             raise
         if os.environ.get("MEDIX_TRACEBACK"):
             traceback.print_exc()
-        print(f"{error_prefix}: {_described(error)}", file=sys.stderr)
+        print(f"{error_prefix}: {visible(_described(error))}", file=sys.stderr)
         is_impossible = isinstance(error, ValueError | TypeError | OSError) and not isinstance(
             error, ConnectionError | TimeoutError
         )
@@ -109,7 +110,7 @@ def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict:
 def _stopped(name: str, stop: BaseException) -> int:
     number = signal.SIGINT if isinstance(stop, KeyboardInterrupt) else signal.SIGTERM
     if not isinstance(stop, Stopped):
-        stop = Stopped(number, stopped_by(number))
+        stop = Stopped(number, "; ".join([stopped_by(number), *getattr(stop, "__notes__", ())]))
     if str(stop):  # empty on all ranks but one
         print(f"{name}: {stop}", file=sys.stderr)
     return 128 + stop.number

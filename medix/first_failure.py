@@ -4,6 +4,7 @@ A rank that ends with an error breaks the connections of the others, in whatever
 their errors say nothing of the cause. It is left in the store through which the ranks have met.
 """
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -11,10 +12,13 @@ from typing import Any
 
 from torch import distributed
 
+from medix import stop_signal
 from medix.distributed import OtherRankError, is_told, rank, world_size
+from medix.stop_signal import Stopped, StopRequested
 
 _KEY = "medix/first failure"
 _HEARD = "medix/failure heard"
+_STOPPED = "stopped"
 _PATIENCE = timedelta(seconds=10)
 _BROKEN = ("connection closed", "connection reset", "connection refused", "broken pipe", "timed out", "nccl", "gloo",
            "socket", "peer")  # fmt: skip
@@ -25,18 +29,30 @@ _BROKEN = ("connection closed", "connection reset", "connection refused", "broke
 def told_by_all() -> Iterator[None]:
     """Replace the error of a broken connection by that of the rank that broke it, and leave this rank's to the others.
 
+    The same for a signal that ends one rank where the ranks do not decide together, as while weights are loaded.
+
     Raises:
         OtherRankError: another rank ended; with its error, if it could leave it.
+        Stopped: a signal has ended another rank.
     """
     try:
         yield
+    except StopRequested:
+        if world_size() > 1 and not stop_signal.is_agreed():
+            _leave(f"{_STOPPED} {stop_signal.requested() or signal.SIGTERM:d} {rank()}")
+        raise
     except Exception as error:
         if world_size() == 1 or is_told(error):
             raise
         if not _is_broken_connection(error):
             _leave(f"rank {rank()} stopped, and all others with it: {type(error).__name__}: {error}")
             raise
-        raise OtherRankError(_cause() or _UNKNOWN) from error
+        cause = _cause()
+        if cause.startswith(_STOPPED):
+            number, other = map(int, cause.split()[1:])
+            text = f"{stop_signal.stopped_by(number)}, which rank {other} received"
+            raise Stopped(number, text if rank() == 0 else "") from error
+        raise OtherRankError(cause or _UNKNOWN) from error
 
 
 _UNKNOWN = (

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 _held: set[int] = set()
-"""Descriptors of folders that this process has locked."""
+"""Descriptors of files and folders that this process has locked."""
 
 
 @contextmanager
@@ -23,35 +23,50 @@ def held(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
-    _let_go_in_forks()
     try:
-        _lock(descriptor, folder)
-        _held.add(descriptor)
+        lock(
+            descriptor,
+            f"trainer.default_root_dir: {folder}: another fit is writing into this folder; wait until it has ended, "
+            "end it, or name another folder",
+        )
         try:
             yield
         finally:
-            _held.discard(descriptor)
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
     finally:
-        os.close(descriptor)
+        release(descriptor)
 
 
-def _lock(descriptor: int, folder: Path) -> None:
+def lock(descriptor: int, refusal: str) -> None:
+    """Lock an open file or folder until ``release``, or the end of the process, however it ends.
+
+    Args:
+        descriptor: of it; closed in forked children.
+        refusal: message of the error.
+
+    Raises:
+        ValueError: another process has locked it.
+    """
+    _let_go_in_forks()
+    _held.add(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise ValueError(
-            f"trainer.default_root_dir: {folder}: another fit is writing into this folder; wait until it has ended, "
-            "end it, or name another folder"
-        ) from error
+        raise ValueError(refusal) from error
     except OSError:
         return  # no locks here
 
 
+def release(descriptor: int) -> None:
+    """Close what ``lock`` has locked, or failed to."""
+    _held.discard(descriptor)
+    os.close(descriptor)
+
+
 @cache
 def _let_go_in_forks() -> None:
-    """Have forked children, such as data workers, close the folders: one that outlives its run would hold them."""
+    """Have forked children, such as data workers, close them: one that outlives its run would hold the locks."""
 
     def close() -> None:
         while _held:

@@ -295,6 +295,46 @@ def test_predict_writes_every_completion_with_parse_modality_check_and_flags(
         assert {"completion", "answer", "reasoning", "named_modality", "faults", "flags"} <= set(line)
 
 
+STOPPED = """\
+import os
+import signal
+from pathlib import Path
+
+from medix.rollout import LocalEngine
+
+
+class Stopped(LocalEngine):
+    def rollout(self, prompts, **arguments):
+        groups = super().rollout(prompts, **arguments)
+        if Path("stop").exists() and any(prompt.index >= 4 for prompt in prompts):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return groups
+"""
+
+
+def test_a_stopped_predict_keeps_what_it_has_sampled_and_the_same_command_goes_on(
+    inside: Inside, spec: dict[str, Any]
+) -> None:
+    """Six samples in batches of two: stopped in the third batch, four of them are kept."""
+    (inside.folder / "stopped.py").write_text(STOPPED)
+    spec["model"]["engine"]["class_path"] = "stopped.Stopped"
+    spec["data"] |= {"val": [str(MANIFESTS / "tiny_val-x_ray.yaml")], "val_batch_size": 2}
+    words = ("predict", "--config", str(write_spec(inside.folder, spec)), "--output")
+    assert inside(*words, "whole.jsonl").code == 0
+    (inside.folder / "stop").touch()
+    outcome = inside(*words, "lines.jsonl")
+    assert outcome.code == 143, outcome
+    kept = inside.folder / "lines.jsonl.unfinished"
+    assert f"4 samples are kept in {kept.name}, after which the same command goes on" in outcome.out
+    assert not (inside.folder / "lines.jsonl").exists()
+    (inside.folder / "stop").unlink()
+    outcome = inside(*words, "lines.jsonl")
+    assert outcome.code == 0, outcome
+    assert "going on after 4 samples" in outcome.out
+    assert not kept.exists()
+    assert (inside.folder / "lines.jsonl").read_bytes() == (inside.folder / "whole.jsonl").read_bytes()
+
+
 def test_best_and_last_name_checkpoints_of_the_run(inside: Inside, spec: dict[str, Any]) -> None:
     folder = inside.folder / "run" / "checkpoints"
     write_spec(inside.folder, spec)

@@ -352,6 +352,7 @@ def raising(error: BaseException) -> Callable[[], int]:
             2,
             "a: No space left on device, 77 bytes are free; free some space",
         ),
+        (FileNotFoundError("\x1b[2J\u202egnp.jpg: no file"), 2, "␛[2J[U+202E]gnp.jpg: no file"),
         (ConnectionRefusedError("refused"), 1, "refused"),
         (TimeoutError("late"), 1, "late"),
     ],
@@ -409,6 +410,13 @@ def test_the_traceback_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, capsys:
 def test_a_parser_may_end_the_command(code: object, status: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_status.run("medix test", raising(SystemExit(code))) == status
     assert capsys.readouterr().err == ("a message\n" if code == "a message" else "")
+
+
+def test_notes_of_a_signal_are_in_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:
+    stop = KeyboardInterrupt()
+    stop.add_note("the same command goes on")
+    assert exit_status.run("medix test", raising(stop)) == 130
+    assert capsys.readouterr().err == "medix test: stopped by Ctrl-C (SIGINT); the same command goes on\n"
 
 
 def test_sigterm_passes_every_except_exception() -> None:

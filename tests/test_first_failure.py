@@ -1,13 +1,15 @@
 """The rank whose connection broke tells of the error that broke it; two processes do so in test_ranks_training."""
 
+import signal
 from datetime import timedelta
 
 import pytest
 from torch import distributed
 
-from medix import first_failure
+from medix import first_failure, stop_signal
 from medix.distributed import OtherRankError, fail_together
 from medix.first_failure import told_by_all
+from medix.stop_signal import Stopped, StopRequested
 
 CLOSED = RuntimeError("[../gloo/transport/tcp/pair.cc] Connection closed by peer [127.0.0.1]:5")
 
@@ -45,6 +47,28 @@ def test_the_first_error_is_the_cause_and_the_second_rank_keeps_its_own(ended: l
 def test_a_rank_that_left_no_error_is_said_to_have_left_none() -> None:
     with pytest.raises(OtherRankError, match="it left no error: look at the output of the other ranks"), told_by_all():
         raise CLOSED
+
+
+def test_a_signal_that_ended_another_rank_ends_this_one_as_a_signal(
+    ended: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_failure, "rank", lambda: 1)
+    with pytest.raises(StopRequested), told_by_all():
+        raise StopRequested  # without a number: SIGTERM
+    assert ended == ["connections"]
+    with pytest.raises(Stopped, match=r"^$") as caught, told_by_all():  # rank 0 has the last word
+        raise CLOSED
+    assert caught.value.number == signal.SIGTERM
+    monkeypatch.setattr(first_failure, "rank", lambda: 0)
+    with pytest.raises(Stopped, match="stopped by SIGTERM, which rank 1 received"), told_by_all():
+        raise CLOSED
+
+
+def test_a_signal_that_the_ranks_know_of_is_not_told_again(ended: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stop_signal, "is_agreed", lambda: True)
+    with pytest.raises(StopRequested), told_by_all():
+        raise StopRequested
+    assert not ended
 
 
 def test_what_the_ranks_know_already_is_not_told_again(ended: list[str]) -> None:

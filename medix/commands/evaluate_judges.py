@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING
 
 from medix.commands.evaluate_generate import add_output, check_positive
-from medix.commands.evaluate_judge import opened_judge, tasks_of
+from medix.commands.evaluate_judge import opened_judge, tasks_of, warn_if_down
 from medix.commands.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def judges(arguments: argparse.Namespace) -> int:
         for name in [*arguments.judges, arguments.judges[0]]:
             with opened_judge(name) as judge:
                 assert judge is not None
+                if judge.identity not in found:  # the first comes twice
+                    warn_if_down(judge)
                 for task in tasks:
                     Judging(folder, judge, arguments.votes).run(task)
                     rows = list(joined(folder.task(task), folder.generations(task), folder.verdicts(task)))

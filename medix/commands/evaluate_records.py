@@ -84,6 +84,9 @@ def compare(arguments: argparse.Namespace) -> int:
 
     from medix.atomic_file import write_atomically
 
+    for path in (arguments.first, arguments.second):
+        if not path.exists():
+            raise ValueError(f"{path}: is not there; give a file of completions, or the folder of an evaluation")
     folders = [path.is_dir() for path in (arguments.first, arguments.second)]
     if any(folders) and not all(folders):
         raise ValueError(

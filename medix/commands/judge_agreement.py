@@ -40,7 +40,7 @@ def agreement(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from medix.atomic_file import write_atomically
-    from medix.evaluation.label_verdicts import judge_labels, sweep_component
+    from medix.evaluation.label_verdicts import judge_labels
     from medix.evaluation.labels import read_labels
 
     where = dict(_column_and_value(text) for text in arguments.where)
@@ -49,6 +49,8 @@ def agreement(arguments: argparse.Namespace) -> int:
     labels = read_labels(arguments.labels, arguments.by, where)
     with progress("asking about labelled answers", len(labels)) as advance:
         if arguments.component:
+            from medix.evaluation.component_sweep import sweep_component  # imports take many seconds
+
             name, component = _component(arguments.component)
             sweep = sweep_component(name, component, labels, advance)
             found, tables, data = sweep.thresholds[sweep.best], [sweep.table()], sweep.to_dict()

@@ -109,6 +109,8 @@ class ShardDataModule(lightning.LightningDataModule):
         self.prompting: Prompting | None = None
         self.processor: Any = None
         self.prompts_per_rollout = 0
+        self.predict_from = 0
+        """Index of the first sample of the predict split that ``predict`` still has to sample."""
         self.loaders: dict[str, PromptLoader] = {}
         self._manifests: dict[str, tuple[Manifest, ...]] = {}
         self._reader = RowReader()
@@ -313,7 +315,7 @@ class ShardDataModule(lightning.LightningDataModule):
         self._check_cache(split, found)
         stream: Samples = ExchangedImages(found, self.seed) if self.exchange_images else found
         plan = BatchPlan(len(stream), self.val_batch_size, keep_rest=True)
-        return self._loader(split, stream, plan, 0, endless=False)
+        return self._loader(split, stream, plan, self.predict_from if split == "predict" else 0, endless=False)
 
     def _check_cache(self, split: str, stream: Stream) -> None:
         """Refuse a limit of the cache that the shards of a split that are open at a time exceed."""

@@ -196,7 +196,8 @@ class PromptLoader:
             generator=torch.Generator(),
             persistent_workers=self._plans_by_batch and self.workers > 0,
         )
-        spans = self.plan.spans(self.position)
+        is_over = not self.endless and self.position >= self.plan.samples
+        spans = iter(()) if is_over else self.plan.spans(self.position)
         for part in ([span] for span in spans) if self._plans_by_batch else (spans,):
             yield from self._read(loader, tasks, part)
 

@@ -177,6 +177,8 @@ class EvaluationScore:
         notes = [f"{task.name}: {warning}." for task in self.tasks for warning in task.warnings]
         if any(task.is_graded for task in self.tasks):
             notes.append("Grades from 0 to 5 are no accuracies and are in no mean.")
+        if any(task.is_graded and task.repeated for task in self.tasks):
+            notes.append("Of several completions those are called right whose grade is at least 2.5.")
         notes.append(
             "Intervals are 95 %, by the errors of whole clusters. * fewer than 30 clusters: the interval may be too "
             "narrow. Unscored completions are left out of results. Research use, not for clinical decisions."

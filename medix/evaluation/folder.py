@@ -13,6 +13,8 @@ from medix.evaluation.row_file import RowFile
 from medix.evaluation.tasks.loader import LoadedTask
 
 RUN, TASK, GENERATIONS, VERDICTS = "run.json", "task.json", "generations.jsonl", "verdicts.jsonl"
+_TOLD = {"item", "k", "cluster", "question", "references", "completion", "answer"}
+_TASK_TOLD = {"scoring", "rules", "cluster"}
 _COMPARED = ("model", "prompt", "decoding")
 
 
@@ -45,7 +47,7 @@ class EvaluationFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody else writes into it inside.
+        """Nobody else writes into it inside. A signal that ends the block gets a note that the work can be continued.
 
         Raises:
             ValueError: another process does.
@@ -61,6 +63,10 @@ class EvaluationFolder:
             raise ValueError(
                 f"--output {self.path}: another process writes into it; wait for it, or give another folder"
             ) from error
+        except BaseException as stop:
+            if not isinstance(stop, Exception):
+                stop.add_note("what has been written is kept, and the same command goes on")
+            raise
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """Write ``run.json``, or compare with what is there. A larger number of samples replaces a smaller one.
@@ -99,8 +105,11 @@ class EvaluationFolder:
         Raises:
             ValueError: there is none, or it cannot be read.
         """
-        found = self._read(self.path / name / TASK, True)
+        path = self.path / name / TASK
+        found = self._read(path, True)
         assert found is not None
+        if missing := _TASK_TOLD - found.keys():
+            raise ValueError(f"{path}: has no {', '.join(sorted(missing))}; restore it, or run eval generate again")
         return found
 
     def _read(self, path: Path, is_needed: bool) -> dict[str, Any] | None:
@@ -129,11 +138,21 @@ class EvaluationFolder:
 
     def generations(self, task: str) -> RowFile:
         """The completions of a task."""
-        return RowFile(self.path / task / GENERATIONS)
+        return RowFile(self.path / task / GENERATIONS, _is_generation)
 
     def verdicts(self, task: str) -> RowFile:
         """The verdicts of a task."""
-        return RowFile(self.path / task / VERDICTS)
+        return RowFile(self.path / task / VERDICTS, _is_verdict)
+
+
+def _is_generation(row: Mapping[str, Any]) -> bool:
+    return row.keys() >= _TOLD and isinstance(row["k"], int) and isinstance(row["references"], list)
+
+
+def _is_verdict(row: Mapping[str, Any]) -> bool:
+    credit = row.get("credit", "")
+    is_number = isinstance(credit, int | float) and not isinstance(credit, bool)
+    return "generation" in row and (credit is None or (is_number and 0 <= credit <= 1))
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any], name: str) -> str:

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from medix.judge.base import Judge
@@ -31,6 +32,7 @@ class EndpointCheck:
         models: names of the models that the server lists.
         seconds: response time of the list.
         problem: why the address cannot be used; empty if it can.
+        is_down: whether that is because no server answers there.
     """
 
     address: str
@@ -38,6 +40,7 @@ class EndpointCheck:
     models: tuple[str, ...] = ()
     seconds: float = 0.0
     problem: str = ""
+    is_down: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,7 @@ def check(judge: Judge, timeout: float = 30.0) -> JudgeCheck:
     """
     uncached = judge.without_cache()
     served = list(served_judges(uncached))
-    targets = dict.fromkeys((url, one.model, one.api_key_env) for one in served for url in _urls(one))
-    endpoints = tuple(_check_endpoint(Address(url), model, key_name, timeout) for url, model, key_name in targets)
+    endpoints = check_endpoints(uncached, timeout)
     verdicts: list[tuple[Canary, Verdict]] = []
     if not endpoints or any(not endpoint.problem for endpoint in endpoints):
         canaries = shipped_canaries().canaries
@@ -119,6 +121,20 @@ def check(judge: Judge, timeout: float = 30.0) -> JudgeCheck:
     return JudgeCheck(
         judge.identity, endpoints, _replies(served, [verdict for _, verdict in verdicts]), tuple(verdicts)
     )
+
+
+def check_endpoints(judge: Judge, timeout: float = 30.0) -> tuple[EndpointCheck, ...]:
+    """Query every address of the served judges that a judge consists of, all at the same time.
+
+    Args:
+        judge: any judge; one without a server has no addresses.
+        timeout: seconds for the model list of one address.
+    """
+    served = served_judges(judge)
+    targets = list(dict.fromkeys((url, one.model, one.api_key_env) for one in served for url in _urls(one)))
+    with ThreadPoolExecutor(max(1, len(targets))) as pool:
+        checks = [pool.submit(_check_endpoint, Address(url), model, key, timeout) for url, model, key in targets]
+        return tuple(one.result() for one in checks)
 
 
 def _urls(judge: ServedJudge) -> list[str]:
@@ -150,7 +166,7 @@ def _check_endpoint(address: Address, model: str, key_name: str, timeout: float)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         remedy = f"start it: python -m medix judge serve --model {model}"
-        return EndpointCheck(address.shown, model, problem=f"cannot be reached ({reason}); {remedy}")
+        return EndpointCheck(address.shown, model, problem=f"cannot be reached ({reason}); {remedy}", is_down=True)
     except (ValueError, KeyError, TypeError):
         problem = "GET /models returns no list of models; check base_url (it ends in /v1)"
         return EndpointCheck(address.shown, model, problem=problem)

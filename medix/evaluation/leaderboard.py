@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 import re
 import zipfile
 from pathlib import Path
@@ -19,28 +20,26 @@ def write_submission(found: FolderScore, folder: Path) -> Path:
     """Write ``ID_MODEL_submission.zip`` into a folder, and return its path.
 
     It holds ``results/MODEL/MODEL.jsonl`` (id, question, answer, response, answer_idx), ``MODEL_eval.jsonl`` with the
-    score of each row, and ``MODEL_score.txt``. The id of a row is its task with its number, and ID the start of the MD5
-    of the model's name, as the public code has them. Deviates: rows without a verdict have the score null, and only the
-    first completion of an item is in it.
+    score of each row, and ``MODEL_score.txt`` with the means of these. The id of a row is its task with its number, and
+    ID the start of the MD5 of the model's name, as the public code has them. Deviates: rows without a verdict have the
+    score null, only the first completion of an item is in it, and the overall mean leaves grades out.
     """
     name = re.sub(r"[^A-Za-z0-9]", "_", str(found.score.model["name"]).rstrip("/").split("/")[-1]) or "model"
-    rows = [
-        (f"{task}_{number}", one, found.specs[task]["scoring"] == "rubric")
-        for task, completions in found.completions.items()
-        for number, one in enumerate(each for each in completions if each.k == 0)
-    ]
-    results = "\n".join(
-        f"{task.name}: {task.whole.scored} of {task.whole.completions} scored, {task.measure} "
-        f"{task.scale * task.whole.credit.estimate:.4f}"
-        for task in found.score.tasks
-    )
-    macro = f"Overall: accuracy {found.score.macro.interval.estimate:.4f} over {len(found.score.macro.tasks)} tasks"
+    rows, results, accuracies = [], [], []
+    for task, completions in found.completions.items():
+        is_graded = found.specs[task]["scoring"] == "rubric"
+        every = [(one, _score(one, is_graded)) for one in completions if one.k == 0]
+        rows += [(_row(f"{task}_{number}", one), score) for number, (one, score) in enumerate(every)]
+        known = [score for _, score in every if score is not None]
+        mean = sum(known) / len(known) if known else math.nan
+        measure = "score" if is_graded else "accuracy"
+        results.append(f"{task}: {len(known)} of {len(every)} scored, {measure} {mean:.4f}\n")
+        accuracies += [mean] if known and not is_graded else []
+    overall = sum(accuracies) / len(accuracies) if accuracies else math.nan
     files = {
-        f"{name}.jsonl": "".join(_line(_row(key, one)) for key, one, _ in rows),
-        f"{name}_eval.jsonl": "".join(
-            _line(_row(key, one) | {"evaluation": {"score": _score(one, is_graded)}}) for key, one, is_graded in rows
-        ),
-        f"{name}_score.txt": f"{results}\n{macro}\n",
+        f"{name}.jsonl": "".join(_line(row) for row, _ in rows),
+        f"{name}_eval.jsonl": "".join(_line(row | {"evaluation": {"score": score}}) for row, score in rows),
+        f"{name}_score.txt": f"{''.join(results)}Overall: accuracy {overall:.4f} over {len(accuracies)} tasks\n",
     }
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -26,7 +26,7 @@ class MajorityAnswer:
     """The most common answer to one question.
 
     Attributes:
-        confidence: share of the completions that give it; one without an answer gives none.
+        confidence: share of the completions that give it; one without an answer gives none, and 0 if none has one.
         is_right: whether the judge accepts it: the mean credit of its completions is at least 0.5.
     """
 
@@ -38,10 +38,12 @@ def majority(completions: Sequence[ScoredCompletion]) -> MajorityAnswer | None:
     """The most common answer of an item, the earliest of several; None if none of its completions is scored.
 
     Answers are one if they name the same choice, or if the exact judge takes one for the other where no choice is
-    named: "B", "Option B" and the text of choice B are one answer.
+    named: "B", "Option B" and the text of choice B are one answer. Where no completion has an answer, confidence is 0
+    and the item is wrong. Requests that failed are left out, as in means.
     """
     groups: dict[int | str, list[ScoredCompletion]] = {}
-    for one in completions:
+    made = [one for one in completions if one.completion is not None]
+    for one in made:
         if one.answer is None:
             continue
         name: int | str | None = one.choice
@@ -49,13 +51,11 @@ def majority(completions: Sequence[ScoredCompletion]) -> MajorityAnswer | None:
             texts = (known for known in groups if isinstance(known, str))
             name = next((known for known in texts if _is_same(known, one.answer)), one.answer)
         groups.setdefault(name, []).append(one)
-    if not groups:
-        return None
-    largest = max(groups.values(), key=len)
-    given = [one.credit for one in largest if one.credit is not None]
+    largest = max(groups.values(), key=len, default=[])
+    given = [one.credit for one in largest or made if one.credit is not None]
     if not given:
         return None
-    return MajorityAnswer(len(largest) / len(completions), sum(given) / len(given) >= 0.5)
+    return MajorityAnswer(len(largest) / len(made), sum(given) / len(given) >= 0.5)
 
 
 def _is_same(first: str, second: str) -> bool:

@@ -1,11 +1,11 @@
 """Rows in a JSON lines file that is appended to, and survives being killed."""
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medix.atomic_file import ESCAPE, write_atomically
+from medix.atomic_file import ESCAPE, naming, write_atomically
 
 
 class RowFile:
@@ -16,13 +16,15 @@ class RowFile:
 
     Args:
         path: the file; it need not exist.
+        is_valid: whether a row holds what is needed of it, with values of the right types.
 
     Raises:
         ValueError: a line in the middle is no row.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, is_valid: Callable[[Mapping[str, Any]], bool] = bool) -> None:
         self.path = path
+        self._is_valid = is_valid
         self.rows: dict[str, dict[str, Any]] = {}
         self._whole = 0  # bytes up to the end of the last row
         self._superseded = 0
@@ -37,6 +39,8 @@ class RowFile:
             is_last = number == len(lines)
             if line.strip():
                 row = _row(line)
+                if row is not None and not self._is_valid(row):
+                    row = None
                 if row is None and not is_last:
                     raise ValueError(
                         f"{self.path}, line {number}: is no row of an evaluation: {line[:80]!r}; restore the file, or "
@@ -55,8 +59,9 @@ class RowFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = open(self.path, "ab")  # noqa: SIM115 - closed by close
             self._stream.truncate(self._whole)
-        self._stream.write(_line(row))
-        self._stream.flush()
+        with naming(self.path):
+            self._stream.write(_line(row))
+            self._stream.flush()
         self._superseded += row["key"] in self.rows
         self.rows[row["key"]] = dict(row)
 
@@ -84,8 +89,9 @@ class RowFile:
     def close(self) -> None:
         """Close the file; a further row opens it again."""
         if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+            stream, self._stream = self._stream, None
+            with naming(self.path):
+                stream.close()
             self._whole = self.path.stat().st_size
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

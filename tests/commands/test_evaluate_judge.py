@@ -1,14 +1,17 @@
 """``python -m medix eval judge``."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from medix.__main__ import main as medix
+from medix.evaluation.verdicts import Judging, VerdictCounts
 from tests.support.evaluations import ScriptedModel, generate, item, loaded, task
 from tests.support.judges import says, serving
 
+_NONE = VerdictCounts(0, 0, 0, 0, {})
 TWO = loaded(item("1"), item("2", "Why?", "age"))
 
 
@@ -47,6 +50,18 @@ def test_a_judge_that_is_down_is_status_1_and_rules_alone_are_not(
     with serving(says("maybe")) as server:
         assert medix(["eval", "judge", "--output", str(folder), "--judge", served(folder, server.url)]) == 1
     assert "1 unscored of 2" in capsys.readouterr().out
+
+
+def test_a_judge_that_is_down_is_told_before_it_is_waited_for(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(Judging, "run", lambda self, task: seen.append(capsys.readouterr().err) or _NONE)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    assert medix(["eval", "judge", "--output", str(folder), "--judge", served(folder, closed)]) == 0
+    assert f"warning: the judge at {closed} cannot be reached" in seen[0]
+    assert "python -m medix judge serve --model m" in seen[0]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,11 @@ def test_a_file_that_is_not_there_is_one_line_and_code_2(tmp_path: Path, capsys:
     assert "absent.jsonl" in capsys.readouterr().err
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(tmp_path), str(tmp_path / "gone")]) == 2
+    assert f"{tmp_path / 'gone'}: is not there" in capsys.readouterr().err
+
+
 def test_a_file_without_completions_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty.jsonl").write_text("")
     assert main(["show", str(tmp_path / "empty.jsonl")]) == 2

@@ -122,6 +122,12 @@ def test_validation_reads_every_sample_once_in_stored_order_each_time(write: Wri
         assert _ids(list(loaders[0])) == _ids(shares[0])
 
 
+def test_an_evaluation_starts_at_its_position_and_is_over_behind_the_last_sample(write: Writer, processor: Any) -> None:
+    dataset, plan = _dataset(write({"CT_SCAN": 5}), processor, shuffle=False), BatchPlan(5, 2, True)
+    assert _ids(PromptLoader(dataset, plan, 4, endless=False)) == [["row.4"]]
+    assert list(PromptLoader(dataset, plan, 5, endless=False)) == []
+
+
 def _with_a_long_one(write: Writer, number: int = 5) -> tuple[Manifest, ...]:
     samples = [make_sample(i) for i in range(12)]
     samples[number] = Sample(**{**samples[number].to_state(), "question": "why? " * 400})

@@ -1,6 +1,7 @@
 """Averages over tasks."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,13 @@ def test_grades_are_out_of_five_and_in_no_mean_of_accuracies() -> None:
     assert "accuracy" not in data["tasks"]["report"]
     assert any("no accuracies" in note for note in data["notes"])
     assert found.tables()[0].rows[0][1].endswith("of 5")
+
+
+def test_it_is_said_which_grades_count_as_right() -> None:
+    rows = [replace(_one(n, 0.6), k=k) for n in range(2) for k in range(2)]
+    graded = TaskScore.of("report", SPEC | {"scoring": "rubric"}, rows)
+    notes = EvaluationScore.of({}, [graded], {"report": rows}).notes
+    assert "Of several completions those are called right whose grade is at least 2.5." in notes
 
 
 def test_macro_gives_tasks_and_micro_completions_equal_weight() -> None:

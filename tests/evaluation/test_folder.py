@@ -78,3 +78,31 @@ def test_tasks_are_those_with_completions(tmp_path: Path) -> None:
     assert folder.tasks == ["t"]
     assert folder.task("t")["rows"] == 1
     assert folder.task("t")["scoring"] == "binary"
+
+
+def test_a_signal_is_told_that_the_work_can_be_continued(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, EvaluationFolder(tmp_path).locked():
+        raise KeyboardInterrupt
+    assert caught.value.__notes__ == ["what has been written is kept, and the same command goes on"]
+    with pytest.raises(OSError, match="full") as failed, EvaluationFolder(tmp_path).locked():
+        raise OSError("full")
+    assert not hasattr(failed.value, "__notes__")
+
+
+@pytest.mark.parametrize("credit", ['"1"', "7", "true", "-0.1", "NaN", None])
+def test_a_verdict_without_a_credit_between_0_and_1_is_named(tmp_path: Path, credit: str | None) -> None:
+    (tmp_path / "t").mkdir()
+    text = '{"key": "a"' + ("" if credit is None else f', "generation": "g", "credit": {credit}') + "}\n"
+    (tmp_path / "t" / "verdicts.jsonl").write_text(text)
+    with pytest.raises(ValueError, match=r"verdicts\.jsonl, line 1: is no row of an evaluation"):
+        EvaluationFolder(tmp_path).verdicts("t")
+
+
+def test_a_completion_that_lacks_what_is_needed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "generations.jsonl").write_text('{"key": "a", "item": "i", "k": 0}\n')
+    (tmp_path / "t" / "task.json").write_text('{"scoring": "binary"}')
+    with pytest.raises(ValueError, match=r"generations\.jsonl, line 1: is no row of an evaluation"):
+        EvaluationFolder(tmp_path).generations("t")
+    with pytest.raises(ValueError, match=r"task\.json: has no cluster, rules; restore it"):
+        EvaluationFolder(tmp_path).task("t")

@@ -1,19 +1,11 @@
-"""Judges and components asked about answers that people have judged."""
+"""Judges asked about answers that people have judged."""
 
 import pytest
 
-from medix.evaluation.label_agreement import ThresholdSweep
-from medix.evaluation.label_verdicts import judge_labels, sweep_component
+from medix.evaluation.label_verdicts import judge_labels
 from medix.evaluation.labels import Label
 from medix.judge.exact import ExactJudge
-from medix.rewards.embedding import EmbeddingReward
-from medix.rewards.format import FormatReward
 from medix.types import JudgeQuestion
-from tests.support.encoders import CountingEncoder
-
-
-def _labels(*same: bool) -> list[Label]:
-    return [Label(JudgeQuestion(f"q{n}", "left", "left"), value) for n, value in enumerate(same)]
 
 
 def test_a_judge_is_asked_about_every_answer() -> None:
@@ -29,26 +21,3 @@ def test_a_judge_is_asked_about_every_answer() -> None:
     assert found.errors.specificity.estimate == 1
     empty = judge_labels(ExactJudge(), [Label(JudgeQuestion("side?", "", "left"), True)], done.append)
     assert empty.reasons == {"the question has no reference to compare with": 1}
-
-
-def test_a_component_is_tried_at_several_thresholds_and_its_own() -> None:
-    vectors = {"left lung": [1.0, 0.0], "lung on the left": [0.82, 0.57236], "right lung": [0.95, 0.31225]}
-    encoder = CountingEncoder(vectors)
-    labels = [
-        Label(JudgeQuestion("where?", "left lung", answer), same)
-        for answer, same in (("lung on the left", True), ("heart", False), ("right lung", False))
-    ]
-    sweep = sweep_component("embedding", EmbeddingReward(encoder, threshold=0.62), labels, lambda _: None)
-    assert sorted(sweep.thresholds)[:4] == [0.5, 0.55, 0.6, 0.62]
-    assert sweep.thresholds[0.8].accepted == [True, False, False]
-    assert sweep.thresholds[0.85].accepted == [False, False, False]
-    assert sweep.best == 0.5
-    data = sweep.to_dict()
-    assert (data["threshold"], data["sensitivity"]["estimate"], len(data["thresholds"])) == (0.5, 1.0, 11)
-    assert [row[0] for row in sweep.table().rows][:2] == ["0.5 *", "0.55"]
-
-
-def test_another_component_is_judged_by_its_value() -> None:
-    sweep = sweep_component("format", FormatReward(), _labels(True, False), lambda _: None)
-    assert isinstance(sweep, ThresholdSweep)
-    assert len({tuple(found.accepted) for found in sweep.thresholds.values()}) == 1

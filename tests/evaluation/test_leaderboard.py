@@ -13,7 +13,7 @@ from medix.evaluation.task_score import TaskScore
 
 def test_a_submission_has_the_names_and_scores_of_the_public_layout(tmp_path: Path) -> None:
     rows = {
-        "vqa": [ScoredCompletion("i", k, "i", "q\ud800", ("a",), "t", "t", 1.0, answer_index=2) for k in (0, 1)],
+        "vqa": [ScoredCompletion("i", k, "i", "q\ud800", ("a",), "t", "t", 1.0 - k, answer_index=2) for k in (0, 1)],
         "report": [ScoredCompletion("r", 0, "r", "q", ("a",), "t", "t", 0.6)],
     }
     specs = {"vqa": {"scoring": "binary", "cluster": "item"}, "report": {"scoring": "rubric", "cluster": "item"}}
@@ -30,4 +30,8 @@ def test_a_submission_has_the_names_and_scores_of_the_public_layout(tmp_path: Pa
         ("vqa_0", 2, 1),
         ("report_0", None, 3.0),
     ]
-    assert "Overall: accuracy 1.0000 over 1 tasks" in score
+    # of the rows of the submission: that of the second completion, which is wrong, is not in it
+    assert score == (
+        "vqa: 1 of 1 scored, accuracy 1.0000\nreport: 1 of 1 scored, score 3.0000\n"
+        "Overall: accuracy 1.0000 over 1 tasks\n"
+    )

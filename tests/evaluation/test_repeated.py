@@ -13,8 +13,9 @@ from medix.evaluation.scored_completion import ScoredCompletion
 
 
 def _item(answers: Sequence[str | None], given: Sequence[float | None], item: str = "i") -> list[ScoredCompletion]:
+    """An item; what has neither answer nor credit is a request that failed."""
     return [
-        ScoredCompletion(item, k, item, "q", ("left",), answer, answer, credit)
+        ScoredCompletion(item, k, item, "q", ("left",), "…" if answer or credit is not None else None, answer, credit)
         for k, (answer, credit) in enumerate(zip(answers, given, strict=True))
     ]
 
@@ -31,11 +32,24 @@ def test_more_draws_than_completions_have_no_probability() -> None:
 
 
 def test_the_majority_is_the_most_common_meaning() -> None:
-    found = majority(_item(["Left.", "right", "the left", None], [1.0, 0.0, 1.0, None]))
+    found = majority(_item(["Left.", "right", "the left", None], [1.0, 0.0, 1.0, 0.0]))
     assert found == MajorityAnswer(0.5, True)
     assert majority(_item(["a", "b"], [0.0, 1.0])) == MajorityAnswer(0.5, False)  # the earliest of equally common ones
-    assert majority(_item([None, None], [0.0, None])) is None
     assert majority(_item(["a", "a", "b"], [None, None, 1.0])) is None  # nobody judged the majority
+
+
+def test_an_item_without_any_answer_is_wrong_and_not_left_out() -> None:
+    """Of two items one is right four times and one never answers: the majority is right for half of them."""
+    assert majority(_item([None, None], [0.0, 0.0])) == MajorityAnswer(0.0, False)
+    found = Repeated.of([*_item(["left"] * 4, [1.0] * 4, "a"), *_item([None] * 4, [0.0] * 4, "b")])
+    assert found is not None
+    assert (found.calibration.items, found.calibration.accuracy) == (2, 0.5)
+    assert found.calibration.curve == ((0.5, 0.0), (1.0, 0.5))
+
+
+def test_a_request_that_failed_is_no_disagreement() -> None:
+    assert majority(_item(["left", "left", None, None], [1.0, 1.0, None, None])) == MajorityAnswer(1.0, True)
+    assert majority(_item([None, None], [None, None])) is None
 
 
 def test_a_choice_is_one_answer_however_it_is_named() -> None:
@@ -76,7 +90,7 @@ def test_repeated_results_of_a_task() -> None:
     found = Repeated.of(rows)
     assert found is not None
     assert found.pass_at == {1: pytest.approx((0.75 + 0) / 2), 2: pytest.approx((1.0 + 0) / 2), 4: pytest.approx(1.0)}
-    assert found.calibration.bins == ((0.75, 1, 1.0), (0.5, 1, 0.0))
+    assert found.calibration.bins == ((0.75, 1, 1.0), (2 / 3, 1, 0.0))
     assert Repeated.of(rows[:1]) is None
     assert Repeated.of([]) is None
     assert set(found.to_dict()) == {"samples", "pass_at", "calibration"}

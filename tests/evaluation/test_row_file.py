@@ -79,3 +79,15 @@ def test_rows_that_are_not_wanted_are_set_aside_and_come_back(tmp_path: Path) ->
         assert exchange(file, others, {"a"}) == 1
         assert rows(tmp_path / "rows.jsonl") == [("a", "a")]
         assert {row["key"] for row in others} == {"a", "b"}
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
+    file = RowFile(tmp_path / "rows.jsonl")
+    file.append({"key": "a", "value": 1})
+    file._stream.close()
+    file._stream = open("/dev/full", "ab")  # noqa: SIM115 - closed below
+    for work in (lambda: file.append({"key": "b", "value": 2}), file.close):  # what was not written is tried once more
+        with pytest.raises(OSError, match="No space left") as caught:
+            work()
+        assert caught.value.filename == str(file.path)
+    assert rows(file.path) == [("a", 1)]

@@ -61,6 +61,8 @@ def test_p_values_are_adjusted_for_the_number_of_tasks() -> None:
 def test_unscored_and_unpaired_completions_are_counted_and_left_out() -> None:
     found = compare_scores(_task([1.0, None, 1.0, 0.0]), _task([1.0, 1.0, None]), ("one", "other")).tasks[0]
     assert (found.pairs, found.left_out) == (1, 3)
+    # second minus first: known 1, 1, ?, ? and 1, ?, 1, 0, so (2 + 0 - 3) / 4 at least and (2 + 2 - 2) / 4 at most
+    assert found.bounds == (-0.25, 0.5)
     empty = compare_scores(_task([None]), _task([1.0]), ("one", "other"))
     assert json.loads(json.dumps(empty.to_dict(), allow_nan=False))["tasks"][0]["first"] is None
 
@@ -70,6 +72,18 @@ def test_verdicts_of_different_judges_have_no_difference() -> None:
     assert not found.tasks
     assert found.notes[0] == "t: judged by j and by k; no difference is computed."
     assert found.tables()[0].rows[0][0] == "t"
+
+
+def test_rules_alone_are_another_judge_where_they_leave_something_unscored() -> None:
+    """They accept right answers and leave wrong ones open: of ten pairs the five that both scored are those that the
+    first model has right."""
+    alone = _rows([1.0] * 5, by="rule", judge="rule/1") + _rows([1.0] * 5 + [None] * 5, by="", judge="")[5:]
+    judged = _task([1.0, 0.0] * 5)
+    found = compare_scores({"t": (SPEC, alone)}, judged, ("one", "other"))
+    assert found.notes[0] == "t: judged by rules alone and by j; no difference is computed."
+    assert compare_scores(judged, {"t": (SPEC, alone)}, ("one", "other")).differing
+    whole = {"t": (SPEC, _rows([1.0] * 10, by="rule", judge="rule/1"))}
+    assert compare_scores(whole, judged, ("one", "other")).tasks[0].pairs == 10
 
 
 @pytest.mark.parametrize("changed", [{"scoring": "rubric"}, {"rules": []}, {"cluster": "case"}])

@@ -39,6 +39,14 @@ def test_a_task_by_hand() -> None:
     assert data["modality_accuracy"] is None
 
 
+def test_items_that_were_asked_without_their_image_are_told() -> None:
+    image = ({"name": "a.png", "sha256": "0"},)
+    rows = [_one(0, 1.0, images=image), _one(1, 1.0), _one(2, None)]
+    told = "2 of 3 items have no image and were asked without"
+    assert told in TaskScore.of("t", SPEC, rows).warnings
+    assert not any("image" in one for one in TaskScore.of("t", SPEC, rows[1:]).warnings)  # of a task without images
+
+
 def test_parts_are_by_what_differs_only_and_columns_of_the_task() -> None:
     rows = [
         _one(n, float(n % 2), modality="CT_SCAN" if n < 4 else "MRI_SCAN", tag="CT_SCAN", source="s",

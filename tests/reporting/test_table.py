@@ -91,6 +91,17 @@ def test_rows_and_completions_are_told_apart(samples: int, completions: int, tex
     assert counted({"samples": samples, "completions": completions}) == text
 
 
+def test_the_first_column_is_never_squeezed() -> None:
+    """Widest cells of 12, 15 and 5 characters, 3 spaces between two columns and one at each end: 40."""
+    table = Table("t", ["Task", "Result", "Items"], [["mmlu_anatomy", "29.6 % (1 to 2)", "135"]])
+    assert table.fitting(40) == [table]
+    assert len(table.fitting(39)) == 2
+    for width in (36, 37, 38, 39, 40):
+        buffer = io.StringIO()
+        table.print(Console(file=buffer, width=width))
+        assert "mmlu_anatomy" in buffer.getvalue()
+
+
 def test_a_table_that_is_too_wide_becomes_several_whose_columns_can_be_read() -> None:
     heads = ["Modality", "Samples", "runs/one/completions/test-step-000010", "runs/two/completions/test", "Gain", "p"]
     cells = ["pooled: CT_SCAN, MRI_SCAN, X_RAY", "200", "61.0 % (55.2 to 66.5)", "61.0 % (55.2 to 66.5)", "+0.1 %", "1"]

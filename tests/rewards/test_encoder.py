@@ -2,6 +2,9 @@
 """Encoders of sentence-transformers."""
 
 import pickle
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -29,6 +32,31 @@ def test_a_model_that_cannot_be_loaded_leaves_rows_unscored(monkeypatch: pytest.
     assert scores.status == (Status.UNSCORED,)
     assert "nobody/nothing" in scores.reason[0]
     assert "no such model" in scores.reason[0]
+
+
+def test_many_threads_load_the_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[int] = []
+    both = threading.Barrier(2)
+
+    class Model:
+        def encode(self, texts: list[str], **settings: object) -> list[str]:
+            return texts
+
+    def load(self: SentenceEncoder) -> Model:
+        loads.append(1)
+        time.sleep(0.05)  # the other thread comes in the meantime
+        return Model()
+
+    monkeypatch.setattr(SentenceEncoder, "_load", load)
+    encoder = SentenceEncoder("any")
+
+    def ask(text: str) -> list[str]:
+        both.wait(10)
+        return list(encoder.encode([text]))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(ask, "ab")) == [["a"], ["b"]]
+    assert len(loads) == 1
 
 
 def test_anything_with_encode_is_an_encoder() -> None:

@@ -75,3 +75,25 @@ def test_stopping_ends_what_it_started() -> None:
     assert child.wait() == 128 + 15
     while Path(f"/proc/{grandchild}").exists() and "State:\tZ" not in Path(f"/proc/{grandchild}/status").read_text():
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /dev/shm")
+def test_shared_memory_of_a_child_that_had_to_be_killed_is_removed() -> None:
+    program = (
+        "import time\n"
+        "from multiprocessing.shared_memory import SharedMemory\n"
+        "memory = SharedMemory(create=True, size=1000)\n"
+        "print(memory.name, flush=True)\n"
+        "time.sleep(1000)"
+    )
+    child = child_of(program)
+    while child.last_line() == "no output yet":
+        time.sleep(0.02)
+    memory = Path("/dev/shm") / child.last_line()
+    assert memory.exists()
+    child._kill()
+    assert child.wait() == 128 + 9
+    until = time.monotonic() + 30
+    while memory.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not memory.exists()

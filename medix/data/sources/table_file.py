@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".tsv")
 
 _PARQUET = b"PAR1"
 _ROWS_AT_ONCE = 256
+_UNDECODED = re.compile("[\\udc80-\\udcff]")
 
 
 class TableError(ValueError):
@@ -65,7 +67,7 @@ class TableFile:
             return tuple(self._parquet().schema_arrow.names)
         if self.kind in (".csv", ".tsv"):
             with self._text() as stream:
-                return tuple(next(self._csv(stream), ()))
+                return tuple(self._header(self._csv(stream)))
         return None
 
     def __iter__(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -131,28 +133,47 @@ class TableFile:
     def _csv_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with self._text() as stream:
             rows = self._csv(stream)
-            try:
-                header = next(rows, [])
-                if len(set(header)) < len(header):
-                    twice = sorted({name for name in header if header.count(name) > 1})
-                    raise TableError(f"{self.path}, line 1: the columns {', '.join(twice)} stand twice; rename one")
-                for number, row in enumerate(rows, start=1):
-                    if not row:
-                        continue
-                    if len(row) != len(header):
-                        raise TableError(
-                            f"{self.path}, row {number}: has {len(row)} fields, the header has {len(header)}; put "
-                            "fields with a comma or a line break into quotes"
-                        )
-                    yield number, dict(zip(header, row, strict=True))
-            except UnicodeDecodeError as error:
-                raise TableError(f"{self.path}: is not UTF-8 ({error.reason}); save it as UTF-8") from error
-            except csv.Error as error:
-                raise TableError(f"{self.path}: is not CSV ({error}); correct the file") from error
+            header = self._header(rows)
+            if len(set(header)) < len(header):
+                twice = sorted({name for name in header if header.count(name) > 1})
+                raise TableError(f"{self.path}, line 1: the columns {', '.join(twice)} stand twice; rename one")
+            for number, row in enumerate(rows, start=1):
+                if not row:
+                    continue
+                if len(row) != len(header):
+                    raise TableError(
+                        f"{self.path}, row {number}: has {len(row)} fields, the header has {len(header)}; put "
+                        "fields with a comma or a line break into quotes"
+                    )
+                yield number, dict(zip(header, row, strict=True))
+
+    def _header(self, rows: Iterator[list[str]]) -> list[str]:
+        """The names of the columns; none of an empty file."""
+        header = next(rows, [])
+        if len(header) == 1 and (mark := next((one for one in ";\t|" if one in header[0]), "")):
+            raise TableError(
+                f"{self.path}, line 1: the columns are separated by {mark!r}, not by {self._separator!r}; save the "
+                f"file with {self._separator!r}"
+            )
+        return header
+
+    @property
+    def _separator(self) -> str:
+        return "\t" if self.kind == ".tsv" else ","
 
     def _csv(self, stream: io.TextIOWrapper) -> Iterator[list[str]]:
         csv.field_size_limit(2**31 - 1)  # a field may be a whole report
-        return csv.reader(stream, delimiter="\t" if self.kind == ".tsv" else ",", strict=True)
+        try:
+            for number, row in enumerate(csv.reader(stream, delimiter=self._separator, strict=True)):
+                for cell in row:
+                    if not cell.isascii() and _UNDECODED.search(cell):
+                        place = f"row {number}" if number else "line 1"
+                        raise TableError(f"{self.path}, {place}: {encoding_fault(cell)}")
+                yield row
+        except UnicodeDecodeError as error:  # UTF-16 that is cut
+            raise TableError(f"{self.path}: is not {error.encoding} ({error.reason}); save it as UTF-8") from error
+        except csv.Error as error:
+            raise TableError(f"{self.path}: is not CSV ({error}); correct the file") from error
 
     def _text(self) -> io.TextIOWrapper:
         with self._found(), open(self.path, "rb") as file:
@@ -160,7 +181,7 @@ class TableFile:
         if start == _PARQUET:
             raise TableError(f"{self.path}: is Parquet, not {self.kind}; rename it to end in .parquet")
         encoding = next((name for mark, name in BYTE_ORDER_MARKS if start.startswith(mark)), "utf-8")
-        return open(self.path, encoding=encoding, newline="")
+        return open(self.path, encoding=encoding, errors="surrogateescape", newline="")
 
     def _found(self) -> "_Found":
         return _Found(self.path)
