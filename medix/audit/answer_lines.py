@@ -24,7 +24,8 @@ class AnswerLine:
         completion: the whole output; None if there is none.
         question: the question; empty if the line does not say.
         references: accepted answers.
-        modality: true modality of the images; None if it is unknown or there are none.
+        modality: true modality of the images; None if it is unknown, as in the control experiment with images of other
+            cases, or if there are none.
         has_images: whether the question has images, so that a tag is expected.
         is_structured: whether the prompt asked for tag, reasoning and answer.
         is_truncated: whether it was cut at the token limit.
@@ -84,7 +85,7 @@ def _answer(number: int, read: "_Reader") -> AnswerLine:
         completion=read.text("completion"),
         question=read.text("question") or "",
         references=references,
-        modality=modality,
+        modality=None if content.get("exchanged") is True else modality,
         has_images=bool(images) if is_item else modality is not None or "modality" not in content,
         is_structured=not (read.text("prompt_version") or "").startswith(_PLAIN),
         is_truncated=read.text("finish_reason") == "length",

@@ -49,7 +49,10 @@ class Journal:
         self.path = path
         self.entries: list[JournalEntry] = []
         for line in self._complete_lines(build):
-            entry = _entry(line)
+            try:
+                entry = _entry(line)
+            except (ValueError, KeyError, TypeError, IndexError):  # written by another version, or damaged
+                break
             if sizes.get(entry.shard.entry.url) != entry.shard.entry.bytes:
                 break
             self.entries.append(entry)

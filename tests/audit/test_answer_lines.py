@@ -42,6 +42,11 @@ def test_text_only_lines_owe_no_tag_and_bare_lines_are_taken_to_have_an_image(tm
     assert item.is_structured
 
 
+def test_with_exchanged_images_the_modality_is_that_of_another_case_and_unknown(tmp_path: Path) -> None:
+    [line] = lines(tmp_path / "a.jsonl", {"completion": "c", "modality": "CT_SCAN", "exchanged": True})
+    assert (line.modality, line.has_images) == (None, True)
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [

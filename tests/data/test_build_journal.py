@@ -22,6 +22,15 @@ def test_entries_are_read_again_as_they_were_written(tmp_path: Path) -> None:
     assert Journal(path, "build", {"2.tar": 10}).entries == []  # the first is lost, and with it what follows
 
 
+def test_a_line_that_cannot_be_read_ends_the_journal(tmp_path: Path) -> None:
+    path, sizes = tmp_path / "journal.jsonl", {"1.tar": 10, "2.tar": 10}
+    journal = Journal(path, "build", {})
+    for number in (1, 2):
+        journal.add(entry(number))
+    path.write_text(path.read_text().replace('"2.tar"', "2"))
+    assert Journal(path, "build", sizes).entries == [entry(1)]
+
+
 def test_the_journal_of_another_build_is_none(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     Journal(path, "build", {}).add(entry(1))

@@ -5,6 +5,8 @@ import json
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 
 from medix.data.sources.dicom_frame import Frame, decode_with
 
-_MODULE = "medix.data.sources.dicom_isolation"
+_COMMAND = (sys.executable, "-c", "from medix.data.sources.dicom_isolation import main; main()")
 
 
 class DecoderProcess:
@@ -20,9 +22,15 @@ class DecoderProcess:
 
     A request is a line of JSON. An answer is a line of JSON and then the bytes of the values, of which nothing is
     executed: a decoder that a damaged file has taken over can only give wrong values.
+
+    Args:
+        command: of the other process.
+        seconds: after which a decoder that has not answered is ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str] = _COMMAND, seconds: float = 120.0) -> None:
+        self.command = command
+        self.seconds = seconds
         self._process: subprocess.Popen[bytes] | None = None
 
     def decode(self, path: Path, index: int) -> Frame:
@@ -34,6 +42,8 @@ class DecoderProcess:
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
+        clock = threading.Timer(self.seconds, process.kill)
+        clock.start()
         try:
             process.stdin.write(json.dumps([str(path.absolute()), index]).encode() + b"\n")
             process.stdin.flush()
@@ -45,6 +55,8 @@ class DecoderProcess:
         except (OSError, ValueError) as error:
             self.close()
             raise ValueError(f"the decoder ended with status {process.returncode}") from error
+        finally:
+            clock.cancel()
         raise ValueError(answer["fault"])
 
     def close(self) -> None:
@@ -55,13 +67,12 @@ class DecoderProcess:
             self._process = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_process": None}
+        return {**self.__dict__, "_process": None}
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            command = [sys.executable, "-c", f"from {_MODULE} import main; main()"]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
             atexit.register(self.close)
         return self._process

@@ -1,15 +1,12 @@
 """Question-answer rows in a JSON lines file, with images in files beside it."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from medix.data.sources.json_rows import JsonRow, json_lines
 from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_source import TableSource
 from medix.text_lines import read_lines
-
-_FIRST_ROWS = 100
 
 
 class JsonlSource(TableSource):
@@ -20,14 +17,17 @@ class JsonlSource(TableSource):
     """
 
     def names(self) -> Sequence[str]:
-        """The columns of the first hundred rows."""
-        first = list(islice(self.cells(), _FIRST_ROWS))
-        if not first:
-            raise TableError(f"{self.path}: holds no rows; check the file")
-        faults = [(where, cells) for where, cells in first if isinstance(cells, RowError)]
-        if len(faults) == len(first):
-            raise TableError(f"{faults[0][0]}: {faults[0][1]}")
-        return list(dict.fromkeys(name for _, cells in first if not isinstance(cells, RowError) for name in cells))
+        """The columns of all rows: a column of images that only later rows have must not be passed over."""
+        names: dict[str, None] = {}
+        fault = ""
+        for where, cells in self.cells():
+            if isinstance(cells, RowError):
+                fault = fault or f"{where}: {cells}"
+            else:
+                names |= dict.fromkeys(cells)
+        if not names:
+            raise TableError(fault or f"{self.path}: holds no rows; check the file")
+        return list(names)
 
     def cells(self) -> Iterator[tuple[str, JsonRow]]:
         """The rows."""

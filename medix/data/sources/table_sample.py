@@ -10,7 +10,7 @@ from medix.data.image_markers import pieces, renumbered
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.source import RowError, content_id
-from medix.data.sources.stored_image import stored_image
+from medix.data.sources.stored_image import conversions, stored_image
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_row import CellError, Cells, TableRow, text_of
 from medix.data.sources.table_schema import TableData
@@ -50,7 +50,7 @@ class TableSample:
             where: file and row, for messages.
             cells: by column.
             files: reads images that are given by name.
-            counts: see ``stored_image``.
+            counts: see ``stored_image``; ``text-only`` counts rows without an image, where columns hold images.
 
         Raises:
             RowError: a cell makes no sense, or the row has no question, answer or image that it should have.
@@ -62,6 +62,7 @@ class TableSample:
         except CellError as error:
             raise RowError(error.column or error.key, error.value, error.remedy, "cell") from error
         images = tuple(self._stored(image, counts) for image in found.images)
+        counts["text-only"] += bool(columns.images) and not images
         modality, answers = self._answers(found, bool(images))
         sample = Sample(
             id=found.id.strip(),
@@ -123,3 +124,10 @@ class TableSample:
         used = {column for _, column in self.data.columns.named()}
         texts = {name: text_of(value) for name, value in cells.items() if name not in used}
         return {name: text for name, text in texts.items() if text}
+
+
+def told_counts(counts: Counter[str]) -> list[str]:
+    """What the counts of ``TableSample.of`` say, in sentences."""
+    number = counts["text-only"]
+    blind = f"rows without an image, which became text-only samples: {number:,}"
+    return [blind, *conversions(counts)] if number else conversions(counts)

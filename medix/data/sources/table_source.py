@@ -13,12 +13,11 @@ from typing import Any
 
 from medix.data.sources.layouts import IMAGES, MODALITY_TAGS, recognised, told
 from medix.data.sources.source import RowError, Source, SourceRow, stamps
-from medix.data.sources.stored_image import conversions
 from medix.data.sources.table import matches
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_row import cell, has, image_list
-from medix.data.sources.table_sample import CellRow, TableSample
+from medix.data.sources.table_sample import CellRow, TableSample, told_counts
 from medix.data.sources.table_schema import Columns, TableData
 from medix.modality import PAPER_MODALITIES, ModalitySet
 from medix.types import Sample
@@ -52,7 +51,7 @@ class Reading:
 
         Args:
             where: the input, for messages.
-            names: its columns, or those of its first rows.
+            names: its columns.
 
         Raises:
             TableError: a column is not there, or no layout is recognised.
@@ -103,7 +102,7 @@ class TableSource(Source):
 
     @abstractmethod
     def names(self) -> Sequence[str]:
-        """Names of the columns; of rows that each have their own, those of the first rows."""
+        """Names of the columns; of rows that each have their own, those of any row."""
 
     @abstractmethod
     def cells(self) -> Iterator[tuple[str, CellRow | RowError]]:
@@ -162,7 +161,7 @@ class TableSource(Source):
     def notes(self, counts: Counter[str]) -> list[str]:
         """What the columns were taken for, and what became of images."""
         name, data = self.layout
-        return [f"columns ({name}): {told(data)}", *conversions(counts)]
+        return [f"columns ({name}): {told(data)}", *told_counts(counts)]
 
     def files(self) -> Sequence[Path]:
         """The files that are read."""

@@ -5,22 +5,20 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from medix.data.foreign_record import ForeignRecord, cells_of, split_name
+from medix.data.foreign_record import IMAGES, ForeignRecord, cells_of, split_name
 from medix.data.sources.layouts import told
 from medix.data.sources.source import RowError, Source, SourceRow, stamps
-from medix.data.sources.stored_image import conversions
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_files import one_split
+from medix.data.sources.table_sample import told_counts
 from medix.data.sources.table_source import Reading
 from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
 from medix.data.tar_walk import tar_faults
 from medix.types import Sample
 
-_FIRST_ROWS = 100
 _OTHERS = (
     (b"PK\x03\x04", "a ZIP archive; unpack it and pack the files as a tar"),
     (b"\x1f\x8b", "compressed with gzip, which allows no random access; unpack it: gunzip"),
@@ -75,8 +73,7 @@ class WebDatasetSource(Source):
         """Name of the layout, and what reads its samples."""
         for tar in self.tars:
             _check(tar)
-        first = islice(self._samples(), _FIRST_ROWS)
-        names = list(dict.fromkeys(name for tar, sample in first for name in _names(tar, sample)))
+        names = list(dict.fromkeys(name for tar, sample in self._samples() for name in _names(tar, sample)))
         name, data = self.reading.table(self.path, names)
         return name, ForeignRecord(data, self.reading.modalities, self.reading.question, stores_images=True)
 
@@ -103,7 +100,7 @@ class WebDatasetSource(Source):
     def notes(self, counts: Counter[str]) -> list[str]:
         """What the columns were taken for, and what became of images."""
         name, record = self.layout
-        return [f"columns ({name}): {told(record.data)}", *conversions(counts)]
+        return [f"columns ({name}): {told(record.data)}", *told_counts(counts)]
 
     def total(self) -> int:
         """Number of samples."""
@@ -136,9 +133,10 @@ def _check(tar: Path) -> None:
 
 
 def _names(tar: Path, sample: TarSample) -> Sequence[str]:
-    """The columns of a sample; none of one that cannot be read."""
+    """The columns of a sample, for which no image is read; none of one that cannot be read."""
+    places = {name: place for name, place in sample.members.items() if name.rpartition(".")[2] not in IMAGES}
     try:
-        return list(cells_of(sample.key, _members(str(tar), sample.members)))
+        return list(cells_of(sample.key, _members(str(tar), places)))
     except RowError:
         return []
 

@@ -45,3 +45,8 @@ def test_a_decoder_that_ends_is_a_fault_of_that_frame_alone(process: DecoderProc
     with pytest.raises(ValueError, match="the decoder ended"):
         process.decode(LOSSLESS, 0)
     assert process.decode(LOSSLESS, 0).values.shape == (100, 100, 3)
+
+
+def test_a_decoder_that_does_not_answer_is_ended() -> None:
+    with pytest.raises(ValueError, match="the decoder ended with status -9"):
+        DecoderProcess(["sleep", "600"], seconds=0.1).decode(LOSSLESS, 0)

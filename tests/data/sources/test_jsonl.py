@@ -191,3 +191,9 @@ def test_a_file_without_a_row_that_can_be_read_is_one_error(folder: Path) -> Non
     for rows, told in (([], "holds no rows"), (["{}x", "[]"], r"rows\.jsonl, line 1: row: .\{\}x.; cannot be read")):
         with pytest.raises(TableError, match=told):
             samples(JsonlSource(_file(folder, *rows)))
+
+
+def test_a_column_that_only_the_last_row_has_is_read(folder: Path) -> None:
+    texts = [{"id": f"t{number}", "problem": "q", "solution": "a"} for number in range(150)]
+    found = samples(JsonlSource(_file(folder, *texts, ROW)))
+    assert (found[0].images, found[-1].images, found[-1].modality) == ((), (picture(1),), "CT_SCAN")

@@ -47,7 +47,8 @@ def test_the_public_training_data_is_read_as_it_is(tmp_path: Path) -> None:
     assert [one.metadata for one in found] == [{"note": "1.5"}, {}, {}]
     assert {PictureReader().read(data).mode for one in found for data in one.images} == {"RGB"}
     assert source.notes(source.counts) == [
-        "columns (MBZUAI/medix-rl-data): question: problem, answer: solution, id: id, images: image, source: source"
+        "columns (MBZUAI/medix-rl-data): question: problem, answer: solution, id: id, images: image, source: source",
+        "rows without an image, which became text-only samples: 1",  # the last of three
     ]
 
 

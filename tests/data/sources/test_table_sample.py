@@ -9,7 +9,7 @@ import pytest
 
 from medix.data.sources.source import RowError
 from medix.data.sources.table_images import ImageFiles
-from medix.data.sources.table_sample import TableSample
+from medix.data.sources.table_sample import TableSample, told_counts
 from medix.data.sources.table_schema import Columns, TableData
 from medix.modality import ModalitySet
 from medix.types import Sample
@@ -60,3 +60,13 @@ def test_a_row_that_lacks_or_contradicts_something(cells: dict[str, Any], told: 
     with pytest.raises(RowError) as caught:
         made({"i": "1", "q": "q", "a": "b", "x": picture(1)} | cells)
     assert str(caught.value).startswith(told)
+
+
+def test_rows_without_an_image_are_told_where_others_have_one() -> None:
+    counts: Counter[str] = Counter()
+    data = TableData(Columns("q", "a", images=["x"]))
+    for image in (None, picture(1), None):
+        files = ImageFiles(data, Path("."), ExitStack())
+        TableSample(data, ModalitySet()).of("row", {"q": "q", "a": "a", "x": image}, files, counts)
+    assert told_counts(counts) == ["rows without an image, which became text-only samples: 2"]
+    assert told_counts(Counter()) == []
