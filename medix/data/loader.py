@@ -99,7 +99,9 @@ class PromptDataset(Dataset[Prompt | Exception]):
     def __len__(self) -> int:
         return len(self.stream)
 
-    def __getitem__(self, draw: Draw) -> Prompt | Exception:
+    def __getitem__(self, draw: Draw | int) -> Prompt | Exception:
+        """The prompt of a draw, or of an index of the stream's order."""
+        draw = draw if isinstance(draw, Draw) else Draw(draw, draw)
         try:
             return self.prompting.render(self.stream[draw.at], self.processor, draw.number)  # type: ignore[index]
         except (ShardError, PictureError, UnusablePromptError, ProcessorError) as error:
