@@ -124,11 +124,6 @@ class ShardDataModule(lightning.LightningDataModule):
         if "train" in self.loaders:
             self.loaders["train"].position = index
 
-    @property
-    def too_long(self) -> int:
-        """Number of prompts of this rank left out by ``on_long``, over all splits."""
-        return sum(loader.too_long for loader in self.loaders.values())
-
     def manifests(self, split: str) -> tuple[Manifest, ...]:
         """The manifests of ``train``, ``val``, ``test`` or ``predict``, read once.
 
