@@ -1,11 +1,13 @@
 """Limits of batches in a spec: 1 is one batch, 1.0 is all of them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from medix.batch_limits import LimitedTrainer
+from medix.cli import MedixCLI
 from medix.spec_reading import parser_mode
 
 
@@ -28,3 +30,10 @@ def test_limits_reach_the_trainer(tmp_path: Path) -> None:
     trainer = LimitedTrainer(accelerator="cpu", logger=False, default_root_dir=tmp_path, **limits)
     assert {name: getattr(trainer, name) for name in limits} == limits
     assert LimitedTrainer(accelerator="cpu", logger=False, default_root_dir=tmp_path).limit_val_batches == 1.0
+
+
+def test_the_command_line_builds_this_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(LightningCLI, "__init__", lambda _, **arguments: given.update(arguments))
+    MedixCLI()
+    assert given["trainer_class"] is LimitedTrainer
