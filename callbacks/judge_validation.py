@@ -1,6 +1,7 @@
 """Validation every n steps, with judged completions, logged per modality and per source."""
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Container, Mapping, Sequence
@@ -11,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix import stop_signal
 from medix.callbacks.listeners import call_hook
-from medix.callbacks.watched import images_exchanged, suite_of, watched
+from medix.callbacks.watched import images_exchanged, reward_judges, suite_of, watched
 from medix.distributed import fail_together, gather
 from medix.evaluation.validation import Validation
 from medix.grammar import parse
@@ -19,7 +20,7 @@ from medix.judge.base import Judge
 from medix.modality import ModalitySet
 from medix.modules.random_states import random_states, restore_random_states
 from medix.modules.strategy import shards_parameters
-from medix.reporting.record import CompletionRecord, record_completion
+from medix.reporting.record import CompletionRecord, record_completion, without_answer
 from medix.reporting.record_identity import unique
 from medix.reporting.table import number
 from medix.stop_signal import StopRequested
@@ -85,6 +86,7 @@ class JudgeValidation(Callback):
         self._suite: Any = None
         self._left_out = 0
         self._started = 0.0
+        self._logged: set[str] = set()
 
     # Schedule --------------------------------------------------------------------------------------------------------
 
@@ -226,8 +228,8 @@ class JudgeValidation(Callback):
         groups = outputs["groups"]
         step, modalities = watched(module).step, watched(module).modalities
         scored: list[ScoredGroup] = self._suite.score_groups(groups)
-        judge = self._judge(module)
-        verdicts = judge_groups(scored, modalities, judge, self._suite.asked(groups))
+        judge, name = self._judge(module), next(iter(reward_judges(module)), "none")
+        verdicts = judge_groups(scored, modalities, judge, self._suite.asked(groups), name)
         exchanged = images_exchanged(trainer)
         records = [
             record_completion(
@@ -256,7 +258,8 @@ class JudgeValidation(Callback):
         step = watched(module).step
         judge = self._judge(module)
         names = {record.verdict.judge for record in records if record.verdict is not None}
-        identity = judge.identity if judge is not None else ", ".join(sorted(names)) or "none"
+        given = ", ".join(reward_judges(module) or sorted(names)) or "none"
+        identity = given if judge is None else judge.identity
         seconds = time.perf_counter() - self._started
         validation = Validation.of(
             records,
@@ -281,6 +284,9 @@ class JudgeValidation(Callback):
             call_hook(trainer, "on_judged", module, validation)
         self._check_unscored(validation)
         metrics = validation.metrics() | {"step": float(step)}  # Lightning takes x from a metric of this name
+        for gone in self._logged - metrics.keys():  # Lightning keeps the value of an earlier validation
+            trainer.callback_metrics[gone] = torch.tensor(math.nan)
+        self._logged |= metrics.keys()
         dtype = torch.float32 if module.device.type == "mps" else torch.float64
         module.log_dict(
             {name: torch.tensor(value, dtype=dtype, device=module.device) for name, value in metrics.items()},
@@ -308,6 +314,7 @@ def judge_groups(
     modalities: ModalitySet,
     judge: Judge | None,
     asked: Mapping[str, Sequence[JudgeQuestion | None]] | None = None,
+    name: str = "none",
 ) -> list[list[Verdict]]:
     """One verdict per completion: taken from the rewards if they have one of this judge, else requested in one call.
 
@@ -319,24 +326,23 @@ def judge_groups(
         modalities: the valid tags.
         judge: the judge; if None, any verdict of the rewards is used.
         asked: for each component, what it asked about each completion; a component that is missing asked this question.
+        name: identity of the judge whose verdicts the rewards have, where ``judge`` is None.
     """
     rows = iter(range(sum(len(group.scores) for group in groups)))
     found: dict[tuple[int, int], Verdict] = {}
     missing: list[tuple[int, int]] = []
     questions: list[JudgeQuestion] = []
-    name = judge.identity if judge is not None else "none"
+    name = judge.identity if judge is not None else name
     for row, group in enumerate(groups):
         sample = group.rollout.prompt.sample
         for column, (completion, scores) in enumerate(zip(group.rollout.completions, group.scores, strict=True)):
             number = next(rows)
             answer = parse(completion.text, modalities, expects_tag=sample.modality is not None).answer
             question = None if answer is None else _question(sample, answer)
-            others = {name for name, column in (asked or {}).items() if column[number] != question}
+            others = {part for part, column in (asked or {}).items() if column[number] != question}
             known = _known_verdict(scores, judge, others)
             if answer is None:
-                known = Verdict(
-                    credit=0.0, judge=name, explanation="the completion does not have exactly one answer: wrong"
-                )
+                known = without_answer(name)
             elif known is None and judge is None:
                 known = Verdict(credit=None, judge=name, reason=_NO_JUDGE)
             if known is not None:

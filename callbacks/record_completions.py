@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix.atomic_file import naming
-from medix.callbacks.watched import suite_of, watched
+from medix.callbacks.watched import reward_judges, suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.validation import Validation
 from medix.reporting.record import (
@@ -98,6 +98,7 @@ class RecordCompletions(Callback):
         advantages: Mapping[GroupKey, Sequence[float]],
     ) -> None:
         """Append groups to the file of this rank."""
+        judge = next(iter(reward_judges(pl_module)), "")
         records = [
             self._with_images(trainer, record, group.rollout)
             for group in groups
@@ -108,6 +109,7 @@ class RecordCompletions(Callback):
                 split="train",
                 advantages=advantages.get(group.key),
                 rewards=suite_of(pl_module).get("rewards", ""),
+                judge=judge,
             )
         ]
         if records:

@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 
 from medix import __version__
-from medix.callbacks.watched import watched
+from medix.callbacks.watched import reward_judges, watched
 from medix.data.datamodule import ShardDataModule
 from medix.data.slice_sizes import slice_sizes
 
@@ -52,7 +52,7 @@ def run_facts(trainer: Trainer, module: LightningModule, judge: str) -> dict[str
         "Training sampling": sampling_text(sampling),
         "Validation sampling": sampling_text(evaluation),
         "Judge of the validation": judge,
-        "Judge of the rewards": watched(module).judge.identity if watched(module).judge is not None else "",  # type: ignore[union-attr]
+        "Judge of the rewards": ", ".join(reward_judges(module)),
         "Seed": ", ".join(
             text
             for text in (
@@ -94,7 +94,7 @@ def split_label(trainer: Trainer, split: str = "val") -> str:
 
 
 def _data(datamodule: Any) -> dict[str, str]:
-    """Names and sizes of the manifests of each split, and how many prompts were too long."""
+    """Names and sizes of the manifests of each split, and what two of them share."""
     if not hasattr(datamodule, "manifests"):
         return {}
     facts = {f"Data, {name}": text for name, text in data_sizes(datamodule, ("train", "val", "test")).items()}
@@ -112,7 +112,6 @@ def _data(datamodule: Any) -> dict[str, str]:
             )
             or _NOTHING_SHARED
         )
-    facts["Prompts too long, left out"] = str(datamodule.too_long or "")
     return facts
 
 

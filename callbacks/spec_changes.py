@@ -35,7 +35,7 @@ USED: Sequence[tuple[str, str]] = (
         "used; groups that wait are scored again, and earlier validations are not compared with later ones",
     ),
     (
-        r"model\.(evaluation|prompting)|data\.(val|limit_val|exchange_images|on_long)",
+        r"model\.(evaluation|prompting)|data\.(val|limit_val|exchange_images|on_long)|trainer\.limit_val_batches",
         "used; earlier validations are not compared with later ones",
     ),
     (r"data\.train", "used if the samples are the same ones, else an error"),

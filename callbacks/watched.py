@@ -34,6 +34,13 @@ def suite_of(module: LightningModule) -> Mapping[str, str]:
     return getattr(module, "suite", {})
 
 
+def reward_judges(module: LightningModule) -> list[str]:
+    """Identities of the judges that the components of the rewards ask, in their order, each once."""
+    components: Mapping[str, Any] = getattr(watched(module).rewards, "components", {})
+    judges = [getattr(part, "judge", None) for part in components.values()]
+    return list(dict.fromkeys(judge.identity for judge in judges if isinstance(judge, Judge)))
+
+
 def images_exchanged(trainer: Trainer) -> bool:
     """Whether evaluation samples have the images of other cases, as a control experiment."""
     datamodule = getattr(trainer, "datamodule", None)

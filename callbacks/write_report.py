@@ -21,10 +21,10 @@ from medix.callbacks.run_facts import run_facts, run_head, split_label, training
 from medix.callbacks.watched import watched
 from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
-from medix.evaluation.validation import Validation, incomparable
+from medix.evaluation.validation import Validation, differences_from_training, incomparable
 from medix.modality import TEXT_ONLY
 from medix.reporting.balance import Balance, GroupRow
-from medix.reporting.evaluations import began, read_evaluations
+from medix.reporting.evaluations import began, read_evaluations, read_report
 from medix.reporting.record import CompletionKey, CompletionRecord
 from medix.reporting.record_identity import dataset_by_id, with_datasets
 from medix.reporting.render import USE, Example, Report, add_evaluations, plain
@@ -204,7 +204,7 @@ class WriteReport(Callback):
     def report(self, trainer: Trainer, module: LightningModule) -> Report:
         """The report of the run so far."""
         last = self._validations[-1] if self._validations else None
-        facts = run_facts(trainer, module, last["judge"] if last else "")
+        facts = run_facts(trainer, module, last["judge"] if last else "") | self._left_out()
         head = run_head(trainer, module, facts)
         dates = {"Began": self._began, "Written": _now()}
         resumed = {"Resumed": f"from step {', '.join(map(str, self._resumes))}"} if self._resumes else {}
@@ -226,7 +226,7 @@ class WriteReport(Callback):
             split=split_label(trainer),
             notes=self._notes(),
             run=head | dates | resumed,
-            evaluations=read_evaluations(self._folder(trainer), self._began),
+            evaluations=_beside(last, read_evaluations(self._folder(trainer), self._began)),
             resumes=list(self._resumes),
             ended="" if finished else self._ended,
             balance=self._balance.rows(self._sizes),
@@ -251,6 +251,15 @@ class WriteReport(Callback):
                 )
         return notes + self._balance.notes() + constant_components(self._steps)
 
+    def _left_out(self) -> dict[str, str]:
+        """How many samples the policy could not take, over all ranks; empty if it took all."""
+        trained = sum(step.get("train/prompts_too_long", 0.0) for step in self._steps)
+        last = self._validations[-1] if self._validations else {}
+        counts = [f"{trained:.0f} in training"] if trained else []
+        if last.get("left_out"):
+            counts.append(f"{last['left_out']} of {last['samples'] + last['left_out']} in the last validation")
+        return {"Samples left out (data.on_long)": ", ".join(counts)} if counts else {}
+
     def _write(self, trainer: Trainer, module: LightningModule, *, is_last: bool = False) -> None:
         if not trainer.is_global_zero:
             return
@@ -270,18 +279,20 @@ class WriteReport(Callback):
             text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
             path = self._folder(trainer) / f"{name}.json"
             write_atomically(path, text)
-            add_evaluations(path.parent, read_evaluations(path.parent, began(path.parent)))
+            report = read_report(path.parent)
+            later = read_evaluations(path.parent, began(report))
+            add_evaluations(path.parent, _beside(report.get("after"), later))
             if self.table:
                 console = Console(markup=False, emoji=False)
                 summary_table(validation.to_dict()).print(console)
                 console.print(f"Numbers: {path}", soft_wrap=True, highlight=False)
 
     def _examples(self) -> list[Example]:
-        several = len(self._validations) > 1
+        is_compared = self._first < len(self._validations) - 1
         return [
             Example(
                 after=record,
-                before=self._first_examples.get(name) if several else None,
+                before=self._first_examples.get(name) if is_compared else None,
                 thumbnails=self._thumbnails.get(name, []),
             )
             for name, record in sorted(self._last_examples.items(), key=lambda item: _hash(item[0]))
@@ -388,6 +399,13 @@ def _gain(
             "method": difference.method,
         }
     return gains
+
+
+def _beside(last: Mapping[str, Any] | None, evaluations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Later results, with what they were measured with that the last validation of the training was not."""
+    if not last:
+        return list(evaluations)
+    return [{**entry, "differences": differences_from_training(last, entry)} for entry in evaluations]
 
 
 def _spec(trainer: Trainer) -> str:

@@ -23,6 +23,7 @@ from rich.console import Console
 
 from medix import folder_lock, stop_signal
 from medix.atomic_file import check_writable
+from medix.batch_limits import LimitedTrainer
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.run_facts import data_sizes, sampling_text
 from medix.callbacks.save_checkpoint import latest
@@ -92,6 +93,7 @@ class MedixCLI(LightningCLI):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             model_class=GroupRLModule,
+            trainer_class=LimitedTrainer,
             datamodule_class=ShardDataModule,
             save_config_callback=SaveSpec,
             seed_everything_default=1,

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from medix.callbacks.run_facts import data_sizes
 from medix.callbacks.save_checkpoint import latest
+from medix.callbacks.watched import reward_judges
 from medix.data.datamodule import ShardDataModule
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
@@ -43,7 +44,7 @@ def print_plan(trainer: Trainer, model: GroupRLModule, data: ShardDataModule, li
         "precision": f"{precision} ({SUPPORTED[precision]})",
         "algorithm": f"{type(model.loss).__name__} on {type(model.advantage).__name__}",
         "rewards": ", ".join(f"{name} {weight:g}" for name, weight in model.rewards.weights.items()),
-        "judge": model.judge.identity if model.judge else "none",
+        "judge of the rewards": ", ".join(reward_judges(model)) or "none",
         **{f"{split} data": text for split, text in data_sizes(data, ("train", "val")).items()},
         **dict(model.batching(ranks=trainer.world_size).rows()),
         "steps": f"{model.max_steps}",

@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medix.commands.parser import CommandParser
 
@@ -70,11 +70,26 @@ def show(arguments: argparse.Namespace) -> int:
     _check_judged(records, arguments.file)
     judges = sorted({record.verdict.judge for record in records if record.verdict is not None})
     found = Validation.of(records, step=records[0].step, split=records[0].split, judge=", ".join(judges) or "none")
-    data = found.to_dict()
-    summary_table(data).print(Console(markup=False, emoji=False))
+    data = found.to_dict() | _steps(records)
+    console = Console(markup=False, emoji=False)
+    summary_table(data).print(console)
+    rewards = {record.rewards for record in records if record.rewards}
+    if len(rewards) > 1:
+        console.print(
+            f"The rewards are totals of {len(rewards)} different reward suites, because the run was continued with "
+            "others: their means are of no one kind.",
+            highlight=False,
+        )
     if arguments.json is not None:
         write_atomically(arguments.json, json.dumps(plain(data), indent=2, allow_nan=False) + "\n")
     return 0
+
+
+def _steps(records: "Sequence[CompletionRecord]") -> dict[str, Any]:
+    """The step of all completions, or the first and the last, as in a file of training."""
+    steps = [record.step for record in records]
+    first, last = min(steps), max(steps)
+    return {"step": first} if first == last else {"step": f"{first} to {last}"}
 
 
 def compare(arguments: argparse.Namespace) -> int:

@@ -156,11 +156,6 @@ class ShardDataModule(lightning.LightningDataModule):
         self._selector.bind(self._train_stream)
         return self._selector
 
-    @property
-    def too_long(self) -> int:
-        """Number of prompts of this rank left out by ``on_long``, over all splits."""
-        return sum(loader.too_long for loader in self.loaders.values())
-
     def manifests(self, split: str) -> tuple[Manifest, ...]:
         """The manifests of ``train``, ``val``, ``test`` or ``predict``, read once.
 

@@ -36,6 +36,25 @@ def incomparable(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[str]
     return list(dict.fromkeys(found))
 
 
+def differences_from_training(trained: Mapping[str, Any], entry: Mapping[str, Any]) -> list[str]:
+    """What a later result was measured with that the validations of its training were not; empty for the same.
+
+    Another split has other samples, and a control experiment other images, as their names say: only what remains is
+    named.
+
+    Args:
+        trained: the last validation of the training, as plain data.
+        entry: a result of ``validate`` or ``test``.
+    """
+    suite, hidden = dict(entry.get("suite") or {}), {"exchanged": trained.get("exchanged")}
+    is_other_split = entry.get("split") != trained.get("split")
+    if entry.get("exchanged") or is_other_split:
+        suite.pop("data", None)
+    if is_other_split:
+        hidden["judged"] = None
+    return incomparable(trained, {**entry, "suite": suite, **hidden})
+
+
 @dataclass(frozen=True)
 class Validation:
     """The result of one validation, identical on every rank.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from medix.callbacks.watched import reward_judges
 from medix.evaluation.validation import incomparable
 from medix.export.usage import usage
 from medix.modules.group_rl import GroupRLModule
@@ -47,7 +48,7 @@ def model_card(
         f"{module.prompts_per_step} prompts",
         f"- rewards: {', '.join(f'{name} {weight:g}' for name, weight in module.rewards.weights.items())}",
         f"- precision: {_precision(spec)}",
-        f"- judge: {module.judge.identity if module.judge else 'none'}",
+        f"- judge: {', '.join(reward_judges(module)) or 'none'}",
         f"- train data: {', '.join(map(str, data.get('train') or [])) or 'not stated'}",
         f"- validation data: {', '.join(map(str, data.get('val') or [])) or 'not stated'}",
         "",
@@ -83,6 +84,7 @@ def _table(numbers: dict[str, Any], step: int) -> list[str]:
     if after is None:
         made = ", ".join(map(str, sorted(validations))) or "none"
         return [f"No validation was made after step {step} (steps with one: {made})."]
+    judged = [f"Judged by {after['judge']}."] if after.get("judge") else []
     earlier = [validations[number] for number in sorted(validations) if number < step]
     before = next((one for one in earlier if not incomparable(one, after)), None)
     if before is None:
@@ -91,6 +93,7 @@ def _table(numbers: dict[str, Any], step: int) -> list[str]:
             "|---|---|",
             *(f"| {name.replace('_', ' ')} | {_number(after.get(name))} |" for name in _MEASURES),
             "",
+            *judged,
         ]
         if not earlier:
             return [*lines, "No earlier validation was made, so that nothing is compared."]
@@ -103,6 +106,8 @@ def _table(numbers: dict[str, Any], step: int) -> list[str]:
             f"| {name.replace('_', ' ')} | {_number(before.get(name))} | {_number(after.get(name))} |"
             for name in _MEASURES
         ),
+        "",
+        *judged,
     ]
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from medix.callbacks.watched import reward_judges
 from medix.evaluation.decoding import Decoding
 from medix.evaluation.engine_model import EngineModel, sampling_of
 from medix.evaluation.model_arguments import Evaluated, ModelArguments, card_of, facts_of
@@ -47,7 +48,7 @@ def _checkpoint(arguments: ModelArguments) -> Evaluated:
             prompting.use_modalities(module.prompting.modalities)
             prompting.pictures = module.prompting.pictures
         decoding = arguments.decoding(module.evaluation.max_completion_tokens, module.evaluation.stop)
-        about = {"base": policy.name, "training_judge": module.judge.identity if module.judge else "none"}
+        about = {"base": policy.name, "training_judge": ", ".join(reward_judges(module)) or "none"}
         _ = policy.processor  # read here, where relative paths of the spec count from
     return Evaluated(EngineModel(prompting, *_placed(arguments, policy, decoding)), prompt, decoding, about)
 

@@ -41,16 +41,28 @@ def read_evaluations(folder: Path, since: str) -> list[dict[str, Any]]:
     return found
 
 
-def began(folder: Path) -> str:
-    """When the run of a folder began, by its report; after every date if it has none."""
+def began(report: Mapping[str, Any]) -> str:
+    """When the run of a report began; after every date if it does not say."""
+    head = report.get("run")
+    return str(head.get("Began", "unknown")) if isinstance(head, Mapping) else "unknown"
+
+
+def read_report(folder: Path) -> Mapping[str, Any]:
+    """The ``report.json`` of a run; empty if it has none that can be read."""
     try:
-        return str(json.loads((folder / "report.json").read_text(encoding="utf-8"))["run"]["Began"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "unknown"
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return report if isinstance(report, dict) else {}
 
 
 def evaluations_table(evaluations: Sequence[Mapping[str, Any]]) -> Table | None:
-    """One row per result; None without any."""
+    """One row per result; None without any.
+
+    Args:
+        evaluations: the results; ``differences``, if it is known, lists what each was measured with that the
+            validations of the training were not.
+    """
     if not evaluations:
         return None
     rows = [
@@ -64,11 +76,12 @@ def evaluations_table(evaluations: Sequence[Mapping[str, Any]]) -> Table | None:
             interval(entry["intervals"]["reward"]),
             number(entry["unscored"], percent=True),
             str(entry.get("judge") or MISSING),
+            ", ".join(entry["differences"]) or "as in training" if "differences" in entry else MISSING,
         ]
         for entry in evaluations
     ]
     heads = ["Split", "Step", "Samples", "Accuracy", "Majority answer alone", "Modality accuracy", "Reward", "Unscored",
-             "Judge"]  # fmt: skip
+             "Judge", "Measured with"]  # fmt: skip
     return Table("Results of validate and test, and controls", heads, rows)
 
 

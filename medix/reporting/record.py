@@ -106,7 +106,8 @@ class CompletionRecord:
         policy_version: version of the weights that it was sampled from.
         total: composite reward; None if unscored or never scored.
         components: the score by each component, by name.
-        verdict: verdict of the judge; None if no judge was asked.
+        verdict: verdict of the judge, or that it has not exactly one answer (``without_answer``); None if no judge was
+            asked.
         advantage: advantage that it was trained with; None if it was not trained on.
         mean_logprob: mean log-probability of its tokens when sampled.
         images: file names of its images, if they were written.
@@ -323,9 +324,18 @@ def record_group(
     split: str,
     advantages: Sequence[float] | None = None,
     rewards: str = "",
+    judge: str = "",
 ) -> list[CompletionRecord]:
-    """Create the record of every completion of a scored group, in order."""
-    return [
+    """Create the record of every completion of a scored group, in order.
+
+    Args:
+        group: prompt, completions and scores.
+        modalities, step, split, rewards: as for ``record_completion``.
+        advantages: one per completion; None if the group was not trained on.
+        judge: identity of the judge that the rewards ask. It is not asked about a completion without exactly one
+            answer, which is wrong, as in validation. Empty if there is no judge: no completion has a verdict.
+    """
+    records = [
         record_completion(
             group.rollout,
             index,
@@ -338,6 +348,15 @@ def record_group(
         )
         for index, scores in enumerate(group.scores)
     ]
+    if not judge:
+        return records
+    wrong = without_answer(judge)
+    return [replace(one, verdict=wrong) if one.verdict is None and one.answer is None else one for one in records]
+
+
+def without_answer(judge: str) -> Verdict:
+    """The verdict on a completion that has no answer or several, about which the judge is not asked."""
+    return Verdict(credit=0.0, judge=judge, explanation="the completion does not have exactly one answer: wrong")
 
 
 def finite(value: float) -> float | None:

@@ -257,7 +257,7 @@ def slices_table(title: str, kind: str, before: Mapping[str, Any], after: Mappin
             + [
                 _change(first and first["modality_accuracy"], last and last["modality_accuracy"], percent=True),
                 _change(first and first["reward"], last and last["reward"]),
-                number(last and last["unscored"], percent=True),
+                _change(first and first["unscored"], last and last["unscored"], percent=True),
                 number(either.get("majority"), percent=True),
             ]
         )

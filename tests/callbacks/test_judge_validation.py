@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from medix.callbacks.judge_validation import JudgeValidation, UnscoredError, judge_groups
 from medix.callbacks.record_completions import RecordCompletions
-from medix.evaluation.validation import Validation
+from medix.evaluation.validation import Validation, incomparable
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import HybridJudge
 from medix.reporting.record import read_records
@@ -138,6 +138,37 @@ def test_without_any_judge_an_answer_is_unscored_and_says_so() -> None:
     ((verdict,),) = judge_groups([score_by([1.0], group)], MODALITIES, None)
     assert verdict.credit is None
     assert "no judge" in verdict.reason
+
+
+def test_a_mean_without_scored_rows_is_not_that_of_an_earlier_validation(tmp_path: Path) -> None:
+    """Lightning keeps metrics that are logged no more; from step 1 on nothing text-only is scored."""
+    found = []
+
+    class Look(Callback):
+        def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+            found.append(float(trainer.callback_metrics["val/accuracy/TEXT_ONLY"]))
+            judge.fails_on = ["heart"]
+
+    judge = CountingJudge()
+    validation = JudgeValidation(every_n_steps=1, max_unscored=1.0)
+    data = FakeData([make_sample(1), make_sample(9, None)])
+    make_trainer(tmp_path, [validation, Look()]).fit(FakeModule(max_steps=1, judge=judge), data)
+    assert found == [0.0, pytest.approx(math.nan, nan_ok=True)]
+
+
+def test_a_completion_without_an_answer_names_the_judge_of_the_rewards(tmp_path: Path) -> None:
+    """Without a judge of the validation, its verdicts are those of the rewards, whatever the completions look like."""
+
+    class Malformed(FakeModule):
+        def complete(self, sample: Sample) -> str:
+            return "no answer" if self.step == 0 and sample.id == "s001" else super().complete(sample)
+
+    listener, module = _Listens(), Malformed(max_steps=1, judge=None)
+    make_trainer(tmp_path, [JudgeValidation(every_n_steps=1), listener]).fit(module, FakeData())
+    assert [validation.judge for validation in listener.heard] == ["counting/v1"] * 2
+    judges = {r.verdict.judge for v in listener.heard for r in v.records if r.verdict is not None}
+    assert judges == {"counting/v1"}
+    assert not incomparable(*(validation.to_dict() for validation in listener.heard))
 
 
 def test_unscored_answers_leave_the_accuracy(tmp_path: Path) -> None:

@@ -46,11 +46,10 @@ def test_sampling_seed_and_algorithm_are_named(tmp_path: Path, monkeypatch: pyte
 
 def test_manifests_are_named_with_their_sizes(tmp_path: Path) -> None:
     manifest = SimpleNamespace(name="train", dataset="phantoms", names_dataset=True, samples=1200)
-    data = {"paths": {"train": ["x"], "val": []}, "manifests": lambda split: (manifest, manifest), "too_long": 3}
+    data = {"paths": {"train": ["x"], "val": []}, "manifests": lambda split: (manifest, manifest)}
     facts = _facts(tmp_path, data)
     assert facts["Data, train"] == "train of phantoms (2,400 samples)"
     assert "Data, val" not in facts
-    assert facts["Prompts too long, left out"] == "3"
 
 
 def test_cases_that_may_be_shared_are_a_fact_of_the_run(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_what_cannot_change_is_refused_with_both_values_and_the_remedy(key: str)
         ("trainer.precision", "(used)"),
         ("trainer.devices", "(used)"),
         ("model.max_steps", "(used)"),
+        ("trainer.limit_val_batches", "earlier validations are not compared"),
     ],
 )
 def test_what_is_used_says_how(key: str, said: str) -> None:

@@ -3,8 +3,8 @@
 import lightning.pytorch as lightning
 import pytest
 
-from medix.callbacks.watched import watched
-from tests.support.fake_training import FakeModule
+from medix.callbacks.watched import reward_judges, watched
+from tests.support.fake_training import CountingJudge, FakeModule, FakeSuite
 
 
 def test_a_module_with_steps_is_watched() -> None:
@@ -15,3 +15,12 @@ def test_a_module_with_steps_is_watched() -> None:
 def test_another_module_is_refused_with_what_it_lacks() -> None:
     with pytest.raises(TypeError, match=r"LightningModule has no step, max_steps, .* need a GroupRLModule"):
         watched(lightning.LightningModule())
+
+
+def test_judges_of_the_rewards_are_named_once_and_in_order() -> None:
+    module = FakeModule()
+    judges = {name: FakeSuite(CountingJudge(name[0])) for name in ("b1", "a", "b2")}
+    module.rewards.components = {"format": object(), **judges}  # type: ignore[dict-item]
+    assert reward_judges(module) == ["b/v1", "a/v1"]
+    module.rewards.components = {}
+    assert reward_judges(module) == []

@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint
 from medix.callbacks.write_report import WriteReport, choose
-from medix.reporting.evaluations import began, read_evaluations
+from medix.reporting.evaluations import began, read_evaluations, read_report
 from medix.reporting.record import CompletionRecord, record_completion
 from medix.reporting.render import Report
 from tests.support.fake_training import (
@@ -192,7 +192,8 @@ def test_a_validation_on_its_own_reproduces_after_and_leaves_the_report_alone(tm
     for name in ("report.html", "report.md"):  # these show it, beside the result of the run
         text = (tmp_path / name).read_text()
         assert text.count("Results of validate and test") == 1
-    assert read_evaluations(tmp_path, began(tmp_path)) == [alone]
+        assert text.count("as in training") == 1
+    assert read_evaluations(tmp_path, began(read_report(tmp_path))) == [alone]
 
 
 def test_the_table_is_printed_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,6 +210,28 @@ def test_facts_name_judge_sizes_and_seed(tmp_path: Path) -> None:
     assert facts["Steps"] == "4"
     assert facts["Trained parameters"] == "1 of 1"
     assert "torch" in _read(tmp_path)["versions"]
+
+
+def test_samples_left_out_are_counted_once_however_often_they_are_read() -> None:
+    """Two of 29 at each of three validations, and three in training; not 9, what one loader counted."""
+    report = WriteReport()
+    assert report._left_out() == {}
+    report._validations = [{"step": step, "left_out": 2, "samples": 27} for step in (0, 1, 2)]
+    assert report._left_out() == {"Samples left out (data.on_long)": "2 of 29 in the last validation"}
+    report._steps = [{"step": 1.0, "train/prompts_too_long": 1.0}, {"step": 2.0, "train/prompts_too_long": 2.0}]
+    (text,) = report._left_out().values()
+    assert text == "3 in training, 2 of 29 in the last validation"
+
+
+def test_an_example_of_the_only_comparable_validation_has_no_before() -> None:
+    """After other rewards at step 2, the first validation to compare with is the last itself."""
+    report = WriteReport()
+    (record,) = _records({"X_RAY": 1})
+    report._first_examples = report._last_examples = {record.sample_key: record}
+    report._validations = [{"step": step, "suite": {"rewards": name}} for step, name in ((0, "a"), (2, "b"))]
+    assert [example.before for example in report._examples()] == [None]
+    report._validations[0]["suite"] = {"rewards": "b"}
+    assert [example.before for example in report._examples()] == [record]
 
 
 def _records(counts: dict[str, int]) -> list[CompletionRecord]:
@@ -295,6 +318,8 @@ def test_validations_with_other_rewards_are_not_compared(tmp_path: Path, capsys:
     data = _read(tmp_path)
     assert (data["before"]["step"], data["after"]["step"]) == (4, 6)
     assert data["gain"]["accuracy"]["estimate"] == pytest.approx(2 / 6)
+    page = (tmp_path / "report.html").read_text()
+    assert ("from 0.750 after step 4" in page, "before training" in page) == (True, False)
     note = "Validations up to step 2 are not compared with those from step 4 on, which were made with other rewards."
     assert data["notes"] == [note]
     assert note in (tmp_path / "report.md").read_text()

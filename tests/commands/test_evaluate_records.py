@@ -94,7 +94,13 @@ def test_show_reads_a_training_file_in_which_a_sample_was_drawn_twice(
     draws = [replace(drawn, split="train", step=step, position=at) for step, at in ((1, 0), (2, 9), (2, 12))]
     write_records(tmp_path / "train.jsonl", draws)
     assert main(["show", str(tmp_path / "train.jsonl"), "--json", str(tmp_path / "s.json")]) == 0
-    assert json.loads((tmp_path / "s.json").read_text())["completions"] == 3
+    shown, found = capsys.readouterr().out, json.loads((tmp_path / "s.json").read_text())
+    assert (found["completions"], found["step"]) == (3, "1 to 2")
+    assert "train, step 1 to 2, " in " ".join(shown.split())
+    assert "different reward suites" not in shown
+    write_records(tmp_path / "other.jsonl", [replace(one, rewards="ab"[one.step - 1]) for one in draws])
+    assert main(["show", str(tmp_path / "other.jsonl")]) == 0
+    assert "totals of 2 different reward suites" in " ".join(capsys.readouterr().out.split())
     write_records(tmp_path / "train.jsonl", [*draws, draws[1]])
     assert main(["show", str(tmp_path / "train.jsonl")]) == 2
     assert "1 of 4 completions repeat the step" in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 import math
 
-from medix.evaluation.validation import Validation, incomparable
+from medix.evaluation.validation import Validation, differences_from_training, incomparable
 from medix.reporting.record import record_group
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
 
@@ -44,3 +44,17 @@ def test_validations_of_other_samples_of_one_split_are_not_compared() -> None:
     assert incomparable(whole.to_dict(), part.to_dict()) == ["other samples"]
     older = {name: value for name, value in part.to_dict().items() if name != "judged"}
     assert incomparable(whole.to_dict(), older) == []
+
+
+def test_a_later_result_says_what_its_training_was_not_measured_with() -> None:
+    """Another split has other samples anyway, and a control has other images; other rewards are named in each."""
+    trained = _validation().to_dict() | {"suite": {"rewards": "a", "sampling": "s", "data": "d"}}
+    other = {**trained, "suite": {"rewards": "b", "sampling": "s", "data": "e"}}
+    fewer = {**trained, "judged": "fewer"}
+    assert differences_from_training(trained, trained) == []
+    assert differences_from_training(trained, other) == ["other rewards", "other samples"]
+    assert differences_from_training(trained, fewer) == ["other samples"]
+    assert differences_from_training(trained, other | {"split": "test", "judged": "t"}) == ["other rewards"]
+    assert differences_from_training(trained, other | {"exchanged": True}) == ["other rewards"]
+    assert differences_from_training(trained, fewer | {"exchanged": True}) == ["other samples"]
+    assert differences_from_training(trained, trained | {"judge": "own/v1"}) == ["another judge"]

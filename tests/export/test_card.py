@@ -8,6 +8,8 @@ import pytest
 from medix.cli import build_module
 from medix.export.card import model_card
 from medix.modules.group_rl import GroupRLModule
+from medix.rewards import JudgeReward, RewardSuite, Weighted
+from tests.support.fake_training import CountingJudge
 from tests.support.inside import working_in
 from tests.support.runs import small_spec, write_spec
 
@@ -55,6 +57,17 @@ def test_a_step_without_validation_gets_no_numbers(module: GroupRLModule) -> Non
     assert "(steps with one: none)" in model_card(module, {}, step=7, numbers={})
 
 
+def test_the_judge_named_is_the_one_that_rewarded(module: GroupRLModule) -> None:
+    """A component may have a judge of its own, which no other judge of the spec replaces."""
+    assert module.judge is not None
+    given = module.rewards
+    module.rewards = RewardSuite({"judge": Weighted(JudgeReward(CountingJudge("own")), 1.0)})
+    try:
+        assert "\n- judge: own/v1\n" in model_card(module, {}, step=5, numbers={})
+    finally:
+        module.rewards = given
+
+
 def test_the_precision_of_training_is_stated(module: GroupRLModule) -> None:
     assert "- precision: 32-true\n" in model_card(module, {}, step=5, numbers={})
     card = model_card(module, {"trainer": {"precision": "bf16"}}, step=5, numbers={})
@@ -67,6 +80,8 @@ def test_the_step_compared_with_is_named_comparable_and_earlier(module: GroupRLM
 
     numbers = {"validations": [entry(0, "a"), entry(4, "b"), entry(8, "b"), entry(12, "a")]}
     assert "| on validation | after step 4 | after step 8 |" in model_card(module, {}, step=8, numbers=numbers)
+    assert "\n\nJudged by b.\n" in model_card(module, {}, step=8, numbers=numbers)
     card = model_card(module, {}, step=4, numbers=numbers)
+    assert "\n\nJudged by b.\n" in card
     assert "The validation of step 0 was made with another judge, and is not compared." in card
     assert "No earlier validation was made" in model_card(module, {}, step=0, numbers=numbers)

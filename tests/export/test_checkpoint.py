@@ -132,7 +132,8 @@ def test_the_card_states_base_data_rewards_and_numbers_of_the_exported_step(runs
     assert "Research use, not for clinical decisions" in card
     assert "- base: `policy`" in card
     assert "- rewards: half 1" in card
-    assert "- judge: exact/4" in card
+    assert "- judge: none\n" in card  # that rewarded it: no component asks one
+    assert "Judged by exact/4.\n" in card
     assert "tiny_train-*.yaml" in card
     assert "tiny_val-*.yaml" in card
     assert "DAPOLoss, GRPOAdvantage, 3 completions per prompt, 2 steps of 4 prompts" in card

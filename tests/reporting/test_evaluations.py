@@ -5,8 +5,17 @@ from typing import Any
 import pytest
 
 from medix.evaluation.validation import Validation
-from medix.reporting.evaluations import BEGIN, END, began, evaluations_table, read_evaluations, replace_block
+from medix.reporting.evaluations import (
+    BEGIN,
+    END,
+    began,
+    evaluations_table,
+    read_evaluations,
+    read_report,
+    replace_block,
+)
 from medix.reporting.render import plain
+from medix.reporting.table import MISSING
 from tests.reporting.test_render import _records
 
 
@@ -32,7 +41,11 @@ def test_results_of_this_run_are_read_and_tabulated_with_the_control_marked(tmp_
     assert [row[0] for row in table.rows] == ["test", "test, images exchanged"]
     assert table.rows[0][3].startswith("100.0 %")
     assert table.rows[0][4] == "100.0 % (lung)"
-    assert (table.columns[-1], table.rows[0][-1]) == ("Judge", "j")
+    assert (table.columns[-2:], table.rows[0][-2:]) == (["Judge", "Measured with"], ["j", MISSING])
+    marked = [{**found[0], "differences": names} for names in ([], ["other rewards", "other samples"])]
+    table = evaluations_table(marked)
+    assert table is not None
+    assert [row[-1] for row in table.rows] == ["as in training", "other rewards, other samples"]
 
 
 def test_without_results_there_is_no_table(tmp_path: Path) -> None:
@@ -43,7 +56,7 @@ def test_without_results_there_is_no_table(tmp_path: Path) -> None:
 def test_a_run_without_a_known_beginning_has_no_results(tmp_path: Path, report: str) -> None:
     (tmp_path / "report.json").write_text(report)
     (tmp_path / "test.json").write_text(json.dumps(_result("test", "2026-01-03")))
-    assert len(read_evaluations(tmp_path, began(tmp_path))) == (1 if "Began" in report else 0)
+    assert len(read_evaluations(tmp_path, began(read_report(tmp_path)))) == (1 if "Began" in report else 0)
 
 
 def test_a_block_is_replaced_and_a_file_without_one_stays(tmp_path: Path) -> None:

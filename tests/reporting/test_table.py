@@ -6,7 +6,7 @@ import math
 import pytest
 from rich.console import Console
 
-from medix.reporting.table import Table, counted, interval, number, p_value
+from medix.reporting.table import Table, counted, interval, number, p_value, slices_table
 
 
 def test_markdown_escapes_what_would_break_the_table() -> None:
@@ -116,3 +116,19 @@ def test_a_table_that_is_too_wide_becomes_several_whose_columns_can_be_read() ->
     assert table.fitting(200) == [table]
     (narrow,) = Table("t", ["", "a"], [["x", "1"]]).fitting(10)
     assert narrow.columns == ["", "a"]
+
+
+def test_slices_show_the_unscored_share_of_both_validations() -> None:
+    interval = {"estimate": 0.5, "low": None, "high": None}
+    entry = {
+        "samples": 4,
+        "completions": 4,
+        "cases": 4,
+        "intervals": {"accuracy": interval},
+        "modality_accuracy": None,
+        "reward": 0.5,
+    }
+    table = slices_table(
+        "By modality", "Modality", {"CT": entry | {"unscored": 0.25}}, {"CT": entry | {"unscored": 0.0}}
+    )
+    assert dict(zip(table.columns, table.rows[0], strict=True))["Unscored completions"] == "25.0 → 0.0 %"

@@ -62,6 +62,7 @@ class FakeSuite:
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
+        self.components = {"judge": self}
         self.scored = 0
 
     def fresh(self) -> "FakeSuite":
