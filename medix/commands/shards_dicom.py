@@ -10,9 +10,6 @@ from medix.data.sources.dicom_window import FILE, NAMED, WindowChoice
 from medix.data.sources.source import Source
 from medix.data.sources.table_source import Reading
 
-DICOM_DEFAULTS = {"salt": None, "frames": "middle", "window": FILE, "pixels_clean": ""}
-"""Arguments of this kind only, with their defaults."""
-
 
 def add_dicom(parser: CommandParser) -> None:
     """Add the arguments."""
@@ -20,7 +17,7 @@ def add_dicom(parser: CommandParser) -> None:
     group.add_argument("--salt", type=Path, metavar="FILE", help="secret of the pseudonyms (written if absent)")
     group.add_argument(
         "--frames",
-        default=DICOM_DEFAULTS["frames"],
+        default="middle",
         metavar="CHOICE",
         help="of files of several frames and of volumes: middle (default), all, or N evenly spaced ones",
     )

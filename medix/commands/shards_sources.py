@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medix.commands.parser import CommandParser
-from medix.commands.shards_dicom import DICOM_DEFAULTS, add_dicom, dicom
+from medix.commands.shards_dicom import add_dicom, dicom
 from medix.data.sources.csv_file import CsvSource
 from medix.data.sources.hub import HubSource
 from medix.data.sources.jsonl import JsonlSource
@@ -35,16 +35,16 @@ KINDS = {
 _FILES: dict[str, Callable[[Path, Reading], Source]] = {
     "parquet": ParquetSource, "csv": CsvSource, "jsonl": JsonlSource, "llava": LlavaSource, "qwen": QwenSource,
 }  # fmt: skip
-_SPLIT, _SIDE = "train", 64
-_ONLY_FOR: dict[str, tuple[object, tuple[str, ...]]] = {
-    "split": (None, ("hub", "phantoms")),
-    "config": ("", ("hub",)),
-    "revision": ("", ("hub",)),
-    "size": (_SIDE, ("phantoms",)),
-    "rewrite": (False, ("webdataset",)),
-    **{name: (default, ("dicom",)) for name, default in DICOM_DEFAULTS.items()},
-}
-"""Arguments of some kinds only, with their defaults."""
+_TABLES = ("hub", "parquet", "csv", "jsonl", "webdataset", "dicom")
+_READ_BY = {
+    "columns": _TABLES, "question": _TABLES, "answer_from": _TABLES,
+    "root": ("hub", "parquet", "csv", "jsonl", "llava", "qwen", "dicom"),
+    "modality_column": (*_TABLES, "llava", "qwen"),
+    "rewrite": ("webdataset",),
+    "salt": ("dicom",), "frames": ("dicom",), "window": ("dicom",), "pixels_clean": ("dicom",),
+    "split": ("hub", "phantoms"), "config": ("hub",), "revision": ("hub",), "size": ("phantoms",),
+}  # fmt: skip
+"""Kinds that read an option; with others it is an error, not passed over."""
 
 
 def add_sources(parser: CommandParser) -> None:
@@ -82,7 +82,8 @@ def add_sources(parser: CommandParser) -> None:
     hub.add_argument("--split", help="split of the hub, or name of phantoms that share no picture (default: train)")
     hub.add_argument("--config", default="", help="configuration of the data set")
     hub.add_argument("--revision", default="", help="commit, branch or tag of the data set")
-    hub.add_argument("--size", type=int, default=_SIDE, help="side of a phantom in pixels")
+    hub.add_argument("--size", type=int, default=64, help="side of a phantom in pixels")
+    parser.set_defaults(unset={name: parser.get_default(name) for name in _READ_BY})
 
 
 def named_input(arguments: argparse.Namespace) -> tuple[str, str]:
@@ -92,7 +93,7 @@ def named_input(arguments: argparse.Namespace) -> tuple[str, str]:
         ValueError: there is no such kind.
     """
     if arguments.phantoms is not None:
-        return "phantoms", f"phantoms-{arguments.split or _SPLIT}"
+        return "phantoms", f"phantoms-{arguments.split or 'train'}"
     kind, path = ("jsonl", str(arguments.jsonl)) if arguments.jsonl is not None else arguments.origin
     if kind not in KINDS:
         raise ValueError(f"--from {kind}: there is no such kind; kinds: {', '.join(KINDS)}")
@@ -113,15 +114,14 @@ def source_of(arguments: argparse.Namespace) -> Source:
         ValueError: arguments contradict each other, are of another kind, or a file of theirs cannot be read.
     """
     kind, path = named_input(arguments)
-    for name, (default, kinds) in _ONLY_FOR.items():
-        if kind not in kinds and getattr(arguments, name) != default:
-            raise ValueError(
-                f"--{name.replace('_', '-')} is for --from {' and '.join(kinds)}, not for {kind}; leave it out"
-            )
+    for name, kinds in _READ_BY.items():
+        if kind not in kinds and getattr(arguments, name) != arguments.unset[name]:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} is for {', '.join(kinds)}, and {kind} does not read it; leave it out")
     if bool(arguments.question.strip()) != bool(arguments.answer_from):
         raise ValueError("--question and --answer-from belong together; give both or neither")
     if kind == "phantoms":
-        return PhantomSource(arguments.phantoms, arguments.seed, arguments.split or _SPLIT, arguments.size)
+        return PhantomSource(arguments.phantoms, arguments.seed, arguments.split or "train", arguments.size)
     reading = Reading(
         data=None if arguments.columns is None else read_table_data(arguments.columns),
         modalities=tuple(arguments.modalities),
@@ -131,7 +131,7 @@ def source_of(arguments: argparse.Namespace) -> Source:
         modality_column=arguments.modality_column,
     )
     if kind == "hub":
-        return HubSource(path, reading, arguments.split or _SPLIT, arguments.config, arguments.revision)
+        return HubSource(path, reading, arguments.split or "train", arguments.config, arguments.revision)
     if kind == "webdataset":
         return WebDatasetSource(path, reading)
     if kind == "dicom":

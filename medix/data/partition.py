@@ -89,11 +89,11 @@ class Partition:
 
     def _unit(self, sample: Sample) -> tuple[str, ...]:
         if self.by == "patient":
-            named = next((name for name in PATIENT_FIELDS if sample.metadata.get(name)), None)
-            if named is None:
+            named = next(filter(None, (sample.metadata.get(name, "").strip() for name in PATIENT_FIELDS)), "")
+            if not named:
                 remedy = f"--by patient needs a column {' or '.join(PATIENT_FIELDS)}; add it, or give --by case"
                 raise RowError("patient", None, remedy, "patient")
-            return "patient", sample.metadata[named]
+            return "patient", named
         if self.by == "case" and sample.case:
             return "case", sample.case
         if self.by == "case" and sample.images:

@@ -29,6 +29,13 @@ def test_names_of_files_come_from_the_input(tmp_path: Path) -> None:
         (["--phantoms", "9", "--salt", "x"], "--salt is for --from dicom, not for phantoms"),
         (["--from", "jsonl", "x", "--rewrite"], "--rewrite is for --from webdataset, not for jsonl"),
         (["--from", "csv", "x.csv"], "--from csv x.csv: there is no such file"),
+        (
+            ["--from", "csv", "x", "--pixels-clean", "me"],
+            "--pixels-clean is for dicom, and csv does not read it",
+        ),
+        (["--from", "llava", "x", "--columns", "y"], "--columns is for hub, parquet, csv, jsonl, webdataset, dicom,"),
+        (["--phantoms", "9", "--root", "y"], "and phantoms does not read it"),
+        (["--from", "hub", __file__], "is a file; name its kind"),
         (["--from", "csv", "x", "--modality", "CAT"], "modality 'CAT' is not in the modality set"),
     ],
 )

@@ -6,13 +6,13 @@ whose markers stand in the turns up to it; in a conversation without markers, al
 """
 
 import hashlib
+import json
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +20,8 @@ from medix.data.image_markers import MARKER, pieces
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.json_rows import json_objects
-from medix.data.sources.layouts import MODALITY_TAGS
-from medix.data.sources.source import RowError, Source, SourceRow, content_id, stamps
+from medix.data.sources.layouts import MODALITY_TAGS, tag_of
+from medix.data.sources.source import RowError, Source, SourceRow, content_id, stamp
 from medix.data.sources.stored_image import conversions, stored_image
 from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_row import text_of
@@ -99,8 +99,8 @@ class ConversationSource(Source):
 
     @cached_property
     def has_ids(self) -> bool:
-        """Whether the first row has one."""
-        return any("id" in row for _, row in islice(json_objects(self.path), 1) if not isinstance(row, RowError))
+        """Whether any row has one."""
+        return any(row.get("id") for _, row in json_objects(self.path) if not isinstance(row, RowError))
 
     def rows(self) -> Iterator[SourceRow]:
         """The exchanges of every conversation."""
@@ -144,8 +144,8 @@ class ConversationSource(Source):
             for image in row.content.images
             if isinstance(image, str)
         }
-        files = [self.path, *(path for path in map(self._files.path, sorted(names)) if path.exists())]
-        return hashlib.sha256(f"{self.reading!r} {stamps(*files)}".encode("utf-8", "surrogatepass")).hexdigest()
+        parts = [repr(self.reading), *map(stamp, (self.path, *map(self._files.path, sorted(names))))]
+        return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     def notes(self, counts: Counter[str]) -> list[str]:
         """What became of images."""
@@ -156,6 +156,7 @@ class ConversationSource(Source):
         name, case, source = (_field(row, key) for key in ("id", "case", "source"))
         system = [turn.text for turn in turns if turn.role == "system"]
         pairs = _pairs([turn for turn in turns if turn.role != "system"])
+        _check_markers("\n".join(question for question, _ in pairs), len(images))
         answers = [split_tag("answer", answer, True, self.modalities) for _, answer in pairs]
         stated = _field(row, self.reading.modality_column or "modality")
         modality = stated or next((tag for tag, _ in answers if tag), "")
@@ -186,7 +187,7 @@ class ConversationSource(Source):
         Raises:
             RowError: the field is no tag, or contradicts the answer.
         """
-        found = self.modalities.parse(stated) or MODALITY_TAGS.get(stated)
+        found = tag_of(stated, MODALITY_TAGS, self.modalities)
         key = self.reading.modality_column or "modality"
         if stated and found is None:
             raise RowError(key, stated, f"it is no tag; known: {', '.join(self.modalities)}", "modality")
@@ -214,6 +215,18 @@ def _shown(text: str, images: Sequence[str | bytes], has_markers: bool) -> tuple
     """The images of a question: those whose markers are in it, all without markers or with numbered ones."""
     markers = [match[1] for match in MARKER.finditer(text)]
     return tuple(images) if not has_markers or any(markers) else tuple(images[: len(markers)])
+
+
+def _check_markers(questions: str, images: int) -> None:
+    """Refuse a conversation whose markers without numbers leave images out.
+
+    Raises:
+        RowError: there are fewer markers than images.
+    """
+    markers = [match[1] for match in MARKER.finditer(questions)]
+    if markers and not any(markers) and len(markers) < images:
+        remedy = f"the questions have {len(markers)} of them for {images} images; write one for each image, or none"
+        raise RowError("question", "<image>", remedy, "marker")
 
 
 def _field(row: Mapping[str, Any], key: str) -> str:

@@ -60,7 +60,7 @@ class DicomSource(Source):
     says and stored as PNG.
 
     Of the header, only what ``dicom_metadata`` lists goes on, and pseudonyms: the case is that of PatientID, or of
-    StudyInstanceUID where it is empty, unless the table has a column of cases; the ids of samples are those of images
+    StudyInstanceUID where it is empty, or of what a column of cases states; the ids of samples are those of images
     or series, or of the rows.
 
     Args:
@@ -144,7 +144,7 @@ class DicomSource(Source):
             aliases=answers[1:],
             modality=tag,
             images=tuple(images),
-            case=stated.case or cases.pop(),
+            case=self.pseudonyms.of("patient", stated.case) if stated.case else cases.pop(),
             metadata={**stated.metadata, **metadata_of(files[0].header), **shown},
         )
 
@@ -260,7 +260,7 @@ class DicomSource(Source):
 
     def _modality(self, stated: str | None, files: Sequence[_File]) -> str:
         tags = dict.fromkeys(file.tag for file in files)
-        if stated is not None and self.folder.modality is None:
+        if stated is not None:  # if it contradicts --modality, the build refuses the row
             self.counts["modality differs"] += stated not in tags
             return stated
         if len(tags) > 1:

@@ -19,12 +19,17 @@ class HubSource(TableSource):
         split: the split.
         config: the configuration; empty for the only one.
         revision: commit, branch or tag; empty for the main branch.
+
+    Raises:
+        ValueError: ``name`` is that of a file.
     """
 
     embeds_images = True
 
     def __init__(self, name: str, reading: Reading, split: str, config: str = "", revision: str = "") -> None:
         super().__init__(Path(name), reading)
+        if self.path.is_file():
+            raise ValueError(f"--from hub {name}: is a file; name its kind, such as --from parquet, or give its folder")
         self.table = HubTable(name, config, split, revision, "give --from parquet FOLDER")
 
     @property

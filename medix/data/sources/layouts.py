@@ -1,9 +1,11 @@
 """Well-known layouts of tables of questions, recognised by the names of their columns."""
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from medix.data.sources.table_schema import Columns, TableData
+from medix.modality import ModalitySet
 
 MODALITY_TAGS = {
     "CT": "CT_SCAN", "MR": "MRI_SCAN", "MRI": "MRI_SCAN", "X-Ray": "X_RAY", "X-ray": "X_RAY", "XR": "X_RAY",
@@ -11,6 +13,21 @@ MODALITY_TAGS = {
     "Fundus": "FUNDUS_PHOTOGRAPHY",
 }  # fmt: skip
 """Names of modalities in the columns of public data sets."""
+
+
+def tag_of(value: str, tags: Mapping[str, str], modalities: ModalitySet) -> str | None:
+    """The tag that a column or a field states, in any case, with spaces or hyphens for underscores; None if it is none.
+
+    Args:
+        value: what stands there.
+        tags: names of modalities with their tags.
+        modalities: the valid tags.
+    """
+    name = value.strip()
+    folded = {key.casefold(): tag for key, tag in tags.items()}
+    words = re.sub("[ -]", "_", name)
+    return tags.get(name) or modalities.parse(name) or modalities.parse(words) or folded.get(name.casefold())
+
 
 _IDS = ("id", "qid", "question_id")
 _CASES = ("case", "patient", "patient_id", "subject_id", "study_id")

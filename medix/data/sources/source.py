@@ -119,3 +119,11 @@ def stamps(*paths: Path) -> str:
         status = path.stat()
         found.append([str(path.resolve()), status.st_size, status.st_mtime_ns])
     return json.dumps(found)
+
+
+def stamp(path: Path) -> str:
+    """Path, size and modification time of a file; the path alone of what is not there, or is no path."""
+    try:
+        return stamps(path)
+    except (OSError, ValueError):
+        return str(path)

@@ -168,7 +168,7 @@ class TableFile:
         if len(header) == 1 and (mark := next((one for one in ";\t|" if one in header[0]), "")):
             raise TableError(
                 f"{self.path}, line 1: the columns are separated by {mark!r}, not by {self._separator!r}; save the "
-                f"file with {self._separator!r}"
+                f"file with {self._separator!r}, or as tab-separated Unicode text that ends in .tsv"
             )
         return header
 

@@ -6,12 +6,13 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from medix.data.sources.layouts import tag_of
 from medix.data.sources.table_file import Label, TableError
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_schema import TableData
 from medix.modality import ModalitySet
 
-_TAGS = ModalitySet()
+_PAPER = ModalitySet()
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -75,12 +76,14 @@ class Cells:
         where: file and number of the row, for messages.
         cells: by column.
         files: reads images that are given by name.
+        modalities: the valid tags.
     """
 
     data: TableData
     where: str
     cells: Mapping[str, Any]
     files: ImageFiles
+    modalities: ModalitySet = _PAPER
 
     def row(self) -> TableRow:
         """The row; raises TableError if a cell makes no sense."""
@@ -96,7 +99,7 @@ class Cells:
             choices=choices,
             answer_index=index,
             images=tuple(self._images()),
-            case=self._text("case", columns.case),
+            case=self._text("case", columns.case).strip(),
             modality=self._modality(),
             question_type=self._text("question_type", columns.question_type),
             source=self._text("source", columns.source),
@@ -202,7 +205,7 @@ class Cells:
 
     def _modality(self) -> str | None:
         value, tags = self._text("modality", self.data.columns.modality), self.data.modality_tags
-        tag = self.data.modality or tags.get(value) or _TAGS.parse(value)
+        tag = self.data.modality or tag_of(value, tags, self.modalities)
         if tag is None and value and not tags:
             raise self._fault("modality", value, "it is no tag; say which one it is in data.modality_tags")
         return tag

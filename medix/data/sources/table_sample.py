@@ -7,12 +7,13 @@ from math import isnan
 from typing import Any
 
 from medix.data.image_markers import pieces, renumbered
+from medix.data.partition import PATIENT_FIELDS
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.source import RowError, content_id
 from medix.data.sources.stored_image import conversions, stored_image
 from medix.data.sources.table_images import ImageFiles, TableImage
-from medix.data.sources.table_row import CellError, Cells, TableRow, text_of
+from medix.data.sources.table_row import CellError, Cells, TableRow, cell, text_of
 from medix.data.sources.table_schema import TableData
 from medix.data.sources.tagged_answer import split_tag
 from medix.modality import ModalitySet
@@ -58,12 +59,13 @@ class TableSample:
         columns = self.data.columns
         cells = {name: None if isinstance(value, float) and isnan(value) else value for name, value in cells.items()}
         try:
-            found = Cells(self.data, where, cells, files).row()
+            found = Cells(self.data, where, cells, files, self.modalities).row()
         except CellError as error:
             raise RowError(error.column or error.key, error.value, error.remedy, "cell") from error
         images = tuple(self._stored(image, counts) for image in found.images)
         counts["text-only"] += bool(columns.images) and not images
         modality, answers = self._answers(found, bool(images))
+        self._check_words(found, cells)
         sample = Sample(
             id=found.id.strip(),
             question=self._question(found),
@@ -96,9 +98,7 @@ class TableSample:
 
     def _answers(self, row: TableRow, has_images: bool) -> tuple[str | None, tuple[str, ...]]:
         """The modality, if it is stated, and the accepted answers."""
-        columns = self.data.columns
-        first = columns.answer if isinstance(columns.answer, str) else next(iter(columns.answer), "")
-        key = first or columns.answer_index or columns.answer_letter
+        columns, key = self.data.columns, self._answer_column
         if not row.answers:
             raise RowError(key, None, "give the reference", "answer")
         tag, reference = split_tag(key, row.answers[0], has_images, self.modalities)
@@ -108,6 +108,24 @@ class TableSample:
             remedy = f"the modality of the row is {row.modality}; correct one of them"
             raise RowError(key, f"<{tag}>", remedy, "modality")
         return tag or row.modality, (reference, *row.answers[1:])
+
+    @property
+    def _answer_column(self) -> str:
+        columns = self.data.columns
+        first = columns.answer if isinstance(columns.answer, str) else next(iter(columns.answer), "")
+        return first or columns.answer_index or columns.answer_letter
+
+    def _check_words(self, row: TableRow, cells: CellRow) -> None:
+        """Refuse a modality that is no tag, and an answer that is none of the choices."""
+        columns = self.data.columns
+        stated = text_of(cell(cells, columns.modality)) if columns.modality and row.images else ""
+        if stated and stated.strip() and row.modality is None:
+            known = f"known: {', '.join(self.modalities)}"
+            remedy = f"it is no tag; write one, or state in --columns (modality_tags) which is meant; {known}"
+            raise RowError(columns.modality, stated, remedy, "modality")
+        if row.choices and row.answer_index is None:
+            remedy = f"it is none of the choices ({', '.join(row.choices)}); correct the answer or the choices"
+            raise RowError(self._answer_column, row.answers[0], remedy, "choices")
 
     def _question(self, row: TableRow) -> str:
         question = row.question or self.question.strip()
@@ -121,7 +139,7 @@ class TableSample:
         if not self.keeps_columns:
             kind = {"question_type": row.question_type} if row.question_type else {}
             return kind | {name: text for name, text in row.subgroup.items() if text}
-        used = {column for _, column in self.data.columns.named()}
+        used = {column for _, column in self.data.columns.named() if column not in PATIENT_FIELDS}
         texts = {name: text_of(value) for name, value in cells.items() if name not in used}
         return {name: text for name, text in texts.items() if text}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.data.sources.layouts import IMAGES, MODALITY_TAGS, recognised, told
-from medix.data.sources.source import RowError, Source, SourceRow, stamps
+from medix.data.sources.source import RowError, Source, SourceRow, stamp
 from medix.data.sources.table import matches
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_images import ImageFiles
@@ -150,12 +150,12 @@ class TableSource(Source):
 
     def fingerprint(self) -> str:
         """Of the files, their images and the arguments."""
-        parts = [str(self.path), repr(self.reading), repr(self.layout), *map(_stamp, self.files())]
+        parts = [str(self.path), repr(self.reading), repr(self.layout), *map(stamp, self.files())]
         for _, cells in self.cells():
             names = [] if isinstance(cells, RowError) else list(self._image_names(cells))
             if self.embeds_images and not names and not isinstance(cells, RowError):
                 break
-            parts += [_stamp(self._images().path(name)) for name in names]
+            parts += [stamp(self._images().path(name)) for name in names]
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     def notes(self, counts: Counter[str]) -> list[str]:
@@ -177,11 +177,3 @@ class TableSource(Source):
         for column in self.layout[1].columns.images:
             with suppress(ValueError):  # a fault of the row, when its sample is made
                 yield from (one for one in image_list(cell(cells, column)) if isinstance(one, str) and one)
-
-
-def _stamp(path: Path) -> str:
-    """Path, size and time of a file; the path alone of what is not there."""
-    try:
-        return stamps(path)
-    except OSError:
-        return str(path)

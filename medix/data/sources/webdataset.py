@@ -52,7 +52,7 @@ class WebDatasetSource(Source):
         """The tars in the order of their names.
 
         Raises:
-            TableError: there is none, or those of a folder are of several splits.
+            TableError: there is none, those of a folder are of several splits, or one is no whole tar.
         """
         import braceexpand
 
@@ -66,6 +66,8 @@ class WebDatasetSource(Source):
         missing = next((path for path in found if not path.is_file()), None)
         if missing or not found:
             raise TableError(f"{told}: {missing or 'the folder'} {'is no file' if missing else 'holds no *.tar'}")
+        for tar in found:
+            _check(tar)
         return tuple(found)
 
     @cached_property

@@ -85,3 +85,24 @@ def test_the_fingerprint_is_that_of_file_images_and_arguments(tmp_path: Path) ->
     assert LlavaSource(tmp_path / "rows.json", Reading(modality_column="m")).fingerprint() != before
     (tmp_path / "a.png").write_bytes(picture(1, size=(9, 9)))
     assert LlavaSource(tmp_path / "rows.json", Reading()).fingerprint() != before
+
+
+def test_an_image_that_no_marker_stands_for_is_not_dropped(tmp_path: Path) -> None:
+    found = faults(source(tmp_path, "<image> q", "a", "More?", "b", image=["a.png", "b.png"], modality="CT"))
+    assert len(found) == 1
+    assert "the questions have 1 of them for 2 images; write one for each image, or none" in found[0]
+
+
+def test_ids_are_ids_if_any_row_has_one(tmp_path: Path) -> None:
+    """A row with the id of another one is a fault, and no duplicate that is left out."""
+    made = source(tmp_path, "q", "a")
+    (row,) = json.loads(made.path.read_text())
+    made.path.write_text(json.dumps([{**row, "id": None}, row]))
+    assert made.has_ids
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300])
+def test_names_that_are_no_path_are_faults_of_their_row(tmp_path: Path, name: str) -> None:
+    made = source(tmp_path, "q", "a", image=name, modality="CT")
+    assert made.fingerprint()
+    assert len(faults(made)) == 1

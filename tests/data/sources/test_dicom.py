@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from medix.data.prompt_errors import MarkerError
+from medix.data.sample_modality import with_modality
 from medix.data.sources.csv_file import CsvSource
 from medix.data.sources.dicom import DicomSource
 from medix.data.sources.dicom_burned_in import BurnedInText
@@ -18,6 +19,7 @@ from medix.data.sources.dicom_pseudonyms import Pseudonyms
 from medix.data.sources.dicom_series import FrameChoice
 from medix.data.sources.dicom_window import WindowChoice
 from medix.data.sources.source import RowError
+from medix.modality import ModalitySet
 from medix.types import Sample
 from tests.support.dicoms import ULTRASOUND, write
 from tests.support.sources import faults, results, samples
@@ -172,6 +174,19 @@ def test_a_modality_of_the_table_is_taken_and_told(root: Path) -> None:
     source = table(root, 'image,question,answer\na/xr,What?,"<CT_SCAN>\nx"\n')
     assert samples(source)[0].modality == "CT_SCAN"
     assert source.counts["modality differs"] == 1
+
+
+def test_a_modality_of_the_table_against_that_of_the_command_line_is_a_fault(root: Path) -> None:
+    (found,) = samples(table(root, 'image,question,answer\na/xr,What?,"<CT_SCAN>\nx"\n', modality="MRI_SCAN"))
+    with pytest.raises(RowError, match="modality: 'CT_SCAN'; --modality says MRI_SCAN"):
+        with_modality(found, "MRI_SCAN", ModalitySet())
+
+
+def test_a_case_of_the_table_is_a_pseudonym_as_that_of_the_header(root: Path) -> None:
+    """A column of patients names people, and rows without one are of the same patient."""
+    stated, unstated = samples(table(root, "image,question,answer,patient\na/xr,What?,x,MRN 4711\na/xr,Why?,x,\n"))
+    assert stated.case == unstated.case == PSEUDONYMS.of("patient", "MRN 4711")
+    assert "patient" not in stated.metadata
 
 
 def test_the_end_of_a_build_says_what_was_decided_without_being_told(root: Path) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from medix.data.sources.layouts import recognised, told
+from medix.data.sources.layouts import MODALITY_TAGS, recognised, tag_of, told
+from medix.modality import ModalitySet
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,17 @@ def test_choices_of_pmc_vqa_and_names_of_modalities() -> None:
     assert slake is not None
     assert slake[1].modality_tags["MRI"] == "MRI_SCAN"
     assert recognised(["text", "label"]) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "tag"),
+    [("CT", "CT_SCAN"), (" ct ", "CT_SCAN"), ("CT scan", "CT_SCAN"), ("x-RAY", "X_RAY"), ("<mri_scan>", "MRI_SCAN"),
+     ("sonography", None), ("", None)],
+)  # fmt: skip
+def test_modalities_are_read_in_any_case_and_spelling_of_their_tags(value: str, tag: str | None) -> None:
+    assert tag_of(value, MODALITY_TAGS, ModalitySet()) == tag
+
+
+def test_tags_are_those_of_the_modality_set() -> None:
+    assert tag_of("ECG strip", {}, ModalitySet(["ECG_STRIP"])) == "ECG_STRIP"
+    assert tag_of("CT_SCAN", {}, ModalitySet(["ECG_STRIP"])) is None

@@ -2,7 +2,7 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
-from medix.data.sources.source import RowError, content_id, stamps
+from medix.data.sources.source import RowError, content_id, stamp, stamps
 from tests.data.conftest import make_sample
 
 
@@ -27,3 +27,5 @@ def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:
     assert stamps(tmp_path / "a") == before
     (tmp_path / "a").write_text("xy")
     assert stamps(tmp_path / "a") != before
+    assert stamp(tmp_path / "a") == stamps(tmp_path / "a")
+    assert [stamp(Path(name)) for name in ("gone", "a\0b", "x" * 300)] == ["gone", "a\0b", "x" * 300]

@@ -70,3 +70,37 @@ def test_rows_without_an_image_are_told_where_others_have_one() -> None:
         TableSample(data, ModalitySet()).of("row", {"q": "q", "a": "a", "x": image}, files, counts)
     assert told_counts(counts) == ["rows without an image, which became text-only samples: 2"]
     assert told_counts(Counter()) == []
+
+
+IMAGE = {"i": "1", "q": "q", "a": "<CT_SCAN> b", "x": picture(1)}
+
+
+def test_a_modality_that_is_no_tag_is_a_fault_also_where_the_answer_has_one() -> None:
+    data = TableData(COLUMNS, modality_tags={"CT": "CT_SCAN"})
+    files = ImageFiles(data, Path("."), ExitStack())
+    of = TableSample(data, ModalitySet()).of
+    with pytest.raises(RowError, match="m: 'sonography'; it is no tag"):
+        of("row 1", IMAGE | {"m": "sonography"}, files, Counter())
+    assert of("row 1", IMAGE | {"m": " ct "}, files, Counter()).modality == "CT_SCAN"
+    assert of("row 1", {"i": "1", "q": "q", "a": "b", "m": "none"}, files, Counter()).modality is None
+
+
+def test_a_column_of_the_modality_has_the_tags_of_the_set() -> None:
+    data = TableData(COLUMNS)
+    made = TableSample(data, ModalitySet(["ECG_STRIP"]))
+    cells = IMAGE | {"a": "b", "m": "ECG_STRIP"}
+    assert made.of("row 1", cells, ImageFiles(data, Path("."), ExitStack()), Counter()).modality == "ECG_STRIP"
+
+
+@pytest.mark.parametrize("answer", ["C", "z"])
+def test_an_answer_that_is_none_of_the_choices_is_a_fault(answer: str) -> None:
+    with pytest.raises(RowError, match=f"a: '{answer}'; it is none of the choices \\(x, y\\)"):
+        made({"i": "1", "q": "q", "o": ["x", "y"], "a": answer})
+
+
+def test_cases_have_no_blanks_around_them_and_patients_are_metadata_too() -> None:
+    """A patient with a blank in one of two rows would be in two parts; --by patient reads the metadata."""
+    columns = Columns("q", "a", case="patient")
+    found = made({"q": "q", "a": "b", "patient": " P1\u00a0"}, columns, keeps_columns=True)
+    assert (found.case, found.metadata["patient"].strip()) == ("P1", "P1")
+    assert made({"q": "q", "a": "b", "patient": " "}, columns).case == ""

@@ -49,7 +49,7 @@ def test_what_is_no_tar_is_named_with_its_remedy(tmp_path: Path) -> None:
         ("none.tar", "none.tar is no file"),
     ):
         with pytest.raises(TableError, match=f"{name}.*{told}"):
-            samples(WebDatasetSource(str(tmp_path / name), Reading()))
+            WebDatasetSource(str(tmp_path / name), Reading()).total()
     with pytest.raises(ValueError, match=r"pipe:.* would run a command and is refused"):
         WebDatasetSource("pipe:cat x.tar", Reading())
     tar(tmp_path / "s" / "train-0.tar", {"a": {"txt": b"x"}})
