@@ -97,6 +97,6 @@ def _first(wanted: Sequence[str], names: Collection[str]) -> tuple[str, ...]:
 
 
 def told(data: TableData) -> str:
-    """What the columns mean, as one line of text."""
+    """What the columns mean, as one line of text; says if none of them holds images."""
     pairs = [f"{key.removeprefix('columns.')}: {column}" for key, column in data.columns.named()]
-    return ", ".join(pairs)
+    return ", ".join(pairs) + ("" if data.columns.images else "; no column of images, so that all rows are text only")

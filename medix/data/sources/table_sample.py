@@ -10,6 +10,7 @@ from medix.data.image_markers import pieces, renumbered
 from medix.data.partition import PATIENT_FIELDS
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
+from medix.data.sources.layouts import IMAGES
 from medix.data.sources.source import RowError, content_id
 from medix.data.sources.stored_image import conversions, stored_image
 from medix.data.sources.table_images import ImageFiles, TableImage
@@ -65,7 +66,7 @@ class TableSample:
         images = tuple(self._stored(image, counts) for image in found.images)
         counts["text-only"] += bool(columns.images) and not images
         modality, answers = self._answers(found, bool(images))
-        self._check_words(found, cells)
+        self._check(found, cells)
         sample = Sample(
             id=found.id.strip(),
             question=self._question(found),
@@ -115,9 +116,13 @@ class TableSample:
         first = columns.answer if isinstance(columns.answer, str) else next(iter(columns.answer), "")
         return first or columns.answer_index or columns.answer_letter
 
-    def _check_words(self, row: TableRow, cells: CellRow) -> None:
-        """Refuse a modality that is no tag, and an answer that is none of the choices."""
+    def _check(self, row: TableRow, cells: CellRow) -> None:
+        """Refuse images in a second column, a modality that is no tag, and an answer that is none of the choices."""
         columns = self.data.columns
+        unread = next((name for name in IMAGES if name not in columns.images and cells.get(name)), "")
+        if self.keeps_columns and unread and not row.images:
+            remedy = f"images are read from {' and '.join(columns.images) or 'no column'}; name one column in all rows"
+            raise RowError(unread, cells[unread], remedy, "no-image")
         stated = text_of(cell(cells, columns.modality)) if columns.modality and row.images else ""
         if stated and stated.strip() and row.modality is None:
             known = f"known: {', '.join(self.modalities)}"

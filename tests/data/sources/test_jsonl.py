@@ -52,6 +52,14 @@ def test_several_images_keep_their_order(folder: Path) -> None:
     assert sample.images == (picture(2, kind="JPEG"), picture(1))
 
 
+def test_columns_of_the_last_row_are_read_and_images_of_a_second_column_are_not_dropped(folder: Path) -> None:
+    text = {"id": "0", "problem": "Why?", "solution": "so"}
+    made = JsonlSource(_file(folder, *(text | {"id": f"t{number}"} for number in range(101)), ROW))
+    assert [len(one.images) for one in samples(made)][-1] == 1
+    (fault,) = faults(JsonlSource(_file(folder, ROW, text | {"images": ["b.jpg"]})))
+    assert "images: ['b.jpg']; images are read from image; name one column in all rows" in fault
+
+
 @pytest.mark.parametrize("image", [None, [], "", "absent"])
 @pytest.mark.parametrize("solution", ["A. 4 mg", "<5 mm", "<b>bold</b>", "less than < 3", "<5 mm>\nor so"])
 def test_a_row_without_images_is_text_only_and_its_solution_is_the_reference(

@@ -11,10 +11,12 @@ from medix.modality import ModalitySet
          "question: problem, answer: solution, id: id, images: image, source: source"),
         ("images problem answer", "EasyR1", "question: problem, answer: answer, images: images"),
         ("image question answer", "VQA-RAD, SLAKE, PathVQA", "question: question, answer: answer, images: image"),
+        ("question answer bild", "VQA-RAD, SLAKE, PathVQA",
+         "question: question, answer: answer; no column of images, so that all rows are text only"),
         ("qid img_name question answer modality q_lang", "VQA-RAD, SLAKE, PathVQA",
          "question: question, answer: answer, id: qid, images: img_name, modality: modality"),
-        ("id problem solution aliases case", "MBZUAI/medix-rl-data",
-         "question: problem, answer: solution, answer: aliases, id: id, case: case"),
+        ("id image problem solution aliases case", "MBZUAI/medix-rl-data",
+         "question: problem, answer: solution, answer: aliases, id: id, images: image, case: case"),
     ],
 )  # fmt: skip
 def test_columns_are_recognised_by_name(names: str, name: str, meaning: str) -> None:
