@@ -100,7 +100,9 @@ class ConversationSource(Source):
     @cached_property
     def has_ids(self) -> bool:
         """Whether any row has one."""
-        return any(row.get("id") for _, row in json_objects(self.path) if not isinstance(row, RowError))
+        return any(
+            row.get("id") not in (None, "") for _, row in json_objects(self.path) if not isinstance(row, RowError)
+        )
 
     def rows(self) -> Iterator[SourceRow]:
         """The exchanges of every conversation."""

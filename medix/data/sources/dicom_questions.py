@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from medix.data.sources.dicom_modality import TAG_OF_CODE
 from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_images import ImageFiles, TableImage
@@ -60,6 +61,7 @@ class DicomQuestions:
                 f"{self.table.path}: no column names images; call one image, or state with --columns FILE which it is "
                 "(columns.images)"
             )
+        data = replace(data, modality_tags={**TAG_OF_CODE, **data.modality_tags})
         made = TableSample(data, ModalitySet(self.table.reading.modalities), self.table.reading.question, False, False)
         with ExitStack() as stack:
             names = _Names(data, self.table.folder, stack)

@@ -174,6 +174,9 @@ def test_a_modality_of_the_table_is_taken_and_told(root: Path) -> None:
     source = table(root, 'image,question,answer\na/xr,What?,"<CT_SCAN>\nx"\n')
     assert samples(source)[0].modality == "CT_SCAN"
     assert source.counts["modality differs"] == 1
+    source = table(root, "image,question,answer,modality\na/xr,What?,x,XA\nb/xr,What?,x,XY\n")
+    assert [one.modality for _, one in results(source) if isinstance(one, Sample)] == ["ANGIOGRAPHY"]  # a code of DICOM
+    assert "modality: 'XY'; it is no tag" in faults(source)[0]
 
 
 def test_a_modality_of_the_table_against_that_of_the_command_line_is_a_fault(root: Path) -> None:
