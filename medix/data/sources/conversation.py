@@ -160,7 +160,10 @@ class ConversationSource(Source):
         pairs = _pairs([turn for turn in turns if turn.role != "system"])
         _check_markers("\n".join(question for question, _ in pairs), len(images))
         answers = [split_tag("answer", answer, True, self.modalities) for _, answer in pairs]
-        stated = _field(row, self.reading.modality_column or "modality")
+        key = self.reading.modality_column or "modality"
+        stated = _field(row, key)
+        if stated and not images:
+            raise RowError(key, stated, "a modality without an image", "modality")
         modality = stated or next((tag for tag, _ in answers if tag), "")
         exchanges, before = [], [text.strip() for text in system if text.strip()]
         for number, (question, answer) in enumerate(pairs, start=1):

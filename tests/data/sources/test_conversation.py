@@ -93,6 +93,11 @@ def test_an_image_that_no_marker_stands_for_is_not_dropped(tmp_path: Path) -> No
     assert "the questions have 1 of them for 2 images; write one for each image, or none" in found[0]
 
 
+def test_a_modality_without_an_image_is_a_fault_as_in_tables(tmp_path: Path) -> None:
+    found = faults(source(tmp_path, "q", "a", image_path="a.png", modality="CT"))
+    assert "modality: 'CT'; a modality without an image" in found[0]
+
+
 def test_ids_are_ids_if_any_row_has_one(tmp_path: Path) -> None:
     """A row with the id of another one is a fault, and no duplicate that is left out."""
     made = source(tmp_path, "q", "a")
