@@ -242,14 +242,6 @@ def test_prompts_that_ranks_cannot_share_are_refused(train: list[str], processor
         data.train_dataloader()
 
 
-def test_skipped_prompts_are_counted_over_the_splits(train: list[str], processor: Any) -> None:
-    data = ShardDataModule(train=train, val=train, on_long="skip")
-    data.bind(Prompting(max_prompt_tokens=5), processor, 14)
-    assert [len(batch) for batch in data.train_dataloader()] == [0]
-    assert [len(batch) for batch in data.val_dataloader()] == [0]  # type: ignore[union-attr, arg-type]
-    assert data.too_long == 28
-
-
 def test_two_validation_sets_that_count_from_one_are_twelve_samples(tmp_path: Path) -> None:
     for name in ("a", "b"):
         samples = [Sample(str(i), f"{name} {i}?", "r", None, source=name, case=str(i)) for i in range(1, 7)]

@@ -145,8 +145,8 @@ def test_a_hundred_thousand_characters_take_no_longer_each_than_ten_thousand(tex
         normalise(text)
         return time.process_time() - start
 
-    short = seconds(text[: len(text) // 10])
-    assert seconds(text) < 25 * short + 0.3
+    short = max(seconds(text[: len(text) // 10]) for _ in range(2))
+    assert seconds(text) < 40 * short + 0.5  # the square would be a hundred times as long
 
 
 @pytest.mark.parametrize("part", LONG)
