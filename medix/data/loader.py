@@ -174,8 +174,7 @@ class PromptLoader:
         self.skip_bad_shards = skip_bad_shards
         self.read_ahead = read_ahead
         self.bad_shards: Counter[str] = Counter()
-        self.too_long = 0
-        self.first_too_long = ""
+        self._is_told = False
 
     def __len__(self) -> int:
         return len(self.plan)
@@ -238,13 +237,14 @@ class PromptLoader:
                 prompts.append(item)
             elif isinstance(item, UnusablePromptError) and self.skip_long:
                 too_long += 1
-                self.first_too_long = self.first_too_long or str(item)
+                if not self._is_told:
+                    _LOG.warning("%s. It is left out, as later ones (data.on_long: skip)", item)
+                    self._is_told = True
             elif isinstance(item, ShardError) and self.skip_bad_shards:
                 if not self.bad_shards[item.shard] + bad[item.shard]:
                     _LOG.warning("%s. Its samples are left out (data.on_bad_shard: skip)", item)
                 bad[item.shard] += 1
             else:
                 raise item
-        self.too_long += too_long
         self.bad_shards += bad
         return PromptBatch(prompts, next_index=span.next_index, too_long=too_long, bad_shards=dict(bad))

@@ -24,10 +24,10 @@ def test_names_of_files_come_from_the_input(tmp_path: Path) -> None:
         (["--from", "csv", "x", "--partition", "a=2"], "--partition a=2: give two or more parts"),
         (
             ["--from", "csv", "x", "--split", "test"],
-            "--split is for --from hub and phantoms, not for csv; leave it out",
+            "--split is for hub, phantoms, and csv does not read it; leave it out",
         ),
-        (["--phantoms", "9", "--salt", "x"], "--salt is for --from dicom, not for phantoms"),
-        (["--from", "jsonl", "x", "--rewrite"], "--rewrite is for --from webdataset, not for jsonl"),
+        (["--phantoms", "9", "--salt", "x"], "--salt is for dicom, and phantoms does not read it"),
+        (["--from", "jsonl", "x", "--rewrite"], "--rewrite is for webdataset, and jsonl does not read it"),
         (["--from", "csv", "x.csv"], "--from csv x.csv: there is no such file"),
         (
             ["--from", "csv", "x", "--pixels-clean", "me"],

@@ -31,7 +31,7 @@ def test_labels_have_names_and_images_stay_encoded(hub: Path) -> None:
 
 
 def test_a_split_that_is_not_there_says_how_else_to_get_it(hub: Path) -> None:
-    with pytest.raises(TableError, match=r"cannot be read from the hub .*or fetch it elsewhere and give the folder"):
+    with pytest.raises(TableError, match=r"cannot be read from the hub .*or fetch it elsewhere and give --data"):
         list(HubTable(str(hub), "", "validation"))
 
 
