@@ -314,7 +314,8 @@ class ShardDataModule(lightning.LightningDataModule):
 
     def _check_cache(self, split: str, stream: Stream) -> None:
         """Refuse a limit of the cache that the shards of a split that are open at a time exceed."""
-        remote = [shard.entry.bytes for shard in stream.shards.shards if shard.entry.is_remote]
+        used = zip(stream.shards.shards, stream.order.counts, strict=True)
+        remote = [shard.entry.bytes for shard, count in used if shard.entry.is_remote and count]
         largest = sorted(remote, reverse=True)[: stream.shards.limit]
         if self.cache.limit is not None and sum(largest) > self.cache.limit:
             raise ValueError(

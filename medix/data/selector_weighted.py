@@ -1,5 +1,6 @@
 """Draws from several parts of the data by weight."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -106,11 +107,11 @@ class WeightedSelector(Selector):
         """The share of each part in the draws after a number of finished steps.
 
         Raises:
-            ValueError: a weight is negative, or all are 0.
+            ValueError: a weight is negative or not finite, or all are 0.
         """
         weights = {part.label: self.weight(part.label, step) for part in self.parts}
-        if any(not weight >= 0 for weight in weights.values()) or not any(weights.values()):
-            raise ValueError(f"data.selector: weights after step {step} are {weights}; give positive ones, or 0")
+        if any(not 0 <= weight < math.inf for weight in weights.values()) or not any(weights.values()):
+            raise ValueError(f"data.selector: weights after step {step} are {weights}; give positive numbers, or 0")
         sizes = [weights[part.label] * len(part) ** self.exponent for part in self.parts]
         total = sum(sizes)
         return [size / total for size in sizes]

@@ -111,17 +111,17 @@ class SampleOrder:
 
     def shards_from(self, index: int) -> Iterator[int]:
         """The shards that are read from a global index on: those of its window, then of later ones, then of the next
-        epoch; each at least once."""
+        epoch; each at least once, but for those of which no sample is selected."""
         if not self.length:
             return
         epoch, offset = divmod(index, self.length)
-        if not self.shuffle:
+        if self.shuffle:
+            order, ends = self._plan(epoch)
+            found = [*order[bisect_right(ends, offset) * self.window :], *self.shard_order(epoch + 1)]
+        else:
             first = bisect_right(self._ends, offset)
-            yield from [*range(first, len(self.counts)), *range(first)]
-            return
-        order, ends = self._plan(epoch)
-        yield from order[bisect_right(ends, offset) * self.window :]
-        yield from self.shard_order(epoch + 1)
+            found = [*range(first, len(self.counts)), *range(first)]
+        yield from (shard for shard in found if self.counts[shard])
 
     def _make_plan(self, epoch: int) -> tuple[tuple[int, ...], list[int]]:
         """The order of the shards, and the offset at which each window ends."""

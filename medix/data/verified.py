@@ -1,6 +1,5 @@
 """Shards whose checksum was found right, remembered over processes, so that no file is hashed twice."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -9,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+
+import filelock
 
 SETTLED_SECONDS = 2.0
 """A file that was modified so shortly before it was hashed may change again without another modification time."""
@@ -51,7 +52,7 @@ class VerifiedFiles:
         stamp = _stamp(path, os.fstat(descriptor), sha256)
         if self._holds(stamp):
             return sha256
-        with _locked(descriptor):
+        with self._locked(sha256):
             if self._holds(stamp):
                 return sha256
             began = time.time()
@@ -63,6 +64,25 @@ class VerifiedFiles:
                 is_settled = os.fstat(descriptor).st_mtime < began - SETTLED_SECONDS
                 self._add(stamp, is_settled and os.fstat(descriptor).st_size >= self.small)
         return found
+
+    @contextmanager
+    def _locked(self, sha256: str) -> Iterator[None]:
+        """Hold one of 256 lock files beside the stamps; on a file system without locks, none.
+
+        Not the lock of the shard itself, which its readers share: whoever wanted it alone would wait for them, and
+        would give up what it shares.
+        """
+        lock = None
+        if self.path is not None:
+            with suppress(OSError, NotImplementedError):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                lock = filelock.FileLock(self.path.with_name(f"verify-{sha256[:2]}.lock"))
+                lock.acquire()
+        try:
+            yield
+        finally:
+            if lock is not None:
+                lock.release()
 
     def add(self, path: Path, sha256: str) -> None:
         """Remember a file that this process has written, and hashed while it did."""
@@ -112,18 +132,3 @@ def verified_files(path: Path) -> VerifiedFiles:
 def _stamp(path: Path, status: os.stat_result, sha256: str) -> str:
     # ASCII: JSON escapes the surrogates of names that are no UTF-8, and line separators
     return json.dumps([str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino, sha256])
-
-
-@contextmanager
-def _locked(descriptor: int) -> Iterator[None]:
-    """Hold a file; on a file system without locks, do not."""
-    is_locked = False
-    with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        is_locked = True
-    try:
-        yield
-    finally:
-        if is_locked:
-            with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -136,3 +136,8 @@ def test_shards_from_an_index_begin_with_its_window() -> None:
     assert list(order.shards_from(2)) == [*order.shard_order(0)[2:], *order.shard_order(1)]
     assert list(SampleOrder([[1] * 3], shuffle=False).shards_from(1)) == [1, 2, 0]
     assert list(SampleOrder([[0]]).shards_from(0)) == []
+
+
+def test_shards_without_a_selected_sample_are_not_announced() -> None:
+    assert set(SampleOrder([[0, 5, 0, 0]], seed=3, window=2).shards_from(0)) == {1}
+    assert list(SampleOrder([[0, 5, 0, 2]], shuffle=False).shards_from(0)) == [1, 3]

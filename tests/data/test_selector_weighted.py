@@ -98,10 +98,11 @@ def test_what_was_drawn_before_a_step_cannot_be_asked_again(stream: Stream) -> N
 
 
 @pytest.mark.parametrize(
-    "weights", [{"a": 0, "b": 0, "c": 0}, {"a": 1, "b": -1, "c": 0}, {"a": float("nan"), "b": 1, "c": 1}]
+    "weights",
+    [{"a": 0, "b": 0, "c": 0}, *({"a": wrong, "b": 1, "c": 1} for wrong in (-1.0, float("nan"), float("inf")))],
 )
 def test_weights_that_choose_nothing_are_refused(stream: Stream, weights: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"data\.selector: weights after step 0 are .*give positive ones"):
+    with pytest.raises(ValueError, match=r"data\.selector: weights after step 0 are .*give positive numbers"):
         ByDataset(weights).bind(stream)
 
 

@@ -1,5 +1,6 @@
 """Stamps of verified files: nothing is hashed twice, and nothing that changed is trusted."""
 
+import fcntl
 import hashlib
 import os
 import threading
@@ -164,3 +165,16 @@ def test_of_several_that_need_a_file_one_hashes_it(tmp_path: Path, file: Path, h
     for thread in waiting:
         thread.join()
     assert len(hashed) == 1
+
+
+def test_a_file_that_another_process_reads_is_hashed_without_waiting_and_stays_locked(
+    tmp_path: Path, file: Path
+) -> None:
+    """Readers of a cache share a lock on the file: to hash it must neither wait for them nor end their locks."""
+    with _open(file) as reader, _open(file) as other, _open(file) as remover:
+        for descriptor in (reader, other):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        assert _new(tmp_path).check(file, other, SHA) == SHA
+        fcntl.flock(reader, fcntl.LOCK_UN)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(remover, fcntl.LOCK_EX | fcntl.LOCK_NB)
