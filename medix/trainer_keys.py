@@ -7,8 +7,8 @@ NOT_OURS = {
     "max_steps": "it counts optimiser calls, of which a step may make several; leave it out and set model.max_steps",
     "max_epochs": "model.max_steps ends a run; leave it out and set model.max_steps",
     "max_time": (
-        "it ends a run in the middle of a step; leave it out, set model.max_steps, and for a limit of time run `timeout 8h "
-        "python -m medix fit …`, whose SIGTERM saves the last finished step"
+        "it ends a run in the middle of a step; leave it out, set model.max_steps, and for a limit of time run "
+        "`timeout 8h python -m medix fit …`, whose SIGTERM saves the last finished step"
     ),
     "gradient_clip_val": "an update clips its own gradient; leave it out and set model.update.max_grad_norm",
     "accumulate_grad_batches": (
