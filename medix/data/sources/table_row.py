@@ -165,11 +165,9 @@ class Cells:
     def _answer(self, choices: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
         """Index of the right choice, and the accepted answers."""
         columns = self.data.columns
-        texts = [
-            text
-            for column in ([columns.answer] if isinstance(columns.answer, str) else columns.answer)
-            for text in self._texts("answer", column)
-        ]
+        named = [columns.answer] if isinstance(columns.answer, str) else columns.answer
+        texts = list(self._texts("answer", named[0])) if named else []
+        further = [text for column in named[1:] for text in self._texts("answer", column)]
         index = self._index(choices)
         if index is None and columns.answer_letter:
             letter = self._text("answer_letter", columns.answer_letter).strip()
@@ -184,7 +182,8 @@ class Cells:
         if index is not None:
             known = {_LETTERS[index].casefold(), choices[index].casefold()}
             texts = [choices[index], *(text for text in texts if text.casefold() not in known)]
-        return index, tuple(dict.fromkeys(texts))
+            further = [text for text in further if text.casefold() not in known]
+        return index, tuple(dict.fromkeys([*texts, *further])) if texts else ()
 
     def _index(self, choices: tuple[str, ...]) -> int | None:
         value = self._cell(self.data.columns.answer_index)

@@ -32,6 +32,8 @@ FOUR = ["opa", "opb", "opc"]
         ({"a": ["left", "left lung"]}, Columns(answer="a"), None, ("left", "left lung"), ()),
         ({"a": "left", "b": "sinister"}, Columns(answer=["a", "b"]), None, ("left", "sinister"), ()),
         ({"a": None, "q": 1}, Columns(answer="a"), None, (), ()),
+        ({"a": None, "b": ["wrong synonym", "x"]}, Columns(answer=["a", "b"]), None, (), ()),
+        ({"a": None, "b": "x", "o": ["x", "y"]}, Columns(answer=["a", "b"], choices="o"), None, (), ("x", "y")),
         ({"o": ["x", "y"], "a": -1}, Columns(answer_index="a", choices="o"), None, (), ("x", "y")),
         ({"o": ["x", "y", ""], "a": 0}, Columns(answer_index="a", choices="o"), 0, ("x",), ("x", "y")),
     ],
