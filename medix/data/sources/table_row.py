@@ -183,7 +183,22 @@ class Cells:
             known = {_LETTERS[index].casefold(), choices[index].casefold()}
             texts = [choices[index], *(text for text in texts if text.casefold() not in known)]
             further = [text for text in further if text.casefold() not in known]
+            self._check_other_choices([*texts[1:], *further], choices, index)
         return index, tuple(dict.fromkeys([*texts, *further])) if texts else ()
+
+    def _check_other_choices(self, texts: Sequence[str], choices: tuple[str, ...], right: int) -> None:
+        """Refuse texts of the answer that are, or name by a letter, another choice than the right one.
+
+        Raises:
+            CellError: one does.
+        """
+        others = {choice.casefold() for choice in choices}
+        for text in texts:
+            if text.casefold() in others or _letter_index(text, len(choices)) is not None:
+                remedy = (
+                    f"it is another choice than {choices[right]!r}, which the row says is right; correct one of them"
+                )
+                raise self._fault("answer", text, remedy)
 
     def _index(self, choices: tuple[str, ...]) -> int | None:
         value = self._cell(self.data.columns.answer_index)
