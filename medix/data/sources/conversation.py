@@ -159,7 +159,7 @@ class ConversationSource(Source):
         system = [turn.text for turn in turns if turn.role == "system"]
         pairs = _pairs([turn for turn in turns if turn.role != "system"])
         _check_markers("\n".join(question for question, _ in pairs), len(images))
-        answers = [split_tag("answer", answer, True, self.modalities) for _, answer in pairs]
+        answers = [split_tag("answer", answer, bool(images), self.modalities) for _, answer in pairs]
         key = self.reading.modality_column or "modality"
         stated = _field(row, key)
         if stated and not images:

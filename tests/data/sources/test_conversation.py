@@ -98,6 +98,11 @@ def test_a_modality_without_an_image_is_a_fault_as_in_tables(tmp_path: Path) -> 
     assert "modality: 'CT'; a modality without an image" in found[0]
 
 
+def test_a_conversation_without_images_may_say_so(tmp_path: Path) -> None:
+    (found,) = samples(source(tmp_path, "Dose?", "<TEXT_ONLY>\n5 mg"))
+    assert (found.reference, found.modality) == ("5 mg", None)
+
+
 def test_ids_are_ids_if_any_row_has_one(tmp_path: Path) -> None:
     """A row with the id of another one is a fault, and no duplicate that is left out."""
     made = source(tmp_path, "q", "a")
