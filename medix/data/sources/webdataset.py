@@ -63,6 +63,7 @@ class WebDatasetSource(Source):
         else:
             patterns = braceexpand.braceexpand(self.path)
             found = [Path(name) for pattern in patterns for name in sorted(glob.glob(pattern)) or [pattern]]
+        found = list({path.resolve(): path for path in found}.values())  # patterns may overlap
         missing = next((path for path in found if not path.is_file()), None)
         if missing or not found:
             raise TableError(f"{told}: {missing or 'the folder'} {'is no file' if missing else 'holds no *.tar'}")

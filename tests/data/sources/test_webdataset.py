@@ -22,6 +22,7 @@ def test_tars_of_a_folder_a_pattern_or_braces(tmp_path: Path) -> None:
         ("a-*.tar", ["a-000", "a-001"]),
         ("a-{000..001}.tar", ["a-000", "a-001"]),
         ("b-000.tar", ["b-000"]),
+        ("{a-000,a-*}.tar", ["a-000", "a-001"]),
     ):
         source = WebDatasetSource(str(tmp_path / path), Reading())
         assert [one.id for one in samples(source)] == names
