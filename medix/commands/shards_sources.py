@@ -118,7 +118,8 @@ def source_of(arguments: argparse.Namespace) -> Source:
         if kind not in kinds and getattr(arguments, name) != arguments.unset[name]:
             option = f"--{name.replace('_', '-')}"
             raise ValueError(f"{option} is for {', '.join(kinds)}, and {kind} does not read it; leave it out")
-    if bool(arguments.question.strip()) != bool(arguments.answer_from):
+    has_answers = arguments.columns is not None and kind != "dicom"
+    if bool(arguments.question.strip()) != bool(arguments.answer_from) and (arguments.answer_from or not has_answers):
         raise ValueError("--question and --answer-from belong together; give both or neither")
     if kind == "phantoms":
         return PhantomSource(arguments.phantoms, arguments.seed, arguments.split or "train", arguments.size)

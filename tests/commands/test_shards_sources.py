@@ -19,7 +19,11 @@ def test_names_of_files_come_from_the_input(tmp_path: Path) -> None:
     [
         (["--from", "excel", "x"], "--from excel: there is no such kind; kinds: hub, parquet, csv, jsonl, llava"),
         (["--from", "csv", "x", "--question", "q"], "--question and --answer-from belong together"),
-        (["--from", "csv", "x", "--columns", "none.yaml"], "--columns none.yaml: cannot be opened"),
+        (
+            ["--from", "csv", "x", "--answer-from", "a", "--columns", "y"],
+            "--question and --answer-from belong together",
+        ),
+        (["--from", "csv", "x", "--columns", "none.yaml", "--question", "q"], "--columns none.yaml: cannot be opened"),
         (["--from", "csv", "x", "--aliases", "none.yaml"], "--aliases none.yaml: cannot be opened"),
         (["--from", "csv", "x", "--partition", "a=2"], "--partition a=2: give two or more parts"),
         (

@@ -54,8 +54,13 @@ class Reading:
             names: its columns.
 
         Raises:
-            TableError: a column is not there, or no layout is recognised.
+            TableError: a column is not there, no layout is recognised, or ``data`` and ``answer_from`` are both given.
         """
+        if self.data is not None and self.answer_from:
+            raise TableError(
+                f"--answer-from {self.answer_from}: --columns names the answer too; leave --answer-from out, or name "
+                "the column in --columns"
+            )
         name, data = SCHEMA, self.data
         if data is None and self.answer_from:
             images = [column for column in IMAGES if column in names][:1]

@@ -55,6 +55,14 @@ def test_a_column_that_is_missing_is_named_with_its_option(rows: Path, reading: 
         samples(JsonlSource(rows, reading))
 
 
+def test_a_schema_and_an_option_do_not_both_name_the_answer(rows: Path) -> None:
+    data = TableData(Columns(answer="answer"))
+    with pytest.raises(TableError, match="--answer-from view: --columns names the answer too"):
+        samples(JsonlSource(rows, Reading(data, question="q", answer_from="view")))
+    asked, _ = samples(JsonlSource(rows, Reading(data, question="Normal?")))
+    assert (asked.question, asked.reference) == ("Normal?", "a")
+
+
 def test_files_outside_of_the_root_are_not_read(rows: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(picture(2))
     os.symlink(tmp_path / "secret.png", tmp_path / "in" / "link.png")
