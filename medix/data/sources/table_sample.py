@@ -21,6 +21,7 @@ from medix.modality import ModalitySet
 from medix.types import Sample
 
 CellRow = Mapping[str, Any]
+_KEPT = "metadata "
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class TableSample:
             where: file and row, for messages.
             cells: by column.
             files: reads images that are given by name.
-            counts: see ``stored_image``; ``text-only`` counts rows without an image, where columns hold images.
+            counts: see ``stored_image``; ``text-only`` counts rows without an image, where columns hold images, and
+                ``metadata NAME`` those of which a column without a meaning is stored.
 
         Raises:
             RowError: a cell makes no sense, or the row has no question, answer or image that it should have.
@@ -76,7 +78,7 @@ class TableSample:
             source=found.source,
             aliases=answers[1:],
             case=found.case,
-            metadata=self._metadata(found, cells),
+            metadata=self._metadata(found, cells, counts),
         )
         try:
             pieces(sample)
@@ -140,17 +142,21 @@ class TableSample:
         parts = [*row.context, question, "\n".join(["Choices:", *lettered]) if lettered else ""]
         return renumbered("\n\n".join(filter(None, parts)), [image.number for image in row.images])
 
-    def _metadata(self, row: TableRow, cells: CellRow) -> dict[str, str]:
+    def _metadata(self, row: TableRow, cells: CellRow, counts: Counter[str]) -> dict[str, str]:
         if not self.keeps_columns:
             kind = {"question_type": row.question_type} if row.question_type else {}
             return kind | {name: text for name, text in row.subgroup.items() if text}
         used = {column for _, column in self.data.columns.named() if column not in PATIENT_FIELDS}
         texts = {name: text_of(value) for name, value in cells.items() if name not in used}
-        return {name: text for name, text in texts.items() if text}
+        kept = {name: text for name, text in texts.items() if text}
+        counts.update(f"{_KEPT}{name}" for name in kept)
+        return kept
 
 
 def told_counts(counts: Counter[str]) -> list[str]:
     """What the counts of ``TableSample.of`` say, in sentences."""
     number = counts["text-only"]
+    kept = ", ".join(sorted(key.removeprefix(_KEPT) for key in counts if key.startswith(_KEPT)))
     blind = f"rows without an image, which became text-only samples: {number:,}"
-    return [blind, *conversions(counts)] if number else conversions(counts)
+    stored = f"columns stored as metadata: {kept}; to store only columns that you name, give --columns FILE"
+    return [*([stored] if kept else []), *([blind] if number else []), *conversions(counts)]
