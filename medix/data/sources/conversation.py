@@ -2,7 +2,9 @@
 
 Each turn of the user with the reply that follows is one sample. Its question begins with the earlier turns, as
 ``Question: …`` and ``Answer: …``, because a later turn often cannot be understood without them. Its images are those
-whose markers stand in the turns up to it; in a conversation without markers, all images stand in front of each.
+whose markers stand in the turns up to it; in a conversation without markers, all images stand in front of each. Turns
+of a row without a case whose images differ, or that have none, get its id, or a hash of it, as their case: a later turn
+repeats the earlier answers, and must not be in another part of a partition.
 """
 
 import hashlib
@@ -51,7 +53,7 @@ class Exchange:
         question: with the earlier turns.
         answer: as it stands, with a tag if it has one.
         images: file names, or encoded bytes.
-        case: of the row.
+        case: of the row; if it states none, the same for all turns, unless they show the same images.
         source: of the row.
         modality: as a field of the row states it, or the tag of another answer; empty if neither does.
     """
@@ -172,7 +174,11 @@ class ConversationSource(Source):
             identity = f"{name}:{number}" if name and len(pairs) > 1 else name
             exchanges.append(Exchange(identity, text, answer, shown, case, source, modality))
             before.append(f"Question: {question}\nAnswer: {answers[number - 1][1]}")
-        return exchanges
+        shown_together = bool(images) and len({frozenset(exchange.images) for exchange in exchanges}) == 1
+        if case or len(pairs) == 1 or shown_together:  # a partition keeps samples of the same images together
+            return exchanges
+        unit = name or hashlib.sha256(repr((turns, images)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return [replace(exchange, case=unit) for exchange in exchanges]
 
     def _image(self, image: str | bytes) -> bytes:
         name = image if isinstance(image, str) else f"{len(image)} bytes"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from medix.data.partition import Partition
 from medix.data.sources.llava import LlavaSource
 from medix.data.sources.table_source import Reading
 from tests.data.conftest import picture
@@ -101,6 +102,27 @@ def test_a_modality_without_an_image_is_a_fault_as_in_tables(tmp_path: Path) -> 
 def test_a_conversation_without_images_may_say_so(tmp_path: Path) -> None:
     (found,) = samples(source(tmp_path, "Dose?", "<TEXT_ONLY>\n5 mg"))
     assert (found.reference, found.modality) == ("5 mg", None)
+
+
+@pytest.mark.parametrize("row", [{}, {"image": ["a.png", "b.png"], "modality": "CT"}])
+def test_turns_of_a_conversation_without_a_case_are_not_divided(tmp_path: Path, row: dict[str, Any]) -> None:
+    """Neither with an id nor without one; 20 seeds put two turns that are drawn apart together with 1 in 2^20."""
+    first, second = ("<image> One?", "<image> Two?") if row else ("One?", "Two?")
+    found = samples(source(tmp_path, first, "x", second, "y", **row))
+    unnamed = samples(source(tmp_path, first, "x", second, "y", id=None, **row))
+    other = samples(source(tmp_path, first, "x", second, "z", id=None, **row))
+    assert {one.case for one in found} == {"r"}
+    assert len({one.case for one in unnamed}) == 1
+    assert {one.case for one in unnamed} != {one.case for one in other}
+    for seed in range(20):
+        halves = Partition.parse("train=0.5,val=0.5", seed=seed)
+        for turns in (found, unnamed, other):
+            assert len({halves.part("d", one) for one in turns}) == 1
+
+
+def test_turns_of_the_same_images_stay_with_other_rows_of_them(tmp_path: Path) -> None:
+    found = samples(source(tmp_path, "One?", "x", "Two?", "y", image="a.png", modality="CT"))
+    assert [one.case for one in found] == ["", ""]
 
 
 def test_ids_are_ids_if_any_row_has_one(tmp_path: Path) -> None:
