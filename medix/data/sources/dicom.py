@@ -178,6 +178,11 @@ class DicomSource(Source):
             "window blank": "images whose pixels differ but are shown in a single shade: {}; see --window",
         }
         columns = [] if self.questions is None else self.questions.notes(Counter())
+        if self.folder.unread:
+            columns.append(
+                f"files whose series is unknown, because their headers cannot be read: {self.folder.unread}; if one "
+                "belongs to a series that the table names, its slices are incomplete"
+            )
         return [*columns, *(text.format(counts[key]) for key, text in sentences.items() if counts[key])]
 
     # Rows -------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ class DicomFolder:
     modality: str | None = None
     _known: dict[str, DicomEntry] = field(default_factory=dict, repr=False)
     _series: dict[str, list[DicomEntry]] | None = field(default=None, repr=False)
+    _unread: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
         if not self.root.is_dir():
@@ -101,11 +102,12 @@ class DicomFolder:
         """The images that a table means by the name of a file, of a folder, or by a SeriesInstanceUID.
 
         Raises:
-            RowError: there is nothing of that name, it lies outside, or the folder holds several series of slices.
+            RowError: there is nothing of that name, it lies outside, the folder holds several series of slices, or one
+                of the files is damaged or shows names: without it, another slice would be the middle one.
         """
         path = self.path(name)
         if path.is_dir():
-            found = [entry for entry in self.entries(name) if entry.fault is None]
+            found = _usable(self.entries(name))
             stacks = {entry.slot.stack for entry in found if entry.slot and entry.slot.stack}
             if len(stacks) > 1:
                 remedy = f"the folder holds {len(stacks)} series of slices; name the files or a SeriesInstanceUID"
@@ -117,10 +119,15 @@ class DicomFolder:
             return [self.entry(os.path.relpath(path, self.root) if path.is_absolute() else name)]
         if not _UID.fullmatch(name):
             raise RowError("image", name, f"there is no such file in {self.root}; correct the name", "missing")
-        found = self._of_series(name)
+        found = _usable(self._of_series(name))
         if not found:
             raise RowError("image", name, f"no file of this series in {self.root} can be used", "missing")
         return found
+
+    @property
+    def unread(self) -> int:
+        """Number of files whose SeriesInstanceUID could not be read; 0 before a series is looked up."""
+        return self._unread
 
     def path(self, name: str) -> Path:
         """The path of a name, which does not have to exist.
@@ -141,8 +148,10 @@ class DicomFolder:
         if self._series is None:
             self._series = {}
             for entry in self.entries():
-                if entry.fault is None and entry.series:
+                if entry.series:
                     self._series.setdefault(entry.series, []).append(entry)
+                elif entry.fault is not None and not entry.fault.refused:
+                    self._unread += 1
         return self._series.get(uid, [])
 
     def _read(self, name: str) -> DicomEntry:
@@ -151,10 +160,11 @@ class DicomFolder:
             remedy = "is no file, or a link to a folder or to nothing, which is not followed"
             raise RowError("file", name, remedy, "not_a_file", refused=True)
         header = read_header(path)
-        tag = self.examined(header)[0].tag
-        return DicomEntry(
-            name, Slot.of(header, name, tag), header.uid("SeriesInstanceUID"), header.uid("SOPInstanceUID")
-        )
+        series, image = header.uid("SeriesInstanceUID"), header.uid("SOPInstanceUID")
+        try:
+            return DicomEntry(name, Slot.of(header, name, self.examined(header)[0].tag), series, image)
+        except RowError as error:
+            return DicomEntry(name, None, series, image, error)
 
     def examined(self, header: DicomHeader) -> tuple[DicomModality, str]:
         """Modality of an image, and what is known of burned-in text, for which its own modality counts.
@@ -171,3 +181,26 @@ class DicomFolder:
         check_image(header)
         burned_in = self.burned_in.check(header, found.tag)
         return found if self.modality is None else DicomModality(self.modality, "argument"), burned_in
+
+
+def _usable(entries: Iterable[DicomEntry]) -> list[DicomEntry]:
+    """The images among the files of a folder or series; files that are none, such as texts and reports, are left out.
+
+    Raises:
+        RowError: the fault of a file that has one, else the refusal of one with burned-in text.
+    """
+    found, refusal = [], None
+    for entry in entries:
+        if entry.fault is None:
+            found.append(entry)
+        elif not entry.fault.refused:
+            raise _of_file(entry.path, entry.fault)
+        elif entry.fault.kind == "burned_in" and refusal is None:
+            refusal = _of_file(entry.path, entry.fault)
+    if refusal is not None:
+        raise refusal
+    return found
+
+
+def _of_file(path: str, error: RowError) -> RowError:
+    return RowError(error.key, error.value, f"file {path!r}: {error.remedy}", error.kind, error.refused)

@@ -199,6 +199,13 @@ def test_the_end_of_a_build_says_what_was_decided_without_being_told(root: Path)
     assert notes[0] == "images that do not say whether text is burned into their pixels: 3; look at some"
 
 
+def test_files_of_an_unknown_series_are_told_where_a_series_is_named(root: Path) -> None:
+    (root / "a" / "5").write_bytes((root / "a" / "0").read_bytes()[:180])
+    source = table(root, "image,question,answer\n1.2.1.1,What?,x\n")
+    assert len(samples(source)) == 1
+    assert "because their headers cannot be read: 1; if one belongs" in source.notes(Counter())[-1]
+
+
 def test_the_fingerprint_is_of_files_and_settings(root: Path) -> None:
     source = asked(root)
     same = asked(root).fingerprint()

@@ -80,15 +80,48 @@ def test_names_of_files_folders_and_series(root: Path) -> None:
         ("ct/../../out", "outside", "leads out of"),
         ("ct/slice9", "missing", "there is no such file"),
         ("1.2.3.99", "missing", "no file of this series"),
-        ("us", "missing", "holds no image that can be used"),
+        ("texts", "missing", "holds no image that can be used"),
         ("ct/\0", "missing", "is no path"),
         ("x" * 5000, "missing", "is no path"),
     ],
 )
 def test_names_of_nothing(root: Path, name: str, kind: str, match: str) -> None:
+    (root / "texts").mkdir()
+    (root / "texts" / "one.txt").write_text("no image")
     with pytest.raises(RowError, match=match) as caught:
         DicomFolder(root).find(name)
     assert (caught.value.kind, caught.value.refused) == (kind, False)
+
+
+@pytest.mark.parametrize(
+    ("elements", "kind", "refused"),
+    [({"Rows": None}, "no_pixels", False), ({"BurnedInAnnotation": "YES"}, "burned_in", True)],
+)
+@pytest.mark.parametrize("name", ["ct", "1.2.3.7"])
+def test_a_slice_that_cannot_be_used_is_not_left_out_of_its_volume(
+    root: Path, name: str, elements: dict[str, str | None], kind: str, refused: bool
+) -> None:
+    write(root / "ct" / "slice3", SOPInstanceUID="1.2.9.3", SeriesInstanceUID="1.2.3.7", **elements)
+    with pytest.raises(RowError, match="file 'ct/slice3': ") as caught:
+        DicomFolder(root).find(name)
+    assert (caught.value.kind, caught.value.refused) == (kind, refused)
+
+
+def test_a_file_without_a_header_is_a_fault_of_its_folder_and_counted_for_a_series(root: Path) -> None:
+    whole = (root / "ct" / "slice5").read_bytes()
+    (root / "ct" / "slice3").write_bytes(whole[:180])
+    folder = DicomFolder(root)
+    with pytest.raises(RowError, match="file 'ct/slice3': "):
+        folder.find("ct")
+    assert folder.unread == 0
+    assert paths(folder, "1.2.3.7") == ["ct/slice0", "ct/slice5"]
+    assert folder.unread == 1
+
+
+def test_a_folder_of_images_that_are_refused_is_refused(root: Path) -> None:
+    with pytest.raises(RowError, match="file 'us/one': names may stand in the pixels") as caught:
+        DicomFolder(root).find("us")
+    assert caught.value.refused
 
 
 def test_a_folder_of_several_volumes_is_not_one_volume(root: Path) -> None:
