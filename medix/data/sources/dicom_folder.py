@@ -102,16 +102,13 @@ class DicomFolder:
         """The images that a table means by the name of a file, of a folder, or by a SeriesInstanceUID.
 
         Raises:
-            RowError: there is nothing of that name, it lies outside, the folder holds several series of slices, or one
-                of the files is damaged or shows names: without it, another slice would be the middle one.
+            RowError: there is nothing of that name, it lies outside, there are several series of slices, or one of the
+                files is damaged or shows names: without it, another slice would be the middle one.
         """
         path = self.path(name)
         if path.is_dir():
             found = _usable(self.entries(name))
-            stacks = {entry.slot.stack for entry in found if entry.slot and entry.slot.stack}
-            if len(stacks) > 1:
-                remedy = f"the folder holds {len(stacks)} series of slices; name the files or a SeriesInstanceUID"
-                raise RowError("image", name, remedy, "several_series")
+            _check_one_volume(name, found, "folder", "name the files or a SeriesInstanceUID")
             if not found:
                 raise RowError("image", name, "the folder holds no image that can be used", "missing")
             return found
@@ -122,6 +119,7 @@ class DicomFolder:
         found = _usable(self._of_series(name))
         if not found:
             raise RowError("image", name, f"no file of this series in {self.root} can be used", "missing")
+        _check_one_volume(name, found, "SeriesInstanceUID", "they differ in orientation or size; name the files")
         return found
 
     @property
@@ -200,6 +198,12 @@ def _usable(entries: Iterable[DicomEntry]) -> list[DicomEntry]:
     if refusal is not None:
         raise refusal
     return found
+
+
+def _check_one_volume(name: str, entries: Iterable[DicomEntry], kind: str, remedy: str) -> None:
+    stacks = {entry.slot.stack for entry in entries if entry.slot and entry.slot.stack}
+    if len(stacks) > 1:
+        raise RowError("image", name, f"the {kind} holds {len(stacks)} series of slices; {remedy}", "several_series")
 
 
 def _of_file(path: str, error: RowError) -> RowError:

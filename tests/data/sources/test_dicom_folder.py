@@ -3,6 +3,7 @@
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,6 +129,17 @@ def test_a_folder_of_several_volumes_is_not_one_volume(root: Path) -> None:
     write(root / "ct" / "other", SOPInstanceUID="1.2.6", SeriesInstanceUID="1.2.3.8")
     with pytest.raises(RowError, match="2 series of slices; name the files or a SeriesInstanceUID"):
         DicomFolder(root).find("ct")
+
+
+@pytest.mark.parametrize(
+    "elements", [{"ImageOrientationPatient": ["0", "1", "0", "0", "0", "-1"]}, {"pixels": [[0, 1, 2]]}]
+)
+def test_a_series_of_several_volumes_is_not_one_volume(root: Path, elements: dict[str, Any]) -> None:
+    write(root / "ct" / "other", SOPInstanceUID="1.2.6", SeriesInstanceUID="1.2.3.7",
+          **{"ImageOrientationPatient": AXIAL, "ImagePositionPatient": ["0", "0", "9"], **elements})  # fmt: skip
+    with pytest.raises(RowError, match="holds 2 series of slices; they differ in orientation or size") as caught:
+        DicomFolder(root).find("1.2.3.7")
+    assert caught.value.kind == "several_series"
 
 
 def test_a_stated_modality_replaces_that_of_the_header(root: Path) -> None:
