@@ -40,6 +40,7 @@ def decode(path: Path, header: DicomHeader, indices: Sequence[int]) -> Iterator[
     if not any(keyword in dataset for keyword in PIXELS):
         remedy = "the file is cut before its pixels, or has none; fetch it again or leave it out"
         raise RowError("PixelData", None, remedy, "no_pixels")
+    _check_high_bit(header)
     syntax = _transfer_syntax(dataset)
     try:
         with quiet():
@@ -80,6 +81,14 @@ def _transfer_syntax(dataset: Any) -> Any:
     if is_implicit:
         return uid.ImplicitVRLittleEndian
     return uid.ExplicitVRLittleEndian if is_little_endian else uid.ExplicitVRBigEndian
+
+
+def _check_high_bit(header: DicomHeader) -> None:
+    """Refuse values that are not in the lower bits (PS3.5 8.1.1): decoders do not read HighBit and cut them off."""
+    high, stored = header.whole("HighBit"), header.whole("BitsStored")
+    if high is not None and stored is not None and high != stored - 1:
+        remedy = f"it has to be BitsStored - 1 = {stored - 1}, which decoders assume; convert the file or leave it out"
+        raise RowError("HighBit", high, remedy, "malformed")
 
 
 def _check_codestreams(header: DicomHeader, indices: Sequence[int], syntax: Any) -> None:

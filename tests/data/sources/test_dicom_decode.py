@@ -76,6 +76,16 @@ def test_pixel_descriptions_that_make_no_sense_are_faults(tmp_path: Path, elemen
     assert fault(write(tmp_path / "it", **elements)).kind == "undecodable"
 
 
+def test_values_in_the_upper_bits_are_a_fault(tmp_path: Path) -> None:
+    """Of 1000 * 16, which fills bits 4 to 15, decoders would keep the lower twelve bits: 16000 % 4096 = 3712."""
+    pixels = np.array([[0, 1000], [2000, 4095]], np.uint16)
+    found = fault(write(tmp_path / "upper", pixels << 4, BitsStored=12, HighBit=15))
+    assert (found.kind, found.key, found.value) == ("malformed", "HighBit", 15)
+    path = write(tmp_path / "lower", pixels, BitsStored=12)
+    (frame,) = decode(path, read_header(path, with_pixels=True), [0])
+    assert frame.values.tolist() == pixels.tolist()
+
+
 def test_fewer_frames_than_stated_are_a_fault(tmp_path: Path) -> None:
     made = dataset(NumberOfFrames="5")
     made.save_as(tmp_path / "five", enforce_file_format=True)
