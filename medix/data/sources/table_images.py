@@ -1,11 +1,19 @@
 """Images that a table gives by name: files beside it, or members of an archive."""
 
+import lzma
 import zipfile
+import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from medix.data.sources.table_schema import TableData
+
+MAX_INFLATED = 1 << 30
+"""Bytes of a member of an archive, as of a deflated DICOM file."""
+
+_UNREADABLE = (OSError, KeyError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""Of files, and of damaged, encrypted (``RuntimeError``) or unknown (``NotImplementedError``) members of archives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class ImageFiles:
             if self.root is not None and not path.resolve().is_relative_to(self.root.resolve()):
                 return TableImage(name, fault=outside(path, self.root), is_outside=True)
             return TableImage(name, path.read_bytes())
-        except (OSError, KeyError, zipfile.BadZipFile, ValueError) as error:
+        except _UNREADABLE as error:
             reason = getattr(error, "strerror", None) or error
             return TableImage(name, fault=f"the image {name} cannot be read ({reason})")
 
@@ -69,7 +77,10 @@ class ImageFiles:
             self._open[archive] = self.stack.enter_context(zipfile.ZipFile(archive))
         opened = self._open[archive]
         inner = f"{self.data.image_folder}/{name}" if self.data.image_folder else name
-        return opened.read(inner if inner in opened.NameToInfo else name)
+        member = opened.getinfo(inner if inner in opened.NameToInfo else name)
+        if member.file_size > MAX_INFLATED:
+            raise ValueError(f"it has {member.file_size} bytes, more than {MAX_INFLATED}")
+        return opened.read(member)
 
 
 def outside(path: Path, root: Path) -> str:

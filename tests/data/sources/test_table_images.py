@@ -1,13 +1,15 @@
 """Images beside a table and in archives."""
 
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medix.data.sources import table_hub
+from medix.data.sources import table_hub, table_images
 from medix.data.sources.table import Table
+from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_schema import Columns, TableData
 from tests.support.tables import image, parquet
 from tests.support.tables import row_of as row
@@ -44,3 +46,47 @@ def test_images_of_a_hub_may_lie_in_an_archive(tmp_path: Path, monkeypatch: pyte
     first, second = Table(data, "t")
     assert first.images[0].data == image(seed=3)
     assert "x/2.jpg cannot be read" in second.images[0].fault
+
+
+def member(tmp_path: Path, *changes: tuple[int, int, int]) -> str:
+    """Why the only member of an archive cannot be read, after bytes of the archive were changed.
+
+    Args:
+        tmp_path: for the archive.
+        changes: of 16 bits each: offset in the local header, offset in the central directory, value.
+    """
+    path = tmp_path / "imgs.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(1000))
+    data = bytearray(path.read_bytes())
+    for local, central, value in changes:
+        data[local : local + 2] = value.to_bytes(2, "little")
+        if central:
+            place = data.index(b"PK\1\2") + central
+            data[place : place + 2] = value.to_bytes(2, "little")
+    path.write_bytes(data)
+    with ExitStack() as stack:
+        return ImageFiles(TableData(Columns(answer="a")), tmp_path, stack, path).read("a.png").fault
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ((6, 8, 1), "is encrypted"),  # flags
+        ((8, 10, 99), "compression method is not supported"),
+        ((35, 0, 0xFFFF), "Error -3 while decompressing data"),  # the first block, after a header of 30 + 5 bytes
+    ],
+)
+def test_a_member_that_cannot_be_read_is_a_fault_of_its_row(
+    tmp_path: Path, change: tuple[int, int, int], why: str
+) -> None:
+    found = member(tmp_path, change)
+    assert found.startswith("the image a.png cannot be read (")
+    assert why in found
+
+
+def test_a_member_of_too_many_bytes_is_not_inflated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_images, "MAX_INFLATED", 1000)
+    assert member(tmp_path) == ""
+    monkeypatch.setattr(table_images, "MAX_INFLATED", 999)
+    assert "it has 1000 bytes, more than 999" in member(tmp_path)
