@@ -26,6 +26,9 @@ _FLUOROGRAPHIC = tuple(f"1.2.840.10008.5.1.4.1.1.12.{end}" for end in ("1", "1.1
 """X-ray angiography and fluoroscopy, whose modality table leads back to the intensity of the rays and is not for
 display (PS3.4 N.2.5)."""
 
+_INDICES = np.arange(-(1 << 15), 1 << 17)
+"""Every index of a palette: it begins at -2^15 to 2^16 - 1 and has up to 2^16 entries."""
+
 
 @runtime_checkable
 class Display(Protocol):
@@ -220,7 +223,8 @@ def _palette(header: DicomHeader, stored: NDArray[Any]) -> Image.Image:
 
         try:
             with quiet():
-                return _eight(apply_color_lut(stored, header.dataset)[..., :3])
+                every = apply_color_lut(_INDICES, header.dataset)[..., :3]
+                return _eight(apply_color_lut(stored, header.dataset)[..., :3], int(every.max()))
         except malformed() as error:
             remedy = f"it cannot be read ({error}); correct the header or leave the file out"
             raise RowError("SegmentedRedPaletteColorLookupTableData", "", remedy, "malformed") from error
@@ -229,10 +233,16 @@ def _palette(header: DicomHeader, stored: NDArray[Any]) -> Image.Image:
         LookupTable.of(header, is_signed, not header.is_little_endian, f"{name}PaletteColorLookupTable")
         for name in ("Red", "Green", "Blue")
     ]
-    return _eight(np.stack([colour.apply(stored) for colour in colours], axis=-1))
+    highest = max(int(colour.entries.max()) for colour in colours)
+    return _eight(np.stack([colour.apply(stored) for colour in colours], axis=-1), highest)
 
 
-def _eight(colours: NDArray[np.integer]) -> Image.Image:
-    """Colours of up to 16 bits; the lower eight where files that state 16 use no more."""
-    shown = colours >> 8 if colours.size and colours.max() > 255 else colours
+def _eight(colours: NDArray[np.integer], highest: int) -> Image.Image:
+    """Colours of up to 16 bits, in eight.
+
+    Args:
+        colours: ``[height, width, 3]``.
+        highest: in the whole palette, used or not; files that state 16 bits and go up to 255 use the lower eight.
+    """
+    shown = colours >> 8 if highest > 255 else colours
     return Image.fromarray(np.ascontiguousarray(shown.astype(np.uint8)))

@@ -199,6 +199,18 @@ def test_palettes() -> None:
     assert shown(pixels, **palette(16, [1, 2], [3, 4], [5, 6])) == expected
 
 
+@pytest.mark.parametrize("is_segmented", [False, True])
+def test_the_bits_of_a_palette_do_not_depend_on_the_colours_that_a_frame_shows(is_segmented: bool) -> None:
+    """Colours 3 and 512 of 16 bits are 0 and 2 of eight, also where the frame has only the first."""
+    elements = palette(16, *[[3, 512]] * 3)
+    if is_segmented:  # one discrete segment (0) of two entries
+        for name in ("Red", "Green", "Blue"):
+            values = elements.pop(f"{name}PaletteColorLookupTableData")
+            elements[f"Segmented{name}PaletteColorLookupTableData"] = b"\0\0\2\0" + values
+    assert shown(np.array([[0, 1]], np.uint8), **elements) == [[[0, 0, 0], [2, 2, 2]]]
+    assert shown(np.array([[0, 0]], np.uint8), **elements) == [[[0, 0, 0], [0, 0, 0]]]
+
+
 def test_colours() -> None:
     """In YBR 76, 85, 255 is nearly pure red; the planes of configuration 1 come one after the other."""
     pixels = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8)
