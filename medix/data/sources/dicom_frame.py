@@ -1,5 +1,6 @@
 """One decoded frame of a DICOM file."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,28 @@ def decode_with(plugin: str, decoder: Any, header: DicomHeader, index: int) -> F
 
     Raises:
         Exception: one of ``malformed``.
+        MemoryError: there is too little memory.
     """
-    with quiet():
-        values, found = decoder.as_array(header.dataset, index=index, decoding_plugin=plugin)
+    logger, watch = logging.getLogger("pydicom"), _MemoryWatch()
+    logger.addHandler(watch)
+    try:
+        with quiet():
+            values, found = decoder.as_array(header.dataset, index=index, decoding_plugin=plugin)
+    except RuntimeError as error:
+        if watch.found is not None:
+            raise watch.found from error
+        raise
+    finally:
+        logger.removeHandler(watch)
     return Frame(index, values, str(found["photometric_interpretation"]))
+
+
+class _MemoryWatch(logging.Handler):
+    """Keeps a lack of memory that pydicom logs: the ``RuntimeError`` it raises is that of every error of a plugin."""
+
+    found: MemoryError | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, MemoryError):
+            self.found = error

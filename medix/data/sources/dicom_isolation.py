@@ -38,6 +38,7 @@ class DecoderProcess:
 
         Raises:
             ValueError: the decoder refuses it, or ends.
+            MemoryError: the other process has too little memory.
         """
         process = self._running()
         assert process.stdin is not None
@@ -57,7 +58,7 @@ class DecoderProcess:
             raise ValueError(f"the decoder ended with status {process.returncode}") from error
         finally:
             clock.cancel()
-        raise ValueError(answer["fault"])
+        raise (MemoryError if answer.get("is_memory") else ValueError)(answer["fault"])
 
     def close(self) -> None:
         """End the process; the next frame starts another."""
@@ -103,6 +104,8 @@ def _answer(path: Path, index: int) -> tuple[dict[str, Any], bytes]:
         frame = decode_with("gdcm", get_decoder(header.dataset.file_meta.TransferSyntaxUID), header, index)
     except malformed() as error:
         return {"fault": reason(error)}, b""
+    except MemoryError as error:
+        return {"fault": reason(error), "is_memory": True}, b""
     data = np.ascontiguousarray(frame.values).tobytes()
     kind, shape = frame.values.dtype.str, frame.values.shape
     return {"kind": kind, "shape": shape, "photometric": frame.photometric, "size": len(data)}, data

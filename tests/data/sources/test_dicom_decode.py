@@ -86,6 +86,16 @@ def test_values_in_the_upper_bits_are_a_fault(tmp_path: Path) -> None:
     assert frame.values.tolist() == pixels.tolist()
 
 
+def test_a_lack_of_memory_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(dicom_decode, "decode_with", lacks)
+    path = write(tmp_path / "it")
+    with pytest.raises(MemoryError):
+        list(decode(path, read_header(path, with_pixels=True), [0]))
+
+
 def test_fewer_frames_than_stated_are_a_fault(tmp_path: Path) -> None:
     made = dataset(NumberOfFrames="5")
     made.save_as(tmp_path / "five", enforce_file_format=True)

@@ -1,5 +1,6 @@
 """Decodes frames in a process of its own."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pydicom.pixels.decoders import JPEGLosslessSV1Decoder
 
 from medix.data.sources.dicom_file import read_header
 from medix.data.sources.dicom_frame import decode_with
-from medix.data.sources.dicom_isolation import DecoderProcess
+from medix.data.sources.dicom_isolation import DecoderProcess, _answer
 
 LOSSLESS = Path(pydicom.data.__file__).parent / "test_files" / "SC_rgb_jpeg_gdcm.dcm"
 
@@ -50,3 +51,14 @@ def test_a_decoder_that_ends_is_a_fault_of_that_frame_alone(process: DecoderProc
 def test_a_decoder_that_does_not_answer_is_ended() -> None:
     with pytest.raises(ValueError, match="the decoder ended with status -9"):
         DecoderProcess(["sleep", "600"], seconds=0.1).decode(LOSSLESS, 0)
+
+
+def test_a_lack_of_memory_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks(*_: object) -> None:
+        raise MemoryError("Unable to allocate 2 GiB")
+
+    monkeypatch.setattr("medix.data.sources.dicom_isolation.decode_with", lacks)
+    answer, data = _answer(LOSSLESS, 0)
+    assert data == b""
+    with pytest.raises(MemoryError, match="2 GiB"):
+        DecoderProcess(["sh", "-c", f"read line; echo '{json.dumps(answer)}'"]).decode(LOSSLESS, 0)
