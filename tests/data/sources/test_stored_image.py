@@ -2,10 +2,11 @@ import io
 import struct
 import zlib
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, PngImagePlugin
 
 from medix.data.picture import PictureError, PictureReader
 from medix.data.sources.stored_image import conversions, stored_image
@@ -36,6 +37,23 @@ def test_others_become_png_and_are_counted() -> None:
         "3 images were stored as PNG, upright; 1 of them in eight bits, because PNG cannot hold their values"
     ]
     assert conversions(Counter(converted=1)) == ["1 image was stored as PNG, upright"]
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("kind", ["exif", "comment"])
+def test_images_with_metadata_are_stored_as_they_are_and_counted(form: str, kind: str) -> None:
+    exif, text = Image.Exif(), PngImagePlugin.PngInfo()
+    exif[ExifTags.Base.BodySerialNumber] = "4711"
+    text.add(b"tEXt", b"Author\0Doe", after_idat=True)
+    pairs: dict[str, dict[str, Any]] = {
+        "exif": {"exif": exif},
+        "comment": {"comment": b"Doe"} if form == "JPEG" else {"pnginfo": text},
+    }
+    stream, counts = io.BytesIO(), Counter[str]()
+    Image.new("L", (6, 4)).save(stream, form, **pairs[kind])
+    assert stored_image(stream.getvalue(), counts) == stream.getvalue()
+    (note,) = conversions(counts)
+    assert note.startswith("images that are stored with EXIF or text, which may name people, places and devices: 1;")
 
 
 def test_an_image_bomb_is_refused_before_it_is_decoded() -> None:
