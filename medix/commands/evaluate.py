@@ -1,8 +1,6 @@
 """``python -m medix eval``: benchmarks, and tables of judged completions."""
 
-import importlib
 from collections.abc import Sequence
-from types import ModuleType
 
 from medix.commands.parser import CommandParser
 
@@ -43,12 +41,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status.
     """
     parser = CommandParser(prog="python -m medix eval", description=_DESCRIPTION)
-    for word, (module, about) in WORDS.items():
-        getattr(_module(module), f"add_{word}")(parser.add_action(word, about))
-    arguments = parser.parse_args(argv)
-    status: int = getattr(_module(WORDS[arguments.command][0]), arguments.command)(arguments)
-    return status
-
-
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"medix.commands.{name}")
+    return parser.run_words(WORDS, argv)

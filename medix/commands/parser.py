@@ -1,6 +1,8 @@
 """The argument parser of commands."""
 
 import argparse
+import importlib
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 
@@ -28,6 +30,21 @@ class CommandParser(argparse.ArgumentParser):
                 dest="command", metavar="ACTION", title="actions", required=True
             )
         return self._actions_parsers.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+
+    def run_words(self, words: Mapping[str, tuple[str, str]], argv: Sequence[str] | None) -> int:
+        """Add actions that have modules of their own, and run the one that is given; returns its exit status.
+
+        Args:
+            words: each with its module in ``medix.commands`` and what it does. The module has a function of the
+                action's name, which runs it, and ``add_<name>``, which adds its arguments.
+            argv: words after the command; those of the process if None.
+        """
+        modules = {word: importlib.import_module(f"medix.commands.{name}") for word, (name, _) in words.items()}
+        for word, (_, about) in words.items():
+            getattr(modules[word], f"add_{word}")(self.add_action(word, about))
+        arguments = self.parse_args(argv)
+        status: int = getattr(modules[arguments.command], arguments.command)(arguments)
+        return status
 
     def error(self, message: str) -> NoReturn:
         """Print the usage, or the whole help where the action is missing, and what is wrong; exit with status 2."""

@@ -1,8 +1,6 @@
 """``python -m medix shards``: build, index, verify, audit and show shards."""
 
-import importlib
 from collections.abc import Sequence
-from types import ModuleType
 
 from medix.commands.parser import CommandParser
 
@@ -33,12 +31,4 @@ def main(argv: Sequence[str]) -> int:
         Exit status; 1 if a shard is damaged, or an audit found something.
     """
     parser = CommandParser(prog="python -m medix shards", description="Build, index, verify, audit and show shards.")
-    for word, (module, about) in WORDS.items():
-        getattr(_module(module), f"add_{word}")(parser.add_action(word, about))
-    arguments = parser.parse_args(argv)
-    status: int = getattr(_module(WORDS[arguments.command][0]), arguments.command)(arguments)
-    return status
-
-
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"medix.commands.{name}")
+    return parser.run_words(WORDS, argv)

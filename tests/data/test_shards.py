@@ -252,6 +252,7 @@ def test_a_shard_that_could_not_be_opened_is_not_tried_again_at_once(
 
 
 def test_an_error_of_a_shard_travels_from_a_worker_process() -> None:
+    # an error of a shard comes from a worker of the loader
     found = pickle.loads(pickle.dumps(ShardError("what happened", "a.tar")))
     assert (str(found), found.shard) == ("what happened", "a.tar")
 

@@ -7,6 +7,7 @@ from tests.data.conftest import make_sample
 
 
 def test_an_error_travels_between_processes() -> None:
+    # an error of a row comes from another process of the build
     error = pickle.loads(pickle.dumps(RowError("key", [1], "remedy", "kind", refused=True)))
     assert (error.key, error.value, error.remedy, error.kind, error.refused) == ("key", [1], "remedy", "kind", True)
     assert str(RowError("key", "x" * 500, "remedy")) == f"key: '{'x' * 119}; remedy"
