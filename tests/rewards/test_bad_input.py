@@ -2,7 +2,6 @@
 """What the offline suite says of input that no one hopes for: each kind with its outcome, and never an accident."""
 
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +25,7 @@ from medix.rewards.suite import RewardSuite
 from medix.rewards.table import RewardTable
 from medix.rewards.weighted import Weighted
 from medix.types import CompletionScores, JudgeQuestion, Status
+from tests.support.effort import processor_seconds
 from tests.support.encoders import WordEncoder
 from tests.support.judges import says, serving
 
@@ -110,9 +110,8 @@ LONG_ANSWERS = {
 @pytest.mark.parametrize("kind", LONG_ANSWERS)
 def test_an_answer_of_fifty_thousand_characters_is_scored_in_good_time(suite: RewardSuite, kind: str) -> None:
     text = (LONG_ANSWERS[kind] * LONG)[:LONG]
-    start = time.process_time()
+    seconds = processor_seconds(lambda: row_of(suite, text), attempts=1)
     row = row_of(suite, text)
-    seconds = time.process_time() - start
     assert row.total in (pytest.approx(MODALITY), pytest.approx(FORMAT + MODALITY))
     assert seconds < 60.0  # of processor time; quadratic work takes minutes, this 0.1 s without checks of types
 
@@ -127,19 +126,17 @@ def test_components_that_are_off_by_default_take_no_longer(kind: str) -> None:
         "similarity": SimilarityReward(WordEncoder(), guard=False, answer_rule=rule),
     }
     suite = RewardSuite({name: Weighted(part, 1 / 3) for name, part in parts.items()})
-    start = time.process_time()
-    row = row_of(suite, text)
-    assert time.process_time() - start < 30.0
-    assert not math.isnan(row.total)
+    assert processor_seconds(lambda: row_of(suite, text), attempts=1) < 30.0
+    assert not math.isnan(row_of(suite, text).total)
 
 
 @pytest.mark.parametrize("prompt", [YesNoPrompt(), ReportRubricPrompt()], ids=lambda prompt: prompt.version)
 @pytest.mark.parametrize("kind", LONG_ANSWERS)
 def test_the_judges_prompt_of_a_long_answer_is_short_and_can_be_sent(prompt: JudgePrompt, kind: str) -> None:
     text = (LONG_ANSWERS[kind] * LONG)[:LONG]
-    start = time.process_time()
-    message = prompt.render(JudgeQuestion("q", "smaller", text))
-    assert time.process_time() - start < 30.0
+    asked = JudgeQuestion("q", "smaller", text)
+    assert processor_seconds(lambda: prompt.render(asked), attempts=1) < 30.0
+    message = prompt.render(asked)
     assert len(message.encode()) < 50_000
     assert kind in ("white space", "no characters", "joiners") or "(cut: " in message
 
