@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from medix import stop_signal
 from medix.atomic_file import write_atomically
 from medix.callbacks.watched import suite_of, watched
+from medix.disk_room import remedy
 from medix.modules.checkpoint_io import InPlaceCheckpointIO
 
 _LOG = logging.getLogger(__name__)
@@ -193,8 +194,8 @@ class SaveCheckpoint(Checkpoint):
             known = latest(folder)
             start = f"from {known.name}" if known else "from the beginning"
             raise OSError(
-                f"{path}: the checkpoint could not be written ({error.strerror or error}); free some space or name "
-                f"another trainer.default_root_dir. Until then the same command goes on {start}"
+                f"{path}: the checkpoint could not be written ({error.strerror or error}); {remedy(error.errno)} or "
+                f"name another trainer.default_root_dir. Until then the same command goes on {start}"
             ) from error
         self._saved_step = step
         trainer.strategy.barrier("checkpoint complete")

@@ -3,11 +3,9 @@
 Commands return ``DONE`` or ``FAILED`` and let their errors out; see ``run`` for what becomes of them.
 """
 
-import errno
 import json
 import os
 import select
-import shutil
 import signal
 import sys
 import threading
@@ -18,6 +16,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from medix.disk_room import NO_ROOM, remedy, room
 from medix.stop_signal import Stopped, stopped_by
 from medix.visible_text import visible
 
@@ -34,7 +33,6 @@ exit status
 With MEDIX_TRACEBACK=1 in the environment an error shows its traceback too.
 """
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _PACKAGE = Path(__file__).parent
 _OURS = tuple(f"{folder.resolve()}{os.sep}" for folder in (_PACKAGE, _PACKAGE / "callbacks"))
 
@@ -117,7 +115,7 @@ def _stopped(name: str, stop: BaseException) -> int:
 
 
 def _explains_itself(error: Exception, is_strict: bool) -> bool:
-    if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in NO_ROOM):
         return True
     if not is_strict and isinstance(error, OSError | UnicodeError | json.JSONDecodeError):
         return True
@@ -138,14 +136,9 @@ def _described(error: Exception) -> str:
     if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
         return str(error)
     path = os.fsdecode(error.filename)
-    if error.errno in _FULL:
-        return f"{path}: {error.strerror}, {_free(Path(path))} bytes are free; free some space"
+    if error.errno in NO_ROOM:
+        return f"{path}: {error.strerror}, {room(Path(path), error.errno)}; {remedy(error.errno)}"
     return f"{path}: {error.strerror}; check the path and its permissions"
-
-
-def _free(path: Path) -> int:
-    """Bytes that are free where a file is, or would be."""
-    return shutil.disk_usage(next(one for one in (path, *path.absolute().parents) if one.exists())).free
 
 
 @contextmanager

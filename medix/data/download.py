@@ -1,6 +1,5 @@
 """Downloads with retries."""
 
-import errno
 import hashlib
 import logging
 import random
@@ -9,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medix.atomic_file import naming
+from medix.disk_room import NO_ROOM
 
 _LOG = logging.getLogger(__name__)
 _CHUNK = 1 << 20
 _FINAL = (FileNotFoundError, PermissionError, ImportError, ValueError)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _SILENCE = 60.0
 """Seconds without a byte after which a connection has failed; the whole may take any time."""
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
@@ -50,7 +49,7 @@ def download(
         try:
             fault = _fetch(url, target, size, sha256)
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in NO_ROOM:
                 raise
             fault = _described(error, is_final=isinstance(error, _FINAL))
         except Exception as error:  # noqa: BLE001  # libraries of protocols differ in what they raise

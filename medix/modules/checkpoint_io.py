@@ -1,8 +1,6 @@
 """Checkpoints written where they will lie."""
 
-import errno
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,8 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
+
+from medix.disk_room import error_number, room
 
 _WRITING = ("inline_container", "write", "writing")
 """What torch says of a file that it could not write."""
@@ -26,7 +26,7 @@ class InPlaceCheckpointIO(TorchCheckpointIO):
         """Write the file.
 
         Raises:
-            OSError: it cannot be written; says how many bytes are needed and free. No part of it stays.
+            OSError: it cannot be written; says how many bytes are needed and what has room. No part of it stays.
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,13 +35,11 @@ class InPlaceCheckpointIO(TorchCheckpointIO):
         except (OSError, RuntimeError) as error:  # RuntimeError: what torch makes of an error of the file system
             part = path.stat().st_size if path.exists() else 0
             _delete_with_its_room(path)
-            free = shutil.disk_usage(path.parent).free
             needed = max(part + 1, sum(tensor.nbytes for tensor in _tensors(checkpoint)))
             if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in _WRITING):
                 raise
-            cause = error.strerror if isinstance(error, OSError) else "No space left on device"
-            number = getattr(error, "errno", None) or errno.ENOSPC
-            text = f"{cause}: at least {needed} bytes are needed and {free} are free"
+            number = error_number(error, path)
+            text = f"{os.strerror(number)}: at least {needed} bytes are needed, {room(path, number)}"
             raise OSError(number, text, str(path)) from error
 
 

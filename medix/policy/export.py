@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from medix.disk_room import error_number
 from medix.policy.asking import FILE, Asking, generation_config
 from medix.policy.merged import check_merged, merged_weights, untied
 from medix.policy.vision_language import VisionLanguagePolicy
@@ -73,10 +73,9 @@ def _disk_errors(folder: Path, needed: int) -> Iterator[None]:
     try:
         yield
     except SafetensorError as error:
-        found = re.search(r"os error (\d+)", str(error))
-        if found is None:
+        if "os error" not in str(error):
             raise
-        number = int(found[1])
+        number = error_number(error, folder)
         text = f"{os.strerror(number)}: at least {needed} bytes are needed"
         raise OSError(number, text, str(folder)) from error
 

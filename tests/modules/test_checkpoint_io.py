@@ -35,7 +35,7 @@ def test_a_full_disk_is_told_with_bytes_and_leaves_no_part(
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=77))
     content = {"state_dict": {"a": torch.zeros(10)}, "states": [{"m": torch.zeros(5, dtype=torch.float64)}]}
     path = tmp_path / "a.ckpt"
-    with pytest.raises(OSError, match=r"No space left.*: at least 80 bytes are needed and 77 are free") as told:
+    with pytest.raises(OSError, match=r"No space left.*: at least 80 bytes are needed, 77 bytes are free") as told:
         InPlaceCheckpointIO().save_checkpoint(content, path)
     assert told.value.filename == str(path)
     assert not path.exists()

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from medix.disk_room import error_number, room
 from medix.rollout.serving.run_lock import RunLock
 
 _LOG = logging.getLogger(__name__)
@@ -105,8 +106,9 @@ class WeightFolder:
             shutil.rmtree(unfinished, ignore_errors=True)
             if not isinstance(error, OSError):
                 raise
+            number = error_number(error, self.folder)
             raise OSError(
-                f"{self.folder}: at least {needed} bytes are needed and {_free(self.folder)} are free: {error}"
+                f"{self.folder}: at least {needed} bytes are needed, {room(self.folder, number)}: {error}"
             ) from error
         return tuple(WeightFile.of(path) for path in sorted(finished.iterdir()))
 
@@ -167,13 +169,6 @@ def _save(part: dict[str, Tensor], path: Path) -> None:
         save_file(part, path)
     except SafetensorError as error:  # what it makes of an error of the file system
         raise OSError(str(error)) from error
-
-
-def _free(folder: Path) -> int | str:
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return "an unknown number"
 
 
 def _digest(path: Path) -> str:
