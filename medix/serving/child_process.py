@@ -28,6 +28,7 @@ class ChildProcess:
     Args:
         words: the command.
         environment: variables beside those of this process, which take precedence over them.
+        overrides: variables that take precedence over those of this process.
 
     Attributes:
         is_shown: whether further output goes to standard error.
@@ -35,7 +36,9 @@ class ChildProcess:
         signal_number: of that signal.
     """
 
-    def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, words: Sequence[str], environment: Mapping[str, str], overrides: Mapping[str, str] | None = None
+    ) -> None:
         self._process = subprocess.Popen(
             words,
             stdout=subprocess.PIPE,
@@ -44,7 +47,7 @@ class ChildProcess:
             errors="replace",
             start_new_session=True,  # Ctrl-C reaches it once, through us, and its workers can be ended with it
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
-            env={**environment, **os.environ},
+            env={**environment, **os.environ, **(overrides or {})},
         )
         assert self._process.stdout is not None
         self.is_shown = False

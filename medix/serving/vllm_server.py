@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import yaml
 
 from medix.serving.child_process import ChildProcess
+from medix.serving.temporary_folder import temporary_folder
 
 _POLL = 0.5
 _REPORT_EVERY = 15.0
@@ -121,7 +122,10 @@ class VLLMServer(ABC):
             ValueError: vLLM is not installed, or the port is taken.
         """
         port = self.free_port()
-        child = ChildProcess(self.words(port), self.environment)
+        with temporary_folder() as variables:
+            return self._run(ChildProcess(self.words(port), self.environment, variables), port)
+
+    def _run(self, child: ChildProcess, port: int) -> int:
         with child.forwarding_signals():
             try:
                 if self._becomes_ready(child, port):

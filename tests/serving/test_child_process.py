@@ -58,6 +58,10 @@ def test_variables_of_this_process_take_precedence(monkeypatch: pytest.MonkeyPat
     child.wait()
     child.finish_output()
     assert child.last_line() == "ours y"
+    overriding = ChildProcess([sys.executable, "-c", program], {"MEDIX_TEST_B": "y"}, {"MEDIX_TEST_A": "theirs"})
+    overriding.wait()
+    overriding.finish_output()
+    assert overriding.last_line() == "theirs y"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,11 +24,12 @@ from medix.serving.child_process import ChildProcess
 STAND_IN = '''\
 """Serves a list of models; does what its model's name says."""
 
-import http.server, json, os, signal, sys, time
+import http.server, json, os, signal, sys, tempfile, time
 
 words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 model, name = words["--model"], words.get("--served-model-name", words["--model"])
 print("loading", model, "telemetry off" if os.environ.get("VLLM_NO_USAGE_STATS") else "telemetry on", flush=True)
+tempfile.mkdtemp(prefix="pymp-")
 if model == "dies":
     print("no memory left", flush=True)
     sys.exit(3)
@@ -177,7 +179,16 @@ def test_a_second_signal_ends_a_server_that_does_not_listen(stand_in: Path) -> N
         assert process.wait(timeout=120) == 128 + signal.SIGTERM
 
 
-def test_a_server_that_is_killed_is_told_with_its_status(stand_in: Path) -> None:
+def test_a_server_that_is_killed_is_told_with_its_status_and_leaves_no_temporary_files(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, monkeypatch.context() as patch:  # its path is short
+        patch.setenv("TMPDIR", folder)
+        _is_killed(stand_in)
+        assert os.listdir(folder) == []
+
+
+def _is_killed(stand_in: Path) -> None:
     with running(stand_in, "--model", "M") as process:
         block_of(process)
         os.kill(child_of(process), signal.SIGKILL)
