@@ -332,8 +332,10 @@ class MedixCLI(LightningCLI):
                     run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, **quiet)
             except StopRequested as error:
                 number = stop_signal.requested() or signal.SIGTERM
-                text = stop_signal.stopped_by(number) if self.trainer.is_global_zero else ""
-                raise stop_signal.Stopped(number, text) from error
+                text = stop_signal.stopped_by(number)
+                if stage != "predict":  # which says what it keeps
+                    text += "; what was judged is not kept, and the same command begins again"
+                raise stop_signal.Stopped(number, text if self.trainer.is_global_zero else "") from error
         if stage != "predict" and self.trainer.is_global_zero:
             _print_numbers(callbacks)
 

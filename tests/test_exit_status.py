@@ -242,7 +242,11 @@ def test_a_trainer_that_gets_a_signal(
     before = signal.getsignal(signal.SIGTERM)
     status, error = inside(command, "--config", "spec.yaml", "--config", "stopped.yaml")
     assert status == expected, error
-    where = " at step 0; the same command begins again" if command == "fit" else ""
+    begins_again = "the same command begins again"
+    where = {
+        "fit": f" at step 0; {begins_again}",
+        "validate": f"; what was judged is not kept, and {begins_again}",
+    }.get(command, "")
     assert error.endswith(f"medix {command}: {said}{where}\n")
     assert "Traceback" not in error
     assert signal.getsignal(signal.SIGTERM) is before
