@@ -6,6 +6,7 @@ whose gradient is almost zero. Against itself a resumed run is compared bit for 
 """
 
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from medix.policy.tiny import build_tiny
 from medix.types import Sample
 from tests.support.ranks import Said, run_on_ranks
 from tests.support.runs import MANIFESTS, small_spec, write_spec
+from tests.test_resume import same
 
 REWARDS = '''\
 """Totals without ties, so that every group has signal on every rank; and two that fail on rank 1."""
@@ -50,6 +52,20 @@ class HappensOnRank1(Callback):
                 mark.touch()
                 os.kill(os.getpid(), signal.SIGTERM)
 
+    def on_train_start(self, trainer, module):
+        mark = Path(trainer.default_root_dir) / "killed-once"
+        if os.environ.get("RANK") != "1" or mark.parent.name != "killed" or mark.exists():
+            return
+        exchange = module.buffer._exchange
+
+        def until_step_3(shares):
+            if module.step == 2 and any(place.rank != rank for rank, share in enumerate(shares) for place in share):
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return exchange(shares)
+
+        module.buffer._exchange = until_step_3
+
     def on_train_batch_start(self, trainer, module, batch, batch_idx):
         if os.environ.get("RANK") == "1" and Path(trainer.default_root_dir).name == "bad-row":
             raise ValueError("sample 't7' cannot be read")
@@ -64,6 +80,15 @@ class Spread(RewardComponent):
     def score(self, batch):
         digests = [hashlib.sha256(text.encode()).hexdigest() for text in batch.completions]
         return ComponentScores.of([int(digest[:6], 16) / 2**24 for digest in digests])
+
+
+class SpreadOnRank0(Spread):
+    """Only rank 0 has groups with signal, half of which rank 1 trains."""
+
+    def score(self, batch):
+        if os.environ["RANK"] == "0":
+            return super().score(batch)
+        return ComponentScores.of([0.5] * len(batch.completions))
 
 
 class UnscoredOnRank1(RewardComponent):
@@ -89,6 +114,9 @@ SHARDED = (
     *(f"{_STRATEGY}.data_parallel_size", "2", f"{_STRATEGY}.tensor_parallel_size", "1"),
     *(f"{_STRATEGY}.save_distributed_checkpoint", "false"),
 )
+
+
+TEXTS = [Sample(f"t{i}", f"What is {i} and {i * i}, said at some length?", str(i), None) for i in range(8)]
 
 
 def spec(
@@ -135,8 +163,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
     """All runs of this file, in two ranks started once and then in one."""
     folder = tmp_path_factory.mktemp("ranks")
     build_tiny("qwen3_vl", folder / "policy")
-    texts = [Sample(f"t{i}", f"What is {i} and {i * i}, said at some length?", str(i), None) for i in range(8)]
-    write_shards(texts, folder / "texts", DataStatement("texts", "CC0-1.0", "no persons"))
+    write_shards(TEXTS, folder / "texts", DataStatement("texts", "CC0-1.0", "no persons"))
     full = spec(folder, "full", 2, gradient_checkpointing=True)
     lora = spec(folder, "lora", 3, optimizer="AdamW", lora={"rank": 2, "dropout": 0.2})
     unscored, broken = spec(folder, "unscored", 2, "UnscoredOnRank1"), spec(folder, "broken", 2, "BrokenOnRank1")
@@ -267,3 +294,27 @@ def test_the_last_lines_of_both_ranks_are_the_row_that_one_of_them_could_not_rea
     assert "rank 1 stopped, and all others with it: ValueError: sample 't7' cannot be read" in output
     last = [line for line in output.splitlines() if line and "STATUS" not in line][-1]
     assert "sample 't7' cannot be read" in last, output[-3000:]
+
+
+def test_a_rank_that_is_killed_while_groups_move_to_it_ends_both_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    """The weights, the groups that wait and the random states are then those of a run that nothing has killed."""
+    build_tiny("qwen3_vl", tmp_path / "policy")
+    write_shards(TEXTS, tmp_path / "texts", DataStatement("texts", "CC0-1.0", "no persons"))
+    made = spec(tmp_path, "moves", 3, "SpreadOnRank0")
+    killed = run_on_ranks(tmp_path, [fit(made, "killed", *DDP)], 2)
+    assert killed.ended[1] == -signal.SIGKILL
+    assert killed.status == [1]
+    assert "the connection to another rank broke, and it left no error" in killed.output
+    assert (
+        "step 2 is saved in killed/checkpoints/step-000002.ckpt, from which the same command goes on" in killed.output
+    )
+    again = run_on_ranks(tmp_path, [fit(made, "killed", *DDP), fit(made, "straight", *DDP)], 2)
+    assert again.status == [1, 0, 0], again.output  # their log goes on after that of the first
+    resumed, straight = (
+        torch.load(tmp_path / run / "checkpoints" / "step-000003.ckpt", weights_only=True)
+        for run in ("killed", "straight")
+    )
+    assert same(resumed["state_dict"], straight["state_dict"])
+    for one, other in zip(resumed["medix"]["ranks"], straight["medix"]["ranks"], strict=True):
+        assert same(one["buffer"], other["buffer"])
+        assert same(one["random"]["torch"], other["random"]["torch"])
