@@ -34,7 +34,7 @@ class _Definition(NamedTuple):
 _SOURCES: dict[type, _Definition] = {}
 """What each class of ``find_class`` stands for."""
 
-_NO_LITERAL = object()
+NO_LITERAL = object()
 """A default that is not written as a literal."""
 
 
@@ -100,6 +100,18 @@ def is_dataclass(kind: type) -> bool:
     )
 
 
+def constructor_of(kind: type) -> ast.FunctionDef | None:
+    """The source of what runs when a class of ``find_class`` is built, its own or that of a base."""
+    source = _SOURCES.get(kind)
+    if source is None or not isinstance(source.node, ast.ClassDef):
+        return None
+    name = "__post_init__" if is_dataclass(kind) else "__init__"
+    own = next((one for one in source.node.body if isinstance(one, ast.FunctionDef) and one.name == name), None)
+    bases = (_evaluate(base, source.module) for base in source.node.bases)
+    found = (constructor_of(base) for base in bases if isinstance(base, type))
+    return own or next((one for one in found if one is not None), None)
+
+
 def _arguments(module: str, arguments: ast.arguments) -> dict[str, Parameter] | None:
     if arguments.vararg is not None or arguments.kwarg is not None:
         return None
@@ -125,7 +137,7 @@ def _parameter(module: str, annotation: ast.expr | None, default: ast.expr | Non
     try:
         return Parameter(hint, ast.literal_eval(default))
     except ValueError:
-        return Parameter(hint, _NO_LITERAL)
+        return Parameter(hint, NO_LITERAL)
 
 
 def _evaluate(expression: ast.expr, module: str) -> Any:

@@ -11,17 +11,22 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
+from medix.batching import Batching
 from medix.class_source import (
+    NO_LITERAL,
+    Parameter,
     find_class,
     is_dataclass,
     missing_import,
     parameters_of,
     public_names,
 )
+from medix.constructor_checks import refusal
 from medix.spec_check import SOURCES, check, command_line_value, inline, unions
 from medix.spec_names import resolve_specs
 from medix.spec_reading import COMMAND_LINE, Setting, settings, walk
 from medix.trainer_keys import NOT_OURS, check_precision_name, check_trainer_keys
+from medix.weight_sum import check_sum
 from medix.yaml_text import Place, read_yaml_file
 
 _SINGLE = {
@@ -56,6 +61,8 @@ def check_early(words: Sequence[str]) -> None:
         found.check_key(setting)
         found.check_value(setting)
     found.check_required()
+    found.check_constructors()
+    found.check_sums()
 
 
 def _roots() -> dict[str, Any]:
@@ -166,6 +173,103 @@ class _Settings:
                     f"  {owner.where}: {owner.key.removesuffix(_CLASS)}init_args does not have it"
                 )
 
+    def check_constructors(self) -> None:
+        """Refuse numbers, texts and switches that a constructor of this package refuses."""
+        owners = dict.fromkeys(place[:end] for place in self.places for end in range(1, len(place)))
+        for place in owners:
+            kinds = self._built(place)
+            if not kinds or len(set(kinds)) != 1 or not kinds[0].__module__.startswith("medix."):
+                continue
+            values = self._values(place, parameters_of(kinds[0]) or {})
+            message = refusal(kinds[0], values)
+            if message is not None:
+                raise ValueError(self._with_places(message, [(*place, name) for name in values]))
+
+    def _built(self, place: Place) -> list[type] | None:
+        """The classes of a place, one of which is built; also that of a key that takes one class and names none."""
+        if place in self.classes:
+            return self.kinds(place, []) if self._is_of_one_file(place) else None
+        hints = self.hints(place)
+        if hints is None:
+            return None
+        if found := self.kinds(place, hints):
+            return found
+        members = {member for hint in hints for member in unions(hint)} - {None, NoneType}
+        is_one = len(members) == 1 and place != ("judge",)
+        return [one for one in members if is_one and isinstance(one, type)]
+
+    def _is_of_one_file(self, place: Place) -> bool:
+        """Whether an element of a list is certain: a list of a later spec replaces that of an earlier one."""
+        end = next((number for number, part in enumerate(place) if isinstance(part, int)), None)
+        files = {
+            one.file for one in self.given if end and _plain(one.place)[:end] == place[:end] and one.value != "..."
+        }
+        return end is None or len(files) == 1
+
+    def check_sums(self) -> None:
+        """Refuse weights of rewards that do not sum to 1, and batches that do not divide each other."""
+        weights = self._component_weights()
+        if weights:
+            check_sum(weights)
+        model = self._values(("model",), parameters_of(self.roots["model"]) or {})
+        update = self._values(("model", "update"), parameters_of(find_class("medix.modules.update.Update")) or {})
+        sampling = self.places.get(("model", "engine", "sampling", "completions_per_prompt"))
+        step, rollout = model.get("prompts_per_step"), model.get("prompts_per_rollout")
+        per_update, tokens = update.get("prompts_per_update"), update.get("tokens_per_microbatch")
+        completions = 2 if sampling is None else _as_read(sampling)
+        sizes = (step, completions, per_update, rollout or step, tokens)
+        if not all(isinstance(size, int) for size in sizes):
+            return
+        try:
+            Batching(*sizes)  # type: ignore[arg-type]
+        except ValueError as error:
+            of_model = [("model", key) for key in ("prompts_per_step", "prompts_per_rollout")]
+            of_update = [("model", "update", key) for key in ("prompts_per_update", "tokens_per_microbatch")]
+            raise ValueError(self._with_places(str(error), [*of_model, *of_update])) from error
+
+    def _with_places(self, message: str, places: Sequence[Place]) -> str:
+        """A message, and where the keys that it names are set."""
+        given = [self.places[place] for place in places if place in self.places and str(place[-1]) in message]
+        return message + "".join(f"\n  {one.told}: {one.value}" for one in given)
+
+    def _component_weights(self) -> dict[str, float]:
+        """Of the rewards by name; empty where they are not certain, as where two specs give some."""
+        root = ("model", "rewards", "components")
+        inside = [one for one in self.given if _plain(one.place)[:3] == root and len(one.place) > 3]
+        whole = [str(one.value) for one in self.given if one.place in (root, root[:2]) and one.file == COMMAND_LINE]
+        is_named = any(value != "..." and not value.endswith((".yaml", ".yml")) for value in whole)
+        files = {one.file for one in inside if one.file != COMMAND_LINE}
+        names = dict.fromkeys(str(one.place[3]) for one in inside if one.file != COMMAND_LINE)
+        added = {str(one.place[3]) for one in inside} - names.keys()
+        if is_named or len(files) != 1 or added:
+            return {}
+        places = {name: self.places.get((*root, name, "weight")) for name in names}
+        weights = {name: _as_read(one) for name, one in places.items() if one is not None}
+        is_whole = weights.keys() == names.keys() and all(isinstance(one, int | float) for one in weights.values())
+        return weights if is_whole else {}
+
+    def _values(self, place: Place, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+        """Numbers, texts and switches that are given to a class, and defaults; without those that are not certain."""
+        values = {}
+        for name, parameter in parameters.items():
+            own = (*place, name)
+            setting = self.places.get(own)
+            if any(other[: len(own)] == own and other != own for other in self.places):
+                continue
+            if setting is None:
+                if parameter.default is not inspect.Parameter.empty and parameter.default is not NO_LITERAL:
+                    values[name] = parameter.default
+                continue
+            value = _as_read(setting)
+            members = unions(parameter.hint)
+            if isinstance(value, float) and value.is_integer() and int in members and float not in members:
+                value = int(value)
+            if all(member in (*_SCALARS, None) or get_origin(member) is Literal for member in members) and any(
+                _is_of(value, member) for member in members
+            ):
+                values[name] = value
+        return values
+
     def _missing(self, place: Place, kind: type | None) -> list[str]:
         """The parameters of a class at a place that have no default and are not set."""
         parameters = parameters_of(kind) if kind is not None else None
@@ -221,6 +325,18 @@ def _unknown(setting: Setting, name: str, known: Sequence[str]) -> ValueError:
     close = difflib.get_close_matches(name, sorted(set(known)), n=1)
     remedy = f"did you mean {close[0]}?" if close else "remove it, or correct its spelling"
     return ValueError(f"{setting.told}: {setting.value}: there is no such key; {remedy}")
+
+
+def _as_read(setting: Setting) -> Any:
+    """The value as the parser reads it."""
+    if setting.file == COMMAND_LINE and isinstance(setting.value, str):
+        return command_line_value(setting.value)
+    return setting.value
+
+
+def _is_of(value: Any, member: Any) -> bool:
+    """Whether a constructor gets this value as it is, for one type."""
+    return isinstance(value, str) if member is str else _fits(value, member)
 
 
 def _fits(value: Any, member: Any) -> bool:

@@ -32,6 +32,14 @@ def test_no_shipped_spec_is_refused(name: str) -> None:
         (("--trainer.precision", "bf16-mixd"), "Set trainer.precision: bf16-mixed"),
         (("--trainer.max_steps", "3"), "trainer.max_steps: 3: it counts optimiser calls"),
         (("--model.loss.class_path", "medix.losses.DAPPOLoss"), "did you mean medix.losses.DAPOLoss?"),
+        (("--model.max_steps", "-3"), "max_steps: -3 must be at least 1\n  command line: model.max_steps: -3"),
+        (("--model.engine.sampling.temperature", "-1"), "sampling.temperature: -1 is outside its range"),
+        (("--model.evaluation.top_p", "3"), "top_p: 3 is outside its range"),
+        (("--model.update.max_grad_norm", "0"), "max_grad_norm: 0 must be above 0; null switches clipping off"),
+        (("--data.val_batch_size", "0"), "data.val_batch_size: 0; give 1 or more"),
+        (("--model.prompts_per_step", "7"), "prompts_per_step: 7 is not a multiple of prompts_per_update: 24"),
+        (("--model.engine.sampling.completions_per_prompt", "1"), "a group needs at least 2 completions"),
+        (("--model.rewards.components.format.weight", "0.5"), "sum to 1, got 1.4 from format 0.5, modality 0.045"),
         (("--config", "no_such_spec"), "no shipped spec of that name"),
     ],
 )
@@ -47,12 +55,13 @@ def test_a_fault_that_is_certain_is_told_with_its_key(words: tuple[str, ...], to
         "--model.loss.clip_low 0.1", "--trainer.callbacks+ medix.callbacks.DryRun", "--trainer.precision bf16",
         "--trainer.precision 32", "--model.engine engine_colocated", "--judge=judge_exact", "--model.loss GSPOLoss",
         "--model.loss medix.losses.GSPOLoss", "--trainer.logger false", "--trainer.strategy ddp",
-        "--model.rewards.components.judge.weight 0.4", "--model.optimizer.lr 1e-3", "--data.limit_val null",
+        "--model.rewards.components.judge.weight 0.5175", "--model.optimizer.lr 1e-3", "--data.limit_val null",
         "--model.policy.init_args.lora {rank: 8}", "--data.train+=x", "--model.rewards rewards_medical", "--ckpt best",
         "--model.modalities [A,B]", "--seed_everything 3", "--model.max_steps 1e2", "--print_config=skip_null --a.b 1",
         "--model.lr_scheduler torch.optim.lr_scheduler.ConstantLR --model.lr_scheduler.factor 1", "--model.loss.help x",
         "--model.loss.class_path medix.losses.GSPOLoss --model.loss.clip_low 0.1",
-        f"--data.train [{MANIFEST}]",
+        f"--data.train [{MANIFEST}]", "--model.rewards.components.mine {reward: my.Reward, weight: 1.0}",
+        "--model.rewards rewards_strict --model.rewards.components.format.weight 0.5",
     ],
 )  # fmt: skip
 def test_what_the_parser_may_take_is_left_to_it(words: str) -> None:
@@ -79,3 +88,16 @@ def test_a_key_of_a_user_class_and_a_missing_one_are_told_with_file_and_line(
     spec.write_text("judge:\n  class_path: medix.judge.ServedJudge\n  init_args: {model: m}")
     with pytest.raises(ValueError, match=r"the key base_url is missing.*\n.*line 2: judge\.init_args does not have it"):
         check_early([*DEMO, "--config", str(spec)])
+
+
+def test_what_a_callback_refuses_is_told_with_file_and_line(tmp_path: Path) -> None:
+    """Of two lists the later one counts; which of its elements are those of the earlier one is not concluded."""
+    spec = tmp_path / "spec.yaml"
+    callbacks = "[{class_path: medix.callbacks.JudgeValidation, init_args: {every_n_steps: 0}}]"
+    demo = (SPECS / "demo.yaml").read_text().replace("parts/callbacks_demo.yaml", callbacks)
+    spec.write_text(demo)
+    with pytest.raises(
+        ValueError, match=r"JudgeValidation.every_n_steps: 0 must be at least 1.*\n.*spec.yaml, line \d+:"
+    ):
+        check_early(["--config", str(spec)])
+    check_early(["--config", str(spec), "--config", "demo"])

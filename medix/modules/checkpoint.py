@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from medix import __version__
+from medix.batching import Batching
 from medix.distributed import gather_to_first, rank, world_size
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
-from medix.modules.batching import Batching
 from medix.modules.random_states import random_states
 from medix.modules.rollouts import Rollouts
 from medix.policy.base import Policy

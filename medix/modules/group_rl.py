@@ -12,6 +12,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from medix import stop_signal
 from medix.advantages.base import Advantage
 from medix.advantages.grpo import GRPOAdvantage
+from medix.batching import Batching
 from medix.data.processor_check import check_processor
 from medix.data.prompting import Prompting
 from medix.distributed import all_reduce, fail_together, gather, stop_together
@@ -21,7 +22,6 @@ from medix.losses.reward_kl import RewardKL
 from medix.modality import ModalitySet
 from medix.modules import checkpoint as state
 from medix.modules import strategy
-from medix.modules.batching import Batching
 from medix.modules.composition import compose
 from medix.modules.last_step import LastStep, rewound_by_a_signal
 from medix.modules.no_signal import check_signal

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medix.rewards.base import RewardComponent
+from medix.weight_sum import check_sum
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,6 @@ def check_weights(components: Mapping[str, Weighted], penalties: Mapping[str, We
         ValueError: names the component, the value and what to change.
     """
     weights = {name: entry.weight for name, entry in (*components.items(), *penalties.items())}
-    listed = ", ".join(f"{name} {entry.weight:g}" for name, entry in components.items())
     if not components:
         raise ValueError("rewards.components: a suite needs at least one component")
     twice = components.keys() & penalties.keys()
@@ -67,9 +67,4 @@ def check_weights(components: Mapping[str, Weighted], penalties: Mapping[str, We
                 f"rewards.components.{name}.gate.component: {entry.gate.component!r} is not another component of "
                 f"the suite; there are {others or 'none'}"
             )
-    total = math.fsum(entry.weight for entry in components.values())
-    if abs(total - 1) > 1e-6:
-        raise ValueError(
-            f"rewards.components: weights must sum to 1, got {total:g} from {listed}; scale them "
-            f"(divide each by {total:g}), or move additional terms to rewards.penalties"
-        )
+    check_sum({name: entry.weight for name, entry in components.items()})

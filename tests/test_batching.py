@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.modules.batching import Batching
+from medix.batching import Batching
 
 
 def sizes(**changes: int) -> Batching:
