@@ -6,6 +6,7 @@ those with ``**kwargs``, is left to the parser, which knows everything but takes
 
 import difflib
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
@@ -37,6 +38,8 @@ _SINGLE = {
 
 _SCALARS = (int, float, bool, str, NoneType)
 _CLASS = "class_path"
+_IMPORT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(?<!\.yaml)(?<!\.yml)")
+"""The import path or name of a class; file names of specs are none."""
 
 
 def check_early(words: Sequence[str]) -> None:
@@ -104,6 +107,11 @@ class _Settings:
         for one in given:
             if one.place[-1] == _CLASS:
                 self.classes.setdefault(_plain(one.place[:-1]), []).append(str(one.value))
+        for one in given:  # ``--judge my.Judge`` is short for ``--judge.class_path my.Judge``
+            place = _plain(one.place)
+            if one.file == COMMAND_LINE and place in self.classes and _IMPORT.fullmatch(str(one.value)):
+                self.classes[place].append(str(one.value))
+                self.places[*place, _CLASS] = one._replace(place=(*one.place, _CLASS))
 
     def check_class(self, setting: Setting) -> None:
         """Refuse an import path that leads nowhere."""

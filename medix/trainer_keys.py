@@ -10,13 +10,24 @@ NOT_OURS = {
         "it ends a run in the middle of a step; leave it out, set model.max_steps, and for a limit of time run "
         "`timeout 8h python -m medix fit …`, whose SIGTERM saves the last finished step"
     ),
+    "fast_dev_run": (
+        "it ends a run after so many optimiser calls, without checkpoints and logs; leave it out, and for a trial set "
+        "model.max_steps: 1, data.limit_val and a trainer.default_root_dir of its own"
+    ),
+    "overfit_batches": (
+        "every step draws the next samples of the data, whatever it says; leave it out, and to train on few samples "
+        "again and again name a split that has no others in data.train, and set model.max_steps"
+    ),
     "gradient_clip_val": "an update clips its own gradient; leave it out and set model.update.max_grad_norm",
     "accumulate_grad_batches": (
         "an update accumulates by itself; leave it out and set model.update.prompts_per_update and "
         "model.update.tokens_per_microbatch"
     ),
 }
-"""Trainer keys that are refused, because a step here may be several optimiser calls, each with the key to set."""
+"""Trainer keys that are refused, because steps here are not batches of a loader, each with the key to set."""
+
+_OFF = {"accumulate_grad_batches": (1,), "fast_dev_run": (False,), "overfit_batches": (0,)}
+"""Values that switch a key off."""
 
 SUPPORTED = {
     "32-true": "weights and computation in float32",
@@ -38,13 +49,13 @@ REASONS = {
 
 
 def check_trainer_keys(trainer: Mapping[str, Any]) -> None:
-    """Refuse trainer keys that assume one optimiser call per step.
+    """Refuse trainer keys that assume that a step is a batch of a loader and one optimiser call.
 
     Raises:
         ValueError: names the key and the one to set instead.
     """
     for key, remedy in NOT_OURS.items():
-        if trainer.get(key) not in (None, -1, *((1,) if key == "accumulate_grad_batches" else ())):
+        if trainer.get(key) not in (None, -1, *_OFF.get(key, ())):
             raise ValueError(f"trainer.{key}: {trainer[key]}: {remedy}")
 
 

@@ -23,6 +23,13 @@ def test_no_shipped_spec_is_refused(name: str) -> None:
         (("--modle.max_steps", "3"), "did you mean model?"),
         (("--model.engine.sampling.temperatur", "1"), "did you mean temperature?"),
         (("--judge.x", "1"), "judge.x: 1: there is no such key; remove it"),
+        (("--judge", "medix.judge.ServedJudge", "--judge.modl", "m"), "judge.modl: m: there is no such key; did you"),
+        (
+            ("--judge", "medix.judge.ServedJudge"),
+            "no default\n  command line: judge.init_args does not have it",
+        ),
+        (("--trainer.fast_dev_run", "true"), "trainer.fast_dev_run: True: it ends a run after so many optimiser calls"),
+        (("--trainer.overfit_batches", "1"), "trainer.overfit_batches: 1: every step draws the next samples"),
         (("--model.max_steps", "many"), "model.max_steps: many: give a whole number"),
         (("--model.max_steps", "1.5"), "give a whole number"),
         (("--model.max_steps", "true"), "give a whole number"),
@@ -62,6 +69,7 @@ def test_a_fault_that_is_certain_is_told_with_its_key(words: tuple[str, ...], to
         "--model.loss.class_path medix.losses.GSPOLoss --model.loss.clip_low 0.1",
         f"--data.train [{MANIFEST}]", "--model.rewards.components.mine {reward: my.Reward, weight: 1.0}",
         "--model.rewards rewards_strict --model.rewards.components.format.weight 0.5",
+        "--judge medix.judge.ServedJudge --judge.init_args.base_url http://x/v1 --judge.model m",
     ],
 )  # fmt: skip
 def test_what_the_parser_may_take_is_left_to_it(words: str) -> None:

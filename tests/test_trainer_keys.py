@@ -4,9 +4,10 @@ from medix.trainer_keys import NOT_OURS, check_precision_name, check_trainer_key
 
 
 @pytest.mark.parametrize("key", NOT_OURS)
-def test_a_key_that_counts_optimiser_calls_is_refused_unless_it_says_nothing(key: str) -> None:
+def test_a_key_that_steps_here_do_not_follow_is_refused_unless_it_says_nothing(key: str) -> None:
     for nothing in (None, -1):
         check_trainer_keys({key: nothing, "devices": 4})
+    check_trainer_keys({"fast_dev_run": False, "overfit_batches": 0.0, "accumulate_grad_batches": 1})
     with pytest.raises(ValueError, match=rf"trainer\.{key}: 7: .*set model\."):
         check_trainer_keys({key: 7})
 
