@@ -16,8 +16,10 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from medix import stop_signal
 from medix.atomic_file import write_atomically
+from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.watched import suite_of, watched
 from medix.disk_room import remedy
+from medix.evaluation.validation import incomparable
 from medix.modules.checkpoint_io import InPlaceCheckpointIO
 
 _LOG = logging.getLogger(__name__)
@@ -30,9 +32,8 @@ class SaveCheckpoint(Checkpoint):
     A checkpoint is written under a temporary name, flushed to disk, and renamed: a file with a final name is complete.
     ``best.ckpt`` is a link to the best one (a copy where links cannot be made) and ``best.json`` says which and why;
     the step of the best validation is saved even if it is not due, and is not deleted until another is better. When a
-    resumed run has another monitor, or validates with other rewards, judge, sampling, prompts or samples, the best is
-    chosen anew. A validation before the
-    first step is not a candidate, because it has the original weights.
+    resumed run has another monitor, or validates with other rewards, judge, sampling, prompts, precision or samples,
+    the best is chosen anew. A validation before the first step is not a candidate, because it has the original weights.
 
     Only finished steps are saved: on an exception the policy may be halfway through its updates, so nothing is written
     then, and a new start continues from the last checkpoint. A signal ends the run after the last finished step, which
@@ -72,7 +73,6 @@ class SaveCheckpoint(Checkpoint):
         self.folder = folder
         self.best_value: float | None = None
         self.best_step: int | None = None
-        self._suite: dict[str, str] = {}
         self._chosen_by: dict[str, Any] = {}
         self._saved_step: int | None = None
 
@@ -87,8 +87,7 @@ class SaveCheckpoint(Checkpoint):
         """Rename checkpoints of later steps, which belong to a run that this one does not continue."""
         step = watched(pl_module).step
         self._saved_step = step if step else None
-        self._suite = dict(suite_of(pl_module))
-        self._forget_best_of_other_kind()
+        self._forget_best_of_other_kind(self._criterion(trainer, pl_module))
         if not trainer.is_global_zero:
             return
         folder = self._folder(trainer)
@@ -120,8 +119,8 @@ class SaveCheckpoint(Checkpoint):
         value = float(trainer.callback_metrics[self.monitor])
         if not math.isfinite(value):
             _LOG.warning("step %d: %s is %s and cannot be the best", step, self.monitor, value)
-        elif self.best_value is None or (value > self.best_value if self.mode == "max" else value < self.best_value):
-            self.best_value, self.best_step = value, step
+        else:
+            self._compare(value, step, self._criterion(trainer, pl_module))
         if self._saved_step == step:
             self._saved_step = None  # without this validation
 
@@ -145,29 +144,35 @@ class SaveCheckpoint(Checkpoint):
         if step > 0 and (self._saved_step != step or self.best_step == step):
             self._save(trainer, step)
 
-    def _forget_best_of_other_kind(self) -> None:
-        """Choose the best anew if values of the monitor now mean something else than those of the checkpoint."""
-        present = self._criterion()
+    def _compare(self, value: float, step: int, criterion: dict[str, Any]) -> None:
+        self._forget_best_of_other_kind(criterion)
+        if self.best_value is None or (value > self.best_value if self.mode == "max" else value < self.best_value):
+            self.best_value, self.best_step, self._chosen_by = value, step, criterion
+
+    def _forget_best_of_other_kind(self, present: dict[str, Any]) -> None:
+        """Choose the best anew if values of the monitor now mean something else than when it was chosen."""
         earlier = self._chosen_by
         if self.best_step is None or not earlier:
             return
-        names = [name for name in ("monitor", "mode") if earlier[name] != present[name]]
-        names += [
-            name for name, value in earlier["suite"].items() if self._suite and self._suite.get(name, value) != value
-        ]
-        if names:
+        found = [f"another {name}" for name in ("monitor", "mode") if earlier[name] != present[name]]
+        if found := found + incomparable(earlier, present):
             _LOG.warning(
-                "the best checkpoint is chosen anew: that of step %d (%s = %s) was chosen with other %s, so that its "
-                "value is not compared with later ones",
+                "the best checkpoint is chosen anew: that of step %d (%s = %s) was chosen with %s, so that its value "
+                "is not compared with later ones",
                 self.best_step,
                 earlier["monitor"],
                 self.best_value,
-                ", ".join(names),
+                " and ".join(found),
             )
             self.best_value = self.best_step = None
 
-    def _criterion(self) -> dict[str, Any]:
-        return {"monitor": self.monitor, "mode": self.mode, "suite": self._suite}
+    def _criterion(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
+        """What a value of the monitor means: which metric, and what the validation of this step measured it with."""
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        made = (one.validation for one in callbacks if isinstance(one, JudgeValidation))
+        judged = [one.judged for one in made if one is not None and one.step == watched(module).step]
+        criterion = {"monitor": self.monitor, "mode": self.mode, "suite": dict(suite_of(module))}
+        return criterion | ({"judged": judged[0]} if judged else {})
 
     # How -------------------------------------------------------------------------------------------------------------
 
@@ -231,7 +236,7 @@ class SaveCheckpoint(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """Step and value of the best checkpoint, and what the value means."""
-        return {"best_value": self.best_value, "best_step": self.best_step, "chosen_by": self._criterion()}
+        return {"best_value": self.best_value, "best_step": self.best_step, "chosen_by": self._chosen_by}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from medix.trainer_keys import long_form
+
 _ANEW = "Give the value it was trained with, or start afresh in another trainer.default_root_dir"
 
 REFUSED: Sequence[tuple[str, str]] = (
@@ -35,7 +37,8 @@ USED: Sequence[tuple[str, str]] = (
         "used; groups that wait are scored again, and earlier validations are not compared with later ones",
     ),
     (
-        r"model\.(evaluation|prompting)|data\.(val|limit_val|exchange_images|on_long)|trainer\.limit_val_batches",
+        r"model\.(evaluation|prompting)|data\.(val|limit_val|exchange_images|on_long)|"
+        r"trainer\.(limit_val_batches|precision)|model\.engine\.init_args\.dtype",
         "used; earlier validations are not compared with later ones",
     ),
     (r"data\.train", "used if the samples are the same ones, else an error"),
@@ -106,7 +109,9 @@ def differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, 
 
 
 def suite_identity(spec: Mapping[str, Any], judges: Sequence[str], samples: str | None = None) -> dict[str, str]:
-    """Identity of everything that validations measure with: two of them are comparable if all parts are equal.
+    """Identity of what validations measure with: two of them are comparable if all parts are equal, and the samples.
+
+    Limits of batches and numbers of ranks decide which samples of a split are read: ``Validation.judged`` tells.
 
     Args:
         spec: a resolved spec.
@@ -124,22 +129,20 @@ def suite_identity(spec: Mapping[str, Any], judges: Sequence[str], samples: str 
         "judge": ", ".join(judges if len(set(judges)) > 1 else judges[:1]),
         "sampling": _digest(model.get("evaluation")),
         "prompts": _digest([model.get("prompting"), model.get("modalities")]),
+        "precision": _precision(spec.get("trainer") or {}, model.get("engine") or {}),
         "data": _digest(
             [
                 samples or data.get("val"),
                 *(data.get(name) for name in ("limit_val", "exchange_images", "on_long")),
-                *_batch_limit(spec.get("trainer") or {}, data),
             ]
         ),
     }
 
 
-def _batch_limit(trainer: Mapping[str, Any], data: Mapping[str, Any]) -> list[Any]:
-    """What decides the samples of a validation that is cut after some batches; empty if none is."""
-    limit = trainer.get("limit_val_batches")
-    if limit is None or (isinstance(limit, float) and limit == 1.0):
-        return []
-    return [limit, data.get("val_batch_size"), trainer.get("devices"), trainer.get("num_nodes")]
+def _precision(trainer: Mapping[str, Any], engine: Mapping[str, Any]) -> str:
+    """In what the policy computes, and its engine where that has a precision of its own."""
+    dtype = (engine.get("init_args") or {}).get("dtype")
+    return long_form(trainer.get("precision")) + (f", engine {dtype}" if dtype else "")
 
 
 def _change(key: str, before: Any, now: Any) -> Change:

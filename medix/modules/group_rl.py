@@ -79,7 +79,7 @@ class GroupRLModule(lightning.LightningModule):
 
     Attributes:
         suite: identity of everything that validations measure with, by part (``rewards``, ``judge``, ``own_judges``,
-            ``sampling``, ``prompts``, ``data``); set by the command line from the spec, else empty.
+            ``sampling``, ``prompts``, ``precision``, ``data``); set by the command line from the spec, else empty.
     """
 
     def __init__(

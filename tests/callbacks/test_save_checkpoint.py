@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
@@ -172,6 +173,26 @@ def test_impossible_arguments_are_refused_by_name(arguments: dict[str, Any]) -> 
         SaveCheckpoint(**arguments)
 
 
+@pytest.mark.parametrize("has_fewer_samples", [True, False])
+def test_the_best_is_of_validations_of_the_same_samples(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, has_fewer_samples: bool
+) -> None:
+    """The lowest accuracy is the best: 2 of 6 right at step 2; at step 4, 4 of 6, or 2 of the first 2 alone."""
+
+    def fit(max_steps: int, limit: float, **how: Any) -> SaveCheckpoint:
+        save = SaveCheckpoint(every_n_steps=2, monitor="val/accuracy", mode="min")
+        trainer = make_trainer(tmp_path, [JudgeValidation(every_n_steps=2), save], limit_val_batches=limit)
+        trainer.fit(FakeModule(max_steps=max_steps, judge=CountingJudge()), FakeData(), **how)
+        return save
+
+    assert fit(2, 1.0).best_step == 2
+    checkpoint = tmp_path / "checkpoints" / "step-000002.ckpt"
+    save = fit(4, 1 if has_fewer_samples else 1.0, ckpt_path=checkpoint, weights_only=True)
+    assert save.best_step == (4 if has_fewer_samples else 2)
+    assert ("was chosen with other samples" in caplog.text) == has_fewer_samples
+    assert json.loads((tmp_path / "checkpoints" / "best.json").read_text())["step"] == save.best_step
+
+
 @pytest.mark.parametrize("change", ["suite", "monitor", "nothing"])
 def test_a_best_value_that_means_something_else_is_forgotten(
     tmp_path: Path, change: str, caplog: pytest.LogCaptureFixture
@@ -180,8 +201,10 @@ def test_a_best_value_that_means_something_else_is_forgotten(
     module.suite = {"rewards": "old", "judge": "a"}  # type: ignore[assignment]
     trainer = make_trainer(tmp_path, [])
     first = SaveCheckpoint()
-    first.on_train_start(trainer, module)
-    first.best_step, first.best_value = 2, 0.9
+    module.step = 2
+    trainer.state.fn = TrainerFn.FITTING
+    trainer.callback_metrics["val/reward"] = torch.tensor(0.9, dtype=torch.float64)
+    first.on_validation_end(trainer, module)
     second = SaveCheckpoint(monitor="val/accuracy" if change == "monitor" else "val/reward")
     second.load_state_dict(first.state_dict())
     module.suite = {"rewards": "new" if change == "suite" else "old"}  # type: ignore[assignment]

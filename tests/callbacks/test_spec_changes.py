@@ -70,7 +70,8 @@ def test_what_cannot_change_is_refused_with_both_values_and_the_remedy(key: str)
         ("model.evaluation.init_args.temperature", "earlier validations are not compared"),
         ("data.val", "earlier validations are not compared"),
         ("data.train", "used if the samples are the same ones"),
-        ("trainer.precision", "(used)"),
+        ("trainer.precision", "earlier validations are not compared"),
+        ("model.engine.init_args.dtype", "earlier validations are not compared"),
         ("trainer.devices", "(used)"),
         ("model.max_steps", "(used)"),
         ("trainer.limit_val_batches", "earlier validations are not compared"),
@@ -151,20 +152,20 @@ def test_the_arguments_of_a_judge_of_the_users_own_count_and_those_of_ours_do_no
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "same"),
+    ("trainer", "engine", "same"),
     [
-        ({}, {"limit_val_batches": 1.0}, True),
-        ({"devices": 1}, {"devices": 2}, True),
-        ({}, {"limit_val_batches": 2}, False),
-        ({"limit_val_batches": 1}, {"limit_val_batches": 1.0}, False),
-        ({"limit_val_batches": 2, "devices": 1}, {"limit_val_batches": 2, "devices": 2}, False),
+        ({"precision": None}, {}, True),
+        ({"precision": "32-true"}, {"init_args": {"dtype": None}}, True),
+        ({"precision": 32}, {"init_args": {"max_rows": 8}}, True),
+        ({"limit_val_batches": 2, "devices": 2}, {}, True),  # Validation.judged tells
+        ({"precision": "bf16-mixed"}, {}, False),
+        ({}, {"init_args": {"dtype": "bfloat16"}}, False),
     ],
 )
-def test_a_limit_of_batches_validates_other_samples(first: Any, second: Any, same: bool) -> None:
-    one, other = (
-        suite_identity({"trainer": trainer, "data": {"val": "v"}}, ["j"])["data"] for trainer in (first, second)
-    )
-    assert (one == other) == same
+def test_another_precision_measures_something_else(trainer: Any, engine: Any, same: bool) -> None:
+    found, plain = suite_identity({"trainer": trainer, "model": {"engine": engine}}, ["j"]), suite_identity({}, ["j"])
+    assert {name for name in found if found[name] != plain[name]} == (set() if same else {"precision"})
+    assert found["precision"] == "32-true" or not same
 
 
 def test_judges_that_change_places_are_another_suite() -> None:
