@@ -240,7 +240,7 @@ class JudgeValidation(Callback):
                 split=split,
                 scores=scores,
                 verdict=verdict,
-                rewards=suite_of(module).get("rewards", ""),
+                suite=suite_of(module),
                 exchanged=exchanged,
             )
             for group, row in zip(scored, verdicts, strict=True)

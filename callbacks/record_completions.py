@@ -108,7 +108,7 @@ class RecordCompletions(Callback):
                 step=step,
                 split="train",
                 advantages=advantages.get(group.key),
-                rewards=suite_of(pl_module).get("rewards", ""),
+                suite=suite_of(pl_module),
                 judge=judge,
             )
         ]

@@ -73,7 +73,7 @@ def show(arguments: argparse.Namespace) -> int:
     data = found.to_dict() | _steps(records)
     console = Console(markup=False, emoji=False)
     summary_table(data).print(console)
-    rewards = {record.rewards for record in records if record.rewards}
+    rewards = {(record.rewards, record.own_judges) for record in records if record.rewards}
     if len(rewards) > 1:
         console.print(
             f"The rewards are totals of {len(rewards)} different reward suites, because the run was continued with "

@@ -219,6 +219,10 @@ def _differing(pairs: Sequence[Pair], judges: tuple[str, str]) -> Mapping[str, s
     if "none" not in judges and judges[0] != judges[1]:
         found["accuracy"] = f"judged by {judges[0]} and by {judges[1]}"
         found["reward"] = found["accuracy"]
+    own = [{record.own_judges for record in side} - {""} for side in zip(*pairs, strict=True)]
+    if all(own) and own[0] != own[1]:
+        found.setdefault("accuracy", "judged by judges of one's own with other arguments")
+        found.setdefault("reward", found["accuracy"])
     if others := len({first.sample_key for first, second in pairs if set(first.aliases) != set(second.aliases)}):
         samples = "1 sample accepts" if others == 1 else f"{others} samples accept"
         found.setdefault("accuracy", f"{samples} other answers (aliases) in one file than in the other")

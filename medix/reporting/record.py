@@ -32,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 _DERIVED = ("names_modality", "flags")
 """Fields written for other readers of the file; recomputed when read."""
 
-_LEFT_OUT = (("normalised", None), ("position", -1), ("rewards", ""), ("exchanged", False))
+_LEFT_OUT = (("normalised", None), ("position", -1), ("rewards", ""), ("own_judges", ""), ("exchanged", False))
 """Fields that are left out of a line if they have their default value."""
 
 
@@ -118,6 +118,8 @@ class CompletionRecord:
             unknown.
         rewards: identity of the rewards that it was scored by; empty if unknown. Totals of other rewards are not
             compared with it.
+        own_judges: identity of the arguments of judges that are not of medix, which their own identities may leave out;
+            empty if there are none, or unknown.
         exchanged: whether it is of the control experiment, in which the policy sees images of other cases.
     """
 
@@ -150,6 +152,7 @@ class CompletionRecord:
     normalised: float | None = None
     position: int = -1
     rewards: str = ""
+    own_judges: str = ""
     exchanged: bool = False
 
     @property
@@ -257,21 +260,20 @@ def record_completion(
     scores: CompletionScores | None = None,
     verdict: Verdict | None = None,
     advantage: float | None = None,
-    rewards: str = "",
+    suite: Mapping[str, str] | None = None,
     exchanged: bool = False,
 ) -> CompletionRecord:
     """Create the record of one completion of a group.
 
     Args:
-        group: prompt and completions.
-        index: index of the completion.
+        group, index: prompt and completions, and which of these.
         modalities: the valid tags.
         step: number of finished steps.
         split: split of the sample.
         scores: scores by the reward suite.
         verdict: verdict of the judge; None for the first verdict among the scores.
         advantage: advantage that it was trained with.
-        rewards, exchanged: identity of the rewards, and whether the prompt has images of another case.
+        suite, exchanged: what scored and judged it (``GroupRLModule.suite``), and whether its images are exchanged.
     """
     sample, completion = group.prompt.sample, group.completions[index]
     parsed = parse(completion.text, modalities, expects_tag=sample.modality is not None)
@@ -305,7 +307,8 @@ def record_completion(
         aliases=sample.aliases,
         normalised=None if scores is None or scores.normalised is None else finite(scores.normalised),
         position=group.prompt.index,
-        rewards=rewards,
+        rewards=(suite or {}).get("rewards", ""),
+        own_judges=(suite or {}).get("own_judges", ""),
         exchanged=exchanged,
     )
 
@@ -323,14 +326,14 @@ def record_group(
     step: int,
     split: str,
     advantages: Sequence[float] | None = None,
-    rewards: str = "",
+    suite: Mapping[str, str] | None = None,
     judge: str = "",
 ) -> list[CompletionRecord]:
     """Create the record of every completion of a scored group, in order.
 
     Args:
         group: prompt, completions and scores.
-        modalities, step, split, rewards: as for ``record_completion``.
+        modalities, step, split, suite: as for ``record_completion``.
         advantages: one per completion; None if the group was not trained on.
         judge: identity of the judge that the rewards ask. It is not asked about a completion without exactly one
             answer, which is wrong, as in validation. Empty if there is no judge: no completion has a verdict.
@@ -344,7 +347,7 @@ def record_group(
             split=split,
             scores=scores,
             advantage=None if advantages is None else advantages[index],
-            rewards=rewards,
+            suite=suite,
         )
         for index, scores in enumerate(group.scores)
     ]

@@ -61,7 +61,8 @@ _FIELDS: Mapping[str, Rule] = {
     "reasoning": _TEXT_OR_NULL, "named_modality": _TEXT_OR_NULL, "faults": _TEXTS, "finish_reason": _FINISH,
     "tokens": _COUNT, "policy_version": _WHOLE, "total": _NUMBER_OR_NULL, "advantage": _NUMBER_OR_NULL,
     "mean_logprob": _NUMBER_OR_NULL, "images": _TEXTS, "image_ids": _TEXTS, "aliases": _TEXTS,
-    "normalised": _NUMBER_OR_NULL, "position": _WHOLE, "rewards": _TEXT, "exchanged": _FLAG,
+    "normalised": _NUMBER_OR_NULL, "position": _WHOLE, "rewards": _TEXT, "own_judges": _TEXT,
+    "exchanged": _FLAG,
     "components": _MAPPING,
 }  # fmt: skip
 

@@ -98,9 +98,12 @@ def test_show_reads_a_training_file_in_which_a_sample_was_drawn_twice(
     assert (found["completions"], found["step"]) == (3, "1 to 2")
     assert "train, step 1 to 2, " in " ".join(shown.split())
     assert "different reward suites" not in shown
-    write_records(tmp_path / "other.jsonl", [replace(one, rewards="ab"[one.step - 1]) for one in draws])
-    assert main(["show", str(tmp_path / "other.jsonl")]) == 0
-    assert "totals of 2 different reward suites" in " ".join(capsys.readouterr().out.split())
+    for rewards, judges in (("ab", "cc"), ("aa", "cd")):
+        kinds = ({"rewards": rewards[one.step - 1], "own_judges": judges[one.step - 1]} for one in draws)
+        others = [replace(one, **kind) for one, kind in zip(draws, kinds, strict=True)]
+        write_records(tmp_path / "other.jsonl", others)
+        assert main(["show", str(tmp_path / "other.jsonl")]) == 0
+        assert "totals of 2 different reward suites" in " ".join(capsys.readouterr().out.split())
     write_records(tmp_path / "train.jsonl", [*draws, draws[1]])
     assert main(["show", str(tmp_path / "train.jsonl")]) == 2
     assert "1 of 4 completions repeat the step" in capsys.readouterr().err

@@ -168,6 +168,15 @@ def test_gains_between_rewards_or_judges_of_different_kinds_are_not_computed() -
     assert tables["Modality accuracy"].rows[0][7] != "\N{EN DASH}"
 
 
+def test_judges_of_ones_own_with_other_arguments_are_other_judges() -> None:
+    """Their identity leaves out what their verdicts depend on, as that of a class of one's own may."""
+    first, second = ([dataclasses.replace(r, own_judges=digest) for r in _system({1, 2})] for digest in ("a", "b"))
+    why = "by judges of one's own with other arguments"
+    assert compare(first, second).differing == {"accuracy": f"judged {why}", "reward": f"judged {why}"}
+    assert not compare(first, first).differing
+    assert not compare(first, _system({1, 2})).differing  # of an older file, or without such a judge
+
+
 def test_a_small_p_value_is_not_zero() -> None:
     (accuracy, *_) = compare(_system(set(range(10))), _system(set(range(30))), min_images=1).tables()
     assert accuracy.rows[0][-1] == "< 0.001"

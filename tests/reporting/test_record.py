@@ -44,6 +44,13 @@ def test_a_record_is_the_same_after_a_way_through_json() -> None:
     assert "\n" not in record.to_json()
 
 
+def test_a_record_knows_what_scored_and_judged_it() -> None:
+    suite = {"rewards": "r", "own_judges": "o", "data": "d"}
+    found = record_completion(make_group(make_sample(1), [write("X_RAY", "lung")]), 0, MODALITIES, suite=suite)
+    assert (found.rewards, found.own_judges) == ("r", "o")
+    assert CompletionRecord.from_json(found.to_json()) == found
+
+
 def test_an_unscored_total_is_null_and_not_nan() -> None:
     scored = score_by([math.nan], make_group(make_sample(1), ["x"]))
     (record,) = record_group(scored, MODALITIES, step=1, split="train", advantages=[math.nan])
