@@ -50,8 +50,8 @@ class WriteReport(Callback):
     compared with its first validation. Under ``trainer.validate`` and ``trainer.test`` the results are written to
     ``validation.json`` or ``test.json``; with ``data.exchange_images``, to ``validation-exchanged.json`` or
     ``test-exchanged.json``. Page and Markdown of the run then show them in a table of their own; ``report.json`` stays.
-    Validations with other rewards, another judge, other sampling, prompts or samples than the last are not compared
-    with it.
+    Validations with other rewards, another judge, other sampling, prompts, samples or another precision than the last
+    are not compared with it.
 
     Args:
         title: title of the report.
@@ -193,8 +193,7 @@ class WriteReport(Callback):
         """Print the table of before and after, now that the progress display is closed."""
         if self.table and trainer.is_global_zero and self._validations:
             console = Console(markup=False, emoji=False)
-            before, after = self._validations[self._first], self._validations[-1]
-            before_after_table(before, after, self._gain, split_label(trainer)).print(console)
+            before_after_table(self._before, self._validations[-1], self._gain, split_label(trainer)).print(console)
             for note in self._notes():
                 console.print(note, soft_wrap=True, highlight=False)
             console.print(f"Report: {self._folder(trainer) / 'report.html'}", soft_wrap=True, highlight=False)
@@ -216,7 +215,7 @@ class WriteReport(Callback):
             step=watched(module).step,
             max_steps=watched(module).max_steps,
             finished=finished,
-            before=self._validations[self._first] if self._validations else None,
+            before=self._before,
             after=last,
             gain=self._gain,
             validations=[{k: v for k, v in entry.items() if k not in _SLICES} for entry in self._validations],
@@ -233,12 +232,12 @@ class WriteReport(Callback):
         )
 
     @property
-    def _first(self) -> int:
-        """Index of the first validation that the last one, and all between them, can be compared with."""
+    def _before(self) -> dict[str, Any] | None:
+        """The first validation that the last one, and all between them, can be compared with; None without one."""
         first = len(self._validations) - 1
         while first > 0 and not incomparable(self._validations[first - 1], self._validations[first]):
             first -= 1
-        return first
+        return self._validations[first] if first < len(self._validations) - 1 else None
 
     def _notes(self) -> list[str]:
         """Which validations of the run are not compared, and why."""
@@ -288,7 +287,7 @@ class WriteReport(Callback):
                 console.print(f"Numbers: {path}", soft_wrap=True, highlight=False)
 
     def _examples(self) -> list[Example]:
-        is_compared = self._first < len(self._validations) - 1
+        is_compared = self._before is not None
         return [
             Example(
                 after=record,

@@ -81,8 +81,8 @@ class Report:
         max_steps: number of steps to train.
         finished: whether the run has finished.
         ended: how a run that has not finished has ended; empty while it is running.
-        before: first validation as plain data; None if there was none yet.
-        after: last validation.
+        before: first validation that the last can be compared with, as plain data; None without one.
+        after: last validation; None if there was none yet.
         gain: paired difference of the two with its interval, by metric.
         validations: all validations, without their slices.
         steps: metrics of each step.
@@ -131,12 +131,13 @@ class Report:
 
     def tables(self) -> list[Table]:
         """Tables of before and after, overall, by modality and by source; none before the first validation."""
-        if self.before is None or self.after is None:
+        if self.after is None:
             return []
         tables = [before_after_table(self.before, self.after, self.gain, self.split)]
         for key, kind in (("modalities", "Modality"), ("sources", "Source")):
-            if self.before[key] or self.after[key]:
-                tables.append(slices_table(f"By {kind.lower()}", kind, self.before[key], self.after[key]))
+            before = None if self.before is None else self.before[key]
+            if before or self.after[key]:
+                tables.append(slices_table(f"By {kind.lower()}", kind, before, self.after[key]))
         return tables
 
     def balance_table(self) -> Table | None:
@@ -290,18 +291,19 @@ def add_evaluations(folder: Path, evaluations: Sequence[Mapping[str, Any]]) -> N
 
 def _accuracies(report: Report) -> list[dict[str, list[Mapping[str, float | None] | None]]]:
     """For each table of slices, the accuracy before and after with its interval, by row."""
-    if report.before is None or report.after is None:
+    if report.after is None:
         return []
+    found = [
+        [{} if side is None else side[key] for side in (report.before, report.after)]
+        for key in ("modalities", "sources")
+    ]
     return [
         {
-            name: [
-                plain(side[key][name]["intervals"]["accuracy"]) if name in side[key] else None
-                for side in (report.before, report.after)
-            ]
-            for name in report.before[key].keys() | report.after[key].keys()
+            name: [plain(side[name]["intervals"]["accuracy"]) if name in side else None for side in sides]
+            for name in sides[0].keys() | sides[1].keys()
         }
-        for key in ("modalities", "sources")
-        if report.before[key] or report.after[key]
+        for sides in found
+        if any(sides)
     ]
 
 

@@ -202,36 +202,36 @@ HEADLINES = (
 
 
 def before_after_table(
-    before: Mapping[str, Any], after: Mapping[str, Any], gain: Mapping[str, Any], split: str = "validation"
+    before: Mapping[str, Any] | None, after: Mapping[str, Any], gain: Mapping[str, Any], split: str = "validation"
 ) -> Table:
-    """The first and the last validation of a run, with the paired gain.
+    """The last validation of a run beside the first that it can be compared with, with the paired gain.
 
     Args:
-        before: the first validation.
+        before: the first validation; None if the last can be compared with no earlier one, and stands alone.
         after: the last validation.
         gain: paired differences, by measure.
         split: name of the split.
     """
+    sides = [after] if before is None else [before, after]
     rows = [
-        [
-            name,
-            interval(before["intervals"][key], percent=percent),
-            interval(after["intervals"][key], percent=percent),
-            interval(gain.get(key), percent=percent, signed=True),
-        ]
+        [name, *(interval(side["intervals"][key], percent=percent) for side in sides)]
         for key, name, percent in HEADLINES
     ]
-    rows.insert(2, ["Majority answer alone", majority(before), majority(after), MISSING])
+    rows.insert(2, ["Majority answer alone", *map(majority, sides)])
     for key, name in (
         ("unscored", "Unscored completions"),
         ("well_formed", "Well-formed completions"),
         ("truncated", "Truncated completions"),
     ):
-        rows.append([name, number(before[key], percent=True), number(after[key], percent=True), MISSING])
-    rows.append(["Tokens per completion", f"{before['tokens']:.1f}", f"{after['tokens']:.1f}", MISSING])
+        rows.append([name, *(number(side[key], percent=True) for side in sides)])
+    rows.append(["Tokens per completion", *(f"{side['tokens']:.1f}" for side in sides)])
     for key, name in (("samples", "Samples"), ("completions", "Completions judged")):
-        rows.append([name, str(before[key]), str(after[key]), MISSING])
+        rows.append([name, *(str(side[key]) for side in sides)])
+    if before is None:
+        return Table(f"Validation, {split}, 95 % intervals", ["", f"Step {after['step']}"], rows)
+    gains = {name: interval(gain.get(key), percent=percent, signed=True) for key, name, percent in HEADLINES}
     heads = ["", f"Before (step {before['step']})", f"After (step {after['step']})", "Paired gain"]
+    rows = [[*row, gains.get(row[0], MISSING)] for row in rows]
     return Table(f"Before and after, {split}, 95 % intervals", heads, rows)
 
 
@@ -244,34 +244,36 @@ def _counts(entry: Mapping[str, Any]) -> str:
     return " / ".join(str(entry[name]) for name in ("samples", "completions", "cases"))
 
 
-def slices_table(title: str, kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
-    """Accuracy and reward of every slice (modality or source) before and after."""
+def slices_table(title: str, kind: str, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Table:
+    """Accuracy and reward of every slice (modality or source) before and after; ``before`` None: of one validation."""
     rows = []
-    for name in sorted(before.keys() | after.keys()):
-        first, last = before.get(name), after.get(name)
-        either = last or first
+    for name in sorted((before or {}).keys() | after.keys()):
+        sides = [part.get(name) for part in (before, after) if part is not None]
+        either = sides[-1] or sides[0]
         assert either is not None
         rows.append(
             [name, _counts(either)]
-            + [interval(entry and entry["intervals"]["accuracy"], percent=True) for entry in (first, last)]
+            + [interval(entry and entry["intervals"]["accuracy"], percent=True) for entry in sides]
             + [
-                _change(first and first["modality_accuracy"], last and last["modality_accuracy"], percent=True),
-                _change(first and first["reward"], last and last["reward"]),
-                _change(first and first["unscored"], last and last["unscored"], percent=True),
+                _change([entry and entry["modality_accuracy"] for entry in sides], percent=True),
+                _change([entry and entry["reward"] for entry in sides]),
+                _change([entry and entry["unscored"] for entry in sides], percent=True),
                 number(either.get("majority"), percent=True),
             ]
         )
-    heads = [kind, COUNTS, "Accuracy before", "Accuracy after", "Modality named", "Reward", "Unscored completions"]
-    heads.append("Majority answer alone")
+    accuracies = ["Accuracy"] if before is None else ["Accuracy before", "Accuracy after"]
+    heads = [kind, COUNTS, *accuracies, "Modality named", "Reward", "Unscored completions", "Majority answer alone"]
     return Table(title, heads, rows)
 
 
-def _change(first: float | None, last: float | None, *, percent: bool = False) -> str:
-    """``42.9 → 90.0 %``, with dashes for missing values."""
-    texts = [number(value, percent=percent) for value in (first, last)]
-    if texts == [MISSING, MISSING]:
+def _change(values: Sequence[float | None], *, percent: bool = False) -> str:
+    """``42.9 → 90.0 %``, with dashes for missing values; one value stands alone."""
+    *earlier, last = (number(value, percent=percent) for value in values)
+    if last != MISSING:
+        earlier = [text.removesuffix(" %") for text in earlier]
+    elif set(earlier) == {MISSING}:
         return MISSING
-    return f"{texts[0].removesuffix(' %') if texts[1] != MISSING else texts[0]} → {texts[1]}"
+    return " → ".join([*earlier, last])
 
 
 def summary_table(validation: Mapping[str, Any]) -> Table:

@@ -313,6 +313,7 @@ def test_validations_with_other_rewards_are_not_compared(tmp_path: Path, capsys:
     assert fit(2, "old").best_step == 2
     data = _read(tmp_path)
     assert (data["before"]["step"], data["notes"]) == (0, [])
+    capsys.readouterr()
     resumed = {"ckpt_path": tmp_path / "checkpoints" / "step-000002.ckpt", "weights_only": True}
     save = fit(6, "new", **resumed)
     data = _read(tmp_path)
@@ -326,5 +327,27 @@ def test_validations_with_other_rewards_are_not_compared(tmp_path: Path, capsys:
     assert note in (tmp_path / "report.html").read_text()
     assert note in capsys.readouterr().out
     assert [entry["suite"]["rewards"] for entry in data["validations"]] == ["old", "old", "new", "new"]
-    assert save._chosen_by["suite"]["rewards"] == "old"
+    assert save._chosen_by["suite"]["rewards"] == "new"
     assert save.best_step == 6
+
+
+def test_a_validation_that_no_earlier_one_compares_with_stands_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no before of itself, in numbers, page and terminal: the first of a run, and the first of other rewards."""
+    for max_steps, at_start, rewards, how in (
+        (2, False, "old", {}),
+        (4, True, "new", {"ckpt_path": tmp_path / "checkpoints" / "step-000002.ckpt", "weights_only": True}),
+    ):
+        module = FakeModule(max_steps=max_steps, judge=CountingJudge())
+        module.suite = {"rewards": rewards}  # type: ignore[assignment]
+        callbacks = [JudgeValidation(every_n_steps=2, at_start=at_start), WriteReport(), SaveCheckpoint(monitor=None)]
+        make_trainer(tmp_path, callbacks).fit(module, FakeData(), **how)  # type: ignore[arg-type]
+        data = _read(tmp_path)
+        assert (data["before"], data["after"]["step"], data["gain"]) == (None, max_steps, {})
+        page, shown = (tmp_path / "report.html").read_text(), capsys.readouterr().out
+        for text in (page, shown, (tmp_path / "report.md").read_text()):
+            assert f"Step {max_steps}" in text
+            assert "Before" not in text
+            assert "Validation, validation, 95 % intervals" in text
+        assert "with which no earlier one can be compared" in page

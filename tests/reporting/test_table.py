@@ -132,3 +132,17 @@ def test_slices_show_the_unscored_share_of_both_validations() -> None:
         "By modality", "Modality", {"CT": entry | {"unscored": 0.25}}, {"CT": entry | {"unscored": 0.0}}
     )
     assert dict(zip(table.columns, table.rows[0], strict=True))["Unscored completions"] == "25.0 → 0.0 %"
+
+
+def test_slices_of_one_validation_have_one_value_each_and_a_missing_one_is_a_dash() -> None:
+    interval = {"estimate": 0.5, "low": None, "high": None}
+    entry = {"samples": 4, "completions": 4, "cases": 4, "modality_accuracy": None, "reward": 0.25, "unscored": 0.5}
+    entry |= {"intervals": {"accuracy": interval}}
+    alone = slices_table("By source", "Source", None, {"a": entry})
+    row = dict(zip(alone.columns, alone.rows[0], strict=True))
+    assert (row["Accuracy"], row["Modality named"], row["Reward"]) == ("50.0 %", "\N{EN DASH}", "0.250")
+    beside = slices_table("By source", "Source", {"b": entry}, {"a": entry})
+    rows = [dict(zip(beside.columns, row, strict=True)) for row in beside.rows]
+    assert [row["Reward"] for row in rows] == ["\N{EN DASH} → 0.250", "0.250 → \N{EN DASH}"]
+    assert [row["Unscored completions"] for row in rows] == ["\N{EN DASH} → 50.0 %", "50.0 % → \N{EN DASH}"]
+    assert [row["Modality named"] for row in rows] == ["\N{EN DASH}"] * 2
