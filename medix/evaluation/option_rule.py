@@ -1,17 +1,18 @@
-# ruff: noqa: RUF001 - typographic apostrophes
+# ruff: noqa: RUF001 - typographic apostrophes and dashes
 """Which choice a free text names, decided without a judge; never a guess."""
 
 import re
 from collections.abc import Iterator, Sequence
 
+from medix.evaluation.claim import Claims
 from medix.judge.options import Options
 
-VERSION = "option-2"
+VERSION = "option-3"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LONGEST = 20_000  # characters; longer texts are taken to name no single choice
-_WINDOW = 400  # characters around a letter that may deny it or name another choice
+_WINDOW = 400  # characters after a letter that may name another choice
 _MOST_WORDS = 60  # in a longer text, the only choice that is mentioned may be one that is discussed
 _EMPHASIS = re.compile(r"\*\*|__|[*_`$]|\\boxed\{|\\text\{|\}")
 # "the answer is (B)", "Answer: B", "option B", "choose C"; the letter stands alone
@@ -24,15 +25,22 @@ _ANNOUNCED = re.compile(
 _BRACKETED = re.compile(r"\(([A-Z])\)")
 _LABEL = re.compile(r"^\s*([A-Z])[.):]\s+(?=\S)", re.MULTILINE)
 _ALONE = re.compile(r"\(?([A-Za-z])\)?[.:]?")
-# an A that may be an article: "the answer is A fracture"
-_ARTICLE = re.compile(r"[ \t]+(?!because\b|since\b|as\b|for\b|due\b|is\b|and\b)[a-z]")
-_DENIED = re.compile(
-    r"\b(?:not|no|never|cannot|incorrect|wrong|false|unlikely|less likely|exclude[sd]?|rules? out|ruled out|rather than"
-    r"|instead of|unlike|except|neither|nor|or|without|versus|vs)\b|n['’]t\b",
+# what may follow a letter that is announced: else it may be a word, as in "vitamin", "B cells", "C. difficile"
+_GOES_ON = re.compile(
+    r"\s*$|\s*\n|\)?[,;:!?]|\s+[-–—(]"
+    r"|\)?\.(?:\s+(?![a-z])|\s+(?:it|this|the|that|because|since|as|not|which|so|but|no)\b|$)"
+    r"|\s+(?:because|since|as|for|due|and|or|over|given|based|according|in this|not|rather|but|if)\b"
+    r"|\s+(?:is|would be|must be)\s+(?:(?:therefore|thus|clearly|the|most|only|single|probably)\s+)*"
+    r"(?:correct|right|best|answer|true|likely|appropriate|accurate|consistent|one|not|incorrect|wrong)\b"
+)
+# an option is announced as the answer, and not only spoken of: "it is option B", "Option B is correct", "Option B."
+_SETTLES = re.compile(
+    r"(?:^|[\n.!?:;])\W*(?:the\s+|correct\s+|final\s+)*$"
+    r"|\b(?:is|are|be|was|answer|choose|select|pick|likely|probably|therefore|thus|clearly|with|for)\W*(?:the\s+)?$",
     re.IGNORECASE,
 )
-_CLAUSE = re.compile(r"[.!?;\n]|,|\b(?:because|since|which|as)\b")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_SPOKEN_OF = frozenset({"option", "choice"})
+_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+(?!\s)[^.!?\n]+)*[.!?]*")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -40,15 +48,17 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
     """The index of the choice that an answer names; None if it names none, several, or one that is not clear.
 
     In this order: the answer as a whole is a letter, the text of a choice, or both; it announces one letter ("the
-    answer is (B)", "option B"), and no other; it holds one letter in brackets, or as a label, and no other; it is short
-    and mentions the text of one choice that the question does not mention. A letter counts only if no other choice's
-    text follows it, and nothing counts in a clause that denies or compares.
+    answer is (B)", "it is option B"), and no other; it holds one letter in brackets, or as a label, and no other; it is
+    short and mentions the text of one choice that the question does not mention. Nothing counts that is denied,
+    doubted, under a condition or taken back (``medix.evaluation.claim``), nor a letter that another choice's letter or
+    text follows.
 
     Args:
         answer: the text after any reasoning.
         choices: the choices, in the order of their letters.
         question: what was asked; choices listed at its end do not count.
-        is_cut: whether the text was cut at the limit of tokens; then only an announced letter counts.
+        is_cut: whether the text was cut at the limit of tokens; then only a letter that is announced as
+            the answer counts.
     """
     texts, question = dict(zip(_LETTERS, choices, strict=False)), question.partition("\n\nChoices:\n")[0]
     if len(choices) > len(_LETTERS) or not choices or len(answer) > _LONGEST:
@@ -56,11 +66,12 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
     answer = _EMPHASIS.sub("", answer).strip()
     if not is_cut and (letter := _whole(answer, texts)) is not None:
         return _LETTERS.index(letter)
-    announced = set(_announced(answer, texts))
+    claims = Claims(answer, "".join(texts))
+    announced = set(_announced(claims, texts, is_cut=is_cut))
     if not announced and not is_cut:
-        announced = set(_bracketed(answer, texts))
+        announced = set(_bracketed(claims, texts))
         if not announced and not _BRACKETED.search(answer) and not _LABEL.search(answer):
-            announced = set(_mentioned(answer, texts, question))
+            announced = set(_mentioned(claims, texts, question))
     letter = announced.pop() if len(announced) == 1 else ""
     return _LETTERS.index(letter) if letter else None
 
@@ -86,36 +97,40 @@ def _whole(answer: str, texts: dict[str, str]) -> str | None:
     return letter if not rest or _words(rest) == _words(texts[letter]) else None
 
 
-def _announced(answer: str, texts: dict[str, str]) -> Iterator[str]:
+def _announced(claims: Claims, texts: dict[str, str], *, is_cut: bool) -> Iterator[str]:
     """Letters that are announced as the answer; an empty one for each that is not clear."""
+    answer = claims.text
     for match in _ANNOUNCED.finditer(answer):
-        letter = (match["bracketed"] or match["bare"]).upper()
-        rest = answer[match.end() : match.end() + _WINDOW]
+        letter, word = (match["bracketed"] or match["bare"]).upper(), match["word"].casefold()
         if letter not in texts or (match["bare"] and not match["bare"].isupper()):
             continue
-        if match["bare"] == "A" and _ARTICLE.match(rest) and not _follows(rest, texts["A"]):
+        found = claims.standing(match.start(), match.end())
+        if found == "denied":
             continue
-        if match["word"].casefold() in ("options", "choices", "answers") or _is_denied(rest):
-            yield from () if _is_denied(rest) else ("",)
-            continue
-        yield letter if _agrees(letter, rest, texts) else ""
+        rest = answer[match.end() : match.end() + _WINDOW]
+        is_letter = match["bracketed"] or _GOES_ON.match(rest) or _follows(rest, texts[letter])
+        if not is_letter and any(_follows(letter + rest, text) for text in texts.values()):
+            continue  # the first word of a choice
+        is_answer = word not in ("options", "choices", "answers") and (
+            word not in _SPOKEN_OF or (not is_cut and _SETTLES.search(answer, 0, match.start()) is not None)
+        )
+        is_clear = is_answer and is_letter and found == "claimed" and _is_only(claims, match.end(), letter, texts)
+        yield letter if is_clear else ""
 
 
-def _bracketed(answer: str, texts: dict[str, str]) -> Iterator[str]:
+def _bracketed(claims: Claims, texts: dict[str, str]) -> Iterator[str]:
     """Letters in brackets, or before the text of their choice; an empty one for each that is not clear."""
+    answer = claims.text
     for match in (*_BRACKETED.finditer(answer), *_LABEL.finditer(answer)):
         letter, rest = match[1], answer[match.end() : match.end() + _WINDOW]
-        if letter in texts:
-            is_label = match.re is _LABEL
-            if is_label and not _follows(rest, texts[letter]):
-                continue
-            before = _CLAUSE.split(answer[max(0, match.start() - _WINDOW) : match.start()])[-1]
-            is_clear = not _is_denied(rest) and not _DENIED.search(before) and _agrees(letter, rest, texts)
-            yield letter if is_clear else ""
+        if letter in texts and (match.re is not _LABEL or _follows(rest, texts[letter])):
+            is_clear = claims.standing(match.start(), match.end()) == "claimed"
+            yield letter if is_clear and _is_only(claims, match.end(), letter, texts) else ""
 
 
-def _mentioned(answer: str, texts: dict[str, str], question: str) -> Iterator[str]:
+def _mentioned(claims: Claims, texts: dict[str, str], question: str) -> Iterator[str]:
     """Letters of the choices whose text is mentioned; an empty one for each mention that is not clear."""
+    answer = claims.text
     words, asked = _words(answer), _words(question)
     if len(words) > _MOST_WORDS:
         return
@@ -126,14 +141,16 @@ def _mentioned(answer: str, texts: dict[str, str], question: str) -> Iterator[st
         inside = [other for other in texts.values() if other != text and _holds(_words(other), wanted)]
         if any(_holds(words, _words(other)) for other in inside):
             continue  # a part of a longer choice that is mentioned
-        sentences = [one for one in _SENTENCE.split(answer) if _holds(_words(one), wanted)]
-        is_clear = sentences and not any(map(_DENIED.search, sentences)) and not _holds(asked, wanted)
-        yield letter if is_clear else ""
+        sentences = [match for match in _SENTENCE.finditer(answer) if _holds(_words(match[0]), wanted)]
+        is_clear = sentences and all(claims.is_statement(*match.span()) for match in sentences)
+        has_letter = any(len(word) == 1 for word in wanted)  # "vitamin B" names no choice B
+        is_clear = is_clear and (has_letter or not claims.names_another(0, letter))
+        yield letter if is_clear and not _holds(asked, wanted) else ""
 
 
-def _is_denied(rest: str) -> bool:
-    """Whether the clause after a letter takes it back: "(A) is incorrect", "(C) ... are not detectable"."""
-    return _DENIED.search(_CLAUSE.split(rest, maxsplit=1)[0]) is not None
+def _is_only(claims: Claims, end: int, letter: str, texts: dict[str, str]) -> bool:
+    """Whether no other choice is named after a letter: not by its letter, nor right there by its text."""
+    return not claims.names_another(end, letter) and _agrees(letter, claims.text[end : end + _WINDOW], texts)
 
 
 def _agrees(letter: str, rest: str, texts: dict[str, str]) -> bool:

@@ -55,11 +55,45 @@ TWICE = ("granular body", "gliosis", "granular body")
         ("Antibodies: (C) gallbladder antibodies are not detectable.", ORGANS, None),
         ("It is not (B).", ORGANS, None),
         ("A. The stomach is normal.\nB. Liver", ORGANS, "B"),
+        # hedged, contradicted, or spoken of only
+        ("The answer is A, if not for the fever; so D", ORGANS, None),
+        ("The answer is A, no, D", ORGANS, None),
+        ("I first thought the answer is A. But it is D.", ORGANS, None),
+        ("Answer: A? No - D", ORGANS, None),
+        ("The answer is A. Wait, actually it is the duodenum.", ORGANS, None),
+        ("Everyone says the answer is A; I say D", ORGANS, None),
+        ("I don't think the answer is A", ORGANS, None),
+        ("I would not choose A", ORGANS, None),
+        ("Do not select A.", ORGANS, None),
+        ("The least likely answer is A", ORGANS, None),
+        ("The wrong answer is A. The right answer is B.", ORGANS, "B"),
+        ("If she has a fever, the answer is A", ORGANS, None),
+        ("Answer A is tempting", ORGANS, None),
+        ("Answer A, which is wrong", ORGANS, None),
+        ("Let us look at option A.", ORGANS, None),
+        ("Option B is the most likely one.", ORGANS, "B"),
+        ("Option B: it is enlarged.", ORGANS, "B"),
+        ("I choose option B.", ORGANS, "B"),
+        ("The answer is B (not A).", ORGANS, "B"),
+        ("The answer is B, neither A nor C.", ORGANS, "B"),
+        ("There is no gas, so the answer is B.", ORGANS, "B"),
+        ("It looks like A, but the answer is B.", ORGANS, "B"),
+        ("(A) seems right. However, there is gas.", ORGANS, None),
+        ("Choose C. difficile", ORGANS, None),
+        ("The answer is B lymphocytes", ORGANS, None),
+        ("The answer is B lymphocytes", ("T lymphocytes", "NK cells", "B lymphocytes"), "C"),
+        ("The liver? Hardly.", ORGANS, None),
+        ("I doubt that it is the liver", ORGANS, None),
+        ("The liver is improbable; the fourth choice", ORGANS, None),
+        ("The liver was ruled-out", ORGANS, None),
+        ("A Liver", ORGANS, None),
+        ("A liver is seen.", ORGANS, "B"),
         # mentioned
         ("The organ that is abnormal is the liver. The liver is enlarged.", ORGANS, "B"),
         ("Taste is lost in regions 2 and 3, which are the taste buds.", NUMBERS, "B"),
         ("Taste is lost in 2, 3, and 4.", NUMBERS, "D"),
         ("It may be the liver or the spleen.", ORGANS, None),
+        ("It may be the liver.", ORGANS, None),
         ("It is the liver and not the stomach.", ORGANS, None),
         ("The liver is normal. The stomach is enlarged.", ORGANS, None),
         ("It is likely an atrial-flutter.", RHYTHMS, "D"),
@@ -80,7 +114,14 @@ def test_what_the_question_mentions_is_not_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "index"), [("Let us look at option (A).", 0), ("Maybe (A)", None), ("B", None), ("Liver", None)]
+    ("answer", "index"),
+    [
+        ("The answer is (A). It", 0),
+        ("Let us look at option (A).", None),
+        ("Maybe (A)", None),
+        ("B", None),
+        ("Liver", None),
+    ],
 )
 def test_of_a_text_that_was_cut_only_an_announced_letter_counts(answer: str, index: int | None) -> None:
     assert option_of(answer, ORGANS, is_cut=True) == index
