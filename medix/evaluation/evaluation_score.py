@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from medix.evaluation.scored_completion import ScoredCompletion
+from medix.evaluation.shared_units import SharedUnits
 from medix.evaluation.statistics import Interval, proportion
 from medix.evaluation.task_score import TaskScore
 from medix.reporting.render import plain
@@ -42,6 +45,7 @@ class EvaluationScore:
         micro: mean accuracy over completions.
         groups: macro averages of the tasks of a group.
         errors: error rates of the judge that accuracies were corrected for; empty if they were not.
+        shared: tasks that share images, cases or questions with another.
     """
 
     model: Mapping[str, Any]
@@ -50,6 +54,7 @@ class EvaluationScore:
     micro: Average
     groups: Mapping[str, Average] = field(default_factory=dict)
     errors: Mapping[str, Any] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -68,22 +73,25 @@ class EvaluationScore:
             errors: of the judge, as plain data.
         """
         rated = [task for task in tasks if not task.is_graded and task.whole.scored]
+        shared = SharedUnits.of({task.name: task.spec for task in rated}, completions)
         rows = [
-            (one.credit, (task.name, one.cluster))
+            (one.credit, shared.units[task.name, one.cluster])
             for task in rated
             for one in completions[task.name]
             if one.credit is not None
         ]
         micro = proportion([credit for credit, _ in rows], [cluster for _, cluster in rows])
         names = sorted({group for task in rated if (group := str(task.spec.get("group") or ""))})
-        groups = {name: _macro([task for task in rated if task.spec.get("group") == name]) for name in names}
+        members = {name: [task for task in rated if task.spec.get("group") == name] for name in names}
+        groups = {name: _macro(among, completions, shared) for name, among in members.items()}
         return cls(
             model=model,
             tasks=tasks,
-            macro=_macro(rated),
+            macro=_macro(rated, completions, shared),
             micro=Average(micro, tuple(task.name for task in rated), "completion"),
             groups=groups,
             errors=errors or {},
+            shared=tuple(task.name for task in rated if task.name in shared.tasks),
         )
 
     @property
@@ -179,6 +187,10 @@ class EvaluationScore:
             notes.append("Grades from 0 to 5 are no accuracies and are in no mean.")
         if any(task.is_graded and task.repeated for task in self.tasks):
             notes.append("Of several completions those are called right whose grade is at least 2.5.")
+        if self.shared:
+            notes.append(
+                f"{', '.join(self.shared)} share images, cases or questions: intervals of means count what they share."
+            )
         notes.append(
             "Intervals are 95 %, by the errors of whole clusters. * fewer than 30 clusters: the interval may be too "
             "narrow. Unscored completions are left out of results. Research use, not for clinical decisions."
@@ -202,20 +214,34 @@ class EvaluationScore:
         )
 
 
-def _macro(tasks: Sequence[TaskScore]) -> Average:
-    """Mean over tasks; its error is that of independent tasks, whose items are the sample and the tasks are fixed."""
+def _macro(
+    tasks: Sequence[TaskScore], completions: Mapping[str, Sequence[ScoredCompletion]], shared: SharedUnits
+) -> Average:
+    """Mean over tasks. The tasks are fixed and their units the sample; those that tasks share count in both.
+
+    The ends combine those of the tasks with the correlations of their means (Zou, Huang and Zhang, Comput. Stat. Data
+    Anal. 53, 2009): a task that is all right has an error of 0 and an interval all the same.
+    """
     names = tuple(task.name for task in tasks)
     results = [task.whole.credit for task in tasks]
     if not results:
         return Average(Interval(math.nan, math.nan, math.nan, 0, 0, "independent tasks"), names, "task")
+    is_shared = not shared.tasks.isdisjoint(names)
+    correlations = shared.correlations({name: completions[name] for name in names})
+    ends = np.array([(one.estimate - one.low, one.high - one.estimate) for one in results])
+    squares = np.einsum("ie,ij,je->e", ends, correlations, ends)
+    below, above = np.sqrt(np.maximum(squares, 0.0)) / len(results)  # rounding
     estimate = sum(result.estimate for result in results) / len(results)
-    count, clusters = sum(result.count for result in results), sum(result.clusters for result in results)
-    # distances of the ends, not errors: a task that is all right has an error of 0 and an interval all the same
-    below = math.sqrt(sum((result.estimate - result.low) ** 2 for result in results)) / len(results)
-    above = math.sqrt(sum((result.high - result.estimate) ** 2 for result in results)) / len(results)
-    return Average(
-        Interval(estimate, estimate - below, estimate + above, count, clusters, "independent tasks"), names, "task"
+    units = {shared.units[name, one.cluster] for name in names for one in completions[name] if one.credit is not None}
+    interval = Interval(
+        estimate,
+        estimate - float(below),
+        estimate + float(above),
+        sum(result.count for result in results),
+        len(units),
+        "tasks with shared units" if is_shared else "independent tasks",
     )
+    return Average(interval, names, "task")
 
 
 def result_text(task: TaskScore) -> str:

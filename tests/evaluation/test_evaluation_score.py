@@ -50,6 +50,26 @@ def test_macro_gives_tasks_and_micro_completions_equal_weight() -> None:
     assert found.macro.interval.high == pytest.approx(0.55 + half)
 
 
+def test_averages_of_tasks_on_the_same_images_count_these_once() -> None:
+    """Two tasks that are right on the same images have a mean that varies as one of them does."""
+    image = {"sha256": "", "name": "x"}
+    rows = {
+        name: [replace(_one(n, float(n % 2)), images=({**image, "sha256": f"s{n}"},)) for n in range(40)]
+        for name in ("a", "b")
+    }
+    alone = TaskScore.of("a", SPEC, rows["a"])
+    found = EvaluationScore.of({}, [alone, TaskScore.of("b", SPEC, rows["b"])], rows)
+    whole = alone.whole.credit
+    assert (found.macro.interval.low, found.macro.interval.high) == pytest.approx((whole.low, whole.high))
+    assert found.macro.interval.method == "tasks with shared units"
+    assert found.macro.interval.clusters == found.micro.interval.clusters == 40
+    assert "a, b share images, cases or questions: intervals of means count what they share." in found.notes
+    apart = {"a": rows["a"], "b": [replace(one, images=()) for one in rows["b"]]}
+    found = EvaluationScore.of({}, [TaskScore.of(name, SPEC, apart[name]) for name in apart], apart)
+    assert found.macro.interval.high - 0.5 == pytest.approx((whole.high - 0.5) / 2**0.5)
+    assert found.macro.interval.method == "independent tasks"
+
+
 def test_nothing_scored_is_no_number() -> None:
     rows = {"a": [_one(0, None)]}
     found = EvaluationScore.of({}, [TaskScore.of("a", SPEC, rows["a"])], rows)
