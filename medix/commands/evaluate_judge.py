@@ -6,14 +6,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from medix.commands.evaluate_generate import add_output, check_positive, say
+from medix.commands.judge_arguments import warn_if_down
 from medix.commands.parser import CommandParser
 
 if TYPE_CHECKING:
     from medix.evaluation.folder import EvaluationFolder
     from medix.judge.base import Judge
-
-_LOOK = 5.0
-"""Seconds that a server has to answer before a warning says that it does not."""
 
 
 def add_judge(parser: CommandParser) -> None:
@@ -56,7 +54,7 @@ def judge(arguments: argparse.Namespace) -> int:
             phase.judge_of(scoring)  # an error of the judge comes before any work
         for warning in [] if found is None else judge_warnings(run.get("model") or {}, found.identity):
             say("judge", f"warning: {warning}")
-        warn_if_down(found)
+        warn_if_down(found, "eval judge")
         failed = 0
         for task in tasks:
             counts = phase.run(task)
@@ -69,19 +67,6 @@ def judge(arguments: argparse.Namespace) -> int:
             for reason, number in list(counts.unscored.items())[:5]:
                 say("judge", f"{task}: {number} x {reason}")
     return 1 if failed else 0
-
-
-def warn_if_down(judge: "Judge | None") -> None:
-    """Say within seconds which servers of a judge do not answer; verdicts are waited for much longer."""
-    from medix.evaluation.judge_check import check_endpoints
-
-    for one in () if judge is None else check_endpoints(judge, timeout=_LOOK):
-        if one.is_down:
-            say(
-                "judge",
-                f"warning: the judge at {one.address} {one.problem}. It is asked all the same; the same command asks "
-                "again for what stays unscored",
-            )
 
 
 def tasks_of(folder: "EvaluationFolder", given: list[str] | None) -> list[str]:

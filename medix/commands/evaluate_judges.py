@@ -5,7 +5,8 @@ import json
 from typing import TYPE_CHECKING
 
 from medix.commands.evaluate_generate import add_output, check_positive
-from medix.commands.evaluate_judge import opened_judge, tasks_of, warn_if_down
+from medix.commands.evaluate_judge import opened_judge, tasks_of
+from medix.commands.judge_arguments import warn_if_down
 from medix.commands.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def judges(arguments: argparse.Namespace) -> int:
             with opened_judge(name) as judge:
                 assert judge is not None
                 if judge.identity not in found:  # the first comes twice
-                    warn_if_down(judge)
+                    warn_if_down(judge, "eval judges")
                 for task in tasks:
                     Judging(folder, judge, arguments.votes).run(task)
                     rows = list(joined(folder.task(task), folder.generations(task), folder.verdicts(task)))

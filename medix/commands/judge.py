@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from medix.commands.judge_agreement import add_agreement, agreement
-from medix.commands.judge_arguments import add_judge, named_judge
+from medix.commands.judge_arguments import add_judge, named_judge, warn_if_down
 from medix.commands.parser import CommandParser
 
 _DESCRIPTION = """\
@@ -122,6 +122,7 @@ def _ask(arguments: argparse.Namespace) -> int:
 
     question = JudgeQuestion(arguments.question, arguments.reference, arguments.answer, tuple(arguments.alias))
     with contextlib.closing(named_judge(arguments)) as judge:
+        warn_if_down(judge, "judge ask")
         verdict = judge.grade([question])[0]
     if arguments.json:
         print(json.dumps({**asdict(question), "verdict": asdict(verdict)}, indent=2, allow_nan=False))
@@ -152,6 +153,7 @@ def _canaries(arguments: argparse.Namespace) -> int:
     limits = CanaryLimits(arguments.max_false_positive, arguments.max_false_negative)
     canaries = shipped_canaries() if arguments.canaries is None else read_canaries(arguments.canaries)
     with contextlib.closing(named_judge(arguments)) as judge:
+        warn_if_down(judge, "judge canaries")
         print(f"medix judge canaries: asking {judge.identity} {len(canaries)} questions", file=sys.stderr)
         rates = CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
     console = Console(markup=False, emoji=False)

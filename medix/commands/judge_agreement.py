@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medix.commands.judge_arguments import named_judge
+from medix.commands.judge_arguments import named_judge, warn_if_down
 from medix.commands.parser import CommandParser
 from medix.commands.progress import progress
 
@@ -56,6 +56,7 @@ def agreement(arguments: argparse.Namespace) -> int:
             found, tables, data = sweep.thresholds[sweep.best], [sweep.table()], sweep.to_dict()
         else:
             with contextlib.closing(named_judge(arguments)) as judge:
+                warn_if_down(judge, "judge agreement")
                 found, tables = judge_labels(judge, labels, advance), []
             data = found.to_dict()
     console = Console(markup=False, emoji=False)

@@ -1,12 +1,17 @@
 """The arguments of ``medix judge`` that name a judge."""
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from medix.commands.parser import CommandParser
 
 if TYPE_CHECKING:
     from medix.judge.base import Judge
+
+
+_LOOK = 5.0
+"""Seconds that a server has to answer before a warning says that it does not."""
 
 
 def add_judge(parser: CommandParser) -> None:
@@ -47,3 +52,21 @@ def named_judge(arguments: argparse.Namespace) -> "Judge":
     from medix.judge.served import ServedJudge
 
     return ServedJudge(base_url=arguments.base_url, model=arguments.model, api_key_env=arguments.api_key_env)
+
+
+def warn_if_down(judge: "Judge | None", command: str) -> None:
+    """Say within seconds which servers of a judge do not answer; verdicts are waited for much longer.
+
+    Args:
+        judge: that is asked next; None for none.
+        command: what the line begins with, such as ``eval judge``.
+    """
+    from medix.evaluation.judge_check import check_endpoints
+
+    for one in () if judge is None else check_endpoints(judge, timeout=_LOOK):
+        if one.is_down:
+            print(
+                f"medix {command}: warning: the judge at {one.address} {one.problem}. It is asked all the same; the "
+                "same command asks again for what stays unscored",
+                file=sys.stderr,
+            )

@@ -1,12 +1,15 @@
 """``medix judge agreement``."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from medix.commands.judge import main
 from medix.evaluation.judge_errors import JudgeErrors
+from medix.judge.served import ServedJudge
+from medix.types import JudgeQuestion, Verdict
 
 
 @pytest.fixture
@@ -36,6 +39,22 @@ def test_rates_are_printed_and_written_for_scores(labels: Path, capsys: pytest.C
 def test_a_component_takes_the_place_of_a_judge(labels: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["agreement", "--labels", str(labels), "--component", "rewards_strict:judge", "--where", "by=b"]) == 0
     assert "0.5 *" in capsys.readouterr().out
+
+
+def test_a_judge_that_is_down_is_told_before_it_is_waited_for(
+    labels: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def grade(self: ServedJudge, questions: list[JudgeQuestion]) -> list[Verdict]:
+        seen.append(capsys.readouterr().err)
+        return [Verdict(None, "m", "down") for _ in questions]
+
+    monkeypatch.setattr(ServedJudge, "grade", grade)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    assert main(["agreement", "--labels", str(labels), "--base-url", closed, "--model", "m"]) == 1
+    assert f"medix judge agreement: warning: the judge at {closed} cannot be reached" in seen[0]
 
 
 @pytest.mark.parametrize(

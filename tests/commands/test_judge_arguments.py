@@ -1,8 +1,10 @@
 """Arguments that name a judge."""
 
+import socket
+
 import pytest
 
-from medix.commands.judge_arguments import add_judge, named_judge
+from medix.commands.judge_arguments import add_judge, named_judge, warn_if_down
 from medix.commands.parser import CommandParser
 from medix.judge.exact import ExactJudge
 from medix.judge.served import ServedJudge
@@ -30,3 +32,13 @@ def test_a_judge_is_named_by_a_part_or_by_its_server() -> None:
 def test_none_two_and_half_a_judge_are_named(words: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         _named(*words)
+
+
+def test_only_a_server_that_does_not_answer_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_if_down(None, "judge ask")
+    warn_if_down(ExactJudge(), "judge ask")
+    assert not capsys.readouterr().err
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    warn_if_down(ServedJudge(base_url=closed, model="m"), "judge ask")
+    assert f"medix judge ask: warning: the judge at {closed} cannot be reached" in capsys.readouterr().err
