@@ -11,10 +11,13 @@ from medix.evaluation.decoding import Decoding
 from medix.evaluation.evaluated_model import EvaluatedModel
 from medix.evaluation.row_file import RowFile
 from medix.evaluation.tasks.loader import LoadedTask
+from medix.evaluation.tasks.spec import task_of
+from medix.spec_file import parse_error_message
 
 RUN, TASK, GENERATIONS, VERDICTS = "run.json", "task.json", "generations.jsonl", "verdicts.jsonl"
 _TOLD = {"item", "k", "cluster", "question", "references", "completion", "answer"}
 _TASK_TOLD = {"scoring", "rules", "cluster"}
+_RUN_TOLD = {"model": dict, "prompt": str, "decoding": dict, "samples": int}
 _COMPARED = ("model", "prompt", "decoding")
 
 
@@ -83,7 +86,7 @@ class EvaluationFolder:
                         f"--output {self.path}: holds completions of another {name}: {found}; give another folder, or "
                         "the same arguments as before"
                     )
-            if facts["samples"] < before.get("samples", 1):
+            if facts["samples"] < before["samples"]:
                 raise ValueError(
                     f"--samples {facts['samples']}: {self.path} holds {before['samples']} of each item; give another "
                     "folder, or at least as many"
@@ -97,19 +100,29 @@ class EvaluationFolder:
         Raises:
             ValueError: it is needed and not there, or cannot be read.
         """
-        return self._read(self.path / RUN, is_needed)
+        found = self._read(self.path / RUN, is_needed)
+        wrong = [] if found is None else [name for name, kind in _RUN_TOLD.items() if type(found.get(name)) is not kind]
+        if wrong:
+            raise ValueError(
+                f"{self.path / RUN}: is not of this version ({', '.join(wrong)}); restore it, or give another folder"
+            )
+        return found
 
     def task(self, name: str) -> dict[str, Any]:
         """The content of a task's ``task.json``.
 
         Raises:
-            ValueError: there is none, or it cannot be read.
+            ValueError: there is none, it cannot be read, or it is that of an earlier version.
         """
         path = self.path / name / TASK
         found = self._read(path, True)
         assert found is not None
-        if missing := _TASK_TOLD - found.keys():
-            raise ValueError(f"{path}: has no {', '.join(sorted(missing))}; restore it, or run eval generate again")
+        fault = f"has no {', '.join(sorted(missing))}" if (missing := _TASK_TOLD - found.keys()) else _fault(found)
+        if fault:
+            raise ValueError(
+                f"{path}: {fault}; it is damaged, or of an earlier version: restore it, or run the same eval generate "
+                "again, which writes it anew and keeps completions"
+            )
         return found
 
     def _read(self, path: Path, is_needed: bool) -> dict[str, Any] | None:
@@ -143,6 +156,20 @@ class EvaluationFolder:
     def verdicts(self, task: str) -> RowFile:
         """The verdicts of a task."""
         return RowFile(self.path / task / VERDICTS, _is_verdict)
+
+
+def _fault(found: Mapping[str, Any]) -> str:
+    """What is wrong in the content of a ``task.json``; empty if nothing is."""
+    from jsonargparse import ArgumentError
+
+    if empty := [name for name, value in found.items() if value is None and name not in ("expected_rows", "rows")]:
+        return f"{', '.join(empty)} is null"
+    try:
+        task_of(found)
+    except (ArgumentError, ValueError, TypeError) as error:
+        return " ".join(parse_error_message(error).split())
+    rows = found.get("rows")
+    return "" if rows is None or type(rows) is int else f"rows: {rows!r:.40} is no number"
 
 
 def _is_generation(row: Mapping[str, Any]) -> bool:

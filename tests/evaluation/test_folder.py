@@ -104,5 +104,42 @@ def test_a_completion_that_lacks_what_is_needed_is_named(tmp_path: Path) -> None
     (tmp_path / "t" / "task.json").write_text('{"scoring": "binary"}')
     with pytest.raises(ValueError, match=r"generations\.jsonl, line 1: is no row of an evaluation"):
         EvaluationFolder(tmp_path).generations("t")
-    with pytest.raises(ValueError, match=r"task\.json: has no cluster, rules; restore it"):
+    with pytest.raises(ValueError, match=r"task\.json: has no cluster, rules; it is damaged, or of an earlier version"):
         EvaluationFolder(tmp_path).task("t")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"scoring": "vqa"}, "scoring"),
+        ({"rules": None}, "rules"),
+        ({"rules": ["words"]}, "rules"),
+        ({"cluster": []}, "cluster"),
+        ({"licence": 3}, "licence"),
+        ({"data": {"files": "x"}}, "data"),
+        ({"prompt": None}, "prompt"),
+        ({"rows": "3"}, "rows: '3' is no number"),
+    ],
+)
+def test_a_task_of_another_version_is_one_error_and_is_written_anew(
+    tmp_path: Path, change: dict[str, object], told: str
+) -> None:
+    generate(tmp_path, loaded(item()), lambda ask: "left")
+    path = tmp_path / "t" / "task.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ValueError, match=rf"task\.json: .*{told}.* run the same eval generate again") as caught:
+        EvaluationFolder(tmp_path).task("t")
+    assert "\n" not in str(caught.value)
+    counts = generate(tmp_path, loaded(item()), lambda ask: "right")
+    assert counts.known == 1
+    assert EvaluationFolder(tmp_path).task("t")["scoring"] == "binary"
+
+
+@pytest.mark.parametrize("change", [{"model": "m"}, {"decoding": 3}, {"samples": None}, {"prompt": {}}])
+def test_a_run_of_another_version_is_one_error(tmp_path: Path, change: dict[str, object]) -> None:
+    begin(tmp_path)
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    for read in (EvaluationFolder(tmp_path).run, lambda: begin(tmp_path)):
+        with pytest.raises(ValueError, match=rf"run\.json: is not of this version \({next(iter(change))}\)"):
+            read()

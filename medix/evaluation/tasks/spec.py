@@ -9,7 +9,7 @@ from typing import Any, Literal
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from medix.data.sources.table_schema import Columns, TableData
+from medix.data.sources.table_schema import TableData
 from medix.spec_file import named_line, parse_error_message
 from medix.spec_reading import SPECS
 from medix.yaml_text import read_yaml_file
@@ -67,14 +67,6 @@ class Task:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Task":
-        """The inverse of ``to_dict``; further keys, as of ``task.json``, are left out."""
-        table = dict(data["data"])
-        columns = Columns(**table.pop("columns"))
-        given = {one.name: data[one.name] for one in fields(cls) if one.name in data and one.name != "data"}
-        return cls(data=TableData(columns, **table), **given)
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from medix.evaluation.tasks.spec import FOLDER, Task, find_task, read_task, read_tasks, shipped
+from medix.evaluation.tasks.spec import FOLDER, find_task, read_task, read_tasks, shipped, task_of
 
 OWN = """\
 about: mine
@@ -92,4 +92,4 @@ def test_tasks_are_chosen_by_name_group_or_file_each_once(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", shipped())
 def test_a_task_comes_back_from_plain_data(name: str) -> None:
     task = read_task(FOLDER / f"{name}.yaml")
-    assert Task.from_dict({**json.loads(json.dumps(task.to_dict())), "name": name, "rows": 3}) == task
+    assert task_of({**json.loads(json.dumps(task.to_dict())), "name": name, "rows": 3}) == task
