@@ -144,9 +144,11 @@ def proportion(values: Sequence[float], clusters: Sequence[Hashable], confidence
     """Interval of the mean of values between 0 and 1, such as an accuracy.
 
     Wilson's interval: over the observations if each is its own cluster and 0 or 1, else with the effective number of
-    observations n = p (1 - p) / e², where e is the error of ``clustered_mean``, and its quantile (Korn and Graubard,
-    Surv. Methodol. 24, 1998, do so for the exact interval). If clusters do not differ at all, n is their number; it is
-    at most the number of observations if these are 0 or 1.
+    observations n = p (1 - p) / e², where e is the error of ``clustered_mean`` (Korn and Graubard, Surv. Methodol. 24,
+    1998, do so for the exact interval). If clusters do not differ at all, n is their number; it is at most the number
+    of observations if these are 0 or 1. The quantile is Student's t with the degrees of freedom that the spread of the
+    clusters' squared errors leaves to e² (Satterthwaite, Biom. Bull. 2, 1946): where few clusters hold most errors, as
+    in a high accuracy, these tell less of e than their number says.
 
     Raises:
         ValueError: a value is outside 0 to 1.
@@ -165,7 +167,7 @@ def proportion(values: Sequence[float], clusters: Sequence[Hashable], confidence
     number = share * (1 - share) / error**2 if error > 0 else float(size)
     if is_binary:
         number = min(number, float(count))
-    low, high = _wilson_ends(share, number, _quantile(confidence, size))
+    low, high = _wilson_ends(share, number, _quantile(confidence, 1 + _freedom(sums - share * counts)))
     return Interval(share, low, high, count, size, "clustered wilson", error)
 
 
@@ -259,10 +261,22 @@ def _mean_and_error(
     return mean, math.sqrt(squares * size / (size - 1)) / count
 
 
-def _quantile(confidence: float, clusters: int) -> float:
+def _quantile(confidence: float, clusters: float) -> float:
     from scipy.stats import t
 
     return float(t.ppf((1 + confidence) / 2, clusters - 1)) if clusters >= FEWEST_CLUSTERS else math.nan
+
+
+def _freedom(errors: NDArray[np.float64]) -> float:
+    """Degrees of freedom of the sum of squared errors of clusters, from their spread; C - 1 where they are normal.
+
+    Twice the square of the sum over its variance, between the fewest that an interval is given for and C - 1.
+    """
+    squares = errors**2
+    total, most = float(squares.sum()), len(errors) - 1
+    variance = float((squares**2).sum()) - total**2 / len(errors)
+    found = 2 * total**2 / variance if variance > 0 else most
+    return min(max(found, FEWEST_CLUSTERS - 1), most)
 
 
 def _wilson_ends(share: float, number: float, quantile: float) -> tuple[float, float]:

@@ -13,9 +13,21 @@ SIZES = (1, 2, 3, 5, 8)
 
 
 @pytest.mark.parametrize(
-    ("clusters", "share", "alike"), [(30, 0.5, 0.4), (30, 0.8, 0.1), (30, 0.95, 0.1), (100, 0.8, 0.4)]
+    ("clusters", "share", "alike", "most"),
+    [
+        (30, 0.5, 0.4, 0.97),
+        (30, 0.8, 0.1, 0.97),
+        (100, 0.8, 0.4, 0.97),
+        (30, 0.9, 0.5, 0.97),
+        # few clusters hold most errors, which may be more or less alike than they look
+        (30, 0.95, 0.1, 0.99),
+        (30, 0.95, 0.5, 0.99),
+        (100, 0.98, 0.5, 0.99),
+    ],
 )
-def test_intervals_of_accuracies_hold_the_truth_in_95_percent(clusters: int, share: float, alike: float) -> None:
+def test_intervals_of_accuracies_hold_the_truth_in_95_percent(
+    clusters: int, share: float, alike: float, most: float
+) -> None:
     """Answers of a case are right with a probability of its own, beta distributed, with intra-class correlation."""
     draw = np.random.default_rng(1)
     held = 0
@@ -25,7 +37,7 @@ def test_intervals_of_accuracies_hold_the_truth_in_95_percent(clusters: int, sha
         cases = np.repeat(np.arange(clusters), sizes)
         found = proportion((draw.random(len(cases)) < rates[cases]).astype(float).tolist(), cases.tolist())
         held += found.low <= share <= found.high
-    assert 0.93 <= held / TIMES <= 0.97
+    assert 0.93 <= held / TIMES <= most
 
 
 @pytest.mark.parametrize(("clusters", "first", "second"), [(30, 0.5, 0.6), (30, 0.95, 0.97), (100, 0.8, 0.8)])
