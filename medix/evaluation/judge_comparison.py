@@ -9,7 +9,7 @@ from medix.evaluation.statistics import Interval, paired_difference, proportion
 from medix.evaluation.task_score import BEST_GRADE
 from medix.judge.agreement import cohen_kappa
 from medix.reporting.render import plain
-from medix.reporting.table import Table, interval, number
+from medix.reporting.table import MISSING, Table, interval, number
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ class JudgeComparison:
                 [
                     f"{row.task}, judge {self.judges.index(row.judge) + 1}",
                     _interval(row.result, scale, percent=percent),
-                    _interval(row.shift, scale, percent=percent, signed=True),
+                    MISSING
+                    if row.judge == self.judges[0]
+                    else _interval(row.shift, scale, percent=percent, signed=True),
                     number(row.equal, percent=True),
                     number(row.kappa),
                     f"{row.asked:,}",

@@ -4,6 +4,7 @@ import pytest
 
 from medix.evaluation.judge_comparison import compare_judges
 from medix.evaluation.scored_completion import ScoredCompletion
+from medix.reporting.table import MISSING
 
 
 def test_verdicts_by_rule_are_in_no_agreement() -> None:
@@ -32,4 +33,5 @@ def test_one_judge_has_no_shift_and_grades_are_of_five() -> None:
     found = compare_judges({"j": {"t": rows}}, {"t": True})
     assert found.largest_shift == 0
     assert found.tables()[0].rows[0][1].startswith("3.000")
+    assert found.tables()[0].rows[0][2] == MISSING
     assert found.notes[0] == "Judge 1: j"

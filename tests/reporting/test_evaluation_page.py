@@ -75,6 +75,7 @@ def test_the_page_escapes_what_a_model_wrote_and_says_how_many_items_it_shows(pa
     assert "1 completions of 58" in text
     assert "no accuracies" in text
     assert 'style="left:' in text
+    assert text.count('class="ranges"') == len(page.data["tasks"])  # none for means, which no interval is drawn of
 
 
 def test_a_page_without_items_or_scores(tmp_path: Path) -> None:
