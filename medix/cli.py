@@ -209,7 +209,7 @@ class MedixCLI(LightningCLI):
         else:
             ckpt_path = chosen_checkpoint(ckpt_path, folder)
         self._identify_suite(model, "fit")
-        limit = self._derive_time_limits(model)
+        limit = self._derive_time_limits(model, "train", "val")
         if self.trainer.is_global_zero:
             self._compare_specs(read_checkpoint(ckpt_path, folder), ckpt_path)
         print_plan(self.trainer, model, self.datamodule, limit)
@@ -291,11 +291,12 @@ class MedixCLI(LightningCLI):
         judges = [getattr(asker, "judge", None) for asker in askers]
         return [judge for judge in judges if isinstance(judge, Judge)]
 
-    def _derive_time_limits(self, model: GroupRLModule) -> float | None:
+    def _derive_time_limits(self, model: GroupRLModule, *splits: str) -> float | None:
         """Seconds that a rank waits for another; refuse limits that cannot be kept together."""
         judges = self._judges(model, Callback)
         time_limits.check_judges(judges)
-        return time_limits.derive(self.trainer.strategy, model.engine, judges)
+        downloads = time_limits.downloads(len(self.datamodule.servers(*splits)), self.datamodule.cache.seconds)
+        return time_limits.derive(self.trainer.strategy, model.engine, judges, downloads)
 
     def _compare_specs(self, checkpoint: Mapping[str, Any], path: str | None) -> None:
         """Say which keys this run changes, and refuse those that it cannot."""
@@ -318,7 +319,7 @@ class MedixCLI(LightningCLI):
             _check_judged(stage, callbacks)
         callbacks.append(ShowEvaluation(len(self.datamodule.stream(split))))
         self._identify_suite(model, stage)
-        self._derive_time_limits(model)
+        self._derive_time_limits(model, split)
         if self.trainer.is_global_zero:
             print(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
             print(

@@ -10,6 +10,7 @@ import lightning.pytorch as lightning
 import torch
 
 from medix.data.exchange import ExchangedImages, Samples
+from medix.data.failed_downloads import server_of
 from medix.data.loader import BatchPlan, PromptDataset, PromptLoader
 from medix.data.manifest import Manifest, ManifestError, joint_digest, read_manifests
 from medix.data.mixture import Mixture
@@ -54,6 +55,8 @@ class ShardDataModule(lightning.LightningDataModule):
         cache_dir: folder for downloaded shards; None for ``~/.cache/medix/shards``.
         cache_gb: size of that folder in GB (1e9 bytes), above which the shards opened least recently are removed, never
             one that is open; None for no limit.
+        download_seconds: longest time that the download of a shard may take, over all attempts. A server that does not
+            answer in it, or in five attempts, is not asked again for ten minutes by any process that shares the folder.
         read_ahead: number of remote shards that are downloaded before they are needed, beyond those that are open.
         on_bad_shard: what to do in training with a shard that cannot be downloaded or does not match its manifest:
             ``stop`` raises, ``skip`` leaves its samples out of their batches, and counts and names it. Evaluation
@@ -81,6 +84,7 @@ class ShardDataModule(lightning.LightningDataModule):
         cache_gb: float | None = None,
         read_ahead: int = 2,
         on_bad_shard: Literal["stop", "skip"] = "stop",
+        download_seconds: float = 1200.0,
     ) -> None:
         super().__init__()
         for name, value, least in (
@@ -99,9 +103,10 @@ class ShardDataModule(lightning.LightningDataModule):
         self.on_long = on_long
         if cache_gb is not None and not cache_gb > 0:
             raise ValueError(f"data.cache_gb: {cache_gb}; give a positive size, or null for no limit")
-        self.cache = ShardCache(
-            Path(cache_dir) if cache_dir else None, None if cache_gb is None else int(cache_gb * 1e9)
-        )
+        if not download_seconds > 0:
+            raise ValueError(f"data.download_seconds: {download_seconds}; give a positive number of seconds")
+        folder, limit = Path(cache_dir) if cache_dir else None, None if cache_gb is None else int(cache_gb * 1e9)
+        self.cache = ShardCache(folder, limit, seconds=download_seconds)
         self.read_ahead = read_ahead
         self.on_bad_shard = on_bad_shard
         self.exchange_images = exchange_images
@@ -284,6 +289,11 @@ class ShardDataModule(lightning.LightningDataModule):
     def label(self, split: str) -> str:
         """What tables call a split: ``held out`` if it was compared with all earlier splits and shares nothing."""
         return self.overlaps.label(split)
+
+    def servers(self, *splits: str) -> frozenset[str]:
+        """The servers and buckets that shards of splits are downloaded from; splits without manifests have none."""
+        manifests = (manifest for split in splits if self.paths[split] for manifest in self.manifests(split))
+        return frozenset(server_of(entry.url) for one in manifests for entry in one.shards if entry.is_remote)
 
     def stream(self, split: str) -> Stream:
         """The samples of a split by global index."""

@@ -5,32 +5,48 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from io import RawIOBase
 from pathlib import Path
 
-from medix.atomic_file import naming
-from medix.disk_room import NO_ROOM
+from medix.data.machine_error import EXHAUSTED, MachineError, on_this_machine
 
 _LOG = logging.getLogger(__name__)
 _CHUNK = 1 << 20
 _FINAL = (FileNotFoundError, PermissionError, ImportError, ValueError)
 _SILENCE = 60.0
-"""Seconds without a byte after which a connection has failed; the whole may take any time."""
+"""Seconds without a byte after which a connection has failed."""
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
 _RETRIED_STATUS = (408, 429)
 
 
 class DownloadError(OSError):
-    """A file could not be downloaded, after all attempts."""
+    """A file could not be downloaded, after all attempts.
+
+    Attributes:
+        is_of_server: whether the server did not answer, or only with errors of its own; otherwise it is this file that
+            is missing, forbidden or other than expected.
+    """
+
+    def __init__(self, message: str, is_of_server: bool = False) -> None:
+        super().__init__(message)
+        self.is_of_server = is_of_server
 
 
 def download(
-    url: str, target: Path, size: int, sha256: str, attempts: int = 5, wait: Callable[[float], object] = time.sleep
+    url: str,
+    target: Path,
+    size: int,
+    sha256: str,
+    attempts: int = 5,
+    wait: Callable[[float], object] = time.sleep,
+    seconds: float = 1200.0,
 ) -> None:
     """Download a file, whose checksum is computed on the way.
 
     Failed connections, answers that end early, content with another checksum, and statuses 408, 429 and 5xx are tried
     again, after 1, 2, 4, … seconds (up to 30), of which up to a half is left out at random so that ranks do not all
-    come back at once. A missing file, a missing permission, another status and a full disk are final.
+    come back at once. A missing file, a missing permission and another status are final, and so is every fault once
+    the time is over.
 
     Args:
         url: any address that fsspec opens.
@@ -39,18 +55,23 @@ def download(
         sha256: expected checksum.
         attempts: largest number of attempts.
         wait: waits for a number of seconds.
+        seconds: for all attempts together; one that is under way ends when it next receives something, or after 60
+            seconds without.
 
     Raises:
         DownloadError: what went wrong at the last attempt.
-        OSError: the target cannot be written.
+        MachineError: the target cannot be written, or no connection be opened for want of files or memory.
     """
+    end = time.monotonic() + seconds
     jitter = random.Random()  # the global generator belongs to the training
     for attempt in range(1, attempts + 1):
         try:
-            fault = _fetch(url, target, size, sha256)
+            fault = _fetch(url, target, size, sha256, end)
+        except MachineError:
+            raise
         except OSError as error:
-            if error.errno in NO_ROOM:
-                raise
+            if error.errno in EXHAUSTED:
+                raise MachineError.of(error, target) from error
             fault = _described(error, is_final=isinstance(error, _FINAL))
         except Exception as error:  # noqa: BLE001  # libraries of protocols differ in what they raise
             status = getattr(error, "status", 0)
@@ -58,26 +79,30 @@ def download(
             fault = _described(error, is_final=isinstance(error, _FINAL) or is_refused)
         if fault is None:
             return
-        if fault.is_final or attempt == attempts:
-            raise DownloadError(f"{fault} (attempt {attempt} of {attempts})")
-        seconds = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)) * jitter.uniform(0.5, 1)
-        _LOG.warning("%s: %s; attempt %d of %d in %.1f s", url, fault, attempt + 1, attempts, seconds)
-        wait(seconds)
+        pause = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)) * jitter.uniform(0.5, 1)
+        is_late = time.monotonic() + pause >= end
+        if fault.is_final or is_late or attempt == attempts:
+            late = f", after which data.download_seconds: {seconds:g} is over" if is_late else ""
+            raise DownloadError(f"{fault} (attempt {attempt} of {attempts}{late})", fault.is_of_server)
+        _LOG.warning("%s: %s; attempt %d of %d in %.1f s", url, fault, attempt + 1, attempts, pause)
+        wait(pause)
 
 
 class _Fault(str):
-    """What went wrong, and whether another attempt is useless."""
+    """What went wrong, whether another attempt is useless, and whether other files of the server fail alike."""
 
     is_final: bool = False
+    is_of_server: bool = False
 
 
 def _described(error: Exception, *, is_final: bool) -> _Fault:
     fault = _Fault(f"{type(error).__name__}: {error}")
     fault.is_final = is_final
+    fault.is_of_server = not is_final
     return fault
 
 
-def _fetch(url: str, target: Path, size: int, sha256: str) -> _Fault | None:
+def _fetch(url: str, target: Path, size: int, sha256: str, end: float) -> _Fault | None:
     """One attempt; None if the content is as expected."""
     import fsspec
 
@@ -85,20 +110,32 @@ def _fetch(url: str, target: Path, size: int, sha256: str) -> _Fault | None:
     if url.startswith("http"):
         import aiohttp
 
-        settings["client_kwargs"] = {"timeout": aiohttp.ClientTimeout(sock_connect=_SILENCE, sock_read=_SILENCE)}
+        silence = max(0.1, min(_SILENCE, end - time.monotonic()))
+        settings["client_kwargs"] = {"timeout": aiohttp.ClientTimeout(sock_connect=silence, sock_read=silence)}
         # One request, not one per block; with a size, none for the size, whose failure would be called a missing file.
         options = {"block_size": 0, "size": size}
     files, path = fsspec.url_to_fs(url, **settings)
     digest, count = hashlib.sha256(), 0
-    with files.open(path, "rb", **options) as source, naming(target), open(target, "r+b") as file:
+    with on_this_machine(target):
+        file = open(target, "r+b", buffering=0)  # noqa: SIM115  # closed below; unbuffered: closing writes nothing
+    with file, files.open(path, "rb", **options) as source:
         while chunk := source.read(_CHUNK):
             count += len(chunk)
             if count > size:
                 break
+            if time.monotonic() > end:
+                return _Fault(f"{count} of {size} bytes have come")
             digest.update(chunk)
-            file.write(chunk)
+            with on_this_machine(target):
+                _write(file, chunk)
     if count != size:
         return _Fault(f"size: expected {size} bytes, found {'more' if count > size else count}")
     if digest.hexdigest() != sha256:
         return _Fault(f"sha256: expected {sha256}, found {digest.hexdigest()}")
     return None
+
+
+def _write(file: RawIOBase, chunk: bytes) -> None:
+    left = memoryview(chunk)
+    while left:
+        left = left[file.write(left) or 0 :]

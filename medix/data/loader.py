@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from medix.data.exchange import Samples
+from medix.data.machine_error import MachineError
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import ProcessorError, UnusablePromptError
 from medix.data.prompting import Prompting
@@ -104,7 +105,7 @@ class PromptDataset(Dataset[Prompt | Exception]):
         draw = draw if isinstance(draw, Draw) else Draw(draw, draw)
         try:
             return self.prompting.render(self.stream[draw.at], self.processor, draw.number)  # type: ignore[index]
-        except (ShardError, PictureError, UnusablePromptError, ProcessorError) as error:
+        except (ShardError, MachineError, PictureError, UnusablePromptError, ProcessorError) as error:
             return error
 
 

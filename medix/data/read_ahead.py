@@ -16,7 +16,8 @@ class ReadAhead:
     """Downloads the remote shards that later draws read, in a thread, while batches are trained on.
 
     Every rank does so; ranks that share a cache wait for each other's downloads. No more is fetched than the cache
-    holds at once. A failed download is left to the draw that needs the shard.
+    holds at once, and shards that are there already are kept longer than those that no draw needs. A failed download is
+    left to the draw that needs the shard.
 
     Args:
         stream: what is drawn from.
@@ -61,7 +62,9 @@ class ReadAhead:
             room -= shard.entry.bytes
             if room < 0:
                 return
-            if not shard.is_local:
+            if shard.is_local:
+                shard.cache.touch(shard.entry)
+            else:
                 yield shard
 
     def _fetch(self) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import filelock
 
-from medix.data.download import download
+from medix.data.download import DownloadError, download
+from medix.data.failed_downloads import FailedDownloads
+from medix.data.machine_error import on_this_machine
 from medix.data.manifest import ShardEntry
 from medix.data.verified import VerifiedFiles, verified_files
 
 _LOG = logging.getLogger(__name__)
+_PARTIAL = ".partial-"
 
 
 def default_cache() -> Path:
@@ -27,18 +30,24 @@ class ShardCache:
     A shard is downloaded once, whichever processes need it, into a file that takes its place when it is whole. If the
     folder would exceed the limit, the shards that were opened least recently are removed first. Whoever has a shard
     open holds a shared lock on its file, so that it is not removed; if only such shards are left, the limit is exceeded
-    with a warning. The folder also holds the stamps of verified shards, local ones included.
+    with a warning. A download that failed is not repeated for a while by any of the processes (``FailedDownloads``).
+    The folder also holds the stamps of verified shards, local ones included.
 
     Args:
         folder: None for ``~/.cache/medix/shards``.
         limit: bytes of all shards in the folder; None for no limit.
         attempts: largest number of attempts of a download.
+        seconds: longest time of a download, over all attempts.
     """
 
-    def __init__(self, folder: Path | None = None, limit: int | None = None, attempts: int = 5) -> None:
+    def __init__(
+        self, folder: Path | None = None, limit: int | None = None, attempts: int = 5, seconds: float = 1200.0
+    ) -> None:
         self.folder = folder or default_cache()
         self.limit = limit
         self.attempts = attempts
+        self.seconds = seconds
+        self.failed = FailedDownloads(self.folder)
         self._has_warned = False
 
     @property
@@ -60,19 +69,18 @@ class ShardCache:
 
         Raises:
             DownloadError: it cannot be downloaded.
-            OSError: it cannot be stored.
+            MachineError: it cannot be stored or opened.
         """
         while True:
             self.fetch(entry)
-            with suppress(FileNotFoundError):  # removed since
+            with on_this_machine(self.folder), suppress(FileNotFoundError):  # removed since
                 path = self.path(entry)
                 descriptor = os.open(path, os.O_RDONLY)
                 with suppress(OSError):  # a file system without locks
                     fcntl.flock(descriptor, fcntl.LOCK_SH)
                 with suppress(OSError):
                     if os.fstat(descriptor).st_ino == path.stat().st_ino:
-                        with suppress(OSError):  # the folder of someone else
-                            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+                        self.touch(entry)
                         return descriptor
                 os.close(descriptor)
 
@@ -80,24 +88,39 @@ class ShardCache:
         """Download a shard unless it is there.
 
         Raises:
-            DownloadError: it cannot be downloaded.
-            OSError: it cannot be stored.
+            DownloadError: it cannot be downloaded, or could not by another process shortly before.
+            MachineError: it cannot be stored.
         """
-        if self.has(entry):
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.path(entry)
-        partial = path.with_name(f".partial-{path.name}")  # of a process that was killed, if there is one
-        with filelock.FileLock(f"{path}.lock"):
+        with on_this_machine(self.folder):
             if self.has(entry):
                 return
-            try:
-                self._make_room(partial, entry.bytes)
-                download(entry.url, partial, entry.bytes, entry.sha256, self.attempts)
-                os.replace(partial, path)
-            finally:
-                partial.unlink(missing_ok=True)
-            self.verified.add(path, entry.sha256)
+            self.failed.check(entry)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(_lock(self.path(entry))):
+                if not self.has(entry):
+                    self.failed.check(entry)  # again: another process may have tried meanwhile
+                    self._download(entry)
+
+    def touch(self, entry: ShardEntry) -> None:
+        """Have a shard removed after those that were not opened or touched since, because it is needed soon."""
+        path = self.path(entry)
+        with suppress(OSError):  # removed since, or in the folder of someone else
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
+    def _download(self, entry: ShardEntry) -> None:
+        path = self.path(entry)
+        partial = path.with_name(f"{_PARTIAL}{path.name}")
+        try:
+            self._make_room(partial, entry.bytes)
+            download(entry.url, partial, entry.bytes, entry.sha256, self.attempts, seconds=self.seconds)
+            os.replace(partial, path)
+        except DownloadError as error:
+            self.failed.add(entry, error)
+            raise
+        finally:
+            partial.unlink(missing_ok=True)
+        self.failed.forget(entry)
+        self.verified.add(path, entry.sha256)
 
     def remove(self, entry: ShardEntry) -> None:
         """Remove a shard that is damaged."""
@@ -106,6 +129,9 @@ class ShardCache:
     def _make_room(self, partial: Path, needed: int) -> None:
         """Create a file of the needed size, so that others count it, and remove shards above the limit."""
         with filelock.FileLock(self.folder / "room.lock"):
+            for other in self.folder.glob(f"{_PARTIAL}*.tar"):
+                if other != partial:
+                    _remove_abandoned(other)
             with open(partial, "wb") as file:
                 file.truncate(needed)
             if self.limit is None:
@@ -125,6 +151,20 @@ class ShardCache:
                 "raise data.cache_gb",
                 self.folder, total / 1e9, self.limit / 1e9,
             )  # fmt: skip
+
+
+def _lock(path: Path) -> Path:
+    """The lock that whoever downloads a shard holds."""
+    return path.with_name(f"{path.name}.lock")
+
+
+def _remove_abandoned(partial: Path) -> None:
+    """Remove what a process that was killed has downloaded of a shard: nobody holds its lock."""
+    with (
+        suppress(OSError, filelock.Timeout),
+        filelock.FileLock(_lock(partial.with_name(partial.name.removeprefix(_PARTIAL))), timeout=0),
+    ):
+        partial.unlink(missing_ok=True)
 
 
 def _status(path: Path) -> os.stat_result | None:

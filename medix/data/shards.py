@@ -16,6 +16,7 @@ from typing import Any
 
 from medix.atomic_file import naming
 from medix.data import foreign_record
+from medix.data.machine_error import EXHAUSTED, MachineError
 from medix.data.manifest import Manifest, ShardEntry
 from medix.data.record import RecordError, decode, split_name
 from medix.data.shard_cache import ShardCache
@@ -74,11 +75,13 @@ class Shard:
         self.open()
         assert self._file is not None
         key, places = self._samples[ordinal]
-        members = {name: os.pread(self._file, size, start) for name, (start, size) in places.items()}
         try:
+            members = {name: self._read(start, size) for name, (start, size) in places.items()}
             sample = decode(members) if self._foreign is None else self._foreign.decode(key, members)
         except (RecordError, RowError) as error:
             raise self._error(f"sample {ordinal}", "a sample", str(error)) from error
+        except OSError as error:
+            raise self._unread(error) from error
         if self._foreign is not None and sample.images and sample.modality is None:
             sample = replace(sample, modality=self.manifest.modality)
         if (sample.modality or TEXT_ONLY) != self.manifest.modality:
@@ -109,6 +112,7 @@ class Shard:
 
         Raises:
             ShardError: the shard does not match its manifest.
+            MachineError: the machine cannot store, open or read it.
         """
         if self._file is not None:
             return
@@ -116,30 +120,43 @@ class Shard:
             if self.entry.is_remote:
                 self._open_remote()
             else:
-                path = Path(self.manifest.location(self.entry))
-                self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-                self._verify(path)
+                self._file = os.open(self._path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+                self._verify(self._path)
             self._samples = self._scan()
         except ShardError:
             self.close()
             raise
         except OSError as error:
             self.close()
-            path = self.cache.path(self.entry) if self.entry.is_remote else path
-            found = error.strerror or str(error)
-            raise self._error("the file", f"{self.entry.bytes} bytes at {path}", found) from error
+            raise self._unread(error) from error
 
     def _open_remote(self) -> None:
         """Open a shard of the cache; one that was damaged there is downloaded again."""
-        path = self.cache.path(self.entry)
         self._file = self.cache.open(self.entry)
         try:
-            self._verify(path)
+            self._verify(self._path)
         except ShardError:
             self.close()
             self.cache.remove(self.entry)
             self._file = self.cache.open(self.entry)
-            self._verify(path)
+            self._verify(self._path)
+
+    @property
+    def _path(self) -> Path:
+        """Of its file; that of a remote shard is in the cache."""
+        return self.cache.path(self.entry) if self.entry.is_remote else Path(self.manifest.location(self.entry))
+
+    def _read(self, start: int, size: int) -> bytes:
+        """Bytes of the file."""
+        assert self._file is not None
+        found = os.pread(self._file, size, start)
+        while len(found) < size:  # a call returns 2 GiB at most
+            more = os.pread(self._file, size - len(found), start + len(found))
+            if not more:
+                text = f"its end after {len(found)} of {size} bytes: it has become shorter while it was open"
+                raise self._error(f"bytes from {start} on", f"{size} bytes", text)
+            found += more
+        return found
 
     @property
     def is_local(self) -> bool:
@@ -184,6 +201,15 @@ class Shard:
         if len(found) != self.entry.samples:
             raise self._error("samples", str(self.entry.samples), str(len(found)))
         return found
+
+    def _unread(self, error: OSError) -> ShardError | MachineError:
+        """What an error of the operating system means: that of a cached shard is one of the machine."""
+        if isinstance(error, MachineError):
+            return error
+        if error.errno is not None and (self.entry.is_remote or error.errno in EXHAUSTED):
+            return MachineError.of(error, self._path)
+        found = error.strerror or str(error)
+        return self._error("the file", f"{self.entry.bytes} bytes at {self._path}", found)
 
     def _error(self, what: str, expected: str, found: str) -> ShardError:
         where = self.manifest.location(self.entry)

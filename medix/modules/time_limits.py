@@ -2,7 +2,8 @@
 
 A rank that waits in a collective operation gives up after the time limit of the process group (30 minutes unless the
 strategy says otherwise), and takes the run down. So it must outlast whatever another rank may take before it comes
-there: a rollout with all its attempts, the start of an engine, a judge that hangs.
+there: the downloads for its batch from servers that do not answer, then a rollout with all its attempts, the start of
+an engine, a judge that hangs.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,16 @@ class Wait:
 
     keys: str
     seconds: float
+
+
+def downloads(servers: int, seconds: float) -> Wait:
+    """What a batch may cost where no server of shards answers: each is found out once, see ``FailedDownloads``.
+
+    Args:
+        servers: that shards are downloaded from.
+        seconds: longest time of a download.
+    """
+    return Wait(f"{servers} x data.download_seconds {seconds:g}" if servers else "", servers * seconds)
 
 
 def longest_waits(engine: RolloutEngine, judges: Iterable[Judge]) -> list[Wait]:
@@ -84,13 +95,16 @@ def check_judges(judges: Iterable[Judge]) -> None:
                 )
 
 
-def derive(strategy: Strategy, engine: RolloutEngine, judges: Iterable[Judge]) -> float | None:
+def derive(
+    strategy: Strategy, engine: RolloutEngine, judges: Iterable[Judge], before: Wait = Wait("", 0.0)
+) -> float | None:
     """Give the collective operations of several ranks a time limit that outlasts every wait.
 
     Args:
         strategy: its process group does not exist yet.
         engine: of the module.
         judges: of rewards and validation.
+        before: what a rank may do before it comes to any of these.
 
     Returns:
         The time limit in seconds; None for a strategy without one, as that of one device.
@@ -102,6 +116,8 @@ def derive(strategy: Strategy, engine: RolloutEngine, judges: Iterable[Judge]) -
     if given is None:
         return None
     longest = max(longest_waits(engine, judges), key=lambda wait: wait.seconds, default=Wait("", 0.0))
+    keys = " + ".join(filter(None, (before.keys, longest.keys)))
+    longest = Wait(keys, before.seconds + longest.seconds)
     needed = longest.seconds + GRACE
     if needed <= given.total_seconds() or not longest.keys:
         return given.total_seconds()

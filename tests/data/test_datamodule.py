@@ -281,7 +281,8 @@ def test_a_cache_that_cannot_hold_the_open_shards_is_refused_with_the_arithmetic
     data = ShardDataModule(train=[str(tmp_path)], window=2, cache_gb=2.5)
     with pytest.raises(ValueError, match=r"cache_gb: 2\.5 GB cannot hold the 3 shards of data\.train .* \(3 GB\)"):
         data.setup("fit")
-    fitting = ShardDataModule(train=[str(tmp_path)], window=2, cache_gb=3)
+    fitting = ShardDataModule(train=[str(tmp_path)], window=2, cache_gb=3, download_seconds=7)
+    assert (fitting.servers("train", "val"), fitting.cache.seconds) == ({"https://host"}, 7)
     fitting.setup("fit")
     fitting.bind(Prompting(), processor, 4)
     assert fitting.train_dataloader().read_ahead is not None
@@ -298,7 +299,7 @@ def test_a_large_manifest_is_ready_at_once(tmp_path: Path) -> None:
     assert time.process_time() - began < 3
 
 
-@pytest.mark.parametrize("wrong", [{"cache_gb": 0.0}, {"read_ahead": -1}])
+@pytest.mark.parametrize("wrong", [{"cache_gb": 0.0}, {"read_ahead": -1}, {"download_seconds": 0.0}])
 def test_sizes_of_the_cache_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=rf"data\.{next(iter(wrong))}"):
         ShardDataModule(**wrong)

@@ -1,5 +1,6 @@
 """Downloads from a server that goes wrong."""
 
+import errno
 import hashlib
 import socket
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from medix.data.download import DownloadError, download
+from medix.data.machine_error import MachineError
 from tests.support.file_server import Answer, serving_files
 
 DATA = bytes(range(256)) * 20
@@ -55,10 +57,44 @@ def test_a_server_that_is_down_is_tried_again(tmp_path: Path) -> None:
         _download(f"http://127.0.0.1:{port}/a.tar", tmp_path / "a.tar", attempts=3)
 
 
-def test_a_full_disk_is_not_tried_again(tmp_path: Path) -> None:
-    with serving_files([Answer(DATA)]) as server, pytest.raises(OSError, match="No space left") as caught:
-        download(f"{server.url}/a.tar", Path("/dev/full"), len(DATA), SHA)
-    assert not isinstance(caught.value, DownloadError)
+@pytest.mark.parametrize(
+    ("answer", "is_of_server"),
+    [(Answer(status=503), True), (Answer(status=404), False), (Answer(status=403), False), (Answer(b"other"), False)],
+)
+def test_a_fault_of_the_server_is_told_from_one_of_the_file(tmp_path: Path, answer: Answer, is_of_server: bool) -> None:
+    with serving_files([answer]) as server, pytest.raises(DownloadError) as caught:
+        _download(f"{server.url}/a.tar", tmp_path / "a.tar", attempts=1)
+    assert caught.value.is_of_server is is_of_server
+
+
+def test_a_server_that_never_answers_costs_no_more_than_the_time_that_is_given(tmp_path: Path) -> None:
+    """It takes the connection and is silent: not 60 seconds for each attempt."""
+    (tmp_path / "a.tar").touch()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.tar"
+        with pytest.raises(DownloadError, match=r"attempt 1 of 5, after which data\.download_seconds: 0\.3 ") as one:
+            download(url, tmp_path / "a.tar", len(DATA), SHA, seconds=0.3)
+    assert one.value.is_of_server
+
+
+@pytest.mark.parametrize(("target", "told"), [("/dev/full", "No space left"), ("missing/a.tar", "No such file")])
+def test_a_target_that_cannot_be_written_is_a_fault_of_the_machine(tmp_path: Path, target: str, told: str) -> None:
+    with serving_files([Answer(DATA)]) as server, pytest.raises(MachineError, match=rf"{target}: {told}"):
+        download(f"{server.url}/a.tar", tmp_path / target, len(DATA), SHA)
+
+
+def test_a_machine_without_free_descriptors_is_not_a_server_that_is_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    (tmp_path / "a.tar").touch()
+    monkeypatch.setattr("fsspec.url_to_fs", fail)
+    with pytest.raises(MachineError, match=r"a\.tar: Too many open files; .*ulimit -n"):
+        download("http://host/a.tar", tmp_path / "a.tar", len(DATA), SHA)
 
 
 def test_waiting_does_not_touch_the_random_generators_of_the_training(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from medix.data.loader import BatchPlan, PromptDataset, PromptLoader, Span
+from medix.data.machine_error import MachineError
 from medix.data.manifest import Manifest
 from medix.data.prompt_errors import UnusablePromptError
 from medix.data.prompting import Prompting, PromptTooLongError
-from medix.data.shards import ShardError
+from medix.data.shards import Shard, ShardError
 from medix.data.stream import Stream
 from medix.types import PromptBatch, Sample
 from tests.data.conftest import Writer, make_sample, picture
@@ -216,6 +217,21 @@ def test_samples_of_a_bad_shard_are_left_out_and_counted_and_move_no_other(
     assert sum(counts) == 4
     messages = [record.getMessage() for record in caplog.records]
     assert sum("are left out (data.on_bad_shard: skip)" in message for message in messages) == ranks
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_fault_of_the_machine_ends_a_run_that_leaves_out_bad_shards(
+    write: Writer, processor: Any, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that went on would train on nothing."""
+
+    def fail(shard: Shard) -> None:
+        raise MachineError(f"{shard.entry.url}: Too many open files; raise the limit")
+
+    monkeypatch.setattr(Shard, "open", fail)
+    dataset = _dataset(write({"CT_SCAN": 4}), processor)
+    with pytest.raises(MachineError, match=r"^made-ct_scan-000000\.tar: Too many open files; raise the limit$"):
+        list(PromptLoader(dataset, BatchPlan(4, 4), workers=workers, skip_bad_shards=True))
 
 
 def test_an_image_is_decoded_and_processed_once_per_visit(

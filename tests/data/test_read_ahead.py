@@ -58,6 +58,17 @@ def test_no_more_is_downloaded_than_the_cache_holds(server: FileServer, tmp_path
     assert len(server.paths) == 3
 
 
+def test_what_is_needed_soon_is_not_removed_for_what_is_needed_later(server: FileServer, tmp_path: Path) -> None:
+    """Four fit. The first shard was opened longest ago, but is of the window; another, opened since, makes room."""
+    ahead, stream = _ahead(server, tmp_path, limit=4 * SIZE)
+    order, shards = stream.order.shard_order(0), stream.shards.shards
+    for number in (order[0], order[7], order[6]):
+        shards[number].cache.fetch(shards[number].entry)
+    ahead.look(0)
+    ahead.wait()
+    assert [shards[number].is_local for number in order[:4]] == [True] * 4
+
+
 def test_zero_shards_ahead_downloads_nothing(server: FileServer, tmp_path: Path) -> None:
     ahead, _ = _ahead(server, tmp_path, shards=0)
     ahead.look(0)
@@ -74,3 +85,6 @@ def test_a_shard_that_fails_does_not_keep_later_ones(tmp_path: Path, server: Fil
     ahead.look(0)
     ahead.wait()
     assert [stream.shards.shards[number].is_local for number in (first, second)] == [False, True]
+    ahead.look(0)
+    ahead.wait()
+    assert server.paths.count(f"/{first}.tar") == 1, "what failed is not requested again with every batch"

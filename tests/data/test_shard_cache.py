@@ -7,9 +7,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import pytest
 
 from medix.data.download import DownloadError
+from medix.data.machine_error import MachineError
 from medix.data.manifest import ManifestError, ShardEntry
 from medix.data.shard_cache import ShardCache, default_cache
 from tests.support.file_server import Answer, FileServer, serving_files
@@ -126,6 +128,57 @@ def test_a_download_that_fails_leaves_nothing(server: FileServer, tmp_path: Path
     with pytest.raises(DownloadError, match="sha256: expected 0000"):
         cache.open(wrong)
     assert not list(tmp_path.glob("*.tar"))
+
+
+def test_a_server_that_is_down_is_waited_for_once_by_all_processes_and_shards(
+    server: FileServer, tmp_path: Path
+) -> None:
+    """Two caches stand for two ranks. A shard that is there needs no server; a later run asks it again."""
+    assert isinstance(server.answers, dict)
+    entries = {name: _entry(server, name) for name in "abc"}
+    ranks = [ShardCache(tmp_path, attempts=1) for _ in range(2)]
+    ranks[0].fetch(entries["c"])
+    server.answers |= {"/a.tar": Answer(status=503)}
+    for rank in ranks:
+        for name in "ab":
+            with pytest.raises(DownloadError, match=r"^ClientResponseError: 503"):
+                rank.fetch(entries[name])
+        assert _read(rank, entries["c"]) == _data("c")
+    assert server.paths == ["/c.tar", "/a.tar"]
+    server.answers["/a.tar"] = Answer(_data("a"))
+    later = ShardCache(tmp_path)
+    assert [_read(later, entries[name]) for name in "ab"] == [_data("a"), _data("b")]
+    assert _read(ranks[0], entries["a"]) == _data("a")
+    assert not list(tmp_path.glob("*.failed"))
+
+
+def test_what_killed_processes_left_is_removed_and_does_not_count(server: FileServer, tmp_path: Path) -> None:
+    """What is being downloaded stays: its lock is held."""
+    cache = ShardCache(tmp_path, limit=3 * SIZE)
+    _read(cache, _entry(server, "a"))
+    left, kept = (tmp_path / f".partial-{cache.path(_entry(server, name)).name}" for name in "bc")
+    for partial in (left, kept):
+        partial.write_bytes(bytes(SIZE))
+    with filelock.FileLock(f"{cache.path(_entry(server, 'c'))}.lock"):
+        _read(cache, _entry(server, "d"))
+        assert (left.exists(), kept.exists()) == (False, True)
+    assert _held(cache, server) == "ad"
+
+
+@pytest.mark.parametrize("place", ["folder", "lock"])
+def test_a_folder_that_cannot_be_written_is_a_fault_of_the_machine(
+    server: FileServer, tmp_path: Path, place: str
+) -> None:
+    """No bad shard, which a run may leave out. The user of the tests may write everywhere: names that are taken."""
+    cache, entry = ShardCache(tmp_path / "cache"), _entry(server, "a")
+    taken = cache.folder if place == "folder" else Path(f"{cache.path(entry)}.lock")
+    taken.parent.mkdir(exist_ok=True)
+    if place == "folder":
+        taken.write_text("")
+    else:
+        taken.mkdir()
+    with pytest.raises(MachineError, match=rf"{tmp_path}/cache.*(Not a directory|Is a directory); .*data\.cache_dir"):
+        cache.open(entry)
 
 
 def test_a_command_in_place_of_an_address_is_refused() -> None:

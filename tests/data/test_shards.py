@@ -1,14 +1,18 @@
+import errno
 import hashlib
 import io
+import os
 import pickle
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from medix.data.build import write_shards
+from medix.data.machine_error import MachineError
 from medix.data.manifest import Manifest, ShardEntry
 from medix.data.shard_cache import ShardCache
 from medix.data.shards import OpenShards, Shard, ShardError
@@ -214,6 +218,7 @@ def test_a_remote_shard_is_fetched_once_and_checked(write: Writer, tmp_path: Pat
             Shard(remote, remote.shards[0], cache)[0]
         assert caught.value.shard == f"{server.url}/made.tar"
         assert not list((tmp_path / "cache").glob("*.tar"))
+        cache = ShardCache(tmp_path / "cache")  # of a later run
         assert Shard(remote, remote.shards[0], cache)[2] == make_sample(2)
         assert Shard(remote, remote.shards[0], cache)[1] == make_sample(1)
         assert len(server.paths) == 2
@@ -251,10 +256,68 @@ def test_a_shard_that_could_not_be_opened_is_not_tried_again_at_once(
     assert len(opened) == 2
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_machine_without_files_or_memory_is_no_fault_of_a_shard(
+    write: Writer, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    (manifest,) = write({"CT_SCAN": 3})
+    shards = OpenShards([manifest], limit=2)
+    with monkeypatch.context() as patch:
+        patch.setattr("medix.data.shards.os.open", _failing(number))
+        with pytest.raises(MachineError, match=rf"ct_scan-000000\.tar: {os.strerror(number)}; .*data\.num_workers"):
+            shards.read(0, 0)
+    assert shards.read(0, 0) == make_sample(0), "it is no bad shard"
+
+
+def test_bytes_that_cannot_be_read_any_more_are_a_fault_of_the_shard_with_its_name(
+    write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the disk, and a file that was cut while it was open."""
+    (manifest,) = write({"CT_SCAN": 3})
+    shard = _shard(manifest)
+    shard.open()
+    with monkeypatch.context() as patch:
+        patch.setattr("medix.data.shards.os.pread", _failing(errno.EIO))
+        with pytest.raises(ShardError, match=r"made-ct_scan-000000\.tar does not match .*found Input/output error"):
+            shard[1]
+    os.truncate(_path(manifest), 5 * 512)
+    with pytest.raises(ShardError, match=r"bytes from \d+ on: expected \d+ bytes, found its end after \d+ of \d+"):
+        shard[2]
+
+
+def test_a_read_that_returns_less_than_it_was_asked_for_goes_on(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    (manifest,) = write({"CT_SCAN": 3})
+    pread = os.pread
+    monkeypatch.setattr("medix.data.shards.os.pread", lambda file, size, start: pread(file, min(size, 10), start))
+    assert _shard(manifest)[1] == make_sample(1)
+
+
+def test_a_cached_shard_that_cannot_be_read_is_a_fault_of_the_machine(
+    write: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (manifest,) = write({"CT_SCAN": 3})
+    cache = ShardCache(tmp_path / "cache")
+    with serving_files([Answer(_path(manifest).read_bytes())]) as server:
+        remote = _remote(manifest, server)
+        shard = Shard(remote, remote.shards[0], cache)
+        shard.open()
+    monkeypatch.setattr("medix.data.shards.os.pread", _failing(errno.EIO))
+    with pytest.raises(MachineError, match=rf"^{cache.path(remote.shards[0])}: Input/output error; .*data\.cache_dir"):
+        shard[1]
+
+
+def _failing(number: int) -> Callable[..., NoReturn]:
+    def fail(*arguments: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
 def test_an_error_of_a_shard_travels_from_a_worker_process() -> None:
     # an error of a shard comes from a worker of the loader
     found = pickle.loads(pickle.dumps(ShardError("what happened", "a.tar")))
     assert (str(found), found.shard) == ("what happened", "a.tar")
+    assert str(pickle.loads(pickle.dumps(MachineError("/cache: full")))) == "/cache: full"
 
 
 def test_only_so_many_shards_stay_open(write: Writer) -> None:

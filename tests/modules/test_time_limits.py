@@ -9,7 +9,7 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from medix.judge.exact import ExactJudge
 from medix.judge.panel import PanelJudge
 from medix.judge.served import ServedJudge
-from medix.modules.time_limits import check_judges, derive, longest_waits
+from medix.modules.time_limits import check_judges, derive, downloads, longest_waits
 from medix.rollout.colocated import ColocatedEngine
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
@@ -59,6 +59,15 @@ def test_a_limit_of_the_spec_that_is_too_short_is_refused_with_the_arithmetic(
     with pytest.raises(ValueError, match=r"trainer\.strategy\.timeout: 900 s is less") as error:
         derive(ddp(900), engine, judges)
     assert told in str(error.value)
+
+
+def test_downloads_from_servers_that_are_down_come_before_everything_else() -> None:
+    """2 x 1200 and the 3120 of the engine, and a minute more; without remote shards there is nothing to wait for."""
+    assert derive(ddp(), served(), [], downloads(2, 1200)) == 2400 + 3120 + 60
+    assert derive(ddp(), served(), [], downloads(0, 1200)) == 3120 + 60
+    assert derive(ddp(), LocalEngine(Sampling()), [], downloads(2, 1200)) == 2400 + 60
+    with pytest.raises(ValueError, match=r"2 x data\.download_seconds 1200 \+ engine\.attempts 4 x .* = 5520 s"):
+        derive(ddp(900), served(), [], downloads(2, 1200))
 
 
 @pytest.mark.parametrize("run", [SingleDeviceStrategy("cpu"), ddp(None)])
