@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import lightning.pytorch as lightning
@@ -337,19 +337,20 @@ class GroupRLModule(lightning.LightningModule):
         return strategy.local_gradients(self.trainer.strategy, stay)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the state of the run; remove frozen weights, which are loaded from ``policy.name``."""
+        """Add the state of the run at its last finished step; remove frozen weights, loaded from ``policy.name``."""
         if checkpoint.get("state_dict") is not None:
             checkpoint["state_dict"] = state.without_frozen(checkpoint["state_dict"], self)
-        checkpoint[state.KEY] = {
-            "written_by": state.header(),
-            "fingerprint": self.fingerprint(),
-            "step": self.step,
-            "updates": self.updates,
-            "position": self.position,
-            "suite": self.suite,
-            "optimizer": None if self._settings is None else self._settings.state_dict(),
-            **self._run_state.state_dict(),
-        }
+        with nullcontext() if self.last_step is None else self.last_step.shown(self):
+            checkpoint[state.KEY] = {
+                "written_by": state.header(),
+                "fingerprint": self.fingerprint(),
+                "step": self.step,
+                "updates": self.updates,
+                "position": self.position,
+                "suite": self.suite,
+                "optimizer": None if self._settings is None else self._settings.state_dict(),
+                **self._run_state.state_dict(),
+            }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the state of the run and the data position; random states follow when training starts.
@@ -361,6 +362,7 @@ class GroupRLModule(lightning.LightningModule):
             SpecMismatchError: the checkpoint was written by another spec, or by another program.
         """
         saved = state.checked(checkpoint, self.fingerprint(), self)
+        self.last_step = None  # of an earlier fit
         self._resumed = state.resumed(checkpoint)
         self.step, self.updates, self.position = saved["step"], saved["updates"], saved["position"]
         self._record = StepRecord(step=self.step + 1)

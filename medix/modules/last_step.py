@@ -1,7 +1,8 @@
 """The state of a run at its last finished step, to which it goes back when the work after it is abandoned."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -59,6 +60,23 @@ class LastStep:
         run.buffer.replace(list(self.groups))
         run.rollouts.hold(self.ahead)
         restore_random_states(self.random)
+
+    @contextmanager
+    def shown(self, run: Run) -> Iterator[None]:
+        """Inside, it is the state of a run that may be in the middle of a step.
+
+        A checkpoint of the middle would not fit the selector of the data, which is told what became of the draws of a
+        step when that is finished.
+        """
+        if run.position == self.position:
+            yield
+            return
+        present = LastStep.of(run)
+        self.restore(run)
+        try:
+            yield
+        finally:
+            present.restore(run)
 
 
 def rewound_by_a_signal(step: Callable[..., None]) -> Callable[..., None]:

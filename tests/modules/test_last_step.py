@@ -43,6 +43,21 @@ class Send(Callback):
         self.reach("validation", module.step)
 '''
 
+EARLY = '''\
+"""Ends training in the middle of a step, once, as a callback that watches a metric or the time may."""
+
+from pathlib import Path
+
+from lightning.pytorch import Callback
+
+
+class EndEarly(Callback):
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if module.step == 1 and module.finished_step is None and not Path("ended").exists():
+            Path("ended").touch()
+            trainer.should_stop = True
+'''
+
 PLACES = [
     ("start", 0, "SIGTERM", 0),
     ("rollout", 2, "SIGTERM", 1),
@@ -141,3 +156,34 @@ def test_what_was_stopped_says_so_in_its_report(runs: tuple[Path, Path, list[Out
         assert run("fit", "--config", "spec.yaml", "--trainer.default_root_dir", "report").code == 143
     told = (folder / "report" / "report.md").read_text()
     assert "Stopped: 1 of 6 steps." in told
+
+
+def test_what_a_callback_ends_in_the_middle_of_a_step_goes_on_from_the_last_finished_one(tmp_path: Path) -> None:
+    """Every step reads two batches or more. What the selector is told of the step that was not finished, of which the
+    first batch was scored, it is told once: the checkpoint is that of the step before."""
+    (tmp_path / "my_early.py").write_text(EARLY)
+    selector = {"class_path": "medix.data.SpreadSelector", "init_args": {"patience": 1, "by": ["modality"]}}
+    made = small_spec(
+        tmp_path,
+        build_tiny("qwen3_vl", tmp_path / "policy"),
+        model={"prompts_per_rollout": 2, "max_steps": 3},
+        data={"mixture": {"total": 10}, "selector": selector, "val": []},
+    )
+    made["trainer"]["callbacks"] += [{"class_path": "my_early.EndEarly"}]
+    words = ("fit", "--config", str(write_spec(tmp_path, made)), "--trainer.default_root_dir")
+    with working_in(tmp_path) as run:
+        outcomes = [run(*words, "ended-early")]
+        early = torch.load(tmp_path / "ended-early" / "checkpoints" / "step-000001.ckpt", weights_only=True)
+        outcomes += [run(*words, "ended-early"), run(*words, "straight")]
+    assert [outcome.code for outcome in outcomes] == [0, 0, 0], outcomes
+    assert early["medix"]["position"] == early["ShardDataModule"]["selector state"]["index"]
+    straight, ended = (
+        torch.load(tmp_path / name / "checkpoints" / "step-000003.ckpt", weights_only=True)
+        for name in ("straight", "ended-early")
+    )
+    for part in ("state_dict", "optimizer_states", "ShardDataModule"):
+        assert same(straight[part], ended[part]), part
+    lines, others = (
+        (tmp_path / name / "completions" / "train.rank0.jsonl").read_text() for name in ("straight", "ended-early")
+    )
+    assert lines == others
