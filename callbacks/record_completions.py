@@ -12,6 +12,7 @@ from medix.atomic_file import naming
 from medix.callbacks.watched import reward_judges, suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.validation import Validation
+from medix.modules.last_step import LastStep
 from medix.reporting.record import (
     CompletionRecord,
     append_records,
@@ -168,6 +169,7 @@ class RecordCompletions(Callback):
 
 
 def _waiting(module: LightningModule) -> Iterable[ScoredGroup]:
-    """Scored groups that wait for a later step."""
-    waiting: Iterable[ScoredGroup] = getattr(module, "buffer", ())
+    """Scored groups that wait for a later step: those of the last finished one, to which a checkpoint goes back."""
+    last: LastStep | None = getattr(module, "last_step", None)
+    waiting: Iterable[ScoredGroup] = getattr(module, "buffer", ()) if last is None else last.groups
     return waiting

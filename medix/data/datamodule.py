@@ -218,7 +218,7 @@ class ShardDataModule(lightning.LightningDataModule):
                 f"data.train has {len(stream)} samples, fewer than prompts_per_rollout = {size}: an epoch would have "
                 "no batch; lower prompts_per_rollout, or give more manifests"
             )
-        plan = BatchPlan(self.selector.epoch(size), size)
+        plan = BatchPlan(self.selector.epoch(size), size, crosses=not self.selector.leaves_rest)
         return self._loader("train", stream, plan, self.position, endless=True, selector=self.selector)
 
     def val_dataloader(self) -> PromptLoader | list[PromptLoader]:

@@ -37,17 +37,20 @@ class BatchPlan:
     """Maps positions in the stream to batches.
 
     Global indices continue across epochs. An epoch has ``samples // size`` full batches, regardless of the number of
-    ranks; the remaining samples are read only with ``keep_rest``. A batch never spans two epochs.
+    ranks; the remaining samples are read only with ``keep_rest``. A batch spans two epochs with ``crosses`` only.
 
     Args:
         samples: number of samples per epoch.
         size: number of prompts per batch, summed over all ranks.
         keep_rest: whether to keep a shorter last batch.
+        crosses: whether the last batch of an epoch that begins within one, as after a resume with another ``size``,
+            goes on into the next epoch, so that no sample is left out.
     """
 
     samples: int
     size: int
     keep_rest: bool = False
+    crosses: bool = False
 
     def __len__(self) -> int:
         return -(-self.samples // self.size) if self.keep_rest else self.samples // self.size
@@ -55,15 +58,15 @@ class BatchPlan:
     def normalise(self, position: int) -> int:
         """The position itself, or the start of the next epoch if fewer samples than a batch remain in this one."""
         remaining = self.samples - position % self.samples
-        return position if remaining >= self.size or self.keep_rest else position + remaining
+        return position if remaining >= self.size or self.keep_rest or self.crosses else position + remaining
 
     def spans(self, position: int) -> Iterator[Span]:
         """The batches from a position to the end of its epoch."""
         start = self.normalise(position)
         end = (start // self.samples + 1) * self.samples
         while start < end:
-            stop = min(start + self.size, end)
-            following = self.normalise(stop) if stop < end else end
+            stop = start + self.size if self.crosses else min(start + self.size, end)
+            following = self.normalise(stop) if stop < end else stop
             yield Span(start, stop, following)
             start = following
 

@@ -32,10 +32,13 @@ class Selector(ABC):
         changes_with_steps: whether the draws after a step depend on the step or on its outcomes. The loader then plans
             the draws of a batch when the batch is requested, and its workers render no later batch before that.
         needs_outcomes: whether ``finish_step`` reads the outcomes, which are gathered from all ranks for it.
+        leaves_rest: whether the draws at the end of an epoch that do not fill a batch are left out. Otherwise a batch
+            goes on into the next epoch, where a run continues with batches of another size.
     """
 
     changes_with_steps: bool = False
     needs_outcomes: bool = False
+    leaves_rest: bool = True
 
     @abstractmethod
     def bind(self, stream: Stream) -> None:

@@ -53,6 +53,8 @@ class WeightedSelector(Selector):
             often, whatever their sizes; between, small parts are drawn more often than in proportion to their size.
     """
 
+    leaves_rest = False
+
     def __init__(self, exponent: float = 1.0) -> None:
         if not 0 <= exponent <= 1:
             raise ValueError(f"data.selector.exponent: {exponent}; give a number from 0 to 1")

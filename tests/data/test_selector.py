@@ -81,6 +81,28 @@ def test_a_run_that_was_killed_at_any_batch_goes_on_with_the_same_draws(
         assert again[-1] == saved[-1]
 
 
+@pytest.mark.parametrize("name", [name for name in SELECTORS if name != "epoch"])
+def test_a_resume_with_batches_of_another_size_passes_over_no_draw(name: str, manifests: tuple[Manifest, ...]) -> None:
+    """21 samples: epochs of 16 draws in batches of 8, of 20 in batches of 5, of 20 in batches of 2. From every step."""
+    _, saved = _reading(name, manifests)(8)
+    for state in saved:
+        seen, states = _reading(name, manifests, size=5)(6, ranks=2, start=state)
+        last = states[-1]
+        more, _ = _reading(name, manifests, size=2)(4, start=last)
+        indices = [index for batch in (*seen, *more) for index, _ in batch]
+        assert indices == list(range(state.position, state.position + 5 * len(seen) + 2 * len(more)))
+        assert last.position == state.position + 5 * len(seen)
+
+
+def test_samples_of_a_pass_are_drawn_once_each_also_where_the_size_of_batches_changes(
+    manifests: tuple[Manifest, ...],
+) -> None:
+    """8 draws and then 13 are the 21 samples."""
+    first, saved = _reading("spread", manifests)(1)
+    second, _ = _reading("spread", manifests, size=13)(1, start=saved[-1])
+    assert len({name for batch in (*first, second[0]) for _, name in batch}) == 21
+
+
 @pytest.mark.parametrize("name", ["epoch", "mixture", "spread"])
 def test_draws_depend_on_neither_ranks_nor_workers(name: str, manifests: tuple[Manifest, ...]) -> None:
     """Workers render ahead where they may; a state that changes with the steps is never run ahead of."""

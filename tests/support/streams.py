@@ -112,7 +112,7 @@ class Reading:
             if start.selector:
                 selector.load_state_dict(start.selector)
             dataset = PromptDataset(stream, NoRendering(), None)
-            plan = BatchPlan(selector.epoch(self.size), self.size)
+            plan = BatchPlan(selector.epoch(self.size), self.size, crosses=not selector.leaves_rest)
             loaders.append(PromptLoader(dataset, plan, start.position, rank, ranks, workers=workers, selector=selector))
         step, seen, outcomes, saved = start.step, [], [], [start]
         reading = [_endless(loader) for loader in loaders]
