@@ -19,7 +19,7 @@ from medix.data.prompting import Prompting
 from medix.data.read_ahead import ReadAhead
 from medix.data.selector import EpochSelector, Selector
 from medix.data.shard_cache import ShardCache
-from medix.data.split_rows import RepeatedIds, RowReader
+from medix.data.split_rows import RepeatedIds, RowReader, rows_of_repeated_ids
 from medix.data.stream import Stream
 from medix.modality import TEXT_ONLY
 
@@ -33,8 +33,8 @@ class ShardDataModule(lightning.LightningDataModule):
     of (seed, index, state of the selector) and does not depend on ranks or workers. A resumed run continues at
     ``position``; resuming with other manifests or another order is an error. At the start of ``fit`` the splits are
     compared: samples, cases, images and text-only questions that two of them share are logged. In every stage, an id
-    that is used by different samples of one data set is an error before anything is sampled, and so is a manifest
-    listed twice.
+    that is used by different samples of one data set is an error before anything is sampled (among training samples, as
+    far as their shards have indexes), and so is a manifest listed twice.
 
     Args:
         train: manifests to train on.
@@ -202,7 +202,8 @@ class ShardDataModule(lightning.LightningDataModule):
             self.selector.epoch(1)  # binds it
             self._check_cache("train", self._train_stream)
         if stage == "fit" and self._is_first_rank:
-            for message in self.overlaps.messages():
+            self._check_train_ids()
+            for message in (*self.selector.remarks(), *self.overlaps.messages()):
                 _LOG.warning("%s", message)
 
     def train_dataloader(self) -> PromptLoader:
@@ -314,6 +315,13 @@ class ShardDataModule(lightning.LightningDataModule):
                 _LOG.warning("ids of data.%s were not all checked: %s", split, why)
             if ids.unknown:
                 _LOG.warning("%s", ids.not_compared(split))
+
+    def _check_train_ids(self) -> None:
+        """As ``_check_ids``, of the training samples, as far as indexes hold them: no shard is read for it."""
+        reader = RowReader(max_read_bytes=0)
+        ids = RepeatedIds(rows_of_repeated_ids(lambda: reader.rows("train", self._train_stream)))
+        if ids.differing:
+            raise ValueError(ids.conflicts("train"))
 
     def _evaluation_loader(self, split: str) -> PromptLoader:
         found = self.stream(split)

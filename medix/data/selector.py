@@ -74,6 +74,10 @@ class Selector(ABC):
                 ``needs_outcomes``.
         """
 
+    def remarks(self) -> list[str]:
+        """What a user should know of the samples that it is bound to, before a run."""
+        return []
+
     def settings(self) -> dict[str, Any]:
         """The arguments that decide what is drawn; a run continues with equal ones only."""
         return {}

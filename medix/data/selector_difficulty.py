@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,23 @@ class DifficultySelector(CurriculumSelector):
                 by_level.setdefault((level.get(key, UNKNOWN),), []).append(position)
             positions.append(by_level)
         return [{label: np.array(found, dtype=np.intp) for label, found in part.items()} for part in positions]
+
+    def remarks(self) -> list[str]:
+        """Also how many samples are at the level ``unknown``, by modality."""
+        unknown, total = Counter[str](), Counter[str]()
+        for part in self.parts:
+            for shard, count in part.counts.items():
+                modality = self.stream.shards.shards[shard].manifest.modality
+                total[modality] += count
+                unknown[modality] += count if part.label == (UNKNOWN,) else 0
+        if not unknown.total():
+            return super().remarks()
+        by_modality = ", ".join(f"{name} {unknown[name]:,} of {total[name]:,}" for name in sorted(total))
+        return [
+            *super().remarks(),
+            f"data.selector.records has no reward of {unknown.total():,} of {total.total():,} training samples, which "
+            f"are at level {UNKNOWN}: {by_modality}",
+        ]
 
     def settings(self) -> dict[str, Any]:
         """Milestones, levels and exponent; the state says which samples are at which level."""

@@ -52,6 +52,11 @@ class Part:
         return (self._shards[shard] for shard in self._order.shards_from(number))
 
     @property
+    def counts(self) -> dict[int, int]:
+        """Number of its samples by shard."""
+        return {shard: len(positions) for shard, positions in zip(self._shards, self._positions, strict=True)}
+
+    @property
     def open_shards(self) -> int:
         """Number of shards that are read from at the same time."""
         return min(len(self._shards), self._order.window)

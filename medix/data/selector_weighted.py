@@ -61,6 +61,7 @@ class WeightedSelector(Selector):
         self.exponent = exponent
         self.parts: list[Part] = []
         self._stream: Stream | None = None
+        self._needed = 0
         self._step = 0
         self._shares: list[float] = []
         self._walk = _Walk(0, [], [])
@@ -100,10 +101,21 @@ class WeightedSelector(Selector):
         """
         self._stream = stream
         self.parts = parts_of(self.labels(stream), stream)
-        stream.shards.limit = min(_MOST_OPEN, max(stream.shards.limit, sum(p.open_shards + 1 for p in self.parts)))
+        self._needed = max(stream.shards.limit, sum(part.open_shards + 1 for part in self.parts))
+        stream.shards.limit = min(_MOST_OPEN, self._needed)
         self._step = 0
         self._walk = _Walk(0, [0] * len(self.parts), [0.0] * len(self.parts))
         self._plan_again()
+
+    def remarks(self) -> list[str]:
+        """That more shards are read in turn than are kept open."""
+        if self._needed <= _MOST_OPEN:
+            return []
+        return [
+            f"data.selector reads {self._needed} shards in turn, {len(self.parts)} parts with up to data.window = "
+            f"{self.stream.order.window} each, but {_MOST_OPEN} are kept open: the others are opened and indexed "
+            "again for most of their samples, which is slow. Lower data.window, or split the samples into fewer parts"
+        ]
 
     def shares(self, step: int) -> list[float]:
         """The share of each part in the draws after a number of finished steps.

@@ -1,7 +1,7 @@
 """The index rows of the samples of a split, from the indexes of its manifests or from its shards."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -115,6 +115,18 @@ def read_rows(shard: Shard) -> tuple[IndexRow, ...]:
     finally:
         if not was_open:
             shard.close()
+
+
+def rows_of_repeated_ids(read: Callable[[], Iterable[SplitRow]]) -> list[SplitRow]:
+    """The rows whose id another row of their data set has too, in little memory: those of other ids are not kept.
+
+    Args:
+        read: gives all rows, and is called again if an id seems to repeat.
+    """
+    hashes = np.fromiter((hash(row.key) for row in read()), dtype=np.int64)
+    hashes.sort()
+    repeated = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+    return [row for row in read() if hash(row.key) in repeated] if repeated else []
 
 
 class RepeatedIds:

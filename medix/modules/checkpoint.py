@@ -152,6 +152,16 @@ def checked(checkpoint: dict[str, Any], present: dict[str, Any], module: nn.Modu
     return saved
 
 
+def restore_renamed(datamodule: Any, checkpoint: dict[str, Any]) -> None:
+    """Restore a data module whose class has another name than the one that wrote the checkpoint.
+
+    Lightning finds the state of a data module by the name of its class, and without one it restores nothing.
+    """
+    name, present = checkpoint[KEY].get("datamodule", "ShardDataModule"), type(datamodule).__qualname__
+    if name != present and name in checkpoint and present not in checkpoint:
+        datamodule.load_state_dict(checkpoint[name])
+
+
 def resumed(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """What a resumed run compares with its own spec once optimizer and schedule exist.
 

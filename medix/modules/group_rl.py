@@ -347,6 +347,7 @@ class GroupRLModule(lightning.LightningModule):
                 "step": self.step,
                 "updates": self.updates,
                 "position": self.position,
+                "datamodule": type(self.trainer.datamodule).__qualname__,  # type: ignore[attr-defined]
                 "suite": self.suite,
                 "optimizer": None if self._settings is None else self._settings.state_dict(),
                 **self._run_state.state_dict(),
@@ -373,6 +374,7 @@ class GroupRLModule(lightning.LightningModule):
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]
         if datamodule is not None and hasattr(datamodule, "position"):
             datamodule.position = self.position
+            state.restore_renamed(datamodule, checkpoint)
 
     def _render(self, sample: Sample, index: int) -> Prompt:
         return self.prompting.render(sample, self.policy.processor, index)

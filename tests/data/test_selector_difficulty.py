@@ -51,6 +51,22 @@ def test_samples_are_drawn_by_their_level(tmp_path: Path, stream: Stream) -> Non
     assert names == [{0, 1}, {2, 3, 4, 5}]
 
 
+def test_samples_without_a_recorded_reward_are_counted_by_modality(tmp_path: Path) -> None:
+    """Of five CT and three MRI samples, records of two and of none; with all of them there is nothing to say."""
+    stream = Stream([manifest(tmp_path, "c", [5]), manifest(tmp_path, "m", [2, 1], "MRI_SCAN")])
+    rows = [{"dataset": "c", "id": f"c.{i}", "total": i} for i in range(2)]
+    selector = DifficultySelector([_write(tmp_path / "r.jsonl", rows)], [Milestone(0)])
+    selector.bind(stream)
+    assert selector.remarks() == [
+        "data.selector.records has no reward of 6 of 8 training samples, which are at level unknown: CT_SCAN 3 of 5, "
+        "MRI_SCAN 3 of 3"
+    ]
+    rows += [{"dataset": name, "id": f"{name}.{i}", "total": i} for name in "cm" for i in range(5)]
+    whole = DifficultySelector([_write(tmp_path / "r.jsonl", rows)], [Milestone(0)])
+    whole.bind(stream)
+    assert whole.remarks() == []
+
+
 def test_records_that_changed_since_the_checkpoint_are_refused(tmp_path: Path, stream: Stream) -> None:
     rows = [{"dataset": "m", "id": f"m.{i}", "total": i / 7} for i in range(8)]
     records = _write(tmp_path / "r.jsonl", rows)

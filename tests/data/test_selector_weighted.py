@@ -133,3 +133,17 @@ def test_shards_of_all_parts_stay_open(tmp_path: Path) -> None:
     stream = Stream([manifest(tmp_path, n, [1] * 5, dataset=n) for n in ("a", "b")], window=2)
     ByDataset({"a": 1, "b": 1}).bind(stream)
     assert stream.shards.limit == 6
+
+
+def test_more_shards_in_turn_than_are_kept_open_are_said(tmp_path: Path) -> None:
+    """Three parts with windows of 100 shards are 303 with the next one of each; with windows of 80, 243."""
+    manifests = [manifest(tmp_path, name, [1] * 120, dataset=name) for name in "abc"]
+    for window, told in (
+        (100, "reads 303 shards in turn, 3 parts with up to data.window = 100 each, but 256"),
+        (80, ""),
+    ):
+        selector, stream = ByDataset({"a": 1, "b": 1, "c": 1}), Stream(manifests, window=window)
+        selector.bind(stream)
+        assert stream.shards.limit == min(256, 3 * (window + 1))
+        assert told in "".join(selector.remarks())
+        assert len(selector.remarks()) == bool(told)

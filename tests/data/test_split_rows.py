@@ -11,14 +11,15 @@ import pytest
 
 from medix.data.build import write_shards
 from medix.data.datamodule import ShardDataModule
-from medix.data.index import index_path
+from medix.data.index import IndexRow, index_path
 from medix.data.manifest import DataStatement, Manifest
-from medix.data.split_rows import RepeatedIds, RowReader, read_rows
+from medix.data.split_rows import RepeatedIds, RowReader, SplitRow, read_rows, rows_of_repeated_ids
 from medix.data.stream import Stream
 from medix.reporting.record import CompletionRecord
 from medix.reporting.record_identity import unique
 from medix.types import Sample
 from tests.data.conftest import make_sample, picture
+from tests.support import streams
 
 Build = Callable[[str, Sequence[Sample]], Manifest]
 
@@ -128,3 +129,20 @@ def test_a_stage_says_which_ids_it_could_not_check(
         "shard": "ids of data.val were not all checked: 1 shards",
     }
     assert told[gap] in caplog.text
+
+
+def test_only_rows_whose_ids_repeat_are_kept(tmp_path: Path) -> None:
+    """An id of two data sets does not repeat; what does not repeat is read once."""
+    made = {name: streams.manifest(tmp_path, name, [2], dataset=name) for name in "ab"}
+    rows = [SplitRow(made[name], IndexRow(str(i), "", (), question)) for name, i, question in
+            (("a", 1, "x"), ("a", 2, "x"), ("b", 1, "x"), ("a", 1, "y"))]  # fmt: skip
+    reads: list[int] = []
+
+    def read(count: int) -> list[SplitRow]:
+        reads.append(count)
+        return rows[:count]
+
+    assert rows_of_repeated_ids(lambda: read(3)) == []
+    assert rows_of_repeated_ids(lambda: read(4)) == [rows[0], rows[3]]
+    assert reads == [3, 4, 4]
+    assert rows_of_repeated_ids(list) == []

@@ -3,7 +3,15 @@ from typing import Any
 import pytest
 import torch
 
-from medix.modules.checkpoint import SpecMismatchError, check_fingerprint, checked, own_part, without_frozen
+from medix.modules.checkpoint import (
+    KEY,
+    SpecMismatchError,
+    check_fingerprint,
+    checked,
+    own_part,
+    restore_renamed,
+    without_frozen,
+)
 from medix.modules.random_states import random_states, restore_random_states
 from tests.modules.test_random_states import draw
 
@@ -56,3 +64,16 @@ def test_a_checkpoint_without_a_trained_weight_is_refused_and_a_frozen_one_may_b
     assert checked(whole, {}, module) is whole["medix"]
     with pytest.raises(SpecMismatchError, match=r"lacks 1 trained weights of this policy, among them \['weight'\]"):
         checked({**whole, "state_dict": {}}, {}, module)
+
+
+def test_a_data_module_whose_class_was_renamed_is_restored() -> None:
+    class Data:
+        def load_state_dict(self, state: dict[str, int]) -> None:
+            restored.append(state)
+
+    restored: list[dict[str, int]] = []
+    name = Data.__qualname__
+    for saved in ({"Old": {"a": 1}}, {"Old": {"a": 2}, name: {"a": 3}}, {}):  # Lightning restores its own name
+        restore_renamed(Data(), {KEY: {"datamodule": "Old"}, **saved})
+    restore_renamed(Data(), {KEY: {}, "ShardDataModule": {"a": 4}})  # from before the name was saved
+    assert restored == [{"a": 1}, {"a": 4}]
