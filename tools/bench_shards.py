@@ -41,7 +41,7 @@ from medix.data.loader import BatchPlan, PromptDataset, PromptLoader
 from medix.data.manifest import DataStatement, Manifest, ShardEntry, read_manifests
 from medix.data.picture import PictureReader
 from medix.data.prompting import Prompting
-from medix.data.selector import EpochSelector
+from medix.data.selectors.selector import EpochSelector
 from medix.data.stream import Stream
 from medix.policy.tiny import build_tiny
 from medix.types import Sample

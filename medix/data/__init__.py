@@ -9,11 +9,11 @@ from medix.data.mixture import Mixture
 from medix.data.picture import PictureError, PictureReader
 from medix.data.prompt_errors import MarkerError, PictureShapeError, PromptTooLongError, UnusablePromptError
 from medix.data.prompting import Prompting
-from medix.data.selector import EpochSelector, Outcome, Selector
-from medix.data.selector_curriculum import CurriculumSelector, Milestone
-from medix.data.selector_difficulty import DifficultySelector
-from medix.data.selector_mixture import MixtureSelector
-from medix.data.selector_spread import SpreadSelector
+from medix.data.selectors.curriculum import CurriculumSelector, Milestone
+from medix.data.selectors.difficulty import DifficultySelector
+from medix.data.selectors.mixture import MixtureSelector
+from medix.data.selectors.selector import EpochSelector, Outcome, Selector
+from medix.data.selectors.spread import SpreadSelector
 from medix.data.shard_writer import ShardWriter
 from medix.data.shards import Shard, ShardError
 from medix.data.stream import SampleOrder, Stream

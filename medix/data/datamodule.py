@@ -17,7 +17,7 @@ from medix.data.mixture import Mixture
 from medix.data.overlap import SplitOverlaps
 from medix.data.prompting import Prompting
 from medix.data.read_ahead import ReadAhead
-from medix.data.selector import EpochSelector, Selector
+from medix.data.selectors.selector import EpochSelector, Selector
 from medix.data.shard_cache import ShardCache
 from medix.data.split_rows import RepeatedIds, RowReader, rows_of_repeated_ids
 from medix.data.stream import Stream

@@ -16,7 +16,7 @@ from medix.data.picture import PictureError
 from medix.data.prompt_errors import ProcessorError, UnusablePromptError
 from medix.data.prompting import Prompting
 from medix.data.read_ahead import ReadAhead
-from medix.data.selector import Selector
+from medix.data.selectors.selector import Selector
 from medix.data.shards import ShardError
 from medix.data.stream import Place
 from medix.types import Prompt, PromptBatch

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 
-from medix.data.selector import Selector
+from medix.data.selectors.selector import Selector
 from medix.data.shards import Shard
 from medix.data.stream import Stream
 

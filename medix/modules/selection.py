@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from medix.data.selector import Outcome
+from medix.data.selectors.selector import Outcome
 from medix.distributed import gather
 from medix.reporting.tally import has_spread
 from medix.types import ScoredGroup

@@ -15,7 +15,7 @@ from medix.data.datamodule import ShardDataModule
 from medix.data.manifest import DataStatement, Manifest, ShardEntry
 from medix.data.mixture import Mixture
 from medix.data.prompting import Prompting
-from medix.data.selector_mixture import MixtureSelector
+from medix.data.selectors.mixture import MixtureSelector
 from medix.modality import ModalitySet
 from medix.types import PromptBatch, Sample
 from tests.data.conftest import Writer

@@ -9,7 +9,7 @@ import pytest
 
 from medix.data.manifest import Manifest
 from medix.data.read_ahead import ReadAhead
-from medix.data.selector import EpochSelector
+from medix.data.selectors.selector import EpochSelector
 from medix.data.shard_cache import ShardCache
 from medix.data.stream import Stream
 from tests.support.file_server import Answer, FileServer, serving_files

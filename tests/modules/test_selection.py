@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from medix.data.selector import EpochSelector, Outcome
+from medix.data.selectors.selector import EpochSelector, Outcome
 from medix.modules import selection
 from medix.modules.selection import finish_step, outcome_of
 from medix.types import CompletionScores, Prompt, RolloutGroup, Sample, ScoredGroup

@@ -12,7 +12,7 @@ from medix.data.index import IndexRow, index_path, write_index
 from medix.data.loader import BatchPlan, PromptDataset, PromptLoader
 from medix.data.manifest import Manifest, ShardEntry
 from medix.data.prompting import Prompting
-from medix.data.selector import Outcome, Selector
+from medix.data.selectors.selector import Outcome, Selector
 from medix.data.stream import Place, Stream
 from medix.types import Prompt, PromptBatch, Sample
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from medix.data.selector_part import Label, labels_by_axes
-from medix.data.selector_weighted import WeightedSelector
+from medix.data.selectors.part import Label, labels_by_axes
+from medix.data.selectors.weighted import WeightedSelector
 from medix.data.stream import Stream
 from tests.support.streams import manifest
 

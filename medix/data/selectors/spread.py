@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from medix.data.selector import Outcome
-from medix.data.selector_mixture import MixtureSelector
+from medix.data.selectors.mixture import MixtureSelector
+from medix.data.selectors.selector import Outcome
 from medix.data.stream import Place, Stream, draws
 
 SampleNumber = tuple[int, int]

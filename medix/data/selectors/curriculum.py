@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medix.data.selector_part import AXES, Label, labels_by_axes
-from medix.data.selector_weighted import WeightedSelector, check_names
+from medix.data.selectors.part import AXES, Label, labels_by_axes
+from medix.data.selectors.weighted import WeightedSelector, check_names
 from medix.data.stream import Stream
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medix.data.selector import Outcome, Selector
-from medix.data.selector_part import Label, Part, parts_of
+from medix.data.selectors.part import Label, Part, parts_of
+from medix.data.selectors.selector import Outcome, Selector
 from medix.data.stream import Place, Stream, draws
 
 _BLOCK = 1024

@@ -1,6 +1,6 @@
 import pytest
 
-from medix.data.selector_curriculum import CurriculumSelector, Milestone
+from medix.data.selectors.curriculum import CurriculumSelector, Milestone
 from medix.data.stream import Stream
 from tests.support.streams import manifest
 

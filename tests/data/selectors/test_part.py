@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.data.selector_part import labels_by_axes, parts_of
+from medix.data.selectors.part import labels_by_axes, parts_of
 from medix.data.stream import Place, Stream
 from tests.support.streams import manifest
 

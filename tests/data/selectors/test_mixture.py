@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from medix.data.selector_mixture import MixtureSelector
+from medix.data.selectors.mixture import MixtureSelector
 from medix.data.stream import Stream
 from tests.support.streams import manifest
 

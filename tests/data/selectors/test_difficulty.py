@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from medix.data.selector_curriculum import Milestone
-from medix.data.selector_difficulty import DifficultySelector, levels_of, mean_rewards
+from medix.data.selectors.curriculum import Milestone
+from medix.data.selectors.difficulty import DifficultySelector, levels_of, mean_rewards
 from medix.data.stream import Stream
 from tests.support.streams import manifest
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from medix.data.manifest import Manifest
-from medix.data.selector import EpochSelector, Selector
-from medix.data.selector_curriculum import CurriculumSelector, Milestone
-from medix.data.selector_difficulty import DifficultySelector
-from medix.data.selector_mixture import MixtureSelector
-from medix.data.selector_spread import SpreadSelector
+from medix.data.selectors.curriculum import CurriculumSelector, Milestone
+from medix.data.selectors.difficulty import DifficultySelector
+from medix.data.selectors.mixture import MixtureSelector
+from medix.data.selectors.selector import EpochSelector, Selector
+from medix.data.selectors.spread import SpreadSelector
 from medix.data.stream import SampleOrder, Stream
 from tests.support.streams import NamedStream, Reading, manifest
 

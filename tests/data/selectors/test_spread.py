@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medix.data.selector import Outcome
-from medix.data.selector_spread import SpreadSelector
+from medix.data.selectors.selector import Outcome
+from medix.data.selectors.spread import SpreadSelector
 from medix.data.stream import Stream
 from tests.support.streams import manifest
 

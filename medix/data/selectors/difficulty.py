@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medix.data.selector_curriculum import CurriculumSelector, Milestone
-from medix.data.selector_part import Label
+from medix.data.selectors.curriculum import CurriculumSelector, Milestone
+from medix.data.selectors.part import Label
 from medix.data.split_rows import RowReader
 from medix.data.stream import Stream
 from medix.text_lines import read_lines
