@@ -8,6 +8,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow.parquet
 from PIL import Image
 
 from medix.data.sources.table import Table
@@ -29,7 +30,7 @@ def parquet(path: Path, rows: Sequence[Mapping[str, Any]], **features: Any) -> P
     table = datasets.Dataset.from_list([dict(row) for row in rows])
     for column, feature in features.items():
         table = table.cast_column(column, feature)
-    table.to_parquet(path)
+    pyarrow.parquet.write_table(table.data.table.replace_schema_metadata(table.features.arrow_schema.metadata), path)
     return path
 
 

@@ -24,8 +24,6 @@ class HubSource(TableSource):
         ValueError: ``name`` is that of a file.
     """
 
-    embeds_images = True
-
     def __init__(self, name: str, reading: Reading, split: str, config: str = "", revision: str = "") -> None:
         super().__init__(Path(name), reading)
         if self.path.is_file():
@@ -34,8 +32,8 @@ class HubSource(TableSource):
 
     @property
     def folder(self) -> Path:
-        """Folder that names of images are relative to."""
-        return self.path if self.path.is_dir() else Path()
+        """Folder that names of images are relative to: never the present one, whose files are not of the data set."""
+        return self.path if self.path.is_dir() else self.reading.root or self.table.downloads
 
     @cached_property
     def archive(self) -> Path | None:
@@ -55,6 +53,10 @@ class HubSource(TableSource):
         """The rows."""
         for where, number, row in self.table:
             yield f"{where}, row {number}", row
+
+    def image_names(self, column: str) -> Iterator[str]:
+        """What names files in a column."""
+        return self.table.names(column)
 
     def total(self) -> int:
         """Number of rows, those that a filter leaves out included."""

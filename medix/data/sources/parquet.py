@@ -1,5 +1,7 @@
 """Question-answer rows in Parquet files, with images in them or in files beside them."""
 
+from collections.abc import Iterator
+
 from medix.data.sources.table_file import TableFile
 from medix.data.sources.table_files import FilesSource
 
@@ -12,7 +14,10 @@ class ParquetSource(FilesSource):
 
     kind = "parquet"
     suffixes = (".parquet",)
-    embeds_images = True
+
+    def image_names(self, column: str) -> Iterator[str]:
+        """What names files in a column."""
+        return (name for file in self.files() for name in TableFile(file).parquet_names(column))
 
     def total(self) -> int:
         """Number of rows, those that a filter leaves out included."""

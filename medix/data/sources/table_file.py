@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.data.record import read_json
+from medix.data.sources.table_arrow import names_in
 from medix.text_lines import BYTE_ORDER_MARKS, TextFileError, encoding_fault, lines_of
 
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".tsv")
@@ -84,6 +85,15 @@ class TableFile:
     def parquet_rows(self) -> int:
         """Number of rows of a Parquet file, from its footer."""
         return int(self._parquet().metadata.num_rows)
+
+    def parquet_names(self, column: str) -> Iterator[str]:
+        """What names files in a column of a Parquet file, of which nothing else is read (``names_in``)."""
+        file = self._parquet()
+        leaves = [file.schema.column(place) for place in range(len(file.schema))]
+        texts = [leaf.path for leaf in leaves if leaf.logical_type.type == "STRING"]
+        named = [path for path in texts if path == column or path.startswith(f"{column}.")]
+        for batch in file.iter_batches(columns=named):
+            yield from names_in(batch, column)
 
     def __iter__(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Raises TableError for a file or row that cannot be read."""

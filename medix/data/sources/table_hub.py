@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from medix.data.sources.table_arrow import names_in
 from medix.data.sources.table_file import Label, TableError
 
 _ROWS_AT_ONCE = 64  # with their images
@@ -56,6 +57,20 @@ class HubTable:
     def __len__(self) -> int:
         """Number of rows; raises TableError if they cannot be fetched."""
         return sum(len(rows) for _, rows in self._tables())
+
+    def names(self, column: str) -> Iterator[str]:
+        """What names files in a column, of which nothing else is read (``names_in``)."""
+        for _, rows in self._tables():
+            for batch in rows.with_format("arrow").iter(_ROWS_AT_ONCE):
+                yield from names_in(batch, column)
+
+    @property
+    def downloads(self) -> Path:
+        """Folder in the cache of the hub's client that holds the files of the data set, if they were fetched."""
+        from huggingface_hub import constants
+        from huggingface_hub.file_download import repo_folder_name
+
+        return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=self.name, repo_type="dataset")
 
     @property
     def fingerprint(self) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -97,9 +97,6 @@ class TableSource(Source):
         reading: how it is read.
     """
 
-    embeds_images = False
-    """Whether files may hold the images themselves; if the first row does, no file lies beside them."""
-
     def __init__(self, path: Path, reading: Reading = Reading()) -> None:
         self.path = path
         self.reading = reading
@@ -156,17 +153,19 @@ class TableSource(Source):
     def fingerprint(self) -> str:
         """Of the files, their images and the arguments."""
         parts = [str(self.path), repr(self.reading), repr(self.layout), *map(stamp, self.files())]
-        for _, cells in self.cells():
-            names = [] if isinstance(cells, RowError) else list(self._image_names(cells))
-            if self.embeds_images and not names and not isinstance(cells, RowError):
-                break
-            parts += [stamp(self._images().path(name)) for name in names]
+        if self.archive is not None:
+            parts.append(stamp(self.archive))
+        parts += [stamp(self._images().path(name)) for name in sorted(self._named())]
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     def notes(self, counts: Counter[str]) -> list[str]:
         """What the columns were taken for, and what became of images."""
         name, data = self.layout
         return [f"columns ({name}): {told(data)}", *told_counts(counts)]
+
+    def image_names(self, column: str) -> Iterator[Any]:
+        """Cells of a column of images, of all rows; those of images that lie in the table may be left out."""
+        return (cell(cells, column) for _, cells in self.cells() if not isinstance(cells, RowError))
 
     def files(self) -> Sequence[Path]:
         """The files that are read."""
@@ -178,7 +177,12 @@ class TableSource(Source):
             self._opened = ImageFiles(self.layout[1], self.folder, ExitStack(), self.archive, root)
         return self._opened
 
-    def _image_names(self, cells: CellRow) -> Iterator[str]:
+    def _named(self) -> set[str]:
+        """Names of all files of images."""
+        found: set[str] = set()
         for column in self.layout[1].columns.images:
-            with suppress(ValueError):  # a fault of the row, when its sample is made
-                yield from (one for one in image_list(cell(cells, column)) if isinstance(one, str) and one)
+            for value in self.image_names(column):
+                with suppress(ValueError):  # a fault of the row, when its sample is made
+                    given = [one.get("path") if isinstance(one, Mapping) else one for one in image_list(value)]
+                    found.update(one for one in given if isinstance(one, str) and one)
+        return found

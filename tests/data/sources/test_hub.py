@@ -7,8 +7,10 @@ import pytest
 
 from medix.data.sources.hub import HubSource
 from medix.data.sources.table_file import TableError
+from medix.data.sources.table_hub import HubTable
 from medix.data.sources.table_source import Reading
-from tests.support.sources import samples
+from medix.types import Sample
+from tests.support.sources import results, samples
 from tests.support.tables import image, parquet
 
 
@@ -30,3 +32,34 @@ def test_lists_of_images_come_as_they_are_stored(tmp_path: Path, monkeypatch: py
         TableError, match=r"cannot be read from the hub .*fetch it elsewhere and give --from parquet FOLDER"
     ):
         samples(HubSource(str(tmp_path / "set"), Reading(), "other"))
+
+
+def test_names_of_images_are_those_of_the_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of the present folder, and of none outside."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    rows = [
+        {"id": str(place), "image": {"bytes": None, "path": path}, "problem": "q", "solution": "<CT_SCAN>\na"}
+        for place, path in enumerate(("img/a.png", "../secret.png"))
+    ]
+    parquet(tmp_path / "set" / "data" / "train-0.parquet", rows, image=datasets.Image())
+    for folder, seed in (("set/img", 1), ("here/img", 2)):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.png").write_bytes(image(seed=seed))
+    (tmp_path / "secret.png").write_bytes(image(seed=3))
+    monkeypatch.chdir(tmp_path / "here")
+    source = HubSource(str(tmp_path / "set"), Reading(), "train")
+    (_, found), (_, refused) = results(source)
+    assert isinstance(found, Sample)
+    assert found.images == (image(seed=1),)
+    assert "lies outside of" in str(refused)
+    before = source.fingerprint()
+    (tmp_path / "set" / "img" / "a.png").write_bytes(image(seed=4, size=30))
+    assert source.fingerprint() != before
+
+    tables = list(source.table._tables())
+    monkeypatch.setattr(HubTable, "_tables", lambda _: iter(tables))  # as if they were fetched by name
+    (_, unread), _ = results(HubSource("owner/set", Reading(), "train"))
+    assert "image img/a.png cannot be read" in str(unread)
+    (_, found), (_, refused) = results(HubSource("owner/set", Reading(root=tmp_path / "set"), "train"))
+    assert isinstance(found, Sample)
+    assert "lies outside of" in str(refused)

@@ -91,3 +91,21 @@ def test_a_file_that_is_none_and_columns_that_are_not_there(tmp_path: Path) -> N
     asked = ParquetSource(tmp_path / "b.parquet", Reading(question="Which?", answer_from="labl"))
     with pytest.raises(TableError, match=r"there is no column 'labl' \(--answer-from\); its columns are text, label"):
         samples(asked)
+
+
+@pytest.mark.parametrize("is_list", [False, True])
+def test_images_in_files_beside_the_table_count_in_the_fingerprint(tmp_path: Path, is_list: bool) -> None:
+    """Also if the first rows have no image, or one that lies in the table."""
+    cells = [None, {"bytes": image(), "path": "inside.png"}, {"bytes": None, "path": "img/a.png"}]
+    rows = [
+        {"question": f"q{place}", "answer": "a", "image": [cell] if is_list and cell else [] if is_list else cell}
+        for place, cell in enumerate(cells)
+    ]
+    file = parquet(tmp_path / "in" / "a.parquet", rows, image=IMAGES if is_list else datasets.Image())
+    (tmp_path / "in" / "img").mkdir()
+    (tmp_path / "in" / "img" / "a.png").write_bytes(image(seed=1))
+    assert [len(one.images) for one in samples(ParquetSource(file))] == [0, 1, 1]
+    before = ParquetSource(file).fingerprint()
+    assert ParquetSource(file).fingerprint() == before
+    (tmp_path / "in" / "img" / "a.png").write_bytes(image(seed=2, size=30))
+    assert ParquetSource(file).fingerprint() != before

@@ -1,0 +1,32 @@
+"""Names of files in Arrow columns, whatever their type."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from medix.data.sources.table_arrow import names_in
+
+OBJECTS = [{"bytes": b"x", "path": "a"}, {"bytes": None, "path": "b"}, None]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "names"),
+    [
+        ("image", ["a", None], ["a"]),
+        ("image", [["a", "b"], None, []], ["a", "b"]),
+        ("image", OBJECTS, ["a", "b"]),
+        ("image", [OBJECTS, None], ["a", "b"]),
+        ("image", [b"encoded", None], []),
+        ("image", [{"bytes": b"encoded"}], []),
+        ("scan.image", [{"image": "a"}, {"image": "b"}], ["a", "b"]),
+        ("scan.image", [{"image": OBJECTS}, None], ["a", "b"]),
+        ("scan.other", [{"image": "a"}], []),
+        ("absent", ["a"], []),
+    ],
+)
+def test_names_are_found_in_texts_lists_and_objects(column: str, values: list[Any], names: list[str]) -> None:
+    stored = column.partition(".")[0] if column != "absent" else "image"
+    table = pa.table({stored: values})
+    assert list(names_in(table, column)) == names
+    assert [name for batch in table.to_batches(1) for name in names_in(batch, column)] == names
