@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import PIL
-
 from medix import folder_lock
 from medix.atomic_file import naming
 from medix.data.aliases import Aliases
 from medix.data.build_journal import Journal, JournalEntry
 from medix.data.build_output import BuildOutput
+from medix.data.build_versions import versions
 from medix.data.left_out import LeftOut
 from medix.data.manifest import DataStatement, Manifest
 from medix.data.partition import Partition
@@ -70,11 +69,11 @@ class BuildPlan:
                 raise ValueError(f"{option} {value}: give 1 or more")
 
     def identity(self, source: Source) -> str:
-        """Hash of all that the bytes of the shards depend on."""
+        """Hash of all that the bytes of the shards depend on, beside the versions of programs."""
         parts = [
             type(source).__name__, source.fingerprint(), self.statement.name, self.statement.dataset,
             list(self.statement.modalities), self.samples_per_shard, asdict(self.partition) if self.partition else None,
-            self.aliases.digest if self.aliases else None, self.modality, PIL.__version__,
+            self.aliases.digest if self.aliases else None, self.modality,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -146,7 +145,7 @@ class Build:
                     writer.abandon()
 
     def _run(self, work: Path, track: Track) -> BuildResult:
-        journal = Journal(work / "journal.jsonl", self.plan.identity(self.source), self.output.sizes())
+        journal = Journal(work / "journal.jsonl", self.plan.identity(self.source), versions(), self.output.sizes())
         self.output.refuse_to_overwrite(entry.shard.entry.url for entry in journal.entries)
         done = self._restored(journal)
         resumed = len(done)
@@ -222,6 +221,8 @@ class Build:
         journal.add(JournalEntry(*key, shard, numbers, wheres, counts))
 
     def _notes(self, journal: Journal, left_out: LeftOut) -> Iterator[str]:
+        if journal.begun_anew:
+            yield f"an interrupted build was not continued, but begun anew, because this changed: {journal.begun_anew}"
         counts = sum((entry.counts for entry in journal.entries), left_out.counts)
         yield from self.source.notes(counts)
         if self.plan.aliases is not None:

@@ -3,10 +3,12 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from medix.data.build_versions import difference
 from medix.data.index import IndexRow
 from medix.data.manifest import ShardEntry
 from medix.data.shard_writer import FinishedShard
@@ -41,14 +43,20 @@ class Journal:
     Args:
         path: the file.
         build: identity of the build: of its input and its settings.
+        versions: of the programs that the shards depend on, by name: an upgrade may change what images look like.
         sizes: sizes of the files that exist, by the name of the shard; entries without their file are dropped, and so
             are all that follow them.
+
+    Attributes:
+        begun_anew: why the journal that was there counts as none; empty if there was none, or it is continued.
     """
 
-    def __init__(self, path: Path, build: str, sizes: dict[str, int]) -> None:
+    def __init__(self, path: Path, build: str, versions: Mapping[str, str], sizes: Mapping[str, int]) -> None:
         self.path = path
         self.entries: list[JournalEntry] = []
-        for line in self._complete_lines(build):
+        self.begun_anew = ""
+        first = {"build": build, "versions": dict(versions)}
+        for line in self._complete_lines(first):
             try:
                 entry = _entry(line)
             except (ValueError, KeyError, TypeError, IndexError):  # written by another version, or damaged
@@ -56,7 +64,7 @@ class Journal:
             if sizes.get(entry.shard.entry.url) != entry.shard.entry.bytes:
                 break
             self.entries.append(entry)
-        lines = [json.dumps({"build": build}), *map(_line, self.entries)]
+        lines = [json.dumps(first), *map(_line, self.entries)]
         part = path.with_suffix(".part")
         part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         os.replace(part, path)
@@ -69,12 +77,26 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
 
-    def _complete_lines(self, build: str) -> Sequence[str]:
+    def _complete_lines(self, first: Mapping[str, Any]) -> Sequence[str]:
         try:
             lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
         except FileNotFoundError:
             return ()
-        return lines[1:] if lines and lines[0] == json.dumps({"build": build}) else ()
+        if lines[:1] == [json.dumps(first)]:
+            return lines[1:]
+        self.begun_anew = _why(lines, first) if lines[1:] else ""
+        return ()
+
+
+def _why(lines: Sequence[str], now: Mapping[str, Any]) -> str:
+    """Why a journal is that of another build."""
+    try:
+        before = json.loads(lines[0])
+        if before["build"] == now["build"]:
+            return difference(before["versions"], now["versions"])
+    except (ValueError, KeyError, TypeError, AttributeError):  # written by another version, or damaged
+        return "the format of its journal"
+    return "its input or an argument"
 
 
 def _line(entry: JournalEntry) -> str:

@@ -17,6 +17,7 @@ import pytest
 from medix.data import build_output, row_pool
 from medix.data.aliases import Aliases
 from medix.data.build import Build, BuildError, BuildPlan, write_shards
+from medix.data.build_versions import versions
 from medix.data.manifest import DataStatement, read_manifests
 from medix.data.partition import Partition
 from medix.data.shards import Shard
@@ -174,7 +175,22 @@ def test_a_build_that_stopped_at_faults_and_was_killed_then_continues_without_th
 def test_another_input_or_plan_begins_anew(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         Build(Numbers(dies_at=39), plan(tmp_path)).run()
-    assert Build(Numbers(41), plan(tmp_path)).run().resumed == 0
+    result = Build(Numbers(41), plan(tmp_path)).run()
+    assert result.resumed == 0
+    assert result.notes[0].endswith("begun anew, because this changed: its input or an argument")
+
+
+def test_a_build_is_not_continued_by_other_versions_which_are_named(
+    whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("medix.data.build.versions", lambda: versions() | {"Pillow": "0.1"})
+        with pytest.raises(Killed):
+            Build(Numbers(dies_at=39), plan(tmp_path)).run()
+    result = Build(Numbers(), plan(tmp_path)).run()
+    assert result.resumed == 0
+    assert f"because this changed: Pillow (0.1 before, now {versions()['Pillow']})" in result.notes[0]
+    assert contents(tmp_path) == whole
 
 
 def test_several_processes_write_the_same_bytes(

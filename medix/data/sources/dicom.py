@@ -149,14 +149,12 @@ class DicomSource(Source):
         )
 
     def fingerprint(self) -> str:
-        """Hash of the files below the root, of the table, of the settings and of the version that decodes."""
-        import pydicom
-
+        """Hash of the files below the root, of the table and of the settings."""
         files = [self.folder.root / name for name in self.folder.names()]
         parts = [
             stamps(*(path for path in files if path.exists())), self.question, self.answer, repr(self.frames),
             repr(self.renderer), repr(self.folder.burned_in), self.folder.modality, self.pseudonyms.digest,
-            "" if self.questions is None else self.questions.fingerprint(), pydicom.__version__,
+            "" if self.questions is None else self.questions.fingerprint(),
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
