@@ -104,7 +104,13 @@ def build(arguments: argparse.Namespace) -> int:
         console.print(_left_out_table(result.left_out))
         console.print(f"rows that are left out, and why: {work.output.left_out}", soft_wrap=True)
     console.print(manifest_table(f"{arguments.manifests or arguments.output}", result.manifests))
-    return 0
+    for part in result.empty_parts:
+        print(
+            f"medix shards build: part {part} has no sample and no manifest; give it a larger share, or divide smaller "
+            "units (--by sample) or with another --seed",
+            file=sys.stderr,
+        )
+    return 1 if result.empty_parts else 0
 
 
 def _plan(arguments: argparse.Namespace, kind: str, path: str) -> BuildPlan:

@@ -71,8 +71,9 @@ class Adoption:
                 if isinstance(outcome.result, RowError):
                     raise outcome.result
                 sample = with_modality(outcome.result, self.plan.modality, modalities)
-                if (first := seen.setdefault(sample.id, outcome.where)) != outcome.where:
+                if (first := seen.get(sample.id)) is not None:
                     raise RowError("id", sample.id, f"{first} has the same; make ids unique", "duplicate-id")
+                seen[sample.id] = outcome.where
             except RowError as error:
                 left_out.add(outcome.where, error)
                 continue

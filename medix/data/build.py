@@ -87,12 +87,14 @@ class BuildResult:
         left_out: rows that are not in the shards.
         resumed: number of samples that an interrupted build had finished.
         notes: sentences about what happened.
+        empty_parts: parts of the partition that no sample is in, and that have no manifest.
     """
 
     manifests: tuple[Manifest, ...]
     left_out: LeftOut
     resumed: int
     notes: tuple[str, ...]
+    empty_parts: tuple[str, ...] = ()
 
 
 class Build:
@@ -116,7 +118,6 @@ class Build:
         self._seen: dict[str, str] = {}
         self._writers: dict[tuple[str, str], ShardWriter] = {}
         self._open: dict[tuple[str, str], list[RowOutcome]] = {}
-        self._used_aliases: set[str] = set()
 
     @property
     def finished(self) -> int:
@@ -166,7 +167,9 @@ class Build:
         if not journal.entries:
             raise BuildError(f"{self.name}: there are no samples to write{_why(left_out)}; check the input")
         manifests = self.output.publish(journal.entries, left_out)
-        return BuildResult(manifests, left_out, resumed, tuple(self._notes(journal, left_out)))
+        written = {entry.part for entry in journal.entries}
+        empty = tuple(part for part in self.output.parts if part not in written)
+        return BuildResult(manifests, left_out, resumed, tuple(self._notes(journal, left_out)), empty)
 
     def _restored(self, journal: Journal) -> set[int]:
         """Numbers of the rows that are in finished shards."""
@@ -181,7 +184,7 @@ class Build:
         try:
             if isinstance(outcome.result, RowError):
                 raise outcome.result
-            sample = self._completed(outcome.result)
+            sample = self._completed(outcome.result, outcome.counts)
             part = "" if self.plan.partition is None else self.plan.partition.part(self.dataset, sample)
             self._note_id(sample.id, outcome.where)
         except RowError as error:
@@ -194,15 +197,17 @@ class Build:
         if (shard := self._writer(key).write(sample)) is not None:
             self._note(key, shard, journal)
 
-    def _completed(self, sample: Sample) -> Sample:
-        """The sample with its modality and all of its aliases."""
+    def _completed(self, sample: Sample, counts: Counter[str]) -> Sample:
+        """The sample with its modality and all of its aliases; counts the reference whose synonyms it gets."""
         if self.plan.aliases is not None:
-            self._used_aliases.add(self.plan.aliases.key(sample))
+            if key := self.plan.aliases.key(sample):
+                counts[f"{_SYNONYMS}{key}"] += 1
             sample = self.plan.aliases.added(sample)
         return with_modality(sample, self.plan.modality, self.modalities)
 
     def _note_id(self, name: str, where: str) -> None:
-        if (first := self._seen.setdefault(name, where)) == where:
+        if (first := self._seen.get(name)) is None:
+            self._seen[name] = where
             return
         if self.source.has_ids:
             raise RowError("id", name, f"{first} has the same; make ids unique", "duplicate-id")
@@ -226,7 +231,7 @@ class Build:
         counts = sum((entry.counts for entry in journal.entries), left_out.counts)
         yield from self.source.notes(counts)
         if self.plan.aliases is not None:
-            used = len(self._used_aliases - {""})
+            used = sum(key.startswith(_SYNONYMS) for key in counts)
             yield f"{used} of {len(self.plan.aliases)} references with synonyms occur in the data"
         if self.plan.partition is not None:
             yield from _part_sizes(self.plan.partition, journal.entries)
@@ -244,6 +249,7 @@ def _why(left_out: LeftOut) -> str:
     return f" ({left_out.total:,} rows left out: {told})" if told else ""
 
 
+_SYNONYMS = "synonyms of "
 _NO_SAMPLE = Sample(id="", question="", reference="", modality=None)
 
 

@@ -105,6 +105,15 @@ def test_parts_synonyms_and_what_is_left_out_are_told(
     assert {manifest.dataset for manifest in manifests} == {"rows"}
 
 
+def test_a_part_without_a_sample_is_a_finding(
+    jsonl_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build = ["build", "--from", "jsonl", str(jsonl_rows), "--output", str(tmp_path / "out"), *SAID]
+    assert shards([*build, "--partition", "train=0.999999,val=0.000001"]) == 1
+    assert "part val has no sample and no manifest; give it a larger share" in capsys.readouterr().err
+    assert read_manifests([tmp_path / "out" / "train"])
+
+
 def test_a_build_that_is_stopped_says_how_it_continues(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

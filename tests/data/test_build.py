@@ -127,6 +127,33 @@ def test_a_build_that_was_killed_continues_after_its_last_shard(
     assert result.notes[0] == "31 made, 6 without a question, 3 burned in"
 
 
+@pytest.mark.parametrize("has_ids", [True, False])
+def test_rows_that_repeat_and_synonyms_are_counted_alike_after_several_kills(tmp_path: Path, has_ids: bool) -> None:
+    class Repeating(Numbers):
+        """Rows 20 to 34 repeat rows 5 to 19, two of them with another modality, and so do rows 35 to 39."""
+
+        @property
+        def has_ids(self) -> bool:
+            return has_ids
+
+        def sample(self, row: SourceRow) -> Sample:
+            made = super().sample(row)
+            first = make_sample(row.content if row.content < 20 else 5 + row.content % 15, made.modality)
+            return replace(first, modality="X_RAY") if row.content in (26, 33) and made.modality else first
+
+    repeated = plan(tmp_path / "whole", aliases=Aliases({f"finding {number}": ["other"] for number in range(0, 20, 2)}))
+    uninterrupted = Build(Repeating(), repeated).run()
+    assert uninterrupted.left_out.counts["duplicate-id" if has_ids else "duplicate"] > 5
+    for row in (9, 4, 22, 31, 38):
+        with pytest.raises(Killed):
+            Build(Repeating(dies_at=row), replace(repeated, folder=tmp_path / "killed")).run()
+    result = Build(Repeating(), replace(repeated, folder=tmp_path / "killed")).run()
+    assert result.resumed
+    assert result.notes == uninterrupted.notes
+    assert result.left_out.counts == uninterrupted.left_out.counts
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("moved", [1, 6, 13])  # 0 begins the journal
 def test_a_build_that_was_killed_while_files_move_into_place_continues(
     whole: dict[str, bytes], tmp_path: Path, moved: int, monkeypatch: pytest.MonkeyPatch
@@ -291,6 +318,7 @@ def test_images_in_two_parts_are_reported(tmp_path: Path) -> None:
     rare = Partition((("train", 1 - 1e-9), ("val", 1e-9)))
     result = Build(Numbers(3, bad=False), BuildPlan(STATEMENT, tmp_path / "y", partition=rare)).run()
     assert result.notes[-1] == "part val: 0 samples of 0 cases, 0.0% of the samples for a share of 0.0%"
+    assert result.empty_parts == ("val",)
 
 
 def _with_image_of_one(number: int) -> Sample:
