@@ -34,10 +34,12 @@ class DicomRow:
     Attributes:
         places: frames of files, in the order in which they are shown.
         sample: the sample without images; without a reference where the header has it.
+        missing: number of slices of its volume that are left out.
     """
 
     places: tuple[Place, ...]
     sample: Sample
+    missing: int = 0
 
 
 class _File(NamedTuple):
@@ -137,7 +139,10 @@ class DicomSource(Source):
             "frames": ",".join(str(place.frame) for place in content.places),
             "window": " | ".join(windows),
             "burned_in_text": " | ".join(dict.fromkeys(file.burned_in for file in files)),
+            **({"slices_left_out": str(content.missing)} if content.missing else {}),
         }
+        self.counts["volumes shortened"] += content.missing > 0
+        self.counts["slices left out"] += content.missing
         return replace(
             stated,
             reference=answers[0],
@@ -176,10 +181,15 @@ class DicomSource(Source):
             "window blank": "images whose pixels differ but are shown in a single shade: {}; see --window",
         }
         columns = [] if self.questions is None else self.questions.notes(Counter())
+        if counts["volumes shortened"]:
+            columns.append(
+                f"volumes without slices that are left out: {counts['volumes shortened']}, without "
+                f"{counts['slices left out']} slices; their metadata have slices_left_out"
+            )
         if self.folder.unread:
             columns.append(
                 f"files whose series is unknown, because their headers cannot be read: {self.folder.unread}; if one "
-                "belongs to a series that the table names, its slices are incomplete"
+                "belongs to a volume, its slices are incomplete"
             )
         return [*columns, *(text.format(counts[key]) for key, text in sentences.items() if counts[key])]
 
@@ -187,15 +197,23 @@ class DicomSource(Source):
 
     def _of_each(self) -> Iterator[SourceRow]:
         volumes: dict[str, list[DicomEntry]] = {}
+        missing: Counter[str] = Counter()
         for entry in self.folder.entries():
+            missing[entry.series] += entry.lacks_image
             key = entry.slot.stack if entry.slot is not None and entry.slot.stack else f"file {entry.path}"
             volumes.setdefault(key, []).append(entry)
+        names: dict[str, list[str]] = {}
+        for key, (first, *_) in volumes.items():
+            if first.slot is not None and first.slot.stack:
+                names.setdefault(first.series, []).append(self.pseudonyms.of("series", key))
         for key, entries in volumes.items():
             first = entries[0]
             where = first.path if len(entries) == 1 else f"{first.path} and {len(entries) - 1} other slices"
             if first.fault is not None:
-                yield SourceRow(where, first.fault)
+                lacking = names.get(first.series, []) if first.lacks_image else []
+                yield SourceRow(where, _lacking(first.fault, lacking))
                 continue
+            lost = missing[first.series] if first.slot is not None and first.slot.stack else 0
             name = ("series", key) if first.slot is not None and first.slot.stack else ("image", first.image or key)
             try:
                 taken = self._places(entries)
@@ -203,7 +221,7 @@ class DicomSource(Source):
                 yield SourceRow(where, error)
                 continue
             asked = Sample(self.pseudonyms.of(*name), expanded(self.question, [len(taken)]), "", None)
-            yield SourceRow(where, DicomRow(tuple(taken), asked))
+            yield SourceRow(where, DicomRow(tuple(taken), asked, lost))
 
     def _of_table(self, questions: DicomQuestions) -> Iterator[SourceRow]:
         for found in questions:
@@ -277,3 +295,9 @@ class DicomSource(Source):
         if patient:
             return self.pseudonyms.of("patient", patient)
         return self.pseudonyms.of("study", study) if study else ""
+
+
+def _lacking(fault: RowError, volumes: Sequence[str]) -> RowError:
+    """The fault of a slice, with the ids of the volumes that it may belong to."""
+    remedy = f"{fault.remedy}; volume {' or '.join(volumes)} is without it" if volumes else fault.remedy
+    return RowError(fault.key, fault.value, remedy, fault.kind, fault.refused)

@@ -35,6 +35,11 @@ class DicomEntry:
     image: str = ""
     fault: RowError | None = None
 
+    @property
+    def lacks_image(self) -> bool:
+        """Whether the file is an image of a series that is faulty, or whose text is burned in."""
+        return self.fault is not None and bool(self.series) and (not self.fault.refused or _is_burned_in(self.fault))
+
 
 @dataclass
 class DicomFolder:
@@ -79,8 +84,10 @@ class DicomFolder:
     def entries(self, below: str = "") -> Iterator[DicomEntry]:
         """All files, in the order of ``names``; a second file of the same image is none."""
         first: dict[str, str] = {}
+        unread = 0
         for name in self.names(below):
             entry = self.entry(name)
+            unread += not entry.series and entry.fault is not None and not entry.fault.refused
             if entry.fault is None and entry.image:
                 if entry.image in first:
                     remedy = "it is the same image as another file (SOPInstanceUID), and left out"
@@ -88,6 +95,8 @@ class DicomFolder:
                     entry = DicomEntry(name, fault=error)
                 first.setdefault(entry.image, name)
             yield entry
+        if not below:
+            self._unread = unread
 
     def entry(self, name: str) -> DicomEntry:
         """One file."""
@@ -124,7 +133,7 @@ class DicomFolder:
 
     @property
     def unread(self) -> int:
-        """Number of files whose SeriesInstanceUID could not be read; 0 before a series is looked up."""
+        """Number of files whose SeriesInstanceUID could not be read; 0 before all files are."""
         return self._unread
 
     def path(self, name: str) -> Path:
@@ -148,8 +157,6 @@ class DicomFolder:
             for entry in self.entries():
                 if entry.series:
                     self._series.setdefault(entry.series, []).append(entry)
-                elif entry.fault is not None and not entry.fault.refused:
-                    self._unread += 1
         return self._series.get(uid, [])
 
     def _read(self, name: str) -> DicomEntry:
@@ -193,11 +200,15 @@ def _usable(entries: Iterable[DicomEntry]) -> list[DicomEntry]:
             found.append(entry)
         elif not entry.fault.refused:
             raise _of_file(entry.path, entry.fault)
-        elif entry.fault.kind == "burned_in" and refusal is None:
+        elif _is_burned_in(entry.fault) and refusal is None:
             refusal = _of_file(entry.path, entry.fault)
     if refusal is not None:
         raise refusal
     return found
+
+
+def _is_burned_in(fault: RowError) -> bool:
+    return fault.kind == "burned_in"
 
 
 def _check_one_volume(name: str, entries: Iterable[DicomEntry], kind: str, remedy: str) -> None:

@@ -2,10 +2,11 @@
 
 import atexit
 import json
+import math
+import resource
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,11 @@ class DecoderProcess:
     executed: a decoder that a damaged file has taken over can only give wrong values.
 
     Args:
-        command: of the other process.
-        seconds: after which a decoder that has not answered is ended.
+        command: of the other process, which limits its own time.
     """
 
-    def __init__(self, command: Sequence[str] = _COMMAND, seconds: float = 120.0) -> None:
+    def __init__(self, command: Sequence[str] = _COMMAND) -> None:
         self.command = command
-        self.seconds = seconds
         self._process: subprocess.Popen[bytes] | None = None
 
     def decode(self, path: Path, index: int) -> Frame:
@@ -38,26 +37,26 @@ class DecoderProcess:
 
         Raises:
             ValueError: the decoder refuses it, or ends.
-            MemoryError: the other process has too little memory.
+            MemoryError: the other process has too little memory, or was killed, as the kernel does then.
         """
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
-        clock = threading.Timer(self.seconds, process.kill)
-        clock.start()
+        line = b""
         try:
             process.stdin.write(json.dumps([str(path.absolute()), index]).encode() + b"\n")
             process.stdin.flush()
-            answer: dict[str, Any] = json.loads(process.stdout.readline())
+            line = process.stdout.readline()
+            answer: dict[str, Any] = json.loads(line)
             data = process.stdout.read(answer.get("size", 0))
             if "fault" not in answer:
                 values = np.frombuffer(data, answer["kind"]).reshape(answer["shape"]).copy()
                 return Frame(index, values, answer["photometric"])
         except (OSError, ValueError) as error:
+            if not line:  # it has ended, or is about to
+                process.wait()
             self.close()
-            raise ValueError(f"the decoder ended with status {process.returncode}") from error
-        finally:
-            clock.cancel()
+            raise _ended(process.returncode) from error
         raise (MemoryError if answer.get("is_memory") else ValueError)(answer["fault"])
 
     def close(self) -> None:
@@ -79,8 +78,21 @@ class DecoderProcess:
         return self._process
 
 
+SECONDS = 120
+"""Of processor time for one frame. Elapsed time would depend on what else the machine does, and what is left out of a
+build must not."""
+
 ISOLATION = DecoderProcess()
 """The process of this process."""
+
+
+def _ended(status: int) -> Exception:
+    """What it means that the decoder ended."""
+    if status == -signal.SIGKILL:
+        return MemoryError("the process that decodes a frame was killed, which the kernel does when memory is short")
+    if status == -signal.SIGXCPU:
+        return ValueError(f"the decoder needs more than {SECONDS} s of processor time")
+    return ValueError(f"the decoder ended with status {status}")
 
 
 def main() -> None:
@@ -88,9 +100,17 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ends with its parent
     for line in sys.stdin:
         path, index = json.loads(line)
+        _limit_time()
         answer, data = _answer(Path(path), index)
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + data)
         sys.stdout.buffer.flush()
+
+
+def _limit_time() -> None:
+    """Let the kernel end this process if it takes more time than one frame may."""
+    used, (_, most) = resource.getrusage(resource.RUSAGE_SELF), resource.getrlimit(resource.RLIMIT_CPU)
+    limit = math.ceil(used.ru_utime + used.ru_stime) + SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
 
 
 def _answer(path: Path, index: int) -> tuple[dict[str, Any], bytes]:

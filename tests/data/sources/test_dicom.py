@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from medix.data.prompt_errors import MarkerError
+from medix.data.row_pool import outcomes
 from medix.data.sample_modality import with_modality
 from medix.data.sources.csv_file import CsvSource
 from medix.data.sources.dicom import DicomSource
@@ -199,10 +200,32 @@ def test_the_end_of_a_build_says_what_was_decided_without_being_told(root: Path)
     assert notes[0] == "images that do not say whether text is burned into their pixels: 3; look at some"
 
 
+def test_slices_that_are_left_out_of_a_volume_are_named_and_counted(root: Path) -> None:
+    """They are rows of their own, and the volume goes on without them: another slice is in its middle."""
+    volume = samples(asked(root))[0].id
+    for name, elements in (("8", {"BurnedInAnnotation": "YES"}), ("9", {"Rows": 0})):
+        write(root / "a" / name, SOPInstanceUID=f"1.2.1.1.{name}", SeriesInstanceUID="1.2.1.1", **elements)
+    source = asked(root)
+    held, counts = [], Counter[str]()
+    for outcome in outcomes(source, enumerate(source.rows()), 1):
+        held.append(outcome.result)
+        counts += outcome.counts
+    first, alone, *others = [one for one in held if isinstance(one, Sample)]
+    assert (first.id, first.metadata["slices_left_out"]) == (volume, "2")
+    assert not [one for one in (alone, *others) if "slices_left_out" in one.metadata]
+    faulty = [one for one in held if isinstance(one, RowError)]
+    assert [one.kind for one in faulty] == ["burned_in", "no_pixels"]
+    assert all(one.remedy.endswith(f"volume {volume} is without it") for one in faulty)
+    assert source.notes(counts)[0].startswith("volumes without slices that are left out: 1, without 2 slices;")
+
+
 def test_files_of_an_unknown_series_are_told_where_a_series_is_named(root: Path) -> None:
     (root / "a" / "5").write_bytes((root / "a" / "0").read_bytes()[:180])
     source = table(root, "image,question,answer\n1.2.1.1,What?,x\n")
     assert len(samples(source)) == 1
+    assert "because their headers cannot be read: 1; if one belongs" in source.notes(Counter())[-1]
+    source = asked(root)
+    assert len(list(source.rows())) == 5
     assert "because their headers cannot be read: 1; if one belongs" in source.notes(Counter())[-1]
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,9 +49,20 @@ def test_a_decoder_that_ends_is_a_fault_of_that_frame_alone(process: DecoderProc
     assert process.decode(LOSSLESS, 0).values.shape == (100, 100, 3)
 
 
-def test_a_decoder_that_does_not_answer_is_ended() -> None:
-    with pytest.raises(ValueError, match="the decoder ended with status -9"):
-        DecoderProcess(["sleep", "600"], seconds=0.1).decode(LOSSLESS, 0)
+def test_a_decoder_that_was_killed_is_no_fault_of_the_file(process: DecoderProcess) -> None:
+    process.decode(LOSSLESS, 0)
+    assert process._process is not None
+    os.kill(process._process.pid, signal.SIGKILL)
+    with pytest.raises(MemoryError, match="was killed, which the kernel does when memory is short"):
+        process.decode(LOSSLESS, 0)
+
+
+def test_only_the_time_that_a_decoder_uses_itself_is_limited() -> None:
+    """However long others keep the machine busy, a file is not left out for it."""
+    endless = "d.SECONDS = 0; d._answer = lambda *_: [0 for _ in iter(int, 1)]; d.main()"
+    program = f"from medix.data.sources import dicom_isolation as d; {endless}"
+    with pytest.raises(ValueError, match="needs more than 120 s of processor time"):
+        DecoderProcess([sys.executable, "-c", program]).decode(LOSSLESS, 0)
 
 
 def test_a_lack_of_memory_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
