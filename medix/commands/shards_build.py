@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +14,7 @@ from medix.commands.progress import tracked
 from medix.commands.shards_sources import KINDS, add_sources, default_name, named_input, source_of
 from medix.data.adoption import Adoption
 from medix.data.aliases import Aliases
-from medix.data.build import Build, BuildPlan
+from medix.data.build import Build, BuildPlan, BuildResult
 from medix.data.left_out import LeftOut
 from medix.data.manifest import DataStatement
 from medix.data.partition import UNITS, Partition
@@ -33,11 +32,11 @@ Make shards and manifests, one manifest per modality. Kinds of input:
 {kinds}
 
 An interrupted build continues where the same command finds its finished shards.
-JPEG and PNG are stored as they are, other formats upright as PNG; files of
-several frames or pages are refused. Grey images of more than eight bits are
-shown from their lowest to their highest value, without single pixels far
-outside. <image>, or <image 1>, <image 2>, … in a question say where its images
-stand. medix/data/README.md describes each kind."""
+JPEG and PNG are stored without EXIF and text and with their pixels as they
+are, other formats upright as PNG; files of several frames or pages are refused.
+Grey images of more than eight bits are shown from their lowest to their highest
+value, without single pixels far outside. <image>, or <image 1>, <image 2>, … in
+a question say where its images stand. medix/data/README.md describes each kind."""
 
 
 def add_build(parser: CommandParser) -> None:
@@ -80,20 +79,11 @@ def build(arguments: argparse.Namespace) -> int:
     kind, path = named_input(arguments)
     plan = _plan(arguments, kind, path)
     source = source_of(arguments)
-    if isinstance(source, WebDatasetSource) and not arguments.rewrite:
-        adopted = Adoption(source, plan).run(lambda found, total: tracked(found, total, f"reading {path}"))
-        console.print("\n".join(source.notes(Counter())), soft_wrap=True)
-        console.print(manifest_table(f"{arguments.manifests or arguments.output}", adopted))
-        return 0
     work = Build(source, plan, path)
-    try:
-        result = work.run(lambda found, total: tracked(found, total, f"building {plan.statement.name}"))
-    except ValueError:
-        raise
-    except BaseException:
-        if number := work.finished:
-            print(f"{number:,} samples are in finished shards; the same command continues after them", file=sys.stderr)
-        raise
+    if isinstance(source, WebDatasetSource) and not arguments.rewrite:
+        result = Adoption(source, plan).run(lambda found, total: tracked(found, total, f"reading {path}"))
+    else:
+        result = _built(work)
     if result.resumed:
         console.print(f"continued an interrupted build after {result.resumed:,} samples")
     for note in result.notes:
@@ -111,6 +101,18 @@ def build(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1 if result.empty_parts else 0
+
+
+def _built(work: Build) -> BuildResult:
+    """Run a build; one that is interrupted says how it continues."""
+    try:
+        return work.run(lambda found, total: tracked(found, total, f"building {work.plan.statement.name}"))
+    except ValueError:
+        raise
+    except BaseException:
+        if number := work.finished:
+            print(f"{number:,} samples are in finished shards; the same command continues after them", file=sys.stderr)
+        raise
 
 
 def _plan(arguments: argparse.Namespace, kind: str, path: str) -> BuildPlan:

@@ -2,11 +2,11 @@
 
 import hashlib
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from medix.data.build import BuildError, BuildPlan, Track
+from medix.data.build import BuildError, BuildPlan, BuildResult, Track
 from medix.data.index import IndexRow, index_path, write_index
 from medix.data.left_out import LeftOut
 from medix.data.manifest import Manifest, ShardEntry
@@ -14,6 +14,7 @@ from medix.data.row_pool import NumberedRow, outcomes
 from medix.data.sample_modality import with_modality
 from medix.data.shards import replacing
 from medix.data.sources.source import RowError
+from medix.data.sources.stored_image import listed_image
 from medix.data.sources.webdataset import TarRow, WebDatasetSource
 from medix.modality import TEXT_ONLY, ModalitySet
 
@@ -33,11 +34,11 @@ class Adoption:
     def __init__(self, source: WebDatasetSource, plan: BuildPlan) -> None:
         if plan.partition is not None or plan.aliases is not None or plan.skip_bad:
             raise ValueError("--partition, --aliases and --skip-bad change the samples of a tar; build with --rewrite")
-        self.source = source
+        self.source = WebDatasetSource(source.path, source.reading, listed_image)
         self.plan = plan
         self.folder = plan.manifest_folder or plan.folder
 
-    def run(self, track: Track = lambda found, _: found) -> tuple[Manifest, ...]:
+    def run(self, track: Track = lambda found, _: found) -> BuildResult:
         """Read every tar and write the manifests and their indexes.
 
         Args:
@@ -50,7 +51,8 @@ class Adoption:
         if any(self.folder.glob(f"{name}-*.yaml")):
             raise BuildError(f"{self.folder} already contains {name}-*.yaml; remove these files or choose another name")
         grouped: dict[str, list[tuple[Path, tuple[IndexRow, ...]]]] = defaultdict(list)
-        for tar, found in self._read(track).items():
+        left_out, counts = LeftOut(Path(os.devnull)), Counter[str]()
+        for tar, found in self._read(track, left_out, counts).items():
             if len(found) > 1:
                 raise BuildError(
                     f"{tar}: holds {' and '.join(sorted(found))}, and a manifest lists tars of one modality. {REMEDY}"
@@ -58,11 +60,12 @@ class Adoption:
             ((modality, rows),) = found.items()
             grouped[modality].append((Path(tar), tuple(rows)))
         self.folder.mkdir(parents=True, exist_ok=True)
-        return tuple(self._manifest(modality, tars) for modality, tars in sorted(grouped.items()))
+        manifests = tuple(self._manifest(modality, tars) for modality, tars in sorted(grouped.items()))
+        return BuildResult(manifests, left_out, 0, tuple(self.source.notes(counts)))
 
-    def _read(self, track: Track) -> dict[str, dict[str, list[IndexRow]]]:
+    def _read(self, track: Track, left_out: LeftOut, counts: Counter[str]) -> dict[str, dict[str, list[IndexRow]]]:
         """The samples of each tar by modality."""
-        left_out, modalities = LeftOut(Path(os.devnull)), ModalitySet(self.plan.statement.modalities)
+        modalities = ModalitySet(self.plan.statement.modalities)
         found: dict[str, dict[str, list[IndexRow]]] = defaultdict(lambda: defaultdict(list))
         tars: list[str] = []
         seen: dict[str, str] = {}
@@ -77,6 +80,7 @@ class Adoption:
             except RowError as error:
                 left_out.add(outcome.where, error)
                 continue
+            counts.update(outcome.counts)
             found[tars[outcome.number]][sample.modality or TEXT_ONLY].append(IndexRow.of(sample))
         left_out.close()
         if left_out.total:

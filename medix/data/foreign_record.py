@@ -17,6 +17,7 @@ from typing import Any
 from medix.data.manifest import Manifest, ManifestError
 from medix.data.record import read_json
 from medix.data.sources.source import RowError
+from medix.data.sources.stored_image import Keep, unread_image
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_sample import CellRow, TableSample
@@ -61,13 +62,13 @@ class ForeignRecord:
         data: what the columns mean.
         question: asked where no column holds a question.
         modalities: the valid tags.
-        stores_images: whether images are decoded once (see ``TableSample``).
+        keep: what becomes of images.
     """
 
     data: TableData
     modalities: tuple[str, ...]
     question: str = ""
-    stores_images: bool = False
+    keep: Keep = unread_image
 
     @property
     def layout(self) -> dict[str, Any]:
@@ -88,7 +89,7 @@ class ForeignRecord:
 
     @cached_property
     def _made(self) -> TableSample:
-        return TableSample(self.data, ModalitySet(self.modalities), self.question, stores_images=self.stores_images)
+        return TableSample(self.data, ModalitySet(self.modalities), self.question, keep=self.keep)
 
     @cached_property
     def _files(self) -> ImageFiles:

@@ -1,11 +1,14 @@
 """Tars of another program are listed and stay as they are."""
 
+import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from medix.data.adoption import Adoption
 from medix.data.build import Build, BuildError, BuildPlan
+from medix.data.index import IndexRow, ManifestIndex
 from medix.data.manifest import DataStatement, read_manifests
 from medix.data.partition import Partition
 from medix.data.shards import Shard
@@ -51,7 +54,7 @@ def test_tars_are_listed_with_a_layout_and_read_like_shards(tars: Path, tmp_path
 def test_a_question_may_be_asked_of_every_image(tmp_path: Path) -> None:
     tar(tmp_path / "a.tar", {"1": {"png": picture(1), "cls": b"7"}, "2": {"cls": b"8", "png": picture(2)}})
     source = WebDatasetSource(str(tmp_path / "a.tar"), Reading(question="Which class?", answer_from="cls"))
-    (manifest,) = Adoption(source, BuildPlan(STATEMENT, tmp_path / "out", modality="OTHER")).run()
+    (manifest,) = Adoption(source, BuildPlan(STATEMENT, tmp_path / "out", modality="OTHER")).run().manifests
     assert manifest.layout["question"] == "Which class?"
     (read,) = read_manifests([tmp_path / "out"])
     assert [(one.question, one.reference, one.modality) for one in Shard(read, read.shards[0])] == [
@@ -81,6 +84,30 @@ def test_what_cannot_be_listed_as_it_is(tars: Path, tmp_path: Path) -> None:
     result = Build(source, BuildPlan(STATEMENT, tmp_path / "new", skip_bad=True)).run()
     assert result.left_out.faults == {"duplicate-id": 1, "image": 1}
     assert [manifest.samples for manifest in result.manifests] == [6]
+
+
+def test_images_with_metadata_are_counted_and_stay_as_they_are(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.new("L", (6, 4)).save(stream, "JPEG", comment=b"Doe")
+    said = {"question": "q?", "answer": "a", "modality": "CT"}
+    rows = {
+        f"s{place}": {"jpg": data, "json": said}
+        for place, data in enumerate((stream.getvalue(), picture(1, kind="JPEG")))
+    }
+    tar(tmp_path / "a.tar", rows)
+    source = WebDatasetSource(str(tmp_path / "a.tar"), Reading())
+    result = Adoption(source, BuildPlan(STATEMENT, tmp_path / "lists")).run()
+    (manifest,) = result.manifests
+    held = Shard(manifest, manifest.shards[0])
+    assert held[0].images == (stream.getvalue(),)
+    assert ManifestIndex(manifest).rows(manifest.shards[0]) == tuple(map(IndexRow.of, held))
+    assert result.notes[-1].startswith(
+        "images with EXIF, text or a preview, which may name people, places and devices: 1;"
+    )
+    rewritten = Build(source, BuildPlan(STATEMENT, tmp_path / "new")).run()
+    assert rewritten.notes[-1].endswith("was removed, with their pixels as they were: 1")
+    (manifest,) = rewritten.manifests
+    assert b"Doe" not in b"".join(image for one in Shard(manifest, manifest.shards[0]) for image in one.images)
 
 
 def test_a_manifest_that_is_there_is_kept(tars: Path, tmp_path: Path) -> None:

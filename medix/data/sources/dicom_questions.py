@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medix.data.sources.dicom_modality import TAG_OF_CODE
 from medix.data.sources.source import RowError
+from medix.data.sources.stored_image import unread_image
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_sample import TableSample
@@ -62,7 +63,9 @@ class DicomQuestions:
                 "(columns.images)"
             )
         data = replace(data, modality_tags={**TAG_OF_CODE, **data.modality_tags})
-        made = TableSample(data, ModalitySet(self.table.reading.modalities), self.table.reading.question, False, False)
+        made = TableSample(
+            data, ModalitySet(self.table.reading.modalities), self.table.reading.question, keep=unread_image
+        )
         with ExitStack() as stack:
             names = _Names(data, self.table.folder, stack)
             for row in self.table.rows():

@@ -12,7 +12,7 @@ from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.layouts import IMAGES
 from medix.data.sources.source import RowError, content_id
-from medix.data.sources.stored_image import conversions, stored_image
+from medix.data.sources.stored_image import Keep, conversions, stored_image
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_row import CellError, Cells, TableRow, cell, text_of
 from medix.data.sources.table_schema import TableData
@@ -37,14 +37,14 @@ class TableSample:
         question: asked where no column holds a question.
         keeps_columns: whether columns without a meaning become metadata; otherwise only ``question_type`` and
             ``subgroup`` do.
-        stores_images: whether images are decoded once and converted to what shards hold.
+        keep: what becomes of images.
     """
 
     data: TableData
     modalities: ModalitySet
     question: str = ""
     keeps_columns: bool = False
-    stores_images: bool = True
+    keep: Keep = stored_image
 
     def of(self, where: str, cells: CellRow, files: ImageFiles, counts: Counter[str]) -> Sample:
         """The sample of a row.
@@ -53,7 +53,7 @@ class TableSample:
             where: file and row, for messages.
             cells: by column.
             files: reads images that are given by name.
-            counts: see ``stored_image``; ``text-only`` counts rows without an image, where columns hold images, and
+            counts: see ``keep``; ``text-only`` counts rows without an image, where columns hold images, and
                 ``metadata NAME`` those of which a column without a meaning is stored.
 
         Raises:
@@ -92,10 +92,8 @@ class TableSample:
         key = next(iter(self.data.columns.images), "image")
         if image.fault:
             raise RowError(key, image.name, image.fault, "outside" if image.is_outside else "no-image")
-        if not self.stores_images:
-            return image.data
         try:
-            return stored_image(image.data, counts)
+            return self.keep(image.data, counts)
         except PictureError as error:
             raise RowError(key, image.name, f"{error}; replace the file", "image") from error
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from medix.data.foreign_record import IMAGES, ForeignRecord, cells_of, split_name
 from medix.data.sources.layouts import told
 from medix.data.sources.source import RowError, Source, SourceRow, stamps
+from medix.data.sources.stored_image import Keep, stored_image
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_files import one_split
 from medix.data.sources.table_sample import told_counts
@@ -39,13 +40,15 @@ class WebDatasetSource(Source):
     Args:
         path: a tar, a folder of them, or a pattern with ``*`` or ``{000..009}``.
         reading: how they are read.
+        keep: what becomes of images.
     """
 
-    def __init__(self, path: str, reading: Reading) -> None:
+    def __init__(self, path: str, reading: Reading, keep: Keep = stored_image) -> None:
         if path.startswith("pipe:"):
             raise ValueError(f"--from webdataset {path}: would run a command and is refused; give a path")
         self.path = path
         self.reading = reading
+        self.keep = keep
 
     @cached_property
     def tars(self) -> tuple[Path, ...]:
@@ -78,7 +81,7 @@ class WebDatasetSource(Source):
             _check(tar)
         names = list(dict.fromkeys(name for tar, sample in self._samples() for name in _names(tar, sample)))
         name, data = self.reading.table(self.path, names)
-        return name, ForeignRecord(data, self.reading.modalities, self.reading.question, stores_images=True)
+        return name, ForeignRecord(data, self.reading.modalities, self.reading.question, self.keep)
 
     @property
     def has_ids(self) -> bool:

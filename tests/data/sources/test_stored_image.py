@@ -2,14 +2,13 @@ import io
 import struct
 import zlib
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image
 
 from medix.data.picture import PictureError, PictureReader
-from medix.data.sources.stored_image import conversions, stored_image
+from medix.data.sources.stored_image import conversions, listed_image, stored_image, unread_image
 
 
 def encoded(mode: str, form: str) -> bytes:
@@ -40,20 +39,32 @@ def test_others_become_png_and_are_counted() -> None:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
-@pytest.mark.parametrize("kind", ["exif", "comment"])
-def test_images_with_metadata_are_stored_as_they_are_and_counted(form: str, kind: str) -> None:
-    exif, text = Image.Exif(), PngImagePlugin.PngInfo()
+def test_metadata_is_removed_where_images_are_stored_and_counted_where_they_are_listed(form: str) -> None:
+    exif, stream = Image.Exif(), io.BytesIO()
     exif[ExifTags.Base.BodySerialNumber] = "4711"
-    text.add(b"tEXt", b"Author\0Doe", after_idat=True)
-    pairs: dict[str, dict[str, Any]] = {
-        "exif": {"exif": exif},
-        "comment": {"comment": b"Doe"} if form == "JPEG" else {"pnginfo": text},
-    }
-    stream, counts = io.BytesIO(), Counter[str]()
-    Image.new("L", (6, 4)).save(stream, form, **pairs[kind])
-    assert stored_image(stream.getvalue(), counts) == stream.getvalue()
-    (note,) = conversions(counts)
-    assert note.startswith("images that are stored with EXIF or text, which may name people, places and devices: 1;")
+    Image.new("L", (6, 4)).save(stream, form, exif=exif)
+    counts, listed = Counter[str](), Counter[str]()
+    assert stored_image(stream.getvalue(), counts) == encoded("L", form)
+    assert listed_image(stream.getvalue(), listed) == unread_image(stream.getvalue(), Counter()) == stream.getvalue()
+    told = [*conversions(counts), *conversions(listed)]
+    assert told == [
+        "images from which EXIF, text or a preview was removed, with their pixels as they were: 1",
+        "images with EXIF, text or a preview, which may name people, places and devices: 1; they are listed as they "
+        "are, and --rewrite removes it",
+    ]
+
+
+def test_an_image_whose_structure_is_not_known_is_stored_as_it_is_and_counted() -> None:
+    """Decoders take it without the marker of its end."""
+    counts = Counter[str]()
+    data = encoded("L", "JPEG").removesuffix(b"\xff\xd9") + bytes(64)
+    assert stored_image(data, counts) == data
+    assert conversions(counts) == ["images of an unusual structure, stored with the EXIF or text that they may have: 1"]
+
+
+def test_what_cannot_be_decoded_is_refused_where_it_is_listed_too() -> None:
+    with pytest.raises(PictureError):
+        listed_image(encoded("L", "PNG")[:40], Counter())
 
 
 def test_an_image_bomb_is_refused_before_it_is_decoded() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from medix.data.sources.source import RowError
+from medix.data.sources.stored_image import unread_image
 from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_sample import TableSample, told_counts
 from medix.data.sources.table_schema import Columns, TableData
@@ -40,7 +41,7 @@ def test_markers_count_the_images_that_are_there() -> None:
 
 def test_an_image_that_is_not_stored_is_not_decoded() -> None:
     cells = {"i": "1", "q": "q", "a": "<X_RAY> b", "x": b"\xff\xd8\xff cut"}
-    assert made(cells, stores_images=False).images == (cells["x"],)
+    assert made(cells, keep=unread_image).images == (cells["x"],)
     with pytest.raises(RowError, match="x: 'x'; an image of 7 bytes cannot be decoded"):
         made(cells)
 
