@@ -161,6 +161,20 @@ def read_yaml_file(path: Path, *, yes_is_text: bool = False) -> YamlDocument:
         raise YamlFileError(f"{path}: is not YAML: {error}") from error
 
 
+def read_yaml_option(option: str, path: Path) -> YamlDocument:
+    """The content of a YAML file that an option of the command line names, in which ``yes`` and ``no`` are texts.
+
+    Raises:
+        ValueError: it cannot be read; names the option, the file and the line.
+    """
+    try:
+        return read_yaml_file(path, yes_is_text=True)
+    except OSError as error:
+        raise ValueError(f"{option} {path}: cannot be opened ({error.strerror}); check the path") from error
+    except YamlFileError as error:
+        raise ValueError(f"{option} {error}") from error
+
+
 def write_yaml(content: Any) -> str:
     """Plain data as YAML, which ``read_yaml`` reads as the same data."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonargparse import get_loader
 
-from medix.yaml_text import AmbiguousYamlError, YamlFileError, read_document, read_yaml, read_yaml_file, write_yaml
+from medix.yaml_text import (
+    AmbiguousYamlError,
+    YamlFileError,
+    read_document,
+    read_yaml,
+    read_yaml_file,
+    read_yaml_option,
+    write_yaml,
+)
 
 
 def test_a_document_is_plain_data() -> None:
@@ -96,6 +104,16 @@ def test_a_file_is_named_with_line_and_remedy(tmp_path: Path, data: bytes, told:
     (tmp_path / "a.yaml").write_bytes(data)
     with pytest.raises(YamlFileError, match=told):
         read_yaml_file(tmp_path / "a.yaml")
+
+
+def test_a_file_of_an_option_is_named_with_the_option(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("yes: no\n")
+    assert read_yaml_option("--columns", tmp_path / "a.yaml").content == {"yes": "no"}
+    with pytest.raises(ValueError, match=r"^--columns .*b.yaml: cannot be opened \(No such file.*\); check the path$"):
+        read_yaml_option("--columns", tmp_path / "b.yaml")
+    (tmp_path / "a.yaml").write_text("a: 1\na: 2\n")
+    with pytest.raises(ValueError, match=r"^--columns .*a.yaml, line 2: the key 'a' stands twice"):
+        read_yaml_option("--columns", tmp_path / "a.yaml")
 
 
 def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:

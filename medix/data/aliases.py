@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medix.types import Sample
-from medix.yaml_text import YamlFileError, read_yaml_file
+from medix.yaml_text import read_yaml_option
 
 
 class Aliases:
@@ -32,12 +32,7 @@ class Aliases:
         Raises:
             ValueError: it cannot be read, or does not map texts to lists of texts.
         """
-        try:
-            content, lines = read_yaml_file(path, yes_is_text=True)
-        except OSError as error:
-            raise ValueError(f"--aliases {path}: cannot be opened ({error.strerror}); check the path") from error
-        except YamlFileError as error:
-            raise ValueError(f"--aliases {error}") from error
+        content, lines = read_yaml_option("--aliases", path)
         if not isinstance(content, dict):
             raise ValueError(f"--aliases {path}: write REFERENCE: [TEXT, …], one reference a line")
         first: dict[str, str] = {}

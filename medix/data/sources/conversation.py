@@ -4,7 +4,8 @@ Each turn of the user with the reply that follows is one sample. Its question be
 ``Question: …`` and ``Answer: …``, because a later turn often cannot be understood without them. Its images are those
 whose markers stand in the turns up to it; in a conversation without markers, all images stand in front of each. Turns
 of a row without a case whose images differ, or that have none, get its id, or a hash of it, as their case: a later turn
-repeats the earlier answers, and must not be in another part of a partition.
+repeats the earlier answers, and must not be in another part of a partition. A turn in front of the first image is a
+text-only sample: its answer may begin with ``<TEXT_ONLY>``, and must not begin with the tag of a modality.
 """
 
 import hashlib
@@ -161,19 +162,22 @@ class ConversationSource(Source):
         system = [turn.text for turn in turns if turn.role == "system"]
         pairs = _pairs([turn for turn in turns if turn.role != "system"])
         _check_markers("\n".join(question for question, _ in pairs), len(images))
-        answers = [split_tag("answer", answer, bool(images), self.modalities) for _, answer in pairs]
+        has_markers = any(MARKER.search(question) for question, _ in pairs)
         key = self.reading.modality_column or "modality"
         stated = _field(row, key)
-        if stated and not images:
+        if stated and not images and not has_markers:
             raise RowError(key, stated, "a modality without an image", "modality")
-        modality = stated or next((tag for tag, _ in answers if tag), "")
         exchanges, before = [], [text.strip() for text in system if text.strip()]
+        tags: list[str] = []
         for number, (question, answer) in enumerate(pairs, start=1):
             text = "\n\n".join([*before, question])
-            shown = _shown(text, images, any(MARKER.search(one) for one, _ in pairs))
+            shown = _shown(text, images, has_markers)
+            tag, untagged = split_tag("answer", answer, bool(shown), self.modalities)
+            tags += [tag] if tag else []
             identity = f"{name}:{number}" if name and len(pairs) > 1 else name
-            exchanges.append(Exchange(identity, text, answer, shown, case, source, modality))
-            before.append(f"Question: {question}\nAnswer: {answers[number - 1][1]}")
+            exchanges.append(Exchange(identity, text, answer, shown, case, source, ""))
+            before.append(f"Question: {question}\nAnswer: {untagged}")
+        exchanges = [replace(exchange, modality=stated or "".join(tags[:1])) for exchange in exchanges]
         shown_together = bool(images) and len({frozenset(exchange.images) for exchange in exchanges}) == 1
         if case or len(pairs) == 1 or shown_together:  # a partition keeps samples of the same images together
             return exchanges

@@ -90,4 +90,4 @@ def table_of(path: Path) -> type[TableSource] | None:
     from medix.data.sources.parquet import ParquetSource
 
     kinds = {".csv": CsvSource, ".tsv": CsvSource, ".jsonl": JsonlSource, ".parquet": ParquetSource}
-    return kinds.get(path.suffix)
+    return kinds.get(path.suffix.lower())

@@ -17,8 +17,8 @@ class QwenSource(ConversationSource):
     """Rows with ``messages``, a list of ``{"role": "user"|"assistant"|"system", "content": …}``.
 
     ``content`` is a text, or a list of ``{"type": "text", "text": …}`` and ``{"type": "image", "image": …}`` in order.
-    An image is a file name, a ``file://`` address, or a ``data:`` address that holds it. Where contents are texts,
-    their ``<image>`` stand for the files in ``images``.
+    An image is a file name, a ``file://`` address, or a ``data:`` address that holds it. Where the row has ``images``,
+    ``{"type": "image"}``, or ``<image>`` in a text, stands for the next of these.
     """
 
     def turns(self, row: Mapping[str, Any]) -> tuple[list[Turn], list[str | bytes]]:
@@ -26,17 +26,21 @@ class QwenSource(ConversationSource):
         messages = row.get("messages")
         if not isinstance(messages, list):
             raise RowError("messages", messages, "give a list of messages", "layout")
-        turns, images = [], image_names(row)
+        turns, listed = [], image_names(row)
+        images: list[str | bytes] = []
         for message in messages:
             role = ROLES.get(str(message.get("role"))) if isinstance(message, dict) else None
             if role is None:
                 raise RowError("messages", message, 'give {"role": "user" or "assistant", "content": …}', "layout")
             turns.append(Turn(role, _text(message.get("content"), images)))
-        return turns, images
+        if images and listed:
+            remedy = "images stand in the messages and in a list of the row; give them in one of the two"
+            raise RowError("image", listed, remedy, "layout")
+        return turns, images or listed
 
 
 def _text(content: Any, images: list[str | bytes]) -> str:
-    """The text of a content, with a marker where an image stands; the image is added to the list."""
+    """The text of a content, with a marker where an image stands; an image that it names is added to the list."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -47,7 +51,8 @@ def _text(content: Any, images: list[str | bytes]) -> str:
         if kind == "text" and isinstance(part.get("text"), str):
             parts.append(part["text"])
         elif kind in ("image", "image_url"):
-            images.append(_image(next((part[key] for key in _IMAGE_KEYS if part.get(key)), None)))
+            if (given := next((part[key] for key in _IMAGE_KEYS if part.get(key)), None)) is not None:
+                images.append(_image(given))
             parts.append("<image>\n")
         elif kind == "video":
             raise RowError("content", part, "videos are not read", "video", refused=True)

@@ -59,7 +59,7 @@ class TableFile:
     ``Label``. Image columns come as they are stored: ``{"bytes": …, "path": …}`` in the Parquet files of a hub.
 
     Args:
-        path: the file; its suffix says what it is.
+        path: the file; its suffix, in any case, says what it is.
 
     Raises:
         TableError: it is none of ``SUFFIXES``.
@@ -67,7 +67,9 @@ class TableFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.kind = next((suffix for suffix in sorted(SUFFIXES, key=len)[::-1] if path.name.endswith(suffix)), "")
+        self.kind = next(
+            (suffix for suffix in sorted(SUFFIXES, key=len)[::-1] if path.name.lower().endswith(suffix)), ""
+        )
         if not self.kind:
             raise TableError(f"{path}: is no table that is read; give one of {', '.join(SUFFIXES)}")
 

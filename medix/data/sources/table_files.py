@@ -18,7 +18,7 @@ class FilesSource(TableSource):
 
     Attributes:
         kind: the word of the command line.
-        suffixes: ends of the names of files.
+        suffixes: ends of the names of files, in any case.
     """
 
     kind: ClassVar[str]
@@ -32,14 +32,14 @@ class FilesSource(TableSource):
         """
         shown, path = ", ".join(self.suffixes), self.path
         if path.is_dir():
-            found = sorted(file for file in path.rglob("*") if file.name.endswith(self.suffixes))
+            found = sorted(file for file in path.rglob("*") if file.name.lower().endswith(self.suffixes))
             one_split(found, path, f"--from {self.kind} {path}")
             if found:
                 return found
             raise TableError(f"--from {self.kind} {path}: the folder holds no file that ends in {shown}")
         if not path.exists():
             raise TableError(f"--from {self.kind} {path}: there is no such file; check the path")
-        if not path.name.endswith(self.suffixes):
+        if not path.name.lower().endswith(self.suffixes):
             raise TableError(f"--from {self.kind} {path}: does not end in {shown}; give its kind by --from")
         return [path]
 

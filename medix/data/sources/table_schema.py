@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.spec_file import named_line, parse_error_message
-from medix.yaml_text import YamlFileError, read_yaml_file
+from medix.yaml_text import read_yaml_option
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,7 @@ def read_table_data(path: Path) -> TableData:
     Raises:
         ValueError: it cannot be read, or a key is not known or has a wrong value; names file and line.
     """
-    try:
-        content, lines = read_yaml_file(path, yes_is_text=True)
-    except OSError as error:
-        raise ValueError(f"--columns {path}: cannot be opened ({error.strerror}); check the path") from error
-    except YamlFileError as error:
-        raise ValueError(f"--columns {error}") from error
+    content, lines = read_yaml_option("--columns", path)
     if isinstance(content, dict) and isinstance(content.get("data"), dict):
         content, lines = content["data"], {place[1:]: line for place, line in lines.items() if place[0] == "data"}
     if not isinstance(content, dict):

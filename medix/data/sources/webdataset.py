@@ -61,7 +61,7 @@ class WebDatasetSource(Source):
 
         told = f"--from webdataset {self.path}"
         if Path(self.path).is_dir():
-            found = sorted(Path(self.path).rglob("*.tar"))
+            found = sorted(path for path in Path(self.path).rglob("*") if path.suffix.lower() == ".tar")
             one_split(found, Path(self.path), told)
         else:
             patterns = braceexpand.braceexpand(self.path)

@@ -104,6 +104,20 @@ def test_a_conversation_without_images_may_say_so(tmp_path: Path) -> None:
     assert (found.reference, found.modality) == ("5 mg", None)
 
 
+def test_turns_in_front_of_the_first_image_are_text_only(tmp_path: Path) -> None:
+    turns = ("Dose?", "<TEXT_ONLY>\n5 mg", "<image> Organ?", "<CT_SCAN>\nThe liver", "Why?", "A mass")
+    found = samples(source(tmp_path, *turns, image="a.png"))
+    assert [(one.reference, one.modality, len(one.images)) for one in found] == [
+        ("5 mg", None, 0), ("The liver", "CT_SCAN", 1), ("A mass", "CT_SCAN", 1),
+    ]  # fmt: skip
+    assert found[1].question == "Question: Dose?\nAnswer: 5 mg\n\n<image> Organ?"
+    for tagged, told in (("<CT_SCAN>\n5 mg", "a tag without an image"), ("<XY>\n5 mg", "unknown tag on a row without")):
+        (fault,) = faults(source(tmp_path, "Dose?", tagged, *turns[2:], image="a.png"))
+        assert told in fault
+    (fault,) = faults(source(tmp_path, "<image> Organ?", "<TEXT_ONLY>\nThe liver", image="a.png"))
+    assert "<TEXT_ONLY>'; unknown tag; known" in fault
+
+
 @pytest.mark.parametrize("row", [{}, {"image": ["a.png", "b.png"], "modality": "CT"}])
 def test_turns_of_a_conversation_without_a_case_are_not_divided(tmp_path: Path, row: dict[str, Any]) -> None:
     """Neither with an id nor without one; 20 seeds put two turns that are drawn apart together with 1 in 2^20."""

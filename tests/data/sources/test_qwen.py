@@ -37,6 +37,19 @@ def test_texts_with_markers_and_a_list_of_images(tmp_path: Path) -> None:
     assert (found.question, found.images) == ("<image>Which organ?", (picture(5),))
 
 
+def test_messages_with_places_and_a_list_of_images(tmp_path: Path) -> None:
+    """As chat templates read them, and as data sets of the hub hold them."""
+    content = [
+        {"type": "text", "text": "Before: "}, {"type": "image"}, {"type": "text", "text": "After: "},
+        {"type": "image", "image": None, "text": None}, {"type": "text", "text": "Better?"},
+    ]  # fmt: skip
+    (found,) = samples(source(tmp_path, content, images=["a.png", "b c.png"]))
+    assert found.question == "Before: <image>\nAfter: <image>\nBetter?"
+    assert found.images == (picture(5), picture(7))
+    (fault,) = faults(source(tmp_path, content, images=["a.png"]))
+    assert "2 image markers for 1 image" in fault
+
+
 @pytest.mark.parametrize(
     ("content", "row", "told"),
     [
@@ -52,7 +65,9 @@ def test_texts_with_markers_and_a_list_of_images(tmp_path: Path) -> None:
         ),
         ([{"type": "image", "image": "data:image/png;base64,@@"}], {}, "is no base64"),
         ([{"type": "image", "image": "file:///etc/hostname"}], {}, "lies outside of"),
-        ([{"type": "image"}], {}, "image: None; give a file name"),
+        ([{"type": "image"}, {"type": "text", "text": "q"}], {}, "1 image marker for 0 images"),
+        ([{"type": "image", "image": {"path": 3}}], {}, "give a file name"),
+        ([{"type": "image", "image": "a.png"}], {"images": ["b c.png"]}, "give them in one of the two"),
     ],
 )
 def test_rows_of_another_layout(tmp_path: Path, content: Any, row: dict[str, Any], told: str) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from medix.data.sources.csv_file import CsvSource
+from medix.data.sources.jsonl import JsonlSource
 from medix.data.sources.parquet import ParquetSource
 from medix.data.sources.table_file import TableError
 from tests.support.sources import samples
-from tests.support.tables import parquet
+from tests.support.tables import jsonl, parquet
 
 
 def test_the_files_of_a_folder_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -19,6 +20,16 @@ def test_the_files_of_a_folder_are_read_in_the_order_of_their_names(tmp_path: Pa
     (tmp_path / "part-3.csv").write_text("question,answer,more\nq,a,b\n")
     with pytest.raises(TableError, match=r"part-3.csv: has other columns than .*part-1.csv \(more\)"):
         samples(CsvSource(tmp_path))
+
+
+def test_names_may_be_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "ROWS.CSV").write_text("question,answer\nq,a\n")
+    (tmp_path / "MORE.Tsv").write_text("question\tanswer\nr\ta\n")
+    parquet(tmp_path / "A.PARQUET", [{"question": "p", "answer": "a"}])
+    for source in (CsvSource(tmp_path), CsvSource(tmp_path / "ROWS.CSV"), ParquetSource(tmp_path / "A.PARQUET")):
+        assert samples(source)[-1].question == ("p" if isinstance(source, ParquetSource) else "q")
+    assert [one.question for one in samples(CsvSource(tmp_path))] == ["r", "q"]
+    assert samples(JsonlSource(jsonl(tmp_path / "R.JSONL", [{"question": "j", "answer": "a"}])))[0].question == "j"
 
 
 @pytest.mark.parametrize(

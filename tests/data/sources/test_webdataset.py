@@ -14,14 +14,14 @@ from tests.support.tars import tar
 
 
 def test_tars_of_a_folder_a_pattern_or_braces(tmp_path: Path) -> None:
-    for name in ("a-000", "a-001", "b-000"):
+    for name, suffix in (("a-000", "tar"), ("a-001", "tar"), ("b-000", "TAR")):
         row = {"id": name, "problem": "q", "solution": "<X_RAY> r"}
-        tar(tmp_path / f"{name}.tar", {"0": {"json": row, "png": picture(1)}})
+        tar(tmp_path / f"{name}.{suffix}", {"0": {"json": row, "png": picture(1)}})
     for path, names in (
         ("", ["a-000", "a-001", "b-000"]),
         ("a-*.tar", ["a-000", "a-001"]),
         ("a-{000..001}.tar", ["a-000", "a-001"]),
-        ("b-000.tar", ["b-000"]),
+        ("b-000.TAR", ["b-000"]),
         ("{a-000,a-*}.tar", ["a-000", "a-001"]),
     ):
         source = WebDatasetSource(str(tmp_path / path), Reading())
