@@ -30,6 +30,7 @@ def test_similar_answers_are_proposed_and_sides_and_numbers_never_are() -> None:
         "myocardial infarction": ["heart attack"], "heart attack": ["myocardial infarction"],
     }  # fmt: skip
     assert synonyms(dict.fromkeys(NEAR, 1), threshold=0.81).proposals == ()
+    assert find_synonyms(dict.fromkeys(NEAR, 1), CountingEncoder(NEAR)).proposals == ()  # as abdomen and stomach, 0.84
 
 
 def test_the_words_that_differ_must_be_similar_by_themselves() -> None:
