@@ -15,7 +15,8 @@ Every rate is that of the fastest round of its side: what is slower is due to ot
 ``ratio_raw`` and ``ratio_webdataset`` are medix's rate divided by the other's; with ``_cpu``, samples per second of CPU
 of the process and its workers are compared, which other programs disturb less. ``memory`` reads ``--memory-samples``
 samples to images and says by how many MB the resident memory grew between a tenth of them and the end; ``start`` is the
-CPU time from a manifest of 1,000 shards of 1,000 samples to the first draw.
+CPU time from a manifest of 1,000 shards of 1,000 samples to the first draw. ``dicom`` is files per second of CPU beside
+bare pydicom, by transfer syntax (``tools.bench_shards_dicom``).
 """
 
 import argparse
@@ -45,6 +46,7 @@ from medix.data.selectors.selector import EpochSelector
 from medix.data.stream import Stream
 from medix.policy.tiny import build_tiny
 from medix.types import Sample
+from tools import bench_shards_dicom
 
 _BATCH = 16
 
@@ -57,6 +59,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=9, help="rounds in which the sides take turns (default: 9)")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="numbers of workers (default: 0 1 2)")
     parser.add_argument("--memory-samples", type=int, default=100_000, help="default: 100000; 0 leaves it out")
+    parser.add_argument("--dicom-files", type=int, default=20, help="of each transfer syntax; default: 20; 0 for none")
+    parser.add_argument("--dicom-size", type=int, default=512, help="side of a DICOM image in pixels (default: 512)")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     arguments = parser.parse_args(words)
     torch.set_num_threads(1)
@@ -77,6 +81,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.memory_samples:
             found["memory"] = memory(Stream(manifests), arguments.memory_samples)
         found["start"] = start(Path(folder))
+    if arguments.dicom_files:
+        found["dicom"] = bench_shards_dicom.measured(arguments.dicom_files, arguments.dicom_size, arguments.rounds)
     show(found)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -251,6 +257,8 @@ def show(found: dict[str, Any]) -> None:
     if "memory" in found:
         print(f"memory: {found['memory']['growth_mb']:+.1f} MB over {found['memory']['samples']:,} samples")
     print(f"start: {found['start']['cpu_seconds']:.2f} s of CPU for 1,000 shards")
+    if "dicom" in found:
+        bench_shards_dicom.show(found["dicom"])
 
 
 if __name__ == "__main__":

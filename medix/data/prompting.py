@@ -188,7 +188,7 @@ class Prompting:
                 f"sample {sample.id!r}: the policy's processor refuses its prompt ({type(error).__name__}: {error}); "
                 f"change it, {REMEDY}"
             ) from error
-        token_ids = tuple(int(token) for token in inputs["input_ids"][0])
+        token_ids = tuple(inputs["input_ids"][0].tolist())  # iterating over a tensor makes one of each token
         if len(token_ids) > self.max_prompt_tokens:
             raise PromptTooLongError(
                 f"prompt of sample {sample.id!r} has {len(token_ids)} tokens with {len(sample.images)} images; "

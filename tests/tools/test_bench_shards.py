@@ -7,19 +7,23 @@ import pytest
 
 from tools import bench_shards
 from tools.bench_shards import Sides, compared, main
+from tools.bench_shards_dicom import SYNTAXES
 
 
 def test_all_sides_read_every_sample_and_the_file_holds_their_ratios(tmp_path: Path) -> None:
     """Of 20 samples a training loader drops the last four, which do not fill a batch of 16."""
     path = tmp_path / "shards.json"
     assert main(["--samples", "20", "--size", "32", "--rounds", "1", "--workers", "0", "--memory-samples", "30",
-                 "--json", str(path)]) == 0  # fmt: skip
+                 "--dicom-files", "1", "--dicom-size", "64", "--json", str(path)]) == 0  # fmt: skip
     found = json.loads(path.read_text())
     for row in (found["decoded"], found["prompts"]["0"]):
         assert {"ratio_raw", "ratio_webdataset", "ratio_raw_cpu", "ratio_webdataset_cpu"} <= row.keys()
         assert all(value > 0 for value in row.values())
     assert found["memory"]["samples"] == 30
     assert found["start"]["cpu_seconds"] > 0
+    for syntax in SYNTAXES:
+        assert set(found["dicom"][syntax]) == {"pydicom", "shown", "stored", "headers", "ratio_shown", "ratio_stored"}
+        assert min(found["dicom"][syntax].values()) > 0
 
 
 def test_ratios_are_those_of_the_fastest_rounds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,7 @@
-"""Time reading DICOM files beside bare pydicom, in one run.
-
-    python -m tools.bench_dicom --json FILE
+"""The row of ``tools.bench_shards`` on DICOM: reading files beside bare pydicom.
 
 Single-frame CT files of 12 bits are generated in a temporary folder, one set per transfer syntax, and read once before
-anything is timed. Then the sides take turns, for ``--rounds`` rounds, in seconds of CPU, which other programs on the
-machine disturb least:
+anything is timed. Then the sides take turns, in seconds of CPU, which other programs on the machine disturb least:
 
 - ``pydicom``: ``dcmread(path).pixel_array``, nothing else;
 - ``shown``: header, checks, decoding, rescale and window to eight bits, as ``DicomSource`` does it;
@@ -14,8 +11,6 @@ machine disturb least:
 same round. ``headers`` is files per second when rows are enumerated.
 """
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -44,21 +39,6 @@ SYNTAXES = {
     "JPEG 2000": JPEG2000Lossless,
 }
 _CT = "1.2.840.10008.5.1.4.1.1.2"
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--files", type=int, default=30, help="files of each transfer syntax (default: 30)")
-    parser.add_argument("--size", type=int, default=512, help="side of an image in pixels (default: 512)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds in which the sides take turns (default: 3)")
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    arguments = parser.parse_args(words)
-    found = measured(arguments.files, arguments.size, arguments.rounds)
-    show(found)
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    return 0
 
 
 def measured(files: int, size: int, rounds: int) -> dict[str, Any]:
@@ -141,7 +121,7 @@ def compared(sides: dict[str, Callable[[], Any]], files: int, rounds: int) -> di
 def show(found: dict[str, Any]) -> None:
     """Print the numbers."""
     names = ("pydicom", "shown", "stored", "headers", "ratio_shown", "ratio_stored")
-    table = Table(title=f"files/s of CPU, {found['size']} x {found['size']}", title_justify="left")
+    table = Table(title=f"DICOM files/s of CPU, {found['size']} x {found['size']}", title_justify="left")
     table.add_column("transfer syntax")
     for name in names:
         table.add_column(name, justify="right")
@@ -149,7 +129,3 @@ def show(found: dict[str, Any]) -> None:
         numbers = [found[syntax][name] for name in names]
         table.add_row(syntax, *(f"{one:.2f}" if one < 10 else f"{one:.0f}" for one in numbers))
     Console(highlight=False, width=110).print(table)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
