@@ -39,13 +39,15 @@ from medix.distributed import gather
 from medix.exit_status import ExitStatus
 from medix.first_failure import told_by_all
 from medix.judge.base import Judge
+from medix.launcher import Launcher
 from medix.modules import checkpoint_file, time_limits
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.lightning_signals import ignore_signals
 from medix.modules.precision import check_precision
 from medix.plan import BASE, chosen_checkpoint, print_plan, read_checkpoint
 from medix.reporting.table import summary_table
-from medix.spec_check import check
+from medix.slurm_job import requeued
+from medix.spec_check import check, inline
 from medix.spec_fault import explain, shortened
 from medix.spec_names import resolve_specs
 from medix.spec_reading import parser_mode, settings
@@ -177,6 +179,11 @@ class MedixCLI(LightningCLI):
         if given.get("logger") in (None, True):
             root = given.get("default_root_dir") or os.getcwd()
             kwargs["logger"] = CSVLogger(root, name="logs")
+        self.launcher = Launcher.of(os.environ)
+        if self.launcher is not None:
+            stated = {inner.place[:2] for one in settings(sys.argv[1:]) for inner in (one, *inline(one))}
+            kwargs |= self.launcher.resolve(given, ("trainer", "num_nodes") in stated)
+            self.launcher.check_shards(given.get("strategy"))
         trainer: Trainer = super().instantiate_trainer(**kwargs)
         ignore_signals(trainer)
         return trainer
@@ -212,8 +219,9 @@ class MedixCLI(LightningCLI):
         limit = self._derive_time_limits(model, "train", "val")
         if self.trainer.is_global_zero:
             self._compare_specs(read_checkpoint(ckpt_path, folder), ckpt_path)
-        print_plan(self.trainer, model, self.datamodule, limit)
-        with _tidy(folder), stop_signal.catching("medix fit", speaks=self.trainer.is_global_zero):
+        print_plan(self.trainer, model, self.datamodule, limit, self.launcher)
+        is_first = self.trainer.is_global_zero
+        with _tidy(folder), stop_signal.catching("medix fit", speaks=is_first), requeued(is_first):
             try:
                 with told_by_all():
                     self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
@@ -327,7 +335,8 @@ class MedixCLI(LightningCLI):
             )
         run = getattr(self.trainer, stage)
         quiet = {"return_predictions": False} if stage == "predict" else {"verbose": False}
-        with _tidy(folder), stop_signal.catching(f"medix {stage}", speaks=self.trainer.is_global_zero):
+        is_first = self.trainer.is_global_zero
+        with _tidy(folder), stop_signal.catching(f"medix {stage}", speaks=is_first), requeued(is_first):
             try:
                 with told_by_all():
                     run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, **quiet)

@@ -28,6 +28,7 @@ exit status
   2    cannot be done as asked: usage, configuration, an input that is missing
        or cannot be read, an output that cannot be written
   130  stopped by Ctrl-C (SIGINT)
+  138  stopped by SIGUSR1, by which Slurm announces the end of a job
   141  the reader of its output went away (as after | head)
   143  stopped by SIGTERM
 With MEDIX_TRACEBACK=1 in the environment an error shows its traceback too.

@@ -13,6 +13,7 @@ from medix.callbacks.run_facts import data_sizes
 from medix.callbacks.save_checkpoint import latest
 from medix.callbacks.watched import reward_judges
 from medix.data.datamodule import ShardDataModule
+from medix.launcher import Launcher
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
 from medix.trainer_keys import SUPPORTED, long_form
@@ -21,12 +22,19 @@ BASE = "base"
 """``--ckpt_path base``: the weights that ``policy.name`` names, although the run has checkpoints."""
 
 
-def print_plan(trainer: Trainer, model: GroupRLModule, data: ShardDataModule, limit: float | None = None) -> None:
+def print_plan(
+    trainer: Trainer,
+    model: GroupRLModule,
+    data: ShardDataModule,
+    limit: float | None = None,
+    launcher: Launcher | None = None,
+) -> None:
     """Print the table of what ``fit`` will run.
 
     Args:
         trainer, model, data: of the run.
         limit: seconds that ranks wait for each other; None with one.
+        launcher: has started the ranks; None if Lightning does.
     """
     if trainer.global_rank != 0:
         return
@@ -46,6 +54,7 @@ def print_plan(trainer: Trainer, model: GroupRLModule, data: ShardDataModule, li
         "rewards": ", ".join(f"{name} {weight:g}" for name, weight in model.rewards.weights.items()),
         "judge of the rewards": ", ".join(reward_judges(model)) or "none",
         **{f"{split} data": text for split, text in data_sizes(data, ("train", "val")).items()},
+        "ranks": _ranks(trainer, launcher),
         **dict(model.batching(ranks=trainer.world_size).rows()),
         "steps": f"{model.max_steps}",
         **({} if limit is None else {"ranks wait": f"{limit:g} s for each other, then the run ends"}),
@@ -54,6 +63,12 @@ def print_plan(trainer: Trainer, model: GroupRLModule, data: ShardDataModule, li
     for what, value in rows.items():
         table.add_row(what, value)
     Console(markup=False, emoji=False).print(table)
+
+
+def _ranks(trainer: Trainer, launcher: Launcher | None) -> str:
+    if launcher is not None:
+        return f"{launcher}, started by {launcher.name} ({launcher.variables})"
+    return f"{trainer.world_size}, from trainer.devices {trainer.num_devices} x trainer.num_nodes {trainer.num_nodes}"
 
 
 def chosen_checkpoint(given: str | None, folder: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during a run: a flag, and an exception where the work of this moment may be abandoned.
+"""SIGINT, SIGTERM and SIGUSR1 during a run: a flag, and an exception where the work of this moment may be abandoned.
 
 A handler only sets the flag. Inside ``abandonable`` it also raises ``StopRequested`` in the main thread, so that a
 rollout or a validation of minutes ends at once; inside ``shielded`` (a collective operation, which the other ranks
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""The last one is how a Slurm job asks to be told before its time is up (``#SBATCH --signal=USR1@300``)."""
 
 SAME_SIGNAL_SECONDS = 2.0
 """Signals that follow the first one so soon are the same one: launchers repeat what a terminal or Slurm has sent."""
@@ -63,7 +64,7 @@ _state: _State | None = None
 
 @contextmanager
 def catching(name: str, *, speaks: bool = True) -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM ask the run to end; a second signal ends the process at once.
+    """Inside, ``SIGNALS`` ask the run to end; a second signal ends the process at once.
 
     Until ``begin_deferring`` there is nothing to save, and all work is ``abandonable``. Outside the main thread, which
     alone may set handlers, nothing changes.

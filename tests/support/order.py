@@ -14,6 +14,7 @@ LONGEST = (
     "test_cli",
     "test_colocated_vllm",
     "test_colocated_fit_vllm",
+    "test_slurm",
 )
 """Names of test files that take more than half a minute, in the order in which they are begun."""
 

@@ -1,0 +1,105 @@
+"""The Slurm job that a run belongs to, and how it is put back in the queue."""
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from medix import stop_signal
+from medix.distributed import gather
+from medix.stop_signal import Stopped
+
+_SECONDS = 30.0
+"""A controller that does not answer for so long is down; a job has half a minute from SIGTERM to SIGKILL by default."""
+
+
+@dataclass(frozen=True)
+class SlurmJob:
+    """A job.
+
+    A job that ends by itself within the grace time of its preemption counts as ended: Slurm requeues only those that
+    it has to kill. So a run that has saved its last finished step says that it is to go on.
+
+    Attributes:
+        number: its id.
+    """
+
+    number: str
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str] = os.environ) -> "SlurmJob | None":
+        """The job that this process belongs to; None outside Slurm."""
+        number = environment.get("SLURM_JOB_ID")
+        return None if number is None else cls(number)
+
+    def requeue_after(self, received: int) -> str:
+        """Put the job back in the queue if it is to go on after a signal; one rank calls it, with everything saved.
+
+        SIGUSR1 asks for it (``#SBATCH --signal=USR1@300``), and so does the SIGTERM of a preemption. SIGTERM of
+        ``scancel`` or of the time limit does not, nor does SIGINT.
+
+        Args:
+            received: number of the signal.
+
+        Returns:
+            What was done, for the last line of the run; empty if the job is to end.
+        """
+        if received == signal.SIGINT:
+            return ""
+        if received == signal.SIGTERM:
+            shown = self._scontrol("show", "job", "--oneliner", self.number)
+            if shown.returncode:
+                return f"whether Slurm has preempted job {self.number} is not known: {_said(shown)}"
+            if not _is_preempted(shown.stdout):
+                return ""
+        ended = self._scontrol("requeue", self.number)
+        if ended.returncode:
+            return f"job {self.number} could not be put back in the queue: {_said(ended)}"
+        return f"job {self.number} is back in the queue"
+
+    @staticmethod
+    def _scontrol(*words: str) -> "subprocess.CompletedProcess[str]":
+        program = shutil.which("scontrol")
+        if program is None:
+            return subprocess.CompletedProcess(words, 127, "", "scontrol is not on the PATH")
+        try:
+            return subprocess.run([program, *words], capture_output=True, text=True, check=False, timeout=_SECONDS)
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(words, 124, "", f"scontrol did not answer within {_SECONDS:g} s")
+
+
+@contextmanager
+def requeued(is_first: bool) -> Iterator[None]:
+    """Put the Slurm job of a run that a signal has stopped back in the queue, if it is to go on; see ``SlurmJob``.
+
+    Args:
+        is_first: whether this is the rank that does it.
+
+    Raises:
+        Stopped: as the block raises it, with what was done.
+    """
+    try:
+        yield
+    except Stopped as stop:
+        job = SlurmJob.of()
+        if job is None:
+            raise
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # requeueing ends a job that runs: every rank receives it
+        done = job.requeue_after(stop.number) if is_first else ""
+        if stop_signal.is_agreed():
+            gather(None)  # srun --kill-on-bad-exit would end the first rank before it has asked
+        raise Stopped(stop.number, "; ".join(filter(None, [str(stop), done]))) from stop
+
+
+def _is_preempted(shown: str) -> bool:
+    fields = dict(word.partition("=")[::2] for word in shown.split())
+    return fields.get("PreemptTime", "None") != "None"
+
+
+def _said(ended: "subprocess.CompletedProcess[str]") -> str:
+    return (ended.stderr or ended.stdout).strip() or f"scontrol ended with status {ended.returncode}"

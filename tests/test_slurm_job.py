@@ -1,0 +1,84 @@
+"""After which signals a job goes back to the queue, with a scontrol that writes down what it is asked."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from medix.slurm_job import SlurmJob, requeued
+from medix.stop_signal import Stopped
+
+SCONTROL = """\
+#!/bin/sh
+echo "$@" >> asked
+case "$1" in
+show) echo "JobId=7 JobState=RUNNING PreemptEligibleTime=2026-01-01T00:00:00 PreemptTime=${PREEMPTED:-None} x=y";;
+requeue) [ -z "$REFUSES" ] || { echo "Requested operation is presently disabled" >&2; exit 1; };;
+esac
+"""
+
+
+@pytest.fixture(autouse=True)
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What scontrol was asked."""
+    program = tmp_path / "scontrol"
+    program.write_text(SCONTROL)
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    return tmp_path / "asked"
+
+
+def test_sigusr1_asks_for_the_queue(job: Path) -> None:
+    assert SlurmJob("7").requeue_after(signal.SIGUSR1) == "job 7 is back in the queue"
+    assert job.read_text() == "requeue 7\n"
+
+
+def test_sigterm_does_so_where_the_job_was_preempted(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREEMPTED", "2026-01-01T00:01:00")
+    assert SlurmJob("7").requeue_after(signal.SIGTERM) == "job 7 is back in the queue"
+    assert job.read_text() == "show job --oneliner 7\nrequeue 7\n"
+
+
+def test_a_cancelled_job_ends(job: Path) -> None:
+    """scancel sends SIGTERM as well; requeueing would bring the job back."""
+    assert SlurmJob("7").requeue_after(signal.SIGTERM) == ""
+    assert job.read_text() == "show job --oneliner 7\n"
+    assert SlurmJob("7").requeue_after(signal.SIGINT) == ""
+
+
+def test_a_refusal_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFUSES", "1")
+    found = SlurmJob("7").requeue_after(signal.SIGUSR1)
+    assert found == "job 7 could not be put back in the queue: Requested operation is presently disabled"
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert "is not known: scontrol is not on the PATH" in SlurmJob("7").requeue_after(signal.SIGTERM)
+
+
+def test_the_last_line_of_the_run_says_so_and_its_status_stays(job: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(Stopped, match=r"^stopped at step 3; job 7 is back in the queue$") as stop, requeued(True):
+            raise Stopped(signal.SIGUSR1, "stopped at step 3")
+        assert stop.value.number == signal.SIGUSR1
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN, "Slurm sends it to all ranks of a requeued job"
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_the_other_ranks_ask_nothing(job: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(Stopped), requeued(False):
+            raise Stopped(signal.SIGUSR1)
+        assert not job.exists()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_outside_slurm_nothing_is_asked(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID")
+    with pytest.raises(Stopped, match=r"^text$"), requeued(True):
+        raise Stopped(signal.SIGTERM, "text")
+    assert not job.exists()
