@@ -3,7 +3,7 @@
 import json
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,29 @@ def fitted(inside: Inside, spec: dict[str, Any], *words: str, name: str = "spec.
 def saved_spec(inside: Inside, name: str = "spec.yaml") -> dict[str, Any]:
     read: dict[str, Any] = yaml.safe_load((inside.folder / "run" / name).read_text())
     return read
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("--trainer.devices", "3"),
+            "trainer.devices: 3 in the spec, but torchrun has started 4 ranks, 2 on each of 2",
+        ),
+        (("--trainer.num_nodes", "1"), "trainer.num_nodes: 1 in the spec, but torchrun has started 4 ranks"),
+        (("--trainer", "{num_nodes: 1}"), "trainer.num_nodes: 1 in the spec, but torchrun has started 4 ranks"),
+    ],
+)
+def test_ranks_of_the_spec_that_the_launcher_has_not_started_are_refused(
+    inside: Inside, spec: dict[str, Any], words: Sequence[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also 1 node, the default, where it is stated; the others stand in the environment alone."""
+    for name, value in (("TORCHELASTIC_RUN_ID", "x"), ("WORLD_SIZE", "4"), ("LOCAL_WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    outcome = inside("fit", "--config", write_spec(inside.folder, spec).name, *words)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "leave the key out" in outcome.err
 
 
 # Names and layers ----------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """``python -m medix doctor``: checks a spec against this machine before anything expensive starts."""
 
+import argparse
 import json
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from medix.commands.parser import CommandParser
 
 if TYPE_CHECKING:  # imported when needed, so that --help does not import Lightning
+    from medix.doctor.checks.schedule import ScheduleCheck
     from medix.doctor.findings import Finding
 
 _OUTLINE = """\
@@ -38,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_early(words)
     from medix.doctor.examination import examine
 
-    findings = examine(words, arguments.gpus, arguments.time_limit)
-    show(findings, arguments.arithmetic)
+    findings = examine(words, arguments.gpus, arguments.time_limit, _schedule(arguments), arguments.nodes)
+    show(findings, arguments.arithmetic or arguments.plan)
     counts = {state: sum(finding.state == state for finding in findings) for state in ("problem", "warning", "ok")}
     summary = f"{counts['problem']} problems, {counts['warning']} warnings, {counts['ok']} ok"
     print(f"medix doctor: {' '.join(arguments.config)}: {summary}, in {time.perf_counter() - begun:.0f} s")
@@ -73,8 +75,44 @@ def _parser() -> CommandParser:
     parser.add_argument(
         "--time-limit", type=float, default=60.0, metavar="SECONDS", help="limit of each check (default: 60)"
     )
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="time of a step and of the run, tokens/s and load of the judge, with formulas",
+    )
+    parser.add_argument("--nodes", type=int, metavar="N", help="machines, instead of trainer.num_nodes")
+    parser.add_argument(
+        "--rates",
+        type=Path,
+        metavar="RUN",
+        help="folder of a run whose measured rates --plan takes; else all are assumed",
+    )
+    parser.add_argument(
+        "--assume",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="what --plan assumes, for example tflops=989 utilisation=0.3 completion_tokens=600 (all: in its output)",
+    )
     parser.add_argument("--arithmetic", action="store_true", help="print how each memory estimate was computed")
     return parser
+
+
+def _schedule(arguments: argparse.Namespace) -> "ScheduleCheck | None":
+    """What computes time and load, if asked for."""
+    if arguments.nodes is not None and arguments.nodes < 1:
+        raise ValueError(f"--nodes {arguments.nodes}: a run needs at least 1 machine")
+    if not arguments.plan:
+        if arguments.rates is not None or arguments.assume:
+            raise ValueError("--rates and --assume change what --plan computes; give --plan as well")
+        return None
+    from medix.doctor.checks.schedule import ScheduleCheck
+    from medix.doctor.measured_run import MeasuredRun
+    from medix.doctor.step_time import Assumptions
+
+    measured = None if arguments.rates is None else MeasuredRun.read(arguments.rates)
+    return ScheduleCheck(Assumptions.of(arguments.assume), measured)
 
 
 def show(findings: "Sequence[Finding]", arithmetic: bool) -> None:

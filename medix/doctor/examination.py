@@ -12,6 +12,7 @@ from medix.doctor.checks.judge import JudgeCheck
 from medix.doctor.checks.memory import MemoryCheck
 from medix.doctor.checks.models import ModelsCheck
 from medix.doctor.checks.prompts import PromptsCheck
+from medix.doctor.checks.schedule import ScheduleCheck
 from medix.doctor.checks.splits import SplitsCheck
 from medix.doctor.checks.text import TextCheck
 from medix.doctor.checks.versions import VersionsCheck
@@ -22,11 +23,12 @@ from medix.main_memory import available
 from medix.spec_names import resolve_specs
 
 
-def all_checks(seconds: float) -> list[Check]:
+def all_checks(seconds: float, schedule: ScheduleCheck | None = None) -> list[Check]:
     """All checks in the order in which they run, quick ones first.
 
     Args:
         seconds: time limit of each check.
+        schedule: computes time and load; None leaves it out.
     """
     return [
         VersionsCheck(),
@@ -34,6 +36,7 @@ def all_checks(seconds: float) -> list[Check]:
         GpusCheck(),
         ModelsCheck(),
         MemoryCheck(),
+        *([] if schedule is None else [schedule]),
         EngineCheck(),
         DiskCheck(),
         DataCheck(),
@@ -44,13 +47,21 @@ def all_checks(seconds: float) -> list[Check]:
     ]
 
 
-def examine(words: Sequence[str], gpus: str | None, seconds: float) -> list[Finding]:
+def examine(
+    words: Sequence[str],
+    gpus: str | None,
+    seconds: float,
+    schedule: ScheduleCheck | None = None,
+    nodes: int | None = None,
+) -> list[Finding]:
     """Check a spec against a machine.
 
     Args:
         words: ``--config SPEC`` and single keys, as for ``fit``.
         gpus: GPUs of another machine, such as ``8x80``; None for those of this one.
         seconds: time limit of each check.
+        schedule: computes time and load; None leaves it out.
+        nodes: machines, instead of ``trainer.num_nodes``.
 
     Returns:
         Findings of all checks, or the reason why the spec cannot be built.
@@ -64,10 +75,11 @@ def examine(words: Sequence[str], gpus: str | None, seconds: float) -> list[Find
     with no_downloads():
         try:
             subject = Subject.read(words, machine)
+            subject = subject if nodes is None else subject.on_nodes(nodes)
         except ValueError as error:
             remedy = "correct the spec; no other check can run before"
             return [*findings, Finding("spec", State.PROBLEM, str(error), remedy)]
-        return [*findings, *run_checks(all_checks(seconds), subject, seconds)]
+        return [*findings, *run_checks(all_checks(seconds, schedule), subject, seconds)]
 
 
 def _machine(gpus: str | None) -> tuple[Machine, list[Finding]]:

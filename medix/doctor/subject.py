@@ -4,10 +4,12 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from lightning.pytorch.strategies import ModelParallelStrategy
 
 from medix.cli import MedixCLI, SpecParser
 from medix.data.datamodule import ShardDataModule
@@ -72,6 +74,18 @@ class Subject:
         trainer = cli.config_init.get("trainer")
         arguments = vars(trainer) if hasattr(trainer, "__dict__") else dict(trainer or {})
         return cls(cli.model, cli.datamodule, arguments, machine)
+
+    def on_nodes(self, nodes: int) -> "Subject":
+        """The same spec on another number of such machines; weights are sharded over all their GPUs where they are.
+
+        Args:
+            nodes: machines.
+        """
+        trainer, ranks = {**self.trainer, "num_nodes": nodes}, nodes * self.plan.devices
+        strategy = trainer.get("strategy")
+        if isinstance(strategy, ModelParallelStrategy) and self.plan.kind == "sharded":
+            strategy._data_parallel_size = ranks
+        return replace(self, trainer=trainer)
 
     @cached_property
     def plan(self) -> Plan:

@@ -10,7 +10,7 @@ import torch
 
 from tests.support import slurm
 from tests.support.ranks import run_on_ranks
-from tests.support.runs import small_spec, write_spec
+from tests.support.runs import ROOT, small_spec, write_spec
 from tests.support.slurm import Slurm
 
 pytestmark = pytest.mark.slurm
@@ -123,3 +123,11 @@ def test_the_interrupted_run_ends_with_the_weights_of_the_straight_one_bit_for_b
 def test_no_sample_is_lost_or_repeated(runs: tuple[Path, Path], rank: int) -> None:
     straight, job = ((one / "run" / "completions" / f"train.rank{rank}.jsonl").read_text() for one in runs)
     assert straight.count("\n") == job.count("\n") > 0
+
+
+@pytest.mark.parametrize("name", ["slurm_servers", "slurm_train"])
+def test_slurm_accepts_the_examples(cluster: Slurm, tmp_path: Path, name: str) -> None:
+    """On nodes of two cores without a GPU: what their ``#SBATCH`` lines ask for beyond that is replaced."""
+    script = ROOT / "specs" / "cluster" / f"{name}.sbatch"
+    fits = ["--gres=none", "--cpus-per-task=1", "--ntasks-per-node=1"]
+    cluster.run("sbatch", "--test-only", *fits, str(script), cwd=tmp_path)

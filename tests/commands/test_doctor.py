@@ -157,3 +157,29 @@ def test_a_driver_that_fails_is_a_problem_and_the_rest_is_checked(
         "nvidia-smi did not answer within 20 s"
     ]
     assert {finding["check"] for finding in content["findings"]} == CHECKS
+
+
+def test_a_plan_states_time_and_load_on_several_nodes(inside: Inside, policy: Path) -> None:
+    spec = write_spec(inside.folder, small_spec(inside.folder, policy))
+    words = ("--config", str(spec), "--plan", "--nodes", "2", "--gpus", "1x80", "--assume", "tflops=312")
+    outcome, content = examined(inside, *words)
+    assert outcome.code == 0, outcome
+    time, judge = of(content, "schedule")
+    assert time["found"].startswith("2 nodes x 1 = 2 ranks: ")
+    assert "assumed, nothing measured" in time["found"]
+    assert "questions a step" in judge["found"]
+    assert "tflops 312" in outcome.out
+    assert "s / 3600 = " in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--nodes", "0"), "--nodes 0: a run needs at least 1 machine"),
+        (("--assume", "tflops=1"), "--rates and --assume change what --plan computes; give --plan as well"),
+    ],
+)
+def test_words_of_the_plan_that_say_nothing_exit_with_2(inside: Inside, words: tuple[str, ...], message: str) -> None:
+    outcome = inside("doctor", "--config", "demo", *words)
+    assert outcome.code == 2
+    assert message in outcome.err

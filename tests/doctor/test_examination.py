@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from medix.doctor.checks.schedule import ScheduleCheck
 from medix.doctor.examination import all_checks, examine
 from medix.doctor.findings import State
+from medix.doctor.step_time import Assumptions
 from tests.support.inside import working_in
 from tests.support.runs import small_spec, write_spec
 
@@ -13,7 +15,7 @@ ABSENT = Path("owner/model")
 
 
 def test_every_check_is_named_after_its_file() -> None:
-    checks = all_checks(60.0)
+    checks = all_checks(60.0, ScheduleCheck(Assumptions()))
     assert [check.name for check in checks] == [type(check).__module__.rpartition(".")[2] for check in checks]
     folder = Path(__file__).parents[2] / "medix" / "doctor" / "checks"
     assert {check.name for check in checks} == {path.stem for path in folder.glob("*.py")} - {"__init__", "base"}

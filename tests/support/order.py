@@ -15,6 +15,7 @@ LONGEST = (
     "test_colocated_vllm",
     "test_colocated_fit_vllm",
     "test_slurm",
+    "test_torchrun",
 )
 """Names of test files that take more than half a minute, in the order in which they are begun."""
 

@@ -7,8 +7,10 @@ marker is set (``MEDIX_REQUIRE_VLLM=1`` for ``vllm``), they fail instead.
 import importlib.util
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 
@@ -55,14 +57,24 @@ def _has_slurm() -> bool:
     return all(program(name) for name in ("slurmctld", "slurmd", "srun", "munged"))
 
 
+@cache
 def _has_namespaces() -> bool:
-    return os.geteuid() == 0 and program("ip") is not None
+    """A root inside a container may lack the capability."""
+    if os.geteuid() or not all(map(program, ("ip", "unshare", "nsenter"))):
+        return False
+    cable = ["unshare", "--net", "ip", "link", "add", "one", "type", "veth", "peer", "name", "other"]
+    return subprocess.run(cable, capture_output=True, check=False).returncode == 0
 
 
 REQUIREMENTS = (
     Requirement("vllm", "a real vLLM", lambda: importlib.util.find_spec("vllm") is not None, "run make install-vllm"),
     Requirement("slurm", "Slurm and munge", _has_slurm, "install slurmctld, slurmd, slurm-client and munge"),
-    Requirement("netns", "network namespaces (root and iproute2)", _has_namespaces, "run as root, install iproute2"),
+    Requirement(
+        "netns",
+        "network namespaces (root with CAP_SYS_ADMIN and CAP_NET_ADMIN, iproute2)",
+        _has_namespaces,
+        "run as root of a machine or of a privileged container, install iproute2",
+    ),
     Requirement("chromium", "Chromium", lambda: chromium() is not None, "install chromium"),
 )
 
