@@ -40,7 +40,8 @@ class SlurmJob:
         """Put the job back in the queue if it is to go on after a signal; one rank calls it, with everything saved.
 
         SIGUSR1 asks for it (``#SBATCH --signal=USR1@300``), and so does the SIGTERM of a preemption. SIGTERM of
-        ``scancel`` or of the time limit does not, nor does SIGINT.
+        ``scancel`` or of the time limit does not, nor does SIGINT. A job that is being cancelled stays so, also where
+        SIGUSR1 came before: ``scontrol requeue`` would bring it back.
 
         Args:
             received: number of the signal.
@@ -50,12 +51,13 @@ class SlurmJob:
         """
         if received == signal.SIGINT:
             return ""
-        if received == signal.SIGTERM:
-            shown = self._scontrol("show", "job", "--oneliner", self.number)
-            if shown.returncode:
-                return f"whether Slurm has preempted job {self.number} is not known: {_said(shown)}"
-            if not _is_preempted(shown.stdout):
-                return ""
+        shown = self._scontrol("show", "job", "--oneliner", self.number)
+        if shown.returncode:
+            return f"whether job {self.number} is to go on is not known: {_said(shown)}"
+        fields = dict(word.partition("=")[::2] for word in shown.stdout.split())
+        is_preempted = fields.get("PreemptTime", "None") != "None"
+        if fields.get("JobState") != "RUNNING" or not (received == signal.SIGUSR1 or is_preempted):
+            return ""
         ended = self._scontrol("requeue", self.number)
         if ended.returncode:
             return f"job {self.number} could not be put back in the queue: {_said(ended)}"
@@ -94,11 +96,6 @@ def requeued(is_first: bool) -> Iterator[None]:
         if stop_signal.is_agreed():
             gather(None)  # srun --kill-on-bad-exit would end the first rank before it has asked
         raise Stopped(stop.number, "; ".join(filter(None, [str(stop), done]))) from stop
-
-
-def _is_preempted(shown: str) -> bool:
-    fields = dict(word.partition("=")[::2] for word in shown.split())
-    return fields.get("PreemptTime", "None") != "None"
 
 
 def _said(ended: "subprocess.CompletedProcess[str]") -> str:

@@ -183,14 +183,18 @@ def _second_signal_ends(name: str, speaks: bool) -> Iterator[None]:
 
     def watch() -> None:
         first: float | None = None
+        is_announced = False
         while written := os.read(reader, 64):
             numbers = [number for number in written if number in SIGNALS]  # others have handlers as well
             now = time.monotonic()
             if not numbers:
                 continue
-            if first is None:
-                first = now
+            if first is None and not is_announced:
                 _say(f"{name}: {_named(numbers[0])}: the run stops; a second signal ends it at once", speaks)
+            if set(numbers) == {signal.SIGUSR1}:  # Slurm's notice; its SIGTERM follows and is no second wish
+                is_announced = True
+            elif first is None:
+                first = now
             elif now - first > SAME_SIGNAL_SECONDS:
                 _say(f"{name}: ended at once by a second signal, {_named(numbers[-1])}", speaks)
                 os._exit(128 + numbers[-1])

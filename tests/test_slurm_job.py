@@ -12,7 +12,7 @@ SCONTROL = """\
 #!/bin/sh
 echo "$@" >> asked
 case "$1" in
-show) echo "JobId=7 JobState=RUNNING PreemptEligibleTime=2026-01-01T00:00:00 PreemptTime=${PREEMPTED:-None} x=y";;
+show) echo "JobId=7 JobState=${STATE:-RUNNING} PreemptEligibleTime=2026-01-01T00:00:00 PreemptTime=${PREEMPTED:-None}";;
 requeue) [ -z "$REFUSES" ] || { echo "Requested operation is presently disabled" >&2; exit 1; };;
 esac
 """
@@ -32,7 +32,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_sigusr1_asks_for_the_queue(job: Path) -> None:
     assert SlurmJob("7").requeue_after(signal.SIGUSR1) == "job 7 is back in the queue"
-    assert job.read_text() == "requeue 7\n"
+    assert job.read_text() == "show job --oneliner 7\nrequeue 7\n"
 
 
 def test_sigterm_does_so_where_the_job_was_preempted(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,12 +48,18 @@ def test_a_cancelled_job_ends(job: Path) -> None:
     assert SlurmJob("7").requeue_after(signal.SIGINT) == ""
 
 
+def test_a_job_that_is_cancelled_after_it_was_told_ends(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE", "CANCELLED")
+    assert SlurmJob("7").requeue_after(signal.SIGUSR1) == ""
+    assert job.read_text() == "show job --oneliner 7\n"
+
+
 def test_a_refusal_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFUSES", "1")
     found = SlurmJob("7").requeue_after(signal.SIGUSR1)
     assert found == "job 7 could not be put back in the queue: Requested operation is presently disabled"
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert "is not known: scontrol is not on the PATH" in SlurmJob("7").requeue_after(signal.SIGTERM)
+    assert "is to go on is not known: scontrol is not on the PATH" in SlurmJob("7").requeue_after(signal.SIGTERM)
 
 
 def test_the_last_line_of_the_run_says_so_and_its_status_stays(job: Path) -> None:

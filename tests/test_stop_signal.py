@@ -178,6 +178,10 @@ def test_a_second_signal_ends_a_process_that_hangs_and_repeats_of_the_first_do_n
     _await(lambda: "a second signal ends it at once" in said.read_text())
     time.sleep(2 * gap)
     assert process.is_alive()  # type: ignore[attr-defined]
+    if number == signal.SIGUSR1:  # only announces the SIGTERM of Slurm, which is the first wish
+        os.kill(process.pid, signal.SIGTERM)  # type: ignore[attr-defined]
+        time.sleep(2 * gap)
+        assert process.is_alive()  # type: ignore[attr-defined]
     os.kill(process.pid, signal.SIGTERM)  # type: ignore[attr-defined]
     assert warm.wait(process, 120) == 143  # type: ignore[arg-type]
     assert said.read_text().splitlines()[-1] == "medix test: ended at once by a second signal, SIGTERM"

@@ -1,5 +1,6 @@
 """How long a step and a run take, and what they ask of the judge: from operations and bytes, or from a measured run."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
@@ -160,8 +161,8 @@ class StepTime:
         urls = getattr(rank.module.engine, "base_url", None)
         servers = 1 if isinstance(urls, str) else len(urls) if urls else rank.plan.ranks
         sampled = self.completions / assumed.with_signal
-        at_once = min(assumed.sequences, sampled / servers)
         cache = 4 * model.text.count * model.text.key_width * (self.prompt_tokens + self.completion_tokens / 2)
+        at_once = min(assumed.sequences, sampled / servers, self._held(2 * model.parameters, cache))
         read = 2 * model.parameters + at_once * cache
         passes = sampled * self.completion_tokens / (servers * at_once)
         rate = assumed.gpus_per_server * assumed.terabytes_per_second * 1e12 * assumed.sampling_utilisation
@@ -172,6 +173,11 @@ class StepTime:
             f"{assumed.sampling_utilisation:g})"
         )
         return Term("rollout", passes * read / rate, formula, "assumed")
+
+    def _held(self, weights: float, cache: float) -> float:
+        """Sequences whose keys and values fit the memory that weights leave; vLLM takes nine tenths of a GPU's."""
+        memory = 0.9 * self.assumed.gpus_per_server * self.rank.gpu_memory
+        return max(1.0, (memory - weights) / cache) if memory else math.inf
 
     def _passes(self) -> list[Term]:
         """Old and reference log-probabilities, and the update."""

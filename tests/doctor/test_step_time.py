@@ -22,7 +22,9 @@ ROUND = Assumptions(
 )  # fmt: skip
 
 
-def time_of(assumed: Assumptions = ROUND, measured: MeasuredRun | None = None, **model: Any) -> StepTime:
+def time_of(
+    assumed: Assumptions = ROUND, measured: MeasuredRun | None = None, gpu_memory: int = 0, **model: Any
+) -> StepTime:
     """8 prompts of 20 tokens, 2 completions each of 10 tokens, on 2 ranks."""
     module = SimpleNamespace(
         prompts_per_step=8, engine=SimpleNamespace(sampling=SimpleNamespace(completions_per_prompt=2)),
@@ -31,6 +33,7 @@ def time_of(assumed: Assumptions = ROUND, measured: MeasuredRun | None = None, *
     rank = SimpleNamespace(
         module=module, policy=SimpleNamespace(gradient_checkpointing=False), model=replace(MODEL, **model),
         plan=SimpleNamespace(ranks=2), completion_tokens=100, prompt_tokens=400,
+        gpu_memory=gpu_memory,
     )  # fmt: skip
     return StepTime(cast(Rank, rank), assumed, measured)
 
@@ -57,6 +60,12 @@ def test_sampling_reads_weights_and_cache_for_each_token() -> None:
     One reads 8,000 bytes of weights and 4 x 4 x 2 x 5 x (20 + 10 / 2) = 4,000 of cache, at 1e6 x 0.5 bytes a second.
     """
     assert seconds(time_of())["rollout"] == pytest.approx(40 * 12_000 / 0.5e6)
+
+
+def test_a_server_decodes_what_its_memory_holds() -> None:
+    """0.9 x 11,111 - 8,000 bytes of weights leave 2,000 for keys and values of 1,000 each: two at once, 80 passes."""
+    found = seconds(time_of(gpu_memory=11_112))["rollout"]
+    assert found == pytest.approx(80 * 10_000 / 0.5e6, rel=1e-3)
 
 
 def test_a_step_is_the_sum_and_the_judge_is_asked_for_every_sampled_completion() -> None:

@@ -81,6 +81,7 @@ def _begin(
     environment: Mapping[str, str],
 ) -> None:
     import numpy as np
+    import torch
 
     for path, stream in ((stdout, 1), (stderr, 2)):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -92,6 +93,7 @@ def _begin(
     os.environ.update(environment)
     os.chdir(folder)
     sys.path.insert(0, "")
+    torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))  # which torch read when the server imported it
     np.random.seed()  # every child would have the state of the server
     status = command(*arguments)
     atexit._run_exitfuncs()
