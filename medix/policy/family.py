@@ -141,15 +141,16 @@ class Family:
     def _touching_vision(self) -> Iterator[None]:
         """Add zero to the embeddings of text, with a zero gradient for every parameter of the vision tower.
 
-        As with an image, the tower runs before the language model and its output enters the embeddings: ranks with and
-        without images then gather weights and reduce gradients in the same order. In different orders they deadlock.
+        As with an image, the tower runs between the embeddings and the language model, and its output enters the
+        embeddings: ranks with and without images then gather weights and reduce gradients in the same order. In
+        different orders they deadlock, or add gradients of different parameters.
         """
         known = inspect.signature(self.inner.get_image_features).parameters
         image = {key: self.moved(value) for key, value in self._empty_image().items() if key in known}
-        outputs = self.inner.get_image_features(**image, return_dict=True)
-        zero = 0.0 * sum((one.float().sum() for one in _tensors(outputs)), start=torch.zeros((), device=self.device))
 
         def add(module: nn.Module, given: object, embedded: Tensor) -> Tensor:  # noqa: ARG001  # signature of a hook
+            outputs = self.inner.get_image_features(**image, return_dict=True)
+            zero = 0.0 * sum((one.float().sum() for one in _tensors(outputs)), start=embedded.new_zeros(()).float())
             return embedded + zero.to(embedded.dtype)
 
         hook = self.inner.get_input_embeddings().register_forward_hook(add)
