@@ -64,7 +64,7 @@ class DryRun(Callback):
                 raise
             raise DryRunError(memory.complaint(pl_module)) from error
         finally:
-            pl_module.optimizers().zero_grad()  # type: ignore[union-attr]
+            pl_module.policy.sharding.forget_gradient(pl_module.optimizers())
         _LOG.info("%s", memory.summary(pl_module.device))
 
 

@@ -19,7 +19,6 @@ from medix.grammar import parse
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
 from medix.modules.random_states import random_states, restore_random_states
-from medix.modules.strategy import shards_parameters
 from medix.reporting.record import CompletionRecord, record_completion, without_answer
 from medix.reporting.record_identity import unique
 from medix.reporting.table import number
@@ -138,7 +137,7 @@ class JudgeValidation(Callback):
         if stop_signal.is_agreed():
             return
         try:
-            with fail_together(), stop_signal.abandonable(not shards_parameters(trainer.strategy)):
+            with fail_together(), watched(module).abandonable():
                 self._run_loop(trainer)
         except StopRequested:
             stop_signal.agree()

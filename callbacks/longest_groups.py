@@ -39,9 +39,10 @@ def training_group(module: GroupRLModule, prompt: Prompt) -> TrainingGroup:
 
 def groups_of_a_pass(module: GroupRLModule, group: TrainingGroup) -> list[TrainingGroup]:
     """As many copies of a group as a step may put into one forward pass of this rank."""
-    if module.shards_parameters:
+    shares = module.policy.shares_prompts
+    if module.policy.sharding.gathers_weights and not shares:
         return [group]  # one group per pass, because ranks must gather weights equally often
-    return filled(module.update, group, module.update.prompts_per_update // world_size(), module.policy.shares_prompts)
+    return filled(module.update, group, module.update.prompts_per_update // world_size(), shares)
 
 
 def filled(update: Update, group: TrainingGroup, most: int, shares: bool) -> list[TrainingGroup]:

@@ -11,6 +11,7 @@ from medix.main_memory import available
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.microbatch import token_count
 from medix.modules.training_group import TrainingGroup
+from medix.policy.shards import numel, own_part
 
 _GB = 2**30
 _ADAM_STATES = 2  # values that Adam keeps per trained weight
@@ -111,13 +112,12 @@ def _reference_bytes(module: GroupRLModule) -> int:
         return 0
     if getattr(policy, "lora", None) is not None:
         return 0  # the policy itself with its adapters disabled
-    in_16_bits = module.shards_parameters and str(module.trainer.precision) == "bf16-mixed"
-    return sum(parameter.numel() * (2 if in_16_bits else parameter.element_size()) for parameter in policy.parameters())
+    in_16_bits = policy.sharding.reduces_every_pass and str(module.trainer.precision) == "bf16-mixed"
+    return sum(numel(parameter) * (2 if in_16_bits else parameter.element_size()) for parameter in policy.parameters())
 
 
 def _bytes(parameter: torch.Tensor) -> int:
-    local = parameter.to_local() if hasattr(parameter, "to_local") else parameter  # this rank's shard
-    return int(local.numel() * local.element_size())
+    return own_part(parameter).nbytes
 
 
 def _peak(device: torch.device) -> str:

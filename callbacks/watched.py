@@ -1,6 +1,7 @@
 """The interface of the training module that callbacks depend on."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lightning.pytorch import LightningModule, Trainer
@@ -19,6 +20,8 @@ class _Watched(Protocol):
     judge: Judge | None
     rewards: Any
     modalities: ModalitySet
+
+    def abandonable(self) -> AbstractContextManager[None]: ...
 
 
 if TYPE_CHECKING:

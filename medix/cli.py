@@ -40,7 +40,7 @@ from medix.exit_status import ExitStatus
 from medix.first_failure import told_by_all
 from medix.judge.base import Judge
 from medix.launcher import Launcher
-from medix.modules import checkpoint_file, time_limits
+from medix.modules import checkpoint_file, strategy, time_limits
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.lightning_signals import ignore_signals
 from medix.modules.precision import check_precision
@@ -176,6 +176,8 @@ class MedixCLI(LightningCLI):
         """
         given = self._get(self.config_init, "trainer", default={})
         check_precision(given.get("precision"), given.get("plugins"))
+        if isinstance(given.get("strategy"), str):
+            kwargs["strategy"] = strategy.by_name(given["strategy"])
         if given.get("logger") in (None, True):
             root = given.get("default_root_dir") or os.getcwd()
             kwargs["logger"] = CSVLogger(root, name="logs")
@@ -439,5 +441,7 @@ def _quiet() -> None:
         "Checkpoint directory",
         "treespec",
         "weights_only",
+        "all_gather_into_tensor",  # of DeepSpeed
+        "reduce_scatter_tensor",
     ):
         warnings.filterwarnings("ignore", message=f".*{about}.*")

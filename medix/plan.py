@@ -92,7 +92,7 @@ def read_checkpoint(path: str | None, folder: Path) -> Mapping[str, Any]:
     """The content of a checkpoint file, before anything is written; empty without one.
 
     Args:
-        path: the file, or the folder of a sharded checkpoint, whose content is not read.
+        path: the file.
         folder: of the run, for messages.
 
     Raises:
@@ -106,4 +106,9 @@ def read_checkpoint(path: str | None, folder: Path) -> Mapping[str, Any]:
             f"--ckpt_path {path}: there is no such file; give a checkpoint that medix fit wrote, best, last, or {BASE} "
             f"for the policy as named ({folder / 'checkpoints'} holds: {held})"
         )
-    return checkpoint_file.read(path) if Path(path).is_file() else {}
+    if Path(path).is_dir():
+        raise ValueError(
+            f"--ckpt_path {path}: is a folder, and medix fit writes files; folders that Lightning or DeepSpeed wrote "
+            "are not read, because they hold pickles, which run code"
+        )
+    return checkpoint_file.read(path)

@@ -24,3 +24,10 @@ def test_a_missing_checkpoint_is_told_with_those_that_are_there(tmp_path: Path) 
     (tmp_path / "checkpoints" / "best.ckpt").touch()
     with pytest.raises(ValueError, match=r"--ckpt_path a\.ckpt: .*best, last, or base .*holds: best\.ckpt"):
         read_checkpoint("a.ckpt", tmp_path)
+
+
+def test_a_folder_is_refused_because_what_wrote_it_pickles(tmp_path: Path) -> None:
+    """As Lightning's DeepSpeedStrategy and ModelParallelStrategy write them."""
+    (tmp_path / "step-000001.ckpt" / "checkpoint").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"--ckpt_path .*step-000001.ckpt: is a folder.* hold pickles"):
+        read_checkpoint(str(tmp_path / "step-000001.ckpt"), tmp_path)

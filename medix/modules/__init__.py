@@ -4,5 +4,6 @@ from medix.modules.group_rl import GroupRLModule
 from medix.modules.no_signal import NoSignalError
 from medix.modules.record import StepRecord
 from medix.modules.update import Update
+from medix.modules.zero_strategy import ZeroStrategy
 
-__all__ = ["GroupRLModule", "NoSignalError", "StepRecord", "Update"]
+__all__ = ["GroupRLModule", "NoSignalError", "StepRecord", "Update", "ZeroStrategy"]

@@ -166,7 +166,7 @@ class GroupRLModule(lightning.LightningModule):
         with fail_together():
             kept = self.take()
         with self.phase("old_logprobs"):
-            prepared = self.preparation(kept, self.device, self.shards_parameters)
+            prepared = self.preparation(kept, self.device)
         with self.phase("update"):
             metrics = [self.update.step(self, batch) for batch in self.update.minibatches(prepared.groups)]
         with self.phase("publish"):
@@ -238,7 +238,7 @@ class GroupRLModule(lightning.LightningModule):
 
     def abandonable(self) -> AbstractContextManager[None]:
         """Context in which a signal abandons the work, unless the ranks gather weights from each other in it."""
-        return stop_signal.abandonable(not self.shards_parameters)
+        return stop_signal.abandonable(not self.policy.sharding.gathers_weights)
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Time a phase of the step, and call ``on_phase_start`` and ``on_phase_end`` of callbacks that have them."""
@@ -326,15 +326,6 @@ class GroupRLModule(lightning.LightningModule):
     def teardown(self, stage: str) -> None:  # noqa: ARG002  # Lightning's signature
         """Release what the engine holds: processes, memory, files."""
         self.engine.close()
-
-    @property
-    def shards_parameters(self) -> bool:
-        """Whether the strategy gathers weights in every forward pass, so that ranks must make equally many passes."""
-        return strategy.shards_parameters(self.trainer.strategy)
-
-    def gradients_stay_local(self, stay: bool) -> AbstractContextManager[Any]:
-        """Context in which backward passes do not average gradients over ranks, if ``stay`` is true."""
-        return strategy.local_gradients(self.trainer.strategy, stay)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the state of the run at its last finished step; remove frozen weights, loaded from ``policy.name``."""

@@ -3,11 +3,14 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from jaxtyping import Float
 from torch import Tensor
 
 from medix.types import RolloutGroup
+
+T = TypeVar("T")
 
 Logprobs = Callable[[Sequence[RolloutGroup], float], Tensor]
 """``Policy.logprobs`` or ``Policy.reference_logprobs``."""
@@ -91,6 +94,16 @@ def microbatch_logprobs(
             yield from in_chunks([chunk for (chunk,) in chunked], temperature)
         else:
             yield logprobs(chunked[0], temperature)
+
+
+def gathering_once(batches: Sequence[list[T]], shares_prompts: bool) -> list[list[T]]:
+    """Micro-batches of which each gathers the weights from all ranks once, so that ranks can make equally many.
+
+    Args:
+        batches: micro-batches of groups, or of parts of groups.
+        shares_prompts: whether all groups of a micro-batch pass the model together, and not one after the other.
+    """
+    return [*batches] if shares_prompts else [[group] for batch in batches for group in batch]
 
 
 def _chunk_key(batch: Sequence[RolloutGroup]) -> int:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from medix.distributed import all_reduce
-from medix.modules.microbatch import Logprobs, LogprobsInChunks, microbatch_logprobs, plan
+from medix.modules.microbatch import Logprobs, LogprobsInChunks, gathering_once, microbatch_logprobs, plan
 from medix.modules.training_group import TokenLogprobs
 from medix.policy.base import Policy
 from medix.policy.reference import in_evaluation
@@ -22,16 +22,14 @@ class NoGradLogprobs:
         policy: its weights are loaded.
         tokens_per_microbatch: prompt and completion tokens of one pass.
         temperature: logits are divided by it, as when sampling.
-        is_sharded: whether every pass gathers weights from all ranks. Ranks then make equally many passes, of one group
-            at most, and every rank must call the methods; one with fewer groups repeats ``spare``.
-        spare: any group of this rank.
+        spare: any group of this rank. Where every pass gathers weights from all ranks, every rank must call the methods
+            and makes equally many passes; one with fewer groups repeats it.
         device: device of the process group's backend.
     """
 
     policy: Policy
     tokens_per_microbatch: int
     temperature: float
-    is_sharded: bool
     spare: RolloutGroup
     device: torch.device
 
@@ -47,8 +45,8 @@ class NoGradLogprobs:
         self, logprobs: Logprobs, in_chunks: LogprobsInChunks, groups: Sequence[RolloutGroup]
     ) -> list[TokenLogprobs]:
         batches = self._microbatches(groups)
-        if self.is_sharded:
-            batches = [[chunk] for batch in batches for chunk in batch]
+        if self.policy.sharding.gathers_weights:
+            batches = gathering_once(batches, self.policy.shares_prompts)
             passes = int(all_reduce([len(batches)], "max", self.device)[0])
             batches += [self._microbatches([self.spare])[0]] * (passes - len(batches))
         rows: list[Tensor] = []

@@ -67,20 +67,18 @@ class Preparation:
     advantage: Advantage
     reward_kl: RewardKL | None
 
-    def __call__(self, scored: Sequence[ScoredGroup], device: torch.device, is_sharded: bool) -> Prepared:
+    def __call__(self, scored: Sequence[ScoredGroup], device: torch.device) -> Prepared:
         """Prepare the groups of one step; every rank must call it.
 
         Args:
             scored: groups of this rank.
             device: device of the process group's backend.
-            is_sharded: whether every pass gathers weights from all ranks.
         """
         policy, rollouts = self.policy, [group.rollout for group in scored]
         passes = NoGradLogprobs(
             policy=policy,
             tokens_per_microbatch=self.update.tokens_per_microbatch,
             temperature=self.engine.sampling.temperature,
-            is_sharded=is_sharded,
             spare=rollouts[0],
             device=device,
         )

@@ -1,19 +1,37 @@
 """The Lightning strategies that training supports, and what each requires."""
 
-from contextlib import AbstractContextManager, nullcontext
+import importlib.util
 from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, SingleDeviceStrategy, Strategy
+from lightning.pytorch.strategies import (
+    DDPStrategy,
+    DeepSpeedStrategy,
+    ModelParallelStrategy,
+    SingleDeviceStrategy,
+    Strategy,
+)
 
 from medix.modules.precision import check_plugin, keep_default_dtype
+from medix.modules.zero_strategy import ZeroStrategy
 from medix.policy.base import Policy
+from medix.policy.replicated import Replicated
 
 _SHARDED = (
     "{class_path: lightning.pytorch.strategies.ModelParallelStrategy, init_args: {data_parallel_size: RANKS, "
     "tensor_parallel_size: 1, save_distributed_checkpoint: false}}"
 )
+
+_ZERO: dict[str, dict[str, Any]] = {
+    "deepspeed": {"stage": 2},
+    "deepspeed_stage_1": {"stage": 1},
+    "deepspeed_stage_2": {"stage": 2},
+    "deepspeed_stage_2_offload": {"stage": 2, "offload_optimizer": True},
+    "deepspeed_stage_3": {"stage": 3},
+    "deepspeed_stage_3_offload": {"stage": 3, "offload_optimizer": True, "offload_parameters": True},
+}
+"""Lightning's names, without ``deepspeed_stage_3_offload_nvme``."""
 
 
 def check_trainer(trainer: Trainer, updates_per_step: int) -> None:
@@ -24,6 +42,7 @@ def check_trainer(trainer: Trainer, updates_per_step: int) -> None:
     """
     check_strategy(trainer.strategy)
     check_plugin(trainer.precision_plugin)
+    check_precision_of(trainer.strategy, str(trainer.precision))
     if trainer.max_steps != -1:
         raise ValueError(
             f"trainer.max_steps: {trainer.max_steps} counts optimiser calls, of which a step makes {updates_per_step}; "
@@ -39,12 +58,44 @@ def check_strategy(strategy: Strategy) -> None:
     """
     if isinstance(strategy, ModelParallelStrategy):
         _check_sharded(strategy)
+    elif isinstance(strategy, DeepSpeedStrategy):
+        raise ValueError(
+            f"trainer.strategy: Lightning's {type(strategy).__name__} counts passes wrongly where one training step "
+            "makes several, and writes checkpoints that run code when they are read; give deepspeed_stage_3, which "
+            "stands for {class_path: medix.modules.ZeroStrategy, init_args: {stage: 3}} here"
+        )
+    elif isinstance(strategy, ZeroStrategy) and importlib.util.find_spec("deepspeed") is None:
+        raise ValueError("trainer.strategy: ZeroStrategy needs DeepSpeed; pip install 'medix-rl[deepspeed]'")
     elif not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
         raise ValueError(
             f"trainer.strategy: {type(strategy).__name__} is not supported: a step makes several backward passes, "
             "clips the gradient once and samples in between; tested are one device, ddp, and sharded "
-            f"weights. Give ddp, or to shard weights {_SHARDED.replace('RANKS', str(_ranks(strategy)))}"
+            f"weights. Give ddp, or to shard weights {_SHARDED.replace('RANKS', str(_ranks(strategy)))} "
+            "or deepspeed_stage_3"
         )
+
+
+def check_precision_of(strategy: Strategy, precision: str) -> None:
+    """Refuse a precision that a strategy does not have.
+
+    Args:
+        strategy: of the trainer.
+        precision: in Lightning's long form.
+
+    Raises:
+        ValueError: names both.
+    """
+    if isinstance(strategy, ZeroStrategy) and precision == "bf16-true":
+        raise ValueError(
+            "trainer.precision: bf16-true keeps no float32 weights, and ZeroStrategy always does; give bf16-mixed, "
+            "which computes with bfloat16 weights there"
+        )
+
+
+def by_name(name: str) -> Strategy | str:
+    """The strategy that a spec means by a name: for Lightning's names of DeepSpeed's, ours."""
+    arguments = _ZERO.get(name)
+    return name if arguments is None else ZeroStrategy(**arguments)
 
 
 def _check_sharded(strategy: ModelParallelStrategy) -> None:
@@ -67,8 +118,8 @@ def distribute(policy: Policy, strategy: Strategy, precision: str) -> None:
     """Prepare a policy for the strategy, once its weights are loaded.
 
     Args:
-        policy: is told to give every parameter a gradient if there are several ranks, and is sharded if the strategy
-            has a device mesh.
+        policy: is told how its weights lie on the ranks, and to give every parameter a gradient if there are several;
+            it is sharded if the strategy has a device mesh. ``ZeroStrategy`` divides it later.
         strategy: of the trainer.
         precision: of the trainer; under ``bf16-mixed`` sharded weights stay float32 and are gathered in bfloat16.
     """
@@ -79,16 +130,8 @@ def distribute(policy: Policy, strategy: Strategy, precision: str) -> None:
         # Autocast would cast the whole weights in every pass; shards are cast before they are gathered.
         compute_dtype = torch.bfloat16 if precision == "bf16-mixed" else None
         policy.shard(strategy.device_mesh["data_parallel"], compute_dtype)
-
-
-def shards_parameters(strategy: Strategy) -> bool:
-    """Whether every forward pass gathers weights from all ranks, so that ranks must make equally many passes."""
-    return isinstance(strategy, ModelParallelStrategy)
-
-
-def local_gradients(strategy: Strategy, stay: bool) -> AbstractContextManager[Any]:
-    """Context in which backward passes do not average gradients over ranks, if ``stay`` is true."""
-    return strategy.block_backward_sync() if stay and isinstance(strategy, DDPStrategy) else nullcontext()
+    elif isinstance(strategy, DDPStrategy) and not isinstance(strategy, ZeroStrategy):
+        policy.sharding = Replicated(strategy.block_backward_sync)
 
 
 def _ranks(strategy: Strategy) -> int:

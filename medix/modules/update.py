@@ -3,20 +3,18 @@
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 
 from medix.distributed import all_reduce, world_size
 from medix.losses.base import GroupLoss
 from medix.losses.importance import ImportanceCorrection, TruncatedImportance
 from medix.modules.loss_input import Denominators, count, loss_input, stale_rows, weigh_stale
-from medix.modules.microbatch import microbatch_logprobs, plan
+from medix.modules.microbatch import gathering_once, microbatch_logprobs, plan
 from medix.modules.mismatch import mismatch, mismatch_means
 from medix.modules.training_group import TrainingGroup
 from medix.policy.base import Policy
@@ -36,14 +34,9 @@ class _Trained(Protocol):
     @property
     def device(self) -> torch.device: ...
 
-    @property
-    def shards_parameters(self) -> bool: ...
-
     def optimizers(self) -> Any: ...
 
     def manual_backward(self, loss: Tensor) -> None: ...
-
-    def gradients_stay_local(self, stay: bool) -> AbstractContextManager[Any]: ...
 
 
 if TYPE_CHECKING:
@@ -133,10 +126,10 @@ class Update:
         metrics = self.accumulate(module, groups)
         if not metrics:
             return {"skipped_updates": 1.0}
-        norm = self._clip(module)
-        is_finite = math.isfinite(norm) and math.isfinite(metrics["loss"])
-        if is_finite:
-            optimizer.step()
+        norm = math.nan
+        if math.isfinite(metrics["loss"]):
+            norm = module.policy.sharding.step(optimizer, module.policy.parameters(), self.max_grad_norm)
+        is_finite = math.isfinite(norm)
         return metrics | {"grad_norm": norm, "skipped_updates": 0.0 if is_finite else 1.0}
 
     def accumulate(self, module: Trained, groups: Sequence[TrainingGroup]) -> dict[str, float]:
@@ -152,29 +145,29 @@ class Update:
         Returns:
             The loss and its metrics over all ranks; empty, without a gradient, if no rank has a completion to train on.
         """
-        module.optimizers().zero_grad()
+        policy, sharding = module.policy, module.policy.sharding
+        sharding.forget_gradient(module.optimizers())
         kept = [group.only(self.trains) for group in groups]
         counts = count(kept, module.device)
         if not counts.sequences:
             warnings.warn(_nothing_left(groups), stacklevel=2)
             return {}
-        batches = self.microbatches(kept, module.policy.shares_prompts)
-        if module.shards_parameters:
-            # Each group gathers the weights from all ranks, which must do so equally often: one group per pass.
-            batches = [[chunk] for batch in batches for chunk in batch]
+        batches = self.microbatches(kept, policy.shares_prompts)
+        if sharding.gathers_weights:
+            batches = gathering_once(batches, policy.shares_prompts)
         counted = len(batches)
         passes = max(1, counted)
-        if module.shards_parameters:
+        if sharding.reduces_every_pass:
             passes = int(all_reduce([passes], "max", module.device)[0])
         # The loss refuses the NaN advantage of an unscored completion.
         dummy = batches[0] if batches else [replace(groups[0].rows(0, 1), advantages=(0.0,))]
         batches += [dummy] * (passes - counted)
         sums: dict[str, float] = {}
-        policy, temperature = module.policy, module.engine.sampling.temperature
+        temperature = module.engine.sampling.temperature
         rollouts = [[group.rollout for group in batch] for batch in batches]
         logprobs = microbatch_logprobs(rollouts, policy.logprobs, policy.logprobs_in_chunks, temperature)
         for i, (batch, rows) in enumerate(zip(batches, logprobs, strict=True)):
-            with module.gradients_stay_local(i < passes - 1):
+            with sharding.micro_batch(is_last=i == passes - 1):
                 self._accumulate(module, batch, rows, counts, i < counted, sums)
         return mismatch_means(dict(zip(sums, all_reduce(list(sums.values()), "sum", module.device), strict=True)))
 
@@ -201,13 +194,6 @@ class Update:
             metrics |= mismatch(given, stale_rows(batch, module.device))
         for name, value in metrics.items():
             sums[name] = sums.get(name, 0.0) + (float(value) if is_counted else 0.0)
-
-    def _clip(self, module: Trained) -> float:
-        trained = [parameter for parameter in module.policy.parameters() if parameter.grad is not None]
-        limit = math.inf if self.max_grad_norm is None else self.max_grad_norm
-        norm = clip_grad_norm_(trained, limit)
-        full = norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # a sharded gradient has a sharded norm
-        return float(full)
 
 
 def _nothing_left(groups: Sequence[TrainingGroup]) -> str:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 
+from medix.policy.sharding import OneRank, Sharding
 from medix.types import RolloutGroup
 
 
@@ -22,6 +23,9 @@ class Policy(nn.Module, ABC):
 
     every_parameter: bool = False
     """Give every trained weight a gradient in every pass, if only zero; set where ranks wait for all gradients."""
+
+    sharding: Sharding = OneRank()
+    """How the weights lie on the ranks; set by the strategy of the trainer."""
 
     @abstractmethod
     def load(self) -> None:
@@ -40,7 +44,7 @@ class Policy(nn.Module, ABC):
 
     def gathered(self) -> AbstractContextManager[None]:
         """Context in which ranks may run different numbers of passes without gradient; every rank must enter it."""
-        return nullcontext()
+        return self.sharding.gathered(self)
 
     @property
     @abstractmethod

@@ -9,7 +9,8 @@ from peft.tuners.lora import Conv2d, Conv3d, Embedding, Linear
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
+
+from medix.policy.shards import whole
 
 _MERGED = {"lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B"}
 """Containers of an adapter's weights, in the layers that can be merged."""
@@ -29,7 +30,7 @@ class MergedWeight:
 
     def value(self) -> Tensor:
         """The whole weight, the update of its adapter added in float32, in the dtype of the base; without gradient."""
-        weight = _whole(self.base)
+        weight = whole(self.base)
         if self.layer is None:
             return weight
         total = weight.float()
@@ -123,14 +124,8 @@ def _can_merge(part: Any) -> bool:
 
 
 def _factor(weight: Tensor) -> Tensor:
-    return _whole(weight).float().flatten(1)
+    return whole(weight).float().flatten(1)
 
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-
-
-def _whole(weight: Tensor) -> Tensor:
-    weight = weight.detach()
-    whole: Tensor = weight.full_tensor() if isinstance(weight, DTensor) else weight
-    return whole

@@ -18,10 +18,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule
 
 from medix.policy.digest import digests
 from medix.policy.image_layout import LAYOUTS, ImageLayout, features_of_each, features_together, form_of
+from medix.policy.shards import holds_parts
 
 _KEPT = ("pooler_output", "deepstack_features")  # what the language models read
 _REMEMBERED = 10_000  # keys of evicted images, the most recent ones; more than the images of a step
@@ -166,8 +166,7 @@ class _Tower:
         """Whether the tower must run in this pass: its weights are trained, or sharded over ranks."""
         if any(parameter.requires_grad for parameter in self.vision):
             return True
-        sharded = any(isinstance(part, FSDPModule) for part in self.inner.modules())
-        sharded = sharded or hasattr(self.vision[0], "ds_id")  # DeepSpeed ZeRO-3
+        sharded = holds_parts(self.inner)
         if sharded and not self._warned:
             self._warned = True
             warnings.warn(

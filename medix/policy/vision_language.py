@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any, Literal
@@ -22,11 +22,11 @@ from medix.policy.asking import end_tokens, restored
 from medix.policy.base import Policy
 from medix.policy.decoding import Decoding
 from medix.policy.family import Family, vision_parameters
+from medix.policy.fully_sharded import FullySharded, shard
 from medix.policy.images import join_images
 from medix.policy.lora import LoRA
 from medix.policy.merged import check_merged
 from medix.policy.narrowing import only_weights_narrowed
-from medix.policy.parallel import gathered, is_sharded, shard
 from medix.policy.patch_embedding import multiply_patches
 from medix.policy.plain_pass import PlainPass
 from medix.policy.prefix_attention import as_before
@@ -197,14 +197,16 @@ class VisionLanguagePolicy(Policy):
         self.train()
 
     def shard(self, mesh: DeviceMesh, compute_dtype: torch.dtype | None = None) -> None:
-        if is_sharded(self):
+        if isinstance(self.sharding, FullySharded):
             return
         self._compute_dtype = compute_dtype
-        layers = [part for part in self.hugging_face.modules() if isinstance(part, GradientCheckpointingLayer)]
-        shard(self, layers, mesh, forward_methods=("prefill", "decode"), compute_dtype=compute_dtype)
+        shard(self, self.layers, mesh, forward_methods=("prefill", "decode"), compute_dtype=compute_dtype)
+        self.sharding = FullySharded()
 
-    def gathered(self) -> AbstractContextManager[None]:
-        return gathered(self)
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The transformer layers, of language model and vision tower."""
+        return [part for part in self.hugging_face.modules() if isinstance(part, GradientCheckpointingLayer)]
 
     @property
     def hugging_face(self) -> Any:
@@ -264,8 +266,8 @@ class VisionLanguagePolicy(Policy):
     def logprobs_in_chunks(
         self, parts: Sequence[RolloutGroup], temperature: float = 1.0
     ) -> Iterator[Float[Tensor, "row time"]]:
-        # Ranks that gather weights must make as many passes as each other, whatever they split.
-        if is_sharded(self) or not self.shares_prompts or self.attention != "sdpa":
+        # Ranks must make the same passes as each other, whatever they split.
+        if self.sharding.reduces_every_pass or not self.shares_prompts or self.attention != "sdpa":
             yield from super().logprobs_in_chunks(parts, temperature)
             return
         _refuse_nothing(parts)
@@ -312,14 +314,15 @@ class VisionLanguagePolicy(Policy):
         have positions, and in some models masks, of their own.
         """
         group = next((one for one in groups if one.prompt.inputs), groups[0])
-        weights = [] if is_sharded(self) or not torch.is_grad_enabled() else _some_trained(self.hugging_face)
+        gathers = self.sharding.gathers_weights
+        weights = [] if gathers or not torch.is_grad_enabled() else _some_trained(self.hugging_face)
         done = {"values", "gradients"} if weights else {"values"}
         done |= {"images"} if group.prompt.inputs else set()
         if self._checked_in not in (None, self._precision):
             self._checked.clear()  # what was compared was another computation
         self._checked_in = self._precision
-        if done <= self._checked or (is_sharded(self) and "values" in self._checked):
-            return  # sharded: ranks gather weights together, so all compare equally often
+        if done <= self._checked or (gathers and "values" in self._checked):
+            return  # ranks that gather weights from each other compare equally often
         plain = PlainPass(self._family, self._chosen_logprobs)
         with in_evaluation(self):
             compare(
@@ -349,7 +352,7 @@ class VisionLanguagePolicy(Policy):
 
     @property
     def _touches_vision(self) -> bool:
-        if is_sharded(self):
+        if self.sharding.gathers_weights:
             return True  # ranks gather the tower's weights together, with or without gradient
         trained = any(parameter.requires_grad for parameter in vision_parameters(self.hugging_face))
         return torch.is_grad_enabled() and self.every_parameter and trained
@@ -415,10 +418,10 @@ class VisionLanguagePolicy(Policy):
     @property
     def _weight_dtype(self) -> torch.dtype:
         """Dtype of the weights: ``dtype`` unless the trainer converted them, as ``bf16-true`` does."""
-        if is_sharded(self) and self._compute_dtype is not None:
+        if self._compute_dtype is not None:
             return getattr(torch, self.dtype)  # type: ignore[no-any-return]  # during a pass they have the other one
-        dtype: torch.dtype = self.hugging_face.get_input_embeddings().weight.dtype
-        return dtype
+        # Not through the attribute ``weight``, which DeepSpeed would gather for.
+        return next(iter(self.hugging_face.get_input_embeddings().parameters())).dtype  # type: ignore[no-any-return]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "VisionLanguagePolicy":
         """Move or convert the weights, as ``to`` does; a narrower dtype is for weights only."""

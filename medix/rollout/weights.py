@@ -10,11 +10,10 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
-from torch.distributed.fsdp import FSDPModule
-from torch.distributed.tensor import DTensor
 from transformers.core_model_loading import WeightConverter, rename_source_key, revert_weight_conversion
 
 from medix.policy.merged import check_merged, merged_weights, untied
+from medix.policy.shards import own_part, whole
 from medix.policy.vision_language import VisionLanguagePolicy
 
 SAMPLED = 256
@@ -63,7 +62,7 @@ def published(
         ValueError: an adapter cannot be merged.
     """
     model = policy.hugging_face
-    _reshard(policy)
+    policy.sharding.release(policy)
     if merge:
         check_merged(model)
     weights = merged_weights(model, merge)
@@ -114,10 +113,11 @@ def published_adapter(policy: VisionLanguagePolicy) -> tuple[dict[str, Any], dic
             f"policy.lora: {policy.name} is trained without an adapter, so none can be published alone; set "
             "policy.lora, or publish every weight"
         )
-    _reshard(policy)
+    policy.sharding.release(policy)
     settings = {key: _plain(value) for key, value in model.peft_config[model.active_adapter].to_dict().items()}
-    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
-    return settings, {name: _whole(weight.detach()) for name, weight in sorted(weights.items())}
+    held = model.state_dict(keep_vars=True)  # the parameters themselves, which know their other parts
+    weights = get_peft_model_state_dict(model, state_dict=held, save_embedding_layers=False)
+    return settings, {name: whole(weight) for name, weight in sorted(weights.items())}
 
 
 @torch.no_grad()
@@ -130,21 +130,14 @@ def weights_fingerprint(policy: VisionLanguagePolicy) -> str:
     that equal fingerprints mean equal weights in an engine, and a smaller update than the engine can hold still counts.
     Memory addresses and version counters of the weights are left out: sharding changes both where no value changes.
     """
-    _reshard(policy)
-    samples = [_sampled(weight.detach()) for weight in policy.hugging_face.parameters()]
+    policy.sharding.release(policy)
+    samples = [_sampled(weight) for weight in policy.hugging_face.parameters()]
     gathered = torch.cat([sample.to(torch.float64) for sample in samples]).cpu()
     return hashlib.blake2b(gathered.numpy().tobytes(), digest_size=16).hexdigest()
 
 
-def _reshard(policy: VisionLanguagePolicy) -> None:
-    """Free weights that stayed gathered after a pass: ranks that made different passes must be in the same state."""
-    for part in policy.modules():
-        if isinstance(part, FSDPModule):
-            part.reshard()
-
-
 def _sampled(weight: Tensor) -> Tensor:
-    flat = (weight.to_local() if isinstance(weight, DTensor) else weight).reshape(-1)
+    flat = own_part(weight).reshape(-1)
     return flat[:: max(1, -(-flat.numel() // SAMPLED))]
 
 
@@ -164,11 +157,6 @@ def _narrowed(weight: Tensor, dtype: torch.dtype | None) -> Tensor:
     if dtype is None or not weight.is_floating_point() or weight.dtype.itemsize <= dtype.itemsize:
         return weight
     return weight.to(dtype)
-
-
-def _whole(weight: Tensor) -> Tensor:
-    whole: Tensor = weight.full_tensor() if isinstance(weight, DTensor) else weight
-    return whole
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from medix.modules.microbatch import Chunk, microbatch_logprobs, plan, token_count
+from medix.modules.microbatch import Chunk, gathering_once, microbatch_logprobs, plan, token_count
 from medix.types import RolloutGroup
 from tests.support.policies import BigramPolicy, group
 
@@ -71,3 +71,9 @@ def test_log_probabilities_are_computed_when_they_are_asked_for() -> None:
 
 def test_no_batches_make_no_pass() -> None:
     assert list(microbatch_logprobs([], Asked().logprobs, Asked().logprobs_in_chunks, 0.5)) == []
+
+
+def test_where_groups_pass_one_after_the_other_each_gathers_weights_for_itself() -> None:
+    """Ranks must gather weights equally often, and so many micro-batches have another number of groups each."""
+    assert gathering_once([["a", "b"], ["c"]], shares_prompts=True) == [["a", "b"], ["c"]]
+    assert gathering_once([["a", "b"], ["c"]], shares_prompts=False) == [["a"], ["b"], ["c"]]

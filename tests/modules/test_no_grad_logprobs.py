@@ -9,14 +9,15 @@ import torch
 from medix.modules import no_grad_logprobs
 from medix.modules.no_grad_logprobs import NoGradLogprobs
 from medix.policy.base import Policy
+from medix.policy.fully_sharded import FullySharded
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.types import RolloutGroup
 from tests.support.policies import BigramPolicy, group
 from tests.support.tiny import loaded, mixed_prompts, written
 
 
-def passes(policy: Policy, spare: RolloutGroup, limit: int = 10_000, is_sharded: bool = False) -> NoGradLogprobs:
-    return NoGradLogprobs(policy, limit, 1.0, is_sharded, spare, torch.device("cpu"))
+def passes(policy: Policy, spare: RolloutGroup, limit: int = 10_000) -> NoGradLogprobs:
+    return NoGradLogprobs(policy, limit, 1.0, spare, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("limit", [1, 60, 10_000])
@@ -64,7 +65,8 @@ def test_where_weights_are_sharded_a_rank_makes_as_many_passes_as_the_one_with_m
     groups = [group(policy, lengths, seed=seed) for seed, lengths in enumerate([(3, 1), (2, 2)])]
     expected = passes(policy, groups[0]).old(groups)
     policy.passes = 0
-    found = passes(policy, groups[0], is_sharded=True).old(groups)
+    policy.sharding = FullySharded()
+    found = passes(policy, groups[0]).old(groups)
     assert policy.passes == 5
     for rows, same in zip(found, expected, strict=True):
         assert all(torch.equal(row, other) for row, other in zip(rows, same, strict=True))

@@ -30,7 +30,7 @@ def prepared(loss: DAPOLoss | None = None, reward_kl: RewardKL | None = None, pr
     ]
     engine = LocalEngine(Sampling(completions_per_prompt=2))
     made = Preparation(policy, engine, loss or DAPOLoss(), Update(prompts_per_update), DrGRPOAdvantage(), reward_kl)
-    return made(groups, torch.device("cpu"), is_sharded=False)
+    return made(groups, torch.device("cpu"))
 
 
 def test_groups_get_advantages_and_old_rows_and_no_reference_unless_asked() -> None:

@@ -14,156 +14,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from medix.data.build import write_shards
-from medix.data.manifest import DataStatement
-from medix.policy.tiny import build_tiny
-from medix.types import Sample
+from tests.support.rank_fits import DDP, SHARDED, fit, prepare, spec
 from tests.support.ranks import Said, run_on_ranks
-from tests.support.runs import MANIFESTS, small_spec, write_spec
 from tests.test_resume import same
-
-REWARDS = '''\
-"""Totals without ties, so that every group has signal on every rank; and two that fail on rank 1."""
-
-import hashlib
-import os
-import signal
-
-import torch
-
-from medix.rewards import ComponentScores, RewardComponent
-from pathlib import Path
-
-from lightning.pytorch import Callback
-
-from medix.modules.update import Update
-from medix.types import Status
-
-
-class HappensOnRank1(Callback):
-    """A signal for one of two ranks, in a rollout or an update; and an error outside of what the ranks do together."""
-
-    signals = {"ddp-resumed": ("rollout", 2), "resumed": ("update", 1)}
-
-    def on_phase_start(self, trainer, module, name):
-        mark = Path(trainer.default_root_dir) / "sent"
-        if os.environ.get("RANK") == "1" and self.signals.get(mark.parent.name) == (name, module.step):
-            if not mark.exists():
-                mark.touch()
-                os.kill(os.getpid(), signal.SIGTERM)
-
-    def on_train_start(self, trainer, module):
-        mark = Path(trainer.default_root_dir) / "killed-once"
-        if os.environ.get("RANK") != "1" or mark.parent.name != "killed" or mark.exists():
-            return
-        exchange = module.buffer._exchange
-
-        def until_step_3(shares):
-            if module.step == 2 and any(place.rank != rank for rank, share in enumerate(shares) for place in share):
-                mark.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-            return exchange(shares)
-
-        module.buffer._exchange = until_step_3
-
-    def on_train_batch_start(self, trainer, module, batch, batch_idx):
-        if os.environ.get("RANK") == "1" and Path(trainer.default_root_dir).name == "bad-row":
-            raise ValueError("sample 't7' cannot be read")
-
-
-class NothingToTrainOnRank1(Update):
-    def trains(self, completion, advantage):
-        return os.environ["RANK"] == "0"
-
-
-class Spread(RewardComponent):
-    def score(self, batch):
-        digests = [hashlib.sha256(text.encode()).hexdigest() for text in batch.completions]
-        return ComponentScores.of([int(digest[:6], 16) / 2**24 for digest in digests])
-
-
-class SpreadOnRank0(Spread):
-    """Only rank 0 has groups with signal, half of which rank 1 trains."""
-
-    def score(self, batch):
-        if os.environ["RANK"] == "0":
-            return super().score(batch)
-        return ComponentScores.of([0.5] * len(batch.completions))
-
-
-class UnscoredOnRank1(RewardComponent):
-    def score(self, batch):
-        rows = len(batch.completions)
-        if os.environ["RANK"] == "0":
-            return ComponentScores.of([0.5] * rows)
-        unscored = torch.full((rows,), float("nan"), dtype=torch.float64)
-        return ComponentScores(unscored, (Status.UNSCORED,) * rows, ("nobody judged it",) * rows)
-
-
-class BrokenOnRank1(RewardComponent):
-    def score(self, batch):
-        if os.environ["RANK"] == "1":
-            raise ValueError("this reward is broken")
-        return ComponentScores.of([0.5] * len(batch.completions))
-'''
-
-DDP = ("--trainer.strategy", "ddp", "--trainer.devices", "2")
-_STRATEGY = "--trainer.strategy"
-SHARDED = (
-    *(_STRATEGY, "lightning.pytorch.strategies.ModelParallelStrategy", "--trainer.devices", "2"),
-    *(f"{_STRATEGY}.data_parallel_size", "2", f"{_STRATEGY}.tensor_parallel_size", "1"),
-    *(f"{_STRATEGY}.save_distributed_checkpoint", "false"),
-)
-
-
-TEXTS = [Sample(f"t{i}", f"What is {i} and {i * i}, said at some length?", str(i), None) for i in range(8)]
-
-
-def spec(
-    folder: Path,
-    name: str,
-    steps: int,
-    reward: str = "Spread",
-    optimizer: str = "SGD",
-    update: str = "medix.modules.update.Update",
-    **policy: Any,
-) -> str:
-    """Surplus groups (6 read, 4 trained a step), unequal micro-batches, and prompts without an image among them.
-
-    Groups cost 56 to 65 tokens: of 60 at a time, some pass whole and some in parts.
-    """
-    made = small_spec(
-        folder,
-        folder / "policy",
-        model={
-            "policy": {"init_args": policy},
-            "prompts_per_rollout": 6,
-            "max_steps": steps,
-            "optimizer": {
-                "class_path": f"torch.optim.{optimizer}",
-                "init_args": {"lr": 0.05 if optimizer == "SGD" else 0.001},
-            },
-        },
-    )
-    sizes = {"prompts_per_update": 2, "tokens_per_microbatch": 60}
-    made["trainer"]["callbacks"].append({"class_path": "my_rewards.HappensOnRank1"})
-    made["model"]["update"] = {"class_path": update, "init_args": sizes}
-    (folder / "my_rewards.py").write_text(REWARDS)
-    made["model"]["rewards"]["components"]["half"]["reward"]["class_path"] = f"my_rewards.{reward}"
-    made["data"]["train"] = [str(MANIFESTS / "tiny_train-ct_scan.yaml"), str(folder / "texts")]
-    return str(write_spec(folder, made, f"{name}.yaml"))
-
-
-def fit(file: str, run: str, *words: str) -> list[str]:
-    return ["fit", "--config", file, "--trainer.default_root_dir", run, *words]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
     """All runs of this file, in two ranks started once and then in one."""
     folder = tmp_path_factory.mktemp("ranks")
-    build_tiny("qwen3_vl", folder / "policy")
-    write_shards(TEXTS, folder / "texts", DataStatement("texts", "CC0-1.0", "no persons"))
+    prepare(folder)
     full = spec(folder, "full", 2, gradient_checkpointing=True)
     lora = spec(folder, "lora", 3, optimizer="AdamW", lora={"rank": 2, "dropout": 0.2})
     unscored, broken = spec(folder, "unscored", 2, "UnscoredOnRank1"), spec(folder, "broken", 2, "BrokenOnRank1")
@@ -298,8 +158,7 @@ def test_the_last_lines_of_both_ranks_are_the_row_that_one_of_them_could_not_rea
 
 def test_a_rank_that_is_killed_while_groups_move_to_it_ends_both_and_the_same_command_goes_on(tmp_path: Path) -> None:
     """The weights, the groups that wait and the random states are then those of a run that nothing has killed."""
-    build_tiny("qwen3_vl", tmp_path / "policy")
-    write_shards(TEXTS, tmp_path / "texts", DataStatement("texts", "CC0-1.0", "no persons"))
+    prepare(tmp_path)
     made = spec(tmp_path, "moves", 3, "SpreadOnRank0")
     killed = run_on_ranks(tmp_path, [fit(made, "killed", *DDP)], 2)
     assert killed.ended[1] == -signal.SIGKILL

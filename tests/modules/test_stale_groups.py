@@ -191,7 +191,7 @@ def trained(kind: Any, noise: float, updates: int, importance: ImportanceCorrect
         scored.append(ScoredGroup(recorded(made, *shifts), tuple(CompletionScores(v, {}) for v in (1.0, 0.0, 0.2))))
     engine, update = LocalEngine(Sampling(completions_per_prompt=3)), Update(4 // updates, old_logprobs="auto")
     make = Preparation(module.policy, engine, module.loss, update, DrGRPOAdvantage(), None)
-    prepared = make(scored, CPU, is_sharded=False)
+    prepared = make(scored, CPU)
     metrics = [update.step(module, part) for part in update.minibatches(prepared.groups)]  # type: ignore[arg-type]
     return module.policy.scores.detach().clone(), metrics
 
@@ -251,7 +251,7 @@ def test_dropout_is_in_no_importance_weight(version: int) -> None:
         ]
         module.policy.train()
         make = Preparation(module.policy, engine, loss, update, DrGRPOAdvantage(), None)
-        prepared = make(scored, CPU, is_sharded=False)
+        prepared = make(scored, CPU)
         weights = [
             update.accumulate(module, part)["importance_weight"]  # type: ignore[arg-type]
             for part in update.minibatches(prepared.groups)
@@ -267,7 +267,7 @@ def test_groups_are_stale_by_the_count_of_the_engine() -> None:
         ScoredGroup(recorded(group(policy, [2, 1]), 0.0, version=version), (CompletionScores(1.0, {}),) * 2)
         for version in (3, 2, 3)
     ]
-    made = Preparation(policy, engine, DAPOLoss(), update, DrGRPOAdvantage(), None)(scored, CPU, is_sharded=False)
+    made = Preparation(policy, engine, DAPOLoss(), update, DrGRPOAdvantage(), None)(scored, CPU)
     assert [one.is_stale for one in made.groups] == [False, True, False]
     assert [one.rows(0, 1).is_stale for one in made.groups] == [False, True, False]
 

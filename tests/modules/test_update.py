@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +26,6 @@ from tests.support.policies import BigramPolicy, group
 class Module:
     """What an update needs of a GroupRLModule."""
 
-    shards_parameters = False
     device = torch.device("cpu")
 
     def __init__(self, loss: Any, lr: float = 0.1) -> None:
@@ -48,9 +46,6 @@ class Module:
 
     def manual_backward(self, loss: torch.Tensor) -> None:
         loss.backward()
-
-    def gradients_stay_local(self, stay: bool) -> Any:
-        return nullcontext()
 
 
 def training_group(

@@ -4,6 +4,7 @@ import io
 import math
 import random
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -13,6 +14,7 @@ from lightning.pytorch import Trainer
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from medix import stop_signal
 from medix.callbacks.listeners import call_hook
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
@@ -150,6 +152,9 @@ class FakeModule(lightning.LightningModule):
         self.validated_at: list[int] = []
         self.fails_at_step: int | None = None
         self._batches = 0
+
+    def abandonable(self) -> AbstractContextManager[None]:
+        return stop_signal.abandonable()
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         self.finished_step = None

@@ -12,6 +12,8 @@ from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
+from medix.policy.sharding import Sharding
+
 
 def shard(
     root: nn.Module,
@@ -48,28 +50,28 @@ def shard(
         register_fsdp_forward_method(root, name)
 
 
-def is_sharded(root: nn.Module) -> bool:
-    """Whether the module was sharded by ``shard``."""
-    return isinstance(root, FSDPModule)
+class FullySharded(Sharding):
+    """Every rank holds a shard of each weight, as ``shard`` distributed them."""
 
+    gathers_weights = True
+    reduces_every_pass = True
 
-@contextmanager
-def gathered(root: nn.Module) -> Iterator[None]:
-    """Inside, every rank holds all weights; does nothing for a module that is not sharded.
-
-    Every rank must enter it; inside, ranks may run any number of passes, without gradient.
-    """
-    if not isinstance(root, FSDPModule):
-        yield
-        return
-    parts = [part for part in root.modules() if isinstance(part, FSDPModule)]
-    for part in parts:
-        part.unshard()
-    root.set_reshard_after_forward(False)
-    try:
-        yield
-    finally:
+    @contextmanager
+    def gathered(self, policy: nn.Module) -> Iterator[None]:
+        assert isinstance(policy, FSDPModule)
+        parts = [part for part in policy.modules() if isinstance(part, FSDPModule)]
         for part in parts:
-            # The root keeps its weights after the forward pass: the backward pass needs them first.
-            part.set_reshard_after_forward(part is not root, recurse=False)
-            part.reshard()
+            part.unshard()
+        policy.set_reshard_after_forward(False)
+        try:
+            yield
+        finally:
+            for part in parts:
+                # The root keeps its weights after the forward pass: the backward pass needs them first.
+                part.set_reshard_after_forward(part is not policy, recurse=False)
+                part.reshard()
+
+    def release(self, policy: nn.Module) -> None:
+        for part in policy.modules():
+            if isinstance(part, FSDPModule):
+                part.reshard()

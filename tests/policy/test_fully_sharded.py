@@ -10,7 +10,8 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
-from medix.policy.parallel import gathered, is_sharded, shard
+from medix.policy.fully_sharded import FullySharded, shard
+from medix.policy.shards import holds_parts
 
 
 @pytest.fixture
@@ -24,14 +25,6 @@ def module() -> nn.Sequential:
     return nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
 
 
-def test_without_shares_gathering_changes_nothing() -> None:
-    root = module()
-    before = list(root.parameters())
-    with gathered(root):
-        assert all(one is other for one, other in zip(root.parameters(), before, strict=True))
-    assert not is_sharded(root)
-
-
 def test_a_module_without_layers_is_refused(mesh: DeviceMesh) -> None:
     with pytest.raises(ValueError, match="no transformer layers"):
         shard(module(), [], mesh)
@@ -42,9 +35,9 @@ def test_weights_are_whole_inside_and_shares_outside_although_passes_ran(mesh: D
     rows = torch.ones(1, 3)
     expected = root(rows).detach()
     shard(root, [root[0]], mesh)
-    assert is_sharded(root)
+    assert holds_parts(root)
     for _ in range(2):
-        with gathered(root), torch.no_grad():
+        with FullySharded().gathered(root), torch.no_grad():
             assert torch.equal(root(rows), expected)
             assert torch.equal(root(rows), expected)
             assert not any(isinstance(weight, DTensor) for weight in root.parameters())
@@ -54,7 +47,7 @@ def test_weights_are_whole_inside_and_shares_outside_although_passes_ran(mesh: D
 def test_after_gathering_layers_are_released_after_each_pass_again(mesh: DeviceMesh) -> None:
     root = module()
     shard(root, [root[0]], mesh)
-    with gathered(root):
+    with FullySharded().gathered(root):
         pass
     assert isinstance(root[0], FSDPModule)
     with torch.no_grad():
