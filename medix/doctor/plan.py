@@ -9,11 +9,35 @@ from lightning.pytorch.strategies import StrategyRegistry as Registry
 
 from medix.doctor.machine import Machine
 from medix.modules.precision import check_precision
-from medix.modules.strategy import check_strategy
+from medix.modules.strategy import by_name, check_precision_of, check_strategy
+from medix.modules.zero_strategy import ZeroStrategy
 from medix.trainer_keys import long_form
 
 _GPU = ("gpu", "cuda")
 _MIXED = ("bf16-mixed", "16-mixed")
+
+
+@dataclass(frozen=True)
+class Zero:
+    """What DeepSpeed ZeRO divides among the ranks, and what it keeps in main memory.
+
+    Attributes:
+        stage: 1 optimiser state and float32 weights, 2 gradients too, 3 also the weights.
+        offloads_optimizer: whether optimiser state and float32 weights are in main memory.
+        offloads_parameters: whether the parts of the weights are.
+        bucket: elements of the buffer in which gradients are reduced.
+    """
+
+    stage: int
+    offloads_optimizer: bool = False
+    offloads_parameters: bool = False
+    bucket: int = 500_000_000
+
+    @classmethod
+    def of(cls, strategy: ZeroStrategy) -> "Zero":
+        """What a strategy of ours divides."""
+        bucket = int(float(strategy.zero_optimization.get("reduce_bucket_size", cls.bucket)))
+        return cls(strategy.stage, strategy.offload_optimizer, strategy.offload_parameters, bucket)
 
 
 @dataclass(frozen=True)
@@ -25,10 +49,11 @@ class Plan:
         devices: processes per machine.
         nodes: machines.
         gpus: indices of the GPUs that training uses here; fewer than ``devices`` if there are too few.
-        kind: ``single``, ``ddp`` or ``sharded``.
+        kind: ``single``, ``ddp``, ``sharded`` (FSDP2) or ``zero``.
         precision: the trainer's, in Lightning's long form such as ``bf16-mixed``.
         fault: why the strategy cannot be used; empty if it can.
         precision_fault: why the precision cannot be used; empty if it can.
+        zero: what DeepSpeed ZeRO divides; None with another strategy.
     """
 
     on_gpu: bool
@@ -39,6 +64,7 @@ class Plan:
     precision: str
     fault: str = ""
     precision_fault: str = ""
+    zero: Zero | None = None
 
     @property
     def ranks(self) -> int:
@@ -48,7 +74,26 @@ class Plan:
     @property
     def shards(self) -> int:
         """Ranks over which one copy of the weights is sharded."""
-        return self.ranks if self.kind == "sharded" else 1
+        return self._divided_from(stage=3)
+
+    @property
+    def gradient_shards(self) -> int:
+        """Ranks over which the gradients are divided."""
+        return self._divided_from(stage=2)
+
+    @property
+    def offloads(self) -> bool:
+        """Whether anything of the training is kept in main memory beside GPUs."""
+        return self.zero is not None and (self.zero.offloads_optimizer or self.zero.offloads_parameters)
+
+    @property
+    def state_shards(self) -> int:
+        """Ranks over which the state of the optimizer is divided."""
+        return self._divided_from(stage=1)
+
+    def _divided_from(self, stage: int) -> int:
+        is_divided = self.kind == "sharded" or (self.zero is not None and self.zero.stage >= stage)
+        return self.ranks if is_divided else 1
 
     @property
     def is_mixed(self) -> bool:
@@ -57,8 +102,8 @@ class Plan:
 
     @property
     def gathers_in_16_bit(self) -> bool:
-        """Whether sharded weights are gathered in 16 bits."""
-        return self.kind == "sharded" and self.precision == "bf16-mixed"
+        """Whether passes compute with weights in 16 bits, of which float32 ones are kept in parts."""
+        return self.kind in ("sharded", "zero") and self.precision == "bf16-mixed"
 
     @classmethod
     def of(cls, trainer: Mapping[str, Any], machine: Machine) -> "Plan":
@@ -73,15 +118,20 @@ class Plan:
         devices, gpus = _devices(trainer.get("devices", "auto"), machine, on_gpu)
         nodes = int(trainer.get("num_nodes") or 1)
         strategy = trainer.get("strategy") or "auto"
+        if isinstance(strategy, str):
+            strategy = by_name(strategy)
         kind, fault = _kind(strategy, devices, nodes)
         precision = long_form(trainer.get("precision"))
-        return cls(on_gpu, devices, nodes, gpus, kind, precision, fault, _precision_fault(trainer))
+        zero = Zero.of(strategy) if isinstance(strategy, ZeroStrategy) else None
+        return cls(on_gpu, devices, nodes, gpus, kind, precision, fault, _precision_fault(trainer, strategy), zero)
 
 
-def _precision_fault(trainer: Mapping[str, Any]) -> str:
+def _precision_fault(trainer: Mapping[str, Any], strategy: Strategy | str) -> str:
     """Why the precision cannot be used; empty if it can."""
     try:
         check_precision(trainer.get("precision"), trainer.get("plugins"))
+        if isinstance(strategy, Strategy):
+            check_precision_of(strategy, long_form(trainer.get("precision")))
     except ValueError as error:
         return str(error)
     return ""
@@ -115,6 +165,7 @@ def _kind(strategy: Any, devices: int, nodes: int) -> tuple[str, str]:
         strategy = Registry.get(strategy)
     fault = _refused(strategy)
     kind = "ddp" if isinstance(strategy, DDPStrategy) else "single"
+    kind = "zero" if isinstance(strategy, ZeroStrategy) else kind
     if isinstance(strategy, SingleDeviceStrategy) and devices * nodes > 1:
         fault = f"trainer.strategy: {type(strategy).__name__} cannot use {devices * nodes} devices; set ddp"
     return kind, fault

@@ -62,9 +62,14 @@ class Rank:
         return _ITEM_SIZES.get(self.plan.precision, self.load_bytes)
 
     @property
+    def resident_bytes(self) -> int:
+        """Bytes per parameter of the weights that passes read; float32 ones of ZeRO are beside them."""
+        return 2 if self.plan.zero is not None and self.plan.is_mixed else self.weight_bytes
+
+    @property
     def trained_bytes(self) -> int:
-        """Bytes per trained parameter; adapters are kept in float32."""
-        return 4 if self.policy.lora is not None else self.weight_bytes
+        """Bytes per trained parameter; adapters are kept in float32, and under ZeRO all are."""
+        return 4 if self.policy.lora is not None or self.plan.zero is not None else self.weight_bytes
 
     @property
     def compute_bytes(self) -> int:

@@ -60,7 +60,7 @@ def host_memory(rank: Rank) -> MemoryEstimate:
     model, plan = rank.model, rank.plan
     formula = f"{plan.devices} processes x {RUNTIME_HOST / GIB:.0f} GiB, estimated"
     allocations = [Allocation("runtime", plan.devices * RUNTIME_HOST, formula, Phase.ALWAYS)]
-    if plan.kind == "sharded":
+    if plan.kind in ("sharded", "zero"):
         size = model.parameters * rank.load_bytes * plan.devices
         formula = (
             f"{model.parameters:,} x {rank.load_bytes} bytes x {plan.devices} processes, each of which loads the whole "
@@ -68,6 +68,7 @@ def host_memory(rank: Rank) -> MemoryEstimate:
         )
         remedy = "model.policy.init_args.dtype: bfloat16, which halves it; or use a machine with more main memory"
         allocations.append(Allocation("unsharded weights", size, formula, Phase.LOADING, remedy))
+    allocations += _offloaded(rank)
     per_parameter = rank.trained_bytes + rank.optimizer_bytes
     formula = f"{model.trained:,} trained x {per_parameter:g} bytes of weights and optimizer state, gathered on rank 0"
     allocations.append(Allocation("checkpoint", model.trained * per_parameter, formula, Phase.SAVING))
@@ -79,26 +80,45 @@ def host_memory(rank: Rank) -> MemoryEstimate:
     return MemoryEstimate(allocations)
 
 
+def _offloaded(rank: Rank) -> Iterator[Allocation]:
+    """What ZeRO keeps in the main memory of one machine, for its share of the ranks."""
+    plan, model = rank.plan, rank.model
+    share = plan.devices / plan.ranks
+    if plan.zero is not None and plan.zero.offloads_optimizer:
+        size = rank.optimizer_bytes + 4 + 4
+        formula = f"{model.trained:,} trained x {size:g} bytes x {plan.devices} of {plan.ranks} ranks"
+        name = "offloaded optimizer state, float32 weights and gradients"
+        yield Allocation(name, model.trained * size * share, formula, Phase.ALWAYS)
+    if plan.zero is not None and plan.zero.offloads_parameters:
+        formula = f"{model.parameters:,} x {rank.resident_bytes} bytes x {plan.devices} of {plan.ranks} ranks"
+        yield Allocation("offloaded weights", model.parameters * rank.resident_bytes * share, formula, Phase.ALWAYS)
+
+
+def _divided(ranks: int) -> str:
+    return f" / {ranks} ranks" if ranks > 1 else ""
+
+
 def _permanent(rank: Rank) -> Iterator[Allocation]:
     """Weights, gradients, optimizer state and the reference policy."""
     model, plan = rank.model, rank.plan
-    shards = f" / {plan.shards} ranks" if plan.shards > 1 else ""
     sharding = "more ranks that share the weights" if plan.shards > 1 else "a strategy that shards the weights"
     smaller = f"{sharding}, model.policy.init_args.lora, or a smaller model"
-    formula = f"{model.parameters:,} x {rank.weight_bytes} bytes"
-    if model.adapters:
-        formula = f"({formula} + {model.adapters:,} of adapters x 4)"
-    weights = model.parameters * rank.weight_bytes + model.adapters * 4
-    yield Allocation("weights", weights / plan.shards, f"{formula}{shards}", Phase.ALWAYS, smaller)
+    width = rank.resident_bytes
+    if plan.zero is None or not plan.zero.offloads_parameters:
+        formula = f"{model.parameters:,} x {width} bytes"
+        if model.adapters:
+            formula = f"({formula} + {model.adapters:,} of adapters x 4)"
+        weights = model.parameters * width + model.adapters * 4
+        yield Allocation("weights", weights / plan.shards, f"{formula}{_divided(plan.shards)}", Phase.ALWAYS, smaller)
     gradients = model.trained * rank.trained_bytes
     formula = f"{model.trained:,} trained x {rank.trained_bytes} bytes"
-    yield Allocation("gradients", gradients / plan.shards, f"{formula}{shards}", Phase.ALWAYS, smaller)
+    if plan.zero is None or not plan.zero.offloads_optimizer:
+        divided = f"{formula}{_divided(plan.gradient_shards)}"
+        yield Allocation("gradients", gradients / plan.gradient_shards, divided, Phase.ALWAYS, smaller)
     if plan.kind == "ddp":
         formula = f"{formula}, the buffers of the all-reduce"
         yield Allocation("gradient buckets", gradients, formula, Phase.ALWAYS, smaller)
-    state = rank.optimizer_bytes
-    formula = f"{model.trained:,} trained x {state:g} bytes{shards}"
-    yield Allocation("optimizer state", model.trained * state / plan.shards, formula, Phase.ALWAYS, smaller)
+    yield from _optimizer(rank, smaller)
     uses_reference = rank.module.loss.needs_reference_logprobs or rank.module.reward_kl is not None
     if uses_reference and rank.policy.lora is None:  # with LoRA the reference policy is the base model
         width = 2 if plan.gathers_in_16_bit else rank.load_bytes
@@ -108,10 +128,27 @@ def _permanent(rank: Rank) -> Iterator[Allocation]:
     yield Allocation("runtime", RUNTIME, "PyTorch and its kernels, estimated", Phase.ALWAYS)
 
 
+def _optimizer(rank: Rank, smaller: str) -> Iterator[Allocation]:
+    """The state of the optimizer, and what ZeRO has beside it."""
+    model, plan, state = rank.model, rank.plan, rank.optimizer_bytes
+    if plan.zero is None or not plan.zero.offloads_optimizer:
+        formula = f"{model.trained:,} trained x {state:g} bytes{_divided(plan.state_shards)}"
+        size = model.trained * state / plan.state_shards
+        yield Allocation("optimizer state", size, formula, Phase.ALWAYS, smaller)
+        if plan.zero is not None:
+            formula = f"{model.trained:,} trained x 4 bytes{_divided(plan.state_shards)}"
+            size = model.trained * 4 / plan.state_shards
+            yield Allocation("float32 weights", size, formula, Phase.ALWAYS, smaller)
+    if plan.zero is not None:
+        formula = f"{plan.zero.bucket:,} x {rank.resident_bytes} bytes, in which gradients are reduced"
+        key = "trainer.strategy.init_args.zero_optimization: {reduce_bucket_size: …}"
+        yield Allocation("gradient buckets", plan.zero.bucket * rank.resident_bytes, formula, Phase.UPDATE, key)
+
+
 def _gathered(rank: Rank, samples_from_policy: bool) -> Iterator[Allocation]:
     """Copies of weights and gradients that exist for part of a step."""
     model, width = rank.model, rank.compute_bytes
-    if rank.plan.kind == "sharded":
+    if rank.plan.kind == "sharded" or (rank.plan.zero is not None and rank.plan.zero.stage == 3):
         if samples_from_policy:
             # Ranks make different numbers of decoding passes, so they cannot gather layer by layer.
             formula = f"{model.parameters:,} x {width} bytes, all layers gathered for sampling"
@@ -124,7 +161,7 @@ def _gathered(rank: Rank, samples_from_policy: bool) -> Iterator[Allocation]:
         gradients = model.largest_layer + model.outside_layers
         formula = f"({model.largest_layer:,} + {model.outside_layers:,}) x ({width} + 4) bytes before reduce-scatter"
         yield Allocation("unsharded gradients", gradients * (width + 4), formula, Phase.UPDATE)
-    elif rank.plan.is_mixed and rank.weight_bytes == 4:
+    elif rank.plan.is_mixed and rank.resident_bytes == 4:
         formula = f"{model.parameters:,} x 2 bytes"
         for phase in (Phase.ROLLOUT, Phase.NO_GRAD, Phase.UPDATE):
             yield Allocation("autocast copies of weights", model.parameters * 2, formula, phase)

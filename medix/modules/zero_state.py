@@ -59,18 +59,20 @@ class ZeroState:
             saved: what ``state_dict`` of any optimizer over these parameters returned.
             weights: float32 values.
         """
-        states = [saved["state"].get(index, {}) for index in range(len(self._parameters))]
-        for parameter, state in zip(self._parameters, states, strict=True):
-            self._set(parameter, weights[parameter], None)
-            for name, value in state.items() if parameter is self._parameters[0] else ():
-                for part in self._flat:
-                    is_by_weight = torch.is_tensor(value) and value.shape == weights[parameter].shape
-                    self._torch.state[part][name] = torch.zeros_like(part) if is_by_weight else _copy(value)
-        if any(states) and not self._by_parameter:
+        keys = [key for group in saved["param_groups"] for key in group["params"]]
+        states = [saved["state"].get(key, {}) for key in keys]
+        first = self._parameters[0]
+        for part in self._flat if states[0] else ():
+            self._torch.state[part] = {
+                name: torch.zeros_like(part) if _is_by_weight(value, weights[first]) else _copy(value)
+                for name, value in states[0].items()
+            }
+        if states[0] and not self._by_parameter:
             self.optimizer._lazy_init_hp_params_optimizer_state()
         for parameter, state in zip(self._parameters, states, strict=True):
+            self._set(parameter, weights[parameter], None)
             for name, value in state.items():
-                if torch.is_tensor(value) and value.shape == weights[parameter].shape:
+                if _is_by_weight(value, weights[parameter]):
                     self._set(parameter, value, name)
         for group, given in zip(self._torch.param_groups, saved["param_groups"], strict=True):
             group.update({key: value for key, value in given.items() if key != "params"})
@@ -118,8 +120,9 @@ class ZeroState:
         return parts
 
 
-def _is_by_weight(value: Any, part: Tensor) -> bool:
-    return torch.is_tensor(value) and value.shape == part.shape
+def _is_by_weight(value: Any, weight: Tensor) -> bool:
+    """Whether an entry of the state has one number for each weight, as moments do and a count of steps does not."""
+    return torch.is_tensor(value) and value.shape == weight.shape
 
 
 def _on_first(value: Tensor) -> Tensor:

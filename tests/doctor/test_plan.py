@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, ModelParallelStrategy, SingleDeviceStrategy
 
-from medix.doctor.plan import Plan
+from medix.doctor.plan import Plan, Zero
+from medix.modules.zero_strategy import ZeroStrategy
 from tests.support.doctoring import ROOMY, with_gpus
 
 
@@ -86,3 +87,28 @@ def test_a_strategy_that_cannot_train_is_a_fault_with_a_remedy(strategy: Any, de
     fault = plan(accelerator="gpu", devices=devices, strategy=strategy).fault
     assert re.search(said, fault)
     assert re.search("Give|[Ss]et", fault)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "divided", "offloads"),
+    [
+        ("deepspeed_stage_1", (8, 1, 1), False),
+        (ZeroStrategy(stage=2, offload_optimizer=True), (8, 8, 1), True),
+        ("deepspeed_stage_3", (8, 8, 8), False),
+        ("deepspeed_stage_3_offload", (8, 8, 8), True),
+    ],
+)
+def test_each_stage_of_zero_divides_more(strategy: Any, divided: tuple[int, int, int], offloads: bool) -> None:
+    """Optimizer state, gradients, weights."""
+    found = plan(accelerator="gpu", devices=8, precision="bf16-mixed", strategy=strategy)
+    assert (found.kind, found.fault, found.precision_fault) == ("zero", "", "")
+    assert (found.state_shards, found.gradient_shards, found.shards) == divided
+    assert found.offloads is offloads
+    assert found.gathers_in_16_bit
+
+
+def test_zero_has_a_bucket_of_its_own_size_and_no_true_16_bit_precision() -> None:
+    strategy = ZeroStrategy(zero_optimization={"reduce_bucket_size": 2e8})
+    found = plan(accelerator="gpu", devices=8, precision="bf16-true", strategy=strategy)
+    assert found.zero == Zero(3, bucket=200_000_000)
+    assert "bf16-true keeps no float32 weights" in found.precision_fault

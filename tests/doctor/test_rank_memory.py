@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from medix.doctor.memory import Phase
-from medix.doctor.plan import Plan
+from medix.doctor.plan import Plan, Zero
 from medix.doctor.rank import Rank
 from medix.doctor.rank_memory import SAVED_16_BIT, SAVED_FLOAT32, SavedBytes, device_memory, host_memory
 from medix.doctor.subject import Subject
@@ -107,6 +107,32 @@ def test_without_checkpointing_every_layer_is_saved(large: Subject) -> None:
         assert allocated(large, gradient_checkpointing=False)["activations", Phase.UPDATE] == 16896 * 37 * kept
     finally:
         large.policy.gradient_checkpointing = True
+
+
+def test_zero_divides_float32_weights_and_moments_and_by_stage_gradients_and_16_bit_weights(large: Subject) -> None:
+    for stage, gradients, weights in ((1, 1, 1), (2, 8, 1), (3, 8, 8)):
+        found = allocated(large, replace(SHARDED, kind="zero", zero=Zero(stage)))
+        assert found["optimizer state", Phase.ALWAYS] == 8 * PARAMETERS / 8
+        assert found["float32 weights", Phase.ALWAYS] == 4 * PARAMETERS / 8
+        assert found["gradients", Phase.ALWAYS] == 4 * PARAMETERS / gradients
+        assert found["weights", Phase.ALWAYS] == 2 * PARAMETERS / weights
+        assert found["gradient buckets", Phase.UPDATE] == 2 * 500_000_000
+        assert (("unsharded weights", Phase.ROLLOUT) in found) is (stage == 3)
+        assert (("gathered weights", Phase.UPDATE) in found) is (stage == 3)
+        assert ("autocast copies of weights", Phase.UPDATE) not in found
+
+
+def test_offloaded_state_and_weights_are_in_the_main_memory_of_their_machine(large: Subject) -> None:
+    """Two machines of eight ranks each hold one half."""
+    plan = replace(SHARDED, kind="zero", nodes=2, zero=Zero(3, offloads_optimizer=True, offloads_parameters=True))
+    found = allocated(large, plan)
+    for name in ("optimizer state", "float32 weights", "gradients", "weights"):
+        assert (name, Phase.ALWAYS) not in found
+    host = host_memory(Rank(large.module, large.policy, large.model, plan))
+    sizes = {one.name: one.bytes for one in host.allocations}
+    assert sizes["offloaded optimizer state, float32 weights and gradients"] == 16 * PARAMETERS / 2
+    assert sizes["offloaded weights"] == 2 * PARAMETERS / 2
+    assert sizes["unsharded weights"] == 4 * PARAMETERS * 8
 
 
 def test_replicated_weights_need_gradient_buckets_and_autocast_copies(large: Subject) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from medix.doctor.checks.base import Check
 from medix.doctor.findings import Finding
+from medix.doctor.plan import Plan
 from medix.doctor.subject import Subject
 
 
@@ -36,10 +37,26 @@ class BatchesCheck(Check):
             yield self.problem(plan.fault, "correct trainer.strategy")
         else:
             ranks = _count(plan.ranks, "GPU" if plan.on_gpu else "CPU rank")
-            how = {"single": "no data parallelism", "ddp": "weights replicated", "sharded": "weights sharded"}[
-                plan.kind
-            ]
-            yield self.ok(f"trainer.strategy: {ranks}, {how}, precision {plan.precision}")
+            yield self.ok(f"trainer.strategy: {ranks}, {_how(plan)}, precision {plan.precision}")
+            if plan.offloads and plan.on_gpu:
+                text = "trainer.strategy: offloading to main memory was tested on a CPU alone, where it moves nothing"
+                yield self.warning(text, "try a step on this machine first")
+
+
+def _how(plan: Plan) -> str:
+    """Where weights, gradients and optimizer state lie."""
+    if plan.zero is None:
+        return {"single": "no data parallelism", "ddp": "weights replicated", "sharded": "weights sharded"}[plan.kind]
+    divided = ("optimizer state", "gradients", "weights")[: plan.zero.stage]
+    kept = "".join(
+        f", {name} in main memory"
+        for name, is_kept in (
+            ("optimizer state", plan.zero.offloads_optimizer),
+            ("parts of weights", plan.zero.offloads_parameters),
+        )
+        if is_kept
+    )
+    return f"{', '.join(divided)} divided (ZeRO-{plan.zero.stage}){kept}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -32,6 +32,16 @@ def test_a_strategy_that_cannot_train_is_a_problem(tmp_path: Path) -> None:
     assert "trainer.strategy: FSDPStrategy is not supported" in found.found
 
 
+def test_zero_says_what_it_divides_and_that_offloading_is_unproven_on_gpus(tmp_path: Path) -> None:
+    trainer = {"accelerator": "gpu", "devices": 2, "strategy": "deepspeed_stage_3_offload"}
+    _, strategy, offload = look(BatchesCheck(), subject(tmp_path, ABSENT, with_gpus(2), trainer))
+    assert (
+        "2 GPUs, optimizer state, gradients, weights divided (ZeRO-3), optimizer state in main memory" in strategy.found
+    )
+    assert offload.state == State.WARNING
+    assert "tested on a CPU alone" in offload.found
+
+
 @pytest.mark.parametrize("precision", ["16-mixed", "16-true", "64-true", "transformer-engine", 16])
 def test_a_precision_that_fit_refuses_is_a_problem_with_those_to_set(tmp_path: Path, precision: str | int) -> None:
     (found,) = problems(look(BatchesCheck(), subject(tmp_path, ABSENT, trainer={"precision": precision})))
