@@ -19,7 +19,7 @@ class LoRA:
         alpha: updates are scaled by ``alpha / rank``.
         dropout: dropout probability of an adapter's inputs while training.
         target_modules: names of linear layers that get an adapter (``q_proj``), or ``all-linear``. The vision tower is
-            included unless ``freeze_vision`` is set.
+            included unless ``freeze_vision`` is set. Experts and routers are no linear layers and get none.
         seed: seed of the adapters' initial weights; the global random state is not used.
     """
 

@@ -13,11 +13,12 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import PreTrainedTokenizerFast
 
 from medix.modality import ModalitySet
+from medix.policy.released_layout import keep_released_layout
 
 transformers: Any = _transformers
 """As Any: its configurations accept more arguments than their signatures declare."""
 
-Architecture = Literal["qwen3_vl", "qwen2_5_vl", "gemma3", "smolvlm"]
+Architecture = Literal["qwen3_vl", "qwen3_vl_moe", "qwen2_5_vl", "gemma3", "smolvlm"]
 
 _LINES = (
     "Which imaging modality is shown? What is seen in the left lung? Is there a fracture of the right femur?",
@@ -48,6 +49,7 @@ class TinySize:
         vocabulary: tokens of the byte-level BPE, without tags and special tokens; at least 256.
         initializer_range: standard deviation of the initial weights.
         context: maximum number of positions.
+        experts: experts of each layer, of which a token uses two; for ``qwen3_vl_moe``.
     """
 
     width: int = 32
@@ -60,6 +62,7 @@ class TinySize:
     vocabulary: int = 384
     initializer_range: float = 0.1  # large enough that images and words change the output of an untrained model
     context: int = 2048
+    experts: int = 4
 
 
 SIZES = {
@@ -105,6 +108,7 @@ def build_tiny(
         eos_token_id=eos, pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, do_sample=False
     )
     folder = Path(folder)
+    keep_released_layout(model)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
@@ -218,10 +222,28 @@ class _Qwen3VL(_Builder):
             "deepstack_visual_indexes": [0],
             "initializer_range": size.initializer_range,
         }
-        config = transformers.Qwen3VLConfig(
-            text_config=text, vision_config=vision, tie_word_embeddings=True, **_qwen_placeholders(tokenizer)
-        )
+        return self.built(text, vision, _qwen_placeholders(tokenizer), size)
+
+    def built(self, text: dict[str, Any], vision: dict[str, Any], tokens: dict[str, Any], size: TinySize) -> Any:  # noqa: ARG002  # of experts
+        """The model from its parts."""
+        config = transformers.Qwen3VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True, **tokens)
         return transformers.Qwen3VLForConditionalGeneration(config)
+
+
+class _Qwen3VLMoe(_Qwen3VL):
+    """With experts in every layer, and a head of its own, as released."""
+
+    def built(self, text: dict[str, Any], vision: dict[str, Any], tokens: dict[str, Any], size: TinySize) -> Any:
+        experts = {
+            "num_experts": size.experts,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 2 * size.hidden,  # not the width: transformers tells layouts by shape
+            "norm_topk_prob": True,  # vLLM asks for it; transformers does it always
+        }
+        config = transformers.Qwen3VLMoeConfig(
+            text_config=text | experts, vision_config=vision, tie_word_embeddings=False, **tokens
+        )
+        return transformers.Qwen3VLMoeForConditionalGeneration(config)
 
 
 class _Qwen25VL(_Qwen3VL):
@@ -420,6 +442,7 @@ def _qwen_placeholders(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
 
 _BUILDERS: dict[str, _Builder] = {
     "qwen3_vl": _Qwen3VL(),
+    "qwen3_vl_moe": _Qwen3VLMoe(),
     "qwen2_5_vl": _Qwen25VL(),
     "gemma3": _Gemma3(),
     "smolvlm": _SmolVLM(),

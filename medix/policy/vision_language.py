@@ -31,6 +31,7 @@ from medix.policy.patch_embedding import multiply_patches
 from medix.policy.plain_pass import PlainPass
 from medix.policy.prefix_attention import as_before
 from medix.policy.reference import AdapterReference, FrozenReference, ReferencePolicy, in_evaluation
+from medix.policy.released_layout import keep_released_layout
 from medix.policy.self_check import ALLOWED, Allowed, compare, precision, shortened
 from medix.policy.shared_decoding import SharedDecoding
 from medix.policy.shared_prefix import FLEX, SharedPass, why_plain
@@ -52,8 +53,8 @@ _PLACEHOLDER_NAME = re.compile(r"<row_\d+_col_\d+>|<\|(vision|image|video)_\w+\|
 class VisionLanguagePolicy(Policy):
     """A model of the Hugging Face classes that ``AutoModelForImageTextToText`` knows.
 
-    Tested with Qwen3-VL, Qwen2.5-VL, Gemma 3 and SmolVLM. Images are used as the processor returns them; videos are not
-    supported.
+    Tested with Qwen3-VL (also with experts), Qwen2.5-VL, Gemma 3 and SmolVLM. Images are used as the processor returns
+    them; videos are not supported.
 
     Args:
         name: a model on the hub, or a folder.
@@ -175,6 +176,7 @@ class VisionLanguagePolicy(Policy):
                 dtype=getattr(torch, self.dtype),
                 attn_implementation="sdpa" if self.attention == FLEX else self.attention,
             )
+        keep_released_layout(model)
         if self.shared_prefix and self._why_plain is not None:
             warnings.warn(
                 f"policy.shared_prefix: every completion passes its prompt again, because {self._why_plain}",

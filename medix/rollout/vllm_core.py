@@ -114,7 +114,7 @@ class VLLMCore:
         weights = self._beating(weights)
         self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights, "is_checkpoint_format": True})
         if self.settings.device.type == "cpu":
-            self._llm.apply_model(lay_out_head)
+            self._llm.apply_model(lay_out_for_cpu)
         self._synchronize()
         self.forget()
 
@@ -271,17 +271,21 @@ def _refuse_second() -> None:
             )
 
 
-def lay_out_head(model: torch.nn.Module) -> None:
-    """Lay out the head of a model of vLLM for its CPU again, after weights were loaded.
+def lay_out_for_cpu(model: torch.nn.Module) -> None:
+    """Lay out weights of a model of vLLM for its CPU again, after weights were loaded (vLLM 0.32).
 
     vLLM's CPU build multiplies with a copy of the head's weights that is laid out for oneDNN. A head tied to the
-    embeddings is not loaded by itself, and so would keep the copy of the old ones (vLLM 0.32).
+    embeddings is not loaded by itself, and so would keep the copy of the old ones. Experts are laid out for its own
+    kernel when the model is started, and not when they are loaded again: it would read them as what they are not.
     """
+    from vllm.model_executor.layers.fused_moe.routed_experts import RoutedExperts
     from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 
     for layer in model.modules():
         if isinstance(layer, ParallelLMHead):
             layer.quant_method.process_weights_after_loading(layer)
+        elif isinstance(layer, RoutedExperts):
+            layer.quant_method.moe_kernel.fused_experts.process_weights_after_loading(layer)
 
 
 @contextmanager

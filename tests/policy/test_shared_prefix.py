@@ -75,7 +75,7 @@ def test_a_group_in_parts_equals_the_group_whole(
 
 
 @pytest.mark.parametrize("lora", [None, LoRA(rank=2)], ids=["full", "lora"])
-@pytest.mark.parametrize("architecture", ["qwen3_vl", "gemma3"])
+@pytest.mark.parametrize("architecture", ["qwen3_vl", "qwen3_vl_moe", "gemma3"])
 def test_checkpointing_and_adapters_change_no_gradient(
     tiny: dict[str, Path], architecture: str, lora: LoRA | None
 ) -> None:
@@ -107,6 +107,37 @@ def test_in_bfloat16_it_differs_by_its_rounding(tiny: dict[str, Path], architect
     assert_equal(
         result(policy, lambda: [shared(policy).logprobs([group], 1.0)]), expected, BFLOAT16_LOGPROBS, BFLOAT16_GRADIENT
     )
+
+
+def test_a_tie_of_experts_is_resolved_alike_and_otherwise_changes_only_what_follows_in_its_completion(
+    tiny: dict[str, Path],
+) -> None:
+    """All experts of a layer tie: both passes take the same two.
+
+    Then one token of the second of three completions takes the other two, as where its logits are rounded otherwise.
+    """
+    policy, prompt = one_prompt(tiny["qwen3_vl_moe"], dtype="bfloat16")
+    router = policy.hugging_face.get_decoder().layers[0].mlp.gate
+    with torch.no_grad():
+        router.weight.zero_()
+        group = written(policy, prompt, (5, 6, 7))
+        expected = plain(policy).logprobs([group], 1.0)
+        found = shared(policy).logprobs([group], 1.0)
+        torch.testing.assert_close(found, expected, rtol=0, atol=BFLOAT16_LOGPROBS)
+        at = len(prompt.token_ids) + 4 + 2  # the third token of the second completion predicts its fourth
+        hook = router.register_forward_hook(lambda _m, _i, routed: _with_other_experts(routed, at))
+        otherwise = shared(policy).logprobs([group], 1.0)
+        hook.remove()
+    assert torch.equal(otherwise[[0, 2]], found[[0, 2]])
+    assert torch.equal(otherwise[1, :3], found[1, :3])
+    assert (otherwise[1, 3] - found[1, 3]).abs() > 0.01  # two experts of four: 0.06
+
+
+def _with_other_experts(routed: tuple[torch.Tensor, ...], at: int) -> tuple[torch.Tensor, ...]:
+    logits, weights, experts = routed
+    changed = experts.clone()
+    changed[at] = torch.tensor([one for one in range(4) if one not in experts[at]])
+    return logits, weights, changed
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])

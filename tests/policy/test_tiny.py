@@ -20,7 +20,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: build_tiny(name, tmp_path_factory.mktemp(name)) for name in ARCHITECTURES}
 
 
-def test_the_four_architectures_are_the_ones_that_can_be_built() -> None:
+def test_the_architectures_of_the_tests_are_the_ones_that_can_be_built() -> None:
     assert get_args(Architecture) == ARCHITECTURES
 
 

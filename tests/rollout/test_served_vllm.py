@@ -47,7 +47,7 @@ TOLERANCE = 1e-4
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny("qwen3_vl", tmp_path_factory.mktemp("model"), SIZE)
+    return build_tiny("qwen3_vl_moe", tmp_path_factory.mktemp("model"), SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_a_stop_text_ends_a_completion(engine: ServedEngine, policy: VisionLangu
 def test_another_policy_is_refused_with_its_sizes_and_the_server_goes_on(
     server: Served, engine: ServedEngine, policy: VisionLanguagePolicy, tmp_path: Path
 ) -> None:
-    other = loaded(build_tiny("qwen3_vl", tmp_path, replace(SIZE, depth=3)))
+    other = loaded(build_tiny("qwen3_vl_moe", tmp_path, replace(SIZE, depth=3)))
     with pytest.raises(RolloutError, match=r"text_config\.num_hidden_layers is 2 here and 3 there"):
         ServedEngine(DRAWN, address(server)).bind(other)
     assert_in_step(engine, policy)  # its weights are given again, for the server holds no version now

@@ -12,7 +12,7 @@ from PIL import Image
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
 
-ARCHITECTURES = ("qwen3_vl", "qwen2_5_vl", "gemma3", "smolvlm")
+ARCHITECTURES = ("qwen3_vl", "qwen3_vl_moe", "qwen2_5_vl", "gemma3", "smolvlm")
 
 
 def picture(seed: int, width: int = 64, height: int = 64) -> bytes:

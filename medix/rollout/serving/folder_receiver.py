@@ -13,7 +13,7 @@ from vllm.distributed.weight_transfer.base import (
 )
 
 from medix.rollout.serving.weight_folder import differences, from_plain, read, sizes_of
-from medix.rollout.vllm_core import lay_out_head
+from medix.rollout.vllm_core import lay_out_for_cpu
 from medix.rollout.vllm_sampling import LOGITS_PROCESSOR, LOGPROBS_MODE
 
 
@@ -122,7 +122,7 @@ class FolderReceiver(WeightTransferEngine):  # type: ignore[misc]
             finally:
                 finalize_layerwise_reload(self.model, self.model_config)
         if self.device.type == "cpu":
-            lay_out_head(self.model)
+            lay_out_for_cpu(self.model)
         missing = sorted(expected - set(loaded)) if loaded is not None else []
         if missing and self.model_config.quantization is None:  # quantised layers hold what no checkpoint names
             raise ValueError(
