@@ -7,7 +7,7 @@ those with ``**kwargs``, is left to the parser, which knows everything but takes
 import difflib
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -174,7 +174,8 @@ class _Settings:
             whole = "" if len(self.places) > 1 else "; give a whole spec, such as --config demo"
             raise ValueError(f"the key model.{key} is missing; it has no default{whole}")
         for place, paths in self.classes.items():
-            for key in self._missing(place, find_class(paths[-1]) if paths[-1].startswith("medix.") else None):
+            missing = self._missing(place, find_class(paths[-1]) if paths[-1].startswith("medix.") else None)
+            for key in missing[self._given_by_caller(place) :]:
                 owner = self.places[*place, _CLASS]
                 raise ValueError(
                     f"the key {key} is missing; it has no default\n"
@@ -277,6 +278,11 @@ class _Settings:
             ):
                 values[name] = value
         return values
+
+    def _given_by_caller(self, place: Place) -> int:
+        """How many arguments the code gives to what a place makes: the weights to an optimizer."""
+        members = [member for hint in self.hints(place) or [] for member in unions(hint)]
+        return max((len(get_args(one)[0]) for one in members if get_origin(one) is Callable), default=0)
 
     def _missing(self, place: Place, kind: type | None) -> list[str]:
         """The parameters of a class at a place that have no default and are not set."""

@@ -158,9 +158,11 @@ def _gathered(rank: Rank, samples_from_policy: bool) -> Iterator[Allocation]:
         formula = f"(2 layers x {model.largest_layer:,} + {model.outside_layers:,} outside the layers) x {width} bytes"
         for phase in (Phase.NO_GRAD, Phase.UPDATE):
             yield Allocation("gathered weights", gathered * width, formula, phase)
-        gradients = model.largest_layer + model.outside_layers
-        formula = f"({model.largest_layer:,} + {model.outside_layers:,}) x ({width} + 4) bytes before reduce-scatter"
-        yield Allocation("unsharded gradients", gradients * (width + 4), formula, Phase.UPDATE)
+        gradients, reduced = model.largest_layer + model.outside_layers, rank.trained_bytes
+        formula = (
+            f"({model.largest_layer:,} + {model.outside_layers:,}) x ({width} + {reduced}) bytes before reduce-scatter"
+        )
+        yield Allocation("unsharded gradients", gradients * (width + reduced), formula, Phase.UPDATE)
     elif rank.plan.is_mixed and rank.resident_bytes == 4:
         formula = f"{model.parameters:,} x 2 bytes"
         for phase in (Phase.ROLLOUT, Phase.NO_GRAD, Phase.UPDATE):

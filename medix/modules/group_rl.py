@@ -212,7 +212,7 @@ class GroupRLModule(lightning.LightningModule):
         metrics = step_metrics(updates, prepared, dropped, self.engine.policy_version - 1, self.device)
         rounding = math.inf if self.loss.needs_rollout_logprobs else self.policy.rounding
         check_mismatch(metrics, self.max_mismatch, rounding, type(self.engine).__name__, self.step + 1)
-        metrics["lr"] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
+        metrics["lr"] = float(self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
         prompts = self.update.prompts_per_update * len(made_updates(updates))
         sequences = prompts * self.engine.sampling.completions_per_prompt
         metrics |= adapt_coefficients(metrics, sequences, self.loss, self.reward_kl, prepared.divergence, self.device)

@@ -69,9 +69,9 @@ class OptimizerSettings:
         for group, old, new in zip(optimizer.param_groups, saved["groups"], self.groups, strict=True):
             changed = {name: value for name, value in new.items() if name not in old or old[name] != value}
             rewinds = rewinds or (scheduler is not None and bool(changed))
-            group.update(changed)
+            _update(group, changed)
             if self.scheduler is None and "lr" in new and saved["scheduler"] is not None:
-                group["lr"] = new["lr"]  # it was left where the earlier schedule was
+                _update(group, {"lr": new["lr"]})  # it was left where the earlier schedule was
         if scheduler is not None and schedule is not None and not rewinds:
             scheduler.load_state_dict(dict(schedule))
         elif scheduler is not None:
@@ -79,7 +79,7 @@ class OptimizerSettings:
 
     def _follow(self, optimizer: Any, scheduler: Any, step: int) -> None:
         for group, new in zip(optimizer.param_groups, self.groups, strict=True):
-            group.update(new)
+            _update(group, new)
         scheduler.load_state_dict(copy.deepcopy(self.schedule))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the order of calls, which is that of the steps made already
@@ -93,6 +93,15 @@ def _name(part: Any) -> str:
 
 def _plain(group: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _number(value) for name, value in group.items() if name != "params"}
+
+
+def _update(group: dict[str, Any], settings: Mapping[str, Any]) -> None:
+    """Change settings of a group; a learning rate that is a tensor stays one, as compiled steps require."""
+    for name, value in settings.items():
+        if isinstance(group.get(name), torch.Tensor):
+            group[name].fill_(value)
+        else:
+            group[name] = value
 
 
 def _number(value: Any) -> Any:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from medix.doctor.rank import Rank, optimizer_bytes
+from medix.modules.adamw_8bit import AdamW8bit
 from medix.policy.tiny import build_tiny
 from tests.support.doctoring import subject, with_gpus
 
@@ -56,9 +57,10 @@ def test_the_smallest_gpu_of_training_counts(tmp_path: Path, policy: Path) -> No
         (lambda p: torch.optim.AdamW(p, amsgrad=True), 4, 12.0),
         (lambda p: torch.optim.SGD(p, lr=0.1), 4, 0.0),
         (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), 4, 4.0),
-        (lambda p: torch.optim.Adafactor(p), 4, 0.1),
+        (lambda p: torch.optim.Adafactor(p), 4, 0.0),  # a row and a column
+        (lambda p: AdamW8bit(p), 2, 2.0),
     ],
-    ids=["adamw", "adamw in 16 bits", "amsgrad", "sgd", "momentum", "adafactor"],
+    ids=["adamw", "adamw in 16 bits", "amsgrad", "sgd", "momentum", "adafactor", "adamw in 8 bits"],
 )
 def test_optimizer_state_is_measured_on_a_small_parameter(optimizer: Any, weight: int, state: float) -> None:
     assert optimizer_bytes(optimizer, weight) == pytest.approx(state, abs=0.05)

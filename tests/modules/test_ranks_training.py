@@ -23,9 +23,12 @@ from tests.test_resume import same
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
     """All runs of this file, in two ranks started once and then in one."""
     folder = tmp_path_factory.mktemp("ranks")
-    prepare(folder)
+    prepare(folder, "qwen3_vl_moe")
     full = spec(folder, "full", 2, gradient_checkpointing=True)
     lora = spec(folder, "lora", 3, optimizer="AdamW", lora={"rank": 2, "dropout": 0.2})
+    experts = spec(folder, "experts", 2, architecture="qwen3_vl_moe", gradient_checkpointing=True)
+    narrow = spec(folder, "8bit", 3, optimizer="AdamW8bit", architecture="qwen3_vl_moe")
+    in_8_bits = (*SHARDED, "--trainer.precision", "bf16-true")
     unscored, broken = spec(folder, "unscored", 2, "UnscoredOnRank1"), spec(folder, "broken", 2, "BrokenOnRank1")
     nothing = spec(folder, "nothing", 1, update="my_rewards.NothingToTrainOnRank1")
     two = [
@@ -33,6 +36,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
         fit(full, "sharded", *SHARDED),
         *(fit(lora, "ddp-straight", *DDP), fit(lora, "ddp-resumed", *DDP), fit(lora, "ddp-resumed", *DDP)),
         *(fit(lora, "straight", *SHARDED), fit(lora, "resumed", *SHARDED), fit(lora, "resumed", *SHARDED)),
+        fit(experts, "experts", *SHARDED),
+        *(fit(narrow, f"8bit-{run}", *in_8_bits) for run in ("straight", "resumed", "resumed")),
         *(fit(nothing, "ddp-nothing", *DDP), fit(nothing, "nothing", *SHARDED)),
         fit(unscored, "unscored", *DDP),
         fit(broken, "broken", *SHARDED),
@@ -40,12 +45,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
     ]
     on_two = run_on_ranks(folder, two, 2)
     assert len(on_two.status) == len(two), on_two.output[-6000:]
-    stopped = [143 if number in (3, 6) else 0 for number in range(len(two) - 3)]
+    stopped = [143 if number in (3, 6, 10) else 0 for number in range(len(two) - 3)]
     assert on_two.status[:-3] == stopped, on_two.output[:6000]
     shutil.copytree(folder / "ddp-straight", folder / "fewer")
     checkpoint = str(folder / "sharded" / "checkpoints" / "step-000002.ckpt")
     one = [
         fit(full, "one"),
+        fit(experts, "one-with-experts"),
         fit(lora, "fewer", "--model.max_steps", "4"),
         [
             "validate",
@@ -74,9 +80,10 @@ def test_no_rank_is_killed(runs: tuple[Path, Said, Said]) -> None:
     assert runs[1].ended == {0: 0, 1: 0}, "\n".join(killed[:60])
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "sharded"])
-def test_two_ranks_learn_what_one_learns(runs: tuple[Path, Said, Said], strategy: str) -> None:
-    one, two = (saved(runs, run, 2)["state_dict"] for run in ("one", strategy))
+@pytest.mark.parametrize(("alone", "strategy"), [("one", "ddp"), ("one", "sharded"), ("one-with-experts", "experts")])
+def test_two_ranks_learn_what_one_learns(runs: tuple[Path, Said, Said], alone: str, strategy: str) -> None:
+    """Sharded over two ranks, each has two of the four experts of a layer."""
+    one, two = (saved(runs, run, 2)["state_dict"] for run in (alone, strategy))
     assert one.keys() == two.keys()
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, rtol=0, atol=1e-6, msg=name)
@@ -96,11 +103,11 @@ def test_a_signal_for_one_rank_stops_both_at_the_last_finished_step_and_one_of_t
     runs: tuple[Path, Said, Said],
 ) -> None:
     """Replicated, the rollout of step 3 is abandoned; sharded, the update of step 2 is finished."""
-    assert runs[1].output.count("medix fit: stopped by SIGTERM at step 2; the same command goes on") == 2
-    assert runs[1].output.count("going on from step 2 of 3") == 2
+    assert runs[1].output.count("medix fit: stopped by SIGTERM at step 2; the same command goes on") == 3
+    assert runs[1].output.count("going on from step 2 of 3") == 3
 
 
-@pytest.mark.parametrize("run", ["ddp-", ""])
+@pytest.mark.parametrize("run", ["ddp-", "", "8bit-"])
 def test_a_resumed_run_is_the_straight_one_bit_for_bit(runs: tuple[Path, Said, Said], run: str) -> None:
     straight, resumed = (saved(runs, run + name, 3) for name in ("straight", "resumed"))
     early = saved(runs, f"{run}resumed", 2)
@@ -115,18 +122,26 @@ def test_a_resumed_run_is_the_straight_one_bit_for_bit(runs: tuple[Path, Said, S
         assert one["buffer"] == other["buffer"]
 
 
+def test_moments_of_8_bits_are_whole_in_the_checkpoint_of_sharded_experts(runs: tuple[Path, Said, Said]) -> None:
+    found = saved(runs, "8bit-straight", 3)
+    assert {weight.dtype for weight in found["state_dict"].values()} == {torch.bfloat16}
+    state = found["optimizer_states"][0]["state"].values()
+    quantised = {tuple(one["exp_avg_codes"].shape) for one in state if "exp_avg_codes" in one}
+    assert {(4, 2 * 128, 32), (4, 32, 128)} <= quantised  # gate and up, and down, of four experts
+
+
 def test_one_rank_goes_on_from_two(runs: tuple[Path, Said, Said]) -> None:
     assert saved(runs, "fewer", 4)["medix"]["step"] == 4
 
 
 def test_one_process_validates_what_a_sharded_run_wrote(runs: tuple[Path, Said, Said]) -> None:
-    assert runs[2].status == [0, 0, 0], runs[2].output[-3000:]
+    assert runs[2].status == [0, 0, 0, 0], runs[2].output[-3000:]
 
 
 def test_a_rank_without_completions_to_train_on_waits_for_the_other(runs: tuple[Path, Said, Said]) -> None:
     """All of its completions might have been cut; the weights move by what rank 0 has, on either strategy."""
     replicated, sharded = (saved(runs, run, 1)["state_dict"] for run in ("ddp-nothing", "nothing"))
-    untrained = load_file(runs[0] / "policy" / "model.safetensors")
+    untrained = load_file(runs[0] / "qwen3_vl" / "model.safetensors")
     moved = 0
     for name, weight in replicated.items():
         torch.testing.assert_close(sharded[name], weight, rtol=0, atol=1e-6, msg=name)

@@ -30,7 +30,7 @@ from medix.types import Status
 class HappensOnRank1(Callback):
     """A signal for one of two ranks, in a rollout or an update; and an error outside of what the ranks do together."""
 
-    signals = {"ddp-resumed": ("rollout", 2), "resumed": ("update", 1)}
+    signals = {"ddp-resumed": ("rollout", 2), "resumed": ("update", 1), "8bit-resumed": ("update", 1)}
 
     def on_phase_start(self, trainer, module, name):
         mark = Path(trainer.default_root_dir) / "sent"
@@ -94,6 +94,7 @@ class BrokenOnRank1(RewardComponent):
         return ComponentScores.of([0.5] * len(batch.completions))
 '''
 
+EIGHT_BIT = "medix.modules.adamw_8bit.AdamW8bit"
 DDP = ("--trainer.strategy", "ddp", "--trainer.devices", "2")
 _STRATEGY = "--trainer.strategy"
 SHARDED = (
@@ -117,6 +118,7 @@ def spec(
     reward: str = "Spread",
     optimizer: str = "SGD",
     update: str = "medix.modules.update.Update",
+    architecture: str = "qwen3_vl",
     **policy: Any,
 ) -> str:
     """Surplus groups (6 read, 4 trained a step), unequal micro-batches, and prompts without an image among them.
@@ -125,13 +127,13 @@ def spec(
     """
     made = small_spec(
         folder,
-        folder / "policy",
+        folder / architecture,
         model={
             "policy": {"init_args": policy},
             "prompts_per_rollout": 6,
             "max_steps": steps,
             "optimizer": {
-                "class_path": f"torch.optim.{optimizer}",
+                "class_path": EIGHT_BIT if optimizer == "AdamW8bit" else f"torch.optim.{optimizer}",
                 "init_args": {"lr": 0.05, "momentum": 0.5} if optimizer == "SGD" else {"lr": 0.001},
             },
         },
@@ -149,8 +151,9 @@ def fit(file: str, run: str, *words: str) -> list[str]:
     return ["fit", "--config", file, "--trainer.default_root_dir", run, *words]
 
 
-def prepare(folder: Path) -> None:
-    """The tiny policy, and prompts without images."""
-    build_tiny("qwen3_vl", folder / "policy")
+def prepare(folder: Path, *architectures: str) -> None:
+    """Tiny policies of Qwen3-VL and further architectures, and prompts without images."""
+    for architecture in ("qwen3_vl", *architectures):
+        build_tiny(architecture, folder / architecture)
     texts = [Sample(f"t{i}", f"What is {i} and {i * i}, said at some length?", str(i), None) for i in range(8)]
     write_shards(texts, folder / "texts", DataStatement("texts", "CC0-1.0", "no persons"))
