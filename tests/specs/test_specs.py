@@ -20,6 +20,7 @@ from medix.losses.aggregate import SequenceMean, TokenMean
 from medix.losses.dapo import DAPOLoss
 from medix.losses.grpo import GRPOLoss
 from medix.losses.gspo import GSPOTokenLoss
+from medix.modules.adamw_8bit import AdamW8bit
 from medix.policy.tiny import build_tiny
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rewards.suite import RewardSuite
@@ -29,7 +30,7 @@ from medix.rollout.local import LocalEngine
 from medix.rollout.served import ServedEngine
 from medix.rollout.signal import KeepScored, SpreadFilter
 from medix.spec_names import find_spec
-from tests.support.doctoring import large_policy, look, problems, states, with_gpus
+from tests.support.doctoring import large_experts, large_policy, look, problems, states, with_gpus
 from tests.support.inside import working_in
 from tests.support.runs import MANIFESTS, REWARD, merged
 
@@ -42,6 +43,7 @@ PAPER: dict[str, tuple[str, type]] = {
     "dapo_2b": ("Qwen/Qwen3-VL-2B-Instruct", DAPOLoss),
     "dapo_8b": ("Qwen/Qwen3-VL-8B-Instruct", DAPOLoss),
     "dapo_30b": ("Qwen/Qwen3-VL-30B-A3B-Thinking", DAPOLoss),
+    "dapo_30b_one_node": ("Qwen/Qwen3-VL-30B-A3B-Thinking", DAPOLoss),
     "dapo_smolvlm2": ("HuggingFaceTB/SmolVLM2-2.2B-Instruct", DAPOLoss),
     "grpo_8b": ("Qwen/Qwen3-VL-8B-Instruct", GRPOLoss),
     "gspo_7b": ("Qwen/Qwen2.5-VL-7B-Instruct", GSPOTokenLoss),
@@ -99,10 +101,14 @@ def test_every_recipe_of_the_paper_is_here() -> None:
 @pytest.mark.parametrize("name", sorted(PAPER))
 def test_the_strategy_shards_weights_and_writes_one_file(name: str) -> None:
     """All but the largest leave four GPUs of a node to rollouts and judge; the largest has machines of its own."""
-    part, ranks = ("trainer_nodes", 16) if name == "dapo_30b" else ("trainer_paper", 4)
+    parts = {"dapo_30b": ("trainer_nodes", 16), "dapo_30b_one_node": ("trainer_bf16", 4)}
+    part, ranks = parts.get(name, ("trainer_paper", 4))
     trainer = yaml.safe_load((SPECS / "parts" / f"{part}.yaml").read_text())
     assert f"trainer: parts/{part}.yaml\n" in find_spec(name).read_text()
-    assert (trainer["accelerator"], trainer["precision"]) == ("gpu", "bf16-mixed")
+    assert (trainer["accelerator"], trainer["precision"]) == (
+        "gpu",
+        "bf16-true" if part == "trainer_bf16" else "bf16-mixed",
+    )
     assert trainer["devices"] * trainer.get("num_nodes", 1) == ranks
     assert trainer["strategy"]["init_args"]["data_parallel_size"] == ranks
     assert trainer["strategy"]["class_path"].endswith("ModelParallelStrategy")
@@ -117,7 +123,8 @@ def test_policy_and_algorithm_are_those_of_the_public_script(built: dict[str, Me
     model = instantiated(built, name).model
     policy, kind = PAPER[name]
     low, high, mean, weight, keeps, prompts = ALGORITHM[kind]
-    assert model.policy.fingerprint() == {"name": policy, "lora": None, "freeze_vision": False, "dtype": "float32"}
+    dtype = "bfloat16" if name == "dapo_30b_one_node" else "float32"
+    assert model.policy.fingerprint() == {"name": policy, "lora": None, "freeze_vision": False, "dtype": dtype}
     assert model.policy.gradient_checkpointing
     assert type(model.loss) is kind
     assert (model.loss.surrogate.clip_low, model.loss.surrogate.clip_high) == (low, high)
@@ -155,9 +162,9 @@ def test_sizes_sampling_and_optimiser_are_those_common_to_the_public_scripts(
     assert model.update.tokens_per_microbatch == 4352 + 4096
     assert model.lr_scheduler is None
     optimizer = model.optimizer([torch.nn.Parameter(torch.zeros(1))])
-    assert type(optimizer) is torch.optim.AdamW
+    assert type(optimizer) is (AdamW8bit if name == "dapo_30b_one_node" else torch.optim.AdamW)
     group = optimizer.param_groups[0]
-    assert (group["lr"], group["betas"], group["weight_decay"]) == (1e-6, (0.9, 0.999), 0.01)
+    assert (pytest.approx(float(group["lr"])), group["betas"], group["weight_decay"]) == (1e-6, (0.9, 0.999), 0.01)
     assert isinstance(model.judge, ServedJudge)
     assert model.judge.model == "Qwen/Qwen3-4B-Instruct-2507"
     assert model.rewards.components["embedding"].threshold == 0.8
@@ -216,6 +223,17 @@ def test_8b_fits_on_four_gpus_of_80_gb(tmp_path: Path, name: str) -> None:
     words = ["--config", str(find_spec(name)), "--model.policy.init_args.name", str(large_policy(tmp_path))]
     found = look(MemoryCheck(), Subject.read(words, with_gpus(8, planned=True)))
     assert not problems(found), found[0].arithmetic
+
+
+def test_30b_fits_on_four_gpus_of_80_gb_with_six_bytes_a_parameter(tmp_path: Path) -> None:
+    """31,070,754,032 parameters x 6 bytes / 4 are 43.4 GiB; with the float32 weights and state of dapo_30b, 115.7."""
+    policy = ("--model.policy.init_args.name", str(large_experts(tmp_path)))
+    subject = Subject.read(["--config", str(find_spec("dapo_30b_one_node")), *policy], with_gpus(8, planned=True))
+    found = look(MemoryCheck(), subject)
+    assert not problems(found), found[0].arithmetic
+    for line in ("weights", "gradients", "optimizer state"):
+        assert any(one.startswith(f"{line}, always: 31,070,754,032 ") and "x 2 bytes / 4 ranks = 14.5 GiB" in one
+                   for one in found[0].arithmetic), found[0].arithmetic  # fmt: skip
 
 
 # Parts ---------------------------------------------------------------------------------------------------------------
@@ -329,7 +347,12 @@ class NoEncoder:
     def encode(self, texts: list[str], /) -> Any:
         return [[1.0, 0.0] for _ in texts]
 """
-ARCHITECTURES = {"gspo_7b": "qwen2_5_vl", "dapo_smolvlm2": "smolvlm"}
+ARCHITECTURES = {
+    "gspo_7b": "qwen2_5_vl",
+    "dapo_smolvlm2": "smolvlm",
+    "dapo_30b": "qwen3_vl_moe",
+    "dapo_30b_one_node": "qwen3_vl_moe",
+}
 TINY: dict[str, Any] = {
     "judge": {"class_path": "medix.judge.ExactJudge"},
     "model": {
@@ -360,7 +383,7 @@ TINY: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def policies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("policies")
-    return {kind: build_tiny(kind, folder / kind) for kind in ("qwen3_vl", "qwen2_5_vl", "smolvlm")}
+    return {kind: build_tiny(kind, folder / kind) for kind in ("qwen3_vl", *set(ARCHITECTURES.values()))}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -380,7 +403,8 @@ def test_it_fits_one_step_at_tiny_sizes(tmp_path: Path, policies: dict[str, Path
     saved = torch.load(tmp_path / "run" / "checkpoints" / "step-000001.ckpt", weights_only=True)
     assert saved["medix"]["step"] == 1
     assert saved["medix"]["updates"] == 4
-    assert {weight.dtype for weight in saved["state_dict"].values()} == {torch.float32}
+    dtype = torch.bfloat16 if name == "dapo_30b_one_node" else torch.float32
+    assert {weight.dtype for weight in saved["state_dict"].values()} == {dtype}
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["finished"]
     assert report["after"]["step"] == 1

@@ -61,15 +61,28 @@ def problems(findings: Sequence[Finding]) -> list[Finding]:
 
 def large_policy(folder: Path) -> Path:
     """The configuration of Qwen3-VL-8B, with nothing else: 8,767,123,696 parameters."""
-    vision = {
-        "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "out_hidden_size": 4096,
-        "patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2, "num_position_embeddings": 2304,
-        "deepstack_visual_indexes": [8, 16, 24],
-    }  # fmt: skip
     text = {
         "hidden_size": 4096, "intermediate_size": 12288, "num_hidden_layers": 36, "num_attention_heads": 32,
-        "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936, "max_position_embeddings": 262144,
+        "num_key_value_heads": 8,
     }  # fmt: skip
-    made: Any = transformers.Qwen3VLConfig
+    return _configured(transformers.Qwen3VLConfig, text, folder)
+
+
+def large_experts(folder: Path) -> Path:
+    """The configuration of Qwen3-VL-30B-A3B: 31,070,754,032 parameters, as in the published checkpoint."""
+    text = {
+        "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 48, "num_attention_heads": 32,
+        "num_key_value_heads": 4, "num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 768,
+    }  # fmt: skip
+    return _configured(transformers.Qwen3VLMoeConfig, text, folder)
+
+
+def _configured(made: Any, text: dict[str, Any], folder: Path) -> Path:
+    vision = {
+        "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "patch_size": 16,
+        "out_hidden_size": text["hidden_size"], "spatial_merge_size": 2, "temporal_patch_size": 2,
+        "num_position_embeddings": 2304, "deepstack_visual_indexes": [8, 16, 24],
+    }  # fmt: skip
+    text |= {"head_dim": 128, "vocab_size": 151936, "max_position_embeddings": 262144}
     made(text_config=text, vision_config=vision, tie_word_embeddings=False).save_pretrained(folder)
     return folder
