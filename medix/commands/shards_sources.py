@@ -68,7 +68,11 @@ def add_sources(parser: CommandParser) -> None:
         metavar="FIELD",
         help="column of the answer to --question; of DICOM: modality, or a field of the header",
     )
-    group.add_argument("--root", type=Path, metavar="DIR", help="folder that images must lie in (default: the input's)")
+    group.add_argument(
+        "--root", type=Path, metavar="DIR",
+        help="folder that images must lie in (default: the input's); a name is relative to the input's folder, or "
+        "where that has no such file, to this one",
+    )  # fmt: skip
     modality = group.add_mutually_exclusive_group()
     modality.add_argument("--modality", metavar="TAG", help="of every row with images, such as CT_SCAN")
     modality.add_argument("--modality-column", default="", metavar="NAME", help="column of the modality")

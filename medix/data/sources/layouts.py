@@ -43,18 +43,26 @@ class Layout:
         name: the data sets that have it.
         question: column of the question.
         answer: column of the answer.
-        choices: columns of the choices.
+        choices: column of a list of choices, or a column for each.
     """
 
     name: str
     question: str
     answer: str
-    choices: tuple[str, ...] = ()
+    choices: str | tuple[str, ...] = ""
+
+    @property
+    def columns(self) -> set[str]:
+        """All of them."""
+        choices = (self.choices,) if isinstance(self.choices, str) else self.choices
+        return {self.question, self.answer, *filter(None, choices)}
 
 
 LAYOUTS = (
     Layout("MBZUAI/medix-rl-data", "problem", "solution"),
     Layout("EasyR1", "problem", "answer"),
+    Layout("MMLU, pmc_vqa", "question", "answer", "choices"),
+    Layout("MedQA", "question", "answer", "options"),
     Layout("VQA-RAD, SLAKE, PathVQA", "question", "answer"),
     Layout("PMC-VQA", "Question", "Answer", ("Choice A", "Choice B", "Choice C", "Choice D")),
 )
@@ -69,7 +77,7 @@ def recognised(names: Collection[str], image_folder: str = "") -> tuple[Layout, 
         image_folder: folder of images that are given by name, relative to the file.
     """
     for layout in LAYOUTS:
-        if {layout.question, layout.answer, *layout.choices} <= set(names):
+        if layout.columns <= set(names):
             return layout, TableData(_columns(layout, names), image_folder=image_folder, modality_tags=_tags(names))
     return None
 
@@ -79,7 +87,7 @@ def _columns(layout: Layout, names: Collection[str]) -> Columns:
         question=layout.question,
         answer=[layout.answer, *_first(("aliases",), names)],
         id=next(iter(_first(_IDS, names)), ""),
-        choices=list(layout.choices) or "",
+        choices=layout.choices if isinstance(layout.choices, str) else list(layout.choices),
         images=list(_first(IMAGES, names)),
         case=next(iter(_first(_CASES, names)), ""),
         source=next(iter(_first(("source",), names)), ""),

@@ -1,6 +1,7 @@
 """Images that a table gives by name: files beside it, or members of an archive."""
 
 import lzma
+import os
 import zipfile
 import zlib
 from contextlib import ExitStack
@@ -44,7 +45,8 @@ class ImageFiles:
         folder: of the table's file.
         stack: closes archives.
         archive: that holds them; None for files.
-        root: folder that no file may lie outside of, also not by a symbolic link; None for any file.
+        root: folder that no file may lie outside of, also not by a symbolic link, and that names are relative to,
+            too; None for any file.
     """
 
     data: TableData
@@ -55,8 +57,13 @@ class ImageFiles:
     _open: dict[Path, zipfile.ZipFile] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
-        """Where the file of a name lies."""
-        return self.folder / self.data.image_folder / f"{name}{self.data.image_suffix}"
+        """Where the file of a name lies: below the table's folder, or where that has none, below the root."""
+        inner = Path(self.data.image_folder, f"{name}{self.data.image_suffix}")
+        path = self.folder / inner
+        if self.root is None or (os.path.exists(path) and self._is_inside(path)):
+            return path
+        below = self.root / inner
+        return below if os.path.isfile(below) else path
 
     def read(self, name: str) -> TableImage:
         """The image of a name; with its fault where it cannot be read."""
@@ -65,12 +72,18 @@ class ImageFiles:
         try:
             if self.archive is not None:
                 return TableImage(name, self._member(self.archive, name))
-            if self.root is not None and not path.resolve().is_relative_to(self.root.resolve()):
-                return TableImage(name, fault=outside(path, self.root), is_outside=True)
-            return TableImage(name, path.read_bytes())
+            if self._is_inside(path):
+                return TableImage(name, path.read_bytes())
+            assert self.root is not None
+            if not os.path.exists(path) and self._is_inside(self.root / self.data.image_folder / name):
+                return TableImage(name, fault=f"there is no {path}, nor one in {self.root}")
+            return TableImage(name, fault=outside(path, self.root), is_outside=True)
         except _UNREADABLE as error:
             reason = getattr(error, "strerror", None) or error
             return TableImage(name, fault=f"the image {name} cannot be read ({reason})")
+
+    def _is_inside(self, path: Path) -> bool:
+        return self.root is None or path.resolve().is_relative_to(self.root.resolve())
 
     def _member(self, archive: Path, name: str) -> bytes:
         if archive not in self._open:

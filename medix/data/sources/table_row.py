@@ -178,7 +178,8 @@ class Cells:
                 if index is None:
                     raise self._fault("answer_letter", letter, f"is no letter of {len(choices)} choices")
         if index is None and choices and texts:
-            index = _choice_of(texts[0], choices)
+            index = _lettered_label(self._cell(named[0]), len(choices))
+            index = _choice_of(texts[0], choices) if index is None else index
         if index is not None:
             known = {_LETTERS[index].casefold(), choices[index].casefold()}
             texts = [choices[index], *(text for text in texts if text.casefold() not in known)]
@@ -307,6 +308,11 @@ def text_of(value: Any) -> str | None:
 def _letter_index(letter: str, count: int) -> int | None:
     place = _LETTERS.find(letter.upper()) if len(letter) == 1 else -1
     return place if 0 <= place < count else None
+
+
+def _lettered_label(value: Any, count: int) -> int | None:
+    """The number of a label whose names are A, B, …: the choice, even if the text of another one is this letter."""
+    return int(value) if isinstance(value, Label) and _letter_index(value.name, count) == value else None
 
 
 def _choice_of(answer: str, choices: Sequence[str]) -> int | None:

@@ -21,7 +21,7 @@ from medix.modality import ModalitySet
 from medix.types import Sample
 
 CellRow = Mapping[str, Any]
-_KEPT = "metadata "
+_KEPT, _NOT_KEPT = "metadata ", "no metadata "
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class TableSample:
             cells: by column.
             files: reads images that are given by name.
             counts: see ``keep``; ``text-only`` counts rows without an image, where columns hold images, and
-                ``metadata NAME`` those of which a column without a meaning is stored.
+                ``metadata NAME`` those of which a column without a meaning is stored, ``no metadata NAME`` those of
+                which it is not, because its cell is a list or the like.
 
         Raises:
             RowError: a cell makes no sense, or the row has no question, answer or image that it should have.
@@ -148,13 +149,19 @@ class TableSample:
         texts = {name: text_of(value) for name, value in cells.items() if name not in used}
         kept = {name: text for name, text in texts.items() if text}
         counts.update(f"{_KEPT}{name}" for name in kept)
+        counts.update(f"{_NOT_KEPT}{name}" for name, text in texts.items() if text is None)
         return kept
 
 
 def told_counts(counts: Counter[str]) -> list[str]:
     """What the counts of ``TableSample.of`` say, in sentences."""
     number = counts["text-only"]
-    kept = ", ".join(sorted(key.removeprefix(_KEPT) for key in counts if key.startswith(_KEPT)))
+    kept, lost = (
+        ", ".join(sorted(key.removeprefix(prefix) for key in counts if key.startswith(prefix)))
+        for prefix in (_KEPT, _NOT_KEPT)
+    )
     blind = f"rows without an image, which became text-only samples: {number:,}"
     stored = f"columns stored as metadata: {kept}; to store only columns that you name, give --columns FILE"
-    return [*([stored] if kept else []), *([blind] if number else []), *conversions(counts)]
+    left = f"columns not stored, or not of every row, because cells are neither text nor numbers: {lost}"
+    told = ((stored, kept), (left, lost), (blind, number))
+    return [*(text for text, is_told in told if is_told), *conversions(counts)]

@@ -31,6 +31,26 @@ def test_images_are_bytes_names_or_lists_and_empty_cells_are_counted(tmp_path: P
     assert [one.number for one in listed.images] == [1, 2]
 
 
+def test_names_are_relative_to_the_table_or_else_to_the_root(tmp_path: Path) -> None:
+    table, root = tmp_path / "annotations", tmp_path / "images"
+    paths = (table / "both.png", root / "both.png", root / "below" / "a.png", tmp_path / "c.png")
+    for number, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes([number]))
+    files = ImageFiles(TableData(Columns(answer="a")), table, ExitStack(), root=root)
+    assert files.read("below/a.png").data == bytes([2])
+    assert files.read("../images/below/a.png").data == bytes([2])
+    assert files.read("both.png").data == bytes([1])  # that beside the table is outside of the root
+    wide = ImageFiles(TableData(Columns(answer="a")), table, ExitStack(), root=tmp_path)
+    assert [wide.read(name).data[0] for name in ("both.png", "images/both.png", "c.png")] == [0, 1, 3]
+    missing = files.read("none.png")
+    assert (missing.fault, missing.is_outside) == (f"there is no {table / 'none.png'}, nor one in {root}", False)
+    assert files.read("../c.png").is_outside
+    for name in ("x" * 300, "nul\0.png"):
+        assert files.path(name) == table / name
+        assert files.read(name).fault
+
+
 def test_images_of_a_hub_may_lie_in_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(tmp_path / "imgs.zip", "w") as archive:
         archive.writestr("imgs/x/1.jpg", image(seed=3))

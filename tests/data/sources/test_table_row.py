@@ -1,13 +1,15 @@
 """What cells mean: the kinds that benchmark files have, and those that make no sense."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from medix.data.sources.table_file import Label, TableError
-from medix.data.sources.table_row import text_of
-from medix.data.sources.table_schema import Columns
+from medix.data.sources.table_images import ImageFiles
+from medix.data.sources.table_row import Cells, text_of
+from medix.data.sources.table_schema import Columns, TableData
 from tests.support.tables import row_of as row
 
 CHOICES = {"opa": "skin", "opb": "bone", "opc": "5"}
@@ -23,6 +25,7 @@ FOUR = ["opa", "opb", "opc"]
         ({"o": "[]", "a": "2"}, Columns(answer_letter="a", choices="o"), None, ("2",), ()),
         ({"o": '["x", "y"]', "a": "Y"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
         ({"o": ["x", "y"], "a": "B"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
+        ({"o": ["B", "A"], "a": "A"}, Columns(answer="a", choices="o"), 1, ("A",), ("B", "A")),
         ({"o": ["A: x", "B: y"], "a": "y"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
         ({"o": ["x", "y"], "a": "z"}, Columns(answer="a", choices="o"), None, ("z",), ("x", "y")),
         ({"o": {"A": "x", "B": "y", "C": None}, "l": "A", "a": "x."},
@@ -71,6 +74,13 @@ def test_a_cell_that_makes_no_sense_is_an_error(tmp_path: Path, cells: Any, colu
     with pytest.raises(TableError) as caught:
         row(tmp_path, cells, columns)
     assert told in str(caught.value)
+
+
+def test_labels_that_are_letters_count_the_choices_also_where_one_is_a_letter(tmp_path: Path) -> None:
+    files = ImageFiles(TableData(Columns(answer="a", choices="o")), tmp_path, ExitStack())
+    for choices, names, index in ((["B", "A"], ("A", "B"), 0), (["no", "yes"], ("yes", "no"), 1)):
+        found = Cells(files.data, "row", {"o": choices, "a": Label(0, names)}, files).row()
+        assert (found.answer_index, found.answers) == (index, (choices[index],))
 
 
 def test_text_of_cells() -> None:

@@ -108,11 +108,12 @@ def test_cases_have_no_blanks_around_them_and_patients_are_metadata_too() -> Non
 
 
 def test_columns_that_are_stored_though_nothing_names_them_are_told() -> None:
-    """Not those without a text, nor those of a schema."""
+    """Not those that are empty, nor those of a schema; and columns of lists are told to be lost."""
     cells = {"q": "q", "a": "a", "patient_name": "Jane Doe", "mrn": 12, "list": [1], "none": None}
     data, counts = TableData(Columns("q", "a")), Counter[str]()
     stored = "columns stored as metadata: mrn, patient_name; to store only columns that you name, give --columns FILE"
-    for keeps, told in ((False, []), (True, [stored])):
+    lost = "columns not stored, or not of every row, because cells are neither text nor numbers: list"
+    for keeps, told in ((False, []), (True, [stored, lost])):
         files = ImageFiles(data, Path("."), ExitStack())
         TableSample(data, ModalitySet(), keeps_columns=keeps).of("row", cells, files, counts)
         assert told_counts(counts) == told
