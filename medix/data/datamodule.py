@@ -58,7 +58,8 @@ class ShardDataModule(lightning.LightningDataModule):
         cache_gb: size of that folder in GB (1e9 bytes), above which the shards opened least recently are removed, never
             one that is open; None for no limit.
         download_seconds: longest time that the download of a shard may take, over all attempts. A server that does not
-            answer in it, or in five attempts, is not asked again for ten minutes by any process that shares the folder.
+            answer in it, or in five attempts, is not asked again for ten minutes by any process that shares the folder;
+            of one that answers with errors, or with parts of files, other shards are tried twice.
         read_ahead: number of remote shards that are downloaded before they are needed, beyond those that are open.
         on_bad_shard: what to do in training with a shard that cannot be downloaded or does not match its manifest:
             ``stop`` raises, ``skip`` leaves its samples out of their batches, and counts and names it. Evaluation

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from io import RawIOBase
 from pathlib import Path
+from typing import Any, Literal
 
 from medix.data.machine_error import EXHAUSTED, MachineError, on_this_machine
 
@@ -18,18 +19,25 @@ _SILENCE = 60.0
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
 _RETRIED_STATUS = (408, 429)
 
+ServerState = Literal["answers", "fails", "silent"]
+"""What a failed download says of the server: it answers, and it is this file that is missing, forbidden or other than
+expected; it answers with an error of its own, or with a part of the file; it does not answer."""
+
 
 class DownloadError(OSError):
     """A file could not be downloaded, after all attempts.
 
     Attributes:
-        is_of_server: whether the server did not answer, or only with errors of its own; otherwise it is this file that
-            is missing, forbidden or other than expected.
+        server: what it says of the server.
     """
 
-    def __init__(self, message: str, is_of_server: bool = False) -> None:
+    def __init__(self, message: str, server: ServerState = "answers") -> None:
         super().__init__(message)
-        self.is_of_server = is_of_server
+        self.server = server
+
+
+class _CutError(Exception):
+    """An answer has begun and does not go on; its cause says why."""
 
 
 def download(
@@ -69,36 +77,41 @@ def download(
             fault = _fetch(url, target, size, sha256, end)
         except MachineError:
             raise
-        except OSError as error:
-            if error.errno in EXHAUSTED:
-                raise MachineError.of(error, target) from error
-            fault = _described(error, is_final=isinstance(error, _FINAL))
         except Exception as error:  # noqa: BLE001  # libraries of protocols differ in what they raise
-            status = getattr(error, "status", 0)
-            is_refused = 400 <= status < 500 and status not in _RETRIED_STATUS
-            fault = _described(error, is_final=isinstance(error, _FINAL) or is_refused)
+            fault = _described(error, target)
         if fault is None:
             return
         pause = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)) * jitter.uniform(0.5, 1)
         is_late = time.monotonic() + pause >= end
         if fault.is_final or is_late or attempt == attempts:
             late = f", after which data.download_seconds: {seconds:g} is over" if is_late else ""
-            raise DownloadError(f"{fault} (attempt {attempt} of {attempts}{late})", fault.is_of_server)
+            raise DownloadError(f"{fault} (attempt {attempt} of {attempts}{late})", fault.server)
         _LOG.warning("%s: %s; attempt %d of %d in %.1f s", url, fault, attempt + 1, attempts, pause)
         wait(pause)
 
 
 class _Fault(str):
-    """What went wrong, whether another attempt is useless, and whether other files of the server fail alike."""
+    """What went wrong, whether another attempt is useless, and what it says of the server."""
 
     is_final: bool = False
-    is_of_server: bool = False
+    server: ServerState = "answers"
 
 
-def _described(error: Exception, *, is_final: bool) -> _Fault:
-    fault = _Fault(f"{type(error).__name__}: {error}")
-    fault.is_final = is_final
-    fault.is_of_server = not is_final
+def _described(error: Exception, target: Path) -> _Fault:
+    """The fault of an attempt.
+
+    Raises:
+        MachineError: it is the machine's.
+    """
+    is_cut = isinstance(error, _CutError)
+    cause = error.__cause__ if isinstance(error, _CutError) and error.__cause__ else error
+    if isinstance(cause, OSError) and cause.errno in EXHAUSTED:
+        raise MachineError.of(cause, target) from cause
+    status = getattr(cause, "status", 0) or 0
+    fault = _Fault(f"{type(cause).__name__}: {cause}")
+    fault.is_final = isinstance(cause, _FINAL) or (400 <= status < 500 and status not in _RETRIED_STATUS)
+    if not fault.is_final:
+        fault.server = "fails" if is_cut or status else "silent"
     return fault
 
 
@@ -119,7 +132,7 @@ def _fetch(url: str, target: Path, size: int, sha256: str, end: float) -> _Fault
     with on_this_machine(target):
         file = open(target, "r+b", buffering=0)  # noqa: SIM115  # closed below; unbuffered: closing writes nothing
     with file, files.open(path, "rb", **options) as source:
-        while chunk := source.read(_CHUNK):
+        while chunk := _read(source):
             count += len(chunk)
             if count > size:
                 break
@@ -133,6 +146,13 @@ def _fetch(url: str, target: Path, size: int, sha256: str, end: float) -> _Fault
     if digest.hexdigest() != sha256:
         return _Fault(f"sha256: expected {sha256}, found {digest.hexdigest()}")
     return None
+
+
+def _read(source: Any) -> bytes:
+    try:
+        return bytes(source.read(_CHUNK))
+    except Exception as error:
+        raise _CutError from error
 
 
 def _write(file: RawIOBase, chunk: bytes) -> None:

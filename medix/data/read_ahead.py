@@ -16,8 +16,8 @@ class ReadAhead:
     """Downloads the remote shards that later draws read, in a thread, while batches are trained on.
 
     Every rank does so; ranks that share a cache wait for each other's downloads. No more is fetched than the cache
-    holds at once, and shards that are there already are kept longer than those that no draw needs. A failed download is
-    left to the draw that needs the shard.
+    holds at once, beside the shards that are open, and shards that are there already are kept longer than those that
+    no draw needs. A failed download is left to the draw that needs the shard.
 
     Args:
         stream: what is drawn from.
@@ -75,6 +75,6 @@ class ReadAhead:
                     return
                 shard = self._wanted.pop(0)
             try:
-                shard.cache.fetch(shard.entry)
+                shard.cache.fetch(shard.entry, is_early=True)
             except OSError as error:
                 _LOG.info("%s was not downloaded ahead: %s", shard.entry.url, error)

@@ -84,8 +84,12 @@ class ShardCache:
                         return descriptor
                 os.close(descriptor)
 
-    def fetch(self, entry: ShardEntry) -> None:
+    def fetch(self, entry: ShardEntry, is_early: bool = False) -> None:
         """Download a shard unless it is there.
+
+        Args:
+            entry: the shard.
+            is_early: it is not needed yet, and is left for later where the limit would be exceeded.
 
         Raises:
             DownloadError: it cannot be downloaded, or could not by another process shortly before.
@@ -99,7 +103,7 @@ class ShardCache:
             with filelock.FileLock(_lock(self.path(entry))):
                 if not self.has(entry):
                     self.failed.check(entry)  # again: another process may have tried meanwhile
-                    self._download(entry)
+                    self._download(entry, is_early)
 
     def touch(self, entry: ShardEntry) -> None:
         """Have a shard removed after those that were not opened or touched since, because it is needed soon."""
@@ -107,12 +111,14 @@ class ShardCache:
         with suppress(OSError):  # removed since, or in the folder of someone else
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
-    def _download(self, entry: ShardEntry) -> None:
+    def _download(self, entry: ShardEntry, is_early: bool) -> None:
         path = self.path(entry)
         partial = path.with_name(f"{_PARTIAL}{path.name}")
         try:
-            self._make_room(partial, entry.bytes)
-            download(entry.url, partial, entry.bytes, entry.sha256, self.attempts, seconds=self.seconds)
+            if not self._make_room(partial, entry.bytes, is_early):
+                return
+            attempts = self.failed.attempts(entry, self.attempts)
+            download(entry.url, partial, entry.bytes, entry.sha256, attempts, seconds=self.seconds)
             os.replace(partial, path)
         except DownloadError as error:
             self.failed.add(entry, error)
@@ -126,8 +132,12 @@ class ShardCache:
         """Remove a shard that is damaged."""
         self.path(entry).unlink(missing_ok=True)
 
-    def _make_room(self, partial: Path, needed: int) -> None:
-        """Create a file of the needed size, so that others count it, and remove shards above the limit."""
+    def _make_room(self, partial: Path, needed: int, is_early: bool) -> bool:
+        """Create a file of the needed size, so that others count it, and remove shards above the limit.
+
+        Returns:
+            Whether it is to be downloaded.
+        """
         with filelock.FileLock(self.folder / "room.lock"):
             for other in self.folder.glob(f"{_PARTIAL}*.tar"):
                 if other != partial:
@@ -135,15 +145,17 @@ class ShardCache:
             with open(partial, "wb") as file:
                 file.truncate(needed)
             if self.limit is None:
-                return
+                return True
             files = ((path, _status(path)) for path in self.folder.glob("*.tar"))  # with those being downloaded
             found = [(path, status) for path, status in files if status is not None]
             total = sum(status.st_size for _, status in found)
             for path, status in sorted(found, key=lambda one: one[1].st_atime_ns):
                 if total <= self.limit:
-                    return
+                    return True
                 if not path.name.startswith(".") and _remove(path):
                     total -= status.st_size
+        if total > self.limit and is_early:
+            return False
         if total > self.limit and not self._has_warned:
             self._has_warned = True
             _LOG.warning(
@@ -151,6 +163,7 @@ class ShardCache:
                 "raise data.cache_gb",
                 self.folder, total / 1e9, self.limit / 1e9,
             )  # fmt: skip
+        return True
 
 
 def _lock(path: Path) -> Path:

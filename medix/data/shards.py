@@ -240,7 +240,7 @@ class OpenShards:
         return len(self.shards)
 
     def read(self, shard: int, ordinal: int) -> Sample:
-        """Read one sample; opens its shard, and closes the least recently used shards above the limit."""
+        """Read one sample; opens its shard, after it has closed the least recently used of as many as the limit."""
         return self._opened(shard)[ordinal]
 
     def image_names(self, shard: int, ordinal: int) -> tuple[str, ...]:
@@ -251,6 +251,8 @@ class OpenShards:
         since, error = self._bad.get(shard, (-math.inf, None))
         if error is not None and time.monotonic() - since < _BAD_SECONDS:
             raise error
+        while shard not in self._open and len(self._open) >= self.limit:  # first: the cache can remove a closed one
+            self._open.popitem(last=False)[1].close()
         try:
             self.shards[shard].open()
         except ShardError as fault:
@@ -258,8 +260,6 @@ class OpenShards:
             raise
         self._open[shard] = self.shards[shard]
         self._open.move_to_end(shard)
-        while len(self._open) > self.limit:
-            self._open.popitem(last=False)[1].close()
         return self.shards[shard]
 
 

@@ -29,12 +29,21 @@ def test_a_file_that_is_missing_concerns_one_shard_and_a_server_that_is_down_all
     here, elsewhere = FailedDownloads(tmp_path), FailedDownloads(tmp_path)
     here.add(ENTRY, DownloadError("404"))
     assert _refused(elsewhere) == "a"
-    here.add(ENTRY, DownloadError("no answer", is_of_server=True))
+    here.add(ENTRY, DownloadError("no answer", "silent"))
     assert _refused(elsewhere) == "ab"
     with pytest.raises(DownloadError, match=r"^no answer; 0 s ago, and is not tried again for 600 s"):
         elsewhere.check(NEIGHBOUR)
     elsewhere.forget(ENTRY)
     assert _refused(here) == ""
+
+
+def test_a_server_that_failed_one_file_is_asked_for_others_less_often_until_one_comes(tmp_path: Path) -> None:
+    here, elsewhere = FailedDownloads(tmp_path), FailedDownloads(tmp_path)
+    here.add(ENTRY, DownloadError("cut", "fails"))
+    assert _refused(elsewhere) == "a"
+    assert [elsewhere.attempts(entry, 5) for entry in (NEIGHBOUR, ELSEWHERE)] == [2, 5]
+    elsewhere.forget(NEIGHBOUR)
+    assert (_refused(here), here.attempts(NEIGHBOUR, 5)) == ("a", 5)
 
 
 def test_after_ten_minutes_and_in_a_later_run_it_is_tried_again(

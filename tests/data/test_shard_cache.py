@@ -82,6 +82,18 @@ def test_a_shard_that_is_open_is_never_removed(
     assert _held(cache, server) == "de"
 
 
+def test_a_shard_that_is_not_needed_yet_does_not_exceed_the_limit(server: FileServer, tmp_path: Path) -> None:
+    cache = ShardCache(tmp_path, limit=2 * SIZE)
+    held = [cache.open(_entry(server, name)) for name in "ab"]
+    cache.fetch(_entry(server, "c"), is_early=True)
+    assert _held(cache, server) == "ab"
+    assert server.paths == ["/a.tar", "/b.tar"]
+    for descriptor in held:
+        os.close(descriptor)
+    cache.fetch(_entry(server, "c"), is_early=True)
+    assert _held(cache, server) == "bc"
+
+
 def test_a_shard_removed_between_download_and_opening_is_downloaded_again(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,22 +146,35 @@ def test_a_server_that_is_down_is_waited_for_once_by_all_processes_and_shards(
     server: FileServer, tmp_path: Path
 ) -> None:
     """Two caches stand for two ranks. A shard that is there needs no server; a later run asks it again."""
-    assert isinstance(server.answers, dict)
     entries = {name: _entry(server, name) for name in "abc"}
     ranks = [ShardCache(tmp_path, attempts=1) for _ in range(2)]
     ranks[0].fetch(entries["c"])
-    server.answers |= {"/a.tar": Answer(status=503)}
+    server.answers = {}  # no answer to any request
     for rank in ranks:
         for name in "ab":
-            with pytest.raises(DownloadError, match=r"^ClientResponseError: 503"):
+            with pytest.raises(DownloadError, match=r"^ServerDisconnectedError"):
                 rank.fetch(entries[name])
         assert _read(rank, entries["c"]) == _data("c")
-    assert server.paths == ["/c.tar", "/a.tar"]
-    server.answers["/a.tar"] = Answer(_data("a"))
+    assert server.paths == ["/c.tar"]
+    server.answers = {f"/{name}.tar": Answer(_data(name)) for name in "ab"}
     later = ShardCache(tmp_path)
     assert [_read(later, entries[name]) for name in "ab"] == [_data("a"), _data("b")]
     assert _read(ranks[0], entries["a"]) == _data("a")
     assert not list(tmp_path.glob("*.failed"))
+
+
+@pytest.mark.parametrize("answer", [Answer(status=500), Answer(_data("a"), cut=100)])
+def test_a_shard_that_the_server_fails_at_does_not_keep_others(
+    server: FileServer, tmp_path: Path, answer: Answer
+) -> None:
+    assert isinstance(server.answers, dict)
+    server.answers["/a.tar"] = answer
+    cache = ShardCache(tmp_path, attempts=1)
+    for _ in range(2):
+        with pytest.raises(DownloadError):
+            cache.fetch(_entry(server, "a"))
+        assert _read(cache, _entry(server, "b")) == _data("b")
+    assert server.paths == ["/a.tar", "/b.tar"]
 
 
 def test_what_killed_processes_left_is_removed_and_does_not_count(server: FileServer, tmp_path: Path) -> None:

@@ -320,9 +320,16 @@ def test_an_error_of_a_shard_travels_from_a_worker_process() -> None:
     assert str(pickle.loads(pickle.dumps(MachineError("/cache: full")))) == "/cache: full"
 
 
-def test_only_so_many_shards_stay_open(write: Writer) -> None:
+def test_only_so_many_shards_are_open_at_any_time(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     manifests = write({"CT_SCAN": 12}, per_shard=2)
     shards = OpenShards(manifests, limit=2)
+    opened = Shard.open
+
+    def checked(shard: Shard) -> None:
+        assert sum(one.is_open for one in shards.shards if one is not shard) < 2
+        opened(shard)
+
+    monkeypatch.setattr(Shard, "open", checked)
     assert [shards.read(i, 0).id for i in (0, 1, 2, 0, 5)] == ["row.0", "row.2", "row.4", "row.0", "row.10"]
     assert [i for i, shard in enumerate(shards.shards) if shard._file is not None] == [0, 5]
 
