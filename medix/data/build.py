@@ -165,7 +165,8 @@ class Build:
             for key in sorted(self._open):
                 self._note(key, _closed(self._writers[key]), journal)
         if not journal.entries:
-            raise BuildError(f"{self.name}: there are no samples to write{_why(left_out)}; check the input")
+            told = f"{self.name}: there are no samples to write{_why(left_out)}; check the input"
+            raise BuildError("\n".join(filter(None, [told, left_out.examples()])))
         manifests = self.output.publish(journal.entries, left_out)
         written = {entry.part for entry in journal.entries}
         empty = tuple(part for part in self.output.parts if part not in written)

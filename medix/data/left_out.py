@@ -24,13 +24,15 @@ class LeftOut:
         self.faults: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self._first: list[str] = []
+        self._first_refused: list[str] = []
         self._file: Any = open(path, "w", encoding="utf-8", errors=ESCAPE, newline="\n")  # noqa: SIM115
 
     def add(self, where: str, error: RowError) -> None:
         """Count a row."""
         (self.refused if error.refused else self.faults)[error.kind] += 1
-        if not error.refused and len(self._first) < _SHOWN:
-            self._first.append(f"  {where}: {error}")
+        first = self._first_refused if error.refused else self._first
+        if len(first) < _SHOWN:
+            first.append(f"  {where}: {error}")
         line = {
             "where": where,
             "refused": error.refused,
@@ -54,6 +56,10 @@ class LeftOut:
     def counts(self) -> Counter[str]:
         """Number of rows by kind."""
         return self.faults + self.refused
+
+    def examples(self) -> str:
+        """The first rows and why they are left out, up to ten lines; faults before refusals."""
+        return visible("\n".join([*self._first, *self._first_refused][:_SHOWN]))
 
     def report(self, name: str, remedy: str = "") -> str:
         """The number of faults and the first ten of them.

@@ -91,7 +91,10 @@ class Partition:
         if self.by == "patient":
             named = next(filter(None, (sample.metadata.get(name, "").strip() for name in PATIENT_FIELDS)), "")
             if not named:
-                remedy = f"--by patient needs a column {' or '.join(PATIENT_FIELDS)}; add it, or give --by case"
+                remedy = (
+                    f"--by patient reads the metadata {' or '.join(PATIENT_FIELDS)}: give such a column, state it in "
+                    "--columns as subgroup: {patient: NAME}, or give --by case"
+                )
                 raise RowError("patient", None, remedy, "patient")
             return "patient", named
         if self.by == "case" and sample.case:

@@ -241,6 +241,17 @@ def test_faults_stop_a_build_and_leave_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_a_build_of_which_every_row_is_left_out_says_why(tmp_path: Path) -> None:
+    class Refused(Numbers):
+        def sample(self, row: SourceRow) -> Sample:
+            raise RowError("pixels", row.content, "look at them", "burned-in", refused=True)
+
+    with pytest.raises(
+        BuildError, match=r"\(2 rows left out: 2 burned-in\); check the input\n  row 0: .*look at them\n  r"
+    ):
+        Build(Refused(2), plan(tmp_path / "shards")).run()
+
+
 def test_nothing_is_overwritten_and_two_builds_do_not_meet(tmp_path: Path) -> None:
     once = BuildPlan(STATEMENT, tmp_path)
     Build(Numbers(3, bad=False), once).run()

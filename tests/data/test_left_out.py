@@ -15,5 +15,7 @@ def test_faults_and_refusals_are_counted_apart_and_each_has_its_line(tmp_path: P
     first, second = map(json.loads, (tmp_path / "x.jsonl").read_text().splitlines())
     assert (first["where"], first["refused"], first["kind"], first["remedy"]) == ("row 1", False, "encoding", "remedy")
     assert len(second["value"]) == 120
+    told = "  row 1: key: '\\ud83d\\x1b[31m'; remedy\n  row 2: pixels: b'xxx"
+    assert left_out.examples().startswith(told)
     report = left_out.report("input", "Correct it")
     assert report == "input: 1 faulty row\n  row 1: key: '\\ud83d\\x1b[31m'; remedy\nCorrect it"

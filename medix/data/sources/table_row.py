@@ -243,6 +243,8 @@ class Cells:
             data, path = value.get("bytes"), value.get("path")
             if isinstance(data, bytes | bytearray):
                 return TableImage(path or column, bytes(data))
+            if value and "bytes" not in value and "path" not in value:
+                raise self._fault("images", value, "give an object with bytes or path, or the name of a file")
             value = path
         if value is None or value == "":
             return None

@@ -68,6 +68,7 @@ def test_answers_are_found_by_index_letter_or_text(
         ({"a": True}, Columns(answer="a"), "columns.answer: True; a bool is no text"),
         ({"a": "x"}, Columns(answer="a", id="qid"), "no row has the column 'qid' (data.columns.id)"),
         ({"a": "x", "i": 3}, Columns(answer="a", images=["i"]), "give encoded bytes or the name of a file"),
+        ({"a": "x", "i": {"url": "z"}}, Columns(answer="a", images=["i"]), "give an object with bytes or path"),
     ],
 )  # fmt: skip
 def test_a_cell_that_makes_no_sense_is_an_error(tmp_path: Path, cells: Any, columns: Columns, told: str) -> None:
