@@ -1,6 +1,5 @@
 """Any Hugging Face image-text-to-text model as a policy."""
 
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from medix.policy.lora import LoRA
 from medix.policy.merged import check_merged
 from medix.policy.narrowing import only_weights_narrowed
 from medix.policy.patch_embedding import multiply_patches
+from medix.policy.placeholders import placeholder_ids
 from medix.policy.plain_pass import PlainPass
 from medix.policy.prefix_attention import as_before
 from medix.policy.reference import AdapterReference, FrozenReference, ReferencePolicy, in_evaluation
@@ -41,13 +41,6 @@ from medix.types import Prompt, RolloutGroup
 
 LOGITS_AT_ONCE = 2**27
 """Logits in memory at one time while training; more are computed in chunks and recomputed in the backward pass."""
-
-_PLACEHOLDER_ID = re.compile(
-    r"(image|video|vision|audio|boi|eoi|boa|eoa)(_\w+)?_(token_id|token_index)|(image|video)_token"
-)
-_PLACEHOLDER_TOKENS = ("image_token", "video_token", "fake_image_token", "global_image_token", "boi_token", "eoi_token",
-                       "vision_start_token", "vision_end_token")  # fmt: skip
-_PLACEHOLDER_NAME = re.compile(r"<row_\d+_col_\d+>|<\|(vision|image|video)_\w+\|>")
 
 
 class VisionLanguagePolicy(Policy):
@@ -129,16 +122,7 @@ class VisionLanguagePolicy(Policy):
     @cached_property
     def banned_token_ids(self) -> tuple[int, ...]:
         """Placeholders of images and videos in configuration, processor and tokenizer."""
-        ids = {
-            value
-            for key, value in self.config.to_dict().items()
-            if _PLACEHOLDER_ID.fullmatch(key) and isinstance(value, int)
-        }
-        vocabulary = self.processor.tokenizer.get_vocab()
-        for holder in (self.processor, self.processor.tokenizer):
-            tokens = (getattr(holder, name, None) for name in _PLACEHOLDER_TOKENS)
-            ids |= {vocabulary[token] for token in tokens if isinstance(token, str) and token in vocabulary}
-        ids |= {id_ for token, id_ in vocabulary.items() if _PLACEHOLDER_NAME.fullmatch(token)}
+        ids = placeholder_ids(self.config, self.processor)
         return tuple(sorted((ids - set(self.eos_token_ids)) & set(range(self._vocabulary_size))))
 
     @cached_property
