@@ -102,9 +102,12 @@ class _Settings:
     def __init__(self, given: Sequence[Setting], roots: Mapping[str, Any]) -> None:
         self.given = given
         self.roots = roots
-        self.places = {_plain(one.place): one for one in given}
+        self.places: dict[Place, Setting] = {}
         self.classes: dict[Place, list[str]] = {}
         for one in given:
+            if _as_read(one) is None:
+                self._forget(_plain(one.place))
+            self.places[_plain(one.place)] = one
             if one.place[-1] == _CLASS:
                 self.classes.setdefault(_plain(one.place[:-1]), []).append(str(one.value))
         for one in given:  # ``--judge my.Judge`` is short for ``--judge.class_path my.Judge``
@@ -112,6 +115,12 @@ class _Settings:
             if one.file == COMMAND_LINE and place in self.classes and _IMPORT.fullmatch(str(one.value)):
                 self.classes[place].append(str(one.value))
                 self.places[*place, _CLASS] = one._replace(place=(*one.place, _CLASS))
+
+    def _forget(self, block: Place) -> None:
+        """Leave out what is inside a block that a later setting switches off: it is never built."""
+        for found in (self.places, self.classes):
+            for place in [one for one in found if one[: len(block)] == block]:
+                del found[place]
 
     def check_class(self, setting: Setting) -> None:
         """Refuse an import path that leads nowhere."""

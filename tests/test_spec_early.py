@@ -70,6 +70,7 @@ def test_a_fault_that_is_certain_is_told_with_its_key(words: tuple[str, ...], to
         f"--data.train [{MANIFEST}]", "--model.rewards.components.mine {reward: my.Reward, weight: 1.0}",
         "--model.rewards rewards_strict --model.rewards.components.format.weight 0.5",
         "--judge medix.judge.ServedJudge --judge.init_args.base_url http://x/v1 --judge.model m",
+        "--model.policy.init_args.lora.rank 0 --model.policy.init_args.lora null",
     ],
 )  # fmt: skip
 def test_what_the_parser_may_take_is_left_to_it(words: str) -> None:
@@ -109,3 +110,15 @@ def test_what_a_callback_refuses_is_told_with_file_and_line(tmp_path: Path) -> N
     ):
         check_early(["--config", str(spec)])
     check_early(["--config", str(spec), "--config", "demo"])
+
+
+def test_a_block_that_a_later_setting_switches_off_is_not_built(tmp_path: Path) -> None:
+    """What is set in it again afterwards is."""
+    spec, off = tmp_path / "spec.yaml", tmp_path / "off.yaml"
+    spec.write_text("model: {policy: {init_args: {lora: {rank: 0}}}}\n")
+    off.write_text("model: {policy: {init_args: {lora: null}}}\n")
+    check_early([*DEMO, "--config", str(spec), "--config", str(off)])
+    with pytest.raises(ValueError, match=r"lora.rank: 0 must be at least 1"):
+        check_early([*DEMO, "--config", str(off), "--config", str(spec)])
+    with pytest.raises(ValueError, match=r"max_grad_norm: 0 must be above 0"):
+        check_early([*DEMO, "--model.update.max_grad_norm", "null", "--model.update.max_grad_norm", "0"])
