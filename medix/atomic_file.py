@@ -53,11 +53,12 @@ def check_writable(path: str | Path) -> None:
     Raises:
         OSError: the folder cannot be created, or no file in it.
     """
-    path = Path(os.path.realpath(path))
+    path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():
-        return  # a device or a pipe
+        return  # a device or a pipe, which may have no path of its own
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.touch()

@@ -51,6 +51,10 @@ def test_an_error_of_writing_names_the_file_and_leaves_the_old_one(tmp_path: Pat
 def test_a_place_that_cannot_be_written_is_found_out_beforehand(tmp_path: Path) -> None:
     check_writable(tmp_path / "new" / "a.jsonl")
     check_writable("/dev/null")
+    reader, writer = os.pipe()
+    check_writable(f"/proc/self/fd/{writer}")  # as /dev/stdout in front of a pipe
+    os.close(reader)
+    os.close(writer)
     assert list((tmp_path / "new").iterdir()) == []
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file" / "a.jsonl", Path("/proc/none/a.jsonl")):
