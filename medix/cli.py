@@ -5,6 +5,7 @@ A value comes from the command line, else from the last spec file that sets it, 
 
 import logging
 import os
+import re
 import signal
 import sys
 import warnings
@@ -156,7 +157,7 @@ class MedixCLI(LightningCLI):
         """Build everything; a constructor's message about its arguments is kept.
 
         Raises:
-            ValueError: an argument that a constructor refuses.
+            ValueError: an argument that a constructor refuses, or two callbacks of a kind that may be there once.
         """
         try:
             super().instantiate_classes()
@@ -167,6 +168,14 @@ class MedixCLI(LightningCLI):
             raise ValueError(message) from error
         except MisconfigurationException as error:
             raise ValueError(f"trainer: {error} Correct accelerator, devices or strategy of the trainer") from error
+        except RuntimeError as error:
+            twice = re.search(r"more than one stateful callback of type `(\w+)`", str(error))
+            if twice is None:
+                raise
+            raise ValueError(
+                f"trainer.callbacks: {twice[1]} is there twice, and a checkpoint holds the state of one; keep one of "
+                "them. --trainer.callbacks+ adds to those of the spec, which --print_config lists"
+            ) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the trainer; without loggers in the spec, it logs to CSV in the run's folder.

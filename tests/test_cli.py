@@ -375,6 +375,15 @@ def test_an_evaluation_that_nothing_looks_at_is_refused(inside: Inside, spec: di
     assert "would give no numbers; add class_path: medix.callbacks.JudgeValidation" in outcome.err
 
 
+def test_a_callback_that_may_be_there_once_is_named_where_it_is_there_twice(
+    inside: Inside, spec: dict[str, Any]
+) -> None:
+    spec["trainer"]["callbacks"] += 2 * JUDGED[:1]
+    outcome = inside("validate", "--config", str(write_spec(inside.folder, spec)))
+    assert outcome.code == 2
+    assert "trainer.callbacks: JudgeValidation is there twice" in outcome.err
+
+
 def test_modalities_are_a_list_of_names_and_a_validation_without_report_prints_its_table(
     inside: Inside, spec: dict[str, Any]
 ) -> None:
