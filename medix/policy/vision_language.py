@@ -154,12 +154,7 @@ class VisionLanguagePolicy(Policy):
             return
         _refuse_altered_logits(self.config)
         self.eos_token_ids  # noqa: B018  # a generation config that is not valid is refused before the weights are read
-        with _naming(self.name):
-            model: Any = AutoModelForImageTextToText.from_pretrained(
-                self.name,
-                dtype=getattr(torch, self.dtype),
-                attn_implementation="sdpa" if self.attention == FLEX else self.attention,
-            )
+        model = self._read("sdpa" if self.attention == FLEX else self.attention)
         keep_released_layout(model)
         if self.shared_prefix and self._why_plain is not None:
             warnings.warn(
@@ -181,6 +176,13 @@ class VisionLanguagePolicy(Policy):
         check_merged(model)  # before a step is trained that could be neither exported nor published
         self.model = adapted
         self.train()
+
+    def _read(self, attention: str) -> Any:
+        """The Hugging Face model, with its weights."""
+        with _naming(self.name):
+            return AutoModelForImageTextToText.from_pretrained(
+                self.name, dtype=getattr(torch, self.dtype), attn_implementation=attention
+            )
 
     def shard(self, mesh: DeviceMesh, compute_dtype: torch.dtype | None = None) -> None:
         if isinstance(self.sharding, FullySharded):
@@ -378,7 +380,8 @@ class VisionLanguagePolicy(Policy):
             **self._token_types(input_ids),
             **images,
         )
-        return Decoding(output.logits[:, -1], output.past_key_values, needed, following, 3 if self._has_mrope else 1)
+        axes = 3 if self._family.has_mrope else 1
+        return Decoding(output.logits[:, -1], output.past_key_values, needed, following, axes)
 
     @torch.no_grad()
     def decode(self, decoding: Decoding | SharedDecoding, tokens: Int[Tensor, " row"]) -> None:
@@ -424,10 +427,6 @@ class VisionLanguagePolicy(Policy):
     def _padding_id(self) -> int:
         padding = self.processor.tokenizer.pad_token_id
         return self.eos_token_ids[0] if padding is None else int(padding)
-
-    @property
-    def _has_mrope(self) -> bool:
-        return self._family.has_mrope
 
     def _token_types(self, input_ids: Int[Tensor, "row time"]) -> dict[str, Tensor]:
         return self._family.token_types(input_ids)

@@ -3,9 +3,10 @@
 import logging
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -33,19 +34,21 @@ class EndlessPolicy(VisionLanguagePolicy):
 
 
 class Rendered(IterableDataset[PromptBatch]):
-    """One batch of prompts, rendered on iteration."""
+    """Batches of the same prompts, rendered on iteration."""
 
-    def __init__(self, samples: Sequence[Sample], processor: Any) -> None:
+    def __init__(self, samples: Sequence[Sample], processor: Any, batches: int) -> None:
         self.samples = samples
         self.processor = processor
+        self.batches = batches
         self.seconds = 0.0
 
     def __iter__(self) -> Iterator[PromptBatch]:
-        start = time.perf_counter()
-        prompting = Prompting(template="short")
-        prompts = [prompting.render(sample, self.processor, index) for index, sample in enumerate(self.samples)]
-        self.seconds = time.perf_counter() - start
-        yield PromptBatch(prompts, next_index=len(prompts))
+        for _ in range(self.batches):
+            start = time.perf_counter()
+            prompting = Prompting(template="short")
+            prompts = [prompting.render(sample, self.processor, index) for index, sample in enumerate(self.samples)]
+            self.seconds = time.perf_counter() - start
+            yield PromptBatch(prompts, next_index=len(prompts))
 
 
 class Clock(Callback):  # its methods have Lightning's signatures
@@ -57,11 +60,15 @@ class Clock(Callback):  # its methods have Lightning's signatures
         self.groups: list[RolloutGroup] = []
 
     def on_train_batch_start(self, *given: Any) -> None:  # noqa: ARG002
-        """Start."""
+        """Start; the peak of an accelerator's memory is of the last step."""
+        if torch.accelerator.is_available():
+            torch.accelerator.reset_peak_memory_stats()
         self.start = time.perf_counter()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *given: Any) -> None:  # noqa: ARG002
         """Stop."""
+        if torch.accelerator.is_available():
+            torch.accelerator.synchronize()
         self.seconds = time.perf_counter() - self.start
         assert isinstance(pl_module, GroupRLModule)
         assert pl_module.finished_step is not None
@@ -74,15 +81,26 @@ class MedixStep:
     Args:
         folder: folder of the model.
         shape: shape of the step.
-        shared_prefix: the policy's argument of this name.
+        policy: its class.
+        trainer: arguments of the trainer; one CPU process if not given.
+        arguments: of the policy, such as ``shared_prefix``.
     """
 
-    def __init__(self, folder: Path, shape: Shape, *, shared_prefix: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        shape: Shape,
+        *,
+        policy: type[EndlessPolicy] = EndlessPolicy,
+        trainer: Mapping[str, Any] = MappingProxyType({"accelerator": "cpu"}),
+        **arguments: Any,
+    ) -> None:
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
         self.shape = shape
+        self.trainer = trainer
         sampling = Sampling(shape.group_size, shape.completion_tokens, temperature=workload.TEMPERATURE)
         self.module = GroupRLModule(
-            policy=EndlessPolicy(str(folder), shared_prefix=shared_prefix),
+            policy=policy(str(folder), **arguments),
             engine=LocalEngine(sampling),
             rewards=workload.suite(),
             loss=DAPOLoss(),
@@ -94,14 +112,14 @@ class MedixStep:
         )
         self.groups: list[RolloutGroup] = []
 
-    def step(self) -> Seconds:
-        """One step and its times."""
+    def step(self, batches: int = 1) -> Seconds:
+        """Steps, and the times of the last."""
         clock = Clock()
-        rendered = Rendered(workload.samples(self.shape), self.module.policy.processor)
+        rendered = Rendered(workload.samples(self.shape), self.module.policy.processor, batches)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Lightning warns about the missing loggers and loaders
             Trainer(
-                accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+                **self.trainer, max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
                 enable_model_summary=False, callbacks=[clock],
             ).fit(self.module, DataLoader(rendered, batch_size=None))  # fmt: skip
         self.groups = clock.groups

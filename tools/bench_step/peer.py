@@ -44,6 +44,8 @@ class _Clock(TrainerCallback):
 
     def on_step_end(self, *arguments: Any, **named: Any) -> None:  # noqa: ARG002  # the trainer's signature
         """Stop."""
+        if torch.accelerator.is_available():
+            torch.accelerator.synchronize()
         self.stop = time.perf_counter()
 
 
@@ -94,23 +96,25 @@ class TRLStep:
         folder: folder of the model.
         shape: shape of the step.
         output: folder for files of TRL.
+        model: read from the folder, in float32, if not given.
+        options: over ``OPTIONS``.
     """
 
-    def __init__(self, folder: Path, shape: Shape, output: Path) -> None:
+    def __init__(self, folder: Path, shape: Shape, output: Path, model: Any = None, **options: Any) -> None:
         processor = AutoProcessor.from_pretrained(folder, padding_side="left")  # type: ignore[no-untyped-call]
         self.clock = _Clock()
         rows = shape.prompts * shape.group_size
         self.trainer = TimedTrainer(
-            model=AutoModelForImageTextToText.from_pretrained(
-                folder, dtype=torch.float32, attn_implementation="sdpa"
-            ),
+            model=model
+            or AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa"),
             reward_funcs=TRLReward(workload.suite(), modality="modality"),
             args=GRPOConfig(
-                output_dir=str(output), use_cpu=True, report_to="none", disable_tqdm=True, save_strategy="no",
+                output_dir=str(output), report_to="none", disable_tqdm=True, save_strategy="no",
                 logging_strategy="no", max_steps=1, learning_rate=workload.LEARNING_RATE,
                 temperature=workload.TEMPERATURE, num_generations=shape.group_size, per_device_train_batch_size=rows,
                 max_completion_length=shape.completion_tokens,
-                generation_kwargs={"min_new_tokens": shape.completion_tokens}, **OPTIONS,
+                generation_kwargs={"min_new_tokens": shape.completion_tokens},
+                **({"use_cpu": True} | OPTIONS | options),
             ),
             train_dataset=_dataset(shape),
             processing_class=processor,
