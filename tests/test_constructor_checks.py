@@ -1,11 +1,15 @@
 """What a constructor refuses, by its source, and what nothing is concluded of."""
 
+import importlib
+import inspect
 from pathlib import Path
+from random import Random
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
-from medix.class_source import find_class
+from medix.class_source import NO_LITERAL, Parameter, find_class, parameters_of
 from medix.constructor_checks import refusal
 
 CLASSES = """\
@@ -97,3 +101,50 @@ def test_only_what_is_certain_is_refused(
     kind = find_class(f"{module}.{name}")
     assert kind is not None
     assert refusal(kind, values) == message
+
+
+ROOMS = ("advantages", "callbacks", "data", "judge", "losses", "modules", "rewards", "rollout")
+NUMBERS: tuple[Any, ...] = (-1, 0, 1, 2, 7, 10_000, -0.5, 0.0, 0.3, 1.0, 1.5, True)
+TEXTS: tuple[Any, ...] = ("", "a", "test/reward", "min")
+
+
+def shipped() -> list[str]:
+    """Import paths of the classes that specs name."""
+    found = []
+    for room in ROOMS:
+        module = importlib.import_module(f"medix.{room}")
+        names = getattr(module, "__all__", dir(module))
+        found += [f"medix.{room}.{name}" for name in names if isinstance(getattr(module, name, None), type)]
+    return found
+
+
+def drawn(known: dict[str, Parameter], random: Random) -> dict[str, Any]:
+    """The defaults, with up to three values of their kind in place of some."""
+    values = {name: one.default for name, one in known.items() if isinstance(one.default, int | float | str | None)}
+    numbers = [name for name, default in values.items() if isinstance(default, int | float)]
+    for name in random.sample(sorted(values), min(3, len(values))):
+        values[name] = random.choice(NUMBERS if name in numbers else (*NUMBERS, *TEXTS))
+    return values
+
+
+def test_what_is_refused_early_is_refused_by_the_constructor() -> None:
+    """Of all classes that specs name, with values drawn at random: a false refusal keeps a good spec from running."""
+    random, refused = Random(0), set()
+    for path in shipped():
+        stand_in, (module, _, name) = find_class(path), path.rpartition(".")
+        known = parameters_of(stand_in) if stand_in is not None else None
+        if stand_in is None or known is None:
+            continue
+        real = getattr(importlib.import_module(module), name)
+        for _ in range(60):
+            values = drawn(dict(known), random)
+            message = refusal(stand_in, values)
+            if message is None:
+                continue
+            refused.add((path, message.partition(":")[0]))
+            required = {
+                key: MagicMock() for key, one in known.items() if one.default is Parameter.__new__.__defaults__[0]
+            }
+            with pytest.raises((ValueError, TypeError, AttributeError)):
+                real(**required, **{key: value for key, value in values.items() if value is not NO_LITERAL})
+    assert len(refused) > 40, "the test must meet many checks"
