@@ -18,6 +18,7 @@ from medix.stop_signal import Stopped, StopRequested
 
 _KEY = "medix/first failure"
 _HEARD = "medix/failure heard"
+_BROKE = "medix/connection broke"
 _STOPPED = "stopped"
 _PATIENCE = timedelta(seconds=10)
 _BROKEN = ("connection closed", "connection reset", "connection refused", "broken pipe", "timed out", "nccl", "gloo",
@@ -52,13 +53,25 @@ def told_by_all() -> Iterator[None]:
             number, other = map(int, cause.split()[1:])
             text = f"{stop_signal.stopped_by(number)}, which rank {other} received"
             raise Stopped(number, text if rank() == 0 else "") from error
-        raise OtherRankError(cause or _UNKNOWN) from error
+        raise OtherRankError(cause or _silence(error)) from error
 
 
-_UNKNOWN = (
-    "the connection to another rank broke, and it left no error: look at the output of the other ranks, and whether "
-    "the system killed one for memory"
-)
+def _silence(error: Exception) -> str:
+    """What is known where no rank left an error: which of them did not even find its connection broken."""
+    store, silent = _store(), ["the rank that holds the store of the ranks, usually 0,"]
+    with suppress(RuntimeError):
+        numbers = [number for number in range(world_size()) if not store.check([f"{_BROKE} {number}"])]
+        silent = [f"rank {', '.join(map(str, numbers))}" if numbers else "another rank"]
+    how = "took longer than the time limit of the ranks" if _is_late(error) else "broke its connection"
+    said = str(error).splitlines()[0].rpartition("] ")[2]  # without the place in torch's sources
+    return (
+        f"{silent[0]} {how} and left no error ({said}): look at its output; it hangs, or the "
+        "system killed it, for memory or otherwise"
+    )
+
+
+def _is_late(error: Exception) -> bool:
+    return "timed out" in str(error).lower()
 
 
 def _is_broken_connection(error: Exception) -> bool:
@@ -80,6 +93,7 @@ def _leave(text: str) -> None:
 def _cause() -> str:
     store, text = _store(), ""
     with suppress(RuntimeError):
+        store.set(f"{_BROKE} {rank()}", "")
         store.wait([_KEY], _PATIENCE)
         text = store.get(_KEY).decode()
         _hear(store)

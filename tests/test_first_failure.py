@@ -43,10 +43,32 @@ def test_the_first_error_is_the_cause_and_the_second_rank_keeps_its_own(ended: l
         raise CLOSED
 
 
+LATE = RuntimeError("[../gloo/transport/tcp/buffer.cc:78] Timed out waiting 3000ms for recv operation to complete")
+
+
 @pytest.mark.usefixtures("ended")
-def test_a_rank_that_left_no_error_is_said_to_have_left_none() -> None:
-    with pytest.raises(OtherRankError, match="it left no error: look at the output of the other ranks"), told_by_all():
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (CLOSED, r"rank 1 broke its connection and left no error \(Connection closed by peer .*look at its output"),
+        (LATE, r"rank 1 took longer than the time limit of the ranks and left no error \(Timed out waiting 3000ms"),
+    ],
+)
+def test_a_rank_that_left_no_error_is_named(error: Exception, told: str) -> None:
+    with pytest.raises(OtherRankError, match=told), told_by_all():
+        raise error
+
+
+def test_without_the_store_the_rank_that_held_it_is_named(ended: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def __getattr__(self, name: str) -> object:
+            raise RuntimeError("Broken pipe")
+
+    monkeypatch.setattr(first_failure, "_store", Gone)
+    told = "the rank that holds the store of the ranks, usually 0, broke"
+    with pytest.raises(OtherRankError, match=told), told_by_all():
         raise CLOSED
+    assert not ended
 
 
 def test_a_signal_that_ended_another_rank_ends_this_one_as_a_signal(

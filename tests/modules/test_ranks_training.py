@@ -178,7 +178,7 @@ def test_a_rank_that_is_killed_while_groups_move_to_it_ends_both_and_the_same_co
     killed = run_on_ranks(tmp_path, [fit(made, "killed", *DDP)], 2)
     assert killed.ended[1] == -signal.SIGKILL
     assert killed.status == [1]
-    assert "the connection to another rank broke, and it left no error" in killed.output
+    assert "medix: error: rank 1 broke its connection and left no error" in killed.output
     assert (
         "step 2 is saved in killed/checkpoints/step-000002.ckpt, from which the same command goes on" in killed.output
     )
