@@ -25,6 +25,7 @@ from medix.modules import strategy
 from medix.modules.composition import compose
 from medix.modules.last_step import LastStep, rewound_by_a_signal
 from medix.modules.no_signal import check_signal
+from medix.modules.no_update import NoUpdates
 from medix.modules.optimizer_settings import OptimizerSettings
 from medix.modules.phase import phase
 from medix.modules.preparation import Preparation, Prepared, check_logprobs
@@ -142,6 +143,7 @@ class GroupRLModule(lightning.LightningModule):
         _check_weights(loss, max_staleness)
         self._run_state = state.RunState(engine, self.buffer, self.rollouts, loss, reward_kl)
         self.step = self.updates = self.position = 0
+        self._no_updates = NoUpdates()
         self.finished_step: StepRecord | None = None
         self._record = StepRecord(step=1)
         self.last_step: LastStep | None = None
@@ -208,6 +210,7 @@ class GroupRLModule(lightning.LightningModule):
 
     def end(self, prepared: Prepared, updates: list[dict[str, float]]) -> None:
         """Finish a step: metrics, counters, learning rate, the record that callbacks read, and the end of the run."""
+        self._no_updates.check(updates, self.step + 1)
         dropped = len(self._record.dropped)
         metrics = step_metrics(updates, prepared, dropped, self.engine.policy_version - 1, self.device)
         rounding = math.inf if self.loss.needs_rollout_logprobs else self.policy.rounding

@@ -1,5 +1,6 @@
 """The end of dynamic sampling that finds too few groups to learn from."""
 
+from medix.distributed import gather
 from medix.modules.record import StepRecord
 from medix.rollout.signal import GroupFilter
 
@@ -9,7 +10,7 @@ class NoSignalError(RuntimeError):
 
 
 def check_signal(record: StepRecord, found: int, needed: int, max_rollouts: int, group_filter: GroupFilter) -> None:
-    """Stop a step that has read its last loader batch and still has too few groups.
+    """Stop a step that has read its last loader batch and still has too few groups; every rank must call it.
 
     Args:
         record: of the step so far.
@@ -23,17 +24,17 @@ def check_signal(record: StepRecord, found: int, needed: int, max_rollouts: int,
     """
     if found >= needed or record.rollouts < max_rollouts:
         return
-    flat = len(record.scored) - len(group_filter.keep(record.scored))
+    own = (len(record.scored) - len(group_filter.keep(record.scored)), len(record.scored), len(record.dropped))
+    flat, scored, lost = map(sum, zip(*gather(own), strict=True))
     dropped = ""
-    if record.dropped:
+    if lost:
         dropped = (
-            f" and {len(record.dropped)} were dropped: too old for model.max_staleness, or of older weights and "
+            f" and {lost} were dropped: too old for model.max_staleness, or of older weights and "
             "without log-probabilities of the engine"
         )
     raise NoSignalError(
         f"step {record.step}: {record.rollouts} rollouts (model.max_rollouts_per_step) gave {found} of {needed} groups "
-        f"with signal; on this rank {flat} of {len(record.scored)} groups had totals without spread{dropped}. The "
-        "policy is right or wrong "
-        "on whole groups: look at the recorded completions, raise the temperature or completions_per_prompt, use "
+        f"with signal; {flat} of {scored} groups had totals without spread{dropped}. The policy is right or wrong on "
+        "whole groups: look at the recorded completions, raise the temperature or completions_per_prompt, use "
         "harder or easier data, or lower model.prompts_per_step"
     )

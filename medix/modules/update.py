@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medix.distributed import all_reduce, world_size
+from medix.distributed import all_reduce, gather, world_size
 from medix.losses.base import GroupLoss
 from medix.losses.importance import ImportanceCorrection, TruncatedImportance
 from medix.modules.loss_input import Denominators, count, loss_input, stale_rows, weigh_stale
@@ -130,6 +130,8 @@ class Update:
         if math.isfinite(metrics["loss"]):
             norm = module.policy.sharding.step(optimizer, module.policy.parameters(), self.max_grad_norm)
         is_finite = math.isfinite(norm)
+        if not is_finite:
+            warnings.warn(_NOT_FINITE, stacklevel=2)
         return metrics | {"grad_norm": norm, "skipped_updates": 0.0 if is_finite else 1.0}
 
     def accumulate(self, module: Trained, groups: Sequence[TrainingGroup]) -> dict[str, float]:
@@ -196,11 +198,17 @@ class Update:
             sums[name] = sums.get(name, 0.0) + (float(value) if is_counted else 0.0)
 
 
+_NOT_FINITE = (
+    "an update was skipped: its loss or gradient is not finite. The weights are as before, and such updates are "
+    "counted (train/skipped_updates); if they go on, lower the learning rate, or set update.max_grad_norm"
+)
+
+
 def _nothing_left(groups: Sequence[TrainingGroup]) -> str:
     completions = [completion for group in groups for completion in group.rollout.completions]
-    cut = sum(completion.is_truncated for completion in completions)
+    own = (sum(completion.is_truncated for completion in completions), len(completions))
+    cut, total = map(sum, zip(*gather(own), strict=True))
     return (
-        f"an update was skipped: none of its completions can be trained on. On this rank {cut} of {len(completions)} "
-        "were cut by max_completion_tokens, the others are unscored; raise max_completion_tokens, or set "
-        "update.truncated: train"
+        f"an update was skipped: none of its completions can be trained on. {cut} of {total} were cut by "
+        "max_completion_tokens, the others are unscored; raise max_completion_tokens, or set update.truncated: train"
     )

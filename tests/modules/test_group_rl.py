@@ -21,6 +21,7 @@ from medix.losses.coefficient import AdaptiveCoefficient, FixedCoefficient
 from medix.losses.dapo import DAPOLoss
 from medix.losses.reference_kl import ReferenceKL
 from medix.losses.reward_kl import RewardKL
+from medix.modules import no_update
 from medix.modules.checkpoint import KEY, SpecMismatchError
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.no_signal import NoSignalError
@@ -238,6 +239,22 @@ def test_an_update_that_is_not_finite_is_skipped_and_adapts_nothing(tiny_policy:
     for coefficient in (inside, outside):
         assert coefficient.value == pytest.approx(0.5 * (1 - 0.024) * (1 + 0.024) ** 2)
     assert all(value.isfinite().all() for value in weights(module).values())
+
+
+def test_a_run_whose_updates_are_all_skipped_ends_with_the_reason(
+    tiny_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(no_update, "LIMIT", 2)
+
+    class NotANumber(DAPOLoss):
+        def __call__(self, batch: Any) -> Any:
+            output = super().__call__(batch)
+            return type(output)(loss=output.loss * math.nan, metrics=output.metrics)
+
+    module = make(tiny_policy, max_steps=4, loss=NotANumber(), update=Update(prompts_per_update=4))
+    with pytest.raises(no_update.NoUpdateError, match=r"step 2: .*not finite \(loss nan"):
+        fit(module, tmp_path)
+    assert module.step == 1
 
 
 def test_groups_that_wait_too_long_are_dropped_and_counted(tiny_policy: Path, tmp_path: Path) -> None:

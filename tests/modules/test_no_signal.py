@@ -26,7 +26,5 @@ def test_the_last_batch_stops_it_with_the_numbers() -> None:
     with pytest.raises(NoSignalError, match=r"step 3: 3 rollouts .* gave 1 of 4 groups .* 2 of 3 groups had totals"):
         check_signal(record, 1, 4, 3, SpreadFilter())
     record.dropped = [scored(0.0, 1.0)]
-    with pytest.raises(
-        NoSignalError, match=r"on this rank 2 of 3 .* spread and 1 were dropped: too old for model\.max_stal"
-    ):
+    with pytest.raises(NoSignalError, match=r"; 2 of 3 .* spread and 1 were dropped: too old for model\.max_stal"):
         check_signal(record, 1, 4, 3, SpreadFilter())

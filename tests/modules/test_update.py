@@ -241,7 +241,8 @@ def test_a_gradient_that_is_not_finite_moves_nothing_and_is_counted() -> None:
             output = super().__call__(batch)
             return type(output)(loss=output.loss * torch.inf, metrics=output.metrics)
 
-    after, metrics, _ = step(Update(prompts_per_update=1), Exploding(), [GROUPS[0]])
+    with pytest.warns(UserWarning, match="an update was skipped: its loss or gradient is not finite"):
+        after, metrics, _ = step(Update(prompts_per_update=1), Exploding(), [GROUPS[0]])
     assert metrics["skipped_updates"] == 1.0
     torch.testing.assert_close(after, before)
     with pytest.raises(ValueError, match="advantages of rows"):
