@@ -47,7 +47,8 @@ class JudgeValidation(Callback):
 
     Args:
         every_n_steps: number of steps between validations.
-        judge: the judge; None uses the judge of the module, and the verdicts that its rewards already have.
+        judge: the judge; None uses the judge of the module, and the verdicts that its rewards already have. What these
+            do not say is asked from every rank, also where ``rewards.ask`` is ``node``.
         at_start: also validate before the first step, as a baseline.
         at_end: also validate after the last step.
         record: pass the judged completions to the callbacks that record them.
@@ -226,7 +227,7 @@ class JudgeValidation(Callback):
         self._left_out += getattr(batch, "too_long", 0)
         groups = outputs["groups"]
         step, modalities = watched(module).step, watched(module).modalities
-        scored: list[ScoredGroup] = self._suite.score_groups(groups)
+        scored: list[ScoredGroup] = self._suite.score_groups(groups, gather)
         judge, name = self._judge(module), next(iter(reward_judges(module)), "none")
         verdicts = judge_groups(scored, modalities, judge, self._suite.asked(groups), name)
         exchanged = images_exchanged(trainer)

@@ -32,6 +32,7 @@ USED: Sequence[tuple[str, str]] = (
         "used; if it makes another judge, groups that wait are scored again, and earlier validations are not compared "
         "with later ones",
     ),
+    (r"model\.rewards\.(init_args\.)?ask", "used"),
     (
         r"model\.rewards",
         "used; groups that wait are scored again, and earlier validations are not compared with later ones",
@@ -125,7 +126,7 @@ def suite_identity(spec: Mapping[str, Any], judges: Sequence[str], samples: str 
     foreign = [entry for found in _judges(spec) for entry in _foreign(found)]
     return {
         "own_judges": _digest(foreign) if foreign else "",
-        "rewards": _digest(_without_judges(model.get("rewards"))),
+        "rewards": _digest(_without_judges(_without_ask(model.get("rewards")))),
         "judge": ", ".join(judges if len(set(judges)) > 1 else judges[:1]),
         "sampling": _digest(model.get("evaluation")),
         "prompts": _digest([model.get("prompting"), model.get("modalities")]),
@@ -154,6 +155,15 @@ def _change(key: str, before: Any, now: Any) -> Change:
 def _matches(pattern: str, key: str) -> bool:
     """Whether the pattern describes the key or one that contains it."""
     return re.fullmatch(rf"(?:{pattern})(?:\..*)?", key) is not None
+
+
+def _without_ask(rewards: Any) -> Any:
+    """The rewards without the key that says from where judge and encoder are asked."""
+    if not isinstance(rewards, Mapping):
+        return rewards
+    return {
+        name: _without_ask(entry) if name == "init_args" else entry for name, entry in rewards.items() if name != "ask"
+    }
 
 
 def _without_judges(value: Any, *, are_names: bool = False) -> Any:

@@ -47,12 +47,14 @@ from medix.modules.lightning_signals import ignore_signals
 from medix.modules.precision import check_precision
 from medix.plan import BASE, chosen_checkpoint, print_plan, read_checkpoint
 from medix.reporting.table import summary_table
+from medix.rewards.judged import JudgedReward
 from medix.slurm_job import requeued
 from medix.spec_check import check, inline
 from medix.spec_fault import explain, shortened
 from medix.spec_names import resolve_specs
 from medix.spec_reading import parser_mode, settings
 from medix.stop_signal import StopRequested
+from medix.told_once import told_once
 from medix.trainer_keys import NOT_OURS, check_trainer_keys
 from medix.yaml_text import read_yaml
 
@@ -232,7 +234,7 @@ class MedixCLI(LightningCLI):
             self._compare_specs(read_checkpoint(ckpt_path, folder), ckpt_path)
         print_plan(self.trainer, model, self.datamodule, limit, self.launcher)
         is_first = self.trainer.is_global_zero
-        with _tidy(folder), stop_signal.catching("medix fit", speaks=is_first), requeued(is_first):
+        with _tidy(folder), told_once(), stop_signal.catching("medix fit", speaks=is_first), requeued(is_first):
             try:
                 with told_by_all():
                     self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
@@ -312,10 +314,17 @@ class MedixCLI(LightningCLI):
 
     def _derive_time_limits(self, model: GroupRLModule, *splits: str) -> float | None:
         """Seconds that a rank waits for another; refuse limits that cannot be kept together."""
-        judges = self._judges(model, Callback)
-        time_limits.check_judges(judges)
+        components = [one for one in model.rewards.components.values() if isinstance(one, JudgedReward)]
+        askers: list[time_limits.Asker] = [*self._judges(model, Callback), *components]
+        time_limits.check_patience(askers)
         downloads = time_limits.downloads(len(self.datamodule.servers(*splits)), self.datamodule.cache.seconds)
-        return time_limits.derive(self.trainer.strategy, model.engine, judges, downloads)
+        ranks = self.trainer.world_size
+        prompts = -(-max(model.prompts_per_rollout, self.datamodule.val_batch_size) // ranks)
+        questions = prompts * model.engine.sampling.completions_per_prompt
+        if model.rewards.ask == "node":
+            questions *= -(-ranks // self.trainer.num_nodes)
+        load = time_limits.Load(prompts, questions)
+        return time_limits.derive(self.trainer.strategy, model.engine, askers, downloads, load)
 
     def _compare_specs(self, checkpoint: Mapping[str, Any], path: str | None) -> None:
         """Say which keys this run changes, and refuse those that it cannot."""
@@ -347,7 +356,7 @@ class MedixCLI(LightningCLI):
         run = getattr(self.trainer, stage)
         quiet = {"return_predictions": False} if stage == "predict" else {"verbose": False}
         is_first = self.trainer.is_global_zero
-        with _tidy(folder), stop_signal.catching(f"medix {stage}", speaks=is_first), requeued(is_first):
+        with _tidy(folder), told_once(), stop_signal.catching(f"medix {stage}", speaks=is_first), requeued(is_first):
             try:
                 with told_by_all():
                     run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, **quiet)

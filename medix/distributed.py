@@ -1,5 +1,6 @@
 """Collective operations over the ranks of a run; without ``torch.distributed`` there is one rank."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from medix.stop_signal import StopRequested
 T = TypeVar("T")
 
 _TOLD = "medix_told_to_all_ranks"
+_said_here: set[str] = set()
 
 
 class OtherRankError(RuntimeError):
@@ -162,3 +164,20 @@ def stop_together(device: torch.device | str = "cpu") -> bool:
     if number:
         stop_signal.agree(int(number))
     return bool(number)
+
+
+def is_first_to_say(text: str) -> bool:
+    """Whether this rank is the one to say this: no other has said it. Any rank may ask, at any time.
+
+    Args:
+        text: what is said, or what it is about.
+    """
+    if not _is_distributed():
+        return True
+    key = f"medix/said {hashlib.sha256(text.encode(errors='replace')).hexdigest()}"
+    try:
+        if key not in _said_here and distributed.distributed_c10d._get_default_store().add(key, 1) == 1:
+            _said_here.add(key)
+    except RuntimeError:  # the rank that held the store has gone
+        return True
+    return key in _said_here

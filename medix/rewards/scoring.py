@@ -2,12 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from medix.rewards.table import RewardTable
 from medix.types import Completion, Prompt, RolloutGroup, ScoredGroup, Status
 
-Gather = Callable[[tuple[int, list[str]]], list[tuple[int, list[str]]]]
-"""Collects, from every process, its number of rows and the reasons for its unscored ones."""
+Gather = Callable[[Any], list[Any]]
+"""Collects one object from every process, in the order of their ranks."""
+
+Score = Callable[[Sequence[RolloutGroup], Gather], RewardTable]
+
+
+def alone(value: Any) -> list[Any]:
+    """What a single process collects."""
+    return [value]
 
 
 class UnscoredLimitError(RuntimeError):
@@ -21,7 +29,7 @@ class Scoring:
 
     Args:
         start: starts slow work on a completion.
-        score: scores groups, in order.
+        score: scores the groups of this process, in order; every process calls it.
         max_unscored: share of unscored totals above which ``close`` raises.
 
     Attributes:
@@ -31,7 +39,7 @@ class Scoring:
     def __init__(
         self,
         start: Callable[[Prompt, Completion], None],
-        score: Callable[[Sequence[RolloutGroup]], RewardTable],
+        score: Score,
         max_unscored: float,
     ) -> None:
         self._start = start
@@ -43,7 +51,7 @@ class Scoring:
         """Start slow work on a completion; may be called from any thread. The judge is asked immediately."""
         self._start(prompt, completion)
 
-    def close(self, groups: Sequence[RolloutGroup], gather: Gather = lambda value: [value]) -> list[ScoredGroup]:
+    def close(self, groups: Sequence[RolloutGroup], gather: Gather = alone) -> list[ScoredGroup]:
         """Score the groups of the step.
 
         Args:
@@ -53,7 +61,7 @@ class Scoring:
         Raises:
             UnscoredLimitError: the share of unscored totals passes the suite's ``max_unscored``.
         """
-        table = self._score(groups)
+        table = self._score(groups, gather)
         self.seconds = table.seconds
         check_unscored(table, self._max_unscored, gather)
         return regroup(table, groups)
@@ -65,7 +73,7 @@ def regroup(table: RewardTable, groups: Sequence[RolloutGroup]) -> list[ScoredGr
     return [ScoredGroup(group, tuple(next(rows) for _ in group.completions)) for group in groups]
 
 
-def check_unscored(table: RewardTable, limit: float, gather: Gather = lambda value: [value]) -> None:
+def check_unscored(table: RewardTable, limit: float, gather: Gather = alone) -> None:
     """Stop a step in which too few completions could be scored.
 
     Args:

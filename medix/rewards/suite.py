@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 from torchmetrics import Metric
 
 from medix import spec_file
+from medix.distributed import world_size
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
 from medix.rewards.base import RewardBatch, RewardComponent
@@ -16,8 +17,9 @@ from medix.rewards.component_scores import component_scores
 from medix.rewards.encoder import Encoder
 from medix.rewards.judged import JudgedReward
 from medix.rewards.means import RunningMeans
+from medix.rewards.node_scoring import NodeScoring
 from medix.rewards.normalisation import Normalisation
-from medix.rewards.scoring import Scoring, regroup
+from medix.rewards.scoring import Gather, Score, Scoring, alone, regroup
 from medix.rewards.table import RewardTable
 from medix.rewards.total import TotalRule
 from medix.rewards.weighted import Weighted, check_weights
@@ -44,6 +46,9 @@ class RewardSuite(RunningMeans):
         max_unscored: share of unscored totals in a step above which training stops.
         normalisation: rescales components within a group; advantages are then computed from the sum of normalised
             components, while totals are unchanged. None computes them from the totals.
+        ask: where judge and encoder are asked. ``rank``: in every process, while its completions are still being
+            sampled. ``node``: in the first process of each node, for all of its processes, once all completions are
+            there (``NodeScoring``): an encoder or a judge in the process is then loaded once on each node.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class RewardSuite(RunningMeans):
         modalities: ModalitySet | Sequence[str] | None = None,
         max_unscored: float = 0.2,
         normalisation: Normalisation | None = None,
+        ask: Literal["rank", "node"] = "rank",
     ) -> None:
         super().__init__()
         penalties = penalties or {}
@@ -62,6 +68,7 @@ class RewardSuite(RunningMeans):
         if not 0 <= max_unscored <= 1:
             raise ValueError(f"rewards.max_unscored: {max_unscored} is not a share; give a number from 0 to 1")
         self.max_unscored = max_unscored
+        self.ask = ask
         entries = components | penalties
         self._rule = TotalRule(
             weights={name: entry.weight for name, entry in components.items()},
@@ -308,7 +315,16 @@ class RewardSuite(RunningMeans):
 
     def open(self) -> Scoring:
         """Begin a step: completions can be submitted before their groups are complete."""
-        return Scoring(self.start, self.score_rollouts, self.max_unscored)
+        start = self.start if self._scorer == self._by_rank else _start_nothing
+        return Scoring(start, self._scorer, self.max_unscored)
+
+    @property
+    def _scorer(self) -> Score:
+        by_node = self.ask == "node" and world_size() > 1
+        return NodeScoring(self._score, self.modalities) if by_node else self._by_rank
+
+    def _by_rank(self, groups: Sequence[RolloutGroup], gather: Gather) -> RewardTable:  # noqa: ARG002  # see NodeScoring
+        return self.score_rollouts(groups)
 
     def start(self, prompt: Prompt, completion: Completion) -> None:
         """Start slow work on one completion, whose result ``score_rollouts`` will use."""
@@ -316,9 +332,16 @@ class RewardSuite(RunningMeans):
         for part in self._parts.values():
             part.start(batch)
 
-    def score_groups(self, groups: Sequence[RolloutGroup]) -> list[ScoredGroup]:
-        """Score all completions of all groups at once, however many of them are unscored."""
-        return regroup(self.score_rollouts(groups), groups)
+    def score_groups(self, groups: Sequence[RolloutGroup], gather: Gather = alone) -> list[ScoredGroup]:
+        """Score all completions of all groups at once, however many of them are unscored.
+
+        Args:
+            groups: of this process.
+            gather: collects data from every process, all of which must call this where ``ask`` is ``node``; alone, a
+                process asks by itself.
+        """
+        score = self._by_rank if gather is alone else self._scorer
+        return regroup(score(groups, gather), groups)
 
     def asked(self, groups: Sequence[RolloutGroup]) -> dict[str, list[JudgeQuestion | None]]:
         """What each component asks its judge, in the order of groups and completions; by name, for those that ask."""
@@ -342,6 +365,10 @@ class RewardSuite(RunningMeans):
         found = self._rule(scores, groups, len(batch))
         status = tuple(Status.UNSCORED if text else Status.SCORED for text in found.reason)
         return RewardTable(found.total, status, found.reason, scores, found.normalised, seconds)
+
+
+def _start_nothing(prompt: Prompt, completion: Completion) -> None:
+    """The rank that asks is told of completions when all of them are there."""
 
 
 def _keyed(name: str, means: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -107,6 +107,8 @@ def test_parts_of_the_suite_change_alone() -> None:
     assert changed("model.evaluation", {"t": 0}) == {"sampling"}
     assert changed("model.rewards", {"components": {"a": {"weight": 0.5}}}) == {"rewards"}
     assert changed("model.rewards", {"components": {"a": {"weight": 1.0, "judge": {"url": "two"}}}}) == set()
+    assert changed("model.rewards", {"ask": "node", **spec["model"]["rewards"]}) == set()
+    assert changed("model.rewards", {"init_args": {"ask": "node"}}) == changed("model.rewards", {"init_args": {}})
     assert changed("data.train", ["t"], judge="k") == {"judge"}
     assert changed("data.on_long", "skip") == {"data"}
     assert suite_identity(spec, ["j"], samples="a")["data"] != suite_identity(spec, ["j"], samples="b")["data"]

@@ -9,7 +9,8 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from medix.judge.exact import ExactJudge
 from medix.judge.panel import PanelJudge
 from medix.judge.served import ServedJudge
-from medix.modules.time_limits import check_judges, derive, downloads, longest_waits
+from medix.modules.time_limits import Load, check_patience, derive, downloads, longest_waits
+from medix.rewards import JudgeReward
 from medix.rollout.colocated import ColocatedEngine
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
@@ -80,7 +81,26 @@ def test_the_limits_of_a_shipped_engine_fit_without_a_word() -> None:
     assert [wait.seconds for wait in longest_waits(served(), [ServedJudge(URL, "m")])] == [3120, 360]
 
 
+def test_what_servers_cannot_do_at_once_takes_the_limit_several_times() -> None:
+    """130 prompts at 2 x 64 places: 2 x 4 x 600 + 600 + 120; 1040 questions at 64: 17 x 120."""
+    engine = ServedEngine(Sampling(), [URL, "http://127.0.0.1:2"])
+    waits = longest_waits(engine, [ServedJudge(URL, "m")], Load(prompts=130, questions=1040))
+    assert [wait.seconds for wait in waits] == [5520, 2040]
+    assert waits[0].keys.startswith("2 x engine.attempts 4 x engine.request_seconds 600 + ")
+    assert longest_waits(engine, [], Load(prompts=128)) == longest_waits(engine, [])
+
+
+def test_a_reward_that_gives_up_before_its_judge_is_refused_and_its_patience_is_waited_for() -> None:
+    judge = ServedJudge(URL, "m", timeout=700)
+    told = r"rewards\.components\.patience: JudgeReward gives up after 600 s .*timeout: 700"
+    with pytest.raises(ValueError, match=told):
+        check_patience([JudgeReward(judge)])
+    patient = JudgeReward(judge, patience=3000)
+    check_patience([patient, JudgeReward()])
+    assert derive(ddp(), LocalEngine(Sampling()), [patient]) == 3060
+
+
 def test_a_panel_that_gives_up_before_its_members_is_refused() -> None:
-    check_judges([PanelJudge([ServedJudge(URL, "m")], patience=120), ServedJudge(URL, "m"), ExactJudge()])
+    check_patience([PanelJudge([ServedJudge(URL, "m")], patience=120), ServedJudge(URL, "m"), ExactJudge()])
     with pytest.raises(ValueError, match=r"PanelJudge gives up after 100 s .* timeout: 120 of the ServedJudge"):
-        check_judges([PanelJudge([ServedJudge(URL, "m")], patience=100)])
+        check_patience([PanelJudge([ServedJudge(URL, "m")], patience=100)])

@@ -73,7 +73,7 @@ class FakeSuite:
     def asked(self, groups: Sequence[RolloutGroup]) -> dict[str, list[JudgeQuestion | None]]:
         return {}
 
-    def score_groups(self, groups: Sequence[RolloutGroup]) -> list[ScoredGroup]:
+    def score_groups(self, groups: Sequence[RolloutGroup], gather: Any = None) -> list[ScoredGroup]:
         self.scored += len(groups)
         return [ScoredGroup(group, tuple(self._score(group, c) for c in group.completions)) for group in groups]
 
