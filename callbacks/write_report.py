@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.console import Console
 
 from medix import stop_signal
 from medix.atomic_file import write_atomically
@@ -23,6 +22,7 @@ from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
 from medix.evaluation.validation import Validation, differences_from_training, incomparable
 from medix.modality import TEXT_ONLY
+from medix.plain_console import PlainConsole
 from medix.reporting.balance import Balance, GroupRow
 from medix.reporting.evaluations import began, read_evaluations, read_report
 from medix.reporting.record import CompletionKey, CompletionRecord
@@ -192,7 +192,7 @@ class WriteReport(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the table of before and after, now that the progress display is closed."""
         if self.table and trainer.is_global_zero and self._validations:
-            console = Console(markup=False, emoji=False)
+            console = PlainConsole()
             before_after_table(self._before, self._validations[-1], self._gain, split_label(trainer)).print(console)
             for note in self._notes():
                 console.print(note, soft_wrap=True, highlight=False)
@@ -282,7 +282,7 @@ class WriteReport(Callback):
             later = read_evaluations(path.parent, began(report))
             add_evaluations(path.parent, _beside(report.get("after"), later))
             if self.table:
-                console = Console(markup=False, emoji=False)
+                console = PlainConsole()
                 summary_table(validation.to_dict()).print(console)
                 console.print(f"Numbers: {path}", soft_wrap=True, highlight=False)
 

@@ -20,7 +20,6 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
-from rich.console import Console
 
 from medix import folder_lock, stop_signal
 from medix.atomic_file import check_writable
@@ -45,6 +44,7 @@ from medix.modules import checkpoint_file, strategy, time_limits
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.lightning_signals import ignore_signals
 from medix.modules.precision import check_precision
+from medix.plain_console import PlainConsole
 from medix.plan import BASE, chosen_checkpoint, print_plan, read_checkpoint
 from medix.reporting.table import summary_table
 from medix.rewards.judged import JudgedReward
@@ -390,7 +390,7 @@ def _print_numbers(callbacks: Sequence[Any]) -> None:
         return
     for one in callbacks:
         if isinstance(one, JudgeValidation) and one.validation is not None:
-            summary_table(one.validation.to_dict()).print(Console(markup=False, emoji=False))
+            summary_table(one.validation.to_dict()).print(PlainConsole())
 
 
 class ModuleCLI(MedixCLI):

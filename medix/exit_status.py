@@ -111,7 +111,7 @@ def _stopped(name: str, stop: BaseException) -> int:
     if not isinstance(stop, Stopped):
         stop = Stopped(number, "; ".join([stopped_by(number), *getattr(stop, "__notes__", ())]))
     if str(stop):  # empty on all ranks but one
-        print(f"{name}: {stop}", file=sys.stderr)
+        print(f"{name}: {visible(str(stop))}", file=sys.stderr)
     return 128 + stop.number
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from medix.callbacks.run_facts import data_sizes
@@ -16,6 +15,7 @@ from medix.data.datamodule import ShardDataModule
 from medix.launcher import Launcher
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
+from medix.plain_console import PlainConsole
 from medix.trainer_keys import SUPPORTED, long_form
 
 BASE = "base"
@@ -62,7 +62,7 @@ def print_plan(
     }
     for what, value in rows.items():
         table.add_row(what, value)
-    Console(markup=False, emoji=False).print(table)
+    PlainConsole().print(table)
 
 
 def _ranks(trainer: Trainer, launcher: Launcher | None) -> str:

@@ -24,6 +24,7 @@ _FLOAT = re.compile(
     |\.(?:nan|NaN|NAN))$""",
     re.VERBOSE,
 )
+_MOST_VALUES = 10**7
 _LEADING_ZERO = re.compile(r"^[-+]?0[0-9_]*[0-9][0-9_]*$")
 _RESOLVERS = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("float", "timestamp")]
@@ -123,11 +124,13 @@ def read_document(text: str, *, yes_is_text: bool = False) -> YamlDocument:
         node = loader.get_single_node()
         if node is None:
             return YamlDocument(None, {})
+        _check_size(node, {})
         lines: dict[Place, int] = {}
         _note_lines(node, (), lines)
         return YamlDocument(loader.construct_document(node), lines)
-    except ValueError as error:  # of an explicit tag whose value does not fit
-        raise yaml.YAMLError(str(error)) from error
+    # of an explicit tag whose value does not fit
+    except (ValueError, LookupError, ArithmeticError, AttributeError, TypeError) as error:
+        raise yaml.YAMLError(f"a value does not fit its tag or escape ({error})") from error
     except RecursionError as error:
         raise yaml.YAMLError("it is nested too deeply") from error
 
@@ -202,6 +205,20 @@ def _ambiguity(node: yaml.ScalarNode) -> str:
 
 def _error(problem: str, mark: yaml.Mark) -> AmbiguousYamlError:
     return AmbiguousYamlError(None, None, problem, mark)
+
+
+def _check_size(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """The number of values of a document with every alias in full; ``sizes`` has those that are known.
+
+    A list of ten aliases of a list of ten aliases of … fills the memory of whatever goes through it.
+    """
+    if id(node) not in sizes:
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        inner = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
+        sizes[id(node)] = 1 + sum(_check_size(one, sizes) for one in inner)
+        if sizes[id(node)] > _MOST_VALUES:
+            raise _error(f"its aliases (*name) stand for more than {_MOST_VALUES:,} values", node.start_mark)
+    return sizes[id(node)]
 
 
 def _note_lines(node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:

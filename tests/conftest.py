@@ -17,6 +17,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # a GPU must not change what a test of arithmetic sees
 
 settings.register_profile("medix", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("fuzz", deadline=None, derandomize=False, max_examples=5_000)  # see SECURITY.md
 settings.load_profile("medix")
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -1,6 +1,7 @@
 """YAML whose repeated keys are errors."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,20 @@ def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_is_written_is_read_as_the_same(content: object) -> None:
     assert read_yaml(write_yaml({"content": content})) == {"content": content}
+
+
+def test_aliases_of_aliases_are_refused_before_anything_goes_through_them() -> None:
+    """Nine levels of nine: 387 million values in 300 bytes."""
+    levels = [f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]" for before, name in pairwise("abcdefghi")]
+    text = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "\n".join(levels)
+    with pytest.raises(yaml.YAMLError, match="stand for more than 10,000,000 values"):
+        read_yaml(text)
+    assert len(read_yaml("\n".join(text.split("\n")[:4]))["d"]) == 9
+
+
+@pytest.mark.parametrize(
+    "text", ['a: !!bool "x"', 'a: "\\UFFFFFFFF"', "a: !!int x", "a: !!timestamp x", "a: !!float [1]"]
+)
+def test_a_tag_or_escape_with_an_impossible_value_is_an_error_of_the_document(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        read_yaml(text)

@@ -11,9 +11,8 @@ from medix.modality import PAPER_MODALITIES, ModalitySet
 from medix.visible_text import visible
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from medix.audit.answers import AnswerFindings
+    from medix.plain_console import PlainConsole
 
 _WIDTH = 80
 _DESCRIPTION = """\
@@ -30,11 +29,10 @@ exit status: 0 nothing found, 1 findings, 2 the file cannot be read"""
 def main(argv: Sequence[str]) -> int:
     """Print a table of what was found; 1 if anything was."""
     arguments = _parser().parse_args(argv)
-    from rich.console import Console
-
     from medix.atomic_file import write_atomically
     from medix.audit.answer_lines import read_answers
     from medix.audit.answers import AnswerCheck, AnswerFindings
+    from medix.plain_console import PlainConsole
 
     if arguments.json is not None and arguments.json.resolve() == arguments.file.resolve():
         raise ValueError(f"--json {arguments.json}: is the input, which would be overwritten; name another file")
@@ -42,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     findings = AnswerFindings.of(check, read_answers(arguments.file))
     if not findings.answers:
         raise ValueError(f"{arguments.file}: holds no completion; give a file with at least one line")
-    _print(findings, arguments.examples, Console(markup=False, emoji=False))
+    _print(findings, arguments.examples, PlainConsole())
     if arguments.json is not None:
         write_atomically(arguments.json, json.dumps(findings.to_dict(), indent=2) + "\n")
     return 1 if findings.by_kind else 0
@@ -66,7 +64,7 @@ def _parser() -> CommandParser:
     return parser
 
 
-def _print(findings: "AnswerFindings", examples: int, console: "Console") -> None:
+def _print(findings: "AnswerFindings", examples: int, console: "PlainConsole") -> None:
     if findings.by_kind:
         findings.table().print(console)
     for kind, ones in findings.by_kind.items():

@@ -118,9 +118,10 @@ def _schedule(arguments: argparse.Namespace) -> "ScheduleCheck | None":
 def show(findings: "Sequence[Finding]", arithmetic: bool) -> None:
     """Print the table of findings, and the arithmetic if asked for."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from medix.plain_console import PlainConsole
 
     table = Table(title="medix doctor", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("Check", "", "Found, and -> what to do"):
@@ -130,7 +131,7 @@ def show(findings: "Sequence[Finding]", arithmetic: bool) -> None:
         state = Text(finding.state.value, style=colours[finding.state.value])
         remedy = f"\n-> {finding.remedy}" if finding.remedy else ""
         table.add_row(finding.check, state, Text(f"{finding.found}{remedy}"))
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     console.print(table)
     if not arithmetic:
         return

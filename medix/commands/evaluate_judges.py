@@ -27,13 +27,12 @@ def add_judges(parser: CommandParser) -> None:
 
 def judges(arguments: argparse.Namespace) -> int:
     """Judge with each, and write judges.json; status 1 if a judge left some unscored."""
-    from rich.console import Console
-
     from medix.atomic_file import write_atomically
     from medix.evaluation.folder import EvaluationFolder
     from medix.evaluation.judge_comparison import compare_judges
     from medix.evaluation.scored_completion import joined
     from medix.evaluation.verdicts import Judging
+    from medix.plain_console import PlainConsole
 
     check_positive(arguments, "votes")
     if len(arguments.judges) < 2:
@@ -55,7 +54,7 @@ def judges(arguments: argparse.Namespace) -> int:
     if len(found) < len(arguments.judges):
         raise ValueError(f"{', '.join(arguments.judges)}: two of them are one judge; name different ones")
     result = compare_judges(found, {task: folder.task(task)["scoring"] == "rubric" for task in tasks})
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     for table in result.tables():
         table.print(console)
     for note in result.notes:

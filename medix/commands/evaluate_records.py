@@ -51,7 +51,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
 def show(arguments: argparse.Namespace) -> int:
     """Accuracy and reward of one file, or the scores of an evaluation."""
     _check_outputs(arguments)
-    from rich.console import Console
+    from medix.plain_console import PlainConsole
 
     if arguments.file.is_dir():
         return _show_folder(arguments.file, arguments.json)
@@ -71,7 +71,7 @@ def show(arguments: argparse.Namespace) -> int:
     judges = sorted({record.verdict.judge for record in records if record.verdict is not None})
     found = Validation.of(records, step=records[0].step, split=records[0].split, judge=", ".join(judges) or "none")
     data = found.to_dict() | _steps(records)
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     summary_table(data).print(console)
     rewards = {(record.rewards, record.own_judges) for record in records if record.rewards}
     if len(rewards) > 1:
@@ -95,9 +95,8 @@ def _steps(records: "Sequence[CompletionRecord]") -> dict[str, Any]:
 def compare(arguments: argparse.Namespace) -> int:
     """Two files on the same samples, or two evaluations on the same tasks."""
     _check_outputs(arguments)
-    from rich.console import Console
-
     from medix.atomic_file import write_atomically
+    from medix.plain_console import PlainConsole
 
     for path in (arguments.first, arguments.second):
         if not path.exists():
@@ -110,7 +109,7 @@ def compare(arguments: argparse.Namespace) -> int:
         )
     names = tuple(arguments.names) if arguments.names else _names(arguments.first, arguments.second)
     found = _compared_folders(arguments, names) if all(folders) else _compared_files(arguments, names)
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     for table in found.tables():
         table.print(console)
     for note in found.notes:
@@ -123,14 +122,13 @@ def compare(arguments: argparse.Namespace) -> int:
 
 
 def _show_folder(folder: Path, json_file: Path | None) -> int:
-    from rich.console import Console
-
     from medix.atomic_file import write_atomically
     from medix.evaluation.folder import EvaluationFolder
     from medix.evaluation.folder_score import FolderScore
+    from medix.plain_console import PlainConsole
 
     found = FolderScore.of(EvaluationFolder(folder)).score
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     for table in found.tables():
         table.print(console)
     for note in found.notes:

@@ -55,14 +55,13 @@ def add_page(parser: CommandParser) -> None:
 
 def score(arguments: argparse.Namespace) -> int:
     """Print the tables, and write table.json, table.md, table.csv and table.tex; status 1 if nothing is scored."""
-    from rich.console import Console
-
+    from medix.plain_console import PlainConsole
     from medix.reporting.evaluation_page import EvaluationPage
 
     found = _scored(arguments)
     tables = found.score.tables()
     _write_tables(EvaluationPage(found.score.to_dict(), tables), arguments.output)
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     for table in tables:
         table.print(console)
     for note in found.score.notes:
@@ -72,11 +71,10 @@ def score(arguments: argparse.Namespace) -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """Write the tables, report.html, and the submission to the public leaderboard; status 1 if nothing is scored."""
-    from rich.console import Console
-
     from medix.atomic_file import write_atomically
     from medix.evaluation.evaluation_items import chosen_items
     from medix.evaluation.leaderboard import write_submission
+    from medix.plain_console import PlainConsole
     from medix.reporting.evaluation_page import EvaluationPage
 
     check_positive(arguments, "items")
@@ -88,7 +86,7 @@ def report(arguments: argparse.Namespace) -> int:
     page = EvaluationPage(found.score.to_dict(), found.score.tables(), items)
     _write_tables(page, arguments.output)
     write_atomically(arguments.output / "report.html", page.html())
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     page.tables[0].print(console)
     for note in found.score.notes:
         console.print(note, highlight=False)

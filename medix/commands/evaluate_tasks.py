@@ -20,12 +20,12 @@ def add_tasks(parser: CommandParser) -> None:
 
 def tasks(arguments: argparse.Namespace) -> int:
     """List the tasks."""
-    from rich.console import Console
     from rich.table import Table
 
     from medix.atomic_file import write_atomically
     from medix.evaluation.tasks.loader import availability
     from medix.evaluation.tasks.spec import read_tasks, shipped
+    from medix.plain_console import PlainConsole
 
     table = Table(box=None, pad_edge=False)
     table.add_column("Task", no_wrap=True)
@@ -43,7 +43,7 @@ def tasks(arguments: argparse.Namespace) -> int:
             **task.to_dict(),
             "where": found.where, "rows": found.rows, "images": found.images, "fault": found.fault,
         }  # fmt: skip
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = PlainConsole(highlight=False)
     console.print(table)
     if notes:
         console.print("\nMissing, and how to get it:")

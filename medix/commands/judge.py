@@ -102,13 +102,12 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from medix.evaluation.judge_check import check
+    from medix.plain_console import PlainConsole
 
     with contextlib.closing(named_judge(arguments)) as judge:
         found = check(judge)
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     for table in found.tables():
         table.print(console)
     for problem in found.problems:
@@ -145,10 +144,9 @@ def _ask(arguments: argparse.Namespace) -> int:
 
 
 def _canaries(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from medix.evaluation.canary_rates import CanaryLimits, CanaryRates
     from medix.judge.canaries import read_canaries, run_canaries, shipped_canaries
+    from medix.plain_console import PlainConsole
 
     limits = CanaryLimits(arguments.max_false_positive, arguments.max_false_negative)
     canaries = shipped_canaries() if arguments.canaries is None else read_canaries(arguments.canaries)
@@ -156,7 +154,7 @@ def _canaries(arguments: argparse.Namespace) -> int:
         warn_if_down(judge, "judge canaries")
         print(f"medix judge canaries: asking {judge.identity} {len(canaries)} questions", file=sys.stderr)
         rates = CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     rates.table().print(console)
     if rates.failures:
         rates.failures_table(arguments.failures).print(console)

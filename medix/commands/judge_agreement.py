@@ -37,11 +37,10 @@ def add_agreement(parser: CommandParser) -> None:
 
 def agreement(arguments: argparse.Namespace) -> int:
     """Print and write the rates; status 1 if no answer has a verdict."""
-    from rich.console import Console
-
     from medix.atomic_file import write_atomically
     from medix.evaluation.label_verdicts import judge_labels
     from medix.evaluation.labels import read_labels
+    from medix.plain_console import PlainConsole
 
     where = dict(_column_and_value(text) for text in arguments.where)
     if arguments.component and (arguments.judge or arguments.base_url or arguments.model):
@@ -59,7 +58,7 @@ def agreement(arguments: argparse.Namespace) -> int:
                 warn_if_down(judge, "judge agreement")
                 found, tables = judge_labels(judge, labels, advance), []
             data = found.to_dict()
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     for table in [*tables, *found.tables()]:
         table.print(console)
     for reason, count in found.reasons.items():

@@ -18,7 +18,6 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     Returns:
         What to call with the number of steps done since the last call.
     """
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -28,7 +27,9 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True, markup=False, emoji=False)
+    from medix.plain_console import PlainConsole
+
+    console = PlainConsole(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(
         *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal

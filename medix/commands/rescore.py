@@ -131,10 +131,11 @@ def _judge(name: str | None) -> "Judge | None":
 
 
 def _print(page: "RescorePage", file: Path) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(markup=False, emoji=False)
+    from medix.plain_console import PlainConsole
+
+    console = PlainConsole()
     for table in page.tables():
         table.print(console)
     for note in page.data["notes"]:

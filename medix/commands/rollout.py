@@ -10,8 +10,9 @@ Start a vLLM server that generates completions for a training run.
 
 The server holds a copy of the policy, whose weights medix.rollout.ServedEngine
 replaces after every update. Anyone who can reach its port can replace them
-too: keep it on the loopback interface or on a private network. Research use,
-not for clinical decisions."""
+too, unless MEDIX_ENGINE_KEY holds a key: put the same one into the environment
+of the server and of fit. Without a key it listens on this machine alone.
+Research use, not for clinical decisions."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -42,11 +42,10 @@ def add_audit(parser: CommandParser) -> None:
 
 def audit(arguments: argparse.Namespace) -> int:
     """Write the page; 1 if the data overlaps a benchmark or another split, or contradicts itself."""
-    from rich.console import Console
-
     from medix.atomic_file import check_writable, write_atomically
     from medix.audit.audit import audit as run_audit
     from medix.audit.page import AuditPage
+    from medix.plain_console import PlainConsole
     from medix.reporting.table import Table
 
     if arguments.workers < 1:
@@ -79,7 +78,7 @@ def audit(arguments: argparse.Namespace) -> int:
         write_atomically(arguments.output / name, text)
     for name, reason in missing.items():
         print(f"medix shards audit: {name} was not compared: {reason}", file=sys.stderr)
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     rows = [[what, f"{count:,}"] for what, count in found.findings.items()]
     Table(f"audit of {found.samples:,} samples", ["finding", "count"], rows).print(console)
     proposed = "" if found.synonyms is None else f", {len(found.synonyms.proposals):,} pairs of synonyms to look at"

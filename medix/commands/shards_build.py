@@ -5,7 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from medix.commands.manifest_table import manifest_table
@@ -21,6 +20,7 @@ from medix.data.partition import UNITS, Partition
 from medix.data.sources.dicom_burned_in import BurnedInText
 from medix.data.sources.webdataset import WebDatasetSource
 from medix.modality import ModalitySet
+from medix.plain_console import PlainConsole
 
 _MOST_WORKERS = 16
 _PHANTOM_LICENCE = "CC0-1.0"
@@ -75,7 +75,7 @@ def add_build(parser: CommandParser) -> None:
 
 def build(arguments: argparse.Namespace) -> int:
     """Write the shards and print their tables."""
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = PlainConsole(highlight=False)
     kind, path = named_input(arguments)
     plan = _plan(arguments, kind, path)
     source = source_of(arguments)

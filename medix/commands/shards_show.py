@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 
 from PIL import Image, ImageDraw
-from rich.console import Console
 from rich.table import Table
 
 from medix.commands.manifest_table import manifest_table
@@ -16,6 +15,7 @@ from medix.commands.progress import tracked
 from medix.data.manifest import Manifest, read_manifests
 from medix.data.picture import PictureReader
 from medix.data.shards import Shard
+from medix.plain_console import PlainConsole
 from medix.types import Cluster, Sample
 from medix.visible_text import visible
 
@@ -29,7 +29,7 @@ def add_show(parser: CommandParser) -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """Print the tables and the samples."""
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     manifests = read_manifests(arguments.manifests)
     console.print(manifest_table("manifests", manifests))
     counts: Counter[tuple[str, str, str]] = Counter()

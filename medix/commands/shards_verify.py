@@ -3,13 +3,13 @@
 import argparse
 import sys
 
-from rich.console import Console
 from rich.table import Table
 
 from medix.commands.parser import CommandParser
 from medix.commands.progress import tracked
 from medix.data.manifest import read_manifests
 from medix.data.verification import Verification
+from medix.plain_console import PlainConsole
 from medix.visible_text import visible
 
 
@@ -20,7 +20,7 @@ def add_verify(parser: CommandParser) -> None:
 
 def verify(arguments: argparse.Namespace) -> int:
     """Read every shard; 1 if one is damaged, or anything else does not fit."""
-    console = Console(markup=False, emoji=False)
+    console = PlainConsole()
     manifests = read_manifests(arguments.manifests)
     verification = Verification(manifests)
     table = Table(title="shards", title_justify="left")

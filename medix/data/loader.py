@@ -21,6 +21,7 @@ from medix.data.shards import ShardError
 from medix.data.stream import Place
 from medix.distributed import is_first_to_say
 from medix.types import Prompt, PromptBatch
+from medix.visible_text import visible
 
 _LOG = logging.getLogger(__name__)
 
@@ -243,12 +244,12 @@ class PromptLoader:
             elif isinstance(item, UnusablePromptError) and self.skip_long:
                 too_long += 1
                 if not self._is_told and is_first_to_say(f"data.on_long: skip, of {self.plan}"):
-                    _LOG.warning("%s. It is left out, as later ones (data.on_long: skip)", item)
+                    _LOG.warning("%s. It is left out, as later ones (data.on_long: skip)", visible(str(item)))
                 self._is_told = True
             elif isinstance(item, ShardError) and self.skip_bad_shards:
                 is_new = not self.bad_shards[item.shard] + bad[item.shard]
                 if is_new and is_first_to_say(f"data.on_bad_shard: skip, of {item.shard}"):
-                    _LOG.warning("%s. Its samples are left out (data.on_bad_shard: skip)", item)
+                    _LOG.warning("%s. Its samples are left out (data.on_bad_shard: skip)", visible(str(item)))
                 bad[item.shard] += 1
             else:
                 raise item

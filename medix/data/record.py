@@ -112,9 +112,12 @@ def decode(members: Mapping[str, bytes]) -> Sample:
     fields = _read_fields(members)
     images = {int(match[1]): data for name, data in members.items() if (match := _IMAGE.fullmatch(name))}
     expected = fields.get("images", len(images))
-    if sorted(images) != list(range(expected)):
+    if len(images) != expected or sorted(images) != list(range(len(images))):  # a range of what is stated may be huge
         raise RecordError(f"sample {fields['id']!r} declares {expected} images but contains numbers {sorted(images)}")
-    texts = {match[1] or "txt": data.decode() for name, data in members.items() if (match := _TEXT.fullmatch(name))}
+    try:
+        texts = {match[1] or "txt": data.decode() for name, data in members.items() if (match := _TEXT.fullmatch(name))}
+    except UnicodeDecodeError as error:
+        raise RecordError(f"a txt member of sample {fields['id']!r} is not UTF-8: {error}") from error
     return Sample(
         id=fields["id"],
         question=fields["question"],

@@ -1,9 +1,16 @@
 """The samples of a tar in WebDataset's layout, by the places of their members; nothing is read of these."""
 
 import io
+import os
 import tarfile
 from collections.abc import Callable
 from typing import NamedTuple
+
+_LONGEST_EXTENSION = 1 << 20  # bytes; of long names and PAX records, which tarfile reads whole
+
+_EXTENSIONS = (
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+)  # fmt: skip
 
 SplitName = Callable[[str], tuple[str, str] | None]
 """Key and extension of a member by its name; None for one that is passed over."""
@@ -30,6 +37,17 @@ class TarLayoutError(ValueError):
         self.what, self.expected, self.found = what, expected, found
 
 
+class _Member(tarfile.TarInfo):
+    """A header whose size is not taken on trust: tarfile would seek backwards, or ask for that much memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        member = super().frombuf(buf, encoding, errors)
+        if member.size < 0 or (member.type in _EXTENSIONS and member.size > _LONGEST_EXTENSION):
+            raise TarLayoutError("members", "possible sizes", f"{member.name!r} of {member.size} bytes")
+        return member
+
+
 def tar_samples(stream: io.BufferedReader, split_name: SplitName) -> list[TarSample]:
     """The samples in order.
 
@@ -43,9 +61,13 @@ def tar_samples(stream: io.BufferedReader, split_name: SplitName) -> list[TarSam
     """
     found: list[TarSample] = []
     seen: set[str] = set()
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
     try:
-        with tarfile.open(fileobj=stream, mode="r:") as tar:
+        with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Member) as tar:
             for member in tar:
+                if not 0 <= member.size <= size - member.offset_data:  # PAX records may state another than the header
+                    raise TarLayoutError("members", "possible sizes", f"{member.name!r} of {member.size} bytes")
                 if member.isdir():
                     continue
                 if not member.isreg() or member.issparse():
@@ -62,6 +84,6 @@ def tar_samples(stream: io.BufferedReader, split_name: SplitName) -> list[TarSam
                 if extension in found[-1].members:
                     raise TarLayoutError("members", "unique names", f"{member.name!r} twice")
                 found[-1].members[extension] = member.offset_data, member.size
-    except tarfile.TarError as error:
+    except (tarfile.TarError, RecursionError) as error:
         raise TarLayoutError("format", "an uncompressed tar", str(error)) from error
     return found

@@ -43,6 +43,9 @@ def tar_faults(path: Path) -> Iterator[str]:
             except tarfile.HeaderError as error:
                 yield f"no valid header at byte {position:,}{after} ({error}); no member from there on can be read"
                 return
+            if member.size < 0:
+                yield f"the header of member {member.name!r} at byte {position:,} states {member.size:,} bytes"
+                return
             if (end := position + _BLOCK + member.size) > size:
                 yield (
                     f"the file ends within member {member.name!r}: {size - position - _BLOCK:,} of {member.size:,} "

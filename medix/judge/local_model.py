@@ -100,7 +100,7 @@ class LocalModel:
 
     def __init__(self, name: str, revision: str | None, device: str | None, dtype: str) -> None:
         self.name = name
-        config: Any = AutoConfig.from_pretrained(name, revision=revision)
+        config: Any = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
         text: Any = config.get_text_config()
         kinds = set(getattr(text, "layer_types", None) or ()) - _SHARED
         if kinds:
@@ -108,7 +108,7 @@ class LocalModel:
                 f"it has layers of the kind {', '.join(sorted(kinds))}, whose state cannot be shared between prompts; "
                 "serve this model and use medix.judge.ServedJudge"
             )
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(name, revision=revision)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
         if not self.tokenizer.chat_template:
             raise ValueError("its tokenizer has no chat template; give an instruction-tuned model")
         is_with_images = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
@@ -116,7 +116,10 @@ class LocalModel:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         with torch.random.fork_rng(devices=[]):  # loading must not change the random state of training
             model = kind.from_pretrained(
-                name, revision=revision, dtype=dtype if dtype == "auto" else getattr(torch, dtype)
+                name,
+                revision=revision,
+                trust_remote_code=False,
+                dtype=dtype if dtype == "auto" else getattr(torch, dtype),
             )
         self.model: Any = model.requires_grad_(False).eval().to(self.device)
         self.context: int | None = getattr(text, "max_position_embeddings", None)

@@ -28,6 +28,8 @@ def read(path: str | Path) -> dict[str, Any]:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
+        if isinstance(error, pickle.UnpicklingError):  # torch advises to load it all the same
+            reason = "it holds more than tensors and plain data, and loading that could run a program"
         raise DamagedCheckpointError(
             f"checkpoint {path}: cannot be read: {reason}. Delete it to continue from the previous one, or "
             "name another with --ckpt_path"

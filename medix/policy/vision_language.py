@@ -101,13 +101,13 @@ class VisionLanguagePolicy(Policy):
     def config(self) -> Any:
         """The Hugging Face configuration."""
         with _naming(self.name):
-            return AutoConfig.from_pretrained(self.name)
+            return AutoConfig.from_pretrained(self.name, trust_remote_code=False)
 
     @cached_property
     def processor(self) -> Any:
         """The Hugging Face processor."""
         with _naming(self.name):
-            return restored(AutoProcessor.from_pretrained(self.name), self.name)  # type: ignore[no-untyped-call]
+            return restored(AutoProcessor.from_pretrained(self.name, trust_remote_code=False), self.name)  # type: ignore[no-untyped-call]
 
     @property
     def context_length(self) -> int:
@@ -181,7 +181,10 @@ class VisionLanguagePolicy(Policy):
         """The Hugging Face model, with its weights."""
         with _naming(self.name):
             return AutoModelForImageTextToText.from_pretrained(
-                self.name, dtype=getattr(torch, self.dtype), attn_implementation=attention
+                self.name,
+                trust_remote_code=False,
+                dtype=getattr(torch, self.dtype),
+                attn_implementation=attention,
             )
 
     def shard(self, mesh: DeviceMesh, compute_dtype: torch.dtype | None = None) -> None:

@@ -81,7 +81,7 @@ class SentenceEncoder:
         """Load the tokenizer alone, so that ``unknown_shares`` needs no weights."""
         from transformers import AutoTokenizer
 
-        self._tokenizer = AutoTokenizer.from_pretrained(self._folder)
+        self._tokenizer = AutoTokenizer.from_pretrained(self._folder, trust_remote_code=False)
 
     def unknown_shares(self, texts: Sequence[str]) -> list[float]:
         """For each text, the share of its tokens that are unknown to the tokenizer, special, or single bytes.
@@ -121,7 +121,9 @@ class SentenceEncoder:
     def _load(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        return SentenceTransformer(self._folder, device=self.device, local_files_only=self.model == _OFFLINE)
+        return SentenceTransformer(
+            self._folder, device=self.device, local_files_only=self.model == _OFFLINE, trust_remote_code=False
+        )
 
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")

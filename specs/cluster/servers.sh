@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Judge and rollout servers of dapo_30b on a machine of eight GPUs, each started again when it ends or ceases to answer.
 # 8448 = prompting.max_prompt_tokens + max_completion_tokens. Whoever reaches a port of a rollout server can replace its
-# weights: a private network.
+# weights: a private network, and the key in MEDIX_ENGINE_KEY, which fit has in its environment too.
 set -eu
 here=$(dirname "$0")
 model=Qwen/Qwen3-VL-30B-A3B-Thinking

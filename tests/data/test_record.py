@@ -124,3 +124,15 @@ def test_a_lone_surrogate_is_written_as_its_json_escape() -> None:
 def test_a_key_that_stands_twice_is_an_error() -> None:
     with pytest.raises(RecordError, match="the key 'reference' stands twice"):
         decode({"json": b'{"id": "1", "question": "q", "reference": "left", "reference": "right"}'})
+
+
+@pytest.mark.parametrize("count", [10**9, 10**30, -1])
+def test_a_number_of_images_that_is_stated_takes_no_memory(count: int) -> None:
+    fields = {"id": "1", "question": "q", "reference": "r", "images": count}
+    with pytest.raises(RecordError, match=f"declares {count} images but contains numbers"):
+        decode({"json": json.dumps(fields).encode()})
+
+
+def test_a_text_that_is_not_utf_8_is_a_fault_of_the_sample() -> None:
+    with pytest.raises(RecordError, match="a txt member of sample '1' is not UTF-8"):
+        decode({"json": b'{"id": "1", "question": "q", "reference": "r"}', "txt": b"\x80"})

@@ -5,6 +5,7 @@ import pytest
 
 from medix.data.record import split_name
 from medix.data.tar_samples import TarLayoutError, tar_samples
+from tests.support.tar_headers import header
 
 
 def tar(*names: str, kind: bytes = tarfile.REGTYPE) -> io.BufferedReader:
@@ -42,3 +43,30 @@ def test_a_tar_that_is_no_row_of_samples(names: tuple[str, ...], kind: bytes, to
 def test_what_is_no_tar() -> None:
     with pytest.raises(TarLayoutError, match="expected an uncompressed tar"):
         tar_samples(io.BufferedReader(io.BytesIO(b"PK\x03\x04" + bytes(2000))), split_name)  # type: ignore[arg-type]
+
+
+def refusal(data: bytes) -> str:
+    with pytest.raises(TarLayoutError) as caught:
+        tar_samples(io.BufferedReader(io.BytesIO(data + bytes(1024))), split_name)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("size", [-1, -512, -1024, 2048, 2**63 - 512, 2**80])
+def test_a_size_that_no_member_can_have_is_refused_before_anything_is_sought_or_read(size: int) -> None:
+    assert f"possible sizes, found '0.txt' of {size} bytes" in refusal(header("0.json", 0) + header("0.txt", size))
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"K", b"X"])
+@pytest.mark.parametrize("size", [-512, 2**21, 2**63 - 512, 2**80])
+def test_a_long_name_or_pax_record_of_such_a_size_too(kind: bytes, size: int) -> None:
+    assert f"found '0.txt' of {size} bytes" in refusal(header("0.json", 0) + header("0.txt", size, kind))
+
+
+def test_a_pax_record_cannot_give_a_member_another_size_than_fits() -> None:
+    for record in (b"15 size=-1024\n\n", b"15 size=999999\n"):
+        data = header("pax", len(record), b"x") + record.ljust(512, b"\0") + header("0.txt", 0)
+        assert "possible sizes, found '0.txt'" in refusal(data)
+
+
+def test_extensions_of_extensions_without_end() -> None:
+    assert "expected an uncompressed tar" in refusal(header("pax", 0, b"x") * 3000)

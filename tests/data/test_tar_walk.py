@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from medix.data.tar_walk import tar_faults
+from tests.support.tar_headers import header
 
 
 @pytest.fixture
@@ -62,3 +63,9 @@ def test_a_file_that_is_no_tar_has_no_valid_header(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(b"PK\x03\x04" + b"z" * 2_000)
     [fault] = tar_faults(tmp_path / "a.tar")
     assert "no valid header at byte 0 (" in fault
+
+
+@pytest.mark.parametrize("size", [-512, -1_024, -1])
+def test_a_negative_size_is_a_fault_and_not_a_step_back_without_end(archive: Path, size: int) -> None:
+    faults = damaged(archive, slice(0, 3_072), header("a", size) + bytes(2_560))
+    assert faults == [f"the header of member 'a' at byte 0 states {size:,} bytes"]

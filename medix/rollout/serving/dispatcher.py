@@ -199,11 +199,21 @@ class Dispatcher:
                         raise _StaleError(f"it completed with other weights than the present ones ({had})")
                     if stream.prompt_token_ids != prompt.token_ids:
                         raise RequestError("it completed other tokens than those of the prompt", Outcome.DECLINED)
+                    self._check_tokens(choice)
                     self._take(task, choice)
         except RequestError as error:
             if error.status and error.status not in _FINAL and error.outcome is Outcome.DECLINED:
                 error.outcome = Outcome.FAILED  # its address leads to something else than a vLLM server
             raise
+
+    def _check_tokens(self, choice: Choice) -> None:
+        """The policy looks the tokens up in its embeddings: another number would end the run, on a GPU obscurely."""
+        known = int(self.asked.policy.config.get_text_config().vocab_size)
+        limit = self.asked.sampling.max_completion_tokens
+        if not 0 <= min(choice.token_ids) <= max(choice.token_ids) < known:
+            raise RequestError(f"it completed with a token that is none of the {known} of the policy")
+        if len(choice.token_ids) > limit:
+            raise RequestError(f"it completed with {len(choice.token_ids)} tokens, and {limit} were asked for")
 
     def _take(self, task: _Task, choice: Choice) -> None:
         count = self.asked.sampling.completions_per_prompt

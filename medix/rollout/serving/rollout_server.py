@@ -1,9 +1,11 @@
 """A vLLM server that samples completions of a policy under training."""
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from medix.rollout.serving.key_guard import GUARD, KEY
 from medix.rollout.serving.plugin import BACKEND
 from medix.rollout.vllm_sampling import LOGITS_PROCESSOR, LOGPROBS_MODE
 from medix.serving.vllm_server import VLLMServer
@@ -26,8 +28,17 @@ class RolloutServer(VLLMServer):
     purpose: ClassVar[str] = "engine"
     alternative: ClassVar[str] = "; on a machine without it, train with medix.rollout.LocalEngine"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.host not in ("127.0.0.1", "localhost", "::1") and not os.environ.get(KEY, "").strip():
+            raise ValueError(
+                f"--host {self.host}: whoever reaches this port could replace the weights; put a key of your own into "
+                f"the environment variable {KEY} here and where fit runs (openssl rand -hex 32), or leave --host out"
+            )
+
     def words(self, port: int) -> list[str]:
         added = [
+            *("--middleware", GUARD),
             "--enable-scale-out",  # the interface that takes token ids
             *("--weight-transfer-config", json.dumps({"backend": {"folder": BACKEND, "nccl": "nccl"}[self.channel]})),
             *("--logprobs-mode", LOGPROBS_MODE),

@@ -8,6 +8,7 @@ from typing import Any
 
 _END = b"\n\n"
 _DONE = b"[DONE]"
+_ROUNDING = 0.01  # of bfloat16, by which the logarithm of a probability near 1 may exceed 0
 
 
 class StreamError(ValueError):
@@ -103,7 +104,9 @@ class ChoiceStream:
                 self.prompt_token_ids = tuple(int(token) for token in prompt)
             for choice in content["choices"]:
                 yield from self._take(choice)
-        except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
+        except StreamError:
+            raise
+        except (KeyError, TypeError, AttributeError, ArithmeticError, RecursionError, ValueError) as error:
             raise StreamError(f"{text[:80]!r} is no part of a completion ({error!r})") from error
 
     def _take(self, choice: dict[str, Any]) -> Iterator[Choice]:
@@ -133,6 +136,8 @@ def _finite(value: Any, index: int) -> float:
     # The server writes -9999 for NaN or a missing value: the weights have diverged.
     if not math.isfinite(value) or value <= -9999:
         raise StreamError(f"choice {index} has a token without a log-probability: its logits are NaN")
+    if value > _ROUNDING:
+        raise StreamError(f"choice {index} has a token with {value} as its log-probability")
     return float(value)
 
 

@@ -18,7 +18,7 @@ from medix.serving.request_error import RequestError
 from medix.types import Prompt, RolloutGroup
 from tests.support.clients import client_of
 from tests.support.fault_server import hangs, refuses
-from tests.support.rollout_servers import RolloutServer, completes, partly, serving
+from tests.support.rollout_servers import Request, RolloutServer, chunk, completes, partly, serving
 from tests.support.tiny import render, sample
 
 PRESENT = PublishedWeights("present", None, ())
@@ -104,6 +104,29 @@ def test_a_status_of_a_prompt_that_no_server_will_answer_is_final(status: int, p
         with pytest.raises(RolloutError, match=rf"1 attempts \(.*status {status}: too long"):
             groups(policy, 1, one, other)
         assert len(one.asked) + len(other.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("tokens", "told"),
+    [
+        ([-1], "a token that is none of the [0-9]+ of the policy"),
+        ([40, 10**9], "a token that is none of"),
+        ([40] * 7, "7 tokens, and 6 were asked for"),
+    ],
+)
+def test_a_server_cannot_give_tokens_that_the_policy_lacks_or_more_than_were_asked_for(
+    tokens: list[int], told: str, policy: VisionLanguagePolicy
+) -> None:
+    def act(request: Request) -> None:
+        request.begin_stream()
+        versions = [{"version": "present", "start": 0, "end": 1}]
+        content = chunk(0, tokens, "stop", weight_versions=versions)
+        request.event(content | {"prompt_token_ids": request.body["token_ids"]})
+
+    with serving(act) as server:
+        server.version = "present"
+        with pytest.raises(RolloutError, match=told):
+            groups(policy, 1, server, attempts=1)
 
 
 def test_the_message_tells_for_how_long_no_server_was_up(policy: VisionLanguagePolicy) -> None:

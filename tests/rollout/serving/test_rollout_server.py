@@ -7,6 +7,7 @@ import pytest
 
 from medix.rollout.engine import Sampling
 from medix.rollout.served import ServedEngine
+from medix.rollout.serving.key_guard import GUARD, KEY
 from medix.rollout.serving.plugin import BACKEND
 from medix.rollout.serving.rollout_server import RolloutServer
 
@@ -33,6 +34,17 @@ def test_weights_come_by_the_channel(channel: str, backend: str) -> None:
 
 def test_weights_can_be_replaced_over_http() -> None:
     assert RolloutServer("M").environment["VLLM_SERVER_DEV_MODE"] == "1"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "gpu1", ""])
+def test_off_the_loopback_a_key_is_required(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY, raising=False)
+    with pytest.raises(ValueError, match=rf"--host {host}: whoever .* {KEY} here and where fit runs"):
+        RolloutServer("M", host=host)
+    monkeypatch.setenv(KEY, "k-1234")
+    words = RolloutServer("M", host=host).words(7)
+    assert value(words, "--middleware") == GUARD
+    assert "k-1234" not in words  # every user of the machine can read a command line
 
 
 def test_further_words_come_last_so_that_they_win() -> None:

@@ -108,3 +108,27 @@ def test_an_end_before_all_choices_counts_them(end: bytes, how: str) -> None:
     list(stream.feed(event(chunk(0, [5], "stop")) + end))
     with pytest.raises(StreamError, match=f"{how} with 1 of 2 completions"):
         stream.close()
+
+
+@pytest.mark.parametrize(
+    "number", ["1e999", "NaN", "9" * 400, "9" * 5000], ids=["infinite", "nan", "no float", "more than Python reads"]
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"choices": [{"index": #}]}',
+        '{"prompt_token_ids": [#], "choices": [{}]}',
+        '{"choices": [{"index": 0, "token_ids": [#]}]}',
+        '{"choices": [{"index": 0, "token_ids": [1], "logprobs": {"content": [{"token_id": 1, "logprob": #}]}}]}',
+    ],
+)
+def test_a_number_that_cannot_be_meant_is_an_error_of_the_stream(text: str, number: str) -> None:
+    with pytest.raises(StreamError):
+        fed(event(text.replace("#", number)))
+
+
+def test_a_log_probability_above_zero_is_none() -> None:
+    content = chunk(0, [5], "stop")
+    content["choices"][0]["logprobs"]["content"][0]["logprob"] = 0.5
+    with pytest.raises(StreamError, match=r"a token with 0\.5 as its log-probability"):
+        fed(event(content))
