@@ -37,6 +37,10 @@ class Engine:
         )
 
 
+class Experts(torch.nn.Module):
+    """Experts of vLLM, which no model here has."""
+
+
 class Head(torch.nn.Module):
     """A head of vLLM's CPU build."""
 
@@ -83,6 +87,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch, calls: list[str]) -> Iterator[Any]
             "finalize_layerwise_reload": lambda model, config: calls.append("end"),
         },
         "vllm.model_executor.layers.vocab_parallel_embedding": {"ParallelLMHead": Head},
+        "vllm.model_executor.layers.fused_moe.routed_experts": {"RoutedExperts": Experts},
         "vllm.model_executor.model_loader.mtp_validation": {"disable_mtp_completeness_check": nullcontext},
     }
     for full, names in contents.items():
