@@ -15,7 +15,12 @@ LONGEST = (
     "test_colocated_vllm",
     "test_colocated_fit_vllm",
     "test_slurm",
+    "test_ranks_waiting",
+    "test_zero_strategy",
+    "test_ten_kills",
+    "test_durability",
     "test_torchrun",
+    "test_sharded",
 )
 """Names of test files that take more than half a minute, in the order in which they are begun."""
 
