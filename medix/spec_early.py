@@ -42,11 +42,12 @@ _IMPORT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(?<!\.yaml)(?<!\.yml)")
 """The import path or name of a class; file names of specs are none."""
 
 
-def check_early(words: Sequence[str]) -> None:
+def check_early(words: Sequence[str], *, batches: bool = True) -> None:
     """Check the spec files and keys of a command line.
 
     Args:
         words: arguments after the command.
+        batches: whether to refuse batches that do not divide each other; the doctor has them among its findings.
 
     Raises:
         ValueError: a fault that is certain; names file, line, key, value and remedy.
@@ -65,7 +66,9 @@ def check_early(words: Sequence[str]) -> None:
         found.check_value(setting)
     found.check_required()
     found.check_constructors()
-    found.check_sums()
+    found.check_weights()
+    if batches:
+        found.check_batches()
 
 
 def _roots() -> dict[str, Any]:
@@ -224,11 +227,14 @@ class _Settings:
         }
         return end is None or len(files) == 1
 
-    def check_sums(self) -> None:
-        """Refuse weights of rewards that do not sum to 1, and batches that do not divide each other."""
+    def check_weights(self) -> None:
+        """Refuse weights of rewards that do not sum to 1."""
         weights = self._component_weights()
         if weights:
             check_sum(weights)
+
+    def check_batches(self) -> None:
+        """Refuse batches that do not divide each other."""
         model = self._values(("model",), parameters_of(self.roots["model"]) or {})
         update = self._values(("model", "update"), parameters_of(find_class("medix.modules.update.Update")) or {})
         sampling = self.places.get(("model", "engine", "sampling", "completions_per_prompt"))

@@ -248,7 +248,9 @@ def test_what_a_constructor_refuses_is_told_in_its_own_words(fail: Fail, changes
 def test_what_a_callback_refuses_is_told_in_its_own_words(fail: Fail) -> None:
     callback = {"class_path": "medix.callbacks.SaveCheckpoint", "init_args": {"every_n_steps": 0}}
     err = fail(edit=lambda spec: spec["trainer"]["callbacks"].append(callback)).err
-    assert err == "medix: error: SaveCheckpoint.every_n_steps: 0 must be at least 1\n"
+    assert err.startswith("medix: error: SaveCheckpoint.every_n_steps: 0 must be at least 1\n")
+    assert err.endswith("spec.yaml, line 13: trainer.callbacks[3].init_args.every_n_steps: 0\n")
+    assert err.count("\n") == 2
 
 
 def test_a_device_that_is_not_there_is_told_with_the_keys_to_correct(fail: Fail) -> None:

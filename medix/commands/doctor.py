@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     begun = time.perf_counter()
     from medix.spec_early import check_early
 
-    check_early(words)
+    check_early(words, batches=False)
     from medix.doctor.examination import examine
 
     findings = examine(words, arguments.gpus, arguments.time_limit, _schedule(arguments), arguments.nodes)
