@@ -60,7 +60,8 @@ class SigmoidWindow:
     def eight_bits(self, values: NDArray[np.floating]) -> NDArray[np.uint8]:
         """The picture from 0 (black) to 255 (white)."""
         exponent = np.clip(-4.0 * (values - self.center) / self.width, -700.0, 700.0)  # exp stays finite
-        return np.rint(255.0 / (1.0 + np.exp(exponent))).astype(np.uint8)
+        grey: NDArray[np.uint8] = np.rint(255.0 / (1.0 + np.exp(exponent))).astype(np.uint8)
+        return grey
 
 
 @dataclass(frozen=True)
