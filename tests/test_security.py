@@ -95,7 +95,7 @@ def test_a_checkpoint_is_not_unpickled(is_zip: bool, tmp_path: Path) -> None:
         checkpoint_file.read(path)
     assert not made.exists()
     assert "weights_only" not in str(caught.value)  # torch's advice to load it all the same
-    torch.load(path, weights_only=False)
+    torch.load(path, weights_only=False)  # the attack works where the file is unpickled
     assert made.exists()  # the attack works where it is let
 
 

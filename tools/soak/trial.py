@@ -119,7 +119,8 @@ class Trial:
 
     def _check_end(self, folder: Path, moment: Moment, statuses: list[int], said: str) -> None:
         """The end that a signal leads to, and that nothing of the run lives on."""
-        if moment.signal == "SIGTERM" and set(statuses) - {143, 0}:
+        allowed = {143, 0} if _last_checkpoint(folder, self.steps).exists() else {143}  # it came after the last step
+        if moment.signal == "SIGTERM" and set(statuses) - allowed:
             self._fault(folder, f"{moment} ended with {statuses}, not 143:\n{said[-2000:]}")
         left = _processes_of(folder, patience=30.0)
         if left:
@@ -248,8 +249,12 @@ def _server(engine: str, policy: Path) -> AbstractContextManager[str | None]:
 
 
 def _last(folder: Path, steps: int) -> dict[str, Any]:
-    saved: dict[str, Any] = torch.load(folder / "run" / "checkpoints" / f"step-{steps:06d}.ckpt", weights_only=True)
+    saved: dict[str, Any] = torch.load(_last_checkpoint(folder, steps), weights_only=True)
     return saved
+
+
+def _last_checkpoint(folder: Path, steps: int) -> Path:
+    return folder / "run" / "checkpoints" / f"step-{steps:06d}.ckpt"
 
 
 def _prompts(folder: Path, ranks: int) -> list[list[tuple[int, str, str]]]:

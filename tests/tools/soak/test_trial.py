@@ -58,9 +58,16 @@ def test_vllm_is_held_to_its_prompts_alone(tmp_path: Path) -> None:
     assert trial.outcome.faults == []
 
 
-@pytest.mark.parametrize(("statuses", "is_fault"), [([143], False), ([143, 0], False), ([1], True), ([-15], True)])
+@pytest.mark.parametrize(
+    ("statuses", "is_fault"), [([143], False), ([143, 143], False), ([1], True), ([-15], True), ([0], True)]
+)
 def test_a_scheduler_sees_that_the_run_was_stopped(
     trial: Trial, tmp_path: Path, statuses: list[int], is_fault: bool
 ) -> None:
     trial._check_end(tmp_path, MOMENT, statuses, "its last words")
     assert bool(trial.outcome.faults) == is_fault
+
+
+def test_a_signal_after_the_last_step_may_end_with_0(trial: Trial, tmp_path: Path) -> None:
+    trial._check_end(finished(tmp_path / "run-0"), MOMENT, [143, 0], "its last words")
+    assert trial.outcome.faults == []
