@@ -96,7 +96,7 @@ def test_a_checkpoint_is_not_unpickled(is_zip: bool, tmp_path: Path) -> None:
     assert not made.exists()
     assert "weights_only" not in str(caught.value)  # torch's advice to load it all the same
     torch.load(path, weights_only=False)  # the attack works where the file is unpickled
-    assert made.exists()  # the attack works where it is let
+    assert made.exists()
 
 
 def test_a_folder_of_deepspeed_or_of_sharded_files_is_no_checkpoint(tmp_path: Path) -> None:
