@@ -5,6 +5,7 @@ import builtins
 import importlib
 import importlib.util
 import inspect
+import sys
 import typing
 from collections.abc import Mapping
 from functools import cache
@@ -34,6 +35,12 @@ class _Definition(NamedTuple):
 _SOURCES: dict[type, _Definition] = {}
 """What each class of ``find_class`` stands for."""
 
+_FIXED = {"medix", "lightning", "torch", *sys.stdlib_module_names}
+"""Packages whose source does not change while a process runs."""
+
+_READ_FROM: set[str] = set()
+"""Other packages that were looked for."""
+
 NO_LITERAL = object()
 """A default that is not written as a literal."""
 
@@ -43,6 +50,16 @@ def find_class(path: Any) -> type | None:
     module, _, name = str(path).rpartition(".")
     found = _lookup(module, name) if module else None
     return _stand_in(found) if found is not None and isinstance(found.node, ast.ClassDef) else None
+
+
+def forget_user_modules() -> None:
+    """Read modules anew that are not of an installed package: in a notebook they are written between two commands."""
+    if _READ_FROM:
+        for cached in (_file, _names, _class_named, parameters_of):
+            cached.cache_clear()
+        _SOURCES.clear()
+        _READ_FROM.clear()
+        importlib.invalidate_caches()
 
 
 def missing_import(path: str) -> str:
@@ -246,6 +263,8 @@ def _names(module: str) -> Mapping[str, ast.stmt | ast.expr]:
 def _file(module: str) -> Path | None:
     """The source of a module, without importing it or its parents."""
     top, *rest = module.split(".")
+    if top not in _FIXED:
+        _READ_FROM.add(top)
     root = _PACKAGE if top == "medix" else _top_folder(top)
     if root is None:
         return None

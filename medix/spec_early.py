@@ -17,6 +17,7 @@ from medix.class_source import (
     NO_LITERAL,
     Parameter,
     find_class,
+    forget_user_modules,
     is_dataclass,
     missing_import,
     parameters_of,
@@ -55,6 +56,7 @@ def check_early(words: Sequence[str], *, batches: bool = True) -> None:
     words = resolve_specs(words)
     if any(word in ("-h", "--help") or word.endswith(".help") or word.startswith("--print_config") for word in words):
         return
+    forget_user_modules()
     roots = _roots()
     given = [inner for one in settings(words) for inner in (one, *_inside(one))]
     check(given, roots, reader=SOURCES)

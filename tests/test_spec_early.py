@@ -91,6 +91,9 @@ def test_a_key_of_a_user_class_and_a_missing_one_are_told_with_file_and_line(
         with pytest.raises(ValueError, match=r".") as caught:
             check_early([*DEMO, "--config", str(spec)])
         assert told in str(caught.value)
+    (tmp_path / "my_early.py").write_text("class Mine:\n    def __init__(self, tops: str): ...\n")  # it is read anew
+    with pytest.raises(ValueError, match=r"init_args\.top: much: there is no such key; did you mean tops\?"):
+        check_early([*DEMO, "--config", str(spec)])
     spec.write_text("model:\n  policy:\n    class_path: medix.policy.VisionLanguagePolicy")
     with pytest.raises(ValueError, match=r"the key model\.engine is missing; it has no default"):
         check_early(["--config", str(spec)])
