@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": "doctor",
     "rescore": "rescore",
     "check": "check",
+    "ablate": "ablate",
 }
 """Commands other than the trainer's, each with its module in ``medix.commands``."""
 
@@ -41,6 +42,7 @@ data, models and results
   doctor     check a spec against this machine before training
   rescore    apply other rewards to the recorded completions of a run
   check      what is wrong with a file of completions: form, modality, units
+  ablate     run a grid of settings and seeds, and compare them
 
 {exit_status.HELP}
 A bare spec name is a shipped one: python -m medix fit --config demo

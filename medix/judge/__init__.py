@@ -10,6 +10,7 @@ from medix.judge.canaries import (
     run_canaries,
     shipped_canaries,
 )
+from medix.judge.erring import ErringJudge
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import ExactFirstJudge, HybridJudge
 from medix.judge.local import LocalJudge
@@ -28,6 +29,7 @@ __all__ = [
     "CachedJudge",
     "Canary",
     "CanarySet",
+    "ErringJudge",
     "ExactFirstJudge",
     "ExactJudge",
     "ExplainedYesNoPrompt",

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -102,7 +103,10 @@ def _begin(
 
 @contextmanager
 def _interrupts_as_in_a_terminal() -> Iterator[None]:
-    """The server hands its children the signal handlers that it began with."""
+    """The server hands its children the signal handlers that it began with. Only the main thread can set them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

@@ -1,0 +1,67 @@
+"""Means over several training runs that were all tested with the same questions."""
+
+import math
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medix.evaluation.statistics import FEWEST_CLUSTERS, Interval, clustered_mean
+
+
+def crossed_mean(values: Sequence[Sequence[float]], clusters: Sequence[Hashable], confidence: float = 0.95) -> Interval:
+    """Mean over runs and questions, with an interval for other runs of the same kind and other questions.
+
+    Every run answers every question, so that runs and clusters of questions are crossed. The variance of the mean is
+    V = V_runs + V_clusters - V_rest: that of the mean over runs, that of the mean over clusters, and what both contain,
+    the variance of the residuals (Cameron, Gelbach and Miller, J. Bus. Econ. Stat. 29, 2011, eq. 2.11), and at least
+    the larger of the first two. The quantile is Student's t with Satterthwaite's degrees of freedom
+    V² / (V_runs² / (R - 1) + V_clusters² / (C - 1)), as in the quasi-F of crossed random effects (Clark, J. Verbal
+    Learn. Verbal Behav. 12, 1973). With three runs that differ by more than questions do there are about two, and the
+    interval is wide, which is what three runs can say. With three runs 92 to 99 % of simulated intervals cover the
+    truth, the fewest where runs differ much (``test_crossed`` simulates both). For a difference of two kinds of runs
+    give the paired differences.
+
+    Args:
+        values: of shape (runs, questions), in the same order of questions; NaN is an error.
+        clusters: the case of each question.
+        confidence: confidence level of the two-sided interval.
+
+    Returns:
+        The interval; its method is ``crossed t``, or that of ``clustered_mean`` for a single run, which says nothing of
+        other runs. Without an interval if there are too few clusters.
+    """
+    from scipy.stats import t
+
+    table = np.asarray(values, dtype=np.float64)
+    if table.ndim != 2 or not len(table):
+        raise ValueError(f"values: shape {table.shape}; give runs times questions")
+    over_runs = table.mean(axis=0)
+    by_cluster = clustered_mean(over_runs.tolist(), clusters, confidence)
+    count, size = table.size, by_cluster.clusters
+    if len(table) == 1 or size < FEWEST_CLUSTERS:
+        return by_cluster
+    runs = len(table)
+    of_runs = float(table.mean(axis=1).var(ddof=1)) / runs
+    of_clusters = by_cluster.error**2
+    residuals = table - table.mean(axis=1, keepdims=True) - over_runs + table.mean()
+    squares = float((_sums(residuals, clusters, size) ** 2).sum())
+    of_rest = squares * runs * size / ((runs - 1) * (size - 1)) / count**2
+    variance = max(of_runs + of_clusters - of_rest, of_runs, of_clusters)
+    estimate, error = by_cluster.estimate, math.sqrt(variance)
+    if error == 0:  # all runs and questions have one value
+        p_value = 1.0 if estimate == 0 else 0.0
+        return Interval(estimate, estimate, estimate, count, size, "crossed t", 0.0, p_value)
+    freedom = 1 / ((of_runs / variance) ** 2 / (runs - 1) + (of_clusters / variance) ** 2 / (size - 1))
+    half = float(t.ppf((1 + confidence) / 2, freedom)) * error
+    p_value = float(2 * t.sf(abs(estimate) / error, freedom))
+    return Interval(estimate, estimate - half, estimate + half, count, size, "crossed t", error, p_value)
+
+
+def _sums(table: NDArray[np.float64], clusters: Sequence[Hashable], size: int) -> NDArray[np.float64]:
+    """Sums within the clusters of each run; shape (runs, clusters)."""
+    rows: dict[Hashable, int] = {}
+    index = [rows.setdefault(cluster, len(rows)) for cluster in clusters]
+    sums = np.zeros((size, len(table)))
+    np.add.at(sums, index, table.T)
+    return sums.T

@@ -1,0 +1,1 @@
+"""Studies over runs and people: ablation grids, blinded comparisons by readers, run cards."""

@@ -1,0 +1,209 @@
+"""The runs of an ablation grid: each is an ordinary ``fit`` in a process and a folder of its own."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from medix.atomic_file import write_atomically
+from medix.folder_lock import held
+from medix.studies.grid import Cell, Grid
+from medix.yaml_text import write_yaml
+
+_STATE = "grid.json"
+_STOPPED = {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)} | {
+    -signal.SIGINT, -signal.SIGTERM,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far one run is.
+
+    Attributes:
+        status: ``waiting``, ``done``, ``failed``, ``stopped`` (by a signal; it goes on next time) or ``elsewhere``
+            (another process has it).
+        reason: last message of a run that failed.
+        seconds: of all its attempts.
+        settings: digest of the settings that it was started with.
+    """
+
+    status: str = "waiting"
+    reason: str = ""
+    seconds: float = 0.0
+    settings: str = ""
+
+
+@dataclass(frozen=True)
+class GridRun:
+    """One run of a grid.
+
+    Attributes:
+        grid: the grid.
+        cell: the combination.
+        seed: the seed.
+        output: folder of all runs.
+    """
+
+    grid: Grid
+    cell: Cell
+    seed: int
+    output: Path
+
+    @property
+    def name(self) -> str:
+        """The name of its folder, below that of the grid."""
+        return f"{self.cell.name}/seed={self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run."""
+        return self.output / self.cell.name / f"seed={self.seed}"
+
+    @property
+    def words(self) -> list[str]:
+        """Its command, after ``python -m medix``."""
+        return [
+            *("fit", "--config", str(self.grid.spec), "--config", str(self.folder / "cell.yaml")),
+            *("--trainer.default_root_dir", str(self.folder)),
+        ]
+
+    @property
+    def _text(self) -> str:
+        return write_yaml(self.cell.spec(self.seed, self.grid.seed_keys))
+
+    @property
+    def _digest(self) -> str:
+        return hashlib.sha256(self.grid.spec.read_bytes() + self._text.encode()).hexdigest()[:16]
+
+    def state(self) -> RunState:
+        """How far it is.
+
+        Raises:
+            ValueError: the folder was written with other settings.
+        """
+        file = self.folder / _STATE
+        if not file.is_file():
+            return RunState()
+        try:
+            state = RunState(**json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{file}: is not the state of a run ({error}); remove the folder {self.folder}") from error
+        if state.settings != self._digest:
+            raise ValueError(
+                f"{self.folder}: was begun with other settings than the grid has now; give another --output, or remove "
+                "the folder to run it anew"
+            )
+        return state
+
+    def write_spec(self) -> None:
+        """Write the settings of the run where its command reads them."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder / "cell.yaml", self._text)
+
+    def run(self, started: Callable[["subprocess.Popen[bytes]"], None]) -> RunState:
+        """Start it, or go on with it, and wait.
+
+        Args:
+            started: is told the process.
+
+        Raises:
+            ValueError: the folder was written with other settings.
+        """
+        try:
+            # not the folder itself: fit locks that
+            with held(self.folder / ".ablate", key="--output", work="ablate"):
+                before = self.state()
+                if before.status == "done":
+                    return before
+                return self._run(before, started)
+        except ValueError as error:
+            if "another ablate is writing" in str(error):
+                return RunState("elsewhere")
+            raise
+
+    def _run(self, before: RunState, started: Callable[["subprocess.Popen[bytes]"], None]) -> RunState:
+        self.write_spec()
+        self._write(RunState("stopped", "", before.seconds, self._digest))
+        began = time.monotonic()
+        with (self.folder / "fit.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "medix", *self.words], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+            started(process)
+            code = process.wait()
+        status = "done" if code == 0 else "stopped" if code in _STOPPED else "failed"
+        seconds = before.seconds + time.monotonic() - began
+        state = RunState(status, self._reason(code) if status == "failed" else "", seconds, self._digest)
+        self._write(state)
+        return state
+
+    def _write(self, state: RunState) -> None:
+        write_atomically(self.folder / _STATE, json.dumps(asdict(state)) + "\n")
+
+    def _reason(self, code: int) -> str:
+        lines = (self.folder / "fit.log").read_text(encoding="utf-8", errors="replace").splitlines()[-200:]
+        told = [line.strip() for line in lines if line.startswith("medix: error")] or [
+            line.strip() for line in lines if line.strip()
+        ]
+        return f"status {code}: {told[-1] if told else 'without a word'}"
+
+
+class GridRunner:
+    """Runs what is not done yet, several at a time.
+
+    Args:
+        runs: the runs, in the order in which they are started.
+        jobs: number of them at a time.
+    """
+
+    def __init__(self, runs: Sequence[GridRun], jobs: int = 1) -> None:
+        self.runs = runs
+        self.jobs = jobs
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._is_stopped = False
+
+    def run(self, ended: Callable[[GridRun, RunState], None]) -> dict[str, RunState]:
+        """Run them; the failure of one does not touch the others.
+
+        An interrupt ends the runs that are under way, which save as after any signal, and is raised.
+
+        Args:
+            ended: is told each run when it has ended.
+
+        Returns:
+            The state of each run by its name.
+        """
+        states: dict[str, RunState] = {}
+        with ThreadPoolExecutor(self.jobs) as pool:
+            waiting: dict[Future[RunState], GridRun] = {pool.submit(self._one, run): run for run in self.runs}
+            try:
+                while waiting:
+                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                        run = waiting.pop(future)
+                        states[run.name] = future.result()
+                        ended(run, states[run.name])
+            except BaseException:
+                self._stop()
+                raise
+        return states
+
+    def _one(self, run: GridRun) -> RunState:
+        if self._is_stopped:
+            return run.state()
+        state = run.run(self._processes.append)
+        if state.status == "stopped":  # somebody has stopped this run, and means all of them
+            self._is_stopped = True
+        return state
+
+    def _stop(self) -> None:
+        self._is_stopped = True
+        for process in self._processes:
+            if process.poll() is None:
+                process.terminate()

@@ -1,0 +1,1 @@
+"""Grids of runs that differ in some keys."""

@@ -1,0 +1,128 @@
+"""``python -m medix ablate`` on a real grid of tiny runs."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+import yaml
+
+from tests.support import warm
+from tests.support.inside import working_in
+from tests.support.runs import LIMIT, small_spec
+
+CALLBACKS = [
+    {"class_path": "medix.callbacks.RecordCompletions"},
+    {"class_path": "medix.callbacks.JudgeValidation", "init_args": {"every_n_steps": 1}},
+    {"class_path": "medix.callbacks.WriteReport"},
+]
+
+
+class Started:
+    """What ``subprocess.Popen`` returns, for a process that begins with medix imported."""
+
+    def __init__(self, words: list[str], stdin: int, stdout: BinaryIO, stderr: BinaryIO) -> None:
+        assert words[:3] == [sys.executable, "-m", "medix"]
+        log = Path(stdout.name).resolve()
+        self.process = warm.start(command, *words[3:], folder=Path.cwd(), stdout=log, stderr=log)
+
+    def wait(self) -> int:
+        return warm.wait(self.process, LIMIT)
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    def terminate(self) -> None:
+        self.process.terminate()
+
+
+def command(*words: str) -> int:
+    from medix.__main__ import main
+
+    return main(list(words))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("medix.studies.grid_run.subprocess.Popen", Started)
+    spec = small_spec(tmp_path, model={"max_steps": 2, "prompts_per_step": 2}, trainer={"callbacks": CALLBACKS})
+    spec["judge"] = "judge_exact"
+    spec["data"]["limit_val"] = 6
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    (tmp_path / "grid.yaml").write_text(
+        """
+spec: spec.yaml
+title: <b>Rates</b>
+seeds: [1, 2]
+cells:
+  slow: {model.optimizer.init_args.lr: 1.0e-4}
+  fast: {model.optimizer.init_args.lr: 1.0e-2}
+  broken: {data.train: [no_such_manifest.json]}
+measures: [accuracy, reward]
+published: [{cell: "<i>slow</i>", value: "0.5", source: somewhere}]
+"""
+    )
+    return tmp_path
+
+
+def test_a_grid_becomes_a_table_a_page_and_json_and_its_runs_are_ordinary(folder: Path) -> None:
+    with working_in(folder) as run:
+        ended = run("ablate", "grid.yaml", "--output", "out", "--jobs", "2")
+        again = run("ablate", "grid.yaml", "--output", "out", "--table")
+        one = run("ablate", "grid.yaml", "--output", "out", "--run", "0")
+        beyond = run("ablate", "grid.yaml", "--output", "out", "--run", "6")
+        listed = run("ablate", "grid.yaml", "--output", "out", "--list")
+    assert ended.code == again.code == 1, ended  # a run failed
+    assert one.code == 1
+    assert "slow/seed=1: done" in one.out
+    assert beyond.code == 2
+    assert "runs 0 to 5" in beyond.err
+    assert "6 runs: 4 done, 2 failed" in again.out
+    assert re.search(r"broken/seed=1: failed, \d+ s: status 2: medix: error: .*no_such_manifest.json", ended.out)
+    assert listed.out.count("python -m medix fit") == 6
+    out = folder / "out"
+    table = json.loads((out / "grid.json").read_text())
+    slow, fast, broken = table["cells"]
+    assert [cell["name"] for cell in table["cells"]] == ["slow", "fast", "broken"]
+    assert slow["values"]["reward"]["count"] == 12
+    assert slow["values"]["reward"]["method"] == "crossed t"
+    assert fast["differences"]["reward"]["count"] == 12
+    assert fast["differences"]["reward"]["p_holm"] is not None
+    assert not slow["differences"]
+    assert broken["values"]["reward"]["estimate"] is None
+    by_hand = [
+        record["total"]
+        for seed in (1, 2)
+        for record in map(
+            json.loads, (out / f"fast/seed={seed}/completions/val-step-000002.jsonl").read_text().splitlines()
+        )
+    ]
+    assert fast["values"]["reward"]["estimate"] == pytest.approx(sum(by_hand) / len(by_hand))
+    spec = yaml.safe_load((out / "fast/seed=2/spec.yaml").read_text())
+    assert spec["model"]["optimizer"]["init_args"]["lr"] == 0.01
+    assert [spec["seed_everything"], spec["data"]["seed"]] == [2, 2]
+    page = (out / "grid.html").read_text()
+    assert "<b>Rates" not in page
+    assert "<i>slow" not in page
+    assert page.count("<svg") >= 3
+    assert "Failed runs" in (out / "grid.md").read_text()
+
+
+def test_what_is_certain_to_fail_is_told_before_the_first_run(folder: Path) -> None:
+    grid = (folder / "grid.yaml").read_text()
+    with working_in(folder) as run:
+        (folder / "wrong.yaml").write_text(
+            grid.replace("no_such_manifest.json", "x").replace("data.train", "data.trian")
+        )
+        key = run("ablate", "wrong.yaml", "--output", "out")
+        (folder / "bare.yaml").write_text(grid + "settings: {trainer.callbacks: []}\n")
+        callbacks = run("ablate", "bare.yaml", "--output", "out")
+        missing = run("ablate", "nosuch")
+    assert [outcome.code for outcome in (key, callbacks, missing)] == [2, 2, 2]
+    assert "broken: " in key.err
+    assert "did you mean train" in key.err
+    assert "has no JudgeValidation, RecordCompletions, WriteReport" in callbacks.err
+    assert "shipped: " in missing.err
+    assert not list((folder / "out").rglob("fit.log"))

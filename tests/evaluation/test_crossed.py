@@ -1,0 +1,70 @@
+"""Means over runs that were tested with the same questions."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.evaluation.crossed import crossed_mean
+from medix.evaluation.statistics import clustered_mean
+
+
+def test_a_case_worked_out_by_hand() -> None:
+    """Two runs, five questions. Runs: means 0.4 and 0.8, variance 0.08, over 2 runs 0.04. Questions: means over runs
+    1, 1, 0.5, 0.5, 0: deviations 0.4, 0.4, -0.1, -0.1, -0.6 with squares 0.7, times 5/4 over 25: 0.035. Residuals:
+    x - run - question + 0.6: 0.2, 0.2, -0.3, -0.3, 0.2 and their opposites: squares 0.6, times 2 * 5 / (1 * 4) over
+    100: 0.015. V = 0.06; degrees of freedom 0.06² / (0.04² / 1 + 0.035² / 4) = 1.888..."""
+    found = crossed_mean([[1, 1, 0, 0, 0], [1, 1, 1, 1, 0]], list("abcde"))
+    assert found.estimate == pytest.approx(0.6)
+    assert found.error == pytest.approx(math.sqrt(0.06))
+    from scipy.stats import t
+
+    freedom = 0.06**2 / (0.04**2 + 0.035**2 / 4)
+    assert freedom == pytest.approx(1.8888, abs=1e-3)
+    assert found.high - found.estimate == pytest.approx(t.ppf(0.975, freedom) * math.sqrt(0.06))
+    assert found.p_value == pytest.approx(2 * t.sf(0.6 / math.sqrt(0.06), freedom))
+    assert (found.count, found.clusters, found.method) == (10, 5, "crossed t")
+
+
+def test_one_run_is_the_interval_over_questions() -> None:
+    values, clusters = [0.0, 1.0, 1.0, 0.0, 1.0, 0.5], list("aabcde")
+    assert crossed_mean([values], clusters) == clustered_mean(values, clusters)
+    assert math.isnan(crossed_mean([values[:2], values[1:3]], ["a", "b"]).low)
+    with pytest.raises(ValueError, match="runs times questions"):
+        crossed_mean([], [])
+
+
+def test_differences_that_are_all_zero_are_no_difference_and_equal_ones_are_certain() -> None:
+    zero = crossed_mean([[0.0] * 8] * 3, list(range(8)))
+    assert (zero.low, zero.high, zero.p_value) == (0, 0, 1)
+    half = crossed_mean([[0.5] * 8] * 3, list(range(8)))
+    assert (half.low, half.high, half.p_value) == (0.5, 0.5, 0)
+
+
+@given(st.lists(st.lists(st.floats(-1, 1), min_size=8, max_size=8), min_size=2, max_size=4), st.floats(-3, 3))
+def test_it_moves_with_its_values_and_does_not_depend_on_the_order_of_runs(rows: list[list[float]], by: float) -> None:
+    clusters = [0, 0, 1, 2, 3, 4, 5, 5]
+    found, moved = crossed_mean(rows, clusters), crossed_mean((np.array(rows) + by).tolist(), clusters)
+    turned = crossed_mean(rows[::-1], clusters)
+    assert moved.estimate == pytest.approx(found.estimate + by, abs=1e-9)
+    assert moved.error == pytest.approx(found.error, abs=1e-7)
+    assert turned.error == pytest.approx(found.error, abs=1e-7)
+    assert found.error >= clustered_mean(np.mean(rows, axis=0).tolist(), clusters).error - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("of_runs", "of_questions", "low"), [(0.0, 0.1, 0.95), (0.02, 0.1, 0.93), (0.1, 0.1, 0.91), (0.0, 0.3, 0.93)]
+)
+def test_three_runs_cover_the_truth_about_as_often_as_they_say(of_runs: float, of_questions: float, low: float) -> None:
+    """One interval over questions alone, or over runs alone, covers far less where the other part is large."""
+    draw = np.random.default_rng(3)
+    clusters = np.repeat(np.arange(60), 2).tolist()
+    hits = 0
+    for _ in range(400):
+        questions = np.repeat(draw.normal(0, of_questions, (1, 60)), 2, axis=1)
+        table = draw.normal(0, of_runs, (3, 1)) + questions + draw.normal(0, 0.3, (3, 120))
+        found = crossed_mean(table.tolist(), clusters)
+        hits += found.low <= 0 <= found.high
+    assert hits / 400 >= low

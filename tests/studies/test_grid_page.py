@@ -1,0 +1,52 @@
+"""Tables and page of a grid."""
+
+from pathlib import Path
+
+from medix.reporting.table import MISSING
+from medix.studies.grid_page import GridPage
+from medix.studies.grid_result import GridResult
+from medix.studies.grid_run import RunState
+from tests.studies.grids import made, record, write
+
+
+def page(folder: Path) -> GridPage:
+    runs = made(
+        folder,
+        "title: <script>alert(1)</script>\nnote: what | it can say\nmeasures: [accuracy, reward]\nbaseline: b\n"
+        "cells: {a: null, b: null, c: null}\npublished: [{cell: a, value: 0.6, source: <i>paper</i>}]\n",
+    )
+    states = {
+        run.name: write(run, [record(i, 0, "I do not know" if i else "left", float(i < 3)) for i in range(6)])
+        for run in runs
+        if run.cell.name != "c"
+    }
+    states |= {run.name: RunState("failed", "medix: error: <b>no</b>", 1.0) for run in runs if run.cell.name == "c"}
+    return GridPage(GridResult.read(runs[0].grid, runs, states))
+
+
+def test_each_measure_is_a_table_with_the_baseline_marked_and_failures_are_listed(tmp_path: Path) -> None:
+    accuracy, reward, abstained, published, failed = page(tmp_path).tables()
+    assert [row[:2] for row in accuracy.rows] == [["a", "2 of 2"], ["b", "2 of 2"], ["c", "0 of 2, 2 failed"]]
+    assert accuracy.rows[1][3] == "(baseline)"
+    assert accuracy.rows[0][3] == "+0.0 % (+0.0 to +0.0)"
+    assert accuracy.rows[2][2:] == [MISSING] * 4
+    assert reward.title.endswith("reward")
+    assert abstained.rows[0][1] == "83.3 %"
+    assert published.rows == [["a", "0.6", "<i>paper</i>"]]
+    assert failed.rows[0] == ["c", "1", "medix: error: <b>no</b>"]
+
+
+def test_all_three_files_are_written_and_data_is_escaped(tmp_path: Path) -> None:
+    found = page(tmp_path)
+    (tmp_path / "out").mkdir(exist_ok=True)
+    found.write(tmp_path / "out")
+    html = (tmp_path / "out" / "grid.html").read_text()
+    assert "<script" not in html
+    assert "<i>paper" not in html
+    assert "<b>no" not in html
+    assert "not for clinical decisions" in html
+    assert "what \\|" not in html
+    assert html.count("<figure") == 3  # accuracy, reward in training, risk against coverage
+    markdown = (tmp_path / "out" / "grid.md").read_text()
+    assert "| a | 2 of 2 |" in markdown
+    assert '"title": "<script>' in (tmp_path / "out" / "grid.json").read_text()

@@ -1,0 +1,100 @@
+"""Numbers of a grid, from runs written by hand."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from medix.reporting.record import CompletionRecord
+from medix.studies.grid_result import GridResult
+from medix.studies.grid_run import RunState
+from tests.studies.grids import made, record, write
+
+TWO = "cells: {first: null, second: null}\nmeasures: [accuracy, reward]\n"
+
+
+def answers(*given: float | None) -> list[CompletionRecord]:
+    """One sample for each credit, with two completions that have it."""
+    return [record(i, k, "left", credit) for i, credit in enumerate(given) for k in (0, 1)]
+
+
+def test_means_and_paired_differences_are_those_of_a_table_worked_out_by_hand(tmp_path: Path) -> None:
+    """Differences of ten samples: seed 1: one gained; seed 2: one lost and two gained. Mean (0.1 + 0.1) / 2."""
+    runs = made(tmp_path, TWO)
+    rows = {
+        "first/seed=1": [1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
+        "second/seed=1": [1, 1, 1, 1, 0, 0, 0, 0, 0, 0],
+        "first/seed=2": [1, 1, 0, 0, 0, 0, 0, 0, 0, 0],
+        "second/seed=2": [1, 0, 1, 1, 0, 0, 0, 0, 0, 0],
+    }
+    states = {run.name: write(run, answers(*rows[run.name])) for run in runs}
+    found = GridResult.read(runs[0].grid, runs, states)
+    first, second = found.cells
+    assert first.values["accuracy"].estimate == pytest.approx(0.25)
+    assert second.values["accuracy"].estimate == pytest.approx(0.35)
+    difference = second.differences["accuracy"]
+    assert (difference.estimate, difference.count, difference.clusters) == (pytest.approx(0.1), 20, 10)
+    assert difference.low < 0.1 < difference.high
+    assert found.adjusted["accuracy"] == {"second": difference.p_value}
+    assert not first.differences
+    assert first.seconds == 60
+    data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert data["cells"][1]["by_seed"] == {
+        "1": {"accuracy": 0.4, "modality_accuracy": 1.0, "reward": 0.4},
+        "2": {"accuracy": 0.3, "modality_accuracy": 1.0, "reward": 0.3},
+    }
+
+
+def test_a_sample_without_a_verdict_in_one_run_is_in_no_difference(tmp_path: Path) -> None:
+    runs = made(tmp_path, TWO)
+    states = {
+        run.name: write(run, answers(*([1] * 5 + [0, 0, None if run.name == "second/seed=1" else 1]))) for run in runs
+    }
+    first, second = GridResult.read(runs[0].grid, runs, states).cells
+    assert second.differences["accuracy"].count == 14
+    assert second.differences["accuracy"].estimate == 0
+    assert first.values["accuracy"].count == 16
+    assert second.values["accuracy"].count == 14
+
+
+def test_rows_with_another_judge_or_other_data_have_no_difference_and_rewards_only_matter_to_the_reward(
+    tmp_path: Path,
+) -> None:
+    runs = made(tmp_path, "cells: {a: null, b: null, c: null}\nmeasures: [accuracy, reward]\n")
+    changes = {"a": {}, "b": {"suite": {"rewards": "other", "data": "x"}}, "c": {"judge": "served/1"}}
+    states = {run.name: write(run, answers(*[1, 0] * 4), **changes[run.cell.name]) for run in runs}
+    _, b, c = GridResult.read(runs[0].grid, runs, states).cells
+    assert b.incomparable == {"reward": "other rewards"}
+    assert set(b.differences) == {"accuracy", "modality_accuracy"}
+    assert c.incomparable["accuracy"] == "another judge"
+    assert not c.differences
+
+
+def test_what_is_not_done_is_missing_and_a_run_without_records_has_failed(tmp_path: Path) -> None:
+    runs = made(tmp_path, TWO)
+    states = {runs[0].name: write(runs[0], answers(1, 0, 1, 0, 1, 0)), runs[1].name: RunState("failed", "no loss", 3.0)}
+    states[runs[2].name] = RunState("done")
+    found = GridResult.read(runs[0].grid, runs, states)
+    assert [(name, seed) for name, seed, _ in found.failed] == [("first", 2), ("second", 1)]
+    assert "has no completions/val-step-*.jsonl" in found.failed[0][2]
+    assert found.cells[1].states[2].status == "waiting"
+    assert math.isnan(found.cells[1].values["accuracy"].estimate)
+    assert not found.cells[1].differences
+
+
+def test_who_abstains_is_answered_last(tmp_path: Path) -> None:
+    """Of three samples, one is answered right by both completions, one wrong by one of two, one by none."""
+    runs = made(tmp_path, "cells: {only: null}\n")[:1]
+    rows = [
+        *(record(0, k, "left", 1.0) for k in (0, 1)),
+        record(1, 0, "right", 0.0), record(1, 1, "I do not know", 0.0),
+        *(record(2, k, "I am not sure.", 0.0) for k in (0, 1)),
+    ]  # fmt: skip
+    (cell,) = GridResult.read(runs[0].grid, runs, {runs[0].name: write(runs[0], rows)}).cells
+    assert cell.results[0].abstained == pytest.approx(0.5)
+    assert cell.calibration.curve == (
+        (pytest.approx(1 / 3), 0.0),
+        (pytest.approx(2 / 3), 0.5),
+        (1.0, pytest.approx(2 / 3)),
+    )

@@ -1,0 +1,124 @@
+"""Runs of a grid: what goes on, fails, is stopped. ``fit`` is a script here; the test of the command has a real one."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from medix.studies.grid import Grid
+from medix.studies.grid_run import GridRun, GridRunner
+
+FIT = """
+import json, os, pathlib, signal, sys, time, yaml
+folder = pathlib.Path(sys.argv[-1])
+cell = yaml.safe_load((folder / "cell.yaml").read_text())
+with (folder / "starts").open("a") as file:
+    file.write("x")
+print("Loading", flush=True)
+if cell.get("wait") and not (folder / "again").exists():
+    (folder / "again").touch()
+    time.sleep(60)
+if cell.get("fails"):
+    sys.exit("medix: error: model.loss: no such loss\\nand more")
+"""
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[GridRun]:
+    (tmp_path / "medix_fit.py").write_text(FIT)
+    start = subprocess.Popen
+
+    def fit(words: list[str], **options: object) -> "subprocess.Popen[bytes]":
+        assert words[:4] == [sys.executable, "-m", "medix", "fit"]
+        return start([sys.executable, str(tmp_path / "medix_fit.py"), *words[4:]], **options)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(subprocess, "Popen", fit)
+    (tmp_path / "spec.yaml").write_text("{}\n")
+    (tmp_path / "grid.yaml").write_text(
+        "spec: spec.yaml\nseeds: [1, 2]\nseed_keys: [seed]\n"
+        "cells: {good: {a.b: 1}, bad: {fails: true}, slow: {wait: true}}\n"
+    )
+    grid = Grid.read(tmp_path / "grid.yaml")
+    return [GridRun(grid, cell, seed, tmp_path / "out put") for cell, seed in grid.runs]
+
+
+def starts(run: GridRun) -> int:
+    return len((run.folder / "starts").read_text())
+
+
+def test_a_failure_is_a_row_and_what_is_done_is_not_run_again(runs: list[GridRun]) -> None:
+    some = [run for run in runs if run.cell.name != "slow"]
+    told: list[str] = []
+    states = GridRunner(some, jobs=2).run(lambda run, state: told.append(f"{run.name} {state.status}"))
+    assert sorted(told) == ["bad/seed=1 failed", "bad/seed=2 failed", "good/seed=1 done", "good/seed=2 done"]
+    assert states["bad/seed=1"].reason == "status 1: medix: error: model.loss: no such loss"
+    assert "a:\n  b: 1\nseed: 2" in (some[2].folder / "cell.yaml").read_text()
+    GridRunner(some).run(lambda run, state: None)
+    assert [starts(run) for run in some] == [1, 2, 1, 2]
+
+
+def test_other_settings_are_refused_in_a_folder_that_was_begun(runs: list[GridRun]) -> None:
+    GridRunner(runs[:1]).run(lambda run, state: None)
+    runs[0].grid.spec.write_text("model: {}\n")
+    with pytest.raises(ValueError, match=r"good/seed=1: was begun with other settings .* give another --output"):
+        runs[0].state()
+    (runs[0].folder / "grid.json").write_text('{"status": "do')
+    with pytest.raises(ValueError, match=r"grid.json: is not the state of a run"):
+        runs[0].state()
+
+
+def test_an_interrupt_ends_the_runs_under_way_and_they_go_on_next_time(runs: list[GridRun]) -> None:
+    slow = [run for run in runs if run.cell.name == "slow"]
+
+    def interrupt() -> None:
+        while not all((run.folder / "again").exists() for run in slow):
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        GridRunner(slow, jobs=2).run(lambda run, state: None)
+    thread.join()
+    assert [run.state().status for run in slow] == ["stopped", "stopped"]
+    states = GridRunner(slow).run(lambda run, state: None)
+    assert [state.status for state in states.values()] == ["done", "done"]
+    assert [starts(run) for run in slow] == [2, 2]
+
+
+def test_a_run_that_is_stopped_stops_the_grid(runs: list[GridRun]) -> None:
+    """Somebody who ends a run by SIGTERM does not want the next one to begin."""
+    chosen = [runs[2], runs[0]]
+
+    def stop() -> None:
+        while not (chosen[0].folder / "again").exists():
+            pass
+        process[0].terminate()
+
+    process: list[subprocess.Popen[bytes]] = []
+    runner = GridRunner(chosen)
+    runner._processes = process
+    thread = threading.Thread(target=stop)
+    thread.start()
+    states = runner.run(lambda run, state: None)
+    thread.join()
+    assert [states[run.name].status for run in chosen] == ["stopped", "waiting"]
+    assert not (chosen[1].folder / "starts").exists()
+
+
+def test_a_run_that_another_process_has_is_left_to_it(runs: list[GridRun]) -> None:
+    """The lock is on the folder, whoever holds it."""
+    slow, processes = runs[2], []
+    thread = threading.Thread(target=slow.run, args=(processes.append,))
+    thread.start()
+    while not (slow.folder / "again").exists():
+        pass
+    states = GridRunner([slow, runs[0]]).run(lambda run, state: None)
+    assert [states[run.name].status for run in (slow, runs[0])] == ["elsewhere", "done"]
+    processes[0].terminate()
+    thread.join()
+    assert starts(slow) == 1
