@@ -13,7 +13,9 @@ import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,10 +23,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from medix.data.manifest import read_manifests
 from medix.data.prompting import Prompting
 from medix.data.stream import Stream
-from medix.policy.images import join_images
-from medix.policy.tiny import SIZES, TinySize, build_tiny
+from medix.policy.tiny import SIZES, Architecture, build_tiny
 from medix.policy.vision_language import VisionLanguagePolicy
-from medix.types import Prompt, Sample
+from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
 
 
 class Targets:
@@ -71,27 +72,13 @@ class Targets:
 
 
 def loss_of(policy: VisionLanguagePolicy, prompts: Sequence[Prompt], completions: Sequence[str]) -> torch.Tensor:
-    """Mean negative log-probability of the completion tokens, in one right-padded pass."""
-    tokenizer = policy.processor.tokenizer
-    targets = [
-        tokenizer(text, add_special_tokens=False)["input_ids"] + [policy.eos_token_ids[0]] for text in completions
-    ]
-    rows = [[*prompt.token_ids, *target] for prompt, target in zip(prompts, targets, strict=True)]
-    width = max(map(len, rows))
-    ids = torch.tensor([row + [policy.eos_token_ids[0]] * (width - len(row)) for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    is_target = torch.zeros_like(mask, dtype=torch.bool)
-    for i, (prompt, target) in enumerate(zip(prompts, targets, strict=True)):
-        is_target[i, len(prompt.token_ids) : len(prompt.token_ids) + len(target)] = True
-    images = join_images(
-        [{name: prompt.inputs[name] for name in ("pixel_values", "image_grid_thw")} for prompt in prompts]
-    )
-    logits = policy.hugging_face(
-        input_ids=ids, attention_mask=mask, mm_token_type_ids=(ids == policy.image_token_id).int(), **images
-    ).logits
-    logprobs = logits[:, :-1].log_softmax(dim=-1).gather(2, ids[:, 1:, None]).squeeze(2)
-    loss: torch.Tensor = -logprobs[is_target[:, 1:]].mean()
-    return loss
+    """Mean negative log-probability of the completion tokens and the end of each completion."""
+    tokenizer, groups, count = policy.processor.tokenizer, [], 0
+    for prompt, text in zip(prompts, completions, strict=True):
+        ids = (*tokenizer(text, add_special_tokens=False)["input_ids"], policy.eos_token_ids[0])
+        groups.append(RolloutGroup(prompt, (Completion(text, ids, (), FinishReason.STOP),), 0))
+        count += len(ids)
+    return -policy.logprobs(groups).sum() / count  # padding has 0
 
 
 def main() -> None:
@@ -107,7 +94,10 @@ def main() -> None:
     parser.add_argument("--answer-right", type=float, default=0.45)
     parser.add_argument("--same-question", type=float, default=0.0)
     parser.add_argument("--max-pixels", type=int, help="larger images are reduced to this many")
+    parser.add_argument("--architecture", choices=get_args(Architecture), default="qwen3_vl")
     parser.add_argument("--size", choices=sorted(SIZES), default="demo")
+    parser.add_argument("--width", type=int, help="of the language model, in place of that of --size")
+    parser.add_argument("--depth", type=int, help="its number of layers, in place of that of --size")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
@@ -115,9 +105,11 @@ def main() -> None:
     samples = [stream[i] for i in range(len(stream))]
     targets = Targets(samples, arguments.tag_right, arguments.answer_right, arguments.same_question, arguments.seed)
     lines = sorted({sample.question for sample in samples} | {sample.reference for sample in samples})
-    size: TinySize = SIZES[arguments.size]
+    given = {"width": arguments.width, "hidden": arguments.width and 3 * arguments.width, "depth": arguments.depth}
+    size = replace(SIZES[arguments.size], **{name: value for name, value in given.items() if value})
     with tempfile.TemporaryDirectory() as scratch:
-        policy = VisionLanguagePolicy(str(build_tiny("qwen3_vl", scratch, size, arguments.seed, lines)))
+        folder = build_tiny(arguments.architecture, scratch, size, arguments.seed, lines)
+        policy = VisionLanguagePolicy(str(folder), shared_prefix=False)
         policy.load()
         if arguments.clear_steps:
             right = Targets(samples, 1.0, 1.0, 0.0, arguments.seed)
@@ -125,7 +117,7 @@ def main() -> None:
         train(policy, samples, targets, arguments, arguments.steps)
         policy.hugging_face.to(torch.bfloat16).save_pretrained(arguments.output)
         policy.processor.save_pretrained(arguments.output)
-    print(f"wrote {arguments.output}")
+    print(f"wrote {arguments.output}: {sum(weight.numel() for weight in policy.parameters()):,} parameters")
 
 
 def train(

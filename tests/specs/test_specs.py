@@ -261,6 +261,8 @@ def test_every_part_is_used() -> None:
         for line in path.read_text().splitlines()
         if (word := line.partition("#")[0].rpartition(": ")[2]).strip().endswith(".yaml")
     }
+    grids = " ".join(path.read_text() for path in SPECS.glob("ablations/*.yaml"))
+    used |= {path.resolve() for path in PARTS if f": {path.stem}" in grids}
     # for `RewardSuite.from_spec` and for `--model.rewards`
     engines = ("engine_colocated", "engine_local")
     judges = ("judge_cached", "judge_local", "judge_panel")
