@@ -28,7 +28,7 @@ from medix.data.sample_modality import with_modality
 from medix.data.shard_writer import FinishedShard, ShardWriter
 from medix.data.sources.source import RowError, Source, SourceRow
 from medix.modality import TEXT_ONLY, ModalitySet
-from medix.types import Sample, cluster_of
+from medix.types import Sample
 
 Track = Callable[[Iterable[RowOutcome], int | None], Iterable[RowOutcome]]
 
@@ -255,15 +255,21 @@ _NO_SAMPLE = Sample(id="", question="", reference="", modality=None)
 
 
 def _part_sizes(partition: Partition, entries: Sequence[JournalEntry]) -> Iterator[str]:
-    """Samples and cases of each part."""
+    """Samples and cases of each part, and how many samples were divided without a case."""
     rows = {
         part: [row for entry in entries if entry.part == part for row in entry.shard.rows] for part in partition.names
     }
     total = sum(map(len, rows.values()))
     for (part, share), found in zip(partition.shares, rows.values(), strict=True):
-        cases = len({cluster_of("", row.case, row.id) for row in found})
-        counted = f"{len(found):,} samples of {cases:,} cases, {len(found) / total:.1%} of the samples"
+        cases = len({row.case for row in found} - {""})
+        counted = f"{len(found):,} samples{f' of {cases:,} cases' if cases else ''}, {len(found) / total:.1%} of them"
         yield f"part {part}: {counted} for a share of {share:.1%}"
+    unknown = sum(not row.case for of_part in rows.values() for row in of_part)
+    if unknown and partition.by == "case":
+        yield (
+            f"{unknown:,} of {total:,} samples name no case, and were divided by their images, texts by their id: one "
+            "patient may be in several parts. Call the column or field of cases case, or state it in --columns"
+        )
 
 
 def _shared_images(entries: Sequence[JournalEntry]) -> Iterator[str]:

@@ -63,12 +63,14 @@ class ForeignRecord:
         question: asked where no column holds a question.
         modalities: the valid tags.
         keep: what becomes of images.
+        keeps_columns: whether columns without a meaning become metadata.
     """
 
     data: TableData
     modalities: tuple[str, ...]
     question: str = ""
     keep: Keep = unread_image
+    keeps_columns: bool = False
 
     @property
     def layout(self) -> dict[str, Any]:
@@ -89,7 +91,8 @@ class ForeignRecord:
 
     @cached_property
     def _made(self) -> TableSample:
-        return TableSample(self.data, ModalitySet(self.modalities), self.question, keep=self.keep)
+        modalities = ModalitySet(self.modalities)
+        return TableSample(self.data, modalities, self.question, keeps_columns=self.keeps_columns, keep=self.keep)
 
     @cached_property
     def _files(self) -> ImageFiles:

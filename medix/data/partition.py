@@ -13,7 +13,7 @@ from medix.types import Sample
 Unit = Literal["case", "patient", "sample"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 
-PATIENT_FIELDS = ("patient", "patient_id", "subject_id")
+PATIENT_FIELDS = ("patient", "patient_id", "PatientID", "subject_id")
 """Fields of ``metadata`` that name the patient, the first of which that a sample has is read."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
@@ -93,7 +93,7 @@ class Partition:
             if not named:
                 remedy = (
                     f"--by patient reads the metadata {' or '.join(PATIENT_FIELDS)}: give such a column, state it in "
-                    "--columns as subgroup: {patient: NAME}, or give --by case"
+                    "--columns as subgroup: {patient: NAME}, or give --by case, which for DICOM files is the patient"
                 )
                 raise RowError("patient", None, remedy, "patient")
             return "patient", named

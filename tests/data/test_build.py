@@ -19,7 +19,7 @@ from medix.data.aliases import Aliases
 from medix.data.build import Build, BuildError, BuildPlan, write_shards
 from medix.data.build_versions import versions
 from medix.data.manifest import DataStatement, read_manifests
-from medix.data.partition import Partition
+from medix.data.partition import Partition, Unit
 from medix.data.shards import Shard
 from medix.data.sources.source import RowError, Source, SourceRow
 from medix.types import Sample
@@ -328,8 +328,24 @@ def test_images_in_two_parts_are_reported(tmp_path: Path) -> None:
     assert "1 of 20 images are in more than one part" in result.notes[-1]
     rare = Partition((("train", 1 - 1e-9), ("val", 1e-9)))
     result = Build(Numbers(3, bad=False), BuildPlan(STATEMENT, tmp_path / "y", partition=rare)).run()
-    assert result.notes[-1] == "part val: 0 samples of 0 cases, 0.0% of the samples for a share of 0.0%"
+    assert "part val: 0 samples, 0.0% of them for a share of 0.0%" in result.notes
     assert result.empty_parts == ("val",)
+
+
+def test_samples_that_name_no_case_are_told_where_cases_are_divided(tmp_path: Path) -> None:
+    class Cases(Numbers):
+        def sample(self, row: SourceRow) -> Sample:
+            return replace(make_sample(row.content), case=f"{row.content % 4}" if row.content < self.named else "")
+
+        named = 40
+
+    def notes(name: str, by: Unit = "case") -> tuple[str, ...]:
+        return Build(Cases(40), BuildPlan(STATEMENT, tmp_path / name, partition=replace(PARTS, by=by))).run().notes
+
+    assert sum("of 4 cases" in note or "name no case" in note for note in notes("all")) == 0
+    Cases.named = 30
+    assert notes("some")[-1].startswith("10 of 40 samples name no case, and were divided by their images, texts by")
+    assert not [note for note in notes("by_id", "sample") if "name no case" in note]
 
 
 def _with_image_of_one(number: int) -> Sample:

@@ -60,7 +60,7 @@ def test_patients_are_named_in_the_metadata() -> None:
     of_one = [replace(make_sample(number), metadata={"subject_id": " p"[number % 2 :]}) for number in range(40)]
     assert len({parts.part("d", sample) for sample in of_one}) == 1
     with pytest.raises(
-        RowError, match=r"reads the metadata patient or patient_id or subject_id: .*subgroup: {patient: N"
+        RowError, match=r"reads the metadata patient or patient_id or PatientID or subject_id: .*subgroup: {patient: N"
     ):
         parts.part("d", make_sample(0))
 

@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from medix.data.image_markers import MARKER, pieces
+from medix.data.partition import PATIENT_FIELDS
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.json_rows import json_objects
-from medix.data.sources.layouts import MODALITY_TAGS, tag_of
+from medix.data.sources.layouts import CASES
+from medix.data.sources.modality_names import MODALITY_TAGS, tag_of
 from medix.data.sources.source import RowError, Source, SourceRow, content_id, stamp
 from medix.data.sources.stored_image import conversions, stored_image
 from medix.data.sources.table_images import ImageFiles
@@ -57,6 +59,7 @@ class Exchange:
         case: of the row; if it states none, the same for all turns, unless they show the same images.
         source: of the row.
         modality: as a field of the row states it, or the tag of another answer; empty if neither does.
+        metadata: who the patient is, if a field of the row says so.
     """
 
     id: str
@@ -66,13 +69,14 @@ class Exchange:
     case: str
     source: str
     modality: str
+    metadata: Mapping[str, str]
 
 
 class ConversationSource(Source):
     """The conversations of a JSON or JSON lines file.
 
-    ``id``, ``case`` and ``source`` of a row are kept, and its ``modality``, or the field of ``--modality-column``. An
-    answer may begin with the tag of the modality.
+    ``id``, ``case`` (or another of ``CASES``) and ``source`` of a row are kept, and its ``modality``, or the field of
+    ``--modality-column``. An answer may begin with the tag of the modality.
 
     Args:
         path: the file.
@@ -133,6 +137,7 @@ class ConversationSource(Source):
             images=images,
             source=exchange.source,
             case=exchange.case,
+            metadata=exchange.metadata,
         )
         try:
             pieces(sample)
@@ -158,7 +163,9 @@ class ConversationSource(Source):
 
     def _exchanges(self, row: Mapping[str, Any]) -> list[Exchange]:
         turns, images = self.turns(row)
-        name, case, source = (_field(row, key) for key in ("id", "case", "source"))
+        name, source = _field(row, "id"), _field(row, "source")
+        case = next(filter(None, (_field(row, key) for key in CASES)), "")
+        patient = {key: text for key in PATIENT_FIELDS if (text := _field(row, key))}
         system = [turn.text for turn in turns if turn.role == "system"]
         pairs = _pairs([turn for turn in turns if turn.role != "system"])
         _check_markers("\n".join(question for question, _ in pairs), len(images))
@@ -175,7 +182,7 @@ class ConversationSource(Source):
             tag, untagged = split_tag("answer", answer, bool(shown), self.modalities)
             tags += [tag] if tag else []
             identity = f"{name}:{number}" if name and len(pairs) > 1 else name
-            exchanges.append(Exchange(identity, text, answer, shown, case, source, ""))
+            exchanges.append(Exchange(identity, text, answer, shown, case, source, "", patient))
             before.append(f"Question: {question}\nAnswer: {untagged}")
         exchanges = [replace(exchange, modality=stated or "".join(tags[:1])) for exchange in exchanges]
         shown_together = bool(images) and len({frozenset(exchange.images) for exchange in exchanges}) == 1

@@ -132,6 +132,7 @@ class DicomSource(Source):
         cases = {file.case for file in files}
         if len(cases) > 1 and not stated.case:
             raise RowError("image", row.where, "the images are of several patients; name those of one", "several_cases")
+        self.counts["several patients"] += len(cases) > 1
         answers = (stated.reference, *stated.aliases)
         if not stated.reference:
             answers = answer_from(files[0].header, tag, self.answer)
@@ -174,6 +175,7 @@ class DicomSource(Source):
             "burned_in looked at": "images that are accepted only because somebody looked at their pixels: {}",
             "modality unknown": "images of no modality that is known, whose tag is OTHER: {}",
             "modality sop_class": "images that state no modality, whose tag is that of their SOP class: {}",
+            "several patients": "rows that state their case, with images of several patients by their headers: {}",
             "modality differs": "rows that name another modality than the header of their images: {}",
             "raw": "images of raw data (PresentationIntentType FOR PROCESSING), which is not made to be looked at: {}",
             "not square": "images of pixels that are not square, stored as they are: {}",

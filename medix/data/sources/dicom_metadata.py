@@ -1,7 +1,7 @@
 """Which fields of a DICOM header go on with a sample; all others are dropped."""
 
 from medix.data.sources.dicom_header import DicomHeader
-from medix.data.sources.dicom_modality import NAMES
+from medix.data.sources.modality_names import NAMES
 from medix.data.sources.source import RowError
 
 CODES = {

@@ -34,26 +34,6 @@ NO_IMAGE = {
 }  # fmt: skip
 """Codes of objects that are no images, or whose pixels were computed from those of others: segmentations, doses."""
 
-NAMES = {
-    "X_RAY": ("X-ray", "radiograph", "plain film"),
-    "MICROSCOPY": ("microscopy", "light microscopy", "photomicrograph"),
-    "CLINICAL_PHOTOGRAPHY": ("clinical photograph", "clinical photography", "photograph"),
-    "CT_SCAN": ("CT", "CT scan", "computed tomography"),
-    "GRAPHICS": ("graph", "graphics", "chart"),
-    "ANGIOGRAPHY": ("angiography", "angiogram"),
-    "PET_SCAN": ("PET", "PET scan", "positron emission tomography"),
-    "ULTRASOUND": ("ultrasound", "sonography", "sonogram"),
-    "MRI_SCAN": ("MRI", "MRI scan", "magnetic resonance imaging"),
-    "FUNDUS_PHOTOGRAPHY": ("fundus photography", "fundus photograph"),
-    "OCT_SCAN": ("OCT", "OCT scan", "optical coherence tomography"),
-    "ENDOSCOPY": ("endoscopy", "endoscopic image"),
-    "MAMMOGRAPHY": ("mammography", "mammogram"),
-    "FLUOROSCOPY": ("fluoroscopy",),
-    "SPECT": ("SPECT", "SPECT scan", "single-photon emission computed tomography"),
-}
-"""What each tag is called: the reference where the modality is asked for, and its aliases. Nobody knows what ``OTHER``
-shows."""
-
 _TOMOGRAPHIC = ("TOMO", "RECON TOMO", "GATED TOMO", "RECON GATED TOMO")
 _ANTERIOR = {
     "28726007", "29445007", "31636006", "41296002", "78076003", "80243003", "18619003",

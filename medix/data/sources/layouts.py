@@ -1,38 +1,21 @@
 """Well-known layouts of tables of questions, recognised by the names of their columns."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from medix.data.sources.table_schema import Columns, TableData
-from medix.modality import ModalitySet
-
-MODALITY_TAGS = {
-    "CT": "CT_SCAN", "MR": "MRI_SCAN", "MRI": "MRI_SCAN", "X-Ray": "X_RAY", "X-ray": "X_RAY", "XR": "X_RAY",
-    "US": "ULTRASOUND", "Ultrasound": "ULTRASOUND", "PET": "PET_SCAN", "OCT": "OCT_SCAN",
-    "Fundus": "FUNDUS_PHOTOGRAPHY",
-}  # fmt: skip
-"""Names of modalities in the columns of public data sets."""
-
-
-def tag_of(value: str, tags: Mapping[str, str], modalities: ModalitySet) -> str | None:
-    """The tag that a column or a field states, in any case, with spaces or hyphens for underscores; None if it is none.
-
-    Args:
-        value: what stands there.
-        tags: names of modalities with their tags.
-        modalities: the valid tags.
-    """
-    name = value.strip()
-    folded = {key.casefold(): tag for key, tag in tags.items()}
-    words = re.sub("[ -]", "_", name)
-    return tags.get(name) or modalities.parse(name) or modalities.parse(words) or folded.get(name.casefold())
-
 
 _IDS = ("id", "qid", "question_id")
-_CASES = ("case", "patient", "patient_id", "subject_id", "study_id")
-IMAGES = ("image", "images", "img_name", "image_path", "Figure_path")
-"""Columns of images, the first of which that is there is read."""
+CASES = ("case", "case_id", "patient", "patient_id", "PatientID", "subject_id", "study_id")
+"""Columns of cases, the first of which that is there is read."""
+IMAGES = ("image", "images", "img_name", "image_name", "image_path", "img_path", "img", "Figure_path")
+"""Columns of images, likewise."""
+_CHOICES = ("choices", "options", "Choices", "Options")
+
+_NUMBERED_IMAGE = re.compile(r"(image|img)([ _]?)([0-9]+)", re.IGNORECASE)
+_ONE_CHOICE = re.compile(r"(choice|option|ending|op(?=[a-z])|)([ _]?)([0-9]|[A-Z])", re.IGNORECASE)
+_FIRST_MARKS = ("a", "0", "1")
 
 
 @dataclass(frozen=True)
@@ -43,43 +26,35 @@ class Layout:
         name: the data sets that have it.
         question: column of the question.
         answer: column of the answer.
-        choices: column of a list of choices, or a column for each.
+        has_choices: whether choices may stand in further columns: one of lists, or one for each.
     """
 
     name: str
     question: str
     answer: str
-    choices: str | tuple[str, ...] = ""
-
-    @property
-    def columns(self) -> set[str]:
-        """All of them."""
-        choices = (self.choices,) if isinstance(self.choices, str) else self.choices
-        return {self.question, self.answer, *filter(None, choices)}
+    has_choices: bool = True
 
 
 LAYOUTS = (
-    Layout("MBZUAI/medix-rl-data", "problem", "solution"),
-    Layout("EasyR1", "problem", "answer"),
-    Layout("MMLU, pmc_vqa", "question", "answer", "choices"),
-    Layout("MedQA", "question", "answer", "options"),
-    Layout("VQA-RAD, SLAKE, PathVQA", "question", "answer"),
-    Layout("PMC-VQA", "Question", "Answer", ("Choice A", "Choice B", "Choice C", "Choice D")),
+    Layout("MBZUAI/medix-rl-data", "problem", "solution", has_choices=False),
+    Layout("EasyR1", "problem", "answer", has_choices=False),
+    Layout("VQA-RAD, SLAKE, PathVQA, MMLU, MedQA", "question", "answer"),
+    Layout("PMC-VQA", "Question", "Answer"),
 )
 """In the order in which they are looked for."""
 
 
-def recognised(names: Collection[str], image_folder: str = "") -> tuple[Layout, TableData] | None:
-    """The first layout whose columns are there, and what the columns mean; None if there is none.
-
-    Args:
-        names: the columns.
-        image_folder: folder of images that are given by name, relative to the file.
-    """
+def recognised(names: Collection[str]) -> tuple[Layout, TableData] | None:
+    """The first layout whose columns are there, and what the columns mean; None if there is none."""
     for layout in LAYOUTS:
-        if layout.columns <= set(names):
-            return layout, TableData(_columns(layout, names), image_folder=image_folder, modality_tags=_tags(names))
+        if {layout.question, layout.answer} <= set(names):
+            return layout, TableData(_columns(layout, names))
     return None
+
+
+def image_columns(names: Collection[str]) -> list[str]:
+    """The column of images, or the columns ``image_1``, ``image_2``, …; none if there is none of these names."""
+    return [*_first(IMAGES, names)] or _series(_NUMBERED_IMAGE, names)
 
 
 def _columns(layout: Layout, names: Collection[str]) -> Columns:
@@ -87,16 +62,40 @@ def _columns(layout: Layout, names: Collection[str]) -> Columns:
         question=layout.question,
         answer=[layout.answer, *_first(("aliases",), names)],
         id=next(iter(_first(_IDS, names)), ""),
-        choices=layout.choices if isinstance(layout.choices, str) else list(layout.choices),
-        images=list(_first(IMAGES, names)),
-        case=next(iter(_first(_CASES, names)), ""),
+        choices=_choices(names) if layout.has_choices else "",
+        images=image_columns(names),
+        case=next(iter(_first(CASES, names)), ""),
         source=next(iter(_first(("source",), names)), ""),
         modality=next(iter(_first(("modality",), names)), ""),
     )
 
 
-def _tags(names: Collection[str]) -> dict[str, str]:
-    return dict(MODALITY_TAGS) if "modality" in names else {}
+def _choices(names: Collection[str]) -> str | list[str]:
+    return next(iter(_first(_CHOICES, names)), "") or _series(_ONE_CHOICE, names)
+
+
+def _series(pattern: re.Pattern[str], names: Collection[str]) -> list[str]:
+    """Two or more columns whose names differ in their last letter or number alone: the longest run from A, 0 or 1 on.
+
+    Args:
+        pattern: of their names; its groups are the word, what joins it, and the letter or number.
+        names: the columns.
+    """
+    found: dict[tuple[str, str, bool], dict[str, str]] = {}
+    for name in names:
+        if (match := pattern.fullmatch(name)) and (match[1] or not match[3].isdigit()):
+            found.setdefault((match[1], match[2], match[3].isupper()), {})[match[3].casefold()] = name
+    runs = [_run(marks, first) for marks in found.values() for first in _FIRST_MARKS]
+    return max((run for run in runs if len(run) > 1), key=len, default=[])
+
+
+def _run(marks: dict[str, str], mark: str) -> list[str]:
+    """The names of one mark and of those that follow it without a gap."""
+    run = []
+    while mark in marks:
+        run.append(marks[mark])
+        mark = str(int(mark) + 1) if mark.isdigit() else chr(ord(mark) + 1)
+    return run
 
 
 def _first(wanted: Sequence[str], names: Collection[str]) -> tuple[str, ...]:

@@ -2,12 +2,16 @@
 
 import lzma
 import os
+import re
 import zipfile
 import zlib
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from medix.data.record import is_stored
 from medix.data.sources.table_schema import TableData
 
 MAX_INFLATED = 1 << 30
@@ -15,6 +19,9 @@ MAX_INFLATED = 1 << 30
 
 _UNREADABLE = (OSError, KeyError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 """Of files, and of damaged, encrypted (``RuntimeError``) or unknown (``NotImplementedError``) members of archives."""
+
+
+_IMAGE_NAME = re.compile(r"[^\n]{1,255}\.(jpe?g|png|bmp|gif|tiff?|webp|dcm)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +83,17 @@ class ImageFiles:
                 return TableImage(name, path.read_bytes())
             assert self.root is not None
             if not os.path.exists(path) and self._is_inside(self.root / self.data.image_folder / name):
-                return TableImage(name, fault=f"there is no {path}, nor one in {self.root}")
+                return TableImage(name, fault=self._missing(path))
             return TableImage(name, fault=outside(path, self.root), is_outside=True)
         except _UNREADABLE as error:
+            if isinstance(error, FileNotFoundError) and self.root is not None:
+                return TableImage(name, fault=self._missing(path))
             reason = getattr(error, "strerror", None) or error
             return TableImage(name, fault=f"the image {name} cannot be read ({reason})")
+
+    def _missing(self, path: Path) -> str:
+        other = f", nor one in {self.root}" if self.root != self.folder else ""
+        return f"there is no {path}{other}; correct the name, or give the folder of the images with --root"
 
     def _is_inside(self, path: Path) -> bool:
         return self.root is None or path.resolve().is_relative_to(self.root.resolve())
@@ -94,6 +107,17 @@ class ImageFiles:
         if member.file_size > MAX_INFLATED:
             raise ValueError(f"it has {member.file_size} bytes, more than {MAX_INFLATED}")
         return opened.read(member)
+
+
+def holds_image(value: Any) -> bool:
+    """Whether a cell names a file of an image or holds an encoded one, also in an object or a list."""
+    if isinstance(value, Mapping):
+        return holds_image(value.get("bytes")) or holds_image(value.get("path"))
+    if isinstance(value, list | tuple):
+        return any(map(holds_image, value))
+    if isinstance(value, bytes):
+        return is_stored(value)
+    return isinstance(value, str) and bool(_IMAGE_NAME.fullmatch(value.strip()))
 
 
 def outside(path: Path, root: Path) -> str:

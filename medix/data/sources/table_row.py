@@ -3,10 +3,11 @@
 import ast
 import json
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from medix.data.sources.layouts import tag_of
+from medix.data.sources.modality_names import tag_of
 from medix.data.sources.table_file import Label, TableError
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_schema import TableData
@@ -124,7 +125,7 @@ class Cells:
 
     def _texts(self, key: str, column: str) -> Iterator[str]:
         value = self._cell(column)
-        for one in value if isinstance(value, list | tuple) else [value]:
+        for one in value if isinstance(value, list | tuple) else text_list(value):
             if text := self._as_text(key, one).strip():
                 yield text
 
@@ -264,6 +265,16 @@ def image_list(value: Any) -> Sequence[Any]:
     if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
         value = written_out(value)
     return value if isinstance(value, list | tuple) else [value]
+
+
+def text_list(value: Any) -> Sequence[Any]:
+    """The texts of a list that a text writes out, as in CSV; the value itself if it is none, such as ``[1, 2]``."""
+    if isinstance(value, str) and value.strip().startswith("["):
+        with suppress(ValueError):
+            found = written_out(value.strip())
+            if isinstance(found, list) and all(isinstance(one, str) for one in found):
+                return found
+    return [value]
 
 
 def written_out(text: str) -> Any:

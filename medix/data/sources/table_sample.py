@@ -10,10 +10,9 @@ from medix.data.image_markers import pieces, renumbered
 from medix.data.partition import PATIENT_FIELDS
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
-from medix.data.sources.layouts import IMAGES
 from medix.data.sources.source import RowError, content_id
 from medix.data.sources.stored_image import Keep, conversions, stored_image
-from medix.data.sources.table_images import ImageFiles, TableImage
+from medix.data.sources.table_images import ImageFiles, TableImage, holds_image
 from medix.data.sources.table_row import CellError, Cells, TableRow, cell, text_of
 from medix.data.sources.table_schema import TableData
 from medix.data.sources.tagged_answer import split_tag
@@ -35,6 +34,8 @@ class TableSample:
         data: what the columns mean.
         modalities: the valid tags.
         question: asked where no column holds a question.
+        is_guessed: whether the columns were recognised by their names: then a row without an image is faulty if a
+            column without a meaning holds one.
         keeps_columns: whether columns without a meaning become metadata; otherwise only ``question_type`` and
             ``subgroup`` do.
         keep: what becomes of images.
@@ -43,6 +44,7 @@ class TableSample:
     data: TableData
     modalities: ModalitySet
     question: str = ""
+    is_guessed: bool = False
     keeps_columns: bool = False
     keep: Keep = stored_image
 
@@ -118,12 +120,15 @@ class TableSample:
         return first or columns.answer_index or columns.answer_letter
 
     def _check(self, row: TableRow, cells: CellRow) -> None:
-        """Refuse images in a second column, a modality that is no tag, and an answer that is none of the choices."""
+        """Refuse images in another column, a modality that is no tag, and an answer that is none of the choices."""
         columns = self.data.columns
-        unread = next((name for name in IMAGES if name not in columns.images and cells.get(name)), "")
-        if self.keeps_columns and unread and not row.images:
-            remedy = f"images are read from {' and '.join(columns.images) or 'no column'}; name one column in all rows"
-            raise RowError(unread, cells[unread], remedy, "no-image")
+        used = {column for _, column in columns.named()}
+        if self.is_guessed and not row.images:
+            for name, value in cells.items():
+                if name not in used and holds_image(value):
+                    read = " and ".join(columns.images) or "no column"
+                    remedy = f"images are read from {read}; call the column image in all rows, or state it in --columns"
+                    raise RowError(name, value, remedy, "no-image")
         stated = text_of(cell(cells, columns.modality)) if columns.modality and row.images else ""
         if stated and stated.strip() and row.modality is None:
             known = f"known: {', '.join(self.modalities)}"

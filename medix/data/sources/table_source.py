@@ -11,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from medix.data.sources.layouts import IMAGES, MODALITY_TAGS, recognised, told
+from medix.data.sources.layouts import image_columns, recognised, told
+from medix.data.sources.modality_names import MODALITY_TAGS
 from medix.data.sources.source import RowError, Source, SourceRow, stamp
 from medix.data.sources.table import matches
 from medix.data.sources.table_file import TableError
@@ -63,8 +64,7 @@ class Reading:
             )
         name, data = SCHEMA, self.data
         if data is None and self.answer_from:
-            images = [column for column in IMAGES if column in names][:1]
-            name, data = ANSWER, TableData(Columns(answer=self.answer_from, images=images))
+            name, data = ANSWER, TableData(Columns(answer=self.answer_from, images=image_columns(names)))
         if data is None:
             found = recognised(names)
             if found is None:
@@ -74,8 +74,9 @@ class Reading:
                 )
             name, data = found[0].name, found[1]
         if self.modality_column:
-            columns = replace(data.columns, modality=self.modality_column)
-            data = replace(data, columns=columns, modality="", modality_tags=data.modality_tags or MODALITY_TAGS)
+            data = replace(data, columns=replace(data.columns, modality=self.modality_column), modality="")
+        if data.columns.modality:
+            data = replace(data, modality_tags=MODALITY_TAGS | data.modality_tags)
         for key, column in (*data.columns.named(), *((f"filter.{one}", one) for one in data.filter)):
             if not has(names, column):
                 option = {self.modality_column: "--modality-column", self.answer_from: "--answer-from"}.get(column)
@@ -129,7 +130,7 @@ class TableSource(Source):
     def _made(self) -> TableSample:
         reading, (name, data) = self.reading, self.layout
         is_recognised = name not in (SCHEMA, ANSWER)
-        return TableSample(data, ModalitySet(reading.modalities), reading.question, is_recognised)
+        return TableSample(data, ModalitySet(reading.modalities), reading.question, name != SCHEMA, is_recognised)
 
     @property
     def has_ids(self) -> bool:

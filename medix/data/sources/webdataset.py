@@ -15,7 +15,7 @@ from medix.data.sources.stored_image import Keep, stored_image
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_files import one_split
 from medix.data.sources.table_sample import told_counts
-from medix.data.sources.table_source import Reading
+from medix.data.sources.table_source import ANSWER, SCHEMA, Reading
 from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
 from medix.data.tar_walk import tar_faults
 from medix.types import Sample
@@ -81,7 +81,8 @@ class WebDatasetSource(Source):
             _check(tar)
         names = list(dict.fromkeys(name for tar, sample in self._samples() for name in _names(tar, sample)))
         name, data = self.reading.table(self.path, names)
-        return name, ForeignRecord(data, self.reading.modalities, self.reading.question, self.keep)
+        keeps_columns = name not in (SCHEMA, ANSWER) and self.keep is stored_image  # of tars that are only listed: none
+        return name, ForeignRecord(data, self.reading.modalities, self.reading.question, self.keep, keeps_columns)
 
     @property
     def has_ids(self) -> bool:

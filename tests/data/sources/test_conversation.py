@@ -65,7 +65,7 @@ def test_a_system_message_stands_first(tmp_path: Path) -> None:
         (("q", " "), {}, r"turns: \('q', ''\); a text is empty"),
         (("<image> q", "a"), {}, "question: .*1 image marker for 0 images"),
         (("<image> <image>", "a"), {"image": "a.png"}, "2 image markers for 1 image"),
-        (("q", "a"), {"image": "gone.png"}, "image: 'gone.png'; the image gone.png cannot be read"),
+        (("q", "a"), {"image": "gone.png"}, "image: 'gone.png'; there is no .*gone.png; correct"),
         (("q", "a"), {"image": "../out.png"}, "image: '../out.png'; the file .* lies outside of"),
         (("q", "a"), {"image": "rows.json"}, "cannot be decoded"),
         (("q", "a"), {"image": "a.png", "modality": "cat"}, "modality: 'cat'; it is no tag; known"),
@@ -78,6 +78,14 @@ def test_a_conversation_that_makes_no_sense(
 ) -> None:
     (found,) = faults(source(tmp_path, *turns, **row))
     assert re.search(f"rows.json, row 1: .*{told}", found)
+
+
+def test_the_case_may_be_named_as_in_tables_and_a_patient_is_kept(tmp_path: Path) -> None:
+    (found,) = samples(source(tmp_path, "q", "a", patient_id=7, study_id="s"))
+    assert (found.case, found.metadata) == ("7", {"patient_id": "7"})
+    assert Partition((("train", 0.5), ("val", 0.5)), "patient").part("d", found)
+    (found,) = samples(source(tmp_path, "q", "a", case_id="c"))
+    assert (found.case, found.metadata) == ("c", {})
 
 
 def test_the_fingerprint_is_that_of_file_images_and_arguments(tmp_path: Path) -> None:

@@ -19,12 +19,23 @@ def test_images_are_names_or_lists_of_names(tmp_path: Path) -> None:
     assert found[1].images == (picture(5), picture(8))
 
 
+def test_answers_and_synonyms_may_be_lists_of_texts_but_not_numbers_in_brackets(tmp_path: Path) -> None:
+    text = (
+        'question,answer,aliases\nq1,"[""lung"", ""the lung""]","[\'left lung\', \'Lung\']"\n'
+        'q2,"[0.1, 0.2]",\nq3,[18F]FDG,[x\nq4,"[""a"", 1]",[]\n'
+    )
+    (tmp_path / "rows.csv").write_text(text)
+    assert [(one.reference, one.aliases) for one in samples(CsvSource(tmp_path / "rows.csv"))] == [
+        ("lung", ("the lung", "left lung", "Lung")), ("[0.1, 0.2]", ()), ("[18F]FDG", ("[x",)), ('["a", 1]', ()),
+    ]  # fmt: skip
+
+
 def test_tabs_and_faulty_rows(tmp_path: Path) -> None:
     (tmp_path / "rows.tsv").write_text("question\tanswer\timage\nq\t\t\n\ta\t\nq\ta\tgone.png\nq\ta\t[gone\n")
     told = faults(CsvSource(tmp_path / "rows.tsv"))
     assert [one.partition("rows.tsv, ")[2][:30] for one in told] == [
         "row 1: answer: None; give the ", "row 2: question: ''; give the ",
-        "row 3: image: 'gone.png'; the ", "row 4: image: '[gone'; the ima",
+        "row 3: image: 'gone.png'; ther", "row 4: image: '[gone'; there i",
     ]  # fmt: skip
     (tmp_path / "bad.csv").write_text("question,answer\nq,a,b\n")
     with pytest.raises(TableError, match="row 1: has 3 fields, the header has 2"):

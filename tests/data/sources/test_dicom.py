@@ -193,6 +193,14 @@ def test_a_case_of_the_table_is_a_pseudonym_as_that_of_the_header(root: Path) ->
     assert "patient" not in stated.metadata
 
 
+def test_images_of_two_patients_under_one_stated_case_are_told(root: Path) -> None:
+    source = table(root, 'image,question,answer,case\n"[""a/xr"", ""b/xr""]",Same?,no,c\n')
+    (found,) = samples(source)
+    assert (found.case, len(found.images)) == (PSEUDONYMS.of("patient", "c"), 2)
+    told = "with images of several patients by their headers: 1"
+    assert [note for note in source.notes(source.counts) if note.endswith(told)]
+
+
 def test_the_end_of_a_build_says_what_was_decided_without_being_told(root: Path) -> None:
     source = asked(root)
     notes = source.notes(Counter({"burned_in not stated": 3, "window range": 2, "window blank": 1}))

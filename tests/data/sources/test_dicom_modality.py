@@ -4,7 +4,7 @@ import pytest
 from pydicom.sr._cid_dict import cid_concepts
 from pydicom.sr._concepts_dict import concepts
 
-from medix.data.sources.dicom_modality import NAMES, NO_IMAGE, TAG_OF_CODE, TAG_OF_SOP_CLASS, DicomModality
+from medix.data.sources.dicom_modality import NO_IMAGE, TAG_OF_CODE, TAG_OF_SOP_CLASS, DicomModality
 from medix.data.sources.source import RowError
 from medix.modality import PAPER_MODALITIES
 from tests.support.dicoms import CT, SECONDARY_CAPTURE, ULTRASOUND, header, item
@@ -35,7 +35,6 @@ def test_every_code_of_the_standard_has_a_tag_or_is_no_image() -> None:
 def test_every_tag_is_one_of_the_paper_and_all_of_them_occur() -> None:
     assert set(TAG_OF_CODE.values()) == set(PAPER_MODALITIES)
     assert set(TAG_OF_SOP_CLASS.values()) <= set(PAPER_MODALITIES)
-    assert NAMES.keys() == set(PAPER_MODALITIES) - {"OTHER"}
 
 
 @pytest.mark.parametrize(

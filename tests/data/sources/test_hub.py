@@ -59,7 +59,7 @@ def test_names_of_images_are_those_of_the_data_set(tmp_path: Path, monkeypatch: 
     tables = list(source.table._tables())
     monkeypatch.setattr(HubTable, "_tables", lambda _: iter(tables))  # as if they were fetched by name
     (_, unread), _ = results(HubSource("owner/set", Reading(), "train"))
-    assert "image img/a.png cannot be read" in str(unread)
+    assert "img/a.png; correct the name, or give the folder of the images with --root" in str(unread)
     (_, found), (_, refused) = results(HubSource("owner/set", Reading(root=tmp_path / "set"), "train"))
     assert isinstance(found, Sample)
     assert "lies outside of" in str(refused)

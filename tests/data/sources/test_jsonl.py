@@ -57,7 +57,7 @@ def test_columns_of_the_last_row_are_read_and_images_of_a_second_column_are_not_
     made = JsonlSource(_file(folder, *(text | {"id": f"t{number}"} for number in range(101)), ROW))
     assert [len(one.images) for one in samples(made)][-1] == 1
     (fault,) = faults(JsonlSource(_file(folder, ROW, text | {"images": ["b.jpg"]})))
-    assert "images: ['b.jpg']; images are read from image; name one column in all rows" in fault
+    assert "images: ['b.jpg']; images are read from image; call the column image in all rows, or state" in fault
 
 
 @pytest.mark.parametrize("image", [None, [], "", "absent"])
@@ -100,7 +100,7 @@ def test_other_image_formats_are_stored_as_png_without_loss(folder: Path) -> Non
         ({"image": [], "solution": "<CAT_SCAN>\nx"}, "'<CAT_SCAN>'; unknown tag on a row without an image; remove it"),
         ({"image": [], "solution": "<cat_scan>\nx"}, "unknown tag on a row without an image"),
         ({"image": [], "solution": "<TEXT>\n"}, "there is no reference after the tag"),
-        ({"image": ["gone.png"]}, r"image: 'gone.png'; .*gone\.png cannot be read \(No such file"),
+        ({"image": ["gone.png"]}, r"image: 'gone.png'; there is no .*gone\.png; correct"),
         ({"image": ["broken.png"]}, "image: 'broken.png'; an image of 60 bytes cannot be decoded"),
         ({"image": ["rows.jsonl"]}, "cannot be decoded: it is in no known format; known are AVIF"),
         ({"image": [3]}, "image: 3; give encoded bytes or the name of a file"),

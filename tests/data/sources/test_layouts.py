@@ -1,7 +1,8 @@
 import pytest
 
-from medix.data.sources.layouts import MODALITY_TAGS, recognised, tag_of, told
-from medix.modality import ModalitySet
+from medix.data.sources.layouts import image_columns, recognised, told
+
+VQA = "VQA-RAD, SLAKE, PathVQA, MMLU, MedQA"
 
 
 @pytest.mark.parametrize(
@@ -10,17 +11,18 @@ from medix.modality import ModalitySet
         ("id image source problem solution", "MBZUAI/medix-rl-data",
          "question: problem, answer: solution, id: id, images: image, source: source"),
         ("images problem answer", "EasyR1", "question: problem, answer: answer, images: images"),
-        ("image question answer", "VQA-RAD, SLAKE, PathVQA", "question: question, answer: answer, images: image"),
-        ("question answer choices subject", "MMLU, pmc_vqa",
+        ("image question answer", VQA, "question: question, answer: answer, images: image"),
+        ("question answer choices subject", VQA,
          "question: question, answer: answer, choices: choices; no column of images, so that all rows are text only"),
-        ("image question answer options", "MedQA",
-         "question: question, answer: answer, choices: options, images: image"),
-        ("question answer bild", "VQA-RAD, SLAKE, PathVQA",
+        ("image question answer options", VQA, "question: question, answer: answer, choices: options, images: image"),
+        ("question answer bild", VQA,
          "question: question, answer: answer; no column of images, so that all rows are text only"),
-        ("qid img_name question answer modality q_lang", "VQA-RAD, SLAKE, PathVQA",
+        ("qid img_name question answer modality q_lang", VQA,
          "question: question, answer: answer, id: qid, images: img_name, modality: modality"),
         ("id image problem solution aliases case", "MBZUAI/medix-rl-data",
          "question: problem, answer: solution, answer: aliases, id: id, images: image, case: case"),
+        ("image question answer case_id study_id", VQA,
+         "question: question, answer: answer, images: image, case: case_id"),
     ],
 )  # fmt: skip
 def test_columns_are_recognised_by_name(names: str, name: str, meaning: str) -> None:
@@ -29,26 +31,45 @@ def test_columns_are_recognised_by_name(names: str, name: str, meaning: str) -> 
     assert (found[0].name, told(found[1])) == (name, meaning)
 
 
-def test_choices_of_pmc_vqa_and_names_of_modalities() -> None:
+@pytest.mark.parametrize(
+    ("further", "choices"),
+    [
+        (["A", "B", "C", "D"], ["A", "B", "C", "D"]),
+        (["option_b", "option_a"], ["option_a", "option_b"]),
+        (["Option A", "Option B", "option_id"], ["Option A", "Option B"]),
+        (["opa", "opb", "opc", "opd"], ["opa", "opb", "opc", "opd"]),
+        (["choice1", "choice2", "choice3"], ["choice1", "choice2", "choice3"]),
+        (["ending0", "ending1"], ["ending0", "ending1"]),
+        (["A", "B", "options"], "options"),
+        (["A", "C"], []),
+        (["B", "C"], []),
+        (["0", "1"], []),
+        (["op1", "op2"], []),
+        (["optionA", "option_B"], []),
+    ],
+)
+def test_columns_of_one_choice_each_are_recognised_by_what_they_have_in_common(
+    further: list[str], choices: str | list[str]
+) -> None:
+    found = recognised(["question", "answer", *further])
+    assert found is not None
+    assert found[1].columns.choices == choices
+
+
+def test_choices_of_pmc_vqa_and_none_where_the_problem_holds_them() -> None:
     names = ["Figure_path", "Question", "Answer", *(f"Choice {letter}" for letter in "ABCD")]
     found = recognised(names)
     assert found is not None
     assert found[1].columns.choices == names[3:]
-    slake = recognised(["question", "answer", "modality"])
-    assert slake is not None
-    assert slake[1].modality_tags["MRI"] == "MRI_SCAN"
+    problem = recognised(["problem", "answer", "options"])
+    assert problem is not None
+    assert problem[1].columns.choices == ""
     assert recognised(["text", "label"]) is None
 
 
-@pytest.mark.parametrize(
-    ("value", "tag"),
-    [("CT", "CT_SCAN"), (" ct ", "CT_SCAN"), ("CT scan", "CT_SCAN"), ("x-RAY", "X_RAY"), ("<mri_scan>", "MRI_SCAN"),
-     ("sonography", None), ("", None)],
-)  # fmt: skip
-def test_modalities_are_read_in_any_case_and_spelling_of_their_tags(value: str, tag: str | None) -> None:
-    assert tag_of(value, MODALITY_TAGS, ModalitySet()) == tag
-
-
-def test_tags_are_those_of_the_modality_set() -> None:
-    assert tag_of("ECG strip", {}, ModalitySet(["ECG_STRIP"])) == "ECG_STRIP"
-    assert tag_of("CT_SCAN", {}, ModalitySet(["ECG_STRIP"])) is None
+def test_images_may_stand_in_numbered_columns() -> None:
+    """MMMU has image_1 to image_7; counted as numbers, so that image_10 follows image_9."""
+    numbered = [f"image_{number}" for number in range(1, 12)]
+    assert image_columns(["question", *sorted(numbered)]) == numbered
+    assert image_columns([*numbered, "image"]) == ["image"]
+    assert image_columns(["image_2", "image_3"]) == []

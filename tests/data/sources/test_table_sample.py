@@ -63,6 +63,14 @@ def test_a_row_that_lacks_or_contradicts_something(cells: dict[str, Any], told: 
     assert str(caught.value).startswith(told)
 
 
+def test_a_row_whose_image_stands_in_another_column_is_no_text_only_sample() -> None:
+    cells = {"i": "1", "q": "q", "a": "b", "x": None, "scan": "ct/1.png"}
+    assert made(cells).images == made(cells | {"scan": "a text"}, is_guessed=True).images == ()
+    with pytest.raises(RowError, match=r"scan: 'ct/1.png'; images are read from x and y; call the column image in all"):
+        made(cells, is_guessed=True)
+    assert len(made(cells | {"x": picture(1), "m": "CT_SCAN"}, is_guessed=True).images) == 1
+
+
 def test_rows_without_an_image_are_told_where_others_have_one() -> None:
     counts: Counter[str] = Counter()
     data = TableData(Columns("q", "a", images=["x"]))

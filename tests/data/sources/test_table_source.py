@@ -35,6 +35,21 @@ def test_a_schema_keeps_only_the_columns_that_it_names(rows: Path) -> None:
     assert (asked.question, asked.reference, asked.modality, asked.metadata) == ("Which view?", "PA", "CT_SCAN", {})
 
 
+def test_images_in_a_column_of_another_name_are_a_fault_unless_a_schema_says_so(rows: Path) -> None:
+    jsonl(rows, [{"question": "Which?", "answer": "lung", "scan": "a.png"}])
+    for reading in (Reading(), Reading(question="Which?", answer_from="answer")):
+        assert "scan: 'a.png'; images are read from no column" in faults(JsonlSource(rows, reading))[0]
+    assert samples(JsonlSource(rows, Reading(TableData(Columns("question", "answer")))))[0].images == ()
+
+
+def test_usual_names_of_modalities_are_known_with_a_schema_too(rows: Path) -> None:
+    jsonl(rows, [ROW | {"question": name, "m": name} for name in ("CT", "Magnetic Resonance Imaging", "DX")])
+    columns = Columns("question", "answer", images=["image"], modality="m")
+    found = samples(JsonlSource(rows, Reading(TableData(columns, modality_tags={"DX": "X_RAY"}))))
+    assert [one.modality for one in found] == ["CT_SCAN", "MRI_SCAN", "X_RAY"]
+    assert "m: 'DX'; it is no tag" in faults(JsonlSource(rows, Reading(TableData(columns))))[0]
+
+
 def test_a_column_of_modalities_may_be_named(rows: Path) -> None:
     found = samples(JsonlSource(rows, Reading(modality_column="kind")))
     assert [one.modality for one in found] == ["CT_SCAN", "MRI_SCAN"]

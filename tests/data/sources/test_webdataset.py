@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from medix.data.sources.stored_image import listed_image
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_source import Reading
 from medix.data.sources.webdataset import WebDatasetSource
@@ -29,6 +30,16 @@ def test_tars_of_a_folder_a_pattern_or_braces(tmp_path: Path) -> None:
         assert source.total() == len(names)
     assert samples(source)[0].modality == "X_RAY"
     assert source.fingerprint() == WebDatasetSource(source.path, Reading()).fingerprint()
+
+
+def test_fields_become_metadata_where_tars_are_written_again(tmp_path: Path) -> None:
+    row = {"question": "q", "answer": "B", "A": "lung", "B": "liver", "modality": "CT", "patient_id": "p", "view": "PA"}
+    path = tar(tmp_path / "a.tar", {"0": {"json": row, "png": picture(1)}})
+    (found,) = samples(WebDatasetSource(str(path), Reading()))
+    assert (found.reference, found.case) == ("liver", "p")
+    assert found.metadata == {"key": "0", "patient_id": "p", "view": "PA"}
+    (listed,) = samples(WebDatasetSource(str(path), Reading(), listed_image))
+    assert (listed.reference, listed.metadata) == ("liver", {})
 
 
 def test_what_is_no_tar_is_named_with_its_remedy(tmp_path: Path) -> None:
