@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medix.data.sources.modality_names import MODALITY_TAGS, tag_of
+from medix.data.sources.table_row import text_of
+from medix.modality import TEXT_ONLY, ModalitySet
 from medix.text_lines import encoding_fault, read_lines
 
 _LOG = logging.getLogger(__name__)
@@ -42,12 +45,16 @@ class AnswerLine:
     is_truncated: bool = False
 
 
-def read_answers(path: Path) -> Iterator[AnswerLine]:
+def read_answers(path: Path, modalities: ModalitySet) -> Iterator[AnswerLine]:
     """Read the lines of ``predict``, of recorded completions, or of ``generations.jsonl`` of an evaluation.
 
     Any other JSON lines with a ``completion`` are read too; ``id``, ``question``, ``reference`` or ``references``,
     ``aliases``, ``modality`` and ``finish_reason`` are used where they are there. A last line that was truncated by a
     crash is left out with a warning.
+
+    Args:
+        path: the file.
+        modalities: the valid tags; a modality may also be given by its name (``CT``).
 
     Raises:
         TextFileError: the file is of another format.
@@ -70,23 +77,24 @@ def read_answers(path: Path) -> Iterator[AnswerLine]:
                 f"{where}: has no completion: {line.text[:80]!r}; give a file of predict, of the folder completions of "
                 "a run, or generations.jsonl of an evaluation"
             )
-        yield _answer(line.number, _Reader(where, content))
+        yield _answer(line.number, _Reader(where, content), modalities)
 
 
-def _answer(number: int, read: "_Reader") -> AnswerLine:
+def _answer(number: int, read: "_Reader", modalities: ModalitySet) -> AnswerLine:
     content = read.content
-    modality = read.text("modality")
+    stated = read.text("modality")
+    modality = tag_of(stated, MODALITY_TAGS, modalities) or stated if stated and stated != TEXT_ONLY else None
     images = content.get("images", content.get("image_ids"))
     is_item = "item" in content  # of an evaluation: its modality may be unknown although there are images
     references = (*read.texts("references"), *filter(None, (read.text("reference"),)), *read.texts("aliases"))
     return AnswerLine(
         number=number,
-        id=read.text("item" if is_item else "id") or "",
+        id=text_of(content.get("item" if is_item else "id")) or "",
         completion=read.text("completion"),
         question=read.text("question") or "",
         references=references,
         modality=None if content.get("exchanged") is True else modality,
-        has_images=bool(images) if is_item else modality is not None or "modality" not in content,
+        has_images=bool(images) if is_item else stated not in (None, TEXT_ONLY) or "modality" not in content,
         is_structured=not (read.text("prompt_version") or "").startswith(_PLAIN),
         is_truncated=read.text("finish_reason") == "length",
     )

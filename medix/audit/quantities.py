@@ -1,13 +1,17 @@
 """Measures that are given without a unit."""
 
+import re
 from collections.abc import Sequence
 
 from medix.judge.clinical.lexicon import data
 from medix.judge.clinical.tokens import NUMERIC, SYMBOL, Token, read
+from medix.judge.clinical.units import read_unit
 
 _WORDS = data("quantities.toml")
 MEASURES: frozenset[str] = frozenset(_WORDS["measures"])
 COUNTED: frozenset[str] = frozenset(_WORDS["counted"])
+_ASKED_IN = re.compile(r"\b(?:in|how many)(?= (?!an? ))", re.IGNORECASE)
+"""What a unit follows in a question that states it: "in mm", "how many centimetres"."""
 _REACH = 4
 """Tokens after a word of measure within which its number stands: "measures up to about 5"."""
 
@@ -17,7 +21,8 @@ def without_unit(answer: str, question: str = "", references: Sequence[str] = ()
 
     A number measures if a word such as "diameter" or "measures" stands shortly before it, or if the question asks for
     such a measure, or a reference gives all of its numbers with units, and the answer is little more than the number. A
-    ratio, a date and a number of things are none: a listed noun ("2 lesions") follows it.
+    ratio, a date and a number of things are none: a listed noun ("2 lesions") follows it. A question that states the
+    unit ("in mm") needs none in the answer.
 
     Args:
         answer: text of the answer.
@@ -26,7 +31,7 @@ def without_unit(answer: str, question: str = "", references: Sequence[str] = ()
     """
     tokens = read(answer)
     found = [place for place, token in enumerate(tokens) if _is_bare(token)]
-    if not found:
+    if not found or any(read_unit(question, asked.end())[0] for asked in _ASKED_IN.finditer(question)):
         return ()
     expected = _expects_unit(question, references)
     is_short = len(tokens) <= _REACH + sum(token.kind != "word" for token in tokens)

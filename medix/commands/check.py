@@ -36,8 +36,9 @@ def main(argv: Sequence[str]) -> int:
 
     if arguments.json is not None and arguments.json.resolve() == arguments.file.resolve():
         raise ValueError(f"--json {arguments.json}: is the input, which would be overwritten; name another file")
-    check = AnswerCheck(ModalitySet(arguments.modalities), arguments.ignore)
-    findings = AnswerFindings.of(check, read_answers(arguments.file))
+    modalities = ModalitySet(arguments.modalities)
+    check = AnswerCheck(modalities, arguments.ignore)
+    findings = AnswerFindings.of(check, read_answers(arguments.file, modalities))
     if not findings.answers:
         raise ValueError(f"{arguments.file}: holds no completion; give a file with at least one line")
     _print(findings, arguments.examples, PlainConsole())

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from medix.audit.answer_lines import AnswerLine, read_answers
+from medix.modality import ModalitySet
 from medix.reporting.record import CompletionRecord
 from medix.text_lines import TextFileError
 
@@ -22,7 +23,7 @@ GENERATION = {
 
 def lines(path: Path, *rows: object, end: str = "\n") -> list[AnswerLine]:
     path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + end)
-    return list(read_answers(path))
+    return list(read_answers(path, ModalitySet()))
 
 
 def test_records_and_generations_are_read_with_what_they_say(tmp_path: Path) -> None:
@@ -40,6 +41,14 @@ def test_text_only_lines_owe_no_tag_and_bare_lines_are_taken_to_have_an_image(tm
     )
     assert [one.has_images for one in (text, item, bare)] == [False, False, True]
     assert item.is_structured
+
+
+def test_names_of_modalities_and_numbers_as_ids_are_read(tmp_path: Path) -> None:
+    rows = [{"completion": "c", "modality": name, "id": 7} for name in ("CT", "ct_scan", "", "TEXT_ONLY", "brain")]
+    found = lines(tmp_path / "a.jsonl", *rows)
+    assert [one.modality for one in found] == ["CT_SCAN", "CT_SCAN", None, None, "brain"]
+    assert [one.has_images for one in found] == [True, True, True, False, True]
+    assert {one.id for one in found} == {"7"}
 
 
 def test_with_exchanged_images_the_modality_is_that_of_another_case_and_unknown(tmp_path: Path) -> None:
@@ -66,4 +75,4 @@ def test_a_last_line_that_is_cut_is_left_out_and_other_formats_are_named(tmp_pat
     assert len(lines(tmp_path / "a.jsonl", {"completion": "c"}, '{"compl', end="")) == 1
     (tmp_path / "a.jsonl").write_bytes(b"PAR1")
     with pytest.raises(TextFileError, match="this is Parquet"):
-        list(read_answers(tmp_path / "a.jsonl"))
+        list(read_answers(tmp_path / "a.jsonl", ModalitySet()))

@@ -34,6 +34,17 @@ def test_a_bare_number_is_a_measure_if_the_reference_has_a_unit() -> None:
     assert without_unit("5", "What is the diameter?") == ("5",)
 
 
+@pytest.mark.parametrize(
+    ("question", "numbers"),
+    [
+        ("What is its diameter in mm?", ()), ("How many centimetres is its diameter?", ()),
+        ("What is its diameter in a child?", ("5",)), ("What is the diameter in the lung?", ("5",)),
+    ],
+)  # fmt: skip
+def test_a_question_may_state_the_unit(question: str, numbers: tuple[str, ...]) -> None:
+    assert without_unit("5", question) == numbers
+
+
 def test_the_reference_decides_before_the_question() -> None:
     assert without_unit("5", "How many nodules of this size are there?", ["5"]) == ()
     assert without_unit("5", "Is the size normal?", ["no"]) == ()
