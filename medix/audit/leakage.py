@@ -1,5 +1,6 @@
 """Which items of a benchmark are in the data: by images, by questions, by runs of words."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,7 @@ _BOILERPLATE = 10
 """Most items of one task that may share a run of words; more share the wording of the task, as for GPT-3."""
 
 _CHOICES = "\n\nChoices:\n"
+_LETTER = re.compile(r"^[A-Z]\. ")
 
 
 class Leak(StrEnum):
@@ -155,9 +157,9 @@ class Leakage:
 
     def _by_image(self, item: Item, matches: Sequence[tuple[int, tuple[int, int], str]]) -> LeakedItem:
         """How an item is leaked whose image is in the rows."""
-        asked = {normalised(text) for text in _questions(item)}
+        asked = set(_questions(item))
         for row, pictures, detail in matches:
-            if normalised(self._rows[row].sample.question) in asked:
+            if _compared(self._rows[row].sample.question) in asked:
                 return LeakedItem(Leak.ITEM, item, row, detail, pictures)
         row, pictures, detail = matches[0]
         return LeakedItem(Leak.IMAGE, item, row, detail, pictures)
@@ -177,7 +179,7 @@ class _Texts:
         wanted = _distinctive(tasks)
         self._runs: dict[tuple[str, str], tuple[str, int]] = {}
         for number, row in rows.items():
-            self._by_question.setdefault(normalised(row.sample.question), []).append(number)
+            self._by_question.setdefault(_compared(row.sample.question), []).append(number)
             for run in _runs(row.sample.question, row.sample.reference):
                 for item in wanted.get(run, ()):
                     self._runs.setdefault(item, (run, number))
@@ -185,7 +187,7 @@ class _Texts:
     def leaked(self, task: str, item: Item) -> LeakedItem | None:
         """How an item without a shared image is in the rows; None if it is not."""
         answers = {normalised(text) for text in item.references}
-        equal = [(row, text) for text in map(normalised, _questions(item)) for row in self._by_question.get(text, ())]
+        equal = [(row, text) for text in _questions(item) for row in self._by_question.get(text, ())]
         for row, text in equal:
             if not item.images and not self._rows[row].pictures:
                 return LeakedItem(Leak.QUESTION, item, row, text)
@@ -217,9 +219,18 @@ def _runs(*texts: str) -> Iterator[str]:
 
 
 def _questions(item: Item) -> tuple[str, ...]:
-    """The question as it is put, and without its choices."""
+    """The question as it is compared, and without its choices."""
     stem, mark, _ = item.question.rpartition(_CHOICES)
-    return (item.question, stem) if mark and item.choices else (item.question,)
+    put = _compared(item.question)
+    return (put, normalised(stem)) if mark and item.choices else (put,)
+
+
+def _compared(question: str) -> str:
+    """A question as words, with its choices without letters and sorted: data sets shuffle them."""
+    stem, mark, choices = question.rpartition(_CHOICES)
+    if not mark:
+        return normalised(question)
+    return " ".join([normalised(stem), *sorted(normalised(_LETTER.sub("", line)) for line in choices.splitlines())])
 
 
 def _alike(near: NearPairs) -> dict[int, list[tuple[int, str]]]:

@@ -30,6 +30,13 @@ def test_a_text_item_is_leaked_by_an_equal_question_with_or_without_its_choices(
     assert kinds(rows, item("1", "Which side?")) == []
 
 
+def test_choices_may_stand_in_another_order_but_must_be_the_same() -> None:
+    asked = choice("1", "Which is true?", 0, "The left", "The right", "Both")
+    put = "Which is true?\n\nChoices:\nA. both\nB. the left\nC. {}"
+    assert kinds([row(0, question=put.format("the right"), modality=None)], asked) == [Leak.QUESTION]
+    assert kinds([row(0, question=put.format("neither"), modality=None)], asked) == []
+
+
 def test_an_equal_question_on_another_image_is_a_phrasing() -> None:
     shown = (picture("a", encoded(9)),)
     table = PictureTable()
