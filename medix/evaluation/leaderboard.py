@@ -42,9 +42,10 @@ def write_submission(found: FolderScore, folder: Path) -> Path:
         f"{name}_score.txt": f"{''.join(results)}Overall: accuracy {overall:.4f} over {len(accuracies)} tasks\n",
     }
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(stream, "w") as archive:
         for file, text in files.items():
-            archive.writestr(zipfile.ZipInfo(f"results/{name}/{file}", _DATE), text.encode("utf-8", "replace"))
+            entry = zipfile.ZipInfo(f"results/{name}/{file}", _DATE)
+            archive.writestr(entry, text.encode("utf-8", "replace"), zipfile.ZIP_DEFLATED)
     digest = hashlib.md5(f"{name}_submission".encode(), usedforsecurity=False).hexdigest()[:8]
     path = folder / f"{digest}_{name}_submission.zip"
     write_atomically(path, stream.getvalue())

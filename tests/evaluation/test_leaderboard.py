@@ -24,6 +24,7 @@ def test_a_submission_has_the_names_and_scores_of_the_public_layout(tmp_path: Pa
     assert path.name == "93958f10_My_Model_1_submission.zip"
     with zipfile.ZipFile(path) as archive:
         lines = archive.read("results/My_Model_1/My_Model_1_eval.jsonl").decode().splitlines()
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}
         score = archive.read("results/My_Model_1/My_Model_1_score.txt").decode()
     entries = [json.loads(line) for line in lines]
     assert [(entry["id"], entry["answer_idx"], entry["evaluation"]["score"]) for entry in entries] == [
