@@ -26,7 +26,18 @@ def sweep_component(
         component: the component; it is not changed.
         labels: the answers.
         advance: as in ``judge_labels``.
+
+    Raises:
+        ValueError: its encoder fails. The rows that need none, because the guard refuses them, are no sample of all.
     """
+    if isinstance(component, EncodedReward):
+        try:
+            component.encoder.encode([labels[0].question.reference])
+        except Exception as error:
+            raise ValueError(
+                f"{name}: the encoder {component.encoder!r:.100} failed: {type(error).__name__}: {error}; fetch its "
+                "model, or give a suite with another encoder"
+            ) from error
     scored = _Cosine(component) if isinstance(component, EncodedReward) else component
     own = getattr(component, "threshold", None)
     values: list[float | None] = []

@@ -1,5 +1,9 @@
 """Components asked about answers that people have judged."""
 
+from typing import Any
+
+import pytest
+
 from medix.evaluation.component_sweep import sweep_component
 from medix.evaluation.label_agreement import ThresholdSweep
 from medix.evaluation.labels import Label
@@ -28,6 +32,16 @@ def test_a_component_is_tried_at_several_thresholds_and_its_own() -> None:
     data = sweep.to_dict()
     assert (data["threshold"], data["sensitivity"]["estimate"], len(data["thresholds"])) == (0.5, 1.0, 11)
     assert [row[0] for row in sweep.table().rows][:2] == ["0.5 *", "0.55"]
+
+
+def test_an_encoder_that_fails_is_an_error_and_no_table_of_what_the_guard_refuses() -> None:
+    class Broken:
+        def encode(self, texts: list[str], /) -> Any:
+            raise OSError("no such model")
+
+    labels = [Label(JudgeQuestion("where?", "left lung", answer), False) for answer in ("right lung", "heart")]
+    with pytest.raises(ValueError, match=r"embedding: the encoder .* failed: OSError: no such model"):
+        sweep_component("embedding", EmbeddingReward(Broken()), labels, lambda _: None)
 
 
 def test_another_component_is_judged_by_its_value() -> None:

@@ -26,7 +26,9 @@ def medix_judge(judge: str) -> Scorer:
     Args:
         judge: as ``--judge`` takes it: the file of a judge, a shipped part (``judge_served``), or a run's spec.
 
-    A sample's target may be a list: any of it is enough. Of its metadata ``modality`` is read, the tag of its images.
+    A sample's target may be a list: any of it is enough. Where the sample has choices, a target that is the letter of
+    one stands for its text too, and the judge is shown the choices. Of its metadata ``modality`` is read, the tag of
+    its images.
 
     Raises:
         ValueError: the judge is not described by that file.
@@ -38,7 +40,8 @@ def medix_judge(judge: str) -> Scorer:
         metadata: dict[str, Any] = {"tag": read.tag, "format_valid": read.format_valid, "judge": asked.identity}
         if read.answer is None:
             return Score(value=0.0, explanation="the completion has no answer", metadata=metadata)
-        question = JudgeQuestion(state.input_text, target[0], read.answer, tuple(target[1:]))
+        reference, *aliases = _references(state, target)
+        question = JudgeQuestion(_question(state), reference, read.answer, tuple(aliases))
         verdict = await _verdict(asked, question)
         metadata |= {"reply": verdict.reply, "confidence": verdict.confidence}
         if verdict.credit is None:
@@ -69,12 +72,13 @@ def medix_rewards(rewards: str) -> Scorer:
     suite = RewardSuite.from_spec(rewards)
 
     async def score(state: TaskState, target: Target) -> Score:
+        reference, *aliases = _references(state, target)
         columns: dict[str, Any] = {
             "completions": [state.output.completion],
-            "references": [target[0]],
-            "questions": [state.input_text],
+            "references": [reference],
+            "questions": [_question(state)],
             "modalities": [_modality(state.metadata, suite.modalities)],
-            "aliases": [tuple(target[1:])],
+            "aliases": [tuple(aliases)],
             "sources": [str(state.metadata.get("source") or "")],
             "truncated": [state.output.stop_reason == "max_tokens"],
         }
@@ -98,6 +102,26 @@ def _answer(state: TaskState) -> AnswerText:
     modalities = ModalitySet()
     has_images = _modality(state.metadata, modalities) is not None
     return answer_text(state.output.completion, modalities, has_images=has_images, needs_tags=False)
+
+
+def _references(state: TaskState, target: Target) -> list[str]:
+    """The accepted answers; of a choice its text, its letter with its text, and its letter."""
+    texts = _choices(state)
+    return [
+        written
+        for text in target
+        for written in ((texts[text], f"{text}. {texts[text]}", text) if text in texts else (text,))
+    ]
+
+
+def _question(state: TaskState) -> str:
+    """The question, with its choices as a task of medix has them."""
+    lettered = "\n".join(f"{letter}. {text}" for letter, text in _choices(state).items())
+    return f"{state.input_text}\n\nChoices:\n{lettered}" if lettered else state.input_text
+
+
+def _choices(state: TaskState) -> dict[str, str]:
+    return {chr(ord("A") + number): choice.value for number, choice in enumerate(state.choices)}
 
 
 def _modality(metadata: Mapping[str, Any], modalities: ModalitySet) -> str | None:

@@ -103,6 +103,25 @@ def test_a_suite_scores_every_component(tmp_path: Path, scorers: ModuleType) -> 
     assert metrics["total"].unscored_samples == 1
 
 
+def test_the_letter_of_a_choice_stands_for_its_text(tmp_path: Path, scorers: ModuleType) -> None:
+    import inspect_ai
+    from inspect_ai.dataset import Sample
+    from inspect_ai.model import get_model
+    from inspect_ai.solver import multiple_choice
+
+    outputs = ["ANSWER: B", "liver", "ANSWER: A", "stomach"]
+    task = inspect_ai.Task(
+        dataset=[Sample(input="Which organ?", choices=["stomach", "liver"], target="B") for _ in outputs],
+        solver=multiple_choice(),
+        scorer=scorers.medix_judge("judge_exact"),
+    )
+    model = get_model("mockllm/model", custom_outputs=[_output(text) for text in outputs])
+    (log,) = inspect_ai.eval(task, model=model, log_dir=str(tmp_path), display="none", max_samples=1)
+    assert log.status == "success", log.error
+    assert log.samples is not None
+    assert [sample.scores["medix_judge"].value for sample in log.samples if sample.scores] == [1.0, 1.0, 0.0, 0.0]
+
+
 def test_an_unknown_modality_is_an_error_that_names_it(tmp_path: Path, scorers: ModuleType) -> None:
     log = _run(tmp_path, scorers.medix_judge("judge_exact"), modality="PHOTO")
     assert log.status == "error"
