@@ -1,8 +1,9 @@
-# ruff: noqa: RUF001 - typographic apostrophes
-"""Whether a text claims a choice that it names, or denies, doubts, or takes it back.
+# ruff: noqa: RUF001 - typographic apostrophes and quotes
+"""Whether a text says that a choice is the answer, or only speaks of it, denies, doubts, or takes it back.
 
-Decided by words around the place, and strict on purpose: a claim that is taken for a doubtful one costs a question to a
-judge, the reverse a wrong verdict.
+A place counts where what stands before and after it is known to state an answer in English; words that deny or doubt
+are looked for on top. Strict on purpose: a claim that is taken for a doubtful one costs a question to a judge, the
+reverse a wrong verdict.
 """
 
 import re
@@ -13,7 +14,10 @@ Standing = Literal["claimed", "denied", "unclear"]
 _WINDOW = 400  # characters around a place that may say something of it
 _NEGATED = (
     r"\b(?:not|no|never|cannot|incorrect|wrong|false|unlikely|less likely|exclude[sd]?|rul(?:es?|ed)[\s-]+out"
-    r"|rather than|instead of|unlike|without|neither|nor)\b|n['’]t\b"
+    r"|rather than|instead of|unlike|without|neither|nor|against|absen(?:t|ce)|lack(?:s|ed|ing)?|fail(?:s|ed)"
+    r"|eliminat\w+|reject\w*|dismiss\w*|discard\w*|refut\w+|contradict\w*|implausib\w+|improbable|inconsistent"
+    r"|incompatible|inappropriate|irrelevant|unsupported|distractors?|exceptions?|traps?|mistaken?|misconceptions?)\b"
+    r"|n['’]t\b"
 )
 _COMPARED = rf"{_NEGATED}|\b(?:except|or|versus|vs)\b"
 _DENIED = re.compile(_COMPARED, re.IGNORECASE)
@@ -21,15 +25,14 @@ _EXCLUDED = re.compile(rf"{_NEGATED}|\bover\b", re.IGNORECASE)
 # a condition, a guess, or what somebody thought before
 _DOUBTED = (
     r"\b(?:if|unless|otherwise|could|might|may|maybe|perhaps|possibly|suppos\w+|assum\w+|doubt\w*|either|unsure"
-    r"|uncertain|torn|at first|first guess\w*|initial\w*|thought|least|tempt\w+"
+    r"|uncertain|torn|tentativ\w*|provisional\w*|preliminar\w*|at first|first guess|initial\w*|thought|least|tempt\w+"
     r"|(?:hard|difficult) to (?:say|tell|choose|decide|know|determine|select|pick))\b|\b(?:hard|difficult) to\s*$"
 )
 _CONTRASTED = r"\b(?:but|however|although|though|yet|whereas)\b"
 _DOUBT = re.compile(_DOUBTED, re.IGNORECASE)
 _DOUBT_OR_CONTRAST = re.compile(rf"{_DOUBTED}|{_CONTRASTED}", re.IGNORECASE)
 _NO_STATEMENT = re.compile(
-    rf"{_COMPARED}|{_DOUBTED}|{_CONTRASTED}"
-    r"|\b(?:would|should|improbable|hardly|questionable|less|better|differential)\b",
+    rf"{_COMPARED}|{_DOUBTED}|{_CONTRASTED}|\b(?:would|should|hardly|questionable|less|better|differential)\b",
     re.IGNORECASE,
 )
 _TURN = re.compile(
@@ -39,13 +42,43 @@ _TURN = re.compile(
 )
 _TAKEN_BACK = re.compile(
     r"\b(?:wait|actually|correction|corrected|on reflection|second thoughts?|reconsider\w*|sorry|i mean|mistake"
-    r"|scratch that|i was wrong)\b",
+    r"|scratch that|i was wrong|re-?(?:evaluat|examin|assess|think|visit|check)\w*|double[- ]check\w*|disagree\w*"
+    r"|(?:closer|second|another|further) (?:look|inspection|examination|thought)|look\w* again|oops|apolog\w+|my bad"
+    r"|make that|overlooked|hold on|edit|update|revis\w+)\b",
     re.IGNORECASE,
 )
 _CONNECTED = r"[.!?;:\n]|\b(?:because|since|as|so|therefore|thus|hence)\b"
+_CONNECTION = re.compile(_CONNECTED)
 _CLAUSE = re.compile(rf"{_CONNECTED}|,|\bwhich\b")
 _NEXT_CLAUSE = re.compile(rf"{_CONNECTED}|\(|,(?!\s*(?:which|that)\b)")  # "A, which is wrong" is one
 _END = re.compile(r"[.!?;\n]+(?=\s|$)")
+_LIKELY = r"most|very|likely|probable|probably|clearly|definitely|therefore|thus|indeed"
+# before an answer: "So, in this case, the best answer is", "I would go with"; whose answer it is matters
+_LEAD = re.compile(
+    r"(?:\W|\b(?:and|but|so|then|hence|finally|overall|in|this|case|conclusion|summary|i|we|you|would|ll|d|will|should"
+    r"|must|can|think|believe|conclude|say|is|are|be|it|s|that|which|the|a|an|my|our|best|only|single|final|correct"
+    r"|right|appropriate|accurate|suitable|go|going|with|for|to|have|has|answers?|options?|choices?|letter|choose|select"
+    rf"|pick|diagnosis|diagnoses|impression|patient|{_LIKELY})\b)*",
+    re.IGNORECASE,
+)
+_SO = re.compile(r"[;\n]|\b(?:because|since|as|so|therefore|thus|hence|but|which)\b", re.IGNORECASE)
+_GIVEN = re.compile(r"\W*(?:given|based on|considering|due to)\b[^,]*,", re.IGNORECASE)
+# "The most likely cause of her pain is the", "The finding on this image is"; not "Another cause is"
+_STATES = re.compile(
+    r"(?:\bmost (?:likely|probabl[ey]|consistent)\b|^\W*the (?:finding|name|cause|organ|structure|abnormality)\b).*"
+    r"\b(?:is|are|be|has|due to|caused by|consistent with)\s+(?:(?:to be|due to|caused by|consistent with|the|an?"
+    rf"|option|choice|{_LIKELY})\s+)*[\"“'‘(]*$",
+    re.IGNORECASE | re.DOTALL,
+)
+_NOT_FIRST = re.compile(r"\b(?:next|second|third|other|another|also)\b", re.IGNORECASE)
+# after it; a sentence that begins with a choice and goes on after it may say anything of it
+_CLOSED = (
+    r"[\"”'’)\]]*(?:\s*\([A-Z]{2,6}\))?(?:\s*(?:$|\n|[.;!]|[–—]|-\s)"
+    r"|,?\s+(?:because|since|as|due|given|based|according|in this|is (?:the )?(?:most likely |only |best )?"
+    r"(?:correct|right|answer|diagnosis|best|likely)|is (?:seen|shown|present))\b"
+)
+_ENDS = re.compile(rf"{_CLOSED})")
+_ENDS_OR_GOES_ON = re.compile(rf"{_CLOSED}|\s*[,()]|\s+(?:which|and)\b)")
 _ALONE = re.compile(r"(?<![\w'’/-])([A-Z])(?![\w'’/-])")
 # "A fracture", "I think": words, though "A is" and "A because" speak of a choice
 _WORD = re.compile(r"[ \t]+(?!(?:is|was|because|since|as|for|due|and|or|over|with|would|fits)\b)[a-z]")
@@ -62,7 +95,11 @@ class Claims:
     def __init__(self, text: str, letters: str) -> None:
         self.text = text
         self._taken_back = max((match.start() for match in _TAKEN_BACK.finditer(text)), default=-1)
-        self._last = {match[1]: match.start() for match in _ALONE.finditer(text) if self._is_named(match, letters)}
+        self._said: dict[re.Pattern[str], int] = {}
+        self._last: dict[str, int] = {}
+        for match in reversed(alone(text, letters)):
+            if match[1] not in self._last and not self._is_excluded(match):
+                self._last[match[1]] = match.start()
 
     def standing(self, start: int, end: int) -> Standing:
         """Whether the text claims what it names from ``start`` to ``end``.
@@ -70,7 +107,7 @@ class Claims:
         ``denied`` if a word of its clause denies or compares. ``unclear`` if its sentence asks, sets a condition or
         holds a contrast after it, if the next sentence turns against it, or if a later one takes something back.
         """
-        before, after = self._before(start), self.text[end : end + _WINDOW]
+        before, after = self._before(start), self.text[end : end + _WINDOW].lstrip(":")
         if _DENIED.search(_CLAUSE.split(before)[-1]) or _DENIED.search(_NEXT_CLAUSE.split(after, maxsplit=1)[0]):
             return "denied"
         stop = _END.search(after)
@@ -78,21 +115,46 @@ class Claims:
         is_weak = "?" in sentence or _DOUBT.search(before) or _DOUBT_OR_CONTRAST.search(sentence)
         return "unclear" if is_weak or self._turns(end + len(sentence)) else "claimed"
 
-    def is_statement(self, start: int, end: int) -> bool:
-        """Whether the sentence from ``start`` to ``end`` states what it holds, wherever in it that stands."""
-        sentence = self.text[start:end]
+    def is_statement(self, sentence: str, end: int) -> bool:
+        """Whether a sentence that ends at a place states what it holds, wherever in it that stands."""
         return "?" not in sentence and not _NO_STATEMENT.search(sentence) and not self._turns(end)
+
+    def is_announced(self, start: int) -> bool:
+        """Whether nothing but words that announce an answer stands before a place, in its clause."""
+        before = _SO.split(self._before(start))[-1]
+        given = _GIVEN.match(before)
+        return _LEAD.fullmatch(before, given.end() if given else 0) is not None
+
+    def is_said(self, start: int, end: int) -> bool:
+        """Whether what stands from ``start`` to ``end`` is said to be the answer, by what is before and after it."""
+        before = self._before(start)
+        if _STATES.search(before):
+            is_first = not _NO_STATEMENT.search(before) and not _NOT_FIRST.search(before)
+            return is_first and _ENDS_OR_GOES_ON.match(self.text, end) is not None
+        closed = _ENDS_OR_GOES_ON if re.search(r"\w", before) else _ENDS
+        return _LEAD.fullmatch(before) is not None and closed.match(self.text, end) is not None
 
     def names_another(self, start: int, own: str) -> bool:
         """Whether the letter of another choice than ``own`` stands alone from ``start`` on, and is not excluded."""
         return any(place >= start for letter, place in self._last.items() if letter != own)
 
-    def _is_named(self, match: re.Match[str], letters: str) -> bool:
-        if match[1] not in letters or (match[1] in "AI" and _WORD.match(self.text, match.end())):
-            return False
+    def says(self, pattern: re.Pattern[str], start: int) -> bool:
+        """Whether something is said to be the answer from ``start`` on, and not denied."""
+        if pattern not in self._said:
+            places = (match.span() for match in pattern.finditer(self.text))
+            said = (place for place in places if self.is_said(*place) and self.standing(*place) != "denied")
+            self._said[pattern] = max((place[0] for place in said), default=-1)
+        return self._said[pattern] >= start
+
+    def continues_with(self, end: int, pattern: re.Pattern[str]) -> bool:
+        """Whether the sentence that goes on at a place holds something before any reason, and excludes nothing."""
+        clause = _CONNECTION.split(self.text[end : end + _WINDOW].lstrip("):. "), maxsplit=1)[0]
+        return pattern.search(clause) is not None and not _EXCLUDED.search(clause)
+
+    def _is_excluded(self, match: re.Match[str]) -> bool:
         after = self.text[match.end() : match.end() + _WINDOW].lstrip(").: ")
         clauses = _CLAUSE.split(self._before(match.start()))[-1], _CLAUSE.split(after, maxsplit=1)[0]
-        return not any(map(_EXCLUDED.search, clauses))
+        return any(map(_EXCLUDED.search, clauses))
 
     def _before(self, start: int) -> str:
         """The part of the sentence before a place."""
@@ -101,3 +163,12 @@ class Claims:
     def _turns(self, end: int) -> bool:
         """Whether what follows a sentence turns against it."""
         return self._taken_back >= end or _TURN.match(self.text, end) is not None
+
+
+def alone(text: str, letters: str) -> list[re.Match[str]]:
+    """Places where one of some letters stands alone and is no word, as it is in "A fracture" and "I think"."""
+    return [
+        match
+        for match in _ALONE.finditer(text)
+        if match[1] in letters and not (match[1] in "AI" and _WORD.match(text, match.end()))
+    ]

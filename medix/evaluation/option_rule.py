@@ -3,18 +3,20 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
 
-from medix.evaluation.claim import Claims
+from medix.evaluation.claim import Claims, alone
 from medix.judge.options import Options
 
-VERSION = "option-3"
+VERSION = "option-4"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LONGEST = 20_000  # characters; longer texts are taken to name no single choice
-_WINDOW = 400  # characters after a letter that may name another choice
+_MOST_PLACES = 50  # a text that names a choice more often is a loop
 _MOST_WORDS = 60  # in a longer text, the only choice that is mentioned may be one that is discussed
-_EMPHASIS = re.compile(r"\*\*|__|[*_`$]|\\boxed\{|\\text\{|\}")
+_EMPHASIS = re.compile(r"\*\*|__|[*_`$]|\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{|\\[][()]|\}")
 # "the answer is (B)", "Answer: B", "option B", "choose C"; the letter stands alone
 _ANNOUNCED = re.compile(
     r"\b(?P<word>answers?|options?|choices?|choose|select|pick)\b(?P<link>(?:\s+(?:is|was|would be|should be|must be))?"
@@ -22,7 +24,7 @@ _ANNOUNCED = re.compile(
     r"(?:\((?P<bracketed>[A-Za-z])\)|(?P<bare>[A-Z])(?![\w'’/-]))",
     re.IGNORECASE,
 )
-_BRACKETED = re.compile(r"\(([A-Z])\)")
+_BRACKETED = re.compile(r"\(([A-Z])\)|^[ \t]*([A-Z])[.:]?[ \t]*$", re.MULTILINE)  # or alone on a line
 _LABEL = re.compile(r"^\s*([A-Z])[.):]\s+(?=\S)", re.MULTILINE)
 _ALONE = re.compile(r"\(?([A-Za-z])\)?[.:]?")
 # what may follow a letter that is announced: else it may be a word, as in "vitamin", "B cells", "C. difficile"
@@ -33,13 +35,11 @@ _GOES_ON = re.compile(
     r"|\s+(?:is|would be|must be)\s+(?:(?:therefore|thus|clearly|the|most|only|single|probably)\s+)*"
     r"(?:correct|right|best|answer|true|likely|appropriate|accurate|consistent|one|not|incorrect|wrong)\b"
 )
-# an option is announced as the answer, and not only spoken of: "it is option B", "Option B is correct", "Option B."
-_SETTLES = re.compile(
-    r"(?:^|[\n.!?:;])\W*(?:the\s+|correct\s+|final\s+)*$"
-    r"|\b(?:is|are|be|was|answer|choose|select|pick|likely|probably|therefore|thus|clearly|with|for)\W*(?:the\s+)?$",
-    re.IGNORECASE,
-)
 _SPOKEN_OF = frozenset({"option", "choice"})
+_PLURAL = frozenset({"answers", "options", "choices"})
+_IS_ANSWER = re.compile(r"\banswer\W*(?:is)?\W*$", re.IGNORECASE)
+_GAP = re.compile(r"[\W_]*")
+_ARTICLE = re.compile(r"[\W_]*(?:an?|the)\b[\W_]*", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+(?!\s)[^.!?\n]+)*[.!?]*")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -67,12 +67,11 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
     if not is_cut and (letter := _whole(answer, texts)) is not None:
         return _LETTERS.index(letter)
     claims = Claims(answer, "".join(texts))
-    announced = set(_announced(claims, texts, is_cut=is_cut))
-    if not announced and not is_cut:
-        announced = set(_bracketed(claims, texts))
-        if not announced and not _BRACKETED.search(answer) and not _LABEL.search(answer):
-            announced = set(_mentioned(claims, texts, question))
-    letter = announced.pop() if len(announced) == 1 else ""
+    letter = _one(_announced(claims, texts, is_cut=is_cut))
+    if letter is None and not is_cut:
+        letter = _one(_bracketed(claims, texts))
+        if letter is None and not _BRACKETED.search(answer) and not _LABEL.search(answer):
+            letter = _one(_mentioned(claims, texts, question))
     return _LETTERS.index(letter) if letter else None
 
 
@@ -97,6 +96,14 @@ def _whole(answer: str, texts: dict[str, str]) -> str | None:
     return letter if not rest or _words(rest) == _words(texts[letter]) else None
 
 
+def _one(letters: Iterator[str]) -> str | None:
+    """The letter that all are; empty if they differ, are many, or one is not clear; None without any."""
+    found = list(islice(letters, _MOST_PLACES + 1))
+    if not found:
+        return None
+    return found[0] if len(found) <= _MOST_PLACES and len(set(found)) == 1 else ""
+
+
 def _announced(claims: Claims, texts: dict[str, str], *, is_cut: bool) -> Iterator[str]:
     """Letters that are announced as the answer; an empty one for each that is not clear."""
     answer = claims.text
@@ -104,27 +111,34 @@ def _announced(claims: Claims, texts: dict[str, str], *, is_cut: bool) -> Iterat
         letter, word = (match["bracketed"] or match["bare"]).upper(), match["word"].casefold()
         if letter not in texts or (match["bare"] and not match["bare"].isupper()):
             continue
-        found = claims.standing(match.start(), match.end())
+        end = _end_of(answer, match.end(), texts[letter])
+        found = claims.standing(match.start(), end or match.end())
         if found == "denied":
             continue
-        rest = answer[match.end() : match.end() + _WINDOW]
-        is_letter = match["bracketed"] or _GOES_ON.match(rest) or _follows(rest, texts[letter])
-        if not is_letter and any(_follows(letter + rest, text) for text in texts.values()):
+        is_letter = end is not None or _GOES_ON.match(answer, match.end()) is not None
+        begins = match.start("bare")
+        if not is_letter and match["bare"] and any(_end_of(answer, begins, text) for text in texts.values()):
             continue  # the first word of a choice
-        is_answer = word not in ("options", "choices", "answers") and (
-            word not in _SPOKEN_OF or (not is_cut and _SETTLES.search(answer, 0, match.start()) is not None)
-        )
-        is_clear = is_answer and is_letter and found == "claimed" and _is_only(claims, match.end(), letter, texts)
-        yield letter if is_clear else ""
+        is_answer = word not in _PLURAL and not (is_cut and word in _SPOKEN_OF) and claims.is_announced(match.start())
+        is_other = match["bare"] and end is None and _is_word(letter, texts)
+        is_clear = is_answer and is_letter and not is_other and found == "claimed"
+        yield letter if is_clear and _is_only(claims, match.end(), letter, texts) else ""
 
 
 def _bracketed(claims: Claims, texts: dict[str, str]) -> Iterator[str]:
     """Letters in brackets, or before the text of their choice; an empty one for each that is not clear."""
     answer = claims.text
     for match in (*_BRACKETED.finditer(answer), *_LABEL.finditer(answer)):
-        letter, rest = match[1], answer[match.end() : match.end() + _WINDOW]
-        if letter in texts and (match.re is not _LABEL or _follows(rest, texts[letter])):
-            is_clear = claims.standing(match.start(), match.end()) == "claimed"
+        letter = match[match.lastindex or 0]
+        is_label = match.re is _LABEL
+        end = _end_of(answer, match.end(), texts[letter], _GAP if is_label else _ARTICLE) if letter in texts else None
+        if letter in texts and (end is not None or not is_label):
+            place = match.start(), end or match.end()
+            found = claims.standing(*place)
+            if found == "denied":
+                continue
+            is_other = not is_label and match[1] is None and _is_word(letter, texts)
+            is_clear = found == "claimed" and claims.is_said(*place) and not is_other
             yield letter if is_clear and _is_only(claims, match.end(), letter, texts) else ""
 
 
@@ -136,36 +150,57 @@ def _mentioned(claims: Claims, texts: dict[str, str], question: str) -> Iterator
         return
     for letter, text in texts.items():
         wanted = _words(text)
-        if not _tells(wanted) or not _holds(words, wanted):
+        if not _holds(words, wanted):
             continue
         inside = [other for other in texts.values() if other != text and _holds(_words(other), wanted)]
         if any(_holds(words, _words(other)) for other in inside):
             continue  # a part of a longer choice that is mentioned
+        own = _pattern(text)
+        said = [match.span() for match in own.finditer(answer) if claims.is_said(*match.span())]
+        if not _tells(wanted) and not any(_IS_ANSWER.search(answer, 0, start) for start, _ in said):
+            continue
         sentences = [match for match in _SENTENCE.finditer(answer) if _holds(_words(match[0]), wanted)]
-        is_clear = sentences and all(claims.is_statement(*match.span()) for match in sentences)
+        is_clear = bool(said) and all(claims.is_statement(own.sub("", match[0]), match.end()) for match in sentences)
         has_letter = any(len(word) == 1 for word in wanted)  # "vitamin B" names no choice B
         is_clear = is_clear and (has_letter or not claims.names_another(0, letter))
         yield letter if is_clear and not _holds(asked, wanted) else ""
 
 
 def _is_only(claims: Claims, end: int, letter: str, texts: dict[str, str]) -> bool:
-    """Whether no other choice is named after a letter: not by its letter, nor right there by its text."""
-    return not claims.names_another(end, letter) and _agrees(letter, claims.text[end : end + _WINDOW], texts)
+    """Whether no other choice is named after a letter, by its letter, or by its text right there or as an answer."""
+    if claims.names_another(end, letter):
+        return False
+    own = _end_of(claims.text, end, texts[letter])
+    start = end if own is None else own
+    for other, text in texts.items():
+        if other == letter or _holds(_words(texts[letter]), _words(text)):
+            continue
+        if own is None and _end_of(claims.text, end, text, _GAP) is not None:
+            return False
+        pattern = _pattern(text)
+        if _tells(_words(text)) and (claims.continues_with(start, pattern) or claims.says(pattern, start)):
+            return False
+    return True
 
 
-def _agrees(letter: str, rest: str, texts: dict[str, str]) -> bool:
-    """Whether no other choice's text follows the letter."""
-    own = _words(texts[letter])
-    others = [_words(text) for other, text in texts.items() if other != letter]
-    begins = _words(rest)
-    if own and begins[: len(own)] == own:
-        return True
-    return not any(other and _tells(other) and begins[: len(other)] == other for other in others)
+def _is_word(letter: str, texts: dict[str, str]) -> bool:
+    """Whether the letter may stand for another choice: "the answer is D" for vitamin D, which is choice A."""
+    return any(alone(text, letter) for other, text in texts.items() if other != letter)
 
 
-def _follows(rest: str, text: str) -> bool:
-    wanted = _words(text)
-    return bool(wanted) and _words(rest)[: len(wanted)] == wanted
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> re.Pattern[str]:
+    """Of the words of a choice."""
+    words = r"[\W_]+".join(map(re.escape, _words(text)))
+    return re.compile(rf"(?<![^\W_]){words or '(?!)'}(?![^\W_])", re.IGNORECASE)
+
+
+def _end_of(answer: str, start: int, text: str, between: re.Pattern[str] = _ARTICLE) -> int | None:
+    """Where the words of a choice end that stand right at a place; None if they do not."""
+    for begin in (_GAP, between):
+        if (gap := begin.match(answer, start)) and (found := _pattern(text).match(answer, gap.end())):
+            return found.end()
+    return None
 
 
 def _words(text: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Whether a text claims what it names."""
 
+import re
+
 import pytest
 
 from medix.evaluation.claim import Claims
@@ -38,7 +40,8 @@ def test_words_around_a_place_say_whether_it_is_claimed(text: str, wanted: str) 
      ("The liver. But no.", False), ("The liver would be large.", False)],
 )  # fmt: skip
 def test_a_statement_is_neither_a_question_nor_a_guess_nor_taken_back(text: str, is_one: bool) -> None:
-    assert Claims(text, "").is_statement(0, len(text.split(". ", maxsplit=1)[0])) is is_one
+    first = text.split(". ", maxsplit=1)[0]
+    assert Claims(text, "").is_statement(first, len(first)) is is_one
 
 
 @pytest.mark.parametrize(
@@ -48,3 +51,37 @@ def test_a_statement_is_neither_a_question_nor_a_guess_nor_taken_back(text: str,
 )  # fmt: skip
 def test_a_letter_of_another_choice_counts_unless_it_is_excluded(text: str, is_one: bool) -> None:
     assert Claims(text, "ABCD").names_another(0, "B") is is_one
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [("The answer is B", True), ("So, in this case, I would choose B", True), ("No gas, so the answer is B", True),
+     ("Given the gas, the answer is B", True), ("In children, the answer is B", False), ("They say it is B", False)],
+)  # fmt: skip
+def test_only_words_that_announce_an_answer_stand_before_it(text: str, is_one: bool) -> None:
+    assert Claims(text, "ABCD").is_announced(text.index("B")) is is_one
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [("B.", True), ("B because of gas", True), ("B, which is large", False), ("It is B, which is large", True),
+     ("B is correct", True), ("B fails", False), ("The most likely cause of this is B", True),
+     ("Another most likely cause is B", False), ("One cause is B", False), ("Kein B", False), ("B (CT)", True)],
+)  # fmt: skip
+def test_what_is_said_to_be_the_answer(text: str, is_one: bool) -> None:
+    place = text.index("B")
+    assert Claims(text, "ABCD").is_said(place, place + 1) is is_one
+
+
+def test_a_text_says_what_it_neither_denies_nor_only_speaks_of() -> None:
+    claims = Claims("It is not gas. The stone is old. It is blood.", "")
+    found = {word: claims.says(re.compile(word), 0) for word in ("gas", "stone", "blood")}
+    assert found == {"gas": False, "stone": False, "blood": True}
+    assert not claims.says(re.compile("blood"), len(claims.text) - 3)
+
+
+def test_a_sentence_goes_on_with_what_stands_before_any_reason() -> None:
+    claims = Claims("B, namely gas, because a stone is old", "")
+    assert claims.continues_with(1, re.compile("gas"))
+    assert not claims.continues_with(1, re.compile("stone"))
+    assert not Claims("B, not gas", "").continues_with(1, re.compile("gas"))
