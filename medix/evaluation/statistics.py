@@ -167,7 +167,7 @@ def proportion(values: Sequence[float], clusters: Sequence[Hashable], confidence
     number = share * (1 - share) / error**2 if error > 0 else float(size)
     if is_binary:
         number = min(number, float(count))
-    low, high = _wilson_ends(share, number, _quantile(confidence, 1 + _freedom(sums - share * counts)))
+    low, high = wilson_ends(share, number, _quantile(confidence, 1 + _freedom(sums - share * counts)))
     return Interval(share, low, high, count, size, "clustered wilson", error)
 
 
@@ -219,6 +219,20 @@ def bounds(total: float, scored: int, unscored: int) -> tuple[float, float]:
     """Mean if every unscored observation were 0, and if every one were 1; NaN without observations."""
     count = scored + unscored
     return (total / count, (total + unscored) / count) if count else (float("nan"), float("nan"))
+
+
+def wilson_ends(share: float, number: float, quantile: float) -> tuple[float, float]:
+    """Ends of Wilson's interval.
+
+    Args:
+        share: estimate of the proportion.
+        number: of independent observations; need not be whole.
+        quantile: of the two-sided interval, such as 1.96.
+    """
+    square = quantile**2
+    centre = (share + square / (2 * number)) / (1 + square / number)
+    half = quantile * math.sqrt(share * (1 - share) / number + square / (4 * number**2)) / (1 + square / number)
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def _check_confidence(confidence: float) -> None:
@@ -277,11 +291,3 @@ def _freedom(errors: NDArray[np.float64]) -> float:
     variance = float((squares**2).sum()) - total**2 / len(errors)
     found = 2 * total**2 / variance if variance > 0 else most
     return min(max(found, FEWEST_CLUSTERS - 1), most)
-
-
-def _wilson_ends(share: float, number: float, quantile: float) -> tuple[float, float]:
-    """Ends of Wilson's interval; the number of observations need not be whole."""
-    square = quantile**2
-    centre = (share + square / (2 * number)) / (1 + square / number)
-    half = quantile * math.sqrt(share * (1 - share) / number + square / (4 * number**2)) / (1 + square / number)
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
