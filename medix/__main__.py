@@ -18,6 +18,7 @@ COMMANDS = {
     "rescore": "rescore",
     "check": "check",
     "ablate": "ablate",
+    "study": "study",
 }
 """Commands other than the trainer's, each with its module in ``medix.commands``."""
 
@@ -43,6 +44,7 @@ data, models and results
   rescore    apply other rewards to the recorded completions of a run
   check      what is wrong with a file of completions: form, modality, units
   ablate     run a grid of settings and seeds, and compare them
+  study      have people compare the answers of models, blinded, on a web page
 
 {exit_status.HELP}
 A bare spec name is a shipped one: python -m medix fit --config demo
@@ -99,7 +101,9 @@ def _run(words: list[str]) -> int:
 def _command_name(words: list[str]) -> list[str]:
     """The words that name a command: ``judge ask``, say, or ``fit``."""
     known = bool(words) and (words[0] in TRAINER_COMMANDS or words[0] in COMMANDS)
-    has_second = known and words[0] in {"shards", "eval", "judge", "rollout"} and words[1:2] and words[1].isalpha()
+    has_second = (
+        known and words[0] in {"shards", "eval", "judge", "rollout", "study"} and words[1:2] and words[1].isalpha()
+    )
     return words[: 2 if has_second else 1 if known else 0]
 
 

@@ -11,6 +11,11 @@ from tests.support.requirements import chromium
 
 LIMIT = 300
 """Seconds until a browser counts as hanging."""
+OPTIONS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+"""Of every Chromium that tests start."""
 _CONSOLE = re.compile(r":(?:INFO|WARNING|ERROR):CONSOLE[:(].*?\] (.*)")
 
 
@@ -41,9 +46,7 @@ def screenshot(page: Path, folder: Path, width: int = 1200, height: int = 3000) 
 
 
 def _run(page: Path, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
-    options += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    command = [str(chromium()), *options, f"--user-data-dir={folder / 'profile'}", *words, page.as_uri()]
+    command = [str(chromium()), *OPTIONS, f"--user-data-dir={folder / 'profile'}", *words, page.as_uri()]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
     assert ended.returncode == 0, ended.stderr[-3000:]
     return ended

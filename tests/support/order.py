@@ -21,6 +21,7 @@ LONGEST = (
     "test_durability",
     "test_torchrun",
     "test_sharded",
+    "test_study_browser",
 )
 """Names of test files that take more than half a minute, in the order in which they are begun."""
 

@@ -1,0 +1,52 @@
+"""``python -m medix study plan``: the size of a study."""
+
+import argparse
+import math
+
+from medix.commands.parser import CommandParser
+
+_HALF_WIDTHS = (0.15, 0.1, 0.075, 0.05, 0.03)
+
+
+def add_plan(parser: CommandParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "--half-width",
+        type=float,
+        nargs="+",
+        default=_HALF_WIDTHS,
+        metavar="W",
+        help="half the width of the 95 %% interval of the share of wins; 0.05 is 5 points to either side",
+    )
+    parser.add_argument("--wins", type=float, default=0.6, help="expected share of wins (default: 0.6)")
+    parser.add_argument("--ties", type=float, default=0.25, help="expected share without a preference (default: 0.25)")
+    parser.add_argument("--per-case", type=float, default=1, help="comparisons on one case (default: 1)")
+    parser.add_argument("--correlation", type=float, default=0.3, help="of preferences within a case (default: 0.3)")
+    parser.add_argument("--raters", type=int, default=2, help="number of raters (default: 2)")
+    parser.add_argument("--overlap", type=int, default=20, help="comparisons that all raters make (default: 20)")
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """Print a table with a row for each width."""
+    from medix.plain_console import PlainConsole
+    from medix.reporting.table import Table, number
+    from medix.study.design import Design
+    from medix.study.sample_size import SampleSize
+
+    Design(arguments.raters, arguments.overlap, 0)  # refuses what serve would
+    size = SampleSize(arguments.wins, arguments.ties, arguments.per_case, arguments.correlation)
+    rows = []
+    for half in arguments.half_width:
+        count = size.comparisons(half)
+        shared = min(arguments.overlap, count)
+        each = shared + math.ceil((count - shared) / arguments.raters)
+        found = number(size.power(count), percent=True)
+        rows.append([f"± {number(half, percent=True)}", f"{count:,}", f"{each:,}", found])
+    heads = ["95 % interval of the wins", "Comparisons", "For each rater", "Power of the exact test, 5 %"]
+    title = f"{size.wins:.0%} wins, {size.ties:.0%} ties, {arguments.raters} raters, {arguments.overlap} in common"
+    console = PlainConsole()
+    Table(title, heads, rows).print(console)
+    console.print(
+        "Differences between raters come on top: they are measured by the study itself, with 5 raters or more."
+    )
+    return 0

@@ -1,0 +1,124 @@
+"""``python -m medix study serve``: the page of a study."""
+
+import argparse
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medix.commands.parser import CommandParser
+
+if TYPE_CHECKING:
+    from medix.study.database import StudyDatabase
+    from medix.study.new_study import NewStudy
+    from medix.study.server import StudyServer
+
+
+def add_serve(parser: CommandParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "files", type=Path, nargs="*", metavar="FILE",
+        help="completions, one file per model: of predict, or generations.jsonl of eval generate; paired by data set "
+        "and id. None to continue a study",
+    )  # fmt: skip
+    parser.add_argument("--output", type=Path, required=True, metavar="DB", help="the study, made if it is not there")
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR",
+        help="folder with the images or shards; images are recognised by their hash, else by their name",
+    )  # fmt: skip
+    parser.add_argument("--names", nargs="+", help="names of the models, for the report (default: the files)")
+    parser.add_argument("--raters", type=int, default=1, metavar="N", help="number of raters (default: 1)")
+    parser.add_argument(
+        "--overlap", type=int, default=20, metavar="K", help="comparisons that all raters make (default: 20)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of order and sides (default: 0)")
+    parser.add_argument("--limit", type=int, metavar="N", help="comparisons in all, at most (default: all)")
+    parser.add_argument(
+        "--per-sample", type=int, default=1, metavar="N",
+        help="of more than two models, pairs that are compared on one sample (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--repeats", type=int, default=0, metavar="N",
+        help="comparisons that each rater makes again at the end, sides exchanged (default: 0)",
+    )  # fmt: skip
+    parser.add_argument("--no-reasoning", action="store_true", help="show the answers alone")
+    parser.add_argument("--skip-missing", action="store_true", help="leave out samples whose images are missing")
+    parser.add_argument("--renew", type=int, metavar="N", help="give rater N a new link, in place of a lost one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8090, help="port to listen on, 0 for a free one (default: 8090)")
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Create or continue the study, print what raters need, and serve until a signal."""
+    if missing := [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]:
+        raise ValueError(f"{' and '.join(missing)} are not installed; pip install 'medix-rl[study]'")
+    from contextlib import closing
+
+    from medix.study.database import StudyDatabase
+    from medix.study.server import StudyServer
+
+    is_new = not arguments.output.exists()
+    if is_new and not arguments.files:
+        raise ValueError(f"--output {arguments.output}: there is no study; give a file of completions of each model")
+    with closing(StudyServer(arguments.host, arguments.port)) as server:
+        tokens = dict(enumerate(_created(arguments))) if is_new else {}
+        with closing(StudyDatabase(arguments.output)) as database:
+            if not is_new and arguments.files:
+                _new_study(arguments).check(database)
+            if arguments.renew is not None:
+                tokens[arguments.renew - 1] = database.renew(arguments.renew - 1)
+            _tell(database, server, tokens)
+            server.run(database)
+    return 0
+
+
+def _created(arguments: argparse.Namespace) -> list[str]:
+    return _new_study(arguments).create(arguments.output)
+
+
+def _new_study(arguments: argparse.Namespace) -> "NewStudy":
+    from medix.study.design import Design
+    from medix.study.new_study import NewStudy
+
+    design = Design(
+        raters=arguments.raters,
+        overlap=arguments.overlap,
+        seed=arguments.seed,
+        per_sample=arguments.per_sample,
+        repeats=arguments.repeats,
+        limit=arguments.limit,
+    )
+    return NewStudy(
+        files=arguments.files,
+        names=arguments.names or [str(path) for path in arguments.files],
+        images=arguments.images,
+        design=design,
+        with_reasoning=not arguments.no_reasoning,
+        skip_missing=arguments.skip_missing,
+    )
+
+
+def _tell(database: "StudyDatabase", server: "StudyServer", tokens: dict[int, str]) -> None:
+    from medix.study.sample_size import SampleSize
+
+    facts = database.facts
+    print(f"{facts['comparisons']:,} comparisons of {facts['samples']:,} samples, {len(facts['models'])} models")
+    if facts["identical"]:
+        print(f"{facts['identical']:,} samples are not shown: all models answer them alike")
+    for reason, count in facts["left_out"].items():
+        print(f"{count:,} {reason}: left out")
+    size = SampleSize()
+    pairs = len(facts["models"]) * (len(facts["models"]) - 1) / 2
+    half = size.half_width(facts["comparisons"] / pairs)
+    print(
+        f"Expect an interval of ± {half:.1%} for the wins of one model over another (at {size.wins:.0%} wins, "
+        f"{size.ties:.0%} ties, one comparison a case; study plan shows others)"
+    )
+    for rater, planned in enumerate(len(database.decided(rater)) for rater in range(database.raters)):
+        done = sum(database.decided(rater))
+        link = server.link(tokens[rater]) if rater in tokens else "has a link; --renew makes a new one"
+        print(f"Rater {rater + 1} ({done:,} of {planned:,}): {link}")
+    if tokens:
+        print("These links are shown this once. Send each rater one of them, and no other.")
+    if not server.is_loopback:
+        print("Other machines reach this page, unencrypted: put a proxy with https in front of it for patients' images")
+    print(f"Serving on {server.address}; Ctrl-C ends it, and the same command goes on", flush=True)

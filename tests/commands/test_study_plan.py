@@ -1,0 +1,26 @@
+"""``python -m medix study plan``."""
+
+import pytest
+
+from medix.__main__ import main
+
+
+def test_the_size_of_a_study_is_planned_before_it_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    """± 10 points at 60 % wins take 89 preferences (Wilson: 49.61 to 69.56 %; of 88: 49.55 to 69.61 %); without ties as
+    many comparisons, of which two raters with 10 in common make 10 + 40 each."""
+    assert main(["study", "plan", "--half-width", "0.1", "--wins", "0.6", "--ties", "0", "--overlap", "10"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if "± 10.0 %" in line)
+    assert row.split()[3:5] == ["89", "50"]
+
+
+def test_without_words_several_widths_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "plan"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("±") == 5
+    assert "60% wins, 25% ties, 2 raters, 20 in common" in shown
+
+
+@pytest.mark.parametrize("words", [["--half-width", "0"], ["--wins", "2"], ["--raters", "0"], ["--per-case", "0"]])
+def test_impossible_wishes_are_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "plan", *words]) == 2
+    assert words[0] in capsys.readouterr().err

@@ -1,0 +1,76 @@
+"""``python -m medix study serve``."""
+
+import importlib.util
+import signal
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medix.__main__ import main
+from tests.support.served_study import ServedStudy
+from tests.support.studies import new_study, open_study
+
+
+def words(folder: Path, **fields: Any) -> list[str]:
+    study = new_study(folder, **fields)
+    images = ["--images", str(folder / "images"), "--output", str(folder / "s.db"), "--port", "0"]
+    return [*map(str, study.files), *images, "--raters", "2", "--overlap", "2", "--seed", "3"]
+
+
+def status(address: str) -> int:
+    try:
+        with urllib.request.urlopen(address, timeout=60) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_links_are_printed_once_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    command = words(tmp_path)
+    with ServedStudy(*command) as first:
+        links = first.links
+        assert len(links) == 2
+        assert "6 comparisons of 6 samples, 2 models" in first.output
+        assert "Expect an interval of ±" in first.output
+        assert [status(link) for link in (*links, links[0][:-1])] == [200, 200, 404]
+        assert first.end() == 143
+    assert links[0].rpartition("/")[2] not in first.output.rpartition("Serving")[2]  # requests are not logged
+    with ServedStudy(*command) as again:
+        assert again.links == []
+        assert status(links[0].replace(first.port, again.port)) == 200
+        assert again.end(signal.SIGINT) == 130
+    with ServedStudy("--output", tmp_path / "s.db", "--port", "0", "--renew", "2") as renewed:
+        assert len(renewed.links) == 1
+        assert [status(one.replace(first.port, renewed.port)) for one in (*links, *renewed.links)] == [200, 404, 200]
+
+
+def test_mistakes_are_status_2_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = words(tmp_path)
+    output = ["--output", str(tmp_path / "s.db"), "--port", "0"]
+    assert main(["study", "serve", *output]) == 2
+    assert "there is no study; give a file of completions of each model" in capsys.readouterr().err
+    for wrong in ([command[0]], [command[0], str(tmp_path / "gone.jsonl")], [*command[:2], "--raters", "0"]):
+        assert main(["study", "serve", *wrong, *output]) == 2
+    assert main(["study", "serve", *command[:2], *output]) == 2  # without --images
+    assert "--images is not given" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", Path(command[0]).name, Path(command[1]).name]
+
+
+def test_other_arguments_for_the_same_study_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = words(tmp_path)
+    new_study(tmp_path, seed=4).create(tmp_path / "s.db")
+    assert main(["study", "serve", *command]) == 2
+    assert "holds another study: seed 4, now 3; give another file" in capsys.readouterr().err
+    assert main(["study", "serve", *command[-12:], "--renew", "9"]) == 2
+
+
+def test_without_the_extra_its_name_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_study(tmp_path)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(["study", "serve", "--output", str(tmp_path / "study.db")]) == 2
+    assert "starlette and uvicorn are not installed; pip install 'medix-rl[study]'" in capsys.readouterr().err
