@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,20 +99,20 @@ def _new_study(arguments: argparse.Namespace) -> "NewStudy":
 
 
 def _tell(database: "StudyDatabase", server: "StudyServer", tokens: dict[int, str]) -> None:
+    from medix.reporting.table import number
     from medix.study.sample_size import SampleSize
 
     facts = database.facts
     print(f"{facts['comparisons']:,} comparisons of {facts['samples']:,} samples, {len(facts['models'])} models")
     if facts["identical"]:
-        print(f"{facts['identical']:,} samples are not shown: all models answer them alike")
+        print(f"Samples that are not shown, because all models answer them alike: {facts['identical']:,}")
     for reason, count in facts["left_out"].items():
-        print(f"{count:,} {reason}: left out")
-    size = SampleSize()
-    pairs = len(facts["models"]) * (len(facts["models"]) - 1) / 2
-    half = size.half_width(facts["comparisons"] / pairs)
+        print(f"Left out: {count:,} {reason}")
+    each = facts["comparisons"] / math.comb(len(facts["models"]), 2)
+    size = SampleSize(per_case=max(1.0, each / facts["cases"]))
     print(
-        f"Expect an interval of ± {half:.1%} for the wins of one model over another (at {size.wins:.0%} wins, "
-        f"{size.ties:.0%} ties, one comparison a case; study plan shows others)"
+        f"Expect wins of one model over another within ± {number(size.half_width(each), percent=True)} (95 % interval "
+        f"at {size.wins:.0%} wins, {size.ties:.0%} ties, {facts['cases']:,} cases; study plan shows others)"
     )
     for rater, planned in enumerate(len(database.decided(rater)) for rater in range(database.raters)):
         done = sum(database.decided(rater))

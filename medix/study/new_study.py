@@ -1,17 +1,17 @@
 """Makes the database of a study from files of completions."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from medix.study.database import StudyDatabase
-from medix.study.design import Design
+from medix.study.design import Comparison, Design
 from medix.study.image_folder import browser_images
 from medix.study.model_answers import ModelAnswers, NamedImage
-from medix.study.samples import StudySamples
+from medix.study.samples import StudySample, StudySamples
 
 _NAMED = 5
 
@@ -77,31 +77,49 @@ class NewStudy:
             ValueError: files do not fit each other, or images are missing.
         """
         found = StudySamples.of([ModelAnswers.read(file) for file in self.files], with_reasoning=self.with_reasoning)
-        shown, missing = browser_images(self.images, (image for one in found.samples for image in one.images))
-        lacking = [one for one in found.samples if any(image not in shown for image in one.images)]
-        if lacking and not self.skip_missing:
-            told = "; ".join(f"{name} {reason}" for name, reason in list(missing.items())[:_NAMED])
-            more = ", …" if len(missing) > _NAMED else ""
-            raise ValueError(
-                f"--images {self.images or 'is not given'}: {len(missing)} images of {len(lacking)} samples: {told}"
-                f"{more}; give the folder with the images or shards, or --skip-missing"
-            )
-        samples = [one for one in found.samples if all(image in shown for image in one.images)]
-        if not samples:
-            raise ValueError(f"--skip-missing: no sample is left, all lack images; look at --images {self.images}")
-        comparisons = self.design.comparisons(samples)
+        samples, comparisons, shown = self._compared(found.samples)
         assignments = self.design.assignments(comparisons)
+        without = len(found.samples) - len(samples)
+        used = sorted({one.sample for one in comparisons})
+        number = {sample: place for place, sample in enumerate(used)}
         facts = {
             **self.decisions(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "samples": len(samples),
+            "samples": len(used),
             "comparisons": len(comparisons),
+            "cases": len({samples[sample].cluster for sample in used}),
             "identical": sum(not one.differing for one in samples),
-            "left_out": {**found.left_out, **({"samples without their images": len(lacking)} if lacking else {})},
+            "left_out": {**found.left_out, **({"samples without their images": without} if without else {})},
         }
-        images = [_pngs(one.images, shown) for one in samples]
-        return StudyDatabase.create(path, facts, samples, images, comparisons, assignments)
+        return StudyDatabase.create(
+            path,
+            facts,
+            [samples[sample] for sample in used],
+            [[shown[image] for image in samples[sample].images] for sample in used],
+            [replace(one, sample=number[one.sample]) for one in comparisons],
+            assignments,
+        )
 
+    def _compared(
+        self, samples: Sequence[StudySample]
+    ) -> tuple[Sequence[StudySample], list[Comparison], dict[NamedImage, bytes]]:
+        """The samples with their images, the comparisons, and the images of those that are compared.
 
-def _pngs(images: Sequence[NamedImage], shown: Mapping[NamedImage, bytes]) -> list[bytes]:
-    return [shown[image] for image in images]
+        Only images of samples that are compared are looked for: a limit may leave few of many.
+        """
+        while samples:
+            comparisons = self.design.comparisons(samples)
+            used = {one.sample for one in comparisons}
+            shown, missing = browser_images(self.images, (image for one in used for image in samples[one].images))
+            lacking = {one for one in used if any(image not in shown for image in samples[one].images)}
+            if not lacking:
+                return samples, comparisons, shown
+            if not self.skip_missing:
+                told = "; ".join(f"{name} {reason}" for name, reason in list(missing.items())[:_NAMED])
+                more = ", …" if len(missing) > _NAMED else ""
+                raise ValueError(
+                    f"--images {self.images or 'is not given'}: {len(missing)} images of {len(lacking)} samples: {told}"
+                    f"{more}; give the folder with the images or shards, or --skip-missing"
+                )
+            samples = [one for number, one in enumerate(samples) if number not in lacking]
+        raise ValueError(f"--skip-missing: no sample is left, all lack images; look at --images {self.images}")

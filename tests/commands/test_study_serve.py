@@ -34,7 +34,7 @@ def test_links_are_printed_once_and_the_same_command_goes_on(tmp_path: Path) -> 
         links = first.links
         assert len(links) == 2
         assert "6 comparisons of 6 samples, 2 models" in first.output
-        assert "Expect an interval of ±" in first.output
+        assert "Expect wins of one model over another within ± 3" in first.output
         assert [status(link) for link in (*links, links[0][:-1])] == [200, 200, 404]
         assert first.end() == 143
     assert links[0].rpartition("/")[2] not in first.output.rpartition("Serving")[2]  # requests are not logged

@@ -17,6 +17,7 @@ def test_it_is_made_with_its_facts_and_a_token_for_each_rater(tmp_path: Path) ->
     database = StudyDatabase(tmp_path / "deep" / "s.db")
     facts = database.facts
     assert (facts["samples"], facts["comparisons"], facts["raters"], facts["seed"]) == (6, 6, 3, 1)
+    assert facts["cases"] == 6
     assert facts["models"] == [str(path) for path in study.files]
     assert facts["left_out"] == {}
     study.check(database)
@@ -28,7 +29,7 @@ def test_samples_that_models_answer_alike_are_counted(tmp_path: Path) -> None:
         write_lines(path, [line("s0", "same"), line("s1", letter), line("s2", letter)])
     study.create(tmp_path / "s.db")
     facts = StudyDatabase(tmp_path / "s.db").facts
-    assert (facts["samples"], facts["identical"], facts["comparisons"]) == (3, 1, 2)
+    assert (facts["samples"], facts["identical"], facts["comparisons"]) == (2, 1, 2)
 
 
 @pytest.mark.parametrize("change", ["seed", "file", "reasoning"])
@@ -60,6 +61,21 @@ def test_missing_images_are_told_or_left_out(tmp_path: Path) -> None:
         replace(study, images=None).create(tmp_path / "t.db")
     with pytest.raises(ValueError, match="no sample is left"):
         replace(study, images=None, skip_missing=True).create(tmp_path / "t.db")
+
+
+def test_a_limit_needs_the_images_of_what_is_compared_alone(tmp_path: Path) -> None:
+    study = new_study(tmp_path, 12, limit=3, overlap=3)
+    study.create(tmp_path / "s.db")
+    database = StudyDatabase(tmp_path / "s.db")
+    asked = {database.item(0, place)["question"] for place in range(3)}
+    assert len(asked) == database.facts["samples"] == 3
+    for number in range(12):
+        if f"Which side, s{number}?" not in asked:
+            (tmp_path / "images" / f"{number}.png").unlink()
+    study.create(tmp_path / "t.db")
+    other = StudyDatabase(tmp_path / "t.db")
+    assert [other.item(0, place) for place in range(3)] == [database.item(0, place) for place in range(3)]
+    assert [other.image(0, place, 0) for place in range(3)] == [database.image(0, place, 0) for place in range(3)]
 
 
 def test_samples_without_images_need_no_folder(tmp_path: Path) -> None:
