@@ -30,8 +30,8 @@ def plan(arguments: argparse.Namespace) -> int:
     """Print a table with a row for each width."""
     from medix.plain_console import PlainConsole
     from medix.reporting.table import Table, number
-    from medix.study.design import Design
-    from medix.study.sample_size import SampleSize
+    from medix.studies.preference.design import Design
+    from medix.studies.preference.sample_size import SampleSize
 
     Design(arguments.raters, arguments.overlap, 0)  # refuses what serve would
     size = SampleSize(arguments.wins, arguments.ties, arguments.per_case, arguments.correlation)

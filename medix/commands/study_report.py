@@ -23,8 +23,8 @@ def report(arguments: argparse.Namespace) -> int:
 
     from medix.atomic_file import write_atomically
     from medix.plain_console import PlainConsole
-    from medix.study.database import StudyDatabase
-    from medix.study.report import StudyReport
+    from medix.studies.preference.database import StudyDatabase
+    from medix.studies.preference.report import StudyReport
 
     for path in (arguments.json, arguments.ratings, arguments.markdown):
         if path is not None and path.resolve() == arguments.study.resolve():

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from medix.commands.parser import CommandParser
 
 if TYPE_CHECKING:
-    from medix.study.database import StudyDatabase
-    from medix.study.new_study import NewStudy
-    from medix.study.server import StudyServer
+    from medix.studies.preference.database import StudyDatabase
+    from medix.studies.preference.new_study import NewStudy
+    from medix.studies.preference.server import StudyServer
 
 
 def add_serve(parser: CommandParser) -> None:
@@ -54,8 +54,8 @@ def serve(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{' and '.join(missing)} are not installed; pip install 'medix-rl[study]'")
     from contextlib import closing
 
-    from medix.study.database import StudyDatabase
-    from medix.study.server import StudyServer
+    from medix.studies.preference.database import StudyDatabase
+    from medix.studies.preference.server import StudyServer
 
     is_new = not arguments.output.exists()
     if is_new and not arguments.files:
@@ -77,8 +77,8 @@ def _created(arguments: argparse.Namespace) -> list[str]:
 
 
 def _new_study(arguments: argparse.Namespace) -> "NewStudy":
-    from medix.study.design import Design
-    from medix.study.new_study import NewStudy
+    from medix.studies.preference.design import Design
+    from medix.studies.preference.new_study import NewStudy
 
     design = Design(
         raters=arguments.raters,
@@ -100,7 +100,7 @@ def _new_study(arguments: argparse.Namespace) -> "NewStudy":
 
 def _tell(database: "StudyDatabase", server: "StudyServer", tokens: dict[int, str]) -> None:
     from medix.reporting.table import number
-    from medix.study.sample_size import SampleSize
+    from medix.studies.preference.sample_size import SampleSize
 
     facts = database.facts
     print(f"{facts['comparisons']:,} comparisons of {facts['samples']:,} samples, {len(facts['models'])} models")

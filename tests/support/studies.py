@@ -9,10 +9,10 @@ from typing import Any
 
 from PIL import Image
 
-from medix.study.database import StudyDatabase
-from medix.study.design import Design
-from medix.study.new_study import NewStudy
-from medix.study.rating import Rating
+from medix.studies.preference.database import StudyDatabase
+from medix.studies.preference.design import Design
+from medix.studies.preference.new_study import NewStudy
+from medix.studies.preference.rating import Rating
 
 
 def picture(shade: int, kind: str = "PNG") -> bytes:

@@ -8,8 +8,8 @@ from functools import cached_property
 
 from medix.evaluation.crossed_clusters import crossed_proportion
 from medix.evaluation.statistics import Interval
-from medix.study.rating import Rating
-from medix.study.samples import ModelPair
+from medix.studies.preference.rating import Rating
+from medix.studies.preference.samples import ModelPair
 from medix.types import Cluster
 
 

@@ -3,7 +3,7 @@
 import ipaddress
 import socket
 
-from medix.study.database import StudyDatabase
+from medix.studies.preference.database import StudyDatabase
 
 
 class StudyServer:
@@ -44,7 +44,7 @@ class StudyServer:
         """Serve until a signal; nothing is logged, because addresses hold tokens."""
         import uvicorn
 
-        from medix.study.app import StudyApp
+        from medix.studies.preference.app import StudyApp
 
         config = uvicorn.Config(
             StudyApp(database),

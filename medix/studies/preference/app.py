@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from medix.study.database import NotThereError, StudyDatabase
-from medix.study.page import StudyPage
+from medix.studies.preference.database import NotThereError, StudyDatabase
+from medix.studies.preference.page import StudyPage
 
 _LARGEST_BODY = 1 << 16
 _HEADERS = {

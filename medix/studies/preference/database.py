@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from medix.study.design import Assignment, Comparison
-from medix.study.rating import FIELDS, LONGEST_COMMENT, Rating
-from medix.study.samples import StudySample
+from medix.studies.preference.design import Assignment, Comparison
+from medix.studies.preference.rating import FIELDS, LONGEST_COMMENT, Rating
+from medix.studies.preference.samples import StudySample
 from medix.visible_text import visible
 
 VERSION = 1

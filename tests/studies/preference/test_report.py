@@ -6,8 +6,8 @@ import json
 import pytest
 
 from medix.plain_console import PlainConsole
-from medix.study.rating import GRADES, Rating
-from medix.study.report import StudyReport
+from medix.studies.preference.rating import GRADES, Rating
+from medix.studies.preference.report import StudyReport
 from tests.support.studies import rating
 
 

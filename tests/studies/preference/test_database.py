@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.study.database import NotThereError, StudyDatabase
+from medix.studies.preference.database import NotThereError, StudyDatabase
 from tests.support.runs import ROOT
 from tests.support.studies import line, new_study, open_study, picture, shade, write_lines
 
@@ -164,7 +164,7 @@ def test_threads_and_two_connections_lose_no_click(tmp_path: Path) -> None:
 CLICKS = """
 import sys
 from pathlib import Path
-from medix.study.database import StudyDatabase
+from medix.studies.preference.database import StudyDatabase
 database = StudyDatabase(Path(sys.argv[1]))
 for number in range(10**6):
     database.save(0, number % 4, "comment", str(number))
@@ -196,7 +196,7 @@ def test_a_process_killed_while_it_writes_loses_nothing_that_it_has_acknowledged
 
 
 def test_a_study_that_was_not_finished_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medix.study.database._fill", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("medix.studies.preference.database._fill", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         open_study(tmp_path)
     assert not (tmp_path / "study.db").exists()

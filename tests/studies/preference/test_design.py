@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.study.design import Assignment, Comparison, Design
-from medix.study.samples import Shown, StudySample
+from medix.studies.preference.design import Assignment, Comparison, Design
+from medix.studies.preference.samples import Shown, StudySample
 
 
 def samples(count: int, models: int = 2, alike: tuple[int, ...] = ()) -> list[StudySample]:

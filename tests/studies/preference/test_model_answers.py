@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from medix.study.model_answers import ModelAnswers, NamedImage
+from medix.studies.preference.model_answers import ModelAnswers, NamedImage
 from tests.support.studies import line, write_lines
 
 

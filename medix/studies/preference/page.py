@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from medix.reporting.render import USE
-from medix.study.rating import GRADES, LONGEST_COMMENT
+from medix.studies.preference.rating import GRADES, LONGEST_COMMENT
 
 _FOLDER = Path(__file__).parent
 

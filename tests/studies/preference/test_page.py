@@ -2,7 +2,7 @@
 
 import re
 
-from medix.study.page import StudyPage
+from medix.studies.preference.page import StudyPage
 
 
 def test_the_page_loads_nothing_and_its_policy_allows_its_own_script_alone() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from medix.study.database import StudyDatabase
-from medix.study.report import StudyReport
+from medix.studies.preference.database import StudyDatabase
+from medix.studies.preference.report import StudyReport
 from tests.support.browser_tabs import Browser, Tab, browser
 from tests.support.served_study import ServedStudy
 from tests.support.studies import line, new_study, write_lines

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from medix.study.server import StudyServer
+from medix.studies.preference.server import StudyServer
 
 
 def test_it_listens_on_the_loopback_unless_told_otherwise() -> None:

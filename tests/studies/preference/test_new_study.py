@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from medix.study.database import StudyDatabase
-from medix.study.new_study import NewStudy
+from medix.studies.preference.database import StudyDatabase
+from medix.studies.preference.new_study import NewStudy
 from tests.support.studies import line, new_study, write_lines
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from medix.evaluation.statistics import FEWEST_CLUSTERS, holm
 from medix.reporting.render import plain
 from medix.reporting.table import MISSING, Table, interval, number, p_value
-from medix.study.bradley_terry import BradleyTerry
-from medix.study.consistency import Consistency
-from medix.study.preference import Preference, preferences, share
-from medix.study.rating import GRADES, Rating
+from medix.studies.preference.bradley_terry import BradleyTerry
+from medix.studies.preference.consistency import Consistency
+from medix.studies.preference.preference import Preference, preferences, share
+from medix.studies.preference.rating import GRADES, Rating
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from medix.study.image_folder import ImageFolder, browser_images, for_browser
-from medix.study.model_answers import NamedImage
+from medix.studies.preference.image_folder import ImageFolder, browser_images, for_browser
+from medix.studies.preference.model_answers import NamedImage
 from tests.support.studies import digest, picture
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from medix.evaluation.statistics import proportion
-from medix.study.preference import preferences
+from medix.studies.preference.preference import preferences
 from tests.support.studies import rating
 
 

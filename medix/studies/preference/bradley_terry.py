@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medix.evaluation.statistics import FEWEST_CLUSTERS, Interval
-from medix.study.rating import Rating
+from medix.studies.preference.rating import Rating
 from medix.types import Cluster
 
 _STEPS = 100

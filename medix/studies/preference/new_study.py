@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from medix.study.database import StudyDatabase
-from medix.study.design import Comparison, Design
-from medix.study.image_folder import browser_images
-from medix.study.model_answers import ModelAnswers, NamedImage
-from medix.study.samples import StudySample, StudySamples
+from medix.studies.preference.database import StudyDatabase
+from medix.studies.preference.design import Comparison, Design
+from medix.studies.preference.image_folder import browser_images
+from medix.studies.preference.model_answers import ModelAnswers, NamedImage
+from medix.studies.preference.samples import StudySample, StudySamples
 
 _NAMED = 5
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from medix.data.picture import PictureError, PictureReader
 from medix.data.tar_samples import TarLayoutError, tar_samples
-from medix.study.model_answers import NamedImage
+from medix.studies.preference.model_answers import NamedImage
 from medix.types import image_id
 
 _ENDINGS = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")

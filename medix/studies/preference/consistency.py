@@ -8,7 +8,7 @@ from itertools import combinations
 
 from medix.evaluation.statistics import Interval, proportion
 from medix.judge.agreement import krippendorff_alpha
-from medix.study.rating import Rating
+from medix.studies.preference.rating import Rating
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from medix.study.samples import ModelPair
+from medix.studies.preference.samples import ModelPair
 from medix.types import Cluster
 
 CHOICES = ("left", "right", "tie", "neither")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medix.data.stream import permutation
-from medix.study.samples import ModelPair, StudySample
+from medix.studies.preference.samples import ModelPair, StudySample
 
 _SAMPLES, _SIDES, _ORDER = 1, 2, 3
 """Keys of the random numbers, beside the seed."""

@@ -7,8 +7,8 @@ import pytest
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
-from medix.study.bradley_terry import BradleyTerry
-from medix.study.rating import Rating
+from medix.studies.preference.bradley_terry import BradleyTerry
+from medix.studies.preference.rating import Rating
 from tests.support.studies import rating
 
 

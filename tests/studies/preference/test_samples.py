@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from medix.study.model_answers import ModelAnswers
-from medix.study.samples import StudySamples
+from medix.studies.preference.model_answers import ModelAnswers
+from medix.studies.preference.samples import StudySamples
 from tests.support.studies import line, write_lines
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from medix.study.consistency import Consistency
+from medix.studies.preference.consistency import Consistency
 from tests.support.studies import rating
 
 

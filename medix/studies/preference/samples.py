@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from medix.data.image_markers import MARKER
-from medix.study.model_answers import ModelAnswers, NamedImage, StudyAnswer
+from medix.studies.preference.model_answers import ModelAnswers, NamedImage, StudyAnswer
 from medix.types import Cluster, SampleKey
 
 _NAMED = 5

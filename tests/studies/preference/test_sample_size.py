@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medix.evaluation.statistics import wilson
-from medix.study.sample_size import SampleSize
+from medix.studies.preference.sample_size import SampleSize
 
 
 def test_known_intervals_and_their_numbers() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from medix.study.app import StudyApp
-from medix.study.database import StudyDatabase
+from medix.studies.preference.app import StudyApp
+from medix.studies.preference.database import StudyDatabase
 from tests.support.studies import open_study
 
 
