@@ -1,7 +1,7 @@
 """AdamW with two bytes of state per parameter, for weights in bfloat16: torchao's, for weights that may be sharded."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -19,7 +19,8 @@ class AdamW8bit(_AdamW8bit):  # type: ignore[misc]
 
     The update is computed in float32, and weights in bfloat16 are rounded at random, up or down with probabilities that
     keep the mean: a bf16 weight of 0.02 has neighbours at a distance of 1.2e-4, so that rounding to the nearest would
-    lose every step of 1e-6.
+    lose every step of 1e-6. These random numbers depend on the number of the step alone, so that ranks that each hold
+    all weights (DDP) round them alike, whatever else they draw; the generators of torch are left as they were.
 
     Deviates from torchao 0.18, whose state on weights that FSDP2 shards can neither be stepped in bf16 nor loaded from
     a checkpoint: between steps a moment is two plain tensors, codes and scales. On a CPU steps are not compiled, for
@@ -47,10 +48,12 @@ class AdamW8bit(_AdamW8bit):  # type: ignore[misc]
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update of all weights with a gradient."""
-        on_cpu = all(weight.device.type == "cpu" for group in self.param_groups for weight in group["params"])
+        devices = {weight.device for group in self.param_groups for weight in group["params"]}
+        on_cpu = all(device.type == "cpu" for device in devices)
+        steps = max((int(state["step"]) for state in self.state.values()), default=0)
         for weight, state in self.state.items():
             _join(weight, state)
-        with torch.compiler.set_stance("force_eager") if on_cpu else nullcontext():
+        with torch.compiler.set_stance("force_eager") if on_cpu else nullcontext(), _seeded(steps, devices):
             loss = super().step(closure)
         for weight, state in self.state.items():
             _part(weight, state)
@@ -76,6 +79,18 @@ class AdamW8bit(_AdamW8bit):  # type: ignore[misc]
     def _subclass_zeros(p: Tensor, signed: bool, block_size: int) -> Any:
         # With the dtype of bf16 weights, DTensor takes the dequantised moment for bf16 and refuses the step.
         return OptimState8bit.zeros(p.shape, signed, block_size, p.device, dtype=torch.float32)
+
+
+@contextmanager
+def _seeded(seed: int, devices: set[torch.device]) -> Iterator[None]:
+    """Inside, the generators of the CPU and of these devices begin at a seed; afterwards they are as before."""
+    on_gpu = [device for device in devices if device.type == "cuda"]
+    with torch.random.fork_rng(on_gpu):
+        torch.default_generator.manual_seed(seed)
+        for device in on_gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 def _part(weight: Tensor, state: dict[str, Any]) -> None:

@@ -48,3 +48,21 @@ def test_two_bytes_are_kept_for_a_weight_and_come_back_from_a_file(tmp_path: Pat
     for name, value in state.items():
         assert value.dtype == restored[name].dtype
         assert torch.equal(value, restored[name])
+
+
+def test_ranks_that_hold_all_weights_round_them_alike_whatever_else_they_drew() -> None:
+    """Steps of 1e-6 are less than a bit of bf16: which weights move is decided by random numbers alone."""
+    torch.manual_seed(1)
+    one, _ = trained(3, torch.bfloat16, 1e-6)
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    other, _ = trained(3, torch.bfloat16, 1e-6)
+    assert 0 < int((one != torch.tensor(0.02).bfloat16()).sum()) < one.numel()
+    assert torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_every_step_rounds_by_other_random_numbers() -> None:
+    """With the same ones in each, the weights that have moved would be those that move again, and no others ever."""
+    moved = [trained(steps, torch.bfloat16, 1e-6)[0] != torch.tensor(0.02).bfloat16() for steps in (1, 3)]
+    assert int(moved[1].sum()) > 2 * int(moved[0].sum()) > 0
