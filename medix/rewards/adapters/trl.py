@@ -1,8 +1,11 @@
 """The suite as a reward function of TRL."""
 
+import importlib.metadata
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
+
+from packaging.version import Version
 
 from medix.distributed import gather
 from medix.grammar import opened_at_end
@@ -14,6 +17,7 @@ from medix.rewards.table import RewardTable
 from medix.special_tokens import CompletionDecoder
 from medix.types import Status
 
+_OLDEST = Version("1.6.0")  # huggingface/trl#5902; before it, None from every reward function became a reward of 0
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 
 LogExtra = Callable[[str, list[Any]], None]
@@ -41,7 +45,8 @@ class TRLReward:
     Checked against TRL 1.16, which calls a reward function with the keywords ``prompts``, ``completions``,
     ``completion_ids``, every other column of the data set, ``trainer_state``, ``log_extra`` and ``log_metric``. It runs
     on each process over that process's rows. An unscored row is None: TRL leaves it out of its group's mean and spread
-    and out of the logged means, and gives it the advantage 0. Its tokens stay in the loss's token count.
+    and out of the logged means, and gives it the advantage 0. Its tokens stay in the loss's token count. TRL before 1.6
+    takes None for 0 and is refused.
 
     TRL logs ``rewards/<name>/mean``. Beside it come, under the keys of ``RewardSuite.compute``, ``reward/total``,
     ``reward/<component>``, each ``…/<modality>`` and each ``…/unscored``: row means over all processes of a generation
@@ -77,6 +82,9 @@ class TRLReward:
             begins with stays in front of it. None takes it from the prompt where the prompt shows it: a text that ends
             with an opened reasoning, or messages of which the last is the assistant's, which TRL continues. What a chat
             template adds to messages is not seen: a warning tells if every completion closes what it did not open.
+
+    Raises:
+        ValueError: the TRL that is installed takes unscored rows for wrong ones.
     """
 
     def __init__(
@@ -96,6 +104,7 @@ class TRLReward:
     ) -> None:
         if group_size is not None and group_size < 1:
             raise ValueError(f"TRLReward: group_size={group_size} must be at least 1; give TRL's num_generations")
+        _check_trl()
         self.__name__ = name  # TRL logs a callable by its name
         self.suite = suite
         self.prompt_prefix = prompt_prefix
@@ -184,6 +193,18 @@ class TRLReward:
             values = [None if math.isnan(value) else value for value in table[name].value.tolist()]
             log_extra(f"{self.__name__}/{name}", values)
         log_extra(f"{self.__name__}/reason", list(table.reason))
+
+
+def _check_trl() -> None:
+    try:
+        installed = importlib.metadata.version("trl")
+    except importlib.metadata.PackageNotFoundError:
+        return  # a program of one's own that calls reward functions as TRL does
+    if Version(installed) < _OLDEST:
+        raise ValueError(
+            f"TRLReward: trl {installed} takes a row that could not be scored (None) for a reward of 0, and trains on "
+            f"it; install trl>={_OLDEST}"
+        )
 
 
 def _decoder(tokenizer: Any, end_token_ids: Collection[int]) -> Callable[[Sequence[int]], str]:

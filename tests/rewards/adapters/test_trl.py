@@ -1,5 +1,6 @@
 """A suite as TRL's reward function: the texts, the columns, what is logged, and a step of the real trainer."""
 
+import importlib.metadata
 import json
 import math
 from collections import defaultdict
@@ -93,6 +94,24 @@ def test_an_unscored_row_is_none_and_the_others_are_python_floats() -> None:
     rewards = call(TRLReward(suite_of()), WRITTEN["Which organ?"])
     assert rewards == [1.0, 0.5, None, 0.5]
     assert [type(value) for value in rewards if value is not None] == [float] * 3
+
+
+@pytest.mark.parametrize("version", ["0.24.0", "1.5.1"])
+def test_a_trl_that_takes_unscored_rows_for_wrong_ones_is_refused(
+    monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """Before 1.6, TRL made 1, none, 0 of a group to 1, 0, 0: nansum over functions that all gave none is 0."""
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    with pytest.raises(ValueError, match=rf"trl {version} takes a row .* for a reward of 0.*install trl>=1\.6"):
+        TRLReward(suite_of())
+
+
+def test_trl_need_not_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert call(TRLReward(suite_of()), ["nothing"]) == [0.0]
 
 
 def test_trl_names_it_as_it_was_named() -> None:
