@@ -1,5 +1,6 @@
 """The model card of an exported policy."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medix.callbacks.watched import reward_judges
@@ -15,7 +16,11 @@ USE = "Research use, not for clinical decisions."
 
 
 def model_card(
-    module: GroupRLModule, spec: dict[str, Any], step: int, numbers: dict[str, Any], asking: Asking | None = None
+    module: GroupRLModule,
+    spec: dict[str, Any],
+    step: int,
+    validations: Sequence[Mapping[str, Any]],
+    asking: Asking | None = None,
 ) -> str:
     """Base, data, rewards and numbers of a policy, as the README of its folder.
 
@@ -23,7 +28,7 @@ def model_card(
         module: what was trained.
         spec: its resolved spec.
         step: steps trained.
-        numbers: the run's ``report.json``; empty if there is none.
+        validations: of the run, as plain data.
         asking: how the policy was asked; None leaves the section about it out.
     """
     policy = module.policy.fingerprint()
@@ -60,7 +65,7 @@ def model_card(
         *(usage(asking, module.policy) if asking is not None else ()),
         "## Numbers",
         "",
-        *_table(numbers, step),
+        *_table({entry["step"]: entry for entry in validations}, step),
         "",
     ]
     return "\n".join(lines)
@@ -77,9 +82,8 @@ def _precision(spec: dict[str, Any]) -> str:
     )
 
 
-def _table(numbers: dict[str, Any], step: int) -> list[str]:
+def _table(validations: Mapping[int, Mapping[str, Any]], step: int) -> list[str]:
     """The validation of the step that is exported, which need not be the last or the best of the run."""
-    validations = {entry["step"]: entry for entry in numbers.get("validations") or ()}
     after = validations.get(step)
     if after is None:
         made = ", ".join(map(str, sorted(validations))) or "none"

@@ -1,10 +1,9 @@
 """Writes a checkpoint of a run as a Hugging Face folder."""
 
 import contextlib
-import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +38,11 @@ def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) 
     """
     if output.exists():
         raise ValueError(f"--output {output}: exists already; name a folder that does not")
-    output, report = output.absolute(), checkpoint.resolve().parent.parent / "report.json"
+    output = output.absolute()
     with trained(checkpoint, spec) as found:
         module = found.module
         asking = asking_of(module.prompting, module.evaluation, module.policy.processor)
-        card = model_card(module, found.spec, step=found.step, numbers=_numbers(report), asking=asking)
+        card = model_card(module, found.spec, step=found.step, validations=found.validations, asking=asking)
         export(found.policy, output, card, asking)
 
 
@@ -56,12 +55,14 @@ class Trained:
         policy: its policy.
         spec: the resolved spec.
         step: steps trained.
+        validations: those of the run up to this step, as plain data; empty without ``WriteReport``.
     """
 
     module: GroupRLModule
     policy: VisionLanguagePolicy
     spec: dict[str, Any]
     step: int
+    validations: Sequence[Mapping[str, Any]]
 
 
 @contextlib.contextmanager
@@ -103,20 +104,16 @@ def trained(checkpoint: Path, spec: Path | None = None) -> Iterator[Trained]:
             load_weights(module, saved, str(checkpoint))
             if long_form((settings.get("trainer") or {}).get("precision")) == "bf16-true":
                 policy.to(torch.bfloat16)  # as in training: frozen weights and merged ones are rounded to it
-            yield Trained(module, policy, settings, saved[state.KEY]["step"])
+            yield Trained(module, policy, settings, saved[state.KEY]["step"], _validations(saved))
 
 
-def _numbers(report: Path) -> dict[str, Any]:
-    """The content of the run's ``report.json``; empty if there is none."""
-    if not report.is_file():
-        return {}
-    try:
-        numbers = json.loads(report.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{report}: is not JSON ({error}); delete it, and the card has no results") from error
-    if not isinstance(numbers, dict):
-        raise ValueError(f"{report}: is not a report of medix; delete it, and the card has no results")
-    return numbers
+def _validations(saved: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What ``WriteReport``, or a class of it, has recorded in the checkpoint.
+
+    The run's ``report.json`` may be of other weights: of a run that went on from an earlier step.
+    """
+    states = (saved.get("callbacks") or {}).values()
+    return next((entry["validations"] for entry in states if isinstance(entry, dict) and "validations" in entry), ())
 
 
 @contextlib.contextmanager

@@ -13,14 +13,11 @@ from tests.support.fake_training import CountingJudge
 from tests.support.inside import working_in
 from tests.support.runs import small_spec, write_spec
 
-NUMBERS: dict[str, Any] = {
-    "before": {"step": 0, "reward": 0.25, "accuracy": 0.5, "modality_accuracy": None, "unscored": 0.0},
-    "validations": [
-        {"step": 0, "reward": 0.25, "accuracy": 0.5, "unscored": 0.0},
-        {"step": 5, "reward": 0.75, "accuracy": 0.625, "modality_accuracy": None, "unscored": 0.125},
-        {"step": 9, "reward": 0.99, "accuracy": 0.99, "modality_accuracy": None, "unscored": 0.0},
-    ],
-}
+VALIDATIONS: list[dict[str, Any]] = [
+    {"step": 0, "reward": 0.25, "accuracy": 0.5, "unscored": 0.0},
+    {"step": 5, "reward": 0.75, "accuracy": 0.625, "modality_accuracy": None, "unscored": 0.125},
+    {"step": 9, "reward": 0.99, "accuracy": 0.99, "modality_accuracy": None, "unscored": 0.0},
+]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +28,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> GroupRLModule:
 
 
 def test_a_card_needs_no_weights_and_states_use_base_and_tags(module: GroupRLModule) -> None:
-    card = model_card(module, {}, step=5, numbers={})
+    card = model_card(module, {}, step=5, validations=[])
     assert module.policy.model is None
     assert "**Research use, not for clinical decisions.**" in card
     assert "base_model: some/policy" in card
@@ -40,7 +37,7 @@ def test_a_card_needs_no_weights_and_states_use_base_and_tags(module: GroupRLMod
 
 
 def test_numbers_are_those_of_the_step(module: GroupRLModule) -> None:
-    card = model_card(module, {}, step=5, numbers=NUMBERS)
+    card = model_card(module, {}, step=5, validations=VALIDATIONS)
     assert "| reward | 0.250 | 0.750 |" in card
     assert "| accuracy | 0.500 | 0.625 |" in card
     assert "| unscored | 0.000 | 0.125 |" in card
@@ -48,13 +45,13 @@ def test_numbers_are_those_of_the_step(module: GroupRLModule) -> None:
 
 
 def test_what_was_not_measured_is_said_so(module: GroupRLModule) -> None:
-    card = model_card(module, {}, step=5, numbers=NUMBERS)
+    card = model_card(module, {}, step=5, validations=VALIDATIONS)
     assert "| modality accuracy | not measured | not measured |" in card
 
 
 def test_a_step_without_validation_gets_no_numbers(module: GroupRLModule) -> None:
-    assert "(steps with one: 0, 5, 9)" in model_card(module, {}, step=7, numbers=NUMBERS)
-    assert "(steps with one: none)" in model_card(module, {}, step=7, numbers={})
+    assert "(steps with one: 0, 5, 9)" in model_card(module, {}, step=7, validations=VALIDATIONS)
+    assert "(steps with one: none)" in model_card(module, {}, step=7, validations=[])
 
 
 def test_the_judge_named_is_the_one_that_rewarded(module: GroupRLModule) -> None:
@@ -63,14 +60,14 @@ def test_the_judge_named_is_the_one_that_rewarded(module: GroupRLModule) -> None
     given = module.rewards
     module.rewards = RewardSuite({"judge": Weighted(JudgeReward(CountingJudge("own")), 1.0)})
     try:
-        assert "\n- judge: own/v1\n" in model_card(module, {}, step=5, numbers={})
+        assert "\n- judge: own/v1\n" in model_card(module, {}, step=5, validations=[])
     finally:
         module.rewards = given
 
 
 def test_the_precision_of_training_is_stated(module: GroupRLModule) -> None:
-    assert "- precision: 32-true\n" in model_card(module, {}, step=5, numbers={})
-    card = model_card(module, {"trainer": {"precision": "bf16"}}, step=5, numbers={})
+    assert "- precision: 32-true\n" in model_card(module, {}, step=5, validations=[])
+    card = model_card(module, {"trainer": {"precision": "bf16"}}, step=5, validations=[])
     assert "- precision: bf16-mixed; computed in another precision" in card
 
 
@@ -78,10 +75,10 @@ def test_the_step_compared_with_is_named_comparable_and_earlier(module: GroupRLM
     def entry(step: int, judge: str) -> dict[str, Any]:
         return {"step": step, "reward": step / 10, "judge": judge}
 
-    numbers = {"validations": [entry(0, "a"), entry(4, "b"), entry(8, "b"), entry(12, "a")]}
-    assert "| on validation | after step 4 | after step 8 |" in model_card(module, {}, step=8, numbers=numbers)
-    assert "\n\nJudged by b.\n" in model_card(module, {}, step=8, numbers=numbers)
-    card = model_card(module, {}, step=4, numbers=numbers)
+    made = [entry(0, "a"), entry(4, "b"), entry(8, "b"), entry(12, "a")]
+    assert "| on validation | after step 4 | after step 8 |" in model_card(module, {}, step=8, validations=made)
+    assert "\n\nJudged by b.\n" in model_card(module, {}, step=8, validations=made)
+    card = model_card(module, {}, step=4, validations=made)
     assert "\n\nJudged by b.\n" in card
     assert "The validation of step 0 was made with another judge, and is not compared." in card
-    assert "No earlier validation was made" in model_card(module, {}, step=0, numbers=numbers)
+    assert "No earlier validation was made" in model_card(module, {}, step=0, validations=made)

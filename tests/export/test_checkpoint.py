@@ -145,8 +145,29 @@ def test_the_card_states_base_data_rewards_and_numbers_of_the_exported_step(runs
 def test_the_numbers_of_another_step_are_not_passed_off_as_its_own(runs: Path, inside: Inside) -> None:
     assert inside("export", "--checkpoint", str(checkpoint(runs, "full", 1)), "--output", "one").code == 0
     card = (inside.folder / "one" / "README.md").read_text()
-    assert "No validation was made after step 1 (steps with one: 0, 2)." in card
+    assert "No validation was made after step 1 (steps with one: 0)." in card
     assert "1 steps of 4 prompts" in card
+
+
+def test_the_numbers_of_a_run_that_went_on_from_an_earlier_step_are_not_those_of_a_superseded_checkpoint(
+    runs: Path, inside: Inside
+) -> None:
+    """Its report has a validation of the same step, of other weights."""
+    home = inside.folder / "mine"
+    shutil.copytree(runs / "full" / "runs" / "mine", home)
+    report = json.loads((home / "report.json").read_text())
+    assert report["validations"][-1]["step"] == 2
+    expected = f"{report['validations'][-1]['reward']:.3f} |"
+    report["validations"][-1]["reward"] = report["after"]["reward"] = 0.987
+    (home / "report.json").write_text(json.dumps(report))
+    saved = home / "checkpoints" / "step-000002.ckpt"
+    superseded = saved.rename(saved.with_name("superseded-step-000002.ckpt"))
+    with working_in(runs / "full") as there:
+        words = ("--checkpoint", str(superseded), "--output", str(inside.folder / "old"))
+        assert there("export", *words).code == 0
+    card = (inside.folder / "old" / "README.md").read_text()
+    assert "0.987" not in card
+    assert expected in card
 
 
 def test_the_card_of_lora_says_that_it_was_merged(runs: Path, inside: Inside) -> None:
