@@ -17,6 +17,7 @@ from medix.distributed import fail_together, gather
 from medix.evaluation.validation import Validation
 from medix.grammar import parse
 from medix.judge.base import Judge
+from medix.judge.own_arguments import own_arguments
 from medix.modality import ModalitySet
 from medix.modules.random_states import random_states, restore_random_states
 from medix.reporting.record import CompletionRecord, record_completion, without_answer
@@ -229,7 +230,7 @@ class JudgeValidation(Callback):
         step, modalities = watched(module).step, watched(module).modalities
         scored: list[ScoredGroup] = self._suite.score_groups(groups, gather)
         judge, name = self._judge(module), next(iter(reward_judges(module)), "none")
-        verdicts = judge_groups(scored, modalities, judge, self._suite.asked(groups), name)
+        verdicts = judge_groups(scored, modalities, judge, self._asked(groups, judge), name)
         exchanged = images_exchanged(trainer)
         records = [
             record_completion(
@@ -248,6 +249,14 @@ class JudgeValidation(Callback):
         ]
         self._records += records
         call_hook(trainer, "on_judged_groups", module, groups, records)
+
+    def _asked(self, groups: Any, judge: Judge | None) -> dict[str, Sequence[JudgeQuestion | None]]:
+        """What each component asked; nothing of one whose judge of one's own has other arguments than this one."""
+        own, parts = own_arguments(judge), self._suite.components
+        return {
+            name: asked if judge is None or own_arguments(parts[name].judge) == own else [None] * len(asked)
+            for name, asked in self._suite.asked(groups).items()
+        }
 
     def _judge(self, module: LightningModule) -> Judge | None:
         return self.judge or watched(module).judge

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from medix.judge.base import Judge
 from medix.judge.hybrid import HybridJudge
+from medix.judge.own_arguments import own_arguments
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt import JudgePrompt
 from medix.judge.recorded import RecordedJudge
@@ -32,6 +33,8 @@ class VerdictRecord:
         self.rules = dict(rules or {})
         self.counts: Counter[str] = Counter()
         self.judges: Counter[str] = Counter()
+        self.own: set[str] = set()
+        """``own_arguments`` of the judges of the run; a judge of one's own with others gave none of the verdicts."""
         self._by_identity: dict[tuple[str, JudgeQuestion], Verdict] = {}
         self._by_component: dict[tuple[str, JudgeQuestion], Verdict] = {}
 
@@ -134,7 +137,8 @@ class RunJudge(Judge):
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
         """One verdict per question; unscored, with the reason, if none is recorded and no judge may be asked."""
-        identity = None if self.judge is None else self.judge.identity
+        is_other = bool(self.record.own) and own_arguments(self.judge) not in {"", *self.record.own}
+        identity = None if self.judge is None or is_other else self.judge.identity
         found = {q: self.record.look_up(q, identity, self.components, self.version) for q in questions}
         known = {question: verdict for question, verdict in found.items() if verdict is not None}
         verdicts = RecordedJudge(known, self.judge if self.may_ask else None).grade(questions)
@@ -179,6 +183,8 @@ def replay_judges(
         run_suite: the suite of the run, if its spec can be read; shows which of its components asked the same way.
         given: replaces every judge.
     """
+    asked = map(judge_of, run_suite.components.values()) if run_suite is not None else ()
+    record.own = {own_arguments(one) for one in (of_run, *asked) if one is not None}
     marker = RunJudge(record)
     suite.use_judge(marker, replace=False)
     for name, part in suite.components.items():

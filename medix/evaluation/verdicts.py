@@ -16,6 +16,7 @@ from medix.evaluation.row_file import RowFile, exchange
 from medix.evaluation.rule_verdict import IDENTITY, question_of, rule_verdict, rules_of
 from medix.judge import outcome
 from medix.judge.base import Judge
+from medix.judge.own_arguments import own_arguments
 from medix.judge.prompt_rubric import ReportRubricPrompt
 from medix.judge.prompt_vote import VotePrompt, prompt_of, voting
 from medix.types import JudgeQuestion, Verdict
@@ -61,7 +62,8 @@ class Judging:
 
     What the task's rules decide is decided by them, the rest by the judge; without one it is unscored. Reports are
     graded from 0 to 5 by the rubric of ``ReportRubricPrompt``. The key of a row is a hash of completion, references,
-    judge, prompt and rules: what is there is not asked again, an unscored row is. The file holds verdicts of one judge;
+    judge, prompt and rules: what is there is not asked again, an unscored row is. A judge of one's own is named with a
+    digest of its arguments. The file holds verdicts of one judge;
     those of others are kept in ``other_verdicts.jsonl``.
 
     Args:
@@ -126,10 +128,10 @@ class Judging:
                 asked.setdefault(question_of(plan.row), []).append(plan)
         if judge is None:
             return
-        version = _version(judge)
+        version, own = _version(judge), own_arguments(judge)
         for question, verdict in _graded(judge, list(asked)):
             for plan in asked[question]:
-                yield _judged(plan, verdict, version, scoring)
+                yield _judged(plan, verdict, _named(verdict.judge, own), version, scoring)
 
 
 def _graded(judge: Judge, questions: Sequence[JudgeQuestion]) -> Iterator[tuple[JudgeQuestion, Verdict]]:
@@ -160,7 +162,7 @@ def _key(row: Mapping[str, Any], judge: Judge | None, rules: Sequence[str], scor
         "generation": row["key"],
         "completion": row["completion"],
         "answer": row["answer"],
-        "judge": None if judge is None else judge.identity,
+        "judge": None if judge is None else _named(judge.identity, own_arguments(judge)),
         "prompt": _version(judge),
         "rules": [*rules, IDENTITY],
         "scoring": scoring,
@@ -176,7 +178,12 @@ def _version(judge: Judge | None) -> str:
     return "" if prompt is None else prompt.version
 
 
-def _judged(plan: _Plan, verdict: Verdict, version: str, scoring: str) -> dict[str, Any]:
+def _named(judge: str, own: str) -> str:
+    """Name of a judge, with its own arguments."""
+    return f"{judge} ({own})" if own else judge
+
+
+def _judged(plan: _Plan, verdict: Verdict, judge: str, version: str, scoring: str) -> dict[str, Any]:
     score = None
     if scoring == "rubric" and verdict.credit is not None:
         score = verdict.credit * _BEST
@@ -187,7 +194,7 @@ def _judged(plan: _Plan, verdict: Verdict, version: str, scoring: str) -> dict[s
     return _row(
         plan,
         by="judge",
-        judge=verdict.judge,
+        judge=judge,
         credit=verdict.credit,
         score=score,
         prompt_version=version,

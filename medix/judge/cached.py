@@ -15,6 +15,7 @@ from typing import Any
 
 from medix.judge import outcome
 from medix.judge.base import Judge
+from medix.judge.own_arguments import own_arguments
 from medix.judge.prompt import JudgePrompt
 from medix.judge.verdict_store import VerdictStore
 from medix.types import JudgeQuestion, Verdict
@@ -42,11 +43,11 @@ class CacheCounts:
 class CachedJudge(Judge):
     """Asks a judge only what is not on disk yet, and stores its verdicts.
 
-    The key is the judge's identity (kind, model, prompt version), the question, the reference, the aliases and the
-    answer, hashed. Only scored verdicts are stored; unscored questions are asked again. A cached verdict is the
-    original one with ``is_cached`` set and the latency of the look-up. A question that any thread of this process is
-    already asking is waited for and not asked twice. Verdicts are written as they arrive, before the threads that wait
-    for them continue, so that a killed run loses none that it acted on.
+    The key is the judge's identity (kind, model, prompt version), the arguments of a judge of one's own, the question,
+    the reference, the aliases and the answer, hashed. Only scored verdicts are stored; unscored questions are asked
+    again. A cached verdict is the original one with ``is_cached`` set and the latency of the look-up. A question that
+    any thread of this process is already asking is waited for and not asked twice. Verdicts are written as they arrive,
+    before the threads that wait for them continue, so that a killed run loses none that it acted on.
 
     The file is an SQLite database that several processes may share (``VerdictStore``); judging continues
     if it cannot be used. It holds the judge's replies, but no questions and no endpoint. Entries do not expire: if a
@@ -154,7 +155,8 @@ class CachedJudge(Judge):
     def _keys(self) -> Callable[[JudgeQuestion], bytes]:
         """A function that hashes questions together with the judge's present identity."""
         beginning = hashlib.sha256()
-        _feed(beginning, self.judge.identity)
+        for text in filter(None, (self.judge.identity, own_arguments(self.judge))):
+            _feed(beginning, text)
 
         def key_of(question: JudgeQuestion) -> bytes:
             digest = beginning.copy()

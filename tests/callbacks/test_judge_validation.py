@@ -20,6 +20,7 @@ from medix.judge.hybrid import HybridJudge
 from medix.reporting.record import read_records
 from medix.rewards import JudgeReward, PublishedAnswer, RewardSuite, StrictAnswer, Weighted
 from medix.types import JudgeQuestion, Sample, Verdict
+from tests.judge.test_own_arguments import Contains
 from tests.support.fake_training import (
     MODALITIES,
     CountingJudge,
@@ -120,6 +121,18 @@ def test_a_judge_of_its_own_is_asked_and_named(tmp_path: Path) -> None:
     assert (len(rewards.asked), len(own.asked)) == (6, 6)
     assert listener.heard[0].judge == "own/v1"
     assert {r.verdict.judge for r in listener.heard[0].records if r.verdict is not None} == {"own/v1"}
+
+
+def test_a_verdict_by_a_judge_of_ones_own_with_other_arguments_is_not_that_of_the_validation(tmp_path: Path) -> None:
+    """``the lung`` is right for the rewards alone; both judges have one identity."""
+    module = FakeModule()
+    module.rewards = RewardSuite({"judge": Weighted(JudgeReward(Contains(strict=False)), 1.0)})
+    validation = JudgeValidation(judge=Contains())
+    validation._suite = module.rewards.fresh()
+    groups = [make_group(make_sample(1), [write("X_RAY", "the lung")])]
+    scored = module.rewards.score_groups(groups)
+    (verdicts,) = judge_groups(scored, MODALITIES, validation.judge, validation._asked(groups, validation.judge))
+    assert (scored[0].scores[0].total, verdicts[0].credit) == (1.0, 0.0)
 
 
 def test_no_single_answer_is_wrong_and_the_judge_is_not_asked() -> None:

@@ -17,6 +17,7 @@ from medix.rewards.rubric import RubricReward
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
 from medix.types import JudgeQuestion, Verdict
+from tests.judge.test_own_arguments import Contains
 from tests.support.fake_training import MODALITIES, CountingJudge, make_group, make_sample, write
 
 QUESTION = JudgeQuestion("Which organ?", "lung", "the lung")
@@ -144,6 +145,17 @@ def test_a_verdict_under_one_prompt_is_none_under_another() -> None:
     replay_judges(other, record, Far("far"), run, None)
     (scored,) = other.score_groups([make_group(make_sample(1), [write("X_RAY", "the lung")])])
     assert scored.scores[0].components["judge"].status == "unscored"
+
+
+@pytest.mark.parametrize(("strict", "total"), [(True, 0.0), (False, 1.0)])
+def test_a_judge_of_ones_own_with_other_arguments_than_in_the_run_is_asked(strict: bool, total: float) -> None:
+    """Its identity is that of the run's judge, which was strict about the article."""
+    record = _on_record(("judge", Verdict(0.0, "contains")))
+    other = _suite(JudgeReward())
+    replay_judges(other, record, Contains(), _suite(JudgeReward(Contains())), Contains(strict))
+    (scored,) = other.score_groups([make_group(make_sample(1), [write("X_RAY", "the lung")])])
+    assert scored.totals == (total,)
+    assert record.counts["looked up"] == int(strict)
 
 
 def test_a_rubric_over_a_judge_that_reads_no_prompt_says_so() -> None:

@@ -11,6 +11,7 @@ from medix.evaluation.verdicts import NO_JUDGE, NO_REFERENCE, Judging, VerdictCo
 from medix.judge import ExactJudge, ScriptedJudge, ServedJudge
 from medix.judge.base import Judge
 from medix.types import JudgeQuestion, Verdict
+from tests.judge.test_own_arguments import Contains
 from tests.support.evaluations import choice, generate, item, loaded, task
 from tests.support.judges import Request, says, serving
 
@@ -85,6 +86,16 @@ def test_verdicts_of_one_judge_are_never_mixed_with_those_of_another_and_none_is
     assert {row["judge"] for row in folder.verdicts("t") if row["by"] == "judge"} == {second.identity}
     counts, rows = run(folder, ScriptedJudge("YES"))
     assert (counts.known, rows["1"]["credit"]) == (3, 1.0)  # looked up, not asked
+
+
+def test_a_judge_of_ones_own_with_other_arguments_is_another_judge(tmp_path: Path) -> None:
+    """Its identity is the same, and so would be the verdict of the first that is there already."""
+    folder = made(tmp_path)
+    strict = run(folder, Contains())[1]["1"]
+    lenient = run(folder, Contains(strict=False))[1]["1"]
+    assert (strict["credit"], lenient["credit"]) == (0.0, 1.0)
+    assert strict["judge"] != lenient["judge"]
+    assert {strict["judge"].partition(" ")[0], lenient["judge"].partition(" ")[0]} == {"contains"}
 
 
 def test_a_new_completion_gets_a_new_verdict(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from medix.judge.exact import ExactJudge
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt import YesNoPrompt
 from medix.types import JudgeQuestion, Verdict
+from tests.judge.test_own_arguments import Contains
 from tests.support.asked import FAULTS, AtOnce, Counting, Later, Raising, question
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # a fault that no test expects is a failure
@@ -54,6 +55,12 @@ def test_what_was_asked_once_is_looked_up_the_next_time(kind: type[Counting], pa
         )  # fmt: skip
         assert verdict.latency < 1.0, "the latency of the look-up, not of the judge"
     assert cached.counts == CacheCounts(hits=2)
+
+
+def test_a_judge_of_ones_own_with_other_arguments_is_asked_though_its_identity_is_the_same(path: str) -> None:
+    asked = [question("the left one", "left")]
+    found = [CachedJudge(Contains(strict), path).grade(asked)[0].credit for strict in (True, False, True)]
+    assert found == [0.0, 1.0, 0.0]
 
 
 def test_all_that_is_missing_is_asked_at_once_and_in_order(path: str) -> None:
