@@ -10,6 +10,7 @@ from lightning.pytorch.cli import SaveConfigCallback
 
 from medix.callbacks.save_checkpoint import latest
 from medix.callbacks.spec_changes import Change, changes, differences, refuse
+from medix.callbacks.watched import watched
 from medix.yaml_text import read_yaml, read_yaml_file
 
 OF_A_COMMAND = ("ckpt_path", "weights_only", "output")
@@ -19,7 +20,9 @@ OF_A_COMMAND = ("ckpt_path", "weights_only", "output")
 class SaveSpec(SaveConfigCallback):
     """Saves the resolved spec as ``spec.yaml`` in the run's folder, and beside it each spec that a resume changes.
 
-    Every checkpoint holds the spec as well, so that a resumed run can tell what changed since.
+    The last of them is the spec that the run goes on with; those of later steps, from which it does not go on, are
+    renamed to ``superseded-*``, as checkpoints are. Every checkpoint holds the spec as well, so that a resumed run can
+    tell what changed since.
     """
 
     def __init__(self, parser: Any, config: Any, **kwargs: Any) -> None:
@@ -36,17 +39,21 @@ class SaveSpec(SaveConfigCallback):
         """Write the spec; say which keys a resumed run changes."""
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        text = self.text()
-        first = folder / "spec.yaml"
-        found = latest(folder / "checkpoints")
-        if found is None or not first.exists():  # without a checkpoint there is no run to resume
-            _write(first, text)
+        step, text, last = watched(pl_module).step, self.text(), folder / "spec.yaml"
+        is_resumed = latest(folder / "checkpoints") is not None and last.exists()
+        for path in sorted(folder.glob("spec.from-step-*.yaml")):
+            if is_resumed and step_of(path) <= step:
+                last = path
+            else:
+                path.replace(path.with_name(f"superseded-{path.name}"))
+        if not is_resumed:  # without a checkpoint there is no run to resume
+            _write(last, text)
             return
-        changed = sorted(key for key, *_ in differences(read_yaml_file(first).content, read_yaml(text)))
+        changed = sorted(key for key, *_ in differences(read_yaml_file(last).content, read_yaml(text)))
         if changed:
-            path = folder / f"spec.from-step-{step_of(found):06d}.yaml"
+            path = folder / f"spec.from-step-{step:06d}.yaml"
             _write(path, text)
-            sys.stdout.write(f"medix: the spec differs from {first} in {', '.join(changed)}; saved as {path}\n")
+            sys.stdout.write(f"medix: the spec differs from {last} in {', '.join(changed)}; saved as {path}\n")
 
     def text(self) -> str:
         """The resolved spec, without the keys of one command."""
@@ -87,7 +94,7 @@ def spec_in(checkpoint: Mapping[str, Any]) -> str | None:
 
 
 def step_of(path: Path | None) -> int:
-    """The step in the name of a checkpoint; 0 without one."""
+    """The step in the name of a checkpoint or a spec; 0 without one."""
     return 0 if path is None else int(path.stem.rpartition("-")[2])
 
 

@@ -1,10 +1,66 @@
 """What is kept of a spec; tests/test_cli.py has whole runs."""
 
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from medix.callbacks.save_spec import step_of
+import pytest
+
+from medix.callbacks.save_spec import SaveSpec, step_of
+from tests.support.fake_training import FakeModule
 
 
 def test_the_step_is_read_from_the_name() -> None:
     assert step_of(Path("run/checkpoints/step-000012.ckpt")) == 12
     assert step_of(None) == 0
+
+
+class _Run:
+    """A folder in which fits save their spec, of one key, and a checkpoint of the step they go on to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "checkpoints").mkdir()
+
+    def goes_on(self, start: int, value: str, end: int) -> dict[str, str]:
+        """A fit from one step to another; the specs that are in the folder then, by name."""
+        module = FakeModule()
+        module.step = start
+        saving = SaveSpec(None, None)
+        saving.text = lambda: f"key: {value}\n"  # type: ignore[method-assign]
+        trainer: Any = SimpleNamespace(default_root_dir=str(self.folder))
+        saving.save_config(trainer, module, "fit")
+        with zipfile.ZipFile(self.folder / "checkpoints" / f"step-{end:06d}.ckpt", "w") as file:
+            file.writestr("a", "")
+        return {path.name: path.read_text()[5:-1] for path in sorted(self.folder.glob("*spec.*yaml"))}
+
+
+def test_a_spec_that_is_changed_back_is_saved_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last one would else be taken for that of the run, by ``rescore`` too."""
+    run = _Run(tmp_path)
+    assert run.goes_on(0, "a", 10) == {"spec.yaml": "a"}
+    run.goes_on(10, "b", 20)
+    found = run.goes_on(20, "a", 30)
+    assert found == {"spec.from-step-000010.yaml": "b", "spec.from-step-000020.yaml": "a", "spec.yaml": "a"}
+    assert f"differs from {tmp_path / 'spec.from-step-000010.yaml'} in key" in capsys.readouterr().out
+    assert run.goes_on(30, "a", 40) == found
+
+
+def test_specs_of_steps_that_a_run_does_not_go_on_from_are_superseded(tmp_path: Path) -> None:
+    run = _Run(tmp_path)
+    run.goes_on(0, "a", 10)
+    run.goes_on(10, "b", 20)
+    run.goes_on(20, "c", 30)
+    assert run.goes_on(10, "a", 15) == {
+        "spec.from-step-000010.yaml": "a", "spec.yaml": "a", "superseded-spec.from-step-000020.yaml": "c",
+    }  # fmt: skip
+
+
+def test_specs_beside_no_checkpoint_are_of_no_run(tmp_path: Path) -> None:
+    run = _Run(tmp_path)
+    run.goes_on(0, "a", 10)
+    run.goes_on(10, "b", 20)
+    for path in (tmp_path / "checkpoints").iterdir():
+        path.unlink()
+    assert run.goes_on(0, "c", 5) == {"spec.yaml": "c", "superseded-spec.from-step-000010.yaml": "b"}
