@@ -92,8 +92,12 @@ class LocalJudge(Judge):
 
     @property
     def identity(self) -> str:
-        """``local/<model>@<revision>/<prompt version>``; a folder by its name and a digest of its contents."""
-        return f"local/{self._weights.name}/{self.prompt.version}"
+        """``local/<model>@<revision>/<prompt version>``; a folder by its name and a digest of its contents.
+
+        With a dtype behind the model if one is given: verdicts where two words are about equally probable depend on it.
+        """
+        dtype = "" if self.dtype == "auto" else f"/{self.dtype}"
+        return f"local/{self._weights.name}{dtype}/{self.prompt.version}"
 
     def __repr__(self) -> str:
         return f"LocalJudge(model={self.model!r}, prompt={self.prompt.version})"

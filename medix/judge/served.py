@@ -100,8 +100,11 @@ class ServedJudge(Judge):
 
     @property
     def identity(self) -> str:
-        """``served/<model>/<prompt version>``: no address, because the same model elsewhere is the same judge."""
-        return f"served/{self.model}/{self.prompt.version}"
+        """``served/<model>/<prompt version>``: no address, because the same model elsewhere is the same judge.
+
+        With ``/free`` behind it if replies are not constrained: a model that may explain itself decides otherwise.
+        """
+        return f"served/{self.model}/{self.prompt.version}" + ("" if self.constrained else "/free")
 
     @property
     def endpoint(self) -> str:

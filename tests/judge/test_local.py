@@ -281,6 +281,7 @@ def test_the_identity_names_model_weights_and_prompt(folder: Path) -> None:
     assert judge.identity == f"local/text@{folder_digest(folder)}/{YesNoPrompt.version}"
     assert judge.asking(AnswerLast()).identity.endswith("/answer-last-1")
     assert LocalJudge("some/judge").identity == f"local/some/judge/{YesNoPrompt.version}"
+    assert LocalJudge("some/judge", dtype="float32").identity == f"local/some/judge/float32/{YesNoPrompt.version}"
     assert LocalJudge("some/judge", revision="v2").identity == f"local/some/judge@v2/{YesNoPrompt.version}"
 
 

@@ -24,7 +24,7 @@ from medix.judge.prompt_rubric import ReportRubricPrompt
 from medix.judge.verdict import LONGEST
 from medix.types import JudgeQuestion, Verdict
 from tests.support.fault_server import Act, hangs, nobody, refuses, together
-from tests.support.judges import bears, breaks_off, only_plain, says, sends, serving, slowly, trickles
+from tests.support.judges import Request, bears, breaks_off, only_plain, says, sends, serving, slowly, trickles
 
 QUESTION = JudgeQuestion("Is the heart larger?", "smaller", "reduced")
 ROOT = Path(__file__).parents[2]
@@ -382,6 +382,19 @@ def test_questions_are_shared_among_servers() -> None:
         assert min(len(one.bodies), len(other.bodies)) >= 3
         assert (one.most, other.most) == (3, 3)
         assert judge.identity == "served/the-model/yes-no-6"
+
+
+def test_a_judge_that_may_explain_itself_is_another_one_than_a_constrained_one(tmp_path: Path) -> None:
+    """Verdicts of one are not looked up for the other, though model and prompt are the same."""
+
+    def act(request: Request) -> None:
+        says("NO" if "structured_outputs" in request.body else "YES")(request)
+
+    with serving(act) as server:
+        judges = [judge_of(server.url, constrained=constrained) for constrained in (True, False)]
+        cached = [CachedJudge(judge, str(tmp_path / "verdicts")) for judge in judges]
+        assert [judge.grade([QUESTION])[0].credit for judge in cached] == [0.0, 1.0]
+    assert [judge.identity for judge in judges] == ["served/the-model/yes-no-6", "served/the-model/yes-no-6/free"]
 
 
 @pytest.mark.parametrize(
