@@ -6,10 +6,16 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from medix.evaluation.statistics import FEWEST_CLUSTERS, Interval, clustered_mean
+from medix.evaluation.statistics import FEWEST_CLUSTERS, Interval, clustered_mean, proportion, wilson_ends
 
 
-def crossed_mean(values: Sequence[Sequence[float]], clusters: Sequence[Hashable], confidence: float = 0.95) -> Interval:
+def crossed_mean(
+    values: Sequence[Sequence[float]],
+    clusters: Sequence[Hashable],
+    confidence: float = 0.95,
+    *,
+    is_share: bool = False,
+) -> Interval:
     """Mean over runs and questions, with an interval for other runs of the same kind and other questions.
 
     Every run answers every question, so that runs and clusters of questions are crossed. The variance of the mean is
@@ -26,10 +32,13 @@ def crossed_mean(values: Sequence[Sequence[float]], clusters: Sequence[Hashable]
         values: of shape (runs, questions), in the same order of questions; NaN is an error.
         clusters: the case of each question.
         confidence: confidence level of the two-sided interval.
+        is_share: whether values lie between 0 and 1: the interval is then Wilson's with the effective number of
+            observations p (1 - p) / V, as in ``statistics.proportion``, and stays between 0 and 1.
 
     Returns:
-        The interval; its method is ``crossed t``, or that of ``clustered_mean`` for a single run, which says nothing of
-        other runs. Without an interval if there are too few clusters.
+        The interval; its method is ``crossed t`` or ``crossed wilson``. For a single run, or runs and questions that
+        all have one value, that of ``clustered_mean`` or ``proportion``, which says nothing of other runs; without an
+        interval if there are too few clusters.
     """
     from scipy.stats import t
 
@@ -39,8 +48,8 @@ def crossed_mean(values: Sequence[Sequence[float]], clusters: Sequence[Hashable]
     over_runs = table.mean(axis=0)
     by_cluster = clustered_mean(over_runs.tolist(), clusters, confidence)
     count, size = table.size, by_cluster.clusters
-    if len(table) == 1 or size < FEWEST_CLUSTERS:
-        return by_cluster
+    if len(table) == 1 or size < FEWEST_CLUSTERS or (is_share and np.ptp(table) == 0):
+        return proportion(over_runs.tolist(), clusters, confidence) if is_share else by_cluster
     runs = len(table)
     of_runs = float(table.mean(axis=1).var(ddof=1)) / runs
     of_clusters = by_cluster.error**2
@@ -53,7 +62,11 @@ def crossed_mean(values: Sequence[Sequence[float]], clusters: Sequence[Hashable]
         p_value = 1.0 if estimate == 0 else 0.0
         return Interval(estimate, estimate, estimate, count, size, "crossed t", 0.0, p_value)
     freedom = 1 / ((of_runs / variance) ** 2 / (runs - 1) + (of_clusters / variance) ** 2 / (size - 1))
-    half = float(t.ppf((1 + confidence) / 2, freedom)) * error
+    quantile = float(t.ppf((1 + confidence) / 2, freedom))
+    if is_share:
+        low, high = wilson_ends(estimate, estimate * (1 - estimate) / variance, quantile)
+        return Interval(estimate, low, high, count, size, "crossed wilson", error)
+    half = quantile * error
     p_value = float(2 * t.sf(abs(estimate) / error, freedom))
     return Interval(estimate, estimate - half, estimate + half, count, size, "crossed t", error, p_value)
 

@@ -214,8 +214,8 @@ def _cell(
     grid: Grid, name: str, states: Mapping[int, RunState], results: Sequence[RunResult], baseline: Sequence[RunResult]
 ) -> CellResult:
     values = {
-        measure: _over([result.measures[measure] for result in results], results[0].clusters if results else {})
-        for measure in MEASURES
+        measure: _over([run.measures[measure] for run in results], results[0].clusters if results else {}, is_share)
+        for measure, (_, is_share, _) in MEASURES.items()
     }
     differences: dict[str, Interval] = {}
     differing: dict[str, str] = {}
@@ -228,12 +228,15 @@ def _cell(
     return CellResult(name, states, results, values, differences, differing)
 
 
-def _over(runs: Sequence[Mapping[SampleKey, float]], clusters: Mapping[SampleKey, Cluster]) -> Interval:
+def _over(
+    runs: Sequence[Mapping[SampleKey, float]], clusters: Mapping[SampleKey, Cluster], is_share: bool = False
+) -> Interval:
     """Mean over runs and the samples that all of them have a value for."""
     shared = [key for key in runs[0] if all(key in run for run in runs)] if runs else []
     if not shared:
         return Interval(math.nan, math.nan, math.nan, 0, 0, "crossed t")
-    return crossed_mean([[run[key] for key in shared] for run in runs], [clusters[key] for key in shared])
+    values, cases = [[run[key] for key in shared] for run in runs], [clusters[key] for key in shared]
+    return crossed_mean(values, cases, is_share=is_share)
 
 
 def _paired(baseline: Sequence[RunResult], results: Sequence[RunResult], measure: str) -> Interval:

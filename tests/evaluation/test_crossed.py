@@ -43,6 +43,22 @@ def test_differences_that_are_all_zero_are_no_difference_and_equal_ones_are_cert
     assert (half.low, half.high, half.p_value) == (0.5, 0.5, 0)
 
 
+def test_a_share_stays_between_0_and_1_and_is_wilsons_with_the_effective_number() -> None:
+    """Here V is 0.06 (see above): 0.6 * 0.4 / 0.06 = 4 observations."""
+    found = crossed_mean([[1, 1, 0, 0, 0], [1, 1, 1, 1, 0]], list("abcde"), is_share=True)
+    from scipy.stats import t
+
+    square = t.ppf(0.975, 0.06**2 / (0.04**2 + 0.035**2 / 4)) ** 2
+    centre = (0.6 + square / 8) / (1 + square / 4)
+    half = math.sqrt(square) * math.sqrt(0.24 / 4 + square / 64) / (1 + square / 4)
+    assert (found.low, found.high) == (pytest.approx(centre - half), pytest.approx(centre + half))
+    certain = crossed_mean([[1.0] * 20] * 3, list(range(20)), is_share=True)
+    assert certain.low == pytest.approx(0.839, abs=1e-3)  # Wilson of 20 of 20
+    assert certain.high == 1
+    almost = crossed_mean([[1.0] * 20, [1.0] * 19 + [0.5], [1.0] * 20], list(range(20)), is_share=True)
+    assert 0 < almost.low < almost.estimate < almost.high <= 1
+
+
 @given(st.lists(st.lists(st.floats(-1, 1), min_size=8, max_size=8), min_size=2, max_size=4), st.floats(-3, 3))
 def test_it_moves_with_its_values_and_does_not_depend_on_the_order_of_runs(rows: list[list[float]], by: float) -> None:
     clusters = [0, 0, 1, 2, 3, 4, 5, 5]
