@@ -64,6 +64,7 @@ def line_chart(
     width: float = 5.6,
     label: str = "",
     marks: Sequence[float] = (),
+    axis: str = "step",
 ) -> str:
     """Lines over steps.
 
@@ -76,6 +77,7 @@ def line_chart(
         width: width of the drawing in inches; the text size does not change.
         label: label for screen readers.
         marks: steps after which a dotted line stands: those from which the run was resumed.
+        axis: what x is.
     """
     series = [replace(entry, points=_finite(entry.points)) for entry in series]
     known = [y for entry in series for _, y in entry.points if not math.isnan(y)]
@@ -108,7 +110,7 @@ def line_chart(
             axes.set_ylim(bottom=min(0.0, *known), top=max(0.04, axes.get_ylim()[1]))
         if percent:
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
-        _name_steps(axes)
+        _name_steps(axes, axis)
     return _figure(drawn, label, legend)
 
 
@@ -220,9 +222,9 @@ def _drawing(width: float, height: float) -> Iterator[tuple[Any, list[str]]]:
 _METADATA = ("Creator", "Date", "Format", "Type")
 
 
-def _name_steps(axes: Any) -> None:
-    axes.set_xlabel("step", loc="right")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+def _name_steps(axes: Any, name: str = "step") -> None:
+    axes.set_xlabel(name, loc="right")
+    axes.xaxis.get_major_locator().set_params(integer=name == "step")
 
 
 def _isolated(values: NDArray[np.float64]) -> list[int]:

@@ -129,17 +129,18 @@ class GridPage:
 
     def _charts(self) -> list[tuple[str, str, Markup]]:
         """Charts as title, note and drawing."""
+        risk = "by agreement of the completions of a sample"
         drawn = [
-            ("Accuracy", "validation, mean over seeds", self._validated("accuracy"), True),
-            ("Modality accuracy", "validation, mean over seeds", self._validated("modality_accuracy"), True),
-            ("Reward in training", "of each row's own rewards", self._trained("reward/total"), False),
-            ("Judge's credit in training", "of each row's own judge", self._trained("reward/judge"), False),
-            ("Tokens per completion", "validation", self._validated("tokens"), False),
-            ("Risk against coverage", "by agreement of completions, in steps of confidence", self._risks(), True),
+            ("Accuracy", "validation, mean over seeds", self._validated("accuracy"), True, "step"),
+            ("Modality accuracy", "validation, mean over seeds", self._validated("modality_accuracy"), True, "step"),
+            ("Reward in training", "of each row's own rewards", self._trained("reward/total"), False, "step"),
+            ("Judge's credit in training", "of each row's own judge", self._trained("reward/judge"), False, "step"),
+            ("Tokens per completion", "validation", self._validated("tokens"), False, "step"),
+            ("Risk against coverage", risk, self._risks(), True, "share answered"),
         ]
         return [
-            (title, note, Markup(line_chart(series, percent=percent, label=title)))
-            for title, note, series, percent in drawn
+            (title, note, Markup(line_chart(series, percent=percent, label=title, axis=axis)))
+            for title, note, series, percent, axis in drawn
             if any(entry.points for entry in series)
         ]
 

@@ -47,6 +47,7 @@ def test_all_three_files_are_written_and_data_is_escaped(tmp_path: Path) -> None
     assert "not for clinical decisions" in html
     assert "what \\|" not in html
     assert html.count("<figure") == 3  # accuracy, reward in training, risk against coverage
+    assert "share answered" in html
     markdown = (tmp_path / "out" / "grid.md").read_text()
     assert "| a | 2 of 2 |" in markdown
     assert '"title": "<script>' in (tmp_path / "out" / "grid.json").read_text()
