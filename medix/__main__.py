@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "check",
     "ablate": "ablate",
     "study": "study",
+    "ask": "ask",
 }
 """Commands other than the trainer's, each with its module in ``medix.commands``."""
 
@@ -37,6 +38,7 @@ training and evaluation (each takes --config SPEC, --print_config, --help)
 data, models and results
   shards     build, verify, audit or show WebDataset shards
   export     write a checkpoint as a Hugging Face folder
+  ask        one question, with a picture or without, to a model
   eval       run benchmarks; show and compare judged completions, with intervals
   judge      start, check, ask or calibrate a judge
   rollout    start a vLLM server that generates completions for a training run

@@ -419,7 +419,7 @@ def build_module(spec: Path) -> GroupRLModule:
 
 def main(words: Sequence[str]) -> int:
     """Run one trainer command; errors are left to ``medix.exit_status``."""
-    _quiet()
+    quiet()
     # LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise.
     sys.argv[1:] = resolve_specs(words)
     SpecParser.words = sys.argv[1:]
@@ -445,7 +445,7 @@ def _tidy(folder: Path) -> Iterator[None]:
                 path.rmdir()
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Silence messages and warnings of libraries that say nothing about the run."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
@@ -454,6 +454,7 @@ def _quiet() -> None:
     logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)
     for about in (
         "does not have many workers",
+        "LightningCLI's args parameter",  # of a spec that is built for another command
         "`srun` command is available",
         "litlogger",
         "Checkpoint directory",

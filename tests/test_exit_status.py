@@ -92,9 +92,10 @@ Run = Callable[..., tuple[int, str]]
 TRAINERS = [(command,) for command in TRAINER_COMMANDS]
 OTHERS = [
     ("shards", "build"), ("shards", "verify"), ("shards", "show"), ("export",), ("eval", "show"), ("eval", "compare"),
-    ("judge", "serve"), ("judge", "ask"), ("rollout", "serve"), ("doctor",), ("rescore",), ("check",),
+    ("judge", "serve"), ("judge", "ask"), ("rollout", "serve"), ("doctor",), ("rescore",), ("check",), ("ask",),
+    ("ablate",), ("study", "serve"),
 ]  # fmt: skip
-NESTED = [("shards",), ("eval",), ("judge",), ("rollout",)]
+NESTED = [("shards",), ("eval",), ("judge",), ("rollout",), ("study",)]
 
 
 def test_the_table_covers_every_command() -> None:

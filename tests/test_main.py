@@ -9,7 +9,8 @@ import pytest
 from medix import __version__
 from medix.__main__ import main
 
-COMMANDS = ("fit", "validate", "test", "predict", "shards", "export", "eval", "judge", "doctor", "rescore")
+OURS = ("shards", "export", "eval", "judge", "doctor", "rescore", "ask")
+COMMANDS = ("fit", "validate", "test", "predict", *OURS)
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
@@ -28,7 +29,7 @@ def test_an_unknown_command_is_told_with_the_known_ones(capsys: pytest.CaptureFi
     assert all(command in error for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["shards", "export", "eval", "judge", "doctor", "rescore"])
+@pytest.mark.parametrize("command", OURS)
 def test_each_command_of_ours_has_its_own_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"usage: python -m medix {command} ")

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from medix.commands.evaluate_generate import add_output, check_positive, say
+from medix.commands.evaluate_generate import add_output, say
 from medix.commands.judge_arguments import warn_if_down
-from medix.commands.parser import CommandParser
+from medix.commands.parser import CommandParser, check_positive
 
 if TYPE_CHECKING:
     from medix.evaluation.folder import EvaluationFolder

@@ -4,10 +4,10 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from medix.commands.evaluate_generate import add_output, check_positive
+from medix.commands.evaluate_generate import add_output
 from medix.commands.evaluate_judge import opened_judge, tasks_of
 from medix.commands.judge_arguments import warn_if_down
-from medix.commands.parser import CommandParser
+from medix.commands.parser import CommandParser, check_positive
 
 if TYPE_CHECKING:
     from medix.evaluation.scored_completion import ScoredCompletion

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medix.commands.evaluate_generate import add_output, check_positive, say
-from medix.commands.parser import CommandParser
+from medix.commands.evaluate_generate import add_output, say
+from medix.commands.parser import CommandParser, check_positive
 
 if TYPE_CHECKING:
     from medix.evaluation.folder_score import FolderScore

@@ -52,3 +52,15 @@ class CommandParser(argparse.ArgumentParser):
         is_action_missing = message.endswith("required: ACTION")
         usage = self.format_help() if is_action_missing else self.format_usage()
         self.exit(2, f"{usage}{name}: error: {'an action is missing' if is_action_missing else message}\n")
+
+
+def check_positive(arguments: argparse.Namespace, *names: str) -> None:
+    """Refuse numbers below 1.
+
+    Raises:
+        ValueError: one is.
+    """
+    for name in names:
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name.replace('_', '-')} {value}: give 1 or more")

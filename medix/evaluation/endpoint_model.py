@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import queue
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -155,6 +155,14 @@ class EndpointModel(EvaluatedModel):
             if under_way:  # interrupted
                 self.close()
 
+    def stream(self, ask: Ask, decoding: Decoding, on_text: Callable[[str], None]) -> Reply:
+        """The reply to one, as its server writes it."""
+        try:
+            request = self._request(ask, decoding)
+        except PictureError as error:
+            return Reply(None, failure=str(error))
+        return self._client.run(lambda session: self._answer(session, request, on_text))
+
     def close(self) -> None:
         """Cancel what is under way, and end the background thread."""
         self._client.close(self)
@@ -188,11 +196,17 @@ class EndpointModel(EvaluatedModel):
             self.model, parts, decoding.max_tokens, settings, _seed(decoding.seed, ask.item.id, ask.k)
         )
 
-    async def _answer(self, session: Session, request: CompletionRequest) -> Reply:
+    async def _answer(
+        self, session: Session, request: CompletionRequest, on_text: Callable[[str], None] | None = None
+    ) -> Reply:
         attempts = Attempts()
 
+        def grown(reply: ChatReply) -> None:
+            if on_text is not None:
+                on_text(_text(session, reply))
+
         async def send(endpoint: Endpoint, limit: float) -> ChatReply:
-            return await complete_chat(session, endpoint, request, limit)
+            return await complete_chat(session, endpoint, request, limit, None if on_text is None else grown)
 
         try:
             reply = await self._rules.ask(session, attempts, send)
@@ -206,15 +220,21 @@ class EndpointModel(EvaluatedModel):
         fault = reply.fault or ("several replies in place of one" if reply.others else "")
         if fault:
             return Reply(None, failure=self._shown(session, attempts, session.shown(fault)), seconds=attempts.latency)
-        text = session.without_secrets(reply.text)
-        if reply.reasoning:
-            end = "" if reply.is_cut and not text.strip() else "</think>"
-            text = f"<think>{session.without_secrets(reply.reasoning)}{end}{text}"
-        return Reply(text, "length" if reply.is_cut else "stop", seconds=attempts.latency)
+        finish_reason = "length" if reply.is_cut else "stop"
+        return Reply(_text(session, reply), finish_reason, seconds=attempts.latency)
 
     def _shown(self, session: Session, attempts: Attempts, cause: str) -> str:
         at = "" if attempts.at is None else f" at {attempts.at.address.shown}"
         return session.without_secrets(f"{self.model}{at}: {cause}")
+
+
+def _text(session: Session, reply: ChatReply) -> str:
+    """The completion, or what is written of it: the reasoning that the server split off, and the answer."""
+    text = session.without_secrets(reply.text)
+    if not reply.reasoning:
+        return text
+    end = "" if reply.is_cut and not text.strip() else "</think>"
+    return f"<think>{session.without_secrets(reply.reasoning)}{end}{text}"
 
 
 def _seed(seed: int, item: str, k: int) -> int:

@@ -1,7 +1,7 @@
 """A model in this process, sampled by a rollout engine: Hugging Face's own or vLLM."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any
 
@@ -12,8 +12,8 @@ from medix.evaluation.decoding import Decoding
 from medix.evaluation.evaluated_model import Ask, EvaluatedModel, Reply
 from medix.evaluation.prompts import sample_of
 from medix.policy.vision_language import VisionLanguagePolicy
-from medix.rollout.engine import RolloutEngine, RolloutError, Sampling
-from medix.types import Prompt
+from medix.rollout.engine import OnText, RolloutEngine, RolloutError, Sampling
+from medix.types import Prompt, RolloutGroup
 
 _AT_ONCE = 64
 
@@ -46,12 +46,24 @@ class EngineModel(EvaluatedModel):
     def replies(self, asks: Sequence[Ask], decoding: Decoding) -> Iterator[tuple[Ask, Reply]]:
         """The replies of one call of the engine after the other."""
         sampling = sampling_of(decoding)
-        self.prompting.max_prompt_tokens = max(1, self.policy.context_length - decoding.max_tokens)
         groups = (list(group) for _, group in groupby(asks, key=lambda ask: ask.item.id))
         while chunk := list(islice(groups, self.at_once)):
-            yield from self._chunk(chunk, sampling)
+            yield from self._chunk(chunk, decoding, lambda prompts: self.engine.rollout(prompts, sampling=sampling))
 
-    def _chunk(self, chunk: Sequence[list[Ask]], sampling: Sampling) -> Iterator[tuple[Ask, Reply]]:
+    def stream(self, ask: Ask, decoding: Decoding, on_text: OnText) -> Reply:
+        """The reply to one, written while it is read."""
+        sampling = sampling_of(decoding)
+
+        def sampled(prompts: list[Prompt]) -> list[RolloutGroup]:
+            return [self.engine.stream(prompt, on_text, sampling) for prompt in prompts]
+
+        ((_, reply),) = self._chunk([[ask]], decoding, sampled)
+        return reply
+
+    def _chunk(
+        self, chunk: Sequence[list[Ask]], decoding: Decoding, sampled: Callable[[list[Prompt]], list[RolloutGroup]]
+    ) -> Iterator[tuple[Ask, Reply]]:
+        self.prompting.max_prompt_tokens = max(1, self.policy.context_length - decoding.max_tokens)
         rendered: list[tuple[list[Ask], Prompt]] = []
         for group in chunk:
             try:
@@ -61,7 +73,7 @@ class EngineModel(EvaluatedModel):
                 yield from ((ask, Reply(None, failure=str(error))) for ask in group)
         began = time.perf_counter()
         try:
-            made = self.engine.rollout([prompt for _, prompt in rendered], sampling=sampling)
+            made = sampled([prompt for _, prompt in rendered])
         except RolloutError as error:
             yield from ((ask, Reply(None, failure=str(error))) for group, _ in rendered for ask in group)
             return

@@ -1,7 +1,7 @@
 """The model that is evaluated: questions in, completions out as they arrive."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,21 @@ class EvaluatedModel(ABC):
             asks: those of one item next to each other.
             decoding: how completions are drawn.
         """
+
+    def stream(self, ask: Ask, decoding: Decoding, on_text: Callable[[str], None]) -> Reply:
+        """The reply to one, which is that of ``replies``, for somebody who reads it while it is written.
+
+        Args:
+            ask: what is asked.
+            decoding: of one completion of each item.
+            on_text: called, possibly from another thread, with all that is written so far whenever that has grown; an
+                attempt that failed and is made again begins anew. Models that do not show a completion before its end
+                call it once.
+        """
+        ((_, reply),) = self.replies([ask], decoding)
+        if reply.completion is not None:
+            on_text(reply.completion)
+        return reply
 
     def close(self) -> None:  # noqa: B027 - most models hold no resources
         """Release servers, connections and memory."""

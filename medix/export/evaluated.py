@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from medix.callbacks.watched import reward_judges
+from medix.cli import quiet
 from medix.evaluation.decoding import Decoding
 from medix.evaluation.engine_model import EngineModel, sampling_of
 from medix.evaluation.model_arguments import Evaluated, ModelArguments, card_of, facts_of
@@ -25,6 +26,7 @@ def load_evaluated(arguments: ModelArguments) -> Evaluated:
     Raises:
         ValueError: there is no such model.
     """
+    quiet()
     return _checkpoint(arguments) if arguments.model.endswith(".ckpt") else _folder(arguments)
 
 

@@ -11,6 +11,9 @@ from medix.types import Completion, Prompt, RolloutGroup
 OnCompletion = Callable[[Prompt, Completion], None]
 """Called as soon as a completion is finished, possibly from another thread."""
 
+OnText = Callable[[str], None]
+"""Called with all of a completion that is written so far, possibly from another thread."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -117,6 +120,20 @@ class RolloutEngine(ABC):
             on_completion: called with each completion when it is finished.
             sampling: overrides the parameters of training, as in evaluation.
         """
+
+    def stream(self, prompt: Prompt, on_text: OnText, sampling: Sampling) -> RolloutGroup:
+        """Sample one completion, for somebody who reads it while it is written.
+
+        Engines that do not show a completion before its end call ``on_text`` once.
+
+        Args:
+            prompt: to complete.
+            on_text: called whenever the completion has grown.
+            sampling: of one completion per prompt.
+        """
+        (group,) = self.rollout([prompt], sampling=sampling)
+        on_text(group.completions[0].text)
+        return group
 
     def publish(self, policy: Policy) -> None:  # noqa: ARG002  # used by engines with a copy of the weights
         """Give the engine the policy's current weights."""

@@ -15,7 +15,7 @@ from medix.policy.packed_linear import packed
 from medix.policy.reference import in_evaluation
 from medix.policy.shared_decoding import SharedDecoding, why_not_shared
 from medix.policy.vision_language import VisionLanguagePolicy
-from medix.rollout.engine import OnCompletion, RolloutEngine, Sampling
+from medix.rollout.engine import OnCompletion, OnText, RolloutEngine, Sampling
 from medix.rollout.token_picker import TokenPicker
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup
 
@@ -65,18 +65,31 @@ class LocalEngine(RolloutEngine):
         on_completion: OnCompletion | None = None,
         sampling: Sampling | None = None,
     ) -> list[RolloutGroup]:
-        sampling = self.sampling if sampling is None else sampling
+        return self._sample(prompts, self.sampling if sampling is None else sampling, on_completion)
+
+    def stream(self, prompt: Prompt, on_text: OnText, sampling: Sampling) -> RolloutGroup:
+        (group,) = self._sample([prompt], sampling, on_text=on_text)
+        return group
+
+    def _sample(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        on_completion: OnCompletion | None = None,
+        on_text: OnText | None = None,
+    ) -> list[RolloutGroup]:
         if not self._policy:
             raise RuntimeError("the engine has no policy to sample from; call bind(policy) first")
         with self._policy[0].gathered():  # first: a collective, which every rank must enter even if it fails later
-            return self._rollout(self._policy[0], prompts, on_completion, sampling)
+            return self._rollout(self._policy[0], prompts, sampling, on_completion, on_text)
 
     def _rollout(
         self,
         policy: VisionLanguagePolicy,
         prompts: Sequence[Prompt],
-        on_completion: OnCompletion | None,
         sampling: Sampling,
+        on_completion: OnCompletion | None,
+        on_text: OnText | None,
     ) -> list[RolloutGroup]:
         for prompt in prompts:
             _check_length(prompt, sampling, policy.context_length)
@@ -92,7 +105,8 @@ class LocalEngine(RolloutEngine):
                 self._shares = _can_share(policy, prompts[order[0]])
             for start in range(0, len(order), size):
                 indices = order[start : start + size]
-                batch = _Batch(policy, [prompts[index] for index in indices], sampling, on_completion, self._shares)
+                chosen = [prompts[index] for index in indices]
+                batch = _Batch(policy, chosen, sampling, self._shares, on_completion, on_text)
                 completions.update(zip(indices, batch.run(), strict=True))
         return [RolloutGroup(prompt, completions[index], self.policy_version) for index, prompt in enumerate(prompts)]
 
@@ -115,14 +129,16 @@ class _Batch:
         policy: VisionLanguagePolicy,
         prompts: Sequence[Prompt],
         sampling: Sampling,
-        on_completion: OnCompletion | None,
         shares: bool | None,
+        on_completion: OnCompletion | None,
+        on_text: OnText | None,
     ) -> None:
         self.policy = policy
         self.prompts = prompts
         self.sampling = sampling
-        self.on_completion = on_completion
         self.shares = shares
+        self.on_completion = on_completion
+        self.on_text = on_text
         self.rows = [_Row(prompt) for prompt in prompts for _ in range(sampling.completions_per_prompt)]
 
     def run(self) -> list[tuple[Completion, ...]]:
@@ -165,6 +181,8 @@ class _Batch:
                 continue
             row.tokens.append(token)
             row.logprobs.append(logprob)
+            if self.on_text is not None:
+                self.on_text(self._text(row))
             if token in self.policy.eos_token_ids or self._ends_with_stop_text(row):
                 self._finish(row, FinishReason.STOP)
             elif is_last:
@@ -176,10 +194,12 @@ class _Batch:
         longest = max(len(text.encode()) for text in self.sampling.stop)
         return self.sampling.after_stop(self.policy.text_of.tail(row.tokens, longest)) is not None
 
-    def _finish(self, row: _Row, reason: FinishReason) -> None:
+    def _text(self, row: _Row) -> str:
         text = self.policy.text_of(row.tokens)
-        text = text[: self.sampling.after_stop(text)]
-        row.completion = Completion(text, tuple(row.tokens), tuple(row.logprobs), reason)
+        return text[: self.sampling.after_stop(text)]
+
+    def _finish(self, row: _Row, reason: FinishReason) -> None:
+        row.completion = Completion(self._text(row), tuple(row.tokens), tuple(row.logprobs), reason)
         if self.on_completion is not None:
             self.on_completion(row.prompt, row.completion)
 

@@ -15,7 +15,7 @@ from medix.evaluation.prompts import prompting_of
 from medix.evaluation.tasks.item import Item
 from tests.support.evaluations import item, picture
 from tests.support.fault_server import Act, nobody, refuses, together
-from tests.support.judges import FaultServer, breaks_off, says, serving, without
+from tests.support.judges import FaultServer, breaks_off, says, serving, streams, without
 from tests.support.tables import image
 
 GREEDY = Decoding(max_tokens=20)
@@ -170,3 +170,32 @@ def test_an_endpoint_is_looked_at_before_anything_is_asked(tmp_path: Path) -> No
         open_endpoint(ModelArguments("run.ckpt", base_url=["http://127.0.0.1:1/v1"]))
     with pytest.raises(ValueError, match="--concurrency 0: give more than 0"):
         model("http://127.0.0.1:1/v1", max_concurrency=0)
+
+
+def test_a_reply_is_handed_over_as_the_server_writes_it() -> None:
+    grown: list[str] = []
+    parts = ({"reasoning_content": "a"}, "le", "ft")
+    with serving(streams(*parts)) as server:
+        asked = model(server.url)
+        reply = asked.stream(Ask("1", item(), 0), GREEDY, grown.append)
+        asked.close()
+    assert (reply.completion, reply.finish_reason) == ("<think>a</think>left", "stop")
+    assert grown == ["<think>a", "<think>a</think>le", "<think>a</think>left"]
+
+
+def test_a_stream_that_breaks_off_is_asked_again_from_its_beginning() -> None:
+    grown: list[str] = []
+    broken = streams("<answer>ri", finish_reason=None, ends=False)
+    with serving(broken, streams("left")) as server:
+        asked = model(server.url)
+        reply = asked.stream(Ask("1", item(), 0), GREEDY, grown.append)
+        asked.close()
+    assert (reply.completion, grown) == ("left", ["<answer>ri", "left"])
+
+
+def test_a_server_that_knows_no_seed_streams_without_it() -> None:
+    with serving(without(streams("left"), seed="unknown field: seed")) as server:
+        asked = model(server.url)
+        assert asked.stream(Ask("1", item(), 0), GREEDY, lambda _: None).completion == "left"
+        asked.close()
+    assert "seed" not in server.bodies[-1]

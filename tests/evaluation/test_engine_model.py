@@ -1,5 +1,6 @@
 """A model sampled in this process."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,21 @@ def test_an_engine_that_fails_leaves_failures_of_one_call(policy: VisionLanguage
 
 def test_the_decoding_is_that_of_the_engine() -> None:
     assert sampling_of(Decoding(2, 0.5, 0.9, 7, 11, 13, ("x",))) == Sampling(2, 11, 0.5, 0.9, 7, 13, ("x",))
+
+
+def test_a_reply_grows_while_it_is_read_and_is_the_one_of_an_evaluation(policy: VisionLanguagePolicy) -> None:
+    decoding = Decoding(max_tokens=12)
+    for one, expected in zip(ITEMS, ask(make(policy), decoding), strict=True):
+        grown: list[str] = []
+        reply = make(policy).stream(Ask(one.id, one, 0), decoding, grown.append)
+        assert (reply.completion, reply.finish_reason) == (expected.completion, expected.finish_reason)
+        assert len(grown) > 1
+        assert grown[-1] == reply.completion
+        assert all(later.startswith(text.rstrip("\ufffd")) for text, later in itertools.pairwise(grown))
+
+
+def test_what_cannot_be_asked_is_a_failure_of_a_stream_too(policy: VisionLanguagePolicy) -> None:
+    grown: list[str] = []
+    broken = item("4", images=(picture("b", b"torn"),))
+    assert "cannot be decoded" in make(policy).stream(Ask("4", broken, 0), Decoding(), grown.append).failure
+    assert grown == []

@@ -7,7 +7,7 @@ import pytest
 
 from medix.policy.base import Policy
 from medix.rollout.engine import EvaluationSampling, OnCompletion, RolloutEngine, Sampling
-from medix.types import Prompt, RolloutGroup
+from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
 from tests.support.policies import BigramPolicy
 
 
@@ -53,3 +53,16 @@ def test_evaluation_keeps_its_own_defaults_where_a_spec_gives_only_some_keys() -
     made = EvaluationSampling(max_completion_tokens=64)
     assert (made.completions_per_prompt, made.temperature, made.top_p) == (1, 0.6, 0.95)
     assert (Sampling().completions_per_prompt, Sampling().temperature, Sampling().top_p) == (8, 1.0, 1.0)
+
+
+def test_an_engine_that_shows_nothing_before_the_end_hands_over_the_whole() -> None:
+    class Whole(_Silent):
+        def rollout(
+            self, prompts: Sequence[Prompt], on_completion: OnCompletion | None = None, sampling: Sampling | None = None
+        ) -> list[RolloutGroup]:
+            completion = Completion("left", (1,), (0.0,), FinishReason.STOP)
+            return [RolloutGroup(prompt, (completion,), 0) for prompt in prompts]
+
+    grown: list[str] = []
+    group = Whole(Sampling()).stream(Prompt(Sample("1", "q", "r", None), (1,)), grown.append, Sampling())
+    assert grown == [group.completions[0].text] == ["left"]

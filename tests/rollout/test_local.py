@@ -370,3 +370,16 @@ def test_tags_that_a_tokenizer_marks_as_special_stay_in_the_text(qwen: VisionLan
             assert tags.pop() == "<|im_end|>"
         assert re.findall("|".join(map(re.escape, tags)) or "(?!)", completion.text) == tags
     assert any("<|im_start|>" in completion.text for completion in group.completions)
+
+
+def test_a_completion_grows_token_by_token_up_to_its_stop_text(qwen: VisionLanguagePolicy) -> None:
+    one = Sampling(completions_per_prompt=1, max_completion_tokens=12, seed=5)
+    prompt = mixed_prompts(qwen)[0]
+    (group,) = engine(qwen, one).rollout([prompt])
+    grown: list[str] = []
+    assert engine(qwen).stream(prompt, grown.append, one) == group
+    assert len(grown) == len(group.completions[0].token_ids)
+    stop = group.completions[0].text[2:4]
+    grown.clear()
+    stopped = engine(qwen).stream(prompt, grown.append, replace(one, stop=(stop,)))
+    assert stopped.completions[0].text == grown[-1] == group.completions[0].text[:4]

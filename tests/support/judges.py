@@ -51,6 +51,28 @@ def says(text: str | None, finish_reason: str = "stop", logprobs: Any = None, **
     return lambda request: request.send(200, json.dumps(body))
 
 
+def streams(*parts: str | dict[str, Any], finish_reason: str | None = "stop", ends: bool = True) -> Act:
+    """A reply in parts, texts or deltas, as server-sent events."""
+
+    def act(request: Request) -> None:
+        assert request.body["stream"] is True
+        request.send_response(200)
+        request.send_header("Content-Type", "text/event-stream")
+        request.send_header("Connection", "close")
+        request.end_headers()
+        deltas = [{"role": "assistant", "content": ""}, *({"content": p} if isinstance(p, str) else p for p in parts)]
+        choices: list[dict[str, Any]] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+        if finish_reason is not None:
+            choices.append({"index": 0, "delta": {}, "finish_reason": finish_reason})
+        events = [json.dumps({"choices": [choice]}) for choice in choices] + (["[DONE]"] if ends else [])
+        for event in events:
+            request.wfile.write(f": alive\r\n\r\ndata: {event}\r\n\r\n".encode())
+            request.wfile.flush()
+        request.close_connection = True
+
+    return act
+
+
 def sends(body: str, content_type: str = "application/json") -> Act:
     """Any body with status 200."""
     return lambda request: request.send(200, body, {"Content-Type": content_type})

@@ -1,9 +1,11 @@
 """One chat completion, without the optional request fields that its server rejects."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from medix.judge.serving.chat import Request, fields_named, next_dropped
 from medix.judge.serving.chat_reply import ChatReply
+from medix.judge.serving.chat_stream import ChatStream
 from medix.serving.endpoint import Endpoint
 from medix.serving.request_error import RequestError
 from medix.serving.session import Session
@@ -13,9 +15,15 @@ _FIELD_FORBIDDEN = 403  # OpenAI's status for "no logprobs from this model"; als
 # bytes: each token asked for may come with its log-probability and ten alternatives, about 1 kB
 _LONGEST_REPLY = 2**20
 _LONGEST_TOKEN = 2**11
+_PATH = "/chat/completions"
+
+OnReply = Callable[[ChatReply], None]
+"""Called with the reply so far whenever it has grown."""
 
 
-async def complete_chat(session: Session, endpoint: Endpoint, request: Request, limit: float) -> ChatReply:
+async def complete_chat(
+    session: Session, endpoint: Endpoint, request: Request, limit: float, on_reply: OnReply | None = None
+) -> ChatReply:
     """One reply, with fewer optional fields each time the server rejects some; what it accepts is remembered.
 
     Args:
@@ -23,6 +31,7 @@ async def complete_chat(session: Session, endpoint: Endpoint, request: Request, 
         endpoint: the server.
         request: what is asked.
         limit: seconds for all of it.
+        on_reply: asks for the reply while it is written; None for all of it at its end.
 
     Raises:
         RequestError: there is no reply.
@@ -34,17 +43,29 @@ async def complete_chat(session: Session, endpoint: Endpoint, request: Request, 
             longest = _LONGEST_REPLY + _LONGEST_TOKEN * request.max_tokens * ("logprobs" in fields)
             content = request.content(fields)
             try:
-                data = await session.fetch(endpoint.address, "POST", "/chat/completions", content, longest=longest)
+                if on_reply is None:
+                    data = await session.fetch(endpoint.address, "POST", _PATH, content, longest=longest)
+                    reply = ChatReply.read(data)
+                else:
+                    reply = await _streamed(session, endpoint, content, on_reply)
             except RequestError as error:
                 dropped = _dropped(fields, endpoint, error)
                 if not dropped:
                     raise
                 rejected |= dropped
                 continue
-            reply = ChatReply.read(data)
             endpoint.rejected_fields |= rejected
             endpoint.accepted_fields.update(fields)
             return reply
+
+
+async def _streamed(session: Session, endpoint: Endpoint, content: dict[str, Any], on_reply: OnReply) -> ChatReply:
+    stream = ChatStream()
+    async with session.request(endpoint.address, "POST", _PATH, {**content, "stream": True}) as answer:
+        async for data in answer.content.iter_any():
+            for reply in stream.feed(data):
+                on_reply(reply)
+    return stream.close()
 
 
 def _dropped(fields: Sequence[str], endpoint: Endpoint, error: RequestError) -> frozenset[str]:

@@ -1,0 +1,89 @@
+"""Replies that come in parts, cut anywhere, and streams that are none."""
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medix.judge.serving.chat_reply import ChatReply
+from medix.judge.serving.chat_stream import ChatStream
+
+
+def event(finish_reason: str | None = None, index: int = 0, **delta: object) -> bytes:
+    choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
+    return f"data: {json.dumps({'choices': [choice]}, ensure_ascii=False)}\n\n".encode()
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+def read(*data: bytes) -> ChatReply:
+    stream = ChatStream()
+    for part in data:
+        list(stream.feed(part))
+    return stream.close()
+
+
+@given(st.lists(st.integers(0, 400), max_size=8))
+def test_a_reply_is_the_same_wherever_the_stream_is_cut(cuts: list[int]) -> None:
+    whole = b": hello\r\n\r\n" + event(role="assistant", content="") + event(reasoning_content="größer")
+    whole += event(content="le") + event(content="ft é") + event("stop") + DONE
+    ends = sorted({min(cut, len(whole)) for cut in cuts} | {0, len(whole)})
+    reply = read(*(whole[start:end] for start, end in itertools.pairwise(ends)))
+    assert (reply.text, reply.reasoning, reply.finish_reason, reply.fault) == ("left é", "größer", "stop", "")
+
+
+def test_the_reply_so_far_is_there_after_each_part_that_adds_to_it() -> None:
+    stream = ChatStream()
+    grown = list(stream.feed(b"".join(event(content=part) for part in ("", "le", "ft"))))
+    assert [(reply.text, reply.is_cut) for reply in grown] == [("le", True), ("left", True)]
+    assert not list(stream.feed(event("stop") + DONE))
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "delta", "fault"),
+    [
+        ("content_filter", {"content": "le"}, "a content filter ended the reply"),
+        ("stop", {"refusal": "I cannot"}, "the model refuses: I cannot"),
+        ("tool_calls", {"tool_calls": [{"index": 0}]}, "calls a tool"),
+        ("length", {"content": "le"}, ""),
+    ],
+)
+def test_faults_are_those_of_any_reply(finish_reason: str, delta: dict[str, object], fault: str) -> None:
+    reply = read(event(**delta), event(finish_reason), DONE)
+    assert fault in reply.fault
+    assert bool(reply.fault) == bool(fault)
+
+
+def test_a_server_that_knows_no_streams_sends_the_whole() -> None:
+    body = json.dumps({"choices": [{"message": {"content": "left"}, "finish_reason": "stop"}]}).encode()
+    assert read(b"\n", body[:9], body[9:]).text == "left"
+
+
+def test_other_choices_and_events_without_one_add_nothing() -> None:
+    statistics = b'data: {"choices": [], "usage": {"total_tokens": 3}}\n\n'
+    assert read(event(content="left"), event(index=1, content="right"), event("stop"), statistics, DONE).text == "left"
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (event(content="le"), "broke off"),
+        (b"", "broke off"),
+        (b'data: {"error": {"message": "out of memory"}}\n\n', "out of memory"),
+        (b"data: {le\n\n", "Expecting"),
+        (event("error", content="le"), "error"),
+        (b'{"choices": []}', "no choices"),
+    ],
+)
+def test_what_is_no_reply_is_an_error(data: bytes, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        read(data)
+
+
+def test_a_server_that_never_stops_sending_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medix.judge.serving.chat_stream._LONGEST", 100)
+    with pytest.raises(ValueError, match="longer than 100 bytes"):
+        read(event(content="a" * 100))
