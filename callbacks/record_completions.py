@@ -57,7 +57,9 @@ class RecordCompletions(Callback):
         """Delete what was written after the step from which training resumes, and of groups that still wait."""
         step = watched(pl_module).step
         path = self._train_file(trainer)
-        waiting = {index for part in gather([g.rollout.prompt.index for g in _waiting(pl_module)]) for index in part}
+        waiting = {
+            index for part in gather([g.rollout.prompt.index for g in waiting_groups(pl_module)]) for index in part
+        }
         dropped = drop_steps_after(path, step, waiting)
         if dropped:
             _LOG.info("%s: deleted %d lines of steps after %d, from which training resumes", path, dropped, step)
@@ -82,13 +84,13 @@ class RecordCompletions(Callback):
         if finished is None:
             return
         if finished.step % self.every_n_steps == 0:
-            used = finished.used({group.key for group in _waiting(pl_module)})
+            used = finished.used({group.key for group in waiting_groups(pl_module)})
             advantages = {group.key: found for group, found in zip(finished.trained, finished.advantages, strict=False)}
             self._append(trainer, pl_module, used, finished.step, advantages)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Append groups that no step has used."""
-        self._append(trainer, pl_module, list(_waiting(pl_module)), watched(pl_module).step, {})
+        self._append(trainer, pl_module, list(waiting_groups(pl_module)), watched(pl_module).step, {})
 
     def _append(
         self,
@@ -168,7 +170,7 @@ class RecordCompletions(Callback):
         return Path(trainer.default_root_dir) / self.folder
 
 
-def _waiting(module: LightningModule) -> Iterable[ScoredGroup]:
+def waiting_groups(module: LightningModule) -> Iterable[ScoredGroup]:
     """Scored groups that wait for a later step: those of the last finished one, to which a checkpoint goes back."""
     last: LastStep | None = getattr(module, "last_step", None)
     waiting: Iterable[ScoredGroup] = getattr(module, "buffer", ()) if last is None else last.groups

@@ -93,7 +93,7 @@ class SaveCheckpoint(Checkpoint):
         folder = self._folder(trainer)
         for left in folder.glob(".*.part"):  # by a run that was killed
             _delete(left)
-        later = [path for number, path in _checkpoints(folder) if number > step]
+        later = [path for number, path in checkpoints(folder) if number > step]
         for path in later:
             _rename(path, path.with_name(f"superseded-{path.name}"))
         if later:
@@ -226,8 +226,8 @@ class SaveCheckpoint(Checkpoint):
         write_atomically(facts, json.dumps(entry, indent=2) + "\n")
 
     def _prune(self, folder: Path) -> None:
-        kept = _checkpoints(folder)[-self.keep :]
-        for number, path in _checkpoints(folder):
+        kept = checkpoints(folder)[-self.keep :]
+        for number, path in checkpoints(folder):
             if (number, path) not in kept and number != self.best_step:
                 _delete(path)
 
@@ -249,14 +249,14 @@ def latest(folder: str | Path) -> Path | None:
 
     Only complete checkpoints have final names; a file that was damaged later is skipped with a warning.
     """
-    for _, path in reversed(_checkpoints(Path(folder))):
+    for _, path in reversed(checkpoints(Path(folder))):
         if path.is_dir() or zipfile.is_zipfile(path):
             return path
         _LOG.warning("%s is damaged and was passed over", path)
     return None
 
 
-def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
+def checkpoints(folder: Path) -> list[tuple[int, Path]]:
     """Steps and paths, oldest first; links are not counted."""
     found = ((match, path) for path in folder.glob("step-*.ckpt") if (match := _NAME.fullmatch(path.name)))
     return sorted((int(match[1]), path) for match, path in found)

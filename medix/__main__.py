@@ -20,6 +20,7 @@ COMMANDS = {
     "ablate": "ablate",
     "study": "study",
     "ask": "ask",
+    "verify": "verify",
 }
 """Commands other than the trainer's, each with its module in ``medix.commands``."""
 
@@ -47,6 +48,7 @@ data, models and results
   check      what is wrong with a file of completions: form, modality, units
   ablate     run a grid of settings and seeds, and compare them
   study      have people compare the answers of models, blinded, on a web page
+  verify     replay recorded steps of a run from a checkpoint
 
 {exit_status.HELP}
 A bare spec name is a shipped one: python -m medix fit --config demo

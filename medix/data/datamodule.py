@@ -24,6 +24,8 @@ from medix.data.stream import Stream
 from medix.modality import TEXT_ONLY
 
 _LOG = logging.getLogger(__name__)
+DIGESTS = "digest of each"
+"""Key of the digests of training manifests by path, for messages: files may move."""
 _MOST_COMPARED = 200_000
 """Largest number of training samples whose ids are compared at the start; ``shards verify`` compares any number."""
 
@@ -248,6 +250,7 @@ class ShardDataModule(lightning.LightningDataModule):
         mixture = self.mixture or Mixture()
         return {
             "train manifests": joint_digest(self.manifests("train")),
+            DIGESTS: {str(one.path): one.digest for one in self.manifests("train")},
             "seed": self.seed,
             "window": self.window,
             "mixture": [sorted(mixture.repeat.items()), sorted(mixture.limit.items()), mixture.total],
@@ -265,9 +268,12 @@ class ShardDataModule(lightning.LightningDataModule):
             return
         saved = {"selector": [EpochSelector.__name__, {}], "selector state": {}} | state_dict  # before selectors: this
         selector_state, current = saved.pop("selector state"), self.state_dict()
+        digests = saved.pop(DIGESTS, {})
         differing = [key for key in saved if saved[key] != current.get(key)]
         if differing:
             lines = "; ".join(f"{key}: {saved[key]} saved, {current.get(key)} now" for key in differing)
+            changed = [path for path, digest in digests.items() if current[DIGESTS].get(path) != digest]
+            lines += f"; changed or missing: {', '.join(changed)}" if changed else ""
             raise ValueError(
                 f"data: the checkpoint was written with other training data or another order ({lines}). Restore the "
                 f"data ({', '.join(map(str, self.paths['train']))}) and data.seed, data.window, data.mixture, "

@@ -1,7 +1,6 @@
 """Writes a checkpoint of a run as a Hugging Face folder."""
 
 import contextlib
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from medix.policy.export import export
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.spec_fault import read_spec
 from medix.trainer_keys import long_form
+from medix.training_folder import in_training_folder
 
 
 def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) -> None:
@@ -96,7 +96,7 @@ def trained(checkpoint: Path, spec: Path | None = None) -> Iterator[Trained]:
         settings = read_spec(spec)
         if not isinstance(settings, dict):
             raise ValueError(f"--config {spec}: holds no keys; name the spec that the checkpoint was trained with")
-        with _in_training_folder(run, settings):
+        with in_training_folder(run, settings):
             module = build_module(spec)
             policy = module.policy
             if not isinstance(policy, VisionLanguagePolicy):
@@ -114,26 +114,6 @@ def _validations(saved: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """
     states = (saved.get("callbacks") or {}).values()
     return next((entry["validations"] for entry in states if isinstance(entry, dict) and "validations" in entry), ())
-
-
-@contextlib.contextmanager
-def _in_training_folder(run: Path, settings: Any) -> Iterator[None]:
-    """Change to the folder that relative paths of the spec count from: the working directory of the training run.
-
-    It follows from the run's folder and ``trainer.default_root_dir`` if that is relative; otherwise the working
-    directory stays.
-    """
-    root = Path((settings.get("trainer") or {}).get("default_root_dir") or "")
-    depth = len(root.parts)
-    home = Path.cwd()
-    if not root.is_absolute() and run.parts[len(run.parts) - depth :] == root.parts:
-        home = run.parents[depth - 1] if depth else run
-    with contextlib.chdir(home):
-        sys.path.insert(0, str(home))  # the user's own classes
-        try:
-            yield
-        finally:
-            sys.path.remove(str(home))
 
 
 def load_weights(module: GroupRLModule, saved: dict[str, Any], name: str) -> None:

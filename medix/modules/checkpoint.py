@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import transformers
 from torch import nn
 
 from medix import __version__
@@ -15,6 +16,7 @@ from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
 from medix.modules.random_states import random_states
 from medix.modules.rollouts import Rollouts
+from medix.numerics.processor import processor
 from medix.policy.base import Policy
 from medix.rollout.buffer import GroupBuffer, Render
 from medix.rollout.engine import RolloutEngine
@@ -216,6 +218,12 @@ def fingerprint(
     }
 
 
-def header() -> dict[str, str]:
-    """Versions of the packages that write a checkpoint."""
-    return {"medix": __version__, "torch": str(torch.__version__), "use": "research use, not for clinical decisions"}
+def header() -> dict[str, Any]:
+    """Versions of the packages that write a checkpoint, and the processor that computed it."""
+    return {
+        "medix": __version__,
+        "torch": str(torch.__version__),
+        "transformers": transformers.__version__,
+        "processor": processor(),
+        "use": "research use, not for clinical decisions",
+    }

@@ -1,0 +1,45 @@
+"""What a run has left."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from medix.modules.checkpoint_file import DamagedCheckpointError
+from medix.studies.run_folder import RunFolder
+from tests.support.finished_runs import STEPS
+
+
+def test_checkpoints_and_recorded_steps_are_those_of_the_run(run: Path) -> None:
+    found = RunFolder(run)
+    assert list(found.checkpoints) == [2, 4, 5]
+    assert found.recorded_steps == list(range(1, STEPS + 1))
+    assert found.report["step"] == STEPS
+    assert found.checkpoint(4)["medix"]["step"] == 4
+
+
+def test_a_line_that_a_crash_has_cut_is_no_step(run: Path) -> None:
+    with (run / "completions" / "train.rank0.jsonl").open("a") as file:
+        file.write('{"step": 6, "spl')
+    assert RunFolder(run).recorded_steps == list(range(1, STEPS + 1))
+
+
+def test_the_spec_of_later_steps_is_that_of_the_resume(run: Path) -> None:
+    found = RunFolder(run)
+    saved = found.checkpoint(2)
+    assert found.spec_after(2, saved)["model"]["max_steps"] == STEPS
+    (run / "spec.from-step-000002.yaml").write_text("model: {max_steps: 9}\n")
+    assert found.spec_after(2, saved)["model"]["max_steps"] == 9
+    assert found.spec_after(4, found.checkpoint(4))["model"]["max_steps"] == STEPS
+    assert [path.name for path in found.specs] == ["spec.yaml", "spec.from-step-000002.yaml"]
+
+
+def test_other_folders_and_damaged_checkpoints_are_named(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"holds no spec\.yaml; give the folder of a run"):
+        RunFolder(tmp_path)
+    path = run / "checkpoints" / "step-000002.ckpt"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DamagedCheckpointError, match=r"step-000002\.ckpt"):
+        RunFolder(run).checkpoint(2)
+    (tmp_path / "spec.yaml").write_text(json.dumps({}))
+    assert (RunFolder(tmp_path).checkpoints, RunFolder(tmp_path).recorded_steps) == ({}, [])
