@@ -20,6 +20,7 @@ COMMANDS = {
     "ablate": "ablate",
     "study": "study",
     "ask": "ask",
+    "run-card": "run_card",
     "verify": "verify",
 }
 """Commands other than the trainer's, each with its module in ``medix.commands``."""
@@ -48,6 +49,7 @@ data, models and results
   check      what is wrong with a file of completions: form, modality, units
   ablate     run a grid of settings and seeds, and compare them
   study      have people compare the answers of models, blinded, on a web page
+  run-card   what a reviewer asks about a run, with checksums of its files
   verify     replay recorded steps of a run from a checkpoint
 
 {exit_status.HELP}

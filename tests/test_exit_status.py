@@ -93,7 +93,7 @@ TRAINERS = [(command,) for command in TRAINER_COMMANDS]
 OTHERS = [
     ("shards", "build"), ("shards", "verify"), ("shards", "show"), ("export",), ("eval", "show"), ("eval", "compare"),
     ("judge", "serve"), ("judge", "ask"), ("rollout", "serve"), ("doctor",), ("rescore",), ("check",), ("ask",),
-    ("verify",), ("ablate",), ("study", "serve"),
+    ("run-card",), ("verify",), ("ablate",), ("study", "serve"),
 ]  # fmt: skip
 NESTED = [("shards",), ("eval",), ("judge",), ("rollout",), ("study",)]
 

@@ -9,7 +9,7 @@ import pytest
 from medix import __version__
 from medix.__main__ import main
 
-OURS = ("shards", "export", "eval", "judge", "doctor", "rescore", "ask", "verify")
+OURS = ("shards", "export", "eval", "judge", "doctor", "rescore", "ask", "run-card", "verify")
 COMMANDS = ("fit", "validate", "test", "predict", *OURS)
 
 

@@ -1,0 +1,203 @@
+"""The card of a run: what a reviewer asks, from what the run has on record, and what is missing."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from medix.data.datamodule import DIGESTS
+from medix.data.manifest import Manifest, ManifestError, joint_digest, read_manifests
+from medix.modules import checkpoint as state
+from medix.reporting.evaluations import began, read_evaluations
+from medix.reporting.render import USE, plain
+from medix.reporting.table import Table
+from medix.studies.checksums import FileChecksum, files_of
+from medix.studies.run_card_tables import tables
+from medix.studies.run_folder import RunFolder
+from medix.training_folder import in_training_folder
+from medix.yaml_text import read_yaml_file
+
+FILE = "run-card.json"
+_SPLITS = ("train", "val", "test")
+_SEEDS = ("seed_everything", "data.seed", "model.engine.init_args.sampling.seed", "model.evaluation.seed")
+_LIMITS = (
+    "One run is one sample: another seed gives another result. An interval here is over cases, not over runs.",
+    "An accuracy is that of its judge; the canary rates say how often that is fooled.",
+    "The checksums say that files are those of this card, not that the card is right: medix verify replays steps.",
+)
+
+
+@dataclass(frozen=True)
+class RunCard:
+    """The card.
+
+    Attributes:
+        run: the folder.
+    """
+
+    run: RunFolder
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """The spec with which the run ended."""
+        found: dict[str, Any] = read_yaml_file(self.run.specs[-1]).content
+        return found
+
+    @cached_property
+    def manifests(self) -> dict[str, list[Manifest] | str]:
+        """The manifests of each split as they are now, or why they cannot be read."""
+        found: dict[str, list[Manifest] | str] = {}
+        data = self.spec.get("data") or {}
+        with in_training_folder(self.run.path.resolve(), self.spec):
+            for split in _SPLITS:
+                try:
+                    found[split] = list(read_manifests(data.get(split) or []))
+                except ManifestError as error:
+                    found[split] = str(error)
+        return found
+
+    @cached_property
+    def canaries(self) -> Mapping[str, Any]:
+        """Rates of the judge on the canaries, the latest that the folder holds; empty without any."""
+        files = sorted(self.run.path.glob("canaries*.json"), key=lambda path: (path.stat().st_mtime, path.name))
+        return _json(files[-1]) if files else {}
+
+    @cached_property
+    def last(self) -> tuple[int, Mapping[str, Any]]:
+        """Step and content of the newest checkpoint; 0 and nothing without one."""
+        step = max(self.run.checkpoints, default=0)
+        return step, self.run.checkpoint(step) if step else {}
+
+    @cached_property
+    def files(self) -> list[FileChecksum]:
+        """The files of the run."""
+        return [FileChecksum.of(self.run.path, name) for name in files_of(self.run.path)]
+
+    # What it says -----------------------------------------------------------------------------------------------------
+
+    def missing(self) -> list[str]:
+        """What a reviewer asks and the run does not say, one sentence each with what to do."""
+        run, report = self.run, self.run.report
+        found = [] if report else ["No report.json (medix.callbacks.WriteReport): curves and tables are missing."]
+        if report and not report.get("after"):
+            found.append("No validation is on record (medix.callbacks.JudgeValidation).")
+        if report and not report.get("finished"):
+            found.append(f"The run has not finished: step {report.get('step')} of {report.get('max_steps')}.")
+        if not run.recorded_steps:
+            found.append("No training completion is on record (medix.callbacks.RecordCompletions).")
+        if not run.checkpoints:
+            found.append(
+                "No checkpoint (medix.callbacks.SaveCheckpoint): weights, processor and data order are missing."
+            )
+        if not self.canaries:
+            found.append(
+                f"The judge was not measured: python -m medix judge canaries --judge {run.specs[-1]} --json "
+                f"{run.path / 'canaries.json'}"
+            )
+        if not self._verification:
+            found.append(f"Not verified: python -m medix verify {run.path} --json {run.path / 'verification.json'}")
+        found += [f"data.{split}: {told}" for split, told in self.manifests.items() if isinstance(told, str)]
+        return found + self._changed_data()
+
+    def _changed_data(self) -> list[str]:
+        """Whether the manifests are those that the newest checkpoint was trained on."""
+        saved = self.last[1]
+        train = self.manifests["train"]
+        if not saved or isinstance(train, str):
+            return []
+        data = saved.get(saved[state.KEY].get("datamodule", "ShardDataModule")) or {}
+        if data.get("train manifests") in (None, joint_digest(train)):
+            return []
+        now = {str(one.path): one.digest for one in train}
+        changed = [path for path, digest in (data.get(DIGESTS) or {}).items() if now.get(path) != digest]
+        return [
+            "The training data changed since the run, and the table shows them as they are now: "
+            f"{', '.join(changed) or 'which of them is not on record'}."
+        ]
+
+    @cached_property
+    def _verification(self) -> Mapping[str, Any]:
+        return _json(self.run.path / "verification.json")
+
+    def facts(self) -> dict[str, str]:
+        """Facts, versions, seeds, judge and processor, by label."""
+        report, written = self.run.report, self.last[1].get(state.KEY, {}).get("written_by") or {}
+        facts: dict[str, str] = {}
+        for part in ("run", "facts", "versions"):
+            facts |= {str(name): str(value) for name, value in (report.get(part) or {}).items()}
+        facts |= {f"Seed, {key}": str(_at(self.spec, key)) for key in _SEEDS if _at(self.spec, key) is not None}
+        processor = written.get("processor") or {}
+        facts["Processor"] = ", ".join(f"{name} {value}" for name, value in processor.items()) or "not on record"
+        facts["Verification"] = str(self._verification.get("outcome") or "none")
+        return facts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        report = self.run.report
+        canaries = {name: value for name, value in self.canaries.items() if name != "canaries"}
+        data: dict[str, Any] = plain({
+            "use": USE,
+            "facts": self.facts(),
+            "missing": self.missing(),
+            "limits": [*_LIMITS, *(report.get("notes") or ())],
+            "spec": {path.name: path.read_text(encoding="utf-8") for path in self.run.specs},
+            "data": [
+                {**asdict(one), "path": str(one.path), "split": split, "digest": one.digest}
+                for split, found in self.manifests.items() if not isinstance(found, str) for one in found
+            ],
+            "canaries": canaries,
+            "validations": report.get("validations") or [],
+            "gain": report.get("gain") or {},
+            "steps": report.get("steps") or [],
+            "evaluations": self.evaluations,
+            "verification": dict(self._verification),
+            "files": [asdict(one) for one in self.files],
+        })  # fmt: skip
+        return data
+
+    def markdown(self) -> str:
+        """The card for people."""
+        found = tables(self.run.report, self.manifests, self.canaries, self.evaluations, self.files)
+        facts = Table("The run", ["", ""], list(self.facts().items()))
+        sections = [
+            f"# Run card: {self.run.path.resolve().name}",
+            f"**{USE}** `{FILE}` beside this file holds all numbers, and the specs in full.",
+            _listed("Missing", self.missing()),
+            *(f"## {table.title}\n\n{table.markdown()}" for table in (facts, *found)),
+            _listed("Limits", [*_LIMITS, *(self.run.report.get("notes") or ())]),
+            "Curves are in `report.html`. Compare the files with this card: `python -m medix run-card RUN --check`.",
+        ]
+        return "\n\n".join(section.rstrip() for section in sections if section) + "\n"
+
+    @cached_property
+    def evaluations(self) -> list[dict[str, Any]]:
+        """The results of ``validate`` and ``test`` after the run."""
+        return read_evaluations(self.run.path, began(self.run.report))
+
+
+def _listed(title: str, sentences: Sequence[str]) -> str:
+    lines = "\n".join(f"- {' '.join(sentence.split())}" for sentence in sentences)
+    return f"## {title}\n\n{lines}" if sentences else ""
+
+
+def _at(spec: Mapping[str, Any], key: str) -> Any:
+    found: Any = spec
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """The content of a JSON file; empty if it is not there.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    if not path.is_file():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: is not what medix writes there; delete it or write it again")
+    return content

@@ -1,0 +1,23 @@
+"""The tables of a run card."""
+
+from medix.studies.checksums import FileChecksum
+from medix.studies.run_card_tables import tables
+
+
+def test_ten_steps_of_many_are_shown_with_the_first_and_the_last() -> None:
+    steps = [{"step": float(step), "reward/total": step / 100} for step in range(1, 101)]
+    found = {table.title: table for table in tables({"steps": steps}, {}, {}, [], [])}
+    curves = found["Curves (10 of 100 steps)"]
+    assert list(curves.columns) == ["Step", "Reward"]
+    assert [row[0] for row in curves.rows] == ["1", "12", "23", "34", "45", "56", "67", "78", "89", "100"]
+    assert curves.rows[1][1] == "0.12"
+
+
+def test_a_run_without_anything_has_empty_tables_of_data_and_files() -> None:
+    found = list(tables({}, {"train": "cannot be read"}, {}, [], []))
+    assert [(table.title, list(table.rows)) for table in found] == [("Data", []), ("Files", [])]
+
+
+def test_files_stand_with_their_checksums() -> None:
+    *_, files = tables({}, {}, {}, [], [FileChecksum("spec.yaml", 9, "ab")])
+    assert files.rows == [["spec.yaml", "9", "ab"]]
