@@ -25,7 +25,7 @@ class SlurmJob:
     it has to kill. So a run that has saved its last finished step says that it is to go on.
 
     Attributes:
-        number: its id.
+        number: its id; ``ARRAY_TASK`` for a task of an array, one of which has the id of the whole array.
     """
 
     number: str
@@ -34,6 +34,8 @@ class SlurmJob:
     def of(cls, environment: Mapping[str, str] = os.environ) -> "SlurmJob | None":
         """The job that this process belongs to; None outside Slurm."""
         number = environment.get("SLURM_JOB_ID")
+        if "SLURM_ARRAY_TASK_ID" in environment:
+            number = f"{environment['SLURM_ARRAY_JOB_ID']}_{environment['SLURM_ARRAY_TASK_ID']}"
         return None if number is None else cls(number)
 
     def requeue_after(self, received: int) -> str:

@@ -35,6 +35,15 @@ def test_sigusr1_asks_for_the_queue(job: Path) -> None:
     assert job.read_text() == "show job --oneliner 7\nrequeue 7\n"
 
 
+def test_a_task_of_an_array_is_asked_for_alone(job: Path) -> None:
+    """One of them has the id of the array, and scontrol would show and requeue all of its tasks."""
+    array = {"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
+    found = SlurmJob.of(array)
+    assert found is not None
+    assert found.requeue_after(signal.SIGUSR1) == "job 7_3 is back in the queue"
+    assert job.read_text() == "show job --oneliner 7_3\nrequeue 7_3\n"
+
+
 def test_sigterm_does_so_where_the_job_was_preempted(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREEMPTED", "2026-01-01T00:01:00")
     assert SlurmJob("7").requeue_after(signal.SIGTERM) == "job 7 is back in the queue"

@@ -28,7 +28,7 @@ class AdamW8bit(_AdamW8bit):  # type: ignore[misc]
 
     Args:
         params: weights; those with fewer than 4,096 elements on a rank, or that ranks or blocks of 256 do not divide,
-            have moments in their own dtype.
+            have moments in float32. In bfloat16 the second one would never shrink: 0.999 of a number rounds to it.
         lr: learning rate.
         betas: decay of both moments.
         eps: added to the root of the second moment.
@@ -60,20 +60,22 @@ class AdamW8bit(_AdamW8bit):  # type: ignore[misc]
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Codes and scales keep their dtypes; torch gives all state that of the weights."""
+        """Moments keep their dtypes; torch gives all state that of the weights."""
         super().load_state_dict(state_dict)
         weights = [weight for group in self.param_groups for weight in group["params"]]
         numbers = [number for group in state_dict["param_groups"] for number in group["params"]]
         for number, weight in zip(numbers, weights, strict=True):
             for name, value in state_dict["state"].get(number, {}).items():
-                if name.endswith(("_codes", "_scale")):
-                    self.state[weight][name] = value.to(weight.device)
+                if name.startswith("exp_avg"):
+                    dtype = torch.float32 if name in _MOMENTS else value.dtype
+                    self.state[weight][name] = value.to(weight.device, dtype)
 
     def _new_buffer(self, p: Tensor, signed: bool) -> Tensor:
-        if isinstance(p, DTensor) and p.shape[0] % p.device_mesh.size():
-            return torch.zeros_like(p)
-        buffer: Tensor = super()._new_buffer(p, signed)
-        return buffer
+        if not (isinstance(p, DTensor) and p.shape[0] % p.device_mesh.size()):
+            buffer: Tensor = super()._new_buffer(p, signed)
+            if isinstance(_local(buffer), OptimState8bit):
+                return buffer
+        return torch.zeros_like(p, dtype=torch.float32)
 
     @staticmethod
     def _subclass_zeros(p: Tensor, signed: bool, block_size: int) -> Any:

@@ -66,3 +66,18 @@ def test_every_step_rounds_by_other_random_numbers() -> None:
     """With the same ones in each, the weights that have moved would be those that move again, and no others ever."""
     moved = [trained(steps, torch.bfloat16, 1e-6)[0] != torch.tensor(0.02).bfloat16() for steps in (1, 3)]
     assert int(moved[1].sum()) > 2 * int(moved[0].sum()) > 0
+
+
+def test_moments_of_small_weights_shrink_when_gradients_do() -> None:
+    """In bfloat16 the second moment would stay: 0.999 of a number rounds to the number. Also after a restart."""
+    weight = torch.nn.Parameter(torch.ones(64, dtype=torch.bfloat16))
+    optimizer = AdamW8bit([weight], weight_decay=0.0)
+    for step in range(200):
+        if step == 100:
+            restored = AdamW8bit([weight])
+            restored.load_state_dict(optimizer.state_dict())
+            optimizer = restored
+        weight.grad = torch.full_like(weight, 1.0 if step == 0 else 0.0)
+        optimizer.step()
+    [state] = optimizer.state.values()
+    torch.testing.assert_close(state["exp_avg_sq"], torch.full((64,), 0.001 * 0.999**199), rtol=1e-4, atol=0)
