@@ -24,6 +24,7 @@ from lightning.pytorch.loggers import CSVLogger
 from medix import folder_lock, stop_signal
 from medix.atomic_file import check_writable
 from medix.batch_limits import LimitedTrainer
+from medix.callbacks.agree_on_checkpoint import AgreeOnCheckpoint
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.run_facts import data_sizes, sampling_text
 from medix.callbacks.save_checkpoint import latest
@@ -56,6 +57,7 @@ from medix.spec_reading import parser_mode, settings
 from medix.stop_signal import StopRequested
 from medix.told_once import told_once
 from medix.trainer_keys import NOT_OURS, check_trainer_keys
+from medix.visible_text import tell
 from medix.yaml_text import read_yaml
 
 _ROOTS: dict[str, Any] = {"model": GroupRLModule, "data": ShardDataModule, "trainer": Trainer, "judge": Judge | None}
@@ -88,7 +90,7 @@ class SpecParser(LightningArgumentParser):
         """Print one message and exit with 2."""
         hint = "Every key with its type and default: python -m medix fit --help; a whole spec: --print_config"
         told = explain(message, SpecParser.words, _ROOTS)
-        print(f"medix: error in the spec or on the command line\n{told}\n{hint}", file=sys.stderr)
+        tell(f"medix: error in the spec or on the command line\n{told}\n{hint}", sys.stderr)
         raise SystemExit(2)
 
 
@@ -232,6 +234,7 @@ class MedixCLI(LightningCLI):
         limit = self._derive_time_limits(model, "train", "val")
         if self.trainer.is_global_zero:
             self._compare_specs(read_checkpoint(ckpt_path, folder), ckpt_path)
+        self.trainer.callbacks.append(AgreeOnCheckpoint(ckpt_path))  # type: ignore[attr-defined]
         print_plan(self.trainer, model, self.datamodule, limit, self.launcher)
         is_first = self.trainer.is_global_zero
         with _tidy(folder), told_once(), stop_signal.catching("medix fit", speaks=is_first), requeued(is_first):
@@ -274,7 +277,7 @@ class MedixCLI(LightningCLI):
     def _say(self, text: str) -> None:
         """Print a line, on one of the ranks."""
         if self.trainer.is_global_zero:
-            print(f"medix: {text}", flush=True)
+            tell(f"medix: {text}")
 
     def _end_stopped(self, number: int, model: GroupRLModule) -> NoReturn:
         """Say where a signal stopped the run, and from where the same command goes on."""
@@ -332,9 +335,9 @@ class MedixCLI(LightningCLI):
             return
         changed = self._saved_spec.changed_since(checkpoint, Path(path))
         if changed:
-            print(f"medix: changed since {Path(path).name}:")
+            tell(f"medix: changed since {Path(path).name}:")
         for one in changed:
-            print(f"  {one.line()}")
+            tell(f"  {one.line()}")
 
     def _evaluate(self, stage: Literal["validate", "test", "predict"], model: GroupRLModule, given: str | None) -> None:
         folder = Path(self.trainer.default_root_dir)
@@ -345,14 +348,12 @@ class MedixCLI(LightningCLI):
         callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
         if stage != "predict":
             _check_judged(stage, callbacks)
-        callbacks.append(ShowEvaluation(len(self.datamodule.stream(split))))
+        callbacks += [AgreeOnCheckpoint(path), ShowEvaluation(len(self.datamodule.stream(split)))]
         self._identify_suite(model, stage)
         self._derive_time_limits(model, split)
         if self.trainer.is_global_zero:
-            print(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
-            print(
-                f"medix: {data_sizes(self.datamodule, (split,))[split]}; {sampling_text(model.evaluation)}", flush=True
-            )
+            tell(f"medix: {stage} with {path or 'the policy as named, no checkpoint'}")
+            tell(f"medix: {data_sizes(self.datamodule, (split,))[split]}; {sampling_text(model.evaluation)}")
         run = getattr(self.trainer, stage)
         quiet = {"return_predictions": False} if stage == "predict" else {"verbose": False}
         is_first = self.trainer.is_global_zero

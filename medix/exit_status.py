@@ -18,7 +18,7 @@ from typing import Any
 
 from medix.disk_room import NO_ROOM, remedy, room
 from medix.stop_signal import Stopped, stopped_by
-from medix.visible_text import visible
+from medix.visible_text import tell, visible_messages
 
 HELP = """\
 exit status
@@ -79,7 +79,7 @@ def run(name: str, command: Callable[[], int], *, error_prefix: str = "", is_str
 
 def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict: bool) -> int:
     try:
-        with _sigterm_raises():
+        with _sigterm_raises(), visible_messages():
             return command()
     except (KeyboardInterrupt, Terminated, Stopped) as stop:
         return _stopped(name, stop)
@@ -90,7 +90,7 @@ def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict:
             return ExitStatus.BROKEN_PIPE
         if stop.code is None or isinstance(stop.code, int):
             return stop.code or ExitStatus.DONE
-        print(stop.code, file=sys.stderr)
+        tell(str(stop.code), sys.stderr)
         return ExitStatus.FAILED
     except BrokenPipeError:
         raise
@@ -99,7 +99,7 @@ def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict:
             raise
         if os.environ.get("MEDIX_TRACEBACK"):
             traceback.print_exc()
-        print(f"{error_prefix}: {visible(_described(error))}", file=sys.stderr)
+        tell(f"{error_prefix}: {_described(error)}", sys.stderr)
         is_impossible = isinstance(error, ValueError | TypeError | OSError) and not isinstance(
             error, ConnectionError | TimeoutError
         )
@@ -111,7 +111,7 @@ def _stopped(name: str, stop: BaseException) -> int:
     if not isinstance(stop, Stopped):
         stop = Stopped(number, "; ".join([stopped_by(number), *getattr(stop, "__notes__", ())]))
     if str(stop):  # empty on all ranks but one
-        print(f"{name}: {visible(str(stop))}", file=sys.stderr)
+        tell(f"{name}: {stop}", sys.stderr)
     return 128 + stop.number
 
 

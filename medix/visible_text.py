@@ -1,7 +1,11 @@
 """Text of strangers for terminals and pages: characters that steer the display are shown and not obeyed."""
 
+import logging
 import re
-from typing import Any
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 _STEERING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -13,6 +17,37 @@ def visible(text: str) -> str:
     Arabic and Hebrew texts need.
     """
     return _STEERING.sub(lambda found: _shown(ord(found[0])), text)
+
+
+def tell(text: str, file: TextIO | None = None) -> None:
+    """Print a text of which strangers may have written a part, at once.
+
+    Args:
+        text: made visible; may have several lines.
+        file: standard output if None.
+    """
+    print(visible(text), file=file, flush=True)  # in commands, this takes the place of it
+
+
+@contextmanager
+def visible_messages() -> Iterator[None]:
+    """Inside, warnings and log messages are printed visibly, but for those of loggers that have handlers."""
+    formatted, handler = warnings.formatwarning, logging.lastResort
+    warnings.formatwarning = lambda *given, **named: visible(formatted(*given, **named))
+    before = None if handler is None else handler.formatter
+    if handler is not None:
+        handler.setFormatter(_VisibleFormatter())
+    try:
+        yield
+    finally:
+        warnings.formatwarning = formatted
+        if handler is not None:
+            handler.setFormatter(before)
+
+
+class _VisibleFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
 
 
 def visible_value(value: Any) -> Any:

@@ -358,6 +358,32 @@ def test_a_stopped_predict_keeps_what_it_has_sampled_and_the_same_command_goes_o
     assert (inside.folder / "lines.jsonl").read_bytes() == (inside.folder / "whole.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("command", ["fit", "validate", "predict"])
+def test_ranks_that_found_different_checkpoints_do_not_begin(
+    inside: Inside, spec: dict[str, Any], command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = (("step-000002.ckpt", 7), "another")
+    monkeypatch.setattr("medix.callbacks.agree_on_checkpoint.gather", lambda own: [own, other])
+    spec["trainer"]["callbacks"] += JUDGED
+    outcome = inside(command, "--config", write_spec(inside.folder, spec).name)
+    assert outcome.code == 2
+    assert "found no checkpoint, and rank 1 on another step-000002.ckpt of 7 bytes" in outcome.err
+
+
+def test_the_name_of_a_data_set_does_not_steer_the_terminal(inside: Inside, spec: dict[str, Any]) -> None:
+    """A manifest that others wrote; medix refuses to write such a name."""
+    manifest = yaml.safe_load((MANIFESTS / "tiny_val-ct_scan.yaml").read_text())
+    for shard in manifest["shards"]:
+        shard["url"] = str((MANIFESTS / shard["url"]).resolve())
+    (inside.folder / "others.yaml").write_text(yaml.safe_dump(manifest | {"name": "\x1b]0;title\x07"}))
+    spec["data"]["val"] = ["others.yaml"]
+    spec["trainer"]["callbacks"] += JUDGED
+    outcome = inside("validate", "--config", write_spec(inside.folder, spec).name)
+    assert outcome.code == 0, outcome
+    assert "\N{SYMBOL FOR ESCAPE}]0;title\N{SYMBOL FOR BELL}" in outcome.out
+    assert "\x1b]" not in outcome.out + outcome.err
+
+
 def test_best_and_last_name_checkpoints_of_the_run(inside: Inside, spec: dict[str, Any]) -> None:
     folder = inside.folder / "run" / "checkpoints"
     write_spec(inside.folder, spec)

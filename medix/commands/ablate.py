@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from medix.commands.parser import CommandParser
 from medix.commands.progress import progress
 from medix.exit_status import ExitStatus
+from medix.visible_text import tell
 
 if TYPE_CHECKING:
     from medix.studies.grid_run import GridRun, RunState
@@ -70,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = [GridRun(grid, cell, seed, output) for cell, seed in grid.runs]
     if arguments.list:
         for index, run in enumerate(runs):
-            print(f"{index}  {run.name}  python -m medix {shlex.join(run.words)}")
+            tell(f"{index}  {run.name}  python -m medix {shlex.join(run.words)}")
         return ExitStatus.DONE
     chosen = runs
     if arguments.run is not None:
@@ -103,7 +104,7 @@ def _run(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", jobs: int) -> i
             nonlocal number
             number += 1
             told = f": {state.reason}" if state.reason else ""
-            print(f"{number} of {len(chosen)}  {run.name}: {state.status}, {state.seconds:.0f} s{told}", flush=True)
+            tell(f"{number} of {len(chosen)}  {run.name}: {state.status}, {state.seconds:.0f} s{told}")
             advance(1)
             if state.status in {"done", "failed"}:
                 GridPage(GridResult.read(run.grid, runs, {})).write(run.output)
@@ -125,8 +126,8 @@ def _show(runs: "Sequence[GridRun]", states: "dict[str, RunState]") -> int:
     for table in page.tables():
         table.print(console)
     counts = Counter(state.status for cell in result.cells for state in cell.states.values())
-    print(f"{len(runs)} runs: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-    print(f"Page: {output / 'grid.html'}")
+    tell(f"{len(runs)} runs: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    tell(f"Page: {output / 'grid.html'}")
     return ExitStatus.FAILED if counts["failed"] or counts["stopped"] else ExitStatus.DONE
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from medix.commands.judge_arguments import warn_if_down
 from medix.commands.named_model import add_named_model, check_named_model, named_model
 from medix.commands.parser import CommandParser, check_positive
+from medix.visible_text import tell
 
 if TYPE_CHECKING:
     from medix.evaluation.single_question import SingleAnswer
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             references = [arguments.reference, *arguments.alias]
             verdict = verdict_on(judge, arguments.question, answer.read.answer, references)
     if arguments.json:
-        print(json.dumps(_data(answer, verdict), allow_nan=False))
+        tell(json.dumps(_data(answer, verdict), allow_nan=False))
     else:
         _tell(answer, verdict)
     return 0 if answer.read is not None and (verdict is None or verdict.is_scored) else 1
@@ -136,8 +137,6 @@ def _data(answer: "SingleAnswer", verdict: "Verdict | None") -> dict[str, Any]:
 
 def _tell(answer: "SingleAnswer", verdict: "Verdict | None") -> None:
     """Print what is to be known beside the completion."""
-    from medix.visible_text import visible
-
     if answer.read is None:
         _say(f"no completion: {answer.reply.failure}")
         return
@@ -152,10 +151,8 @@ def _tell(answer: "SingleAnswer", verdict: "Verdict | None") -> None:
     else:
         said = {1.0: "YES", 0.0: "NO"}.get(verdict.credit, f"credit {verdict.credit:g}")
     lines = {"verdict": said, "because": verdict.explanation, "judge": verdict.judge}
-    print("\n".join(f"{name:<12} {visible(text)}" for name, text in lines.items() if text))
+    tell("\n".join(f"{name:<12} {text}" for name, text in lines.items() if text))
 
 
 def _say(text: str) -> None:
-    from medix.visible_text import visible
-
-    print(f"medix ask: {visible(text)}", file=sys.stderr)
+    tell(f"medix ask: {text}", sys.stderr)

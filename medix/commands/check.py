@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from medix.commands.parser import CommandParser
 from medix.modality import PAPER_MODALITIES, ModalitySet
-from medix.visible_text import visible
+from medix.visible_text import tell
 
 if TYPE_CHECKING:
     from medix.audit.answers import AnswerFindings
@@ -71,9 +71,9 @@ def _print(findings: "AnswerFindings", examples: int, console: "PlainConsole") -
     for kind, ones in findings.by_kind.items():
         for one in ones[: max(0, examples)]:
             name = f" ({one.line.id})" if one.line.id else ""
-            text = visible(f"{kind}, line {one.line.number}{name}{f': {one.detail}' if one.detail else ''}")
-            print(textwrap.fill(text, _WIDTH, subsequent_indent="  "))
+            text = f"{kind}, line {one.line.number}{name}{f': {one.detail}' if one.detail else ''}"
+            tell(textwrap.fill(text, _WIDTH, subsequent_indent="  "))
     if findings.without_words:
         told = f"words of other modalities were not looked for in {findings.without_words:,} answers: unknown modality"
-        print(textwrap.fill(f"{told}, or one without listed words", _WIDTH))
-    print(f"{findings.faulty:,} of {findings.answers:,} answers have a finding")
+        tell(textwrap.fill(f"{told}, or one without listed words", _WIDTH))
+    tell(f"{findings.faulty:,} of {findings.answers:,} answers have a finding")

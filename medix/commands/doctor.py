@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medix.commands.parser import CommandParser
+from medix.visible_text import tell
 
 if TYPE_CHECKING:  # imported when needed, so that --help does not import Lightning
     from medix.doctor.checks.schedule import ScheduleCheck
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     show(findings, arguments.arithmetic or arguments.plan)
     counts = {state: sum(finding.state == state for finding in findings) for state in ("problem", "warning", "ok")}
     summary = f"{counts['problem']} problems, {counts['warning']} warnings, {counts['ok']} ok"
-    print(f"medix doctor: {' '.join(arguments.config)}: {summary}, in {time.perf_counter() - begun:.0f} s")
+    tell(f"medix doctor: {' '.join(arguments.config)}: {summary}, in {time.perf_counter() - begun:.0f} s")
     if arguments.json is not None:
         from medix.atomic_file import write_atomically
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from medix.commands.named_model import add_named_model, check_named_model, named_model
 from medix.commands.parser import CommandParser, check_positive
+from medix.visible_text import tell
 
 
 def add_generate(parser: CommandParser) -> None:
@@ -81,7 +82,7 @@ def generate(arguments: argparse.Namespace) -> int:
                 failed += counts.failed
                 made = counts.wanted - counts.known - counts.failed
                 stale = f", {counts.stale} of changed items set aside" if counts.stale else ""
-                print(f"{task.name}: {made} completions made, {counts.known} known, {counts.failed} failed{stale}")
+                tell(f"{task.name}: {made} completions made, {counts.known} known, {counts.failed} failed{stale}")
                 for reason, number in list(counts.failures.items())[:5]:
                     say("generate", f"{task.name}: {number} x {reason}")
     if failed:
@@ -91,4 +92,4 @@ def generate(arguments: argparse.Namespace) -> int:
 
 def say(word: str, text: str) -> None:
     """A line on standard error."""
-    print(f"medix eval {word}: {text}", file=sys.stderr)
+    tell(f"medix eval {word}: {text}", sys.stderr)

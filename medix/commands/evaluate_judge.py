@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from medix.commands.evaluate_generate import add_output, say
 from medix.commands.judge_arguments import warn_if_down
 from medix.commands.parser import CommandParser, check_positive
+from medix.visible_text import tell
 
 if TYPE_CHECKING:
     from medix.evaluation.folder import EvaluationFolder
@@ -60,7 +61,7 @@ def judge(arguments: argparse.Namespace) -> int:
             counts = phase.run(task)
             unscored = sum(counts.unscored.values())
             failed += unscored - counts.unscored.get(NO_JUDGE, 0)
-            print(
+            tell(
                 f"{task}: {counts.by_rule} verdicts by rule, {counts.judged} by the judge, {counts.known} known, "
                 f"{unscored} unscored of {counts.completions}"
             )

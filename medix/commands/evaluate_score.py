@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from medix.commands.evaluate_generate import add_output, say
 from medix.commands.parser import CommandParser, check_positive
+from medix.visible_text import tell
 
 if TYPE_CHECKING:
     from medix.evaluation.folder_score import FolderScore
@@ -90,8 +91,8 @@ def report(arguments: argparse.Namespace) -> int:
     page.tables[0].print(console)
     for note in found.score.notes:
         console.print(note, highlight=False)
-    print(f"Page: {arguments.output / 'report.html'}")
-    print(f"Leaderboard: {write_submission(found, arguments.output)}")
+    tell(f"Page: {arguments.output / 'report.html'}")
+    tell(f"Leaderboard: {write_submission(found, arguments.output)}")
     return 0 if any(task.whole.scored for task in found.score.tasks) else 1
 
 

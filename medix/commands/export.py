@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medix.commands.parser import CommandParser
+from medix.visible_text import tell
 
 _DESCRIPTION = """\
 Write a checkpoint as a Hugging Face folder, which AutoModelForImageTextToText
@@ -30,5 +31,5 @@ def main(argv: Sequence[str]) -> int:
     from medix.export.checkpoint import export_checkpoint
 
     export_checkpoint(arguments.checkpoint, arguments.output, arguments.config)
-    print(f"medix: wrote {arguments.output}; load it with AutoModelForImageTextToText.from_pretrained")
+    tell(f"medix: wrote {arguments.output}; load it with AutoModelForImageTextToText.from_pretrained")
     return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from medix.commands.judge_agreement import add_agreement, agreement
 from medix.commands.judge_arguments import add_judge, named_judge, warn_if_down
 from medix.commands.parser import CommandParser
+from medix.visible_text import tell
 
 _DESCRIPTION = """\
 Start a judge, check it, ask it, and measure its error rates on known answers.
@@ -111,20 +112,19 @@ def _check(arguments: argparse.Namespace) -> int:
     for table in found.tables():
         table.print(console)
     for problem in found.problems:
-        print(f"medix judge check: {problem}", file=sys.stderr)
+        tell(f"medix judge check: {problem}", sys.stderr)
     return 0 if found.is_usable else 1
 
 
 def _ask(arguments: argparse.Namespace) -> int:
     from medix.types import JudgeQuestion
-    from medix.visible_text import visible
 
     question = JudgeQuestion(arguments.question, arguments.reference, arguments.answer, tuple(arguments.alias))
     with contextlib.closing(named_judge(arguments)) as judge:
         warn_if_down(judge, "judge ask")
         verdict = judge.grade([question])[0]
     if arguments.json:
-        print(json.dumps({**asdict(question), "verdict": asdict(verdict)}, indent=2, allow_nan=False))
+        tell(json.dumps({**asdict(question), "verdict": asdict(verdict)}, indent=2, allow_nan=False))
         return 0 if verdict.is_scored else 1
     if verdict.credit is None:
         said = f"unscored: {verdict.reason}"
@@ -139,7 +139,7 @@ def _ask(arguments: argparse.Namespace) -> int:
         "latency": f"{verdict.latency:.3f} s" + (" (looked up)" if verdict.is_cached else ""),
         "judge": verdict.judge,
     }
-    print("\n".join(f"{name:<12} {visible(text)}" for name, text in rows.items() if text))
+    tell("\n".join(f"{name:<12} {text}" for name, text in rows.items() if text))
     return 0 if verdict.is_scored else 1
 
 
@@ -152,7 +152,7 @@ def _canaries(arguments: argparse.Namespace) -> int:
     canaries = shipped_canaries() if arguments.canaries is None else read_canaries(arguments.canaries)
     with contextlib.closing(named_judge(arguments)) as judge:
         warn_if_down(judge, "judge canaries")
-        print(f"medix judge canaries: asking {judge.identity} {len(canaries)} questions", file=sys.stderr)
+        tell(f"medix judge canaries: asking {judge.identity} {len(canaries)} questions", sys.stderr)
         rates = CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
     console = PlainConsole()
     rates.table().print(console)
@@ -160,9 +160,9 @@ def _canaries(arguments: argparse.Namespace) -> int:
         rates.failures_table(arguments.failures).print(console)
     median, longest = rates.latencies
     if rates.unscored < 1:
-        print(f"Latency: median {1000 * median:.0f} ms, longest {1000 * longest:.0f} ms")
+        tell(f"Latency: median {1000 * median:.0f} ms, longest {1000 * longest:.0f} ms")
     for reason, count in rates.reasons.items():
-        print(f"{count} without a verdict: {reason}", file=sys.stderr)
+        tell(f"{count} without a verdict: {reason}", sys.stderr)
     if arguments.json is not None:
         from medix.atomic_file import write_atomically
         from medix.reporting.render import plain
@@ -170,5 +170,5 @@ def _canaries(arguments: argparse.Namespace) -> int:
         write_atomically(arguments.json, json.dumps(plain(rates.to_dict()), indent=2, allow_nan=False) + "\n")
     above = rates.above(limits)
     for sentence in above:
-        print(f"medix judge canaries: {sentence}", file=sys.stderr)
+        tell(f"medix judge canaries: {sentence}", sys.stderr)
     return 1 if above or rates.unscored == 1 else 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from medix.commands.judge_arguments import named_judge, warn_if_down
 from medix.commands.parser import CommandParser
 from medix.commands.progress import progress
+from medix.visible_text import tell
 
 if TYPE_CHECKING:
     from medix.rewards.base import RewardComponent
@@ -62,7 +63,7 @@ def agreement(arguments: argparse.Namespace) -> int:
     for table in [*tables, *found.tables()]:
         table.print(console)
     for reason, count in found.reasons.items():
-        print(f"{count} without a verdict: {reason}", file=sys.stderr)
+        tell(f"{count} without a verdict: {reason}", sys.stderr)
     if arguments.json is not None:
         data["labels"] = {"file": arguments.labels.name, "where": where}
         write_atomically(arguments.json, json.dumps(data, indent=2, allow_nan=False) + "\n")

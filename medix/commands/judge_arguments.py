@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from medix.commands.parser import CommandParser
+from medix.visible_text import tell
 
 if TYPE_CHECKING:
     from medix.judge.base import Judge
@@ -65,8 +66,8 @@ def warn_if_down(judge: "Judge | None", command: str) -> None:
 
     for one in () if judge is None else check_endpoints(judge, timeout=_LOOK):
         if one.is_down:
-            print(
+            tell(
                 f"medix {command}: warning: the judge at {one.address} {one.problem}. It is asked all the same; the "
                 "same command asks again for what stays unscored",
-                file=sys.stderr,
+                sys.stderr,
             )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medix.commands.parser import CommandParser
+from medix.visible_text import tell
 
 _DESCRIPTION = """\
 Write run-card.md and run-card.json into the folder of a run: spec, data with
@@ -37,15 +38,14 @@ def _write(folder: Path) -> int:
     card = RunCard(RunFolder(folder))
     write_atomically(folder / FILE, json.dumps(card.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     write_atomically(folder / "run-card.md", card.markdown())
-    print(f"medix: wrote {folder / 'run-card.md'} and {FILE}, with checksums of {len(card.files)} files")
+    tell(f"medix: wrote {folder / 'run-card.md'} and {FILE}, with checksums of {len(card.files)} files")
     for sentence in card.missing():
-        print(f"missing: {sentence}")
+        tell(f"missing: {sentence}")
     return 0
 
 
 def _check(folder: Path) -> int:
     from medix.studies.checksums import changed
-    from medix.visible_text import visible
 
     path = folder / "run-card.json"
     try:
@@ -54,6 +54,6 @@ def _check(folder: Path) -> int:
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: is no run card; write it with python -m medix run-card {folder}") from error
     for sentence in found:
-        print(visible(sentence))
-    print(f"{len(files) - len(found)} of {len(files)} files are as the card says")
+        tell(sentence)
+    tell(f"{len(files) - len(found)} of {len(files)} files are as the card says")
     return 1 if found else 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from medix.commands.parser import CommandParser
 from medix.commands.progress import progress
+from medix.visible_text import tell
 
 if TYPE_CHECKING:
     from medix.data.manifest import Manifest
@@ -77,7 +78,7 @@ def audit(arguments: argparse.Namespace) -> int:
     for name, text in content.items():
         write_atomically(arguments.output / name, text)
     for name, reason in missing.items():
-        print(f"medix shards audit: {name} was not compared: {reason}", file=sys.stderr)
+        tell(f"medix shards audit: {name} was not compared: {reason}", sys.stderr)
     console = PlainConsole()
     rows = [[what, f"{count:,}"] for what, count in found.findings.items()]
     Table(f"audit of {found.samples:,} samples", ["finding", "count"], rows).print(console)

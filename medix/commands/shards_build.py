@@ -21,6 +21,7 @@ from medix.data.sources.dicom_burned_in import BurnedInText
 from medix.data.sources.webdataset import WebDatasetSource
 from medix.modality import ModalitySet
 from medix.plain_console import PlainConsole
+from medix.visible_text import tell
 
 _MOST_WORKERS = 16
 _PHANTOM_LICENCE = "CC0-1.0"
@@ -95,10 +96,10 @@ def build(arguments: argparse.Namespace) -> int:
         console.print(f"rows that are left out, and why: {work.output.left_out}", soft_wrap=True)
     console.print(manifest_table(f"{arguments.manifests or arguments.output}", result.manifests))
     for part in result.empty_parts:
-        print(
+        tell(
             f"medix shards build: part {part} has no sample and no manifest; give it a larger share, or divide smaller "
             "units (--by sample) or with another --seed",
-            file=sys.stderr,
+            sys.stderr,
         )
     return 1 if result.empty_parts else 0
 
@@ -111,7 +112,7 @@ def _built(work: Build) -> BuildResult:
         raise
     except BaseException:
         if number := work.finished:
-            print(f"{number:,} samples are in finished shards; the same command continues after them", file=sys.stderr)
+            tell(f"{number:,} samples are in finished shards; the same command continues after them", sys.stderr)
         raise
 
 

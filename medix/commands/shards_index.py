@@ -9,7 +9,7 @@ from medix.data.index import index_path, write_index
 from medix.data.manifest import read_manifests
 from medix.data.shards import Shard, ShardError, replacing
 from medix.data.split_rows import read_rows
-from medix.visible_text import visible
+from medix.visible_text import tell
 
 
 def add_index(parser: CommandParser) -> None:
@@ -29,7 +29,7 @@ def index(arguments: argparse.Namespace) -> int:
                 write_index(partial, ((shard.entry.sha256, read_rows(shard)) for shard in found))
         except ShardError as error:
             damaged += 1
-            print(f"medix shards index: {visible(str(error))}; {path} is not written", file=sys.stderr)
+            tell(f"medix shards index: {error}; {path} is not written", sys.stderr)
             continue
-        print(f"{path}: {manifest.samples} samples")
+        tell(f"{path}: {manifest.samples} samples")
     return 1 if damaged else 0

@@ -10,7 +10,7 @@ from medix.commands.progress import tracked
 from medix.data.manifest import read_manifests
 from medix.data.verification import Verification
 from medix.plain_console import PlainConsole
-from medix.visible_text import visible
+from medix.visible_text import tell
 
 
 def add_verify(parser: CommandParser) -> None:
@@ -36,7 +36,7 @@ def verify(arguments: argparse.Namespace) -> int:
     console.print(table)
     findings += verification.others()
     for finding in findings:
-        print(f"medix shards verify: {visible(finding)}", file=sys.stderr)
+        tell(f"medix shards verify: {finding}", sys.stderr)
     if missing := verification.without_index:
         names = ", ".join(manifest.path.name for manifest in missing[:3]) + (", …" if len(missing) > 3 else "")
         console.print(f"{len(missing)} manifests have no index: {names}", soft_wrap=True, highlight=False)

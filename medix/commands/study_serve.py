@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medix.commands.parser import CommandParser
+from medix.visible_text import tell
 
 if TYPE_CHECKING:
     from medix.studies.preference.database import StudyDatabase
@@ -103,23 +104,23 @@ def _tell(database: "StudyDatabase", server: "StudyServer", tokens: dict[int, st
     from medix.studies.preference.sample_size import SampleSize
 
     facts = database.facts
-    print(f"{facts['comparisons']:,} comparisons of {facts['samples']:,} samples, {len(facts['models'])} models")
+    tell(f"{facts['comparisons']:,} comparisons of {facts['samples']:,} samples, {len(facts['models'])} models")
     if facts["identical"]:
-        print(f"Samples that are not shown, because all models answer them alike: {facts['identical']:,}")
+        tell(f"Samples that are not shown, because all models answer them alike: {facts['identical']:,}")
     for reason, count in facts["left_out"].items():
-        print(f"Left out: {count:,} {reason}")
+        tell(f"Left out: {count:,} {reason}")
     each = facts["comparisons"] / math.comb(len(facts["models"]), 2)
     size = SampleSize(per_case=max(1.0, each / facts["cases"]))
-    print(
+    tell(
         f"Expect wins of one model over another within ± {number(size.half_width(each), percent=True)} (95 % interval "
         f"at {size.wins:.0%} wins, {size.ties:.0%} ties, {facts['cases']:,} cases; study plan shows others)"
     )
     for rater, planned in enumerate(len(database.decided(rater)) for rater in range(database.raters)):
         done = sum(database.decided(rater))
         link = server.link(tokens[rater]) if rater in tokens else "has a link; --renew makes a new one"
-        print(f"Rater {rater + 1} ({done:,} of {planned:,}): {link}")
+        tell(f"Rater {rater + 1} ({done:,} of {planned:,}): {link}")
     if tokens:
-        print("These links are shown this once. Send each rater one of them, and no other.")
+        tell("These links are shown this once. Send each rater one of them, and no other.")
     if not server.is_loopback:
-        print("Other machines reach this page, unencrypted: put a proxy with https in front of it for patients' images")
-    print(f"Serving on {server.address}; Ctrl-C ends it, and the same command goes on", flush=True)
+        tell("Other machines reach this page, unencrypted: put a proxy with https in front of it for patients' images")
+    tell(f"Serving on {server.address}; Ctrl-C ends it, and the same command goes on")

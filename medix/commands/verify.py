@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medix.commands.parser import CommandParser, check_positive
+from medix.visible_text import tell
 
 _DESCRIPTION = """\
 Replay recorded steps of a run from one of its checkpoints, and compare
@@ -46,19 +47,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         write_atomically(output, json.dumps(plain(found.to_dict()), indent=2, allow_nan=False) + "\n")
     counts = found.found.compared
-    print(
+    tell(
         f"steps {', '.join(map(str, found.window.steps))}, from the checkpoint of step {found.window.start}: "
         f"{counts['completions']} completions, {counts['metrics']} metrics and {counts['weights']} weights compared"
     )
     differences = found.found.differences
-    print(f"{found.found.outcome}" + (f": {len(differences)} values differ" if differences else ""))
+    tell(f"{found.found.outcome}" + (f": {len(differences)} values differ" if differences else ""))
     if not found.is_reproduced:
-        from medix.visible_text import visible
-
         for one in differences[:_SHOWN]:
-            print(f"  {visible(str(one))}")
+            tell(f"  {one}")
         if len(differences) > _SHOWN:
-            print(f"  and {len(differences) - _SHOWN} more; see --json")
+            tell(f"  and {len(differences) - _SHOWN} more; see --json")
     for note in found.notes:
-        print(f"note: {note}")
+        tell(f"note: {note}")
     return 0 if found.is_reproduced else 1
