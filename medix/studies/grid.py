@@ -40,16 +40,20 @@ class Cell:
         """The settings with one seed as a nested spec, which is read after the spec of the grid.
 
         Raises:
-            ValueError: a key is inside another that is no block.
+            ValueError: a key is inside another that is no block, or a seed would replace a setting.
         """
         nested: dict[str, Any] = {}
-        for key, value in {**self.settings, **dict.fromkeys(seed_keys, seed)}.items():
+        for key, value in [*self.settings.items(), *((key, seed) for key in seed_keys)]:
             *parents, last = key.split(".")
             block = nested
             for parent in parents:
                 block = block.setdefault(parent, {})
                 if not isinstance(block, dict):
                     raise ValueError(f"{key} is inside {parent}, which is {block!r}; write that out as a block")
+            if key in seed_keys and last in block:
+                raise ValueError(
+                    f"{key} is {block[last]!r}, and every run sets it to its seed; take it out, or name other seed_keys"
+                )
             block[last] = deepcopy(value)
         return nested
 
@@ -59,13 +63,16 @@ class Grid:
     """What a grid file says. Its keys:
 
     ``spec``, the spec of all runs: a path, which counts from the file, or the name of a shipped spec. ``settings``,
-    keys that all runs change. ``cells``, keys that one named cell changes. ``grid``, values by key, of which every
-    combination is run, in each cell if there are any. ``seeds``, of every combination. ``seed_keys``, the keys that a
-    seed sets. ``baseline``, the name of the combination that the others are compared with, the first by default.
-    ``measures``, of the table. ``title``, ``note`` and ``published`` (rows of ``cell``, ``value``, ``source``) are
-    shown beside the results. Keys are dotted (``model.loss``); a value that is a mapping or list replaces that of the
-    spec as a whole. Relative paths of parts count from the file, as in every spec; those of data, from where the
-    command is run.
+    keys that all runs change. ``cells``, keys that one named cell changes after those. ``grid``, values by key, of
+    which every combination is run, in each cell if there are any; they are set last. ``seeds``, of every combination.
+    ``seed_keys``, the keys that a seed sets, which nothing else may set. ``baseline``, the name of the combination that
+    the others are compared with, the first by default. ``measures``, of the table. ``title``, ``note`` and
+    ``published`` (rows of ``cell``, ``value``, ``source``) are shown beside the results.
+
+    Keys are dotted (``model.loss``) and change the spec as a second ``--config`` does: a list replaces that of the spec
+    and a class another class, but a mapping is merged, and a class that the spec has already keeps the ``init_args``
+    that are not named here. Relative paths of parts count from the file, as in every spec; those of data, from where
+    the command is run.
 
     Attributes:
         file: the grid file.
@@ -207,7 +214,11 @@ class _Said:
             for values in itertools.product(*axes.values()):
                 chosen = dict(zip(axes, values, strict=True))
                 parts = [f"{_short(key, axes)}={_value_name(value)}" for key, value in chosen.items()]
-                merged = {**shared, **own, **chosen}
+                merged: dict[str, Any] = {}
+                inner_last = sorted(chosen.items(), key=lambda one: one[0].count("."))
+                for key, value in (*shared.items(), *own.items(), *inner_last):
+                    merged.pop(key, None)  # a dict keeps the place of the first, before a block that replaces it
+                    merged[key] = value
                 cell = Cell(
                     ",".join([name, *parts] if name else parts),
                     {key: _absolute(key.rpartition(".")[2], value, self.file.parent) for key, value in merged.items()},

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from medix.atomic_file import write_atomically
 from medix.folder_lock import held
+from medix.spec_reading import settings, walk
 from medix.studies.grid import Cell, Grid
-from medix.yaml_text import write_yaml
+from medix.yaml_text import YamlDocument, write_yaml
 
 _STATE = "grid.json"
 _STOPPED = {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)} | {
@@ -31,7 +32,7 @@ class RunState:
             (another process has it).
         reason: last message of a run that failed.
         seconds: of all its attempts.
-        settings: digest of the settings that it was started with.
+        settings: digest of the settings that it was started with, those of parts too.
     """
 
     status: str = "waiting"
@@ -80,7 +81,15 @@ class GridRun:
 
     @property
     def _digest(self) -> str:
-        return hashlib.sha256(self.grid.spec.read_bytes() + self._text.encode()).hexdigest()[:16]
+        """Of all values in the spec, in the cell and in the parts that they name, wherever the files are."""
+        cell = YamlDocument(self.cell.spec(self.seed, self.grid.seed_keys), {})
+        said = [*settings(["--config", str(self.grid.spec)]), *walk("cell.yaml", (), cell, Path())]
+        values = [
+            (one.place, one.value)
+            for one, after in zip(said, [*said[1:], None], strict=True)
+            if after is None or after.place[: len(one.place)] != one.place  # else a block, or the file of a part
+        ]
+        return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:16]
 
     def state(self) -> RunState:
         """How far it is.
@@ -119,12 +128,14 @@ class GridRun:
         try:
             # not the folder itself: fit locks that
             with held(self.folder / ".ablate", key="--output", work="ablate"):
+                with held(self.folder):
+                    pass  # nor is there a fit that has outlived its ablate
                 before = self.state()
                 if before.status == "done":
                     return before
                 return self._run(before, started)
         except ValueError as error:
-            if "another ablate is writing" in str(error):
+            if "is writing into this folder" in str(error):
                 return RunState("elsewhere")
             raise
 
@@ -133,6 +144,7 @@ class GridRun:
         self._write(RunState("stopped", "", before.seconds, self._digest))
         began = time.monotonic()
         with (self.folder / "fit.log").open("ab") as log:
+            start = log.tell()
             process = subprocess.Popen(
                 [sys.executable, "-m", "medix", *self.words], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -140,18 +152,20 @@ class GridRun:
             code = process.wait()
         status = "done" if code == 0 else "stopped" if code in _STOPPED else "failed"
         seconds = before.seconds + time.monotonic() - began
-        state = RunState(status, self._reason(code) if status == "failed" else "", seconds, self._digest)
+        state = RunState(status, self._reason(code, start) if status == "failed" else "", seconds, self._digest)
         self._write(state)
         return state
 
     def _write(self, state: RunState) -> None:
         write_atomically(self.folder / _STATE, json.dumps(asdict(state)) + "\n")
 
-    def _reason(self, code: int) -> str:
-        lines = (self.folder / "fit.log").read_text(encoding="utf-8", errors="replace").splitlines()[-200:]
-        told = [line.strip() for line in lines if line.startswith("medix: error")] or [
-            line.strip() for line in lines if line.strip()
-        ]
+    def _reason(self, code: int, start: int) -> str:
+        """Its last message: what earlier attempts said, before a byte of its log, explains nothing of this one."""
+        with (self.folder / "fit.log").open("rb") as log:
+            log.seek(start)
+            said = log.read().decode("utf-8", "replace")
+        lines = [line.strip() for line in said.splitlines() if line.strip()][-200:]
+        told = [line for line in lines if line.startswith("medix: error")] or lines
         return f"status {code}: {told[-1] if told else 'without a word'}"
 
 

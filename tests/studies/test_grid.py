@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from medix.specs import __file__ as specs_file
-from medix.studies.grid import SEED_KEYS, Grid
+from medix.studies.grid import Grid
 
 SPECS = Path(specs_file).parent
 
@@ -23,6 +23,7 @@ def test_every_combination_of_values_in_every_cell_is_a_run_with_every_seed(tmp_
         """
 spec: spec.yaml
 seeds: [3, 4]
+seed_keys: [seed_everything, model.seed]
 settings: {model.max_steps: 2, model.loss: {class_path: A, init_args: {x: 1}}}
 cells: {plain: null, other: {model.loss: {class_path: B}}}
 grid: {model.optimizer.init_args.lr: [1.0e-4, 0.5], data.seed: [7]}
@@ -33,7 +34,7 @@ grid: {model.optimizer.init_args.lr: [1.0e-4, 0.5], data.seed: [7]}
     ]  # fmt: skip
     assert [(cell.name[:5], seed) for cell, seed in found.runs][::4] == [("plain", 3), ("plain", 4)]
     assert len(found.runs) == 8
-    spec = found.cells[3].spec(4, ("seed_everything", "model.seed"))
+    spec = found.cells[3].spec(4, found.seed_keys)
     assert spec == {
         "seed_everything": 4,
         "model": {
@@ -41,7 +42,7 @@ grid: {model.optimizer.init_args.lr: [1.0e-4, 0.5], data.seed: [7]}
         },
         "data": {"seed": 7},
     }  # fmt: skip
-    assert found.cells[0].spec(4, SEED_KEYS)["model"]["loss"]["init_args"] == {"x": 1}
+    assert found.cells[0].spec(4, ["seed_everything"])["model"]["loss"]["init_args"] == {"x": 1}
     assert (found.baseline, found.title, found.spec) == ("plain,lr=0.0001,seed=7", "grid", tmp_path / "spec.yaml")
 
 
@@ -63,6 +64,21 @@ grid:
     rewards = found.cells[0].settings["model.rewards"]
     assert Path(rewards).is_absolute()
     assert Path(rewards).name == "rewards_offline.yaml"
+
+
+def test_what_is_said_later_holds_also_inside_of_a_block(tmp_path: Path) -> None:
+    """Of a grid over a key inside a block, in whichever order all rows would else be the same run."""
+    found = grid(
+        tmp_path,
+        """
+spec: demo
+settings: {model.loss.init_args.clip_low: 0.1}
+cells: {other: {model.loss: {class_path: B}}}
+grid: {model.loss.init_args.clip_low: [0.2, 0.3], model.loss.init_args: [{clip_low: 0.5, x: 1}]}
+""",
+    )
+    losses = [cell.spec(1, found.seed_keys)["model"]["loss"] for cell in found.cells]
+    assert losses == [{"class_path": "B", "init_args": {"clip_low": value, "x": 1}} for value in (0.2, 0.3)]
 
 
 @pytest.mark.parametrize(
@@ -88,6 +104,8 @@ grid:
         ("spec: demo\ncells: {a: null}\nseed_keys: [1]", "seed_keys: give a list of dotted keys"),
         ("spec: demo\ncells: {a: {model.x: 1, model.x.y: 2}}", "model.x.y is inside model.x"),
         ("spec: demo\nsettings: {model.x: 1}\ncells: {a: {model.x.y: 2}}", "model.x.y is inside x, which is 1"),
+        ("spec: demo\ngrid: {data.seed: [5, 6]}", "data.seed is 5, and every run sets it to its seed; take it out"),
+        ("spec: demo\ncells: {a: {data: {seed: 5}}}", "a: data.seed is 5, and every run sets it to its seed"),
         ("spec: demo\ngrid: {a.b: [" + ",".join(map(str, range(10_001))) + "]}", "10,001 runs"),
         ("spec: demo\ncells: {a: null, a: null}", "stands"),
     ],

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from medix.folder_lock import held
 from medix.studies.grid import Grid
-from medix.studies.grid_run import GridRun, GridRunner
+from medix.studies.grid_run import GridRun, GridRunner, RunState
 
 FIT = """
 import json, os, pathlib, signal, sys, time, yaml
@@ -22,7 +23,9 @@ print("Loading", flush=True)
 if cell.get("wait") and not (folder / "again").exists():
     (folder / "again").touch()
     time.sleep(60)
-if cell.get("fails"):
+if cell.get("killed") and (folder / "starts").read_text() != "x":
+    os.kill(os.getpid(), signal.SIGKILL)
+if cell.get("fails") or cell.get("killed"):
     sys.exit("medix: error: model.loss: no such loss\\nand more")
 """
 
@@ -40,7 +43,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[GridRun]:
     (tmp_path / "spec.yaml").write_text("{}\n")
     (tmp_path / "grid.yaml").write_text(
         "spec: spec.yaml\nseeds: [1, 2]\nseed_keys: [seed]\n"
-        "cells: {good: {a.b: 1}, bad: {fails: true}, slow: {wait: true}}\n"
+        "cells: {good: {a.b: 1}, bad: {fails: true}, slow: {wait: true}, killed: {killed: true}}\n"
     )
     grid = Grid.read(tmp_path / "grid.yaml")
     return [GridRun(grid, cell, seed, tmp_path / "out put") for cell, seed in grid.runs]
@@ -51,7 +54,7 @@ def starts(run: GridRun) -> int:
 
 
 def test_a_failure_is_a_row_and_what_is_done_is_not_run_again(runs: list[GridRun]) -> None:
-    some = [run for run in runs if run.cell.name != "slow"]
+    some = [run for run in runs if run.cell.name in {"good", "bad"}]
     told: list[str] = []
     states = GridRunner(some, jobs=2).run(lambda run, state: told.append(f"{run.name} {state.status}"))
     assert sorted(told) == ["bad/seed=1 failed", "bad/seed=2 failed", "good/seed=1 done", "good/seed=2 done"]
@@ -59,6 +62,37 @@ def test_a_failure_is_a_row_and_what_is_done_is_not_run_again(runs: list[GridRun
     assert "a:\n  b: 1\nseed: 2" in (some[2].folder / "cell.yaml").read_text()
     GridRunner(some).run(lambda run, state: None)
     assert [starts(run) for run in some] == [1, 2, 1, 2]
+
+
+def test_the_reason_of_a_failure_is_of_its_last_attempt(runs: list[GridRun]) -> None:
+    """Such as an end for want of memory, which leaves no message, after an error that has been repaired."""
+    run = runs[3]
+    first = GridRunner([run]).run(lambda run, state: None)[run.name]
+    second = GridRunner([run]).run(lambda run, state: None)[run.name]
+    assert (first.reason, second.reason) == ("status 1: medix: error: model.loss: no such loss", "status -9: Loading")
+
+
+def test_other_settings_in_a_part_are_refused_too_and_the_same_are_not_wherever_they_are(tmp_path: Path) -> None:
+    """Else rows would mix runs of the old part with runs of the new one."""
+    for folder in (tmp_path / "here", tmp_path / "there"):
+        folder.mkdir()
+        (folder / "spec.yaml").write_text("model: model.yaml\n")
+        (folder / "model.yaml").write_text("# a comment\nloss: a\n" if folder.name == "there" else "loss: a\n")
+        (folder / "judge.yaml").write_text("class_path: J\n")
+        (folder / "grid.yaml").write_text("spec: spec.yaml\nseed_keys: [seed]\ncells: {a: {judge: judge.yaml}}\n")
+    here, there = (
+        GridRun(grid, *grid.runs[0], tmp_path / "out")
+        for grid in (Grid.read(tmp_path / folder / "grid.yaml") for folder in ("here", "there"))
+    )
+    here.write_spec()
+    here._write(RunState("done", settings=here._digest))
+    assert there.state().status == "done"
+    for part, other in (("model.yaml", "loss: b\n"), ("judge.yaml", "class_path: K\n")):
+        kept = (tmp_path / "there" / part).read_text()
+        (tmp_path / "there" / part).write_text(other)
+        with pytest.raises(ValueError, match="was begun with other settings"):
+            there.state()
+        (tmp_path / "there" / part).write_text(kept)
 
 
 def test_other_settings_are_refused_in_a_folder_that_was_begun(runs: list[GridRun]) -> None:
@@ -122,3 +156,11 @@ def test_a_run_that_another_process_has_is_left_to_it(runs: list[GridRun]) -> No
     processes[0].terminate()
     thread.join()
     assert starts(slow) == 1
+
+
+def test_a_fit_that_has_outlived_its_ablate_is_left_alone(runs: list[GridRun]) -> None:
+    """It holds the folder itself; a second fit would be refused there, and counted as a failure."""
+    with held(runs[0].folder):
+        assert runs[0].run(lambda process: None).status == "elsewhere"
+    assert runs[0].run(lambda process: None).status == "done"
+    assert starts(runs[0]) == 1
