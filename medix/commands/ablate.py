@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words after ``ablate``.
 
     Returns:
-        Exit status: 1 if a run has failed.
+        Exit status: 1 if a run has failed, with ``--run`` that one.
     """
     arguments = _parser().parse_args(argv)
     from medix.spec_early import check_early
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 except ValueError as error:
                     raise ValueError(f"GRID {grid.file}: {run.cell.name}: {error}") from error
         return _run(chosen, runs, arguments.jobs)
-    return _show(runs, {})
+    return _show(chosen, runs, {})
 
 
 def _run(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", jobs: int) -> int:
@@ -110,10 +110,10 @@ def _run(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", jobs: int) -> i
                 GridPage(GridResult.read(run.grid, runs, {})).write(run.output)
 
         states = GridRunner(chosen, jobs).run(ended)
-    return _show(runs, states)
+    return _show(chosen, runs, states)
 
 
-def _show(runs: "Sequence[GridRun]", states: "dict[str, RunState]") -> int:
+def _show(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", states: "dict[str, RunState]") -> int:
     from medix.plain_console import PlainConsole
     from medix.studies.grid_page import GridPage
     from medix.studies.grid_result import GridResult
@@ -125,10 +125,12 @@ def _show(runs: "Sequence[GridRun]", states: "dict[str, RunState]") -> int:
     console = PlainConsole()
     for table in page.tables():
         table.print(console)
-    counts = Counter(state.status for cell in result.cells for state in cell.states.values())
+    found = {f"{cell.name}/seed={seed}": state.status for cell in result.cells for seed, state in cell.states.items()}
+    counts = Counter(found.values())
     tell(f"{len(runs)} runs: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     tell(f"Page: {output / 'grid.html'}")
-    return ExitStatus.FAILED if counts["failed"] or counts["stopped"] else ExitStatus.DONE
+    is_bad = any(found[run.name] in {"failed", "stopped"} for run in chosen)
+    return ExitStatus.FAILED if is_bad else ExitStatus.DONE
 
 
 def _check_callbacks(words: Sequence[str]) -> None:

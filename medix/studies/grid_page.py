@@ -67,6 +67,8 @@ class GridPage:
             difference = "(baseline)"
         elif measure in cell.incomparable:
             difference = cell.incomparable[measure]
+        elif measure in cell.differences and cell.differences[measure].error == 0 == cell.differences[measure].estimate:
+            difference = "the same in every sample"  # runs that are alike say nothing of an interval
         elif measure in cell.differences:
             difference = interval(asdict(cell.differences[measure]), percent=percent, signed=True)
             p = p_value(self.result.adjusted[measure].get(cell.name))

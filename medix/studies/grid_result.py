@@ -221,7 +221,8 @@ def _cell(
     differing: dict[str, str] = {}
     if name != grid.baseline and results and baseline:
         for measure in MEASURES:
-            if why := _why_not(baseline[0], results[0], measure):
+            reasons = (_why_not(baseline[0], other, measure) for other in (*baseline[1:], *results))
+            if why := next(filter(None, reasons), ""):
                 differing[measure] = why
             elif (difference := _paired(baseline, results, measure)).count:
                 differences[measure] = difference
@@ -252,7 +253,7 @@ def _paired(baseline: Sequence[RunResult], results: Sequence[RunResult], measure
 
 
 def _why_not(baseline: RunResult, other: RunResult, measure: str) -> str:
-    """Why a measure of two cells is not compared; of the rewards only the mean reward depends."""
+    """Why a measure of two runs is not compared; of the rewards only the mean reward depends."""
     first, last = (dict(result.validations[-1]) for result in (baseline, other))
     if measure != "reward":
         for entry in (first, last):

@@ -6,21 +6,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from medix.atomic_file import write_atomically
 from medix.folder_lock import held
 from medix.spec_reading import settings, walk
+from medix.stop_signal import SIGNALS, Stopped, stopped_by
 from medix.studies.grid import Cell, Grid
 from medix.yaml_text import YamlDocument, write_yaml
 
 _STATE = "grid.json"
-_STOPPED = {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)} | {
-    -signal.SIGINT, -signal.SIGTERM,
-}  # fmt: skip
+_STOPPED = {128 + number for number in SIGNALS} | {-number for number in SIGNALS}
+"""Exit statuses: of a run that ends as a signal asks, and of one that had not begun to catch them."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,8 @@ class GridRunner:
     def run(self, ended: Callable[[GridRun, RunState], None]) -> dict[str, RunState]:
         """Run them; the failure of one does not touch the others.
 
-        An interrupt ends the runs that are under way, which save as after any signal, and is raised.
+        An interrupt, SIGTERM, or SIGUSR1 by which Slurm announces the end of a job, ends the runs that are under way,
+        which save as after any signal, and is raised. Called in the main thread, which gets signals.
 
         Args:
             ended: is told each run when it has ended.
@@ -195,7 +198,7 @@ class GridRunner:
             The state of each run by its name.
         """
         states: dict[str, RunState] = {}
-        with ThreadPoolExecutor(self.jobs) as pool:
+        with _announced_end_raises(), ThreadPoolExecutor(self.jobs) as pool:
             waiting: dict[Future[RunState], GridRun] = {pool.submit(self._one, run): run for run in self.runs}
             try:
                 while waiting:
@@ -203,21 +206,40 @@ class GridRunner:
                         run = waiting.pop(future)
                         states[run.name] = future.result()
                         ended(run, states[run.name])
-            except BaseException:
-                self._stop()
+            except BaseException as error:
+                self._stop(error.number if isinstance(error, Stopped) else signal.SIGTERM)
                 raise
         return states
 
     def _one(self, run: GridRun) -> RunState:
         if self._is_stopped:
             return run.state()
-        state = run.run(self._processes.append)
+        state = run.run(self._started)
         if state.status == "stopped":  # somebody has stopped this run, and means all of them
             self._is_stopped = True
         return state
 
-    def _stop(self) -> None:
+    def _started(self, process: "subprocess.Popen[bytes]") -> None:
+        self._processes.append(process)
+        if self._is_stopped:  # since this run was chosen
+            process.terminate()
+
+    def _stop(self, number: int) -> None:
         self._is_stopped = True
         for process in self._processes:
             if process.poll() is None:
-                process.terminate()
+                process.send_signal(number)
+
+
+@contextmanager
+def _announced_end_raises() -> Iterator[None]:
+    """Have SIGUSR1 raise ``Stopped``: by itself it ends this process, and the runs go on without it."""
+
+    def stop(number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of a handler
+        raise Stopped(number, stopped_by(number))
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -28,7 +28,7 @@ def test_each_measure_is_a_table_with_the_baseline_marked_and_failures_are_liste
     accuracy, reward, abstained, published, failed = page(tmp_path).tables()
     assert [row[:2] for row in accuracy.rows] == [["a", "2 of 2"], ["b", "2 of 2"], ["c", "0 of 2, 2 failed"]]
     assert accuracy.rows[1][3] == "(baseline)"
-    assert accuracy.rows[0][3] == "+0.0 % (+0.0 to +0.0)"
+    assert accuracy.rows[0][3] == "the same in every sample"
     assert accuracy.rows[2][2:] == [MISSING] * 4
     assert reward.title.endswith("reward")
     assert abstained.rows[0][1] == "83.3 %"

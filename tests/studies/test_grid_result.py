@@ -71,6 +71,19 @@ def test_rows_with_another_judge_or_other_data_have_no_difference_and_rewards_on
     assert not c.differences
 
 
+def test_a_seed_that_was_validated_on_other_data_has_no_difference_either(tmp_path: Path) -> None:
+    """As when data are built anew before seeds are added."""
+    runs = made(tmp_path, TWO)
+    for changed in ("first/seed=2", "second/seed=2"):
+        states = {
+            run.name: write(run, answers(*[1, 0] * 4), **({"suite": {"data": "y"}} if run.name == changed else {}))
+            for run in runs
+        }
+        _, second = GridResult.read(runs[0].grid, runs, states).cells
+        assert second.incomparable["accuracy"] == "other samples"
+        assert not second.differences
+
+
 def test_what_is_not_done_is_missing_and_a_run_without_records_has_failed(tmp_path: Path) -> None:
     runs = made(tmp_path, TWO)
     states = {runs[0].name: write(runs[0], answers(1, 0, 1, 0, 1, 0)), runs[1].name: RunState("failed", "no loss", 3.0)}

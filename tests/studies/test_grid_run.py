@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from medix.folder_lock import held
+from medix.stop_signal import Stopped
 from medix.studies.grid import Grid
 from medix.studies.grid_run import GridRun, GridRunner, RunState
 
@@ -105,19 +106,26 @@ def test_other_settings_are_refused_in_a_folder_that_was_begun(runs: list[GridRu
         runs[0].state()
 
 
-def test_an_interrupt_ends_the_runs_under_way_and_they_go_on_next_time(runs: list[GridRun]) -> None:
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGUSR1, Stopped)], ids=["SIGINT", "SIGUSR1"]
+)
+def test_an_interrupt_ends_the_runs_under_way_and_they_go_on_next_time(
+    runs: list[GridRun], number: int, raised: type[BaseException]
+) -> None:
+    before = signal.getsignal(signal.SIGUSR1)
     slow = [run for run in runs if run.cell.name == "slow"]
 
     def interrupt() -> None:
         while not all((run.folder / "again").exists() for run in slow):
             pass
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(raised):
         GridRunner(slow, jobs=2).run(lambda run, state: None)
     thread.join()
+    assert signal.getsignal(signal.SIGUSR1) == before
     assert [run.state().status for run in slow] == ["stopped", "stopped"]
     states = GridRunner(slow).run(lambda run, state: None)
     assert [state.status for state in states.values()] == ["done", "done"]
