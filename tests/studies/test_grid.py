@@ -104,6 +104,7 @@ grid: {model.loss.init_args.clip_low: [0.2, 0.3], model.loss.init_args: [{clip_l
         ("spec: demo\ncells: {a: null}\nseed_keys: [1]", "seed_keys: give a list of dotted keys"),
         ("spec: demo\ncells: {a: {model.x: 1, model.x.y: 2}}", "model.x.y is inside model.x"),
         ("spec: demo\nsettings: {model.x: 1}\ncells: {a: {model.x.y: 2}}", "model.x.y is inside x, which is 1"),
+        (f"spec: demo\ngrid: {{model.x: [{'a' * 254}]}}", "is too long for the name of a folder; give values as cells"),
         ("spec: demo\ngrid: {data.seed: [5, 6]}", "data.seed is 5, and every run sets it to its seed; take it out"),
         ("spec: demo\ncells: {a: {data: {seed: 5}}}", "a: data.seed is 5, and every run sets it to its seed"),
         ("spec: demo\ngrid: {a.b: [" + ",".join(map(str, range(10_001))) + "]}", "10,001 runs"),

@@ -144,6 +144,29 @@ def test_a_server_that_is_killed_and_started_again_loses_no_click(tmp_path: Path
     assert sorted(said) == ["0"] * 5 + ["tie"]
 
 
+def test_the_end_says_that_everything_is_saved_when_it_is(tmp_path: Path) -> None:
+    served = serve(tmp_path)
+    done = "!document.querySelector('#done').hidden"
+
+    async def work(found: Browser) -> None:
+        tab = await found.tab()
+        await begin(tab, served.links[0])
+        await rate(tab, "A", 5)
+        await tab.press("1")
+        await tab.until(f"{SAVED} && !queue.length")
+        port = served.port
+        assert served.end(signal.SIGKILL) == -signal.SIGKILL
+        await tab.press("e")
+        await tab.press("Enter")
+        await tab.until("document.querySelector('#state').classList.contains('bad')")
+        assert not await tab.value(done)
+        with await asyncio.to_thread(ServedStudy, "--output", tmp_path / "s.db", "--port", port):
+            await tab.until(done)
+
+    in_browser(tmp_path, served, work)
+    assert sum(bool("".join(rating.grades)) for rating in StudyDatabase(tmp_path / "s.db").ratings()) == 1
+
+
 def test_two_tabs_of_one_rater_do_not_undo_what_they_did_not_touch(tmp_path: Path) -> None:
     served = serve(tmp_path)
 
