@@ -34,7 +34,7 @@ def scripted(folder: Path, default: str) -> list[str]:
         (["--model", "m"], "--base-url is missing"),
         (["--base-url", "http://127.0.0.1:1/v1"], "--model is missing"),
         ([*EXACT, "--model", "m"], "name two judges"),
-        (["--judge", "judge_nobody"], "judge_cached, judge_exact, judge_local, judge_nodes, judge_panel, judge_served"),
+        (["--judge", "judge_nobody"], "judge_cached, judge_erring, judge_exact, judge_local, judge_nodes, judge_panel"),
         (["--base-url", "127.0.0.1", "--model", "m"], "base_url"),
     ],
 )
