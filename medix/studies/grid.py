@@ -179,7 +179,9 @@ class _Said:
                 "grid", f"two combinations have the name {twice[0]!r}; give them as cells with other names"
             )
         if long := next((name for name in names if len(name.encode()) > _LONGEST_NAME), None):
-            raise self.wrong("grid", f"{long:.60}… is too long for the name of a folder; give values as cells with names")
+            raise self.wrong(
+                "grid", f"{long:.60}… is too long for the name of a folder; give values as cells with names"
+            )
         baseline = self.content.get("baseline", names[0])
         if baseline not in names:
             raise self.wrong("baseline", f"{baseline!r} is no combination; combinations: {', '.join(names)}")

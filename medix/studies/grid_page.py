@@ -24,7 +24,8 @@ _STYLE = Path(__file__).parent.parent / "reporting" / "report.css.jinja"
 
 READING = (
     "Means over the seeds and the validation samples, 95 % intervals for other seeds and other samples "
-    "(medix.evaluation.crossed); of one run alone, for other samples only. Differences are paired by seed and sample. p is adjusted by Holm over the rows. "
+    "(medix.evaluation.crossed); of one run alone, for other samples only. Differences are paired by seed and sample. "
+    "p is adjusted by Holm over the rows. "
     "Validation is by the judge of each row; rows with another one have no difference."
 )
 
