@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
@@ -46,6 +47,9 @@ class Sharding(ABC):  # noqa: B024  # every method has a default: that of whole 
     def step(self, optimizer: Any, parameters: Iterable[nn.Parameter], max_norm: float | None) -> float:
         """Clip the gradient and step the optimiser, which is left out if the gradient is not finite.
 
+        Trained parameters that no pass has used, as a vision tower in an update without images, get a gradient of zero,
+        as they have where ranks share gradients: momentum and weight decay move them on any number of ranks.
+
         Args:
             optimizer: of the trainer.
             parameters: of the policy.
@@ -54,7 +58,10 @@ class Sharding(ABC):  # noqa: B024  # every method has a default: that of whole 
         Returns:
             The gradient norm over all ranks, before clipping.
         """
-        trained = [parameter for parameter in parameters if parameter.grad is not None]
+        trained = [parameter for parameter in parameters if parameter.requires_grad]
+        for parameter in trained:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
         norm = float(whole(clip_grad_norm_(trained, math.inf if max_norm is None else max_norm)))
         if math.isfinite(norm):
             optimizer.step()
