@@ -82,9 +82,14 @@ class Plan:
         return self._divided_from(stage=2)
 
     @property
-    def offloads(self) -> bool:
-        """Whether anything of the training is kept in main memory beside GPUs."""
-        return self.zero is not None and (self.zero.offloads_optimizer or self.zero.offloads_parameters)
+    def offloads_optimizer(self) -> bool:
+        """Whether optimiser state, float32 weights and gradients are in main memory, and not on the GPUs."""
+        return self.on_gpu and self.zero is not None and self.zero.offloads_optimizer
+
+    @property
+    def offloads_parameters(self) -> bool:
+        """Whether the parts of the weights are in main memory, and not on the GPUs."""
+        return self.on_gpu and self.zero is not None and self.zero.offloads_parameters
 
     @property
     def state_shards(self) -> int:
@@ -118,9 +123,12 @@ class Plan:
         devices, gpus = _devices(trainer.get("devices", "auto"), machine, on_gpu)
         nodes = int(trainer.get("num_nodes") or 1)
         strategy = trainer.get("strategy") or "auto"
-        if isinstance(strategy, str):
-            strategy = by_name(strategy)
-        kind, fault = _kind(strategy, devices, nodes)
+        try:
+            strategy = by_name(strategy) if isinstance(strategy, str) else strategy
+        except ValueError as error:
+            kind, fault = "single", str(error)
+        else:
+            kind, fault = _kind(strategy, devices, nodes)
         precision = long_form(trainer.get("precision"))
         zero = Zero.of(strategy) if isinstance(strategy, ZeroStrategy) else None
         return cls(on_gpu, devices, nodes, gpus, kind, precision, fault, _precision_fault(trainer, strategy), zero)
@@ -160,8 +168,6 @@ def _kind(strategy: Any, devices: int, nodes: int) -> tuple[str, str]:
     if strategy == "auto":
         return ("single" if devices * nodes == 1 else "ddp"), ""
     if isinstance(strategy, str):
-        if strategy not in Registry.available_strategies():
-            return "single", f"trainer.strategy: {strategy!r} is not a strategy of Lightning; set ddp or auto"
         strategy = Registry.get(strategy)
     fault = _refused(strategy)
     kind = "ddp" if isinstance(strategy, DDPStrategy) else "single"

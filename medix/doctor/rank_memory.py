@@ -84,12 +84,12 @@ def _offloaded(rank: Rank) -> Iterator[Allocation]:
     """What ZeRO keeps in the main memory of one machine, for its share of the ranks."""
     plan, model = rank.plan, rank.model
     share = plan.devices / plan.ranks
-    if plan.zero is not None and plan.zero.offloads_optimizer:
+    if plan.offloads_optimizer:
         size = rank.optimizer_bytes + 4 + 4
         formula = f"{model.trained:,} trained x {size:g} bytes x {plan.devices} of {plan.ranks} ranks"
         name = "offloaded optimizer state, float32 weights and gradients"
         yield Allocation(name, model.trained * size * share, formula, Phase.ALWAYS)
-    if plan.zero is not None and plan.zero.offloads_parameters:
+    if plan.offloads_parameters:
         formula = f"{model.parameters:,} x {rank.resident_bytes} bytes x {plan.devices} of {plan.ranks} ranks"
         yield Allocation("offloaded weights", model.parameters * rank.resident_bytes * share, formula, Phase.ALWAYS)
 
@@ -104,7 +104,7 @@ def _permanent(rank: Rank) -> Iterator[Allocation]:
     sharding = "more ranks that share the weights" if plan.shards > 1 else "a strategy that shards the weights"
     smaller = f"{sharding}, model.policy.init_args.lora, or a smaller model"
     width = rank.resident_bytes
-    if plan.zero is None or not plan.zero.offloads_parameters:
+    if not plan.offloads_parameters:
         formula = f"{model.parameters:,} x {width} bytes"
         if model.adapters:
             formula = f"({formula} + {model.adapters:,} of adapters x 4)"
@@ -112,7 +112,7 @@ def _permanent(rank: Rank) -> Iterator[Allocation]:
         yield Allocation("weights", weights / plan.shards, f"{formula}{_divided(plan.shards)}", Phase.ALWAYS, smaller)
     gradients = model.trained * rank.trained_bytes
     formula = f"{model.trained:,} trained x {rank.trained_bytes} bytes"
-    if plan.zero is None or not plan.zero.offloads_optimizer:
+    if not plan.offloads_optimizer:
         divided = f"{formula}{_divided(plan.gradient_shards)}"
         yield Allocation("gradients", gradients / plan.gradient_shards, divided, Phase.ALWAYS, smaller)
     if plan.kind == "ddp":
@@ -131,7 +131,7 @@ def _permanent(rank: Rank) -> Iterator[Allocation]:
 def _optimizer(rank: Rank, smaller: str) -> Iterator[Allocation]:
     """The state of the optimizer, and what ZeRO has beside it."""
     model, plan, state = rank.model, rank.plan, rank.optimizer_bytes
-    if plan.zero is None or not plan.zero.offloads_optimizer:
+    if not plan.offloads_optimizer:
         formula = f"{model.trained:,} trained x {state:g} bytes{_divided(plan.state_shards)}"
         size = model.trained * state / plan.state_shards
         yield Allocation("optimizer state", size, formula, Phase.ALWAYS, smaller)
@@ -140,9 +140,10 @@ def _optimizer(rank: Rank, smaller: str) -> Iterator[Allocation]:
             size = model.trained * 4 / plan.state_shards
             yield Allocation("float32 weights", size, formula, Phase.ALWAYS, smaller)
     if plan.zero is not None:
-        formula = f"{plan.zero.bucket:,} x {rank.resident_bytes} bytes, in which gradients are reduced"
+        width = 2 + 4 if rank.resident_bytes == 2 else rank.resident_bytes  # bfloat16 gradients are reduced in float32
+        formula = f"{plan.zero.bucket:,} x {width} bytes, in which gradients are reduced"
         key = "trainer.strategy.init_args.zero_optimization: {reduce_bucket_size: …}"
-        yield Allocation("gradient buckets", plan.zero.bucket * rank.resident_bytes, formula, Phase.UPDATE, key)
+        yield Allocation("gradient buckets", plan.zero.bucket * width, formula, Phase.UPDATE, key)
 
 
 def _gathered(rank: Rank, samples_from_policy: bool) -> Iterator[Allocation]:

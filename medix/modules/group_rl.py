@@ -278,7 +278,7 @@ class GroupRLModule(lightning.LightningModule):
         trainer = self.trainer
         if stage == "fit":
             batching = self.batching(ranks=trainer.world_size)
-            strategy.check_trainer(trainer, batching.updates_per_step)
+            strategy.check_trainer(trainer, batching.updates_per_step, self.optimizer)
         datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
         if datamodule is not None and hasattr(datamodule, "bind"):
             check_processor(self.policy.processor)

@@ -5,12 +5,14 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.strategies import (
     DDPStrategy,
     DeepSpeedStrategy,
     ModelParallelStrategy,
     SingleDeviceStrategy,
     Strategy,
+    StrategyRegistry,
 )
 
 from medix.modules.precision import check_plugin, keep_default_dtype
@@ -34,13 +36,20 @@ _ZERO: dict[str, dict[str, Any]] = {
 """Lightning's names, without ``deepspeed_stage_3_offload_nvme``."""
 
 
-def check_trainer(trainer: Trainer, updates_per_step: int) -> None:
+def check_trainer(trainer: Trainer, updates_per_step: int, create: OptimizerCallable) -> None:
     """Refuse trainer settings that training does not support.
+
+    Args:
+        trainer: with its devices.
+        updates_per_step: optimiser calls of one step.
+        create: makes the optimizer of the run.
 
     Raises:
         ValueError: names the key and what to give instead.
     """
     check_strategy(trainer.strategy)
+    if isinstance(trainer.strategy, ZeroStrategy):
+        trainer.strategy.check(create)
     check_plugin(trainer.precision_plugin)
     check_precision_of(trainer.strategy, str(trainer.precision))
     if trainer.max_steps != -1:
@@ -93,9 +102,21 @@ def check_precision_of(strategy: Strategy, precision: str) -> None:
 
 
 def by_name(name: str) -> Strategy | str:
-    """The strategy that a spec means by a name: for Lightning's names of DeepSpeed's, ours."""
-    arguments = _ZERO.get(name)
-    return name if arguments is None else ZeroStrategy(**arguments)
+    """The strategy that a spec means by a name: for Lightning's names of DeepSpeed's, ours.
+
+    Raises:
+        ValueError: nothing has this name, or it is one of DeepSpeed's that we do not have; with those to give.
+    """
+    if name in _ZERO:
+        return ZeroStrategy(**_ZERO[name])
+    if name.startswith("deepspeed"):
+        raise ValueError(f"trainer.strategy: {name} is not supported; give one of {', '.join(_ZERO)}")
+    if name != "auto" and name not in StrategyRegistry.available_strategies():
+        raise ValueError(
+            f"trainer.strategy: {name!r} is not a strategy of Lightning; set auto, ddp, deepspeed_stage_3, or to shard "
+            f"weights with FSDP2 {_SHARDED}"
+        )
+    return name
 
 
 def _check_sharded(strategy: ModelParallelStrategy) -> None:

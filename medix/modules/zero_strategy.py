@@ -1,7 +1,8 @@
 """Training with DeepSpeed ZeRO: optimiser state, gradients and weights in parts, checkpoints in one file."""
 
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -19,6 +20,9 @@ from medix.modules.zero_state import ZeroState
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.policy.zero import ZeRO
 
+_ARGUMENTS = {"stage": "stage", "offload_optimizer": "offload_optimizer", "offload_param": "offload_parameters"}
+"""Keys of DeepSpeed's block that have arguments of their own."""
+
 
 class ZeroStrategy(DDPStrategy):
     """DeepSpeed ZeRO (arXiv:1910.02054) around the policy, on GPUs and on a CPU.
@@ -30,14 +34,15 @@ class ZeroStrategy(DDPStrategy):
     DeepSpeed wrote are not read.
 
     With ``bf16-mixed`` the ranks compute with bfloat16 weights and keep float32 ones in parts for the optimiser, which
-    begin at the weights rounded to bfloat16. Validation, test and prediction hold all weights on every rank.
+    begin at the weights rounded to bfloat16. Gradients of micro-batches and ranks are added in float32, in stage 1 in
+    bfloat16. Validation, test and prediction hold all weights on every rank.
 
     Args:
         stage: 1 divides optimiser state and float32 weights among the ranks, 2 gradients too, 3 also the weights.
         offload_optimizer: keep optimiser state and float32 weights in main memory, and step there.
         offload_parameters: keep the parts of the weights in main memory; stage 3 only.
         zero_optimization: further keys of the block ``zero_optimization`` of DeepSpeed's configuration, such as
-            ``reduce_bucket_size``.
+            ``reduce_bucket_size``; not those that other arguments set. Offloading to NVMe is not supported.
         timeout: how long a rank waits for the others; derived from the limits of engine and judges unless given.
     """
 
@@ -59,6 +64,11 @@ class ZeroStrategy(DDPStrategy):
         self.offload_optimizer = offload_optimizer
         self.offload_parameters = offload_parameters
         self.zero_optimization = zero_optimization or {}
+        for key in sorted(_ARGUMENTS.keys() & self.zero_optimization.keys()):
+            raise ValueError(
+                f"trainer.strategy.zero_optimization: {key} has an argument of its own; leave it out, and set "
+                f"trainer.strategy.{_ARGUMENTS[key]}"
+            )
         self._state: ZeroState | None = None
 
     def setup(self, trainer: Trainer) -> None:
@@ -69,7 +79,6 @@ class ZeroStrategy(DDPStrategy):
         if trainer.state.fn != TrainerFn.FITTING:
             super().setup(trainer)
             return
-        _check_optimizer(self._module.optimizer, self.root_device)
         assert self.accelerator is not None
         self.accelerator.setup(trainer)
         self.setup_optimizers(trainer)
@@ -89,21 +98,41 @@ class ZeroStrategy(DDPStrategy):
         policy.sharding = ZeRO(engine, policy.layers)
         self.optimizers, self._state = [divided], ZeroState(divided, groups)
 
-    def _config(self) -> dict[str, Any]:
-        """DeepSpeed's configuration."""
-        policy, limit = self._policy, self._module.update.max_grad_norm
+    def check(self, create: OptimizerCallable) -> None:
+        """Refuse what DeepSpeed would, or would do wrongly, before any weights are read.
+
+        Args:
+            create: makes the optimizer of the run.
+
+        Raises:
+            ValueError: names the key, its value and the remedy.
+        """
+        check_optimizer(create, self.root_device)
+        from pydantic import ValidationError
+
+        _deepspeed(self.root_device)
+        from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
+
+        try:
+            DeepSpeedZeroConfig(**self._zero())
+        except ValidationError as error:
+            (first, *_) = error.errors()
+            raise ValueError(
+                f"trainer.strategy.zero_optimization: {'.'.join(map(str, first['loc']))}: {first['input']!r}: "
+                f"{first['msg']}; correct it or leave it out"
+            ) from error
+
+    def _zero(self) -> dict[str, Any]:
+        """The block ``zero_optimization``."""
         zero: dict[str, Any] = {"stage": self.stage, **self.zero_optimization}
         for given, key in ((self.offload_optimizer, "offload_optimizer"), (self.offload_parameters, "offload_param")):
             if given:
                 zero[key] = {"device": "cpu", "pin_memory": self.root_device.type == "cuda"}
-        return {
-            "zero_optimization": zero,
-            "zero_allow_untested_optimizer": True,
-            "zero_force_ds_cpu_optimizer": False,  # the optimizer of the spec, also where it is offloaded
-            "bf16": {"enabled": next(policy.parameters()).dtype == torch.bfloat16},
-            "gradient_clipping": limit or 0.0,
-            "train_micro_batch_size_per_gpu": 1,  # for DeepSpeed's own logs
-        }
+        return zero
+
+    def _config(self) -> dict[str, Any]:
+        dtype = next(self._policy.parameters()).dtype
+        return config_of(self._zero(), dtype, self._module.update.max_grad_norm)
 
     @property
     def _module(self) -> Any:
@@ -165,23 +194,58 @@ class ZeroStrategy(DDPStrategy):
         self._state.load(saved, weights)
 
 
-def _check_optimizer(create: OptimizerCallable, device: torch.device) -> None:
-    """Refuse an optimizer whose state is not one number per weight: ZeRO steps flat parts of many weights at once.
+def config_of(zero: Mapping[str, Any], dtype: torch.dtype, max_grad_norm: float | None) -> dict[str, Any]:
+    """DeepSpeed's configuration.
+
+    Args:
+        zero: its block ``zero_optimization``.
+        dtype: of the weights that passes read.
+        max_grad_norm: gradients are scaled down to it; None switches clipping off.
+    """
+    config = {
+        "zero_optimization": zero,
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,  # the optimizer of the spec, also where it is offloaded
+        "bf16": {"enabled": dtype == torch.bfloat16},
+        "gradient_clipping": max_grad_norm or 0.0,
+        "train_micro_batch_size_per_gpu": 1,  # for DeepSpeed's own logs
+    }
+    if dtype == torch.bfloat16 and zero["stage"] > 1:
+        # In bfloat16, 64 micro-batches change a gradient by 1 %. Stage 1 would take an optimizer of another kind.
+        config |= {"data_types": {"grad_accum_dtype": "fp32"}, "communication_data_type": "fp32"}
+    return config
+
+
+def check_optimizer(create: OptimizerCallable, device: torch.device) -> None:
+    """Refuse an optimizer that steps parts of a weight otherwise than the whole: ZeRO steps flat parts of many weights.
 
     Raises:
-        ValueError: names the optimizer and the state.
+        ValueError: names the optimizer.
     """
-    weight = torch.nn.Parameter(torch.zeros(64, 64, device=device))
-    weight.grad = torch.zeros_like(weight)
-    optimizer = create([weight])
-    optimizer.step()
-    for name, value in optimizer.state[weight].items():
-        if torch.is_tensor(value) and value.ndim and (type(value) is not Tensor or value.shape != weight.shape):
-            raise ValueError(
-                f"model.optimizer: {type(optimizer).__name__} keeps {name} of {tuple(value.shape)} numbers for a "
-                f"weight of {tuple(weight.shape)}, and ZeroStrategy steps flat parts of many weights, which gives "
-                "another result; give torch.optim.AdamW or another optimizer that treats each number alone"
-            )
+    weight = torch.linspace(-1.0, 1.0, 64 * 128, device=device).view(64, 128)
+    name, whole = _stepped(create, [weight])
+    try:
+        _, parts = _stepped(create, torch.split(weight.flatten(), [1000, 64 * 128 - 1000]))
+    except (ValueError, RuntimeError):  # it wants matrices
+        parts = torch.full_like(whole, math.nan)
+    if not (parts - whole).abs().max() <= 1e-3 * (whole - weight.flatten()).abs().max():
+        raise ValueError(
+            f"model.optimizer: {name} steps a part of a weight otherwise than the whole weight, and ZeroStrategy steps "
+            "flat parts of many; give torch.optim.AdamW or another optimizer that treats each number alone, or "
+            "another trainer.strategy"
+        )
+
+
+def _stepped(create: OptimizerCallable, weights: Sequence[Tensor]) -> tuple[str, Tensor]:
+    """Name of the optimizer, and all numbers after three steps with gradients that differ in size."""
+    parameters = [torch.nn.Parameter(weight.clone()) for weight in weights]
+    optimizer = create(parameters)
+    with torch.compiler.set_stance("force_eager"):  # compiling takes a minute
+        for factor in (1.0, 3.0, -0.5):
+            for parameter, weight in zip(parameters, weights, strict=True):
+                parameter.grad = factor * weight**3
+            optimizer.step()
+    return type(optimizer).__name__, torch.cat([parameter.detach().flatten() for parameter in parameters])
 
 
 def _deepspeed(device: torch.device) -> Any:

@@ -66,12 +66,18 @@ class ZeRO(Sharding):
         self.engine.optimizer.clear_backward_seen_flag()
         yield
 
-    def forget_gradient(self, optimizer: Any) -> None:
+    def forget_gradient(self, optimizer: Any) -> None:  # noqa: ARG002
+        # Not through the optimizer given: the trainer's is a copy, whose attributes DeepSpeed's never sees.
         self._order.clear()
-        optimizer.zero_grad()
         held = self.engine.optimizer
-        for gradients in () if self.gathers_weights else (held.averaged_gradients, held.all_grad_tensors):
-            gradients.update(dict.fromkeys(gradients))  # stages 1 and 2 keep them beside the parameters
+        held.zero_grad()
+        if self.gathers_weights:
+            return
+        # Stages 1 and 2 keep gradients beside the parameters until a step is made, which an update without is not.
+        for gradients in (held.averaged_gradients, held.all_grad_tensors):
+            gradients.update(dict.fromkeys(gradients))
+        held.micro_step_id = -1  # what the next backward pass finds of offloaded gradients is overwritten
+        held.local_overflow = False
 
     def step(self, optimizer: Any, parameters: Iterable[nn.Parameter], max_norm: float | None) -> float:  # noqa: ARG002
         self._check_order()

@@ -92,19 +92,24 @@ def test_a_strategy_that_cannot_train_is_a_fault_with_a_remedy(strategy: Any, de
 @pytest.mark.parametrize(
     ("strategy", "divided", "offloads"),
     [
-        ("deepspeed_stage_1", (8, 1, 1), False),
-        (ZeroStrategy(stage=2, offload_optimizer=True), (8, 8, 1), True),
-        ("deepspeed_stage_3", (8, 8, 8), False),
-        ("deepspeed_stage_3_offload", (8, 8, 8), True),
+        ("deepspeed_stage_1", (8, 1, 1), (False, False)),
+        (ZeroStrategy(stage=2, offload_optimizer=True), (8, 8, 1), (True, False)),
+        ("deepspeed_stage_3", (8, 8, 8), (False, False)),
+        ("deepspeed_stage_3_offload", (8, 8, 8), (True, True)),
     ],
 )
-def test_each_stage_of_zero_divides_more(strategy: Any, divided: tuple[int, int, int], offloads: bool) -> None:
+def test_each_stage_of_zero_divides_more(
+    strategy: Any, divided: tuple[int, int, int], offloads: tuple[bool, bool]
+) -> None:
     """Optimizer state, gradients, weights."""
     found = plan(accelerator="gpu", devices=8, precision="bf16-mixed", strategy=strategy)
     assert (found.kind, found.fault, found.precision_fault) == ("zero", "", "")
     assert (found.state_shards, found.gradient_shards, found.shards) == divided
-    assert found.offloads is offloads
+    assert (found.offloads_optimizer, found.offloads_parameters) == offloads
     assert found.gathers_in_16_bit
+    on_cpu = plan(accelerator="cpu", devices=8, strategy=strategy)
+    assert not on_cpu.offloads_optimizer  # it is in main memory anyway
+    assert not on_cpu.offloads_parameters
 
 
 def test_zero_has_a_bucket_of_its_own_size_and_no_true_16_bit_precision() -> None:

@@ -73,6 +73,18 @@ def test_names_of_deepspeed_stand_for_our_strategy(name: str, stage: int, offloa
     assert by_name("ddp") == "ddp"
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("deepspeed_stage_3_offload_nvme", "deepspeed_stage_3_offload_nvme is not supported; give .*_3_offload$"),
+        ("fdsp", "'fdsp' is not a strategy of Lightning; set auto, ddp, deepspeed_stage_3, or .*ModelParallelStrategy"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_those_to_give(name: str, told: str) -> None:
+    with pytest.raises(ValueError, match=rf"^trainer\.strategy: {told}"):
+        by_name(name)
+
+
 def test_without_deepspeed_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'medix-rl\[deepspeed\]'"):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
-from medix.modules.zero_strategy import _deepspeed
+from medix.modules.zero_strategy import _deepspeed, config_of
 from tests.support import warm
 
 Check = tuple[Callable[..., None], tuple[int, ...]]
@@ -46,22 +46,19 @@ def module() -> nn.Sequential:
     return nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
 
 
-def divided(stage: int, root: nn.Module, lr: float = 0.5, clip: float = 0.0) -> Any:
+def divided(stage: int, root: nn.Module, lr: float = 0.5, clip: float = 0.0, *, offloaded: bool = False) -> Any:
     """DeepSpeed's engine."""
     if not distributed.is_initialized():
         os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
         distributed.init_process_group("gloo", init_method=f"file://{Path.cwd()}/meeting", rank=0, world_size=1)
     deepspeed = _deepspeed(torch.device("cpu"))
+    offload = {"offload_optimizer": {"device": "cpu"}} if offloaded else {}
+    zero = {"stage": stage, "stage3_param_persistence_threshold": 0, **offload}
     engine, *_ = deepspeed.initialize(
         model=root,
         model_parameters=list(root.parameters()),
         optimizer=torch.optim.AdamW(root.parameters(), lr=lr),
-        config={
-            "zero_optimization": {"stage": stage, "stage3_param_persistence_threshold": 0},
-            "zero_allow_untested_optimizer": True,
-            "gradient_clipping": clip,
-            "train_micro_batch_size_per_gpu": 1,
-        },
+        config=config_of(zero, next(root.parameters()).dtype, clip),
         dist_init_required=False,
     )
     return engine

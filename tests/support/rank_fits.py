@@ -30,14 +30,20 @@ from medix.types import Status
 class HappensOnRank1(Callback):
     """A signal for one of two ranks, in a rollout or an update; and an error outside of what the ranks do together."""
 
-    signals = {"ddp-resumed": ("rollout", 2), "resumed": ("update", 1), "8bit-resumed": ("update", 1)}
+    signals = {
+        "ddp-resumed": ("rollout", 2, signal.SIGTERM),
+        "resumed": ("update", 1, signal.SIGTERM),
+        "8bit-resumed": ("update", 1, signal.SIGTERM),
+        "zero2-resumed": ("update", 0, signal.SIGTERM),
+        "zero3-resumed": ("rollout", 0, signal.SIGUSR1),
+    }
 
     def on_phase_start(self, trainer, module, name):
         mark = Path(trainer.default_root_dir) / "sent"
-        if os.environ.get("RANK") == "1" and self.signals.get(mark.parent.name) == (name, module.step):
-            if not mark.exists():
-                mark.touch()
-                os.kill(os.getpid(), signal.SIGTERM)
+        phase, step, number = self.signals.get(mark.parent.name, ("", 0, 0))
+        if os.environ.get("RANK") == "1" and (name, module.step) == (phase, step) and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), number)
 
     def on_train_start(self, trainer, module):
         mark = Path(trainer.default_root_dir) / "killed-once"

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+import torch
+
 from medix.doctor.checks.base import Check
 from medix.doctor.findings import Finding
 from medix.doctor.plan import Plan
 from medix.doctor.subject import Subject
+from medix.modules.zero_strategy import check_optimizer
 
 
 class BatchesCheck(Check):
@@ -38,9 +41,19 @@ class BatchesCheck(Check):
         else:
             ranks = _count(plan.ranks, "GPU" if plan.on_gpu else "CPU rank")
             yield self.ok(f"trainer.strategy: {ranks}, {_how(plan)}, precision {plan.precision}")
-            if plan.offloads and plan.on_gpu:
+            if plan.offloads_optimizer or plan.offloads_parameters:
                 text = "trainer.strategy: offloading to main memory was tested on a CPU alone, where it moves nothing"
                 yield self.warning(text, "try a step on this machine first")
+            yield from self._optimizer(subject)
+
+    def _optimizer(self, subject: Subject) -> Iterator[Finding]:
+        if subject.plan.zero is None:
+            return
+        try:
+            check_optimizer(subject.module.optimizer, torch.device("cpu"))
+        except ValueError as error:
+            found, _, remedy = str(error).partition("; ")
+            yield self.problem(found, remedy)
 
 
 def _how(plan: Plan) -> str:

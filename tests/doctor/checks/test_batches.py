@@ -42,6 +42,14 @@ def test_zero_says_what_it_divides_and_that_offloading_is_unproven_on_gpus(tmp_p
     assert "tested on a CPU alone" in offload.found
 
 
+def test_an_optimizer_that_zero_steps_wrongly_is_a_problem(tmp_path: Path) -> None:
+    trainer = {"accelerator": "gpu", "devices": 2, "strategy": "deepspeed_stage_2"}
+    narrow = {"optimizer": {"class_path": "medix.modules.adamw_8bit.AdamW8bit", "init_args": {"lr": 1e-6}}}
+    (found,) = problems(look(BatchesCheck(), subject(tmp_path, ABSENT, with_gpus(2), trainer, model=narrow)))
+    assert "model.optimizer: AdamW8bit steps a part of a weight otherwise" in found.found
+    assert found.remedy.startswith("give torch.optim.AdamW")
+
+
 @pytest.mark.parametrize("precision", ["16-mixed", "16-true", "64-true", "transformer-engine", 16])
 def test_a_precision_that_fit_refuses_is_a_problem_with_those_to_set(tmp_path: Path, precision: str | int) -> None:
     (found,) = problems(look(BatchesCheck(), subject(tmp_path, ABSENT, trainer={"precision": precision})))
