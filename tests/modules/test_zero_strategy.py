@@ -17,14 +17,13 @@ from torch import Tensor
 from medix.modules.adamw_8bit import AdamW8bit
 from medix.modules.zero_strategy import ZeroStrategy, _deepspeed, check_optimizer
 from medix.rollout.serving.weight_folder import from_plain, read
-from tests.support.rank_fits import fit, prepare, spec, zero
+from tests.support.rank_fits import OFFLOADED, fit, prepare, spec, zero
 from tests.support.ranks import run_on_ranks
 from tests.support.rollout_servers import Request, serving
 from tests.support.runs import merged, write_spec
 
 BF16 = ("--trainer.precision", "bf16-mixed")
 ONE_STEP = ("--model.max_steps", "1")
-OFFLOADED = ("--trainer.strategy.offload_optimizer", "true", "--trainer.strategy.offload_parameters", "true")
 MADE_UP = {"max_mismatch": 100.0}
 """What an engine needs whose log-probabilities are not the policy's."""
 

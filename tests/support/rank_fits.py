@@ -5,7 +5,7 @@ from typing import Any
 
 from medix.data.build import write_shards
 from medix.data.manifest import DataStatement
-from medix.policy.tiny import build_tiny
+from medix.policy.tiny import Architecture, build_tiny
 from medix.types import Sample
 from tests.support.runs import MANIFESTS, small_spec, write_spec
 
@@ -109,6 +109,9 @@ SHARDED = (
     *(f"{_STRATEGY}.save_distributed_checkpoint", "false"),
 )
 
+OFFLOADED = (f"{_STRATEGY}.offload_optimizer", "true", f"{_STRATEGY}.offload_parameters", "true")
+"""Behind ``zero(3)``."""
+
 
 def zero(stage: int, *words: str) -> tuple[str, ...]:
     """DeepSpeed ZeRO on two ranks; in stage 3 also small weights lie in parts, which DeepSpeed would keep gathered."""
@@ -157,9 +160,10 @@ def fit(file: str, run: str, *words: str) -> list[str]:
     return ["fit", "--config", file, "--trainer.default_root_dir", run, *words]
 
 
-def prepare(folder: Path, *architectures: str) -> None:
+def prepare(folder: Path, *architectures: Architecture) -> None:
     """Tiny policies of Qwen3-VL and further architectures, and prompts without images."""
-    for architecture in ("qwen3_vl", *architectures):
+    made: tuple[Architecture, ...] = ("qwen3_vl", *architectures)
+    for architecture in made:
         build_tiny(architecture, folder / architecture)
     texts = [Sample(f"t{i}", f"What is {i} and {i * i}, said at some length?", str(i), None) for i in range(8)]
     write_shards(texts, folder / "texts", DataStatement("texts", "CC0-1.0", "no persons"))
