@@ -71,10 +71,10 @@ class LocalEngineMemory(EngineMemory):
             cases.append((prompts * (prompt + group * completion) * token, formula, prompts * group))
         size, formula, rows = max(cases)
         keys = "model.engine.init_args.rows_per_batch and sampling.max_completion_tokens"
-        yield Allocation("KV cache", size, formula, Phase.ROLLOUT, keys)
+        yield Allocation("KV cache", size, formula, (Phase.ROLLOUT,), keys)
         # Copies of the next-token logits in float32: temperature, sorting, probabilities, sampling.
         formula = f"{rows} rows x {rank.model.vocab_size:,} logits x 32 bytes"
-        yield Allocation("sampling buffers", rows * rank.model.vocab_size * 32, formula, Phase.ROLLOUT)
+        yield Allocation("sampling buffers", rows * rank.model.vocab_size * 32, formula, (Phase.ROLLOUT,))
 
 
 class ColocatedEngineMemory(EngineMemory):
@@ -94,7 +94,7 @@ class ColocatedEngineMemory(EngineMemory):
         keys = "model.engine.init_args.memory_share or cache_gigabytes"
         keys += "" if sleeps or not rank.plan.on_gpu else ", or model.engine.init_args.sleep: true"
         size, formula = self.reserved(rank)
-        yield Allocation("vLLM", size, formula, Phase.ROLLOUT if sleeps else Phase.ALWAYS, keys)
+        yield Allocation("vLLM", size, formula, (Phase.ROLLOUT if sleeps else Phase.ALWAYS,), keys)
 
     def reserved(self, rank: Rank) -> tuple[float, str]:
         """Bytes of weights and KV cache together, and the formula."""

@@ -1,4 +1,4 @@
-"""Memory accounting: what is allocated, in which phase of a run, and how each number was computed."""
+"""Memory accounting: what is allocated, in which phases of a run, and how each number was computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,25 @@ from medix.doctor.machine import gib
 
 
 class Phase(StrEnum):
-    """When memory is allocated. What is always allocated adds to every other phase."""
+    """When memory is allocated. What is always allocated adds to every other phase.
+
+    An update has four phases, because what they allocate is not there at the same time: when the gradient reaches the
+    layers, logits are freed, and each layer frees what it saved.
+    """
 
     ALWAYS = "always"
     ROLLOUT = "rollout"
     NO_GRAD = "no-grad forward pass"
-    UPDATE = "update"
+    LOSS = "head and loss"
+    TEXT = "backward pass of the text layers"
+    VISION = "backward pass of the image layers"
+    STEP = "optimizer step"
     LOADING = "model loading"
     SAVING = "checkpoint saving"
+
+
+PASSES = (Phase.LOSS, Phase.TEXT, Phase.VISION)
+"""The forward and backward passes of an update."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +37,19 @@ class Allocation:
         name: what it is.
         bytes: its size.
         formula: how the size was computed, without the result.
-        phase: when it is allocated.
+        phases: when it is allocated.
         reduced_by: keys of the spec that make it smaller; empty if there is none.
     """
 
     name: str
     bytes: float
     formula: str
-    phase: Phase
+    phases: tuple[Phase, ...]
     reduced_by: str = ""
 
     def line(self) -> str:
         """One line of arithmetic."""
-        return f"{self.name}, {self.phase}: {self.formula} = {gib(self.bytes)}"
+        return f"{self.name}, {', '.join(self.phases)}: {self.formula} = {gib(self.bytes)}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,7 @@ class MemoryEstimate:
 
     def during(self, phase: Phase) -> list[Allocation]:
         """Allocations that are live in a phase, permanent ones included."""
-        return [allocation for allocation in self.allocations if allocation.phase in (Phase.ALWAYS, phase)]
+        return [one for one in self.allocations if Phase.ALWAYS in one.phases or phase in one.phases]
 
     def total(self, phase: Phase) -> float:
         """Bytes in a phase."""
@@ -62,7 +73,7 @@ class MemoryEstimate:
     @property
     def phases(self) -> list[Phase]:
         """Phases with allocations of their own."""
-        used = {allocation.phase for allocation in self.allocations}
+        used = {phase for allocation in self.allocations for phase in allocation.phases}
         return [phase for phase in Phase if phase in used and phase is not Phase.ALWAYS]
 
     @property

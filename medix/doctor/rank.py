@@ -1,11 +1,10 @@
 """One rank of a run: what decides how much memory it needs."""
 
 from dataclasses import dataclass
-
-import torch
-from lightning.pytorch.cli import OptimizerCallable
+from functools import cached_property
 
 from medix.doctor.model_size import ModelSize
+from medix.doctor.optimizer_bytes import OptimizerBytes
 from medix.doctor.plan import Plan
 from medix.doctor.subject import Subject
 from medix.modules.group_rl import GroupRLModule
@@ -76,10 +75,20 @@ class Rank:
         """Bytes per number in the dtype of the computation."""
         return 2 if self.plan.is_mixed else self.weight_bytes
 
+    @cached_property
+    def optimizer(self) -> OptimizerBytes:
+        """What the optimizer needs."""
+        return OptimizerBytes.of(self.module.optimizer, self.trained_bytes, self.plan.on_gpu)
+
     @property
-    def optimizer_bytes(self) -> float:
-        """Bytes of optimizer state per trained parameter."""
-        return optimizer_bytes(self.module.optimizer, self.trained_bytes)
+    def adapter_rank(self) -> int:
+        """Rank of LoRA's adapters; 0 without."""
+        return 0 if self.policy.lora is None else self.policy.lora.rank
+
+    @property
+    def groups_per_update(self) -> int:
+        """Groups of this rank in one optimizer call."""
+        return max(1, self.module.update.prompts_per_update // self.plan.ranks)
 
     @property
     def completion_tokens(self) -> int:
@@ -91,21 +100,3 @@ class Rank:
         """The most tokens of a prompt whose completion still fits the context."""
         room = max(1, self.model.context_length - self.completion_tokens)
         return min(self.module.prompting.max_prompt_tokens, room)
-
-
-def optimizer_bytes(optimizer: OptimizerCallable, weight_bytes: int) -> float:
-    """Bytes of optimizer state per parameter, measured after one step on a small parameter.
-
-    Args:
-        optimizer: creates the optimizer of the spec.
-        weight_bytes: bytes per parameter.
-    """
-    dtype = {2: torch.bfloat16, 8: torch.float64}.get(weight_bytes)
-    parameter = torch.nn.Parameter(torch.zeros(256, 256, dtype=dtype))
-    parameter.grad = torch.zeros_like(parameter)
-    stepped = optimizer([parameter])
-    with torch.compiler.set_stance("force_eager"):  # compiling the step of one small parameter takes half a minute
-        stepped.step()
-    tensors = [value for state in stepped.state.values() for value in state.values() if isinstance(value, torch.Tensor)]
-    # Rounding drops step counters and tables, some bytes per parameter tensor whatever its size.
-    return round(sum(tensor.numel() * tensor.element_size() for tensor in tensors) / parameter.numel(), 1)

@@ -17,6 +17,7 @@ from medix.doctor.findings import UnavailableError
 from medix.doctor.machine import Machine
 from medix.doctor.model_size import ModelSize
 from medix.doctor.plan import Plan
+from medix.doctor.released_sizes import released_config
 from medix.judge.base import Judge
 from medix.judge.served_judges import served_judges
 from medix.modules.group_rl import GroupRLModule
@@ -133,10 +134,22 @@ class Subject:
         """Parameter counts and layer sizes of the policy, without loading its weights.
 
         Raises:
-            UnavailableError: its configuration is not on this machine or cannot be read.
+            UnavailableError: its configuration is not on this machine or cannot be read, and its sizes are not known.
         """
-        self._load("config")
+        if self.released is None:
+            self._load("config")
+        else:
+            self.policy.config = self.released
         return ModelSize.of(self.policy)
+
+    @cached_property
+    def released(self) -> Any | None:
+        """Sizes of a released model whose configuration is not on this machine; None if it is, or is not known."""
+        try:
+            self._load("config")
+        except UnavailableError:
+            return released_config(self.policy.name)
+        return None
 
     @property
     def processor(self) -> Any:

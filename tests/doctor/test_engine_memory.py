@@ -52,9 +52,9 @@ def test_every_engine_has_its_kind() -> None:
 
 def test_a_colocated_engine_takes_its_share_and_gives_it_back_when_it_sleeps(tmp_path: Path, policy: Path) -> None:
     (asleep,) = vllm(tmp_path, policy, with_gpus(1), ON_GPU, memory_share=0.25)
-    assert (asleep.bytes, asleep.phase) == (20 * GIB, Phase.ROLLOUT)
+    assert (asleep.bytes, asleep.phases) == (20 * GIB, (Phase.ROLLOUT,))
     (awake,) = vllm(tmp_path, policy, with_gpus(1), ON_GPU, memory_share=0.25, sleep=False)
-    assert (awake.bytes, awake.phase) == (20 * GIB, Phase.ALWAYS)
+    assert (awake.bytes, awake.phases) == (20 * GIB, (Phase.ALWAYS,))
     assert "sleep: true" in awake.reduced_by
 
 
@@ -71,7 +71,7 @@ def test_vllm_computes_in_the_precision_of_the_step(tmp_path: Path, policy: Path
 
 def test_on_a_cpu_the_memory_is_kept(tmp_path: Path, policy: Path) -> None:
     (allocation,) = vllm(tmp_path, policy, ROOMY)
-    assert (allocation.bytes, allocation.phase) == (4 * TINY + 4 * GIB, Phase.ALWAYS)
+    assert (allocation.bytes, allocation.phases) == (4 * TINY + 4 * GIB, (Phase.ALWAYS,))
 
 
 def test_a_token_has_a_key_and_a_value_in_every_layer(tmp_path: Path, policy: Path) -> None:

@@ -25,15 +25,20 @@ def test_the_8b_model_is_counted_to_the_last_parameter(tmp_path: Path) -> None:
     size = ModelSize.of(VisionLanguagePolicy(str(large_policy(tmp_path))))
     layer = 4096 * (2 * 4096 + 2 * 1024 + 3 * 12288) + 2 * 4096 + 2 * 128
     assert (size.parameters, size.trained, size.adapters) == (8_767_123_696, 8_767_123_696, 0)
-    assert size.largest_layer == layer
-    assert size.text == Layer(36, 4096, 12288, query_width=4096, key_width=1024)
-    assert size.vision == Layer(27, 1152, 4304, query_width=1152, key_width=1152)
+    seeing = 4 * 1152 * (1152 + 1) + 2 * 1152 * 4304 + 4304 + 1152 + 4 * 1152
+    assert size.text == Layer(36, 4096, 12288, query_width=4096, key_width=1024, parameters=layer)
+    assert size.vision == Layer(27, 1152, 4304, query_width=1152, key_width=1152, parameters=seeing)
+    assert size.outside_layers == 8_767_123_696 - 36 * layer - 27 * seeing
+    assert size.largest_trained == 151936 * 4096
+    assert (size.patch_values, size.mergers) == (3 * 2 * 16 * 16, 4)
     assert (size.patches_per_token, size.vocab_size, size.context_length) == (4, 151936, 262144)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize(
-    "arguments", [{}, {"freeze_vision": True}, {"lora": LoRA(rank=2)}], ids=["all", "text", "lora"]
+    "arguments",
+    [{}, {"freeze_vision": True}, {"lora": LoRA(rank=2)}, {"lora": LoRA(rank=2), "freeze_vision": True}],
+    ids=["all", "text", "lora", "lora in text"],
 )
 def test_counts_are_those_of_the_loaded_policy(policies: dict[str, Path], name: str, arguments: dict[str, Any]) -> None:
     policy = VisionLanguagePolicy(str(policies[name]), **arguments)
@@ -58,5 +63,6 @@ def test_the_mlp_width_of_experts_counts_those_that_a_token_is_routed_to(tmp_pat
               "deepstack_visual_indexes": [0]}  # fmt: skip
     made(text_config=text, vision_config=vision).save_pretrained(tmp_path)
     size = ModelSize.of(VisionLanguagePolicy(str(tmp_path)))
-    assert size.text == Layer(2, 32, 3 * 16, query_width=32, key_width=16, experts_per_token=3)
-    assert size.parameters > 2 * 4 * 3 * 16 * 32  # all four experts of both layers
+    experts = 4 * 3 * 16 * 32
+    layer = 32 * (2 * 32 + 2 * 16) + experts + 4 * 32 + 2 * 32 + 2 * 16  # with router and norms
+    assert size.text == Layer(2, 32, 3 * 16, query_width=32, key_width=16, experts_per_token=3, parameters=layer)

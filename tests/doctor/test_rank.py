@@ -1,13 +1,10 @@
 """What decides the memory of a rank: widths of numbers, and lengths of rows."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
-from medix.doctor.rank import Rank, optimizer_bytes
-from medix.modules.adamw_8bit import AdamW8bit
+from medix.doctor.rank import Rank
 from medix.policy.tiny import build_tiny
 from tests.support.doctoring import subject, with_gpus
 
@@ -49,18 +46,10 @@ def test_the_smallest_gpu_of_training_counts(tmp_path: Path, policy: Path) -> No
     assert Rank.of(subject(tmp_path, policy)).gpu_memory == 0
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "weight", "state"),
-    [
-        (lambda p: torch.optim.AdamW(p), 4, 8.0),
-        (lambda p: torch.optim.AdamW(p), 2, 4.0),
-        (lambda p: torch.optim.AdamW(p, amsgrad=True), 4, 12.0),
-        (lambda p: torch.optim.SGD(p, lr=0.1), 4, 0.0),
-        (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), 4, 4.0),
-        (lambda p: torch.optim.Adafactor(p), 4, 0.0),  # a row and a column
-        (lambda p: AdamW8bit(p), 2, 2.0),
-    ],
-    ids=["adamw", "adamw in 16 bits", "amsgrad", "sgd", "momentum", "adafactor", "adamw in 8 bits"],
-)
-def test_optimizer_state_is_measured_on_a_small_parameter(optimizer: Any, weight: int, state: float) -> None:
-    assert optimizer_bytes(optimizer, weight) == pytest.approx(state, abs=0.05)
+def test_groups_of_an_update_are_divided_by_ranks(tmp_path: Path, policy: Path) -> None:
+    prompts = {"update": {"prompts_per_update": 8}, "prompts_per_step": 8}
+    at = subject(tmp_path, policy, with_gpus(2), GPUS, model=prompts)
+    assert Rank.of(at).groups_per_update == 4
+    assert Rank.of(at).adapter_rank == 0
+    at = subject(tmp_path, policy, model={"policy": {"init_args": {"lora": {"rank": 3}}}})
+    assert Rank.of(at).adapter_rank == 3

@@ -13,7 +13,7 @@ from medix.doctor.step_time import Assumptions, StepTime, active_parameters
 
 TEXT = Layer(count=2, hidden_size=10, intermediate_size=30, query_width=10, key_width=5)
 MODEL = ModelSize(
-    parameters=4000, trained=4000, adapters=0, largest_layer=0, outside_layers=0, text=TEXT, vision=None,
+    parameters=4000, trained=4000, adapters=0, largest_trained=0, outside_layers=0, text=TEXT, vision=None,
     patches_per_token=1, vocab_size=100, context_length=1000,
 )  # fmt: skip
 ROUND = Assumptions(

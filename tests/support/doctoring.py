@@ -5,11 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import transformers
-
 from medix.doctor.checks.base import Check
 from medix.doctor.findings import Finding, State
 from medix.doctor.machine import GIB, GPU, Machine
+from medix.doctor.released_sizes import released_config
 from medix.doctor.subject import Subject
 from tests.support.inside import working_in
 from tests.support.runs import small_spec, write_spec
@@ -61,28 +60,16 @@ def problems(findings: Sequence[Finding]) -> list[Finding]:
 
 def large_policy(folder: Path) -> Path:
     """The configuration of Qwen3-VL-8B, with nothing else: 8,767,123,696 parameters."""
-    text = {
-        "hidden_size": 4096, "intermediate_size": 12288, "num_hidden_layers": 36, "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-    }  # fmt: skip
-    return _configured(transformers.Qwen3VLConfig, text, folder)
+    return _configured("Qwen/Qwen3-VL-8B-Instruct", folder)
 
 
 def large_experts(folder: Path) -> Path:
     """The configuration of Qwen3-VL-30B-A3B: 31,070,754,032 parameters, as in the published checkpoint."""
-    text = {
-        "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 48, "num_attention_heads": 32,
-        "num_key_value_heads": 4, "num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 768,
-    }  # fmt: skip
-    return _configured(transformers.Qwen3VLMoeConfig, text, folder)
+    return _configured("Qwen/Qwen3-VL-30B-A3B-Instruct", folder)
 
 
-def _configured(made: Any, text: dict[str, Any], folder: Path) -> Path:
-    vision = {
-        "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "patch_size": 16,
-        "out_hidden_size": text["hidden_size"], "spatial_merge_size": 2, "temporal_patch_size": 2,
-        "num_position_embeddings": 2304, "deepstack_visual_indexes": [8, 16, 24],
-    }  # fmt: skip
-    text |= {"head_dim": 128, "vocab_size": 151936, "max_position_embeddings": 262144}
-    made(text_config=text, vision_config=vision, tie_word_embeddings=False).save_pretrained(folder)
+def _configured(name: str, folder: Path) -> Path:
+    config = released_config(name)
+    assert config is not None
+    config.save_pretrained(folder)
     return folder

@@ -37,11 +37,11 @@ class DiskCheck(Check):
             return self.warning(text, "add class_path: medix.callbacks.SaveCheckpoint")
         saver = savers[0]
         rank, trained = Rank.of(subject), subject.model.trained
-        per_parameter = rank.trained_bytes + rank.optimizer_bytes
+        per_parameter = rank.trained_bytes + rank.optimizer.state
         count = saver.keep + 2
         formula = (
             f"{count} checkpoints (SaveCheckpoint.keep {saver.keep}, the best, one being written) x "
-            f"{trained:,} trained parameters x ({rank.trained_bytes} + {rank.optimizer_bytes:g}) bytes"
+            f"{trained:,} trained parameters x ({rank.trained_bytes} + {rank.optimizer.state:g}) bytes"
         )
         remedy = "free disk space, set another trainer.default_root_dir, or lower SaveCheckpoint.keep"
         return self._compared(subject.root / saver.folder, formula, count * trained * per_parameter, remedy)

@@ -66,7 +66,10 @@ class ModelsCheck(Check):
         if is_cached(name):
             return self.ok(f"{key}: {name} is in the hub cache")
         text = f"{key}: {name} is not in the hub cache; fit would download it"
-        return self.warning(text, f"download it now: hf download {name}")
+        remedy = (
+            f"download it now: hf download {name}; to plan its memory and time alone: hf download {name} config.json"
+        )
+        return self.warning(text, remedy)
 
 
 def is_hub_name(name: str) -> bool:

@@ -21,6 +21,7 @@ def test_a_tiny_run_fits_the_main_memory(tmp_path: Path, policy: Path) -> None:
     assert found.state is State.OK
     assert "64.0 GiB of main memory free" in found.found
     assert any(line.startswith("weights, always: 141,760 x 4 bytes = ") for line in found.arithmetic)
+    assert found.arithmetic[-1].startswith("checked: -3 to +10 % of the measured peaks of 40 updates")
 
 
 def test_ranks_on_the_cpu_share_the_main_memory(tmp_path: Path, policy: Path) -> None:
@@ -34,7 +35,7 @@ def test_ranks_on_the_cpu_share_the_main_memory(tmp_path: Path, policy: Path) ->
 def test_too_little_is_a_problem_that_names_the_keys(tmp_path: Path, policy: Path) -> None:
     at = subject(tmp_path, policy, Machine(memory=GIB))
     (found,) = problems(look(MemoryCheck(), at))
-    assert "during update (runtime 1.0 GiB + vision activations" in found.found
+    assert "during backward pass of the text layers (runtime 1.0 GiB + pixels" in found.found
     assert "model.update.tokens_per_microbatch" in found.remedy
     assert "gradient_checkpointing: true" in found.remedy
 
@@ -62,7 +63,7 @@ def test_the_gpu_with_least_free_memory_decides(tmp_path: Path, policy: Path) ->
 def test_without_a_gpu_the_estimate_is_stated_all_the_same(tmp_path: Path, policy: Path) -> None:
     (need, main) = look(MemoryCheck(), subject(tmp_path, policy, ROOMY, {"accelerator": "gpu", "devices": 2}))
     assert need.state is State.WARNING
-    assert "GiB during update" in need.found
+    assert "GiB during backward pass of the text layers" in need.found
     assert "--gpus" in need.remedy
     assert main.state is State.OK
 
@@ -75,3 +76,12 @@ def test_the_main_memory_of_a_planned_machine_is_not_checked(tmp_path: Path, pol
 def test_an_unavailable_policy_is_skipped(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="owner/model"):
         look(MemoryCheck(), subject(tmp_path, Path("owner/model")))
+
+
+def test_a_released_model_is_planned_without_its_configuration(tmp_path: Path) -> None:
+    at = subject(tmp_path, Path("Qwen/Qwen3-VL-30B-A3B-Thinking"), with_gpus(1, planned=True), {"accelerator": "gpu"})
+    (found,) = problems(look(MemoryCheck(), at))
+    assert any(line.startswith("weights, always: 31,070,754,032 x 4 bytes = ") for line in found.arithmetic)
+    assert found.arithmetic[-1] == (
+        "sizes: those of Qwen/Qwen3-VL-30B-A3B-Thinking as released; its configuration is not on this machine"
+    )
