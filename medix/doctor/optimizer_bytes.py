@@ -49,8 +49,8 @@ class OptimizerBytes:
                 live.add([parameter, parameter.grad, *tensors])
                 before = live.now
                 stepped.step()
-        # Rounding drops step counters and tables, some bytes per parameter tensor whatever its size.
-        state = round(sum(tensor.numel() * tensor.element_size() for tensor in tensors) / parameter.numel(), 1)
+        # Rounding drops step counters, some bytes per parameter tensor whatever its size.
+        state = round(sum(tensor.nbytes for tensor in tensors) / parameter.numel(), 2)
         return cls(state, round((live.peak - before) / parameter.numel(), 1), all(together))
 
 

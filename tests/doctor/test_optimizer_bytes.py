@@ -17,13 +17,13 @@ from medix.modules.adamw_8bit import AdamW8bit
         (lambda p: torch.optim.AdamW(p, amsgrad=True), 4, 12.0),
         (lambda p: torch.optim.SGD(p, lr=0.1), 4, 0.0),
         (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), 4, 4.0),
-        (lambda p: torch.optim.Adafactor(p), 4, 0.0),  # a row and a column
-        (lambda p: AdamW8bit(p), 2, 2.0),
+        (lambda p: torch.optim.Adafactor(p), 4, 0.03),  # a row and a column
+        (lambda p: AdamW8bit(p), 2, 2.03),  # and a scale of 4 bytes for each block of 256, twice
     ],
     ids=["adamw", "adamw in 16 bits", "amsgrad", "sgd", "momentum", "adafactor", "adamw in 8 bits"],
 )
 def test_optimizer_state_is_measured_on_a_small_parameter(optimizer: Any, weight: int, state: float) -> None:
-    assert OptimizerBytes.of(optimizer, weight, on_gpu=False).state == pytest.approx(state, abs=0.05)
+    assert OptimizerBytes.of(optimizer, weight, on_gpu=False).state == pytest.approx(state, abs=0.005)
 
 
 @pytest.mark.parametrize(("arguments", "together"), [({}, True), ({"foreach": False}, False), ({"fused": True}, False)])

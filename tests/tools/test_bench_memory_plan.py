@@ -18,13 +18,13 @@ BY_NAME = {kind.name: kind for kind in KINDS}
 def test_the_plan_is_within_a_tenth_of_the_peak(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: bench_memory_plan.Size, kind: str, checkpointing: bool
 ) -> None:
-    """Weights, gradients and state are exact, but for state of 8 bits, whose scales and small weights are left out."""
+    """Weights, gradients and state are exact, but for state of 8 bits, of which small weights have 8 bytes."""
     row = case(bench_memory_plan.build_tiny(size.architecture, tmp_path, size.tiny), size, BY_NAME[kind], checkpointing)
-    assert abs(row.error("passes")) < 0.12
-    assert abs(row.error("step")) < 0.02
+    assert round(abs(row.error("passes")), 2) <= 0.10
+    assert abs(row.error("step")) < 0.015
     assert abs(row.error("weights")) < 1e-3
     assert abs(row.error("gradients")) < 1e-3
-    assert abs(row.error("optimizer state")) < 0.03
+    assert abs(row.error("optimizer state")) < 0.02
     assert row.measured["passes"] == sum(row.measured[part] for part in PARTS[:4])
     assert row.predicted["passes"] == pytest.approx(sum(row.predicted[part] for part in PARTS[:4]))
 
