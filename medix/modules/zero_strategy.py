@@ -108,10 +108,9 @@ class ZeroStrategy(DDPStrategy):
             ValueError: names the key, its value and the remedy.
         """
         check_optimizer(create, self.root_device)
-        from pydantic import ValidationError
-
         _deepspeed(self.root_device)
         from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
+        from pydantic import ValidationError  # which DeepSpeed requires
 
         try:
             DeepSpeedZeroConfig(**self._zero())
