@@ -22,6 +22,7 @@ COMES_WITH = {
     "safetensors": "transformers",
     "huggingface_hub": "transformers",
     "packaging": "transformers",
+    "pydantic": "deepspeed",
 }
 LIMIT = 600  # seconds: a hang, not a slow machine
 

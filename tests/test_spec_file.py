@@ -84,7 +84,7 @@ def test_another_kind_of_part_is_built_the_same_way() -> None:
 
 
 def test_a_name_that_is_nowhere_is_told_with_the_shipped_ones() -> None:
-    with pytest.raises(FileNotFoundError, match=r"no spec 'judge_nobody'.*judge_cached, judge_exact, judge_local"):
+    with pytest.raises(FileNotFoundError, match=r"no spec 'judge_nobody'.*judge_cached, judge_erring, judge_exact"):
         judge_in("judge_nobody")
 
 

@@ -22,7 +22,7 @@ LONGEST = (
     "test_torchrun",
     "test_sharded",
     "test_study_browser",
-    "test_verification",
+    "test_replay_verification",
 )
 """Names of test files that take more than half a minute, in the order in which they are begun."""
 
