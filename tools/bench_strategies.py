@@ -25,6 +25,7 @@ from time import monotonic
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from safetensors.torch import load_file
@@ -187,24 +188,15 @@ def demo_shape(folder: Path, policy: Path, prompts: int, completions: int, token
 
 def show(rows: Sequence[dict[str, Any]]) -> None:
     """Print a table."""
-    table = Table(title="Strategies")
-    for column in (
-        "strategy",
-        "M parameters",
-        "weights differ by",
-        "s / step",
-        "over first",
-        "MB",
-        "s save",
-        "s restore",
-    ):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("strategy", "weights", "moved", "differ", "s/step", "/first", "MB", "save s", "restore"):
         table.add_column(column, justify="left" if column == "strategy" else "right")
     for row in rows:
         numbers = (row["parameters"] / 1e6, row["steps"], row["step_over_first"], row["checkpoint_bytes"] / 1e6)
-        millions, *others = (f"{number:.2f}" for number in numbers)
+        weights, *others = (f"{number:.2f}" for number in numbers)
         distances = (f"{row[name]:.1e}" for name in ("moved", "difference"))
         times = (f"{row[name]:.3f}" for name in ("saves", "restores"))
-        table.add_row(row["strategy"], millions, *distances, *others, *times)
+        table.add_row(row["strategy"], f"{weights} M", *distances, *others, *times)
     Console().print(table)
 
 
