@@ -55,19 +55,23 @@ class ZeroState:
     def load(self, saved: Mapping[str, Any], weights: Mapping[nn.Parameter, Tensor]) -> None:
         """Take the parts of this rank from whole tensors; every rank must call it.
 
+        Parameters without state, as one process may have saved them, begin at zeros; a part of many parameters has one
+        count of steps, that of the first parameter with state.
+
         Args:
             saved: what ``state_dict`` of any optimizer over these parameters returned.
             weights: float32 values.
         """
         keys = [key for group in saved["param_groups"] for key in group["params"]]
         states = [saved["state"].get(key, {}) for key in keys]
-        first = self._parameters[0]
-        for part in self._flat if states[0] else ():
+        known = [(weights[one], state) for one, state in zip(self._parameters, states, strict=True) if state]
+        for part in self._flat if known else ():
+            weight, example = known[0]
             self._torch.state[part] = {
-                name: torch.zeros_like(part) if _is_by_weight(value, weights[first]) else _copy(value)
-                for name, value in states[0].items()
+                name: torch.zeros_like(part) if _is_by_weight(value, weight) else _copy(value)
+                for name, value in example.items()
             }
-        if states[0] and not self._by_parameter:
+        if known and not self._by_parameter:
             self.optimizer._lazy_init_hp_params_optimizer_state()
         for parameter, state in zip(self._parameters, states, strict=True):
             self._set(parameter, weights[parameter], None)

@@ -42,6 +42,20 @@ def _exchanged(stage: int) -> None:
     _same(held, expected[1])
 
 
+def _partial(stage: int) -> None:
+    """The first weights have no state yet, as a vision tower that one process has shown no image."""
+    root = module()
+    parameters = list(root.parameters())
+    weights = {one: one.detach().clone() for one in parameters}
+    last = {"step": torch.tensor(3.0), "exp_avg": torch.full((1,), 0.25), "exp_avg_sq": torch.full((1,), 0.5)}
+    saved = {"state": {3: last}, "param_groups": [{"params": [0, 1, 2, 3], "lr": 0.5}]}
+    held = ZeroState(divided(stage, root).optimizer, [parameters])
+    held.load(saved, weights)
+    state = held.state_dict()["state"]
+    assert all(torch.equal(state[3][name], value) for name, value in last.items())
+    assert not any(state[index]["exp_avg"].any() or state[index]["exp_avg_sq"].any() for index in range(3))
+
+
 def _same(held: ZeroState, expected: tuple[list[torch.Tensor], dict[int, dict[str, torch.Tensor]]]) -> None:
     for (_, found), weight in zip(held.weights(), expected[0], strict=True):
         torch.testing.assert_close(found, weight, rtol=0, atol=1e-6)
@@ -54,9 +68,15 @@ def _same(held: ZeroState, expected: tuple[list[torch.Tensor], dict[int, dict[st
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[Check, str]:
-    return complaints([(_exchanged, (stage,)) for stage in (1, 2, 3)], tmp_path_factory.mktemp("zero"))
+    checks: list[Check] = [(check, (stage,)) for check in (_exchanged, _partial) for stage in (1, 2, 3)]
+    return complaints(checks, tmp_path_factory.mktemp("zero"))
 
 
 @pytest.mark.parametrize("stage", [1, 2, 3])
 def test_a_state_of_torch_is_taken_and_given_back(said: dict[Check, str], stage: int) -> None:
     assert said[_exchanged, (stage,)] == ""
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_parameters_without_state_begin_at_zeros(said: dict[Check, str], stage: int) -> None:
+    assert said[_partial, (stage,)] == ""
