@@ -7,6 +7,11 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+
+class HeldError(ValueError):
+    """Another process has locked it."""
+
+
 _held: set[int] = set()
 """Descriptors of files and folders that this process has locked."""
 
@@ -24,7 +29,7 @@ def held(folder: Path, key: str = "trainer.default_root_dir", work: str = "fit")
         work: what is done in it, for messages.
 
     Raises:
-        ValueError: another process holds it.
+        HeldError: another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
@@ -51,14 +56,14 @@ def lock(descriptor: int, refusal: str) -> None:
         refusal: message of the error.
 
     Raises:
-        ValueError: another process has locked it.
+        HeldError: another process has locked it.
     """
     _let_go_in_forks()
     _held.add(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise ValueError(refusal) from error
+        raise HeldError(refusal) from error
     except OSError:
         return  # no locks here
 

@@ -7,19 +7,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from medix.audit.audit import Audit, thresholds
 from medix.audit.contradictions import Contradiction
 from medix.audit.duplicates import DuplicatePair, Kind, Relation
 from medix.audit.leakage import Leak, TaskLeakage
 from medix.audit.synonyms import SynonymPair
 from medix.evaluation.tasks.item import Item
-from medix.reporting import render
+from medix.reporting.render import USE
 from medix.reporting.table import Table, number
+from medix.reporting.templates import style, template
 from medix.reporting.thumbnail import thumbnail
-from medix.visible_text import visible_value
 
 _SHOWN = 6
 """Examples of each kind on the page; ``audit.json`` has more."""
@@ -206,17 +203,8 @@ class AuditPage:
     @cached_property
     def html(self) -> str:
         """The page."""
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=visible_value,
-        )
-        style = Markup((Path(render.__file__).parent / "report.css.jinja").read_text(encoding="utf-8"))
-        template = environment.get_template("audit.html.jinja")
-        return template.render(page=self, audit=self.audit, use=render.USE, style=style)
+        page = template("audit.html.jinja", Path(__file__).parent)
+        return page.render(page=self, audit=self.audit, use=USE, style=style())
 
     def _pair(self, pair: DuplicatePair) -> PageExample:
         sides = self._row(pair.rows[0], pair.first), self._row(pair.rows[1], pair.second)

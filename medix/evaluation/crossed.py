@@ -20,13 +20,13 @@ def crossed_mean(
 
     Every run answers every question, so that runs and clusters of questions are crossed. The variance of the mean is
     V = V_runs + V_clusters - V_rest: that of the mean over runs, that of the mean over clusters, and what both contain,
-    the variance of the residuals (Cameron, Gelbach and Miller, J. Bus. Econ. Stat. 29, 2011, eq. 2.11), and at least
-    the larger of the first two. The quantile is Student's t with Satterthwaite's degrees of freedom
-    V² / (V_runs² / (R - 1) + V_clusters² / (C - 1)), as in the quasi-F of crossed random effects (Clark, J. Verbal
-    Learn. Verbal Behav. 12, 1973). With three runs that differ by more than questions do there are about two, and the
-    interval is wide, which is what three runs can say. With three runs 92 to 99 % of simulated intervals cover the
-    truth, the fewest where runs differ much (``test_crossed`` simulates both). For a difference of two kinds of runs
-    give the paired differences.
+    the variance of the residuals of the two, and at least the larger of the first two. (Cameron, Gelbach and Miller, J.
+    Bus. Econ. Stat. 29, 2011, subtract the variance of whole intersections; with three runs that is too much.) The
+    quantile is Student's t with Satterthwaite's degrees of freedom V² / (V_runs² / (R - 1) + V_clusters² / (C - 1)), as
+    in the quasi-F of crossed random effects (Clark, J. Verbal Learn. Verbal Behav. 12, 1973). With three runs that
+    differ by more than questions do there are about two, and the interval is wide, which is what three runs can say.
+    With three runs 92 to 99 % of simulated intervals cover the truth, the fewest where runs differ much
+    (``test_crossed`` simulates both). For a difference of two kinds of runs give the paired differences.
 
     Args:
         values: of shape (runs, questions), in the same order of questions; NaN is an error.

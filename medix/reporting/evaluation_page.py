@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from medix.reporting.render import USE
 from medix.reporting.table import Table, number
+from medix.reporting.templates import style, template
 from medix.yaml_text import read_yaml_file
 
 _FOLDER = Path(__file__).parent
@@ -144,17 +144,8 @@ class EvaluationPage:
 
     def html(self) -> str:
         """One self-contained page that loads nothing and escapes all data."""
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_FOLDER),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        read = {name: Markup((_FOLDER / f"report.{name}.jinja").read_text(encoding="utf-8")) for name in ("css", "js")}
-        return environment.get_template("evaluation.html.jinja").render(
-            page=self, use=USE, style=read["css"], script=read["js"], number=number
-        )
+        script = Markup((_FOLDER / "report.js.jinja").read_text(encoding="utf-8"))
+        return template("evaluation.html.jinja").render(page=self, use=USE, style=style(), script=script, number=number)
 
     def choices(self, name: str) -> list[str]:
         """The values of a property of the items, for a filter."""

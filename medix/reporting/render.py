@@ -19,7 +19,7 @@ from medix.reporting.charts import Series, line_chart, stacked_chart
 from medix.reporting.evaluations import BEGIN, END, EXCHANGED, evaluations_table, replace_block
 from medix.reporting.record import CompletionRecord
 from medix.reporting.table import Table, before_after_table, interval, majority, number, slices_table
-from medix.visible_text import visible_value
+from medix.reporting.templates import style, template
 
 _FOLDER = Path(__file__).parent
 _WIDE, _NARROW = 5.6, 3.8
@@ -162,7 +162,7 @@ class Report:
             use=USE,
             script=Markup(script),  # our own file; the page's content security policy allows no other script
             digest=digest,
-            style=Markup((_FOLDER / "report.css.jinja").read_text(encoding="utf-8")),
+            style=style(),
             tables=self.tables(),
             evaluations=evaluations_page(self.evaluations),
             charts=self._charts(),
@@ -256,18 +256,10 @@ class Report:
 
 @functools.cache
 def _template(name: str) -> jinja2.Template:
-    """A template of this folder. Markdown is not HTML: its tables escape their cells."""
-    is_page = name.endswith(".html.jinja")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=is_page,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=is_page,
-        finalize=visible_value,
-    )
-    environment.globals |= {"interval": interval, "number": number, "majority": majority, "verdict_word": verdict_word}
-    return environment.get_template(name)
+    """A template of this folder, with the functions that format numbers."""
+    found = template(name)
+    found.globals.update(interval=interval, number=number, majority=majority, verdict_word=verdict_word)
+    return found
 
 
 def evaluations_page(evaluations: Sequence[Mapping[str, Any]]) -> Markup:

@@ -2,19 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from medix.reporting.charts import Series, bar_chart, line_chart, scatter_chart
 from medix.reporting.render import USE
 from medix.reporting.rescore_tables import arrow, rescore_tables
 from medix.reporting.table import MISSING, Table
-from medix.visible_text import visible_value
-
-_FOLDER = Path(__file__).parent
+from medix.reporting.templates import style, template
 
 KINDS = {"gained": "Gained most", "lost": "Lost most", "pushed": "Advantage changed most"}
 
@@ -57,14 +53,7 @@ class RescorePage:
 
     def markdown(self) -> str:
         """The page as Markdown: facts, notes, tables and the first few examples."""
-        environment = jinja2.Environment(  # Markdown is not HTML; tables escape their cells
-            loader=jinja2.FileSystemLoader(_FOLDER),
-            autoescape=False,
-            finalize=visible_value,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-        )
-        return environment.get_template("rescore.md.jinja").render(
+        return template("rescore.md.jinja").render(
             page=self, use=USE, reading=READING, tables=[*self.tables(), *self._example_tables()]
         )
 
@@ -87,19 +76,11 @@ class RescorePage:
 
     def html(self) -> str:
         """One self-contained page with charts and tables that loads nothing, has no script, and escapes all data."""
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_FOLDER),
-            autoescape=True,
-            finalize=visible_value,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template("rescore.html.jinja").render(
+        return template("rescore.html.jinja").render(
             page=self,
             use=USE,
             reading=READING,
-            style=Markup((_FOLDER / "report.css.jinja").read_text(encoding="utf-8")),
+            style=style(),
             tables=[*self.tables(), *self._example_tables()],
             charts=self._charts(),
         )

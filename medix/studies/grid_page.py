@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from medix.atomic_file import write_atomically
@@ -16,11 +15,8 @@ from medix.evaluation.comparison import MEASURES
 from medix.reporting.charts import Series, line_chart
 from medix.reporting.render import USE
 from medix.reporting.table import MISSING, Table, interval, number, p_value
+from medix.reporting.templates import style, template
 from medix.studies.grid_result import CellResult, GridResult, RunResult
-from medix.visible_text import visible_value
-
-_TEMPLATES = Path(__file__).parent
-_STYLE = Path(__file__).parent.parent / "reporting" / "report.css.jinja"
 
 READING = (
     "Means over the seeds and the validation samples, 95 % intervals for other seeds and other samples "
@@ -108,19 +104,11 @@ class GridPage:
 
     def html(self) -> str:
         """One page that loads nothing, has no script, and escapes all data."""
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            finalize=visible_value,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template("grid.html.jinja").render(
+        return template("grid.html.jinja", Path(__file__).parent).render(
             page=self,
             use=USE,
             reading=READING,
-            style=Markup(_STYLE.read_text(encoding="utf-8")),
+            style=style(),
             tables=self.tables(),
             charts=self._charts(),
         )

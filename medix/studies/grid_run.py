@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.atomic_file import write_atomically
-from medix.folder_lock import held
+from medix.folder_lock import HeldError, held
 from medix.spec_reading import settings, walk
 from medix.stop_signal import SIGNALS, Stopped, stopped_by
 from medix.studies.grid import Cell, Grid
@@ -136,10 +136,8 @@ class GridRun:
                 if before.status == "done":
                     return before
                 return self._run(before, started)
-        except ValueError as error:
-            if "is writing into this folder" in str(error):
-                return RunState("elsewhere")
-            raise
+        except HeldError:
+            return RunState("elsewhere")
 
     def _run(self, before: RunState, started: Callable[["subprocess.Popen[bytes]"], None]) -> RunState:
         self.write_spec()

@@ -59,9 +59,9 @@ class Later(Counting):
         raise AssertionError("it can be asked ahead, and is")
 
     def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
-        self.calls.append([question])
-        self.futures[question] = Future()
-        return self.futures[question]
+        future = self.futures[question] = Future()
+        self.calls.append([question])  # last: tests wait until a question is among those asked, and then answer it
+        return future
 
     def say(self, question: JudgeQuestion) -> None:
         self.futures[question].set_result(self.answer(question))

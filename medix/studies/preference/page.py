@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from medix.reporting.render import USE
+from medix.reporting.templates import template
 from medix.studies.preference.rating import GRADES, LONGEST_COMMENT
 
 _FOLDER = Path(__file__).parent
@@ -28,14 +28,7 @@ class StudyPage:
     @cached_property
     def html(self) -> str:
         """The document. It loads nothing but what its script asks of this server."""
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_FOLDER),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template("study.html.jinja").render(
+        return template("study.html.jinja", _FOLDER).render(
             with_reasoning=self.with_reasoning,
             script=Markup(_script()),  # our own file; the policy of the page allows no other script
             style=Markup((_FOLDER / "study.css.jinja").read_text(encoding="utf-8")),
