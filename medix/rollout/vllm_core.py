@@ -3,24 +3,23 @@
 import gc
 import json
 import os
-import random
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, distributed
 from torch._C._distributed_c10d import HashStore
 
 from medix.rollout.vllm_sampling import LOGITS_PROCESSOR, LOGPROBS_MODE
+from medix.rollout.vllm_side_effects import environment, group_kept, left_alone, proxies_hidden
+from medix.serving.vllm_install import why_absent
 
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """What vLLM makes room for."""
@@ -98,9 +97,11 @@ class VLLMCore:
 
     def start(self) -> None:
         """Build vLLM. With several ranks all of them must come here."""
+        if reason := why_absent():
+            raise ValueError(f"engine: {reason}; or take medix.rollout.LocalEngine")
         _refuse_second()
         self._owns_group = not distributed.is_initialized()
-        with _left_alone(), _environment(self._environment()):
+        with left_alone(), environment(self._environment()), proxies_hidden(self.settings.device):
             if self._owns_group:
                 # vLLM would open a group for its own device alone, and sums over numbers on the CPU fail in such a one.
                 backend = "cpu:gloo,cuda:nccl" if self.settings.device.type == "cuda" else "gloo"
@@ -206,7 +207,7 @@ class VLLMCore:
             shutil.rmtree(self._folder, ignore_errors=True)
         if self._llm is None:
             return
-        with _left_alone(), _group_kept(self._owns_group):
+        with left_alone(), group_kept(self._owns_group):
             self._llm.llm_engine.engine_core.shutdown()
         self._llm = None
         gc.collect()
@@ -286,51 +287,3 @@ def lay_out_for_cpu(model: torch.nn.Module) -> None:
             layer.quant_method.process_weights_after_loading(layer)
         elif isinstance(layer, RoutedExperts):
             layer.quant_method.moe_kernel.fused_experts.process_weights_after_loading(layer)
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Variables that vLLM reads while it starts, and those it sets, gone again afterwards."""
-    before = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update(before)
-
-
-@contextmanager
-def _left_alone() -> Iterator[None]:
-    """vLLM seeds every random generator while it starts, and on a CPU forbids to set the number of threads."""
-    states = random.getstate(), np.random.get_state()
-    set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
-    with torch.random.fork_rng():
-        try:
-            yield
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
-            torch.set_num_threads = set_num_threads
-            torch.set_num_threads(threads)
-
-
-@contextmanager
-def _group_kept(is_own: bool) -> Iterator[None]:
-    """vLLM ends the process group when it ends; training may have opened it, and still need it."""
-    from vllm.distributed import parallel_state
-
-    ending = parallel_state.destroy_distributed_environment
-
-    def forget() -> None:
-        if parallel_state._WORLD is not None:
-            parallel_state._WORLD.destroy()
-        parallel_state._WORLD = None
-
-    if not is_own:
-        parallel_state.destroy_distributed_environment = forget
-    try:
-        yield
-    finally:
-        parallel_state.destroy_distributed_environment = ending

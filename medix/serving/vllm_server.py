@@ -1,7 +1,6 @@
 """A vLLM server: started as a child process, watched until it is ready, stopped with this process."""
 
 import contextlib
-import importlib.util
 import json
 import socket
 import sys
@@ -16,6 +15,7 @@ import yaml
 
 from medix.serving.child_process import ChildProcess
 from medix.serving.temporary_folder import temporary_folder
+from medix.serving.vllm_install import why_absent
 
 _POLL = 0.5
 _REPORT_EVERY = 15.0
@@ -48,7 +48,7 @@ class VLLMServer(ABC):
     purpose: ClassVar[str]
     """What its block of a spec describes."""
     alternative: ClassVar[str] = ""
-    """How to do without it, for the message that vLLM is not installed."""
+    """How to do without it, for the message that vLLM cannot run here."""
 
     @abstractmethod
     def block(self, address: str) -> dict[str, Any]:
@@ -93,13 +93,10 @@ class VLLMServer(ABC):
         """The port, once it is known that nothing else listens there.
 
         Raises:
-            ValueError: vLLM is not installed, or the port cannot be bound; the message names the remedy.
+            ValueError: vLLM cannot run here, or the port cannot be bound; the message names the remedy.
         """
-        if importlib.util.find_spec("vllm") is None:
-            raise ValueError(
-                "vLLM is not installed: run make install-vllm, or pip install 'medix-rl[vllm]' on a machine with a "
-                f"GPU{self.alternative}"
-            )
+        if reason := why_absent():
+            raise ValueError(reason + self.alternative)
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -119,7 +116,7 @@ class VLLMServer(ABC):
             0, or 1 if vLLM failed; 128 and the number of the signal after a signal.
 
         Raises:
-            ValueError: vLLM is not installed, or the port is taken.
+            ValueError: vLLM cannot run here, or the port is taken.
         """
         port = self.free_port()
         with temporary_folder() as variables:

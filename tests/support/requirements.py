@@ -4,7 +4,6 @@ Where it is absent, the tests are deselected and the header of the run says so; 
 marker is set (``MEDIX_REQUIRE_VLLM=1`` for ``vllm``), they fail instead.
 """
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import pytest
+
+from medix.serving.vllm_install import why_absent
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def _has_namespaces() -> bool:
 
 
 REQUIREMENTS = (
-    Requirement("vllm", "a real vLLM", lambda: importlib.util.find_spec("vllm") is not None, "run make install-vllm"),
+    Requirement("vllm", "a real vLLM", lambda: why_absent() is None, "run make install-vllm, in a path without spaces"),
     Requirement("slurm", "Slurm and munge", _has_slurm, "install slurmctld, slurmd, slurm-client and munge"),
     Requirement(
         "netns",

@@ -1,6 +1,5 @@
 """vLLM beside the policy: sleep and wake, publish, and its rate."""
 
-import importlib.util
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -12,6 +11,7 @@ from medix.policy.tiny import TinySize, build_tiny
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.colocated import ColocatedEngine
 from medix.rollout.engine import Sampling
+from medix.serving.vllm_install import why_absent
 from medix.types import RolloutGroup
 from tools.accelerator_check.groups import groups
 from tools.accelerator_check.part import AbsentError, Case, Numbers, Part
@@ -32,8 +32,8 @@ class Colocated(Part):
         yield "rate of the 2B shape", self._rate
 
     def _require(self) -> None:
-        if importlib.util.find_spec("vllm") is None:
-            raise AbsentError("No module named 'vllm'")
+        if reason := why_absent():
+            raise AbsentError(reason)
 
     def _engine(self, policy: VisionLanguagePolicy, sampling: Sampling, eager: bool) -> ColocatedEngine:
         engine = ColocatedEngine(
