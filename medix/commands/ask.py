@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medix.commands.ask_page import add_page, serve
 from medix.commands.judge_arguments import warn_if_down
 from medix.commands.named_model import add_named_model, check_named_model, named_model
 from medix.commands.parser import CommandParser, check_positive
@@ -40,6 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     check_named_model(arguments)
     check_positive(arguments, "max_tokens")
+    if arguments.web:
+        return serve(arguments, _judge)
+    if arguments.question is None:
+        raise ValueError("--question: is missing; give what is asked, or --web for a page")
+    if arguments.practice:
+        raise ValueError("--practice: is a page; give --web with it")
     if bool(arguments.judge) != bool(arguments.reference):
         raise ValueError("--judge and --reference go together: a judge compares the answer with the reference")
     question = _question(arguments)
@@ -73,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> CommandParser:
     parser = CommandParser(prog="python -m medix ask", description=_DESCRIPTION)
-    parser.add_argument("--question", required=True, help="what is asked; <image> may place a picture in it")
+    parser.add_argument("--question", help="what is asked; <image> may place a picture in it")
     parser.add_argument(
         "--image",
         type=Path,
@@ -92,6 +99,7 @@ def _parser() -> CommandParser:
     judging.add_argument(
         "--alias", action="append", default=[], help="another text that counts as the reference; may be repeated"
     )
+    add_page(parser)
     return parser
 
 
@@ -140,18 +148,12 @@ def _tell(answer: "SingleAnswer", verdict: "Verdict | None") -> None:
     if answer.read is None:
         _say(f"no completion: {answer.reply.failure}")
         return
-    if answer.reply.finish_reason == "length":
-        _say("the limit of tokens cut the completion off; see --max-tokens")
-    if answer.read.answer is None:
-        _say("it does not have exactly one answer")
-    if verdict is None:
-        return
-    if verdict.credit is None:
-        said = f"unscored: {verdict.reason}"
-    else:
-        said = {1.0: "YES", 0.0: "NO"}.get(verdict.credit, f"credit {verdict.credit:g}")
-    lines = {"verdict": said, "because": verdict.explanation, "judge": verdict.judge}
-    tell("\n".join(f"{name:<12} {text}" for name, text in lines.items() if text))
+    for note in answer.notes:
+        _say(note)
+    if verdict is not None:
+        from medix.evaluation.single_question import verdict_lines
+
+        tell("\n".join(f"{name:<12} {text}" for name, text in verdict_lines(verdict).items()))
 
 
 def _say(text: str) -> None:

@@ -1,7 +1,6 @@
 """``python -m medix study serve``: the page of a study."""
 
 import argparse
-import importlib.util
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,9 @@ from medix.commands.parser import CommandParser
 from medix.visible_text import tell
 
 if TYPE_CHECKING:
+    from medix.studies.local_server import LocalServer
     from medix.studies.preference.database import StudyDatabase
     from medix.studies.preference.new_study import NewStudy
-    from medix.studies.preference.server import StudyServer
 
 
 def add_serve(parser: CommandParser) -> None:
@@ -51,17 +50,17 @@ def add_serve(parser: CommandParser) -> None:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Create or continue the study, print what raters need, and serve until a signal."""
-    if missing := [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]:
-        raise ValueError(f"{' and '.join(missing)} are not installed; pip install 'medix-rl[study]'")
     from contextlib import closing
 
+    from medix.studies.local_server import LocalServer
     from medix.studies.preference.database import StudyDatabase
-    from medix.studies.preference.server import StudyServer
 
     is_new = not arguments.output.exists()
     if is_new and not arguments.files:
         raise ValueError(f"--output {arguments.output}: there is no study; give a file of completions of each model")
-    with closing(StudyServer(arguments.host, arguments.port)) as server:
+    with closing(LocalServer(arguments.host, arguments.port)) as server:
+        from medix.studies.preference.app import StudyApp  # needs what the server has looked for
+
         tokens = dict(enumerate(_created(arguments))) if is_new else {}
         with closing(StudyDatabase(arguments.output)) as database:
             if not is_new and arguments.files:
@@ -69,7 +68,7 @@ def serve(arguments: argparse.Namespace) -> int:
             if arguments.renew is not None:
                 tokens[arguments.renew - 1] = database.renew(arguments.renew - 1)
             _tell(database, server, tokens)
-            server.run(database)
+            server.run(StudyApp(database))
     return 0
 
 
@@ -99,7 +98,7 @@ def _new_study(arguments: argparse.Namespace) -> "NewStudy":
     )
 
 
-def _tell(database: "StudyDatabase", server: "StudyServer", tokens: dict[int, str]) -> None:
+def _tell(database: "StudyDatabase", server: "LocalServer", tokens: dict[int, str]) -> None:
     from medix.reporting.table import number
     from medix.studies.preference.sample_size import SampleSize
 
@@ -117,7 +116,7 @@ def _tell(database: "StudyDatabase", server: "StudyServer", tokens: dict[int, st
     )
     for rater, planned in enumerate(len(database.decided(rater)) for rater in range(database.raters)):
         done = sum(database.decided(rater))
-        link = server.link(tokens[rater]) if rater in tokens else "has a link; --renew makes a new one"
+        link = f"{server.address}/r/{tokens[rater]}" if rater in tokens else "has a link; --renew makes a new one"
         tell(f"Rater {rater + 1} ({done:,} of {planned:,}): {link}")
     if tokens:
         tell("These links are shown this once. Send each rater one of them, and no other.")

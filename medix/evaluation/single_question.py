@@ -64,6 +64,15 @@ class SingleAnswer:
     read: AnswerText | None
     reasoning: str
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known beside the completion."""
+        if self.read is None:
+            return []
+        cut = "the limit of tokens cut the completion off; see --max-tokens"
+        found = [cut] if self.reply.finish_reason == "length" else []
+        return [*found, "it does not have exactly one answer"] if self.read.answer is None else found
+
 
 def ask_one(evaluated: Evaluated, question: SingleQuestion, on_text: Callable[[str], None]) -> SingleAnswer:
     """Ask one question.
@@ -98,3 +107,13 @@ def verdict_on(judge: Judge, question: str, answer: str | None, references: Sequ
         return without_answer(judge.identity)
     (verdict,) = outcome.grade(judge, [JudgeQuestion(question, references[0], answer, tuple(references[1:]))])
     return verdict
+
+
+def verdict_lines(verdict: Verdict) -> dict[str, str]:
+    """What a reader is told of a verdict: ``verdict``, and as far as they are known ``because`` and ``judge``."""
+    if verdict.credit is None:
+        said = f"unscored: {verdict.reason}"
+    else:
+        said = {1.0: "YES", 0.0: "NO"}.get(verdict.credit, f"credit {verdict.credit:g}")
+    lines = {"verdict": said, "because": verdict.explanation, "judge": verdict.judge}
+    return {name: text for name, text in lines.items() if text}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from medix.__main__ import main
-from tests.support.served_study import ServedStudy
+from tests.support.served_page import ServedStudy
 from tests.support.studies import new_study, open_study
 
 

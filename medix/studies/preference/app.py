@@ -1,9 +1,6 @@
 """The web application of a study: one page for each rater, under an address that only the rater knows."""
 
-import functools
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -11,19 +8,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from medix.studies.preference.database import NotThereError, StudyDatabase
+from medix.studies.preference.database import StudyDatabase
 from medix.studies.preference.page import StudyPage
+from medix.studies.web import body_of, guarded, not_there
 
 _LARGEST_BODY = 1 << 16
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",  # the address holds the token
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class StudyApp(Starlette):
@@ -45,9 +34,9 @@ class StudyApp(Starlette):
             "/item/{place:int}": self._item,
             "/image/{place:int}/{index:int}": self._image,
         }
-        routes = [Route(f"/r/{{token}}{path}", _guarded(handler)) for path, handler in paths.items()]
-        routes.append(Route("/r/{token}/save", _guarded(self._save), methods=["POST"]))
-        super().__init__(routes=routes, exception_handlers={404: _not_there})
+        routes = [Route(f"/r/{{token}}{path}", guarded(handler)) for path, handler in paths.items()]
+        routes.append(Route("/r/{token}/save", guarded(self._save), methods=["POST"]))
+        super().__init__(routes=routes, exception_handlers={404: not_there})
 
     async def _show(self, request: Request) -> Response:
         await self._rater(request)
@@ -72,7 +61,7 @@ class StudyApp(Starlette):
     async def _save(self, request: Request) -> Response:
         rater = await self._rater(request)
         try:
-            click = json.loads(await _body(request))
+            click = json.loads(await body_of(request, _LARGEST_BODY))
             place, field, value = click["place"], click["field"], click["value"]
             if type(place) is not int or not isinstance(field, str) or not isinstance(value, str):
                 raise TypeError("place is a number, field and value are texts")
@@ -83,33 +72,3 @@ class StudyApp(Starlette):
 
     async def _rater(self, request: Request) -> int:
         return await run_in_threadpool(self.database.rater, request.path_params["token"])
-
-
-async def _body(request: Request) -> bytes:
-    """The body, which is not read further than a click can be long."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _LARGEST_BODY:
-            raise ValueError("the body is too long")
-    return body
-
-
-def _guarded(handler: Handler) -> Handler:
-    """The handler, with the headers that every reply has; what is not there is told alike, whatever is missing."""
-
-    @functools.wraps(handler)
-    async def answer(request: Request) -> Response:
-        try:
-            response = await handler(request)
-        except NotThereError:
-            return await _not_there(request, None)
-        response.headers.update(_HEADERS)
-        return response
-
-    return answer
-
-
-async def _not_there(request: Request, error: Any) -> Response:  # noqa: ARG001 - the signature of a handler
-    text = "There is nothing here. Open the whole link that you were given."
-    return PlainTextResponse(text, 404, headers=_HEADERS)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from medix.studies.preference.database import NotThereError, StudyDatabase
+from medix.studies.not_there import NotThereError
+from medix.studies.preference.database import StudyDatabase
 from tests.support.runs import ROOT
 from tests.support.studies import line, new_study, open_study, picture, shade, write_lines
 

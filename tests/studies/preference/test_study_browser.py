@@ -13,7 +13,7 @@ import pytest
 from medix.studies.preference.database import StudyDatabase
 from medix.studies.preference.report import StudyReport
 from tests.support.browser_tabs import Browser, Tab, browser
-from tests.support.served_study import ServedStudy
+from tests.support.served_page import ServedStudy
 from tests.support.studies import line, new_study, write_lines
 
 pytestmark = pytest.mark.chromium

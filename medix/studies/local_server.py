@@ -1,12 +1,15 @@
-"""The server of a study."""
+"""The server of a page on this machine."""
 
+import importlib.util
 import ipaddress
 import socket
+from typing import TYPE_CHECKING
 
-from medix.studies.preference.database import StudyDatabase
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 
-class StudyServer:
+class LocalServer:
     """A server that listens from its construction on.
 
     Args:
@@ -14,10 +17,12 @@ class StudyServer:
         port: port; 0 for a free one.
 
     Raises:
-        ValueError: the address cannot be had.
+        ValueError: the packages are missing, or the address cannot be had.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 8090) -> None:
+        if missing := [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]:
+            raise ValueError(f"{' and '.join(missing)} are not installed; pip install 'medix-rl[study]'")
         self.host = host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -36,18 +41,12 @@ class StudyServer:
         host = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self._socket.getsockname()[1]}"
 
-    def link(self, token: str) -> str:
-        """The address of a rater's page."""
-        return f"{self.address}/r/{token}"
-
-    def run(self, database: StudyDatabase) -> None:
+    def run(self, app: "Starlette") -> None:
         """Serve until a signal; nothing is logged, because addresses hold tokens."""
         import uvicorn
 
-        from medix.studies.preference.app import StudyApp
-
         config = uvicorn.Config(
-            StudyApp(database),
+            app,
             access_log=False,
             log_level="warning",
             lifespan="off",

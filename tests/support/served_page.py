@@ -1,4 +1,4 @@
-"""``study serve`` in a process of its own."""
+"""A command that serves a page, in a process of its own."""
 
 import os
 import re
@@ -10,19 +10,19 @@ from pathlib import Path
 from tests.support.runs import ROOT
 
 
-class ServedStudy:
+class ServedPage:
     """The command, started; waits until it serves. Leaving the block kills it, unless it has ended.
 
     Args:
-        words: after ``study serve``.
+        words: after ``medix``.
     """
 
     def __init__(self, *words: str | Path) -> None:
-        command = [sys.executable, "-m", "medix", "study", "serve", *map(str, words)]
+        command = [sys.executable, "-m", "medix", *map(str, words)]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.output = ""
         assert self.process.stdout is not None
-        while "Serving on" not in self.output:
+        while "Ctrl-C ends it" not in self.output:
             line = self.process.stdout.readline()
             assert line, self.output
             self.output += line
@@ -30,14 +30,14 @@ class ServedStudy:
     @property
     def links(self) -> list[str]:
         """Those that were printed."""
-        return re.findall(r"http://\S+/r/\S+", self.output)
+        return re.findall(r"http://[^\s;]+/[^\s;]+", self.output)
 
     @property
     def port(self) -> str:
         """Where it listens."""
-        return re.findall(r"Serving on http://[^:]+:(\d+)", self.output)[0]
+        return re.findall(r"http://[^:]+:(\d+)", self.output)[-1]
 
-    def __enter__(self) -> "ServedStudy":
+    def __enter__(self) -> "ServedPage":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -50,3 +50,14 @@ class ServedStudy:
         assert self.process.stdout is not None
         self.output += self.process.stdout.read()
         return self.process.wait(120)
+
+
+class ServedStudy(ServedPage):
+    """``study serve``, started.
+
+    Args:
+        words: after it.
+    """
+
+    def __init__(self, *words: str | Path) -> None:
+        super().__init__("study", "serve", *words)

@@ -1,0 +1,1 @@
+"""Pages on which a person asks a model, or is asked before it."""

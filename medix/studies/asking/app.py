@@ -1,0 +1,146 @@
+"""The web application of ``ask --web``: a page to ask a model, or to answer before it."""
+
+import asyncio
+import hmac
+import json
+import traceback
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from medix.data.picture import PictureError
+from medix.studies.asking.asker import Asker, Tell
+from medix.studies.asking.practice_samples import PracticeSamples
+from medix.studies.asking.uploads import preview, question_of, uploaded
+from medix.studies.not_there import NotThereError
+from medix.studies.web import Handler, body_of, guarded, not_there
+from medix.studies.web_page import WebPage
+
+_LARGEST_PICTURE = 1 << 28
+_LARGEST_QUESTION = 1 << 29
+_LARGEST_ANSWER = 1 << 16
+
+
+class ReaderLeftError(Exception):
+    """Nobody reads what is told any more."""
+
+
+class AskApp(Starlette):
+    """Serves the page below ``/TOKEN``; everything else is not there.
+
+    Args:
+        asker: the model and the judge.
+        token: what the address holds, so that other pages in the same browser cannot ask.
+        name: of the model, which the page shows.
+        samples: to practise with; None for a page on which the model is asked.
+    """
+
+    def __init__(self, asker: Asker, token: str, name: str, samples: PracticeSamples | None = None) -> None:
+        self.asker = asker
+        self.token = token
+        self.samples = samples
+        has_judge = asker.judge is not None
+        self._page = WebPage("ask", Path(__file__).parent, model=name, has_judge=has_judge, samples=samples)
+        paths: dict[str, tuple[str, Handler]] = {"": ("GET", self._show)}
+        if samples is None:
+            paths |= {"/picture": ("POST", self._preview), "/ask": ("POST", self._ask)}
+        else:
+            paths |= {
+                "/sample/{place:int}": ("GET", self._sample),
+                "/sample/{place:int}/image/{index:int}": ("GET", self._image),
+                "/sample/{place:int}/answer": ("POST", self._answer),
+            }
+        routes = [
+            Route(f"/{{token}}{path}", guarded(self._known(handler)), methods=[method])
+            for path, (method, handler) in paths.items()
+        ]
+        super().__init__(routes=routes, exception_handlers={404: not_there})
+
+    def _known(self, handler: Handler) -> Handler:
+        async def answer(request: Request) -> Response:
+            if not hmac.compare_digest(request.path_params["token"].encode(), self.token.encode()):
+                raise NotThereError
+            try:
+                return await handler(request)
+            except (ValueError, RecursionError) as error:
+                return PlainTextResponse(str(error), 400)
+
+        return answer
+
+    async def _show(self, request: Request) -> Response:  # noqa: ARG002 - the signature of a handler
+        return HTMLResponse(self._page.html, headers={"Content-Security-Policy": self._page.policy})
+
+    async def _preview(self, request: Request) -> Response:
+        name, data = request.query_params.get("name", ""), await body_of(request, _LARGEST_PICTURE)
+        return _png(await run_in_threadpool(lambda: preview(uploaded(name, data))))
+
+    async def _ask(self, request: Request) -> Response:
+        body = json.loads(await body_of(request, _LARGEST_QUESTION))
+        question, references = await run_in_threadpool(question_of, body)
+        return _streamed(lambda tell: self.asker.ask(question, references, tell))
+
+    async def _sample(self, request: Request) -> Response:
+        assert self.samples is not None
+        sample = await run_in_threadpool(self.samples.__getitem__, request.path_params["place"])
+        return JSONResponse({"question": sample.question, "images": len(sample.images), "samples": len(self.samples)})
+
+    async def _image(self, request: Request) -> Response:
+        assert self.samples is not None
+        sample = await run_in_threadpool(self.samples.__getitem__, request.path_params["place"])
+        if request.path_params["index"] >= len(sample.images):
+            raise NotThereError
+        return _png(await run_in_threadpool(preview, sample.images[request.path_params["index"]]))
+
+    async def _answer(self, request: Request) -> Response:
+        assert self.samples is not None
+        written = json.loads(await body_of(request, _LARGEST_ANSWER))
+        if not isinstance(written, str):
+            raise ValueError("this is no answer of this page; load it again")
+        sample = await run_in_threadpool(self.samples.__getitem__, request.path_params["place"])
+        return _streamed(lambda tell: self.asker.practise(sample, written, tell))
+
+
+def _png(data: bytes) -> Response:
+    return Response(data, media_type="image/png")
+
+
+def _streamed(work: Callable[[Tell], None]) -> Response:
+    return StreamingResponse(_lines(work), media_type="application/x-ndjson")
+
+
+async def _lines(work: Callable[[Tell], None]) -> AsyncIterator[bytes]:
+    """One line of JSON for each event of work in a thread; the work ends when nobody reads any more."""
+    loop = asyncio.get_running_loop()
+    events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+    has_left = False
+
+    def tell(event: dict[str, Any] | None) -> None:
+        if has_left:
+            raise ReaderLeftError
+        loop.call_soon_threadsafe(events.put_nowait, event)
+
+    def run() -> None:
+        try:
+            work(tell)
+            tell(None)
+        except ReaderLeftError:
+            return
+        except Exception as error:  # noqa: BLE001  # the page tells it; the terminal says where it came from
+            if not isinstance(error, PictureError | ValueError | ConnectionError):
+                traceback.print_exc()
+            loop.call_soon_threadsafe(events.put_nowait, {"failure": str(error) or type(error).__name__})
+            loop.call_soon_threadsafe(events.put_nowait, None)
+
+    running = loop.run_in_executor(None, run)
+    try:
+        while (event := await events.get()) is not None:
+            yield json.dumps(event).encode() + b"\n"
+        await running
+    finally:
+        has_left = True
