@@ -43,21 +43,21 @@ def serve(arguments: argparse.Namespace, judge_of: Callable[[str], "Judge"]) -> 
     Raises:
         ValueError: arguments do not go together, or something cannot be had.
     """
-    if given := [name for name in _OF_ONE if getattr(arguments, name) not in (None, [], False)]:
-        raise ValueError(f"--{given[0]}: belongs to one question; the page of --web asks for it, so leave it out")
+    if extra := [name for name in _OF_ONE if getattr(arguments, name) not in (None, [], False)]:
+        raise ValueError(f"--{extra[0]}: belongs to one question; the page of --web asks for it, so leave it out")
     if arguments.practice and not arguments.judge:
         raise ValueError("--practice: a judge compares your answer with the reference; give --judge")
     from medix.studies.local_server import LocalServer
 
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(contextlib.closing(LocalServer(arguments.host, arguments.port)))
-        from medix.studies.asking.app import AskApp  # needs what the server has looked for
+        from medix.studies.asking.app import AskApp, PracticeApp  # needs what the server has looked for
         from medix.studies.asking.asker import Asker
         from medix.studies.asking.practice_samples import PracticeSamples
 
-        samples = None
-        if arguments.practice:
-            samples = stack.enter_context(contextlib.closing(PracticeSamples(arguments.practice, arguments.seed)))
+        samples = PracticeSamples(arguments.practice, arguments.seed) if arguments.practice else None
+        if samples is not None:
+            stack.enter_context(contextlib.closing(samples))
         judge = stack.enter_context(contextlib.closing(judge_of(arguments.judge))) if arguments.judge else None
         warn_if_down(judge, "ask")
         found = named_model(arguments)
@@ -70,5 +70,6 @@ def serve(arguments: argparse.Namespace, judge_of: Callable[[str], "Judge"]) -> 
         if not server.is_loopback:
             tell("Other machines reach this page, unencrypted: put a proxy with https before it for patients' images")
         tell(f"Open {server.address}/{token}; Ctrl-C ends it. Nothing that is asked is kept.")
-        server.run(AskApp(Asker(found, judge), token, arguments.model, samples))
+        given = Asker(found, judge), token, arguments.model
+        server.run(AskApp(*given) if samples is None else PracticeApp(*given, samples))
     return 0

@@ -7,8 +7,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from medix.studies.not_there import NotThereError
-
 HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -39,14 +37,11 @@ async def body_of(request: Request, limit: int) -> bytes:
 
 
 def guarded(handler: Handler) -> Handler:
-    """The handler, with the headers that every reply has; what is not there is told alike, whatever is missing."""
+    """The handler, with the headers that every reply has."""
 
     @functools.wraps(handler)
     async def answer(request: Request) -> Response:
-        try:
-            response = await handler(request)
-        except NotThereError:
-            return await not_there(request, None)
+        response = await handler(request)
         response.headers.update(HEADERS)
         return response
 
@@ -54,6 +49,6 @@ def guarded(handler: Handler) -> Handler:
 
 
 async def not_there(request: Request, error: Any) -> Response:  # noqa: ARG001 - the signature of a handler
-    """The reply to every address at which nothing stands."""
+    """The reply where nothing stands at an address, or not for who asks: the same, whatever is missing."""
     text = "There is nothing here. Open the whole link that you were given."
     return PlainTextResponse(text, 404, headers=HEADERS)

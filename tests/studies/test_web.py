@@ -5,17 +5,17 @@ import asyncio
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from medix.studies.not_there import NotThereError
 from medix.studies.web import HEADERS, body_of, guarded, not_there
 
 
 async def _handler(request: Request) -> Response:
     if request.path_params["name"] == "none":
-        raise NotThereError
+        raise HTTPException(404)
     try:
         return PlainTextResponse(await body_of(request, 4))
     except ValueError as error:

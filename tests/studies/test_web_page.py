@@ -11,7 +11,7 @@ import medix.studies
 from medix.studies.web_page import WebPage
 
 FOLDER = Path(medix.studies.__file__).parent
-ASK = {"model": "<b>m</b>", "has_judge": True, "samples": None}
+ASK = {"model": "<b>m</b>", "has_judge": True, "is_practice": False}
 STUDY = {"with_reasoning": True, "grades": ("good",), "longest_comment": 9}
 
 

@@ -1,15 +1,16 @@
-"""The web application of ``ask --web``: a page to ask a model, or to answer before it."""
+"""The web applications of ``ask --web``: a page to ask a model, and one to answer before it."""
 
 import asyncio
 import hmac
 import json
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -18,9 +19,9 @@ from medix.data.picture import PictureError
 from medix.studies.asking.asker import Asker, Tell
 from medix.studies.asking.practice_samples import PracticeSamples
 from medix.studies.asking.uploads import preview, question_of, uploaded
-from medix.studies.not_there import NotThereError
 from medix.studies.web import Handler, body_of, guarded, not_there
 from medix.studies.web_page import WebPage
+from medix.types import Sample
 
 _LARGEST_PICTURE = 1 << 28
 _LARGEST_QUESTION = 1 << 29
@@ -31,41 +32,34 @@ class ReaderLeftError(Exception):
     """Nobody reads what is told any more."""
 
 
-class AskApp(Starlette):
-    """Serves the page below ``/TOKEN``; everything else is not there.
+class PageApp(Starlette):
+    """A page below ``/TOKEN``; everything else is not there.
 
     Args:
         asker: the model and the judge.
         token: what the address holds, so that other pages in the same browser cannot ask.
         name: of the model, which the page shows.
-        samples: to practise with; None for a page on which the model is asked.
+        handlers: by method and path below the token.
+        is_practice: whether the page asks before the model is asked.
     """
 
-    def __init__(self, asker: Asker, token: str, name: str, samples: PracticeSamples | None = None) -> None:
+    def __init__(
+        self, asker: Asker, token: str, name: str, handlers: Mapping[tuple[str, str], Handler], is_practice: bool
+    ) -> None:
         self.asker = asker
         self.token = token
-        self.samples = samples
         has_judge = asker.judge is not None
-        self._page = WebPage("ask", Path(__file__).parent, model=name, has_judge=has_judge, samples=samples)
-        paths: dict[str, tuple[str, Handler]] = {"": ("GET", self._show)}
-        if samples is None:
-            paths |= {"/picture": ("POST", self._preview), "/ask": ("POST", self._ask)}
-        else:
-            paths |= {
-                "/sample/{place:int}": ("GET", self._sample),
-                "/sample/{place:int}/image/{index:int}": ("GET", self._image),
-                "/sample/{place:int}/answer": ("POST", self._answer),
-            }
+        self._page = WebPage("ask", Path(__file__).parent, model=name, has_judge=has_judge, is_practice=is_practice)
         routes = [
             Route(f"/{{token}}{path}", guarded(self._known(handler)), methods=[method])
-            for path, (method, handler) in paths.items()
+            for (method, path), handler in {("GET", ""): self._show, **handlers}.items()
         ]
         super().__init__(routes=routes, exception_handlers={404: not_there})
 
     def _known(self, handler: Handler) -> Handler:
         async def answer(request: Request) -> Response:
             if not hmac.compare_digest(request.path_params["token"].encode(), self.token.encode()):
-                raise NotThereError
+                raise HTTPException(404)
             try:
                 return await handler(request)
             except (ValueError, RecursionError) as error:
@@ -76,6 +70,14 @@ class AskApp(Starlette):
     async def _show(self, request: Request) -> Response:  # noqa: ARG002 - the signature of a handler
         return HTMLResponse(self._page.html, headers={"Content-Security-Policy": self._page.policy})
 
+
+class AskApp(PageApp):
+    """Serves the page on which a person asks the model; see ``PageApp`` for the arguments."""
+
+    def __init__(self, asker: Asker, token: str, name: str) -> None:
+        handlers = {("POST", "/picture"): self._preview, ("POST", "/ask"): self._ask}
+        super().__init__(asker, token, name, handlers, is_practice=False)
+
     async def _preview(self, request: Request) -> Response:
         name, data = request.query_params.get("name", ""), await body_of(request, _LARGEST_PICTURE)
         return _png(await run_in_threadpool(lambda: preview(uploaded(name, data))))
@@ -85,25 +87,48 @@ class AskApp(Starlette):
         question, references = await run_in_threadpool(question_of, body)
         return _streamed(lambda tell: self.asker.ask(question, references, tell))
 
+
+class PracticeApp(PageApp):
+    """Serves the page on which a person answers before the model.
+
+    Args:
+        asker: the model and the judge.
+        token: as of ``PageApp``.
+        name: as of ``PageApp``.
+        samples: what is asked.
+    """
+
+    def __init__(self, asker: Asker, token: str, name: str, samples: PracticeSamples) -> None:
+        self.samples = samples
+        handlers: dict[tuple[str, str], Handler] = {
+            ("GET", "/sample/{place:int}"): self._sample,
+            ("GET", "/sample/{place:int}/image/{index:int}"): self._image,
+            ("POST", "/sample/{place:int}/answer"): self._answer,
+        }
+        super().__init__(asker, token, name, handlers, is_practice=True)
+
     async def _sample(self, request: Request) -> Response:
-        assert self.samples is not None
-        sample = await run_in_threadpool(self.samples.__getitem__, request.path_params["place"])
+        sample = await self._sample_of(request)
         return JSONResponse({"question": sample.question, "images": len(sample.images), "samples": len(self.samples)})
 
     async def _image(self, request: Request) -> Response:
-        assert self.samples is not None
-        sample = await run_in_threadpool(self.samples.__getitem__, request.path_params["place"])
+        sample = await self._sample_of(request)
         if request.path_params["index"] >= len(sample.images):
-            raise NotThereError
+            raise HTTPException(404)
         return _png(await run_in_threadpool(preview, sample.images[request.path_params["index"]]))
 
     async def _answer(self, request: Request) -> Response:
-        assert self.samples is not None
         written = json.loads(await body_of(request, _LARGEST_ANSWER))
         if not isinstance(written, str):
             raise ValueError("this is no answer of this page; load it again")
-        sample = await run_in_threadpool(self.samples.__getitem__, request.path_params["place"])
+        sample = await self._sample_of(request)
         return _streamed(lambda tell: self.asker.practise(sample, written, tell))
+
+    async def _sample_of(self, request: Request) -> Sample:
+        place = request.path_params["place"]
+        if place >= len(self.samples):
+            raise HTTPException(404)
+        return await run_in_threadpool(self.samples.__getitem__, place)
 
 
 def _png(data: bytes) -> Response:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from medix.data.manifest import read_manifests
 from medix.data.shards import Shard
-from medix.studies.not_there import NotThereError
 from medix.types import Sample
 
 
@@ -35,7 +34,7 @@ class PracticeSamples:
 
     def __getitem__(self, place: int) -> Sample:
         if not 0 <= place < len(self._places):
-            raise NotThereError
+            raise IndexError(f"sample {place} of {len(self)}")
         which, ordinal = self._places[place]
         with self._turn:
             return self._shards[which][ordinal]

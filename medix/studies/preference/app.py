@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from medix.studies.preference.database import StudyDatabase
+from medix.studies.preference.database import NotThereError, StudyDatabase
 from medix.studies.preference.page import StudyPage
 from medix.studies.web import body_of, guarded, not_there
 
@@ -36,7 +36,7 @@ class StudyApp(Starlette):
         }
         routes = [Route(f"/r/{{token}}{path}", guarded(handler)) for path, handler in paths.items()]
         routes.append(Route("/r/{token}/save", guarded(self._save), methods=["POST"]))
-        super().__init__(routes=routes, exception_handlers={404: not_there})
+        super().__init__(routes=routes, exception_handlers={404: not_there, NotThereError: not_there})
 
     async def _show(self, request: Request) -> Response:
         await self._rater(request)

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from medix.studies.not_there import NotThereError
 from medix.studies.preference.design import Assignment, Comparison
 from medix.studies.preference.rating import FIELDS, LONGEST_COMMENT, Rating
 from medix.studies.preference.samples import StudySample
@@ -53,6 +52,10 @@ _SHOWN = "shown"
 """Field of the click that says when a comparison was first displayed."""
 _FIRST_IMPOSSIBLE = 1 << 31
 """Places from here on no study has, and SQLite cannot ask for those beyond 63 bits."""
+
+
+class NotThereError(LookupError):
+    """No rater has this token, or the rater has no such comparison or image."""
 
 
 class StudyDatabase:

@@ -14,7 +14,7 @@ from medix.commands.shards import main as shards
 from medix.evaluation.endpoint_model import open_endpoint
 from medix.evaluation.model_arguments import ModelArguments
 from medix.judge.exact import ExactJudge
-from medix.studies.asking.app import AskApp
+from medix.studies.asking.app import AskApp, PageApp, PracticeApp
 from medix.studies.asking.asker import Asker
 from medix.studies.asking.practice_samples import PracticeSamples
 from tests.support.fault_server import Act
@@ -26,7 +26,7 @@ WHOLE = ("<X_RAY><thi", "nk>seen</think><ans", "wer>left</answer>")
 class Client:
     """Asks an application in this process."""
 
-    def __init__(self, app: AskApp, server: FaultServer) -> None:
+    def __init__(self, app: PageApp, server: FaultServer) -> None:
         self.app = app
         self.server = server
 
@@ -66,8 +66,9 @@ def served(phantoms: Path) -> Iterator[Callable[..., Client]]:
             server = stack.enter_context(serving(*(acts or (streams(*WHOLE),))))
             evaluated = open_endpoint(ModelArguments("m", [server.url], timeout=10))
             stack.enter_context(closing(evaluated.model))
-            samples = stack.enter_context(closing(PracticeSamples([phantoms]))) if practises else None
-            asker = Asker(evaluated, ExactJudge() if has_judge else None)
-            return Client(AskApp(asker, "secret", "my model", samples), server)
+            given = Asker(evaluated, ExactJudge() if has_judge else None), "secret", "my model"
+            if not practises:
+                return Client(AskApp(*given), server)
+            return Client(PracticeApp(*given, stack.enter_context(closing(PracticeSamples([phantoms])))), server)
 
         yield make

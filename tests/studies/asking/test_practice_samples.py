@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from medix.studies.asking.practice_samples import PracticeSamples
-from medix.studies.not_there import NotThereError
 
 
 def ids(folder: Path, seed: int) -> list[str]:
@@ -23,5 +22,5 @@ def test_all_are_there_once_in_an_order_of_the_seed(phantoms: Path) -> None:
 
 @pytest.mark.parametrize("place", [-1, 6])
 def test_outside_there_is_nothing(place: int, phantoms: Path) -> None:
-    with closing(PracticeSamples([phantoms])) as samples, pytest.raises(NotThereError):
+    with closing(PracticeSamples([phantoms])) as samples, pytest.raises(IndexError):
         samples[place]

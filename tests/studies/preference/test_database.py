@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.studies.not_there import NotThereError
-from medix.studies.preference.database import StudyDatabase
+from medix.studies.preference.database import NotThereError, StudyDatabase
 from tests.support.runs import ROOT
 from tests.support.studies import line, new_study, open_study, picture, shade, write_lines
 
