@@ -14,6 +14,7 @@ from medix.data.selectors.difficulty import DifficultySelector
 from medix.data.selectors.mixture import MixtureSelector
 from medix.data.selectors.selector import EpochSelector, Outcome, Selector
 from medix.data.selectors.spread import SpreadSelector
+from medix.data.selectors.worst_group import WorstGroupSelector
 from medix.data.shard_writer import ShardWriter
 from medix.data.shards import Shard, ShardError
 from medix.data.stream import SampleOrder, Stream
@@ -44,6 +45,7 @@ __all__ = [
     "SpreadSelector",
     "Stream",
     "UnusablePromptError",
+    "WorstGroupSelector",
     "read_manifests",
     "write_shards",
 ]

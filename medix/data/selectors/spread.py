@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from medix.data.selectors.mixture import MixtureSelector
+from medix.data.selectors.part import Part
 from medix.data.selectors.selector import Outcome
 from medix.data.stream import Place, Stream, draws
 
@@ -69,7 +70,7 @@ class SpreadSelector(MixtureSelector):
             self._phases[sample] = int(draws(1, self.stream.order.seed, 4, *sample)[0] % np.uint64(self.period))
         return (number + self._phases[sample]) % self.period == 0
 
-    def drawn(self, index: int, place: Place) -> None:
+    def drawn(self, index: int, place: Place, part: Part) -> None:  # noqa: ARG002  # the sample is enough
         """Remember which sample a draw has read, until its group is scored."""
         self._pending[index] = self.stream.key(place)
 

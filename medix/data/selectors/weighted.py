@@ -136,7 +136,7 @@ class WeightedSelector(Selector):
         if index < start:
             raise IndexError(f"draw {index} of a selector that stands at draw {start}")
         while len(self._planned) <= index - start:
-            self._planned.append(self._next(self._ahead))
+            self._planned.append(self._next(self._ahead)[0])
         return self._planned[index - start]
 
     def shards_from(self, index: int) -> Iterator[int]:  # noqa: ARG002  # planned draws are near enough
@@ -162,13 +162,13 @@ class WeightedSelector(Selector):
         """Move to the next draw, then use what changes with the step."""
         while self._walk.index < position:
             index = self._walk.index
-            self.drawn(index, self._next(self._walk))
+            self.drawn(index, *self._next(self._walk))
         self._step = step
         self.observe(position, outcomes)
         self._plan_again()
 
-    def drawn(self, index: int, place: Place) -> None:
-        """A draw of the finished step; for selectors that tell outcomes of samples apart."""
+    def drawn(self, index: int, place: Place, part: Part) -> None:
+        """A draw of the finished step; for selectors that tell outcomes of samples or parts apart."""
 
     def observe(self, position: int, outcomes: Sequence[Outcome]) -> None:
         """The outcomes of the finished step, after all of its draws."""
@@ -213,8 +213,8 @@ class WeightedSelector(Selector):
         self._planned = []
         self._ahead = self._walk.copy()
 
-    def _next(self, walk: _Walk) -> Place:
-        """Make one draw."""
+    def _next(self, walk: _Walk) -> tuple[Place, Part]:
+        """Make one draw: what it reads, and of which part."""
         due = 0.0
         for number, share in enumerate(self._shares):
             if share:
@@ -235,7 +235,7 @@ class WeightedSelector(Selector):
             number, walk.cursors[chosen] = walk.cursors[chosen], walk.cursors[chosen] + 1
             place = part.locate(number)
             if self.is_admitted(place, number // len(part)):
-                return place
+                return place, part
 
     def _make_random(self, block: int) -> list[float]:
         """Numbers in [0, 1) of a block of draws."""

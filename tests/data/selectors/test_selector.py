@@ -14,6 +14,7 @@ from medix.data.selectors.difficulty import DifficultySelector
 from medix.data.selectors.mixture import MixtureSelector
 from medix.data.selectors.selector import EpochSelector, Selector
 from medix.data.selectors.spread import SpreadSelector
+from medix.data.selectors.worst_group import WorstGroupSelector
 from medix.data.stream import SampleOrder, Stream
 from tests.support.streams import NamedStream, Reading, manifest
 
@@ -29,6 +30,7 @@ SELECTORS: dict[str, Make] = {
         [str(folder / "records.jsonl")], [Milestone(0, level={"1": 3, "unknown": 0.5}), Milestone(4)], levels=3
     ),
     "spread": lambda _: SpreadSelector(patience=1, floor=0.3, by=["modality"]),
+    "worst_group": lambda _: WorstGroupSelector(rate=0.7, by=["modality", "source"]),
 }
 
 
