@@ -121,7 +121,9 @@ def _question(state: TaskState) -> str:
 
 
 def _choices(state: TaskState) -> dict[str, str]:
-    return {chr(ord("A") + number): choice.value for number, choice in enumerate(state.choices)}
+    """By letter, as in the sample: inspect_ai leaves shuffled choices shuffled, but puts the reply's letters back."""
+    ordered = sorted(state.choices, key=lambda choice: choice.original_position)
+    return {chr(ord("A") + choice.original_position): choice.value for choice in ordered}
 
 
 def _modality(metadata: Mapping[str, Any], modalities: ModalitySet) -> str | None:

@@ -103,16 +103,21 @@ def test_a_suite_scores_every_component(tmp_path: Path, scorers: ModuleType) -> 
     assert metrics["total"].unscored_samples == 1
 
 
-def test_the_letter_of_a_choice_stands_for_its_text(tmp_path: Path, scorers: ModuleType) -> None:
+@pytest.mark.parametrize("seed", [None, 7])
+def test_the_letter_of_a_choice_stands_for_its_text(tmp_path: Path, scorers: ModuleType, seed: int | None) -> None:
+    """Also where inspect_ai shuffled the choices: it leaves them so, and letters are those of the sample."""
+    from random import Random
+
     import inspect_ai
     from inspect_ai.dataset import Sample
     from inspect_ai.model import get_model
     from inspect_ai.solver import multiple_choice
 
+    # with this seed the choices of the second and the fourth sample, answered by their text, are the other way round
     outputs = ["ANSWER: B", "liver", "ANSWER: A", "stomach"]
     task = inspect_ai.Task(
         dataset=[Sample(input="Which organ?", choices=["stomach", "liver"], target="B") for _ in outputs],
-        solver=multiple_choice(),
+        solver=multiple_choice() if seed is None else multiple_choice(shuffle=Random(seed)),
         scorer=scorers.medix_judge("judge_exact"),
     )
     model = get_model("mockllm/model", custom_outputs=[_output(text) for text in outputs])
