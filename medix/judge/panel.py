@@ -3,6 +3,7 @@
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -119,10 +120,10 @@ class PanelJudge(Judge):
         given = sorted(vote.credit for vote in cast if vote.credit is not None)
         credit, reason = None, ""
         if len(given) < self.quorum:
-            failed = "; ".join(f"{vote.judge}: {vote.reason}" for vote in cast if vote.credit is None)
+            failed = "; ".join(f"{', '.join(names)}: {why}" for why, names in _failed(cast).items())
             reason = f"{len(given)} of {len(cast)} members came to a verdict, the quorum is {self.quorum} ({failed})"
         elif (statistics.median_low(given), statistics.median_high(given)) == (0.0, 1.0):
-            reason = f"the members are split: {_tally(cast)}"
+            reason = f"the members are split: {_counted(cast)}"
         else:
             credit = float(statistics.median(given))
         return Verdict(
@@ -172,6 +173,26 @@ def _stamped(vote: Verdict, identity: str) -> Verdict:
     return replace(vote, judge=identity)
 
 
+def _failed(votes: Sequence[Verdict]) -> dict[str, list[str]]:
+    """Members without a valid vote, by the reason."""
+    found: dict[str, list[str]] = {}
+    for vote in votes:
+        if vote.credit is None:
+            found.setdefault(vote.reason, []).append(vote.judge)
+    return found
+
+
+def _counted(votes: Sequence[Verdict]) -> str:
+    """How many voted what, whoever it was: the same split is the same reason."""
+    counts = Counter(vote.credit for vote in votes if vote.credit is not None)
+    words = [f"{counts[credit]} {_word(credit)}" for credit in sorted(counts, reverse=True)]
+    missing = len(votes) - counts.total()
+    return ", ".join([*words, *([f"{missing} no verdict"] if missing else [])])
+
+
+def _word(credit: float | None) -> str:
+    return {None: "no verdict", 0.0: "NO", 1.0: "YES"}.get(credit, f"{credit or 0:.3g}")
+
+
 def _tally(votes: Sequence[Verdict]) -> str:
-    words = {None: "no verdict", 0.0: "NO", 1.0: "YES"}
-    return ", ".join(f"{vote.judge}: {words.get(vote.credit, f'{vote.credit or 0:.3g}')}" for vote in votes)
+    return ", ".join(f"{vote.judge}: {_word(vote.credit)}" for vote in votes)

@@ -81,7 +81,7 @@ class RetryRules:
             with session.pool.request():
                 return await self._ask(session, attempts, send)
         except AllDownError as error:
-            since = "" if error.seconds is None else f" for {error.seconds:.1f} s"
+            since = "" if error.seconds is None else f" for {error.seconds:g} s"
             raise GaveUpError(f"no {self.wanted} from any server{since} ({error.causes})") from error
 
     async def _ask(self, session: Session, attempts: Attempts, send: Callable[[Endpoint, float], Awaitable[T]]) -> T:
@@ -131,8 +131,9 @@ class RetryRules:
             return 0.0
         wait = self._pause(attempts.made) if error.retry_after is None else error.retry_after
         if attempts.spent + wait > self.timeout:
-            again = attempts.made + 1
-            raise GaveUpError(f"{error.cause}; waiting {wait:.1f} s for attempt {again} passes the deadline")
+            # no number of this request, so that one cause is one reason in counts
+            asked = "" if error.retry_after is None else f" after the {error.retry_after:g} s that the server asks for"
+            raise GaveUpError(f"{error.cause}; another attempt{asked} passes the deadline of {self.timeout:g} s")
         return wait
 
     def _pause(self, made: int) -> float:

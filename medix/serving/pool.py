@@ -23,7 +23,8 @@ class AllDownError(Exception):
 
     Args:
         causes: each server with its cause.
-        seconds: since the last sign of life; None if every server refuses model or key, for which nobody waits.
+        seconds: that a sign of life was waited for at least, the same for every request; None if every server refuses
+            model or key, for which nobody waits.
     """
 
     causes: str
@@ -248,7 +249,7 @@ class ServerPool:
                 continue
             self._waiting.remove(waiting)
             if not waiting.lease.done():
-                waiting.lease.set_exception(AllDownError(causes, None if is_refused else now - self._alive))
+                waiting.lease.set_exception(AllDownError(causes, None if is_refused else self.patience))
 
     def _last_moment(self, waiting: _Waiting) -> float:
         """When a request that waits is failed at the latest, now that waiting has ended."""

@@ -79,9 +79,11 @@ def test_a_verdict_says_who_voted_what() -> None:
 
 def test_an_unscored_verdict_says_what_was_missing() -> None:
     assert vote(1.0, None, None).reason == (
-        "1 of 3 members came to a verdict, the quorum is 2 (b: it would not say; c: it would not say)"
+        "1 of 3 members came to a verdict, the quorum is 2 (b, c: it would not say)"
     )
-    assert vote(1.0, 0.0).reason == "the members are split: a: YES, b: NO"
+    assert vote(1.0, 0.0).reason == "the members are split: 1 YES, 1 NO"
+    one, other = vote(None, 1.0, 0.0), vote(0.0, None, 1.0)
+    assert one.reason == other.reason == "the members are split: 1 YES, 1 NO, 1 no verdict"
 
 
 def test_votes_bear_the_members_names_so_that_agreement_can_be_taken() -> None:

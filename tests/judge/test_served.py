@@ -6,7 +6,6 @@ import json
 import math
 import os
 import pickle
-import re
 import resource
 import subprocess
 import sys
@@ -129,7 +128,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     assert verdict.credit is None
     assert requests == 1
     assert verdict.latency < 2
-    assert "passes the deadline" in verdict.reason
+    assert "another attempt after the 3600 s that the server asks for passes the deadline of 5 s" in verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -432,8 +431,7 @@ def test_all_servers_dead_end_every_wait_after_one_timeout_and_are_named() -> No
         assert time.perf_counter() - start > 0.5
         assert {verdict.credit for verdict in verdicts} == {None}
         assert all(one in verdict.reason or other in verdict.reason for verdict in verdicts)
-        said = re.compile(r"no verdict from any server for [\d.]+ s")  # a busy machine notices later
-        whole = [verdict.reason for verdict in verdicts if said.search(verdict.reason)]
+        whole = [verdict.reason for verdict in verdicts if "no verdict from any server for 0.6 s" in verdict.reason]
         assert len(whole) > 40
         assert all(one in reason and other in reason and "Connect call failed" in reason for reason in whole)
 

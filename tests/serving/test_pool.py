@@ -130,7 +130,7 @@ def test_without_an_answer_for_so_long_all_who_wait_are_sent_away_at_once_with_t
         await asyncio.gather(*(ask() for _ in range(20)))
         assert tries == pytest.approx([0.0, 4.0, 12.0, 28.0])
         assert [moment for moment, _ in ends] == pytest.approx([40.0] * 20)
-        assert (ends[0][1].causes, ends[0][1].seconds) == ("http://server0/v1: gone", pytest.approx(40.0))
+        assert (ends[0][1].causes, ends[0][1].seconds) == ("http://server0/v1: gone", 40.0)
 
     run(work())
 
@@ -478,7 +478,7 @@ def test_tries_of_several_servers_that_hang_in_turns_do_not_stretch_patience() -
             with pytest.raises(AllDownError) as caught:
                 await asyncio.wait_for(pool.acquire(), 10_000)
             assert 140.0 <= now() <= 170.0
-            assert caught.value.seconds == pytest.approx(now() - 20)
+            assert caught.value.seconds == 120.0
 
     run(work())
 
