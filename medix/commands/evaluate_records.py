@@ -172,14 +172,16 @@ def _check_judged(records: "Sequence[CompletionRecord]", path: Path) -> None:
 
 def _names(first: Path, second: Path) -> tuple[str, str]:
     """The parts of the two paths that differ: two runs often write files of one name."""
-    if first.stem != second.stem:
-        return first.stem, second.stem
-    one, other = list(first.with_suffix("").parts), list(second.with_suffix("").parts)
+    # the end of a folder's name is no suffix: qwen2.5
+    first, second = (path if path.is_dir() else path.with_suffix("") for path in (first, second))
+    if first.name != second.name:
+        return first.name, second.name
+    one, other = list(first.parts), list(second.parts)
     while one and other and one[-1] == other[-1]:
         one.pop(), other.pop()
     while one and other and one[0] == other[0]:
         del one[0], other[0]
     if not one or not other:  # one file, or a folder inside the other
-        names = str(first.with_suffix("")), str(second.with_suffix(""))
+        names = str(first), str(second)
         return names if names[0] != names[1] else (f"{names[0]} (first)", f"{names[1]} (second)")
     return str(Path(*one)), str(Path(*other))

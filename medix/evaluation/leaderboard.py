@@ -35,11 +35,11 @@ def write_submission(found: FolderScore, folder: Path) -> Path:
         measure = "score" if is_graded else "accuracy"
         results.append(f"{task}: {len(known)} of {len(every)} scored, {measure} {mean:.4f}\n")
         accuracies += [mean] if known and not is_graded else []
-    overall = sum(accuracies) / len(accuracies) if accuracies else math.nan
+    overall = f"accuracy {sum(accuracies) / len(accuracies):.4f}" if accuracies else "no accuracy"
     files = {
         f"{name}.jsonl": "".join(_line(row) for row, _ in rows),
         f"{name}_eval.jsonl": "".join(_line(row | {"evaluation": {"score": score}}) for row, score in rows),
-        f"{name}_score.txt": f"{''.join(results)}Overall: accuracy {overall:.4f} over {len(accuracies)} tasks\n",
+        f"{name}_score.txt": f"{''.join(results)}Overall: {overall} over {len(accuracies)} tasks\n",
     }
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:

@@ -174,6 +174,13 @@ def test_names_are_told_apart_as_briefly_as_possible(first: str, second: str, na
     assert _names(Path(first), Path(second)) == names
 
 
+def test_the_end_of_a_folders_name_is_no_suffix(tmp_path: Path) -> None:
+    folders = [tmp_path / "qwen2.5", tmp_path / "qwen2.7"]
+    for folder in folders:
+        folder.mkdir()
+    assert _names(*folders) == ("qwen2.5", "qwen2.7")
+
+
 def test_own_and_exchanged_images_in_one_file_are_no_result(
     files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,3 +36,8 @@ def test_a_submission_has_the_names_and_scores_of_the_public_layout(tmp_path: Pa
         "vqa: 1 of 1 scored, accuracy 1.0000\nreport: 1 of 1 scored, score 3.0000\n"
         "Overall: accuracy 1.0000 over 1 tasks\n"
     )
+    del rows["vqa"]
+    path = write_submission(FolderScore(found.score, specs, rows), tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        score = archive.read("results/My_Model_1/My_Model_1_score.txt").decode()
+    assert score.endswith("\nOverall: no accuracy over 0 tasks\n")
