@@ -1,7 +1,7 @@
 """``python -m medix eval judge``: verdicts on the completions of an evaluation."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,7 @@ def judge(arguments: argparse.Namespace) -> int:
         for warning in [] if found is None else judge_warnings(run.get("model") or {}, found.identity):
             say("judge", f"warning: {warning}")
         warn_if_down(found, "eval judge")
+        warn_of_access(folder, tasks, found, "judge")
         failed = 0
         for task in tasks:
             counts = phase.run(task)
@@ -88,6 +89,24 @@ def tasks_of(folder: "EvaluationFolder", given: list[str] | None) -> list[str]:
             f"--output {folder.path}: has no completions of {', '.join(missing) or 'any task'}; run eval generate first"
         )
     return list(dict.fromkeys(names))
+
+
+def warn_of_access(folder: "EvaluationFolder", tasks: Sequence[str], judge: "Judge | None", word: str) -> None:
+    """Say which data of limited access a judge on a server is shown: questions, references and answers.
+
+    Args:
+        folder: of the evaluation.
+        tasks: that are judged.
+        judge: that is asked; None for none.
+        word: the action, such as ``judge``.
+    """
+    from medix.judge.served_judges import served_judges
+
+    served = () if judge is None else served_judges(judge)
+    places = dict.fromkeys(one.endpoint for one in served)
+    for task in tasks if places else ():
+        if access := str(folder.task(task).get("access") or ""):
+            say(word, f"{task} is sent to {', '.join(places)}. {' '.join(access.split())}")
 
 
 @contextmanager

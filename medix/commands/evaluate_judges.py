@@ -2,14 +2,16 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from medix.commands.evaluate_generate import add_output
-from medix.commands.evaluate_judge import opened_judge, tasks_of
+from medix.commands.evaluate_judge import opened_judge, tasks_of, warn_of_access
 from medix.commands.judge_arguments import warn_if_down
 from medix.commands.parser import CommandParser, check_positive
 
 if TYPE_CHECKING:
+    from medix.evaluation.folder import EvaluationFolder
     from medix.evaluation.scored_completion import ScoredCompletion
 
 
@@ -41,18 +43,22 @@ def judges(arguments: argparse.Namespace) -> int:
     tasks = tasks_of(folder, arguments.tasks)
     found: dict[str, dict[str, list[ScoredCompletion]]] = {}
     with folder.locked():
-        # the first once more at the end, whose verdicts are known by then and become those of the folder
-        for name in [*arguments.judges, arguments.judges[0]]:
-            with opened_judge(name) as judge:
-                assert judge is not None
-                if judge.identity not in found:  # the first comes twice
+        identities = [_identity(folder, tasks, name, arguments.votes) for name in arguments.judges]
+        if len(set(identities)) < len(identities):
+            raise ValueError(f"{', '.join(arguments.judges)}: two of them are one judge; name different ones")
+        try:
+            for name, identity in zip(arguments.judges, identities, strict=True):
+                with opened_judge(name) as judge:
                     warn_if_down(judge, "eval judges")
+                    warn_of_access(folder, tasks, judge, "judges")
+                    for task in tasks:
+                        Judging(folder, judge, arguments.votes).run(task)
+                        rows = list(joined(folder.task(task), folder.generations(task), folder.verdicts(task)))
+                        found.setdefault(identity, {})[task] = rows
+        finally:  # also after a signal: the folder is left with the verdicts of the first
+            with opened_judge(arguments.judges[0]) as judge:
                 for task in tasks:
-                    Judging(folder, judge, arguments.votes).run(task)
-                    rows = list(joined(folder.task(task), folder.generations(task), folder.verdicts(task)))
-                    found.setdefault(judge.identity, {})[task] = rows
-    if len(found) < len(arguments.judges):
-        raise ValueError(f"{', '.join(arguments.judges)}: two of them are one judge; name different ones")
+                    Judging(folder, judge, arguments.votes).take_back(task)
     result = compare_judges(found, {task: folder.task(task)["scoring"] == "rubric" for task in tasks})
     console = PlainConsole()
     for table in result.tables():
@@ -62,6 +68,21 @@ def judges(arguments: argparse.Namespace) -> int:
     write_atomically(arguments.output / "judges.json", json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n")
     failed = any(one.credit is None and one.completion is not None for rows in found.values() for one in _flat(rows))
     return 1 if failed else 0
+
+
+def _identity(folder: "EvaluationFolder", tasks: Sequence[str], name: str, votes: int) -> str:
+    """What a judge is on record as, with the prompts and votes that these tasks ask for.
+
+    Raises:
+        ValueError: it cannot be asked about one of them.
+    """
+    from medix.evaluation.verdicts import Judging
+    from medix.judge.own_arguments import named
+
+    with opened_judge(name) as judge:
+        phase = Judging(folder, judge, votes)
+        asked = [phase.judge_of(scoring) for scoring in sorted({folder.task(task)["scoring"] for task in tasks})]
+        return ", ".join(dict.fromkeys(named(one) for one in asked if one is not None))
 
 
 def _flat(rows: "dict[str, list[ScoredCompletion]]") -> "list[ScoredCompletion]":

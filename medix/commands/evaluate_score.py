@@ -10,7 +10,9 @@ from medix.commands.parser import CommandParser, check_positive
 from medix.visible_text import tell
 
 if TYPE_CHECKING:
+    from medix.evaluation.evaluation_score import EvaluationScore
     from medix.evaluation.folder_score import FolderScore
+    from medix.plain_console import PlainConsole
     from medix.reporting.evaluation_page import EvaluationPage
 
 
@@ -65,6 +67,7 @@ def score(arguments: argparse.Namespace) -> int:
     console = PlainConsole()
     for table in tables:
         table.print(console)
+    _tell_judges(found.score, console)
     for note in found.score.notes:
         console.print(note, highlight=False)
     return 0 if any(task.whole.scored for task in found.score.tasks) else 1
@@ -89,6 +92,7 @@ def report(arguments: argparse.Namespace) -> int:
     write_atomically(arguments.output / "report.html", page.html())
     console = PlainConsole()
     page.tables[0].print(console)
+    _tell_judges(found.score, console)
     for note in found.score.notes:
         console.print(note, highlight=False)
     tell(f"Page: {arguments.output / 'report.html'}")
@@ -108,6 +112,12 @@ def _scored(arguments: argparse.Namespace) -> "FolderScore":
 
         training = TrainingReferences.read(arguments.training)
     return FolderScore.of(EvaluationFolder(arguments.output), arguments.tasks, errors, training)
+
+
+def _tell_judges(score: "EvaluationScore", console: "PlainConsole") -> None:
+    """A line for each judge or rule that decided."""
+    for judge in score.judges or ["none"]:
+        console.print(f"Judge: {judge}", highlight=False)
 
 
 def _write_tables(page: "EvaluationPage", folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medix.commands.judge_arguments import named_judge, warn_if_down
-from medix.commands.parser import CommandParser
+from medix.commands.parser import CommandParser, check_positive
 from medix.commands.progress import progress
 from medix.visible_text import tell
 
@@ -33,6 +33,9 @@ def add_agreement(parser: CommandParser) -> None:
     parser.add_argument(
         "--where", metavar="COLUMN=VALUE", action="append", default=[], help="only these labels; may be repeated"
     )
+    parser.add_argument(
+        "--votes", type=int, default=1, metavar="N", help="votes for each verdict, as for eval judge (default: 1)"
+    )
     parser.add_argument("--json", type=Path, help="write the rates, for eval score --judge-errors")
 
 
@@ -41,11 +44,15 @@ def agreement(arguments: argparse.Namespace) -> int:
     from medix.atomic_file import write_atomically
     from medix.evaluation.label_verdicts import judge_labels
     from medix.evaluation.labels import read_labels
+    from medix.judge.prompt_vote import voting
     from medix.plain_console import PlainConsole
 
+    check_positive(arguments, "votes")
     where = dict(_column_and_value(text) for text in arguments.where)
     if arguments.component and (arguments.judge or arguments.base_url or arguments.model):
         raise ValueError("--component and a judge: give one of them")
+    if arguments.component and arguments.votes > 1:
+        raise ValueError(f"--votes {arguments.votes}: a component casts one vote; leave --votes out, or give --judge")
     labels = read_labels(arguments.labels, arguments.by, where)
     with progress("asking about labelled answers", len(labels)) as advance:
         if arguments.component:
@@ -57,7 +64,7 @@ def agreement(arguments: argparse.Namespace) -> int:
         else:
             with contextlib.closing(named_judge(arguments)) as judge:
                 warn_if_down(judge, "judge agreement")
-                found, tables = judge_labels(judge, labels, advance), []
+                found, tables = judge_labels(voting(judge, arguments.votes), labels, advance), []
             data = found.to_dict()
     console = PlainConsole()
     for table in [*tables, *found.tables()]:

@@ -184,7 +184,8 @@ class EvaluationScore:
         """How to read the tables, and what is missing from them."""
         notes = [f"{task.name}: {warning}." for task in self.tasks for warning in task.warnings]
         if any(task.is_graded for task in self.tasks):
-            notes.append("Grades from 0 to 5 are no accuracies and are in no mean.")
+            corrected = " and are not corrected" if self.errors else ""
+            notes.append(f"Grades from 0 to 5 are no accuracies{corrected} and are in no mean.")
         if any(task.is_graded and task.repeated for task in self.tasks):
             notes.append("Of several completions those are called right whose grade is at least 2.5.")
         if self.shared:

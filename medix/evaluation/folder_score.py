@@ -65,8 +65,28 @@ class FolderScore:
         }
         if training is not None:
             completions = {name: training.added_to(rows) for name, rows in completions.items()}
+        if errors is not None:
+            _check_judged(errors, specs, completions)
         scores = [TaskScore.of(name, specs[name], completions[name], errors) for name in names]
         facts = {**(run.get("model") or {}), "prompt": run.get("prompt", ""), **(run.get("decoding") or {})}
         named = {"name": str(facts.get("name") or facts.get("model") or folder.path.name), **facts}
         given = None if errors is None else errors.to_dict()
         return cls(EvaluationScore.of(named, scores, completions, given), specs, completions)
+
+
+def _check_judged(
+    errors: JudgeErrors,
+    specs: Mapping[str, Mapping[str, Any]],
+    completions: Mapping[str, Sequence[ScoredCompletion]],
+) -> None:
+    """See to it that some accuracy can be corrected.
+
+    Raises:
+        ValueError: a judge decided none of them: rules did, or they are grades.
+    """
+    rated = [rows for name, rows in completions.items() if specs[name]["scoring"] != "rubric"]
+    if not any(one.by == "judge" for rows in rated for one in rows):
+        raise ValueError(
+            f"no accuracy has a verdict of {errors.judge}, whose errors were given (rules decide without a judge, and "
+            "grades are not corrected); leave --judge-errors out, or run eval judge with it"
+        )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from medix.evaluation.label_agreement import LabelAgreement
 from medix.evaluation.labels import Label
 from medix.judge.base import Judge
+from medix.judge.own_arguments import named
 
 CHUNK = 256
 """Answers that are asked about at once, after which progress is reported."""
@@ -27,4 +28,4 @@ def judge_labels(judge: Judge, labels: Sequence[Label], advance: Callable[[int],
             accepted.append(None if verdict.credit is None else verdict.credit >= 0.5)
             reasons.update([verdict.reason] if verdict.credit is None else [])
         advance(len(verdicts))
-    return LabelAgreement(judge.identity, labels, accepted, dict(reasons.most_common()))
+    return LabelAgreement(named(judge), labels, accepted, dict(reasons.most_common()))

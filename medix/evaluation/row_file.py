@@ -117,7 +117,8 @@ def exchange(rows: RowFile, others: RowFile, keys: Container[str]) -> int:
     """
     aside = [row for row in rows if row["key"] not in keys]
     for row in aside:
-        others.append(row)
+        if others.rows.get(row["key"]) != row:  # else the file grows with every change of the judge
+            others.append(row)
     rows.keep(keys)
     for row in others:
         if row["key"] in keys and row["key"] not in rows.rows:

@@ -98,7 +98,7 @@ class TaskScore:
         parts: by what the parts differ in (``modality``, ``question_type``, ``source`` or a column), then by value.
         reasons: why completions are unscored, with their number.
         judges: identities of judges and rules, with the number of verdicts.
-        corrected: accuracy corrected for the errors of the judge; None if these are not known.
+        corrected: accuracy corrected for the errors of the judge; None if these are not known, and for grades.
         repeated: results over several completions of each item; None with one.
         without_images: number of items that were asked without an image where others have one.
     """
@@ -130,8 +130,7 @@ class TaskScore:
             errors: of the judge, to correct the accuracy for.
 
         Raises:
-            ValueError: the accuracy cannot be corrected: verdicts are those of another judge or of none, grades, or
-                verdicts that say nothing.
+            ValueError: the accuracy cannot be corrected: verdicts are those of another judge, or say nothing.
         """
         whole = PartScore.of(completions)
         blind = {one.item for one in completions if one.completion is not None and not one.images}
@@ -227,7 +226,7 @@ def _parts(completions: Sequence[ScoredCompletion]) -> dict[str, dict[str, PartS
 
 
 def _corrected(name: str, completions: Sequence[ScoredCompletion], errors: JudgeErrors) -> Interval:
-    """The accuracy with the judge's own verdicts corrected; those by rule count as they are.
+    """The accuracy with the judge's own verdicts corrected; those by rule, perhaps all, count as they are.
 
     With a share w of verdicts by the judge, accuracy is w times the corrected accuracy of these plus (1 - w) times that
     of the others. The interval combines both parts' as independent, and what they leave out of the sampling error of
@@ -242,7 +241,7 @@ def _corrected(name: str, completions: Sequence[ScoredCompletion], errors: Judge
     parts = {by: [one for one in completions if one.by == by] for by in ("judge", "rule")}
     judged = PartScore.of(parts["judge"]).credit
     if not judged.count:
-        raise ValueError(f"{name}: no verdict is of {errors.judge}, whose errors were given; score it without them")
+        return PartScore.of(completions).credit
     corrected = errors.corrected(judged)
     ruled = PartScore.of(parts["rule"]).credit
     if not ruled.count:

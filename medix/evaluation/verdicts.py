@@ -16,7 +16,7 @@ from medix.evaluation.row_file import RowFile, exchange
 from medix.evaluation.rule_verdict import IDENTITY, question_of, rule_verdict, rules_of
 from medix.judge import outcome
 from medix.judge.base import Judge
-from medix.judge.own_arguments import own_arguments
+from medix.judge.own_arguments import named
 from medix.judge.prompt_rubric import ReportRubricPrompt
 from medix.judge.prompt_vote import VotePrompt, prompt_of, voting
 from medix.types import JudgeQuestion, Verdict
@@ -62,9 +62,9 @@ class Judging:
 
     What the task's rules decide is decided by them, the rest by the judge; without one it is unscored. Reports are
     graded from 0 to 5 by the rubric of ``ReportRubricPrompt``. The key of a row is a hash of completion, references,
-    judge, prompt and rules: what is there is not asked again, an unscored row is. A judge of one's own is named with a
-    digest of its arguments. The file holds verdicts of one judge;
-    those of others are kept in ``other_verdicts.jsonl``.
+    judge, prompt and rules: what is there is not asked again, an unscored row is. Rows name the judge that was asked,
+    whichever judge or rule inside it decided, and one of one's own with a digest of its arguments. The file holds
+    verdicts of one judge; those of others are kept in ``other_verdicts.jsonl``.
 
     Args:
         folder: with completions.
@@ -93,11 +93,7 @@ class Judging:
         Raises:
             ValueError: the task has no completions, or the judge cannot be asked.
         """
-        spec = self.folder.task(task)
-        scoring, rules = spec["scoring"], rules_of(spec)
-        judge = self.judge_of(scoring)
-        completions = [row for row in self.folder.generations(task) if row["completion"] is not None]
-        plans = [_Plan(_key(row, judge, rules, scoring), row) for row in completions]
+        scoring, rules, judge, plans = self._planned(task)
         counts: Counter[str] = Counter()
         with self.folder.verdicts(task) as rows, RowFile(self.folder.path / task / OTHERS) as others:
             exchange(rows, others, {plan.key for plan in plans})
@@ -111,6 +107,20 @@ class Judging:
             rows.keep({plan.key for plan in plans})
             unscored = Counter(row["reason"] for plan in plans if (row := rows.rows[plan.key])["credit"] is None)
         return VerdictCounts(len(plans), known, counts["rule"], counts["judge"], dict(unscored.most_common()))
+
+    def take_back(self, task: str) -> None:
+        """Put the verdicts that are known in the place of those of other judges, and ask nothing."""
+        *_, plans = self._planned(task)
+        with self.folder.verdicts(task) as rows, RowFile(self.folder.path / task / OTHERS) as others:
+            exchange(rows, others, {plan.key for plan in plans})
+
+    def _planned(self, task: str) -> tuple[str, list[str], Judge | None, list[_Plan]]:
+        """Scoring, rules and judge of a task, and the verdicts to be reached."""
+        spec = self.folder.task(task)
+        scoring, rules = spec["scoring"], rules_of(spec)
+        judge = self.judge_of(scoring)
+        completions = [row for row in self.folder.generations(task) if row["completion"] is not None]
+        return scoring, rules, judge, [_Plan(_key(row, judge, rules, scoring), row) for row in completions]
 
     def _verdicts(
         self, plans: Sequence[_Plan], judge: Judge | None, rules: Sequence[str], scoring: str
@@ -128,10 +138,10 @@ class Judging:
                 asked.setdefault(question_of(plan.row), []).append(plan)
         if judge is None:
             return
-        version, own = _version(judge), own_arguments(judge)
+        version, name = _version(judge), named(judge)
         for question, verdict in _graded(judge, list(asked)):
             for plan in asked[question]:
-                yield _judged(plan, verdict, _named(verdict.judge, own), version, scoring)
+                yield _judged(plan, verdict, name, version, scoring)
 
 
 def _graded(judge: Judge, questions: Sequence[JudgeQuestion]) -> Iterator[tuple[JudgeQuestion, Verdict]]:
@@ -162,7 +172,7 @@ def _key(row: Mapping[str, Any], judge: Judge | None, rules: Sequence[str], scor
         "generation": row["key"],
         "completion": row["completion"],
         "answer": row["answer"],
-        "judge": None if judge is None else _named(judge.identity, own_arguments(judge)),
+        "judge": None if judge is None else named(judge),
         "prompt": _version(judge),
         "rules": [*rules, IDENTITY],
         "scoring": scoring,
@@ -176,11 +186,6 @@ def _version(judge: Judge | None) -> str:
     if isinstance(prompt, VotePrompt):
         prompt = prompt.prompt
     return "" if prompt is None else prompt.version
-
-
-def _named(judge: str, own: str) -> str:
-    """Name of a judge, with its own arguments."""
-    return f"{judge} ({own})" if own else judge
 
 
 def _judged(plan: _Plan, verdict: Verdict, judge: str, version: str, scoring: str) -> dict[str, Any]:

@@ -25,6 +25,12 @@ def own_arguments(judge: Judge | None) -> str:
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12] if found else ""
 
 
+def named(judge: Judge) -> str:
+    """Identity of a judge, with ``own_arguments`` where it has any."""
+    own = own_arguments(judge)
+    return f"{judge.identity} ({own})" if own else judge.identity
+
+
 def _of_own(judge: Judge) -> Iterator[Any]:
     """Arguments of each judge of one's own, and of those inside it."""
     held = vars(judge)

@@ -93,3 +93,17 @@ def test_a_judge_without_a_rubric_is_refused_before_any_work(folder: Path, capsy
     assert not (folder / "t" / "verdicts.jsonl").exists()
     assert medix(["eval", "judge", "--output", str(folder), "--judge", "judge_exact", "--tasks", "t"]) == 0
     assert json.loads((folder / "t" / "verdicts.jsonl").read_text().splitlines()[0])["credit"] == 1.0
+
+
+def test_data_of_limited_access_that_a_server_is_shown_are_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limited = loaded(item("1", "Why?", "age"), name="r", spec=task(access="Credentialed."))
+    generate(folder, limited, ScriptedModel(lambda ask: "old", name="Qwen/Qwen3-VL-8B"))
+    assert medix(["eval", "judge", "--output", str(folder)]) == 0
+    assert "Credentialed" not in capsys.readouterr().err
+    with serving(says("NO")) as server:
+        assert medix(["eval", "judge", "--output", str(folder), "--judge", served(folder, server.url)]) == 0
+    told = capsys.readouterr().err
+    assert f"r is sent to {server.url}. Credentialed." in told
+    assert "t is sent" not in told

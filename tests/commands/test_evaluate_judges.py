@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from medix.commands.evaluate import main
+from medix.commands.evaluate_judge import opened_judge
 from medix.evaluation.folder import EvaluationFolder
+from medix.evaluation.verdicts import Judging, VerdictCounts
 from tests.support.evaluations import choice, generate, item, loaded, task
+from tests.support.judges import says, serving
 
 
 @pytest.fixture
@@ -44,5 +47,49 @@ def test_two_names_of_one_judge_are_no_comparison(folder: Path) -> None:
     one, other = _scripted(folder, "one"), _scripted(folder, "other")
     with pytest.raises(ValueError, match="two of them are one judge"):
         main(["judges", one, other, "--output", str(folder)])
+    assert not (folder / "vqa" / "verdicts.jsonl").exists(), "found before anything is asked"
     with pytest.raises(ValueError, match="is the only judge; name two or more"):
         main(["judges", one, "--output", str(folder)])
+
+
+def test_a_judge_that_cannot_grade_reports_is_refused_before_any_work(folder: Path) -> None:
+    """Else the tasks before the reports would be left with its verdicts."""
+    generate(folder, loaded(item("1"), name="z", spec=task("rubric")), lambda ask: "left")
+    words = ["judges", "judge_served", "judge_exact", "--output", str(folder)]
+    with pytest.raises(ValueError, match="exact/4 cannot be asked with the prompt report-rubric-5"):
+        main(words)
+    assert not (folder / "vqa" / "verdicts.jsonl").exists()
+
+
+def test_a_stop_leaves_the_folder_with_the_verdicts_of_the_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lenient = _scripted(folder, "lenient")
+    strict = _scripted(folder, "strict", **{f"answer {n}": "NO" for n in range(9)})
+    asked = Judging.run
+
+    def run(self: Judging, task: str) -> VerdictCounts:
+        counts = asked(self, task)
+        if self.judge is not None and self.judge.identity != first:
+            raise KeyboardInterrupt
+        return counts
+
+    with opened_judge(lenient) as judge:
+        assert judge is not None
+        first = judge.identity
+    monkeypatch.setattr(Judging, "run", run)
+    with pytest.raises(KeyboardInterrupt):
+        main(["judges", lenient, strict, "--output", str(folder)])
+    assert {row["credit"] for row in EvaluationFolder(folder).verdicts("vqa")} == {1.0}
+
+
+def test_judges_are_on_record_with_the_prompt_and_the_votes_that_were_asked(folder: Path) -> None:
+    with serving(says("YES")) as server:
+        files = []
+        for name in ("a", "b"):
+            path = folder / f"{name}.yaml"
+            arguments = {"base_url": server.url, "model": name}
+            path.write_text(json.dumps({"class_path": "medix.judge.ServedJudge", "init_args": arguments}))
+            files.append(str(path))
+        assert main(["judges", *files, "--output", str(folder), "--votes", "3"]) == 0
+    found = json.loads((folder / "judges.json").read_text())
+    assert [name.count("/yes-no-6/vote-") for name in found["judges"]] == [3, 3]
+    assert found["rows"][1]["judge"] == found["judges"][1]

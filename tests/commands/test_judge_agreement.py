@@ -8,8 +8,10 @@ import pytest
 
 from medix.commands.judge import main
 from medix.evaluation.judge_errors import JudgeErrors
+from medix.judge.prompt_vote import voting
 from medix.judge.served import ServedJudge
 from medix.types import JudgeQuestion, Verdict
+from tests.support.judges import says, serving
 
 
 @pytest.fixture
@@ -71,3 +73,14 @@ def test_a_judge_that_is_down_is_told_before_it_is_waited_for(
 def test_what_cannot_be_done_is_named(labels: Path, words: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         main(["agreement", "--labels", str(labels), *words])
+
+
+def test_votes_are_those_of_eval_judge(labels: Path) -> None:
+    target = labels.with_name("errors.json")
+    with serving(says("YES")) as server:
+        words = ["agreement", "--labels", str(labels), "--base-url", server.url, "--model", "m", "--votes", "3"]
+        assert main([*words, "--json", str(target)]) == 0
+        judge = ServedJudge(server.url, "m")
+        assert JudgeErrors.read(target).judge == voting(judge, 3).identity
+    with pytest.raises(ValueError, match="--votes 3: a component casts one vote"):
+        main(["agreement", "--labels", str(labels), "--component", "rewards_strict:judge", "--votes", "3"])

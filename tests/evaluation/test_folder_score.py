@@ -6,6 +6,8 @@ import pytest
 
 from medix.evaluation.folder import EvaluationFolder
 from medix.evaluation.folder_score import FolderScore
+from medix.evaluation.judge_errors import JudgeErrors
+from medix.evaluation.statistics import wilson
 from medix.evaluation.tasks.spec import Task
 from medix.evaluation.training_references import COLUMN, TrainingReferences
 from medix.evaluation.verdicts import Judging
@@ -53,3 +55,15 @@ def test_verdicts_under_another_scoring_or_other_rules_are_not_those_of_the_task
     ((reason, count),) = found.reasons.items()
     assert "before the scoring or the rules of the task changed" in reason
     assert count == 4
+
+
+def test_a_task_that_rules_decided_is_no_reason_to_correct_no_other(folder: EvaluationFolder) -> None:
+    """Here rules decide a; b and grades are the judge's. Without b nothing is left to correct."""
+    generate(folder.path, loaded(item("1"), name="c", spec=task("rubric")), lambda ask: "left")
+    Judging(folder, None).run("c")
+    errors = JudgeErrors("exact/4", wilson(9, 10), wilson(9, 10))
+    found = FolderScore.of(folder, errors=errors).score
+    assert [None if one.corrected is None else one.corrected.estimate for one in found.tasks] == [1.0, 0.0, None]
+    assert "are no accuracies and are not corrected and are in no mean." in " ".join(found.notes)
+    with pytest.raises(ValueError, match=r"no accuracy has a verdict of exact/4.*rules decide.*leave --judge-errors"):
+        FolderScore.of(folder, ["a", "c"], errors)

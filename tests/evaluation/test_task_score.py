@@ -78,8 +78,8 @@ def test_the_corrected_accuracy_takes_verdicts_by_rule_as_they_are() -> None:
     assert score.corrected.count == 125
     with pytest.raises(ValueError, match="t: judged by scripted, not by another"):
         TaskScore.of("t", SPEC, rows, JudgeErrors("another", wilson(9, 10), wilson(9, 10)))
-    with pytest.raises(ValueError, match="no verdict is of scripted"):
-        TaskScore.of("t", SPEC, rows[100:], errors)
+    ruled = TaskScore.of("t", SPEC, rows[100:], errors)
+    assert ruled.corrected == ruled.whole.credit
 
 
 def test_a_judge_without_errors_leaves_the_interval_as_it_is() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from medix.evaluation.folder import EvaluationFolder
-from medix.evaluation.verdicts import NO_JUDGE, NO_REFERENCE, Judging, VerdictCounts
-from medix.judge import ExactJudge, ScriptedJudge, ServedJudge
+from medix.evaluation.verdicts import NO_JUDGE, NO_REFERENCE, OTHERS, Judging, VerdictCounts
+from medix.judge import ExactJudge, HybridJudge, ScriptedJudge, ServedJudge
 from medix.judge.base import Judge
 from medix.types import JudgeQuestion, Verdict
 from tests.judge.test_own_arguments import Contains
@@ -86,6 +86,16 @@ def test_verdicts_of_one_judge_are_never_mixed_with_those_of_another_and_none_is
     assert {row["judge"] for row in folder.verdicts("t") if row["by"] == "judge"} == {second.identity}
     counts, rows = run(folder, ScriptedJudge("YES"))
     assert (counts.known, rows["1"]["credit"]) == (3, 1.0)  # looked up, not asked
+    others = folder.path / "t" / OTHERS
+    before = others.read_text()
+    run(folder, second)
+    assert others.read_text() == before, "what is there is not set aside again"
+
+
+def test_the_judge_of_a_row_is_the_one_that_was_asked_whoever_inside_it_decided(tmp_path: Path) -> None:
+    judge = HybridJudge(ScriptedJudge("YES"))
+    _, rows = run(made(tmp_path, loaded(item("1"), item("2"), spec=task(rules=[])), {"1": "left", "2": "there"}), judge)
+    assert {row["judge"] for row in rows.values()} == {judge.identity}
 
 
 def test_a_judge_of_ones_own_with_other_arguments_is_another_judge(tmp_path: Path) -> None:
