@@ -9,7 +9,7 @@ from itertools import islice
 from medix.evaluation.claim import Claims, alone
 from medix.judge.options import Options
 
-VERSION = "option-4"
+VERSION = "option-5"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -26,6 +26,10 @@ _ANNOUNCED = re.compile(
 )
 _BRACKETED = re.compile(r"\(([A-Z])\)|^[ \t]*([A-Z])[.:]?[ \t]*$", re.MULTILINE)  # or alone on a line
 _LABEL = re.compile(r"^\s*([A-Z])[.):]\s+(?=\S)", re.MULTILINE)
+# the whole answer: "B is correct."; "B is right." may speak of a side
+_STATED = re.compile(
+    r"(\(?[A-Z]\)?)\s+is\s+(?:correct|the\s+(?:(?:correct|right)\s+)?(?:answer|option|choice))\s*[.!]?", re.IGNORECASE
+)
 _ALONE = re.compile(r"\(?([A-Za-z])\)?[.:]?")
 # what may follow a letter that is announced: else it may be a word, as in "vitamin", "B cells", "C. difficile"
 _GOES_ON = re.compile(
@@ -47,11 +51,11 @@ _WORD = re.compile(r"[^\W_]+")
 def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut: bool = False) -> int | None:
     """The index of the choice that an answer names; None if it names none, several, or one that is not clear.
 
-    In this order: the answer as a whole is a letter, the text of a choice, or both; it announces one letter ("the
-    answer is (B)", "it is option B"), and no other; it holds one letter in brackets, or as a label, and no other; it is
-    short and mentions the text of one choice that the question does not mention. Nothing counts that is denied,
-    doubted, under a condition or taken back (``medix.evaluation.claim``), nor a letter that another choice's letter or
-    text follows.
+    In this order: the answer as a whole is a letter ("B", "B is correct."), the text of a choice, or both; it announces
+    one letter ("the answer is (B)", "it is option B"), and no other; it holds one letter in brackets, or as a label,
+    and no other; it is short and mentions the text of one choice that the question does not mention. Nothing counts
+    that is denied, doubted, under a condition or taken back (``medix.evaluation.claim``), nor a letter that another
+    choice's letter or text follows.
 
     Args:
         answer: the text after any reasoning.
@@ -86,6 +90,8 @@ def is_no_option(answer: str, choices: Sequence[str]) -> bool:
 
 def _whole(answer: str, texts: dict[str, str]) -> str | None:
     """The letter that the whole answer stands for. Choices with the same words are told apart by letters alone."""
+    if stated := _STATED.fullmatch(answer):
+        answer = stated[1]
     words = [tuple(_words(text)) for text in texts.values()]
     if len(set(words)) == len(words):
         return Options(texts).letter_of(answer)
