@@ -207,7 +207,17 @@ def _judged(plan: _Plan, verdict: Verdict, judge: str, version: str, scoring: st
         agreement=verdict.confidence if votes else None,
         reason=verdict.reason,
         reply=verdict.reply,
-        explanation=verdict.explanation,
+        explanation=_explanation(verdict, scoring),
+    )
+
+
+def _explanation(verdict: Verdict, scoring: str) -> str:
+    """The judge's; of several grades each with its own, since what a report lacks is said there."""
+    if scoring != "rubric" or not verdict.votes:
+        return verdict.explanation
+    return "\n".join(
+        f"No grade: {vote.reason}" if vote.credit is None else f"{_BEST * vote.credit:g} of 5: {vote.explanation}"
+        for vote in verdict.votes
     )
 
 

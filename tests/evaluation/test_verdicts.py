@@ -134,7 +134,9 @@ def test_reports_are_graded_from_0_to_5_and_rules_stay_out(tmp_path: Path) -> No
     with serving(act) as server:
         judge = ServedJudge(server.url, "m")
         counts, rows = run(made(tmp_path, report, {"1": "No effusion."}), judge)
+        _, voted = run(EvaluationFolder(tmp_path), judge, votes=3)
         judge.close()
+    assert voted["1"]["explanation"] == "\n".join(["4 of 5: one is missing"] * 3)
     assert (rows["1"]["score"], rows["1"]["credit"], counts.by_rule) == (4.0, 0.8, 0)
     assert (rows["1"]["explanation"], rows["1"]["prompt_version"]) == ("one is missing", "report-rubric-5")
     with pytest.raises(ValueError, match="cannot be asked with the prompt report-rubric-5"):
