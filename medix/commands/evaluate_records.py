@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,12 +150,16 @@ def _compared_files(arguments: argparse.Namespace, names: tuple[str, str]) -> "C
 
 
 def _compared_folders(arguments: argparse.Namespace, names: tuple[str, str]) -> "ScoreComparison":
-    from medix.evaluation.folder import EvaluationFolder
+    from medix.evaluation.folder import EvaluationFolder, how_asked
     from medix.evaluation.folder_score import FolderScore
     from medix.evaluation.score_comparison import compare_scores
 
-    first, second = (FolderScore.of(EvaluationFolder(path)) for path in (arguments.first, arguments.second))
-    return compare_scores(first.tasks, second.tasks, names)
+    folders = [EvaluationFolder(path) for path in (arguments.first, arguments.second)]
+    first, second = map(FolderScore.of, folders)
+    found = compare_scores(first.tasks, second.tasks, names)
+    one, other = (how_asked(folder.run() or {}) for folder in folders)
+    asked = {name: (one.get(name), other.get(name)) for name in one | other if one.get(name) != other.get(name)}
+    return replace(found, asked=asked)
 
 
 def _check_judged(records: "Sequence[CompletionRecord]", path: Path) -> None:

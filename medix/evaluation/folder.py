@@ -38,6 +38,11 @@ def run_facts(model: EvaluatedModel, prompt: str, decoding: Decoding, about: Map
     }
 
 
+def how_asked(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Prompt, samples and decoding in the content of ``run.json``."""
+    return {"prompt": run["prompt"], "samples": run["samples"], **run["decoding"]}
+
+
 class EvaluationFolder:
     """Where an evaluation is kept.
 

@@ -62,6 +62,7 @@ class ScoreComparison:
         tasks: by task.
         only_first, only_second: tasks that only one of them has.
         differing: tasks that were scored differently, or judged by different judges, so that no difference is computed.
+        asked: by name of a setting of prompt and decoding that is not the same, that of each model.
     """
 
     names: tuple[str, str]
@@ -69,6 +70,7 @@ class ScoreComparison:
     only_first: tuple[str, ...] = ()
     only_second: tuple[str, ...] = ()
     differing: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
     def tables(self) -> list[Table]:
         """One row per task."""
@@ -97,6 +99,9 @@ class ScoreComparison:
     def notes(self) -> list[str]:
         """How to read the table, and what is not in it."""
         notes = [f"{name}: {why}; no difference is computed." for name, why in self.differing.items()]
+        if self.asked:
+            settings = "; ".join(f"{name} {one} and {other}" for name, (one, other) in self.asked.items())
+            notes.append(f"The models were not asked alike, and differences may be due to that: {settings}.")
         for name, tasks in zip(self.names, (self.only_first, self.only_second), strict=True):
             if tasks:
                 notes.append(f"Only {name} has {', '.join(tasks)}.")

@@ -100,16 +100,26 @@ def test_nothing_scored_is_status_1_and_an_empty_folder_an_error(tmp_path: Path)
         main(["score", "--output", str(tmp_path / "empty")])
 
 
-def test_two_evaluations_are_compared_item_by_item(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _printed(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_two_evaluations_are_compared_item_by_item(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = tmp_path_factory.mktemp("other")
     shutil.copytree(folder, other, dirs_exist_ok=True)
     place = EvaluationFolder(other)
     with place.verdicts("vqa") as verdicts:
         for row in list(verdicts):
             verdicts.append(row | {"credit": 1.0})
+    facts = json.loads((other / "run.json").read_text())
+    (other / "run.json").write_text(json.dumps(facts | {"prompt": "medix"}))
     target = other / "compared.json"
     assert main(["compare", str(folder), str(other), "--json", str(target)]) == 0
     data = json.loads(target.read_text())
+    assert data["asked"] == {"prompt": ["plain", "medix"]}
+    assert "not asked alike, and differences may be due to that: prompt plain and medix." in _printed(capsys)
     (vqa,) = [task for task in data["tasks"] if task["name"] == "vqa"]
     assert (vqa["first"], vqa["second"], vqa["pairs"], vqa["left_out"]) == (pytest.approx(6 / 9), 1, 9, 1)
     assert vqa["p_value"] == pytest.approx(0.25)
