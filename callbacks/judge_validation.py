@@ -16,6 +16,7 @@ from medix.callbacks.watched import images_exchanged, reward_judges, suite_of, w
 from medix.distributed import fail_together, gather
 from medix.evaluation.validation import Validation
 from medix.grammar import parse
+from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.own_arguments import own_arguments
 from medix.modality import ModalitySet
@@ -361,7 +362,7 @@ def judge_groups(
                 missing.append((row, column))
                 questions.append(question)
     if judge is not None and questions:
-        found |= dict(zip(missing, judge.grade(questions), strict=True))
+        found |= dict(zip(missing, outcome.grade(judge, questions), strict=True))
     return [[found[row, column] for column in range(len(group.scores))] for row, group in enumerate(groups)]
 
 

@@ -117,12 +117,13 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
+    from medix.judge import outcome
     from medix.types import JudgeQuestion
 
     question = JudgeQuestion(arguments.question, arguments.reference, arguments.answer, tuple(arguments.alias))
     with contextlib.closing(named_judge(arguments)) as judge:
         warn_if_down(judge, "judge ask")
-        verdict = judge.grade([question])[0]
+        verdict = outcome.grade(judge, [question])[0]
     if arguments.json:
         tell(json.dumps({**asdict(question), "verdict": asdict(verdict)}, indent=2, allow_nan=False))
         return 0 if verdict.is_scored else 1

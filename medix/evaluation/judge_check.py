@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.canaries import Canary, shipped_canaries
 from medix.judge.served import ServedJudge
@@ -117,7 +118,7 @@ def check(judge: Judge, timeout: float = 30.0) -> JudgeCheck:
         canaries = shipped_canaries().canaries
         right_answers = [canary for canary in canaries if canary.is_right]
         for canary in (*right_answers[: QUESTIONS - 2], *canaries[:2]):
-            verdicts += [(canary, uncached.grade([canary.question])[0])]
+            verdicts += [(canary, outcome.grade(uncached, [canary.question])[0])]
     return JudgeCheck(
         judge.identity, endpoints, _replies(served, [verdict for _, verdict in verdicts]), tuple(verdicts)
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from medix.evaluation.label_agreement import LabelAgreement
 from medix.evaluation.labels import Label
+from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.own_arguments import named
 
@@ -23,7 +24,7 @@ def judge_labels(judge: Judge, labels: Sequence[Label], advance: Callable[[int],
     accepted: list[bool | None] = []
     reasons: Counter[str] = Counter()
     for start in range(0, len(labels), CHUNK):
-        verdicts = judge.grade([label.question for label in labels[start : start + CHUNK]])
+        verdicts = outcome.grade(judge, [label.question for label in labels[start : start + CHUNK]])
         for verdict in verdicts:
             accepted.append(None if verdict.credit is None else verdict.credit >= 0.5)
             reasons.update([verdict.reason] if verdict.credit is None else [])

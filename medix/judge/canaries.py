@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.types import JudgeQuestion, Verdict
 from medix.yaml_text import YamlFileError, read_yaml_file
@@ -93,7 +94,7 @@ def run_canaries(judge: Judge, canaries: CanarySet) -> list[GradedCanary]:
         judge: any judge; its cache, if it has one, is neither read nor written.
         canaries: asked in one call, so a served judge asks many at a time; its time limits hold.
     """
-    verdicts = judge.without_cache().grade([canary.question for canary in canaries.canaries])
+    verdicts = outcome.grade(judge.without_cache(), [canary.question for canary in canaries.canaries])
     return [GradedCanary(canary, verdict) for canary, verdict in zip(canaries.canaries, verdicts, strict=True)]
 
 

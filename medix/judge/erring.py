@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.types import JudgeQuestion, Verdict
 
@@ -39,7 +40,7 @@ class ErringJudge(Judge):
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
         """One verdict per question, with the errors."""
-        verdicts = self.judge.grade(questions)
+        verdicts = outcome.grade(self.judge, questions)
         return [self._erring(question, verdict) for question, verdict in zip(questions, verdicts, strict=True)]
 
     def close(self) -> None:

@@ -1,12 +1,14 @@
 """Calls to another judge that always return verdicts.
 
 Judges that wrap judges call them through these functions. The wrapped judge may be user code: if it raises, cancels,
-returns too few verdicts or other objects, the result is an unscored verdict with its reason. Every wait has a limit.
+returns too few verdicts, other objects or a credit outside 0 to 1, the result is an unscored verdict with its reason.
+Every wait has a limit.
 """
 
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 
 from medix.judge.base import Judge
 from medix.types import JudgeQuestion, Verdict
@@ -83,6 +85,10 @@ def _failed(error: BaseException) -> str:
 
 
 def _verdict(judge: Judge, given: object) -> Verdict:
-    if isinstance(given, Verdict):
+    if not isinstance(given, Verdict):
+        return unscored(judge, f"the judge gave a {type(given).__name__} in place of a verdict")
+    credit = given.credit
+    if credit is None or (isinstance(credit, int | float) and 0 <= credit <= 1):
         return given
-    return unscored(judge, f"the judge gave a {type(given).__name__} in place of a verdict")
+    reason = f"the judge gave a credit of {credit}, which is not from 0 to 1"
+    return replace(given, credit=None, confidence=None, reason=reason)

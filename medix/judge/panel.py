@@ -116,7 +116,7 @@ class PanelJudge(Judge):
 
     def _decide(self, votes: Sequence[Verdict], start: float) -> Verdict:
         """The verdict on one question."""
-        cast = tuple(_stamped(vote, judge.identity) for vote, judge in zip(votes, self.judges, strict=True))
+        cast = tuple(replace(vote, judge=judge.identity) for vote, judge in zip(votes, self.judges, strict=True))
         given = sorted(vote.credit for vote in cast if vote.credit is not None)
         credit, reason = None, ""
         if len(given) < self.quorum:
@@ -164,13 +164,6 @@ def _innermost(judge: Judge) -> list[str]:
         return [identity for member in judge.judges for identity in _innermost(member)]
     wrapped = getattr(judge, "judge", None)
     return _innermost(wrapped) if isinstance(wrapped, Judge) else [judge.identity]
-
-
-def _stamped(vote: Verdict, identity: str) -> Verdict:
-    """A vote under its member's identity; one with a credit outside 0 to 1 becomes unscored."""
-    if vote.credit is not None and not 0 <= vote.credit <= 1:
-        return Verdict(None, identity, reason=f"a credit of {vote.credit}, which is not from 0 to 1", reply=vote.reply)
-    return replace(vote, judge=identity)
 
 
 def _failed(votes: Sequence[Verdict]) -> dict[str, list[str]]:

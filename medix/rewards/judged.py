@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 
+from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.exact import ExactJudge
 from medix.rewards.answer import AnswerRule, StrictAnswer
@@ -76,7 +77,8 @@ class JudgedReward(RewardComponent):
             return ComponentScores.of([missing if isinstance(row, JudgeQuestion) else row for row in rows])
         questions = list(dict.fromkeys(row for row in rows if isinstance(row, JudgeQuestion)))
         started = self._under_way.take(questions)
-        verdicts = _graded(judge, [question for question in questions if question not in started])
+        others = [question for question in questions if question not in started]
+        verdicts = dict(zip(others, outcome.grade(judge, others), strict=True))
         verdicts |= _arrived(judge, started, self.patience)
         given = [verdicts[row] if isinstance(row, JudgeQuestion) else None for row in rows]
         values: list[float | Unscored] = [
@@ -126,22 +128,7 @@ class JudgeReward(JudgedReward):
 
 
 def _credit(verdict: Verdict) -> float | Unscored:
-    if verdict.credit is None:
-        return Unscored(verdict.reason or "the judge gave no verdict")
-    if not isinstance(verdict.credit, int | float) or not 0 <= verdict.credit <= 1:
-        return Unscored(f"the judge gave a credit of {verdict.credit}, which is not from 0 to 1")
-    return float(verdict.credit)
-
-
-def _graded(judge: Judge, questions: list[JudgeQuestion]) -> dict[JudgeQuestion, Verdict]:
-    """Ask the judge and wait for its verdicts."""
-    if not questions:
-        return {}
-    try:
-        verdicts = dict(zip(questions, judge.grade(questions), strict=True))
-    except Exception as error:  # noqa: BLE001 - a judge is foreign code; its failure is a reason, not a zero
-        return {question: _failure(judge, error) for question in questions}
-    return {question: _verdict(judge, verdict) for question, verdict in verdicts.items()}
+    return Unscored(verdict.reason or "the judge gave no verdict") if verdict.credit is None else float(verdict.credit)
 
 
 def _arrived(
@@ -161,21 +148,10 @@ def _arrived(
 
 
 def _result(judge: Judge, future: "Future[Verdict]", patience: float) -> Verdict:
-    if not future.done():
-        future.cancel()
-        return Verdict(None, judge.identity, reason=f"no verdict from the judge, nor any other, within {patience:g} s")
-    try:
-        return _verdict(judge, future.result(timeout=0))
-    except Exception as error:  # noqa: BLE001 - as above
-        return _failure(judge, error)
-
-
-def _verdict(judge: Judge, given: object) -> Verdict:
-    return given if isinstance(given, Verdict) else _failure(judge, TypeError(f"{given!r:.100} is not a Verdict"))
-
-
-def _failure(judge: Judge, error: BaseException) -> Verdict:
-    return Verdict(None, judge.identity, reason=f"the judge failed: {type(error).__name__}: {error}")
+    if future.done():
+        return outcome.verdict_of(judge, future)
+    future.cancel()
+    return outcome.unscored(judge, f"no verdict from the judge, nor any other, within {patience:g} s")
 
 
 class _UnderWay:
@@ -202,7 +178,7 @@ class _UnderWay:
     def ask(self, judge: Judge, question: JudgeQuestion) -> None:
         with self._locked:
             if question not in self._futures:
-                self._futures[question] = _submitted(judge, question)
+                self._futures[question] = outcome.submit(judge, question)
 
     def take(self, questions: Sequence[JudgeQuestion]) -> "dict[JudgeQuestion, Future[Verdict]]":
         """Remove and return those of the questions that are under way."""
@@ -211,13 +187,3 @@ class _UnderWay:
 
     def __reduce__(self) -> tuple[type["_UnderWay"], tuple[()]]:
         return _UnderWay, ()  # a copy has asked nothing
-
-
-def _submitted(judge: Judge, question: JudgeQuestion) -> "Future[Verdict]":
-    """Ask the judge; an error in ``submit`` is raised when the verdict is read, not during the rollout."""
-    try:
-        return judge.submit(question)
-    except Exception as error:  # noqa: BLE001 - a judge is foreign code
-        failed: Future[Verdict] = Future()
-        failed.set_exception(error)
-        return failed

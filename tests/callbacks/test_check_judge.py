@@ -241,7 +241,7 @@ def test_two_ranks_stop_together_with_one_error_and_only_the_first_asks(tmp_path
 
 
 class _Breaks(Knows):
-    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+    def without_cache(self) -> ScriptedJudge:
         raise OSError("the spec's judge cannot be built")
 
 

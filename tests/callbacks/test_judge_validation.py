@@ -21,6 +21,7 @@ from medix.reporting.record import read_records
 from medix.rewards import JudgeReward, PublishedAnswer, RewardSuite, StrictAnswer, Weighted
 from medix.types import JudgeQuestion, Sample, Verdict
 from tests.judge.test_own_arguments import Contains
+from tests.support.asked import Counting, Raising, TooFew
 from tests.support.fake_training import (
     MODALITIES,
     CountingJudge,
@@ -151,6 +152,15 @@ def test_without_any_judge_an_answer_is_unscored_and_says_so() -> None:
     ((verdict,),) = judge_groups([score_by([1.0], group)], MODALITIES, None)
     assert verdict.credit is None
     assert "no judge" in verdict.reason
+
+
+@pytest.mark.parametrize("judge", [Raising(), Counting(5.0), TooFew()], ids=["raises", "off the scale", "too few"])
+def test_a_judge_that_breaks_leaves_answers_unscored_and_the_run_goes_on(judge: Counting) -> None:
+    group = make_group(make_sample(1), [write("X_RAY", "lung")])
+    scored = FakeSuite(CountingJudge()).score_groups([group])
+    ((verdict,),) = judge_groups(scored, MODALITIES, judge)
+    assert (verdict.credit, verdict.judge) == (None, "counting")
+    assert "the judge " in verdict.reason
 
 
 def test_a_mean_without_scored_rows_is_not_that_of_an_earlier_validation(tmp_path: Path) -> None:

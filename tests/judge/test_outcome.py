@@ -89,3 +89,10 @@ def test_what_is_no_verdict_is_no_verdict() -> None:
     verdict = outcome.verdict_of(Counting(), future)  # type: ignore[arg-type]
     assert verdict.credit is None
     assert "a float in place of a verdict" in verdict.reason
+
+
+@pytest.mark.parametrize("credit", [5.0, -0.5, float("nan"), float("inf"), "YES"])
+def test_a_credit_off_the_scale_is_no_credit(credit: object) -> None:
+    [verdict] = outcome.grade(Counting(credit), [question()])  # type: ignore[arg-type]
+    assert (verdict.credit, verdict.judge) == (None, "counting")
+    assert f"a credit of {credit}, which is not from 0 to 1" in verdict.reason

@@ -97,8 +97,8 @@ def test_votes_bear_the_members_names_so_that_agreement_can_be_taken() -> None:
 def test_a_vote_off_the_scale_is_none() -> None:
     verdict = vote(1.0, 5.0, float("nan"))
     assert verdict.credit is None
-    assert "b: a credit of 5.0, which is not from 0 to 1" in verdict.reason
-    assert "c: a credit of nan" in verdict.reason
+    assert "b: the judge gave a credit of 5.0, which is not from 0 to 1" in verdict.reason
+    assert "c: the judge gave a credit of nan" in verdict.reason
 
 
 def test_every_member_is_asked_everything_before_any_is_waited_for() -> None:

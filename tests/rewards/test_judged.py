@@ -165,7 +165,7 @@ def test_a_question_that_fails_in_the_background_leaves_the_others_alone() -> No
     scores = reward.score(rows_of(BATCH, [0, 1, 2]))
     assert scores.status == (Status.UNSCORED, Status.UNSCORED, Status.SCORED)
     assert "OSError: disk full" in scores.reason[0]
-    assert "CancelledError" in scores.reason[1]
+    assert "cancelled before the verdict" in scores.reason[1]
 
 
 def test_a_judge_that_cannot_be_asked_in_the_background_does_not_stop_the_rollout() -> None:
@@ -211,8 +211,11 @@ def test_a_slow_judge_is_awaited_for_as_long_as_verdicts_arrive(monkeypatch: pyt
     assert waits == [600.0] * 3
 
 
-@pytest.mark.parametrize("given", [None, 1.0, "YES"])
-def test_what_is_no_verdict_is_unscored(given: object) -> None:
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [(None, "a NoneType in place of a verdict"), ("YES", "a str in"), (Verdict(5.0, "later"), "a credit of 5.0")],
+)
+def test_what_is_no_verdict_is_unscored(given: object, reason: str) -> None:
     judge = Later()
     reward = JudgeReward(judge)
     reward.start(rows_of(BATCH, [0]))
@@ -220,7 +223,9 @@ def test_what_is_no_verdict_is_unscored(given: object) -> None:
     future.set_result(given)  # type: ignore[arg-type]  # foreign code
     scores = reward.score(rows_of(BATCH, [0]))
     assert scores.status == (Status.UNSCORED,)
-    assert "is not a Verdict" in scores.reason[0]
+    assert reason in scores.reason[0]
+    assert scores.verdicts[0] is not None
+    assert scores.verdicts[0].credit is None, "what is recorded is not scored either"
 
 
 @pytest.mark.parametrize("patience", [0.0, -1.0, float("nan")])
