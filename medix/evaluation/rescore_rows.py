@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medix.advantages.base import Advantage
+from medix.advantages.base import Advantage, checked_advantages
 from medix.evaluation.rank_change import RankChange, rank_changes
 from medix.evaluation.recorded_run import RecordedGroup
 from medix.modality import TEXT_ONLY
@@ -142,7 +142,8 @@ def rows_of(
         chosen = np.flatnonzero(sizes == size)
         indices = starts[chosen, None] + np.arange(size)
         for scoring in (before, after):
-            scoring.advantage[indices] = advantage(torch.from_numpy(scoring.signal[indices])).numpy()
+            signal = torch.from_numpy(scoring.signal[indices])
+            scoring.advantage[indices] = checked_advantages(advantage, signal).numpy()
         found = rank_changes(before.signal[indices], after.signal[indices])
         for name in ("tau", "best_changed", "reversed_pairs", "pairs"):
             getattr(change, name)[chosen] = getattr(found, name)

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medix.advantages.base import Advantage
-from medix.distributed import all_reduce
+from medix.advantages.base import Advantage, checked_advantages
+from medix.distributed import all_reduce, fail_together
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
 from medix.modules.loss_input import pad
@@ -103,7 +103,8 @@ class Preparation:
             if self.reward_kl is not None:
                 penalties, divergence = _penalties(self.reward_kl, [*old_first, *old_later], found)
                 totals = totals - penalties
-        advantages = self.advantage(totals).tolist()
+        with fail_together():
+            advantages = checked_advantages(self.advantage, totals).tolist()
         old = [*(None for _ in first), *old_later]  # the first update has these weights, and computes them itself
         undropped: Sequence[TokenLogprobs | None] = [None] * len(scored)
         if policy.has_dropout and old_first:

@@ -1,6 +1,7 @@
 """Properties that every advantage has."""
 
 import math
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medix.advantages import Advantage, DrGRPOAdvantage, GRPOAdvantage, RLOOAdvantage
+from medix.advantages.base import checked_advantages
 
 ALL = pytest.mark.parametrize(
     "advantage", [GRPOAdvantage(), DrGRPOAdvantage(), RLOOAdvantage()], ids=lambda a: type(a).__name__
@@ -88,3 +90,36 @@ def test_groups_do_not_touch_each_other(advantage: Advantage, groups: list[list[
 def test_one_completion_per_prompt_is_refused(advantage: Advantage) -> None:
     with pytest.raises(ValueError, match="completions_per_prompt"):
         advantage(torch.zeros(4, 1))
+
+
+def _centred(totals: torch.Tensor) -> torch.Tensor:
+    return totals - totals.nanmean(dim=1, keepdim=True)
+
+
+class _Own(Advantage):
+    def __init__(self, rule: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self.rule = rule
+
+    def __call__(self, totals: torch.Tensor) -> torch.Tensor:
+        return self.rule(totals)
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (lambda totals: totals - totals.mean(1, keepdim=True), r"returned \[nan, nan\] for the totals \[0.5, nan\]"),
+        (lambda totals: _centred(totals).nan_to_num(0.0), r"returned \[0.0, 0.0\] for the totals \[0.5, nan\]"),
+        (lambda totals: _centred(totals) / 0, r"returned \[inf, -inf\]"),
+        (lambda totals: _centred(totals).flatten(), r"returned \(4,\) for totals of shape \(2, 2\)"),
+        (lambda totals: _centred(totals).tolist(), "returned list for totals"),
+    ],
+    ids=["a group is lost", "unscored is trained on", "infinite", "shape", "no tensor"],
+)
+def test_an_advantage_of_ones_own_is_held_to_the_contract(
+    rule: Callable[[torch.Tensor], torch.Tensor], told: str
+) -> None:
+    """Else a group with one unscored completion is not trained on at all, and nothing says so."""
+    totals = torch.tensor([[1.0, 0.0], [0.5, math.nan]], dtype=torch.float64)
+    with pytest.raises(ValueError, match=rf"model\.advantage: _Own {told}"):
+        checked_advantages(_Own(rule), totals)
+    assert checked_advantages(_Own(_centred), totals)[0].tolist() == [0.5, -0.5]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from medix.advantages.base import Advantage
 from medix.advantages.dr_grpo import DrGRPOAdvantage
 from medix.losses.coefficient import FixedCoefficient
 from medix.losses.dapo import DAPOLoss
@@ -22,14 +23,20 @@ from tests.support.policies import BigramPolicy, group
 TOTALS = [(1.0, 0.0), (0.25, math.nan)]
 
 
-def prepared(loss: DAPOLoss | None = None, reward_kl: RewardKL | None = None, prompts_per_update: int = 1) -> Prepared:
+def prepared(
+    loss: DAPOLoss | None = None,
+    reward_kl: RewardKL | None = None,
+    prompts_per_update: int = 1,
+    advantage: Advantage | None = None,
+) -> Prepared:
     policy = BigramPolicy()
     groups = [
         ScoredGroup(group(policy, [3, 1], seed=seed), tuple(CompletionScores(total, {}) for total in totals))
         for seed, totals in enumerate(TOTALS)
     ]
     engine = LocalEngine(Sampling(completions_per_prompt=2))
-    made = Preparation(policy, engine, loss or DAPOLoss(), Update(prompts_per_update), DrGRPOAdvantage(), reward_kl)
+    advantage = advantage or DrGRPOAdvantage()
+    made = Preparation(policy, engine, loss or DAPOLoss(), Update(prompts_per_update), advantage, reward_kl)
     return made(groups, torch.device("cpu"))
 
 
@@ -88,3 +95,12 @@ def test_a_loss_with_a_correction_refuses_an_engine_without_log_probabilities() 
     check_logprobs(groups, DAPOLoss(), engine)
     with pytest.raises(RolloutError, match=r"LocalEngine reported no .* sample 's0', .* loss\.importance: null"):
         check_logprobs(groups, DAPOLoss(importance=TruncatedImportance()), engine)
+
+
+def test_an_advantage_that_loses_a_group_ends_the_step() -> None:
+    class Plain(Advantage):
+        def __call__(self, totals: torch.Tensor) -> torch.Tensor:
+            return totals - totals.mean(dim=1, keepdim=True)
+
+    with pytest.raises(ValueError, match=r"model\.advantage: Plain returned \[nan, nan\]"):
+        prepared(advantage=Plain())
