@@ -1,6 +1,7 @@
 """Settings of optimizer and schedule, of which a resumed run uses its own and not those in the checkpoint."""
 
 import copy
+import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import torch
 
 from medix.modules.checkpoint import SpecMismatchError
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class OptimizerSettings:
@@ -19,9 +22,15 @@ class OptimizerSettings:
     Args:
         optimizer: just constructed.
         scheduler: just constructed; None if there is none.
+
+    Raises:
+        ValueError: a step of one of them needs an argument, such as a metric, which a training step does not have.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, scheduler: Any = None) -> None:
+        _check_step(optimizer, "model.optimizer", "torch.optim.AdamW")
+        if scheduler is not None:
+            _check_step(scheduler, "model.lr_scheduler", "torch.optim.lr_scheduler.LinearLR, which counts steps")
         self.optimizer = _name(optimizer)
         self.groups = [_plain(group) for group in optimizer.param_groups]
         self.scheduler = None if scheduler is None else _name(scheduler)
@@ -85,6 +94,17 @@ class OptimizerSettings:
             warnings.simplefilter("ignore")  # about the order of calls, which is that of the steps made already
             for _ in range(step):
                 scheduler.step()
+
+
+def _check_step(part: Any, key: str, other: str) -> None:
+    _, *parameters = inspect.signature(type(part).step).parameters.values()  # a schedule wraps that of the object
+    needed = [one.name for one in parameters if one.default is one.empty and one.kind not in _VARIADIC]
+    if needed:
+        raise ValueError(
+            f"{key}: {type(part).__name__} needs {', '.join(needed)} in every step, and a training step has none to "
+            f"give: validations are made every few steps only, and an update computes its gradient once. Give another "
+            f"one, such as {other}"
+        )
 
 
 def _name(part: Any) -> str:

@@ -5,8 +5,15 @@ from typing import Any
 
 import pytest
 import torch
-from torch.optim import SGD, Adam, AdamW, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, OneCycleLR, SequentialLR
+from torch.optim import LBFGS, SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    LambdaLR,
+    LinearLR,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+)
 
 from medix.modules.checkpoint import SpecMismatchError
 from medix.modules.optimizer_settings import OptimizerSettings
@@ -102,3 +109,13 @@ def test_the_recorded_settings_can_be_read_without_pickle(tmp_path: Any) -> None
     saved = Training(lambda weights: AdamW(weights, lr=torch.tensor(0.1)), "lambda").settings.state_dict()
     torch.save(saved, tmp_path / "saved")
     assert torch.load(tmp_path / "saved", weights_only=True) == saved
+
+
+def test_what_needs_more_than_a_step_has_is_refused_before_the_first() -> None:
+    """Otherwise the run ends after its first step with the TypeError of a call."""
+    weights = [torch.nn.Parameter(torch.zeros(2))]
+    with pytest.raises(ValueError, match=r"model\.optimizer: LBFGS needs closure in every step"):
+        OptimizerSettings(LBFGS(weights))
+    optimizer = AdamW(weights)
+    with pytest.raises(ValueError, match=r"model\.lr_scheduler: ReduceLROnPlateau needs metrics in every step"):
+        OptimizerSettings(optimizer, ReduceLROnPlateau(optimizer))
