@@ -17,11 +17,12 @@ from medix import stop_signal
 from medix.atomic_file import write_atomically
 from medix.callbacks.log_rewards import step_metrics
 from medix.callbacks.run_facts import run_facts, run_head, split_label, training_sizes, versions
-from medix.callbacks.watched import watched
+from medix.callbacks.watched import suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
 from medix.evaluation.validation import Validation, differences_from_training, incomparable
 from medix.modality import TEXT_ONLY
+from medix.modules.checkpoint import SCORING
 from medix.plain_console import PlainConsole
 from medix.reporting.balance import Balance, GroupRow
 from medix.reporting.evaluations import began, read_evaluations, read_report
@@ -304,6 +305,7 @@ class WriteReport(Callback):
         scored, trained = (list(map(GroupRow.of, groups)) for groups in (finished.scored, finished.trained))
         parts = gather((signal_tally(finished.scored).entries, scored, trained, finished.bad_shards))
         signal = Tally.merged(Tally(entries) for entries, *_ in parts).means()
+        self._balance.use_rewards(_rewards_of(module), finished.step - 1)
         self._balance.add(
             [row for part in parts for row in part[1]],
             [row for part in parts for row in part[2]],
@@ -405,6 +407,12 @@ def _beside(last: Mapping[str, Any] | None, evaluations: Sequence[Mapping[str, A
     if not last:
         return list(evaluations)
     return [{**entry, "differences": differences_from_training(last, entry)} for entry in evaluations]
+
+
+def _rewards_of(module: LightningModule) -> str:
+    """Identity of what completions are rewarded with; empty for a module that does not know."""
+    known = suite_of(module)
+    return json.dumps([known.get(name, "") for name in SCORING]) if known else ""
 
 
 def _spec(trainer: Trainer) -> str:

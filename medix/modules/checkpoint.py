@@ -104,7 +104,8 @@ def _in_order(parts: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]
     return sorted(groups, key=lambda group: int(group["index"]))
 
 
-_SCORING = ("rewards", "judge", "own_judges")  # parts of the suite that decide what completions are rewarded with
+SCORING = ("rewards", "judge", "own_judges")
+"""Parts of the suite that decide what completions are rewarded with."""
 
 
 class SpecMismatchError(ValueError):
@@ -181,7 +182,7 @@ def resumed(checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 def scores_differ(saved: Mapping[str, str], present: Mapping[str, str]) -> bool:
     """Whether completions would get other rewards than they had; False where it is unknown."""
-    return any(name in saved and name in present and saved[name] != present[name] for name in _SCORING)
+    return any(name in saved and name in present and saved[name] != present[name] for name in SCORING)
 
 
 def _check_trained_weights(weights: Iterable[str], module: nn.Module) -> None:

@@ -88,6 +88,8 @@ class Balance:
         self._seen: dict[SampleKey, tuple[str, str, int]] = {}  # source, modality, number of groups
         self.bad_shards: Counter[str] = Counter()
         """Samples that were left out, by shard."""
+        self._rewards = ""
+        self._other_rewards_until = 0
 
     def add(
         self, scored: Iterable[GroupRow], trained: Iterable[GroupRow], bad_shards: Mapping[str, int] | None = None
@@ -118,6 +120,20 @@ class Balance:
                 self._counts.setdefault(name, _Counts()).trained += 1
         self.bad_shards.update(bad_shards or {})
 
+    def use_rewards(self, identity: str, steps: int) -> None:
+        """Forget the rewards of earlier steps if others gave them: first and last rewards are of one kind.
+
+        Args:
+            identity: of rewards and judge from now on; empty if unknown.
+            steps: number of finished steps.
+        """
+        if self._rewards and identity not in ("", self._rewards):
+            for counts in self._counts.values():
+                counts.first, counts.steps = [], 0
+                counts.last.clear()
+            self._other_rewards_until = steps
+        self._rewards = identity or self._rewards
+
     def rows(self, sizes: Mapping[Slice, int]) -> list[dict[str, Any]]:
         """One row of plain numbers for everything, then for each slice.
 
@@ -135,8 +151,13 @@ class Balance:
         ]
 
     def notes(self) -> list[str]:
-        """A sentence for each shard whose samples were left out."""
-        return [
+        """A sentence on steps with other rewards, and one for each shard whose samples were left out."""
+        until = self._other_rewards_until
+        changed = (
+            f"Training rewards up to step {until} were given by other rewards or another judge: curves have them too, "
+            "first and last rewards of the training data are those of later steps."
+        )
+        return [changed] * bool(until) + [
             f"{count:,} samples of {shard} were left out of training: the shard cannot be read "
             "(data.on_bad_shard: skip)."
             for shard, count in sorted(self.bad_shards.items())
@@ -146,6 +167,8 @@ class Balance:
         """Plain data."""
         return {
             "bad_shards": dict(self.bad_shards),
+            "rewards": self._rewards,
+            "other_rewards_until": self._other_rewards_until,
             "seen": [[*key, *found] for key, found in self._seen.items()],
             "counts": [
                 {
@@ -165,6 +188,8 @@ class Balance:
         """The inverse of ``state_dict``."""
         balance = cls()
         balance.bad_shards.update(state["bad_shards"])
+        balance._rewards = state.get("rewards", "")
+        balance._other_rewards_until = state.get("other_rewards_until", 0)
         for dataset, sample, source, modality, groups in state["seen"]:
             balance._seen[dataset, sample] = source, modality, groups
         for entry in state["counts"]:

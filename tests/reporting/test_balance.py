@@ -84,3 +84,29 @@ def test_a_size_that_is_smaller_than_what_was_drawn_is_not_believed() -> None:
     balance = Balance()
     balance.add([_row("a"), _row("b")], [])
     assert balance.rows({("", ""): 1})[0]["samples"] is None
+
+
+def test_rewards_by_another_suite_are_not_compared_with_those_before() -> None:
+    """Twelve steps of 0.9, then, resumed with a harsher suite, four of 0.1, 0.2, 0.3 and 0.4."""
+    balance = Balance()
+    for _ in range(12):
+        balance.use_rewards("lenient", 0)
+        balance.add([_row("a", reward=0.9)], [])
+    assert balance.notes() == []
+    balance = Balance.from_state(balance.state_dict())
+    for step, reward in enumerate((0.1, 0.2, 0.3, 0.4), start=12):
+        balance.use_rewards("harsh", step)
+        balance.add([_row("a", reward=reward)], [])
+    row = balance.rows({})[0]
+    assert (row["first"], row["last"], row["groups"]) == (pytest.approx(0.15), pytest.approx(0.35), 16)
+    [note] = Balance.from_state(balance.state_dict()).notes()
+    assert note.startswith("Training rewards up to step 12 were given by other rewards")
+
+
+def test_rewards_of_unknown_identity_count_as_the_same() -> None:
+    balance = Balance()
+    for identity in ("", "known", "", "known"):
+        balance.use_rewards(identity, 1)
+        balance.add([_row("a")], [])
+    assert balance.rows({})[0]["first"] == 0.5
+    assert balance.notes() == []
