@@ -49,6 +49,7 @@ from medix.plain_console import PlainConsole
 from medix.plan import BASE, chosen_checkpoint, print_plan, read_checkpoint
 from medix.reporting.table import summary_table
 from medix.rewards.judged import JudgedReward
+from medix.seeds import seed_note
 from medix.slurm_job import requeued
 from medix.spec_check import check, inline
 from medix.spec_fault import explain, shortened
@@ -194,13 +195,16 @@ class MedixCLI(LightningCLI):
         if given.get("logger") in (None, True):
             root = given.get("default_root_dir") or os.getcwd()
             kwargs["logger"] = CSVLogger(root, name="logs")
+        stated = [inner for one in settings(sys.argv[1:]) for inner in (one, *inline(one))]
         self.launcher = Launcher.of(os.environ)
         if self.launcher is not None:
-            stated = {inner.place[:2] for one in settings(sys.argv[1:]) for inner in (one, *inline(one))}
-            kwargs |= self.launcher.resolve(given, ("trainer", "num_nodes") in stated)
+            kwargs |= self.launcher.resolve(given, ("trainer", "num_nodes") in {one.place[:2] for one in stated})
             self.launcher.check_shards(given.get("strategy"))
         trainer: Trainer = super().instantiate_trainer(**kwargs)
         ignore_signals(trainer)
+        keys = {one.file: [other.key for other in stated if other.file == one.file] for one in stated}
+        if trainer.is_global_zero and (note := seed_note(self.subcommand or "fit", keys)):
+            tell(f"medix: {note}")
         return trainer
 
     def fit(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002

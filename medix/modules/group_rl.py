@@ -53,7 +53,7 @@ class GroupRLModule(lightning.LightningModule):
 
     Args:
         policy: the model under training.
-        engine: samples completions; its ``sampling`` holds G, lengths, temperature and the seed of all draws.
+        engine: samples completions; its ``sampling`` holds G, lengths, temperature and seed of those of training.
         rewards: the reward suite.
         loss: the group-RL loss.
         update: how groups become optimiser calls.
@@ -66,7 +66,7 @@ class GroupRLModule(lightning.LightningModule):
         prompting: renders samples as prompts.
         optimizer: created with the trainable parameters.
         lr_scheduler: stepped once per step; None keeps the learning rate.
-        evaluation: how validation, test and prediction sample.
+        evaluation: how validation, test and prediction sample, with a seed of their own.
         judge: the judge of rewards and validation; linked from the ``judge`` of a spec.
         reward_kl: a penalty for leaving the reference policy, subtracted from the totals.
         modalities: tags of prompts and rewards; the paper's 16 if None.

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from medix.seeds import EVERYTHING, TRAINING
 from medix.spec_names import find_spec
 from medix.spec_reading import part_file
 from medix.yaml_text import Place, read_yaml_option
 
-SEED_KEYS = ("seed_everything", "data.seed", "model.engine.init_args.sampling.seed")
+SEED_KEYS = (EVERYTHING, *TRAINING)
 """Keys that a seed sets, unless the grid names others: initial adapters, order of the data, and draws."""
 
 _KEYS = {

@@ -13,6 +13,7 @@ from medix.modules import checkpoint as state
 from medix.reporting.evaluations import began, read_evaluations
 from medix.reporting.render import USE, plain
 from medix.reporting.table import Table
+from medix.seeds import EVALUATION, EVERYTHING, TRAINING
 from medix.studies.checksums import FileChecksum, files_of
 from medix.studies.run_card_tables import tables
 from medix.studies.run_folder import RunFolder
@@ -21,7 +22,7 @@ from medix.yaml_text import read_yaml_file
 
 FILE = "run-card.json"
 _SPLITS = ("train", "val", "test")
-_SEEDS = ("seed_everything", "data.seed", "model.engine.init_args.sampling.seed", "model.evaluation.seed")
+_SEEDS = (EVERYTHING, *TRAINING, EVALUATION)
 _LIMITS = (
     "One run is one sample: another seed gives another result. An interval here is over cases, not over runs.",
     "An accuracy is that of its judge; the canary rates say how often that is fooled.",
