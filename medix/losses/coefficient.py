@@ -26,6 +26,13 @@ class Coefficient(ABC):
             sequences: completions the step trained on, over all ranks.
         """
 
+    def check(self, sequences: int) -> None:  # noqa: B027  # only one that adapts can refuse
+        """Refuse steps of a size that it cannot adapt to, before the first.
+
+        Args:
+            sequences: completions of a step, over all ranks.
+        """
+
     def state_dict(self) -> dict[str, Any]:
         """State that a resumed run needs."""
         return {}
@@ -80,17 +87,24 @@ class AdaptiveCoefficient(Coefficient):
     def value(self) -> float:
         return self._value
 
-    def update(self, kl: int | float, sequences: int) -> None:
-        if not math.isfinite(kl):
-            return
-        error = min(max(kl / self.target - 1, -self.ERROR_BOUND), self.ERROR_BOUND)
-        factor = 1 + error * sequences / self.horizon
-        if not factor > 0:
+    def check(self, sequences: int) -> None:
+        """Refuse a horizon that one step overruns.
+
+        Raises:
+            ValueError: a step could multiply the weight by a number that is not positive.
+        """
+        least = 1 - self.ERROR_BOUND * sequences / self.horizon
+        if not least > 0:
             raise ValueError(
-                f"horizon {self.horizon} is too short for {sequences} completions in a step: the KL coefficient would "
-                f"be multiplied by {factor:g}; set horizon to several times that number"
+                f"horizon {self.horizon} is too short for {sequences} completions in a step: the KL coefficient could "
+                f"be multiplied by {least:g}; set horizon to several times that number"
             )
-        self._value *= factor
+
+    def update(self, kl: int | float, sequences: int) -> None:
+        self.check(sequences)
+        if math.isfinite(kl):
+            error = min(max(kl / self.target - 1, -self.ERROR_BOUND), self.ERROR_BOUND)
+            self._value *= 1 + error * sequences / self.horizon
 
     def state_dict(self) -> dict[str, Any]:
         return {"value": self._value}

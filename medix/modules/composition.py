@@ -5,6 +5,8 @@ import warnings
 from medix.advantages.base import Advantage
 from medix.losses.aggregate import Aggregate
 from medix.losses.base import GroupLoss
+from medix.losses.reference_kl import ReferenceKL
+from medix.losses.reward_kl import RewardKL
 
 
 def compose(loss: GroupLoss, advantage: Advantage, max_completion_tokens: int) -> None:
@@ -31,3 +33,22 @@ def compose(loss: GroupLoss, advantage: Advantage, max_completion_tokens: int) -
         "has no advantage of its own",
         stacklevel=3,
     )
+
+
+def check_coefficients(loss: GroupLoss, reward_kl: RewardKL | None, sequences: int) -> None:
+    """Refuse a KL coefficient that cannot adapt to steps of this size.
+
+    Args:
+        loss: of the model.
+        reward_kl: of the model.
+        sequences: completions of a step, over all ranks.
+
+    Raises:
+        ValueError: names the key and what to change.
+    """
+    for key, part in (("model.loss.reference_kl", getattr(loss, "reference_kl", None)), ("model.reward_kl", reward_kl)):
+        if isinstance(part, ReferenceKL | RewardKL):
+            try:
+                part.coefficient.check(sequences)
+            except ValueError as error:
+                raise ValueError(f"{key}.coefficient: {error}") from error

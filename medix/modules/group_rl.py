@@ -22,7 +22,7 @@ from medix.losses.reward_kl import RewardKL
 from medix.modality import ModalitySet
 from medix.modules import checkpoint as state
 from medix.modules import strategy
-from medix.modules.composition import compose
+from medix.modules.composition import check_coefficients, compose
 from medix.modules.last_step import LastStep, rewound_by_a_signal
 from medix.modules.no_signal import check_signal
 from medix.modules.no_update import NoUpdates
@@ -152,6 +152,7 @@ class GroupRLModule(lightning.LightningModule):
         self._settings: OptimizerSettings | None = None
         self._resumed: dict[str, Any] = {}
         self.batching(ranks=1)  # refuses impossible sizes before any weights are read
+        check_coefficients(loss, reward_kl, prompts_per_step * engine.sampling.completions_per_prompt)
 
     @rewound_by_a_signal
     def training_step(self, prompts: PromptBatch, index: int) -> None:  # noqa: ARG002  # Lightning's signature

@@ -7,6 +7,7 @@ import pytest
 
 from medix.advantages import Advantage, DrGRPOAdvantage, GRPOAdvantage, RLOOAdvantage
 from medix.losses import (
+    AdaptiveCoefficient,
     CISPOLoss,
     ClippedSurrogate,
     ComposedLoss,
@@ -16,6 +17,8 @@ from medix.losses import (
     GRPOLoss,
     GSPOLoss,
     GSPOTokenLoss,
+    ReferenceKL,
+    RewardKL,
     SequenceSum,
     SequenceSumNorm,
     TokenRatio,
@@ -111,3 +114,18 @@ def test_dr_grpo_divides_by_the_generation_budget(loss: GroupLoss, divisor: int)
     """One completion of 3 tokens, ratio 1, A = -1: 3 / 50, though the longest completion has 3 tokens."""
     module(loss, DrGRPOAdvantage() if isinstance(loss, DrGRPOLoss) else None)
     assert loss(rows([[1.0, 1.0, 1.0]], [-1.0])).loss.item() == pytest.approx(3 / divisor)
+
+
+@pytest.mark.parametrize("key", ["model.loss.reference_kl", "model.reward_kl"])
+def test_a_coefficient_that_a_step_would_overrun_is_refused_at_the_start(key: str) -> None:
+    """Steps of 2 x 3 completions: a horizon of 1.2 could make the coefficient 0, after any number of steps."""
+
+    def composed(horizon: float) -> GroupRLModule:
+        coefficient = AdaptiveCoefficient(0.1, 1.0, horizon)
+        if key == "model.reward_kl":
+            return module(DAPOLoss(), reward_kl=RewardKL("k1", coefficient))
+        return module(DAPOLoss(reference_kl=ReferenceKL("k3", coefficient)))
+
+    with pytest.raises(ValueError, match=rf"{key}\.coefficient: horizon 1.2 is too short for 6 completions"):
+        composed(1.2)
+    composed(1.3)
