@@ -227,7 +227,7 @@ def _differing(pairs: Sequence[Pair], judges: tuple[str, str]) -> Mapping[str, s
         samples = "1 sample accepts" if others == 1 else f"{others} samples accept"
         found.setdefault("accuracy", f"{samples} other answers (aliases) in one file than in the other")
         found.setdefault("reward", found["accuracy"])
-    asked = [_reward_judges(side) for side in zip(*pairs, strict=True)]
+    asked = [reward_judges(side) for side in zip(*pairs, strict=True)]
     for name in asked[0].keys() & asked[1].keys():
         if asked[0][name] != asked[1][name]:
             one, other = (", ".join(sorted(part[name])) for part in asked)
@@ -238,7 +238,7 @@ def _differing(pairs: Sequence[Pair], judges: tuple[str, str]) -> Mapping[str, s
     return found
 
 
-def _reward_judges(records: Sequence[CompletionRecord]) -> dict[str, set[str]]:
+def reward_judges(records: Sequence[CompletionRecord]) -> dict[str, set[str]]:
     """The judges that reward components asked, by component."""
     found: dict[str, set[str]] = {}
     for record in records:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from medix.evaluation.comparison import reward_judges
 from medix.evaluation.recorded_run import RecordedGroup, RecordedRun, RunParts, describe
 from medix.evaluation.rescore_examples import Examples
 from medix.evaluation.rescore_rows import Rows, joined, rows_of
@@ -60,6 +61,7 @@ class Rescoring:
         parts: list[Rows] = []
         chunk: list[RecordedGroup] = []
         scored_by: dict[str, tuple[int, int]] = {}
+        judged_by: dict[str, set[str]] = {}
         size = 0
         for group in self.run.groups(self.steps, self.split):
             given = record.given(group.records, self.parts.modalities)
@@ -68,9 +70,12 @@ class Rescoring:
                 record.clear()
                 chunk, size = [], 0
             record.add(given)
-            rewards, step = group.records[0].rewards, group.records[0].step
-            first, last = scored_by.get(rewards, (step, step))
-            scored_by[rewards] = min(first, step), max(last, step)
+            one = group.records[0]
+            rewards = one.rewards and one.rewards + one.own_judges
+            first, last = scored_by.get(rewards, (one.step, one.step))
+            scored_by[rewards] = min(first, one.step), max(last, one.step)
+            for name, judges in reward_judges(group.records).items():
+                judged_by.setdefault(name, set()).update(judges)
             chunk.append(group)
             size += len(group.records)
         if not chunk:
@@ -79,7 +84,7 @@ class Rescoring:
         rows = joined(parts)
         return Rescored(
             facts=self._facts(rows, record),
-            notes=[*self.parts.notes, *_mixed(scored_by), *self._notes(rows, record)],
+            notes=[*self.parts.notes, *_mixed(scored_by, judged_by), *self._notes(rows, record)],
             weights=dict(self.suite.weights),
             examples=examples.found(),
             **summarise(rows),
@@ -160,12 +165,19 @@ class Rescoring:
         return notes
 
 
-def _mixed(steps: Mapping[str, tuple[int, int]]) -> Iterator[str]:
-    """The note on recorded totals that are not of one kind.
+def _mixed(steps: Mapping[str, tuple[int, int]], judges: Mapping[str, set[str]]) -> Iterator[str]:
+    """The notes on recorded totals that are not of one kind.
 
     Args:
         steps: first and last step, by the identity of the rewards that scored them; empty where it is unknown.
+        judges: those that each component asked, by its name; empty where it is unknown.
     """
+    for name, found in sorted(judges.items()):
+        if len(found) > 1:
+            yield (
+                f"The recorded verdicts of {name} are by {' and by '.join(sorted(found))}, because the "
+                "run was continued with another judge: what is compared with them is of no one kind. Give --steps."
+            )
     known = {rewards: span for rewards, span in steps.items() if rewards}
     if len(known) > 1:
         spans = ", ".join(f"{first} to {last}" for first, last in sorted(known.values()))

@@ -234,6 +234,20 @@ def test_totals_by_the_rewards_before_and_after_a_change_are_said_to_be_mixed(tm
     assert not Rescoring(run, suite(), RunParts(modalities=MODALITIES), steps=range(2, 4))().notes
 
 
+def test_totals_by_two_judges_are_said_to_be_mixed(tmp_path: Path) -> None:
+    """A judge is no part of the identity of rewards: the verdicts say whose they are."""
+
+    def by(line: CompletionRecord, judge: str) -> CompletionRecord:
+        return line if line.verdict is None else replace(line, verdict=replace(line.verdict, judge=judge))
+
+    lines = [by(line, f"judge/{step}") for step in (1, 2) for line in records(suite(), groups(1), step=step)]
+    notes = _rescored(tmp_path, lines, suite()).notes
+    assert any("verdicts of judge are by judge/1 and by judge/2, because the run was continued" in one for one in notes)
+    own = [replace(line, rewards="a", own_judges=str(line.step)) for line in lines]
+    notes = _rescored(tmp_path / "own", own, suite()).notes
+    assert any("by 2 different rewards" in one for one in notes)
+
+
 def test_a_cut_last_line_and_a_smaller_group_are_said(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", records(suite(), groups(2)), spec="")
     path = folder / "completions" / "train.rank0.jsonl"
