@@ -12,6 +12,7 @@ from medix.audit.leakage import Leakage, LeakedItem, TaskLeakage
 from medix.audit.near_pictures import CORRELATION, RADIUS
 from medix.audit.picture_table import PictureTable
 from medix.audit.rows import AuditRow, read_rows
+from medix.audit.shared_runs import SHARE
 from medix.audit.synonyms import THRESHOLD, Synonyms, find_synonyms, reference_counts
 from medix.audit.texts import NGRAM
 from medix.data.manifest import Manifest
@@ -150,6 +151,7 @@ def thresholds() -> dict[str, float]:
         "hash_bits": RADIUS,
         "correlation": CORRELATION,
         "ngram_words": NGRAM,
+        "ngram_share": SHARE,
         "synonym_cosine": THRESHOLD,
     }
 

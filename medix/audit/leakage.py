@@ -1,6 +1,6 @@
 """Which items of a benchmark are in the data: by images, by questions, by runs of words."""
 
-import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,16 +8,12 @@ from enum import StrEnum
 from medix.audit.near_pictures import TURNS, NearPairs
 from medix.audit.picture_table import PictureTable
 from medix.audit.rows import AuditRow
-from medix.audit.texts import ngrams, normalised, words_of
+from medix.audit.shared_runs import shared_runs
+from medix.audit.texts import normalised, stem_and_choices
 from medix.evaluation.tasks.item import Item
 from medix.evaluation.tasks.loader import LoadedTask
 
 _EXAMPLES = 30
-_BOILERPLATE = 10
-"""Most items of one task that may share a run of words; more share the wording of the task, as for GPT-3."""
-
-_CHOICES = "\n\nChoices:\n"
-_LETTER = re.compile(r"^[A-Z]\. ")
 
 
 class Leak(StrEnum):
@@ -138,7 +134,8 @@ class Leakage:
                 for row in by_picture.get(other, ())
             ]
             shared.update(pictures[0] for _, pictures, _ in matches)
-            leaked = self._by_image(item, matches) if matches else texts.leaked(task.name, item)
+            asked = texts.questions(task.name, item)
+            leaked = self._by_image(item, asked, matches) if matches else texts.leaked(task.name, item)
             if leaked is not None:
                 found.add(leaked)
         found.images = len(shared)
@@ -155,9 +152,10 @@ class Leakage:
         if unread:
             yield f"{unread:,} items have an image that cannot be read, and were compared by their texts"
 
-    def _by_image(self, item: Item, matches: Sequence[tuple[int, tuple[int, int], str]]) -> LeakedItem:
+    def _by_image(
+        self, item: Item, asked: Sequence[str], matches: Sequence[tuple[int, tuple[int, int], str]]
+    ) -> LeakedItem:
         """How an item is leaked whose image is in the rows."""
-        asked = set(_questions(item))
         for row, pictures, detail in matches:
             if _compared(self._rows[row].sample.question) in asked:
                 return LeakedItem(Leak.ITEM, item, row, detail, pictures)
@@ -166,7 +164,7 @@ class Leakage:
 
 
 class _Texts:
-    """Rows by their questions, and for each item a run of words that a row has too.
+    """Rows by their questions and by the runs of words that they share with items.
 
     Args:
         rows: the rows.
@@ -176,61 +174,39 @@ class _Texts:
     def __init__(self, rows: Mapping[int, AuditRow], tasks: Sequence[LoadedTask]) -> None:
         self._rows = rows
         self._by_question: dict[str, list[int]] = {}
-        wanted = _distinctive(tasks)
-        self._runs: dict[tuple[str, str], tuple[str, int]] = {}
         for number, row in rows.items():
             self._by_question.setdefault(_compared(row.sample.question), []).append(number)
-            for run in _runs(row.sample.question, row.sample.reference):
-                for item in wanted.get(run, ()):
-                    self._runs.setdefault(item, (run, number))
+        self._asked = {task.name: Counter(_asked(item) for item in task.items) for task in tasks}
+        self._runs = shared_runs({number: row.sample for number, row in rows.items()}, tasks)
+
+    def questions(self, task: str, item: Item) -> tuple[str, ...]:
+        """The question of an item as it is compared; also without context and choices, if no other item asks that."""
+        asked = _asked(item)
+        return tuple({_compared(item.question): None, **({asked: None} if self._asked[task][asked] == 1 else {})})
 
     def leaked(self, task: str, item: Item) -> LeakedItem | None:
         """How an item without a shared image is in the rows; None if it is not."""
         answers = {normalised(text) for text in item.references}
-        equal = [(row, text) for text in _questions(item) for row in self._by_question.get(text, ())]
+        equal = [(row, text) for text in self.questions(task, item) for row in self._by_question.get(text, ())]
         for row, text in equal:
             if not item.images and not self._rows[row].pictures:
                 return LeakedItem(Leak.QUESTION, item, row, text)
-        if (run := self._runs.get((task, item.id))) is not None:
-            return LeakedItem(Leak.NGRAM, item, run[1], run[0])
+        if (found := self._runs.get((task, item.id))) is not None:
+            return LeakedItem(Leak.NGRAM, item, found.row, f"{found.share:.0%} of the text: {found.run} …")
         for row, text in equal:
             if normalised(self._rows[row].sample.reference) in answers:
                 return LeakedItem(Leak.PHRASING, item, row, text)
         return None
 
 
-def _distinctive(tasks: Sequence[LoadedTask]) -> dict[str, list[tuple[str, str]]]:
-    """Runs of words with the items that have them, but for those that are the wording of a task."""
-    wanted: dict[str, list[tuple[str, str]]] = {}
-    for task in tasks:
-        own: dict[str, set[str]] = {}
-        for item in task.items:
-            for run in _runs(item.question, *item.references):
-                own.setdefault(run, set()).add(item.id)
-        for run, ids in own.items():
-            if len(ids) <= _BOILERPLATE:
-                wanted.setdefault(run, []).extend((task.name, name) for name in sorted(ids))
-    return wanted
-
-
-def _runs(*texts: str) -> Iterator[str]:
-    for text in texts:
-        yield from ngrams(words_of(text))
-
-
-def _questions(item: Item) -> tuple[str, ...]:
-    """The question as it is compared, and without its choices."""
-    stem, mark, _ = item.question.rpartition(_CHOICES)
-    put = _compared(item.question)
-    return (put, normalised(stem)) if mark and item.choices else (put,)
+def _asked(item: Item) -> str:
+    return normalised(stem_and_choices(item.asked or item.question)[0])
 
 
 def _compared(question: str) -> str:
     """A question as words, with its choices without letters and sorted: data sets shuffle them."""
-    stem, mark, choices = question.rpartition(_CHOICES)
-    if not mark:
-        return normalised(question)
-    return " ".join([normalised(stem), *sorted(normalised(_LETTER.sub("", line)) for line in choices.splitlines())])
+    stem, choices = stem_and_choices(question)
+    return " ".join([normalised(stem), *sorted(map(normalised, choices))])
 
 
 def _alike(near: NearPairs) -> dict[int, list[tuple[int, str]]]:

@@ -194,8 +194,8 @@ class AuditPage:
             "eight orientations",
             "Same question": "equal words, without case and punctuation, with the same image or without one on both "
             "sides",
-            "Long texts": f"{known['ngram_words']:g} words in a row, in question or answer, that at most ten items of "
-            "the task have",
+            "Long texts": f"runs of {known['ngram_words']:g} words that at most ten items of the task have, and that "
+            f"make up {known['ngram_share']:.0%} or more of a question or an answer, of the item or of the data",
             "Synonyms": f"cosine of {known['synonym_cosine']:g} or more, and no number, side, negation or other fact "
             "that differs",
         }

@@ -107,8 +107,10 @@ def _described(error: Exception, target: Path) -> _Fault:
     cause = error.__cause__ if isinstance(error, _CutError) and error.__cause__ else error
     if isinstance(cause, OSError) and cause.errno in EXHAUSTED:
         raise MachineError.of(cause, target) from cause
+    if isinstance(cause, IndexError) and isinstance(cause.__context__, Exception):
+        cause = cause.__context__  # s3fs looks for the message of a time-out, which has none
     status = getattr(cause, "status", 0) or 0
-    fault = _Fault(f"{type(cause).__name__}: {cause}")
+    fault = _Fault(f"{type(cause).__name__}: {str(cause) or 'nothing came in time'}")
     fault.is_final = isinstance(cause, _FINAL) or (400 <= status < 500 and status not in _RETRIED_STATUS)
     if not fault.is_final:
         fault.server = "fails" if is_cut or status else "silent"
@@ -119,15 +121,11 @@ def _fetch(url: str, target: Path, size: int, sha256: str, end: float) -> _Fault
     """One attempt; None if the content is as expected."""
     import fsspec
 
-    settings, options = {}, {}
-    if url.startswith("http"):
-        import aiohttp
-
-        silence = max(0.1, min(_SILENCE, end - time.monotonic()))
-        settings["client_kwargs"] = {"timeout": aiohttp.ClientTimeout(sock_connect=silence, sock_read=silence)}
-        # One request, not one per block; with a size, none for the size, whose failure would be called a missing file.
-        options = {"block_size": 0, "size": size}
+    silence = max(0.1, min(_SILENCE, end - time.monotonic()))
+    settings, options = _options(url, size, silence)
     files, path = fsspec.url_to_fs(url, **settings)
+    if hasattr(files, "retries"):  # of S3; ``download`` tries again
+        files.retries = 1
     digest, count = hashlib.sha256(), 0
     with on_this_machine(target):
         file = open(target, "r+b", buffering=0)  # noqa: SIM115  # closed below; unbuffered: closing writes nothing
@@ -146,6 +144,24 @@ def _fetch(url: str, target: Path, size: int, sha256: str, end: float) -> _Fault
     if digest.hexdigest() != sha256:
         return _Fault(f"sha256: expected {sha256}, found {digest.hexdigest()}")
     return None
+
+
+def _options(url: str, size: int, silence: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a file system and its files are opened with: one request, which fails after seconds of silence."""
+    from fsspec.config import conf
+
+    protocol = url.partition(":")[0]
+    configured: dict[str, Any] = conf.get(protocol, {})
+    if protocol in ("http", "https"):
+        import aiohttp
+
+        own = {"timeout": aiohttp.ClientTimeout(sock_connect=silence, sock_read=silence)}
+        # One request, not one per block; with a size, none for the size, whose failure would be called a missing file.
+        return {"client_kwargs": {**configured.get("client_kwargs", {}), **own}}, {"block_size": 0, "size": size}
+    if protocol in ("s3", "s3a"):
+        limits = {"connect_timeout": silence, "read_timeout": silence, "retries": {"total_max_attempts": 1}}
+        return {"config_kwargs": {**configured.get("config_kwargs", {}), **limits}}, {}
+    return {}, {}
 
 
 def _read(source: Any) -> bytes:

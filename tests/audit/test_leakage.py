@@ -1,5 +1,7 @@
 """Which items of a task are in the data."""
 
+import pytest
+
 from medix.audit.leakage import Leak, Leakage, TaskLeakage
 from medix.audit.picture_table import PictureTable
 from medix.audit.rows import AuditRow
@@ -35,6 +37,24 @@ def test_choices_may_stand_in_another_order_but_must_be_the_same() -> None:
     put = "Which is true?\n\nChoices:\nA. both\nB. the left\nC. {}"
     assert kinds([row(0, question=put.format("the right"), modality=None)], asked) == [Leak.QUESTION]
     assert kinds([row(0, question=put.format("neither"), modality=None)], asked) == []
+
+
+@pytest.mark.parametrize(
+    "choices",
+    ["\nA) E. coli\nB) S. aureus", "\n(a) E. coli\n(b) S. aureus", "\n\nOptions:\nA: S. aureus\nB: E. coli",
+     " (A) E. coli (B) S. aureus", "\nAnswer choices:\na. S. aureus\nb. E. coli\n"],
+)  # fmt: skip
+def test_choices_are_the_same_however_a_data_set_writes_them(choices: str) -> None:
+    rows = [row(0, question=f"Which germ?{choices}", modality=None)]
+    assert kinds(rows, choice("1", "Which germ?", 0, "E. coli", "S. aureus")) == [Leak.QUESTION]
+    assert kinds(rows, choice("1", "Which germ?", 0, "E. coli", "both")) == []
+
+
+def test_a_question_without_its_context_is_leaked_if_no_other_item_asks_it() -> None:
+    rows = [row(0, question="Is it broken?", modality=None)]
+    items = [item(f"{n}", f"Context {n}\n\nQuestion: Is it broken?", asked="Is it broken?") for n in range(2)]
+    assert kinds(rows, items[0]) == [Leak.QUESTION]
+    assert kinds(rows, *items) == []
 
 
 def test_an_equal_question_on_another_image_is_a_phrasing() -> None:

@@ -5,6 +5,7 @@ import hashlib
 import socket
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from medix.data.download import DownloadError, download
@@ -69,16 +70,44 @@ def test_a_fault_of_the_server_is_told_from_one_of_the_file(tmp_path: Path, answ
     assert caught.value.server == says
 
 
-def test_a_server_that_never_answers_costs_no_more_than_the_time_that_is_given(tmp_path: Path) -> None:
-    """It takes the connection and is silent: not 60 seconds for each attempt."""
+@pytest.mark.parametrize("scheme", ["http", "s3"])
+def test_a_server_that_never_answers_costs_no_more_than_the_time_that_is_given(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the connection and is silent: one request, and not 60 seconds for each attempt."""
     (tmp_path / "a.tar").touch()
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.tar"
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+            monkeypatch.setenv(name, "any")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        url = f"{address}/a.tar" if scheme == "http" else "s3://bucket/a.tar"
         with pytest.raises(DownloadError, match=r"attempt 1 of 5, after which data\.download_seconds: 0\.3 ") as one:
             download(url, tmp_path / "a.tar", len(DATA), SHA, seconds=0.3)
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
     assert one.value.server == "silent"
+
+
+@pytest.mark.parametrize(("scheme", "key"), [("http", "client_kwargs"), ("s3", "config_kwargs")])
+def test_what_a_user_configures_of_a_protocol_stays(
+    scheme: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, dict[str, object]] = {}
+
+    def stop(url: str, **settings: dict[str, object]) -> None:
+        given.update(settings)
+        raise ValueError
+
+    monkeypatch.setitem(fsspec.config.conf, scheme, {key: {"headers": "mine"}})
+    monkeypatch.setattr("fsspec.url_to_fs", stop)
+    with pytest.raises(DownloadError):
+        _download(f"{scheme}://host/a.tar", tmp_path / "a.tar")
+    assert given[key]["headers"] == "mine"
 
 
 @pytest.mark.parametrize(("target", "told"), [("/dev/full", "No space left"), ("missing/a.tar", "No such file")])

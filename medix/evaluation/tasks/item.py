@@ -49,6 +49,7 @@ class Item:
         subgroup: further columns, for tables.
         images: the images, in the order in which markers count them.
         fault: why it cannot be asked: an image that is missing or cannot be read; empty if it can.
+        asked: the question without context and choices.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Item:
     subgroup: Mapping[str, str]
     images: tuple[ItemImage, ...]
     fault: str = ""
+    asked: str = ""
 
     def content(self) -> dict[str, Any]:
         """All that makes a completion or a verdict of it stale if it changes."""
@@ -121,6 +123,7 @@ class Items:
             subgroup=row.subgroup,
             images=images,
             fault=next((image.fault for image in row.images if image.fault), fault),
+            asked=row.question,
         )
 
     def _question(self, row: TableRow) -> str:
