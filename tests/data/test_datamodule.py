@@ -306,9 +306,9 @@ def test_sizes_of_the_cache_that_mean_nothing_are_refused(wrong: dict[str, Any])
 
 
 def test_training_samples_that_differ_under_one_id_are_refused_before_anything_is_sampled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of so many that it would delay the start, ids are left to ``shards verify``."""
+    """Of so many that it would delay the start, ids are left to ``shards verify``, which is said."""
     for name in ("a", "b"):
         samples = [Sample(str(i), f"{name} {i}?", "r", None) for i in range(1, 4)]
         write_shards(samples, tmp_path / name, DataStatement(name, "CC0-1.0", "nobody is shown", dataset="one"))
@@ -316,6 +316,7 @@ def test_training_samples_that_differ_under_one_id_are_refused_before_anything_i
         ShardDataModule(train=[str(tmp_path / "a"), str(tmp_path / "b")]).setup("fit")
     monkeypatch.setattr("medix.data.datamodule._MOST_COMPARED", 5)
     ShardDataModule(train=[str(tmp_path / "a"), str(tmp_path / "b")]).setup("fit")
+    assert "more than 5; medix shards verify compares them" in caplog.text
 
 
 def test_remarks_of_the_selector_are_logged(train: list[str], caplog: pytest.LogCaptureFixture) -> None:

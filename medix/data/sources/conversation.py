@@ -10,6 +10,7 @@ text-only sample: its answer may begin with ``<TEXT_ONLY>``, and must not begin 
 
 import hashlib
 import json
+import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,9 @@ from medix.types import Sample
 
 ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
 """What the names of roles mean."""
+
+_OF_PROGRAMS = re.compile(r"<img>[^<]*</img>|<\|(?:vision_start|image_pad|image_[0-9]+)\|>|<start_of_image>")
+"""Images in the texts of Qwen-VL, and in prompts that a chat template of Qwen, Phi or Gemma has rendered."""
 
 
 class Turn(NamedTuple):
@@ -178,7 +182,7 @@ class ConversationSource(Source):
         tags: list[str] = []
         for number, (question, answer) in enumerate(pairs, start=1):
             text = "\n\n".join([*before, question])
-            shown = _shown(text, images, has_markers)
+            shown = tuple(images[: _marked(text)] if has_markers else images)
             tag, untagged = split_tag("answer", answer, bool(shown), self.modalities)
             tags += [tag] if tag else []
             identity = f"{name}:{number}" if name and len(pairs) > 1 else name
@@ -233,21 +237,23 @@ def _pairs(turns: Sequence[Turn]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _shown(text: str, images: Sequence[str | bytes], has_markers: bool) -> tuple[str | bytes, ...]:
-    """The images of a question: those whose markers are in it, all without markers or with numbered ones."""
-    markers = [match[1] for match in MARKER.finditer(text)]
-    return tuple(images) if not has_markers or any(markers) else tuple(images[: len(markers)])
+def _marked(text: str) -> int:
+    """Number of images that a text needs: its markers, or the largest number of one."""
+    numbers = [match[1] for match in MARKER.finditer(text)]
+    return max((int(number) for number in numbers if number), default=len(numbers))
 
 
 def _check_markers(questions: str, images: int) -> None:
-    """Refuse a conversation whose markers without numbers leave images out.
+    """Refuse a conversation whose markers leave images out, or are those of a program.
 
     Raises:
-        RowError: there are fewer markers than images.
+        RowError: there are fewer markers than images, or an image stands in the text as a program writes it.
     """
-    markers = [match[1] for match in MARKER.finditer(questions)]
-    if markers and not any(markers) and len(markers) < images:
-        remedy = f"the questions have {len(markers)} of them for {images} images; write one for each image, or none"
+    if other := _OF_PROGRAMS.search(questions):
+        remedy = "marks an image as a program writes it; write <image> there, and the file's name in image"
+        raise RowError("question", other[0], remedy, "marker")
+    if 0 < (marked := _marked(questions)) < images:
+        remedy = f"the questions have {marked} of them for {images} images; write one for each image, or none"
         raise RowError("question", "<image>", remedy, "marker")
 
 

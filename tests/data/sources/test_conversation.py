@@ -46,6 +46,16 @@ def test_an_image_is_seen_from_its_marker_on(tmp_path: Path) -> None:
     assert [len(one.images) for one in unmarked] == [2, 2]
     numbered = samples(source(tmp_path, "<image 2> and <image 1>", "x", image=["a.png", "b.png"], modality="MRI"))
     assert [(one.id, len(one.images)) for one in numbered] == [("r", 2)]
+    numbered = samples(source(tmp_path, "<image 1>", "x", "<image 2>", "y", image=["a.png", "b.png"], modality="MRI"))
+    assert [(one.id, len(one.images)) for one in numbered] == [("r:1", 1), ("r:2", 2)]
+
+
+@pytest.mark.parametrize(
+    "text", ["Picture 1: <img>a.png</img>", "<|vision_start|><|image_pad|><|vision_end|>", "<|image_1|>"]
+)
+def test_an_image_as_a_program_marks_it_is_not_text(tmp_path: Path, text: str) -> None:
+    [fault] = faults(source(tmp_path, f"{text}\nWhich organ?", "The liver"))
+    assert "marks an image as a program writes it; write <image> there" in fault
 
 
 def test_a_system_message_stands_first(tmp_path: Path) -> None:
