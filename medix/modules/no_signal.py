@@ -24,17 +24,31 @@ def check_signal(record: StepRecord, found: int, needed: int, max_rollouts: int,
     """
     if found >= needed or record.rollouts < max_rollouts:
         return
-    own = (len(record.scored) - len(group_filter.keep(record.scored)), len(record.scored), len(record.dropped))
-    flat, scored, lost = map(sum, zip(*gather(own), strict=True))
-    dropped = ""
+    own = (
+        len(record.scored) - len(group_filter.keep(record.scored)),
+        len(record.scored),
+        len(record.dropped),
+        record.too_long,
+        record.bad_shards.total(),
+    )
+    flat, scored, lost, too_long, unread = map(sum, zip(*gather(own), strict=True))
+    details = [f"{flat} of {scored} groups had totals without spread"]
     if lost:
-        dropped = (
-            f" and {lost} were dropped: too old for model.max_staleness, or of older weights and "
-            "without log-probabilities of the engine"
+        details.append(
+            f"{lost} were dropped: too old for model.max_staleness, or of older weights and without log-probabilities "
+            "of the engine"
         )
+    if too_long:
+        details.append(f"{too_long} prompts were left out that the policy cannot take (data.on_long: skip)")
+    if unread:
+        details.append(f"{unread} samples were left out whose shards cannot be read (data.on_bad_shard: skip)")
+    remedy = (
+        "The policy is right or wrong on whole groups: look at the recorded completions, raise the temperature or "
+        "completions_per_prompt, use harder or easier data, or lower model.prompts_per_step"
+    )
+    if too_long + unread > scored:
+        remedy = "Correct the data, or the limits of prompts: warnings above name what was left out first"
     raise NoSignalError(
         f"step {record.step}: {record.rollouts} rollouts (model.max_rollouts_per_step) gave {found} of {needed} groups "
-        f"with signal; {flat} of {scored} groups had totals without spread{dropped}. The policy is right or wrong on "
-        "whole groups: look at the recorded completions, raise the temperature or completions_per_prompt, use "
-        "harder or easier data, or lower model.prompts_per_step"
+        f"with signal; {', and '.join(details)}. {remedy}"
     )

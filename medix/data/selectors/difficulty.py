@@ -31,8 +31,8 @@ class DifficultySelector(CurriculumSelector):
     Ids are read from the index of the shards (``python -m medix shards index``).
 
     Args:
-        records: files of completion records, such as ``completions/train.rank0.jsonl`` of an earlier run, or those of
-            ``medix eval``; lines with ``dataset``, ``id`` and ``total``.
+        records: files of completion records, such as ``completions/train.rank0.jsonl`` of an earlier run, with one of
+            each rank; lines with ``dataset``, ``id`` and ``total``.
         milestones: weights by ``level`` at steps, in increasing order of their steps.
         levels: number of levels.
         exponent: as in ``MixtureSelector``.
@@ -144,8 +144,8 @@ def _totals(path: Path) -> Iterator[tuple[SampleKey, float]]:
                 if not line.is_ended:  # cut by a crash
                     return
                 raise ValueError(
-                    f"data.selector.records: {path}, line {line.number}: not a completion record; give files that fit "
-                    f"or medix eval wrote"
+                    f"data.selector.records: {path}, line {line.number}: not a completion record; give files of "
+                    "completions/ in the folder of a run"
                 ) from error
             if isinstance(total, int | float) and math.isfinite(total):
                 yield (str(dataset), str(name)), float(total)
