@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
-import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 
@@ -13,7 +12,6 @@ from medix import stop_signal
 from medix.advantages.base import Advantage
 from medix.advantages.grpo import GRPOAdvantage
 from medix.batching import Batching
-from medix.data.processor_check import check_processor
 from medix.data.prompting import Prompting
 from medix.distributed import all_reduce, fail_together, gather, stop_together
 from medix.judge.base import Judge
@@ -21,7 +19,6 @@ from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
 from medix.modality import ModalitySet
 from medix.modules import checkpoint as state
-from medix.modules import strategy
 from medix.modules.composition import check_coefficients, compose
 from medix.modules.last_step import LastStep, rewound_by_a_signal
 from medix.modules.no_signal import check_signal
@@ -30,9 +27,9 @@ from medix.modules.optimizer_settings import OptimizerSettings
 from medix.modules.phase import phase
 from medix.modules.preparation import Preparation, Prepared, check_logprobs
 from medix.modules.random_states import restore_random_states
-from medix.modules.readable_text import check_tags, tell_unread_references
 from medix.modules.record import StepRecord
 from medix.modules.rollouts import create_rollouts
+from medix.modules.run_module import RunModule
 from medix.modules.selection import finish_step
 from medix.modules.step_metrics import adapt_coefficients, check_mismatch, made_updates, step_metrics
 from medix.modules.update import Update
@@ -41,10 +38,10 @@ from medix.rewards.suite import RewardSuite
 from medix.rollout.buffer import GroupBuffer
 from medix.rollout.engine import EvaluationSampling, RolloutEngine
 from medix.rollout.signal import GroupFilter, SpreadFilter
-from medix.types import Prompt, PromptBatch, RolloutGroup, Sample, ScoredGroup
+from medix.types import PromptBatch, ScoredGroup
 
 
-class GroupRLModule(lightning.LightningModule):
+class GroupRLModule(RunModule):
     """Group-based reinforcement learning with a composite reward (MediX-R1, arXiv:2602.23363).
 
     One step consumes ``prompts_per_step`` groups and makes ``prompts_per_step / prompts_per_update`` optimiser calls.
@@ -78,9 +75,6 @@ class GroupRLModule(lightning.LightningModule):
         max_staleness: publishes after which a group that waits is dropped. What older weights sampled is weighted by
             ``update.stale_importance``, or by the loss's own importance correction.
 
-    Attributes:
-        suite: identity of everything that validations measure with, by part (``rewards``, ``judge``, ``own_judges``,
-            ``sampling``, ``prompts``, ``precision``, ``data``); set by the command line from the spec, else empty.
     """
 
     def __init__(
@@ -248,17 +242,6 @@ class GroupRLModule(lightning.LightningModule):
         """Time a phase of the step, and call ``on_phase_start`` and ``on_phase_end`` of callbacks that have them."""
         return phase(name, self, self._record.seconds)
 
-    def validation_step(self, prompts: PromptBatch, index: int) -> dict[str, Any]:  # noqa: ARG002
-        """Sample with the evaluation settings; ``JudgeValidation`` judges and logs."""
-        self.rollouts.drain()
-        return {"groups": self.engine.rollout(list(prompts), sampling=self.evaluation)}
-
-    test_step = validation_step
-
-    def predict_step(self, prompts: PromptBatch, index: int) -> list[RolloutGroup]:  # noqa: ARG002
-        """Completions with the evaluation settings."""
-        return self.engine.rollout(list(prompts), sampling=self.evaluation)
-
     def batching(self, ranks: int) -> Batching:
         """The resolved batch sizes.
 
@@ -273,110 +256,6 @@ class GroupRLModule(lightning.LightningModule):
             tokens_per_microbatch=self.update.tokens_per_microbatch,
             ranks=ranks,
         )
-
-    def setup(self, stage: str) -> None:
-        """Check batch sizes, strategy, processor and tokenizer, and give the data module what renders prompts."""
-        trainer = self.trainer
-        if stage == "fit":
-            batching = self.batching(ranks=trainer.world_size)
-            strategy.check_trainer(trainer, batching.updates_per_step, self.optimizer)
-        datamodule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning does not declare it
-        if datamodule is not None and hasattr(datamodule, "bind"):
-            check_processor(self.policy.processor)
-            datamodule.bind(self.prompting, self.policy.processor, self.prompts_per_rollout)
-        check_tags(self.policy, self.modalities)
-
-    def configure_model(self) -> None:
-        """Load the weights, and shard them if the strategy has a device mesh."""
-        self.policy.load()
-        if self._trainer is not None:  # an export has no trainer
-            strategy.distribute(self.policy, self.trainer.strategy, str(self.trainer.precision))
-
-    def configure_optimizers(self) -> Any:
-        """The optimiser on trainable parameters, and the scheduler if there is one."""
-        optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
-        scheduler = None if self.lr_scheduler is None else self.lr_scheduler(optimizer)
-        self._settings = OptimizerSettings(optimizer, scheduler)
-        if self._resumed.get("optimizer"):
-            self._settings.check(self._resumed["optimizer"])
-        return optimizer if scheduler is None else ([optimizer], [scheduler])
-
-    def on_fit_start(self) -> None:
-        """Give the engine the policy on its device."""
-        self.engine.bind(self.policy)
-
-    def on_train_start(self) -> None:
-        """Say which references the rewards cannot read.
-
-        After a resume, use what this spec changes: settings of the optimizer, and rewards of waiting groups.
-        """
-        if self.trainer.is_global_zero:
-            tell_unread_references(self.rewards, self.trainer.datamodule)  # type: ignore[attr-defined]
-        resumed, self._resumed = self._resumed, {}
-        if resumed.get("optimizer") and self._settings is not None:
-            self._settings.apply(
-                resumed["optimizer"], resumed["schedule"], self.optimizers(), self.lr_schedulers(), self.step
-            )
-        if resumed and state.scores_differ(resumed["suite"], self.suite):
-            scored = self.rewards.open().close([group.rollout for group in self.buffer], gather)
-            self.buffer.replace(self.filter.keep(scored))
-            kept = {group.key for group in self.buffer}
-            self._record.dropped += [group for group in scored if group.key not in kept]  # counted and recorded
-        self.last_step = LastStep.of(self, self._pending_random_states)
-        stop_signal.begin_deferring()
-
-    on_validation_start = on_test_start = on_predict_start = on_fit_start
-
-    def teardown(self, stage: str) -> None:  # noqa: ARG002  # Lightning's signature
-        """Release what the engine holds: processes, memory, files."""
-        self.engine.close()
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the state of the run at its last finished step; remove frozen weights, loaded from ``policy.name``."""
-        if checkpoint.get("state_dict") is not None:
-            checkpoint["state_dict"] = state.without_frozen(checkpoint["state_dict"], self)
-        with nullcontext() if self.last_step is None else self.last_step.shown(self):
-            checkpoint[state.KEY] = {
-                "written_by": state.header(),
-                "fingerprint": self.fingerprint(),
-                "step": self.step,
-                "updates": self.updates,
-                "position": self.position,
-                "datamodule": type(self.trainer.datamodule).__qualname__,  # type: ignore[attr-defined]
-                "suite": self.suite,
-                "optimizer": None if self._settings is None else self._settings.state_dict(),
-                **self._run_state.state_dict(),
-            }
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the state of the run and the data position; random states follow when training starts.
-
-        Validation, test and prediction take weights and counters alone: groups that wait would be rendered as in
-        training, which other prompts or limits of theirs may not allow.
-
-        Raises:
-            SpecMismatchError: the checkpoint was written by another spec, or by another program.
-        """
-        saved = state.checked(checkpoint, self.fingerprint(), self)
-        self.last_step = None  # of an earlier fit
-        self._resumed = state.resumed(checkpoint)
-        self.step, self.updates, self.position = saved["step"], saved["updates"], saved["position"]
-        self._record = StepRecord(step=self.step + 1)
-        if self.trainer.state.fn != "fit":
-            self.engine.load_state_dict(saved["engine"])
-            return
-        self._pending_random_states = self._run_state.load_state_dict(saved, self._render)
-        datamodule = self.trainer.datamodule  # type: ignore[attr-defined]
-        if datamodule is not None and hasattr(datamodule, "position"):
-            datamodule.position = self.position
-            state.restore_renamed(datamodule, checkpoint)
-
-    def _render(self, sample: Sample, index: int) -> Prompt:
-        return self.prompting.render(sample, self.policy.processor, index)
-
-    def fingerprint(self) -> dict[str, Any]:
-        """The settings that must be equal for a checkpoint to be continued."""
-        return state.fingerprint(self.policy, self.loss, self.reward_kl, self.batching(ranks=1), self.modalities)
 
 
 def _check_weights(loss: GroupLoss, max_staleness: int) -> None:

@@ -15,7 +15,7 @@ from medix.data.sources.llava import LlavaSource
 from medix.data.sources.table_source import Reading
 from medix.data.sources.webdataset import WebDatasetSource
 from tests.data.conftest import picture
-from tests.modules.test_group_rl import Keep, make
+from tests.support.group_rl_runs import Keep, make
 from tests.support.tars import tar
 
 

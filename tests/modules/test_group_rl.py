@@ -2,30 +2,23 @@
 
 import itertools
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
 
-from medix.data.datamodule import ShardDataModule
-from medix.data.mixture import Mixture
 from medix.data.prompting import Prompting
 from medix.judge.scripted import ScriptedJudge
 from medix.losses.base import LossInput, LossOutput
-from medix.losses.coefficient import AdaptiveCoefficient, FixedCoefficient
+from medix.losses.coefficient import AdaptiveCoefficient
 from medix.losses.dapo import DAPOLoss
 from medix.losses.reference_kl import ReferenceKL
 from medix.losses.reward_kl import RewardKL
 from medix.modules import no_update
-from medix.modules.checkpoint import KEY, SpecMismatchError
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.no_signal import NoSignalError
-from medix.modules.record import StepRecord
 from medix.modules.update import Update
 from medix.policy.lora import LoRA
 from medix.policy.vision_language import VisionLanguagePolicy
@@ -37,68 +30,8 @@ from medix.rewards.weighted import Weighted
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
 from medix.rollout.signal import KeepScored
-from medix.types import CompletionScores, Prompt, ScoredGroup
-from tests.support import policies
-from tests.support.runs import MANIFESTS
-
-Rule = Callable[[str], "float | Unscored | None"]
-
-
-class Ruled(RewardComponent):
-    """A value for each completion's text."""
-
-    def __init__(self, rule: Rule) -> None:
-        super().__init__()
-        self.rule = rule
-
-    def score(self, batch: RewardBatch) -> ComponentScores:
-        return ComponentScores.of([self.rule(text) for text in batch.completions])
-
-
-def letters(text: str) -> float:
-    return sum(c < "m" for c in text) % 4 / 3
-
-
-class Keep(Callback):
-    """Keeps the records of finished steps and counts passes of the policy."""
-
-    def __init__(self) -> None:
-        self.records: list[StepRecord] = []
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *rest: Any) -> None:
-        if pl_module.finished_step is not None:
-            self.records.append(pl_module.finished_step)
-
-
-def make(folder: Path, rule: Rule = letters, lr: float = 1e-3, **changes: Any) -> GroupRLModule:
-    arguments: dict[str, Any] = {
-        "policy": VisionLanguagePolicy(str(folder)),
-        "engine": LocalEngine(Sampling(completions_per_prompt=3, max_completion_tokens=5)),
-        "rewards": RewardSuite({"ruled": Weighted(Ruled(rule), 1.0)}),
-        "loss": DAPOLoss(),
-        "update": Update(prompts_per_update=2),
-        "optimizer": lambda parameters: torch.optim.SGD(parameters, lr=lr),
-        "prompting": Prompting(template="short"),
-        "prompts_per_step": 4,
-        "max_steps": 1,
-    }
-    return GroupRLModule(**{**arguments, **changes})
-
-
-def fit(module: GroupRLModule, folder: Path, **options: Any) -> tuple[list[StepRecord], Trainer]:
-    keep = Keep()
-    trainer = Trainer(
-        default_root_dir=folder, accelerator="cpu", max_epochs=-1, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, callbacks=[keep], **options,
-    )  # fmt: skip
-    train = [str(MANIFESTS / "tiny_train-*.yaml")]
-    data = ShardDataModule(train=train, mixture=Mixture(total=20), on_long="skip")
-    trainer.fit(module, datamodule=data)
-    return keep.records, trainer
-
-
-def weights(module: GroupRLModule) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in module.policy.state_dict().items()}
+from medix.types import Prompt
+from tests.support.group_rl_runs import Ruled, fit, make, weights
 
 
 def test_a_step_moves_the_weights_and_says_what_it_did(tiny_policy: Path, tmp_path: Path) -> None:
@@ -182,28 +115,6 @@ def test_a_judge_that_is_down_stops_the_step_and_moves_nothing(tiny_policy: Path
     assert all(torch.equal(value, before[name]) for name, value in weights(module).items())
 
 
-def test_the_reference_policy_and_the_rewards_are_no_part_of_module_or_checkpoint(
-    tiny_policy: Path, tmp_path: Path
-) -> None:
-    kl = ReferenceKL("k3", FixedCoefficient(0.01))
-    module = make(tiny_policy, loss=DAPOLoss(reference_kl=kl))
-    (record,), trainer = fit(module, tmp_path)
-    assert record.metrics["reference_kl"] >= 0
-    assert all(name.startswith("policy.model.") for name, _ in module.named_parameters())
-    trainer.save_checkpoint(tmp_path / "one.ckpt")
-    saved = torch.load(tmp_path / "one.ckpt", weights_only=True)
-    assert saved["state_dict"].keys() == {f"policy.{name}" for name in module.policy.state_dict()}
-
-
-def test_frozen_weights_stay_out_of_checkpoints_tied_names_included(tiny_policy: Path, tmp_path: Path) -> None:
-    module = make(tiny_policy, policy=VisionLanguagePolicy(str(tiny_policy), lora=LoRA(rank=2)))
-    _, trainer = fit(module, tmp_path)
-    trainer.save_checkpoint(tmp_path / "one.ckpt")
-    saved = torch.load(tmp_path / "one.ckpt", weights_only=True)
-    assert saved["state_dict"]
-    assert all("lora" in name for name in saved["state_dict"])
-
-
 def test_kl_in_the_reward_lowers_totals_before_the_advantage_and_adapts(tiny_policy: Path, tmp_path: Path) -> None:
     """A policy that has moved pays: the second step has a divergence above 0, and its coefficient follows it."""
     coefficient = AdaptiveCoefficient(initial=0.5, target=1e-9, horizon=100)
@@ -278,23 +189,6 @@ def test_groups_that_wait_too_long_are_dropped_and_counted(tiny_policy: Path, tm
     assert all(group.rollout.prompt.inputs for record in records for group in record.trained)
 
 
-def test_a_checkpoint_of_an_earlier_version_is_continued(tiny_policy: Path) -> None:
-    """It says whether engine and policy agreed, and its buffer may hold groups that are too old by now."""
-    module, resumed = make(tiny_policy), make(tiny_policy)
-    module.policy.load()
-    rows = [
-        ScoredGroup(replace(policies.group(policies.BigramPolicy(), [2, 1], seed=seed), policy_version=seed), ())
-        for seed in (0, 3, 4)
-    ]
-    module.buffer.extend(rows)
-    module.engine.policy_version = 4
-    saved = module._run_state.state_dict() | {"old_logprobs": {"agrees": True}}
-    resumed._run_state.load_state_dict(saved, lambda sample, index: Prompt(sample, (0, 1, 2), index=index))
-    resumed.collect([])
-    assert [one.rollout.policy_version for one in resumed.buffer] == [3, 4]
-    assert len(resumed._record.dropped) == 1
-
-
 def test_old_logprobs_cost_no_pass_where_one_update_follows_a_fresh_rollout(
     tiny_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,23 +250,6 @@ def test_the_first_update_has_ratio_one(tiny_policy: Path, tmp_path: Path) -> No
     assert record.metrics["clip_fraction_high"] == 0.0
 
 
-def test_the_learning_rate_follows_its_schedule_by_steps_not_updates(tiny_policy: Path, tmp_path: Path) -> None:
-    module = make(
-        tiny_policy,
-        max_steps=3,
-        lr_scheduler=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5),
-    )
-    records, _ = fit(module, tmp_path)
-    assert [record.metrics["lr"] for record in records] == pytest.approx([1e-3, 5e-4, 2.5e-4])
-
-
-def test_a_limit_on_optimiser_calls_is_refused_because_steps_are_counted(tiny_policy: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        ValueError, match=r"trainer\.max_steps: 7 counts optimiser calls, of which a step makes 2; .*model\.max_steps"
-    ):
-        fit(make(tiny_policy), tmp_path, max_steps=7)
-
-
 def test_one_completion_per_prompt_is_refused_before_weights_are_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="completions_per_prompt: 1; a group needs at least 2"):
         make(tmp_path / "nowhere", engine=LocalEngine(Sampling(completions_per_prompt=1)))
@@ -382,26 +259,3 @@ def test_one_completion_per_prompt_is_refused_before_weights_are_read(tmp_path: 
 def test_a_run_of_no_steps_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"model.{name}: -1 must be at least 1"):
         make(tmp_path / "nowhere", **{name: -1})
-
-
-def test_a_foreign_checkpoint_is_refused(tiny_policy: Path) -> None:
-    with pytest.raises(SpecMismatchError, match="not written by medix fit"):
-        make(tiny_policy).on_load_checkpoint({"state_dict": {}})
-    module = make(tiny_policy)
-    with pytest.raises(SpecMismatchError, match=r"prompts_per_step: 8 in the checkpoint, 4 in this spec"):
-        module.on_load_checkpoint({KEY: {"fingerprint": {**module.fingerprint(), "prompts_per_step": 8}}})
-
-
-def test_groups_that_other_rewards_leave_without_signal_after_a_resume_are_counted(tiny_policy: Path) -> None:
-    """Of two groups that wait, the texts of the first differ under the new rule, and those of the second do not."""
-    module = make(tiny_policy, lambda text: float(text == "right"))
-    for index, texts in enumerate((("right", "wrong", "wrong"), ("wrong", "wrong", "wrong"))):
-        made = policies.group(policies.BigramPolicy(), [1, 1, 1], seed=index)
-        completions = tuple(replace(one, text=text) for one, text in zip(made.completions, texts, strict=True))
-        scores = tuple(CompletionScores(total, {}) for total in (1.0, 0.0, 0.5))
-        module.buffer.extend([ScoredGroup(replace(made, completions=completions), scores)])
-    module._trainer = SimpleNamespace(is_global_zero=False)  # type: ignore[assignment]
-    module._resumed, module.suite = {"suite": {"rewards": "old"}}, {"rewards": "new"}
-    module.on_train_start()
-    assert [(group.key[1], group.totals) for group in module.buffer] == [(0, (1.0, 0.0, 0.0))]
-    assert [group.key[1] for group in module._record.dropped] == [1]

@@ -22,7 +22,7 @@ from medix.rollout.engine import OnCompletion, RolloutEngine, RolloutError, Samp
 from medix.rollout.local import LocalEngine
 from medix.rollout.signal import KeepScored
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample
-from tests.modules.test_group_rl import fit, make
+from tests.support.group_rl_runs import fit, make
 from tests.support.policies import BigramPolicy
 
 

@@ -20,7 +20,7 @@ from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import RolloutEngine, Sampling
 from medix.rollout.local import LocalEngine
 from medix.rollout.signal import KeepScored
-from tests.modules.test_group_rl import fit, make
+from tests.support.group_rl_runs import fit, make
 
 SIZE = TinySize(width=64, vision_width=64, context=4096)
 """Heads of 32: attention of vLLM on a CPU knows no smaller ones."""
