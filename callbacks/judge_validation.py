@@ -288,6 +288,9 @@ class JudgeValidation(Callback):
                 validation.overall.samples + left_out,
                 split,
             )
+        absent = [name for name, values in validation.subgroups.items() if not values]
+        if absent and trainer.is_global_zero:
+            _LOG.warning("data.subgroups: no sample of data.%s has %s in its metadata", split, " or ".join(absent))
         self._records, self._suite = [], None
         self.validation, self._validated_step = validation, step
         if self.record:

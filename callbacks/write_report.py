@@ -348,7 +348,7 @@ class WriteReport(Callback):
             setattr(self, f"_{name}", {record.sample_key: record for record in records})
 
 
-_SLICES = ("modalities", "sources", "intervals")
+_SLICES = ("modalities", "sources", "subgroups", "intervals")
 
 
 def _now() -> str:

@@ -44,6 +44,7 @@ class Sample:
         aliases: other texts accepted as the reference.
         case: patient or case within the data set, the unit that intervals are clustered by; empty if unknown.
         metadata: further text fields, passed through and never read.
+        subgroup: those fields of ``metadata`` that results are told by (``data.subgroups``); empty where absent.
         dataset: the collection it belongs to, shared by the splits of the collection (see ``medix.data.manifest``).
     """
 
@@ -57,6 +58,7 @@ class Sample:
     case: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     dataset: str = ""
+    subgroup: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> SampleKey:
@@ -75,7 +77,8 @@ class Sample:
 
     def to_state(self) -> dict[str, Any]:
         """Plain data for a checkpoint; ``Sample(**state)`` after ``from_state`` gives the sample back."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"metadata": dict(self.metadata)}
+        mappings = {"metadata": dict(self.metadata), "subgroup": dict(self.subgroup)}
+        return {name: getattr(self, name) for name in self.__slots__} | mappings
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "Sample":

@@ -66,6 +66,8 @@ class ShardDataModule(lightning.LightningDataModule):
         on_bad_shard: what to do in training with a shard that cannot be downloaded or does not match its manifest:
             ``stop`` raises, ``skip`` leaves its samples out of their batches, and counts and names it. Evaluation
             always stops, because its numbers would be of other samples.
+        subgroups: fields of the samples' ``metadata``, such as ``sex`` or ``age_band``, by which results are also told:
+            rewards in training, validations, and tables of the report.
         exchange_images: give evaluation samples the images of other cases, as a control experiment: accuracy that
             remains does not depend on the images.
     """
@@ -90,6 +92,7 @@ class ShardDataModule(lightning.LightningDataModule):
         read_ahead: int = 2,
         on_bad_shard: Literal["stop", "skip"] = "stop",
         download_seconds: float = 1200.0,
+        subgroups: Sequence[str] = (),
     ) -> None:
         super().__init__()
         for name, value, least in (
@@ -98,6 +101,7 @@ class ShardDataModule(lightning.LightningDataModule):
         ):  # fmt: skip
             if value < least:
                 raise ValueError(f"data.{name}: {value}; give {least} or more")
+        self.subgroups = _subgroups(subgroups)
         self.paths = {"train": list(train), "val": list(val), "test": list(test), "predict": list(predict or val)}
         self.seed = seed
         self.window = window
@@ -368,7 +372,7 @@ class ShardDataModule(lightning.LightningDataModule):
         if self.prompting is None:
             raise RuntimeError(f"data: the {split} loader needs bind(prompting, processor) first")
         self.loaders[split] = PromptLoader(
-            PromptDataset(stream, self.prompting, self.processor),
+            PromptDataset(stream, self.prompting, self.processor, self.subgroups),
             plan,
             position,
             rank=self.trainer.global_rank if self.trainer is not None else 0,
@@ -399,3 +403,13 @@ class ShardDataModule(lightning.LightningDataModule):
                     f"data.{split}: {manifest.path} has modality {manifest.modality}, not in the modality set; known: "
                     f"{', '.join(self.prompting.modalities)}. Add it to model.modalities, or leave the manifest out"
                 )
+
+
+def _subgroups(names: Sequence[str]) -> list[str]:
+    reserved = [name for name in names if not name or name in ("modality", "source", "dataset")]
+    if isinstance(names, str) or reserved or len(set(names)) < len(names):
+        raise ValueError(
+            f"data.subgroups: {names!r}; give a list of different fields of metadata, without modality, source and "
+            "data set, which have tables anyway"
+        )
+    return list(names)

@@ -4,7 +4,7 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -20,7 +20,7 @@ from medix.data.selectors.selector import Selector
 from medix.data.shards import ShardError
 from medix.data.stream import Place
 from medix.distributed import is_first_to_say
-from medix.types import Prompt, PromptBatch
+from medix.types import Prompt, PromptBatch, Sample
 from medix.visible_text import visible
 
 _LOG = logging.getLogger(__name__)
@@ -95,10 +95,12 @@ class PromptDataset(Dataset[Prompt | Exception]):
         stream: samples by index, and by place if a selector names places.
         prompting: renders samples.
         processor: the policy's processor.
+        subgroups: fields of ``Sample.metadata`` that become ``Sample.subgroup``.
     """
 
-    def __init__(self, stream: Samples, prompting: Prompting, processor: Any) -> None:
+    def __init__(self, stream: Samples, prompting: Prompting, processor: Any, subgroups: Sequence[str] = ()) -> None:
         self.stream = stream
+        self.subgroups = subgroups
         self.prompting = prompting
         self.processor = processor
 
@@ -109,7 +111,11 @@ class PromptDataset(Dataset[Prompt | Exception]):
         """The prompt of a draw, or of an index of the stream's order."""
         draw = draw if isinstance(draw, Draw) else Draw(draw, draw)
         try:
-            return self.prompting.render(self.stream[draw.at], self.processor, draw.number)  # type: ignore[index]
+            sample: Sample = self.stream[draw.at]  # type: ignore[index]
+            if self.subgroups:
+                found = {name: sample.metadata.get(name, "") for name in self.subgroups}
+                sample = replace(sample, subgroup=found)
+            return self.prompting.render(sample, self.processor, draw.number)
         except (ShardError, MachineError, PictureError, UnusablePromptError, ProcessorError) as error:
             return error
 

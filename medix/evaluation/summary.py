@@ -118,6 +118,13 @@ def by_source(records: Sequence[CompletionRecord]) -> dict[str, Summary]:
     return _by(named, lambda record: names[record.dataset, record.source])
 
 
+def by_subgroup(records: Sequence[CompletionRecord]) -> dict[str, dict[str, Summary]]:
+    """By each field of ``CompletionRecord.subgroup``, one summary per value; records without a value are left out."""
+    fields = dict.fromkeys(name for record in records for name in record.subgroup)
+    named = {name: [record for record in records if record.subgroup.get(name)] for name in fields}
+    return {name: _by(found, lambda record, name=name: record.subgroup[name]) for name, found in named.items()}  # type: ignore[misc]
+
+
 def _source_names(sources: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """A name of its own for each data set and source, as short as that allows."""
     forms = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from medix.evaluation.summary import Summary, by_modality, by_source, summarise
+from medix.evaluation.summary import Summary, by_modality, by_source, by_subgroup, summarise
 from medix.reporting.record import CompletionRecord
 
 _PARTS = {
@@ -68,6 +68,7 @@ class Validation:
         overall: summary of all completions.
         modalities: summaries by true modality.
         sources: summaries by source.
+        subgroups: summaries by each of ``data.subgroups``.
         seconds: wall time.
         suite: identity of what it was measured with, by part (``GroupRLModule.suite``); empty if unknown.
         exchanged: whether the policy saw images of other cases, as a control experiment.
@@ -85,6 +86,7 @@ class Validation:
     suite: Mapping[str, str] = field(default_factory=dict)
     exchanged: bool = False
     left_out: int = 0
+    subgroups: Mapping[str, Mapping[str, Summary]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -111,7 +113,10 @@ class Validation:
             )
         parts = by_modality(records), by_source(records)
         exchanged = kinds == {True}
-        return cls(step, split, judge, records, summarise(records), *parts, seconds, suite or {}, exchanged, left_out)
+        return cls(
+            step, split, judge, records, summarise(records), *parts, seconds, suite or {}, exchanged, left_out,
+            by_subgroup(records),
+        )  # fmt: skip
 
     @property
     def stem(self) -> str:
@@ -133,6 +138,9 @@ class Validation:
             values |= _slice_metrics(self.stem, name, summary)
         for name, summary in self.sources.items():
             values |= _slice_metrics(self.stem, f"source/{name}", summary)
+        for field_name, summaries in self.subgroups.items():
+            for name, summary in summaries.items():
+                values |= _slice_metrics(self.stem, f"{field_name}/{name}", summary)
         return {key: value for key, value in values.items() if not math.isnan(value)}
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,6 +156,10 @@ class Validation:
             **self.overall.to_dict(),
             "modalities": {name: summary.to_dict() for name, summary in self.modalities.items()},
             "sources": {name: summary.to_dict() for name, summary in self.sources.items()},
+            "subgroups": {
+                field_name: {name: summary.to_dict() for name, summary in summaries.items()}
+                for field_name, summaries in self.subgroups.items()
+            },
             "seconds": self.seconds,
         }
 

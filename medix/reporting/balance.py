@@ -15,10 +15,10 @@ KINDS = ("modality", "source", "dataset")
 WINDOW = 10
 """Steps at each end of a run over which rewards are averaged."""
 
-_TITLES = {"": "All", "modality": "{}", "source": "source {}", "dataset": "data set {}"}
+_TITLES = {"": "All", "modality": "{}", "source": "source {}", "dataset": "data set {}"}  # else kind and name
 
 Slice = tuple[str, str]
-"""Kind and name, such as ``("modality", "CT_SCAN")``; ``("", "")`` is everything."""
+"""Kind and name, such as ``("modality", "CT_SCAN")``; ``("", "")`` is everything. Further kinds are subgroups."""
 
 
 class GroupRow(NamedTuple):
@@ -26,6 +26,7 @@ class GroupRow(NamedTuple):
 
     Attributes:
         dataset, id, source, modality: of its sample.
+        subgroup: further kinds and names of it, from ``Sample.subgroup``.
         total: sum of the totals of its completions that are scored.
         scored: their number.
     """
@@ -34,8 +35,9 @@ class GroupRow(NamedTuple):
     id: str
     source: str
     modality: str
-    total: float
-    scored: int
+    subgroup: tuple[Slice, ...] = ()
+    total: float = 0.0
+    scored: int = 0
 
     @classmethod
     def of(cls, group: ScoredGroup) -> "GroupRow":
@@ -43,7 +45,8 @@ class GroupRow(NamedTuple):
         sample = group.rollout.prompt.sample
         totals = [total for total in group.totals if not math.isnan(total)]
         modality = sample.modality or TEXT_ONLY
-        return cls(sample.dataset, sample.id, sample.source, modality, math.fsum(totals), len(totals))
+        subgroup = tuple(sample.subgroup.items())
+        return cls(sample.dataset, sample.id, sample.source, modality, subgroup, math.fsum(totals), len(totals))
 
     @property
     def key(self) -> SampleKey:
@@ -51,11 +54,12 @@ class GroupRow(NamedTuple):
         return self.dataset, self.id
 
     def slices(self) -> Iterator[Slice]:
-        """Everything, and its modality, source and data set; an empty source is none."""
+        """Everything, its modality, source, data set and subgroups; an empty name is none."""
         yield "", ""
         for kind in KINDS:
             if name := getattr(self, kind):
                 yield kind, name
+        yield from ((kind, name) for kind, name in self.subgroup if name)
 
 
 @dataclass
@@ -85,7 +89,7 @@ class Balance:
 
     def __init__(self) -> None:
         self._counts: dict[Slice, _Counts] = {}
-        self._seen: dict[SampleKey, tuple[str, str, int]] = {}  # source, modality, number of groups
+        self._seen: dict[SampleKey, tuple[GroupRow, int]] = {}  # without its totals; number of groups
         self.bad_shards: Counter[str] = Counter()
         """Samples that were left out, by shard."""
         self._rewards = ""
@@ -103,8 +107,8 @@ class Balance:
         """
         sums: dict[Slice, tuple[float, int]] = {}
         for row in scored:
-            *_, groups = self._seen.get(row.key, (0,))
-            self._seen[row.key] = row.source, row.modality, groups + 1
+            _, groups = self._seen.get(row.key, (row, 0))
+            self._seen[row.key] = row._replace(total=0.0, scored=0), groups + 1
             for name in row.slices():
                 self._counts.setdefault(name, _Counts()).groups += 1
                 total, count = sums.get(name, (0.0, 0))
@@ -140,10 +144,11 @@ class Balance:
         Args:
             sizes: number of training samples by slice, as far as it is known.
         """
-        order = {kind: place for place, kind in enumerate(("", *KINDS))}
+        kinds = dict.fromkeys(["", *KINDS, *(kind for kind, _ in self._counts)])
+        order = {kind: place for place, kind in enumerate(kinds)}
         seen: dict[Slice, list[int]] = {name: [] for name in self._counts}
-        for (dataset, sample), (source, modality, groups) in self._seen.items():
-            for name in GroupRow(dataset, sample, source, modality, 0.0, 0).slices():
+        for row, groups in self._seen.values():
+            for name in row.slices():
                 seen[name].append(groups)
         return [
             _row(name, self._counts[name], sorted(seen[name]), sizes.get(name))
@@ -169,7 +174,10 @@ class Balance:
             "bad_shards": dict(self.bad_shards),
             "rewards": self._rewards,
             "other_rewards_until": self._other_rewards_until,
-            "seen": [[*key, *found] for key, found in self._seen.items()],
+            "seen": [
+                [row.dataset, row.id, row.source, row.modality, groups, [list(one) for one in row.subgroup]]
+                for row, groups in self._seen.values()
+            ],
             "counts": [
                 {
                     "slice": list(name),
@@ -190,8 +198,9 @@ class Balance:
         balance.bad_shards.update(state["bad_shards"])
         balance._rewards = state.get("rewards", "")
         balance._other_rewards_until = state.get("other_rewards_until", 0)
-        for dataset, sample, source, modality, groups in state["seen"]:
-            balance._seen[dataset, sample] = source, modality, groups
+        for dataset, sample, source, modality, groups, *subgroup in state["seen"]:
+            pairs = tuple((kind, name) for kind, name in (subgroup[0] if subgroup else ()))
+            balance._seen[dataset, sample] = GroupRow(dataset, sample, source, modality, pairs), groups
         for entry in state["counts"]:
             balance._counts[(entry["slice"][0], entry["slice"][1])] = _Counts(
                 entry["groups"],
@@ -214,7 +223,8 @@ def balance_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         middle = MISSING if row["median"] is None else f"{row['median']:g}"
         share = number(row["trained"] / row["groups"] if row["groups"] else None, percent=True)
         trained = f"{row['trained']:,} ({share})"
-        name = _TITLES[row["kind"]].format(row["name"])
+        kind, name = row["kind"], row["name"]
+        name = _TITLES[kind].format(name) if kind in _TITLES else f"{kind} {name}"
         seen = f"{least} / {middle} / {row['max']}"
         rewards = number(row["first"]), number(row["last"])
         cells.append([name, drawn, f"{row['groups']:,}", seen, trained, *rewards])

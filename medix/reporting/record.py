@@ -32,7 +32,14 @@ _LOG = logging.getLogger(__name__)
 _DERIVED = ("names_modality", "flags")
 """Fields written for other readers of the file; recomputed when read."""
 
-_LEFT_OUT = (("normalised", None), ("position", -1), ("rewards", ""), ("own_judges", ""), ("exchanged", False))
+_LEFT_OUT: tuple[tuple[str, object], ...] = (
+    ("normalised", None),
+    ("position", -1),
+    ("rewards", ""),
+    ("own_judges", ""),
+    ("exchanged", False),
+    ("subgroup", {}),
+)
 """Fields that are left out of a line if they have their default value."""
 
 
@@ -121,6 +128,7 @@ class CompletionRecord:
         own_judges: identity of the arguments of judges that are not of medix, which their own identities may leave out;
             empty if there are none, or unknown.
         exchanged: whether it is of the control experiment, in which the policy sees images of other cases.
+        subgroup: further fields of the sample by which results are told, by name.
     """
 
     step: int
@@ -154,6 +162,7 @@ class CompletionRecord:
     rewards: str = ""
     own_judges: str = ""
     exchanged: bool = False
+    subgroup: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sample_key(self) -> SampleKey:
@@ -310,6 +319,7 @@ def record_completion(
         rewards=(suite or {}).get("rewards", ""),
         own_judges=(suite or {}).get("own_judges", ""),
         exchanged=exchanged,
+        subgroup=dict(sample.subgroup),
     )
 
 

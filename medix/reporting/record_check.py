@@ -53,6 +53,10 @@ _FINISH: Rule = ("'stop' or 'length'", lambda value: value in ("stop", "length")
 _STATUS: Rule = ("scored, unscored or not_applicable", lambda value: value in ("scored", "unscored", "not_applicable"))
 
 _MAPPING: Rule = ("a mapping", lambda value: isinstance(value, Mapping))
+_MAPPING_OF_TEXTS: Rule = (
+    "a mapping of texts",
+    lambda value: isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values()),
+)
 _LIST: Rule = ("a list", lambda value: isinstance(value, list))
 
 _FIELDS: Mapping[str, Rule] = {
@@ -62,7 +66,7 @@ _FIELDS: Mapping[str, Rule] = {
     "tokens": _COUNT, "policy_version": _WHOLE, "total": _NUMBER_OR_NULL, "advantage": _NUMBER_OR_NULL,
     "mean_logprob": _NUMBER_OR_NULL, "images": _TEXTS, "image_ids": _TEXTS, "aliases": _TEXTS,
     "normalised": _NUMBER_OR_NULL, "position": _WHOLE, "rewards": _TEXT, "own_judges": _TEXT,
-    "exchanged": _FLAG,
+    "exchanged": _FLAG, "subgroup": _MAPPING_OF_TEXTS,
     "components": _MAPPING,
 }  # fmt: skip
 

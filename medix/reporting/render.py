@@ -18,7 +18,7 @@ from medix.reporting.balance import balance_table
 from medix.reporting.charts import Series, line_chart, stacked_chart
 from medix.reporting.evaluations import BEGIN, END, EXCHANGED, evaluations_table, replace_block
 from medix.reporting.record import CompletionRecord
-from medix.reporting.table import Table, before_after_table, interval, majority, number, slices_table
+from medix.reporting.table import Table, before_after_table, interval, majority, number, slices_of, slices_table
 from medix.reporting.templates import style, template
 
 _FOLDER = Path(__file__).parent
@@ -134,10 +134,8 @@ class Report:
         if self.after is None:
             return []
         tables = [before_after_table(self.before, self.after, self.gain, self.split)]
-        for key, kind in (("modalities", "Modality"), ("sources", "Source")):
-            before = None if self.before is None else self.before[key]
-            if before or self.after[key]:
-                tables.append(slices_table(f"By {kind.lower()}", kind, before, self.after[key]))
+        for kind, (before, after) in slices_of(self.before, self.after):
+            tables.append(slices_table(f"By {kind.lower()}", kind, None if self.before is None else before, after))
         return tables
 
     def balance_table(self) -> Table | None:
@@ -285,17 +283,12 @@ def _accuracies(report: Report) -> list[dict[str, list[Mapping[str, float | None
     """For each table of slices, the accuracy before and after with its interval, by row."""
     if report.after is None:
         return []
-    found = [
-        [{} if side is None else side[key] for side in (report.before, report.after)]
-        for key in ("modalities", "sources")
-    ]
     return [
         {
             name: [plain(side[name]["intervals"]["accuracy"]) if name in side else None for side in sides]
             for name in sides[0].keys() | sides[1].keys()
         }
-        for sides in found
-        if any(sides)
+        for _, sides in slices_of(report.before, report.after)
     ]
 
 

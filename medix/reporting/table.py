@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -276,8 +276,26 @@ def _change(values: Sequence[float | None], *, percent: bool = False) -> str:
     return " → ".join([*earlier, last])
 
 
+def slices_of(*validations: Mapping[str, Any] | None) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
+    """The kinds of slices (``Modality``, ``Source``, names of subgroups) and the slices of each validation by name.
+
+    Kinds that no validation has slices of are left out.
+    """
+    given = [validation or {} for validation in validations]
+    fields = dict.fromkeys(name for one in given for name in one.get("subgroups") or {})
+    kinds = [("Modality", [one.get("modalities") or {} for one in given])]
+    kinds.append(("Source", [one.get("sources") or {} for one in given]))
+    kinds += [(name, [(one.get("subgroups") or {}).get(name) or {} for one in given]) for name in fields]
+    yield from ((kind, sides) for kind, sides in kinds if any(sides))
+
+
 def summary_table(validation: Mapping[str, Any]) -> Table:
-    """One validation: everything, then each modality, then each source."""
+    """One validation: everything, then each modality, source and value of a subgroup."""
+    slices = [
+        (name if kind in ("Modality", "Source") else f"{kind} {name}", entry)
+        for kind, (side,) in slices_of(validation)
+        for name, entry in side.items()
+    ]
     rows = [
         [
             name,
@@ -288,7 +306,7 @@ def summary_table(validation: Mapping[str, Any]) -> Table:
             interval(entry["intervals"]["reward"]),
             number(entry["unscored"], percent=True),
         ]
-        for name, entry in [("All", validation), *validation["modalities"].items(), *validation["sources"].items()]
+        for name, entry in [("All", validation), *slices]
     ]
     heads = ["", COUNTS, "Accuracy", "Majority answer alone", "Modality accuracy", "Reward", "Unscored completions"]
     title = f"{validation['split']}{exchanged_mark(validation)}, step {validation['step']}, {counted(validation)}"

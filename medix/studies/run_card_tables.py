@@ -5,7 +5,7 @@ from typing import Any
 
 from medix.data.manifest import Manifest
 from medix.reporting.evaluations import evaluations_table
-from medix.reporting.table import MISSING, Table, before_after_table, number, slices_table
+from medix.reporting.table import MISSING, Table, before_after_table, number, slices_of, slices_table
 from medix.studies.checksums import FileChecksum
 
 _CURVES = {
@@ -71,9 +71,8 @@ def _results(report: Mapping[str, Any]) -> Iterator[Table]:
     if not after:
         return
     yield before_after_table(before, after, report.get("gain") or {}, str(report.get("split") or "validation"))
-    for key, kind in (("modalities", "Modality"), ("sources", "Source")):
-        if after.get(key):
-            yield slices_table(f"By {kind.lower()}", kind, before and before[key], after[key])
+    for kind, (earlier, later) in slices_of(before, after):
+        yield slices_table(f"By {kind.lower()}", kind, before and earlier, later)
 
 
 def _curves(steps: Sequence[Mapping[str, Any]]) -> Table:

@@ -326,3 +326,9 @@ def test_remarks_of_the_selector_are_logged(train: list[str], caplog: pytest.Log
 
     ShardDataModule(train=train, selector=Remarking()).setup("fit")
     assert "what to know" in caplog.messages
+
+
+@pytest.mark.parametrize("names", [["modality"], ["sex", "sex"], "sex", [""]])
+def test_subgroups_are_different_fields_of_metadata(names: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"data\.subgroups: .*give a list of different fields"):
+        ShardDataModule(subgroups=names)

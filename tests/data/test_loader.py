@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from medix.data.prompt_errors import UnusablePromptError
 from medix.data.prompting import Prompting, PromptTooLongError
 from medix.data.shards import Shard, ShardError
 from medix.data.stream import Stream
-from medix.types import PromptBatch, Sample
+from medix.types import Prompt, PromptBatch, Sample
 from tests.data.conftest import Writer, make_sample, picture
 
 
@@ -256,3 +257,12 @@ def test_the_position_is_that_after_the_last_batch_handed_out(write: Writer, pro
     first = next(iter(loader))
     assert loader.position == first.next_index == 4
     assert next(iter(loader)).next_index == loader.position == 10
+
+
+def test_fields_of_metadata_become_subgroups_and_others_go_no_further(write: Writer, processor: Any) -> None:
+    samples = [replace(make_sample(0), metadata={"sex": "F", "site": "a"}), make_sample(1)]
+    stream = Stream(write(samples), seed=5, window=2, shuffle=False)
+    dataset = PromptDataset(stream, Prompting(template="short"), processor, ["sex"])
+    found = [dataset[index] for index in range(2)]
+    assert [prompt.sample.subgroup for prompt in found if isinstance(prompt, Prompt)] == [{"sex": "F"}, {"sex": ""}]
+    assert Sample.from_state(found[0].sample.to_state()) == found[0].sample  # type: ignore[union-attr]

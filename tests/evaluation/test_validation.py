@@ -1,9 +1,11 @@
 """A validation as numbers for loggers."""
 
 import math
+from dataclasses import replace
 
 from medix.evaluation.validation import Validation, differences_from_training, incomparable
 from medix.reporting.record import record_group
+from medix.reporting.table import slices_of, summary_table
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
 
 
@@ -22,6 +24,18 @@ def test_metrics_are_named_by_split_measure_and_slice() -> None:
     assert metrics["val/accuracy/source/medqa"] == 1.0
     assert metrics["val/reward/judge"] == 1.0
     assert metrics["val/completions"] == 2.0
+
+
+def test_subgroups_have_metrics_and_tables_of_their_own() -> None:
+    whole = _validation()
+    records = [replace(record, subgroup={"sex": sex}) for record, sex in zip(whole.records, ("F", ""), strict=True)]
+    found = Validation.of(records, step=5, split="val", judge="counting/v1")
+    assert found.metrics()["val/accuracy/sex/F"] == 1.0
+    assert list(found.subgroups["sex"]) == ["F"]
+    kinds = {kind: [list(side) for side in sides] for kind, sides in slices_of(found.to_dict(), whole.to_dict())}
+    assert kinds["sex"] == [["F"], []]
+    assert [row[0] for row in summary_table(found.to_dict()).rows][-1] == "sex F"
+    assert dict(slices_of(whole.to_dict())).keys() == {"Modality", "Source"}
 
 
 def test_what_is_not_known_is_not_logged() -> None:

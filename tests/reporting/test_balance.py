@@ -1,5 +1,6 @@
 """What was drawn, by hand."""
 
+import json
 import math
 
 import pytest
@@ -10,16 +11,30 @@ from medix.types import CompletionScores, Prompt, RolloutGroup, Sample, ScoredGr
 
 
 def _row(name: str, modality: str = "CT_SCAN", source: str = "x", reward: float = 0.5, dataset: str = "d") -> GroupRow:
-    return GroupRow(dataset, name, source, modality, 2 * reward, 2)
+    return GroupRow(dataset, name, source, modality, (), 2 * reward, 2)
 
 
 def test_a_row_by_hand() -> None:
     """Totals 1, 0.25 and one that is unscored; a text-only sample."""
     group = ScoredGroup(
-        RolloutGroup(Prompt(Sample("a", "?", "!", None, source="s", dataset="d"), (1,)), (), 0),
+        RolloutGroup(Prompt(Sample("a", "?", "!", None, source="s", dataset="d", subgroup={"sex": "F"}), (1,)), (), 0),
         tuple(CompletionScores(total, {}) for total in (1.0, 0.25, math.nan)),
     )
-    assert GroupRow.of(group) == GroupRow("d", "a", "s", "TEXT_ONLY", 1.25, 2)
+    assert GroupRow.of(group) == GroupRow("d", "a", "s", "TEXT_ONLY", (("sex", "F"),), 1.25, 2)
+
+
+def test_subgroups_have_rows_of_their_own_also_after_a_resume() -> None:
+    """Rewards 0.2 and 0.4 of F in two steps, 0.9 of M in the first; a sample without a value is in no subgroup."""
+    rows = [_row(name, reward=reward) for name, reward in (("a", 0.2), ("b", 0.9), ("c", 0.5), ("a", 0.4))]
+    told = [row._replace(subgroup=(("sex", sex),)) for row, sex in zip(rows, ("F", "M", "", "F"), strict=True)]
+    balance = Balance()
+    balance.add(told[:3], told[:1])
+    balance = Balance.from_state(json.loads(json.dumps(balance.state_dict())))
+    balance.add(told[3:], [])
+    found = balance.rows({})
+    kinds = [(row["kind"], row["name"], row["drawn"], row["groups"], row["first"], row["last"]) for row in found]
+    assert kinds[-2:] == [("sex", "F", 1, 2, 0.2, 0.4), ("sex", "M", 1, 1, None, None)]
+    assert [row[0] for row in balance_table(found).rows][-2:] == ["sex F", "sex M"]
 
 
 def test_counts_by_hand() -> None:
@@ -59,7 +74,7 @@ def test_rewards_are_means_over_the_ends_of_the_run(steps: int, first: float | N
 def test_steps_without_a_slice_and_unscored_groups_do_not_count() -> None:
     balance = Balance()
     for reward in (0.2, 0.4):
-        balance.add([_row("a", reward=reward), GroupRow("d", "m", "", "MRI_SCAN", 0.0, 0)], [])
+        balance.add([_row("a", reward=reward), GroupRow("d", "m", "", "MRI_SCAN", (), 0.0, 0)], [])
         balance.add([_row("b", "X_RAY")], [])
     rows = {row["name"]: row for row in balance.rows({})}
     assert (rows["CT_SCAN"]["first"], rows["CT_SCAN"]["last"]) == pytest.approx((0.2, 0.4))

@@ -14,7 +14,7 @@ from tests.support.recorded import two_sets
 
 @pytest.fixture(scope="module")
 def record() -> CompletionRecord:
-    return replace(two_sets({"a": 3})[0], rewards="abc", own_judges="def", exchanged=True)
+    return replace(two_sets({"a": 3})[0], rewards="abc", own_judges="def", exchanged=True, subgroup={"sex": "F"})
 
 
 def damaged(record: CompletionRecord, key: str, value: Any) -> str:
@@ -55,5 +55,7 @@ def test_a_record_comes_back_as_it_was(record: CompletionRecord, tmp_path: Path)
 
 def test_older_records_without_rewards_can_be_read(record: CompletionRecord) -> None:
     data = json.loads(record.to_json())
-    del data["rewards"], data["own_judges"], data["exchanged"]
-    assert CompletionRecord.from_json(json.dumps(data)) == replace(record, rewards="", own_judges="", exchanged=False)
+    del data["rewards"], data["own_judges"], data["exchanged"], data["subgroup"]
+    assert CompletionRecord.from_json(json.dumps(data)) == replace(
+        record, rewards="", own_judges="", exchanged=False, subgroup={}
+    )
