@@ -2,19 +2,21 @@
 
 import ast
 import json
+import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from medix.data.sources.modality_names import tag_of
+from medix.data.sources.table_choices import LETTERS, choice_of, letter_index, lettered_label, without_labels
 from medix.data.sources.table_file import Label, TableError
 from medix.data.sources.table_images import ImageFiles, TableImage
+from medix.data.sources.table_labels import band_of, label_of
 from medix.data.sources.table_schema import TableData
 from medix.modality import ModalitySet
 
 _PAPER = ModalitySet()
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,9 @@ class Cells:
             images=tuple(self._images()),
             case=self._text("case", columns.case).strip(),
             modality=self._modality(),
-            question_type=self._text("question_type", columns.question_type),
-            source=self._text("source", columns.source),
-            subgroup={name: self._text(f"subgroup.{name}", column) for name, column in columns.subgroup.items()},
+            question_type=self._label("question_type", columns.question_type),
+            source=self._label("source", columns.source),
+            subgroup={name: self._subgroup(name, column) for name, column in columns.subgroup.items()},
         )
 
     def _fault(self, key: str, value: object, remedy: str) -> CellError:
@@ -116,6 +118,16 @@ class Cells:
 
     def _text(self, key: str, column: str) -> str:
         return self._as_text(key, self._cell(column))
+
+    def _label(self, key: str, column: str) -> str:
+        return self._as_text(key, label_of(self._cell(column))).strip()
+
+    def _subgroup(self, name: str, column: str) -> str:
+        label, edges = self._label(f"subgroup.{name}", column), self.data.bands.get(name)
+        try:
+            return band_of(label, edges) if edges and label else label
+        except ValueError:
+            raise self._fault(f"subgroup.{name}", label, "data.bands needs numbers; correct it, or leave it") from None
 
     def _as_text(self, key: str, value: Any) -> str:
         text = text_of(value)
@@ -143,7 +155,7 @@ class Cells:
             texts.pop()
         if not all(texts):
             raise self._fault("choices", given, "a choice in the middle is empty")
-        return tuple(_without_labels(texts))
+        return tuple(without_labels(texts))
 
     def _listed(self, given: Any) -> Sequence[Any]:
         """A list, the values of an object by letter, or the list that a text writes out."""
@@ -154,7 +166,7 @@ class Cells:
                 raise self._fault("choices", given, str(error)) from error
         if isinstance(given, Mapping):
             held = {str(key): value for key, value in given.items() if value is not None}
-            if sorted(held) != list(_LETTERS[: len(held)]):
+            if sorted(held) != list(LETTERS[: len(held)]):
                 raise self._fault("choices", given, "the keys are not the letters A, B, … without a gap")
             return [held[letter] for letter in sorted(held)]
         if given is None or given == "":
@@ -175,14 +187,14 @@ class Cells:
             if letter and not choices:
                 texts = [letter, *texts]
             elif letter:
-                index = _letter_index(letter, len(choices))
+                index = letter_index(letter, len(choices))
                 if index is None:
                     raise self._fault("answer_letter", letter, f"is no letter of {len(choices)} choices")
         if index is None and choices and texts:
-            index = _lettered_label(self._cell(named[0]), len(choices))
-            index = _choice_of(texts[0], choices) if index is None else index
+            index = lettered_label(self._cell(named[0]), len(choices))
+            index = choice_of(texts[0], choices) if index is None else index
         if index is not None:
-            known = {_LETTERS[index].casefold(), choices[index].casefold()}
+            known = {LETTERS[index].casefold(), choices[index].casefold()}
             texts = [choices[index], *(text for text in texts if text.casefold() not in known)]
             further = [text for text in further if text.casefold() not in known]
             self._check_other_choices([*texts[1:], *further], choices, index)
@@ -196,7 +208,7 @@ class Cells:
         """
         others = {choice.casefold() for choice in choices}
         for text in texts:
-            if text.casefold() in others or _letter_index(text, len(choices)) is not None:
+            if text.casefold() in others or letter_index(text, len(choices)) is not None:
                 remedy = (
                     f"it is another choice than {choices[right]!r}, which the row says is right; correct one of them"
                 )
@@ -292,9 +304,9 @@ def written_out(text: str) -> Any:
 
 
 def cell(row: Mapping[str, Any], column: str) -> Any:
-    """The value of a column, or of a field of it; None where the row has none."""
+    """The value of a column, or of a field of it; None where the row has none, or NaN, as pandas writes nothing."""
     if column in row:
-        return row[column]
+        return None if _is_nan(row[column]) else row[column]
     outer, _, inner = column.partition(".")
     held = row.get(outer)
     return cell(held, inner) if inner and isinstance(held, Mapping) else None
@@ -307,7 +319,7 @@ def has(names: Container[str], column: str) -> bool:
 
 def text_of(value: Any) -> str | None:
     """A cell as text: labels by their names, whole numbers without a point; None for what is no text."""
-    if value is None:
+    if value is None or _is_nan(value):
         return ""
     if isinstance(value, Label):
         return value.name
@@ -315,30 +327,8 @@ def text_of(value: Any) -> str | None:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return str(int(value)) if value == value and value in (int(value),) else repr(value)
+    return str(int(value)) if isinstance(value, int) or value.is_integer() else repr(value)
 
 
-def _letter_index(letter: str, count: int) -> int | None:
-    place = _LETTERS.find(letter.upper()) if len(letter) == 1 else -1
-    return place if 0 <= place < count else None
-
-
-def _lettered_label(value: Any, count: int) -> int | None:
-    """The number of a label whose names are A, B, …: the choice, even if the text of another one is this letter."""
-    return int(value) if isinstance(value, Label) and _letter_index(value.name, count) == value else None
-
-
-def _choice_of(answer: str, choices: Sequence[str]) -> int | None:
-    """The choice that an answer repeats, or names by its letter where no choice is that letter."""
-    same = [place for place, choice in enumerate(choices) if choice.casefold() == answer.strip().casefold()]
-    if len(same) == 1:
-        return same[0]
-    return None if same else _letter_index(answer.strip(), len(choices))
-
-
-def _without_labels(texts: Sequence[str]) -> Sequence[str]:
-    """Choices without the ``A:``, ``B:``, … that all of them begin with."""
-    labelled = [text[:1] == _LETTERS[place] and text[1:2] in (":", ".", ")") for place, text in enumerate(texts[:26])]
-    if len(texts) < 2 or not all(labelled) or not all(text[2:].strip() for text in texts):
-        return texts
-    return [text[2:].strip() for text in texts]
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)

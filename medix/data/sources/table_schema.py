@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from medix.data.sources.table_labels import check_edges
 from medix.spec_file import named_line, parse_error_message
 from medix.yaml_text import read_yaml_option
 
@@ -74,6 +75,8 @@ class TableData:
         image_suffix: what is added to their names.
         modality: tag of every row.
         modality_tags: tag of each value of the column ``columns.modality``; other values have none.
+        bands: edges of bands, by the name of a subgroup that holds numbers: ``age: [18, 65]`` makes ``<18``,
+            ``18 to <65`` and ``65 and over``.
     """
 
     columns: Columns
@@ -89,6 +92,7 @@ class TableData:
     image_suffix: str = ""
     modality: str = ""
     modality_tags: dict[str, str] = field(default_factory=dict)
+    bands: dict[str, list[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.fixed_choices and self.columns.choices:
@@ -97,6 +101,10 @@ class TableData:
             raise ValueError("data.modality and data.columns.modality both name the modality; keep one of them")
         if not (self.columns.answer or self.columns.answer_index or self.columns.answer_letter):
             raise ValueError("data.columns names no answer; give answer, answer_index or answer_letter")
+        for name, edges in self.bands.items():
+            check_edges(name, edges)
+            if name not in self.columns.subgroup:
+                raise ValueError(f"data.bands.{name}: data.columns.subgroup has no {name}; name its column there")
 
 
 def read_table_data(path: Path) -> TableData:

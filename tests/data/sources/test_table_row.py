@@ -35,6 +35,8 @@ FOUR = ["opa", "opb", "opc"]
         ({"a": ["left", "left lung"]}, Columns(answer="a"), None, ("left", "left lung"), ()),
         ({"a": "left", "b": "sinister"}, Columns(answer=["a", "b"]), None, ("left", "sinister"), ()),
         ({"a": None, "q": 1}, Columns(answer="a"), None, (), ()),
+        ({"a": float("nan"), "i": float("nan")}, Columns(answer="a", images=["i"]), None, (), ()),
+        ({"o": ["x", "y", float("nan")], "a": 0}, Columns(answer_index="a", choices="o"), 0, ("x",), ("x", "y")),
         ({"a": None, "b": ["wrong synonym", "x"]}, Columns(answer=["a", "b"]), None, (), ()),
         ({"a": None, "b": "x", "o": ["x", "y"]}, Columns(answer=["a", "b"], choices="o"), None, (), ("x", "y")),
         ({"o": ["x", "y"], "a": -1}, Columns(answer_index="a", choices="o"), None, (), ("x", "y")),
@@ -85,8 +87,8 @@ def test_labels_that_are_letters_count_the_choices_also_where_one_is_a_letter(tm
 
 
 def test_text_of_cells() -> None:
-    cells = ["x", 3, 3.0, 2.5, None, Label(1, ("no", "yes")), Label(-1, ("no",)), True, [1], float("nan")]
-    assert [text_of(cell) for cell in cells] == ["x", "3", "3", "2.5", "", "yes", "", None, None, "nan"]
+    cells = ["x", 3, 3.0, 2.5, None, Label(1, ("no", "yes")), Label(-1, ("no",)), True, [1], float("nan"), float("inf")]
+    assert [text_of(cell) for cell in cells] == ["x", "3", "3", "2.5", "", "yes", "", None, None, "", "inf"]
 
 
 def test_contexts_are_all_read_also_inside_an_object(tmp_path: Path) -> None:
@@ -107,3 +109,13 @@ def test_modalities_are_translated_and_unknown_ones_have_none(tmp_path: Path) ->
     ):
         row(tmp_path, {"a": "x", "m": "US"}, columns)
     assert row(tmp_path, {"a": "x"}, Columns(answer="a"), modality="X_RAY").modality == "X_RAY"
+
+
+def test_labels_of_subgroups_are_stripped_and_numbers_fall_into_bands(tmp_path: Path) -> None:
+    columns = Columns(answer="a", source="s", subgroup={"age": "y", "smokes": "b", "none": "n"})
+    cells = {"a": "x", "s": " A ", "y": "45.0", "b": True, "n": float("nan")}
+    found = row(tmp_path, cells, columns, bands={"age": [18, 65]})
+    assert (found.source, found.subgroup) == ("A", {"age": "18 to <65", "smokes": "true", "none": ""})
+    assert row(tmp_path, cells | {"y": None}, columns, bands={"age": [18, 65]}).subgroup["age"] == ""
+    with pytest.raises(TableError, match=r"columns\.subgroup\.age: '045Y'; data\.bands needs numbers"):
+        row(tmp_path, cells | {"y": "045Y"}, columns, bands={"age": [18, 65]})

@@ -1,0 +1,42 @@
+"""What groups the rows of a table: labels, and bands of numbers."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+_NUMBER = re.compile(r"(?P<below><)?(?P<number>-?\d+(?:\.\d+)?)(?!\w)")
+
+
+def label_of(value: Any) -> Any:
+    """A truth value as ``true`` or ``false``; any other value as it is."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def band_of(text: str, edges: Sequence[float]) -> str:
+    """The band that a number is in, such as ``18 to <65``; each begins with its lower edge.
+
+    Raises:
+        ValueError: the text is no number.
+    """
+    value = float(text)
+    if value != value:
+        raise ValueError(f"{text} is no number")
+    if value < edges[0]:
+        return f"<{edges[0]:g}"
+    for low, high in pairwise(edges):
+        if value < high:
+            return f"{low:g} to <{high:g}"
+    return f"{edges[-1]:g} and over"
+
+
+def check_edges(name: str, edges: Sequence[float]) -> None:
+    """Raises ValueError if the edges of bands do not ascend."""
+    if not edges or any(not low < high for low, high in pairwise([*edges, float("inf")])):
+        raise ValueError(f"data.bands.{name}: {list(edges)} are no ascending edges; give for example [18, 40, 65]")
+
+
+def label_order(label: str) -> tuple[bool, float, bool, str]:
+    """A key to sort labels by: numbers and bands of them by size, then texts."""
+    match = _NUMBER.match(label)
+    return match is None, float(match["number"]) if match else 0.0, not (match and match["below"]), label

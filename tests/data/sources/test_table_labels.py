@@ -1,0 +1,36 @@
+"""Labels of groups of rows, and bands of numbers."""
+
+import random
+
+import pytest
+
+from medix.data.sources.table_labels import band_of, label_order
+from medix.data.sources.table_schema import Columns, TableData
+
+
+def test_a_band_begins_with_its_lower_edge() -> None:
+    found = {text: band_of(text, [18, 65.5]) for text in ("-1", "17.9", "18", "65.4", "65.5", "120")}
+    assert list(found.values()) == ["<18", "<18", "18 to <65.5", "18 to <65.5", "65.5 and over", "65.5 and over"]
+    for text in ("old", "nan", "45Y"):
+        with pytest.raises(ValueError, match=text):
+            band_of(text, [18])
+
+
+def test_labels_are_ordered_by_number_and_then_as_text() -> None:
+    ordered = ["<5", "5 to <18", "9", "18 to <65", "65 and over", "100", "3D view", "F", "not given"]
+    labels = random.Random(0).sample(ordered, len(ordered))
+    assert sorted(labels, key=label_order) == ordered
+
+
+@pytest.mark.parametrize(
+    ("bands", "told"),
+    [
+        ({"age": []}, "are no ascending edges"),
+        ({"age": [65, 18]}, "are no ascending edges"),
+        ({"age": [18, float("nan")]}, "are no ascending edges"),
+        ({"Age": [18]}, "data.bands.Age: data.columns.subgroup has no Age"),
+    ],
+)
+def test_bands_that_make_no_sense_are_errors(bands: dict[str, list[float]], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        TableData(Columns(answer="a", subgroup={"age": "y"}), bands=bands)
