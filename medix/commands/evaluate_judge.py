@@ -1,7 +1,7 @@
 """``python -m medix eval judge``: verdicts on the completions of an evaluation."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from medix.visible_text import tell
 
 if TYPE_CHECKING:
     from medix.evaluation.folder import EvaluationFolder
+    from medix.evaluation.verdicts import Judging
     from medix.judge.base import Judge
 
 
@@ -43,16 +44,13 @@ def judge(arguments: argparse.Namespace) -> int:
     from medix.evaluation.model_family import judge_warnings
     from medix.evaluation.verdicts import NO_JUDGE, Judging
 
-    check_positive(arguments, "votes")
-    if arguments.votes > 1 and not arguments.judge:
-        raise ValueError(f"--votes {arguments.votes}: rules always vote the same; give --judge")
+    _check_votes(arguments)
     folder = EvaluationFolder(arguments.output)
     run = folder.run() or {}
     tasks = tasks_of(folder, arguments.tasks)
     with folder.locked(), opened_judge(arguments.judge) as found:
         phase = Judging(folder, found, arguments.votes)
-        for scoring in sorted({folder.task(task)["scoring"] for task in tasks}):
-            phase.judge_of(scoring)  # an error of the judge comes before any work
+        _check_judge(phase, [folder.task(task)["scoring"] for task in tasks])
         for warning in [] if found is None else judge_warnings(run.get("model") or {}, found.identity):
             say("judge", f"warning: {warning}")
         warn_if_down(found, "eval judge")
@@ -69,6 +67,35 @@ def judge(arguments: argparse.Namespace) -> int:
             for reason, number in list(counts.unscored.items())[:5]:
                 say("judge", f"{task}: {number} x {reason}")
     return 1 if failed else 0
+
+
+def check_judging(arguments: argparse.Namespace, scorings: Iterable[str]) -> None:
+    """See to it that the judge is there and can be asked, before any work.
+
+    Args:
+        arguments: of the command line.
+        scorings: of the tasks.
+
+    Raises:
+        ValueError: the judge is not known, or cannot be asked as a task needs it.
+    """
+    from medix.evaluation.folder import EvaluationFolder
+    from medix.evaluation.verdicts import Judging
+
+    _check_votes(arguments)
+    with opened_judge(arguments.judge) as found:
+        _check_judge(Judging(EvaluationFolder(arguments.output), found, arguments.votes), scorings)
+
+
+def _check_votes(arguments: argparse.Namespace) -> None:
+    check_positive(arguments, "votes")
+    if arguments.votes > 1 and not arguments.judge:
+        raise ValueError(f"--votes {arguments.votes}: rules always vote the same; give --judge")
+
+
+def _check_judge(phase: "Judging", scorings: Iterable[str]) -> None:
+    for scoring in sorted(set(scorings)):
+        phase.judge_of(scoring)
 
 
 def tasks_of(folder: "EvaluationFolder", given: list[str] | None) -> list[str]:

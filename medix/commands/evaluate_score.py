@@ -100,6 +100,21 @@ def report(arguments: argparse.Namespace) -> int:
     return 0 if any(task.whole.scored for task in found.score.tasks) else 1
 
 
+def check_page(arguments: argparse.Namespace) -> None:
+    """See to it that the files are there that say how verdicts become scores, before any work.
+
+    Raises:
+        ValueError, ManifestError: one is missing or not valid.
+    """
+    from medix.data.manifest import read_manifests
+    from medix.evaluation.judge_errors import JudgeErrors
+
+    check_positive(arguments, "items")
+    read_manifests(arguments.training or ())
+    if arguments.judge_errors is not None:
+        JudgeErrors.read(arguments.judge_errors)
+
+
 def _scored(arguments: argparse.Namespace) -> "FolderScore":
     from medix.evaluation.folder import EvaluationFolder
     from medix.evaluation.folder_score import FolderScore

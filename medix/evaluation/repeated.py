@@ -128,11 +128,13 @@ class Repeated:
     Attributes:
         samples: completions of each item.
         pass_at: mean probability that at least one of k is right, by k, over the items with at least k scored ones.
+        pass_items: number of these items, by k.
         calibration: of the agreement among completions.
     """
 
     samples: int
     pass_at: Mapping[int, float]
+    pass_items: Mapping[int, int]
     calibration: Calibration
 
     @classmethod
@@ -150,17 +152,16 @@ class Repeated:
             if (given := [one.credit for one in rows if one.credit is not None])
         ]
         shown = sorted({k for k in (1, 2, 5, 10, 100) if k < samples} | {samples})
-        pass_at = {}
-        for k in shown:
-            values = [pass_at_k(count, right, k) for count, right in counts if count >= k]
-            pass_at[k] = sum(values) / len(values) if values else math.nan
-        found = [answer for rows in items.values() if (answer := majority(rows)) is not None]
-        return cls(samples, pass_at, Calibration.of(found))
+        values = {k: [pass_at_k(count, right, k) for count, right in counts if count >= k] for k in shown}
+        pass_at = {k: sum(found) / len(found) if found else math.nan for k, found in values.items()}
+        answers = [answer for rows in items.values() if (answer := majority(rows)) is not None]
+        return cls(samples, pass_at, {k: len(found) for k, found in values.items()}, Calibration.of(answers))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {
             "samples": self.samples,
             "pass_at": {str(k): value for k, value in self.pass_at.items()},
+            "pass_items": {str(k): count for k, count in self.pass_items.items()},
             "calibration": self.calibration.to_dict(),
         }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from medix.data.sources.table_labels import label_order
 from medix.evaluation.judge_errors import JudgeErrors
 from medix.evaluation.repeated import Repeated
 from medix.evaluation.scored_completion import ScoredCompletion
@@ -101,6 +102,7 @@ class TaskScore:
         corrected: accuracy corrected for the errors of the judge; None if these are not known, and for grades.
         repeated: results over several completions of each item; None with one.
         without_images: number of items that were asked without an image where others have one.
+        other_answers: number of items whose answer is none of their choices.
     """
 
     name: str
@@ -112,6 +114,7 @@ class TaskScore:
     corrected: Interval | None = None
     repeated: Repeated | None = None
     without_images: int = 0
+    other_answers: int = 0
 
     @classmethod
     def of(
@@ -133,6 +136,7 @@ class TaskScore:
             ValueError: the accuracy cannot be corrected: verdicts are those of another judge, or say nothing.
         """
         whole = PartScore.of(completions)
+        asked = [one for one in completions if one.choices and one.references]
         blind = {one.item for one in completions if one.completion is not None and not one.images}
         return cls(
             name=name,
@@ -144,6 +148,7 @@ class TaskScore:
             corrected=None if errors is None or spec["scoring"] == "rubric" else _corrected(name, completions, errors),
             repeated=Repeated.of(completions),
             without_images=len(blind) if any(one.images for one in completions) else 0,
+            other_answers=len({one.item for one in asked if one.answer_index is None}),
         )
 
     @property
@@ -172,6 +177,16 @@ class TaskScore:
             found.append(f"{self.whole.items} of {rows} items")
         if self.without_images:
             found.append(f"{self.without_images} of {self.whole.items} items have no image and were asked without")
+        if self.other_answers:
+            found.append(
+                f"the answer of {self.other_answers} of {self.whole.items} items is none of their choices, so that no "
+                "letter is right"
+            )
+        if (repeated := self.repeated) and (counted := repeated.pass_items[repeated.samples]) < self.whole.items:
+            found.append(
+                f"pass at {repeated.samples} is over {counted} of {self.whole.items} items: the others have fewer "
+                "scored completions"
+            )
         wanted = self.whole.items * (1 if self.repeated is None else self.repeated.samples)
         if self.whole.completions < wanted:
             found.append(f"{self.whole.completions} of {wanted} completions, so that items do not count alike")
@@ -221,7 +236,7 @@ def _parts(completions: Sequence[ScoredCompletion]) -> dict[str, dict[str, PartS
         for one in completions:
             groups.setdefault(read(one) or "not given", []).append(one)
         if len(groups) > 1:
-            found[name] = {value: PartScore.of(groups[value]) for value in sorted(groups)}
+            found[name] = {value: PartScore.of(groups[value]) for value in sorted(groups, key=label_order)}
     return found
 
 

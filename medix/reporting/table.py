@@ -38,7 +38,7 @@ class Table:
 
     def markdown(self) -> str:
         """A Markdown table; the first column is left-aligned, the others right-aligned."""
-        lines = [_line(self.columns), _line([":--", *["--:"] * (len(self.columns) - 1)])]
+        lines = [_line([_escape(text) for text in self.columns]), _line([":--", *["--:"] * (len(self.columns) - 1)])]
         return "\n".join([*lines, *(_line([_escape(text) for text in row]) for row in self.rows)]) + "\n"
 
     def latex(self) -> str:

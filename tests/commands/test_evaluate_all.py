@@ -30,3 +30,25 @@ def test_all_phases_follow_each_other_for_shipped_tasks_and_ones_own(
 def test_tasks_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert medix(["eval", "all", "--model", "m", "--output", "out"]) == 2
     assert "--tasks: name the tasks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--judge", "judge_srved"], "there is no spec 'judge_srved'"),
+        (["--judge", "judge_exact"], "cannot be asked with the prompt report-rubric"),
+        (["--votes", "0"], "--votes 0: give 1 or more"),
+        (["--items", "0"], "--items 0: give 1 or more"),
+        (["--training", "none.yaml"], "none.yaml: the manifest cannot be opened"),
+        (["--judge-errors", "none.json"], "none.json: No such file"),
+    ],
+)
+def test_an_argument_of_a_later_phase_that_is_wrong_is_an_error_before_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("about: m\ndata: {columns: {question: q, answer: a}}\nscoring: rubric\ncluster: item\nlicence: n\n")
+    out = ["--output", str(tmp_path / "out"), "--model", "m", "--base-url", "http://127.0.0.1:9/v1"]
+    assert medix(["eval", "all", "--tasks", str(mine), *out, *words]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -93,4 +93,5 @@ def test_repeated_results_of_a_task() -> None:
     assert found.calibration.bins == ((0.75, 1, 1.0), (2 / 3, 1, 0.0))
     assert Repeated.of(rows[:1]) is None
     assert Repeated.of([]) is None
-    assert set(found.to_dict()) == {"samples", "pass_at", "calibration"}
+    assert found.pass_items == {1: 2, 2: 2, 4: 1}
+    assert set(found.to_dict()) == {"samples", "pass_at", "pass_items", "calibration"}

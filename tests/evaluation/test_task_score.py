@@ -1,6 +1,7 @@
 """Scores of a task from its completions."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,20 @@ def test_items_that_were_asked_without_their_image_are_told() -> None:
     told = "2 of 3 items have no image and were asked without"
     assert told in TaskScore.of("t", SPEC, rows).warnings
     assert not any("image" in one for one in TaskScore.of("t", SPEC, rows[1:]).warnings)  # of a task without images
+
+
+def test_items_that_pass_at_k_leaves_out_are_told() -> None:
+    rows = [replace(_one(n, None if (n, k) == (0, 1) else 1.0), k=k) for n in range(3) for k in range(2)]
+    told = "pass at 2 is over 2 of 3 items: the others have fewer scored completions"
+    assert told in TaskScore.of("t", SPEC, rows).warnings
+    assert not any("pass at" in one for one in TaskScore.of("t", SPEC, rows[2:]).warnings)
+
+
+def test_answers_that_are_none_of_the_choices_are_told() -> None:
+    rows = [_one(n, 1.0, choices=("x", "y"), answer_index=n or None) for n in range(2)]
+    told = "the answer of 1 of 2 items is none of their choices, so that no letter is right"
+    assert told in TaskScore.of("t", SPEC, rows).warnings
+    assert not any("choices" in one for one in TaskScore.of("t", SPEC, rows[1:]).warnings)
 
 
 def test_parts_are_by_what_differs_only_and_columns_of_the_task() -> None:

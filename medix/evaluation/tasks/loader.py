@@ -63,6 +63,13 @@ def load(name: str, task: Task, folder: Path | None) -> LoadedTask:
         raise TableError(f"{name}: {faults[0]}; so it is in every row with an image: give a folder that has them")
     if task.data.columns.images and not with_images:
         raise TableError(f"{name}: no row has an image (columns {', '.join(task.data.columns.images)})")
+    asked = [item for item in found if item.choices and item.references]
+    if asked and all(item.answer_index is None for item in asked):
+        listed = ", ".join(asked[0].choices)
+        raise TableError(
+            f"{name}: the answer {asked[0].references[0]!r} is none of the choices ({listed}), and so it is in every "
+            "row; name the column of the right choice: answer_letter, or answer_index for numbers from 0"
+        )
     return LoadedTask(name, task, found)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jinja2
+import jinja2.meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from medix.data.sources.table_schema import TableData
@@ -35,8 +36,8 @@ class Task:
         expected_rows: rows of the full table; another number is said. None if it is not known.
         licence: of the data.
         access: what is needed to get the data; empty if it is open.
-        prompt: Jinja template of the question, from ``question``, ``context`` (one text) and ``choices``; the choices
-            are appended, one per line with its letter, where the template does not place them.
+        prompt: Jinja template of the question, from ``question``, ``context`` (one text) and ``choices``; where it does
+            not name them, the context stands in front, and the choices at the end, one per line with its letter.
         rules: what is decided without a judge: ``option``, the letter of a choice; ``exact``, an answer that is the
             reference literally.
         group: ``llm`` or ``vlm`` of the paper's suite; empty for tasks outside of it.
@@ -71,14 +72,15 @@ class Task:
 
 @lru_cache(maxsize=64)
 def template(source: str) -> jinja2.Template:
-    """The template of a prompt.
+    """The template of a prompt, with the context in front where it does not name it.
 
     Raises:
         ValueError: it is no template.
     """
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     try:
-        return environment.from_string(source)
+        is_named = "context" in jinja2.meta.find_undeclared_variables(environment.parse(source))
+        return environment.from_string(source if is_named else f"{{{{ context }}}}\n\n{source}")
     except jinja2.TemplateSyntaxError as error:
         raise ValueError(f"prompt: line {error.lineno} of the template: {error.message}") from error
 

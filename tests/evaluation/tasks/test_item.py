@@ -27,12 +27,14 @@ def ask(row: TableRow, **task: str) -> Item:
     return items(**task).item(row)  # type: ignore[arg-type]
 
 
-def test_choices_stand_under_the_question_unless_the_prompt_places_them() -> None:
+def test_context_and_choices_stand_around_the_question_unless_the_prompt_places_them() -> None:
     assert ask(ROW).question == "Which side?"
     assert ask(CHOICES).question == "Which side?\n\nChoices:\nA. left\nB. right"
     assert ask(CHOICES, prompt="{{ choices }}\n{{ question }}").question == "A. left\nB. right\nWhich side?"
     both = replace(CHOICES, context=("One.", "Two."))
     assert ask(both, prompt="{{ context }}\n{{ question }}").question.startswith("One.\n\nTwo.\nWhich side?\n\nChoices")
+    assert ask(both).question == "One.\n\nTwo.\n\nWhich side?\n\nChoices:\nA. left\nB. right"
+    assert ask(both, prompt="{{ context | length }} {{ question }}").question.startswith("10 Which side?")
     assert ask(replace(ROW, question="{{ 7 * 7 }}")).question == "{{ 7 * 7 }}"  # data is no template
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from medix.data.sources.table_file import TableError
+from medix.data.sources.table_schema import Columns, TableData
 from medix.evaluation.tasks.loader import LoadedTask, availability, load
-from medix.evaluation.tasks.spec import FOLDER, read_task
+from medix.evaluation.tasks.spec import FOLDER, Task, read_task
 from tests.support.tables import MMLU, image, jsonl, mmlu, parquet, slake
 
 
@@ -78,3 +79,14 @@ def test_availability_counts_what_is_here_and_says_what_is_not(tmp_path: Path) -
     hub = availability("path_vqa", read_task(FOLDER / "path_vqa.yaml"), None)
     assert hub.where == "hub: flaviagiammarino/path-vqa"
     assert not availability("medpix", read_task(FOLDER / "medpix.yaml"), None).where
+
+
+def test_a_task_whose_answers_are_numbers_of_choices_is_an_error(tmp_path: Path) -> None:
+    """Read as texts, they are none of the choices: a judge would compare each answer with a number."""
+    task = Task("", TableData(Columns(question="q", answer="a", choices="o")), "binary", "item", "")
+    rows = [{"q": "Which?", "a": n, "o": ["x", "y"]} for n in (1, 2)]
+    jsonl(tmp_path / "t.jsonl", rows)
+    with pytest.raises(TableError, match=r"'1' is none of the choices \(x, y\), and so it is in every row; name the"):
+        load("t", task, tmp_path)
+    jsonl(tmp_path / "t.jsonl", [*rows, {"q": "Which?", "a": "y", "o": ["x", "y"]}])
+    assert [item.answer_index for item in load("t", task, tmp_path).items] == [None, None, 1]
