@@ -1,6 +1,7 @@
 """Loads the items of a task from a folder of files or from a hub."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,24 @@ def load(name: str, task: Task, folder: Path | None) -> LoadedTask:
             f"{name}: the answer {asked[0].references[0]!r} is none of the choices ({listed}), and so it is in every "
             "row; name the column of the right choice: answer_letter, or answer_index for numbers from 0"
         )
-    return LoadedTask(name, task, found)
+    return LoadedTask(name, task, _joined(found) if task.cluster == "image" else found)
+
+
+def _joined(items: Sequence[Item]) -> tuple[Item, ...]:
+    """The items, of one cluster where they share an image: one of several images too, or one by way of other items."""
+    parents: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while (parent := parents.setdefault(name, name)) != name:
+            parents[name] = parents[parent]
+            name = parent
+        return name
+
+    for item in items:
+        for image in item.images:
+            if image.sha256:
+                parents[root(item.cluster)] = root(image.sha256[:16])
+    return tuple(replace(item, cluster=root(item.cluster)) for item in items)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,18 @@ def test_a_task_whose_filter_leaves_nothing_is_an_error(tmp_path: Path) -> None:
         loaded("slake_vqa", tmp_path)
 
 
+def test_items_that_share_one_of_their_images_are_one_cluster(tmp_path: Path) -> None:
+    """Each study beside the one before it: all of one patient hang together, and no interval counts them apart."""
+    task = Task("", TableData(Columns(question="q", answer="a", images=["i"])), "binary", "image", "")
+    for name in "abcde":
+        (tmp_path / f"{name}.png").write_bytes(name.encode())
+    shown = [["a.png", "b.png"], ["d.png"], ["c.png", "d.png"], ["b.png", "c.png"], ["e.png"], ["none.png"]]
+    jsonl(tmp_path / "t.jsonl", [{"q": f"{n}?", "a": "x", "i": names} for n, names in enumerate(shown)])
+    clusters = [item.cluster for item in load("t", task, tmp_path).items]
+    assert len(set(clusters[:4])) == 1
+    assert len(set(clusters)) == 3
+
+
 def test_availability_counts_what_is_here_and_says_what_is_not(tmp_path: Path) -> None:
     found = availability("slake_vqa", read_task(FOLDER / "slake_vqa.yaml"), slake(tmp_path))
     assert (found.where, found.rows, found.images, found.fault) == ("slake/test.jsonl", 3, 2, "")
