@@ -12,6 +12,8 @@ MEASURES: frozenset[str] = frozenset(_WORDS["measures"])
 COUNTED: frozenset[str] = frozenset(_WORDS["counted"])
 _ASKED_IN = re.compile(r"\b(?:in|how many)(?= (?!an? ))", re.IGNORECASE)
 """What a unit follows in a question that states it: "in mm", "how many centimetres"."""
+_COUNT = re.compile(r"\b(?:how many|number of)\b", re.IGNORECASE)
+"""What asks for a count, whatever else is measured: "how many lesions have a diameter over 1 cm"."""
 _REACH = 4
 """Tokens after a word of measure within which its number stands: "measures up to about 5"."""
 
@@ -47,7 +49,9 @@ def _expects_unit(question: str, references: Sequence[str]) -> bool:
     numbers = [token for text in references for token in read(text) if token.kind == NUMERIC]
     if numbers:
         return all(" " in token.key for token in numbers)
-    return any(token.key in MEASURES for token in read(question)) and not references
+    if references or _COUNT.search(question):
+        return False
+    return any(token.key in MEASURES for token in read(question))
 
 
 def _is_bare(token: Token) -> bool:

@@ -49,6 +49,8 @@ def test_the_reference_decides_before_the_question() -> None:
     assert without_unit("5", "How many nodules of this size are there?", ["5"]) == ()
     assert without_unit("5", "Is the size normal?", ["no"]) == ()
     assert without_unit("5", "How many are there?") == ()
+    assert without_unit("2", "How many lesions have a diameter over 1 cm?") == ()
+    assert without_unit("2", "What is the number of nodules with a size above 5 mm?") == ()
 
 
 @pytest.mark.parametrize("word", sorted(MEASURES | COUNTED))

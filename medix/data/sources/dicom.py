@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -35,11 +35,13 @@ class DicomRow:
         places: frames of files, in the order in which they are shown.
         sample: the sample without images; without a reference where the header has it.
         missing: number of slices of its volume that are left out.
+        patients: number of patients of what it names, by all headers and not only those of the frames shown.
     """
 
     places: tuple[Place, ...]
     sample: Sample
     missing: int = 0
+    patients: int = 1
 
 
 class _File(NamedTuple):
@@ -129,10 +131,10 @@ class DicomSource(Source):
             images += [png(picture.image) for picture in pictures]
             windows |= {picture.window or picture.kind: None for picture in pictures}
         tag = self._modality(stated.modality, files)
-        cases = {file.case for file in files}
-        if len(cases) > 1 and not stated.case:
-            raise RowError("image", row.where, "the images are of several patients; name those of one", "several_cases")
-        self.counts["several patients"] += len(cases) > 1
+        if content.patients > 1 and not stated.case:
+            remedy = "the images are of several patients; name those of one, in a table"
+            raise RowError("image", row.where, remedy, "several_cases")
+        self.counts["several patients"] += content.patients > 1
         answers = (stated.reference, *stated.aliases)
         if not stated.reference:
             answers = answer_from(files[0].header, tag, self.answer)
@@ -150,7 +152,7 @@ class DicomSource(Source):
             aliases=answers[1:],
             modality=tag,
             images=tuple(images),
-            case=self.pseudonyms.of("patient", stated.case) if stated.case else cases.pop(),
+            case=self.pseudonyms.of("patient", stated.case) if stated.case else files[0].case,
             metadata={**stated.metadata, **metadata_of(files[0].header), **shown},
         )
 
@@ -223,7 +225,7 @@ class DicomSource(Source):
                 yield SourceRow(where, error)
                 continue
             asked = Sample(self.pseudonyms.of(*name), expanded(self.question, [len(taken)]), "", None)
-            yield SourceRow(where, DicomRow(tuple(taken), asked, lost))
+            yield SourceRow(where, DicomRow(tuple(taken), asked, lost, _patients(entries)))
 
     def _of_table(self, questions: DicomQuestions) -> Iterator[SourceRow]:
         for found in questions:
@@ -241,7 +243,9 @@ class DicomSource(Source):
                 id=found.sample.id if self.has_ids else self.pseudonyms.of("row", found.sample.id),
                 question=expanded(found.sample.question, [len(places) for places in taken]),
             )
-            yield SourceRow(found.where, DicomRow(tuple(itertools.chain.from_iterable(taken)), asked))
+            shown = tuple(itertools.chain.from_iterable(taken))
+            row = DicomRow(shown, asked, patients=_patients(itertools.chain.from_iterable(named)))
+            yield SourceRow(found.where, row)
 
     def _places(self, entries: Sequence[DicomEntry]) -> list[Place]:
         """Frames of each volume and of each file that stands alone; raises the fault of a file that has one."""
@@ -292,11 +296,12 @@ class DicomSource(Source):
         return next(iter(tags))
 
     def _case(self, header: DicomHeader) -> str:
-        patient = header.text("PatientID")
-        study = header.uid("StudyInstanceUID")
-        if patient:
-            return self.pseudonyms.of("patient", patient)
-        return self.pseudonyms.of("study", study) if study else ""
+        kind, name = header.patient
+        return self.pseudonyms.of(kind, name) if name else ""
+
+
+def _patients(entries: Iterable[DicomEntry]) -> int:
+    return len({entry.patient for entry in entries})
 
 
 def _lacking(fault: RowError, volumes: Sequence[str]) -> RowError:

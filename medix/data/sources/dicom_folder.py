@@ -27,6 +27,7 @@ class DicomEntry:
         series: SeriesInstanceUID; empty if unknown.
         image: SOPInstanceUID; empty if unknown.
         fault: why it becomes no image.
+        patient: whose image it is, as ``DicomHeader.patient``; not shown.
     """
 
     path: str
@@ -34,6 +35,7 @@ class DicomEntry:
     series: str = ""
     image: str = ""
     fault: RowError | None = None
+    patient: tuple[str, str] = field(default=("", ""), repr=False)
 
     @property
     def lacks_image(self) -> bool:
@@ -82,19 +84,25 @@ class DicomFolder:
         yield from sorted(found)
 
     def entries(self, below: str = "") -> Iterator[DicomEntry]:
-        """All files, in the order of ``names``; a second file of the same image is none."""
-        first: dict[str, str] = {}
-        unread = 0
-        for name in self.names(below):
-            entry = self.entry(name)
-            unread += not entry.series and entry.fault is not None and not entry.fault.refused
+        """All files, in the order of ``names``; of several of the same image the largest counts: a copy may be cut."""
+        found = [self.entry(name) for name in self.names(below)]
+        kept: dict[str, DicomEntry] = {}
+        for entry in found:
             if entry.fault is None and entry.image:
-                if entry.image in first:
-                    remedy = "it is the same image as another file (SOPInstanceUID), and left out"
-                    error = RowError("file", name, f"{remedy}: {first[entry.image]!r}", "duplicate", refused=True)
-                    entry = DicomEntry(name, fault=error)
-                first.setdefault(entry.image, name)
-            yield entry
+                held = kept.setdefault(entry.image, entry)
+                if held is not entry and self._size(entry) > self._size(held):
+                    kept[entry.image] = entry
+        unread = 0
+        for entry in found:
+            unread += not entry.series and entry.fault is not None and not entry.fault.refused
+            if kept.get(entry.image, entry) is entry or entry.fault is not None:
+                yield entry
+                continue
+            remedy = "it is the same image as another file (SOPInstanceUID), and left out"
+            other = kept[entry.image].path
+            yield DicomEntry(
+                entry.path, fault=RowError("file", entry.path, f"{remedy}: {other!r}", "duplicate", refused=True)
+            )
         if not below:
             self._unread = unread
 
@@ -159,6 +167,9 @@ class DicomFolder:
                     self._series.setdefault(entry.series, []).append(entry)
         return self._series.get(uid, [])
 
+    def _size(self, entry: DicomEntry) -> int:
+        return (self.root / entry.path).stat().st_size
+
     def _read(self, name: str) -> DicomEntry:
         path = self.path(name)
         if not path.is_file():
@@ -167,7 +178,8 @@ class DicomFolder:
         header = read_header(path)
         series, image = header.uid("SeriesInstanceUID"), header.uid("SOPInstanceUID")
         try:
-            return DicomEntry(name, Slot.of(header, name, self.examined(header)[0].tag), series, image)
+            slot = Slot.of(header, name, self.examined(header)[0].tag)
+            return DicomEntry(name, slot, series, image, patient=header.patient)
         except RowError as error:
             return DicomEntry(name, None, series, image, error)
 

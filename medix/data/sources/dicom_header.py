@@ -114,6 +114,12 @@ class DicomHeader:
         value = self.value(keyword)
         return "" if value is None else str(value).strip("\0 ")
 
+    @property
+    def patient(self) -> tuple[str, str]:
+        """What tells patients apart, and its kind: PatientID, or StudyInstanceUID where that is empty."""
+        patient = self.text("PatientID")
+        return ("patient", patient) if patient else ("study", self.uid("StudyInstanceUID"))
+
     def number(self, keyword: str) -> float | None:
         """The first value as a finite number."""
         return next(iter(self.numbers(keyword)), None)

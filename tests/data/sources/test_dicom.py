@@ -193,6 +193,22 @@ def test_a_case_of_the_table_is_a_pseudonym_as_that_of_the_header(root: Path) ->
     assert "patient" not in stated.metadata
 
 
+@pytest.mark.parametrize("number", [None, 1])
+def test_slices_of_two_patients_in_one_series_are_a_fault_and_no_volume(root: Path, number: int | None) -> None:
+    """Also where the frames shown are of one patient."""
+    for name in map(str, range(5)):
+        header = pydicom.dcmread(root / "b" / name)
+        header.SeriesInstanceUID = "1.2.1.1"
+        header.save_as(root / "b" / name)
+    frames = FrameChoice(number)
+    for source in (asked(root, frames=frames), table(root, "image,question,answer\n1.2.1.1,What?,x\n", frames=frames)):
+        (fault,) = faults(source)
+        assert "the images are of several patients; name those of one, in a table" in fault
+    source = table(root, "image,question,answer,case\n1.2.1.1,What?,x,c\n", frames=frames)
+    assert samples(source)[0].case == PSEUDONYMS.of("patient", "c")
+    assert source.counts["several patients"] == 1
+
+
 def test_images_of_two_patients_under_one_stated_case_are_told(root: Path) -> None:
     source = table(root, 'image,question,answer,case\n"[""a/xr"", ""b/xr""]",Same?,no,c\n')
     (found,) = samples(source)

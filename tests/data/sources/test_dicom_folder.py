@@ -44,6 +44,12 @@ def test_a_second_file_of_an_image_is_left_out(root: Path) -> None:
     assert (found["ct/slice5"].kind, found["ct/slice5"].refused) == ("duplicate", True)
 
 
+def test_of_two_files_of_an_image_the_cut_one_is_left_out(root: Path) -> None:
+    whole = (root / "ct" / "slice5").read_bytes()
+    (root / "copy").write_bytes(whole[:-2])
+    assert kinds(DicomFolder(root)) | {"copy": "duplicate", "ct/slice5": ""} == kinds(DicomFolder(root))
+
+
 def test_links_that_lead_out_are_not_followed(root: Path) -> None:
     (root / "a_link").symlink_to(root.parent / "out" / "secret")
     (root / "a_folder").symlink_to(root.parent / "out")
