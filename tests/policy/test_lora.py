@@ -1,5 +1,6 @@
 """Adapters."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,20 @@ def test_layers_that_do_not_exist_are_named_with_a_remedy(tiny: dict[str, Path])
         loaded(tiny["qwen3_vl"], lora=LoRA(target_modules=["nothing"]))
 
 
-@pytest.mark.parametrize(("arguments", "key"), [({"rank": 0}, "rank"), ({"dropout": 1.0}, "dropout")])
+def test_one_name_of_several_that_is_in_no_adapted_module_is_refused(tiny: dict[str, Path]) -> None:
+    """peft adapts the others without a word."""
+    with pytest.raises(ValueError, match=r"lora\.target_modules: vv_proj: .* would be q_proj alone"):
+        loaded(tiny["qwen3_vl"], lora=LoRA(target_modules=["q_proj", "vv_proj"]))
+    lora = LoRA(target_modules=["q_proj", "qkv", "layers.0.mlp.up_proj"])
+    with pytest.raises(ValueError, match=r"lora\.target_modules: qkv: .*freeze_vision"):
+        loaded(tiny["qwen3_vl"], lora=lora, freeze_vision=True)
+    assert len(_trainable(loaded(tiny["qwen3_vl"], lora=lora))) > 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [({"rank": 0}, "rank"), ({"dropout": 1.0}, "dropout"), ({"alpha": 0.0}, "alpha"), ({"alpha": math.nan}, "alpha")],
+)
 def test_impossible_adapters_are_refused(arguments: dict[str, float], key: str) -> None:
     with pytest.raises(ValueError, match=rf"lora\.{key}"):
         LoRA(**arguments)  # type: ignore[arg-type]
