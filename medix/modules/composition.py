@@ -7,6 +7,8 @@ from medix.losses.aggregate import Aggregate
 from medix.losses.base import GroupLoss
 from medix.losses.reference_kl import ReferenceKL
 from medix.losses.reward_kl import RewardKL
+from medix.rewards.length import SoftOverlongPenalty
+from medix.rewards.suite import RewardSuite
 
 
 def compose(loss: GroupLoss, advantage: Advantage, max_completion_tokens: int) -> None:
@@ -33,6 +35,25 @@ def compose(loss: GroupLoss, advantage: Advantage, max_completion_tokens: int) -
         "has no advantage of its own",
         stacklevel=3,
     )
+
+
+def check_penalties(rewards: RewardSuite, max_completion_tokens: int) -> None:
+    """Refuse a length penalty that completions of this budget cannot reach in full.
+
+    Args:
+        rewards: of the model.
+        max_completion_tokens: the most tokens of a completion in training.
+
+    Raises:
+        ValueError: names the key and what to set.
+    """
+    for name, part in rewards.components.items():
+        if isinstance(part, SoftOverlongPenalty) and part.max_completion_tokens > max_completion_tokens:
+            raise ValueError(
+                f"model.rewards.penalties.{name}.max_completion_tokens: {part.max_completion_tokens} exceeds the "
+                f"engine's sampling.max_completion_tokens: {max_completion_tokens}, where completions are cut before "
+                f"they are penalised in full; set both to the same"
+            )
 
 
 def check_coefficients(loss: GroupLoss, reward_kl: RewardKL | None, sequences: int) -> None:

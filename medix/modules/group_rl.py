@@ -19,7 +19,7 @@ from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
 from medix.modality import ModalitySet
 from medix.modules import checkpoint as state
-from medix.modules.composition import check_coefficients, compose
+from medix.modules.composition import check_coefficients, check_penalties, compose
 from medix.modules.last_step import LastStep, rewound_by_a_signal
 from medix.modules.no_signal import check_signal
 from medix.modules.no_update import NoUpdates
@@ -113,6 +113,7 @@ class GroupRLModule(RunModule):
         self.update = update
         self.advantage = advantage or GRPOAdvantage()
         compose(loss, self.advantage, engine.sampling.max_completion_tokens)
+        check_penalties(rewards, engine.sampling.max_completion_tokens)
         self.filter = group_filter or SpreadFilter()
         self.prompting = prompting or Prompting()
         self.modalities = ModalitySet.of(modalities)

@@ -28,6 +28,7 @@ from medix.modules.group_rl import GroupRLModule
 from medix.modules.update import Update
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rewards.format import FormatReward
+from medix.rewards.length import SoftOverlongPenalty
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
 from medix.rollout.engine import Sampling
@@ -87,13 +88,12 @@ def module(loss: GroupLoss, advantage: Advantage | None = None, limit: int = 50,
     return GroupRLModule(
         policy=VisionLanguagePolicy("nowhere"),
         engine=LocalEngine(Sampling(completions_per_prompt=3, max_completion_tokens=limit)),
-        rewards=RewardSuite({"format": Weighted(FormatReward(), 1.0)}),
         loss=loss,
         update=Update(prompts_per_update=2),
         prompts_per_step=2,
         max_steps=1,
         advantage=advantage,
-        **changes,
+        **({"rewards": RewardSuite({"format": Weighted(FormatReward(), 1.0)})} | changes),
     )
 
 
@@ -129,3 +129,15 @@ def test_a_coefficient_that_a_step_would_overrun_is_refused_at_the_start(key: st
     with pytest.raises(ValueError, match=rf"{key}\.coefficient: horizon 1.2 is too short for 6 completions"):
         composed(1.2)
     composed(1.3)
+
+
+def test_a_length_penalty_beyond_the_generation_budget_is_refused() -> None:
+    """Completions are cut at 50 tokens; with a limit of 100 and a buffer of 20 the penalty would be 0 for ever."""
+
+    def composed(limit: int) -> GroupRLModule:
+        parts = {"format": Weighted(FormatReward(), 1.0)}
+        return module(DAPOLoss(), rewards=RewardSuite(parts, {"length": Weighted(SoftOverlongPenalty(limit, 20), 1.0)}))
+
+    with pytest.raises(ValueError, match=r"penalties\.length\.max_completion_tokens: 100 exceeds .*_tokens: 50,"):
+        composed(100)
+    composed(50)
