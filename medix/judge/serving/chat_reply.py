@@ -71,7 +71,7 @@ class ChatReply:
             raise ValueError("its choice holds no message")
         ended = field(choice, "finish_reason")
         reason = "" if ended is None else _text(ended)
-        error = field(choice, "error")
+        error = field(choice, "error") or field(message, "error")
         if error or reason.casefold() in _FAILED:
             said = _said(error) if error else f"finish_reason {reason!r}"
             raise ValueError(f"its choice reports an error: {said}")

@@ -36,6 +36,7 @@ def test_a_reply_is_text_reasoning_and_why_it_ended() -> None:
         ('{"status": "error", "choices": [{"message": {"content": "NO"}}]}', "an error: status 'error'"),
         ('{"error": true, "choices": [{"message": {"content": "NO"}}]}', "an error: true"),
         ('{"choices": [{"message": {"content": "NO"}, "error": {"code": 502}}]}', "an error: .*502"),
+        ('{"choices": [{"message": {"content": "NO", "error": {"code": 502}}}]}', "an error: .*502"),
         ('{"choices": [{"message": {"content": "NO"}, "finish_reason": "error"}]}', "finish_reason 'error'"),
         ('{"choices": [{"message": {"content": "NO"}, "finish_reason": "abort"}]}', "finish_reason 'abort'"),
         ('data: {"choices": []}\n\ndata: [DONE]', "a stream of events"),
