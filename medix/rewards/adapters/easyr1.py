@@ -48,7 +48,7 @@ class EasyR1Reward:
         accuracy: component that is reported as ``accuracy`` too, the name EasyR1's own examples use.
         unscored: reward of a row that could not be scored; None stops the run at the first.
         window: rows of which at most the suite's ``max_unscored`` may be unscored.
-        prompt_prefix: what the prompt ends with and belongs to the completion, ``<think>`` where the chat template
+        prompt_prefix: what the prompt holds of the completion at its end, ``<think>`` where the chat template
             opens the reasoning: completions are scored as if they began with it. A modality tag that a completion
             begins with stays in front of it.
     """

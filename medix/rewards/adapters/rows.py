@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any
 
-from medix.grammar import closes_unopened_reasoning, with_prompt_prefix
+from medix.grammar import closes_unopened_reasoning, parse, with_prompt_prefix
 from medix.modality import ModalitySet
 from medix.rewards.suite import RewardSuite
 from medix.rewards.table import RewardTable
@@ -67,6 +67,7 @@ class RowReader:
         self.aliases = aliases
         self.source = source
         self.prompt_prefix = prompt_prefix or ""
+        _check_prefix(owner, self.prompt_prefix, modalities)
         self._has_warned = False
         self._recent: deque[bool] = deque(maxlen=_RECENT)
 
@@ -126,8 +127,8 @@ class RowReader:
         most = f"{closed} of the last {seen} completions close a reasoning that they did not open, and are"
         warnings.warn(
             f"{self.owner}: {each if is_all else most} ill formed by that. Their prompts have probably opened it, as "
-            f"chat templates of thinking models do: give {self.owner}(suite, prompt_prefix='<think>'), or whatever "
-            "the prompts end with",
+            f"chat templates of thinking models do: give {self.owner}(suite, prompt_prefix='<think>'), or what "
+            "else the prompts hold of the completion",
             stacklevel=3,
         )
 
@@ -155,9 +156,9 @@ class RowReader:
                 )
             return tag, rest
         value = fields.get(self.modality)
-        if not value:
+        if not value and tag is None:
             return None, text
-        name = self.modalities.parse(str(value)) or self.modalities.require(str(value))
+        name = (self.modalities.parse(str(value)) or self.modalities.require(str(value))) if value else "nothing"
         if tag is not None and tag != name:
             raise ValueError(
                 f"{self.owner}: row {number}: {self.modality!r} says {name} and the tag in {self.reference!r} says "
@@ -174,6 +175,24 @@ class RowReader:
                 f"{self.owner}: row {number}: {self.aliases!r} is {value!r:.80}; give a list of texts, or nothing"
             )
         return tuple(value)
+
+
+def _check_prefix(owner: str, prefix: str, modalities: ModalitySet) -> None:
+    """Refuse a prefix behind which nothing is well formed: every format reward would be 0.
+
+    Raises:
+        ValueError: says what to give instead.
+    """
+    for name in ("think", "thinking"):
+        parts = (modalities.tags[0], f"<{name}>", "reasoning", f"</{name}>", "<answer>", "answer", "</answer>")
+        for start in range(len(parts)):
+            text = with_prompt_prefix("".join(parts[start:]), prefix, modalities)
+            if any(parse(text, modalities, expects_tag=expects).is_well_formed for expects in (True, False)):
+                return
+    raise ValueError(
+        f"{owner}: prompt_prefix={prefix!r}: no completion behind it can be well formed; give only what belongs to the "
+        "completion, such as '<think>', without the role and the control tokens of the chat template"
+    )
 
 
 def values_in_means(table: RewardTable, number: int) -> dict[str, float]:

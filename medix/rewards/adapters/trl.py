@@ -14,7 +14,7 @@ from medix.rewards.adapters.rows import Row, RowReader, score_rows
 from medix.rewards.scoring import check_unscored
 from medix.rewards.suite import RewardSuite
 from medix.rewards.table import RewardTable
-from medix.special_tokens import CompletionDecoder
+from medix.special_tokens import CompletionDecoder, SpecialTokens
 from medix.types import Status
 
 _OLDEST = Version("1.6.0")  # huggingface/trl#5902; before it, None from every reward function became a reward of 0
@@ -71,13 +71,13 @@ class TRLReward:
             where TRL takes messages apart (a tokenizer with a response template), which loses a tag that stands before
             the reasoning, and where a tag of the grammar is a special token, which TRL leaves out of its text.
         end_token_ids: tokens that end a completion; one that ends otherwise was cut by the limit. None given:
-            nothing is known to be cut, and the tokenizer's own end token is left out of texts.
+            nothing is known to be cut, and a special token that a completion ends with is left out of its text.
         group_size: TRL's ``num_generations``, which a suite with a normalisation should be given: groups are runs of
             rows with the same prompt text and fields, and are cut to this size. A group that is spread over processes
             is normalised in parts.
         enforces_limit: whether a step with more unscored rows, over all processes, than the suite's ``max_unscored``
             stops training.
-        prompt_prefix: what the prompt ends with and belongs to the completion, ``<think>`` where the chat template
+        prompt_prefix: what the prompt holds of the completion at its end, ``<think>`` where the chat template
             opens the reasoning: completions are scored as if they began with it. A modality tag that a completion
             begins with stays in front of it. None takes it from the prompt where the prompt shows it: a text that ends
             with an opened reasoning, or messages of which the last is the assistant's, which TRL continues. What a chat
@@ -112,7 +112,9 @@ class TRLReward:
         self._decode = None if tokenizer is None else _decoder(tokenizer, self.end_token_ids)
         self.group_size = group_size
         self.enforces_limit = enforces_limit
-        self._reader = RowReader("TRLReward", suite.modalities, reference, question, modality, aliases, source)
+        self._reader = RowReader(
+            "TRLReward", suite.modalities, reference, question, modality, aliases, source, prompt_prefix
+        )
 
     def __call__(
         self,
@@ -171,7 +173,7 @@ class TRLReward:
                     question="" if self._reader.question is not None else text_of(prompt, role="user", last=True),
                     token_count=None if ids is None else len(ids),
                     is_truncated=bool(ids and self.end_token_ids and ids[-1] not in self.end_token_ids),
-                    prompt_prefix=_prefix_of(prompt) if self.prompt_prefix is None else self.prompt_prefix,
+                    prompt_prefix=_prefix_of(prompt) if self.prompt_prefix is None else None,
                 )
             )
         return rows
@@ -211,7 +213,10 @@ def _decoder(tokenizer: Any, end_token_ids: Collection[int]) -> Callable[[Sequen
     tokenizer = getattr(tokenizer, "tokenizer", tokenizer)  # of a processor
     if not hasattr(tokenizer, "all_special_ids"):
         return lambda ids: str(tokenizer.batch_decode([ids], skip_special_tokens=True)[0])
-    return CompletionDecoder(tokenizer, end_token_ids or {tokenizer.eos_token_id} - {None})
+    # engines also stop at tokens of the generation config, such as Gemma's <end_of_turn>, which tokenizers do not name
+    return CompletionDecoder(
+        tokenizer, end_token_ids or SpecialTokens(tokenizer).by_id.keys() - {tokenizer.unk_token_id}
+    )
 
 
 def _prefix_of(prompt: Any) -> str:

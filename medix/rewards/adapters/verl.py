@@ -54,7 +54,7 @@ class VerlReward:
             above that.
         absent: stands for None; verl before 0.9.1 takes means without leaving None out and needs a number there, such
             as NaN.
-        prompt_prefix: what the prompt ends with and belongs to the completion, ``<think>`` where the chat template
+        prompt_prefix: what the prompt holds of the completion at its end, ``<think>`` where the chat template
             opens the reasoning: completions are scored as if they began with it. A modality tag that a completion
             begins with stays in front of it.
     """

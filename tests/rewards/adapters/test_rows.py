@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from medix.modality import PAPER_MODALITIES, ModalitySet
 from medix.rewards.adapters.easyr1 import EasyR1Reward
 from medix.rewards.adapters.rows import Row, RowReader, score_rows, values_in_means
+from medix.rewards.adapters.trl import TRLReward
 from medix.rewards.adapters.verl import VerlReward
 from medix.rewards.embedding import EmbeddingReward
 from medix.rewards.format import FormatReward
@@ -66,6 +67,8 @@ def test_a_field_can_name_the_modality(kind: Any, solution: str, modality: str |
 def test_a_field_and_a_tag_that_disagree_are_refused() -> None:
     with pytest.raises(ValueError, match="'kind' says X_RAY and the tag in 'solution' says CT_SCAN"):
         read({"solution": "<CT_SCAN>\nliver", "kind": "X_RAY"}, modality="kind")
+    with pytest.raises(ValueError, match="'kind' says nothing and the tag in 'solution' says CT_SCAN"):
+        read({"solution": "<CT_SCAN>\nliver", "kind": None}, modality="kind")
     with pytest.raises(ValueError, match="'XRAY' is not in the modality set"):
         read({"solution": "liver", "kind": "XRAY"}, modality="kind")
 
@@ -131,6 +134,21 @@ def test_what_the_prompt_holds_is_put_in_front_of_the_completion() -> None:
     assert given.read(0, REST, {"solution": "left"}).completion == f"<think>{REST}"
     assert given.read(0, f"<CT_SCAN> {REST}", {"solution": "left"}).completion == f"<CT_SCAN><think> {REST}"
     assert given.read(0, REST, {"solution": "left"}, prompt_prefix="").completion == REST
+
+
+@pytest.mark.parametrize("adapter", [TRLReward, VerlReward, EasyR1Reward])
+@pytest.mark.parametrize("prefix", ["<|im_start|>assistant\n<think>\n", "[THINK]", "<think>\n\n</think>\n\n"])
+def test_a_prefix_behind_which_nothing_is_well_formed_is_refused(adapter: Any, prefix: str) -> None:
+    """Every format and modality would be 0 without a warning: the reasoning that completions close is opened."""
+    with pytest.raises(ValueError, match=rf"{adapter.__name__}: prompt_prefix=.*give only .* such as '<think>'"):
+        adapter(RewardSuite({"format": Weighted(FormatReward(), 1.0)}), prompt_prefix=prefix)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "<think>\n", "<THINKING>", "<CT_SCAN><think>", "<CT_SCAN>", "<think>So,", "<think>a</think>"]
+)
+def test_a_prefix_that_completions_can_go_on_from_is_accepted(prefix: str) -> None:
+    assert RowReader("Mine", ModalitySet(), "solution", None, None, "a", "s", prefix).prompt_prefix == prefix
 
 
 @pytest.mark.parametrize(

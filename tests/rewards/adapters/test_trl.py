@@ -432,3 +432,11 @@ def test_a_tag_that_the_tokenizer_marks_as_special_is_kept_with_its_tokenizer() 
     for end, ends in ((marked.eos_token_id, ()), (ids("<EOS>", marked)[0], (ids("<EOS>", marked)[0],))):
         reward = TRLReward(suite_of(), tokenizer=marked, end_token_ids=ends)
         assert call(reward, ["rliver"], completion_ids=[[*written, end]]) == [1.0]
+
+
+def test_the_special_token_that_a_completion_ends_with_need_not_be_the_tokenizers_end_token() -> None:
+    """Gemma's generation config ends completions at <end_of_turn>, its tokenizer names <eos>."""
+    reward = TRLReward(suite_of(), tokenizer=tokenizer())
+    written = WRITTEN["Which organ?"][0]
+    assert call(reward, ["cut"], completion_ids=[ids(f"{written}<EOS>")]) == [1.0]
+    assert call(reward, ["cut"], completion_ids=[ids(f"{written}<EOS>left")]) == [0.5]
