@@ -117,6 +117,12 @@ def with_prompt_prefix(completion: str, prefix: str, modalities: ModalitySet) ->
     return prefix + completion
 
 
+def opening_tag(text: str) -> str:
+    """The tag of any modality set that a text opens with, as it is written there; empty if there is none."""
+    match = _OPENING_TAG.match(text)
+    return f"<{match[1]}>" if match else ""
+
+
 def opened_at_end(prompt: str) -> str:
     """The reasoning tag that a prompt ends with, as it is written there; empty if it ends otherwise."""
     match = _OPENED_AT_END.search(prompt[-64:])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from medix.grammar import opening_tag
 from medix.modality import ModalitySet
 from medix.rewards.base import RewardBatch
 from medix.types import Completion, Prompt
@@ -20,6 +21,31 @@ def columns_of(rows: Sequence[tuple[Prompt, Completion]]) -> dict[str, Sequence[
         "token_counts": [len(completion.token_ids) for _, completion in rows],
         "truncated": [completion.is_truncated for _, completion in rows],
     }
+
+
+def check_untagged(name: str, reference: str, modalities: ModalitySet) -> None:
+    """Refuse a reference of the public data as it stands there, behind its tag: no answer would equal it.
+
+    Raises:
+        ValueError: it opens with a tag of the set.
+    """
+    if modalities.parse(tag := opening_tag(reference)) is not None:
+        raise ValueError(
+            f"{name}: {reference!r:.80} opens with the tag {tag}, which would be graded as a part of the answer; give "
+            "the text behind it, and the name of the tag as the modality"
+        )
+
+
+def given_batch(columns: Mapping[str, Sequence[Any]], modalities: ModalitySet) -> RewardBatch:
+    """Build a reward batch from columns of a caller.
+
+    Raises:
+        ValueError: as ``checked_batch`` and ``check_untagged``.
+    """
+    batch = checked_batch(columns, modalities)
+    for row, reference in enumerate(batch.references):
+        check_untagged(f"references[{row}]", reference, modalities)
+    return batch
 
 
 def checked_batch(columns: Mapping[str, Sequence[Any]], modalities: ModalitySet) -> RewardBatch:

@@ -12,7 +12,7 @@ from medix.distributed import world_size
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
 from medix.rewards.base import RewardBatch, RewardComponent
-from medix.rewards.columns import checked_batch, columns_of
+from medix.rewards.columns import checked_batch, columns_of, given_batch
 from medix.rewards.component_scores import component_scores
 from medix.rewards.encoder import Encoder
 from medix.rewards.judged import JudgedReward
@@ -151,7 +151,7 @@ class RewardSuite(RunningMeans):
 
         Args:
             completions: full texts that the policy wrote.
-            references: reference answers.
+            references: reference answers, without the tag that they open with in the public data.
             questions: questions, without image placeholders.
             modalities: names without brackets; None for a text-only sample.
             aliases: further texts accepted as the reference.
@@ -161,7 +161,8 @@ class RewardSuite(RunningMeans):
             groups: a key per completion, equal for completions of one prompt; only a normalisation needs it.
 
         Raises:
-            ValueError: columns of different lengths, a modality outside the set, or a normalisation without groups.
+            ValueError: columns of different lengths, a modality outside the set, a reference that opens with a tag, or
+                a normalisation without groups.
         """
         rows = len(completions)
         columns = {
@@ -176,7 +177,7 @@ class RewardSuite(RunningMeans):
         }
         if groups is not None and len(groups) != rows:
             raise ValueError(f"groups: one entry per completion is needed, got {len(groups)} for {rows}")
-        return self._score(checked_batch(columns, self.modalities), groups)
+        return self._score(given_batch(columns, self.modalities), groups)
 
     def update(
         self,

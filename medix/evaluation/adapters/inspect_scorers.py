@@ -10,6 +10,7 @@ from inspect_ai.solver import TaskState
 from medix.evaluation.answer_text import AnswerText, answer_text
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
+from medix.rewards.columns import check_untagged
 from medix.rewards.suite import RewardSuite
 from medix.spec_file import from_file
 from medix.types import JudgeQuestion, Verdict
@@ -107,6 +108,8 @@ def _answer(state: TaskState) -> AnswerText:
 def _references(state: TaskState, target: Target) -> list[str]:
     """The accepted answers; of a choice its text, its letter with its text, and its letter."""
     texts = _choices(state)
+    for text in target:
+        check_untagged("target", text, ModalitySet())
     return [
         written
         for text in target

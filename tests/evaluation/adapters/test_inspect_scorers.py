@@ -127,11 +127,17 @@ def test_the_letter_of_a_choice_stands_for_its_text(tmp_path: Path, scorers: Mod
     assert [sample.scores["medix_judge"].value for sample in log.samples if sample.scores] == [1.0, 1.0, 0.0, 0.0]
 
 
-def test_an_unknown_modality_is_an_error_that_names_it(tmp_path: Path, scorers: ModuleType) -> None:
-    log = _run(tmp_path, scorers.medix_judge("judge_exact"), modality="PHOTO")
+@pytest.mark.parametrize(
+    ("target", "modality", "named"), [("left", "PHOTO", "PHOTO"), ("<CT_SCAN>\nleft", "CT_SCAN", "tag")]
+)
+def test_what_a_sample_cannot_be_graded_by_is_an_error_that_names_it(
+    tmp_path: Path, scorers: ModuleType, target: str, modality: str, named: str
+) -> None:
+    """An unknown modality, and a target of the public data with its tag, which no answer would equal."""
+    log = _run(tmp_path, scorers.medix_judge("judge_exact"), [(SAMPLES[0][0], target)], modality)
     assert log.status == "error"
     assert log.error is not None
-    assert "PHOTO" in log.error.message
+    assert named in log.error.message
 
 
 def test_a_judge_that_is_none_is_named(scorers: ModuleType) -> None:
