@@ -1,12 +1,14 @@
 """Answers that people have judged: whether each means the same as its reference."""
 
 import gzip
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medix.data.record import read_json
+from medix.modality import ModalitySet
+from medix.rewards.columns import check_untagged
 from medix.types import JudgeQuestion
 
 _ANSWER = ("prediction", "answer")
@@ -66,8 +68,8 @@ def _lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                     continue
                 place = f"{path}, line {number}"
                 try:
-                    data = json.loads(line.decode("utf-8-sig"))
-                except (ValueError, RecursionError) as error:
+                    data = read_json(line.decode("utf-8-sig"))
+                except ValueError as error:
                     raise ValueError(f"{place}: not JSON in UTF-8 ({error}); give one JSON object a line") from error
                 if not isinstance(data, dict):
                     raise ValueError(f"{place}: {data!r:.80} is not a JSON object")
@@ -94,6 +96,8 @@ def _question(data: Mapping[str, Any], place: str) -> JudgeQuestion:
     references = [references] if isinstance(references, str) else references
     if not isinstance(references, list) or not references or not all(isinstance(text, str) for text in references):
         raise ValueError(f"{place}: {name}: {references!r:.80} is not a text or a list of texts")
+    for reference in references:
+        check_untagged(f"{place}: {name}", reference, ModalitySet())
     return JudgeQuestion(texts["question"], references[0], texts[_ANSWER[0]], tuple(references[1:]))
 
 

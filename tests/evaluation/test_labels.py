@@ -40,6 +40,8 @@ def test_only_lines_with_the_wanted_value_are_read(tmp_path: Path) -> None:
     ("row", "message"),
     [
         ("{", "line 2: not JSON"),
+        ('{"label": true, "label": false}', "line 2: not JSON .*'label' stands twice"),
+        (ROW | {"references": ["<CT_SCAN>\nliver"]}, "line 2: references: .* opens with the tag <CT_SCAN>"),
         ("[1]\n", r"line 2: \[1\] is not a JSON object"),
         ({"question": "q"}, "line 2: no column prediction or answer; it has question"),
         (ROW | {"question": 3}, "line 2: question: 3 is not text"),
