@@ -1,5 +1,6 @@
 """Replays steps of a run from one of its checkpoints, in a folder of its own."""
 
+import math
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -46,6 +47,8 @@ class Window:
     def of(cls, run: RunFolder, count: int = 3) -> "Window":
         """The window of the newest checkpoint with ``count`` recorded steps after it, or else with the most.
 
+        It ends where the run was resumed with another spec, because a replay has one.
+
         Raises:
             CannotReplayError: no checkpoint has a recorded step after it.
         """
@@ -59,9 +62,7 @@ class Window:
                 f"{run.path}: no step is on record, with which a replay could be compared; "
                 "medix.callbacks.RecordCompletions writes them to completions/"
             )
-        windows = [
-            cls(start, tuple(step for step in run.recorded_steps if step > start)[:count]) for start in run.checkpoints
-        ]
+        windows = [cls(start, _after(run, start)[:count]) for start in run.checkpoints]
         best = max(windows, key=lambda window: (len(window.steps), window.start))
         if not best.steps:
             raise CannotReplayError(
@@ -70,6 +71,12 @@ class Window:
                 "SaveCheckpoint.keep says how many earlier ones a run keeps"
             )
         return best
+
+
+def _after(run: RunFolder, start: int) -> tuple[int, ...]:
+    """The recorded steps after a checkpoint that were made with the spec of the first of them."""
+    last = min((step for step in run.resumed_with_changes if step > start), default=math.inf)
+    return tuple(step for step in run.recorded_steps if start < step <= last)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Reproduction:
 
 def compare(
     recorded: Sequence[CompletionRecord],
-    metrics: Mapping[int, Mapping[str, float]],
+    metrics: Mapping[int, Mapping[str, float | None]],
     weights: Mapping[int, Mapping[str, Any]],
     made: Replay,
     processors: Sequence[Mapping[str, Any]],
@@ -170,19 +170,25 @@ def _record(step: int, before: CompletionRecord, now: CompletionRecord) -> Itera
 
 
 def _number(step: int, what: str, before: float | None, now: float | None, limit: float) -> Iterator[Difference]:
+    before, now = _known(before), _known(now)
     if before == now:
         return
     is_close = before is not None and now is not None and abs(before - now) <= limit * max(1.0, abs(before))
     yield Difference(step, what, before, now, is_close)
 
 
+def _known(value: float | None) -> float | None:
+    """None for a value that is not finite, as a record has it: the mean of nothing, or a loss that diverged."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
 def _metrics(
-    step: int, before: Mapping[str, float], now: Mapping[str, float], compared: dict[str, int]
+    step: int, before: Mapping[str, float | None], now: Mapping[str, float], compared: dict[str, int]
 ) -> Iterator[Difference]:
     for name in sorted(before.keys() & now.keys()):
         if not name.startswith(_MEASURED) and name != _SPEED:
             compared["metrics"] += 1
-            yield from _number(step, name, float(before[name]), float(now[name]), METRIC)
+            yield from _number(step, name, before[name], now[name], METRIC)
 
 
 def _weights(

@@ -85,6 +85,11 @@ class RunFolder:
         return spec
 
     @property
+    def resumed_with_changes(self) -> list[int]:
+        """The steps after which it went on with another spec, in order."""
+        return [step_of(path) for path in self.specs[1:]]
+
+    @property
     def specs(self) -> list[Path]:
         """The spec, and those with which it was resumed, in order."""
         return [self.path / "spec.yaml", *sorted(self.path.glob("spec.from-step-*.yaml"), key=step_of)]

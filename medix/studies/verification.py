@@ -67,10 +67,12 @@ def verify(run: RunFolder, count: int = 3) -> Verification:
     files = RecordedRun.find(run.path).files
     recorded = [record for path in files for record in read_records(path) if record.step in window.steps]
     metrics = {int(row["step"]): row for row in run.report.get("steps") or ()}
-    saved = {step: run.checkpoint(step) for step in run.checkpoints if window.start <= step <= window.steps[-1]}
-    later = [step for step in run.checkpoints if step > window.start][:1]
-    writers = [_written_by(run.checkpoint(step)) for step in (window.start, *later)]
-    weights = {step: one["state_dict"] for step, one in saved.items() if step > window.start}
+    last = window.steps[-1]
+    # the first after the steps, too: it says where the steps before it were made, and a run may move at any checkpoint
+    end = next((step for step in run.checkpoints if step >= last), last)
+    saved = {step: run.checkpoint(step) for step in run.checkpoints if window.start <= step <= end}
+    weights = {step: one["state_dict"] for step, one in saved.items() if window.start < step <= last}
+    writers = [_written_by(one) for one in saved.values()]
     found = compare(recorded, metrics, weights, made, writers, _facts(state.header()))
     return Verification(window, found, tuple(_notes(found, made.left_out, weights)))
 

@@ -38,6 +38,24 @@ def test_the_newest_checkpoint_with_three_recorded_steps_after_it_is_taken(
 
 
 @pytest.mark.parametrize(
+    ("checkpoints", "resumed", "expected"),
+    [
+        ([4, 6, 7], [6], Window(4, (5, 6))),  # step 7 is of another spec
+        ([2, 4, 6], [6], Window(2, (3, 4, 5))),
+        ([6], [6], Window(6, (7,))),
+        ([2, 4], [3, 5], Window(4, (5,))),  # of windows of one length the newest
+    ],
+)
+def test_a_window_ends_where_the_run_was_resumed_with_another_spec(
+    tmp_path: Path, checkpoints: list[int], resumed: list[int], expected: Window
+) -> None:
+    found = folder(tmp_path, checkpoints, list(range(1, 8)))
+    for step in resumed:
+        (tmp_path / f"spec.from-step-{step:06d}.yaml").write_text("{}")
+    assert Window.of(found) == expected
+
+
+@pytest.mark.parametrize(
     ("checkpoints", "steps", "told"),
     [
         ([], [1, 2], "holds no checkpoint"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,22 @@ def test_another_processor_is_within_rounding(run: Path) -> None:
     assert data["here"]["processor"]["kernels"] == "DEFAULT"
     assert not data["same_kind_of_processor"]
     assert "the run is of another processor" in told.stdout
+
+
+def test_steps_that_another_machine_made_before_the_next_checkpoint_may_round_differently(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run has moved at step 4: the checkpoint of step 5 says so, that of step 4 does not."""
+    read = RunFolder.checkpoint
+
+    def moved(self: RunFolder, step: int) -> dict[str, Any]:
+        saved = read(self, step)
+        if step == 5:
+            saved["medix"]["written_by"] |= {"torch": "0"}
+        return saved
+
+    monkeypatch.setattr(RunFolder, "checkpoint", moved)
+    assert not verify(RunFolder(run)).found.is_same_kind
 
 
 @pytest.mark.parametrize("key", ["total", "advantage", "mean_logprob"])

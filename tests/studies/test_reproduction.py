@@ -1,5 +1,6 @@
 """What counts as reproduced."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -107,6 +108,14 @@ def test_metrics_and_weights_differ_by_rounding_elsewhere(change: float, outcome
     metrics = ({3: {"train/grad_norm": 5.0}}, {3: {"train/grad_norm": 5.0 * (1 + change)}})
     assert compared(ROWS, ROWS, (OTHER,), metrics=metrics).outcome == outcome
     assert compared(ROWS, ROWS, metrics=metrics).outcome == "not reproduced"
+
+
+@pytest.mark.parametrize(("before", "now", "outcome"), [(None, math.nan, "bit-equal"), (None, 1.0, "not reproduced")])
+def test_a_mean_of_nothing_is_null_in_a_report_and_nan_in_a_replay(
+    before: float | None, now: float, outcome: str
+) -> None:
+    metrics = ({3: {"reward/judge": before}}, {3: {"reward/judge": now}})
+    assert compared(ROWS, ROWS, metrics=metrics).outcome == outcome
 
 
 def test_on_a_gpu_equal_bits_are_not_asked_for() -> None:
