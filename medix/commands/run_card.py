@@ -45,14 +45,16 @@ def _write(folder: Path) -> int:
 
 
 def _check(folder: Path) -> int:
-    from medix.studies.checksums import changed
+    from medix.studies.checksums import changed, read_object
 
     path = folder / "run-card.json"
     try:
-        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+        files = read_object(path, "medix run-card", ("files",))["files"]
         found = changed(folder, files)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: is no run card; write it with python -m medix run-card {folder}") from error
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: is not there; write it with python -m medix run-card {folder}") from error
     for sentence in found:
         tell(sentence)
     tell(f"{len(files) - len(found)} of {len(files)} files are as the card says")

@@ -26,6 +26,8 @@ from medix.modality import TEXT_ONLY
 _LOG = logging.getLogger(__name__)
 DIGESTS = "digest of each"
 """Key of the digests of training manifests by path, for messages: files may move."""
+VALIDATED = "digest of each of the validation"
+"""Key of the digests of validation manifests by path, for the run card: a run goes on with other ones."""
 _MOST_COMPARED = 200_000
 """Largest number of training samples whose ids are compared at the start; ``shards verify`` compares any number."""
 
@@ -255,6 +257,7 @@ class ShardDataModule(lightning.LightningDataModule):
         return {
             "train manifests": joint_digest(self.manifests("train")),
             DIGESTS: {str(one.path): one.digest for one in self.manifests("train")},
+            VALIDATED: {str(one.path): one.digest for one in self._manifests.get("val", ())},
             "seed": self.seed,
             "window": self.window,
             "mixture": [sorted(mixture.repeat.items()), sorted(mixture.limit.items()), mixture.total],
@@ -272,7 +275,7 @@ class ShardDataModule(lightning.LightningDataModule):
             return
         saved = {"selector": [EpochSelector.__name__, {}], "selector state": {}} | state_dict  # before selectors: this
         selector_state, current = saved.pop("selector state"), self.state_dict()
-        digests = saved.pop(DIGESTS, {})
+        digests, _ = saved.pop(DIGESTS, {}), saved.pop(VALIDATED, None)
         differing = [key for key in saved if saved[key] != current.get(key)]
         if differing:
             lines = "; ".join(f"{key}: {saved[key]} saved, {current.get(key)} now" for key in differing)

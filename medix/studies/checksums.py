@@ -1,6 +1,7 @@
 """Checksums of the files of a run."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,27 @@ class FileChecksum:
         with (folder / name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return cls(name, (folder / name).stat().st_size, digest)
+
+
+def read_object(path: Path, writer: str, keys: Iterable[str] = ()) -> dict[str, Any]:
+    """A JSON object that a command of medix has written.
+
+    Args:
+        path: the file.
+        writer: the command, for messages.
+        keys: that it must have.
+
+    Raises:
+        ValueError: it is none; the file was cut, or is of something else.
+        OSError: it cannot be opened.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict) or not set(keys) <= content.keys():
+        raise ValueError(f"{path}: is not what {writer} writes; delete it, or write it again")
+    return content
 
 
 def files_of(run: Path) -> list[str]:

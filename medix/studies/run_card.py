@@ -1,21 +1,19 @@
 """The card of a run: what a reviewer asks, from what the run has on record, and what is missing."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from medix.data.datamodule import DIGESTS
-from medix.data.manifest import Manifest, ManifestError, joint_digest, read_manifests
+from medix.data.datamodule import DIGESTS, VALIDATED
+from medix.data.manifest import Manifest, ManifestError, read_manifests
 from medix.modules import checkpoint as state
 from medix.reporting.evaluations import began, read_evaluations
 from medix.reporting.render import USE, plain
 from medix.reporting.table import Table
 from medix.seeds import EVALUATION, EVERYTHING, TRAINING
-from medix.studies.checksums import FileChecksum, files_of
-from medix.studies.run_card_tables import tables
+from medix.studies.checksums import FileChecksum, files_of, read_object
+from medix.studies.run_card_tables import CANARIES, tables
 from medix.studies.run_folder import RunFolder
 from medix.training_folder import in_training_folder
 from medix.yaml_text import read_yaml_file
@@ -63,7 +61,7 @@ class RunCard:
     def canaries(self) -> Mapping[str, Any]:
         """Rates of the judge on the canaries, the latest that the folder holds; empty without any."""
         files = sorted(self.run.path.glob("canaries*.json"), key=lambda path: (path.stat().st_mtime, path.name))
-        return _json(files[-1]) if files else {}
+        return read_object(files[-1], "medix judge canaries", ("judge", "version", *CANARIES)) if files else {}
 
     @cached_property
     def last(self) -> tuple[int, Mapping[str, Any]]:
@@ -103,24 +101,27 @@ class RunCard:
         return found + self._changed_data()
 
     def _changed_data(self) -> list[str]:
-        """Whether the manifests are those that the newest checkpoint was trained on."""
+        """Whether the manifests are those that the newest checkpoint was trained and validated on."""
         saved = self.last[1]
-        train = self.manifests["train"]
-        if not saved or isinstance(train, str):
-            return []
-        data = saved.get(saved[state.KEY].get("datamodule", "ShardDataModule")) or {}
-        if data.get("train manifests") in (None, joint_digest(train)):
-            return []
-        now = {str(one.path): one.digest for one in train}
-        changed = [path for path, digest in (data.get(DIGESTS) or {}).items() if now.get(path) != digest]
-        return [
-            "The training data changed since the run, and the table shows them as they are now: "
-            f"{', '.join(changed) or 'which of them is not on record'}."
-        ]
+        data = saved.get(saved[state.KEY].get("datamodule", "ShardDataModule")) or {} if saved else {}
+        found = []
+        for split, name, key in (("train", "training", DIGESTS), ("val", "validation", VALIDATED)):
+            then, now = data.get(key), self.manifests[split]
+            if not then or isinstance(now, str):
+                continue
+            digests = {str(one.path): one.digest for one in now}
+            if sorted(digests.values()) != sorted(then.values()):  # files may have moved
+                changed = [path for path in sorted(then.keys() | digests) if then.get(path) != digests.get(path)]
+                found.append(
+                    f"The {name} data changed since the run, and the table shows them as they are now: "
+                    f"{', '.join(changed)}."
+                )
+        return found
 
     @cached_property
     def _verification(self) -> Mapping[str, Any]:
-        return _json(self.run.path / "verification.json")
+        path = self.run.path / "verification.json"
+        return read_object(path, "medix verify", ("outcome", "steps")) if path.is_file() else {}
 
     def facts(self) -> dict[str, str]:
         """Facts, versions, seeds, judge and processor, by label."""
@@ -131,7 +132,11 @@ class RunCard:
         facts |= {f"Seed, {key}": str(_at(self.spec, key)) for key in _SEEDS if _at(self.spec, key) is not None}
         processor = written.get("processor") or {}
         facts["Processor"] = ", ".join(f"{name} {value}" for name, value in processor.items()) or "not on record"
-        facts["Verification"] = str(self._verification.get("outcome") or "none")
+        if resumes := report.get("resumes"):
+            facts["Resumed"] = f"from step {', '.join(map(str, resumes))}"
+        done = self._verification
+        steps = ", ".join(map(str, done.get("steps") or ()))
+        facts["Verification"] = f"{done['outcome']}, steps {steps}" if done else "none"
         return facts
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,17 +193,3 @@ def _at(spec: Mapping[str, Any], key: str) -> Any:
     for name in key.split("."):
         found = found.get(name) if isinstance(found, Mapping) else None
     return found
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """The content of a JSON file; empty if it is not there.
-
-    Raises:
-        ValueError: it is no JSON object.
-    """
-    if not path.is_file():
-        return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: is not what medix writes there; delete it or write it again")
-    return content

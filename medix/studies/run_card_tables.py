@@ -17,7 +17,7 @@ _CURVES = {
 }
 _STEPS = 10
 _DATA = ("Manifest", "Split", "Data set", "Modality", "Samples", "Licence", "De-identification", "Digest")
-_CANARIES = {"false_positive": "Wrong answers accepted", "false_negative": "Right answers rejected"}
+CANARIES = {"false_positive": "Wrong answers accepted", "false_negative": "Right answers rejected"}
 
 
 def tables(
@@ -39,7 +39,7 @@ def tables(
     read = {split: found for split, found in manifests.items() if not isinstance(found, str)}
     yield Table("Data", _DATA, [_data(one, split) for split, found in read.items() for one in found])
     if canaries:
-        rows = [_rate(label, canaries[name]) for name, label in _CANARIES.items()]
+        rows = [_rate(label, canaries[name]) for name, label in CANARIES.items()]
         yield Table(f"Judge {canaries['judge']} on {canaries['version']}", ["", "Wrong", "Rate", "Unscored"], rows)
     yield from _results(report)
     if found := evaluations_table(evaluations):

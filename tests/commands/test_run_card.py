@@ -28,7 +28,15 @@ def test_a_card_is_written_and_its_files_are_checked(run: Path, capsys: pytest.C
     assert "spec.yaml: has changed" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("card", "told"), [(None, "run-card.json: No such file"), ("[]", "is no run card")])
+@pytest.mark.parametrize(
+    ("card", "told"),
+    [
+        (None, "run-card.json: is not there; write it with"),
+        ("[]", "is not what medix run-card writes"),
+        ('{"files": [{"na', "run-card.json: is not what medix run-card writes"),
+        ('{"files": 3}', "is no run card"),
+    ],
+)
 def test_a_check_needs_a_card(run: Path, card: str | None, told: str, capsys: pytest.CaptureFixture[str]) -> None:
     if card is not None:
         (run / "run-card.json").write_text(card)

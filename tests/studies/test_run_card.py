@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from medix.evaluation.canary_rates import CanaryRates
 from medix.judge.canaries import run_canaries, shipped_canaries
 from medix.judge.exact import ExactJudge
@@ -19,12 +21,13 @@ def test_the_card_says_what_a_reviewer_asks(run: Path) -> None:
     canaries = shipped_canaries()
     rates = CanaryRates(canaries.version, "exact/4", tuple(run_canaries(ExactJudge(), canaries)))
     (run / "canaries-step-000000.json").write_text(json.dumps(plain(rates.to_dict())))
-    (run / "verification.json").write_text(json.dumps({"outcome": "bit-equal"}))
+    (run / "verification.json").write_text(json.dumps({"outcome": "bit-equal", "steps": [3, 4]}))
     found = card(run)
     assert found.missing() == []
     facts = found.facts()
     assert {name: facts[name] for name in ("Loss", "Judge of the validation", "Seed, data.seed", "Verification")} == {
-        "Loss": "DAPOLoss", "Judge of the validation": "exact/4", "Seed, data.seed": "1", "Verification": "bit-equal",
+        "Loss": "DAPOLoss", "Judge of the validation": "exact/4", "Seed, data.seed": "1",
+        "Verification": "bit-equal, steps 3, 4",
     }  # fmt: skip
     assert "kernels" in facts["Processor"]
     text = found.markdown()
@@ -64,10 +67,28 @@ def test_what_is_missing_is_said_with_what_to_do(run: Path) -> None:
     assert found.facts()["Processor"] == "not on record"
 
 
-def test_data_that_changed_since_is_said(run: Path) -> None:
-    manifest = run.parent.parent / "data" / "manifests" / "tiny_train-x_ray.yaml"
-    manifest.write_text(manifest.read_text().replace("name: tiny_train", "name: other_train"))
-    assert card(run).missing()[-1].endswith("as they are now: data/manifests/tiny_train-x_ray.yaml.")
+@pytest.mark.parametrize(("split", "name"), [("train", "training"), ("val", "validation")])
+def test_data_that_changed_since_is_said(run: Path, split: str, name: str) -> None:
+    assert "changed since the run" not in " ".join(card(run).missing())
+    manifest = run.parent.parent / "data" / "manifests" / f"tiny_{split}-x_ray.yaml"
+    manifest.write_text(manifest.read_text().replace(f"name: tiny_{split}", "name: other"))
+    told = card(run).missing()[-1]
+    assert told.startswith(f"The {name} data changed since the run")
+    assert told.endswith(f"as they are now: data/manifests/tiny_{split}-x_ray.yaml.")
+
+
+def test_a_run_that_was_resumed_says_where(run: Path) -> None:
+    report = json.loads((run / "report.json").read_text())
+    (run / "report.json").write_text(json.dumps({**report, "resumes": [2, 4]}))
+    assert card(run).facts()["Resumed"] == "from step 2, 4"
+
+
+@pytest.mark.parametrize("name", ["canaries.json", "verification.json"])
+@pytest.mark.parametrize("text", ['{"outcome": "bit-', "[]", '{"of": "something else"}'])
+def test_a_file_that_was_cut_or_is_of_something_else_is_named(run: Path, name: str, text: str) -> None:
+    (run / name).write_text(text)
+    with pytest.raises(ValueError, match=rf"{name}: is not what medix .* writes; delete it, or write it again"):
+        card(run).to_dict()
 
 
 def test_names_of_strangers_make_no_markup(run: Path) -> None:
