@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = [GridRun(grid, cell, seed, output) for cell, seed in grid.runs]
     if arguments.list:
         for index, run in enumerate(runs):
+            run.state()  # refuses a folder of other settings
+            run.write_spec()
             tell(f"{index}  {run.name}  python -m medix {shlex.join(run.words)}")
         return ExitStatus.DONE
     chosen = runs
@@ -168,6 +170,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder of all runs (default: runs/ablations/GRID)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="number of runs at a time (default: 1)")
     parser.add_argument("--run", type=int, metavar="I", help="only the run with this number, as in a Slurm array")
-    parser.add_argument("--list", action="store_true", help="only print numbers, folders and commands of the runs")
+    parser.add_argument(
+        "--list",
+        action="store_true",
+        help="only print numbers, folders and commands of the runs, and write the specs that these read",
+    )
     parser.add_argument("--table", action="store_true", help="only write the table of what is done")
     return parser

@@ -1,6 +1,5 @@
 """What the runs of a grid measured: means over seeds, and paired differences from a baseline."""
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from medix.evaluation.repeated import Calibration, MajorityAnswer, majority
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.statistics import Interval, holm
 from medix.evaluation.validation import incomparable
+from medix.reporting.evaluations import read_report
 from medix.reporting.record import CompletionRecord, read_records
 from medix.reporting.render import plain
 from medix.rewards.abstention import AbstentionAnswer
@@ -60,9 +60,9 @@ class RunResult:
             ValueError: the run has no validations, or no report.
         """
         files = sorted((folder / "completions").glob("val-step-*.jsonl"))
-        report = folder / "report.json"
-        if not files or not report.is_file():
-            missing = "completions/val-step-*.jsonl" if not files else "report.json"
+        report = read_report(folder)
+        if not files or not report.get("validations"):
+            missing = "report.json with validations" if files else "completions/val-step-*.jsonl"
             raise ValueError(
                 f"{folder}: has no {missing}; the spec of a grid needs data.val and the callbacks JudgeValidation, "
                 "RecordCompletions and WriteReport"
@@ -71,7 +71,6 @@ class RunResult:
         for record in read_records(files[-1]):
             by_sample[record.sample_key].append(record)
         records = [record for group in by_sample.values() for record in group]
-        data = json.loads(report.read_text(encoding="utf-8"))
         return cls(
             seed=seed,
             step=int(files[-1].stem.rpartition("-")[2]),
@@ -87,8 +86,8 @@ class RunResult:
             abstained=_mean([float(_abstains(record.answer)) for record in records]),
             unscored=_mean([float(record.credit is None) for record in records]),
             majorities=[found for group in by_sample.values() if (found := _majority(group)) is not None],
-            validations=data["validations"],
-            steps=data["steps"],
+            validations=report["validations"],
+            steps=report.get("steps") or [],
         )
 
 

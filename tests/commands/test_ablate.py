@@ -110,6 +110,14 @@ def test_a_grid_becomes_a_table_a_page_and_json_and_its_runs_are_ordinary(folder
     assert "Failed runs" in (out / "grid.md").read_text()
 
 
+def test_the_commands_that_are_listed_find_their_specs(folder: Path) -> None:
+    with working_in(folder) as run:
+        listed = run("ablate", "grid.yaml", "--output", "out", "--list")
+    cells = re.findall(r"--config (\S+/cell\.yaml)", listed.out)
+    assert len(cells) == 6
+    assert all((folder / cell).is_file() for cell in cells)
+
+
 def test_what_is_certain_to_fail_is_told_before_the_first_run(folder: Path) -> None:
     grid = (folder / "grid.yaml").read_text()
     with working_in(folder) as run:

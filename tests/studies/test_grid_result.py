@@ -46,6 +46,15 @@ def test_means_and_paired_differences_are_those_of_a_table_worked_out_by_hand(tm
     }
 
 
+@pytest.mark.parametrize("report", ["{}", '{"validations": [], "steps": []}', '{"valid'])
+def test_a_run_whose_report_holds_no_validation_has_failed_and_says_why(tmp_path: Path, report: str) -> None:
+    runs = made(tmp_path, TWO)
+    states = {run.name: write(run, answers(1, 0)) for run in runs}
+    (runs[0].folder / "report.json").write_text(report)
+    ((_, _, reason),) = GridResult.read(runs[0].grid, runs, states).failed
+    assert "has no report.json with validations; the spec of a grid needs" in reason
+
+
 def test_a_sample_without_a_verdict_in_one_run_is_in_no_difference(tmp_path: Path) -> None:
     runs = made(tmp_path, TWO)
     states = {
