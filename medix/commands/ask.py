@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ValueError("--practice: is a page; give --web with it")
     if bool(arguments.judge) != bool(arguments.reference):
         raise ValueError("--judge and --reference go together: a judge compares the answer with the reference")
+    if arguments.alias and not arguments.reference:
+        raise ValueError("--alias: is another text for --reference; give that, and --judge, which compares")
     question = _question(arguments)
     with contextlib.ExitStack() as stack:
         judge = stack.enter_context(contextlib.closing(_judge(arguments.judge))) if arguments.judge else None

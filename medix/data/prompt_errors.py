@@ -6,6 +6,11 @@ REMEDY = "or set data.on_long: skip to leave such samples out and count them"
 class UnusablePromptError(ValueError):
     """The policy cannot take the prompt of a sample; ``data.on_long`` decides whether such a sample is left out."""
 
+    @property
+    def fault(self) -> str:
+        """The message without ``data.on_long``, which is a key of training."""
+        return str(self).removesuffix(f", {REMEDY}")
+
 
 class PromptTooLongError(UnusablePromptError):
     """A prompt has more tokens than the limit, image tokens included."""

@@ -63,14 +63,21 @@ class EngineModel(EvaluatedModel):
     def _chunk(
         self, chunk: Sequence[list[Ask]], decoding: Decoding, sampled: Callable[[list[Prompt]], list[RolloutGroup]]
     ) -> Iterator[tuple[Ask, Reply]]:
-        self.prompting.max_prompt_tokens = max(1, self.policy.context_length - decoding.max_tokens)
+        room = self.policy.context_length - decoding.max_tokens
+        if room < 1:
+            raise ValueError(
+                f"--max-tokens {decoding.max_tokens}: leaves no room for a prompt in the model's context of "
+                f"{self.policy.context_length} tokens; give less"
+            )
+        self.prompting.max_prompt_tokens = room
         rendered: list[tuple[list[Ask], Prompt]] = []
         for group in chunk:
             try:
                 sample = sample_of(group[0].item, self.prompting.modalities)
                 rendered.append((group, self.prompting.render(sample, self.policy.processor)))
             except (PictureError, UnusablePromptError) as error:
-                yield from ((ask, Reply(None, failure=str(error))) for ask in group)
+                failure = error.fault if isinstance(error, UnusablePromptError) else str(error)
+                yield from ((ask, Reply(None, failure=failure)) for ask in group)
         began = time.perf_counter()
         try:
             made = sampled([prompt for _, prompt in rendered])

@@ -15,6 +15,16 @@ from medix.reporting.record import without_answer
 from medix.types import JudgeQuestion, Verdict
 
 
+def check_text(key: str, text: str) -> None:
+    """Refuse what no tokenizer reads: halves of characters, as bytes that are no UTF-8 arrive from a command line.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{key} {ascii(text)[:80]}: is not valid Unicode; write it in UTF-8")
+
+
 @dataclass(frozen=True, slots=True)
 class SingleQuestion:
     """A question.
@@ -30,6 +40,7 @@ class SingleQuestion:
     def __post_init__(self) -> None:
         if not self.text.strip():
             raise ValueError("--question: is empty; write what is asked")
+        check_text("--question", self.text)
 
     @property
     def item(self) -> Item:

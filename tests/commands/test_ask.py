@@ -179,6 +179,7 @@ def test_an_answer_that_the_judge_cannot_grade_is_status_1(tmp_path: Path, capsy
     [
         (["--reference", "left"], "--judge and --reference go together"),
         (["--judge", "judge_exact"], "--judge and --reference go together"),
+        (["--alias", "left"], "--alias: is another text for --reference"),
         (["--engine", "vllm"], "--engine runs the model here"),
         (["--max-tokens", "0"], "--max-tokens 0: give 1 or more"),
         (["--question", " "], "--question: is empty"),

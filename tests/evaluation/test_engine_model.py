@@ -58,6 +58,16 @@ def test_what_cannot_be_asked_is_a_failure_and_the_rest_is_answered(policy: Visi
     assert "max_prompt_tokens is 2" in third.failure
 
 
+def test_completions_that_leave_no_room_for_a_prompt_are_refused_and_keys_of_training_are_no_remedy(
+    policy: VisionLanguagePolicy,
+) -> None:
+    with pytest.raises(ValueError, match=rf"--max-tokens {policy.context_length}: leaves no room .*; give less"):
+        ask(make(policy), Decoding(max_tokens=policy.context_length), ITEMS[0])
+    (reply,) = ask(make(policy), Decoding(max_tokens=3), item("5", "One <image> or two <image>?"))
+    assert "2 image markers for 0 images" in reply.failure
+    assert "data.on_long" not in reply.failure
+
+
 def test_an_engine_that_fails_leaves_failures_of_one_call(policy: VisionLanguagePolicy) -> None:
     class Failing(LocalEngine):
         calls = 0
@@ -90,5 +100,5 @@ def test_a_reply_grows_while_it_is_read_and_is_the_one_of_an_evaluation(policy: 
 def test_what_cannot_be_asked_is_a_failure_of_a_stream_too(policy: VisionLanguagePolicy) -> None:
     grown: list[str] = []
     broken = item("4", images=(picture("b", b"torn"),))
-    assert "cannot be decoded" in make(policy).stream(Ask("4", broken, 0), Decoding(), grown.append).failure
+    assert "cannot be decoded" in make(policy).stream(Ask("4", broken, 0), Decoding(max_tokens=3), grown.append).failure
     assert grown == []

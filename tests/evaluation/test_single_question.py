@@ -45,6 +45,11 @@ def test_the_item_holds_the_pictures_and_their_hashes() -> None:
         SingleQuestion(" ")
 
 
+def test_bytes_that_are_no_text_are_refused_before_a_tokenizer_gets_them() -> None:
+    with pytest.raises(ValueError, match=r"--question 'c\\udcf4t\\udce9\?': is not valid Unicode; write it in UTF-8"):
+        SingleQuestion("côté?".encode("latin-1").decode("utf-8", "surrogateescape"))
+
+
 @pytest.mark.parametrize(
     ("said", "references", "credit"), [("left", ["left"], 1.0), ("left", ["right"], 0.0), (None, ["left"], 0.0)]
 )

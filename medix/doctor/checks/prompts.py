@@ -10,7 +10,7 @@ from PIL import Image
 
 from medix.data.image_markers import pieces
 from medix.data.picture import UNREADABLE, PictureError
-from medix.data.prompt_errors import REMEDY, MarkerError, ProcessorError, UnusablePromptError
+from medix.data.prompt_errors import MarkerError, ProcessorError, UnusablePromptError
 from medix.data.prompting import Prompting
 from medix.data.shards import ShardError
 from medix.data.stream import Stream
@@ -86,7 +86,7 @@ class PromptsCheck(Check):
             try:
                 lengths.append((tokens_of(sample, subject.module.prompting, subject.policy.processor), sample))
             except UnusablePromptError as error:
-                text = f"data.{split}: {str(error).removesuffix(f', {REMEDY}')}"
+                text = f"data.{split}: {error.fault}"
                 if subject.data.on_long == "skip":
                     yield self.warning(f"{text}; data.on_long: skip drops such samples", "correct the data")
                 else:
