@@ -19,6 +19,11 @@ Piece = str | int
 """Text, or the index of an image from 0."""
 
 
+def as_read(question: str) -> str:
+    """The question for people, who see the images beside it."""
+    return MARKER.sub(lambda found: f"(image {found[1]})" if found[1] else "(image)", question).strip()
+
+
 def pieces(sample: Sample) -> list[Piece]:
     """The question in order, as text and images; only its text if it has no markers.
 

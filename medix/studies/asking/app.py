@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from medix.data.image_markers import as_read
 from medix.data.picture import PictureError
 from medix.studies.asking.asker import Asker, Tell
 from medix.studies.asking.practice_samples import PracticeSamples
@@ -109,7 +110,9 @@ class PracticeApp(PageApp):
 
     async def _sample(self, request: Request) -> Response:
         sample = await self._sample_of(request)
-        return JSONResponse({"question": sample.question, "images": len(sample.images), "samples": len(self.samples)})
+        return JSONResponse(
+            {"question": as_read(sample.question), "images": len(sample.images), "samples": len(self.samples)}
+        )
 
     async def _image(self, request: Request) -> Response:
         sample = await self._sample_of(request)

@@ -30,8 +30,8 @@ class NamedImage:
 
 
 @dataclass(frozen=True, slots=True)
-class StudyAnswer:
-    """One answer.
+class StudyQuestion:
+    """What is the same for every model.
 
     Attributes:
         dataset: data set of the sample; empty if the file does not say.
@@ -39,9 +39,7 @@ class StudyAnswer:
         question: what was asked.
         cluster: the unit that intervals are clustered by.
         modality: of the images; empty if it is unknown.
-        images: what the model was shown, in order.
-        answer: what it answers; None if the completion has no answer.
-        reasoning: its reasoning; empty if there is none.
+        images: what was shown, in order.
     """
 
     dataset: str
@@ -50,6 +48,17 @@ class StudyAnswer:
     cluster: Cluster
     modality: str
     images: tuple[NamedImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyAnswer(StudyQuestion):
+    """One answer.
+
+    Attributes:
+        answer: what it answers; None if the completion has no answer.
+        reasoning: its reasoning; empty if there is none.
+    """
+
     answer: str | None
     reasoning: str
 

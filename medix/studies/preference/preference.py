@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from medix.evaluation.crossed_clusters import crossed_proportion
+from medix.evaluation.crossed import crossed_proportion
 from medix.evaluation.statistics import Interval
 from medix.studies.preference.rating import Rating
 from medix.studies.preference.samples import ModelPair

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from medix.data.image_markers import MARKER
-from medix.studies.preference.model_answers import ModelAnswers, NamedImage, StudyAnswer
-from medix.types import Cluster, SampleKey
+from medix.data.image_markers import as_read
+from medix.studies.preference.model_answers import ModelAnswers, NamedImage, StudyAnswer, StudyQuestion
+from medix.types import SampleKey
 
 _NAMED = 5
 
@@ -29,24 +29,13 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class StudySample:
-    """A sample that every model has answered.
+class StudySample(StudyQuestion):
+    """A sample that every model has answered, with its question as raters read it.
 
     Attributes:
-        dataset, id: its identity.
-        question: as raters read it.
-        cluster: the unit that intervals are clustered by.
-        modality: of its images; empty if it is unknown.
-        images: its images, in order.
         shown: what raters see of each model, in the order of the models.
     """
 
-    dataset: str
-    id: str
-    question: str
-    cluster: Cluster
-    modality: str
-    images: tuple[NamedImage, ...]
     shown: tuple[Shown, ...]
 
     @property
@@ -136,7 +125,7 @@ def _sample(answers: Sequence[StudyAnswer], with_reasoning: bool) -> StudySample
     return StudySample(
         dataset=first.dataset,
         id=first.id,
-        question=MARKER.sub(lambda found: f"(image {found[1]})" if found[1] else "(image)", first.question).strip(),
+        question=as_read(first.question),
         cluster=known.cluster,
         modality=next((one.modality for one in answers if one.modality), ""),
         images=images,

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from medix.studies.asking.practice_samples import PracticeSamples
+from medix.types import Sample
 from tests.studies.asking.conftest import Client
 from tests.support.fault_server import refuses
 from tests.support.judges import says, streams
@@ -101,6 +103,12 @@ def test_who_practises_is_judged_first_and_then_sees_the_model(served: Make) -> 
     assert last["parts"] == PARTS
     again, *_ = client.events("/sample/0/answer", first["reference"])
     assert (again["credit"], again["yours"]["verdict"]) == (1.0, "YES")
+
+
+def test_markers_of_images_are_shown_as_in_a_study(served: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = Sample("1", "Before: <image 1> after: <image>?", "left", None, "s")
+    monkeypatch.setattr(PracticeSamples, "__getitem__", lambda *_: sample)
+    assert served(practises=True).send("/sample/0").json()["question"] == "Before: (image 1) after: (image)?"
 
 
 @pytest.mark.parametrize("path", ["/sample/6", "/sample/0/image/1", "/sample/x", "/ask", "/elsewhere"])
