@@ -1,5 +1,6 @@
 """The card of a run: what a reviewer asks, from what the run has on record, and what is missing."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -92,11 +93,12 @@ class RunCard:
             )
         if not self.canaries:
             found.append(
-                f"The judge was not measured: python -m medix judge canaries --judge {run.specs[-1]} --json "
-                f"{run.path / 'canaries.json'}"
+                "The judge was not measured: python -m medix judge canaries "
+                + shlex.join(["--judge", str(run.specs[-1]), "--json", str(run.path / "canaries.json")])
             )
         if not self._verification:
-            found.append(f"Not verified: python -m medix verify {run.path} --json {run.path / 'verification.json'}")
+            words = [str(run.path), "--json", str(run.path / "verification.json")]
+            found.append(f"Not verified: python -m medix verify {shlex.join(words)}")
         found += [f"data.{split}: {told}" for split, told in self.manifests.items() if isinstance(told, str)]
         return found + self._changed_data()
 

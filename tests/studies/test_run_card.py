@@ -77,6 +77,15 @@ def test_data_that_changed_since_is_said(run: Path, split: str, name: str) -> No
     assert told.endswith(f"as they are now: data/manifests/tiny_{split}-x_ray.yaml.")
 
 
+def test_commands_can_be_pasted_where_a_path_has_spaces(tmp_path: Path) -> None:
+    folder = tmp_path / "my run"
+    folder.mkdir()
+    (folder / "spec.yaml").write_text("seed_everything: 1\n")
+    missing = " ".join(card(folder).missing())
+    assert f"--judge '{folder}/spec.yaml' --json '{folder}/canaries.json'" in missing
+    assert f"verify '{folder}' --json '{folder}/verification.json'" in missing
+
+
 def test_a_run_that_was_resumed_says_where(run: Path) -> None:
     report = json.loads((run / "report.json").read_text())
     (run / "report.json").write_text(json.dumps({**report, "resumes": [2, 4]}))
