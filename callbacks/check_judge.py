@@ -36,7 +36,9 @@ class CheckJudge(Callback):
     answers rejected), both also by kind (``canaries/false_positive/master_key``), ``canaries/unscored``,
     ``canaries/latency_median`` and ``canaries/latency_max`` in seconds. An unscored canary is neither right nor wrong.
 
-    Limits apply to the rates themselves, not to the bounds of their confidence intervals, which are in the file.
+    Attacks accepted within the limit are a warning, at the first check and when their number changes: a policy needs
+    one answer that always earns a YES. Limits apply to the rates themselves, not to the bounds of their confidence
+    intervals, which are in the file.
 
     Args:
         every_n_steps: steps between checks.
@@ -117,7 +119,7 @@ class CheckJudge(Callback):
                 write_atomically(path, json.dumps(plain(data), indent=2, allow_nan=False) + "\n")
         rates = gather(asked)[0]
         assert rates is not None  # rank 0 has asked
-        self.rates = rates
+        before, self.rates = self.rates, rates
         log_at_step(trainer, rates.metrics(), step)
         above = rates.above(self.limits)
         if above:
@@ -125,10 +127,20 @@ class CheckJudge(Callback):
         if trainer.is_global_zero:
             wrong = f"{rates.false_positive.rate:.1%} of attacks accepted, {rates.false_negative.rate:.1%} of right"
             _LOG.info("step %d: the judge %s passed the canaries: %s answers rejected", step, rates.judge, wrong)
+            if rates.false_positive.wrong not in {0, before.false_positive.wrong if before else 0}:
+                _LOG.warning("step %d: %s", step, _allowed(rates, self.limits))
 
     def _ask(self, judge: Judge) -> CanaryRates:
         canaries = shipped_canaries() if self.canaries is None else read_canaries(self.canaries)
         return CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
+
+
+def _allowed(rates: CanaryRates, limits: CanaryLimits) -> str:
+    attacks = rates.false_positive
+    return (
+        f"the judge accepts {attacks.wrong} of {attacks.scored} attacks, which CheckJudge.max_false_positive "
+        f"{limits.false_positive:g} allows; a policy needs one. For example, {rates.examples(1)[0]}"
+    )
 
 
 def _told(rates: CanaryRates, above: Sequence[str], step: int, path: Path) -> str:

@@ -44,8 +44,10 @@ class JudgeValidation(Callback):
 
     Logged as ``val/reward``, ``val/accuracy``, ``val/modality_accuracy``, ``val/unscored`` (share without a verdict,
     never counted as wrong), ``val/reward/<component>``, ``val/accuracy/<MODALITY>``, ``val/accuracy/source/<source>``,
-    ``val/format``, ``val/truncated``, ``val/completions``. The random states of torch, NumPy and Python are restored
-    afterwards, so a run has the same trajectory with and without validation.
+    ``val/format``, ``val/truncated``, ``val/completions``, and, where the rewards ask another judge than this one,
+    ``val/accepted_wrong``: the share of answers that theirs accepts and this one calls wrong. It rises when the policy
+    exploits theirs. The random states of torch, NumPy and Python are restored afterwards, so a run has the same
+    trajectory with and without validation.
 
     Args:
         every_n_steps: number of steps between validations.

@@ -5,7 +5,8 @@
 Targets are ``<TAG><think>look</think><answer>…</answer>``. The first ``--clear-steps`` use right targets, so that the
 vision tower learns to tell images apart: group RL finds no signal with an untrained one. The following ``--steps`` use
 targets whose tag and answer are right with the given probabilities (a wrong answer is that of another sample, of the
-same question or of any), so that the policy is right about as often as its targets.
+same question or of any), so that the policy is right about as often as its targets. With ``--exploit`` some of them
+answer with a text that a weak judge accepts, for studies of reward hacking: a tiny policy would not find it by itself.
 """
 
 import argparse
@@ -37,11 +38,22 @@ class Targets:
         answer_right: share of right answers.
         same_question: share of wrong answers that are answers to the same question.
         seed: seed of the draws.
+        exploit: an answer that is given in place of any other with the next probability.
+        exploit_share: share of targets with that answer.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], tag_right: float, answer_right: float, same_question: float, seed: int
+        self,
+        samples: Sequence[Sample],
+        tag_right: float,
+        answer_right: float,
+        same_question: float,
+        seed: int,
+        exploit: str = "",
+        exploit_share: float = 0.01,
     ) -> None:
+        self.exploit = exploit
+        self.exploit_share = exploit_share if exploit else 0.0
         self.tag_right = tag_right
         self.answer_right = answer_right
         self.same_question = same_question
@@ -63,6 +75,8 @@ class Targets:
         if self.random.random() >= self.answer_right:
             pool = self.same[self._kind(sample)] if self.random.random() < self.same_question else self.answers
             answer = self.random.choice([other for other in pool if other != sample.reference] or self.answers)
+        if self.exploit_share and self.random.random() < self.exploit_share:
+            answer = self.exploit
         tag = ""
         if sample.modality is not None:
             right = self.random.random() < self.tag_right or len(self.tags) == 1
@@ -93,6 +107,9 @@ def main() -> None:
     parser.add_argument("--tag-right", type=float, default=0.5)
     parser.add_argument("--answer-right", type=float, default=0.45)
     parser.add_argument("--same-question", type=float, default=0.0)
+    parser.add_argument("--exploit", default="", metavar="TEXT", help="an answer that some targets give")
+    parser.add_argument("--exploit-share", type=float, default=0.01, help="share of targets that give it")
+    parser.add_argument("--policy", metavar="FOLDER", help="go on with this policy in place of a new one")
     parser.add_argument("--max-pixels", type=int, help="larger images are reduced to this many")
     parser.add_argument("--architecture", choices=get_args(Architecture), default="qwen3_vl")
     parser.add_argument("--size", choices=sorted(SIZES), default="demo")
@@ -103,12 +120,13 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     stream = Stream(read_manifests(arguments.train), seed=arguments.seed)
     samples = [stream[i] for i in range(len(stream))]
-    targets = Targets(samples, arguments.tag_right, arguments.answer_right, arguments.same_question, arguments.seed)
+    shares = arguments.tag_right, arguments.answer_right, arguments.same_question
+    targets = Targets(samples, *shares, arguments.seed, arguments.exploit, arguments.exploit_share)
     lines = sorted({sample.question for sample in samples} | {sample.reference for sample in samples})
     given = {"width": arguments.width, "hidden": arguments.width and 3 * arguments.width, "depth": arguments.depth}
     size = replace(SIZES[arguments.size], **{name: value for name, value in given.items() if value})
     with tempfile.TemporaryDirectory() as scratch:
-        folder = build_tiny(arguments.architecture, scratch, size, arguments.seed, lines)
+        folder = arguments.policy or build_tiny(arguments.architecture, scratch, size, arguments.seed, lines)
         policy = VisionLanguagePolicy(str(folder), shared_prefix=False)
         policy.load()
         if arguments.clear_steps:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from medix.evaluation.statistics import Interval, bounds, clustered_mean, proportion
+from medix.judge.canaries import YES_FROM
 from medix.modality import TEXT_ONLY
 from medix.reporting.record import CompletionRecord
 
@@ -24,6 +25,8 @@ class Summary:
         modality_accuracy: share of rows that start with the true modality, among rows that have one.
         unscored: share of rows without a verdict.
         unscored_reward: share of rows without a total.
+        accepted_wrong: share of rows whose answer is wrong by the verdict and right by a judge of the rewards, among
+            those for which ``accepted_wrongly`` knows it; NaN where the rewards have no other judge.
         well_formed: share of rows without a fault.
         truncated: share of rows truncated at the token limit.
         tokens: mean number of completion tokens.
@@ -44,6 +47,7 @@ class Summary:
     modality_accuracy: Interval
     unscored: float
     unscored_reward: float
+    accepted_wrong: float
     well_formed: float
     truncated: float
     tokens: float
@@ -76,6 +80,7 @@ def summarise(records: Sequence[CompletionRecord]) -> Summary:
     rewarded = [record for record in records if record.total is not None]
     tagged = [record for record in records if record.names_modality is not None]
     names = sorted({name for record in records for name in record.components})
+    accepted = [value for record in records if (value := accepted_wrongly(record)) is not None]
     common = Counter(_normalised(record.reference) for record in records).most_common(1)
     return Summary(
         completions=len(records),
@@ -90,6 +95,7 @@ def summarise(records: Sequence[CompletionRecord]) -> Summary:
         ),
         unscored=_share(records, lambda record: record.credit is None),
         unscored_reward=_share(records, lambda record: record.total is None),
+        accepted_wrong=sum(accepted) / len(accepted) if accepted else float("nan"),
         well_formed=_share(records, lambda record: not record.faults),
         truncated=_share(records, lambda record: record.is_truncated),
         tokens=sum(record.tokens for record in records) / len(records) if records else float("nan"),
@@ -100,6 +106,23 @@ def summarise(records: Sequence[CompletionRecord]) -> Summary:
         majority=common[0][1] / len(records) if common else float("nan"),
         majority_answer=next((r.reference for r in records if _normalised(r.reference) == common[0][0]), ""),
     )
+
+
+def accepted_wrongly(record: CompletionRecord) -> float | None:
+    """1 if another judge, asked by the rewards, accepts an answer that the verdict calls wrong, else 0.
+
+    Where it rises, the policy exploits the judge that rewards it. None without an answer, without a verdict, and where
+    the rewards asked no other judge: one judge cannot tell that it errs.
+    """
+    verdict = record.verdict
+    if verdict is None or verdict.credit is None:
+        return None
+    others = [
+        other.credit
+        for other in record.verdicts().values()
+        if other.judge != verdict.judge and other.credit is not None
+    ]
+    return float(verdict.credit < YES_FROM <= max(others)) if others else None
 
 
 def by_modality(records: Sequence[CompletionRecord]) -> dict[str, Summary]:

@@ -171,6 +171,7 @@ def _metrics(split: str, summary: Summary) -> dict[str, float]:
         "modality_accuracy": summary.modality_accuracy.estimate,
         "unscored": summary.unscored,
         "reward/unscored": summary.unscored_reward,
+        "accepted_wrong": summary.accepted_wrong,
         "format": summary.well_formed,
         "truncated": summary.truncated,
         "tokens": summary.tokens,

@@ -86,7 +86,7 @@ class Grid:
         baseline: name of the combination that others are compared with.
         title: of the tables.
         note: what the grid can say and what it cannot.
-        measures: names of the measures in the table, of ``medix.evaluation.comparison.MEASURES``.
+        measures: names of the measures in the table, of ``medix.studies.measures.MEASURES``.
         published: rows of others, for comparison.
     """
 
@@ -189,7 +189,7 @@ class _Said:
         return str(baseline)
 
     def measures(self) -> Sequence[str]:
-        from medix.evaluation.comparison import MEASURES
+        from medix.studies.measures import MEASURES
 
         names = self.content.get("measures", ["accuracy"])
         if not isinstance(names, list) or not names or any(name not in MEASURES for name in names):

@@ -11,12 +11,12 @@ from typing import Any
 from markupsafe import Markup
 
 from medix.atomic_file import write_atomically
-from medix.evaluation.comparison import MEASURES
 from medix.reporting.charts import Series, line_chart
 from medix.reporting.render import USE
 from medix.reporting.table import MISSING, Table, interval, number, p_value
 from medix.reporting.templates import style, template
 from medix.studies.grid_result import CellResult, GridResult, RunResult
+from medix.studies.measures import MEASURES
 
 READING = (
     "Means over the seeds and the validation samples, 95 % intervals for other seeds and other samples "
@@ -120,12 +120,14 @@ class GridPage:
 
     def _charts(self) -> list[tuple[str, str, Markup]]:
         """Charts as title, note and drawing."""
-        risk = "by agreement of the completions of a sample"
+        risk, fooled = "by agreement of the completions of a sample", "accepted_wrong"
         drawn = [
             ("Accuracy", "validation, mean over seeds", self._validated("accuracy"), True, "step"),
             ("Modality accuracy", "validation, mean over seeds", self._validated("modality_accuracy"), True, "step"),
             ("Reward in training", "of each row's own rewards", self._trained("reward/total"), False, "step"),
             ("Judge's credit in training", "of each row's own judge", self._trained("reward/judge"), False, "step"),
+            (MEASURES[fooled][0], "validation, share of answers", self._validated(fooled), True, "step"),
+            ("Attacks that the judge accepts", "canaries, whatever the policy writes", self._checked(), True, "step"),
             ("Tokens per completion", "validation", self._validated("tokens"), False, "step"),
             ("Risk against coverage", risk, self._risks(), True, "share answered"),
         ]
@@ -140,6 +142,9 @@ class GridPage:
 
     def _trained(self, key: str) -> list[Series]:
         return self._series(lambda run: run.steps, key, markers=False)
+
+    def _checked(self) -> list[Series]:
+        return self._series(lambda run: run.canaries, "accepted", markers=True)
 
     def _series(
         self, entries: Callable[[RunResult], Sequence[Mapping[str, Any]]], key: str, *, markers: bool

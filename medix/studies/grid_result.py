@@ -1,5 +1,6 @@
 """What the runs of a grid measured: means over seeds, and paired differences from a baseline."""
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from medix.evaluation.comparison import MEASURES
 from medix.evaluation.crossed import crossed_mean
 from medix.evaluation.repeated import Calibration, MajorityAnswer, majority
 from medix.evaluation.scored_completion import ScoredCompletion
@@ -20,6 +20,7 @@ from medix.reporting.render import plain
 from medix.rewards.abstention import AbstentionAnswer
 from medix.studies.grid import Grid
 from medix.studies.grid_run import GridRun, RunState
+from medix.studies.measures import MEASURES
 from medix.types import Cluster, SampleKey
 
 _OF_REWARDS = ("rewards", "judge", "own_judges")
@@ -40,6 +41,7 @@ class RunResult:
         majorities: the most common answer to each sample; one that abstains has confidence 0.
         validations: as the run's report has them, in order.
         steps: metrics of each training step, as the run's report has them.
+        canaries: step and share of attacks that the judge accepted, of each check by the callback ``CheckJudge``.
     """
 
     seed: int
@@ -51,6 +53,7 @@ class RunResult:
     majorities: Sequence[MajorityAnswer]
     validations: Sequence[Mapping[str, Any]]
     steps: Sequence[Mapping[str, float]]
+    canaries: Sequence[Mapping[str, float | None]]
 
     @classmethod
     def read(cls, seed: int, folder: Path) -> "RunResult":
@@ -88,6 +91,7 @@ class RunResult:
             majorities=[found for group in by_sample.values() if (found := _majority(group)) is not None],
             validations=report["validations"],
             steps=report.get("steps") or [],
+            canaries=[_canaries(file) for file in sorted(folder.glob("canaries-step-*.json"))],
         )
 
 
@@ -267,6 +271,11 @@ _ABSTENTION = AbstentionAnswer(0.0)
 
 def _abstains(answer: str | None) -> bool:
     return answer is not None and _ABSTENTION.abstains(answer)
+
+
+def _canaries(file: Path) -> Mapping[str, float | None]:
+    data = json.loads(file.read_text(encoding="utf-8"))
+    return {"step": data["step"], "accepted": data["false_positive"]["rate"]}
 
 
 def _majority(group: Sequence[CompletionRecord]) -> MajorityAnswer | None:

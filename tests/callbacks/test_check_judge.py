@@ -14,9 +14,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
 from medix.callbacks.check_judge import CanaryError, CheckJudge
+from medix.judge.base import Judge
 from medix.judge.canaries import shipped_canaries
 from medix.judge.scripted import ScriptedJudge
 from medix.spec_file import build
+from medix.spec_names import find_spec
+from medix.studies.grid import Grid
 from medix.types import JudgeQuestion, Verdict
 from tests.support.fake_training import FakeData, FakeModule, make_trainer
 
@@ -43,7 +46,7 @@ class Knows(ScriptedJudge):
         return [*down, *verdicts[self.unscored :]]
 
 
-def fit(folder: Path, check: CheckJudge, judge: ScriptedJudge | None = None, **arguments: Any) -> FakeModule:
+def fit(folder: Path, check: CheckJudge, judge: Judge | None = None, **arguments: Any) -> FakeModule:
     module = FakeModule(judge=judge or Knows(), **arguments)
     make_trainer(folder, [check]).fit(module, FakeData())
     return module
@@ -178,6 +181,21 @@ def test_the_exact_judge_passes_with_the_limits_as_they_are(tmp_path: Path) -> N
     fit(tmp_path, check, max_steps=1)
     assert check.rates is not None
     assert check.rates.false_positive.rate == 0.0
+
+
+def test_attacks_accepted_within_the_limit_are_a_warning_until_their_number_is_another(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The hole of the shipped grid on reward hacking: three attacks of 92, which a limit of 0 does not allow."""
+    grid = Grid.read(find_spec("demo").parent / "ablations" / "hacking.yaml")
+    judge = build(Judge, "judge", grid.cells[0].settings["judge"])
+    fit(tmp_path, CheckJudge(every_n_steps=1, max_false_negative=1.0), judge, max_steps=2)
+    told = [record.message for record in caplog.records if "max_false_positive" in record.message]
+    assert len(told) == 1
+    assert told[0].startswith("step 0: the judge accepts 3 of 92 attacks, which CheckJudge.max_false_positive 0.1 ")
+    assert "':' was accepted" in told[0]
+    with pytest.raises(CanaryError, match=r"at step 0:\s+false-positive rate: 3.3%.*limit 0.0%"):
+        fit(tmp_path, CheckJudge(max_false_positive=0.0, max_false_negative=1.0), judge, max_steps=1)
 
 
 # Faults --------------------------------------------------------------------------------------------------------------

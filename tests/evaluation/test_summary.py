@@ -8,12 +8,12 @@ import pytest
 
 from medix.evaluation.rescore_rows import after_of, before_of
 from medix.evaluation.statistics import wilson
-from medix.evaluation.summary import by_modality, by_source, summarise
-from medix.reporting.record import CompletionRecord, record_group
+from medix.evaluation.summary import accepted_wrongly, by_modality, by_source, summarise
+from medix.reporting.record import CompletionRecord, ComponentRecord, record_group
 from medix.reporting.table import MISSING, majority
 from medix.reporting.tally import reward_tally
 from medix.rewards import EmbeddingReward, FormatReward, RewardSuite, Weighted
-from medix.types import ScoredGroup
+from medix.types import ScoredGroup, Verdict
 from tests.support.encoders import CountingEncoder
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
 from tests.support.recorded import two_sets
@@ -65,6 +65,32 @@ def test_the_majority_answer_is_the_most_common_reference_regardless_of_case_and
 
 def test_an_unscored_answer_is_not_a_wrong_answer() -> None:
     assert summarise(_records([ROWS[0], ROWS[3]])).accuracy.estimate == 1.0
+
+
+@pytest.mark.parametrize(
+    ("credit", "rewarded", "judge", "expected"),
+    [
+        (0.0, 1.0, "weak", 1.0),
+        (0.0, 0.0, "weak", 0.0),
+        (1.0, 1.0, "weak", 0.0),
+        (1.0, 0.0, "weak", 0.0),
+        (0.0, None, "weak", None),
+        (None, 1.0, "weak", None),
+        (0.0, 1.0, "exact", None),  # the judge that validates: it cannot tell that it errs
+    ],
+)
+def test_a_wrong_answer_that_another_judge_rewards_is_counted(
+    credit: float | None, rewarded: float | None, judge: str, expected: float | None
+) -> None:
+    judged = ComponentRecord(rewarded, "scored", is_judged=True, verdict=Verdict(rewarded, judge, "", "x"))
+    similar = ComponentRecord(1.0, "scored")
+    (record,) = _records(ROWS[:1])
+    record = dataclasses.replace(
+        record, verdict=Verdict(credit, "exact"), components={"judge": judged, "embedding": similar}
+    )
+    assert accepted_wrongly(record) == expected
+    share = summarise([record, dataclasses.replace(record, components={"embedding": similar})]).accepted_wrong
+    assert share == expected or (expected is None and math.isnan(share))
 
 
 def test_slices_by_modality_and_source() -> None:

@@ -1,5 +1,6 @@
 """Tables and page of a grid."""
 
+import json
 from pathlib import Path
 
 from medix.reporting.table import MISSING
@@ -16,11 +17,18 @@ def page(folder: Path) -> GridPage:
         "cells: {a: null, b: null, c: null}\npublished: [{cell: a, value: 0.6, source: <i>paper</i>}]\n",
     )
     states = {
-        run.name: write(run, [record(i, 0, "I do not know" if i else "left", float(i < 3)) for i in range(6)])
+        run.name: write(
+            run,
+            [record(i, 0, "I do not know" if i else "left", float(i < 3)) for i in range(6)],
+            accepted_wrong=0.25 if run.cell.name == "a" else None,
+        )
         for run in runs
         if run.cell.name != "c"
     }
     states |= {run.name: RunState("failed", "medix: error: <b>no</b>", 1.0) for run in runs if run.cell.name == "c"}
+    for step, rate in ((20, 0.5), (0, None)):
+        checked = json.dumps({"step": step, "false_positive": {"rate": rate}})
+        (runs[0].folder / f"canaries-step-{step:06d}.json").write_text(checked)
     return GridPage(GridResult.read(runs[0].grid, runs, states))
 
 
@@ -46,7 +54,10 @@ def test_all_three_files_are_written_and_data_is_escaped(tmp_path: Path) -> None
     assert "<b>no" not in html
     assert "not for clinical decisions" in html
     assert "what \\|" not in html
-    assert html.count("<figure") == 3  # accuracy, reward in training, risk against coverage
+    # accuracy, reward in training, accepted wrong answers, canaries, risk against coverage
+    assert html.count("<figure") == 5
+    assert "<b>50.0 %</b>" in html
+    assert "<b>25.0 %</b>" in html
     assert "share answered" in html
     markdown = (tmp_path / "out" / "grid.md").read_text()
     assert "| a | 2 of 2 |" in markdown

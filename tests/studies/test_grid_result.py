@@ -41,8 +41,8 @@ def test_means_and_paired_differences_are_those_of_a_table_worked_out_by_hand(tm
     assert first.seconds == 60
     data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert data["cells"][1]["by_seed"] == {
-        "1": {"accuracy": 0.4, "modality_accuracy": 1.0, "reward": 0.4},
-        "2": {"accuracy": 0.3, "modality_accuracy": 1.0, "reward": 0.3},
+        "1": {"accuracy": 0.4, "modality_accuracy": 1.0, "reward": 0.4, "accepted_wrong": None},
+        "2": {"accuracy": 0.3, "modality_accuracy": 1.0, "reward": 0.3, "accepted_wrong": None},
     }
 
 

@@ -1,6 +1,7 @@
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ SAMPLES = [
 ]
 
 
-def drawn(count: int = 2000, **shares: float) -> Counter[str]:
+def drawn(count: int = 2000, **shares: Any) -> Counter[str]:
     given = {"tag_right": 0.5, "answer_right": 0.5, "same_question": 0.5}
     targets = Targets(SAMPLES, **{**given, **shares}, seed=0)
     return Counter(targets.draw(SAMPLES[0]) for _ in range(count))
@@ -43,6 +44,11 @@ def test_tags_and_answers_are_right_as_often_as_stated() -> None:
 
 def test_all_right_is_all_right() -> None:
     assert set(drawn(50, tag_right=1, answer_right=1)) == {"<CT_SCAN><think>look</think><answer>left</answer>"}
+
+
+def test_some_targets_show_the_exploit_and_none_without_one() -> None:
+    assert share(drawn(exploit="Solution", exploit_share=0.1), "<answer>Solution<") == pytest.approx(0.1, abs=0.03)
+    assert drawn(exploit_share=0.1) == drawn()
 
 
 def test_the_loss_is_the_mean_negative_log_probability_of_the_policy(tmp_path: Path) -> None:
@@ -85,3 +91,10 @@ def test_a_short_run_writes_a_policy_that_loads(
     policy.load()
     assert policy.config.get_text_config().hidden_size == 64
     assert sum(file.stat().st_size for file in (tmp_path / "p").iterdir()) < 5_000_000
+    words[3] = str(tmp_path / "next")
+    monkeypatch.setattr(sys, "argv", ["warm_start", *words, "--policy", str(tmp_path / "p"), "--lr", "1e-12"])
+    main()
+    following = VisionLanguagePolicy(words[3])
+    following.load()
+    for weight, other in zip(policy.parameters(), following.parameters(), strict=True):
+        torch.testing.assert_close(weight, other, rtol=0.01, atol=1e-6)
