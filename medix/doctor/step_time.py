@@ -187,6 +187,7 @@ class StepTime:
         head = model.vocab_size * model.text.hidden_size
         forward = 2 * module.prompts_per_step * (prompt + completion * (active_parameters(model.text) + head))
         passes = 1 + int(module.loss.needs_reference_logprobs or module.reward_kl is not None)
+        passes += int(module.preparation.image_dependence is not None)
         times = 4 if policy.gradient_checkpointing else 3
         return [
             self._pass("old_logprobs", passes, forward),

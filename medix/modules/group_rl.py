@@ -20,6 +20,7 @@ from medix.losses.reward_kl import RewardKL
 from medix.modality import ModalitySet
 from medix.modules import checkpoint as state
 from medix.modules.composition import check_coefficients, check_penalties, compose
+from medix.modules.image_dependence import ImageDependence
 from medix.modules.last_step import LastStep, rewound_by_a_signal
 from medix.modules.no_signal import check_signal
 from medix.modules.no_update import NoUpdates
@@ -74,7 +75,7 @@ class GroupRLModule(RunModule):
             engine that samples with weights of its own.
         max_staleness: publishes after which a group that waits is dropped. What older weights sampled is weighted by
             ``update.stale_importance``, or by the loss's own importance correction.
-
+        image_dependence: measures in each step how much answers need their images; None does not.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class GroupRLModule(RunModule):
         max_mismatch: float = 0.5,
         rollouts_ahead: Literal[0, 1] = 0,
         max_staleness: int = 1,
+        image_dependence: ImageDependence | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("max_steps", max_steps), ("max_rollouts_per_step", max_rollouts_per_step)):
@@ -132,7 +134,9 @@ class GroupRLModule(RunModule):
         self.max_steps = max_steps
         self.max_rollouts_per_step = max_rollouts_per_step
         self.max_mismatch = max_mismatch
-        self.preparation = Preparation(policy, engine, loss, update, self.advantage, reward_kl)
+        self.preparation = Preparation(
+            policy, engine, loss, update, self.advantage, reward_kl, image_dependence, self._render
+        )
         self.rollouts = create_rollouts(engine, rewards, rollouts_ahead, max_rollouts_per_step, max_staleness)
         self.buffer = GroupBuffer(max_staleness)
         _check_weights(loss, max_staleness)

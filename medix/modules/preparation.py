@@ -1,6 +1,7 @@
 """Preparation of scored groups for training: old and reference log-probabilities, KL penalties, advantages."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from medix.advantages.base import Advantage, checked_advantages
 from medix.distributed import all_reduce, fail_together
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
+from medix.modules.image_dependence import ImageDependence, exchanged, image_shares
 from medix.modules.loss_input import pad
 from medix.modules.mismatch import probed_mismatch
 from medix.modules.no_grad_logprobs import NoGradLogprobs
@@ -20,7 +22,7 @@ from medix.modules.update import Update
 from medix.policy.base import Policy
 from medix.rollout.buffer import has_logprobs
 from medix.rollout.engine import RolloutEngine, RolloutError
-from medix.types import ScoredGroup
+from medix.types import Prompt, RolloutGroup, Sample, ScoredGroup
 
 
 class Divergence(NamedTuple):
@@ -39,12 +41,14 @@ class Prepared:
         groups: the same, ready for training.
         divergence: from the reference policy, if there is a ``reward_kl``.
         mismatch: of the engine, over all ranks, where dropout keeps the updates from measuring it; else empty.
+        images: ``image_share`` over all ranks, if there is an ``image_dependence``; else empty.
     """
 
     scored: list[ScoredGroup]
     groups: list[TrainingGroup]
     divergence: Divergence | None
     mismatch: dict[str, float] = field(default_factory=dict)
+    images: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Preparation:
         update: limits the size of a forward pass, and decides which groups need old log-probabilities.
         advantage: computes advantages from totals.
         reward_kl: a penalty subtracted from the totals before the advantage.
+        image_dependence: measures how much answers need their images, and weights advantages.
+        render: makes a prompt again, with other images.
     """
 
     policy: Policy
@@ -66,6 +72,8 @@ class Preparation:
     update: Update
     advantage: Advantage
     reward_kl: RewardKL | None
+    image_dependence: ImageDependence | None = None
+    render: Callable[[Sample, int], Prompt] | None = None
 
     def __call__(self, scored: Sequence[ScoredGroup], device: torch.device) -> Prepared:
         """Prepare the groups of one step; every rank must call it.
@@ -90,7 +98,8 @@ class Preparation:
         is_weighed = policy.has_dropout and (
             self.loss.needs_rollout_logprobs or all_reduce([any(is_stale)], "max", device)[0] > 0
         )
-        old_first = passes.old(first) if self.reward_kl is not None or is_weighed else []
+        needs_first = self.reward_kl is not None or self.image_dependence is not None or is_weighed
+        old_first = passes.old(first) if needs_first else []
         probed: dict[str, float] = {}
         if policy.has_dropout and not old_first:
             probed = probed_mismatch(first[:1], passes.old(first[:1]), device)
@@ -104,14 +113,28 @@ class Preparation:
                 penalties, divergence = _penalties(self.reward_kl, [*old_first, *old_later], found)
                 totals = totals - penalties
         with fail_together():
-            advantages = checked_advantages(self.advantage, totals).tolist()
+            advantages, images = checked_advantages(self.advantage, totals), {}
+        if self.image_dependence is not None:
+            shares = self._image_shares(passes, rollouts, [*old_first, *old_later])
+            advantages = self.image_dependence.weigh(advantages, shares)
+            images = _mean_share(shares, device)
         old = [*(None for _ in first), *old_later]  # the first update has these weights, and computes them itself
         undropped: Sequence[TokenLogprobs | None] = [None] * len(scored)
         if policy.has_dropout and old_first:
             undropped = [*old_first, *old_later]
-        columns = zip(rollouts, advantages, old, reference, is_stale, undropped, strict=True)
+        columns = zip(rollouts, advantages.tolist(), old, reference, is_stale, undropped, strict=True)
         groups = [TrainingGroup(rollout, tuple(row), *others) for rollout, row, *others in columns]
-        return Prepared(list(scored), groups, divergence, probed)
+        return Prepared(list(scored), groups, divergence, probed, images)
+
+    def _image_shares(
+        self, passes: NoGradLogprobs, groups: Sequence[RolloutGroup], own: Sequence[TokenLogprobs]
+    ) -> Float[Tensor, "prompt completion"]:
+        assert self.render is not None  # given with image_dependence
+        with fail_together():
+            others = exchanged(groups, self.render)
+        rows = iter(passes.old([group for group in others if group is not None]))
+        decode = self.policy.processor.tokenizer.decode
+        return image_shares(groups, own, [None if group is None else next(rows) for group in others], decode)
 
 
 def check_logprobs(groups: Sequence[ScoredGroup], loss: GroupLoss, engine: RolloutEngine) -> None:
@@ -129,6 +152,12 @@ def check_logprobs(groups: Sequence[ScoredGroup], loss: GroupLoss, engine: Rollo
                 f"sample {group.rollout.prompt.sample.id!r}, and loss.importance needs them; give another engine, or "
                 "set loss.importance: null"
             )
+
+
+def _mean_share(shares: Float[Tensor, "prompt completion"], device: torch.device) -> dict[str, float]:
+    known = shares[~shares.isnan()]
+    total, count = all_reduce([float(known.sum()), float(len(known))], "sum", device)
+    return {"image_share": total / count if count else math.nan}
 
 
 def _penalties(

@@ -41,7 +41,7 @@ def step_metrics(
     for name in ("mismatch_kl", "mismatch", "drift"):
         known = [update[name] for update in made_updates(updates) if not math.isnan(update.get(name, math.nan))]
         metrics[name] = _mean(known) if known else math.nan
-    metrics |= prepared.mismatch
+    metrics |= prepared.mismatch | prepared.images
     metrics["skipped_updates"] = sum(update["skipped_updates"] for update in updates)
     behind = [policy_version - group.rollout.policy_version for group in prepared.scored]
     total, count, lost = all_reduce([sum(behind), len(behind), dropped], "sum", device)

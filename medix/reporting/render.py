@@ -199,7 +199,8 @@ class Report:
             label: [(float(v["step"]), math.nan if v.get(name) is None else float(v[name])) for v in self.validations]
             for name, label in names.items()
         }
-        return [Series(label, entry, markers=True) for label, entry in points.items()]
+        known = {label: entry for label, entry in points.items() if any(not math.isnan(y) for _, y in entry)}
+        return [Series(label, entry, markers=True) for label, entry in known.items()]
 
     def _charts(self) -> dict[str, list[tuple[str, str, Markup]]]:
         """Charts by section, as title, note and drawing."""
@@ -208,7 +209,8 @@ class Report:
             name: label for name, label in self._names("reward/", 1).items() if label != "total"
         }
         measures = {"reward": "reward", "accuracy": "accuracy", "modality_accuracy": "modality accuracy",
-                    "well_formed": "well-formed"}  # fmt: skip
+                    "well_formed": "well-formed",
+                    "accepted_wrong": "wrong, and accepted by the rewards' judge"}  # fmt: skip
         by_modality = self._names("reward/total/", 2)
         unscored = {f"{name}/unscored": label for name, label in components.items()}
         learning = [
@@ -219,7 +221,8 @@ class Report:
             chart("Unscored", "share of completions without a score", self._series(unscored), percent=True),
         ]  # fmt: skip
         shares = {"signal/without": "groups without spread", "signal/duplicates": "duplicates in a group",
-                  "signal/truncated": "truncated"}  # fmt: skip
+                  "signal/truncated": "truncated",
+                  "train/image_share": "an answer's likelihood that needs its images"}  # fmt: skip
         small = {
             "Spread within groups": ("standard deviation", "signal/spread"),
             "Completion length": ("tokens", "signal/tokens"),

@@ -23,12 +23,17 @@ ROUND = Assumptions(
 
 
 def time_of(
-    assumed: Assumptions = ROUND, measured: MeasuredRun | None = None, gpu_memory: int = 0, **model: Any
+    assumed: Assumptions = ROUND,
+    measured: MeasuredRun | None = None,
+    gpu_memory: int = 0,
+    dependence: Any = None,
+    **model: Any,
 ) -> StepTime:
     """8 prompts of 20 tokens, 2 completions each of 10 tokens, on 2 ranks."""
     module = SimpleNamespace(
         prompts_per_step=8, engine=SimpleNamespace(sampling=SimpleNamespace(completions_per_prompt=2)),
         loss=SimpleNamespace(needs_reference_logprobs=False), reward_kl=None, rollouts=None,
+        preparation=SimpleNamespace(image_dependence=dependence),
     )  # fmt: skip
     rank = SimpleNamespace(
         module=module, policy=SimpleNamespace(gradient_checkpointing=False), model=replace(MODEL, **model),
@@ -51,6 +56,7 @@ def test_passes_take_their_operations_at_the_assumed_rate() -> None:
     """Forward: 2 x 8 x (20 x 2,400 + 2 x 10 x (2,400 + 1,000)) = 1,856,000 operations; 2 ranks x 1e6 x 0.5 a second."""
     found = seconds(time_of())
     assert found["old_logprobs"] == pytest.approx(1.856)
+    assert seconds(time_of(dependence="measured"))["old_logprobs"] == pytest.approx(2 * 1.856)
     assert found["update"] == pytest.approx(3 * 1.856)
 
 

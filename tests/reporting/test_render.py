@@ -51,6 +51,18 @@ def _report(before: list[CompletionRecord], after: list[CompletionRecord], **cha
     return dataclasses.replace(whole, **changes)
 
 
+def test_what_was_not_measured_is_in_no_legend() -> None:
+    records = _records("lung", 4)
+    plain_page = _report(records, records).html()
+    names = "accepted by the rewards&#x27; judge", "likelihood that needs its images"
+    assert not any(name in plain_page for name in names)
+    report = _report(records, records, steps=[{"step": 1.0, "train/image_share": 0.5}])
+    report = dataclasses.replace(
+        report, validations=[{**entry, "accepted_wrong": 0.25} for entry in report.validations]
+    )
+    assert all(name in report.html() for name in names)
+
+
 class _Page(html.parser.HTMLParser):
     """What a browser would find."""
 
