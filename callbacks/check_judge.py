@@ -88,10 +88,12 @@ class CheckJudge(Callback):
             self._judge(pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check before the first step of this fit."""
-        if self.at_start and self.rates is None:
-            with isolate_rng():
-                self._check(trainer, pl_module)
+        """Check before the first step of this fit, and before a validation at its start."""
+        self._check_first(trainer, pl_module)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """The same for a fit that is resumed within an epoch, which Lightning does not start again."""
+        self._check_first(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -101,6 +103,11 @@ class CheckJudge(Callback):
         if module.finished_step is not None and module.step % self.every_n_steps == 0:
             with isolate_rng():
                 self._check(trainer, pl_module)
+
+    def _check_first(self, trainer: Trainer, module: LightningModule) -> None:
+        if self.at_start and self.rates is None:
+            with isolate_rng():
+                self._check(trainer, module)
 
     def _judge(self, module: LightningModule) -> Judge:
         judge = self.judge or watched(module).judge

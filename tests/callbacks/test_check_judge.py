@@ -72,12 +72,22 @@ def test_the_start_can_be_left_out(tmp_path: Path) -> None:
     assert files(tmp_path) == ["canaries-step-000003.json"]
 
 
+class _SavesAt(Callback):
+    """Saves within an epoch, as ``SaveCheckpoint`` does: Lightning does not begin that epoch again."""
+
+    def __init__(self, step: int, path: Path) -> None:
+        self.step, self.path = step, path
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        if pl_module.step == self.step:
+            trainer.save_checkpoint(self.path)
+
+
 def test_a_resumed_run_checks_the_judge_it_finds_then(tmp_path: Path) -> None:
     """The server behind the address may be another by now: it fails before a step is trained on it."""
-    first = FakeModule(max_steps=2, judge=Knows())
-    trainer = make_trainer(tmp_path, [CheckJudge(every_n_steps=50)])
+    first = FakeModule(max_steps=3, judge=Knows())
+    trainer = make_trainer(tmp_path, [CheckJudge(every_n_steps=50), _SavesAt(2, tmp_path / "two.ckpt")])
     trainer.fit(first, FakeData())
-    trainer.save_checkpoint(tmp_path / "two.ckpt")
     second = FakeModule(max_steps=4, judge=Knows(broken_after=0))
     resumed = make_trainer(tmp_path, [CheckJudge(every_n_steps=50)])
     with pytest.raises(CanaryError, match="at step 2"):
