@@ -16,7 +16,14 @@ UNITS: tuple[Unit, ...] = get_args(Unit)
 PATIENT_FIELDS = ("patient", "patient_id", "PatientID", "subject_id")
 """Fields of ``metadata`` that name the patient, the first of which that a sample has is read."""
 
+_NO_UNIT = frozenset({"nan", "none", "null", "<na>", "n/a"})
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
+
+
+def named_unit(text: str) -> str:
+    """The name of a case or patient; empty for what programs write where there is none, which is no name of one."""
+    return "" if text.strip().casefold() in _NO_UNIT else text.strip()
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ class Partition:
 
     def _unit(self, sample: Sample) -> tuple[str, ...]:
         if self.by == "patient":
-            named = next(filter(None, (sample.metadata.get(name, "").strip() for name in PATIENT_FIELDS)), "")
+            named = next(filter(None, (named_unit(sample.metadata.get(name, "")) for name in PATIENT_FIELDS)), "")
             if not named:
                 remedy = (
                     f"--by patient reads the metadata {' or '.join(PATIENT_FIELDS)}: give such a column, state it in "

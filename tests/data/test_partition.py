@@ -63,6 +63,8 @@ def test_patients_are_named_in_the_metadata() -> None:
         RowError, match=r"reads the metadata patient or patient_id or PatientID or subject_id: .*subgroup: {patient: N"
     ):
         parts.part("d", make_sample(0))
+    with pytest.raises(RowError, match="reads the metadata"):
+        parts.part("d", replace(make_sample(0), metadata={"patient": "NaN"}))
 
 
 @pytest.mark.parametrize(

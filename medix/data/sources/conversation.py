@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from medix.data.image_markers import MARKER, pieces
-from medix.data.partition import PATIENT_FIELDS
+from medix.data.partition import PATIENT_FIELDS, named_unit
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.json_rows import json_objects
@@ -168,7 +168,7 @@ class ConversationSource(Source):
     def _exchanges(self, row: Mapping[str, Any]) -> list[Exchange]:
         turns, images = self.turns(row)
         name, source = _field(row, "id"), _field(row, "source")
-        case = next(filter(None, (_field(row, key) for key in CASES)), "")
+        case = next(filter(None, (named_unit(_field(row, key)) for key in CASES)), "")
         patient = {key: text for key in PATIENT_FIELDS if (text := _field(row, key))}
         system = [turn.text for turn in turns if turn.role == "system"]
         pairs = _pairs([turn for turn in turns if turn.role != "system"])

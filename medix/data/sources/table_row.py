@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from medix.data.partition import named_unit
 from medix.data.sources.modality_names import tag_of
 from medix.data.sources.table_choices import LETTERS, choice_of, letter_index, lettered_label, without_labels
 from medix.data.sources.table_file import Label, TableError
@@ -102,7 +103,7 @@ class Cells:
             choices=choices,
             answer_index=index,
             images=tuple(self._images()),
-            case=self._text("case", columns.case).strip(),
+            case=named_unit(self._text("case", columns.case)),
             modality=self._modality(),
             question_type=self._label("question_type", columns.question_type),
             source=self._label("source", columns.source),

@@ -15,7 +15,7 @@ from medix.data.sources.stored_image import Keep, conversions, stored_image
 from medix.data.sources.table_images import ImageFiles, TableImage, holds_image
 from medix.data.sources.table_row import CellError, Cells, TableRow, cell, text_of
 from medix.data.sources.table_schema import TableData
-from medix.data.sources.tagged_answer import split_tag
+from medix.data.sources.tagged_answer import check_bare, split_tag
 from medix.modality import ModalitySet
 from medix.types import Sample
 
@@ -106,6 +106,8 @@ class TableSample:
         if not row.answers:
             raise RowError(key, None, "give the reference", "answer")
         tag, reference = split_tag(key, row.answers[0], has_images, self.modalities)
+        for alias in row.answers[1:]:
+            check_bare(key, alias, self.modalities)
         if row.modality is not None and not has_images and columns.modality:
             raise RowError(columns.modality, row.modality, "a modality without an image", "modality")
         if tag and row.modality and tag != row.modality:

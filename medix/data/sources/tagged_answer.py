@@ -3,6 +3,7 @@
 import re
 
 from medix.data.sources.source import RowError
+from medix.grammar import PART_TAGS, opening_tag
 from medix.modality import TEXT_ONLY, ModalitySet
 
 _TAGGED = re.compile(r"<([^<>\n]*)>(.*)", re.DOTALL)
@@ -23,9 +24,27 @@ def split_tag(key: str, answer: str, has_images: bool, modalities: ModalitySet) 
         modalities: the valid tags.
 
     Raises:
-        RowError: the tag is unknown or does not fit to the images, or no answer follows it.
+        RowError: the tag is unknown or does not fit to the images, or what follows it is no answer.
     """
-    answer = answer.strip()
+    modality, reference = _split(key, answer.strip(), has_images, modalities)
+    check_bare(key, reference, modalities)
+    return modality, reference
+
+
+def check_bare(key: str, reference: str, modalities: ModalitySet) -> None:
+    """Refuse a reference with a tag of a completion in it: no answer of a model would equal it.
+
+    Raises:
+        RowError: it is a whole completion, or opens with a tag of the set.
+    """
+    if modalities.parse(tag := opening_tag(reference)) is not None:
+        raise RowError(key, reference, f"{tag} would be a part of the reference; write one tag, in front of it", "tag")
+    if found := [part for part in PART_TAGS if part in reference.casefold()]:
+        remedy = f"{found[0]} would be a part of the reference; give the text of the answer alone"
+        raise RowError(key, reference, remedy, "tag")
+
+
+def _split(key: str, answer: str, has_images: bool, modalities: ModalitySet) -> tuple[str | None, str]:
     match = _TAGGED.fullmatch(answer)
     if match is None:
         return None, answer

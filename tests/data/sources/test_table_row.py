@@ -119,3 +119,9 @@ def test_labels_of_subgroups_are_stripped_and_numbers_fall_into_bands(tmp_path: 
     assert row(tmp_path, cells | {"y": None}, columns, bands={"age": [18, 65]}).subgroup["age"] == ""
     with pytest.raises(TableError, match=r"columns\.subgroup\.age: '045Y'; data\.bands needs numbers"):
         row(tmp_path, cells | {"y": "045Y"}, columns, bands={"age": [18, 65]})
+
+
+@pytest.mark.parametrize(("text", "case"), [("nan", ""), ("None ", ""), ("<NA>", ""), (" Nancy", "Nancy"), ("0", "0")])
+def test_what_programs_write_for_no_case_is_no_case(tmp_path: Path, text: str, case: str) -> None:
+    """Otherwise all of these rows would be one case, in one part and in one cluster of an interval."""
+    assert row(tmp_path, {"a": "x", "c": text}, Columns(answer="a", case="c")).case == case

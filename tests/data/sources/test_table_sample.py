@@ -53,6 +53,7 @@ def test_an_image_that_is_not_stored_is_not_decoded() -> None:
         ({"m": "CT_SCAN", "x": None}, "m: 'CT_SCAN'; a modality without an image"),
         ({"m": "CT_SCAN", "a": "<X_RAY> b"}, "a: '<X_RAY>'; the modality of the row is CT_SCAN; correct one of them"),
         ({"a": float("nan")}, "a: None; give the reference"),
+        ({"a": ["<X_RAY> b", "<X_RAY> c"]}, "a: '<X_RAY> c'; <X_RAY> would be a part of the reference"),
         ({"q": None}, "q: ''; give the question"),
         ({"q": True}, "q: True; a bool is no text"),
     ],

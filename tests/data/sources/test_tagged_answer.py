@@ -33,6 +33,10 @@ def test_a_tag_is_read_and_other_brackets_are_text(
         ("<TEXT>\nx", True, "'<TEXT>'; unknown tag"),
         ("<CAT_SCAN>\nx", False, "unknown tag on a row without an image"),
         ("<CT_SCAN>\n ", True, "there is no reference after the tag"),
+        ("<CT_SCAN>\n<MRI_SCAN>\nx", True, "<MRI_SCAN> would be a part of the reference; write one tag"),
+        ("<CT_SCAN>\n<answer>x</answer>", True, "<answer> would be a part of the reference; give the text"),
+        ("<CT_SCAN><think>why</think><answer>x</answer>", True, "<think> would be a part"),
+        ("<think>why</think><Answer>x</Answer>", False, "<think> would be a part"),
     ],
 )
 def test_a_tag_that_does_not_fit(answer: str, has_images: bool, told: str) -> None:
