@@ -1,4 +1,4 @@
-"""Rows of a table in a file: Parquet, JSON lines, CSV."""
+"""Rows of a table in a file: Parquet, JSON lines, a JSON list, CSV."""
 
 import csv
 import gzip
@@ -14,7 +14,7 @@ from medix.data.record import read_json
 from medix.data.sources.table_arrow import names_in
 from medix.text_lines import BYTE_ORDER_MARKS, TextFileError, encoding_fault, lines_of
 
-SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".tsv")
+SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".tsv", ".json")
 """What is read."""
 
 _PARQUET = b"PAR1"
@@ -55,8 +55,9 @@ def _label(number: int, name: str) -> Label:
 class TableFile:
     """The rows of one file, as ``(number, row)`` with numbers from 1.
 
-    Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. Numbers that stand for names come as
-    ``Label``. Image columns come as they are stored: ``{"bytes": …, "path": …}`` in the Parquet files of a hub.
+    Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. A ``.json`` file is one list of objects, or JSON lines:
+    data sets name both so. Numbers that stand for names come as ``Label``. Image columns come as they are stored:
+    ``{"bytes": …, "path": …}`` in the Parquet files of a hub.
 
     Args:
         path: the file; its suffix, in any case, says what it is.
@@ -75,7 +76,7 @@ class TableFile:
 
     @property
     def columns(self) -> tuple[str, ...] | None:
-        """Names of the columns; None for JSON lines, whose rows may each have their own."""
+        """Names of the columns; None for JSON, whose rows may each have their own."""
         if self.kind == ".parquet":
             return tuple(self._parquet().schema_arrow.names)
         if self.kind in (".csv", ".tsv"):
@@ -101,7 +102,9 @@ class TableFile:
         """Raises TableError for a file or row that cannot be read."""
         if self.kind == ".parquet":
             return self._parquet_rows()
-        return self._csv_rows() if self.kind in (".csv", ".tsv") else self._json_rows()
+        if self.kind in (".csv", ".tsv"):
+            return self._csv_rows()
+        return self._json_list() if self.kind == ".json" and self._is_list() else self._json_rows()
 
     # Parquet ----------------------------------------------------------------------------------------------------------
 
@@ -153,6 +156,24 @@ class TableFile:
                 raise TableError(f"{self.path}, line {number}: cannot be read ({error}); correct the line") from error
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise TableError(f"{self.path}, after line {number}: is damaged ({error}); fetch it again") from error
+
+    def _is_list(self) -> bool:
+        with self._found(), open(self.path, "rb") as file:
+            return file.read(4096).lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"[")
+
+    def _json_list(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        try:
+            with self._text() as stream:
+                text = stream.read()
+            if found := _UNDECODED.search(text):
+                raise ValueError(encoding_fault(text[max(found.start() - 20, 0) : found.end() + 20]))
+            rows = read_json(text)
+        except ValueError as error:
+            raise TableError(f"{self.path}: cannot be read ({error}); correct the file") from error
+        for number, row in enumerate(rows, start=1):
+            if not isinstance(row, dict):
+                raise TableError(f"{self.path}, row {number}: it is a {type(row).__name__}; write a list of objects")
+            yield number, row
 
     def _opened(self) -> io.BufferedReader:
         return io.BufferedReader(gzip.GzipFile(self.path)) if self.kind.endswith(".gz") else open(self.path, "rb")

@@ -42,6 +42,13 @@ def test_text_is_utf8_with_or_without_a_mark_and_lines_end_at_line_feeds_only(tm
     assert [row["q"] for _, row in rows(path)] == [text, "b"]
 
 
+@pytest.mark.parametrize("text", ['\ufeff [\n {"q": "é\u2028"},\n {"q": "b"}]', '{"q": "é\u2028"}\n{"q": "b"}\n'])
+def test_a_json_file_is_one_list_or_lines(tmp_path: Path, text: str) -> None:
+    (tmp_path / "test.json").write_text(text, encoding="utf-8")
+    assert rows(tmp_path / "test.json") == [(1, {"q": "é\u2028"}), (2, {"q": "b"})]
+    assert TableFile(tmp_path / "test.json").columns is None
+
+
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
@@ -56,6 +63,12 @@ def test_text_is_utf8_with_or_without_a_mark_and_lines_end_at_line_feeds_only(tm
         ("t.jsonl", b"[1]\n", "line 1: cannot be read (it is a list; write one object per line)"),
         ("t.jsonl", '{"a": "é"}\n'.encode("cp1252"), "line 1: cannot be read (it is not UTF-8"),
         ("t.jsonl", b'[{"a": 1}]', "this is one JSON list, not JSON lines"),
+        ("t.json", b'[{"a": 1}, 2]', "row 2: it is a int; write a list of objects"),
+        ("t.json", b'[{"a": 1},', "cannot be read (Expecting value"),
+        ("t.json", b'[{"a": 1, "a": 2}]', "cannot be read (the key 'a' stands twice"),
+        ("t.json", '[{"a": "é"}]'.encode("cp1252"), "cannot be read (it is not UTF-8"),
+        ("t.json", '[{"a": 1}]'.encode("utf-16")[:-1], "cannot be read ('utf-16"),
+        ("t.json", b'{"1": {\n"a": 1}}', "line 1: cannot be read"),
         ("t.csv", "a,b\n1,2\né,3\n".encode("cp1252"), "row 2: it is not UTF-8 (in Windows-1252 it is 'é'); save the"),
         ("t.csv", "é,b\n1,2\n".encode("cp1252"), "line 1: it is not UTF-8 (in Windows-1252 it is 'é'); save the"),
         ("t.csv", "a,b\n1,2\n".encode("utf-16")[:-1], "is not utf-16"),
