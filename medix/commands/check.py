@@ -41,9 +41,9 @@ def main(argv: Sequence[str]) -> int:
     findings = AnswerFindings.of(check, read_answers(arguments.file, modalities))
     if not findings.answers:
         raise ValueError(f"{arguments.file}: holds no completion; give a file with at least one line")
-    _print(findings, arguments.examples, PlainConsole())
     if arguments.json is not None:
         write_atomically(arguments.json, json.dumps(findings.to_dict(), indent=2) + "\n")
+    _print(findings, arguments.examples, PlainConsole())
     return 1 if findings.by_kind else 0
 
 

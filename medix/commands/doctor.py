@@ -42,16 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     from medix.doctor.examination import examine
 
     findings = examine(words, arguments.gpus, arguments.time_limit, _schedule(arguments), arguments.nodes)
-    show(findings, arguments.arithmetic or arguments.plan)
     counts = {state: sum(finding.state == state for finding in findings) for state in ("problem", "warning", "ok")}
-    summary = f"{counts['problem']} problems, {counts['warning']} warnings, {counts['ok']} ok"
-    tell(f"medix doctor: {' '.join(arguments.config)}: {summary}, in {time.perf_counter() - begun:.0f} s")
     if arguments.json is not None:
         from medix.atomic_file import write_atomically
 
         content = {"config": arguments.config, "keys": keys, "counts": counts}
         content["findings"] = [finding.to_dict() for finding in findings]
         write_atomically(arguments.json, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    show(findings, arguments.arithmetic or arguments.plan)
+    summary = f"{counts['problem']} problems, {counts['warning']} warnings, {counts['ok']} ok"
+    tell(f"medix doctor: {' '.join(arguments.config)}: {summary}, in {time.perf_counter() - begun:.0f} s")
     return 1 if counts["problem"] else 0
 
 

@@ -4,10 +4,17 @@ import argparse
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medix.commands.named_model import add_named_model, check_named_model, named_model
 from medix.commands.parser import CommandParser, check_positive
 from medix.visible_text import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from medix.evaluation.tasks.loader import LoadedTask
+    from medix.evaluation.tasks.spec import Task
 
 
 def add_generate(parser: CommandParser) -> None:
@@ -49,7 +56,6 @@ def generate(arguments: argparse.Namespace) -> int:
     """Make the completions that are not there yet; status 1 if some could not be made."""
     from medix.evaluation.folder import EvaluationFolder, run_facts
     from medix.evaluation.generation import Generation
-    from medix.evaluation.tasks.loader import load
     from medix.evaluation.tasks.spec import read_tasks
 
     check_positive(arguments, "limit", "samples", "max_tokens", "concurrency")
@@ -59,7 +65,7 @@ def generate(arguments: argparse.Namespace) -> int:
             "--tasks: name the tasks, such as mmlu_anatomy slake_vqa, or all; see python -m medix eval tasks"
         )
     chosen = read_tasks(arguments.tasks)
-    loaded = [load(name, task, arguments.data) for name, task in chosen.items()]
+    loaded = _loaded(chosen, arguments.data)
     for task in loaded:
         if task.difference:
             say("generate", f"{task.name}: {task.difference} of the benchmark are here")
@@ -88,6 +94,21 @@ def generate(arguments: argparse.Namespace) -> int:
     if failed:
         say("generate", f"{failed} completions could not be made; the same command tries them again")
     return 1 if failed else 0
+
+
+def _loaded(chosen: "Mapping[str, Task]", folder: Path | None) -> "list[LoadedTask]":
+    """The tasks with their items; several that have no files are named at once, as where ``all`` is asked for."""
+    from medix.data.sources.table import found_files
+    from medix.evaluation.tasks.loader import load
+
+    here = [name for name, task in chosen.items() if folder is None or found_files(task.data, name, folder)]
+    missing = [name for name in chosen if name not in here]
+    if len(missing) > 1:
+        raise ValueError(
+            f"--tasks: {folder} holds no files of {', '.join(missing)}; get them as python -m medix eval tasks --data "
+            f"{folder} says, or " + (f"name the others: {' '.join(here)}" if here else "give their folder")
+        )
+    return [load(name, task, folder) for name, task in chosen.items()]
 
 
 def say(word: str, text: str) -> None:

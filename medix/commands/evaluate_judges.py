@@ -60,12 +60,12 @@ def judges(arguments: argparse.Namespace) -> int:
                 for task in tasks:
                     Judging(folder, judge, arguments.votes).take_back(task)
     result = compare_judges(found, {task: folder.task(task)["scoring"] == "rubric" for task in tasks})
+    write_atomically(arguments.output / "judges.json", json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n")
     console = PlainConsole()
     for table in result.tables():
         table.print(console)
     for note in result.notes:
         console.print(note, highlight=False)
-    write_atomically(arguments.output / "judges.json", json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n")
     failed = any(one.credit is None and one.completion is not None for rows in found.values() for one in _flat(rows))
     return 1 if failed else 0
 

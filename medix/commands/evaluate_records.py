@@ -72,6 +72,8 @@ def show(arguments: argparse.Namespace) -> int:
     judges = sorted({record.verdict.judge for record in records if record.verdict is not None})
     found = Validation.of(records, step=records[0].step, split=records[0].split, judge=", ".join(judges) or "none")
     data = found.to_dict() | _steps(records)
+    if arguments.json is not None:
+        write_atomically(arguments.json, json.dumps(plain(data), indent=2, allow_nan=False) + "\n")
     console = PlainConsole()
     summary_table(data).print(console)
     rewards = {(record.rewards, record.own_judges) for record in records if record.rewards}
@@ -81,8 +83,6 @@ def show(arguments: argparse.Namespace) -> int:
             "others: their means are of no one kind.",
             highlight=False,
         )
-    if arguments.json is not None:
-        write_atomically(arguments.json, json.dumps(plain(data), indent=2, allow_nan=False) + "\n")
     return 0
 
 
@@ -110,15 +110,15 @@ def compare(arguments: argparse.Namespace) -> int:
         )
     names = tuple(arguments.names) if arguments.names else _names(arguments.first, arguments.second)
     found = _compared_folders(arguments, names) if all(folders) else _compared_files(arguments, names)
+    if arguments.markdown is not None:
+        write_atomically(arguments.markdown, found.markdown())
+    if arguments.json is not None:
+        write_atomically(arguments.json, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
     console = PlainConsole()
     for table in found.tables():
         table.print(console)
     for note in found.notes:
         console.print(note, highlight=False)
-    if arguments.markdown is not None:
-        write_atomically(arguments.markdown, found.markdown())
-    if arguments.json is not None:
-        write_atomically(arguments.json, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
     return 0
 
 
@@ -129,13 +129,13 @@ def _show_folder(folder: Path, json_file: Path | None) -> int:
     from medix.plain_console import PlainConsole
 
     found = FolderScore.of(EvaluationFolder(folder)).score
+    if json_file is not None:
+        write_atomically(json_file, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
     console = PlainConsole()
     for table in found.tables():
         table.print(console)
     for note in found.notes:
         console.print(note, highlight=False)
-    if json_file is not None:
-        write_atomically(json_file, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
     return 0
 
 

@@ -43,6 +43,8 @@ def tasks(arguments: argparse.Namespace) -> int:
             **task.to_dict(),
             "where": found.where, "rows": found.rows, "images": found.images, "fault": found.fault,
         }  # fmt: skip
+    if arguments.json is not None:
+        write_atomically(arguments.json, json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
     console = PlainConsole(highlight=False)
     console.print(table)
     if notes:
@@ -52,8 +54,6 @@ def tasks(arguments: argparse.Namespace) -> int:
     here = sum(bool(entry["where"]) for entry in listed.values())
     place = "on dataset hubs" if arguments.data is None else "here"
     console.print(f"\n{here} of {len(listed)} tasks are {place}.")
-    if arguments.json is not None:
-        write_atomically(arguments.json, json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
     return 0
 
 

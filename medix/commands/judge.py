@@ -155,6 +155,11 @@ def _canaries(arguments: argparse.Namespace) -> int:
         warn_if_down(judge, "judge canaries")
         tell(f"medix judge canaries: asking {judge.identity} {len(canaries)} questions", sys.stderr)
         rates = CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
+    if arguments.json is not None:
+        from medix.atomic_file import write_atomically
+        from medix.reporting.render import plain
+
+        write_atomically(arguments.json, json.dumps(plain(rates.to_dict()), indent=2, allow_nan=False) + "\n")
     console = PlainConsole()
     rates.table().print(console)
     if rates.failures:
@@ -164,11 +169,6 @@ def _canaries(arguments: argparse.Namespace) -> int:
         tell(f"Latency: median {1000 * median:.0f} ms, longest {1000 * longest:.0f} ms")
     for reason, count in rates.reasons.items():
         tell(f"{count} without a verdict: {reason}", sys.stderr)
-    if arguments.json is not None:
-        from medix.atomic_file import write_atomically
-        from medix.reporting.render import plain
-
-        write_atomically(arguments.json, json.dumps(plain(rates.to_dict()), indent=2, allow_nan=False) + "\n")
     above = rates.above(limits)
     for sentence in above:
         tell(f"medix judge canaries: {sentence}", sys.stderr)

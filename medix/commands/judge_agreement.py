@@ -66,14 +66,14 @@ def agreement(arguments: argparse.Namespace) -> int:
                 warn_if_down(judge, "judge agreement")
                 found, tables = judge_labels(voting(judge, arguments.votes), labels, advance), []
             data = found.to_dict()
+    if arguments.json is not None:
+        data["labels"] = {"file": arguments.labels.name, "where": where}
+        write_atomically(arguments.json, json.dumps(data, indent=2, allow_nan=False) + "\n")
     console = PlainConsole()
     for table in [*tables, *found.tables()]:
         table.print(console)
     for reason, count in found.reasons.items():
         tell(f"{count} without a verdict: {reason}", sys.stderr)
-    if arguments.json is not None:
-        data["labels"] = {"file": arguments.labels.name, "where": where}
-        write_atomically(arguments.json, json.dumps(data, indent=2, allow_nan=False) + "\n")
     return 0 if found.agreement.count else 1
 
 

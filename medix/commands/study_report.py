@@ -34,10 +34,6 @@ def report(arguments: argparse.Namespace) -> int:
         found = StudyReport(database.facts["models"], planned, database.ratings(), database.facts)
     console = PlainConsole()
     tables = found.tables()
-    for table in tables:
-        table.print(console)
-    for note in found.notes:
-        console.print(f"Note: {note}", style="yellow")
     if arguments.json is not None:
         write_atomically(arguments.json, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
     if arguments.ratings is not None:
@@ -46,4 +42,8 @@ def report(arguments: argparse.Namespace) -> int:
     if arguments.markdown is not None:
         parts = [f"## {table.title}\n\n{table.markdown()}" for table in tables] + [f"{note}\n" for note in found.notes]
         write_atomically(arguments.markdown, "\n".join(parts))
+    for table in tables:
+        table.print(console)
+    for note in found.notes:
+        console.print(f"Note: {note}", style="yellow")
     return 0 if found.ratings else 1

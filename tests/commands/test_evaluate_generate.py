@@ -62,6 +62,7 @@ def test_an_endpoint_that_refuses_images_leaves_failures_and_status_1(
     ("more", "told"),
     [
         (["--limit", "0"], "--limit 0: give 1 or more"),
+        (["--tasks", "medqa", "medmcqa", "mmlu_anatomy"], "holds no files of medqa, medmcqa; get them as python -m"),
         (["--engine", "vllm"], "--engine runs the model here"),
         (["--tasks", "slake"], "--tasks slake: is no task"),
         (["--samples", "2", "--temperature", "0"], "would all be the same"),

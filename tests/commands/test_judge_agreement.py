@@ -38,6 +38,22 @@ def test_rates_are_printed_and_written_for_scores(labels: Path, capsys: pytest.C
     assert set(json.loads(labels.with_name("errors.json").read_text())["kinds"]) == {"a", "b"}
 
 
+@pytest.mark.parametrize("command", ["agreement", "canaries"])
+def test_what_was_asked_of_a_judge_is_kept_where_the_reader_of_the_output_has_gone(
+    command: str, labels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with ``| head``: the judge would have to be asked again."""
+
+    def gone(*_: object, **__: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("medix.plain_console.PlainConsole.print", gone)
+    words = ["--labels", str(labels)] if command == "agreement" else []
+    with pytest.raises(BrokenPipeError):
+        main([command, *words, "--judge", "judge_exact", "--json", str(labels.with_name("found.json"))])
+    assert json.loads(labels.with_name("found.json").read_text())
+
+
 def test_a_component_takes_the_place_of_a_judge(labels: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["agreement", "--labels", str(labels), "--component", "rewards_strict:judge", "--where", "by=b"]) == 0
     assert "0.5 *" in capsys.readouterr().out

@@ -124,7 +124,11 @@ def availability(name: str, task: Task, folder: Path | None) -> Availability:
         return Availability("", fault=str(error))
     images = {image.sha256: image.data for item in loaded.items for image in item.images if image.data}
     broken = {digest for digest, data in images.items() if not _opens(data)}
-    unread = sum(bool(item.fault) or any(image.sha256 in broken for image in item.images) for item in loaded.items)
+    needs_image = bool(task.data.columns.images)
+    unread = sum(
+        bool(item.fault) or (needs_image and not item.images) or any(image.sha256 in broken for image in item.images)
+        for item in loaded.items
+    )
     fault = f"{unread} rows lack an image, or have one that cannot be read" if unread else ""
     return Availability(where, len(loaded.items), len(images), fault)
 

@@ -93,6 +93,13 @@ def test_availability_counts_what_is_here_and_says_what_is_not(tmp_path: Path) -
     assert not availability("medpix", read_task(FOLDER / "medpix.yaml"), None).where
 
 
+def test_rows_without_their_image_are_counted_as_missing(tmp_path: Path) -> None:
+    task = read_task(FOLDER / "path_vqa.yaml")
+    rows = [{"image": {"bytes": image(), "path": None}, "question": "q", "answer": "a"}]
+    parquet(tmp_path / "path_vqa" / "test.parquet", [*rows, {"image": None, "question": "r", "answer": "a"}])
+    assert availability("path_vqa", task, tmp_path).fault.startswith("1 rows lack an image")
+
+
 def test_a_task_whose_answers_are_numbers_of_choices_is_an_error(tmp_path: Path) -> None:
     """Read as texts, they are none of the choices: a judge would compare each answer with a number."""
     task = Task("", TableData(Columns(question="q", answer="a", choices="o")), "binary", "item", "")
