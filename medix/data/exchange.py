@@ -1,11 +1,12 @@
 """Exchange of images between cases: a control experiment that shows how much accuracy depends on the images."""
 
+import hashlib
 from dataclasses import replace
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from medix.data.stream import Stream, permutation
-from medix.types import Sample
+from medix.types import Cluster, Sample
 
 
 @runtime_checkable  # beartype checks it in tests
@@ -18,7 +19,7 @@ class Samples(Protocol):
 
 
 class ExchangedImages:
-    """The samples of a stream, each with the images of a sample of another case that has the same number of images.
+    """The samples of a stream, each with the images of a sample of another case that has as many, all of them others.
 
     Question, reference, modality and aliases do not change, so that a policy that relies on the images drops to chance
     level, and a policy that relies only on the text stays as accurate as before. The exchange is a pure function of the
@@ -30,7 +31,7 @@ class ExchangedImages:
         seed: seed of the exchange.
 
     Raises:
-        ValueError: for a sample with images, no sample of another case has the same number of images.
+        ValueError: for a sample with images, no sample of another case has as many images, all of them others.
     """
 
     def __init__(self, stream: Samples, seed: int = 1) -> None:
@@ -52,18 +53,34 @@ class ExchangedImages:
     @cached_property
     def _partner(self) -> list[int]:
         """Index of the sample whose images each sample gets: the next one in a permutation that is of another case and
-        has as many images."""
-        facts = [(sample.cluster, len(sample.images)) for sample in (self.stream[i] for i in range(len(self)))]
+        has as many images, all of them others. Several questions on one image often name no case."""
+        facts = [_facts(self.stream[index]) for index in range(len(self))]
         order = [int(index) for index in permutation(len(self), self.seed)]
         partner = list(range(len(self)))
         for here, index in enumerate(order):
-            case, images = facts[index]
             following = (order[(here + step) % len(order)] for step in range(1, len(order)))
-            found = next((i for i in following if facts[i][0] != case and facts[i][1] == images), None)
-            if found is None and images:
+            found = next((other for other in following if _can_lend(facts[other], facts[index])), None)
+            if found is None and facts[index].images:
                 raise ValueError(
-                    f"data.exchange_images: no sample of another case has {images} images like sample "
-                    f"{self.stream[index].id!r}; evaluate on a split with several cases"
+                    f"data.exchange_images: no sample of another case has {facts[index].images} other images for "
+                    f"sample {self.stream[index].id!r}; evaluate on a split with several cases"
                 )
             partner[index] = index if found is None else found
         return partner
+
+
+class _Facts(NamedTuple):
+    """What decides which samples can lend each other their images."""
+
+    cluster: Cluster
+    images: int
+    digests: frozenset[bytes]
+
+
+def _facts(sample: Sample) -> _Facts:
+    digests = frozenset(hashlib.sha256(image).digest() for image in sample.images)
+    return _Facts(sample.cluster, len(sample.images), digests)
+
+
+def _can_lend(one: _Facts, to: _Facts) -> bool:
+    return one.cluster != to.cluster and one.images == to.images and one.digests.isdisjoint(to.digests)

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from medix.data.prompting import placed_images
 from medix.types import Sample
 
 
-def samples(cases: str, images: int = 1) -> Any:
+def samples(cases: Sequence[str], images: int = 1) -> Any:
     return [
         Sample(f"s{i}", f"q{i}", f"r{i}", "CT_SCAN", tuple(f"{i}.{k}".encode() for k in range(images)), case=case)
         for i, case in enumerate(cases)
@@ -44,6 +45,14 @@ def test_as_many_images_are_exchanged() -> None:
 def test_a_split_of_one_case_is_refused_with_a_remedy() -> None:
     with pytest.raises(ValueError, match=r"data\.exchange_images: no sample of another case .* several cases"):
         ExchangedImages(samples("aaa"))[0]
+
+
+def test_questions_on_one_image_do_not_get_it_again_where_no_case_is_named() -> None:
+    stream = [replace(sample, images=(f"{i // 5}".encode(),)) for i, sample in enumerate(samples([""] * 20))]
+    exchanged = ExchangedImages(stream)
+    assert [i for i in range(20) if exchanged[i].images == stream[i].images] == []
+    with pytest.raises(ValueError, match=r"no sample of another case has 1 other images for sample 's.'"):
+        ExchangedImages(stream[:5])[0]
 
 
 def test_cases_of_one_name_in_two_data_sets_are_different_cases() -> None:
