@@ -302,6 +302,33 @@ class RewardSuite(RunningMeans):
         other.reset()
         return other
 
+    def persistent(self, mode: bool = False) -> None:
+        """Whether state dicts hold the running means, of the total and of every component; at first they do not."""
+        super().persistent(mode)
+        for part in self._parts.values():
+            part.persistent(mode)
+
+    def state_dict(  # type: ignore[override]  # the order of torchmetrics
+        self, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
+        """The running means, if they are persistent; those of components under ``components.<name>.``."""
+        found: dict[str, Any] = super().state_dict(destination, prefix, keep_vars)
+        for key, (part, state) in self._states_of_parts(prefix).items():
+            if part._persistent[state]:
+                found[key] = getattr(part, state).detach().clone()
+        return found
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        for key, (part, state) in self._states_of_parts(prefix).items():
+            if key in state_dict:
+                setattr(part, state, state_dict.pop(key))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _states_of_parts(self, prefix: str) -> dict[str, tuple[RewardComponent, str]]:
+        """Component and state by the key in a state dict; nothing else that a component holds is part of one."""
+        parts = self._parts.items()
+        return {f"{prefix}components.{name}.{state}": (part, state) for name, part in parts for state in part._defaults}
+
     def _apply(  # type: ignore[override]  # the order of torchmetrics
         self,
         fn: Callable[..., Any],

@@ -563,6 +563,21 @@ def test_two_processes_report_means_worked_out_by_hand(of_ranks: Any) -> None:
     assert (found["reward/other/X_RAY"], found["reward/format/TEXT_ONLY"]) == (0.75, 0.0)
 
 
+def test_a_state_dict_has_the_rows_of_every_component_or_none() -> None:
+    one, other = metric_suite(), metric_suite()
+    add(one, "half", "down")
+    assert one.state_dict() == {}
+    one.persistent(True)
+    other.load_state_dict(one.state_dict())
+    add(one, "one")
+    add(other, "one")
+    torch.testing.assert_close(other.compute(), one.compute(), equal_nan=True)
+    assert other.compute()["reward/other"] == 0.75
+    host = torch.nn.ModuleDict({"suite": one})
+    assert "suite.components.other.counts" in host.state_dict()
+    host.load_state_dict(host.state_dict())
+
+
 def test_merging_adds_the_rows_of_every_component() -> None:
     one, other = metric_suite(), metric_suite()
     add(one, "half")
