@@ -109,7 +109,9 @@ def differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, 
         yield prefix.removesuffix("."), before, now
 
 
-def suite_identity(spec: Mapping[str, Any], judges: Sequence[str], samples: str | None = None) -> dict[str, str]:
+def suite_identity(
+    spec: Mapping[str, Any], judges: Sequence[str], samples: str | None = None, template: str = ""
+) -> dict[str, str]:
     """Identity of what validations measure with: two of them are comparable if all parts are equal, and the samples.
 
     Limits of batches and numbers of ranks decide which samples of a split are read: ``Validation.judged`` tells.
@@ -121,6 +123,7 @@ def suite_identity(spec: Mapping[str, Any], judges: Sequence[str], samples: str 
             are not ours they are, as ``own_judges`` (empty without any): what their identity leaves out may change
             verdicts.
         samples: digest of the validation manifests, whose paths alone do not say what is in them; None if unknown.
+        template: digest of a prompt template of one's own, likewise; empty for a shipped one.
     """
     model, data = spec.get("model") or {}, spec.get("data") or {}
     foreign = [entry for found in _judges(spec) for entry in _foreign(found)]
@@ -130,6 +133,7 @@ def suite_identity(spec: Mapping[str, Any], judges: Sequence[str], samples: str 
         "judge": ", ".join(judges if len(set(judges)) > 1 else judges[:1]),
         "sampling": _digest(model.get("evaluation")),
         "prompts": _digest([model.get("prompting"), model.get("modalities")]),
+        "template": template,
         "precision": _precision(spec.get("trainer") or {}, model.get("engine") or {}),
         "data": _digest(
             [

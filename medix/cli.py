@@ -41,6 +41,7 @@ from medix.exit_status import ExitStatus
 from medix.first_failure import told_by_all
 from medix.judge.base import Judge
 from medix.launcher import Launcher
+from medix.modules import checkpoint as state
 from medix.modules import checkpoint_file, strategy, time_limits
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.lightning_signals import ignore_signals
@@ -237,7 +238,7 @@ class MedixCLI(LightningCLI):
         self._identify_suite(model, "fit")
         limit = self._derive_time_limits(model, "train", "val")
         if self.trainer.is_global_zero:
-            self._compare_specs(read_checkpoint(ckpt_path, folder), ckpt_path)
+            self._compare_specs(read_checkpoint(ckpt_path, folder), ckpt_path, model)
         self.trainer.callbacks.append(AgreeOnCheckpoint(ckpt_path))  # type: ignore[attr-defined]
         print_plan(self.trainer, model, self.datamodule, limit, self.launcher)
         is_first = self.trainer.is_global_zero
@@ -310,7 +311,8 @@ class MedixCLI(LightningCLI):
             samples = None
             if stage in ("fit", "validate") and self.datamodule.paths["val"]:
                 samples = joint_digest(self.datamodule.manifests("val"))
-            model.suite = suite_identity(read_yaml(self._saved_spec.text()), judges, samples)
+            template = model.prompting.template_identity
+            model.suite = suite_identity(read_yaml(self._saved_spec.text()), judges, samples, template)
 
     def _judges(self, model: GroupRLModule, kind: type[Callback]) -> list[Judge]:
         """Of the rewards, of validation, and of callbacks of a kind."""
@@ -333,15 +335,19 @@ class MedixCLI(LightningCLI):
         load = time_limits.Load(prompts, questions)
         return time_limits.derive(self.trainer.strategy, model.engine, askers, downloads, load)
 
-    def _compare_specs(self, checkpoint: Mapping[str, Any], path: str | None) -> None:
+    def _compare_specs(self, checkpoint: Mapping[str, Any], path: str | None, model: GroupRLModule) -> None:
         """Say which keys this run changes, and refuse those that it cannot."""
         if path is None or self._saved_spec is None:
             return
-        changed = self._saved_spec.changed_since(checkpoint, Path(path))
-        if changed:
+        lines = [one.line() for one in self._saved_spec.changed_since(checkpoint, Path(path))]
+        key = "model.prompting.template:"
+        if state.template_differs(checkpoint, model.suite) and not any(line.startswith(key) for line in lines):
+            said = "used; earlier validations are not compared with later ones"
+            lines.append(f"{key} the text of {model.prompting.template} ({said})")
+        if lines:
             tell(f"medix: changed since {Path(path).name}:")
-        for one in changed:
-            tell(f"  {one.line()}")
+        for line in lines:
+            tell(f"  {line}")
 
     def _evaluate(self, stage: Literal["validate", "test", "predict"], model: GroupRLModule, given: str | None) -> None:
         folder = Path(self.trainer.default_root_dir)

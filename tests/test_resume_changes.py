@@ -11,6 +11,7 @@ from medix.policy.tiny import build_tiny
 from tests.support.inside import Outcome, working_in
 from tests.support.runs import MANIFESTS, small_spec, write_spec
 
+SHORT = "{{ images }}{{ question }}"
 JUDGED = [
     {"class_path": "medix.callbacks.JudgeValidation", "init_args": {"every_n_steps": 1}},
     {"class_path": "medix.callbacks.WriteReport", "init_args": {"table": False}},
@@ -29,6 +30,8 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "val").mkdir()
     write_manifest(folder, "ct_scan")
+    (folder / "own.jinja").write_text(SHORT)
+    spec["model"]["prompting"] = {"template": "own.jinja"}
     spec["data"]["val"] = ["val"]
     spec["trainer"]["default_root_dir"] = "run"
     spec["trainer"]["callbacks"][-1]["init_args"] |= {"every_n_steps": 1, "monitor": "val/reward"}
@@ -97,18 +100,21 @@ def test_a_changed_rate_and_rewards_are_used_and_said(first: Path, tmp_path: Pat
         assert line["total"] == pytest.approx(sum(c < below for c in line["completion"]) % 4 / 3)
 
 
-def test_another_split_under_the_same_path_is_not_compared_and_a_term_of_the_loss_may_be_added(
+def test_another_split_or_template_under_the_same_path_is_not_compared_and_a_term_of_the_loss_may_be_added(
     first: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(first, tmp_path / "again")
     folder = tmp_path / "again"
     write_manifest(folder, "x_ray")
+    (folder / "own.jinja").write_text(f"{SHORT}{{# the prompts of groups that wait must not change #}}")
     term = "{estimator: k3, coefficient: {class_path: medix.losses.FixedCoefficient, init_args: {value: 0.01}}}"
     outcome = go_on(folder, "--model.max_steps=2", f"--model.loss.init_args.reference_kl={term}")
     assert outcome.code == 0, outcome
     report = json.loads((folder / "run" / "report.json").read_text())
-    assert "up to step 1 are not compared with those from step 2 on, which were made with other samples" in str(
-        report["notes"]
+    assert "model.prompting.template: the text of own.jinja (used; earlier validations are not" in outcome.out
+    assert (
+        "up to step 1 are not compared with those from step 2 on, which were made with other prompts and other samples"
+        in str(report["notes"])
     )
     assert report["gain"] == {}
 

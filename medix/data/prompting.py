@@ -1,5 +1,6 @@
 """Rendering of samples to prompts."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -24,6 +25,9 @@ from medix.grammar import opened_at_end
 from medix.modality import ModalitySet
 from medix.special_tokens import SpecialTokens
 from medix.types import Prompt, Sample
+
+_OWN = ".jinja"
+"""How the name of a template ends that is a file of the user."""
 
 _PLACE = re.compile("\x00([0-9]+)\x00")
 """Replaces an image while the template is rendered; a question cannot contain it, see ``_clean``."""
@@ -75,6 +79,17 @@ class Prompting:
         self.template = template
         self.reasoning_tag = reasoning_tag
         self.pictures = PictureReader(min_pixels, max_pixels, background)
+
+    @property
+    def template_identity(self) -> str:
+        """Digest of the text of a template file of one's own, which its path does not say; empty for a shipped one.
+
+        Raises:
+            ValueError: the file cannot be read.
+        """
+        if not self.template.endswith(_OWN):
+            return ""
+        return hashlib.sha256(_source(self.template).encode()).hexdigest()[:12]
 
     def use_modalities(self, modalities: ModalitySet) -> None:
         """Use the modality set of the spec.
@@ -268,16 +283,19 @@ def _without_opened_reasoning(text: str) -> str:
 
 @lru_cache(maxsize=8)
 def _template(name: str) -> jinja2.Template:
-    path = Path(name) if name.endswith(".jinja") else Path(__file__).with_name(f"{name}.jinja")
+    environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     try:
-        source = path.read_text(encoding="utf-8")
+        return environment.from_string(_source(name))
+    except jinja2.TemplateSyntaxError as error:
+        raise ValueError(f"prompting.template: {name}, line {error.lineno}: {error.message}") from error
+
+
+def _source(name: str) -> str:
+    path = Path(name) if name.endswith(_OWN) else Path(__file__).with_name(f"{name}{_OWN}")
+    try:
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         shipped = ", ".join(sorted(file.stem for file in Path(__file__).parent.glob("*.jinja")))
         raise ValueError(
             f"prompting.template: {name!r} cannot be read ({error.strerror}); give {shipped}, or a .jinja path"
         ) from error
-    environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    try:
-        return environment.from_string(source)
-    except jinja2.TemplateSyntaxError as error:
-        raise ValueError(f"prompting.template: {path}, line {error.lineno}: {error.message}") from error

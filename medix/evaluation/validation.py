@@ -16,6 +16,7 @@ _PARTS = {
     "own_judges": "another judge",
     "sampling": "other sampling",
     "prompts": "other prompts",
+    "template": "other prompts",
     "precision": "another precision",
     "data": "other samples",
 }

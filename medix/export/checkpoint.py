@@ -101,10 +101,22 @@ def trained(checkpoint: Path, spec: Path | None = None) -> Iterator[Trained]:
             policy = module.policy
             if not isinstance(policy, VisionLanguagePolicy):
                 raise ValueError(f"model.policy: a {type(policy).__name__} has no Hugging Face folder to write")
+            if held is not None:
+                _check_template(module, saved)
             load_weights(module, saved, str(checkpoint))
             if long_form((settings.get("trainer") or {}).get("precision")) == "bf16-true":
                 policy.to(torch.bfloat16)  # as in training: frozen weights and merged ones are rounded to it
             yield Trained(module, policy, settings, saved[state.KEY]["step"], _validations(saved))
+
+
+def _check_template(module: GroupRLModule, saved: Mapping[str, Any]) -> None:
+    """Refuse a prompt template whose file was edited since: the policy would be asked otherwise than in training."""
+    if state.template_differs(saved, {"template": module.prompting.template_identity}):
+        raise ValueError(
+            f"model.prompting.template: {module.prompting.template} is another text than when the checkpoint was "
+            "written, so that the model would be asked otherwise than in training; restore it, or export with "
+            "--config and that spec to ask by the present text"
+        )
 
 
 def _validations(saved: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

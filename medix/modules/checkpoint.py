@@ -185,6 +185,12 @@ def scores_differ(saved: Mapping[str, str], present: Mapping[str, str]) -> bool:
     return any(name in saved and name in present and saved[name] != present[name] for name in SCORING)
 
 
+def template_differs(checkpoint: Mapping[str, Any], suite: Mapping[str, str]) -> bool:
+    """Whether the text of the prompt template is another than that of the run; False where it is unknown."""
+    saved = checkpoint.get(KEY, {}).get("suite", {}).get("template")
+    return saved is not None and saved != suite.get("template")
+
+
 def _check_trained_weights(weights: Iterable[str], module: nn.Module) -> None:
     missing = {name for name, parameter in module.named_parameters() if parameter.requires_grad} - set(weights)
     if missing:

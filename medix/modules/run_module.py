@@ -35,7 +35,7 @@ class RunModule(lightning.LightningModule):
 
     Attributes:
         suite: identity of everything that validations measure with, by part (``rewards``, ``judge``, ``own_judges``,
-            ``sampling``, ``prompts``, ``precision``, ``data``); set by the command line from the spec, else empty.
+            ``sampling``, ``prompts``, ``template``, ``precision``, ``data``); set by the command line, else empty.
         step: finished steps.
         updates: optimiser calls of them.
         position: number of the next draw.

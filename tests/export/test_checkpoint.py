@@ -71,6 +71,18 @@ def trained(runs: Path, kind: str) -> VisionLanguagePolicy:
     return policy.eval()
 
 
+def test_a_template_that_was_edited_since_is_refused(runs: Path, inside: Inside) -> None:
+    saved = torch.load(checkpoint(runs, "full"), weights_only=True)
+    assert saved["medix"]["suite"]["template"] == ""
+    saved["medix"]["suite"]["template"] = "another text"
+    edited = checkpoint(runs, "full").with_name("edited.ckpt")
+    torch.save(saved, edited)
+    outcome = inside("export", "--checkpoint", str(edited), "--output", "out")
+    edited.unlink()
+    assert outcome.code == 2
+    assert "model.prompting.template: short is another text than when the checkpoint was written" in outcome.err
+
+
 def test_a_run_in_true_bfloat16_is_exported_in_it(runs: Path, inside: Inside) -> None:
     """Merged and frozen weights are those that were trained with, not float32 ones of the base folder."""
     spec = yaml.safe_load((runs / "lora" / "runs" / "mine" / "spec.yaml").read_text())
