@@ -277,8 +277,7 @@ def record_completion(
     Args:
         group, index: prompt and completions, and which of these.
         modalities: the valid tags.
-        step: number of finished steps.
-        split: split of the sample.
+        step, split: number of finished steps, and split of the sample.
         scores: scores by the reward suite.
         verdict: verdict of the judge; None for the first verdict among the scores.
         advantage: advantage that it was trained with.
