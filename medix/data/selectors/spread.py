@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from medix.data.selectors.mixture import MixtureSelector
 from medix.data.selectors.part import Part
+from medix.data.selectors.scored_mixture import Remembered, ScoredMixture
 from medix.data.selectors.selector import Outcome
 from medix.data.stream import Place, Stream, draws
 
@@ -14,7 +14,7 @@ SampleNumber = tuple[int, int]
 """A sample within a stream: its shard, and its ordinal there."""
 
 
-class SpreadSelector(MixtureSelector):
+class SpreadSelector(ScoredMixture):
     """Draws a sample in one pass of ``period`` while its last ``patience`` groups had no spread in their totals.
 
     A group whose completions all earn the same total has no advantage, so that its rollouts are spent in vain. Such a
@@ -29,9 +29,6 @@ class SpreadSelector(MixtureSelector):
         floor: smallest share of the passes in which any sample is drawn.
         modality, source, dataset, by, exponent: as in ``MixtureSelector``.
     """
-
-    changes_with_steps = True
-    needs_outcomes = True
 
     def __init__(
         self,
@@ -52,13 +49,11 @@ class SpreadSelector(MixtureSelector):
         self.floor = floor
         self.period = int(1 / floor + 1e-9)
         self._flat: dict[SampleNumber, int] = {}
-        self._pending: dict[int, SampleNumber] = {}
-        self._oldest = 0
         self._phases: dict[SampleNumber, int] = {}
 
     def bind(self, stream: Stream) -> None:
         """Split the stream; no group is known yet."""
-        self._flat, self._pending, self._oldest, self._phases = {}, {}, 0, {}
+        self._flat, self._phases = {}, {}
         super().bind(stream)
 
     def is_admitted(self, place: Place, number: int) -> bool:
@@ -70,41 +65,28 @@ class SpreadSelector(MixtureSelector):
             self._phases[sample] = int(draws(1, self.stream.order.seed, 4, *sample)[0] % np.uint64(self.period))
         return (number + self._phases[sample]) % self.period == 0
 
-    def drawn(self, index: int, place: Place, part: Part) -> None:  # noqa: ARG002  # the sample is enough
-        """Remember which sample a draw has read, until its group is scored."""
-        self._pending[index] = self.stream.key(place)
+    def remembered(self, place: Place, part: Part) -> Remembered:  # noqa: ARG002  # the sample is enough
+        """The sample."""
+        return self.stream.key(place)
 
-    def observe(self, position: int, outcomes: Sequence[Outcome]) -> None:
-        """Count groups without spread.
-
-        Draws of which nothing was heard in this step and the next, such as prompts that were too long, are forgotten.
-        """
-        for outcome in outcomes:
-            sample = self._pending.pop(outcome.draw, None)
-            if sample is None or outcome.has_spread is None:
-                continue
+    def follow(self, scored: Sequence[tuple[SampleNumber, Outcome]]) -> None:
+        """Count groups without spread."""
+        for sample, outcome in scored:
             if outcome.has_spread:
                 self._flat.pop(sample, None)
-            else:
+            elif outcome.has_spread is not None:
                 self._flat[sample] = min(self.patience, self._flat.get(sample, 0) + 1)
-        self._pending = {index: sample for index, sample in self._pending.items() if index >= self._oldest}
-        self._oldest = position
 
     def settings(self) -> dict[str, Any]:
         """Those of the mixture, patience and floor."""
         return super().settings() | {"patience": self.patience, "floor": self.floor}
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the mixture, with samples without spread and draws whose groups are not scored yet."""
-        return super().state_dict() | {
-            "flat": [[*sample, count] for sample, count in sorted(self._flat.items())],
-            "pending": [[index, *sample] for index, sample in sorted(self._pending.items())],
-            "oldest": self._oldest,
-        }
+        """That of ``ScoredMixture``, with samples without spread."""
+        flat = [[*sample, count] for sample, count in sorted(self._flat.items())]
+        return super().state_dict() | {"flat": flat}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
         self._flat = {(shard, ordinal): count for shard, ordinal, count in state["flat"]}
-        self._pending = {index: (shard, ordinal) for index, shard, ordinal in state["pending"]}
-        self._oldest = state["oldest"]
         super().load_state_dict(state)

@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from medix.data.selectors.mixture import MixtureSelector
 from medix.data.selectors.part import Label, Part
+from medix.data.selectors.scored_mixture import Remembered, ScoredMixture
 from medix.data.selectors.selector import Outcome
 from medix.data.stream import Place, Stream
 
 
-class WorstGroupSelector(MixtureSelector):
+class WorstGroupSelector(ScoredMixture):
     """Multiplies the weights of a mixture by factors that grow where rewards are low.
 
     After each step the factor of every part that was scored in it is multiplied by exp(rate · (1 - r)), where r is the
@@ -23,16 +23,13 @@ class WorstGroupSelector(MixtureSelector):
     A part that cannot be learnt, such as one with wrong references, is drawn more and more often: the balance table of
     the report says how often, and ``floor`` what is left to the others.
 
-    The state holds the logarithm of every factor and the draws whose groups are not scored yet, beside the mixture's.
+    The state holds the logarithm of every factor, beside that of ``ScoredMixture``.
 
     Args:
         rate: how fast factors follow rewards.
         floor: share of the weights that is spread evenly over the parts.
         modality, source, dataset, by, exponent: as in ``MixtureSelector``; ``by`` or a weight must name an axis.
     """
-
-    changes_with_steps = True
-    needs_outcomes = True
 
     def __init__(
         self,
@@ -54,12 +51,10 @@ class WorstGroupSelector(MixtureSelector):
         self.rate = rate
         self.floor = floor
         self._logs: dict[Label, float] = {}
-        self._pending: dict[int, Label] = {}
-        self._oldest = 0
 
     def bind(self, stream: Stream) -> None:
         """Split the stream; all parts have the same factor."""
-        self._logs, self._pending, self._oldest = {}, {}, 0
+        self._logs = {}
         super().bind(stream)
 
     def factors(self) -> dict[Label, float]:
@@ -75,37 +70,28 @@ class WorstGroupSelector(MixtureSelector):
         factor = (1 - self.floor) * self.factors()[label] + self.floor / len(self.parts)
         return super().weight(label, step) * factor
 
-    def drawn(self, index: int, place: Place, part: Part) -> None:  # noqa: ARG002  # of which part is enough
-        """Remember of which part a draw is, until its group is scored."""
-        self._pending[index] = part.label
+    def remembered(self, place: Place, part: Part) -> Remembered:  # noqa: ARG002  # of which part is enough
+        """Its part."""
+        return part.label
 
-    def observe(self, position: int, outcomes: Sequence[Outcome]) -> None:
+    def follow(self, scored: Sequence[tuple[Label, Outcome]]) -> None:
         """Follow the rewards of the step. Groups without a scored completion say nothing."""
         rewards: dict[Label, list[float]] = {}
-        for outcome in outcomes:
-            label = self._pending.pop(outcome.draw, None)
-            if label is not None and math.isfinite(outcome.reward):
+        for label, outcome in scored:
+            if math.isfinite(outcome.reward):
                 rewards.setdefault(label, []).append(outcome.reward)
         for label, found in rewards.items():
             self._logs[label] = self._logs.get(label, 0.0) + self.rate * (1 - math.fsum(found) / len(found))
-        self._pending = {index: label for index, label in self._pending.items() if index >= self._oldest}
-        self._oldest = position
 
     def settings(self) -> dict[str, Any]:
         """Those of the mixture, rate and floor."""
         return super().settings() | {"rate": self.rate, "floor": self.floor}
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the mixture, with the factors and draws whose groups are not scored yet."""
-        return super().state_dict() | {
-            "logs": [[*label, log] for label, log in sorted(self._logs.items())],
-            "pending": [[index, *label] for index, label in sorted(self._pending.items())],
-            "oldest": self._oldest,
-        }
+        """That of ``ScoredMixture``, with the logarithms of the factors."""
+        return super().state_dict() | {"logs": [[*label, log] for label, log in sorted(self._logs.items())]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
         self._logs = {tuple(label): log for *label, log in state["logs"]}
-        self._pending = {index: tuple(label) for index, *label in state["pending"]}
-        self._oldest = state["oldest"]
         super().load_state_dict(state)
