@@ -29,7 +29,7 @@ class ImageDependence:
     images, one with the images themselves over the groups of the first update, and rendering the prompts again.
 
     No share is known for a text-only sample, for a completion without exactly one ``<answer>``, and where no other case
-    among this rank's groups of the step has as many images; their advantages stay as they are.
+    among this rank's groups of the step has as many images and none of its own; their advantages stay as they are.
 
     Logged: ``train/image_share``, the mean over the completions for which it is known.
 
@@ -50,7 +50,7 @@ class ImageDependence:
 
 
 def exchanged(groups: Sequence[RolloutGroup], render: Callable[[Sample, int], Prompt]) -> list[RolloutGroup | None]:
-    """Each group with the images of the next one that is of another case and has as many.
+    """Each group with the images of the next one that is of another case, has as many and shares none.
 
     Args:
         groups: of one step on this rank.
@@ -94,7 +94,7 @@ def _with_images(
     sample = group.prompt.sample
     count = len(sample.images)
     samples = [other.prompt.sample for other in others]
-    partner = next((one for one in samples if one.cluster != sample.cluster and len(one.images) == count), None)
+    partner = next((one for one in samples if len(one.images) == count and _is_other(one, sample)), None)
     if not count or partner is None:
         return None
     try:
@@ -102,6 +102,11 @@ def _with_images(
     except UnusablePromptError:  # such as larger images than those that the question left room for
         return None
     return replace(group, prompt=prompt)
+
+
+def _is_other(one: Sample, sample: Sample) -> bool:
+    """Whether it is of another case and shares no image: questions on one image may name no case."""
+    return one.cluster != sample.cluster and not set(one.images) & set(sample.images)
 
 
 def _share(completion: Completion, own: Tensor, other: Tensor, decode: Callable[[Sequence[int]], str]) -> float:

@@ -59,6 +59,8 @@ def test_images_come_from_the_next_group_of_another_case_with_as_many() -> None:
     found = exchanged([group(row, ANSWER) for row in rows], render)
     taken = [None if one is None else one.prompt.sample.images for one in found]
     assert taken == [rows[2].images, rows[2].images, rows[0].images, None, None]
+    same = exchanged([group(sample(name, seed), ANSWER) for name, seed in (("f", 1), ("g", 1), ("h", 2))], render)
+    assert [one and one.prompt.sample.images[0] for one in same] == [picture(2), picture(2), picture(1)]
     assert found[0] is not None
     assert (found[0].prompt.sample.id, found[0].prompt.sample.question) == ("a", "?")
 
