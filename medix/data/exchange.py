@@ -54,12 +54,12 @@ class ExchangedImages:
     def _partner(self) -> list[int]:
         """Index of the sample whose images each sample gets: the next one in a permutation that is of another case and
         has as many images, all of them others. Several questions on one image often name no case."""
-        facts = [_facts(self.stream[index]) for index in range(len(self))]
+        facts = [ImageFacts.of(self.stream[index]) for index in range(len(self))]
         order = [int(index) for index in permutation(len(self), self.seed)]
         partner = list(range(len(self)))
         for here, index in enumerate(order):
             following = (order[(here + step) % len(order)] for step in range(1, len(order)))
-            found = next((other for other in following if _can_lend(facts[other], facts[index])), None)
+            found = next((other for other in following if facts[other].can_lend(facts[index])), None)
             if found is None and facts[index].images:
                 raise ValueError(
                     f"data.exchange_images: no sample of another case has {facts[index].images} other images for "
@@ -69,18 +69,22 @@ class ExchangedImages:
         return partner
 
 
-class _Facts(NamedTuple):
-    """What decides which samples can lend each other their images."""
+class ImageFacts(NamedTuple):
+    """What decides which samples can lend each other their images: another case, as many images, all of them others.
+
+    Questions on one image often name no case, so that cases alone do not tell.
+    """
 
     cluster: Cluster
     images: int
     digests: frozenset[bytes]
 
+    @classmethod
+    def of(cls, sample: Sample) -> "ImageFacts":
+        """Those of a sample."""
+        digests = frozenset(hashlib.sha256(image).digest() for image in sample.images)
+        return cls(sample.cluster, len(sample.images), digests)
 
-def _facts(sample: Sample) -> _Facts:
-    digests = frozenset(hashlib.sha256(image).digest() for image in sample.images)
-    return _Facts(sample.cluster, len(sample.images), digests)
-
-
-def _can_lend(one: _Facts, to: _Facts) -> bool:
-    return one.cluster != to.cluster and one.images == to.images and one.digests.isdisjoint(to.digests)
+    def can_lend(self, to: "ImageFacts") -> bool:
+        """Whether its images can stand in the place of the other's."""
+        return self.cluster != to.cluster and self.images == to.images and self.digests.isdisjoint(to.digests)

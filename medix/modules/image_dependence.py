@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from medix.data.exchange import ImageFacts
 from medix.data.prompt_errors import UnusablePromptError
 from medix.modules.training_group import TokenLogprobs
 from medix.types import Completion, Prompt, RolloutGroup, Sample
@@ -92,21 +93,15 @@ def _with_images(
     group: RolloutGroup, others: Sequence[RolloutGroup], render: Callable[[Sample, int], Prompt]
 ) -> RolloutGroup | None:
     sample = group.prompt.sample
-    count = len(sample.images)
-    samples = [other.prompt.sample for other in others]
-    partner = next((one for one in samples if len(one.images) == count and _is_other(one, sample)), None)
-    if not count or partner is None:
+    samples, facts = [other.prompt.sample for other in others], ImageFacts.of(sample)
+    partner = next((one for one in samples if ImageFacts.of(one).can_lend(facts)), None)
+    if not sample.images or partner is None:
         return None
     try:
         prompt = render(replace(sample, images=partner.images), group.prompt.index)
     except UnusablePromptError:  # such as larger images than those that the question left room for
         return None
     return replace(group, prompt=prompt)
-
-
-def _is_other(one: Sample, sample: Sample) -> bool:
-    """Whether it is of another case and shares no image: questions on one image may name no case."""
-    return one.cluster != sample.cluster and not set(one.images) & set(sample.images)
 
 
 def _share(completion: Completion, own: Tensor, other: Tensor, decode: Callable[[Sequence[int]], str]) -> float:
