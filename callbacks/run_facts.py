@@ -105,8 +105,9 @@ def _data(datamodule: Any) -> dict[str, str]:
                     None,
                     (
                         overlap.overlap_message(),
+                        *map(str, overlap.incomparable_advice()),
                         overlap.missing_message(),
-                        overlap.doubt and overlap.same_names_message(),
+                        overlap.doubt and str(overlap.same_names_advice() or ""),
                     ),
                 )
             )

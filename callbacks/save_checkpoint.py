@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shutil
+import time
 import zipfile
 from pathlib import Path
 from typing import Any, Literal
@@ -18,12 +19,16 @@ from medix import stop_signal
 from medix.atomic_file import write_atomically
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.watched import suite_of, watched
+from medix.data.loader import FAULTS
 from medix.disk_room import remedy
 from medix.evaluation.validation import incomparable
 from medix.modules.checkpoint_io import InPlaceCheckpointIO
 
 _LOG = logging.getLogger(__name__)
+_DEFAULT = "val/reward"
 _NAME = re.compile(r"step-(\d{6,})\.ckpt")
+SLOW = 30.0
+"""Seconds below which writing a checkpoint is not slow, however short the steps are."""
 
 
 class SaveCheckpoint(Checkpoint):
@@ -37,8 +42,11 @@ class SaveCheckpoint(Checkpoint):
 
     Only finished steps are saved: on an exception the policy may be halfway through its updates, so nothing is written
     then, and a new start continues from the last checkpoint. A signal ends the run after the last finished step, which
-    is saved (``medix.stop_signal``). Lightning runs checkpoint callbacks
-    last, so the state of all other callbacks is of the same step.
+    is saved (``medix.stop_signal``), and so it is where data cannot be read, on one rank. Lightning runs checkpoint
+    callbacks last, so the state of all other callbacks is of the same step.
+
+    A slow folder is waited for by all ranks, and loses nothing; it is said once if writing a checkpoint takes longer
+    than the steps since the last one.
 
     Args:
         every_n_steps: steps between checkpoints.
@@ -52,7 +60,7 @@ class SaveCheckpoint(Checkpoint):
         self,
         every_n_steps: int = 10,
         keep: int = 3,
-        monitor: str | None = "val/reward",
+        monitor: str | None = _DEFAULT,
         mode: Literal["max", "min"] = "max",
         folder: str = "checkpoints",
     ) -> None:
@@ -75,6 +83,8 @@ class SaveCheckpoint(Checkpoint):
         self.best_step: int | None = None
         self._chosen_by: dict[str, Any] = {}
         self._saved_step: int | None = None
+        self._trains_since = time.monotonic()
+        self._told_slow = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Have checkpoints written beside their final place."""
@@ -85,8 +95,10 @@ class SaveCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Rename checkpoints of later steps, which belong to a run that this one does not continue."""
+        self._tell_unmeasured(trainer)
         step = watched(pl_module).step
         self._saved_step = step if step else None
+        self._trains_since = time.monotonic()
         self._forget_best_of_other_kind(self._criterion(trainer, pl_module))
         if not trainer.is_global_zero:
             return
@@ -104,6 +116,17 @@ class SaveCheckpoint(Checkpoint):
                 step,
             )
             self._point_to_best(folder)
+
+    def _tell_unmeasured(self, trainer: Trainer) -> None:
+        """Say at the start what the first validation would end with."""
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # Lightning does not declare it
+        measures = any(isinstance(one, JudgeValidation) for one in callbacks)
+        if self.monitor == _DEFAULT and not measures and trainer.enable_validation and trainer.is_global_zero:
+            _LOG.warning(
+                "SaveCheckpoint.monitor: %s is measured by the callback JudgeValidation, which trainer.callbacks "
+                "lacks; add it, or set the monitor to a metric that another callback logs, or to null to keep no best",
+                self.monitor,
+            )
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare the validation with the best so far."""
@@ -144,6 +167,20 @@ class SaveCheckpoint(Checkpoint):
         if step > 0 and (self._saved_step != step or self.best_step == step):
             self._save(trainer, step)
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save the last finished step where a prompt could not be made: no update was under way.
+
+        One of several ranks cannot: the others wait for it elsewhere.
+        """
+        step = watched(pl_module).step
+        if not isinstance(exception, FAULTS) or trainer.state.fn != "fit" or trainer.world_size > 1:
+            return
+        if step and self._saved_step != step:
+            try:
+                self._save(trainer, step)
+            except OSError as error:
+                _LOG.warning("%s", error)
+
     def _compare(self, value: float, step: int, criterion: dict[str, Any]) -> None:
         self._forget_best_of_other_kind(criterion)
         if self.best_value is None or (value > self.best_value if self.mode == "max" else value < self.best_value):
@@ -177,6 +214,22 @@ class SaveCheckpoint(Checkpoint):
     # How -------------------------------------------------------------------------------------------------------------
 
     def _save(self, trainer: Trainer, step: int) -> None:
+        begun = time.monotonic()
+        self._write(trainer, step)
+        ended = time.monotonic()
+        trained, took, self._trains_since = begun - self._trains_since, ended - begun, ended
+        if took > max(SLOW, trained) and trainer.is_global_zero and not self._told_slow:
+            self._told_slow = True
+            _LOG.warning(
+                "%s: writing the checkpoint of step %d took %.0f s, and the steps since the last one %.0f s. Nothing "
+                "is lost; raise SaveCheckpoint.every_n_steps, or name a trainer.default_root_dir on a faster disk",
+                self._folder(trainer),
+                step,
+                took,
+                trained,
+            )
+
+    def _write(self, trainer: Trainer, step: int) -> None:
         folder = self._folder(trainer)
         path = folder / f"step-{step:06d}.ckpt"
         part = folder / f".{path.name}.part"

@@ -8,9 +8,12 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
+from medix.atomic_file import write_atomically
 from medix.callbacks.save_checkpoint import latest
-from medix.callbacks.spec_changes import Change, changes, differences, refuse
-from medix.callbacks.watched import watched
+from medix.callbacks.spec_changes import MEASURES, Change, changes, differences, refuse
+from medix.callbacks.stretches import Stretch, told, with_stretch
+from medix.callbacks.watched import suite_of, watched
+from medix.modules import checkpoint as state
 from medix.yaml_text import read_yaml, read_yaml_file
 
 OF_A_COMMAND = ("ckpt_path", "weights_only", "output")
@@ -27,12 +30,18 @@ class SaveSpec(SaveConfigCallback):
 
     def __init__(self, parser: Any, config: Any, **kwargs: Any) -> None:
         super().__init__(parser, config, save_to_log_dir=False, **kwargs)
+        self.stretches: list[Stretch] = []
+        """Of the run so far."""
+        self._text = ""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write nothing yet: a run that fails before its weights are loaded leaves no files."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the spec once policy, data and checkpoint are loaded."""
+        """Save the spec once policy, data and checkpoint are loaded, and note under which conditions it goes on."""
+        self.stretches = with_stretch(
+            self.stretches, watched(pl_module).step, self.text(), suite_of(pl_module), state.header()
+        )
         super().setup(trainer, pl_module, "fit")
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -47,24 +56,33 @@ class SaveSpec(SaveConfigCallback):
             else:
                 path.replace(path.with_name(f"superseded-{path.name}"))
         if not is_resumed:  # without a checkpoint there is no run to resume
-            _write(last, text)
+            write_atomically(last, text)
             return
         changed = sorted(key for key, *_ in differences(read_yaml_file(last).content, read_yaml(text)))
         if changed:
             path = folder / f"spec.from-step-{step:06d}.yaml"
-            _write(path, text)
+            write_atomically(path, text)
             sys.stdout.write(f"medix: the spec differs from {last} in {', '.join(changed)}; saved as {path}\n")
 
     def text(self) -> str:
-        """The resolved spec, without the keys of one command."""
-        spec = self.config.clone()
-        for key in OF_A_COMMAND:
-            spec.pop(key, None)
-        return str(self.parser.dump(spec, skip_unset=False))
+        """The resolved spec, without the keys of one command.
+
+        Written out once: it takes longer than a small step, and every checkpoint holds it.
+        """
+        if not self._text:
+            spec = self.config.clone()
+            for key in OF_A_COMMAND:
+                spec.pop(key, None)
+            self._text = str(self.parser.dump(spec, skip_unset=False))
+        return self._text
 
     def state_dict(self) -> dict[str, Any]:
-        """The spec that the checkpoint was written with."""
-        return {"spec": self.text()}
+        """The spec that the checkpoint was written with, and the stretches of the run."""
+        return {"spec": self.text(), "stretches": self.stretches}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the stretches of the run."""
+        self.stretches = list(state_dict.get("stretches") or [])
 
     def changed_since(self, checkpoint: Mapping[str, Any], path: Path) -> list[Change]:
         """The keys that this run changes, none of which it may not.
@@ -86,6 +104,19 @@ class SaveSpec(SaveConfigCallback):
         refuse(found, path.name)
         return found
 
+    def otherwise(self, checkpoint: Mapping[str, Any]) -> list[str]:
+        """What this command measures a checkpoint with that its training did not validate with; empty for the same."""
+        saved = spec_in(checkpoint)
+        found = [] if saved is None else changes(read_yaml(saved), read_yaml(self.text()))
+        return [one.values for one in found if MEASURES.fullmatch(one.key)]
+
+
+def changed_spec(trainer: Trainer, step: int) -> dict[str, str]:
+    """For a report: what changed at each resume, by the steps from there on; empty for a run under one spec."""
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    saved = next((one for one in callbacks if isinstance(one, SaveSpec)), None)
+    return {} if saved is None else {f"Steps {steps}": changed for steps, changed in told(saved.stretches, step)}
+
 
 def spec_in(checkpoint: Mapping[str, Any]) -> str | None:
     """The spec that a checkpoint holds; None if it was written before checkpoints held one."""
@@ -96,9 +127,3 @@ def spec_in(checkpoint: Mapping[str, Any]) -> str | None:
 def step_of(path: Path | None) -> int:
     """The step in the name of a checkpoint or a spec; 0 without one."""
     return 0 if path is None else int(path.stem.rpartition("-")[2])
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -25,6 +25,10 @@ REFUSED: Sequence[tuple[str, str]] = (
 """Keys, as patterns that match them or a part of theirs, that cannot change; and why."""
 
 USED: Sequence[tuple[str, str]] = (
+    (
+        r"model\.optimizer\.init_args\.initial_accumulator_value",
+        "no effect: the optimizer keeps its state, which begins with it",
+    ),
     (r"model\.optimizer", "used; the optimizer keeps its state"),
     (r"model\.lr_scheduler", "used, as if the schedule had been this one from the start"),
     (
@@ -48,6 +52,13 @@ USED: Sequence[tuple[str, str]] = (
 """Keys whose new value is used with a consequence to know; every other key is just used."""
 
 
+MEASURES = re.compile(
+    r"(judge|model\.(judge|rewards|prompting|modalities|evaluation|policy)|trainer\.precision|"
+    r"model\.engine\.(class_path|init_args\.dtype))(\..*)?"
+)
+"""Keys that decide what an evaluation of a checkpoint measures, but for its data."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One key whose value differs between a checkpoint and the run that goes on from it.
@@ -68,7 +79,12 @@ class Change:
 
     def line(self) -> str:
         """``model.max_steps: 4 -> 8 (used)``."""
-        return f"{self.key}: {_short(self.before)} -> {_short(self.now)} ({self.treatment})"
+        return f"{self.values} ({self.treatment})"
+
+    @property
+    def values(self) -> str:
+        """``model.max_steps: 4 -> 8``."""
+        return f"{self.key}: {_short(self.before)} -> {_short(self.now)}"
 
 
 class SpecChangeError(ValueError):
@@ -110,7 +126,11 @@ def differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, 
 
 
 def suite_identity(
-    spec: Mapping[str, Any], judges: Sequence[str], samples: str | None = None, template: str = ""
+    spec: Mapping[str, Any],
+    judges: Sequence[str],
+    samples: str | None = None,
+    template: str = "",
+    encoders: Sequence[str] = (),
 ) -> dict[str, str]:
     """Identity of what validations measure with: two of them are comparable if all parts are equal, and the samples.
 
@@ -124,6 +144,7 @@ def suite_identity(
             verdicts.
         samples: digest of the validation manifests, whose paths alone do not say what is in them; None if unknown.
         template: digest of a prompt template of one's own, likewise; empty for a shipped one.
+        encoders: identities of the encoders of the rewards, each in its place: a folder may hold another one by now.
     """
     model, data = spec.get("model") or {}, spec.get("data") or {}
     foreign = [entry for found in _judges(spec) for entry in _foreign(found)]
@@ -131,6 +152,7 @@ def suite_identity(
         "own_judges": _digest(foreign) if foreign else "",
         "rewards": _digest(_without_judges(_without_ask(model.get("rewards")))),
         "judge": ", ".join(judges if len(set(judges)) > 1 else judges[:1]),
+        "encoder": ", ".join(dict.fromkeys(encoders)),
         "sampling": _digest(model.get("evaluation")),
         "prompts": _digest([model.get("prompting"), model.get("modalities")]),
         "template": template,

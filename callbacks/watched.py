@@ -44,6 +44,13 @@ def reward_judges(module: LightningModule) -> list[str]:
     return list(dict.fromkeys(judge.identity for judge in judges if isinstance(judge, Judge)))
 
 
+def reward_encoders(module: LightningModule) -> list[str]:
+    """Identities of the encoders that the components of the rewards use, in their order; of those that have one."""
+    components: Mapping[str, Any] = getattr(watched(module).rewards, "components", {})
+    identities = [getattr(getattr(part, "encoder", None), "identity", None) for part in components.values()]
+    return [identity for identity in identities if isinstance(identity, str)]
+
+
 def images_exchanged(trainer: Trainer) -> bool:
     """Whether evaluation samples have the images of other cases, as a control experiment."""
     datamodule = getattr(trainer, "datamodule", None)

@@ -9,6 +9,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from medix.atomic_file import is_stream
 from medix.callbacks.unfinished_predictions import UnfinishedPredictions
 from medix.callbacks.watched import images_exchanged, watched
 from medix.data.datamodule import ShardDataModule
@@ -111,8 +112,7 @@ class WritePredictions(Callback):
 
     def _place(self, trainer: Trainer) -> Path:
         """Beside the file, or, where that is a device or a pipe, in the folder of the run."""
-        is_file = self.path.is_file() or not self.path.exists()
-        place = self.path if is_file else Path(trainer.default_root_dir) / "predictions.jsonl"
+        place = Path(trainer.default_root_dir) / "predictions.jsonl" if is_stream(self.path) else self.path
         return place.with_name(f"{place.name}.unfinished")
 
 

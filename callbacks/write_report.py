@@ -1,12 +1,12 @@
 """The report of a run in Markdown, JSON and HTML."""
 
-import hashlib
 import json
 import logging
 import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,22 @@ from medix import stop_signal
 from medix.atomic_file import write_atomically
 from medix.callbacks.log_rewards import step_metrics
 from medix.callbacks.run_facts import run_facts, run_head, split_label, training_sizes, versions
+from medix.callbacks.save_spec import changed_spec
+from medix.callbacks.shown_examples import ShownExamples
 from medix.callbacks.watched import suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
 from medix.evaluation.validation import Validation, differences_from_training, incomparable
-from medix.modality import TEXT_ONLY
 from medix.modules.checkpoint import SCORING
 from medix.plain_console import PlainConsole
 from medix.reporting.balance import Balance, GroupRow
 from medix.reporting.evaluations import began, read_evaluations, read_report
 from medix.reporting.record import CompletionKey, CompletionRecord
-from medix.reporting.record_identity import dataset_by_id, with_datasets
-from medix.reporting.render import USE, Example, Report, add_evaluations, plain
+from medix.reporting.record_identity import dataset_by_id
+from medix.reporting.render import USE, Report, add_evaluations, plain
 from medix.reporting.table import before_after_table, summary_table
 from medix.reporting.tally import Tally, constant_components, signal_tally
-from medix.reporting.thumbnail import thumbnail
-from medix.types import Cluster, RolloutGroup, SampleKey
+from medix.types import Cluster, RolloutGroup
 
 _LOG = logging.getLogger(__name__)
 _MEASURES = ("reward", "accuracy", "modality_accuracy")
@@ -79,21 +79,16 @@ class WriteReport(Callback):
         self.title = title
         self.folder = folder
         self.every_n_steps = every_n_steps
-        self.samples = samples
-        self.images = images
         self.table = table
         self._steps: list[dict[str, float]] = []
         self._validations: list[dict[str, Any]] = []
         self._first_scores: Scores = {}
-        self._first_examples: dict[SampleKey, CompletionRecord] = {}
-        self._last_examples: dict[SampleKey, CompletionRecord] = {}
+        self._shown = ShownExamples(samples, images)
         self._gain: dict[str, Any] = {}
         self._balance = Balance()
         self._sizes: dict[tuple[str, str], int] = {}
         self._began = ""
         self._resumes: list[int] = []
-        self._candidates: dict[str, dict[SampleKey, list[str]]] = {}
-        self._thumbnails: dict[SampleKey, list[str]] = {}
         self._page_is_due_at = -math.inf  # seconds of time.monotonic()
         self._is_written = False
         self._ended = ""
@@ -127,37 +122,23 @@ class WriteReport(Callback):
         records: Sequence[CompletionRecord],
     ) -> None:
         """Create thumbnails of samples that may be shown, on the rank that has their images."""
-        if not self.samples or not self.images:
-            return
-        for group in groups:
-            sample = group.prompt.sample
-            kept = self._candidates.setdefault(sample.modality or TEXT_ONLY, {})
-            if sample.key not in kept and (
-                len(kept) < self.samples or _hash(sample.key) < max(_hash(identity) for identity in kept)
-            ):
-                kept[sample.key] = [thumbnail(image) for image in sample.images]
-                if len(kept) > self.samples:
-                    del kept[max(kept, key=_hash)]
+        self._shown.see(groups)
 
     def on_judged(self, trainer: Trainer, pl_module: LightningModule, validation: Validation) -> None:
         """Record a validation and compare it with the first one."""
-        chosen = choose(validation.records, self.samples)
-        held = {name: entry for kept in self._candidates.values() for name, entry in kept.items() if name in chosen}
-        self._candidates = {}
-        self._thumbnails = {name: entry for part in gather(held) for name, entry in part.items()}
+        examples = self._shown.chosen(validation.records)
         if trainer.state.fn != "fit":
             self._write_numbers(trainer, validation)
             return
         scores = {record.key: _measures(record) for record in validation.records}
-        examples = {r.sample_key: r for r in reversed(validation.records) if r.sample_key in chosen}
         entry = validation.to_dict()
         if not self._validations or incomparable(self._validations[-1], entry):
-            self._first_scores, self._first_examples, self._gain = scores, examples, {}
+            self._first_scores, self._shown.first, self._gain = scores, examples, {}
         else:
             self._fill_in_datasets(validation.records)
             clusters = {record.key: record.cluster for record in validation.records}
             self._gain = _gain(self._first_scores, scores, clusters)
-        self._last_examples = examples
+        self._shown.last = examples
         self._validations = [v for v in self._validations if v["step"] != validation.step] + [entry]
 
     def _fill_in_datasets(self, records: Sequence[CompletionRecord]) -> None:
@@ -167,8 +148,7 @@ class WriteReport(Callback):
             (dataset or known.get(name, ""), name, index): values
             for (dataset, name, index), values in self._first_scores.items()
         }
-        first = with_datasets(list(self._first_examples.values()), records)
-        self._first_examples = {record.sample_key: record for record in first}
+        self._shown.fill_in_datasets(records)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the report, including the step before the validation."""
@@ -221,11 +201,11 @@ class WriteReport(Callback):
             gain=self._gain,
             validations=[{k: v for k, v in entry.items() if k not in _SLICES} for entry in self._validations],
             steps=self._steps,
-            examples=self._examples(),
+            examples=self._shown.examples(is_compared=self._before is not None),
             spec=_spec(trainer),
             split=split_label(trainer),
             notes=self._notes(),
-            run=head | dates | resumed,
+            run=head | dates | resumed | changed_spec(trainer, watched(module).step),
             evaluations=_beside(last, read_evaluations(self._folder(trainer), self._began)),
             resumes=list(self._resumes),
             ended="" if finished else self._ended,
@@ -287,17 +267,6 @@ class WriteReport(Callback):
                 summary_table(validation.to_dict()).print(console)
                 console.print(f"Numbers: {path}", soft_wrap=True, highlight=False)
 
-    def _examples(self) -> list[Example]:
-        is_compared = self._before is not None
-        return [
-            Example(
-                after=record,
-                before=self._first_examples.get(name) if is_compared else None,
-                thumbnails=self._thumbnails.get(name, []),
-            )
-            for name, record in sorted(self._last_examples.items(), key=lambda item: _hash(item[0]))
-        ]
-
     def _record_step(self, module: LightningModule) -> None:
         finished = watched(module).finished_step
         if finished is None or (self._steps and self._steps[-1]["step"] >= finished.step):
@@ -305,7 +274,7 @@ class WriteReport(Callback):
         scored, trained = (list(map(GroupRow.of, groups)) for groups in (finished.scored, finished.trained))
         parts = gather((signal_tally(finished.scored).entries, scored, trained, finished.bad_shards))
         signal = Tally.merged(Tally(entries) for entries, *_ in parts).means()
-        self._balance.use_rewards(_rewards_of(module), finished.step - 1)
+        self._balance.use_conditions(_rewards_of(module), _sampled_by(module), finished.step - 1)
         self._balance.add(
             [row for part in parts for row in part[1]],
             [row for part in parts for row in part[2]],
@@ -329,9 +298,7 @@ class WriteReport(Callback):
             "first_scores": [[*key, *values] for key, values in self._first_scores.items()],
             "began": self._began,
             "resumes": list(self._resumes),
-            "first_examples": [record.to_dict() for record in self._first_examples.values()],
-            "last_examples": [record.to_dict() for record in self._last_examples.values()],
-        }
+        } | self._shown.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
@@ -343,9 +310,7 @@ class WriteReport(Callback):
         self._resumes = list(state_dict.get("resumes", ()))
         rows = [row if isinstance(row[1], str) else ["", *row] for row in state_dict["first_scores"]]
         self._first_scores = {(row[0], row[1], row[2]): tuple(row[3:]) for row in rows}
-        for name in ("first_examples", "last_examples"):
-            records = [CompletionRecord.from_dict(entry) for entry in state_dict[name]]
-            setattr(self, f"_{name}", {record.sample_key: record for record in records})
+        self._shown.load_state_dict(state_dict)
 
 
 _SLICES = ("modalities", "sources", "subgroups", "intervals")
@@ -353,21 +318,6 @@ _SLICES = ("modalities", "sources", "subgroups", "intervals")
 
 def _now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def choose(records: Sequence[CompletionRecord], count: int) -> set[SampleKey]:
-    """Choose at most ``count`` samples, evenly over the modalities, by a hash of the id and not by the result."""
-    by_modality: dict[str, set[SampleKey]] = {}
-    for record in records:
-        by_modality.setdefault(record.modality or TEXT_ONLY, set()).add(record.sample_key)
-    queues = [sorted(names, key=_hash) for _, names in sorted(by_modality.items())]
-    rows = [queue[index] for index in range(count) for queue in queues if index < len(queue)]
-    return set(rows[:count])
-
-
-def _hash(sample: SampleKey) -> tuple[str, str]:
-    """Sort key independent of a sample's content: a hash of its id; the data set breaks ties."""
-    return hashlib.sha256(sample[1].encode("utf-8", "surrogatepass")).hexdigest(), sample[0]
 
 
 def _measures(record: CompletionRecord) -> tuple[float | None, ...]:
@@ -415,7 +365,17 @@ def _rewards_of(module: LightningModule) -> str:
     return json.dumps([known.get(name, "") for name in SCORING]) if known else ""
 
 
+def _sampled_by(module: LightningModule) -> str:
+    """Identity of the prompts and the sampling that training rewards are for; likewise."""
+    known = suite_of(module)
+    engine = getattr(module, "engine", None)
+    sampling = {} if engine is None else {**asdict(engine.sampling), "seed": None}
+    parts = [known.get(name, "") for name in ("prompts", "template", "precision")]
+    return json.dumps([*parts, sampling]) if known else ""
+
+
 def _spec(trainer: Trainer) -> str:
-    """The spec that the command line saved with the run; it contains no API keys."""
-    path = Path(trainer.default_root_dir) / "spec.yaml"
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+    """The spec that the command line saved with the run, the last where a resume changed it; without API keys."""
+    folder = Path(trainer.default_root_dir)
+    saved = [*folder.glob("spec.yaml"), *sorted(folder.glob("spec.from-step-*.yaml"))]
+    return saved[-1].read_text(encoding="utf-8") if saved else ""

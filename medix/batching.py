@@ -14,6 +14,7 @@ class Batching:
         prompts_per_rollout: prompts of one loader batch; a step that drops groups without signal reads another one.
         tokens_per_microbatch: prompt and completion tokens of one forward pass; a longer completion has one of its own.
         ranks: number of processes.
+        close_after: loader batches after which a step trains on fewer groups; None for never.
     """
 
     prompts_per_step: int
@@ -22,6 +23,7 @@ class Batching:
     prompts_per_rollout: int
     tokens_per_microbatch: int
     ranks: int = 1
+    close_after: int | None = None
 
     def __post_init__(self) -> None:
         if self.completions_per_prompt < 2:
@@ -56,6 +58,10 @@ class Batching:
         return self.prompts_per_step // self.prompts_per_update
 
     @property
+    def _fewer(self) -> str:
+        return "" if self.close_after is None else f", or as many as have signal after {self.close_after} rollouts"
+
+    @property
     def _surplus(self) -> str:
         """What becomes of prompts that a rollout has more than a step trains."""
         if self.prompts_per_rollout <= self.prompts_per_step:
@@ -68,7 +74,7 @@ class Batching:
         return [
             (
                 "prompts per step",
-                f"{self.prompts_per_step} ({self.prompts_per_step // self.ranks} on each of {self.ranks})",
+                f"{self.prompts_per_step} ({self.prompts_per_step // self.ranks} on each of {self.ranks}){self._fewer}",
             ),
             ("completions per prompt", f"{self.completions_per_prompt}"),
             ("completions per step", f"{self.prompts_per_step} x {self.completions_per_prompt} = {completions}"),

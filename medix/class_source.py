@@ -7,7 +7,7 @@ import importlib.util
 import inspect
 import sys
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -243,7 +243,8 @@ def _names(module: str) -> Mapping[str, ast.stmt | ast.expr]:
     found: dict[str, ast.stmt | ast.expr] = {}
     if path is None:
         return found
-    queue = list(ast.parse(path.read_bytes()).body)
+    is_fixed = module.partition(".")[0] in _FIXED
+    queue = list(_statements(path) if is_fixed else _statements.__wrapped__(path))
     while queue:
         one = queue.pop(0)
         if isinstance(one, ast.If | ast.Try):
@@ -257,6 +258,12 @@ def _names(module: str) -> Mapping[str, ast.stmt | ast.expr]:
         elif isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and one.value is not None:
             found[one.target.id] = one.value
     return found
+
+
+@cache
+def _statements(path: Path) -> Sequence[ast.stmt]:
+    """Those of a file that does not change; ``forget_user_modules`` leaves them, for reading sixty files takes long."""
+    return ast.parse(path.read_bytes()).body
 
 
 @cache

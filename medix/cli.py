@@ -9,7 +9,6 @@ import re
 import signal
 import sys
 import warnings
-from argparse import HelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -28,10 +27,11 @@ from medix.callbacks.agree_on_checkpoint import AgreeOnCheckpoint
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.run_facts import data_sizes, sampling_text
 from medix.callbacks.save_checkpoint import latest
-from medix.callbacks.save_spec import SaveSpec, step_of
+from medix.callbacks.save_spec import SaveSpec, spec_in, step_of
 from medix.callbacks.show_evaluation import ShowEvaluation
 from medix.callbacks.spec_changes import suite_identity
 from medix.callbacks.unfinished_predictions import completion_facts
+from medix.callbacks.watched import reward_encoders
 from medix.callbacks.write_predictions import WritePredictions
 from medix.callbacks.write_report import WriteReport
 from medix.data.datamodule import ShardDataModule
@@ -53,47 +53,16 @@ from medix.rewards.judged import JudgedReward
 from medix.seeds import seed_note
 from medix.slurm_job import requeued
 from medix.spec_check import check, inline
-from medix.spec_fault import explain, shortened
+from medix.spec_fault import shortened
 from medix.spec_names import resolve_specs
-from medix.spec_reading import parser_mode, settings
+from medix.spec_parser import ROOTS, SpecParser
+from medix.spec_reading import settings
+from medix.standard_output import give_back, is_standard_output, keep_for_lines, names_it
 from medix.stop_signal import StopRequested
 from medix.told_once import told_once
 from medix.trainer_keys import NOT_OURS, check_trainer_keys
 from medix.visible_text import tell
 from medix.yaml_text import read_yaml
-
-_ROOTS: dict[str, Any] = {"model": GroupRLModule, "data": ShardDataModule, "trainer": Trainer, "judge": Judge | None}
-
-
-class SpecParser(LightningArgumentParser):
-    """Reports errors of a spec with their place in it, and has a usage of one line."""
-
-    words: Sequence[str] = ()
-    """The command line, for error messages; set before parsing and shared by the parsers of all commands."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"parser_mode": parser_mode(), **kwargs})
-
-    def dump(self, *args: Any, **kwargs: Any) -> str:
-        """The spec as text, below the version of Lightning, which the parser writes in its own modes only."""
-        header = "".join(f"# {line}\n" for line in self.dump_header or ()) if "format" not in kwargs else ""
-        return header + str(super().dump(*args, **kwargs))
-
-    def format_help(self, formatter: HelpFormatter | None = None) -> str:
-        """Help without the list of all keys in its usage."""
-        command = self.prog.rpartition(" ")[2]
-        if command in MedixCLI.subcommands():  # else it is the help of one class
-            self.prog = f"python -m medix {command}"
-            self.usage = "%(prog)s --config SPEC [--KEY VALUE ...]"
-            self.description = getattr(MedixCLI, command).__doc__
-        return super().format_help(formatter)
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002
-        """Print one message and exit with 2."""
-        hint = "Every key with its type and default: python -m medix fit --help; a whole spec: --print_config"
-        told = explain(message, SpecParser.words, _ROOTS)
-        tell(f"medix: error in the spec or on the command line\n{told}\n{hint}", sys.stderr)
-        raise SystemExit(2)
 
 
 class MedixCLI(LightningCLI):
@@ -144,11 +113,15 @@ class MedixCLI(LightningCLI):
             ValueError: a spec file or the command line says something twice or nothing; see ``medix.spec_check``.
         """
         if args is None or isinstance(args, list):
-            check(settings(sys.argv[1:] if args is None else args), _ROOTS)
+            check(settings(sys.argv[1:] if args is None else args), ROOTS)
         super().parse_arguments(parser, args)
 
     def _parse_ckpt_path(self) -> None:
         """Do not load the checkpoint to look for hyperparameters: ours hold none, and it is checked later."""
+
+    def _dump_config(self) -> None:
+        """Do not write out the whole spec for hyperparameters of the module: it keeps none."""
+        self.config_dump: dict[str, Any] = {}
 
     def before_instantiate_classes(self) -> None:
         """Refuse trainer keys that assume one optimiser call per step, before anything is written.
@@ -268,6 +241,8 @@ class MedixCLI(LightningCLI):
         """Write completions of the predict split, or else of the validation split, as JSON lines."""
         name = "predictions-exchanged.jsonl" if self.datamodule.exchange_images else "predictions.jsonl"
         output = Path(self._get(self.config, "output") or Path(self.trainer.default_root_dir) / name)
+        if is_standard_output(output):
+            keep_for_lines()
         if self.trainer.is_global_zero:
             check_writable(output)
         facts = None
@@ -312,7 +287,9 @@ class MedixCLI(LightningCLI):
             if stage in ("fit", "validate") and self.datamodule.paths["val"]:
                 samples = joint_digest(self.datamodule.manifests("val"))
             template = model.prompting.template_identity
-            model.suite = suite_identity(read_yaml(self._saved_spec.text()), judges, samples, template)
+            model.suite = suite_identity(
+                read_yaml(self._saved_spec.text()), judges, samples, template, reward_encoders(model)
+            )
 
     def _judges(self, model: GroupRLModule, kind: type[Callback]) -> list[Judge]:
         """Of the rewards, of validation, and of callbacks of a kind."""
@@ -349,11 +326,22 @@ class MedixCLI(LightningCLI):
         for line in lines:
             tell(f"  {line}")
 
+    def _tell_otherwise(self, checkpoint: Mapping[str, Any], path: str | None) -> None:
+        """Say what an evaluation measures with that the training of its checkpoint did not: often another spec."""
+        lines = [] if path is None or self._saved_spec is None else self._saved_spec.otherwise(checkpoint)
+        if path is None or not lines:
+            return
+        tell("\n  ".join([f"medix: {Path(path).name} was trained with another spec than this one:", *lines]))
+        text = spec_in(checkpoint)
+        for file in sorted(Path(path).parent.parent.glob("spec*.yaml")):
+            if file.read_text(encoding="utf-8") == text:
+                tell(f"medix: --config {file} is that spec")
+
     def _evaluate(self, stage: Literal["validate", "test", "predict"], model: GroupRLModule, given: str | None) -> None:
         folder = Path(self.trainer.default_root_dir)
         path = chosen_checkpoint(given, folder)
         if self.trainer.is_global_zero:
-            read_checkpoint(path, folder)
+            self._tell_otherwise(read_checkpoint(path, folder), path)
         split = {"validate": "val"}.get(stage, stage)
         callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
         if stage != "predict":
@@ -395,6 +383,9 @@ def _check_judged(stage: str, callbacks: Sequence[Any]) -> None:
         )
 
 
+SpecParser.descriptions = {name: getattr(MedixCLI, name).__doc__ for name in LightningCLI.subcommands()}
+
+
 def _print_numbers(callbacks: Sequence[Any]) -> None:
     """Print the table of a validation that no ``WriteReport`` has printed."""
     if any(isinstance(one, WriteReport) and one.table for one in callbacks):
@@ -408,8 +399,9 @@ class ModuleCLI(MedixCLI):
     """Builds the module of a spec without a trainer, so that the devices of the spec need not exist."""
 
     def __init__(self, spec: Path) -> None:
-        SpecParser.words = ("--config", str(spec))
-        super().__init__(args=list(SpecParser.words), run=False)
+        words = ["--config", str(spec)]
+        SpecParser.reads(words)
+        super().__init__(args=words, run=False)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Accept the keys of a command, which a printed spec contains."""
@@ -433,8 +425,13 @@ def main(words: Sequence[str]) -> int:
     quiet()
     # LightningCLI wants the command line itself: its ``args`` are for calls from Python, and it warns otherwise.
     sys.argv[1:] = resolve_specs(words)
-    SpecParser.words = sys.argv[1:]
-    MedixCLI()
+    SpecParser.reads(sys.argv[1:])
+    if words[:1] == ["predict"] and names_it(words, "--output"):
+        keep_for_lines()
+    try:
+        MedixCLI()
+    finally:
+        give_back()
     return ExitStatus.DONE
 
 

@@ -74,7 +74,18 @@ def run(name: str, command: Callable[[], int], *, error_prefix: str = "", is_str
         if not _discard_closed_outputs():
             raise
         return ExitStatus.BROKEN_PIPE
+    except KeyboardInterrupt as stop:  # after the command, while its last lines are written
+        return _stopped(name, stop)
     return status
+
+
+def end_by_interrupt() -> None:
+    """Have Ctrl-C end the process with its status alone from here on.
+
+    A command is over, and what is left is Python's own end, such as waiting for worker processes: there, it would show
+    a traceback, and ignore the interrupt for the status.
+    """
+    signal.signal(signal.SIGINT, lambda *_: os._exit(ExitStatus.INTERRUPTED))
 
 
 def _status(name: str, command: Callable[[], int], error_prefix: str, is_strict: bool) -> int:

@@ -52,7 +52,11 @@ class Parsed:
 PART_TAGS = ("<think>", "</think>", "<thinking>", "</thinking>", "<answer>", "</answer>")
 """Tags of the parts of a completion, as they are written."""
 
+BEFORE_TAG = r"[\s\u00ad\u200b-\u200f\u2060-\u2064\ufeff]*"
+"""White space and invisible marks, which files and web pages put in front of texts."""
+
 _OPENING_TAG = re.compile(r"\s*<([A-Za-z][A-Za-z0-9_]*)>")
+_OPENING_REFERENCE = re.compile(BEFORE_TAG + r"<([A-Za-z][A-Za-z0-9_]*)>")
 # re.ASCII: otherwise IGNORECASE also matches a long s or a Kelvin sign in a tag
 _ANSWER_OPEN = re.compile(r"<answer>", re.IGNORECASE | re.ASCII)
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL | re.ASCII)
@@ -61,6 +65,7 @@ _REASONING_OPEN = re.compile(r"<think(?:ing)?>", re.IGNORECASE | re.ASCII)
 _REASONING_CLOSE = re.compile(r"</(think|thinking)>", re.IGNORECASE | re.ASCII)
 _OPENED_AT_END = re.compile(r"<think(?:ing)?>\s*\Z", re.IGNORECASE | re.ASCII)
 _ANY_TAG = re.compile(r"</?[A-Za-z][^<>]*>")  # also <br/> and tags with attributes
+_PART_TAG = re.compile(r"</?(?:think(?:ing)?|answer)>", re.IGNORECASE | re.ASCII)
 _PART_NAMES = frozenset({"think", "thinking", "answer"})
 # Control tokens of chat models: <|im_end|>, whose name is a word without spaces, and those listed. Other names in angle
 # brackets are text, such as <HER2> or <REDACTED>; a decoder that knows the special tokens gives those bars.
@@ -117,9 +122,14 @@ def with_prompt_prefix(completion: str, prefix: str, modalities: ModalitySet) ->
     return prefix + completion
 
 
+def is_written_break(text: str) -> bool:
+    """Whether a text begins with a line break or a tab that a program has escaped, as two characters or four."""
+    return text.startswith(("\\n", "\\r\\n", "\\t"))
+
+
 def opening_tag(text: str) -> str:
     """The tag of any modality set that a text opens with, as it is written there; empty if there is none."""
-    match = _OPENING_TAG.match(text)
+    match = _OPENING_REFERENCE.match(text)
     return f"<{match[1]}>" if match else ""
 
 
@@ -133,6 +143,11 @@ def closes_unopened_reasoning(completion: str) -> bool:
     """Whether a reasoning tag is closed that was not opened: the prompt has probably opened it."""
     match = _REASONING_CLOSE.search(completion)
     return match is not None and f"<{match[1]}>".lower() not in completion[: match.start()].lower()
+
+
+def has_part_tag(completion: str) -> bool:
+    """Whether a tag of the reasoning or of the answer stands anywhere."""
+    return _PART_TAG.search(completion) is not None
 
 
 def _opens_reasoning(completion: str) -> bool:

@@ -54,11 +54,13 @@ def check_early(words: Sequence[str], *, batches: bool = True) -> None:
         ValueError: a fault that is certain; names file, line, key, value and remedy.
     """
     words = resolve_specs(words)
-    if any(word in ("-h", "--help") or word.endswith(".help") or word.startswith("--print_config") for word in words):
+    if any(word in ("-h", "--help") or word.endswith(".help") for word in words):
+        return
+    given = [inner for one in settings(words) for inner in (one, *_inside(one))]  # reads all files, for faults of YAML
+    if any(word.startswith("--print_config") for word in words):
         return
     forget_user_modules()
     roots = _roots()
-    given = [inner for one in settings(words) for inner in (one, *_inside(one))]
     check(given, roots, reader=SOURCES)
     found = _Settings(given, roots)
     found.check_trainer()
@@ -157,6 +159,8 @@ class _Settings:
     def check_value(self, setting: Setting) -> None:
         """Refuse a number, text or switch of the wrong type."""
         value = setting.value
+        if (setting.file, setting.place) == (COMMAND_LINE, ("judge",)) and command_line_value(str(value)) is None:
+            raise ValueError(f"--judge {value}: to go without a judge, write judge: null in a spec (--config FILE)")
         hints = self.hints(_plain(setting.place))
         if not hints or setting.place[-1] == _CLASS or value == "...":
             return

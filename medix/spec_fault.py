@@ -13,7 +13,7 @@ from medix.yaml_text import YamlFileError, read_yaml_file
 
 _KEY = re.compile(r"[Oo]ption '([^']+)'|unrecognized arguments: --([\w.]+)")
 _CLASS = re.compile(r"class_path '([^']+)'|Import path (\S+) does not")
-_VALUE = re.compile(r'Parser key "([^"]+)":\s+.*Got value: ([^\n]*)', re.DOTALL)
+_VALUE = re.compile(r'Parser key "([^"]+)":\s+.*(?:Got|Given) value: ([^\n]*)', re.DOTALL)
 _MISSING = re.compile(r"arguments are required: (?:(?:fit|validate|test|predict)\.)?([\w.]+)")
 _UNION = re.compile(r"Does not validate against any of the Union subtypes.*", re.DOTALL)
 _BULLET = re.compile(r"^( +)- ", re.MULTILINE)
@@ -60,7 +60,8 @@ def explain(message: str, words: Sequence[str], roots: Mapping[str, Any]) -> str
         lines.append("  give the import path of such a class; your own modules are imported from the working directory")
     elif found := _VALUE.search(message):
         key, value = found[1].rpartition(".")[2], found[2].strip()
-        lines += _listed(one for one in given if one.key.rpartition(".")[2] == key and str(one.value) == value)
+        told = "..." if value.startswith(("[", "{")) else value  # a list or block stands as its parts
+        lines += _listed(one for one in given if one.key.rpartition(".")[2] == key and str(one.value) in (told, value))
     elif found := _MISSING.search(message):
         lines = [f"the key {found[1]} is missing; it has no default"]
         lines += [f"  {owner} does not have it" for owner in _owners_without(found[1], given)]

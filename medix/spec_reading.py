@@ -61,7 +61,10 @@ def _read_as_utf8() -> None:
 
     def read_text(path: Any) -> str:
         file = Path(path.absolute)
-        return file.read_text(encoding="utf-8-sig") if file.is_file() else in_locale(path)
+        if not file.is_file():
+            return in_locale(path)
+        text = file.read_text(encoding="utf-8-sig")
+        return text if "\n" in text.strip() else f"{text}\n#"  # else ``judge: ~`` alone would be read as a text
 
     ParserPath.read_text = read_text  # type: ignore[method-assign, assignment]
 

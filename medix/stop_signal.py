@@ -22,6 +22,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 SAME_SIGNAL_SECONDS = 2.0
 """Signals that follow the first one so soon are the same one: launchers repeat what a terminal or Slurm has sent."""
 
+_END = b"\0"
+"""No signal has this number."""
+
 
 class StopRequested(BaseException):
     """A signal asks the run to end, and the work under way may be abandoned."""
@@ -184,7 +187,7 @@ def _second_signal_ends(name: str, speaks: bool) -> Iterator[None]:
     def watch() -> None:
         first: float | None = None
         is_announced = False
-        while written := os.read(reader, 64):
+        while _END not in (written := os.read(reader, 64)):
             numbers = [number for number in written if number in SIGNALS]  # others have handlers as well
             now = time.monotonic()
             if not numbers:
@@ -206,8 +209,9 @@ def _second_signal_ends(name: str, speaks: bool) -> Iterator[None]:
         yield
     finally:
         signal.set_wakeup_fd(before)
-        os.close(writer)  # the thread reads the end
+        os.write(writer, _END)  # closing it would not end the thread: forked workers have it as well
         thread.join()
+        os.close(writer)
         os.close(reader)
 
 

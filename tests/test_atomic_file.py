@@ -4,6 +4,8 @@ import os
 import resource
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,40 @@ def test_a_place_that_cannot_be_written_is_found_out_beforehand(tmp_path: Path) 
     for path in (tmp_path, tmp_path / "file" / "a.jsonl", Path("/proc/none/a.jsonl")):
         with pytest.raises(OSError, match=r"\[Errno \d+\]"):
             check_writable(path)
+
+
+def test_several_processes_can_write_one_file(tmp_path: Path) -> None:
+    """With one name for the parts of all, one process renames or removes what another is about to rename."""
+    path = tmp_path / "a.json"
+    code = (
+        "import sys\nfrom medix.atomic_file import check_writable, write_atomically\n"
+        "for number in range(150):\n    check_writable(sys.argv[1])\n    write_atomically(sys.argv[1], sys.argv[2])"
+    )
+    texts = [letter * 1000 for letter in "abc"]
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, path, text], stderr=subprocess.PIPE, text=True) for text in texts
+    ]
+    assert [(one.communicate()[1], one.returncode) for one in started] == [("", 0)] * 3
+    assert path.read_text() in texts
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_has_left_is_removed_by_the_next_and_nothing_else(tmp_path: Path) -> None:
+    path, left = tmp_path / "a[1].json", tmp_path / ".a[1].json.01234567.part"
+    others = [tmp_path / ".a1.json.01234567.part", tmp_path / ".a[1].json.rank0.part"]
+    for one in (left, *others):
+        one.write_text("cut")
+    held = tmp_path / ".a[1].json.89abcdef.part"
+    code = (
+        "import fcntl, sys\nwith open(sys.argv[1], 'w') as file:\n    fcntl.flock(file, fcntl.LOCK_EX)\n"
+        "    print('half', file=file, flush=True)\n    print('locked', flush=True)\n    sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, held]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        write_atomically(path, "new")
+        assert sorted(tmp_path.iterdir()) == sorted([path, held, *others])
+        other.kill()
+    write_atomically(path, "new")
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])

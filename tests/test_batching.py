@@ -19,6 +19,11 @@ def test_the_paper_makes_four_updates_a_step() -> None:
     assert ("completions per step", "512 x 5 = 2560") in sizes().rows()
 
 
+def test_a_step_that_may_close_with_fewer_says_so() -> None:
+    rows = dict(sizes(close_after=3).rows())
+    assert rows["prompts per step"] == "512 (64 on each of 8), or as many as have signal after 3 rollouts"
+
+
 def test_a_group_of_one_is_refused_with_key_value_and_remedy() -> None:
     with pytest.raises(
         ValueError, match=r"completions_per_prompt: 1; .* at least 2 .*Set .*completions_per_prompt to 2"

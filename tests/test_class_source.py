@@ -1,11 +1,13 @@
 """What the source says of a class, against what the class says of itself."""
 
+import ast
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from medix.class_source import find_class, is_dataclass, missing_import, parameters_of
+from medix.class_source import find_class, forget_user_modules, is_dataclass, missing_import, parameters_of
 from medix.spec_check import import_class, signature_of
 
 SHIPPED = [
@@ -89,6 +91,31 @@ def test_fields_aliases_and_inherited_constructors_are_followed_and_what_is_not_
         assert kind is not None
         assert parameters_of(kind) is None
     assert find_class("my_sources.CHOICE") is None
+
+
+def test_modules_of_a_package_are_parsed_once_and_those_of_the_working_directory_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mine = tmp_path / "my_edited.py"
+    mine.write_text("class Mine:\n    def __init__(self, a: int) -> None: ...\n")
+    parsed: list[bytes] = []
+    parse = ast.parse
+
+    def noted(source: bytes, *words: Any, **more: Any) -> Any:
+        parsed.append(source)
+        return parse(source, *words, **more)
+
+    monkeypatch.setattr(ast, "parse", noted)
+    for name in ("a", "b"):
+        mine.write_text(f"class Mine:\n    def __init__(self, {name}: int) -> None: ...\n")
+        parsed.clear()
+        forget_user_modules()
+        kinds = [find_class(path) for path in ("my_edited.Mine", "medix.losses.DAPOLoss")]
+        mine_of, shipped = (parameters_of(kind) for kind in kinds if kind is not None)
+        assert list(mine_of or ()) == [name]
+        assert shipped
+    assert parsed == [mine.read_bytes()]
 
 
 def test_only_an_import_that_certainly_fails_is_missing() -> None:

@@ -14,6 +14,7 @@ import yaml
 from medix.folder_lock import held
 from medix.policy.tiny import build_tiny
 from medix.spec_names import find_spec, resolve_specs
+from medix.spec_parser import SpecParser
 from medix.types import image_id
 from tests.support.inside import Inside, working_in
 from tests.support.runs import MANIFESTS, medix, small_spec, write_spec
@@ -28,6 +29,25 @@ JUDGED = [
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tiny("qwen3_vl", tmp_path_factory.mktemp("cli") / "policy")
+
+
+@pytest.fixture
+def written_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each spec that a parser writes out as a whole; for its blocks it calls itself."""
+    texts: list[str] = []
+    depth: list[None] = []
+    dump = SpecParser.dump
+
+    def counted(self: SpecParser, *args: Any, **kwargs: Any) -> str:
+        depth.append(None)
+        text = dump(self, *args, **kwargs)
+        depth.pop()
+        if not depth:
+            texts.append(text)
+        return text
+
+    monkeypatch.setattr(SpecParser, "dump", counted)
+    return texts
 
 
 @pytest.fixture
@@ -148,11 +168,15 @@ def test_a_reward_from_the_working_directory_is_trained_on_and_logged_to_csv(
     assert not list(inside.folder.glob("lightning_logs"))
 
 
-def test_explicit_nulls_and_the_whole_spec_survive_saving(inside: Inside, spec: dict[str, Any]) -> None:
+def test_explicit_nulls_and_the_whole_spec_survive_saving(
+    inside: Inside, spec: dict[str, Any], written_out: list[str]
+) -> None:
+    """It is written out once, for the file, the suite, and every checkpoint: that takes longer than a small step."""
     spec["model"]["loss"]["init_args"] = {"dual_clip": None}
     spec["model"]["max_steps"] = 1
     fitted(inside, spec)
     saved = saved_spec(inside)
+    assert [yaml.safe_load(text) for text in written_out] == [saved]
     assert saved["model"]["loss"]["init_args"]["dual_clip"] is None
     printed = yaml.safe_load(inside("fit", "--config", "run/spec.yaml", "--print_config").out)
     assert {key: printed.pop(key) for key in ("ckpt_path", "weights_only", "output")} == dict.fromkeys(

@@ -12,7 +12,7 @@ import torch
 
 from medix import exit_status
 from medix.atomic_file import write_atomically
-from medix.disk_room import error_number, remedy, room
+from medix.disk_room import described, error_number, growth_error, remedy, room
 from medix.modules.checkpoint_io import InPlaceCheckpointIO
 
 
@@ -57,8 +57,30 @@ def test_a_checkpoint_beyond_the_limit_is_no_full_disk(tmp_path: Path) -> None:
 
 def test_without_a_limit_it_is_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=77))
-    assert error_number(RuntimeError("write failed"), tmp_path) == errno.ENOSPC
-    assert error_number(RuntimeError("I/O error: File too large (os error 27)"), tmp_path) == errno.EFBIG
+    assert error_number(RuntimeError("write failed"), tmp_path, 78) == errno.ENOSPC
+    assert error_number(RuntimeError("I/O error: File too large (os error 27)"), tmp_path, 78) == errno.EFBIG
     assert room(tmp_path / "none" / "a", errno.ENOSPC) == "77 bytes are free"
     assert remedy(errno.ENOSPC) == "free some space"
     assert room(tmp_path, errno.EFBIG) == "its file system takes no larger file"
+
+
+def test_an_error_of_the_device_is_told_in_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as a full disk, on which space would have to be freed."""
+    assert error_number(RuntimeError("write failed"), tmp_path, 78) == errno.EIO
+    assert described(errno.EIO, tmp_path, 78) == "Input/output error"
+    assert remedy(errno.EIO) == remedy(errno.EACCES) == "check the path, its disk and its permissions"
+    assert growth_error(tmp_path / "a") is None
+    assert growth_error(tmp_path / "none" / "a") == errno.ENOENT
+
+    def fails(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    def breaks(checkpoint: object, path: Path) -> None:
+        path.write_bytes(b"part")
+        raise RuntimeError("[enforce fail at inline_container.cc:603] . unexpected pos 64 vs 0")
+
+    monkeypatch.setattr("os.fsync", fails)
+    monkeypatch.setattr("torch.save", breaks)
+    with pytest.raises(OSError, match=r"Input/output error: '.*a\.ckpt'") as told:
+        InPlaceCheckpointIO().save_checkpoint({"a": torch.zeros(1)}, tmp_path / "a.ckpt")
+    assert told.value.errno == errno.EIO

@@ -5,11 +5,13 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from medix.callbacks import save_checkpoint
 from medix.policy.tiny import build_tiny
 from tests.support.inside import Outcome, working_in
 from tests.support.runs import MANIFESTS, small_spec, write_spec
@@ -115,6 +117,25 @@ def test_a_folder_that_vanishes_ends_the_run_with_the_file_that_is_missing_and_t
     assert "run/logs/version_0/metrics.csv: No such file or directory; check the path" in ended.err
     assert run.fit("run", "Vanishes").code == 0
     assert run.weights("run")
+
+
+def test_a_slow_folder_is_waited_for_and_told_once_and_nothing_is_lost(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run.fit("quick").code == 0
+    clock, flush = [0.0], save_checkpoint._sync
+
+    def flush_slowly(path: Path) -> None:
+        flush(path)
+        clock[0] += 95.0  # of a disk on which nothing else takes time
+
+    monkeypatch.setattr(save_checkpoint, "_sync", flush_slowly)
+    monkeypatch.setattr(save_checkpoint, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    assert run.fit("slow").code == 0
+    told = "slow/checkpoints: writing the checkpoint of step 2 took 95 s, and the steps since the last one 0 s. Nothing"
+    assert caplog.text.count("writing the checkpoint of step") == caplog.text.count(told) == 1
+    quick, slow = run.weights("quick"), run.weights("slow")
+    assert all(torch.equal(weight, slow[name]) for name, weight in quick.items())
 
 
 def test_a_judge_that_is_gone_ends_the_run_and_the_same_command_goes_on_to_the_same_weights(run: Run) -> None:

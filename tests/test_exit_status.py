@@ -424,6 +424,38 @@ def test_notes_of_a_signal_are_in_the_last_line(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "medix test: stopped by Ctrl-C (SIGINT); the same command goes on\n"
 
 
+END = """\
+import atexit, runpy, sys, time
+atexit.register(lambda: (print("end", flush=True), time.sleep(60)))
+sys.argv = ["medix", "--version"]
+runpy.run_module("medix", run_name="__main__")
+"""
+
+
+def test_ctrl_c_after_the_last_line_is_130_without_a_traceback() -> None:
+    """While Python waits for worker processes, say."""
+    with subprocess.Popen(
+        [sys.executable, "-c", END], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert next(line for line in process.stdout if line == "end\n")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=50)
+    assert (process.returncode, said) == (130, "")
+
+
+def test_ctrl_c_while_the_last_lines_are_written_is_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.stdout, "flush", interrupted)
+    assert exit_status.run("medix x", lambda: 0) == ExitStatus.INTERRUPTED
+    assert capsys.readouterr().err == "medix x: stopped by Ctrl-C (SIGINT)\n"
+
+
 def test_sigterm_passes_every_except_exception() -> None:
     assert not issubclass(Terminated, Exception)
     assert exit_status.run("medix test", raising(Terminated())) == ExitStatus.TERMINATED

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from medix.grammar import (
     Fault,
     closes_unopened_reasoning,
+    has_part_tag,
     is_control_token,
     opened_at_end,
     parse,
@@ -258,3 +259,9 @@ def test_a_reasoning_that_is_closed_and_was_not_opened_is_found(text: str, expec
 )  # fmt: skip
 def test_a_prompt_that_ends_with_an_opened_reasoning_is_found(prompt: str, tag: str) -> None:
     assert opened_at_end(prompt) == tag
+
+
+@pytest.mark.parametrize("text", ["<think>", "a </Thinking> b", "cut <answer>", "</ANSWER>"])
+def test_tags_of_parts_are_found_wherever_they_stand(text: str) -> None:
+    assert has_part_tag(text)
+    assert not has_part_tag(text.replace("<", "< "))

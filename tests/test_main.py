@@ -1,8 +1,11 @@
 """The first word of the command line."""
 
+import gc
+import importlib
 import io
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -33,6 +36,22 @@ def test_an_unknown_command_is_told_with_the_known_ones(capsys: pytest.CaptureFi
 def test_each_command_of_ours_has_its_own_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"usage: python -m medix {command} ")
+
+
+def test_what_a_command_imports_is_not_searched_for_garbage_then_or_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    was_enabled = []
+
+    def imported(name: str) -> SimpleNamespace:
+        was_enabled.append(gc.isenabled())
+        return SimpleNamespace(main=lambda words: [name, words] != ["medix.commands.judge", ["ask"]])
+
+    monkeypatch.delitem(sys.modules, "medix.commands.judge", raising=False)
+    monkeypatch.setattr(importlib, "import_module", imported)
+    before = gc.get_freeze_count()
+    assert main(["judge", "ask"]) == 0
+    assert was_enabled[0] is False
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before
 
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

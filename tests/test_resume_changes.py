@@ -98,6 +98,15 @@ def test_a_changed_rate_and_rewards_are_used_and_said(first: Path, tmp_path: Pat
     for line in lines:
         below = "m" if line["step"] == 1 else "h"
         assert line["total"] == pytest.approx(sum(c < below for c in line["completion"]) % 4 / 3)
+    assert "lr: 0.001 -> 0.05" in report["run"]["Steps 2 to 2"]
+    assert "lr: 0.05" in report["spec"]
+    with working_in(folder) as run:
+        outcome = run("validate", "--config", "run/spec.yaml")
+        assert "medix: step-000002.ckpt was trained with another spec than this one:" in outcome.out
+        assert 'half.reward.class_path: "my_rewards.FirstThird" -> "my_rewards.FirstHalf"' in outcome.out
+        assert "medix: --config run/spec.from-step-000001.yaml is that spec" in outcome.out
+        assert "lr" not in outcome.out.split("another spec")[1].split("is that spec")[0]
+        assert "another spec" not in run("validate", "--config", "run/spec.from-step-000001.yaml").out
 
 
 def test_another_split_or_template_under_the_same_path_is_not_compared_and_a_term_of_the_loss_may_be_added(

@@ -22,6 +22,7 @@ def test_no_shipped_spec_is_refused(name: str) -> None:
         (("--model.max_stps", "3"), "command line: model.max_stps: 3: there is no such key; did you mean max_steps?"),
         (("--modle.max_steps", "3"), "did you mean model?"),
         (("--model.engine.sampling.temperatur", "1"), "did you mean temperature?"),
+        (("--judge", "~"), "--judge ~: to go without a judge, write judge: null in a spec (--config FILE)"),
         (("--judge.x", "1"), "judge.x: 1: there is no such key; remove it"),
         (("--judge", "medix.judge.ServedJudge", "--judge.modl", "m"), "judge.modl: m: there is no such key; did you"),
         (
@@ -100,6 +101,13 @@ def test_a_key_of_a_user_class_and_a_missing_one_are_told_with_file_and_line(
     spec.write_text("judge:\n  class_path: medix.judge.ServedJudge\n  init_args: {model: m}")
     with pytest.raises(ValueError, match=r"the key base_url is missing.*\n.*line 2: judge\.init_args does not have it"):
         check_early([*DEMO, "--config", str(spec)])
+
+
+def test_files_with_a_key_twice_are_refused_before_a_spec_is_printed(tmp_path: Path) -> None:
+    part = tmp_path / "part.yaml"
+    part.write_text("- class_path: medix.callbacks.DryRun\n  class_path: medix.callbacks.DryRun\n")
+    with pytest.raises(ValueError, match=r"part\.yaml, line 2: the key 'class_path' stands twice, first in line 1"):
+        check_early([*DEMO, "--trainer.callbacks", str(part), "--print_config"])
 
 
 def test_what_a_callback_refuses_is_told_with_file_and_line(tmp_path: Path) -> None:

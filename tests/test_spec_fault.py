@@ -33,6 +33,13 @@ def test_a_key_like_no_other_is_to_be_taken_out(tmp_path: Path) -> None:
     assert "remove it, or" in explain("Option 'zzz' is not accepted", ["--config", str(tmp_path / "a.yaml")], ROOTS)
 
 
+def test_a_list_in_the_place_of_a_number_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("left:\n  weight: [24]\n")
+    message = "Parser key \"left.weight\":\n  Expected a <class 'int'>. Got value: [24]"
+    told = explain(message, ["--config", str(tmp_path / "a.yaml"), "--left.weight", "3"], ROOTS)
+    assert told == f"{message}\n  {tmp_path / 'a.yaml'}, line 2: left.weight: ..."
+
+
 def test_a_first_part_is_compared_with_first_parts_alone() -> None:
     assert "did you mean left?" in explain("does not accept option 'lfet.weight'", [], ROOTS)
 

@@ -98,6 +98,16 @@ def test_the_parser_reads_and_writes_our_yaml(tmp_path: Path) -> None:
         parser.parse_args(["--config", str(tmp_path / "spec.yaml")])
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_file_of_one_null_is_no_text(tmp_path: Path, end: str) -> None:
+    """As beside other keys; on the command line ``a:`` stays a text."""
+    parser = ArgumentParser(exit_on_error=False, parser_mode=parser_mode())
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--seed", type=int | None, default=3)
+    (tmp_path / "spec.yaml").write_text(f"seed: ~{end}")
+    assert parser.parse_args(["--config", str(tmp_path / "spec.yaml")]).seed is None
+
+
 def test_the_parser_reads_files_as_utf_8_in_every_locale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "ascii")
     monkeypatch.setattr("locale.getencoding", lambda: "ascii")

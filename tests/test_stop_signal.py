@@ -154,6 +154,17 @@ def _has_worker() -> int:
         return 10 if ended == -signal.SIGTERM and stop_signal.requested() is None else 11
 
 
+def _leaves_a_worker() -> int:
+    """A forked worker that outlives the run, as those of a data loader that an error keeps alive."""
+    with stop_signal.catching("medix test"):
+        child = os.fork()
+        if child == 0:
+            time.sleep(600)
+            os._exit(0)
+    os.kill(child, signal.SIGKILL)
+    return 10
+
+
 def _begin(command: Callable[..., int], *arguments: object, folder: Path) -> "tuple[object, Path]":
     said = folder / "said"
     return warm.start(command, *arguments, folder=folder, stdout=said, stderr=said), said
@@ -189,4 +200,9 @@ def test_a_second_signal_ends_a_process_that_hangs_and_repeats_of_the_first_do_n
 
 def test_a_forked_worker_ends_when_it_is_told_to(tmp_path: Path) -> None:
     assert isinstance(found := warm.run(_has_worker, folder=tmp_path, limit=120), subprocess.CompletedProcess)
+    assert (found.returncode, found.stderr) == (10, "")
+
+
+def test_a_worker_that_outlives_a_run_does_not_hold_it(tmp_path: Path) -> None:
+    found = warm.run(_leaves_a_worker, folder=tmp_path, limit=120)
     assert (found.returncode, found.stderr) == (10, "")

@@ -3,13 +3,15 @@
     python -m tools.bench_strategies --rounds 3 --json FILE
     python -m tools.bench_strategies --widths 128 256 512 1024 --strategies one zero2 --prompts 4 --json FILE
 
-Every run is the demo's shape on the tiny shards: its policy, or one of each width, in float32, sampled by
-``LocalEngine``; two updates a step by SGD with momentum; one thread for each process. ZeRO-3 divides small weights too,
-which DeepSpeed would leave whole. In a round every strategy trains some steps, saves, and goes on for one step from
-there; the strategies take turns. Reported are the largest difference of any weight from the first strategy after two
-steps, how far training has moved a weight by then, and the fewest seconds over all rounds: of a step of the slowest
-rank (without each run's first, which compares the shared pass with the plain one), to write a checkpoint, and to
-restore it. Other programs make all of them longer, and none shorter. Starting processes is not timed.
+``two-machines`` and ``slurm`` are DDP on two nodes: network namespaces in which torchrun starts the ranks, and a
+private Slurm; without these programs they have to be left out. Every run is the demo's shape on the tiny shards: its
+policy, or one of each width, in float32, sampled by ``LocalEngine``; two updates a step by SGD with momentum; one
+thread for each process. ZeRO-3 divides small weights too, which DeepSpeed would leave whole. In a round every strategy
+trains some steps, saves, and goes on for one step from there; the strategies take turns. Reported are the largest
+difference of any weight from the first strategy after two steps, how far training has moved a weight by then, and the
+fewest seconds over all rounds: of a step of the slowest rank (without each run's first, which compares the shared pass
+with the plain one), to write a checkpoint, and to restore it. Other programs make all of them longer, and none shorter.
+Starting processes is not timed.
 
 The runs are those of the tests, so that this needs a checkout of the project.
 """
@@ -35,18 +37,22 @@ from medix.callbacks.save_checkpoint import SaveCheckpoint
 from medix.modules import checkpoint_file
 from medix.policy.tiny import TinySize, build_tiny
 from tests.support.rank_fits import DDP, OFFLOADED, REWARDS, SHARDED, fit, zero
-from tests.support.ranks import run_on_ranks
 from tests.support.runs import ROOT, small_spec, write_spec
+from tools.cluster_runs import LAUNCHERS
 
-STRATEGIES: dict[str, tuple[int, tuple[str, ...]]] = {
-    "one": (1, ()),
-    "ddp": (2, DDP),
-    "fsdp2": (2, SHARDED),
-    "zero2": (2, zero(2)),
-    "zero3": (2, zero(3)),
-    "zero3-offload": (2, zero(3, *OFFLOADED)),
+_ON_NODES = ("--trainer.strategy", "ddp")  # how many there are is read from torchrun or Slurm
+
+STRATEGIES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "one": ("one process", ()),
+    "ddp": ("two processes", DDP),
+    "fsdp2": ("two processes", SHARDED),
+    "zero2": ("two processes", zero(2)),
+    "zero3": ("two processes", zero(3)),
+    "zero3-offload": ("two processes", zero(3, *OFFLOADED)),
+    "two-machines": ("two machines", _ON_NODES),
+    "slurm": ("slurm", _ON_NODES),
 }
-"""Ranks and words of the command line."""
+"""What starts the ranks (see ``cluster_runs.LAUNCHERS``), and words of the command line."""
 _COMPARED = 2
 """The step after which weights are compared; later, rounding may have made a token another one."""
 
@@ -111,18 +117,15 @@ def measure(
     """
     rows = {name: Row(name) for name in names}
     for number in range(rounds):
-        for ranks in (1, 2):
-            chosen = [name for name in names if STRATEGIES[name][0] == ranks]
+        for launcher, launch in LAUNCHERS.items():
+            chosen = [name for name in names if STRATEGIES[name][0] == launcher]
             commands = [
                 fit(file, f"{name}-{number}", *STRATEGIES[name][1], "--model.max_steps", str(last))
                 for name in chosen
                 for last in (steps, steps + 1)
             ]
-            said = run_on_ranks(folder, commands, ranks) if commands else None
-            if said is not None and any(said.status):
-                raise RuntimeError(
-                    f"a run failed: statuses {said.status}; the end of its output:\n{said.output[-3000:]}"
-                )
+            if commands:
+                launch(folder, commands)
         for name, row in rows.items():
             _read(row, folder / f"{name}-{number}", steps)
     start = load_file(policy / "model.safetensors")

@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--exploit", default="", metavar="TEXT", help="an answer that some targets give")
     parser.add_argument("--exploit-share", type=float, default=0.01, help="share of targets that give it")
     parser.add_argument("--policy", metavar="FOLDER", help="go on with this policy in place of a new one")
+    parser.add_argument("--template", default="short", help="of prompts, as in prompting.template")
     parser.add_argument("--max-pixels", type=int, help="larger images are reduced to this many")
     parser.add_argument("--architecture", choices=get_args(Architecture), default="qwen3_vl")
     parser.add_argument("--size", choices=sorted(SIZES), default="demo")
@@ -122,7 +123,8 @@ def main() -> None:
     samples = [stream[i] for i in range(len(stream))]
     shares = arguments.tag_right, arguments.answer_right, arguments.same_question
     targets = Targets(samples, *shares, arguments.seed, arguments.exploit, arguments.exploit_share)
-    lines = sorted({sample.question for sample in samples} | {sample.reference for sample in samples})
+    prompting = Prompting(template=arguments.template)
+    lines = sorted({text for sample in samples for text in (prompting.text(sample), sample.reference)})
     given = {"width": arguments.width, "hidden": arguments.width and 3 * arguments.width, "depth": arguments.depth}
     size = replace(SIZES[arguments.size], **{name: value for name, value in given.items() if value})
     with tempfile.TemporaryDirectory() as scratch:
@@ -146,7 +148,7 @@ def train(
     steps: int,
 ) -> None:
     """Supervised steps with a cosine learning rate."""
-    prompting = Prompting(template="short", max_pixels=arguments.max_pixels)
+    prompting = Prompting(template=arguments.template, max_pixels=arguments.max_pixels)
     prompts = [prompting.render(sample, policy.processor) for sample in samples]
     optimizer = torch.optim.AdamW(policy.parameters(), lr=arguments.lr, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, arguments.lr, total_steps=steps, pct_start=0.05)

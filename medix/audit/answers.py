@@ -13,6 +13,7 @@ from medix.reporting.table import Table, number
 
 NO_COMPLETION = "no_completion"
 TRUNCATED = "truncated"
+UNKNOWN_MODALITY = "unknown_modality"
 WRONG_TAG = "wrong_tag"
 FOREIGN_TERMS = "foreign_terms"
 NO_UNIT = "no_unit"
@@ -31,6 +32,7 @@ KINDS = {
     Fault.SEVERAL_ANSWERS: "more than one <answer>",
     Fault.CONTROL_TOKEN: "a tokenizer's control token in reasoning or answer",
     Fault.TEXT_OUTSIDE: "text before, between or after the parts",
+    UNKNOWN_MODALITY: "the modality of the image is none of --modalities",
     WRONG_TAG: "the tag is not the modality of the image",
     FOREIGN_TERMS: "words that only another modality can show",
     NO_UNIT: "a measure without its unit",
@@ -59,7 +61,7 @@ class AnswerCheck:
     """Checks completions one by one.
 
     - Structure: the faults of ``medix.grammar``, if the prompt asked for it.
-    - The tag against the modality of the image, if that is known.
+    - The modality that the line states, if it is none of the set; else the tag against it, if it is known.
     - Terms of other modalities (the words of the consistency reward) that neither question nor reference contains. The
       modality is that of the image, or the tag where it is unknown.
     - Measures without a unit (see ``medix.audit.quantities``).
@@ -107,7 +109,9 @@ class AnswerCheck:
         parsed = parse(completion, self.modalities, expects_tag=line.has_images)
         if line.is_structured:
             yield from ((fault, _shown(completion)) for fault in parsed.faults)
-        if line.modality is not None and parsed.modality not in (None, line.modality):
+        if line.modality is not None and line.modality not in self.modalities:
+            yield UNKNOWN_MODALITY, line.modality[:80]
+        elif line.modality is not None and parsed.modality not in (None, line.modality):
             yield WRONG_TAG, f"{parsed.modality}, and the image is {line.modality}"
         modality = self._modality(line)
         if modality in self._terms.covered:

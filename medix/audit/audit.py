@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from medix.audit.contradictions import Contradiction, ContradictoryRow, contradictions, counted
@@ -12,6 +12,7 @@ from medix.audit.leakage import Leakage, LeakedItem, TaskLeakage
 from medix.audit.near_pictures import CORRELATION, RADIUS
 from medix.audit.picture_table import PictureTable
 from medix.audit.rows import AuditRow, read_rows
+from medix.audit.shared_cases import SharedCases, shared_cases
 from medix.audit.shared_runs import SHARE
 from medix.audit.synonyms import THRESHOLD, Synonyms, find_synonyms, reference_counts
 from medix.audit.texts import NGRAM
@@ -24,7 +25,7 @@ from medix.rewards.encoder import Encoder
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
 _LISTED = 1000
-"""Contradictory rows that ``audit.json`` lists; all are counted."""
+"""Contradictory rows, and cases of a pair of splits, that ``audit.json`` lists; all are counted."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Audit:
         not_compared: tasks that could not be loaded, with the reason.
         contradictory: rows that contradict their modality or each other.
         synonyms: answers that mean the same; None if no encoder was asked.
+        cases: which splits share cases, or cannot be compared.
         facts: what was audited and how, for people.
     """
 
@@ -51,6 +53,7 @@ class Audit:
     not_compared: Mapping[str, str]
     contradictory: Sequence[ContradictoryRow]
     synonyms: Synonyms | None
+    cases: Sequence[SharedCases] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -75,6 +78,11 @@ class Audit:
         return {
             "items of benchmarks in the data": sum(task.leaked for task in self.leakage),
             "pairs of images across splits": self.duplicates.of(Relation.ACROSS_SPLITS),
+            "cases across splits": sum(len(pair.cases) for pair in self.cases),
+            "pairs of splits whose cases cannot be compared": sum(bool(pair.incomparable) for pair in self.cases),
+            "names of cases across splits, in data sets that are not named": sum(
+                len(pair.doubtful) for pair in self.cases
+            ),
             **{str(kind): count for kind, count in self.contradictions.items()},
         }
 
@@ -98,6 +106,16 @@ class Audit:
                     "examples": [self._pair(pair) for pair in count.examples],
                 }
                 for (kind, relation), count in self.duplicates.counts.items()
+            ],
+            "cases_across_splits": [
+                {
+                    **asdict(pair),
+                    "count": len(pair.cases),
+                    "cases": pair.cases[:_LISTED],
+                    "doubtful_count": len(pair.doubtful),
+                    "doubtful": pair.doubtful[:_LISTED],
+                }
+                for pair in self.cases
             ],
             "leakage": [self._task(task) for task in self.leakage],
             "tasks_not_compared": dict(self.not_compared),
@@ -216,5 +234,6 @@ def audit(
         not_compared=dict(not_compared or {}),
         contradictory=list(contradictions(rows, pictures.facts)),
         synonyms=found,
+        cases=shared_cases(rows),
         facts=dict(facts or {}),
     )

@@ -1,7 +1,7 @@
 """The audit as one self-contained HTML page that loads nothing, runs no script and escapes all data."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -89,6 +89,7 @@ class AuditPage:
             ("Samples", f"{audit.samples:,}", f"{images:,} images"),
             ("Benchmark items in the data", f"{leaked:,}" if audit.leakage else "\N{EN DASH}", compared),
             ("Pairs of images across splits", f"{across:,}", "the same file, near-duplicates, mirrored or rotated"),
+            ("Cases across splits", self._cases_across, "patients or studies, by their names"),
             ("Contradictory samples", f"{contradictory:,}", f"of {audit.samples:,}"),
         ]
 
@@ -107,6 +108,17 @@ class AuditPage:
             for one in self.audit.modalities
         ]  # fmt: skip
         return Table("Lengths: median / 95th percentile / largest", columns, rows)
+
+    @property
+    def cases(self) -> Table:
+        """Pairs of splits that share cases."""
+        rows = [[one.first, one.second, f"{len(one.cases):,}", one.names] for one in self.audit.cases if one.cases]
+        return Table("Cases in more than one split", ["Split", "Split", "Cases", "Such as"], rows)
+
+    @property
+    def open_cases(self) -> list[str]:
+        """Why it is not known whether splits share cases."""
+        return [text for pair in self.audit.cases for text in replace(pair, cases=()).sentences()]
 
     @property
     def duplicates(self) -> Table:
@@ -205,6 +217,12 @@ class AuditPage:
         """The page."""
         page = template("audit.html.jinja", Path(__file__).parent)
         return page.render(page=self, audit=self.audit, use=USE, style=style())
+
+    @property
+    def _cases_across(self) -> str:
+        count = sum(len(pair.cases) for pair in self.audit.cases)
+        is_open = not count and any(pair.is_open for pair in self.audit.cases)
+        return "not known" if is_open else f"{count:,}"
 
     def _pair(self, pair: DuplicatePair) -> PageExample:
         sides = self._row(pair.rows[0], pair.first), self._row(pair.rows[1], pair.second)

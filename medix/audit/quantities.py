@@ -10,6 +10,7 @@ from medix.judge.clinical.units import read_unit
 _WORDS = data("quantities.toml")
 MEASURES: frozenset[str] = frozenset(_WORDS["measures"])
 COUNTED: frozenset[str] = frozenset(_WORDS["counted"])
+SIZED: frozenset[str] = frozenset(_WORDS["sized"])
 _ASKED_IN = re.compile(r"\b(?:in|how many)(?= (?!an? ))", re.IGNORECASE)
 """What a unit follows in a question that states it: "in mm", "how many centimetres"."""
 _COUNT = re.compile(r"\b(?:how many|number of)\b", re.IGNORECASE)
@@ -21,10 +22,11 @@ _REACH = 4
 def without_unit(answer: str, question: str = "", references: Sequence[str] = ()) -> tuple[str, ...]:
     """The numbers of an answer that measure something and have no unit, in order.
 
-    A number measures if a word such as "diameter" or "measures" stands shortly before it, or if the question asks for
-    such a measure, or a reference gives all of its numbers with units, and the answer is little more than the number. A
-    ratio, a date and a number of things are none: a listed noun ("2 lesions") follows it. A question that states the
-    unit ("in mm") needs none in the answer.
+    A number measures if a word such as "diameter" or "measures" stands shortly before it, if it is part of a product
+    beside a thing that has a size ("a mass of 3 x 4"), or if the question asks for such a measure, or a reference gives
+    all of its numbers with units, and the answer is little more than the number. A ratio, a date and a number of things
+    are none: a listed noun ("2 lesions") follows it. A question that states the unit ("in mm") needs none in the
+    answer.
 
     Args:
         answer: text of the answer.
@@ -40,7 +42,8 @@ def without_unit(answer: str, question: str = "", references: Sequence[str] = ()
     return tuple(
         _shown(tokens[place])
         for place in found
-        if not _is_counted(tokens, place) and ((expected and is_short) or _is_measured(tokens, place))
+        if _is_side(tokens, place)
+        or (not _is_counted(tokens, place) and ((expected and is_short) or _is_measured(tokens, place)))
     )
 
 
@@ -63,6 +66,17 @@ def _is_counted(tokens: Sequence[Token], place: int) -> bool:
     return place + 1 < len(tokens) and tokens[place + 1].key in COUNTED
 
 
+def _is_side(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a number is part of a product that stands beside a thing that has a size."""
+    first = last = place
+    while first > 1 and tokens[first - 1].key == _TIMES and tokens[first - 2].kind == NUMERIC:
+        first -= 2
+    while last + 2 < len(tokens) and tokens[last + 1].key == _TIMES and tokens[last + 2].kind == NUMERIC:
+        last += 2
+    beside = [*tokens[max(0, first - 2) : first], *tokens[last + 1 : last + 2]]
+    return first < last and any(token.key in SIZED for token in beside)
+
+
 def _is_measured(tokens: Sequence[Token], place: int) -> bool:
     """Whether a word of measure stands shortly before a number, with no number between but of a product or range."""
     for before in range(place - 1, max(-1, place - 1 - _REACH), -1):
@@ -76,7 +90,8 @@ def _is_measured(tokens: Sequence[Token], place: int) -> bool:
     return False
 
 
-_JOINS = frozenset(("×", "to"))  # noqa: RUF001 - a multiplication sign
+_TIMES = "×"  # noqa: RUF001 - a multiplication sign
+_JOINS = frozenset((_TIMES, "to"))
 _AROUND = frozenset("<>≤≥±") | _JOINS
 
 

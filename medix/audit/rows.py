@@ -21,12 +21,14 @@ class AuditRow:
         split: name of the part of the data that it is in (see ``split_names``).
         is_against: whether it only serves to be compared with.
         pictures: numbers of its images in the table.
+        manifest: that lists its shard.
     """
 
     sample: Sample
     split: str
     is_against: bool
     pictures: tuple[int, ...]
+    manifest: Manifest
 
     @property
     def modality(self) -> str:
@@ -74,5 +76,5 @@ def read_rows(
                         pictures.add(image, StoredImage(shard, ordinal, number))
                         for number, image in enumerate(sample.images)
                     )
-                    yield AuditRow(replace(sample, images=()), split, is_against, numbers)
+                    yield AuditRow(replace(sample, images=()), split, is_against, numbers, manifest)
                     advance(1)

@@ -13,6 +13,7 @@ from medix.exit_status import ExitStatus
 from medix.visible_text import tell
 
 if TYPE_CHECKING:
+    from medix.studies.grid_page import GridPage
     from medix.studies.grid_run import GridRun, RunState
 
 _DESCRIPTION = """\
@@ -95,8 +96,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", jobs: int) -> int:
-    from medix.studies.grid_page import GridPage
-    from medix.studies.grid_result import GridResult
     from medix.studies.grid_run import GridRunner
 
     number = 0
@@ -109,7 +108,7 @@ def _run(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", jobs: int) -> i
             tell(f"{number} of {len(chosen)}  {run.name}: {state.status}, {state.seconds:.0f} s{told}")
             advance(1)
             if state.status in {"done", "failed"}:
-                GridPage(GridResult.read(run.grid, runs, {})).write(run.output)
+                _write(runs, {})
 
         states = GridRunner(chosen, jobs).run(ended)
     return _show(chosen, runs, states)
@@ -117,22 +116,33 @@ def _run(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", jobs: int) -> i
 
 def _show(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", states: "dict[str, RunState]") -> int:
     from medix.plain_console import PlainConsole
-    from medix.studies.grid_page import GridPage
-    from medix.studies.grid_result import GridResult
 
-    grid, output = runs[0].grid, runs[0].output
-    result = GridResult.read(grid, runs, states)
-    page = GridPage(result)
-    page.write(output)
+    page = _write(runs, states)
     console = PlainConsole()
     for table in page.tables():
         table.print(console)
-    found = {f"{cell.name}/seed={seed}": state.status for cell in result.cells for seed, state in cell.states.items()}
+    cells = page.result.cells
+    found = {f"{cell.name}/seed={seed}": state.status for cell in cells for seed, state in cell.states.items()}
     counts = Counter(found.values())
     tell(f"{len(runs)} runs: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-    tell(f"Page: {output / 'grid.html'}")
+    tell(f"Page: {runs[0].output / 'grid.html'}")
     is_bad = any(found[run.name] in {"failed", "stopped"} for run in chosen)
     return ExitStatus.FAILED if is_bad else ExitStatus.DONE
+
+
+def _write(runs: "Sequence[GridRun]", states: "dict[str, RunState]") -> "GridPage":
+    """Write the page, again if another process has ended a run since it was read: its page may have been replaced."""
+    from medix.studies.grid_page import GridPage
+    from medix.studies.grid_result import GridResult
+
+    now = [run.state() for run in runs]
+    while True:
+        before = now
+        page = GridPage(GridResult.read(runs[0].grid, runs, states))
+        page.write(runs[0].output)
+        now = [run.state() for run in runs]
+        if now == before:
+            return page
 
 
 def _check_callbacks(words: Sequence[str]) -> None:

@@ -62,6 +62,7 @@ def serve(arguments: argparse.Namespace, judge_of: Callable[[str], "Judge"]) -> 
         warn_if_down(judge, "ask")
         found = named_model(arguments)
         stack.enter_context(contextlib.closing(found.model))
+        found.model.check_decoding(found.decoding)
         if found.warning:
             tell(f"medix ask: {found.warning}", sys.stderr)
         token = secrets.token_urlsafe(18)

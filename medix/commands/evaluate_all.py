@@ -32,8 +32,7 @@ def all(arguments: argparse.Namespace) -> int:  # noqa: A001 - the name of the a
             "--tasks: name the tasks, such as mmlu_anatomy slake_vqa, or all; see python -m medix eval tasks"
         )
     tasks = read_tasks(arguments.tasks)
-    check_judging(arguments, [task.scoring for task in tasks.values()])
-    check_page(arguments)
+    check_page(arguments, check_judging(arguments, [task.scoring for task in tasks.values()]))
     status = 0
     for word in _PHASES:
         module = importlib.import_module(f"medix.commands.{evaluate.WORDS[word][0]}")

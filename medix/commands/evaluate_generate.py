@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from medix.evaluation.tasks.loader import LoadedTask
     from medix.evaluation.tasks.spec import Task
 
+_MOST_REASONS = 5
+
 
 def add_generate(parser: CommandParser) -> None:
     """Add the arguments."""
@@ -44,7 +46,9 @@ def add_model(parser: CommandParser) -> None:
     data.add_argument(
         "--data", type=Path, metavar="DIR", help="folder with the files of the tasks (default: dataset hubs)"
     )
-    data.add_argument("--limit", type=int, metavar="N", help="only the first N items of each task")
+    data.add_argument(
+        "--limit", type=int, metavar="N", help="only the first N items of each task; not fewer than --output holds"
+    )
     model = add_named_model(parser)
     model.add_argument("--samples", type=int, default=1, metavar="K", help="completions of each item (default: 1)")
     model.add_argument(
@@ -69,6 +73,11 @@ def generate(arguments: argparse.Namespace) -> int:
     for task in loaded:
         if task.difference:
             say("generate", f"{task.name}: {task.difference} of the benchmark are here")
+        if task.identical:
+            say(
+                "generate",
+                f"{task.name}: {task.identical:,} of {len(task.items):,} rows are identical to an earlier one",
+            )
         if task.task.access and arguments.base_url:
             say(
                 "generate",
@@ -80,8 +89,11 @@ def generate(arguments: argparse.Namespace) -> int:
         if found.warning:
             say("generate", found.warning)
         with closing(found.model):
-            folder.begin(run_facts(found.model, found.prompt, found.decoding, found.about))
             phase = Generation(found.model, found.prompt, found.decoding, folder)
+            found.model.check_decoding(found.decoding)
+            for task in loaded:
+                phase.check_limit(task, arguments.limit)
+            folder.begin(run_facts(found.model, found.prompt, found.decoding, found.about))  # what binds comes last
             failed = 0
             for task in loaded:
                 counts = phase.run(task, arguments.limit)
@@ -89,8 +101,7 @@ def generate(arguments: argparse.Namespace) -> int:
                 made = counts.wanted - counts.known - counts.failed
                 stale = f", {counts.stale} of changed items set aside" if counts.stale else ""
                 tell(f"{task.name}: {made} completions made, {counts.known} known, {counts.failed} failed{stale}")
-                for reason, number in list(counts.failures.items())[:5]:
-                    say("generate", f"{task.name}: {number} x {reason}")
+                say_reasons("generate", task.name, counts.failures)
     if failed:
         say("generate", f"{failed} completions could not be made; the same command tries them again")
     return 1 if failed else 0
@@ -114,3 +125,17 @@ def _loaded(chosen: "Mapping[str, Task]", folder: Path | None) -> "list[LoadedTa
 def say(word: str, text: str) -> None:
     """A line on standard error."""
     tell(f"medix eval {word}: {text}", sys.stderr)
+
+
+def say_reasons(word: str, what: str, reasons: "Mapping[str, int]") -> None:
+    """Why completions could not be made or scored, the most common reasons first.
+
+    Args:
+        word: the action, such as ``judge``.
+        what: whose they are: the task.
+        reasons: each with the number of completions.
+    """
+    for reason, number in list(reasons.items())[:_MOST_REASONS]:
+        say(word, f"{what}: {number} x {reason}")
+    if left := sum(list(reasons.values())[_MOST_REASONS:]):
+        say(word, f"{what}: {left} for other reasons")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from medix.commands.evaluate_generate import add_output, say
+from medix.commands.evaluate_generate import add_output, say, say_reasons
 from medix.commands.judge_arguments import warn_if_down
 from medix.commands.parser import CommandParser, check_positive
 from medix.visible_text import tell
@@ -64,27 +64,34 @@ def judge(arguments: argparse.Namespace) -> int:
                 f"{task}: {counts.by_rule} verdicts by rule, {counts.judged} by the judge, {counts.known} known, "
                 f"{unscored} unscored of {counts.completions}"
             )
-            for reason, number in list(counts.unscored.items())[:5]:
-                say("judge", f"{task}: {number} x {reason}")
+            say_reasons("judge", task, counts.unscored)
     return 1 if failed else 0
 
 
-def check_judging(arguments: argparse.Namespace, scorings: Iterable[str]) -> None:
+def check_judging(arguments: argparse.Namespace, scorings: Iterable[str]) -> set[str]:
     """See to it that the judge is there and can be asked, before any work.
 
     Args:
         arguments: of the command line.
         scorings: of the tasks.
 
+    Returns:
+        What the judge is on record as for right and wrong answers; empty without a judge, or for grades alone.
+
     Raises:
         ValueError: the judge is not known, or cannot be asked as a task needs it.
     """
     from medix.evaluation.folder import EvaluationFolder
     from medix.evaluation.verdicts import Judging
+    from medix.judge.own_arguments import named
 
     _check_votes(arguments)
+    scorings = set(scorings)
     with opened_judge(arguments.judge) as found:
-        _check_judge(Judging(EvaluationFolder(arguments.output), found, arguments.votes), scorings)
+        phase = Judging(EvaluationFolder(arguments.output), found, arguments.votes)
+        _check_judge(phase, scorings)
+        asked = [phase.judge_of(scoring) for scoring in scorings - {"rubric"}]
+        return {named(judge) for judge in asked if judge is not None}
 
 
 def _check_votes(arguments: argparse.Namespace) -> None:

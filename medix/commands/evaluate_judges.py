@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from medix.commands.evaluate_generate import add_output
+from medix.commands.evaluate_generate import add_output, say, say_reasons
 from medix.commands.evaluate_judge import opened_judge, tasks_of, warn_of_access
 from medix.commands.judge_arguments import warn_if_down
 from medix.commands.parser import CommandParser, check_positive
@@ -46,19 +46,15 @@ def judges(arguments: argparse.Namespace) -> int:
         identities = [_identity(folder, tasks, name, arguments.votes) for name in arguments.judges]
         if len(set(identities)) < len(identities):
             raise ValueError(f"{', '.join(arguments.judges)}: two of them are one judge; name different ones")
-        try:
-            for name, identity in zip(arguments.judges, identities, strict=True):
-                with opened_judge(name) as judge:
-                    warn_if_down(judge, "eval judges")
-                    warn_of_access(folder, tasks, judge, "judges")
-                    for task in tasks:
-                        Judging(folder, judge, arguments.votes).run(task)
-                        rows = list(joined(folder.task(task), folder.generations(task), folder.verdicts(task)))
-                        found.setdefault(identity, {})[task] = rows
-        finally:  # also after a signal: the folder is left with the verdicts of the first
-            with opened_judge(arguments.judges[0]) as judge:
+        for number, (name, identity) in enumerate(zip(arguments.judges, identities, strict=True)):
+            with opened_judge(name) as judge:
+                warn_if_down(judge, "eval judges")
+                warn_of_access(folder, tasks, judge, "judges")
+                phase = Judging(folder, judge, arguments.votes, is_guest=number > 0)
                 for task in tasks:
-                    Judging(folder, judge, arguments.votes).take_back(task)
+                    say_reasons("judges", f"judge {number + 1}, {task}", phase.run(task).unscored)
+                    rows = list(joined(folder.task(task), folder.generations(task), phase.reached(task)))
+                    found.setdefault(identity, {})[task] = rows
     result = compare_judges(found, {task: folder.task(task)["scoring"] == "rubric" for task in tasks})
     write_atomically(arguments.output / "judges.json", json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n")
     console = PlainConsole()
@@ -66,8 +62,21 @@ def judges(arguments: argparse.Namespace) -> int:
         table.print(console)
     for note in result.notes:
         console.print(note, highlight=False)
-    failed = any(one.credit is None and one.completion is not None for rows in found.values() for one in _flat(rows))
-    return 1 if failed else 0
+    return max([_told(number, name, _flat(rows)) for number, (name, rows) in enumerate(found.items(), 1)])
+
+
+def _told(number: int, identity: str, rows: "Sequence[ScoredCompletion]") -> int:
+    """Say what a judge left unscored, and how to go on; returns the exit status."""
+    asked = [one for one in rows if one.completion is not None]
+    scored = sum(one.credit is not None for one in asked)
+    if scored == len(asked):
+        return 0
+    say(
+        "judges",
+        f"judge {number} ({identity}): {scored:,} of {len(asked):,} completions scored; the same command asks for the "
+        "others again, and shifts are estimated from those that both judges gave a verdict on",
+    )
+    return 1
 
 
 def _identity(folder: "EvaluationFolder", tasks: Sequence[str], name: str, votes: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medix.commands.evaluate_score import tell_unjudged
 from medix.commands.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -128,7 +129,9 @@ def _show_folder(folder: Path, json_file: Path | None) -> int:
     from medix.evaluation.folder_score import FolderScore
     from medix.plain_console import PlainConsole
 
-    found = FolderScore.of(EvaluationFolder(folder)).score
+    scored = FolderScore.of(EvaluationFolder(folder))
+    tell_unjudged("show", scored, folder)
+    found = scored.score
     if json_file is not None:
         write_atomically(json_file, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
     console = PlainConsole()
@@ -156,6 +159,8 @@ def _compared_folders(arguments: argparse.Namespace, names: tuple[str, str]) -> 
 
     folders = [EvaluationFolder(path) for path in (arguments.first, arguments.second)]
     first, second = map(FolderScore.of, folders)
+    for scored, folder in zip((first, second), folders, strict=True):
+        tell_unjudged("compare", scored, folder.path)
     found = compare_scores(first.tasks, second.tasks, names)
     one, other = (how_asked(folder.run() or {}) for folder in folders)
     asked = {name: (one.get(name), other.get(name)) for name in one | other if one.get(name) != other.get(name)}

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from medix.visible_text import tell
 if TYPE_CHECKING:
     from medix.evaluation.evaluation_score import EvaluationScore
     from medix.evaluation.folder_score import FolderScore
+    from medix.evaluation.training_references import TrainingReferences
     from medix.plain_console import PlainConsole
     from medix.reporting.evaluation_page import EvaluationPage
 
@@ -34,7 +37,8 @@ def add_scoring(parser: CommandParser) -> None:
         "--training",
         nargs="+",
         metavar="MANIFEST",
-        help="manifests of the training data: scores also by how often the reference occurs there",
+        help="manifests of the training data: scores also by how often the text of the reference occurs there as one; "
+        "whether items themselves are in the training data, medix shards audit --tasks says",
     )
 
 
@@ -100,19 +104,29 @@ def report(arguments: argparse.Namespace) -> int:
     return 0 if any(task.whole.scored for task in found.score.tasks) else 1
 
 
-def check_page(arguments: argparse.Namespace) -> None:
-    """See to it that the files are there that say how verdicts become scores, before any work.
+def check_page(arguments: argparse.Namespace, judges: Collection[str]) -> None:
+    """See to it that the files can be used that say how verdicts become scores, before any work.
+
+    Args:
+        arguments: of the command line.
+        judges: identities of the judges whose verdicts on right and wrong answers there will be.
 
     Raises:
-        ValueError, ManifestError: one is missing or not valid.
+        ValueError, ManifestError, ShardError: one is missing, not valid, or of another judge.
     """
-    from medix.data.manifest import read_manifests
     from medix.evaluation.judge_errors import JudgeErrors
 
     check_positive(arguments, "items")
-    read_manifests(arguments.training or ())
     if arguments.judge_errors is not None:
-        JudgeErrors.read(arguments.judge_errors)
+        errors = JudgeErrors.read(arguments.judge_errors)
+        errors.check()
+        if errors.judge not in judges:
+            raise ValueError(
+                f"--judge-errors {arguments.judge_errors}: are those of {errors.judge}, and right and wrong answers "
+                f"are judged by {', '.join(sorted(judges)) or 'rules alone'}; give the file of that judge, or leave it "
+                "out"
+            )
+    _references(tuple(arguments.training or ()))
 
 
 def _scored(arguments: argparse.Namespace) -> "FolderScore":
@@ -121,12 +135,34 @@ def _scored(arguments: argparse.Namespace) -> "FolderScore":
     from medix.evaluation.judge_errors import JudgeErrors
 
     errors = None if arguments.judge_errors is None else JudgeErrors.read(arguments.judge_errors)
-    training = None
-    if arguments.training:
-        from medix.evaluation.training_references import TrainingReferences
+    training = _references(tuple(arguments.training or ()))
+    found = FolderScore.of(EvaluationFolder(arguments.output), arguments.tasks, errors, training)
+    tell_unjudged("score", found, arguments.output)
+    return found
 
-        training = TrainingReferences.read(arguments.training)
-    return FolderScore.of(EvaluationFolder(arguments.output), arguments.tasks, errors, training)
+
+def tell_unjudged(word: str, found: "FolderScore", folder: Path) -> None:
+    """How many completions have no verdict on their present text, and what to run."""
+    from medix.evaluation.scored_completion import TO_BE_JUDGED
+
+    counts = {name: sum(one.reason in TO_BE_JUDGED for one in rows) for name, rows in found.completions.items()}
+    if total := sum(counts.values()):
+        named = ", ".join(f"{number:,} of {name}" for name, number in counts.items() if number)
+        say(
+            word,
+            f"completions without a verdict on their present text, which are unscored: {total:,} ({named}); run eval "
+            f"judge --output {folder} with the same judge again",
+        )
+
+
+@lru_cache(maxsize=1)
+def _references(manifests: tuple[str, ...]) -> "TrainingReferences | None":
+    """Those of training, read once for the check before all phases and for the tables; None without manifests."""
+    if not manifests:
+        return None
+    from medix.evaluation.training_references import TrainingReferences
+
+    return TrainingReferences.read(manifests)
 
 
 def _tell_judges(score: "EvaluationScore", console: "PlainConsole") -> None:

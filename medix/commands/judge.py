@@ -113,6 +113,8 @@ def _check(arguments: argparse.Namespace) -> int:
         table.print(console)
     for problem in found.problems:
         tell(f"medix judge check: {problem}", sys.stderr)
+    for note in found.notes:
+        tell(f"medix judge check: {note}", sys.stderr)
     return 0 if found.is_usable else 1
 
 

@@ -22,6 +22,8 @@ def add_judge(parser: CommandParser) -> None:
         "--base-url", action="append", help="a server, such as http://127.0.0.1:8085/v1; may be repeated"
     )
     parser.add_argument("--model", help="name of the model on the server")
+    parser.add_argument("--revision", default="", help="commit or tag of its weights, which its identity then states")
+    parser.add_argument("--precision", default="", help="what it computes in, such as fp8, likewise")
     parser.add_argument(
         "--api-key-env",
         default="OPENAI_API_KEY",
@@ -39,7 +41,10 @@ def named_judge(arguments: argparse.Namespace) -> "Judge":
     from medix.spec_file import from_file
 
     direct = {"--base-url": arguments.base_url, "--model": arguments.model}
+    beside = {"--revision": arguments.revision, "--precision": arguments.precision}
     given = [name for name, value in direct.items() if value]
+    if arguments.judge and (stated := [name for name, value in beside.items() if value]) and not given:
+        raise ValueError(f"{' and '.join(stated)}: belongs to --base-url; state it in the judge's own file")
     if arguments.judge and given:
         raise ValueError(f"--judge and {' and '.join(given)} name two judges; give one of them")
     if arguments.judge:
@@ -52,7 +57,13 @@ def named_judge(arguments: argparse.Namespace) -> "Judge":
         )
     from medix.judge.served import ServedJudge
 
-    return ServedJudge(base_url=arguments.base_url, model=arguments.model, api_key_env=arguments.api_key_env)
+    return ServedJudge(
+        base_url=arguments.base_url,
+        model=arguments.model,
+        api_key_env=arguments.api_key_env,
+        revision=arguments.revision,
+        precision=arguments.precision,
+    )
 
 
 def warn_if_down(judge: "Judge | None", command: str) -> None:

@@ -30,7 +30,12 @@ def add_named_model(parser: CommandParser) -> argparse._ArgumentGroup:
     model.add_argument("--max-tokens", type=int, metavar="N", help="longest completion (default: the card's, or 2048)")
     model.add_argument("--seed", type=int, default=1, help="of the random numbers (default: 1)")
     model.add_argument(
-        "--timeout", type=float, default=600.0, metavar="S", help="seconds for one completion of an endpoint (600)"
+        "--timeout",
+        type=float,
+        default=600.0,
+        metavar="S",
+        help="seconds for one completion of an endpoint, further attempts included (default: 600); a server without a "
+        "sign of life is waited for a minute at most",
     )
     return model
 

@@ -82,6 +82,9 @@ def audit(arguments: argparse.Namespace) -> int:
     console = PlainConsole()
     rows = [[what, f"{count:,}"] for what, count in found.findings.items()]
     Table(f"audit of {found.samples:,} samples", ["finding", "count"], rows).print(console)
+    for pair in found.cases:
+        for sentence in pair.sentences():
+            tell(f"medix shards audit: {sentence}", sys.stderr)
     proposed = "" if found.synonyms is None else f", {len(found.synonyms.proposals):,} pairs of synonyms to look at"
     console.print(f"{arguments.output / 'audit.html'} is written{proposed}", highlight=False, soft_wrap=True)
     return 1 if any(found.findings.values()) else 0

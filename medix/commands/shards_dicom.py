@@ -1,6 +1,7 @@
 """The input of ``shards build --from dicom``."""
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from medix.data.sources.dicom_burned_in import BurnedInText
 from medix.data.sources.dicom_window import FILE, NAMED, WindowChoice
 from medix.data.sources.source import Source
 from medix.data.sources.table_source import Reading
+from medix.visible_text import tell
 
 
 def add_dicom(parser: CommandParser) -> None:
@@ -33,6 +35,12 @@ def add_dicom(parser: CommandParser) -> None:
         metavar="WHO",
         help="who looked at the pixels for burned-in text; without it, images that may have some are refused",
     )
+    group.add_argument(
+        "--ignore-patient-ids",
+        action="store_true",
+        help="PatientIDs are placeholders: a column of cases or patients, filled in every row, alone says whose images "
+        "are; without it, images of one PatientID are one case",
+    )
 
 
 def dicom(arguments: argparse.Namespace, path: str, reading: Reading) -> Source:
@@ -49,16 +57,24 @@ def dicom(arguments: argparse.Namespace, path: str, reading: Reading) -> Source:
     from medix.data.sources.dicom_pseudonyms import Pseudonyms
     from medix.data.sources.dicom_questions import table_of
     from medix.data.sources.dicom_series import FrameChoice
+    from medix.data.sources.table_file import SUFFIXES
 
     if arguments.salt is None:
         raise ValueError("--salt FILE is missing; identifiers become pseudonyms, and every build needs their secret")
     given = Path(path)
     table = None if given.is_dir() else table_of(given)
     if table is None and not given.is_dir():
-        raise ValueError(f"--from dicom {path}: is neither a folder nor a table (CSV, TSV, JSON lines, Parquet)")
+        raise ValueError(f"--from dicom {path}: is neither a folder nor a table ({', '.join(SUFFIXES)})")
+    pseudonyms = Pseudonyms.read(arguments.salt)
+    if pseudonyms.is_new:  # at once: the next build, also of the same input, finds it
+        tell(
+            f"medix shards build: a new secret is in --salt {arguments.salt}. Keep it, apart from the data, and give "
+            "it to every other build of this collection: only then has a patient one pseudonym in all splits",
+            sys.stderr,
+        )
     return DicomSource(
         arguments.root or (given if table is None else given.parent),
-        Pseudonyms.read(arguments.salt),
+        pseudonyms,
         None if table is None else table(given, replace(reading, question="", answer_from="")),
         arguments.question,
         arguments.answer_from,
@@ -66,4 +82,5 @@ def dicom(arguments: argparse.Namespace, path: str, reading: Reading) -> Source:
         WindowChoice.parse(arguments.window),
         BurnedInText(arguments.pixels_clean.strip()),
         arguments.modality,
+        arguments.ignore_patient_ids,
     )

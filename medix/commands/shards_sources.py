@@ -12,6 +12,7 @@ from medix.data.sources.hub import HubSource
 from medix.data.sources.jsonl import JsonlSource
 from medix.data.sources.llava import LlavaSource
 from medix.data.sources.parquet import ParquetSource
+from medix.data.sources.phantom_reports import PhantomReportSource
 from medix.data.sources.phantoms import PhantomSource
 from medix.data.sources.qwen import QwenSource
 from medix.data.sources.source import Source
@@ -42,7 +43,9 @@ _READ_BY = {
     "modality_column": (*_TABLES, "llava", "qwen"),
     "rewrite": ("webdataset",),
     "salt": ("dicom",), "frames": ("dicom",), "window": ("dicom",), "pixels_clean": ("dicom",),
+    "ignore_patient_ids": ("dicom",),
     "split": ("hub", "phantoms"), "config": ("hub",), "revision": ("hub",), "size": ("phantoms",),
+    "reports": ("phantoms",),
 }  # fmt: skip
 """Kinds that read an option; with others it is an error, not passed over."""
 
@@ -58,8 +61,9 @@ def add_sources(parser: CommandParser) -> None:
         "--columns",
         type=Path,
         metavar="FILE",
-        help="YAML file that says which columns mean what, as the data of a task (specs/tasks); without it, columns of "
-        "well-known data sets are recognised by their names (problem and solution, question and answer, …)",
+        help="YAML file that says which columns mean what, as the data of a task, or the name of one (specs/tasks); "
+        "without it, columns of well-known data sets are recognised by their names (problem and solution, question and "
+        "answer, …)",
     )
     group.add_argument("--question", default="", metavar="TEXT", help="asked of every row, where no column asks")
     group.add_argument(
@@ -87,6 +91,7 @@ def add_sources(parser: CommandParser) -> None:
     hub.add_argument("--config", default="", help="configuration of the data set")
     hub.add_argument("--revision", default="", help="commit, branch or tag of the data set")
     hub.add_argument("--size", type=int, default=64, help="side of a phantom in pixels")
+    hub.add_argument("--reports", action="store_true", help="phantoms that ask for a report, not for one word")
     parser.set_defaults(unset={name: parser.get_default(name) for name in _READ_BY})
 
 
@@ -126,7 +131,8 @@ def source_of(arguments: argparse.Namespace) -> Source:
     if bool(arguments.question.strip()) != bool(arguments.answer_from) and (arguments.answer_from or not has_answers):
         raise ValueError("--question and --answer-from belong together; give both or neither")
     if kind == "phantoms":
-        return PhantomSource(arguments.phantoms, arguments.seed, arguments.split or "train", arguments.size)
+        drawn = PhantomReportSource if arguments.reports else PhantomSource
+        return drawn(arguments.phantoms, arguments.seed, arguments.split or "train", arguments.size)
     reading = Reading(
         data=None if arguments.columns is None else read_table_data(arguments.columns),
         modalities=tuple(arguments.modalities),

@@ -6,7 +6,7 @@ import sys
 from rich.table import Table
 
 from medix.commands.parser import CommandParser
-from medix.commands.progress import tracked
+from medix.commands.progress import progress
 from medix.data.manifest import read_manifests
 from medix.data.verification import Verification
 from medix.plain_console import PlainConsole
@@ -16,23 +16,27 @@ from medix.visible_text import tell
 def add_verify(parser: CommandParser) -> None:
     """Add the arguments."""
     parser.add_argument("manifests", nargs="+", help="files, folders, or patterns")
+    parser.add_argument(
+        "--decode", action="store_true", help="open every image too, and name those that cannot be read (slower)"
+    )
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Read every shard; 1 if one is damaged, or anything else does not fit."""
+    """Read every shard, remote ones from their addresses; 1 if one is bad, or anything else does not fit."""
     console = PlainConsole()
     manifests = read_manifests(arguments.manifests)
-    verification = Verification(manifests)
+    verification = Verification(manifests, opens_images=arguments.decode)
     table = Table(title="shards", title_justify="left")
     for column in ("manifest", "shard", "samples", "MB", "state"):
         table.add_column(column, justify="right" if column in ("samples", "MB") else "left", overflow="fold")
     pairs = [(manifest, entry) for manifest in manifests for entry in manifest.shards]
     findings: list[str] = []
-    for manifest, entry in tracked(pairs, len(pairs), "verifying"):
-        faults = verification.shard(manifest, entry)
-        findings += faults
-        state = "damaged" if faults else "good"
-        table.add_row(manifest.path.name, entry.url, f"{entry.samples}", f"{entry.bytes / 1e6:.2f}", state)
+    with progress("verifying (bytes)", sum(entry.bytes for _, entry in pairs)) as advance:
+        for manifest, entry in pairs:
+            faults = verification.shard(manifest, entry, advance)
+            findings += faults
+            state = "bad" if faults else "good"
+            table.add_row(manifest.path.name, entry.shown, f"{entry.samples}", f"{entry.bytes / 1e6:.2f}", state)
     console.print(table)
     findings += verification.others()
     for finding in findings:
@@ -42,5 +46,6 @@ def verify(arguments: argparse.Namespace) -> int:
         console.print(f"{len(missing)} manifests have no index: {names}", soft_wrap=True, highlight=False)
     total = sum(manifest.samples for manifest in manifests)
     good = len(pairs) - verification.damaged
-    console.print(f"{good} of {len(pairs)} shards are good, {total} samples listed")
+    opened = "" if arguments.decode else "; images were not opened (--decode)"
+    console.print(f"{good} of {len(pairs)} shards are good, {total} samples listed{opened}")
     return 1 if findings else 0

@@ -28,13 +28,14 @@ def add_plan(parser: CommandParser) -> None:
 
 def plan(arguments: argparse.Namespace) -> int:
     """Print a table with a row for each width."""
+    from medix.evaluation.statistics import FEWEST_CLUSTERS
     from medix.plain_console import PlainConsole
     from medix.reporting.table import Table, number
     from medix.studies.preference.design import Design
     from medix.studies.preference.sample_size import SampleSize
 
     Design(arguments.raters, arguments.overlap, 0)  # refuses what serve would
-    size = SampleSize(arguments.wins, arguments.ties, arguments.per_case, arguments.correlation)
+    size = SampleSize(arguments.wins, arguments.ties, arguments.per_case, arguments.correlation, arguments.raters)
     rows = []
     for half in arguments.half_width:
         count = size.comparisons(half)
@@ -46,7 +47,11 @@ def plan(arguments: argparse.Namespace) -> int:
     title = f"{size.wins:.0%} wins, {size.ties:.0%} ties, {arguments.raters} raters, {arguments.overlap} in common"
     console = PlainConsole()
     Table(title, heads, rows).print(console)
-    console.print(
-        "Differences between raters come on top: they are measured by the study itself, with 5 raters or more."
+    told = (
+        "The interval of the report allows for raters who differ, and is this wide on average if they do not; "
+        "differences come on top."
+        if arguments.raters >= FEWEST_CLUSTERS
+        else f"The interval holds for these raters: how much raters differ is measured with {FEWEST_CLUSTERS} or more."
     )
+    console.print(told)
     return 0

@@ -2,8 +2,9 @@
 
 import argparse
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medix.commands.parser import CommandParser
 from medix.visible_text import tell
@@ -99,21 +100,13 @@ def _new_study(arguments: argparse.Namespace) -> "NewStudy":
 
 
 def _tell(database: "StudyDatabase", server: "LocalServer", tokens: dict[int, str]) -> None:
-    from medix.reporting.table import number
-    from medix.studies.preference.sample_size import SampleSize
-
     facts = database.facts
     tell(f"{facts['comparisons']:,} comparisons of {facts['samples']:,} samples, {len(facts['models'])} models")
     if facts["identical"]:
         tell(f"Samples that are not shown, because all models answer them alike: {facts['identical']:,}")
     for reason, count in facts["left_out"].items():
         tell(f"Left out: {count:,} {reason}")
-    each = facts["comparisons"] / math.comb(len(facts["models"]), 2)
-    size = SampleSize(per_case=max(1.0, each / facts["cases"]))
-    tell(
-        f"Expect wins of one model over another within ± {number(size.half_width(each), percent=True)} (95 % interval "
-        f"at {size.wins:.0%} wins, {size.ties:.0%} ties, {facts['cases']:,} cases; study plan shows others)"
-    )
+    tell(_expected(facts, database.raters))
     for rater, planned in enumerate(len(database.decided(rater)) for rater in range(database.raters)):
         done = sum(database.decided(rater))
         link = f"{server.address}/r/{tokens[rater]}" if rater in tokens else "has a link; --renew makes a new one"
@@ -123,3 +116,22 @@ def _tell(database: "StudyDatabase", server: "LocalServer", tokens: dict[int, st
     if not server.is_loopback:
         tell("Other machines reach this page, unencrypted: put a proxy with https in front of it for patients' images")
     tell(f"Serving on {server.address}; Ctrl-C ends it, and the same command goes on")
+
+
+def _expected(facts: Mapping[str, Any], raters: int) -> str:
+    """How wide the interval of one model's wins over another will be."""
+    from medix.evaluation.statistics import FEWEST_CLUSTERS
+    from medix.reporting.table import number
+    from medix.studies.preference.sample_size import SampleSize
+
+    each = facts["comparisons"] / math.comb(len(facts["models"]), 2)
+    size = SampleSize(per_case=max(1.0, each / facts["cases"]), raters=raters)
+    if math.isnan(half := size.half_width(each)):
+        return (
+            "Expect no interval of the wins of one model over another: it takes preferences in "
+            f"{FEWEST_CLUSTERS} cases or more, and at {size.ties:.0%} ties {size.cases(each)} will have one; add cases"
+        )
+    return (
+        f"Expect wins of one model over another within ± {number(half, percent=True)} (95 % interval at "
+        f"{size.wins:.0%} wins, {size.ties:.0%} ties, {facts['cases']:,} cases; study plan shows others)"
+    )

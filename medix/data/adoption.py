@@ -114,6 +114,7 @@ class Adoption:
             path=path,
             dataset=statement.dataset,
             layout=self.source.layout[1].layout,
+            part="",
         )
         with replacing(index_path(path)) as partial:
             write_index(partial, ((entry.sha256, rows) for entry, (_, rows) in zip(entries, tars, strict=True)))

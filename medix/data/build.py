@@ -22,7 +22,7 @@ from medix.data.build_output import BuildOutput
 from medix.data.build_versions import versions
 from medix.data.left_out import LeftOut
 from medix.data.manifest import DataStatement, Manifest
-from medix.data.partition import Partition
+from medix.data.partition import NO_PATIENT, Partition
 from medix.data.row_pool import RowOutcome, outcomes
 from medix.data.sample_modality import with_modality
 from medix.data.shard_writer import FinishedShard, ShardWriter
@@ -114,7 +114,8 @@ class Build:
         self.dataset = plan.statement.dataset or plan.statement.name
         if plan.modality is not None:
             self.modalities.require(plan.modality)
-        self.output = BuildOutput(plan.statement, plan.folder, plan.manifest_folder, plan.partition)
+        output = plan.statement, plan.folder, plan.manifest_folder, plan.partition
+        self.output = BuildOutput(*output, salt_digest=source.salt_digest)
         self._seen: dict[str, str] = {}
         self._writers: dict[tuple[str, str], ShardWriter] = {}
         self._open: dict[tuple[str, str], list[RowOutcome]] = {}
@@ -160,7 +161,7 @@ class Build:
             left_out.close()
         if left_out.faults and not self.plan.skip_bad:  # before unfinished shards are closed: they are not whole
             remedy = "Nothing was written. Correct the rows, or leave them out with --skip-bad"
-            raise BuildError(left_out.report(self.name, remedy))
+            raise BuildError(left_out.report(self.name, "\n".join([*self._without_patient(left_out), remedy])))
         with naming(work):
             for key in sorted(self._open):
                 self._note(key, _closed(self._writers[key]), journal)
@@ -226,6 +227,11 @@ class Build:
         numbers, wheres = tuple(row.number for row in rows), tuple(row.where for row in rows)
         journal.add(JournalEntry(*key, shard, numbers, wheres, counts))
 
+    def _without_patient(self, left_out: LeftOut) -> list[str]:
+        """How many rows --by patient cannot divide; empty if it can divide all."""
+        number = left_out.faults[NO_PATIENT] if self.plan.partition and self.plan.partition.by == "patient" else 0
+        return [f"--by patient: {number:,} row{' names' if number == 1 else 's name'} no patient"] if number else []
+
     def _notes(self, journal: Journal, left_out: LeftOut) -> Iterator[str]:
         if journal.begun_anew:
             yield f"an interrupted build was not continued, but begun anew, because this changed: {journal.begun_anew}"
@@ -236,6 +242,7 @@ class Build:
             yield f"{used} of {len(self.plan.aliases)} references with synonyms occur in the data"
         if self.plan.partition is not None:
             yield from _part_sizes(self.plan.partition, journal.entries)
+            yield from (f"{told}: they are in no part (--skip-bad)" for told in self._without_patient(left_out))
             yield from _shared_images(journal.entries)
 
 

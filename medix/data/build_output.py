@@ -27,11 +27,18 @@ class BuildOutput:
         folder: for the shards.
         manifest_folder: for the manifests; None for that of the shards.
         partition: the parts; None for none.
+        salt_digest: of the manifests.
     """
 
     def __init__(
-        self, statement: DataStatement, folder: Path, manifest_folder: Path | None, partition: Partition | None
+        self,
+        statement: DataStatement,
+        folder: Path,
+        manifest_folder: Path | None,
+        partition: Partition | None,
+        salt_digest: str | None = None,
     ) -> None:
+        self.salt_digest = salt_digest
         self.statement = statement
         self.folder = folder
         self.manifest_folder = manifest_folder or folder
@@ -112,6 +119,8 @@ class BuildOutput:
             skipped_rows=skipped_rows,
             path=path,
             dataset=self.statement.dataset or self.statement.name,
+            salt_digest=self.salt_digest,
+            part=part,
         )
         with replacing(index_path(path)) as partial:
             write_index(partial, ((entry.shard.entry.sha256, entry.shard.rows) for entry in entries))

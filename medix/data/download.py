@@ -9,6 +9,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any, Literal
 
+from medix.data.address import without_access
 from medix.data.machine_error import EXHAUSTED, MachineError, on_this_machine
 
 _LOG = logging.getLogger(__name__)
@@ -18,6 +19,7 @@ _SILENCE = 60.0
 """Seconds without a byte after which a connection has failed."""
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
 _RETRIED_STATUS = (408, 429)
+_REFUSED = (401, 403)
 
 ServerState = Literal["answers", "fails", "silent"]
 """What a failed download says of the server: it answers, and it is this file that is missing, forbidden or other than
@@ -27,13 +29,17 @@ expected; it answers with an error of its own, or with a part of the file; it do
 class DownloadError(OSError):
     """A file could not be downloaded, after all attempts.
 
+    Its message shows no access to the address.
+
     Attributes:
         server: what it says of the server.
+        is_other: whether the file has come, and is another one than expected.
     """
 
-    def __init__(self, message: str, server: ServerState = "answers") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, server: ServerState = "answers", is_other: bool = False) -> None:
+        super().__init__(without_access(message))
         self.server = server
+        self.is_other = is_other
 
 
 class _CutError(Exception):
@@ -48,6 +54,7 @@ def download(
     attempts: int = 5,
     wait: Callable[[float], object] = time.sleep,
     seconds: float = 1200.0,
+    advance: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Download a file, whose checksum is computed on the way.
 
@@ -58,13 +65,14 @@ def download(
 
     Args:
         url: any address that fsspec opens.
-        target: is overwritten.
+        target: an existing file, which is overwritten; the null device to compare only.
         size: expected number of bytes.
         sha256: expected checksum.
         attempts: largest number of attempts.
         wait: waits for a number of seconds.
         seconds: for all attempts together; one that is under way ends when it next receives something, or after 60
             seconds without.
+        advance: is told the bytes that have come; fewer than none, where an attempt begins anew.
 
     Raises:
         DownloadError: what went wrong at the last attempt.
@@ -73,28 +81,51 @@ def download(
     end = time.monotonic() + seconds
     jitter = random.Random()  # the global generator belongs to the training
     for attempt in range(1, attempts + 1):
+        came = _Bytes(advance)
         try:
-            fault = _fetch(url, target, size, sha256, end)
+            fault = _fetch(url, target, size, sha256, end, came)
         except MachineError:
             raise
         except Exception as error:  # noqa: BLE001  # libraries of protocols differ in what they raise
             fault = _described(error, target)
         if fault is None:
             return
+        advance(-came.count)
         pause = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)) * jitter.uniform(0.5, 1)
         is_late = time.monotonic() + pause >= end
         if fault.is_final or is_late or attempt == attempts:
             late = f", after which data.download_seconds: {seconds:g} is over" if is_late else ""
-            raise DownloadError(f"{fault} (attempt {attempt} of {attempts}{late})", fault.server)
-        _LOG.warning("%s: %s; attempt %d of %d in %.1f s", url, fault, attempt + 1, attempts, pause)
+            raise DownloadError(f"{fault} (attempt {attempt} of {attempts}{late})", fault.server, fault.is_other)
+        told = without_access(f"{url}: {fault}")
+        _LOG.warning("%s; attempt %d of %d in %.1f s", told, attempt + 1, attempts, pause)
         wait(pause)
 
 
 class _Fault(str):
-    """What went wrong, whether another attempt is useless, and what it says of the server."""
+    """What went wrong, whether another attempt is useless, and what it says of the server and of the file."""
 
     is_final: bool = False
+    is_other: bool = False
     server: ServerState = "answers"
+
+    @classmethod
+    def of_content(cls, text: str) -> "_Fault":
+        """The file is another one than expected."""
+        fault = cls(text)
+        fault.is_other = True
+        return fault
+
+
+class _Bytes:
+    """Counts the bytes of one attempt, and tells them."""
+
+    def __init__(self, advance: Callable[[int], object]) -> None:
+        self.count = 0
+        self._advance = advance
+
+    def add(self, number: int) -> None:
+        self.count += number
+        self._advance(number)
 
 
 def _described(error: Exception, target: Path) -> _Fault:
@@ -110,14 +141,23 @@ def _described(error: Exception, target: Path) -> _Fault:
     if isinstance(cause, IndexError) and isinstance(cause.__context__, Exception):
         cause = cause.__context__  # s3fs looks for the message of a time-out, which has none
     status = getattr(cause, "status", 0) or 0
-    fault = _Fault(f"{type(cause).__name__}: {str(cause) or 'nothing came in time'}")
+    fault = _Fault(_said(cause, status))
     fault.is_final = isinstance(cause, _FINAL) or (400 <= status < 500 and status not in _RETRIED_STATUS)
     if not fault.is_final:
         fault.server = "fails" if is_cut or status else "silent"
     return fault
 
 
-def _fetch(url: str, target: Path, size: int, sha256: str, end: float) -> _Fault | None:
+def _said(cause: BaseException, status: int) -> str:
+    if isinstance(cause, FileNotFoundError):
+        return f"there is no such file (404): {cause}"
+    text = f"{type(cause).__name__}: {str(cause) or 'nothing came in time'}"
+    if isinstance(cause, PermissionError) or status in _REFUSED:
+        return f"access is refused; credentials may be missing, or a signed address be over: {text}"
+    return f"the server answers with status {status}: {text}" if status else text
+
+
+def _fetch(url: str, target: Path, size: int, sha256: str, end: float, came: _Bytes) -> _Fault | None:
     """One attempt; None if the content is as expected."""
     import fsspec
 
@@ -132,6 +172,7 @@ def _fetch(url: str, target: Path, size: int, sha256: str, end: float) -> _Fault
     with file, files.open(path, "rb", **options) as source:
         while chunk := _read(source):
             count += len(chunk)
+            came.add(len(chunk))
             if count > size:
                 break
             if time.monotonic() > end:
@@ -140,9 +181,9 @@ def _fetch(url: str, target: Path, size: int, sha256: str, end: float) -> _Fault
             with on_this_machine(target):
                 _write(file, chunk)
     if count != size:
-        return _Fault(f"size: expected {size} bytes, found {'more' if count > size else count}")
+        return _Fault.of_content(f"size: expected {size} bytes, found {'more' if count > size else count}")
     if digest.hexdigest() != sha256:
-        return _Fault(f"sha256: expected {sha256}, found {digest.hexdigest()}")
+        return _Fault.of_content(f"sha256: expected {sha256}, found {digest.hexdigest()}")
     return None
 
 

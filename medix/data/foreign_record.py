@@ -2,12 +2,12 @@
 
 The manifest's ``layout`` says what the parts of a sample mean, by the keys of ``medix.data.sources.table_schema``. The
 columns are the fields of the ``json`` member, ``txt`` and ``cls`` with the text of these members, ``key``, and
-``image`` with the images in the order in which they stand in the tar.
+``image`` with the images (``images_of``) in the order in which they stand in the tar.
 """
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.data.manifest import Manifest, ManifestError
+from medix.data.picture import ENDINGS
 from medix.data.record import read_json
 from medix.data.sources.source import RowError
 from medix.data.sources.stored_image import Keep, unread_image
@@ -26,20 +27,33 @@ from medix.modality import ModalitySet
 from medix.types import Sample
 
 IMAGES = ("jpg", "jpeg", "png")
-"""What is read as an image: ``jpg``, ``0.jpg``, ``left.png``."""
+"""What is an image as it is: ``jpg``, ``0.jpg``, ``left.png``."""
 
-_OTHER_IMAGES = ("webp", "gif", "bmp", "tif", "tiff", "ppm", "avif", "jp2", "dcm")
+_REWRITTEN = frozenset(ENDINGS) - {*IMAGES}
+_UNREAD = (
+    {"dcm": "--from dicom reads it", "dicom": "--from dicom reads it"}
+    | dict.fromkeys(("heic", "heif", "svg"), "convert it to PNG or JPEG, and pack the tar again")
+    | dict.fromkeys(
+        ("avi", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "nii", "nrrd", "webm", "wmv"),
+        "take images out of it, as PNG or JPEG, and pack the tar with these in its place",
+    )
+)
+"""Other images, videos and volumes, and how they can be used."""
 _TEXTS = ("txt", "cls")
 
 
-def split_name(name: str) -> tuple[str, str] | None:
+def split_name(name: str, *, rewrites: bool = False) -> tuple[str, str] | None:
     """Key and extension as WebDataset has them: the path up to the first dot of the file name, and what follows.
 
     None for members that are no part of a sample: other types than images, ``json``, ``txt`` and ``cls``, of which none
     is decoded, and hidden files.
 
+    Args:
+        name: of the member.
+        rewrites: whether images are stored anew, so that every format of ``medix.data.picture`` will do.
+
     Raises:
-        TableError: an image is of a type that shards do not hold.
+        TableError: an image is of a type that shards do not hold, or that cannot be read.
     """
     folder, slash, file = name.rpartition("/")
     key, _, extension = file.partition(".")
@@ -47,11 +61,23 @@ def split_name(name: str) -> tuple[str, str] | None:
     kind = extension.rpartition(".")[2]
     if not key or not extension or (key.startswith("__") and key.endswith("__")):
         return None
-    if kind in _OTHER_IMAGES:
+    if remedy := _UNREAD.get(extension.removesuffix(".gz").rpartition(".")[2]):
+        raise TableError(f"member {name!r} is of a type that is not read from tars; {remedy}")
+    if kind in _REWRITTEN and not rewrites:
         raise TableError(f"member {name!r} is an image that shards do not hold as it is; build with --rewrite")
-    if kind not in IMAGES and extension not in ("json", *_TEXTS):
+    if kind not in ENDINGS and extension not in ("json", *_TEXTS):
         return None
     return f"{folder}{slash}{key}", extension
+
+
+def images_of(names: Iterable[str]) -> list[str]:
+    """Which members of a sample are its images, by their extensions and in order.
+
+    Those that are an image as they are, ``jpg``; the others are then masks and the like, ``mask.jpg``. Where there is
+    none, all with a name of their own: ``0.jpg``, ``left.png``.
+    """
+    images = [name for name in names if name.rpartition(".")[2] in ENDINGS]
+    return [name for name in images if "." not in name] or images
 
 
 @dataclass(frozen=True)
@@ -135,5 +161,5 @@ def cells_of(key: str, members: Mapping[str, bytes]) -> CellRow:
         raise RowError(f"{key}.json", members["json"][:80], f"cannot be read ({error})", "json") from error
     if not isinstance(fields, dict):
         raise RowError(f"{key}.json", fields, "is no object", "json")
-    images = [data for name, data in members.items() if name.rpartition(".")[2] in IMAGES]
+    images = [members[name] for name in images_of(members)]
     return fields | texts | {"key": key, "image": images or None}

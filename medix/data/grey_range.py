@@ -1,41 +1,46 @@
 """The range of values that a grey picture of more than eight bits is shown with."""
 
+import functools
 import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 _TAIL = 0.01
-_SIDE = 3
 _LEAST = 4
 _FEWEST = 16
+_BEYOND = 2
+_MOST = 0.4
 
 
 class GreyRange(NamedTuple):
     """The values shown as black and as white; values outside are shown like the nearer of the two.
 
     A picture of more than eight bits comes without a display window. Its own minimum and maximum are the range, unless
-    single pixels lie far outside: one defective pixel at 65535 would leave a 12-bit picture nearly black. The bit depth
-    is no alternative, since values of 12 bits are mostly stored in 16; fixed percentiles are none either, since they
-    would remove a small bright lesion from a dark picture. The rule, which depends on nothing but the values:
+    isolated pixels or thin lines lie far outside: one defective pixel at 65535 would leave a 12-bit picture nearly
+    black. The bit depth is no alternative, since values of 12 bits are mostly stored in 16; fixed percentiles are none
+    either, since they would remove a small bright lesion from a dark picture. The rule, which depends on nothing but
+    the values:
 
-    1. The bulk is the interval of the central 98 % of the pixels, without at least four at each end (in a picture of
-       less than 33 pixels, without an eighth).
-    2. A value that is farther from the bulk than the bulk is wide is far.
-    3. Far pixels belong to a structure if they are the majority of some window of 3 x 3 pixels (2 x 3 pixels suffice).
-       The bulk is extended to the medians of these windows.
-    4. Values farther from the extended bulk than it is wide are outliers. The range is that of the other values.
+    1. The core is what blocks of 2 x 3 or 3 x 2 pixels reach: from the lowest value that no pixel of some block exceeds
+       to the highest that none of some block falls below. No isolated pixel, no four of them in a square and no line
+       one pixel wide, crossed, bent or repeated, fills a block.
+    2. The bulk is the core together with the central 98 % of the pixels, without at least four at each end (in a
+       picture of less than 33 pixels, without an eighth). Pixels farther from the core than twice its width are not
+       counted here.
+    3. Values farther from the bulk than it is wide, or than twice the width of the core, are outliers. The range is
+       that of the other values.
 
-    So the bulk takes at least a third of the grey scale unless a structure lies outside of it, isolated pixels and
-    lines one pixel wide never darken a picture, and structures two pixels wide are always inside the range. If the bulk
-    is a single value, as the background of a nearly empty picture, or if there are fewer than 16 pixels, nothing is an
-    outlier. Without outliers the range is minimum to maximum. NaN and infinities are left out; they are shown as black,
-    infinity as white.
+    So structures of 2 x 3 pixels or more are always inside the range, and the bulk takes at least a third of the grey
+    scale. What is thinner sets the range within four widths of the core: isolated pixels and thin lines that are
+    brighter never leave the core less than a fifth of the scale, in any number below two fifths of all pixels. From
+    there on it is not known which are the picture, and nothing is an outlier; nor if the core is a single value or
+    nothing, as with lines on an even background, or if there are fewer than 16 pixels. Without outliers the range is
+    minimum to maximum. NaN and infinities are left out; they are shown as black, infinity as white.
 
-    In one row of the pixels 10, 11, …, 25 and 4000, the bulk is 12 to 24, 4000 lies farther from it than its width of
-    12, and no window of three pixels holds two such values: the range is 10 to 25.
+    In one row of the pixels 10, 11, …, 25 and 4000, whose blocks are two neighbours, the core is 11 to 25. 4000 is
+    farther from it than 2 x 14 and not counted; the bulk is 11 to 25 as well, and the range 10 to 25.
     """
 
     low: float
@@ -52,16 +57,22 @@ class GreyRange(NamedTuple):
             ValueError: no value is finite.
         """
         is_finite = np.isfinite(values)
-        if not is_finite.any():
+        finite = values[is_finite]
+        if not finite.size:
             raise ValueError("it has no finite value")
-        last = int(is_finite.sum()) - 1
-        tail = math.ceil(max(_TAIL * last, min(_LEAST, last / 8)))
-        ends = tail, last - tail
-        bottom, top = (float(value) for value in np.partition(values[is_finite], ends)[list(ends)])
-        filled = np.where(is_finite, values, bottom)
-        if top <= bottom or last + 1 < _FEWEST:
-            return cls(float(filled.min()), float(filled.max()))
-        return cls(-_limit(-filled, -top, -bottom), _limit(filled, bottom, top))
+        everything = cls(float(finite.min()), float(finite.max()))
+        core = cls(-reached(-values, ~is_finite), reached(values, ~is_finite))
+        width = core.high - core.low
+        if not width > 0 or finite.size < _FEWEST:
+            return everything
+        counted = finite[(finite >= core.low - _BEYOND * width) & (finite <= core.high + _BEYOND * width)]
+        if counted.size <= (1 - _MOST) * finite.size:
+            return everything
+        low, high = _central(counted)
+        low, high = min(low, core.low), max(high, core.high)
+        room = min(high - low, _BEYOND * width)
+        inside = finite[(finite >= low - room) & (finite <= high + room)]
+        return cls(float(inside.min()), float(inside.max()))
 
     def eight_bits(self, values: NDArray[np.floating]) -> NDArray[np.uint8]:
         """The picture from 0 (black) to 255 (white); a picture of one value is black."""
@@ -76,21 +87,31 @@ class GreyRange(NamedTuple):
         return shown
 
 
-def _limit(values: NDArray[np.floating], bottom: float, top: float) -> float:
-    """The largest value that is no outlier.
+def reached(values: NDArray[np.floating], is_missing: NDArray[np.bool_]) -> float:
+    """The highest value that no pixel of some block falls below; minus infinity if none is whole."""
+    filled = np.where(is_missing, -np.inf, values)
+    height, width = filled.shape
+    blocks = {(2, 3), (3, 2)} if min(height, width) > 1 else {(min(height, 2), min(width, 2))}
+    return max(
+        (
+            float(_least(_least(filled, rows, 0), columns, 1).max())
+            for rows, columns in blocks
+            if rows <= height and columns <= width
+        ),
+        default=-math.inf,
+    )
 
-    Args:
-        values: the picture, ``[height, width]``, all finite.
-        bottom: lower end of the bulk.
-        top: upper end of the bulk.
-    """
-    far = top + (top - bottom)
-    if (largest := float(values.max())) <= far:
-        return largest
-    sides = tuple(_SIDE if side >= _SIDE else 1 for side in values.shape)
-    size = math.prod(sides)
-    windows = sliding_window_view(values, sides)
-    holds_structure = sliding_window_view(values > far, sides).sum(axis=(-2, -1)) > size // 2
-    if holds_structure.any():
-        top = max(top, float(np.median(windows[holds_structure].reshape(-1, size), axis=1).max()))
-    return float(values[values <= top + (top - bottom)].max())
+
+def _least(values: NDArray[np.floating], count: int, axis: int) -> NDArray[np.floating]:
+    """The least of each so many neighbours along an axis."""
+    last = values.shape[axis] - count + 1
+    parts = [values[start : start + last] if axis == 0 else values[:, start : start + last] for start in range(count)]
+    return functools.reduce(np.minimum, parts)
+
+
+def _central(values: NDArray[np.floating]) -> tuple[float, float]:
+    """The interval of the central 98 %."""
+    last = values.size - 1
+    tail = math.ceil(max(_TAIL * last, min(_LEAST, last / 8)))
+    low, high = np.partition(values, (tail, last - tail))[[tail, last - tail]]
+    return float(low), float(high)

@@ -15,6 +15,9 @@ from medix.types import Sample
 MARKER = re.compile(r"<image(?:[ _]?([0-9]+))?>", re.IGNORECASE | re.ASCII)
 """A marker; its group is the number, if it has one."""
 
+_OTHER = re.compile(r"<(?:img ?/?|image ?/)>", re.IGNORECASE)
+"""What other data sets write for a marker: ``<img>``, ``<image/>``."""
+
 Piece = str | int
 """Text, or the index of an image from 0."""
 
@@ -34,6 +37,11 @@ def pieces(sample: Sample) -> list[Piece]:
     split: Sequence[str | None] = MARKER.split(sample.question)
     texts, numbers = split[::2], split[1::2]
     if not numbers:
+        if sample.images and (other := _OTHER.search(sample.question)):
+            raise MarkerError(
+                f"sample {sample.id!r}: {other[0]} is no marker of an image, and would be read as text; write <image>, "
+                "or leave it out to have all images in front of the question"
+            )
         return [sample.question]
     if fault := _fault(numbers, len(sample.images)):
         raise MarkerError(

@@ -9,10 +9,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from medix.data.manifest import Manifest, ManifestError, ShardEntry
 from medix.types import Sample
+
+CASE_NAMES = "case_names"
+"""Field of the metadata of a sample with further names of its case, separated by spaces."""
 
 REMEDY = "write it again with `python -m medix shards index MANIFEST`"
 
@@ -27,6 +30,8 @@ class IndexRow(NamedTuple):
         question: the first 16 hexadecimal digits of the SHA-256 of the question.
         reference: likewise of the reference; empty in an index from before references were in it.
         source: of the sample; None in an index from before sources were in it.
+        case_names: what the case may be called in another data set, separated by spaces: ``CASE_NAMES`` of its
+            metadata.
     """
 
     id: str
@@ -35,12 +40,24 @@ class IndexRow(NamedTuple):
     question: str
     reference: str = ""
     source: str | None = None
+    case_names: str = ""
 
     @classmethod
     def of(cls, sample: Sample) -> "IndexRow":
         """The row of a sample."""
         question, reference = _digest(sample.question), _digest(sample.reference)
-        return cls(sample.id, sample.case, sample.image_ids, question, reference, sample.source)
+        names = sample.metadata.get(CASE_NAMES, "")
+        return cls(sample.id, sample.case, sample.image_ids, question, reference, sample.source, names)
+
+    @property
+    def written(self) -> tuple[Any, ...]:
+        """The entries of a line of the index; without other names of the case if there are none."""
+        return tuple(self) if self.case_names else tuple(self)[:-1]
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """All names of the case; empty if it is unknown."""
+        return tuple(dict.fromkeys(filter(None, (self.case, *self.case_names.split()))))
 
 
 class ManifestIndex:
@@ -86,10 +103,10 @@ class ManifestIndex:
         try:
             rows = tuple(_row(*fields) for fields in json.loads(line)["samples"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ManifestError(f"{self.path}: the line of {shard.url} is damaged ({error}); {REMEDY}") from error
+            raise ManifestError(f"{self.path}: the line of {shard.shown} is damaged ({error}); {REMEDY}") from error
         if len(rows) != shard.samples:
             raise ManifestError(
-                f"{self.path}: the line of {shard.url} has {len(rows)} samples, the manifest {shard.samples}; {REMEDY}"
+                f"{self.path}: the line of {shard.shown} has {len(rows)} samples, not {shard.samples}; {REMEDY}"
             )
         return rows
 
@@ -112,4 +129,6 @@ def index_path(manifest: Path) -> Path:
 def write_index(path: Path, shards: Iterable[tuple[str, Sequence[IndexRow]]]) -> None:
     """Write the rows of shards, each under its SHA-256; equal shards give equal bytes."""
     with open(path, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps({"sha256": sha256, "samples": rows}) + "\n" for sha256, rows in shards)
+        file.writelines(
+            json.dumps({"sha256": sha256, "samples": [row.written for row in rows]}) + "\n" for sha256, rows in shards
+        )

@@ -2,8 +2,11 @@
 
 import itertools
 import logging
+import signal
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -22,8 +25,17 @@ from medix.data.stream import Place
 from medix.distributed import is_first_to_say
 from medix.types import Prompt, PromptBatch, Sample
 from medix.visible_text import visible
+from medix.worker_signals import blocked, leave_signals_to_parent
 
 _LOG = logging.getLogger(__name__)
+
+
+class DataWorkerError(RuntimeError):
+    """A worker process has ended by itself, as one that was killed."""
+
+
+FAULTS = (ShardError, MachineError, PictureError, UnusablePromptError, ProcessorError, DataWorkerError)
+"""What ends a run between two steps, because a prompt cannot be made."""
 
 
 class Span(NamedTuple):
@@ -116,7 +128,7 @@ class PromptDataset(Dataset[Prompt | Exception]):
                 found = {name: sample.metadata.get(name, "") for name in self.subgroups}
                 sample = replace(sample, subgroup=found)
             return self.prompting.render(sample, self.processor, draw.number)
-        except (ShardError, MachineError, PictureError, UnusablePromptError, ProcessorError) as error:
+        except FAULTS as error:
             return error
 
 
@@ -205,6 +217,7 @@ class PromptLoader:
             batch_sampler=tasks,
             num_workers=self.workers,
             collate_fn=list,
+            worker_init_fn=_begin_worker,
             # torch draws the workers' seed from this generator; drawing it from the global one would change dropout
             generator=torch.Generator(),
             persistent_workers=self._plans_by_batch and self.workers > 0,
@@ -222,12 +235,15 @@ class PromptLoader:
         """Batches whose draws may be planned together."""
         spans, ahead = itertools.tee(spans)
         tasks.tasks = ([self._draw(index) for index in task] for span in ahead for task in self._tasks(span))
-        found = iter(loader)
+        # Without workers nothing is started, and no fork server is wanted.
+        with blocked() if loader.num_workers else nullcontext(), _told_when_asked():
+            found = iter(loader)
         for span in spans:
             if self.read_ahead is not None:
                 self.read_ahead.look(span.start)
             # A share may be empty (the last validation batch of some ranks), and has no task then.
-            items = [item for _ in self._tasks(span) for item in next(found)]
+            with _workers_told(found):
+                items = [item for _ in self._tasks(span) for item in next(found)]
             if self.endless:
                 self.position = span.next_index
             yield self._batch(items, span)
@@ -261,3 +277,39 @@ class PromptLoader:
                 raise item
         self.bad_shards += bad
         return PromptBatch(prompts, next_index=span.next_index, too_long=too_long, bad_shards=dict(bad))
+
+
+def _begin_worker(number: int) -> None:  # noqa: ARG001 - the signature of a worker_init_fn
+    leave_signals_to_parent()
+
+
+@contextmanager
+def _told_when_asked() -> Iterator[None]:
+    """Inside, torch starts workers, but sets no handler that raises wherever this process is when a worker ends.
+
+    The loader still finds out when it waits for a batch, where no update is under way.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL if before is None else before)
+
+
+@contextmanager
+def _workers_told(found: Any) -> Iterator[None]:
+    """Turn torch's error about workers that have ended into one that names the cause and the remedy."""
+    try:
+        yield
+    except RuntimeError as error:
+        ended = [worker.exitcode for worker in getattr(found, "_workers", ()) if worker.exitcode]
+        if not ended or "exited unexpectedly" not in str(error):
+            raise
+        how = f"with status {ended[0]}" if ended[0] > 0 else f"by {signal.Signals(-ended[0]).name}"
+        raise DataWorkerError(
+            f"data.num_workers: a process that renders prompts was ended {how}, as the kernel does when memory is "
+            "short (SIGKILL), or /dev/shm is full (SIGBUS); lower data.num_workers, or give the job more memory"
+        ) from error

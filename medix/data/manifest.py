@@ -15,19 +15,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from medix.data.address import without_access
 from medix.modality import PAPER_MODALITIES, TEXT_ONLY, ModalitySet
 from medix.yaml_text import YamlFileError, read_yaml_file, write_yaml
 
 REMOTE_SCHEMES = ("http", "https", "s3", "gs", "hf")
 _TYPES: dict[str, type] = {
-    "name": str, "dataset": str, "modality": str, "licence": str, "deidentification": str, "source": str,
-    "modalities": list, "skipped_rows": int, "layout": dict, "samples": int, "bytes": int, "shards": list,
+    "name": str, "dataset": str, "modality": str, "licence": str, "deidentification": str, "source": str, "part": str,
+    "modalities": list, "skipped_rows": int, "salt_digest": str, "layout": dict, "samples": int, "bytes": int,
+    "shards": list,
 }  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class ManifestError(ValueError):
-    """A manifest is missing, malformed or inconsistent."""
+    """A manifest is missing, malformed or inconsistent. Its message shows no access to shards."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_access(message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,11 @@ class ShardEntry:
         """Whether the shard has to be downloaded."""
         return "://" in self.url
 
+    @property
+    def shown(self) -> str:
+        """``url`` as messages and reports show it."""
+        return without_access(self.url)
+
 
 @dataclass(frozen=True, slots=True)
 class DataStatement:
@@ -110,6 +120,9 @@ class Manifest:
         path: the file it was read from; not part of its identity.
         dataset: the collection whose splits share ids and cases; ``name`` if empty.
         layout: what the members of the tars mean (``medix.data.foreign_record``); empty for tars of medix.
+        salt_digest: of the secret of the pseudonyms that its ids and cases are (``Pseudonyms.digest``); empty if they
+            are as the input names them; None if that is not known, as of manifests from before it was stated.
+        part: of the partition of its build, with which its name ends; empty if there is none; None if it is not known.
     """
 
     name: str
@@ -123,6 +136,8 @@ class Manifest:
     path: Path = Path("manifest.yaml")
     dataset: str = ""
     layout: Mapping[str, Any] = field(default_factory=dict)
+    salt_digest: str | None = None
+    part: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dataset", self.dataset.strip() or self.name)
@@ -142,8 +157,12 @@ class Manifest:
 
     @property
     def names_dataset(self) -> bool:
-        """Whether it says which collection it is of: its ``dataset`` is not just its own ``name``."""
-        return self.dataset != self.name
+        """Whether it says which collection it is of: its ``dataset`` is not its ``name``, with or without the part.
+
+        Where the part is not known it is taken for the name of the folder, as builds of several parts write it.
+        """
+        part = self.path.absolute().parent.name if self.part is None else self.part
+        return self.dataset not in (self.name, self.name.removesuffix(f"_{part}"))
 
     @property
     def samples(self) -> int:
@@ -174,6 +193,10 @@ class Manifest:
             return shard.url
         return str(self.path.parent / shard.url)
 
+    def shown_location(self, shard: ShardEntry) -> str:
+        """``location`` as messages and reports show it."""
+        return shard.shown if shard.is_remote else self.location(shard)
+
     def write(self, path: Path) -> None:
         """Write it as YAML."""
         document: dict[str, Any] = {
@@ -188,6 +211,10 @@ class Manifest:
             document["modalities"] = list(self.modalities)
         if self.skipped_rows:
             document["skipped_rows"] = self.skipped_rows
+        if self.salt_digest is not None:
+            document["salt_digest"] = self.salt_digest
+        if self.part is not None:
+            document["part"] = self.part
         if self.layout:
             document["layout"] = dict(self.layout)
         document |= {"samples": self.samples, "bytes": self.bytes}
@@ -208,7 +235,9 @@ class Manifest:
         try:
             document = read_yaml_file(path).content
         except OSError as error:
-            raise ManifestError(f"{path}: the manifest cannot be opened ({error.strerror}); check the path") from error
+            counts = "" if path.is_absolute() else f", which counts from the working directory, {Path.cwd()}"
+            reason = f"the manifest cannot be opened ({error.strerror}); check the path{counts}"
+            raise ManifestError(f"{path}: {reason}") from error
         except YamlFileError as error:
             raise ManifestError(str(error)) from error
         if not isinstance(document, dict):
@@ -218,7 +247,7 @@ class Manifest:
     @classmethod
     def _from_document(cls, document: dict[str, Any], path: Path) -> "Manifest":
         required = {"name", "modality", "licence", "deidentification", "shards"}
-        known = required | {"dataset", "source", "modalities", "skipped_rows", "layout", "samples", "bytes"}
+        known = set(_TYPES)
         _check_keys(document, required, known, f"{path}")
         _check_types(document, _TYPES, f"{path}")
         rows = document["shards"]
@@ -246,6 +275,8 @@ class Manifest:
             path=path,
             dataset=document.get("dataset", ""),
             layout=document.get("layout", {}),
+            salt_digest=document.get("salt_digest"),
+            part=document.get("part"),
         )
         for key in ("samples", "bytes"):
             if document.get(key, getattr(manifest, key)) != getattr(manifest, key):

@@ -1,10 +1,10 @@
 """Whether splits share samples, cases, images or text-only questions."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from medix.data.comparable_cases import ONE_SALT, Advice, CaseMatches, CaseNames, same_dataset
 from medix.data.index import IndexRow
-from medix.data.manifest import Manifest
 from medix.data.split_rows import RepeatedIds, RowReader, SplitRow
 from medix.data.stream import Stream
 
@@ -43,10 +43,10 @@ class Overlap:
         samples: number of samples of the second split that were compared.
         shared: by kind.
         missing: what was not compared, and why; empty if everything was.
-        same_names: names of cases (of samples, where cases are unknown) of the second split that occur in the first
-            under another data set, so that they count as different cases.
-        doubtful: how many of these may be the same cases nevertheless: one side does not name its data set, so that it
-            is called by the ``name`` of its manifest, which differs between the splits of one collection.
+        incomparable: why cases of the one cannot be recognised in the other; empty if they can.
+        same_names: cases (samples, where cases are unknown) of the second split whose names occur in the first under
+            another data set, so that they count as different cases.
+        doubtful: how many of these may be the same cases nevertheless (``CaseMatches``).
     """
 
     first: str
@@ -57,6 +57,7 @@ class Overlap:
     missing: tuple[str, ...] = ()
     same_names: tuple[str, ...] = ()
     doubtful: int = 0
+    incomparable: tuple[Advice, ...] = ()
 
     @property
     def doubt(self) -> str:
@@ -64,6 +65,8 @@ class Overlap:
         first = _WORDS[self.first]
         if self.affected:
             return f"overlaps {first}: {self.affected:,} of {self.samples:,} samples"
+        if self.incomparable:
+            return f"cases cannot be compared with {first}"
         if self.missing:
             return f"not fully compared with {first}"
         return f"{_counted(self.doubtful, 'case name')} also in {first}" if self.doubtful else ""
@@ -88,16 +91,25 @@ class Overlap:
             return ""
         return f"data.{self.second} was not fully compared with data.{self.first}: {'; '.join(self.missing)}"
 
-    def same_names_message(self) -> str:
-        """Message with the names that occur in both splits under different data sets; empty if there are none."""
+    def messages(self) -> list[str]:
+        """All that is to be said."""
+        told = self.overlap_message(), *self.incomparable_advice(), self.missing_message(), self.same_names_advice()
+        return [str(text) for text in told if text]
+
+    def incomparable_advice(self) -> list[Advice]:
+        """Why cases cannot be compared; empty if they can."""
+        between = f"data.{self.second} and data.{self.first}: cases cannot be compared, as"
+        return [Advice(f"{between} {what}", remedy) for what, remedy in self.incomparable]
+
+    def same_names_advice(self) -> Advice | None:
+        """The names that occur in both splits under different data sets; None if there are none."""
         if not self.same_names:
-            return ""
+            return None
         names = f"{', '.join(self.same_names[:_MAX_NAMES])}{', …' if len(self.same_names) > _MAX_NAMES else ''}"
-        return (
+        return Advice(
             f"data.{self.second} and data.{self.first} have {len(self.same_names):,} names of cases or samples in "
-            f"common ({names}), in different data sets, so that they count as different. If the splits are of one "
-            "collection, give their manifests the same `dataset` (shards build --dataset)"
-            + (", and if not, one of its own that is not the `name` of the manifest" if self.doubtful else "")
+            f"common ({names}), in different data sets, so that they count as different",
+            same_dataset(bool(self.doubtful)),
         )
 
 
@@ -122,6 +134,8 @@ class SplitOverlaps:
         self.unread = dict(unread or {})
         self.repeated: dict[str, RepeatedIds] = {}
         """By split, ids that occur more than once; ``val`` and ``test`` only."""
+        self.divided: dict[str, list[str]] = {}
+        """By split, data sets with pseudonyms by several salts; likewise."""
         self.pairs = tuple(self._compare(reader or RowReader()))
 
     def of(self, split: str) -> Overlap | None:
@@ -142,9 +156,21 @@ class SplitOverlaps:
         lines: list[str] = []
         for split, ids in self.repeated.items():
             lines += filter(None, (ids.conflicts(split), ids.not_compared(split)))
+            lines += map(str, self.divided_advice(split))
         for pair in self.pairs:
-            lines += filter(None, (pair.overlap_message(), pair.missing_message(), pair.same_names_message()))
+            lines += pair.messages()
         return lines
+
+    def divided_advice(self, split: str) -> list[Advice]:
+        """Which patients of a split may count several times."""
+        return [
+            Advice(
+                f"data.{split}: its pseudonyms of data set {dataset!r} are by several salts, so that a patient may be "
+                "counted as several cases, and intervals be too narrow",
+                ONE_SALT,
+            )
+            for dataset in self.divided[split]
+        ]
 
     def _compare(self, reader: RowReader) -> Iterator[Overlap]:
         rows = {
@@ -152,6 +178,7 @@ class SplitOverlaps:
         }
         indexed = {split: _SplitIndex(of_split) for split, of_split in rows.items()}
         self.repeated = {split: RepeatedIds(of_split) for split, of_split in rows.items()}
+        self.divided = {split: index.names.naming.divided for split, index in indexed.items()}
         matches = {
             pair: _Matches(indexed[pair[1]]) for pair in _PAIRS if pair[0] in self.streams and pair[1] in indexed
         }
@@ -174,12 +201,15 @@ class SplitOverlaps:
 def _identifiers(dataset: str, row: IndexRow) -> Iterator[tuple[str, Hashable]]:
     """Kind and value of everything by which a sample can be recognised in another split."""
     yield "samples", (dataset, row.id)
-    if row.case:
-        yield "cases", (dataset, row.case)
+    for case in row.cases:
+        yield _CASE_NAMES, (dataset, case)
     for image in row.images:
         yield "images", image
     if not row.images:
         yield "text-only questions", row.question
+
+
+_CASE_NAMES = "case names"
 
 
 class _SplitIndex:
@@ -187,11 +217,11 @@ class _SplitIndex:
 
     def __init__(self, rows: Sequence[SplitRow]) -> None:
         self.count = len(rows)
-        self.manifests: dict[str, dict[str, Manifest]] = {}
-        """By name of a case, or of a sample without one, a manifest of each data set that has it."""
-        self.samples_by_value: dict[str, dict[Hashable, list[int]]] = {kind: {} for kind in KINDS}
+        self.names = CaseNames(rows)
+        self.samples_by_value: dict[str, dict[Hashable, list[int]]] = {kind: {} for kind in (*KINDS, _CASE_NAMES)}
         for number, (manifest, row) in enumerate(rows):
-            self.manifests.setdefault(row.case or row.id, {})[manifest.dataset] = manifest
+            if row.case:
+                self.samples_by_value["cases"].setdefault((manifest.dataset, row.case), [])
             for kind, value in _identifiers(manifest.dataset, row):
                 self.samples_by_value[kind].setdefault(value, []).append(number)
 
@@ -201,18 +231,12 @@ class _Matches:
 
     def __init__(self, index: _SplitIndex) -> None:
         self.index = index
-        self.values: dict[str, dict[Hashable, None]] = {kind: {} for kind in KINDS}
-        self.same_names: dict[str, None] = {}
-        self.doubtful: dict[str, None] = {}
+        self.cases = CaseMatches(index.names)
+        self.values: dict[str, dict[Hashable, None]] = {kind: {} for kind in (*KINDS, _CASE_NAMES)}
 
     def add(self, entry: SplitRow) -> None:
         manifest, row = entry
-        name = row.case or row.id
-        others = self.index.manifests.get(name, {})
-        if others and manifest.dataset not in others:
-            self.same_names[name] = None
-            if not all(one.names_dataset for one in (manifest, *others.values())):
-                self.doubtful[name] = None
+        self.cases.add(manifest, row)
         for kind, value in _identifiers(manifest.dataset, row):
             if value in self.index.samples_by_value[kind]:
                 self.values[kind][value] = None
@@ -222,15 +246,17 @@ class _Matches:
         affected = {
             number for kind, values in self.values.items() for value in values for number in samples[kind][value]
         }
+        found: dict[str, Collection[Hashable]] = {**self.values, "cases": self.cases.shared}
         return Overlap(
             first,
             second,
             len(affected),
             self.index.count,
-            {kind: Shared(len(values), len(samples[kind]), _names(values)) for kind, values in self.values.items()},
+            {kind: Shared(len(found[kind]), len(samples[kind]), _names(found[kind])) for kind in KINDS},
             missing,
-            tuple(self.same_names),
-            len(self.doubtful),
+            tuple(self.cases.same_names),
+            len(self.cases.doubtful),
+            tuple(self.cases.incomparable()),
         )
 
 
@@ -238,6 +264,6 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _names(values: Mapping[Hashable, None]) -> tuple[str, ...]:
+def _names(values: Collection[Hashable]) -> tuple[str, ...]:
     shown = list(values)[:_MAX_NAMES]
     return tuple(f"{value[0]}: {value[1]}" if isinstance(value, tuple) else str(value) for value in shown)

@@ -16,6 +16,9 @@ UNITS: tuple[Unit, ...] = get_args(Unit)
 PATIENT_FIELDS = ("patient", "patient_id", "PatientID", "subject_id")
 """Fields of ``metadata`` that name the patient, the first of which that a sample has is read."""
 
+NO_PATIENT = "patient"
+"""Kind of the fault of a row that does not name its patient, which ``--by patient`` needs."""
+
 _NO_UNIT = frozenset({"nan", "none", "null", "<na>", "n/a"})
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
@@ -99,10 +102,11 @@ class Partition:
             named = next(filter(None, (named_unit(sample.metadata.get(name, "")) for name in PATIENT_FIELDS)), "")
             if not named:
                 remedy = (
-                    f"--by patient reads the metadata {' or '.join(PATIENT_FIELDS)}: give such a column, state it in "
-                    "--columns as subgroup: {patient: NAME}, or give --by case, which for DICOM files is the patient"
+                    f"the row names no patient; --by patient reads the metadata {' or '.join(PATIENT_FIELDS)}: give "
+                    "such a column, state it in --columns as subgroup: {patient: NAME}, or give --by case, which for "
+                    "DICOM files is the patient"
                 )
-                raise RowError("patient", None, remedy, "patient")
+                raise RowError("patient", None, remedy, NO_PATIENT)
             return "patient", named
         if self.by == "case" and sample.case:
             return "case", sample.case

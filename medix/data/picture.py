@@ -9,12 +9,18 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps, TiffTags, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, TiffTags, UnidentifiedImageError
 
-from medix.data.grey_range import GreyRange
+from medix.data.grey_range import GreyRange, reached
 
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """What is decoded. Other formats that Pillow knows could run a program (EPS) or hold no single picture."""
+
+ENDINGS = (
+    "avif", "bmp", "gif", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg", "jpx", "pbm", "pgm", "png", "pnm", "ppm", "tif",
+    "tiff", "webp",
+)  # fmt: skip
+"""How the names of files of these formats end."""
 
 UNREADABLE = (
     UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, TypeError, LookupError,
@@ -28,6 +34,9 @@ LOSSLESS = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _TAGS = {tag.name: key for key, tag in TiffTags.TAGS_V2.items()}
 _PHOTOMETRIC, _SAMPLE_FORMAT = _TAGS["PhotometricInterpretation"], _TAGS["SampleFormat"]
 _SIGNED = 2
+_SIZES, _DEPTH = b"\xff\x4f\xff\x51", 42  # of JPEG 2000: the first marker, and where the depth stands behind it
+_FEW = 0.01
+_DARK = 64  # of 255: a picture of 14 bits in 16
 _OTHER_FORMATS = (
     (4, b"ftyp", "HEIC or another video format"),
     (128, b"DICM", "DICOM"),
@@ -60,9 +69,10 @@ class PictureReader:
     - Transparent pixels are composited onto ``background``: dropping the alpha channel would show the colour stored
       under it. White is the default because transparent figures are usually drawn for a white page; the black
       background of a radiograph is opaque and not affected.
-    - Grey images deeper than eight bits have no window setting: their range of values, single pixels far outside of it
-      left out, is scaled to 0 to 255 (see ``medix.data.grey_range``). TIFF files whose lowest value is white are
-      inverted. Colour images deeper than eight bits keep the upper eight; where those are empty, it is an error.
+    - Grey images deeper than eight bits have no window setting: their range of values, isolated pixels and thin lines
+      far outside of it left out, is scaled to 0 to 255 (see ``medix.data.grey_range``). TIFF files whose lowest value
+      is white are inverted. Colour images deeper than eight bits, and grey ones with transparency, keep the upper
+      eight; where, but for isolated pixels and thin lines, these are in the lowest quarter, it is an error.
     - A file of several frames or pages is an error: which of them is meant is not known.
     - Colour profiles and gamma are not applied, as in the images on which vision towers are trained.
 
@@ -94,11 +104,17 @@ class PictureReader:
 
     def _three_channels(self, image: Image.Image) -> Image.Image:
         if _is_deep(image):
-            return _eight_bits(image).convert("RGB")
+            return self._shades(image)
         if "transparency" in image.info or "A" in image.getbands():
             page = Image.new("RGBA", image.size, self.background)
             return Image.alpha_composite(page, image.convert("RGBA")).convert("RGB")
         return image if image.mode == "RGB" else image.convert("RGB")  # which copies
+
+    def _shades(self, image: Image.Image) -> Image.Image:
+        shown = _eight_bits(image).convert("RGB")
+        if isinstance(hidden := image.info.get("transparency"), int):  # the value that a PNG shows as transparent
+            shown.paste(self.background, mask=Image.fromarray(np.asarray(image) == hidden))
+        return shown
 
     def _resize(self, image: Image.Image) -> Image.Image:
         width, height = image.size
@@ -123,14 +139,14 @@ def open_picture(image: bytes) -> Image.Image:
     """
     try:
         opened = Image.open(io.BytesIO(image), formats=formats())
-        rawmode = str(opened.tile[0].args) if opened.tile else ""
+        is_deep = _states_more_than_eight_bits(opened, image)
         frames = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)  # a preview of the same picture
         if frames > 1:
             raise PictureError(
                 f"an image of {len(image)} bytes has {frames} frames or pages; save the one that is meant as a file"
             )
         opened.load()
-        ImageOps.exif_transpose(opened, in_place=True)  # copies otherwise, also what is upright
+        _turn_upright(opened)
         upright = _as_counted(_plain(opened), opened)
     except PictureError:
         raise
@@ -138,11 +154,20 @@ def open_picture(image: bytes) -> Image.Image:
         raise PictureError(f"an image of {len(image)} bytes cannot be decoded: {_reason(image, error)}") from error
     if 0 in upright.size:
         raise PictureError(f"an image of {len(image)} bytes has no pixels: {upright.width} x {upright.height}")
-    if ";16" in rawmode and not _is_deep(upright):
+    if is_deep and not _is_deep(upright):
         _check_upper_bits(upright, len(image))
     if _is_deep(upright) and _white_is_zero(opened):
         return _inverted(upright)
     return upright
+
+
+def _turn_upright(opened: Image.Image) -> None:
+    """Apply the orientation; damaged EXIF states none, in every format as in JPEG, where Pillow passes over it."""
+    try:
+        ImageOps.exif_transpose(opened, in_place=True)  # copies otherwise, also what is upright
+    except UNREADABLE:
+        if opened.info.get("exif") is None:
+            raise
 
 
 def png(image: Image.Image) -> bytes:
@@ -160,7 +185,9 @@ def png(image: Image.Image) -> bytes:
 def _plain(image: Image.Image) -> Image.Image:
     """The picture in a mode of PNG, ``I`` or ``F``."""
     if image.mode.startswith("I;16"):
-        return Image.fromarray(np.asarray(image).astype(np.uint16))
+        plain = Image.fromarray(np.asarray(image).astype(np.uint16))
+        plain.info.update({name: image.info[name] for name in ("transparency",) if name in image.info})
+        return plain
     if image.mode in (*LOSSLESS, "I", "F"):
         return image
     if image.mode == "La":
@@ -187,6 +214,8 @@ def _is_deep(image: Image.Image) -> bool:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image, dtype=np.float64)
+    if isinstance(hidden := image.info.get("transparency"), int) and (values != hidden).any():
+        values = np.where(values == hidden, np.nan, values)
     try:
         found = GreyRange.of(values)
     except ValueError as error:
@@ -205,13 +234,34 @@ def _inverted(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.uint16(65535) - values if image.mode == "I;16" else -values)
 
 
+def _states_more_than_eight_bits(opened: ImageFile.ImageFile, image: bytes) -> bool:
+    """Whether the channels of a file have more than eight bits, of which Pillow keeps the upper eight of colours."""
+    if opened.format == "JPEG2000":
+        at = image.find(_SIZES)
+        return at >= 0 and len(image) > at + _DEPTH and (image[at + _DEPTH] & 127) + 1 > 8
+    args = opened.tile[0].args if opened.tile else ""
+    return ";16" in str(args) or (opened.format == "PPM" and isinstance(args, tuple) and args[-1] > 255)
+
+
 def _check_upper_bits(image: Image.Image, size: int) -> None:
-    """Refuse a colour image of 16 bits that uses at most 12 of them: Pillow keeps the upper eight."""
-    largest = int(np.asarray(image.convert("RGB")).max())
-    if largest < 16:
+    """Refuse colours of 16 bits of which at most 14 are used: Pillow keeps the upper eight.
+
+    One range for all channels, as of grey pictures: isolated pixels and thin lines do not count, nor do transparent
+    pixels. A drawing that is black on a transparent page uses no bits at all.
+    """
+    colours = np.asarray(image.convert("RGBA"), dtype=np.float64)
+    brightest = np.where(colours[..., 3] > 0, colours[..., :3].max(axis=2), np.nan)
+    is_drawing = np.isnan(brightest).any() and not np.nan_to_num(brightest).any()
+    if is_drawing:
+        return
+    found = GreyRange.of(brightest).high
+    few = np.count_nonzero(brightest > 0) <= _FEW * brightest.size
+    if few and reached(brightest, np.isnan(brightest)) <= _DARK:  # isolated pixels would be the range of a black page
+        found = 0.0
+    if found <= _DARK:
         raise PictureError(
-            f"an image of {size} bytes has colours of 16 bits that are all below {256 * (largest + 1)} of 65535, so "
-            "that nothing would be seen; scale them to the full range"
+            f"an image of {size} bytes has colours of 16 bits that are, but for isolated pixels, all below "
+            f"{256 * (int(found) + 1)} of 65535, so that it would be shown nearly black; scale them to the full range"
         )
 
 

@@ -51,8 +51,9 @@ class Prompting:
     Args:
         modalities: the tags; None for the 16 of the paper.
         max_prompt_tokens: prompts with more tokens are an error or, by the data module's ``on_long``, skipped.
-        template: ``medical``, ``short`` (only images and question, for tiny policies fine-tuned on the grammar), or
-            the path of a Jinja file that uses ``question``, ``images``, ``tags`` and ``reasoning_tag``; ``images`` is
+        template: ``medical``, ``report`` (the answer is a report of findings and impression), ``short`` (only images
+            and question, for tiny policies fine-tuned on the grammar), or the path of a Jinja file that uses
+            ``question``, ``images``, ``tags`` and ``reasoning_tag``; ``images`` is
             empty where the question places its images itself.
         reasoning_tag: the reasoning tag that the prompt asks for.
         min_pixels: smaller images are enlarged to at least this many pixels; None does not enlarge.

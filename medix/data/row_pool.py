@@ -1,19 +1,16 @@
 """Makes the samples of rows in several processes, in the order of the rows."""
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
-from multiprocessing.connection import wait
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from medix.data.sources.source import RowError, Source, SourceRow
 from medix.types import Sample
+from medix.worker_signals import blocked, leave_signals_to_parent
 
 SMALL = 200
 """Up to this number of rows, starting processes would take longer than the work."""
@@ -71,15 +68,16 @@ def _outcome(source: Source, row: NumberedRow) -> RowOutcome:
 
 
 def _parallel(source: Source, rows: Iterator[NumberedRow], workers: int) -> Iterator[RowOutcome]:
-    # Not fork: readers of Parquet and progress bars have threads, whose locks a forked process would inherit.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    # Not fork: readers of Parquet and progress bars have threads, whose locks a forked process would inherit. Not
+    # forkserver: started with signals blocked, it would hand that to every other process that it starts.
+    context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, _begin, (source,))
     waiting: deque[Future[list[RowOutcome]]] = deque()
     try:
         while True:
             while len(waiting) < _AHEAD * workers and (chunk := list(islice(rows, _CHUNK))):
-                waiting.append(pool.submit(_work, chunk))
+                with blocked():
+                    waiting.append(pool.submit(_work, chunk))
             if not waiting:
                 return
             yield from waiting.popleft().result()
@@ -95,18 +93,10 @@ _source: Source | None = None
 
 
 def _begin(source: Source) -> None:
-    """Prepare a worker process: it ends with its parent, also if that is killed, and leaves signals to it."""
+    """Prepare a worker process."""
     global _source
     _source = source
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: Any) -> None:
-    wait([sentinel])
-    os._exit(1)
+    leave_signals_to_parent()
 
 
 def _work(rows: Sequence[NumberedRow]) -> list[RowOutcome]:

@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from medix.data.failed_downloads import FailedDownloads
 from medix.data.machine_error import on_this_machine
 from medix.data.manifest import ShardEntry
 from medix.data.verified import VerifiedFiles, verified_files
+
+Advance = Callable[[int], object]
 
 _LOG = logging.getLogger(__name__)
 _PARTIAL = ".partial-"
@@ -84,12 +87,13 @@ class ShardCache:
                         return descriptor
                 os.close(descriptor)
 
-    def fetch(self, entry: ShardEntry, is_early: bool = False) -> None:
+    def fetch(self, entry: ShardEntry, is_early: bool = False, advance: Advance = lambda _: None) -> None:
         """Download a shard unless it is there.
 
         Args:
             entry: the shard.
             is_early: it is not needed yet, and is left for later where the limit would be exceeded.
+            advance: is told the bytes that come.
 
         Raises:
             DownloadError: it cannot be downloaded, or could not by another process shortly before.
@@ -103,7 +107,26 @@ class ShardCache:
             with filelock.FileLock(_lock(self.path(entry))):
                 if not self.has(entry):
                     self.failed.check(entry)  # again: another process may have tried meanwhile
-                    self._download(entry, is_early)
+                    self._download(entry, is_early, advance)
+
+    def compare(self, entry: ShardEntry, advance: Advance = lambda _: None) -> None:
+        """Read what the address of a shard holds, whether or not it is downloaded, and store nothing of it.
+
+        Args:
+            entry: the shard.
+            advance: is told the bytes that come.
+
+        Raises:
+            DownloadError: it is not there, or another file.
+        """
+        self.failed.check(entry)
+        try:
+            null, attempts = Path(os.devnull), self.failed.attempts(entry, self.attempts)
+            download(entry.url, null, entry.bytes, entry.sha256, attempts, seconds=self.seconds, advance=advance)
+        except DownloadError as error:
+            self.failed.add(entry, error)
+            raise
+        self.failed.forget(entry)
 
     def touch(self, entry: ShardEntry) -> None:
         """Have a shard removed after those that were not opened or touched since, because it is needed soon."""
@@ -111,14 +134,14 @@ class ShardCache:
         with suppress(OSError):  # removed since, or in the folder of someone else
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
-    def _download(self, entry: ShardEntry, is_early: bool) -> None:
+    def _download(self, entry: ShardEntry, is_early: bool, advance: Advance) -> None:
         path = self.path(entry)
         partial = path.with_name(f"{_PARTIAL}{path.name}")
         try:
             if not self._make_room(partial, entry.bytes, is_early):
                 return
             attempts = self.failed.attempts(entry, self.attempts)
-            download(entry.url, partial, entry.bytes, entry.sha256, attempts, seconds=self.seconds)
+            download(entry.url, partial, entry.bytes, entry.sha256, attempts, seconds=self.seconds, advance=advance)
             os.replace(partial, path)
         except DownloadError as error:
             self.failed.add(entry, error)

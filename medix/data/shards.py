@@ -16,6 +16,8 @@ from typing import Any
 
 from medix.atomic_file import naming
 from medix.data import foreign_record
+from medix.data.address import without_access
+from medix.data.download import DownloadError
 from medix.data.machine_error import EXHAUSTED, MachineError
 from medix.data.manifest import Manifest, ShardEntry
 from medix.data.record import RecordError, decode, split_name
@@ -31,18 +33,22 @@ _BAD_SECONDS = 600.0
 
 
 class ShardError(ValueError):
-    """A shard is missing, damaged, or does not match its manifest.
+    """A shard is missing, damaged, or does not match its manifest. Its message shows no access to an address.
 
     Attributes:
-        shard: where it is.
+        what: what is wrong.
+        shard: where it is, as reports show it.
+        remedy: what to do; the end of the message.
     """
 
-    def __init__(self, message: str, shard: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, what: str, shard: str = "", remedy: str = "") -> None:
+        self.what = without_access(what)
         self.shard = shard
+        self.remedy = remedy
+        super().__init__(f"{self.what}. {remedy}" if remedy else self.what)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.shard)
+        return type(self), (self.what, self.shard, self.remedy)
 
 
 class Shard:
@@ -71,7 +77,7 @@ class Shard:
 
     def __getitem__(self, ordinal: int) -> Sample:
         if not 0 <= ordinal < len(self):
-            raise IndexError(f"sample {ordinal} of {self.entry.url}, which has {len(self)}")
+            raise IndexError(f"sample {ordinal} of {self.entry.shown}, which has {len(self)}")
         self.open()
         assert self._file is not None
         key, places = self._samples[ordinal]
@@ -96,8 +102,8 @@ class Shard:
             numbers = ((name.partition(".")[0], name) for name in places)
             names = [name for _, name in sorted((int(number), name) for number, name in numbers if number.isdecimal())]
         else:
-            names = [name for name in places if name.rpartition(".")[2] in foreign_record.IMAGES]
-        where = self.manifest.location(self.entry)
+            names = foreign_record.images_of(places)
+        where = self.manifest.shown_location(self.entry)
         where = where if self.entry.is_remote else os.path.normpath(where)
         return tuple(f"{where}/{key}.{name}" for name in names)
 
@@ -120,8 +126,8 @@ class Shard:
             if self.entry.is_remote:
                 self._open_remote()
             else:
-                self._file = os.open(self._path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-                self._verify(self._path)
+                self._file = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+                self._verify(self.path)
             self._samples = self._scan()
         except ShardError:
             self.close()
@@ -134,15 +140,15 @@ class Shard:
         """Open a shard of the cache; one that was damaged there is downloaded again."""
         self._file = self.cache.open(self.entry)
         try:
-            self._verify(self._path)
+            self._verify(self.path)
         except ShardError:
             self.close()
             self.cache.remove(self.entry)
             self._file = self.cache.open(self.entry)
-            self._verify(self._path)
+            self._verify(self.path)
 
     @property
-    def _path(self) -> Path:
+    def path(self) -> Path:
         """Of its file; that of a remote shard is in the cache."""
         return self.cache.path(self.entry) if self.entry.is_remote else Path(self.manifest.location(self.entry))
 
@@ -206,17 +212,33 @@ class Shard:
         """What an error of the operating system means: that of a cached shard is one of the machine."""
         if isinstance(error, MachineError):
             return error
+        if isinstance(error, DownloadError):
+            return self.not_fetched(error)
         if error.errno is not None and (self.entry.is_remote or error.errno in EXHAUSTED):
-            return MachineError.of(error, self._path)
+            return MachineError.of(error, self.path)
         found = error.strerror or str(error)
-        return self._error("the file", f"{self.entry.bytes} bytes at {self._path}", found)
+        return self._error("the file", f"{self.entry.bytes} bytes at {self.path}", found)
+
+    def not_fetched(self, error: DownloadError) -> ShardError:
+        """What a failed download means: the address holds another file, or gives none."""
+        if error.is_other:
+            return self._mismatch(str(error))
+        where = self.manifest.shown_location(self.entry)
+        return ShardError(
+            f"shard {where} of manifest {self.manifest.path} cannot be fetched: {error}",
+            where,
+            "Check its url in the manifest and the server; `python -m medix shards verify` asks for every shard",
+        )
 
     def _error(self, what: str, expected: str, found: str) -> ShardError:
-        where = self.manifest.location(self.entry)
+        return self._mismatch(f"{what}: expected {expected}, found {found}")
+
+    def _mismatch(self, told: str) -> ShardError:
+        where = self.manifest.shown_location(self.entry)
         return ShardError(
-            f"shard {where} does not match manifest {self.manifest.path}: {what}: expected {expected}, found {found}. "
-            "Fetch or build the shard again; `python -m medix shards verify` lists every damaged one",
+            f"shard {where} does not match manifest {self.manifest.path}: {told}",
             where,
+            "Fetch or build the shard again; `python -m medix shards verify` lists every damaged one",
         )
 
 

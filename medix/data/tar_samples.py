@@ -12,6 +12,8 @@ _EXTENSIONS = (
     tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
 )  # fmt: skip
 
+_SORT = "pack them sorted: tar --sort=name -cf NEW.tar -C FOLDER ."
+
 SplitName = Callable[[str], tuple[str, str] | None]
 """Key and extension of a member by its name; None for one that is passed over."""
 
@@ -78,7 +80,9 @@ def tar_samples(stream: io.BufferedReader, split_name: SplitName) -> list[TarSam
                 key, extension = name
                 if not found or key != found[-1].key:
                     if key in seen:
-                        raise TarLayoutError("members", "those of a sample to be adjacent", f"key {key} in two places")
+                        raise TarLayoutError(
+                            "members", "those of a sample to be adjacent", f"key {key} in two places; {_SORT}"
+                        )
                     seen.add(key)
                     found.append(TarSample(key, {}))
                 if extension in found[-1].members:

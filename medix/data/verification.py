@@ -5,17 +5,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from medix.data.download import DownloadError
 from medix.data.index import REMEDY, IndexRow, ManifestIndex, index_path
 from medix.data.manifest import Manifest, ManifestError, ShardEntry, read_manifests
+from medix.data.picture import PictureError, open_picture
+from medix.data.shard_cache import Advance, ShardCache
 from medix.data.shards import Shard, ShardError
 from medix.data.tar_walk import tar_faults
-from medix.types import SampleKey
+from medix.types import Sample, SampleKey
 
 _SHOWN = 3
 
 
 class Verification:
-    """Reads every shard of several manifests and collects what is wrong.
+    """Reads every shard of several manifests and collects what is wrong; of remote ones, what their addresses hold.
 
     Of a shard: that it is missing, of another size or checksum (cut or changed bytes), has damaged headers, members
     whose names or keys repeat, another number of samples, samples that cannot be read or that the index describes
@@ -24,27 +27,43 @@ class Verification:
 
     Args:
         manifests: the manifests.
+        opens_images: whether every image is decoded too, as training does.
+        cache: holds remote shards; the default one if None.
 
     Attributes:
         damaged: number of shards with a fault.
         without_index: manifests that have no index, which is no fault.
     """
 
-    def __init__(self, manifests: Sequence[Manifest]) -> None:
+    def __init__(
+        self, manifests: Sequence[Manifest], *, opens_images: bool = False, cache: ShardCache | None = None
+    ) -> None:
         self.manifests = tuple(manifests)
+        self.opens_images = opens_images
+        self.cache = cache or ShardCache()
         self.damaged = 0
         self._owners: dict[SampleKey, str] = {}
         self._repeated: dict[tuple[str, str, str], list[str]] = {}
         self._indexes: dict[Path, ManifestIndex | None] = {}
         self.without_index = [one for one in self.manifests if not index_path(one.path).exists()]
 
-    def shard(self, manifest: Manifest, entry: ShardEntry) -> list[str]:
-        """Read one shard; what is wrong with it, in sentences."""
-        shard = Shard(manifest, entry, trusts_stamps=False)
+    def shard(self, manifest: Manifest, entry: ShardEntry, advance: Advance = lambda _: None) -> list[str]:
+        """Read one shard; what is wrong with it, in sentences.
+
+        Args:
+            manifest: that lists it.
+            entry: its entry.
+            advance: is told the bytes that were read.
+        """
+        shard = Shard(manifest, entry, self.cache, trusts_stamps=False)
         try:
-            faults = self._faults(shard)
+            faults = self._address_faults(shard, advance) if entry.is_remote else []
+            if not faults or shard.is_local:
+                faults += self._faults(shard)
         finally:
             shard.close()
+        if not entry.is_remote:
+            advance(entry.bytes)
         self.damaged += bool(faults)
         return faults
 
@@ -56,13 +75,26 @@ class Verification:
             yield from self._index_faults(manifest)
         yield from _unlisted(self.manifests)
 
+    def _address_faults(self, shard: Shard, advance: Advance) -> list[str]:
+        """What is wrong with the address of a remote shard: a copy in the cache does not say what is there today."""
+        try:
+            if shard.is_local:
+                self.cache.compare(shard.entry, advance)
+                return []
+            self.cache.fetch(shard.entry, advance=advance)
+        except DownloadError as error:
+            has_copy = f"; a copy is in {self.cache.path(shard.entry)}, on this machine only" if shard.is_local else ""
+            return [f"{shard.not_fetched(error)}{has_copy}"]
+        return []
+
     def _faults(self, shard: Shard) -> list[str]:
-        path = None if shard.entry.is_remote else Path(shard.manifest.location(shard.entry))
+        """What is wrong with the file of a shard; that of a remote one has the bytes that its address holds."""
+        where = shard.manifest.shown_location(shard.entry)
         try:
             shard.open()
         except ShardError as error:
-            return [str(error), *(f"{path}: {fault}" for fault in _walked(path))]
-        faults = [f"shard {path}: {fault}; build the shard again" for fault in _walked(path)]
+            return [str(error), *(f"{where}: {fault}" for fault in _walked(shard.path))]
+        faults = [f"shard {where}: {fault}; build the shard again" for fault in _walked(shard.path)]
         found: list[IndexRow | None] = []
         unread: list[str] = []
         for ordinal in range(len(shard)):
@@ -72,11 +104,14 @@ class Verification:
                 unread.append(str(error))
                 found.append(None)
                 continue
+            if self.opens_images:
+                unread += [f"shard {where}, {fault}" for fault in _unopened(sample)]
             found.append(IndexRow.of(sample))
             self._note(sample.key, str(shard.manifest.path))
         faults += unread[:_SHOWN]
         if len(unread) > _SHOWN:
-            faults.append(f"shard {path}: {len(unread) - _SHOWN:,} further samples cannot be read")
+            what = "samples or images" if self.opens_images else "samples"
+            faults.append(f"shard {where}: {len(unread) - _SHOWN:,} further {what} cannot be read")
         return faults + self._index_differences(shard, found)
 
     def _note(self, key: SampleKey, name: str) -> None:
@@ -102,7 +137,9 @@ class Verification:
             if row == sample._replace(reference=row.reference and sample.reference, source=source):
                 continue
             field = next(name for name in IndexRow._fields if getattr(row, name) != getattr(sample, name))
-            return [f"{path}: {field} of sample {sample.id!r} in {shard.entry.url} is not that of the shard; {REMEDY}"]
+            return [
+                f"{path}: {field} of sample {sample.id!r} in {shard.entry.shown} is not that of the shard; {REMEDY}"
+            ]
         return []
 
     def _index(self, manifest: Manifest) -> ManifestIndex | None:
@@ -137,7 +174,7 @@ class Verification:
         for sha256, count in counts.items():
             if count > 1:
                 names = [
-                    f"{entry.url} of {manifest.path}"
+                    f"{entry.shown} of {manifest.path}"
                     for manifest in self.manifests
                     for entry in manifest.shards
                     if entry.sha256 == sha256
@@ -145,10 +182,19 @@ class Verification:
                 yield f"the same shard is listed {count} times: {', '.join(names[:_SHOWN])}; list it once"
 
 
-def _walked(path: Path | None) -> list[str]:
-    """Faults in the structure of a local tar; none if the file is not there."""
+def _unopened(sample: Sample) -> Iterator[str]:
+    """The images of a sample that cannot be decoded."""
+    for number, image in enumerate(sample.images, start=1):
+        try:
+            open_picture(image)
+        except PictureError as error:
+            yield f"sample {sample.id!r}, image {number} of {len(sample.images)}: {error}; replace it and build again"
+
+
+def _walked(path: Path) -> list[str]:
+    """Faults in the structure of a tar; none if the file is not there."""
     try:
-        return [] if path is None else list(tar_faults(path))
+        return list(tar_faults(path))
     except OSError:
         return []
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from lightning.pytorch.strategies import ModelParallelStrategy
 
-from medix.cli import MedixCLI, SpecParser
+from medix.cli import MedixCLI
 from medix.data.datamodule import ShardDataModule
 from medix.doctor.findings import UnavailableError
 from medix.doctor.machine import Machine
@@ -23,6 +23,7 @@ from medix.judge.served_judges import served_judges
 from medix.modules.group_rl import GroupRLModule
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.spec_names import resolve_specs
+from medix.spec_parser import SpecParser
 
 
 class TrainerlessCLI(MedixCLI):
@@ -33,7 +34,7 @@ class TrainerlessCLI(MedixCLI):
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        SpecParser.words = tuple(words)
+        SpecParser.reads(words)
         super().__init__(args=list(words), run=False)
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:  # noqa: ARG002

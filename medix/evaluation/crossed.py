@@ -78,9 +78,9 @@ def crossed_proportion(
 
     The squared error is that of the one kind plus that of the other, less that of their intersections (Cameron,
     Gelbach and Miller, J. Bus. Econ. Stat. 29, 2011), and at least the larger of the two; the interval is Wilson's with
-    the effective number of observations that it leaves, as in ``proportion``, and the quantile Student's t with one
-    degree of freedom less than there are clusters of the rarer kind. Where no observation differs, the effective number
-    is that of the clusters of the rarer kind.
+    the effective number of observations that it leaves, as in ``proportion``, and the quantile Student's t with
+    Satterthwaite's degrees of freedom (``crossed_freedom``). Where no observation differs, the effective number is that
+    of the clusters of the rarer kind.
 
     With fewer than ``FEWEST_CLUSTERS`` clusters of the second kind nothing says how much these differ: the interval is
     then ``proportion`` by the first kind, and holds for these clusters of the second kind only.
@@ -110,8 +110,25 @@ def crossed_proportion(
     number = share * (1 - share) / square if square > 0 else float(min(sizes))
     if all(value in (0.0, 1.0) for value in values):
         number = min(number, float(count))
-    low, high = wilson_ends(share, number, float(t.ppf((1 + confidence) / 2, min(sizes) - 1)))
+    freedom = crossed_freedom((one, other), sizes, square) if square > 0 else min(sizes) - 1
+    low, high = wilson_ends(share, number, float(t.ppf((1 + confidence) / 2, freedom)))
     return Interval(share, low, high, count, sizes[0], "crossed wilson", math.sqrt(square))
+
+
+def crossed_freedom(parts: tuple[float, float], sizes: tuple[int, int], variance: float) -> float:
+    """Satterthwaite's degrees of freedom of a variance with a part for each of two kinds of clusters.
+
+    V² / (V_1² / (C_1 - 1) + V_2² / (C_2 - 1)), and at least those of the rarer kind alone. Raters who are measured to
+    differ less than their numbers of ratings explain make the interval little wider than cases alone do; where all of
+    the variance is theirs, there are as many as raters less one. (``test_crossed`` simulates both.)
+
+    Args:
+        parts: squared errors by the clusters of each kind.
+        sizes: numbers of clusters of each kind.
+        variance: above 0; squared error of the mean.
+    """
+    found = 1 / sum((part / variance) ** 2 / (size - 1) for part, size in zip(parts, sizes, strict=True))
+    return max(found, min(sizes) - 1.0)
 
 
 def _sums(table: NDArray[np.float64], clusters: Sequence[Hashable], size: int) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from medix.evaluation.evaluated_model import Ask, EvaluatedModel, Reply
 from medix.evaluation.model_arguments import Evaluated, ModelArguments, card_of, facts_of
 from medix.evaluation.prompts import message_parts, prompting_of, sample_of
 from medix.evaluation.sent_image import SentImages
+from medix.judge.serving.chat_check import ChatCheck
 from medix.judge.serving.chat_completion import complete_chat
 from medix.judge.serving.chat_reply import ChatReply
 from medix.serving.address import addresses_of
@@ -76,8 +77,9 @@ class EndpointModel(EvaluatedModel):
         api_key_env: environment variable with the key.
         timeout: seconds for one completion, retries included.
         max_concurrency: most requests at the same time, for each server.
-        retries: further attempts after the first.
-        backoff: seconds before the first retry; doubled each time.
+        retries: further attempts after the first, of failures that may be due to the question; where there is no
+            connection, or the server has no room, ``timeout`` decides, and a minute without any sign of life.
+        backoff: seconds before the first retry; doubled each time, up to 5 s.
     """
 
     def __init__(
@@ -101,7 +103,8 @@ class EndpointModel(EvaluatedModel):
         addresses = addresses_of(base_url, "model")
         self.model = model
         self._rules = RetryRules("completion", timeout, None, retries, backoff)
-        self._client = AsyncClient(addresses, api_key_env, settings, patience, "medix-eval")
+        check = ChatCheck(model, patience)
+        self._client = AsyncClient(addresses, api_key_env, settings, patience, "medix-eval", check=check)
         self._at_once = 2 * max_concurrency * len(addresses)
         self._images = SentImages(prompting.pictures)
 

@@ -43,6 +43,18 @@ class EngineModel(EvaluatedModel):
         self.at_once = at_once
         engine.bind(policy)
 
+    def check_decoding(self, decoding: Decoding) -> None:
+        """Refuse completions that leave no room for a prompt in the context.
+
+        Raises:
+            ValueError: they leave none.
+        """
+        if decoding.max_tokens >= self.policy.context_length:
+            raise ValueError(
+                f"--max-tokens {decoding.max_tokens}: leaves no room for a prompt in the model's context of "
+                f"{self.policy.context_length} tokens; give less"
+            )
+
     def replies(self, asks: Sequence[Ask], decoding: Decoding) -> Iterator[tuple[Ask, Reply]]:
         """The replies of one call of the engine after the other."""
         sampling = sampling_of(decoding)
@@ -63,13 +75,8 @@ class EngineModel(EvaluatedModel):
     def _chunk(
         self, chunk: Sequence[list[Ask]], decoding: Decoding, sampled: Callable[[list[Prompt]], list[RolloutGroup]]
     ) -> Iterator[tuple[Ask, Reply]]:
-        room = self.policy.context_length - decoding.max_tokens
-        if room < 1:
-            raise ValueError(
-                f"--max-tokens {decoding.max_tokens}: leaves no room for a prompt in the model's context of "
-                f"{self.policy.context_length} tokens; give less"
-            )
-        self.prompting.max_prompt_tokens = room
+        self.check_decoding(decoding)
+        self.prompting.max_prompt_tokens = self.policy.context_length - decoding.max_tokens
         rendered: list[tuple[list[Ask], Prompt]] = []
         for group in chunk:
             try:

@@ -63,6 +63,13 @@ class EvaluatedModel(ABC):
             decoding: how completions are drawn.
         """
 
+    def check_decoding(self, decoding: Decoding) -> None:  # noqa: B027 - a server says what it cannot do
+        """See to it that the model can be asked, before the folder of an evaluation is bound to it.
+
+        Raises:
+            ValueError: no prompt could be answered.
+        """
+
     def stream(self, ask: Ask, decoding: Decoding, on_text: Callable[[str], None]) -> Reply:
         """The reply to one, which is that of ``replies``, for somebody who reads it while it is written.
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from medix.evaluation.tasks.spec import task_of
 from medix.spec_file import parse_error_message
 
 RUN, TASK, GENERATIONS, VERDICTS = "run.json", "task.json", "generations.jsonl", "verdicts.jsonl"
+LOCK = ".lock"
 _TOLD = {"item", "k", "cluster", "question", "references", "completion", "answer"}
 _TASK_TOLD = {"scoring", "rules", "cluster"}
 _RUN_TOLD = {"model": dict, "prompt": str, "decoding": dict, "samples": int}
@@ -57,16 +58,24 @@ class EvaluationFolder:
     def locked(self) -> Iterator[None]:
         """Nobody else writes into it inside. A signal that ends the block gets a note that the work can be continued.
 
+        A block that fails before anything is written leaves no folder that was not there.
+
         Raises:
             ValueError: another process does.
         """
         from filelock import FileLock, Timeout
 
+        made = [path for path in (self.path, *self.path.parents) if not path.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / ".lock")
+        lock = FileLock(self.path / LOCK)
         try:
             with lock.acquire(timeout=0):
-                yield
+                try:
+                    yield
+                except BaseException:
+                    if made and [path.name for path in self.path.iterdir()] == [LOCK]:
+                        (self.path / LOCK).unlink()  # while it is held: who comes later makes another
+                    raise
         except Timeout as error:
             raise ValueError(
                 f"--output {self.path}: another process writes into it; wait for it, or give another folder"
@@ -74,16 +83,23 @@ class EvaluationFolder:
         except BaseException as stop:
             if not isinstance(stop, Exception):
                 stop.add_note("what has been written is kept, and the same command goes on")
+            with suppress(OSError):  # one that holds something stays
+                for path in made:
+                    path.rmdir()
             raise
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """Write ``run.json``, or compare with what is there. A larger number of samples replaces a smaller one.
 
+        Completions bind a folder: one that holds none, as a run leaves it that could make none, becomes that of the
+        next. What failed before is then removed from all tasks, since it says nothing of the new run.
+
         Raises:
-            ValueError: the folder is that of another model, prompt or decoding.
+            ValueError: the folder holds completions of another model, prompt or decoding.
         """
         before = self.run(is_needed=False)
-        if before is not None:
+        has_completions = self._has_completions()
+        if before is not None and before != facts and has_completions:
             for name in _COMPARED:
                 if before.get(name) != facts[name]:
                     found = _difference(before, facts, name)
@@ -97,6 +113,9 @@ class EvaluationFolder:
                     "folder, or at least as many"
                 )
         if before != facts:
+            if not has_completions:
+                for task in self.tasks:
+                    self.generations(task).path.unlink()
             write_atomically(self.path / RUN, _json(facts))
 
     def run(self, *, is_needed: bool = True) -> dict[str, Any] | None:
@@ -148,6 +167,9 @@ class EvaluationFolder:
         path, text = self.path / loaded.name / TASK, _json(loaded.to_dict())
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             write_atomically(path, text)
+
+    def _has_completions(self) -> bool:
+        return any(row["completion"] is not None for task in self.tasks for row in self.generations(task))
 
     @property
     def tasks(self) -> list[str]:

@@ -48,7 +48,8 @@ class Generation:
 
     The key of a row is a hash of all that the completion depends on: item, prompt, images, model, decoding. What is
     there is not asked again; a failure is a row too, and is. Rows whose items have changed are set aside in
-    ``stale_generations.jsonl``. What only tables depend on, such as the unit of intervals, is brought up to date.
+    ``stale_generations.jsonl``, failures among them removed. What only tables depend on, such as the unit of intervals,
+    is brought up to date.
 
     Args:
         model: what is evaluated.
@@ -76,7 +77,9 @@ class Generation:
         asks = [self._ask(loaded.name, item, k) for item in loaded.items for k in self._each]
         wanted = asks if limit is None else asks[: limit * len(self._each)]
         with self.folder.generations(loaded.name) as rows, RowFile(self.folder.path / loaded.name / _STALE) as others:
-            stale = exchange(rows, others, {ask.key for ask in asks})
+            keys = {ask.key for ask in asks}
+            rows.keep({key for key, row in rows.rows.items() if key in keys or row["completion"] is not None})
+            stale = exchange(rows, others, keys)
             for ask in asks:
                 if (row := rows.rows.get(ask.key)) is not None and row != (now := {**row, **_about(ask.item)}):
                     rows.append(now)
@@ -86,10 +89,27 @@ class Generation:
                 for ask, reply in self._replies(missing):
                     rows.append(self._row(ask, reply))
                     progress.advance(is_failure=reply.completion is None)
-            rows.keep({ask.key for ask in asks})
+            rows.keep(keys)
             rows.sort([ask.key for ask in asks])  # they arrived in any order, and tables and submissions number them
             failures = Counter(row["failure"] for ask in wanted if (row := rows.rows[ask.key])["completion"] is None)
         return GenerationCounts(len(wanted), known, dict(failures.most_common()), stale)
+
+    def check_limit(self, loaded: LoadedTask, limit: int | None) -> None:
+        """See to it that the folder holds no more items than the limit names: tables are over all that it holds.
+
+        Raises:
+            ValueError: it holds more.
+        """
+        if limit is None or loaded.name not in self.folder.tasks:
+            return
+        known = self.folder.generations(loaded.name).rows
+        held = [n for n, item in enumerate(loaded.items) if any(self._ask(loaded.name, item, k).key in known
+                                                                for k in self._each)]  # fmt: skip
+        if held and held[-1] >= limit:
+            raise ValueError(
+                f"--limit {limit}: {self.folder.path} holds completions of {len(held)} items of {loaded.name}, and "
+                f"tables are over all of them; give --limit {held[-1] + 1} or more, or another --output"
+            )
 
     @property
     def _each(self) -> range:

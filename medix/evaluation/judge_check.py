@@ -9,8 +9,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from medix.evaluation.server_statement import ServerStatement, statement_of
 from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.canaries import Canary, shipped_canaries
@@ -34,6 +35,8 @@ class EndpointCheck:
         seconds: response time of the list.
         problem: why the address cannot be used; empty if it can.
         is_down: whether that is because no server answers there.
+        stated: what the server states about its weights.
+        left_out: what of it the identity of the judge leaves out, as keys of a spec.
     """
 
     address: str
@@ -42,6 +45,8 @@ class EndpointCheck:
     seconds: float = 0.0
     problem: str = ""
     is_down: bool = False
+    stated: ServerStatement = field(default_factory=ServerStatement)
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,15 @@ class JudgeCheck:
         return found + list(dict.fromkeys(verdict.reason for _, verdict in self.verdicts if not verdict.is_scored))
 
     @property
+    def notes(self) -> list[str]:
+        """One sentence for each server that states what the identity of the judge leaves out."""
+        return [
+            f"{one.address} states what the identity of the judge leaves out; add {', '.join(one.left_out)} to the spec"
+            for one in self.endpoints
+            if one.left_out
+        ]
+
+    @property
     def is_usable(self) -> bool:
         """Whether every endpoint responds and every question has a verdict."""
         return bool(self.verdicts) and not self.problems
@@ -80,10 +94,11 @@ class JudgeCheck:
                     "no" if endpoint.problem else "yes",
                     f"{1000 * endpoint.seconds:.0f} ms",
                     ", ".join(endpoint.models[:4]) + (" …" if len(endpoint.models) > 4 else "") or "none",
+                    endpoint.stated.shown,
                 ]
                 for endpoint in self.endpoints
             ]
-            yield Table("Endpoints", ["", "Usable", "Response time", "Models listed"], rows)
+            yield Table("Endpoints", ["", "Usable", "Response time", "Models listed", "States"], rows)
         scored = [verdict for _, verdict in self.verdicts if verdict.is_scored]
         rows = [["Identity", self.judge], ["Replies", self.replies]]
         rows += [["Questions scored", f"{len(scored)} of {len(self.verdicts)}"]]
@@ -132,9 +147,11 @@ def check_endpoints(judge: Judge, timeout: float = 30.0) -> tuple[EndpointCheck,
         timeout: seconds for the model list of one address.
     """
     served = served_judges(judge)
-    targets = list(dict.fromkeys((url, one.model, one.api_key_env) for one in served for url in _urls(one)))
+    targets = {
+        (url, one.model, one.api_key_env, one.revision, one.precision): one for one in served for url in _urls(one)
+    }
     with ThreadPoolExecutor(max(1, len(targets))) as pool:
-        checks = [pool.submit(_check_endpoint, Address(url), model, key, timeout) for url, model, key in targets]
+        checks = [pool.submit(_check_endpoint, url, one, timeout) for (url, *_), one in targets.items()]
         return tuple(one.result() for one in checks)
 
 
@@ -153,14 +170,15 @@ def _replies(served: list[ServedJudge], verdicts: list[Verdict]) -> str:
     return f"{constrained}; {exact} of {len(verdicts)} are exactly {' or '.join(options)}"
 
 
-def _check_endpoint(address: Address, model: str, key_name: str, timeout: float) -> EndpointCheck:
-    url = address.at("/models")
+def _check_endpoint(url: str, judge: ServedJudge, timeout: float) -> EndpointCheck:
+    address, model, key_name = Address(url), judge.model, judge.api_key_env
     headers = {"Authorization": address.authorization(os.environ.get(key_name) or "none")}
     start = time.perf_counter()
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as reply:
+        request = urllib.request.Request(address.at("/models"), headers=headers)
+        with urllib.request.urlopen(request, timeout=timeout) as reply:
             listed = json.load(reply)
-        models = tuple(str(entry["id"]) for entry in listed["data"])
+        entries = {str(entry["id"]): entry for entry in listed["data"]}
     except urllib.error.HTTPError as error:
         remedy = f"; set a valid key in the environment variable {key_name}" if error.code in (401, 403) else ""
         return EndpointCheck(address.shown, model, problem=f"GET /models returns status {error.code}{remedy}")
@@ -172,10 +190,13 @@ def _check_endpoint(address: Address, model: str, key_name: str, timeout: float)
         problem = "GET /models returns no list of models; check base_url (it ends in /v1)"
         return EndpointCheck(address.shown, model, problem=problem)
     seconds = time.perf_counter() - start
-    problem = ""
-    if model not in models:
+    models = tuple(entries)
+    if model not in entries:
         problem = f"does not list the model {model!r} but {', '.join(models) or 'none'}; correct judge.model"
-    return EndpointCheck(address.shown, model, models, seconds, problem)
+        return EndpointCheck(address.shown, model, models, seconds, problem)
+    stated = statement_of(url, entries[model], headers["Authorization"], timeout)
+    left_out = tuple(stated.left_out(judge))
+    return EndpointCheck(address.shown, model, models, seconds, stated.against(judge), stated=stated, left_out=left_out)
 
 
 def _ms(seconds: float) -> str:

@@ -21,8 +21,11 @@ class JudgedTask:
         judge: identity of the judge.
         result: mean credit by this judge.
         coverage: share of completions with a verdict.
-        shift: mean credit by this judge minus that by the first, over the completions that both have a verdict on.
-        asked: completions that both judges gave a verdict on; those decided by rule are the same for all.
+        judged: completions that the judge gave a verdict on; with none, the result is that of the rules alone.
+        shift: mean credit by this judge minus that by the first, estimated for all completions of the task: the mean
+            over those that both judges gave a verdict on, times the share of completions that no rule decides, since
+            verdicts by rule are the same for all judges; NaN without any.
+        asked: completions that both judges gave a verdict on.
         equal: share of these with equal credit; NaN without any.
         kappa: Cohen's kappa over these.
         is_graded: whether credits are grades over 5.
@@ -32,11 +35,17 @@ class JudgedTask:
     judge: str
     result: Interval
     coverage: float
+    judged: int
     shift: Interval
     asked: int
     equal: float
     kappa: float
     is_graded: bool
+
+    @property
+    def is_by_rule(self) -> bool:
+        """Whether the judge decided nothing of what is shown."""
+        return not self.judged and self.result.count > 0
 
 
 @dataclass(frozen=True)
@@ -52,9 +61,10 @@ class JudgeComparison:
     rows: Sequence[JudgedTask]
 
     @property
-    def largest_shift(self) -> float:
-        """The largest absolute shift of an accuracy, or of a grade over 5; 0 with one judge."""
-        return max((abs(row.shift.estimate) for row in self.rows if row.shift.count), default=0.0)
+    def largest_shift(self) -> float | None:
+        """The largest absolute shift of an accuracy, or of a grade over 5; None if no two judges judged the same."""
+        shifts = [abs(row.shift.estimate) for row in self.rows if row.judge != self.judges[0] and row.asked]
+        return max(shifts, default=None)
 
     def tables(self) -> list[Table]:
         """One row per task and judge."""
@@ -63,7 +73,7 @@ class JudgeComparison:
             scale, percent = (BEST_GRADE, False) if row.is_graded else (1.0, True)
             rows.append(
                 [
-                    f"{row.task}, judge {self.judges.index(row.judge) + 1}",
+                    f"{row.task}, judge {self.judges.index(row.judge) + 1}{' (rules alone)' if row.is_by_rule else ''}",
                     _interval(row.result, scale, percent=percent),
                     MISSING
                     if row.judge == self.judges[0]
@@ -80,10 +90,17 @@ class JudgeComparison:
     @property
     def notes(self) -> list[str]:
         """Who the judges are, and how to read the table."""
+        silent = [
+            f"Judge {number} gave no verdict on {', '.join(tasks)}: what is shown of it there comes from rules alone."
+            for number, judge in enumerate(self.judges, 1)
+            if (tasks := [row.task for row in self.rows if row.judge == judge and row.is_by_rule])
+        ]
         return [
             *(f"Judge {number}: {judge}" for number, judge in enumerate(self.judges, 1)),
-            f"Largest shift: {self.largest_shift:.4f}. Verdicts by rule are the same for all judges and count in "
-            "results and shifts, not in agreement.",
+            *silent,
+            f"Largest shift: {MISSING if self.largest_shift is None else f'{self.largest_shift:.4f}'}. Verdicts by "
+            "rule are the same for all judges and count in results and shifts, not in agreement. Shifts are estimated "
+            "from completions that both judges gave a verdict on.",
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,20 +134,19 @@ def _row(
     task: str, judge: str, base: Sequence[ScoredCompletion], rows: Sequence[ScoredCompletion], is_graded: bool
 ) -> JudgedTask:
     scored = [(one.credit, one.cluster) for one in rows if one.credit is not None]
-    both = [
-        (first, second, first.credit, second.credit)
-        for first, second in zip(base, rows, strict=True)
-        if first.credit is not None and second.credit is not None
-    ]
-    asked = [(one, other) for first, second, one, other in both if first.by == second.by == "judge"]
+    pairs = [pair for pair in zip(base, rows, strict=True) if pair[0].completion is not None and pair[0].references]
+    left = [(one, other) for one, other in pairs if "rule" not in (one.by, other.by)]  # those that go to a judge
+    both = [(one.credit, other.credit, one.cluster) for one, other in left]
+    found = [(one, other, cluster) for one, other, cluster in both if one is not None and other is not None]
+    asked = [(one, other) for one, other, _ in found]
+    shift = paired_difference([one for one, _ in asked], [other for _, other in asked], [unit for *_, unit in found])
     return JudgedTask(
         task=task,
         judge=judge,
         result=proportion([credit for credit, _ in scored], [cluster for _, cluster in scored]),
         coverage=len(scored) / len(rows) if rows else float("nan"),
-        shift=paired_difference(
-            [one for _, _, one, _ in both], [other for _, _, _, other in both], [first.cluster for first, *_ in both]
-        ),
+        judged=sum(one.by == "judge" for one in rows if one.credit is not None),
+        shift=shift.scaled(len(left) / len(pairs)) if pairs else shift,
         asked=len(asked),
         equal=sum(one == other for one, other in asked) / len(asked) if asked else float("nan"),
         kappa=cohen_kappa(asked),

@@ -40,6 +40,25 @@ class JudgeErrors:
                 "medix judge agreement --json wrote"
             ) from error
 
+    def check(self) -> None:
+        """See to it that accuracies can be corrected.
+
+        Raises:
+            ValueError: sensitivity + specificity is at most 1, so that nothing can be told from the verdicts, or one of
+                the two was not measured.
+        """
+        sensitivity, specificity = self.sensitivity.estimate, self.specificity.estimate
+        if math.isnan(sensitivity) or math.isnan(specificity):
+            raise ValueError(
+                f"the errors of {self.judge} are not known: its labels lack answers that people accept, or that they "
+                "reject, with a verdict"
+            )
+        if sensitivity + specificity <= 1:
+            raise ValueError(
+                f"sensitivity {sensitivity:.3f} and specificity {specificity:.3f} of {self.judge} sum to at most 1: "
+                "its verdicts say nothing of the accuracy, which cannot be corrected; take another judge"
+            )
+
     def corrected(self, accuracy: Interval, confidence: float = 0.95) -> Interval:
         """The accuracy that people would have found (Rogan and Gladen, Am. J. Epidemiol. 107, 1978).
 
@@ -54,17 +73,8 @@ class JudgeErrors:
         """
         from scipy.stats import norm
 
+        self.check()
         sensitivity, specificity = self.sensitivity.estimate, self.specificity.estimate
-        if math.isnan(sensitivity) or math.isnan(specificity):
-            raise ValueError(
-                f"the errors of {self.judge} are not known: its labels lack answers that people accept, or that they "
-                "reject, with a verdict"
-            )
-        if sensitivity + specificity <= 1:
-            raise ValueError(
-                f"sensitivity {sensitivity:.3f} and specificity {specificity:.3f} of {self.judge} sum to at most 1: "
-                "its verdicts say nothing of the accuracy, which cannot be corrected; take another judge"
-            )
         if not accuracy.count:
             return accuracy
         estimate = (accuracy.estimate + specificity - 1) / (sensitivity + specificity - 1)

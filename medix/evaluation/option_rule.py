@@ -7,9 +7,9 @@ from functools import lru_cache
 from itertools import islice
 
 from medix.evaluation.claim import Claims, alone
-from medix.judge.options import Options
+from medix.judge.options import Options, is_letter_and_text
 
-VERSION = "option-5"
+VERSION = "option-10"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -29,6 +29,12 @@ _LABEL = re.compile(r"^\s*([A-Z])[.):]\s+(?=\S)", re.MULTILINE)
 # the whole answer: "B is correct."; "B is right." may speak of a side
 _STATED = re.compile(
     r"(\(?[A-Z]\)?)\s+is\s+(?:correct|the\s+(?:(?:correct|right)\s+)?(?:answer|option|choice))\s*[.!]?", re.IGNORECASE
+)
+# the same within a text: it names no choice by itself, but contradicts another letter that is announced
+_ALSO_STATED = re.compile(
+    r"(?<![\w'’/.-])(?:\((?P<bracketed>[A-Z])\)|(?P<bare>[A-Z]))\s+(?:is|was|would be|must be)\s+"
+    r"(?:(?:therefore|thus|clearly|most likely|probably|also)\s+)*"
+    r"(?:correct|right|the\s+(?:(?:best|correct|right|most likely)\s+)?(?:answer|option|choice))\b"
 )
 _ALONE = re.compile(r"\(?([A-Za-z])\)?[.:]?")
 # what may follow a letter that is announced: else it may be a word, as in "vitamin", "B cells", "C. difficile"
@@ -55,7 +61,8 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
     one letter ("the answer is (B)", "it is option B"), and no other; it holds one letter in brackets, or as a label,
     and no other; it is short and mentions the text of one choice that the question does not mention. Nothing counts
     that is denied, doubted, under a condition or taken back (``medix.evaluation.claim``), nor a letter that another
-    choice's letter or text follows.
+    choice's letter or text follows, nor one that is announced where another "is the answer" ("A is the answer to what
+    causes it. The answer is C.").
 
     Args:
         answer: the text after any reasoning.
@@ -68,10 +75,15 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
     if len(choices) > len(_LETTERS) or not choices or len(answer) > _LONGEST:
         return None
     answer = _EMPHASIS.sub("", answer).strip()
+    announced = _ANNOUNCED.search(answer)  # "the answer is (B)" means the letter
+    if is_letter_and_text(answer, texts) and not (announced and announced["bracketed"]):
+        return None
     if not is_cut and (letter := _whole(answer, texts)) is not None:
         return _LETTERS.index(letter)
     claims = Claims(answer, "".join(texts))
     letter = _one(_announced(claims, texts, is_cut=is_cut))
+    if letter and _stated(claims) - {letter}:
+        return None
     if letter is None and not is_cut:
         letter = _one(_bracketed(claims, texts))
         if letter is None and not _BRACKETED.search(answer) and not _LABEL.search(answer):
@@ -80,12 +92,17 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
 
 
 def is_no_option(answer: str, choices: Sequence[str]) -> bool:
-    """Whether an answer is a single letter that no choice has, nor its text holds: a wrong answer, and a clear one."""
+    """Whether an answer is a single letter that no choice has: a wrong answer, and a clear one.
+
+    Not where it is a word of a choice, or its initial: "K" of "vitamin K", "Y" of "yes".
+    """
     match = _ALONE.fullmatch(_EMPHASIS.sub("", answer).strip())
     if match is None or len(choices) > len(_LETTERS):
         return False
-    letter = match[1].upper()
-    return _LETTERS.index(letter) >= len(choices) and not any(letter in _WORD.findall(text) for text in choices)
+    letter = match[1].casefold()
+    words = [_words(text) for text in choices]
+    is_meant = any(letter in own or "".join(own[:1]).startswith(letter) for own in words)
+    return _LETTERS.index(letter.upper()) >= len(choices) and not is_meant
 
 
 def _whole(answer: str, texts: dict[str, str]) -> str | None:
@@ -129,6 +146,12 @@ def _announced(claims: Claims, texts: dict[str, str], *, is_cut: bool) -> Iterat
         is_other = match["bare"] and end is None and _is_word(letter, texts)
         is_clear = is_answer and is_letter and not is_other and found == "claimed"
         yield letter if is_clear and _is_only(claims, match.end(), letter, texts) else ""
+
+
+def _stated(claims: Claims) -> set[str]:
+    """Letters of which a text says, and does not deny, that they are the answer or correct."""
+    found = (match for match in _ALSO_STATED.finditer(claims.text) if claims.standing(*match.span()) != "denied")
+    return {match["bracketed"] or match["bare"] for match in found}
 
 
 def _bracketed(claims: Claims, texts: dict[str, str]) -> Iterator[str]:

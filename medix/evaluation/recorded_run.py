@@ -9,6 +9,7 @@ from typing import Any
 
 from medix.advantages.base import Advantage
 from medix.advantages.grpo import GRPOAdvantage
+from medix.advantages.subset import Subset
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
 from medix.reporting.record import CompletionRecord, read_records
@@ -38,6 +39,7 @@ class RunParts:
         modalities: the valid tags.
         advantage: computes advantages from totals.
         group_filter: selects the groups that are trained on.
+        subset: chooses which of their completions are; None for all.
         judge: judge of rewards and validation; None if the spec has none or it cannot be built here.
         rewards: suite of the run; None if the spec has none or it cannot be built here.
         path: the spec file; None if there is none.
@@ -47,6 +49,7 @@ class RunParts:
     modalities: ModalitySet = field(default_factory=ModalitySet)
     advantage: Advantage = field(default_factory=GRPOAdvantage)
     group_filter: GroupFilter = field(default_factory=SpreadFilter)
+    subset: Subset | None = None
     judge: Judge | None = None
     rewards: RewardSuite | None = None
     path: Path | None = None
@@ -234,7 +237,8 @@ def _parts(path: Path) -> RunParts:
         raise ValueError(f"{path}: model: is not a mapping; this is not the spec of a run. Give only the JSONL file")
     notes = []
     found: dict[str, Any] = {}
-    for name, kind in (("modalities", ModalitySet), ("advantage", Advantage), ("group_filter", GroupFilter)):
+    kinds = {"modalities": ModalitySet, "advantage": Advantage, "group_filter": GroupFilter, "subset": Subset}
+    for name, kind in kinds.items():
         if model.get(name) is not None:
             try:
                 given = model[name]

@@ -99,7 +99,7 @@ class Rescoring:
                 raise
             spec = self.parts.path or "no spec.yaml beside the run"
             raise ValueError(f"{error} The set was taken from model.modalities of: {spec}") from error
-        rows = rows_of(groups, rollouts, table, self.parts.advantage, self.parts.group_filter)
+        rows = rows_of(groups, rollouts, table, self.parts.advantage, self.parts.group_filter, self.parts.subset)
         examples.add(groups, table, rows)
         self.on_progress(len(rows.step))
         return rows
@@ -133,6 +133,7 @@ class Rescoring:
             "Judges on record": judges,
             "Verdicts": counts if any(judge_of(part) for part in self.suite.components.values()) else "none needed",
             "Advantage": type(self.parts.advantage).__name__,
+            **({"Subset": type(self.parts.subset).__name__} if self.parts.subset is not None else {}),
             "Group filter": type(self.parts.group_filter).__name__,
         }
 

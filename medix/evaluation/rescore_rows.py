@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medix.advantages.base import Advantage, checked_advantages
+from medix.advantages.base import Advantage
+from medix.advantages.subset import Subset, advantages_of
 from medix.evaluation.rank_change import RankChange, rank_changes
 from medix.evaluation.recorded_run import RecordedGroup
 from medix.modality import TEXT_ONLY
@@ -126,8 +127,12 @@ def rows_of(
     table: RewardTable,
     advantage: Advantage,
     group_filter: GroupFilter,
+    subset: Subset | None = None,
 ) -> Rows:
-    """Rows of complete groups. Advantages and signals of both scorings are computed by the same rule."""
+    """Rows of complete groups. Advantages and signals of both scorings are computed by the same rule.
+
+    With a subset, the completions that it does not choose have no advantage.
+    """
     records = [record for group in groups for record in group.records]
     before, after = before_of(records), after_of(table)
     sizes = np.array([len(group.records) for group in groups], dtype=np.int64)
@@ -143,7 +148,8 @@ def rows_of(
         indices = starts[chosen, None] + np.arange(size)
         for scoring in (before, after):
             signal = torch.from_numpy(scoring.signal[indices])
-            scoring.advantage[indices] = checked_advantages(advantage, signal).numpy()
+            all_may = torch.ones_like(signal, dtype=torch.bool)
+            scoring.advantage[indices] = advantages_of(advantage, subset, signal, all_may).numpy()
         found = rank_changes(before.signal[indices], after.signal[indices])
         for name in ("tau", "best_changed", "reversed_pairs", "pairs"):
             getattr(change, name)[chosen] = getattr(found, name)

@@ -4,15 +4,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from medix.evaluation.closed_rule import closed_words
 from medix.evaluation.option_rule import VERSION, is_no_option, option_of
-from medix.judge.clinical.literal import literal
 from medix.judge.hybrid import rule_exact
+from medix.judge.options import lone_letter
 from medix.types import JudgeQuestion
 
 IDENTITY = f"rule/{VERSION}"
 """Of what decides without a judge."""
-
-_CLOSED = frozenset({"yes", "no"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,9 @@ def rule_verdict(row: Mapping[str, Any], rules: Collection[str]) -> RuleVerdict 
 
     A completion without an answer is wrong: no single ``<answer>`` where one was asked for, reasoning that does not
     end, nothing at all. With the rule ``option`` a choice that is named decides; a letter that no choice has is wrong.
-    With ``exact`` an answer is right that is literally a reference, and yes or no decides where the reference is yes or
-    no.
+    With ``exact`` the text of a choice decides, whichever is right; without choices an answer is right that is
+    literally a reference, and the word or its initial decides where that is yes or no, or true or false. So is an alias
+    right, which only the right choice has. A letter that is also the text of another choice decides nothing.
 
     Args:
         row: of ``generations.jsonl``, with a completion and at least one reference.
@@ -46,6 +46,14 @@ def rule_verdict(row: Mapping[str, Any], rules: Collection[str]) -> RuleVerdict 
     if "option" in rules and (found := _option(row, answer)) is not None:
         return found
     return _exact(row, answer) if "exact" in rules else None
+
+
+def is_unclear_letter(row: Mapping[str, Any], answer: str) -> bool:
+    """Whether an answer to a question with choices is a single letter; asked where ``option`` could not read it.
+
+    Then only who sees the choices can: the letter may be a text, an alias, a word or the initial of one.
+    """
+    return bool(row["choices"]) and row["answer_index"] is not None and bool(lone_letter(answer))
 
 
 def question_of(row: Mapping[str, Any]) -> JudgeQuestion:
@@ -72,15 +80,15 @@ def _option(row: Mapping[str, Any], answer: str) -> RuleVerdict | None:
 
 
 def _exact(row: Mapping[str, Any], answer: str) -> RuleVerdict | None:
+    if (found := closed_words(row, answer)) is not None:
+        said, wanted = found
+        return RuleVerdict(
+            float(said == wanted), f"{said} in place of {wanted}" if said != wanted else f"it says {said}"
+        )
+    if is_unclear_letter(row, answer):
+        return None
     reference, *aliases = row["references"]
+    if row["choices"] and row["answer_index"] is not None:
+        reference = ""  # a choice as the others are, which have been compared
     ruling = rule_exact(JudgeQuestion(row["question"], reference, answer, tuple(aliases)))
-    if ruling is not None:
-        return RuleVerdict(float(ruling.is_right), ruling.why)
-    said, wanted = _word(answer), {_word(text) for text in row["references"]}
-    if said in _CLOSED and len(wanted) == 1 and wanted <= _CLOSED:
-        return RuleVerdict(0.0, f"{said} in place of {wanted.pop()}")
-    return None
-
-
-def _word(text: str) -> str:
-    return literal(text).casefold().strip(" .!")
+    return None if ruling is None else RuleVerdict(float(ruling.is_right), ruling.why)

@@ -1,13 +1,18 @@
 """One completion of an evaluation with its verdict."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from medix.evaluation.judged_text import JudgedTexts
 from medix.evaluation.option_rule import option_of
 from medix.evaluation.rule_verdict import rules_of
 
-_STALE = {"reason": "judged before the scoring or the rules of the task changed; run eval judge again"}
+NOT_JUDGED = "not judged yet"
+OTHER_RULES = "judged before the scoring or the rules of the task changed; run eval judge again"
+OTHER_TEXT = "judged when the completion was another one; run eval judge again"
+TO_BE_JUDGED = frozenset((NOT_JUDGED, OTHER_RULES, OTHER_TEXT))
+"""Reasons for which completions are unscored that ``eval judge`` has still to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class ScoredCompletion:
             credit, reason = None, f"no completion: {failure}"
         else:
             credit = given.get("credit")
-            reason = "" if credit is not None else given.get("reason") or "not judged yet"
+            reason = "" if credit is not None else given.get("reason") or NOT_JUDGED
         return cls(
             item=generation["item"],
             k=generation["k"],
@@ -117,8 +122,8 @@ def joined(
 ) -> Iterator[ScoredCompletion]:
     """Completions with the last verdict on each, in the order of items and then of completions.
 
-    Verdicts on completions that are no longer there are left out; those under another scoring or other rules than the
-    task has now leave their completions unscored.
+    Verdicts on completions that are no longer there are left out; those on another text than the completion has now,
+    and those under another scoring or other rules than the task has now, leave their completions unscored.
 
     Args:
         spec: content of ``task.json``.
@@ -128,11 +133,8 @@ def joined(
     Raises:
         ValueError: two rows are of one item and index: some are of another evaluation.
     """
-    now = spec["scoring"], rules_of(spec)
-    last = {
-        row["generation"]: row if (row.get("scoring", now[0]), row.get("rules", now[1])) == now else _STALE
-        for row in verdicts
-    }
+    generations = list(generations)
+    last = _last_verdicts(spec, {row["key"]: row for row in generations}, list(verdicts))
     rows = sorted(enumerate(generations), key=lambda pair: (pair[1]["k"], pair[0]))
     first: dict[str, int] = {}
     keys: dict[tuple[str, int], str] = {}
@@ -145,3 +147,23 @@ def joined(
             )
     for _, row in sorted(rows, key=lambda pair: (first[pair[1]["item"]], pair[1]["k"])):
         yield ScoredCompletion.of(row, last.get(row["key"]))
+
+
+def _last_verdicts(
+    spec: Mapping[str, Any], generations: Mapping[str, Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """The last verdict on the present text of each completion, by the completion's key, or why there is none."""
+    scoring, rules = spec["scoring"], rules_of(spec)
+    texts = JudgedTexts(verdicts, rules, scoring)
+    found: dict[str, Mapping[str, Any]] = {}
+    for row in verdicts:
+        generation = generations.get(row["generation"])
+        if generation is None:
+            continue
+        if (row.get("scoring", scoring), row.get("rules", rules)) != (scoring, rules):
+            found[row["generation"]] = {"reason": OTHER_RULES}
+        elif texts.holds(row, generation):
+            found[row["generation"]] = row
+        else:
+            found.setdefault(row["generation"], {"reason": OTHER_TEXT})
+    return found

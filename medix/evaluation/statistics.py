@@ -9,7 +9,7 @@ completions are left out of means; ``bounds`` gives the range of means that they
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,15 @@ class Interval:
     method: str
     error: float = math.nan
     p_value: float = math.nan
+
+    def scaled(self, factor: float) -> "Interval":
+        """Of the estimated quantity times a known factor of 0 or more; the p-value stays.
+
+        Args:
+            factor: such as the share of observations that the quantity is about, where it is 0 for the others.
+        """
+        ends = {name: factor * getattr(self, name) for name in ("estimate", "low", "high", "error")}
+        return replace(self, **ends)
 
     @property
     def excludes_zero(self) -> bool:

@@ -103,6 +103,8 @@ class TaskScore:
         repeated: results over several completions of each item; None with one.
         without_images: number of items that were asked without an image where others have one.
         other_answers: number of items whose answer is none of their choices.
+        identical: number of items that are identical to an earlier one but for their identity, by whether they are in
+            its cluster.
     """
 
     name: str
@@ -115,6 +117,7 @@ class TaskScore:
     repeated: Repeated | None = None
     without_images: int = 0
     other_answers: int = 0
+    identical: Mapping[bool, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -149,6 +152,7 @@ class TaskScore:
             repeated=Repeated.of(completions),
             without_images=len(blind) if any(one.images for one in completions) else 0,
             other_answers=len({one.item for one in asked if one.answer_index is None}),
+            identical=_identical(completions),
         )
 
     @property
@@ -181,6 +185,12 @@ class TaskScore:
             found.append(
                 f"the answer of {self.other_answers} of {self.whole.items} items is none of their choices, so that no "
                 "letter is right"
+            )
+        for is_clustered, count in sorted(self.identical.items()):
+            how = "in intervals all are one" if is_clustered else "so does each in intervals, as their ids differ"
+            found.append(
+                f"{count} of {self.whole.items} items are identical to an earlier one (question, choices, references, "
+                f"images): each counts in the mean, {how}"
             )
         if (repeated := self.repeated) and (counted := repeated.pass_items[repeated.samples]) < self.whole.items:
             found.append(
@@ -219,6 +229,17 @@ class TaskScore:
         if self.repeated is not None:
             data["repeated"] = self.repeated.to_dict()
         return data
+
+
+def _identical(completions: Sequence[ScoredCompletion]) -> Counter[bool]:
+    first: dict[object, ScoredCompletion] = {}
+    found: Counter[bool] = Counter()
+    for one in {one.item: one for one in completions}.values():
+        images = tuple(image.get("sha256") for image in one.images)
+        earlier = first.setdefault((one.question, one.choices, one.references, one.answer_index, images), one)
+        if earlier is not one:
+            found[earlier.cluster == one.cluster] += 1
+    return found
 
 
 def _parts(completions: Sequence[ScoredCompletion]) -> dict[str, dict[str, PartScore]]:

@@ -12,6 +12,7 @@ from medix.reporting.record import CompletionRecord
 
 _PARTS = {
     "rewards": "other rewards",
+    "encoder": "another encoder",
     "judge": "another judge",
     "own_judges": "another judge",
     "sampling": "other sampling",

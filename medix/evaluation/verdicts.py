@@ -1,7 +1,5 @@
 """The second phase of an evaluation: verdicts on the completions of a task."""
 
-import hashlib
-import json
 import queue
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +9,10 @@ from functools import partial
 from typing import Any
 
 from medix.evaluation.folder import EvaluationFolder
+from medix.evaluation.judged_text import text_digest, verdict_key
 from medix.evaluation.progress import Progress
 from medix.evaluation.row_file import RowFile, exchange
-from medix.evaluation.rule_verdict import IDENTITY, question_of, rule_verdict, rules_of
+from medix.evaluation.rule_verdict import IDENTITY, is_unclear_letter, question_of, rule_verdict, rules_of
 from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.own_arguments import named
@@ -27,6 +26,9 @@ OTHERS = "other_verdicts.jsonl"
 _AT_ONCE = 256
 _BEST = 5.0  # of the rubric
 NO_JUDGE = "no rule decides, and no judge was given"
+UNCLEAR_LETTER = (
+    "a letter that may be that of a choice or stand in the text of one; give a judge that reads the question"
+)
 NO_REFERENCE = "the item has no reference answer"
 
 
@@ -64,18 +66,24 @@ class Judging:
     graded from 0 to 5 by the rubric of ``ReportRubricPrompt``. The key of a row is a hash of completion, references,
     judge, prompt and rules: what is there is not asked again, an unscored row is. Rows name the judge that was asked,
     whichever judge or rule inside it decided, and one of one's own with a digest of its arguments. The file holds
-    verdicts of one judge; those of others are kept in ``other_verdicts.jsonl``.
+    verdicts of one judge; those of others are kept in ``other_verdicts.jsonl``. Those of a guest are written there at
+    once, so that a kill leaves the folder with its own judge. ``text`` is a digest of completion and answer: a verdict
+    on another text than the completion has when scores are computed does not count.
 
     Args:
         folder: with completions.
         judge: asked where no rule decides; None for none.
         votes: independent votes for each verdict.
+        is_guest: whether the verdicts are for a comparison only.
     """
 
-    def __init__(self, folder: EvaluationFolder, judge: Judge | None, votes: int = 1) -> None:
+    def __init__(
+        self, folder: EvaluationFolder, judge: Judge | None, votes: int = 1, *, is_guest: bool = False
+    ) -> None:
         self.folder = folder
         self.judge = judge
         self.votes = votes
+        self.is_guest = is_guest
 
     def judge_of(self, scoring: str) -> Judge | None:
         """The judge of a kind of scoring.
@@ -95,8 +103,14 @@ class Judging:
         """
         scoring, rules, judge, plans = self._planned(task)
         counts: Counter[str] = Counter()
-        with self.folder.verdicts(task) as rows, RowFile(self.folder.path / task / OTHERS) as others:
-            exchange(rows, others, {plan.key for plan in plans})
+        keys = {plan.key for plan in plans}
+        with self.folder.verdicts(task) as own, RowFile(self.folder.path / task / OTHERS) as others:
+            rows = others if self.is_guest else own
+            if not self.is_guest:
+                exchange(own, others, keys)
+            for plan in plans:  # its key says the same of a row from before there were digests
+                if (row := rows.rows.get(plan.key)) is not None and "text" not in row:
+                    rows.append({**row, "text": text_digest(plan.row)})
             missing = [plan for plan in plans if rows.rows.get(plan.key, {}).get("credit") is None]
             known = len(plans) - len(missing)
             with Progress(f"{task} verdicts", len(plans), known) as progress:
@@ -104,15 +118,15 @@ class Judging:
                     rows.append({**row, "scoring": scoring, "rules": list(rules)})
                     counts[row["by"]] += row["credit"] is not None
                     progress.advance(is_failure=row["credit"] is None)
-            rows.keep({plan.key for plan in plans})
+            rows.keep(set(rows.rows) if self.is_guest else keys)
             unscored = Counter(row["reason"] for plan in plans if (row := rows.rows[plan.key])["credit"] is None)
         return VerdictCounts(len(plans), known, counts["rule"], counts["judge"], dict(unscored.most_common()))
 
-    def take_back(self, task: str) -> None:
-        """Put the verdicts that are known in the place of those of other judges, and ask nothing."""
+    def reached(self, task: str) -> list[dict[str, Any]]:
+        """The rows of this judge."""
         *_, plans = self._planned(task)
-        with self.folder.verdicts(task) as rows, RowFile(self.folder.path / task / OTHERS) as others:
-            exchange(rows, others, {plan.key for plan in plans})
+        rows = RowFile(self.folder.path / task / OTHERS) if self.is_guest else self.folder.verdicts(task)
+        return [rows.rows[plan.key] for plan in plans if plan.key in rows.rows]
 
     def _planned(self, task: str) -> tuple[str, list[str], Judge | None, list[_Plan]]:
         """Scoring, rules and judge of a task, and the verdicts to be reached."""
@@ -134,6 +148,8 @@ class Judging:
                 yield _row(plan, by="rule", judge=IDENTITY, credit=found.credit, explanation=found.explanation)
             elif judge is None:
                 yield _row(plan, by="rule", judge=IDENTITY, reason=NO_JUDGE)
+            elif "option" in rules and not _version(judge) and is_unclear_letter(plan.row, plan.row["answer"]):
+                yield _row(plan, by="rule", judge=IDENTITY, reason=UNCLEAR_LETTER)
             else:
                 asked.setdefault(question_of(plan.row), []).append(plan)
         if judge is None:
@@ -168,16 +184,7 @@ def _graded(judge: Judge, questions: Sequence[JudgeQuestion]) -> Iterator[tuple[
 
 
 def _key(row: Mapping[str, Any], judge: Judge | None, rules: Sequence[str], scoring: str) -> str:
-    content = {
-        "generation": row["key"],
-        "completion": row["completion"],
-        "answer": row["answer"],
-        "judge": None if judge is None else named(judge),
-        "prompt": _version(judge),
-        "rules": [*rules, IDENTITY],
-        "scoring": scoring,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+    return verdict_key(row, None if judge is None else named(judge), _version(judge), rules, scoring)
 
 
 def _version(judge: Judge | None) -> str:
@@ -238,6 +245,7 @@ def _row(
     return {
         "key": plan.key,
         "generation": plan.row["key"],
+        "text": text_digest(plan.row),
         "item": plan.row["item"],
         "k": plan.row["k"],
         "credit": credit,

@@ -21,6 +21,7 @@ def model_card(
     step: int,
     validations: Sequence[Mapping[str, Any]],
     asking: Asking | None = None,
+    stretches: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Base, data, rewards and numbers of a policy, as the README of its folder.
 
@@ -30,6 +31,7 @@ def model_card(
         step: steps trained.
         validations: of the run, as plain data.
         asking: how the policy was asked; None leaves the section about it out.
+        stretches: steps of the run, and what changed where they began; empty for a run under one condition.
     """
     policy = module.policy.fingerprint()
     data = spec.get("data") or {}
@@ -56,6 +58,7 @@ def model_card(
         f"- judge: {', '.join(reward_judges(module)) or 'none'}",
         f"- train data: {', '.join(map(str, data.get('train') or [])) or 'not stated'}",
         f"- validation data: {', '.join(map(str, data.get('val') or [])) or 'not stated'}",
+        *_stretches(stretches),
         "",
         "## What it writes",
         "",
@@ -69,6 +72,14 @@ def model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _stretches(stretches: Sequence[tuple[str, str]]) -> list[str]:
+    """How the run was continued otherwise than it began, which the lines above, of its last steps, do not say."""
+    if not stretches:
+        return []
+    lines = [f"  - steps {steps}: {' '.join(changed.split())}" for steps, changed in stretches]
+    return ["- the run was continued under other conditions; the above is how it ended:", *lines]
 
 
 def _precision(spec: dict[str, Any]) -> str:

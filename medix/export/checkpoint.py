@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from medix.callbacks.save_spec import spec_in
+from medix.callbacks.stretches import stretches_in, told
 from medix.cli import build_module
 from medix.export.asking import asking_of
 from medix.export.card import model_card
@@ -42,7 +43,9 @@ def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) 
     with trained(checkpoint, spec) as found:
         module = found.module
         asking = asking_of(module.prompting, module.evaluation, module.policy.processor)
-        card = model_card(module, found.spec, step=found.step, validations=found.validations, asking=asking)
+        card = model_card(
+            module, found.spec, step=found.step, validations=found.validations, asking=asking, stretches=found.stretches
+        )
         export(found.policy, output, card, asking)
 
 
@@ -56,6 +59,7 @@ class Trained:
         spec: the resolved spec.
         step: steps trained.
         validations: those of the run up to this step, as plain data; empty without ``WriteReport``.
+        stretches: steps of the run, and what changed where they began; empty for a run under one condition.
     """
 
     module: GroupRLModule
@@ -63,6 +67,7 @@ class Trained:
     spec: dict[str, Any]
     step: int
     validations: Sequence[Mapping[str, Any]]
+    stretches: Sequence[tuple[str, str]] = ()
 
 
 @contextlib.contextmanager
@@ -106,7 +111,8 @@ def trained(checkpoint: Path, spec: Path | None = None) -> Iterator[Trained]:
             load_weights(module, saved, str(checkpoint))
             if long_form((settings.get("trainer") or {}).get("precision")) == "bf16-true":
                 policy.to(torch.bfloat16)  # as in training: frozen weights and merged ones are rounded to it
-            yield Trained(module, policy, settings, saved[state.KEY]["step"], _validations(saved))
+            step = saved[state.KEY]["step"]
+            yield Trained(module, policy, settings, step, _validations(saved), told(stretches_in(saved), step))
 
 
 def _check_template(module: GroupRLModule, saved: Mapping[str, Any]) -> None:

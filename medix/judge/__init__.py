@@ -21,6 +21,7 @@ from medix.judge.prompt_rubric import ReportRubricPrompt
 from medix.judge.recorded import RecordedJudge
 from medix.judge.scripted import ScriptedJudge
 from medix.judge.served import ServedJudge
+from medix.judge.statement import StatementJudge
 from medix.judge.verdict import ReadReply, ReplyRule, Score01Rule, Score05Rule, YesNoRule
 from medix.types import JudgeQuestion, Verdict
 
@@ -48,6 +49,7 @@ __all__ = [
     "Score05Rule",
     "ScriptedJudge",
     "ServedJudge",
+    "StatementJudge",
     "Verdict",
     "YesNoPrompt",
     "YesNoRule",

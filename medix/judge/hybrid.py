@@ -12,7 +12,7 @@ from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.clinical.literal import is_literally_same
 from medix.judge.clinical.text import is_same, normalise
-from medix.judge.options import read_options
+from medix.judge.options import is_letter_and_text, read_options
 from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict
 
@@ -41,7 +41,11 @@ def rule_exact(question: JudgeQuestion) -> Ruling | None:
     """YES if the answer equals the reference or an alias literally, except for spacing, a final period and capitals.
 
     Stricter than the exact judge on purpose: an unnecessary question costs a call, but a wrong YES enters training.
+    Undecided if the answer is the letter of one option and the text of another.
     """
+    options = read_options(question.question)
+    if options is not None and is_letter_and_text(question.answer, options.texts):
+        return None
     for text in _references(question):
         is_near = len(question.answer) <= _TIMES_LONGER * max(len(text), _SHORT)
         if is_near and is_literally_same(question.answer, text):
@@ -96,7 +100,8 @@ class HybridJudge(Judge):
     In this order: an answer that literally equals the reference or an alias is YES; if the question lists options and
     answer and reference each name exactly one, the same option is YES and a different one NO; an answer of punctuation
     alone, or one that repeats the question, is NO. Unclear cases are asked: two options with the same words, an answer
-    that names several options or a letter with another option's text, an "A" that may be an article.
+    that names several options, a letter with another option's text, a letter that is another option's text, an "A" that
+    may be an article.
 
     A verdict by rule carries this judge's identity, YES or NO as its reply and the rule in its explanation; verdicts of
     the other judge are returned unchanged. With another prompt (``asking``), all rules apply if its options are YES and
@@ -113,14 +118,14 @@ class HybridJudge(Judge):
         ("blank", rule_blank),
         ("echo", rule_echo),
     )
-    kind: ClassVar[str] = "hybrid/3"
+    kind: ClassVar[str] = "hybrid/4"
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
     @property
     def identity(self) -> str:
-        """``hybrid/3 over <the other judge>``."""
+        """``hybrid/4 over <the other judge>``."""
         return f"{self.kind} over {self.judge.identity}"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
@@ -181,7 +186,7 @@ class ExactFirstJudge(HybridJudge):
     """
 
     rules = (("exact", rule_exact),)
-    kind = "exact-first/2"
+    kind = "exact-first/3"
 
 
 def _references(question: JudgeQuestion) -> list[str]:

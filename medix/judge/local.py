@@ -1,8 +1,6 @@
 """A judge in this process: a Hugging Face model that computes shared prompt prefixes once."""
 
 import copy
-import hashlib
-import json
 import math
 import threading
 import time
@@ -16,13 +14,12 @@ from medix.judge.base import Judge
 from medix.judge.prompt import JudgePrompt, YesNoPrompt
 from medix.judge.serving.confidence import ReplyToken, confidence_of
 from medix.judge.verdict import ReadReply
+from medix.model_folder import folder_digest
 from medix.types import JudgeQuestion, Verdict
 
 if TYPE_CHECKING:
     from medix.judge.local_model import LocalModel, Reply
 
-_SAMPLED = 64  # bytes hashed of each tensor
-_LONGEST_HEADER = 100 * 1024**2
 _SHORT = 200
 
 
@@ -289,13 +286,12 @@ class _Weights:
 
     @property
     def name(self) -> str:
-        """The model's name with its revision or digest."""
+        """The model's name with its revision or digest: of the files that were loaded, or else of those there now."""
         name, revision, _, _ = self._given
         folder = Path(name).expanduser()
         if not folder.is_dir():
             return name if revision is None else f"{name}@{revision}"
-        self._digest = self._digest or folder_digest(folder)
-        return f"{folder.resolve().name}@{self._digest}"
+        return f"{folder.resolve().name}@{self._digest or folder_digest(folder)}"
 
     @contextmanager
     def held(self, patience: float) -> "Iterator[LocalModel]":
@@ -321,6 +317,7 @@ class _Weights:
         try:
             from medix.judge.local_model import LocalModel
 
+            self._digest = folder_digest(Path(name).expanduser()) if _is_folder(name) else ""
             return LocalModel(str(Path(name).expanduser()) if _is_folder(name) else name, revision, device, dtype)
         except Exception as error:  # noqa: BLE001 - any failure to load leaves the questions unscored
             self._fault = (
@@ -339,39 +336,6 @@ class _Weights:
             self._lock.release()
         if model is not None:
             model.free()
-
-
-def folder_digest(folder: Path) -> str:
-    """Hash of a model folder in eight hexadecimal digits: of its settings, tensor names and some bytes of each tensor.
-
-    Further training changes nearly every number, so that a few bytes of each tensor suffice; reading all of them would
-    take seconds per gigabyte.
-    """
-    digest = hashlib.blake2b(digest_size=4)
-    for path in sorted(folder.iterdir()):
-        if path.suffix in {".json", ".jinja"}:
-            digest.update(path.name.encode() + hashlib.blake2b(path.read_bytes()).digest())
-        elif path.suffix == ".safetensors":
-            digest.update(path.name.encode() + hashlib.blake2b(_some_of(path)).digest())
-        elif path.is_file() and path.suffix in {".bin", ".model", ".txt"}:
-            digest.update(f"{path.name} {path.stat().st_size}".encode())
-    return digest.hexdigest()
-
-
-def _some_of(path: Path) -> bytes:
-    """The header of a safetensors file, and bytes from the middle of each tensor."""
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = file.read(min(size, _LONGEST_HEADER))
-        parts = [header]
-        try:
-            spans = [entry["data_offsets"] for name, entry in json.loads(header).items() if name != "__metadata__"]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return header  # not a safetensors file: loading the model reports it
-        for begin, end in spans:
-            file.seek(8 + size + (begin + end) // 2)
-            parts.append(file.read(min(_SAMPLED, end - (begin + end) // 2)))
-    return b"".join(parts)
 
 
 def _is_folder(name: str) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - quotation marks of all kinds
 """Options listed in a question, and the one that a text names."""
 
 import re
@@ -13,7 +14,8 @@ _AT_START = re.compile(r"^[ \t]*(?:\(([A-Za-z])\)|([A-Za-z])[.):])(?=[ \t]*\S)",
 _INLINE = re.compile(r"(?<![\w(])(?:\(([A-Za-z])\)|([A-Z])[.:)]|([a-z])\))(?=\s+\S)")
 _LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)?"
 _LABEL = re.compile(rf"{_LEAD}(?:\(([A-Z])\)|([A-Z])[.):]?)\.?", re.IGNORECASE)
-_LABEL_AND_TEXT = re.compile(rf"{_LEAD}(?:\(([A-Z])\)\s*|([A-Z])\s*[.):]\s*|([A-Z])\s+[-–]\s+)(\S.*)", re.IGNORECASE)  # noqa: RUF001
+_LABEL_AND_TEXT = re.compile(rf"{_LEAD}(?:\(([A-Z])\)\s*|([A-Z])\s*[.):]\s*|([A-Z])\s+[-–]\s+)(\S.*)", re.IGNORECASE)
+_LONE = re.compile(rf"{_LEAD}[\s'\"“”‘’(\[]*([A-Z])[\s'\"“”‘’)\].,;:!]*", re.IGNORECASE)
 _EMPHASIS = re.compile(r"\*\*|__|[*_`]")
 _LONGEST = 2000  # longer answers are taken to name no single option
 _MOST = 26
@@ -33,7 +35,7 @@ class Options:
         """The option that a text names, by letter, text or both; None if it names none or several, or is ambiguous."""
         if len(text) > _LONGEST:
             return None
-        text = " ".join(_EMPHASIS.sub("", text).split())
+        text = without_emphasis(text)
         label, rest = self._label(text)
         named = {letter for letter, option in self.texts.items() if _is_option(text, option)}
         if begins_with_bare_a(text) and not any(begins_with_bare_a(self.texts[letter]) for letter in named):
@@ -65,6 +67,23 @@ class Options:
 def _is_option(text: str, option: str) -> bool:
     """Whether a text equals an option literally, ignoring case; options are known to differ in words."""
     return literal(text).casefold() == literal(option).casefold()
+
+
+def without_emphasis(text: str) -> str:
+    """The text with single spaces, without the marks of Markdown around what it stresses."""
+    return " ".join(_EMPHASIS.sub("", text).split())
+
+
+def lone_letter(text: str) -> str:
+    """The letter, a capital, that a text consists of but for a label and punctuation; empty if it says more."""
+    match = _LONE.fullmatch(without_emphasis(text[:_LONGEST]))
+    return match[1].upper() if match else ""
+
+
+def is_letter_and_text(text: str, texts: Mapping[str, str]) -> bool:
+    """Whether a text is the letter of one option and the text of another, as "A" of "A. AB, B. A, C. B, D. O"."""
+    letter = lone_letter(text)
+    return letter in texts and any(_is_option(letter, option) for other, option in texts.items() if other != letter)
 
 
 def begins_with_bare_a(text: str) -> bool:

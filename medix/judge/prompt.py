@@ -65,7 +65,7 @@ class YesNoPrompt(JudgePrompt):
     which makes yes/no answers ambiguous.
     """
 
-    version = "yes-no-6"
+    version = "yes-no-9"
     options = ("YES", "NO")
     rule = YesNoRule()
 

@@ -16,7 +16,7 @@ class ExplainedYesNoPrompt(JudgePrompt):
     that grade better after writing. Whether one does must be measured on a labelled subset; the literature is mixed.
     """
 
-    version = "explained-yes-no-5"
+    version = "explained-yes-no-7"
     options = ("0", "1")
     rule = Score01Rule()
     max_tokens = 512

@@ -19,7 +19,7 @@ class ReportRubricPrompt(JudgePrompt):
     says that length and style earn nothing.
     """
 
-    version = "report-rubric-5"
+    version = "report-rubric-7"
     options = ("0", "1", "2", "3", "4", "5")
     best = 5.0
     rule = Score05Rule()

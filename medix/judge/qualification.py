@@ -3,7 +3,16 @@
 
 import re
 
-from medix.judge.comparison import concedes_wording, explains, says_otherwise, speaks_of_pair
+from medix.judge.comparison import (
+    affirms,
+    concedes_wording,
+    differs_in_wording,
+    explains,
+    says_otherwise,
+    says_so,
+    speaks_of_pair,
+)
+from medix.judge.relation import is_not_understood
 
 _CONDITION = re.compile(r"\b(?:if|unless|provided|assuming|supposing|depending|otherwise)\b", re.IGNORECASE)
 _AN_IF = re.compile(
@@ -50,6 +59,19 @@ _ATTRIBUTED = re.compile(
     r"|.*\b(?:says?|said|writes?|wrote|claims?|states?|(?:tells?|told) (?:me|us)|asks?|asked)[^\w\ufffc]*$",
     re.IGNORECASE,
 )
+_OBEYS = re.compile(
+    r"(?:just |exactly )?(?:as|like) (?:the |its? )?(?:\w+ )?"
+    r"(?:candidate|answer|reply|text|prompt|user|task|it|he|she|they)\b(?:['’]s)? ?(?:answer |itself )?"
+    r"(?:demand|request|instruct|ask|want|sa(?:ys|id)|told|tells|wrote|writes|claim|order|require|insist|suggest|propose|wish)\w*[^\w]*$",
+    re.IGNORECASE,
+)
+_NAMES_ONE = re.compile(
+    r"(?:(?:that|this|it|which)(?:['’]s| is| was) )?(?:(?:quoted|taken|copied|repeated) )?(?:(?:from|by|in|as|of) )?"
+    r"(?:the )?(?:candidate|reference)(?:['’]s)?(?: (?:answer|reply|text|report))?",
+    re.IGNORECASE,
+)
+"""What only says whose the word is: ``NO - that is the reference``."""
+_NEXT_WORD = re.compile(r"[.()\n]|[,;] (?=(?:yes|no)\b)", re.IGNORECASE)
 _OF_THE_CASE = re.compile(
     r"there(?:['’]s|\s(?:is|are|was|were|has|appears?|seems?))\b"
     r"|(?:the|this|an?)\s(?:image|scan|x-ray|radiograph|ct|mri|picture|slide|film|photo|patient)\b"
@@ -94,12 +116,13 @@ def qualification_of(text: str, end: int) -> str:
     mark, behind = rest[:1], rest[1:].strip()
     is_whole = not mark or mark in _FULL_STOPS
     first = _FIRST_SENTENCE.split(behind, maxsplit=1)[0].strip(" \t()[]")
+    is_last = len(behind) <= len(first) + 2  # what both have in common may lead to a difference
     is_yes = word.casefold().endswith("yes")
     if "?" in rest or "？" in rest:
         return "it asks in return"
     if mark == "." and not word.isupper() and behind[:1].isdigit():
         return "its No. is a number"
-    if _REVISES.search(rest):
+    if is_revised(rest):
         return "it is revised"
     if doubt := _limit(first, is_yes, is_whole):
         return doubt
@@ -111,9 +134,29 @@ def qualification_of(text: str, end: int) -> str:
         return "a number is attached to it"
     if _CHAT.match(first) or (_ATTRIBUTED.match(first) and not is_whole):
         return "it is said to or by somebody"
+    if _OBEYS.match(first) or _NAMES_ONE.fullmatch(_NEXT_WORD.split(first, maxsplit=1)[0].strip()):
+        return "it is said to or by somebody"
     if says_otherwise(rest, is_yes):
         return "what follows contradicts it"
-    return _other_subject(first, word, is_whole)
+    if not is_whole and is_not_understood(first):
+        return "what it says of candidate and reference is not understood"
+    return _other_subject(first, word, is_whole) or _contradiction(first, is_yes, is_whole, is_last)
+
+
+def _contradiction(first: str, is_yes: bool, is_whole: bool, is_last: bool) -> str:
+    """Whether the rest of the sentence of a verdict is no ground for it, or all that follows a NO affirms."""
+    if is_whole and not is_yes and is_last and affirms(first):
+        return "what follows contradicts it"
+    if not first or is_whole or _CERTAIN.match(first) or says_so(first, is_yes):
+        return ""
+    if is_yes and (differs_in_wording(first) or concedes_wording(first)):
+        return ""
+    return "the rest of its sentence does not say so"
+
+
+def is_revised(behind: str) -> bool:
+    """Whether what follows a verdict takes it back, or may: ``Wait``, ``On reflection``."""
+    return _REVISES.search(behind) is not None
 
 
 def _limit(first: str, is_yes: bool, is_whole: bool) -> str:

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from medix.judge.base import Judge
 from medix.judge.prompt import JudgePrompt, YesNoPrompt
 from medix.judge.serving.chat import ChatRequest
+from medix.judge.serving.chat_check import ChatCheck
 from medix.judge.serving.chat_completion import complete_chat
 from medix.judge.serving.chat_reply import ChatReply
 from medix.judge.serving.confidence import confidence_of
@@ -27,8 +28,9 @@ class ServedJudge(Judge):
     Questions are asked from one background thread, many at a time; a question's deadline holds whatever the server
     does, also if it sends one byte a minute. Connection errors, time-outs, unreadable replies, errors in place of a
     reply or beside one, 408, 409, 425, 429 and 5xx are retried: at once at another server that is up, else with
-    exponential backoff and jitter (or when ``Retry-After`` says). A refusal of key or model (401, 403, 404) is retried
-    at other servers only; any other error status is caused by the question itself and final.
+    exponential backoff and jitter (or when ``Retry-After`` says). Where there is no connection, or no room (429, 503),
+    until the deadline; other failures ``retries`` times. A refusal of key or model (401, 403, 404) is retried at other
+    servers only; any other error status is caused by the question itself and final.
 
     A reply counts if the server says that it is complete, or says nothing of it (``finish_reason`` absent or null).
     One that a content filter, a refusal or a tool call took the place of is unscored; one that was cut at the limit of
@@ -36,10 +38,12 @@ class ServedJudge(Judge):
     place of one must hold the same verdict. Keys that a server repeats are not kept in any text of a verdict.
 
     The number of concurrent questions adapts to each server (``medix.serving.endpoint.Endpoint``). A server that fails
-    five times in a row is set aside and tried again with one question after a pause of ``backoff`` seconds, doubled up
-    to 15 s: a server that is restarted is used again. While all are set aside questions wait; after ``timeout`` seconds
-    without any verdict, all that wait become unscored, at once or with the end of the attempts under way: a step
-    with a dead judge takes about one ``timeout``, or two to three where servers hang, however many questions it has.
+    five times in a row is set aside and asked for one token after a pause of ``backoff`` seconds, doubled up to 15 s
+    (of one without room up to a second): a server that is restarted is used again. If it answers, it was the questions
+    that it failed at, and each of these is unscored after its own attempts (``medix.serving.pool``). While all are set
+    aside questions wait; after ``timeout`` seconds without any sign of life, all that wait become unscored, at once or
+    with the end of the attempts under way: a step with a dead judge takes about one ``timeout``, or two to three where
+    servers hang, however many questions it has.
 
     Args:
         base_url: the server, ``http://127.0.0.1:8085/v1``, or several that serve the same model; they share the key.
@@ -49,12 +53,15 @@ class ServedJudge(Judge):
         attempt_timeout: seconds for one attempt; None divides the time left equally among the servers that could still
             be asked.
         max_concurrency: most questions at the same time, for each server.
-        retries: further attempts after the first.
-        backoff: seconds before the first retry; doubled each time.
+        retries: further attempts after the first, of failures that may be due to the question.
+        backoff: seconds before the first retry; doubled each time, up to 5 s.
         max_tokens: longest reply; None takes the prompt's.
         constrained: ask the server to constrain the reply to the format of the prompt; a server that rejects this is
             asked without from then on.
         prompt: how it is asked; YES or NO if not given.
+        revision: commit or tag of its weights; part of the identity, since a name may later point to other weights.
+        precision: what the servers compute in, such as ``bfloat16`` or ``fp8``; part of the identity, since verdicts
+            where two words are about equally probable depend on it. What is not known is left empty.
     """
 
     def __init__(
@@ -70,6 +77,8 @@ class ServedJudge(Judge):
         max_tokens: int | None = None,
         constrained: bool = True,
         prompt: JudgePrompt | None = None,
+        revision: str = "",
+        precision: str = "",
     ) -> None:
         checks = {
             "model": bool(model),
@@ -86,6 +95,8 @@ class ServedJudge(Judge):
                 raise ValueError(f"judge.{name}: {values[name]!r} is out of range; see medix.judge.ServedJudge")
         self.base_url = base_url
         self.model = model
+        self.revision = revision
+        self.precision = precision
         self.api_key_env = api_key_env
         self.timeout = timeout
         self.attempt_timeout = attempt_timeout
@@ -96,15 +107,26 @@ class ServedJudge(Judge):
         self.constrained = constrained
         self.prompt = prompt or YesNoPrompt()
         settings = EndpointSettings(max_concurrency, pause=backoff, longest_pause=min(15.0, timeout / 4))
-        self._client = AsyncClient(addresses_of(base_url, "judge"), api_key_env, settings, timeout, "medix-judge")
+        self._remedies = {
+            401: f"; put a valid key into the environment variable {api_key_env}",
+            403: f"; the key in {api_key_env} may not use this model",
+            404: f"; check judge.model={model!r} and judge.base_url",
+        }
+        check = ChatCheck(model, timeout, self._remedies)
+        addresses = addresses_of(base_url, "judge")
+        self._client = AsyncClient(addresses, api_key_env, settings, timeout, "medix-judge", check=check)
 
     @property
     def identity(self) -> str:
-        """``served/<model>/<prompt version>``: no address, because the same model elsewhere is the same judge.
+        """``served/<model>@<revision>/<precision>/<prompt version>``, without what the spec does not state.
 
-        With ``/free`` behind it if replies are not constrained: a model that may explain itself decides otherwise.
+        No address, because the same model elsewhere is the same judge. It is what the spec states, so that it is the
+        same while a server is down; ``medix judge check`` compares that with what servers state. With ``/free`` behind
+        it if replies are not constrained: a model that may explain itself decides otherwise.
         """
-        return f"served/{self.model}/{self.prompt.version}" + ("" if self.constrained else "/free")
+        weights = self.model + (f"@{self.revision}" if self.revision else "")
+        parts = ["served", weights, *([self.precision] if self.precision else []), self.prompt.version]
+        return "/".join(parts) + ("" if self.constrained else "/free")
 
     @property
     def endpoint(self) -> str:
@@ -166,7 +188,7 @@ class ServedJudge(Judge):
             try:
                 return await complete_chat(session, endpoint, request, limit)
             except RequestError as error:
-                error.cause += self._remedy(error.status)
+                error.cause += self._remedies.get(error.status, "")
                 raise
 
         rules = RetryRules("verdict", self.timeout, self.attempt_timeout, self.retries, self.backoff)
@@ -214,13 +236,6 @@ class ServedJudge(Judge):
         reason = f"judge {self.model} at {where}: {cause}"
         reason = reason if session is None else session.without_secrets(reason)
         return Verdict(None, self.identity, reason=reason, reply=reply, latency=attempts.latency)
-
-    def _remedy(self, status: int) -> str:
-        return {
-            401: f"; put a valid key into the environment variable {self.api_key_env}",
-            403: f"; the key in {self.api_key_env} may not use this model",
-            404: f"; check judge.model={self.model!r} and judge.base_url",
-        }.get(status, "")
 
 
 _CLOSED = "the judge was closed before the verdict"

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from medix.judge.comparison import says_otherwise
-from medix.judge.qualification import qualification_of
+from medix.judge.comparison import says_otherwise, without_terms
+from medix.judge.qualification import is_revised, qualification_of
 from medix.judge.reply_text import before_lone_ends, own_words, split_reasoning
 from medix.judge.wording import announced_words, is_own, opening_label
 
@@ -121,19 +121,22 @@ class YesNoRule(ReplyRule):
     """YES or NO, in any case: the whole reply, its opening before punctuation, or its end.
 
     Beside other words it counts only if these speak of candidate and reference (``comparison.speaks_of_pair``) and do
-    not contradict it; the same word may answer the medical question, or nobody. As the opening, also behind a label for
-    a verdict (``Verdict: NO``), what follows must not limit or revise it (``qualification_of``); after YES or NO in
-    capitals and a full stop any explanation will do. As the end it counts as a line or sentence of its own behind one
-    on the pair, behind a label for a verdict, or behind a plain statement and a colon or dash (``wording.is_own``).
-    Whatever else mentions the word is no verdict. Quotations, code and markup are ignored. Two different verdicts make
-    the reply unscored, also where the second alone would not count.
+    not contradict it; the same word may answer the medical question, or nobody. Words in one sentence with YES have to
+    state agreement, with NO anything else (``comparison.says_so``). As the opening, also behind a label for a verdict
+    (``Verdict: NO``), what follows must not limit or revise it (``qualification_of``); after YES or NO in capitals and
+    a full stop any explanation will do that names no fault and no relation of the opposite. As the end it counts as a
+    line or sentence of its own behind one on the pair, behind a label for a verdict, or behind a plain statement and a
+    colon or dash (``wording.is_own``), and never behind what may be an echo of a text that the judge was given
+    (``echo.may_be_echoed``). A sentence that relates candidate and reference in words that are not understood carries
+    no verdict (``relation.is_not_understood``). Whatever else mentions the word is no verdict. Quotations, code and
+    markup are ignored. Two different verdicts make the reply unscored, also where the second alone would not count.
 
     Of a reply that was cut off, only an opening verdict counts, and only if its sentence or line is complete: text
     behind it can add a contradiction, which would be unscored, but no opposite verdict.
     """
 
     def _verdict(self, text: str) -> ReadReply:
-        text = own_words(text)
+        text = without_terms(own_words(text))
         opening, ending = _opening(text), _ending(text)
         found = {match[1].upper() for match in (opening, ending) if match}
         # the words that open and end the reply must agree, even if the last one alone would not count as a verdict
@@ -183,7 +186,9 @@ def _is_own_ending(text: str, ending: re.Match[str]) -> bool:
     is_yes = ending[1].casefold() == "yes"
     other = _CRIED["NO" if is_yes else "YES"]
     return any(
-        is_own(text[:start], text) and not says_otherwise(text[:start], is_yes) and not other.search(text, 0, start)
+        is_own(text[:start], text, is_yes=is_yes)
+        and not says_otherwise(text[:start], is_yes)
+        and not other.search(text, 0, start)
         for start in {ending.start(1), ending.start(2)} - {-1}
     )
 
@@ -304,7 +309,7 @@ class _ScoreObject:
     def stands_alone(self, text: str) -> bool:
         """Whether it is the judge's own: no part of a sentence, and not announced as somebody's words."""
         behind = text[_BEHIND.match(text, self.end).end() :]  # type: ignore[union-attr]  # it always matches
-        if behind[:1].islower() or behind[:1] in {"(", "?"}:
+        if behind[:1].islower() or behind[:1] in {"(", "?"} or is_revised(behind):
             return False
         before = text[: self.begin]
         fence = _FENCE_BEFORE.search(before, max(0, len(before) - _TAIL))

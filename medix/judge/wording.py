@@ -7,8 +7,10 @@ The text given to these functions is that of ``own_words``: quotations and code 
 import re
 from collections.abc import Iterator
 
-from medix.judge.comparison import leads_to_verdict, speaks_of_pair
+from medix.judge.comparison import has_fault, leads_to_verdict, says_so, speaks_of_pair
+from medix.judge.echo import may_be_echoed
 from medix.judge.qualification import UNSURE
+from medix.judge.relation import is_not_understood
 from medix.judge.reply_text import QUOTED
 
 _LEAD = r"(?:so|therefore|thus|hence|overall|consequently|accordingly|finally|in conclusion|in summary|in short)"
@@ -119,30 +121,34 @@ _FRAGMENT = re.compile(
 )
 
 
-def is_own(before: str, whole: str, *, is_object: bool = False) -> bool:
+def is_own(before: str, whole: str, *, is_object: bool = False, is_yes: bool | None = None) -> bool:
     """Whether a verdict behind this text, at the end of a line, is the judge's own.
 
     It is: alone; on a line or in a sentence of its own, behind a sentence that compares the pair (for a JSON object:
     any sentence that does not announce somebody's words); behind a label for a verdict (``Verdict:``, ``so the final
     answer is``), where ``Answer:`` and ``therefore`` need such a sentence before; or behind a plain statement about
-    the pair and a colon or dash (``the sides differ: NO``). Nothing else is, and nothing behind an instruction.
+    the pair and a colon or dash that the verdict can grade by (``comparison.says_so``: ``the sides differ: NO``).
+    Nothing else is, and nothing behind an instruction, behind what may be an echo of the candidate
+    (``echo.may_be_echoed``), or in or behind a sentence whose relation of the pair is not understood
+    (``relation.is_not_understood``).
 
     Args:
         before: the text before the verdict.
         whole: the text in full.
         is_object: whether the verdict is a JSON object, which has labels of its own (``Here is my evaluation:``).
+        is_yes: the verdict, of a word; None for an object.
     """
-    if _INSTRUCTS.search(before):
+    if _INSTRUCTS.search(before) or may_be_echoed(before):
         return False
     above, _, line = before.rpartition("\n")
     line = line.rstrip(" \t([").lstrip()
     if not line:
         return not above.strip() or _leads_to_line(above.rstrip(), whole, is_object)
     if _SENTENCE_END.search(line):
-        return _leads_to_sentence(line, is_object)
+        return _leads_to_sentence(line, is_object) and (is_yes is not False or says_so(_last_sentence(line), False))
     if _announced(above):
         return False
-    return _is_label_and_link(above, line, whole, is_object) or _is_statement_and_link(line)
+    return _is_label_and_link(above, line, whole, is_object) or _is_statement_and_link(line, is_yes)
 
 
 def opening_label(text: str) -> int:
@@ -179,12 +185,18 @@ def _leads_to_sentence(line: str, is_object: bool) -> bool:
     """Whether what ends in a sentence leaves the next one the judge's own: a word needs a sentence on the pair."""
     if _NO_SENTENCE.search(line):
         return False
-    sentence = _SENTENCE.split(line.rstrip(_MARKS))[-1]
+    sentence = _last_sentence(line)
+    if not is_object and is_not_understood(sentence):
+        return False
     if _ANNOUNCES.search(sentence) or _FRAGMENT.match(sentence) or _REFUSES.match(sentence) or UNSURE.search(sentence):
         return False
     if is_object or not sentence or _INTERJECTION.fullmatch(sentence):
         return True
     return leads_to_verdict(sentence) and not _ATTRIBUTED.match(sentence) and not _REPORTS.search(sentence)
+
+
+def _last_sentence(line: str) -> str:
+    return _SENTENCE.split(line.rstrip(_MARKS))[-1]
 
 
 def _leads(above: str, is_object: bool) -> bool:
@@ -226,14 +238,16 @@ def _is_label_and_link(above: str, line: str, whole: str, is_object: bool) -> bo
     return _is_label(clause, lead, whole, is_object) and not _DOUBT.search(lead)
 
 
-def _is_statement_and_link(line: str) -> bool:
+def _is_statement_and_link(line: str, is_yes: bool | None) -> bool:
     link = _COLON_OR_DASH.search(line)
     if link is None:
         return False
     sentence = _SENTENCE.split(line[: link.start()])[-1].strip()
+    if is_yes is not None and (has_fault(sentence) or not says_so(sentence, is_yes)):
+        return False  # ``the candidate is evasive: NO`` may be an item of a list of faults
     sentence = _DENIES.sub("lacks", sentence)
     if ":" in sentence or not _STATEMENT.match(sentence) or _DOUBT.search(sentence):
         return False
-    if _INCOMPLETE.search(sentence) and not _WHOLE_ALONE.search(sentence):
+    if is_not_understood(sentence) or (_INCOMPLETE.search(sentence) and not _WHOLE_ALONE.search(sentence)):
         return False
     return not _ONE_SIDE.search(sentence) or bool(_PAIR.search(sentence))

@@ -104,7 +104,7 @@ def _in_order(parts: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]
     return sorted(groups, key=lambda group: int(group["index"]))
 
 
-SCORING = ("rewards", "judge", "own_judges")
+SCORING = ("rewards", "encoder", "judge", "own_judges")
 """Parts of the suite that decide what completions are rewarded with."""
 
 

@@ -31,7 +31,7 @@ def read(path: str | Path) -> dict[str, Any]:
         if isinstance(error, pickle.UnpicklingError):  # torch advises to load it all the same
             reason = "it holds more than tensors and plain data, and loading that could run a program"
         raise DamagedCheckpointError(
-            f"checkpoint {path}: cannot be read: {reason}. Delete it to continue from the previous one, or "
-            "name another with --ckpt_path"
+            f"checkpoint {path}: cannot be read: {reason}. Delete it to continue from the previous one, or name "
+            "another (fit, validate, test and predict: --ckpt_path)"
         ) from error
     return saved

@@ -9,7 +9,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
-from medix.disk_room import error_number, room
+from medix.disk_room import described, error_number, growth_error
 
 _WRITING = ("inline_container", "write", "writing")
 """What torch says of a file that it could not write."""
@@ -34,13 +34,13 @@ class InPlaceCheckpointIO(TorchCheckpointIO):
             torch.save(checkpoint, path)
         except (OSError, RuntimeError) as error:  # RuntimeError: what torch makes of an error of the file system
             part = path.stat().st_size if path.exists() else 0
+            found = error.errno if isinstance(error, OSError) else growth_error(path)
             _delete_with_its_room(path)
             needed = max(part + 1, sum(tensor.nbytes for tensor in _tensors(checkpoint)))
             if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in _WRITING):
                 raise
-            number = error_number(error, path)
-            text = f"{os.strerror(number)}: at least {needed} bytes are needed, {room(path, number)}"
-            raise OSError(number, text, str(path)) from error
+            number = found or error_number(error, path, needed)
+            raise OSError(number, described(number, path, needed), str(path)) from error
 
 
 def _delete_with_its_room(path: Path) -> None:

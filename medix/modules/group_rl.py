@@ -11,9 +11,10 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from medix import stop_signal
 from medix.advantages.base import Advantage
 from medix.advantages.grpo import GRPOAdvantage
+from medix.advantages.subset import Subset
 from medix.batching import Batching
 from medix.data.prompting import Prompting
-from medix.distributed import all_reduce, fail_together, gather, stop_together
+from medix.distributed import all_reduce, fail_together, gather, stop_together, world_size
 from medix.judge.base import Judge
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
@@ -32,7 +33,8 @@ from medix.modules.record import StepRecord
 from medix.modules.rollouts import create_rollouts
 from medix.modules.run_module import RunModule
 from medix.modules.selection import finish_step
-from medix.modules.step_metrics import adapt_coefficients, check_mismatch, made_updates, step_metrics
+from medix.modules.step_metrics import adapt_coefficients, check_mismatch, step_metrics
+from medix.modules.step_size import StepSize
 from medix.modules.update import Update
 from medix.policy.base import Policy
 from medix.rewards.suite import RewardSuite
@@ -76,6 +78,10 @@ class GroupRLModule(RunModule):
         max_staleness: publishes after which a group that waits is dropped. What older weights sampled is weighted by
             ``update.stale_importance``, or by the loss's own importance correction.
         image_dependence: measures in each step how much answers need their images; None does not.
+        subset: chooses which completions of each group are trained on; None takes all.
+        close_after_rollouts: loader batches after which a step trains on the groups with signal that it has, if it has
+            one for each rank, in place of reading on until it has ``prompts_per_step``; the last update of such a step
+            may be smaller than ``prompts_per_update``. ``train/groups`` logs how many a step trained on. None waits.
     """
 
     def __init__(
@@ -102,6 +108,8 @@ class GroupRLModule(RunModule):
         rollouts_ahead: Literal[0, 1] = 0,
         max_staleness: int = 1,
         image_dependence: ImageDependence | None = None,
+        subset: Subset | None = None,
+        close_after_rollouts: int | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("max_steps", max_steps), ("max_rollouts_per_step", max_rollouts_per_step)):
@@ -133,9 +141,10 @@ class GroupRLModule(RunModule):
         self.prompts_per_rollout = prompts_per_rollout or prompts_per_step
         self.max_steps = max_steps
         self.max_rollouts_per_step = max_rollouts_per_step
+        self.step_size = StepSize(prompts_per_step, close_after_rollouts, max_rollouts_per_step)
         self.max_mismatch = max_mismatch
         self.preparation = Preparation(
-            policy, engine, loss, update, self.advantage, reward_kl, image_dependence, self._render
+            policy, engine, loss, update, self.advantage, reward_kl, image_dependence, self._render, subset
         )
         self.rollouts = create_rollouts(engine, rewards, rollouts_ahead, max_rollouts_per_step, max_staleness)
         self.buffer = GroupBuffer(max_staleness)
@@ -151,7 +160,9 @@ class GroupRLModule(RunModule):
         self._settings: OptimizerSettings | None = None
         self._resumed: dict[str, Any] = {}
         self.batching(ranks=1)  # refuses impossible sizes before any weights are read
-        check_coefficients(loss, reward_kl, prompts_per_step * engine.sampling.completions_per_prompt)
+        completions = engine.sampling.completions_per_prompt
+        self._trained_per_prompt = completions if subset is None else subset.count(completions)
+        check_coefficients(loss, reward_kl, prompts_per_step * self._trained_per_prompt)
 
     @rewound_by_a_signal
     def training_step(self, prompts: PromptBatch, index: int) -> None:  # noqa: ARG002  # Lightning's signature
@@ -163,10 +174,11 @@ class GroupRLModule(RunModule):
             scored = rolled.scoring.close(rolled.groups, gather)
         self._record.add_scored(scored, rolled.scoring.seconds)
         self.collect(scored)
-        if not self.is_ready():  # the same on every rank
+        count = self.ready()  # the same on every rank
+        if not count:
             return  # dynamic sampling: read another loader batch
         with fail_together():
-            kept = self.take()
+            kept = self.take(count)
         with self.phase("old_logprobs"):
             prepared = self.preparation(kept, self.device)
         with self.phase("update"):
@@ -180,20 +192,21 @@ class GroupRLModule(RunModule):
         self.buffer.extend(self.filter.keep(scored))
         self._record.dropped += self.buffer.discard(self.engine.policy_version)
 
-    def is_ready(self) -> bool:
-        """Whether the ranks together hold the groups of a step.
+    def ready(self) -> int:
+        """Groups that the step takes now, over all ranks; 0 if it has to read another loader batch.
 
         Raises:
             NoSignalError: ``max_rollouts_per_step`` batches did not give enough groups.
         """
         (found,) = all_reduce([len(self.buffer)], "sum", self.device)
-        check_signal(self._record, int(found), self.prompts_per_step, self.max_rollouts_per_step, self.filter)
-        return found >= self.prompts_per_step
+        count = self.step_size.groups(int(found), self._record.rollouts, world_size())
+        if not count:
+            check_signal(self._record, int(found), self.prompts_per_step, self.max_rollouts_per_step, self.filter)
+        return count
 
-    def take(self) -> list[ScoredGroup]:
+    def take(self, count: int) -> list[ScoredGroup]:
         """This rank's share of the groups of a step; every rank must call it."""
-        per_update = self.update.prompts_per_update
-        kept = self.buffer.take(per_update, self.prompts_per_step // per_update, self._render)
+        kept = self.buffer.take(self.update.prompts_per_update, count, self._render)
         check_logprobs(kept, self.loss, self.engine)
         return kept
 
@@ -216,8 +229,11 @@ class GroupRLModule(RunModule):
         rounding = math.inf if self.loss.needs_rollout_logprobs else self.policy.rounding
         check_mismatch(metrics, self.max_mismatch, rounding, type(self.engine).__name__, self.step + 1)
         metrics["lr"] = float(self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
-        prompts = self.update.prompts_per_update * len(made_updates(updates))
-        sequences = prompts * self.engine.sampling.completions_per_prompt
+        if self.step_size.close_after is not None:
+            metrics["groups"] = float(len(prepared.groups) * world_size())
+        batches = zip(self.update.minibatches(prepared.groups), updates, strict=True)
+        prompts = world_size() * sum(len(batch) for batch, update in batches if not update["skipped_updates"])
+        sequences = prompts * self._trained_per_prompt
         metrics |= adapt_coefficients(metrics, sequences, self.loss, self.reward_kl, prepared.divergence, self.device)
         self._record.close(prepared.scored, prepared.groups, metrics, self.update.trains)
         self.updates += len(updates)
@@ -260,6 +276,7 @@ class GroupRLModule(RunModule):
             prompts_per_rollout=self.prompts_per_rollout,
             tokens_per_microbatch=self.update.tokens_per_microbatch,
             ranks=ranks,
+            close_after=self.step_size.close_after,
         )
 
 

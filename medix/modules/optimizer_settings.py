@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from medix.modules.checkpoint import SpecMismatchError
+from medix.modules.optimizer_trial import Make, OptimizerTrial
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -32,6 +33,8 @@ class OptimizerSettings:
         if scheduler is not None:
             _check_step(scheduler, "model.lr_scheduler", "torch.optim.lr_scheduler.LinearLR, which counts steps")
         self.optimizer = _name(optimizer)
+        first = optimizer.param_groups[0]["params"][0]
+        self.device, self.dtype = first.device, first.dtype
         self.groups = [_plain(group) for group in optimizer.param_groups]
         self.scheduler = None if scheduler is None else _name(scheduler)
         self.schedule = {} if scheduler is None else copy.deepcopy(dict(scheduler.state_dict()))
@@ -45,11 +48,17 @@ class OptimizerSettings:
             "schedule": _digest(self.schedule),
         }
 
-    def check(self, saved: Mapping[str, Any]) -> None:
-        """Refuse a checkpoint of another optimizer, whose state means nothing to this one.
+    def check(self, saved: Mapping[str, Any], make: Make | None = None) -> None:
+        """Refuse a checkpoint of another optimizer, or options that no step with the state in it could use.
+
+        Options that only set the beginning of a state have no effect on one that is there, which is said.
+
+        Args:
+            saved: ``state_dict`` of the run that wrote the checkpoint.
+            make: constructs an optimizer like the one of this run, for one weight that changed options are tried on.
 
         Raises:
-            SpecMismatchError: names both.
+            SpecMismatchError: names both optimizers, or the options.
         """
         if saved["optimizer"] != self.optimizer or len(saved["groups"]) != len(self.groups):
             raise SpecMismatchError(
@@ -57,6 +66,11 @@ class OptimizerSettings:
                 "one means nothing to the other. Give the optimizer it was trained with, or start afresh in another "
                 "trainer.default_root_dir"
             )
+        if make is not None:
+            trial = OptimizerTrial(make, self.device, self.dtype)
+            for old, new in zip(saved["groups"], self.groups, strict=True):
+                if old != new:
+                    _try(trial, old, new)
 
     def apply(
         self, saved: Mapping[str, Any], schedule: Mapping[str, Any] | None, optimizer: Any, scheduler: Any, step: int
@@ -104,6 +118,22 @@ def _check_step(part: Any, key: str, other: str) -> None:
             f"{key}: {type(part).__name__} needs {', '.join(needed)} in every step, and a training step has none to "
             f"give: validations are made every few steps only, and an update computes its gradient once. Give another "
             f"one, such as {other}"
+        )
+
+
+def _try(trial: OptimizerTrial, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    unusable, why = trial.unusable(old, new)
+    if unusable:
+        changes = ", ".join(f"{name} {old.get(name)!r} in the checkpoint and {new[name]!r} here" for name in unusable)
+        raise SpecMismatchError(
+            f"model.optimizer: {changes}: no step can be made, for {why}. Give the value it was trained with, or start "
+            "afresh in another trainer.default_root_dir"
+        )
+    if unused := trial.without_effect(old, new):
+        warnings.warn(
+            f"model.optimizer: the new {', '.join(unused)} has no effect on this run: it sets the beginning of the "
+            "optimizer's state, and the state in the checkpoint goes on",
+            stacklevel=2,
         )
 
 

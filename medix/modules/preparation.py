@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from medix.advantages.base import Advantage, checked_advantages
+from medix.advantages.base import Advantage
+from medix.advantages.subset import Subset, advantages_of
 from medix.distributed import all_reduce, fail_together
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
@@ -64,6 +65,7 @@ class Preparation:
         reward_kl: a penalty subtracted from the totals before the advantage.
         image_dependence: measures how much answers need their images, and weights advantages.
         render: makes a prompt again, with other images.
+        subset: chooses which completions of each group are trained on; None takes all.
     """
 
     policy: Policy
@@ -74,6 +76,7 @@ class Preparation:
     reward_kl: RewardKL | None
     image_dependence: ImageDependence | None = None
     render: Callable[[Sample, int], Prompt] | None = None
+    subset: Subset | None = None
 
     def __call__(self, scored: Sequence[ScoredGroup], device: torch.device) -> Prepared:
         """Prepare the groups of one step; every rank must call it.
@@ -113,7 +116,8 @@ class Preparation:
                 penalties, divergence = _penalties(self.reward_kl, [*old_first, *old_later], found)
                 totals = totals - penalties
         with fail_together():
-            advantages, images = checked_advantages(self.advantage, totals), {}
+            advantages = advantages_of(self.advantage, self.subset, totals, self._may_train(rollouts))
+        images: dict[str, float] = {}
         if self.image_dependence is not None:
             shares = self._image_shares(passes, rollouts, [*old_first, *old_later])
             advantages = self.image_dependence.weigh(advantages, shares)
@@ -125,6 +129,10 @@ class Preparation:
         columns = zip(rollouts, advantages.tolist(), old, reference, is_stale, undropped, strict=True)
         groups = [TrainingGroup(rollout, tuple(row), *others) for rollout, row, *others in columns]
         return Prepared(list(scored), groups, divergence, probed, images)
+
+    def _may_train(self, groups: Sequence[RolloutGroup]) -> Bool[Tensor, "prompt completion"]:
+        """False for completions that ``update.truncated`` leaves out of training, whatever their advantage."""
+        return torch.tensor([[self.update.trains(one, 0.0) for one in group.completions] for group in groups])
 
     def _image_shares(
         self, passes: NoGradLogprobs, groups: Sequence[RolloutGroup], own: Sequence[TokenLogprobs]

@@ -105,7 +105,7 @@ class RunModule(lightning.LightningModule):
         scheduler = None if self.lr_scheduler is None else self.lr_scheduler(optimizer)
         self._settings = OptimizerSettings(optimizer, scheduler)
         if self._resumed.get("optimizer"):
-            self._settings.check(self._resumed["optimizer"])
+            self._settings.check(self._resumed["optimizer"], self.optimizer)
         return optimizer if scheduler is None else ([optimizer], [scheduler])
 
     def on_fit_start(self) -> None:

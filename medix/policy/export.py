@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from medix.disk_room import error_number
+from medix.disk_room import NO_ROOM, error_number
 from medix.policy.asking import FILE, Asking, generation_config
 from medix.policy.merged import check_merged, merged_weights, untied
 from medix.policy.vision_language import VisionLanguagePolicy
@@ -75,8 +75,8 @@ def _disk_errors(folder: Path, needed: int) -> Iterator[None]:
     except SafetensorError as error:
         if "os error" not in str(error):
             raise
-        number = error_number(error, folder)
-        text = f"{os.strerror(number)}: at least {needed} bytes are needed"
+        number = error_number(error, folder, needed)
+        text = os.strerror(number) + (f": at least {needed} bytes are needed" if number in NO_ROOM else "")
         raise OSError(number, text, str(folder)) from error
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -32,6 +33,7 @@ from medix.policy.plain_pass import PlainPass
 from medix.policy.prefix_attention import as_before
 from medix.policy.reference import AdapterReference, FrozenReference, ReferencePolicy, in_evaluation
 from medix.policy.released_layout import keep_released_layout
+from medix.policy.run_path import of_a_run
 from medix.policy.self_check import ALLOWED, Allowed, compare, precision, shortened
 from medix.policy.shared_decoding import SharedDecoding
 from medix.policy.shared_prefix import FLEX, SharedPass, why_plain
@@ -449,6 +451,8 @@ def _naming(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
+        if hint := of_a_run(Path(name)):
+            raise ValueError(f"policy.name: {name!r} {hint}") from error
         raise ValueError(
             f"policy.name: {name!r} could not be read: {error}\nGive a folder that holds a Hugging Face model with its "
             "processor, or the name of one on the hub (HF_HUB_OFFLINE must then be unset the first time)"

@@ -92,8 +92,8 @@ class Balance:
         self._seen: dict[SampleKey, tuple[GroupRow, int]] = {}  # without its totals; number of groups
         self.bad_shards: Counter[str] = Counter()
         """Samples that were left out, by shard."""
-        self._rewards = ""
-        self._other_rewards_until = 0
+        self._rewards, self._sampled_by = "", ""
+        self._other_rewards_until, self._other_sampling_until = 0, 0
 
     def add(
         self, scored: Iterable[GroupRow], trained: Iterable[GroupRow], bad_shards: Mapping[str, int] | None = None
@@ -124,19 +124,28 @@ class Balance:
                 self._counts.setdefault(name, _Counts()).trained += 1
         self.bad_shards.update(bad_shards or {})
 
-    def use_rewards(self, identity: str, steps: int) -> None:
-        """Forget the rewards of earlier steps if others gave them: first and last rewards are of one kind.
+    def use_conditions(self, rewards: str, sampled_by: str, steps: int) -> None:
+        """Forget the rewards of earlier steps if others gave them, or if the completions were sampled otherwise.
+
+        First and last rewards are then of one kind.
 
         Args:
-            identity: of rewards and judge from now on; empty if unknown.
+            rewards: identity of rewards and judge from now on; empty if unknown.
+            sampled_by: identity of prompts and sampling from now on, likewise.
             steps: number of finished steps.
         """
-        if self._rewards and identity not in ("", self._rewards):
-            for counts in self._counts.values():
-                counts.first, counts.steps = [], 0
-                counts.last.clear()
+        if self._rewards and rewards not in ("", self._rewards):
+            self._forget_rewards()
             self._other_rewards_until = steps
-        self._rewards = identity or self._rewards
+        if self._sampled_by and sampled_by not in ("", self._sampled_by):
+            self._forget_rewards()
+            self._other_sampling_until = steps
+        self._rewards, self._sampled_by = rewards or self._rewards, sampled_by or self._sampled_by
+
+    def _forget_rewards(self) -> None:
+        for counts in self._counts.values():
+            counts.first, counts.steps = [], 0
+            counts.last.clear()
 
     def rows(self, sizes: Mapping[Slice, int]) -> list[dict[str, Any]]:
         """One row of plain numbers for everything, then for each slice.
@@ -156,13 +165,14 @@ class Balance:
         ]
 
     def notes(self) -> list[str]:
-        """A sentence on steps with other rewards, and one for each shard whose samples were left out."""
-        until = self._other_rewards_until
-        changed = (
-            f"Training rewards up to step {until} were given by other rewards or another judge: curves have them too, "
-            "first and last rewards of the training data are those of later steps."
-        )
-        return [changed] * bool(until) + [
+        """A sentence on steps with other rewards or sampling, and one for each shard whose samples were left out."""
+        of_later = "curves have them too, first and last rewards of the training data are those of later steps."
+        changed = {
+            "were given by other rewards or another judge": self._other_rewards_until,
+            "were for other prompts or another sampling": self._other_sampling_until,
+        }
+        told = [f"Training rewards up to step {until} {how}: {of_later}" for how, until in changed.items() if until]
+        return told + [
             f"{count:,} samples of {shard} were left out of training: the shard cannot be read "
             "(data.on_bad_shard: skip)."
             for shard, count in sorted(self.bad_shards.items())
@@ -174,6 +184,8 @@ class Balance:
             "bad_shards": dict(self.bad_shards),
             "rewards": self._rewards,
             "other_rewards_until": self._other_rewards_until,
+            "sampled_by": self._sampled_by,
+            "other_sampling_until": self._other_sampling_until,
             "seen": [
                 [row.dataset, row.id, row.source, row.modality, groups, [list(one) for one in row.subgroup]]
                 for row, groups in self._seen.values()
@@ -198,6 +210,8 @@ class Balance:
         balance.bad_shards.update(state["bad_shards"])
         balance._rewards = state.get("rewards", "")
         balance._other_rewards_until = state.get("other_rewards_until", 0)
+        balance._sampled_by = state.get("sampled_by", "")
+        balance._other_sampling_until = state.get("other_sampling_until", 0)
         for dataset, sample, source, modality, groups, *subgroup in state["seen"]:
             pairs = tuple((kind, name) for kind, name in (subgroup[0] if subgroup else ()))
             balance._seen[dataset, sample] = GroupRow(dataset, sample, source, modality, pairs), groups

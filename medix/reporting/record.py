@@ -93,7 +93,8 @@ class CompletionRecord:
 
     Attributes:
         step: number of finished steps for validation; in training the step that used it: that trained
-            on it, or found its group without a signal.
+            on it, or found its group without a signal. Of a group with a signal that no step has used, the last step of
+            the run, without an advantage; a run that goes on writes it anew, with the step that uses it.
         split: ``train``, ``val`` or the name of another split.
         dataset: data set of the sample; empty in files written before it was recorded.
         id: identity of the sample within its data set.

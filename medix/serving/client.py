@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 from medix.serving.address import Address
@@ -16,6 +17,8 @@ from medix.serving.session import Session
 T = TypeVar("T")
 
 Work = Callable[[Session], Coroutine[Any, Any, T]]
+Check = Callable[[Session, Endpoint], Coroutine[Any, Any, None]]
+"""Asks a server a harmless question, and raises ``RequestError`` where there is no answer."""
 
 
 class AsyncClient:
@@ -32,6 +35,7 @@ class AsyncClient:
         name: of the thread.
         keep_alive: whether a connection serves several requests. vLLM closes a connection after an internal error, and
             the next request on it would fail: few and long requests should have a connection each.
+        check: tells whether a server that failed often is up (``ServerPool``); None leaves that to requests.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class AsyncClient:
         patience: float,
         name: str,
         keep_alive: bool = True,
+        check: Check | None = None,
     ) -> None:
         self.addresses = tuple(addresses)
         self.api_key_env = api_key_env
@@ -49,6 +54,7 @@ class AsyncClient:
         self.patience = patience
         self.name = name
         self.keep_alive = keep_alive
+        self.check = check
         self._reset()
 
     def _reset(self) -> None:
@@ -134,6 +140,8 @@ class AsyncClient:
         pool = ServerPool([Endpoint(address, self.settings) for address in self.addresses], self.patience)
         key = os.environ.get(self.api_key_env, "").strip()
         session = Session(key, self.addresses, pool, self.keep_alive)
+        if self.check is not None:
+            pool.check = partial(self.check, session)
         self._thread = thread = EventLoopThread(self.name, session)
         # a client that nobody closed: the thread ends with the last user of it, or before the interpreter does
         self._stop = weakref.finalize(self, thread.stop)

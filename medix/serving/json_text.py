@@ -7,6 +7,7 @@ from typing import Any
 
 _DEEPEST = 64  # levels; what lies deeper is read as null
 _LONGEST_NUMBER = 300  # digits; a longer integer is read as NaN
+_EVENT = re.compile(r"(?:data|event|id|retry)?:")
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|[^"\[\]{}]+|"', re.DOTALL)
 
 
@@ -31,7 +32,7 @@ def read_json(data: bytes) -> Any:
             it is shown, secrets are hidden first and it is cut afterwards (``Session.shown``).
     """
     text = data.decode(json.detect_encoding(data), "replace").strip()
-    if text.startswith(("data:", "event:", ":")):
+    if _EVENT.match(text):
         raise ValueError("a stream of events (SSE), which was not asked for; switch streaming off at the server")
     if text.startswith("<"):
         raise ValueError(f"a web page or XML in place of JSON: {text!r}")
@@ -39,6 +40,12 @@ def read_json(data: bytes) -> Any:
         return _DECODER.decode(text)
     except RecursionError:
         pass
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and text[error.pos :].startswith(("{", "[")):
+            raise ValueError(
+                "several JSON texts in place of one (NDJSON); switch streaming off at the server"
+            ) from None
+        raise
     try:
         return _DECODER.decode(_shallow(text))
     except RecursionError:  # pragma: no cover - _shallow prevents it

@@ -8,6 +8,9 @@ from typing import Any
 
 from medix.serving.outcome import Outcome
 
+_TOO_MANY = 429
+_NO_ROOM = frozenset((_TOO_MANY, 503))
+
 
 @dataclass(eq=False)
 class RequestError(Exception):
@@ -19,6 +22,7 @@ class RequestError(Exception):
         status: of HTTP; 0 where no status came.
         message: the server's own words, in full.
         retry_after: seconds that the server asks to wait; None if it does not say.
+        is_silence: whether the server said nothing: there was no connection, or no answer in time.
     """
 
     cause: str
@@ -26,9 +30,26 @@ class RequestError(Exception):
     status: int = 0
     message: str = ""
     retry_after: float | None = None
+    is_silence: bool = False
 
     def __str__(self) -> str:
         return self.cause
+
+    @property
+    def is_reply(self) -> bool:
+        """Whether the server replied to this request: not silence, nor 429, which it says of too many requests."""
+        return not self.is_silence and self.status != _TOO_MANY
+
+    @property
+    def room_after(self) -> float | None:
+        """Seconds that a server without room (429, 503) asks to wait, 0 if it does not say; None for other errors."""
+        return (self.retry_after or 0.0) if self.status in _NO_ROOM else None
+
+    @property
+    def tells_of_request(self) -> bool:
+        """Whether it may be due to this request: not where there is no connection, or no room for any."""
+        is_gone = self.is_silence and self.outcome is not Outcome.OVERLOADED
+        return not is_gone and self.room_after is None
 
 
 def error_message(content: Any) -> str | None:

@@ -10,6 +10,8 @@ from urllib.parse import quote, quote_plus
 
 _KEY_LIKE = re.compile(r"\bsk-[\w*-]{4,}|(?<=Bearer )\S+")
 _PERCENT = re.compile("%[0-9A-F]{2}")
+_CODING = ("utf-8", "replace")
+_LONG = 8  # characters from which a key is also looked for in other cases and in parts
 _SHORTEST = 4  # a key of fewer characters is none, and every text would be full of it
 _PLACEHOLDERS = frozenset(("none", "null", "empty", "dummy", "unused"))  # for servers that want no key
 _SHOWN = "[key]"
@@ -31,13 +33,32 @@ class Secrets:
         spelt = {spelling for text in secret for spelling in _spellings(text)}
         # the longest first: a part of a secret must not break up the whole of it
         self._texts = sorted(spelt, key=lambda text: (-len(text), text))
+        loose = {one for text in secret if len(text) >= _LONG for one in (text, text.encode(*_CODING).hex())}
+        self._loose = [_loosely(text) for text in sorted(loose, key=lambda text: (-len(text), text))]
 
     def hidden(self, text: str) -> str:
         """The text without secrets, and without what looks like a key."""
         for secret in self._texts:
             if secret in text:
                 text = text.replace(secret, _SHOWN)
+        for pattern in self._loose:
+            text = pattern.sub(_SHOWN, text)
         return _KEY_LIKE.sub(_SHOWN, text)
+
+
+def _loosely(secret: str) -> re.Pattern[str]:
+    """A secret in any case, with what a writer puts between its parts: white space, quotes, ``+``, ``:`` of bytes."""
+    return re.compile(r"[\s\u200b\"'+:,]{0,8}".join(map(re.escape, secret)), re.IGNORECASE)
+
+
+def _in_base64(data: bytes) -> set[str]:
+    """What base64 of any text around the data holds of it: it may begin at each of three places."""
+    found = set()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for place in range(3):
+            whole = encode(bytes(place) + data).decode()
+            found.add(whole[(0, 2, 3)[place] : len(whole) - (0, 3, 2)[(place + len(data)) % 3]])
+    return {one for one in found if len(one) >= _LONG}
 
 
 def _parts_of_basic(key: str) -> list[str]:
@@ -54,7 +75,7 @@ def _parts_of_basic(key: str) -> list[str]:
 
 def _spellings(text: str) -> set[str]:
     """A text as it is, in JSON, in Python's quotes, in a URL, in HTML, and in base64."""
-    data = text.encode("utf-8", "replace")
+    data = text.encode(*_CODING)
     in_json = {json.dumps(text, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)}
     in_url = {quote(data, safe=""), quote_plus(data, safe=""), quote(data)}
     in_html = {html.escape(text), html.escape(text, quote=False)}
@@ -71,4 +92,5 @@ def _spellings(text: str) -> set[str]:
         *(one.replace("&#x27;", "&#39;").replace("&quot;", "&#34;") for one in in_html),
         *in_base64,
         *(one.rstrip("=") for one in in_base64),
+        *_in_base64(data),
     }

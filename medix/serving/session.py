@@ -123,9 +123,11 @@ class Session:
         except (aiohttp.ClientError, OSError) as error:
             # a time-out of the client itself is a connection that does not open; that of the block has no message
             if limit is not None and isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-                raise RequestError(f"no answer within {round(limit, 3):g} s", Outcome.OVERLOADED) from error
+                cause = f"no answer within {round(limit, 3):g} s"
+                raise RequestError(cause, Outcome.OVERLOADED, is_silence=True) from error
             said = getattr(error, "os_error", None) or error
-            raise RequestError(f"{type(error).__name__}: {self.shown(str(said))}") from error
+            is_silence = isinstance(error, (TimeoutError, aiohttp.ClientConnectorError))
+            raise RequestError(f"{type(error).__name__}: {self.shown(str(said))}", is_silence=is_silence) from error
         except ValueError as error:
             raise RequestError(f"what it sent is not what the protocol asks for: {self.shown(str(error))}") from error
         except RecursionError as error:

@@ -9,7 +9,8 @@ from typing import Any
 
 _PATTERNS = (
     "spec*.yaml", "report.md", "report.json", "report.html", "validation*.json", "test*.json", "canaries*.json",
-    "verification.json", "completions/*.jsonl", "checkpoints/step-*.ckpt", "checkpoints/best.json",
+    "verification.json", "completions/*.jsonl", "checkpoints/step-*.ckpt", "checkpoints/step-*.ckpt/**/*",
+    "checkpoints/best.*", "checkpoints/best.ckpt/**/*",
     "logs/**/metrics.csv", "predictions*.jsonl",
 )  # fmt: skip
 
@@ -58,7 +59,10 @@ def read_object(path: Path, writer: str, keys: Iterable[str] = ()) -> dict[str, 
 
 
 def files_of(run: Path) -> list[str]:
-    """The files that a run card names, sorted: specs, reports, records, checkpoints, logs. Images are none of them."""
+    """The files that a run card names, sorted: specs, reports, records, checkpoints, logs. Images are none of them.
+
+    A link, as ``best.ckpt`` is, counts as what it reads; of a checkpoint that is a folder every file is named.
+    """
     found = {path for pattern in _PATTERNS for path in run.glob(pattern) if path.is_file()}
     return sorted(path.relative_to(run).as_posix() for path in found)
 

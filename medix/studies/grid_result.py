@@ -146,12 +146,15 @@ class GridResult:
         Args:
             grid: the grid.
             runs: all its runs.
-            states: of each by name; a run that is not named has the state of its folder.
+            states: of runs by name, as they ended in this process. What the folder of a run says counts more: another
+                process may have ended it since. Only a run that is still under way there is ``elsewhere``.
         """
         found: dict[str, dict[int, RunState]] = defaultdict(dict)
         results: dict[str, list[RunResult]] = defaultdict(list)
         for run in sorted(runs, key=lambda run: grid.seeds.index(run.seed)):
-            state = states.get(run.name) or run.state()
+            state = run.state()
+            if state.status in {"waiting", "stopped"}:  # the folder of a run under way says stopped, for a kill
+                state = states.get(run.name, state)
             if state.status == "done":
                 try:
                     results[run.cell.name].append(RunResult.read(run.seed, run.folder))

@@ -1,6 +1,7 @@
 """Whether a replay gave what is on record."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -128,7 +129,8 @@ def compare(
         if others:  # it was trained on another completion: all that follows is of other weights
             return Reproduction(compared, found, other_tokens, steps[place + 1 :], processors, here)
         found += _metrics(step, metrics.get(step, {}), made.metrics.get(step, {}), compared)
-        found += _weights(step, weights.get(step, {}), made.weights.get(step, {}), compared)
+        if step in weights and step in made.weights:
+            found += _weights(step, weights[step], made.weights[step], compared)
     return Reproduction(compared, found, other_tokens, (), processors, here)
 
 
@@ -141,6 +143,10 @@ def _records(
 ) -> Iterator[Difference]:
     wanted = {_key(record): record for record in recorded if record.step == step}
     made = {key: record for key, record in replayed.items() if key[0] == step}
+    lines = Counter(_key(record) for record in recorded if record.step == step)
+    for key, count in lines.items():
+        if count > 1:
+            yield Difference(step, f"{_named(wanted[key])}: lines of the record", count, 1, False)
     for key in sorted(wanted.keys() - made.keys()):
         yield Difference(step, _named(wanted[key]), wanted[key].completion, "nothing", False)
     for key in sorted(made.keys() - wanted.keys()):
@@ -194,7 +200,10 @@ def _metrics(
 def _weights(
     step: int, before: Mapping[str, Any], now: Mapping[str, Any], compared: dict[str, int]
 ) -> Iterator[Difference]:
-    for name in sorted(before.keys() & now.keys() if now else ()):
+    for name in sorted(before.keys() ^ now.keys()):
+        kept, made = ("present" if name in one else "absent" for one in (before, now))
+        yield Difference(step, f"weight {name}", kept, made, False)
+    for name in sorted(before.keys() & now.keys()):
         compared["weights"] += 1
         one, other = before[name].cpu(), now[name].cpu()
         if not torch.equal(one, other):

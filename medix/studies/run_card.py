@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from medix.callbacks.stretches import stretches_in, told
 from medix.data.datamodule import DIGESTS, VALIDATED
 from medix.data.manifest import Manifest, ManifestError, read_manifests
 from medix.modules import checkpoint as state
@@ -71,6 +72,12 @@ class RunCard:
         return step, self.run.checkpoint(step) if step else {}
 
     @cached_property
+    def stretches(self) -> list[tuple[str, str]]:
+        """Steps of the run, and what changed where they began; empty for a run under one condition."""
+        step, saved = self.last
+        return told(stretches_in(saved), step)
+
+    @cached_property
     def files(self) -> list[FileChecksum]:
         """The files of the run."""
         return [FileChecksum.of(self.run.path, name) for name in files_of(self.run.path)]
@@ -100,7 +107,18 @@ class RunCard:
             words = [str(run.path), "--json", str(run.path / "verification.json")]
             found.append(f"Not verified: python -m medix verify {shlex.join(words)}")
         found += [f"data.{split}: {told}" for split, told in self.manifests.items() if isinstance(told, str)]
-        return found + self._changed_data()
+        return found + self._altered_specs() + self._changed_data()
+
+    def _altered_specs(self) -> list[str]:
+        """Whether the specs are those that the checkpoints were written with."""
+        found: dict[tuple[str, int], list[str]] = {}
+        for path, step, one in self.run.altered_specs:
+            found.setdefault((path.name, step), []).append(one.values)
+        return [
+            f"{name} is not the spec that the run had, which the checkpoint of step {step} holds, and the card shows "
+            f"the file: {', '.join(values)}."
+            for (name, step), values in found.items()
+        ]
 
     def _changed_data(self) -> list[str]:
         """Whether the manifests are those that the newest checkpoint was trained and validated on."""
@@ -151,6 +169,7 @@ class RunCard:
             "missing": self.missing(),
             "limits": [*_LIMITS, *(report.get("notes") or ())],
             "spec": {path.name: path.read_text(encoding="utf-8") for path in self.run.specs},
+            "stretches": [{"steps": steps, "changed": changed} for steps, changed in self.stretches],
             "data": [
                 {**asdict(one), "path": str(one.path), "split": split, "digest": one.digest}
                 for split, found in self.manifests.items() if not isinstance(found, str) for one in found
@@ -169,11 +188,13 @@ class RunCard:
         """The card for people."""
         found = tables(self.run.report, self.manifests, self.canaries, self.evaluations, self.files)
         facts = Table("The run", ["", ""], list(self.facts().items()))
+        stretches = Table("Conditions that changed", ["Steps", "What changed"], list(map(list, self.stretches)))
+        tables_of_run = [facts, *([stretches] if self.stretches else []), *found]
         sections = [
             f"# Run card: {self.run.path.resolve().name}",
             f"**{USE}** `{FILE}` beside this file holds all numbers, and the specs in full.",
             _listed("Missing", self.missing()),
-            *(f"## {table.title}\n\n{table.markdown()}" for table in (facts, *found)),
+            *(f"## {table.title}\n\n{table.markdown()}" for table in tables_of_run),
             _listed("Limits", [*_LIMITS, *(self.run.report.get("notes") or ())]),
             "Curves are in `report.html`. Compare the files with this card: `python -m medix run-card RUN --check`.",
         ]

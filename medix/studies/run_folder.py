@@ -1,6 +1,8 @@
 """The folder of a run: its spec, checkpoints, records and report."""
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,11 +11,12 @@ from typing import Any
 
 from medix.callbacks.save_checkpoint import checkpoints
 from medix.callbacks.save_spec import spec_in, step_of
+from medix.callbacks.spec_changes import Change, changes
 from medix.evaluation.recorded_run import RecordedRun
 from medix.modules import checkpoint as state
 from medix.modules import checkpoint_file
 from medix.reporting.evaluations import read_report
-from medix.yaml_text import read_yaml
+from medix.yaml_text import read_yaml, read_yaml_file
 
 
 @dataclass(frozen=True)
@@ -37,20 +40,35 @@ class RunFolder:
         """Complete checkpoints by step, in order."""
         return dict(checkpoints(self.path / "checkpoints"))
 
-    @cached_property
+    @property
     def recorded_steps(self) -> list[int]:
         """Training steps whose completions are on record, in order; none without records."""
+        return sorted(self._recorded_lines)
+
+    @property
+    def repeated_lines(self) -> dict[int, int]:
+        """Lines of the record that repeat an earlier one, by step; steps without any are left out."""
+        return {step: repeated for step in self.recorded_steps if (repeated := self._recorded_lines[step])}
+
+    @cached_property
+    def _recorded_lines(self) -> dict[int, int]:
+        """By step, how many of its lines stand twice."""
         if not (self.path / "completions").is_dir():
-            return []
+            return {}
         try:
             files = RecordedRun.find(self.path).files
         except FileNotFoundError:
-            return []
-        found: set[int] = set()
+            return {}
+        found: Counter[int] = Counter()
+        seen: set[bytes] = set()
         for path in files:
             with path.open("rb") as lines:  # a whole record takes many times as long to read
-                found.update(step for line in lines if (step := _step(line)) is not None)
-        return sorted(found)
+                for line in lines:
+                    if (step := _step(line)) is not None:
+                        digest = hashlib.blake2b(line.strip(), digest_size=16).digest()
+                        found[step] += digest in seen
+                        seen.add(digest)
+        return dict(found)
 
     @cached_property
     def report(self) -> Mapping[str, Any]:
@@ -84,6 +102,24 @@ class RunFolder:
         spec: dict[str, Any] = read_yaml(path.read_text(encoding="utf-8") if held is None else held)
         return spec
 
+    @cached_property
+    def altered_specs(self) -> list[tuple[Path, int, Change]]:
+        """What the files of specs say otherwise than the runs that wrote them: file, step of the checkpoint, key.
+
+        Every checkpoint holds the spec that it was written with. For each file the newest checkpoint of its steps is
+        asked; a file whose checkpoints are gone cannot be compared.
+
+        Raises:
+            ValueError: such a checkpoint, or the file, is damaged.
+        """
+        newest = {next(path for path in reversed(self.specs) if _after(path) < step): step for step in self.checkpoints}
+        found = []
+        for path, step in newest.items():
+            held = spec_in(self.checkpoint(step))
+            if held is not None:
+                found += [(path, step, one) for one in changes(read_yaml(held), read_yaml_file(path).content)]
+        return found
+
     @property
     def resumed_with_changes(self) -> list[int]:
         """The steps after which it went on with another spec, in order."""
@@ -93,6 +129,11 @@ class RunFolder:
     def specs(self) -> list[Path]:
         """The spec, and those with which it was resumed, in order."""
         return [self.path / "spec.yaml", *sorted(self.path.glob("spec.from-step-*.yaml"), key=step_of)]
+
+
+def _after(spec: Path) -> int:
+    """The last step before those that the file of a spec is of; -1 for that of the beginning."""
+    return -1 if spec.name == "spec.yaml" else step_of(spec)
 
 
 def _step(line: bytes) -> int | None:

@@ -1,7 +1,7 @@
 """Verification of a run: some of its steps are made again and compared with what it recorded."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from medix.evaluation.recorded_run import RecordedRun
@@ -9,10 +9,11 @@ from medix.modules import checkpoint as state
 from medix.reporting.record import read_records
 from medix.reporting.render import USE
 from medix.studies.replay import Window, replay
-from medix.studies.reproduction import Reproduction, compare
+from medix.studies.reproduction import Difference, Reproduction, compare
 from medix.studies.run_folder import RunFolder
 
 _NOT_WRITTEN_BY = "use"
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,25 @@ def verify(run: RunFolder, count: int = 3) -> Verification:
     weights = {step: one["state_dict"] for step, one in saved.items() if window.start < step <= last}
     writers = [_written_by(one) for one in saved.values()]
     found = compare(recorded, metrics, weights, made, writers, _facts(state.header()))
-    return Verification(window, found, tuple(_notes(found, made.left_out, weights)))
+    found = replace(found, differences=[*_altered(run), *found.differences])
+    notes = [*_notes(found, made.left_out, weights), *_repeated(run)]
+    return Verification(window, found, tuple(notes))
+
+
+def _altered(run: RunFolder) -> list[Difference]:
+    """What the specs in the folder say otherwise than its checkpoints, whose specs are those that ran."""
+    return [
+        Difference(step, f"{path.name}, {one.key}", one.now, one.before, False) for path, step, one in run.altered_specs
+    ]
+
+
+def _repeated(run: RunFolder) -> list[str]:
+    """Lines of the whole record that stand twice, which the tables of it count twice."""
+    found = run.repeated_lines
+    if not found:
+        return []
+    steps = ", ".join(map(str, list(found)[:_SHOWN])) + (", …" if len(found) > _SHOWN else "")
+    return [f"{sum(found.values())} lines of completions/ repeat another, of steps {steps}: the record was changed"]
 
 
 def _written_by(saved: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from PIL import Image
 from medix.audit.audit import Audit, audit
 from medix.audit.rows import AuditRow
 from medix.commands.progress import progress
-from medix.data.manifest import DataStatement, Manifest
+from medix.data.manifest import DataStatement, Manifest, ShardEntry
 from medix.data.sources.phantoms import PhantomSource
 from medix.evaluation.tasks.loader import LoadedTask
+from medix.modality import TEXT_ONLY
 from medix.types import Sample
 from tests.data.conftest import write as write
 from tests.data.conftest import write_shards
@@ -41,7 +42,10 @@ def row(number: int, split: str = "train", *, is_against: bool = False, **fields
     """A row without a shard: ``pictures`` among the fields are numbers."""
     pictures = fields.pop("pictures", ())
     given = {"id": f"{number}", "question": "q", "reference": "r", "modality": "CT_SCAN", "dataset": "d", **fields}
-    return AuditRow(Sample(**given), split, is_against, tuple(pictures))  # type: ignore[arg-type]
+    sample = Sample(**given)  # type: ignore[arg-type]
+    shard = ShardEntry("a.tar", "0" * 64, 1, 1)
+    manifest = Manifest(split, sample.modality or TEXT_ONLY, "CC0", "none", (shard,), dataset=sample.dataset)
+    return AuditRow(sample, split, is_against, tuple(pictures), manifest)  # type: ignore[arg-type]
 
 
 def planted_samples() -> tuple[list[Sample], list[Sample]]:

@@ -33,6 +33,8 @@ def test_an_answer_in_order_has_no_finding() -> None:
         (GOOD, {"is_truncated": True}, ["truncated"]),
         (GOOD.removeprefix("<X_RAY>"), {}, ["no_tag"]),
         (GOOD.replace("X_RAY", "MRI_SCAN"), {}, ["wrong_tag"]),
+        (GOOD, {"modality": "XRAY"}, ["unknown_modality"]),
+        ("fracture", {"modality": "XRAY", "is_structured": False}, ["unknown_modality"]),
         (GOOD.replace("bright", "hyperdense"), {}, ["foreign_terms"]),
         (GOOD.replace("bright", "hyperdense"), {"modality": None}, ["foreign_terms"]),  # against its own tag
         (GOOD.replace("fracture", "a line of width 3"), {}, ["no_unit"]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medix.audit.quantities import COUNTED, MEASURES, without_unit
+from medix.audit.quantities import COUNTED, MEASURES, SIZED, without_unit
 from medix.judge.clinical.tokens import read
 
 
@@ -16,6 +16,10 @@ from medix.judge.clinical.tokens import read
         ("It measures 5 x 4 cm.", ()),
         ("a diameter of 2.5cm", ()),
         ("There are 5 lesions.", ()),
+        ("a mass of 3 x 4", ("3", "4")),
+        ("A 3 x 4 x 5 nodule", ("3", "4", "5")),
+        ("a mass of 3 x 4 cm", ()),
+        ("a matrix of 3 x 4", ()),
         ("measures 2 vertebrae in height", ()),
         ("Segment 5 of the liver.", ()),
         ("the second rib, T2", ()),
@@ -53,6 +57,6 @@ def test_the_reference_decides_before_the_question() -> None:
     assert without_unit("2", "What is the number of nodules with a size above 5 mm?") == ()
 
 
-@pytest.mark.parametrize("word", sorted(MEASURES | COUNTED))
+@pytest.mark.parametrize("word", sorted(MEASURES | COUNTED | SIZED))
 def test_listed_words_stand_in_the_form_in_which_texts_are_read(word: str) -> None:
     assert [token.key for token in read(word)] == [word]

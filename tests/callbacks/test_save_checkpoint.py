@@ -12,6 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
+from medix.data.machine_error import MachineError
 from tests.support.fake_training import CountingJudge, FakeData, FakeModule, make_trainer
 
 
@@ -83,6 +84,18 @@ def test_a_metric_that_is_not_logged_is_an_error_that_lists_those_that_are(tmp_p
         _fit(tmp_path, SaveCheckpoint(monitor="val/acuracy"), values=dict.fromkeys(range(7), 0.5))
 
 
+def test_a_default_monitor_that_nothing_measures_is_told_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ValueError, match="not among the metrics"):
+        _fit(tmp_path / "without", SaveCheckpoint(), max_steps=1)
+    assert "val/reward is measured by the callback JudgeValidation, which trainer.callbacks lacks" in caplog.text
+    caplog.clear()
+    _fit(tmp_path / "null", SaveCheckpoint(monitor=None), max_steps=1)
+    _fit(tmp_path / "with", SaveCheckpoint(), max_steps=1, values=dict.fromkeys(range(2), 0.5))
+    assert "JudgeValidation" not in caplog.text
+
+
 def test_the_test_split_cannot_choose_the_best() -> None:
     with pytest.raises(ValueError, match="invalidates the test"):
         SaveCheckpoint(monitor="test/reward")
@@ -94,6 +107,21 @@ def test_a_step_that_was_interrupted_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="in the middle"):
         make_trainer(tmp_path, [SaveCheckpoint(every_n_steps=2, monitor=None)]).fit(module, FakeData())
     assert _names(tmp_path) == ["step-000002.ckpt"]
+
+
+class _CannotRead(Callback):
+    """Raises what a loader does, after five steps."""
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        if pl_module.step == 5:
+            raise MachineError("no memory")
+
+
+def test_the_last_step_is_saved_where_data_cannot_be_read(tmp_path: Path) -> None:
+    callbacks = [_CannotRead(), SaveCheckpoint(every_n_steps=2, monitor=None)]
+    with pytest.raises(MachineError, match="no memory"):
+        make_trainer(tmp_path, callbacks).fit(FakeModule(max_steps=6, judge=CountingJudge()), FakeData())
+    assert _names(tmp_path) == ["step-000002.ckpt", "step-000004.ckpt", "step-000005.ckpt"]
 
 
 def test_a_crash_while_writing_leaves_the_older_one_loadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from medix.callbacks.spec_changes import SpecChangeError, changes, differences, refuse, suite_identity
+from medix.evaluation.validation import incomparable
+from medix.modules.checkpoint import scores_differ
 
 
 @pytest.mark.parametrize(
@@ -174,3 +176,9 @@ def test_judges_that_change_places_are_another_suite() -> None:
     """Of three askers with one judge, the judge is named once; with two judges, each stands in its place."""
     found = [suite_identity({}, judges)["judge"] for judges in (["a", "a", "a"], ["a", "b", "a"], ["b", "a", "a"], [])]
     assert found == ["a", "a, b, a", "b, a, a", ""]
+
+
+def test_another_encoder_under_the_same_path_is_another_suite() -> None:
+    one, two = (suite_identity({}, ["j"], encoders=[name]) for name in ("e@1", "e@2"))
+    assert incomparable({"suite": one}, {"suite": two}) == ["another encoder"]
+    assert scores_differ(one, two)

@@ -11,17 +11,13 @@ from lightning.pytorch import Callback, Trainer
 
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint
-from medix.callbacks.write_report import WriteReport, choose
+from medix.callbacks.write_report import WriteReport
 from medix.reporting.evaluations import began, read_evaluations, read_report
-from medix.reporting.record import CompletionRecord, record_completion
 from medix.reporting.render import Report
 from tests.support.fake_training import (
-    MODALITIES,
     CountingJudge,
     FakeData,
     FakeModule,
-    make_group,
-    make_sample,
     make_trainer,
 )
 
@@ -223,33 +219,13 @@ def test_samples_left_out_are_counted_once_however_often_they_are_read() -> None
     assert text == "3 in training, 2 of 29 in the last validation"
 
 
-def test_an_example_of_the_only_comparable_validation_has_no_before() -> None:
+def test_the_only_comparable_validation_has_none_before_it() -> None:
     """After other rewards at step 2, the first validation to compare with is the last itself."""
     report = WriteReport()
-    (record,) = _records({"X_RAY": 1})
-    report._first_examples = report._last_examples = {record.sample_key: record}
     report._validations = [{"step": step, "suite": {"rewards": name}} for step, name in ((0, "a"), (2, "b"))]
-    assert [example.before for example in report._examples()] == [None]
+    assert report._before is None
     report._validations[0]["suite"] = {"rewards": "b"}
-    assert [example.before for example in report._examples()] == [record]
-
-
-def _records(counts: dict[str, int]) -> list[CompletionRecord]:
-    records = []
-    for offset, (modality, count) in enumerate(counts.items()):
-        for i in range(count):
-            group = make_group(make_sample(1000 * offset + i, modality), ["x"])
-            records.append(record_completion(group, 0, MODALITIES))
-    return records
-
-
-def test_examples_are_spread_over_modalities_and_always_the_same() -> None:
-    records = _records({"X_RAY": 50, "CT_SCAN": 3})
-    chosen = choose(records, 10)
-    assert len(chosen) == 10
-    assert len([name for _, name in chosen if int(name[1:]) >= 1000]) == 3
-    assert choose(list(reversed(records)), 10) == chosen
-    assert choose(records, 0) == set()
+    assert report._before is report._validations[0]
 
 
 def test_two_data_sets_that_count_from_one_are_both_in_the_report(tmp_path: Path) -> None:

@@ -9,6 +9,10 @@ from typing import BinaryIO
 import pytest
 import yaml
 
+from medix.commands import ablate
+from medix.studies.grid_page import GridPage
+from medix.studies.grid_run import RunState
+from tests.studies.grids import made, record, write
 from tests.support import warm
 from tests.support.inside import working_in
 from tests.support.runs import LIMIT, small_spec
@@ -134,3 +138,26 @@ def test_what_is_certain_to_fail_is_told_before_the_first_run(folder: Path) -> N
     assert "has no JudgeValidation, RecordCompletions, WriteReport" in callbacks.err
     assert "shipped: " in missing.err
     assert not list((folder / "out").rglob("fit.log"))
+
+
+def test_of_two_processes_the_last_page_is_the_whole_one_whoever_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One has passed a run over; another ends it, and writes, while the first has read and not yet written."""
+    runs = made(tmp_path, "cells: {only: null}\n")
+    for run in runs:
+        write(run, [record(i, 0, "left", float(i % 2)) for i in range(6)])
+        run._write(RunState("done" if run.seed == 1 else "stopped", "", 60.0, run._digest))
+    written = GridPage.write
+
+    def late(page: GridPage, output: Path) -> None:
+        if runs[1].state().status == "stopped":
+            runs[1]._write(RunState("done", "", 60.0, runs[1]._digest))
+            ablate._write(runs, {})
+        written(page, output)
+
+    monkeypatch.setattr(GridPage, "write", late)
+    assert ablate._show(runs, runs, {runs[1].name: RunState("elsewhere")}) == 0
+    (cell,) = json.loads((tmp_path / "out" / "grid.json").read_text())["cells"]
+    assert [run["status"] for run in cell["runs"].values()] == ["done", "done"]
+    assert cell["by_seed"].keys() == {"1", "2"}

@@ -3,6 +3,7 @@
 import pytest
 
 from medix.__main__ import main as medix
+from tests.support.runs import ROOT
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,13 @@ from medix.__main__ import main as medix
 def test_what_does_not_go_together_is_refused(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert medix(["ask", "--model", "m", *words]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_completions_that_leave_no_room_for_a_question_are_refused_before_the_page_opens(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = ["--model", str(ROOT / "data_shards" / "demo_policy")]
+    assert medix(["ask", *model, "--web", "--port", "0", "--max-tokens", "100000000"]) == 2
+    told = capsys.readouterr()
+    assert "--max-tokens 100000000: leaves no room for a prompt" in told.err
+    assert "Open http" not in told.out

@@ -1,6 +1,8 @@
 """``python -m medix eval all``."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,33 @@ def test_an_argument_of_a_later_phase_that_is_wrong_is_an_error_before_the_first
     mine = tmp_path / "mine.yaml"
     mine.write_text("about: m\ndata: {columns: {question: q, answer: a}}\nscoring: rubric\ncluster: item\nlicence: n\n")
     out = ["--output", str(tmp_path / "out"), "--model", "m", "--base-url", "http://127.0.0.1:9/v1"]
+    assert medix(["eval", "all", "--tasks", str(mine), *out, *words]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+ASKED = "and right and wrong answers are judged by"
+
+
+@pytest.mark.parametrize(
+    ("errors", "words", "told"),
+    [
+        ({"judge": "other/1"}, ["--judge", "judge_exact"], f"are those of other/1, {ASKED} exact/4"),
+        ({"judge": "exact/4"}, [], f"are those of exact/4, {ASKED} rules alone"),
+        ({"specificity": {"estimate": 0.1}}, ["--judge", "judge_exact"], "sum to at most 1"),
+        ({"sensitivity": {"estimate": None}}, ["--judge", "judge_exact"], "are not known"),
+    ],
+)
+def test_errors_that_correct_nothing_are_told_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], errors: dict[str, Any], words: list[str], told: str
+) -> None:
+    share = {"low": 0.8, "high": 0.95, "count": 100, "clusters": 100, "method": "w"}
+    rates = {name: {"estimate": 0.9, **errors.get(name, {}), **share} for name in ("sensitivity", "specificity")}
+    (tmp_path / "errors.json").write_text(json.dumps({"judge": "exact/4", **errors, **rates}))
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("about: m\ndata: {columns: {question: q, answer: a}}\nscoring: binary\ncluster: item\nlicence: n\n")
+    out = ["--output", str(tmp_path / "out"), "--model", "m", "--base-url", "http://127.0.0.1:9/v1"]
+    words = [*words, "--judge-errors", str(tmp_path / "errors.json")]
     assert medix(["eval", "all", "--tasks", str(mine), *out, *words]) == 2
     assert told in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -37,6 +37,9 @@ def test_tasks_become_rows_and_the_same_command_asks_nothing_again(
         assert medix(words(tmp_path, server.url)) == 0
         assert "mmlu_anatomy: 1 completions made, 2 known, 0 failed" in capsys.readouterr().out
         assert len(server.bodies) == 6
+        assert medix(words(tmp_path, server.url, "--limit", "2")) == 2
+        assert f"--limit 2: {tmp_path / 'out'} holds completions of 3 items of mmlu_anatomy" in capsys.readouterr().err
+        assert medix(words(tmp_path, server.url, "--limit", "3")) == 0
     assert [row["answer_index"] for row in rows(tmp_path, "mmlu_anatomy")] == [1, 0, 2]
     assert json.loads((tmp_path / "out" / "slake_vqa" / "task.json").read_text())["rows"] == 3
 
@@ -94,6 +97,17 @@ def test_another_model_is_not_mixed_in(tmp_path: Path, capsys: pytest.CaptureFix
         assert medix(words(tmp_path, server.url)) == 0
         assert medix(words(tmp_path, server.url, "--model", "other/m")) == 2
     assert "holds completions of another model: name 'm', now 'other/m'" in capsys.readouterr().err
+
+
+def test_a_refused_run_binds_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(refuses(400, "max_tokens is larger than the context"), *[refuses(400, "too large")] * 5) as server:
+        assert medix(words(tmp_path, server.url, "--max-tokens", "99999")) == 1
+    with serving(says("B")) as server:
+        assert medix(words(tmp_path, server.url, "--samples", "3", "--limit", "2")) == 0
+        assert medix(words(tmp_path, server.url, "--samples", "4", "--limit", "1")) == 2
+        assert medix(words(tmp_path, server.url, "--samples", "3")) == 0, "the limit was refused, not the samples"
+    assert "of changed items" not in capsys.readouterr().out
+    assert len(rows(tmp_path, "mmlu_anatomy")) == 9
 
 
 def test_killed_at_any_moment_it_goes_on_and_asks_only_what_was_in_flight(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_verdicts_are_counted_and_a_related_judge_is_warned_about(
     told = capsys.readouterr()
     assert told.out == "t: 1 verdicts by rule, 1 by the judge, 0 known, 0 unscored of 2\n"
     assert (
-        "warning: the judge served/Qwen3-4B/yes-no-6 and the model Qwen/Qwen3-VL-8B are of one family (Qwen)"
+        "warning: the judge served/Qwen3-4B/yes-no-9 and the model Qwen/Qwen3-VL-8B are of one family (Qwen)"
         in told.err
     )
 
@@ -68,7 +68,7 @@ def test_a_judge_that_is_down_is_told_before_it_is_waited_for(
     ("words", "told"),
     [
         (["--votes", "3"], "--votes 3: rules always vote the same; give --judge"),
-        (["--votes", "3", "--judge", "judge_exact"], "cannot be asked with the prompt yes-no-6/vote-0"),
+        (["--votes", "3", "--judge", "judge_exact"], "cannot be asked with the prompt yes-no-9/vote-0"),
         (["--judge", "nobody"], "there is no spec 'nobody'"),
         (["--tasks", "slake_vqa"], "has no completions of slake_vqa; run eval generate first"),
         (["--tasks", "slake"], "--tasks slake: is no task"),
@@ -89,7 +89,7 @@ def test_a_judge_without_a_rubric_is_refused_before_any_work(folder: Path, capsy
         ScriptedModel(lambda ask: "x", name="Qwen/Qwen3-VL-8B"),
     )
     assert medix(["eval", "judge", "--output", str(folder), "--judge", "judge_exact"]) == 2
-    assert "cannot be asked with the prompt report-rubric-5" in capsys.readouterr().err
+    assert "cannot be asked with the prompt report-rubric-7" in capsys.readouterr().err
     assert not (folder / "t" / "verdicts.jsonl").exists()
     assert medix(["eval", "judge", "--output", str(folder), "--judge", "judge_exact", "--tasks", "t"]) == 0
     assert json.loads((folder / "t" / "verdicts.jsonl").read_text().splitlines()[0])["credit"] == 1.0

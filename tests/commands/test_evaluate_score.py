@@ -11,6 +11,7 @@ import pytest
 from medix.commands.evaluate import main
 from medix.evaluation.folder import EvaluationFolder
 from medix.evaluation.judge_errors import JudgeErrors
+from medix.evaluation.judged_text import text_digest
 from medix.evaluation.statistics import wilson
 from tests.support.evaluations import choice, generate, item, loaded, task
 
@@ -28,8 +29,8 @@ def folder(tmp_path: Path) -> Path:
             by = "rule" if number < 4 else "judge"
             judge = "option/1" if by == "rule" else "scripted"
             reason = None if credit is not None else "no verdict"
-            verdicts.append({"key": str(number), "generation": row["key"], "credit": credit, "by": by, "judge": judge,
-                             "reason": reason, "explanation": "", "agreement": None})  # fmt: skip
+            told = {"key": str(number), "generation": row["key"], "text": text_digest(row), "credit": credit, "by": by}
+            verdicts.append({**told, "judge": judge, "reason": reason, "explanation": "", "agreement": None})
     return tmp_path
 
 
@@ -98,6 +99,25 @@ def test_nothing_scored_is_status_1_and_an_empty_folder_an_error(tmp_path: Path)
     assert main(["score", "--output", str(tmp_path)]) == 1
     with pytest.raises(ValueError, match=r"has no run\.json; run eval generate first"):
         main(["score", "--output", str(tmp_path / "empty")])
+
+
+def test_completions_that_are_others_now_are_unscored_and_told_with_what_to_run(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four are made anew, as after an interrupted run whose file was removed: their keys are the same."""
+    with EvaluationFolder(folder).generations("vqa") as rows:
+        for row in list(rows)[:4]:
+            rows.append(row | {"completion": "right", "answer": "right"})
+    told = "without a verdict on their present text, which are unscored: 4 (4 of vqa); run eval judge --output"
+    for words in (["score", "--output"], ["report", "--output"], ["show"], ["compare", str(folder)]):
+        assert main([*words, str(folder)]) == 0
+        assert told in capsys.readouterr().err.replace("\n", " ")
+    vqa = json.loads((folder / "table.json").read_text())["tasks"]["vqa"]
+    assert (vqa["scored"], vqa["accuracy"]) == (5, pytest.approx(2 / 5))
+    (path,) = folder.glob("*_submission.zip")
+    with zipfile.ZipFile(path) as archive:
+        lines = archive.read("results/scripted/scripted_eval.jsonl").split(b"\n")
+    assert [json.loads(line)["evaluation"]["score"] for line in lines if line].count(None) == 6
 
 
 def _printed(capsys: pytest.CaptureFixture[str]) -> str:

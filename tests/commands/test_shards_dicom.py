@@ -73,6 +73,19 @@ def test_the_same_salt_gives_the_same_bytes(root: Path) -> None:
     assert one == two
 
 
+def test_a_new_salt_is_told_once_and_manifests_tell_salts_apart(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    digests = []
+    for out in ("one", "two", "three"):
+        if out == "three":
+            (root.parent / "salt").unlink()
+        assert build(root, *ASK, out=out) == 0
+        told = capsys.readouterr().err
+        assert (f"a new secret is in --salt {root.parent / 'salt'}. Keep it" in told) == (out != "two")
+        digests += [manifest.salt_digest for manifest in read_manifests([root.parent / out])]
+    assert digests[0] == digests[1] != digests[2]
+    assert (root.parent / "salt").read_text().strip() not in (root.parent / "three" / "study-ct_scan.yaml").read_text()
+
+
 def test_a_table_of_questions_and_the_folder_of_its_images(root: Path) -> None:
     table = root.parent / "questions.csv"
     table.write_text("id,image,question,answer\n1,p1,What is seen in <image>?,a node\n2,1.2.2.1,Where?,left\n")
@@ -108,3 +121,23 @@ def test_a_salt_is_needed(root: Path) -> None:
     with pytest.raises(ValueError, match="--salt FILE is missing"):
         shards.main(["build", "--from", "dicom", str(root), "--output", str(root.parent / "out"), "--licence", "x",
                      "--deidentification", "x", *ASK])  # fmt: skip
+
+
+def test_no_patient_is_in_two_parts_where_the_table_names_cases_of_some_rows(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of each patient's rows one has a case, or each its own; unless PatientIDs count for nothing."""
+    table = root.parent / "q.csv"
+    rows = [f"{number},p{number // 4}/{number % 4},What?,x" for number in range(12)]
+    parts = ("--root", str(root), "--partition", "a=0.5,b=0.5")
+    for name, cases in (("some", ["" if number % 4 else f"C{number}" for number in range(12)]), ("all", range(12))):
+        lines = [f"{row},{case}" for row, case in zip(rows, cases, strict=True)]
+        table.write_text("\n".join(["id,image,question,answer,case", *lines]))
+        build(root, *parts, path=table, out=name)  # 1 where a part of three patients is empty
+        found = [{sample.id: sample.case for sample in stored(part)} for part in (root.parent / name).glob("[ab]")]
+        assert sum(map(len, found)) == 12
+        assert sum(len({int(row) // 4 for row in part}) for part in found) == 3
+        assert sum(len(set(part.values())) for part in found) == 3
+    assert "patients by their headers for whom the table has several names: 3" in capsys.readouterr().out
+    build(root, *parts, "--ignore-patient-ids", path=table, out="ignored")
+    assert len({sample.case for part in "ab" for sample in stored(root.parent / "ignored" / part)}) == 12

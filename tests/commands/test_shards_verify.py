@@ -52,3 +52,6 @@ def test_verify_of_sound_shards_finds_nothing_and_names_manifests_without_an_ind
     captured = capsys.readouterr()
     assert captured.err == ""
     assert "1 manifests have no index: mine-ct_scan.yaml" in captured.out
+    assert "samples listed; images were not opened (--decode)" in captured.out
+    assert shards(["verify", "--decode", str(tmp_path / "out")]) == 0
+    assert "not opened" not in capsys.readouterr().out

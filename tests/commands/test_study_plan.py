@@ -13,11 +13,33 @@ def test_the_size_of_a_study_is_planned_before_it_starts(capsys: pytest.CaptureF
     assert row.split()[3:5] == ["89", "50"]
 
 
+def test_a_plan_has_as_many_cases_as_the_report_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "plan", "--half-width", "0.3", "--per-case", "40", "--ties", "0"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if "± 30.0 %" in line)
+    assert row.split()[3] == "200"
+
+
 def test_without_words_several_widths_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "plan"]) == 0
     shown = capsys.readouterr().out
     assert shown.count("±") == 5
     assert "60% wins, 25% ties, 2 raters, 20 in common" in shown
+
+
+def test_from_five_raters_on_the_plan_counts_what_the_report_allows_for_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def planned(raters: int) -> tuple[int, str]:
+        assert main(["study", "plan", "--half-width", "0.1", "--raters", str(raters)]) == 0
+        shown = capsys.readouterr().out
+        row = next(line for line in shown.splitlines() if "± 10.0 %" in line)
+        return int(row.split()[3]), " ".join(shown.split())
+
+    four, five = planned(4), planned(5)
+    assert four[0] == 119
+    assert "holds for these raters: how much raters differ is measured with 5 or more" in four[1]
+    assert five[0] > 200
+    assert "allows for raters who differ" in five[1]
 
 
 @pytest.mark.parametrize("words", [["--half-width", "0"], ["--wins", "2"], ["--raters", "0"], ["--per-case", "0"]])

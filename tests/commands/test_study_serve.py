@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from medix.__main__ import main
+from medix.commands.study_serve import _expected
 from tests.support.served_page import ServedStudy
 from tests.support.studies import new_study, open_study
 
@@ -34,7 +35,7 @@ def test_links_are_printed_once_and_the_same_command_goes_on(tmp_path: Path) -> 
         links = first.links
         assert len(links) == 2
         assert "6 comparisons of 6 samples, 2 models" in first.output
-        assert "Expect wins of one model over another within ± 3" in first.output
+        assert "Expect no interval of the wins of one model over another" in first.output
         assert [status(link) for link in (*links, links[0][:-1])] == [200, 200, 404]
         assert first.end() == 143
     assert links[0].rpartition("/")[2] not in first.output.rpartition("Serving")[2]  # requests are not logged
@@ -45,6 +46,18 @@ def test_links_are_printed_once_and_the_same_command_goes_on(tmp_path: Path) -> 
     with ServedStudy("--output", tmp_path / "s.db", "--port", "0", "--renew", "2") as renewed:
         assert len(renewed.links) == 1
         assert [status(one.replace(first.port, renewed.port)) for one in (*links, *renewed.links)] == [200, 404, 200]
+
+
+def test_the_interval_that_can_be_expected_is_told_and_where_there_is_none() -> None:
+    def told(cases: int) -> str:
+        return _expected({"models": ["a", "b"], "comparisons": 24, "cases": cases}, 2)
+
+    assert told(24).startswith("Expect wins of one model over another within ± 21.")
+    assert "24 cases; study plan shows others" in told(24)
+    assert told(4) == (
+        "Expect no interval of the wins of one model over another: it takes preferences in 5 cases or more, and at 25% "
+        "ties 4 will have one; add cases"
+    )
 
 
 def test_mistakes_are_status_2_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -348,6 +348,29 @@ def test_samples_that_name_no_case_are_told_where_cases_are_divided(tmp_path: Pa
     assert not [note for note in notes("by_id", "sample") if "name no case" in note]
 
 
+def test_rows_without_a_patient_are_counted_where_patients_are_divided(tmp_path: Path) -> None:
+    class Patients(Numbers):
+        def sample(self, row: SourceRow) -> Sample:
+            return replace(make_sample(row.content), metadata={"patient": "" if row.content % 4 else f"p{row.content}"})
+
+    by_patient = replace(PARTS, by="patient")
+    with pytest.raises(
+        BuildError, match=r"--by patient: 30 rows name no patient\nNothing was written\. Correct the rows"
+    ):
+        Build(Patients(40), BuildPlan(STATEMENT, tmp_path / "a", partition=by_patient)).run()
+    result = Build(Patients(40), BuildPlan(STATEMENT, tmp_path / "b", partition=by_patient, skip_bad=True)).run()
+    assert "--by patient: 30 rows name no patient: they are in no part (--skip-bad)" in result.notes
+
+
+def test_manifests_state_the_salt_of_the_source(tmp_path: Path) -> None:
+    class Salted(Numbers):
+        salt_digest = "0" * 16
+
+    for kind, stated in ((Salted, "0" * 16), (Numbers, "")):
+        Build(kind(3, bad=False), BuildPlan(STATEMENT, tmp_path / kind.__name__)).run()
+        assert {one.salt_digest for one in read_manifests([tmp_path / kind.__name__])} == {stated}
+
+
 def _with_image_of_one(number: int) -> Sample:
     return replace(make_sample(number), images=make_sample(1).images)
 

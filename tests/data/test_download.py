@@ -41,8 +41,8 @@ def test_faults_that_pass_are_tried_again_after_longer_waits(tmp_path: Path) -> 
         (Answer(DATA + b"1"), r"found more \(attempt 2 of 2\)"),
         (Answer(b"1" + DATA[1:]), rf"sha256: expected {SHA}, found .*attempt 2 of 2"),
         (Answer(status=500), r"500.*attempt 2 of 2"),
-        (Answer(status=404), r"FileNotFoundError.*attempt 1 of 2"),
-        (Answer(status=403), r"403.*attempt 1 of 2"),
+        (Answer(status=404), r"there is no such file \(404\).*attempt 1 of 2"),
+        (Answer(status=403), r"access is refused; .*403.*attempt 1 of 2"),
     ],
 )
 def test_a_fault_that_stays_is_named(tmp_path: Path, answer: Answer, told: str) -> None:

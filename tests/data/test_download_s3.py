@@ -48,5 +48,5 @@ def test_a_shard_is_downloaded_from_s3(bucket: str, tmp_path: Path) -> None:
 
 
 def test_a_shard_that_is_not_there_is_named_at_once(bucket: str, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match=r"FileNotFoundError.*attempt 1 of 5"):
+    with pytest.raises(DownloadError, match=r"there is no such file \(404\).*attempt 1 of 5"):
         ShardCache(tmp_path).fetch(ShardEntry(f"{bucket}/other.tar", SHA, len(DATA), 1))

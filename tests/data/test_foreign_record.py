@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from medix.data.foreign_record import ForeignRecord, cells_of, foreign_record, split_name
+from medix.data.foreign_record import ForeignRecord, cells_of, foreign_record, images_of, split_name
 from medix.data.manifest import Manifest, ManifestError, ShardEntry
+from medix.data.picture import ENDINGS
 from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_schema import Columns, TableData
@@ -35,11 +36,26 @@ def test_names_are_split_as_webdataset_does(name: str, expected: tuple[str, str]
     assert split_name(name) == expected
 
 
-def test_an_image_that_shards_do_not_hold_is_no_text_only_sample() -> None:
-    with pytest.raises(
-        TableError, match=r"a\.webp' is an image that shards do not hold as it is; build with --rewrite"
-    ):
-        split_name("a.webp")
+@pytest.mark.parametrize("kind", sorted({*ENDINGS} - {"jpg", "jpeg", "png"}))
+def test_an_image_that_shards_do_not_hold_is_no_text_only_sample(kind: str) -> None:
+    with pytest.raises(TableError, match=rf"a\.{kind}' is an image that shards do not hold as it is; build with --rew"):
+        split_name(f"a.{kind}")
+    assert split_name(f"a.{kind}", rewrites=True) == ("a", kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        ("dcm", "--from dicom reads it"),
+        ("heic", "convert it to PNG or JPEG"),
+        ("mp4", "take images out of it"),
+        ("nii.gz", "take images out of it"),
+    ],
+)
+def test_an_image_that_cannot_be_read_from_tars_has_its_own_remedy(kind: str, remedy: str) -> None:
+    for rewrites in (False, True):
+        with pytest.raises(TableError, match=rf"a\.b\.{kind}' is of a type that is not read from tars; {remedy}"):
+            split_name(f"a.b.{kind}", rewrites=rewrites)
 
 
 def test_parts_of_a_sample_are_columns() -> None:
@@ -78,3 +94,10 @@ def test_a_manifest_states_the_layout(tmp_path: Path) -> None:
     assert foreign_record(manifest({})) is None
     with pytest.raises(ManifestError, match=r"layout: .*colums"):
         foreign_record(manifest({"colums": {"answer": "x"}}))
+
+
+def test_images_with_a_further_part_are_those_of_a_sample_only_where_none_has_no_such_part() -> None:
+    assert images_of(["json", "mask.jpg", "jpg"]) == ["jpg"]
+    assert images_of(["0.jpg", "json", "left.png"]) == ["0.jpg", "left.png"]
+    assert images_of(["jpg", "png", "1.png"]) == ["jpg", "png"]
+    assert images_of(["json"]) == []

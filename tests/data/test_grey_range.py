@@ -12,8 +12,8 @@ NOISE = np.random.default_rng(0).integers(0, 20, (256, 256)).astype(float)
 
 
 def test_a_row_by_hand() -> None:
-    """Bulk 12 to 24 (seventeen pixels without two at each end), width 12: 4000 is beyond 24 + 12, and alone in its
-    windows of three; 36 is not beyond. Two neighbours hold the majority of a window."""
+    """Core 11 to 25 (the least and greatest of two neighbours), width 14: 4000 is beyond 25 + 28 and alone; 36 is not
+    beyond 25 + 14. Two neighbours fill a block of a row."""
     assert GreyRange.of(np.array([[*range(10, 26), 4000.0]])) == (10, 25)
     assert GreyRange.of(-np.array([[*range(10, 26), 4000.0]])) == (-25, -10)
     assert GreyRange.of(np.array([[*range(10, 26), 36.0]])) == (10, 36)
@@ -42,6 +42,36 @@ def test_a_bright_line_of_one_pixel_does_not_darken_the_rest() -> None:
     picture = NOISE.copy()
     picture[:, 100] = 65535
     assert GreyRange.of(picture).high < 60
+
+
+def _thin(name: str, shape: tuple[int, int]) -> np.ndarray:
+    """Where lines one pixel wide, or isolated pixels, are."""
+    rows, columns = np.indices(shape)
+    return {
+        "frame": (rows % (shape[0] - 1) == 0) | (columns % (shape[1] - 1) == 0),
+        "cross": (rows == 7) | (columns == 9),
+        "diagonals": (rows == columns) | (rows == shape[1] - 1 - columns),
+        "one row": rows == 11,
+        "every third row": rows % 3 == 0,
+        "grid": (rows % 8 == 0) | (columns % 8 == 0),
+        "pixels": (rows % 9 == 4) & (columns % 9 == 4),  # 1.2 %
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["frame", "cross", "diagonals", "one row", "every third row", "grid", "pixels"])
+@pytest.mark.parametrize("shape", [(30, 30), (256, 200)])
+def test_lines_one_pixel_wide_and_isolated_pixels_never_darken_a_picture(name: str, shape: tuple[int, int]) -> None:
+    picture = np.add.outer(np.arange(shape[0]), np.arange(shape[1])) * 10.0
+    largest = picture.max()
+    picture[_thin(name, shape)] = 65535
+    assert GreyRange.of(picture).high <= largest
+    assert GreyRange.of(-picture).low >= -largest
+
+
+def test_what_is_thin_and_most_of_a_picture_is_in_the_range() -> None:
+    picture = NOISE.copy()
+    picture[::2] = 1000
+    assert GreyRange.of(picture) == (0, 1000)
 
 
 @pytest.mark.parametrize("side", [2, 3, 5, 20])

@@ -43,6 +43,13 @@ def test_markers_that_disagree_are_named_with_sample_and_remedy(question: str, i
         pieces(_sample(question, images))
 
 
+@pytest.mark.parametrize("other", ["<img>", "<image/>", "<image />", "<IMG/>"])
+def test_what_others_write_for_a_marker_is_named_where_there_are_images(other: str) -> None:
+    with pytest.raises(MarkerError, match=rf"^sample 's 1': {other} is no marker of an image.*; write <image>, or"):
+        pieces(_sample(f"{other} Which organ?", 1))
+    assert pieces(_sample(f"What does {other} mean in HTML?", 0)) == [f"What does {other} mean in HTML?"]
+
+
 @pytest.mark.parametrize(
     ("question", "counts", "expected"),
     [

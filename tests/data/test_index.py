@@ -18,6 +18,19 @@ def test_a_row_by_hand() -> None:
     assert IndexRow.of(sample) == IndexRow("row.3", "case 1", (first, second), *texts, "made")
 
 
+def test_further_names_of_a_case_are_in_the_index_and_make_no_difference_where_there_are_none(write: Writer) -> None:
+    plain = IndexRow.of(make_sample(3))
+    named = IndexRow.of(replace(make_sample(3), metadata={"case_names": "p q"}))
+    assert (plain.cases, named.cases) == (("case 1",), ("case 1", "p", "q"))
+    assert (len(plain.written), named.written) == (6, tuple(named))
+    (manifest,) = write({"CT_SCAN": 1})
+    path = index_path(manifest.path)
+    line = json.loads(path.read_text())
+    line["samples"] = [named.written]
+    path.write_text(json.dumps(line) + "\n")
+    assert ManifestIndex(manifest).rows(manifest.shards[0]) == (named,)
+
+
 def test_rows_without_reference_and_source_are_read(write: Writer) -> None:
     """An index from before these were in it."""
     (manifest,) = write({"CT_SCAN": 2})
@@ -55,7 +68,7 @@ def test_a_manifest_without_an_index_has_no_rows(write: Writer) -> None:
     [
         ('{"sha256": "', '{"sha1": "', "line 1: not a line of an index"),
         ('"samples": [[', '"samples": [[1], [', "is damaged"),
-        ('"samples": [[', '"samples": [["a", "", [], ""], [', "has 3 samples, the manifest 2"),
+        ('"samples": [[', '"samples": [["a", "", [], ""], [', "has 3 samples, not 2"),
         ('"samples": [["row.0"', '"samples": [[null', "is damaged"),
         ('"samples": [["row.0"', '"samples": [[["row.0"]', "is damaged"),
         ('"samples": [["row.0", "case ', '"samples": [["row.0", 7, "', "is damaged"),

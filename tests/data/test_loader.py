@@ -1,19 +1,23 @@
+import signal
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from medix.data.loader import BatchPlan, PromptDataset, PromptLoader, Span
+from medix.data.loader import BatchPlan, DataWorkerError, PromptDataset, PromptLoader, Span
 from medix.data.machine_error import MachineError
 from medix.data.manifest import Manifest
 from medix.data.prompt_errors import UnusablePromptError
 from medix.data.prompting import Prompting, PromptTooLongError
 from medix.data.shards import Shard, ShardError
 from medix.data.stream import Stream
+from medix.stop_signal import SIGNALS
 from medix.types import Prompt, PromptBatch, Sample
 from tests.data.conftest import Writer, make_sample, picture
 
@@ -233,6 +237,49 @@ def test_a_fault_of_the_machine_ends_a_run_that_leaves_out_bad_shards(
     dataset = _dataset(write({"CT_SCAN": 4}), processor)
     with pytest.raises(MachineError, match=r"^made-ct_scan-000000\.tar: Too many open files; raise the limit$"):
         list(PromptLoader(dataset, BatchPlan(4, 4), workers=workers, skip_bad_shards=True))
+
+
+class _Signalled(PromptDataset):
+    """One whose workers get a signal with the sixth sample."""
+
+    number = signal.SIGTERM
+
+    def __getitem__(self, draw: Any) -> Any:
+        if draw.number == 5 and torch.utils.data.get_worker_info():
+            signal.raise_signal(self.number)
+        return super().__getitem__(draw)
+
+
+def _signalled(manifests: tuple[Manifest, ...], processor: Any, number: signal.Signals) -> PromptLoader:
+    dataset = _Signalled(Stream(manifests, seed=5, window=2), Prompting(template="short"), processor)
+    dataset.number = number
+    return PromptLoader(dataset, BatchPlan(12, 4), workers=2)
+
+
+def test_signals_of_the_group_are_left_to_the_process_that_trains(write: Writer, processor: Any) -> None:
+    """And torch's handler, which raises wherever this process is when a worker ends, is gone."""
+    manifests, handler = write({"CT_SCAN": 12}), signal.getsignal(signal.SIGCHLD)
+    for number in SIGNALS:
+        assert list(map(len, _signalled(manifests, processor, number))) == [4, 4, 4]
+    assert signal.getsignal(signal.SIGCHLD) == handler
+
+
+def test_without_workers_no_process_is_started_for_any(
+    write: Writer, processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a resource tracker nor a fork server, which would import all of a program for nothing."""
+    monkeypatch.setattr("medix.data.loader.blocked", lambda: pytest.fail("a process begins"))
+    dataset = _dataset(write({"CT_SCAN": 4}), processor)
+    assert len(list(PromptLoader(dataset, BatchPlan(4, 2, True), endless=False))) == 2
+
+
+def test_a_worker_that_was_killed_is_named_with_the_remedy(
+    write: Writer, processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_MultiProcessingDataLoaderIter._try_get_data, "__defaults__", (0.1,))
+    loader = _signalled(write({"CT_SCAN": 12}), processor, signal.SIGKILL)
+    with pytest.raises(DataWorkerError, match=r"data\.num_workers: .* by SIGKILL, .*; lower data\.num_workers"):
+        list(loader)
 
 
 def test_an_image_is_decoded_and_processed_once_per_visit(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,20 @@ def test_a_written_manifest_reads_back_equal(tmp_path: Path) -> None:
     manifest.write(tmp_path / "a.yaml")
     assert Manifest.read(tmp_path / "a.yaml") == manifest
     assert (manifest.samples, manifest.bytes) == (7, 10240)
+
+
+@pytest.mark.parametrize("digest", [None, "", "0123456789abcdef", "1234567890123456", "12345678901234e5"])
+def test_the_digest_of_a_salt_reads_back_as_text_or_is_unknown(tmp_path: Path, digest: str | None) -> None:
+    replace(Manifest.read(_file(tmp_path)), salt_digest=digest).write(tmp_path / "a.yaml")
+    assert Manifest.read(tmp_path / "a.yaml").salt_digest == digest
+
+
+def test_messages_show_no_access_to_shards(tmp_path: Path) -> None:
+    signed = "https://me:secret@host/a.tar?sig=secret"
+    for shard in ({**SHARD, "url": signed, "samples": -1}, {**SHARD, "url": signed, "sha256": "x"}, signed):
+        with pytest.raises(ManifestError, match=r"host/a\.tar") as caught:
+            Manifest.read(_file(tmp_path, shards=[shard]))
+        assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -125,3 +140,31 @@ def test_a_manifest_says_whether_it_names_its_data_set(tmp_path: Path, dataset: 
     entry = ShardEntry("a.tar", "0" * 64, 1, 1)
     Manifest("made", "CT_SCAN", "CC0-1.0", "none", (entry,), dataset=dataset).write(tmp_path / "made.yaml")
     assert Manifest.read(tmp_path / "made.yaml").names_dataset is named
+
+
+def _of_part(dataset: str, part: str | None, path: str = "manifest.yaml") -> Manifest:
+    entry = ShardEntry("a.tar", "0" * 64, 1, 1)
+    return Manifest("jan_val", "CT_SCAN", "CC0-1.0", "none", (entry,), dataset=dataset, part=part, path=Path(path))
+
+
+def test_the_default_data_set_of_a_partition_is_not_named(tmp_path: Path) -> None:
+    """Its part is stated, or is the name of the folder where it is not, as before parts were stated."""
+    assert not _of_part("jan", "val").names_dataset
+    assert _of_part("jan", "").names_dataset
+    assert _of_part("hospital", "val").names_dataset
+    assert _of_part("jan", "val", "val/jan_val-ct_scan.yaml").names_dataset is False
+    assert _of_part("jan", None, "val/jan_val-ct_scan.yaml").names_dataset is False
+    assert _of_part("jan", None, "lists/jan_val-ct_scan.yaml").names_dataset
+    for part in ("val", "", None):
+        _of_part("jan", part).write(tmp_path / "a.yaml")
+        assert Manifest.read(tmp_path / "a.yaml").part == part
+
+
+def test_a_relative_path_is_told_with_the_folder_that_it_counts_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ManifestError, match=f"check the path, which counts from the working directory, {tmp_path}"):
+        Manifest.read("data/val.yaml")
+    with pytest.raises(ManifestError, match=r"check the path$"):
+        Manifest.read(tmp_path / "data" / "val.yaml")

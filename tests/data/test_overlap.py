@@ -65,6 +65,18 @@ def test_shared_samples_cases_and_images_are_counted_by_hand(build: Build) -> No
     assert "1 of 3 cases (made: case 2); 2 of 6 images (" in message
 
 
+def test_a_case_is_found_under_each_of_its_names(build: Build) -> None:
+    """Case 0 of training joins patients p and q; validation has p alone, and rows of case 2, which is named r too."""
+    train = [replace(make_sample(0), metadata={"case_names": "p q"}), make_sample(2)]
+    val = [replace(make_sample(5), case="p"), replace(make_sample(4), metadata={"case_names": "r"})]
+    found = _splits(build("a", train), build("b", val))
+    overlap = found.of("val")
+    assert overlap is not None
+    assert overlap.affected == 1
+    assert _counts(found)["cases"] == (1, 2)
+    assert overlap.shared["cases"].names == ("made: p",)
+
+
 def test_the_same_text_only_question_is_an_overlap_under_any_id(build: Build) -> None:
     train = [Sample("1", "What is a fracture?", "a break", None), Sample("2", "q", "r", None)]
     val = [Sample("9", "What is a fracture?", "a broken bone", None)]
@@ -81,7 +93,7 @@ def test_ids_and_cases_of_other_data_sets_are_others_and_namesakes_are_mentioned
         "data.val and data.train have 1 names of cases or samples in common (case 0), in different data sets" in message
     )
     assert "--dataset" in message
-    assert "not the `name`" not in message
+    assert "that is not its" not in message
     assert found.label("val") == "held out"
 
 
@@ -94,7 +106,7 @@ def test_cases_of_one_name_leave_it_open_where_a_data_set_is_only_the_name_of_a_
         found = _splits(train, build(name, others, dataset))
         assert found.label("val") == "validation (2 case names also in training)"
         (message,) = found.messages()
-        assert "not the `name` of the manifest" in message
+        assert "of its own that is not its --name" in message
     assert _splits(train, build("d", [make_sample(9)], "")).label("val") == "held out"
 
 
@@ -200,3 +212,20 @@ def test_fit_logs_the_overlap_and_the_split_is_not_called_held_out(
     assert "data.test was not fully compared with data.train" in caplog.text
     assert data.label("val") == "validation (overlaps training: 4 of 4 samples)"
     assert data.label("test") == ("test (not fully compared with training; not fully compared with validation)")
+
+
+def test_pseudonyms_by_different_salts_are_never_called_held_out(build: Build) -> None:
+    train, val = (build(name, [make_sample(i)]) for name, i in (("a", 0), ("b", 4)))
+    salted = {salt: [replace(one, salt_digest=salt * 16) for one in val] for salt in "12"}
+    mine = [replace(one, salt_digest="1" * 16) for one in train]
+    assert _splits(mine, salted["1"]).label("val") == "held out"
+    found = _splits(mine, salted["2"])
+    assert found.label("val") == "validation (cases cannot be compared with training)"
+    (message,) = found.messages()
+    assert message == (
+        f"data.val and data.train: cases cannot be compared, as {val[0].path} and {train[0].path} have pseudonyms of "
+        "data set 'made' by different salts, so that no patient is found in both; build them with one --salt file"
+    )
+    both = SplitOverlaps({"val": Stream([*mine, *salted["2"]], shuffle=False)})
+    (message,) = both.messages()
+    assert "data.val: its pseudonyms of data set 'made' are by several salts" in message

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medix.data.picture import PictureError, PictureReader, open_picture, png
+from medix.data.picture import PictureError, PictureReader, _states_more_than_eight_bits, open_picture, png
 from tests.data.conftest import picture
 
 
@@ -51,6 +51,15 @@ def test_sixteen_bit_grey_uses_its_own_range() -> None:
     assert np.asarray(PictureReader().read(deep))[0, :, 0].tolist() == [0, 128, 255]
 
 
+@pytest.mark.parametrize(("background", "shade"), [("white", 255), ("black", 0)])
+def test_the_value_that_sixteen_bit_grey_calls_transparent_shows_the_background(background: str, shade: int) -> None:
+    """It is no part of the range, either: 1000 to 3000 are 0 to 255."""
+    deep = _png(Image.fromarray(np.array([[1000, 2000, 3000, 60000]], dtype=np.uint16)), transparency=60000)
+    for data in (deep, png(open_picture(deep))):
+        shown = np.asarray(PictureReader(background=background).read(data))  # type: ignore[arg-type]
+        assert shown[0, :, 0].tolist() == [0, 128, 255, shade]
+
+
 def test_an_even_sixteen_bit_image_is_black() -> None:
     deep = _png(Image.fromarray(np.full((2, 2), 4000, dtype=np.uint16)))
     assert _corner(PictureReader().read(deep)) == (0, 0, 0)
@@ -85,6 +94,12 @@ def test_every_format_is_upright_as_read_and_as_converted_to_png(kind: str) -> N
     for image in (PictureReader().read(data), PictureReader().read(png(open_picture(data)))):
         assert image.size == (16, 32)
         assert [image.getpixel(place)[0] < 128 for place in ((1, 1), (14, 1), (1, 30))] == [False, True, False]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage!!", b"Exif\0\0MM\0*"])
+def test_damaged_exif_states_no_orientation(kind: str, exif: bytes) -> None:
+    assert open_picture(_bytes(Image.new("RGB", (32, 16)), kind, exif=exif)).size == (32, 16)
 
 
 def test_values_that_are_not_finite_do_not_set_the_range() -> None:
@@ -178,21 +193,72 @@ def test_a_colour_that_a_gif_calls_transparent_stays_transparent_as_png() -> Non
     assert _corner(PictureReader().read(data)) == (255, 255, 255)
 
 
-def _png_of_16_bit_colour(value: int) -> bytes:
-    """A PNG of one pixel with three channels of 16 bits, which Pillow reads but does not write."""
+def _png_of_16_bits(values: np.ndarray) -> bytes:
+    """A PNG of channels of 16 bits, ``[height, width, channel]``, which Pillow reads but does not write."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
-    pixels = zlib.compress(b"\0" + struct.pack(">HHH", value, value, value))
+    height, width, channels = values.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-def test_colours_of_sixteen_bits_keep_the_upper_eight_or_are_refused() -> None:
-    assert _corner(PictureReader().read(_png_of_16_bit_colour(0x8001))) == (128, 128, 128)
-    with pytest.raises(PictureError, match="colours of 16 bits that are all below 4096 of 65535"):
-        PictureReader().read(_png_of_16_bit_colour(4095))
+def _colours(largest: int, channels: int = 3) -> np.ndarray:
+    """Values up to the largest, one defective pixel at 65535, and opaque."""
+    values = np.linspace(0, largest, 24 * 32).astype(np.uint16).reshape(24, 32, 1).repeat(channels, axis=2)
+    values[5, 5] = 65535
+    if channels in {2, 4}:
+        values[..., -1] = 65535
+    return values
+
+
+def test_colours_of_sixteen_bits_keep_the_upper_eight() -> None:
+    assert _corner(PictureReader().read(_png_of_16_bits(np.full((1, 1, 3), 0x8001)))) == (128, 128, 128)
+    shown = np.asarray(PictureReader().read(_png_of_16_bits(_colours(40000, 4))))
+    assert shown[-1, -1].tolist() == [40000 >> 8] * 3
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize("bits", [8, 12, 13, 14])
+def test_colours_that_use_few_of_sixteen_bits_are_refused_whatever_one_pixel_is(channels: int, bits: int) -> None:
+    with pytest.raises(PictureError, match=r"isolated pixels, all below \d+ of 65535.*scale them to the full range"):
+        PictureReader().read(_png_of_16_bits(_colours((1 << bits) - 1, channels)))
+
+
+@pytest.mark.parametrize("kind", ["PPM", "TIFF"])
+def test_colours_that_use_few_bits_are_refused_in_every_format(kind: str) -> None:
+    values = _colours(4095)
+    data = b"P6 32 24 65535\n" + values.astype(">u2").tobytes()
+    if kind == "TIFF":
+        header = b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", 8)
+        entries = ((256, 32), (257, 24), (258, 16), (259, 1), (262, 2), (273, 110), (277, 3), (279, values.nbytes))
+        header += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries) + bytes(4)
+        data = header + values.astype("<u2").tobytes()
+    with pytest.raises(PictureError, match="isolated pixels, all below"):
+        open_picture(data)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_depth_that_a_jpeg_2000_states_is_read(wrapped: bool) -> None:
+    data = bytearray(_bytes(Image.new("RGB", (24, 32)), "JPEG2000", no_jp2=not wrapped))
+    assert not _states_more_than_eight_bits(Image.open(io.BytesIO(data)), bytes(data))
+    data[data.find(b"\xff\x4f\xff\x51") + 42] = 15
+    assert _states_more_than_eight_bits(Image.open(io.BytesIO(data)), bytes(data))
+
+
+def test_bright_lines_on_a_page_that_is_black_are_shown() -> None:
+    values = np.zeros((64, 64, 3))
+    values[::16] = 60000
+    assert np.asarray(PictureReader().read(_png_of_16_bits(values))).max() == 60000 >> 8
+
+
+def test_a_drawing_in_black_on_a_transparent_page_of_sixteen_bits_is_shown() -> None:
+    values = np.zeros((24, 32, 4))
+    values[3:9, 4:20, 3] = 65535
+    shown = np.asarray(PictureReader().read(_png_of_16_bits(values)))
+    assert (shown[4, 5].tolist(), shown[0, 0].tolist()) == ([0, 0, 0], [255, 255, 255])
 
 
 @pytest.mark.parametrize(

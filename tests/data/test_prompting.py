@@ -49,7 +49,7 @@ def test_the_other_reasoning_tag_can_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-@pytest.mark.parametrize("template", ["medical", "short"])
+@pytest.mark.parametrize("template", ["medical", "short", "report"])
 def test_every_image_is_placed_once_and_in_order(processor: Any, count: int, template: str) -> None:
     sample = _ask("What is it?", "CT_SCAN" if count else None, count)
     prompt = Prompting(template=template).render(sample, processor, index=7)
@@ -119,7 +119,7 @@ def processors(processor: Any, tmp_path_factory: pytest.TempPathFactory) -> dict
 FAMILIES = ("qwen3_vl", "qwen2_5_vl", "gemma3", "smolvlm")
 
 
-@pytest.mark.parametrize("template", ["medical", "short"])
+@pytest.mark.parametrize("template", ["medical", "short", "report"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_images_stand_at_the_markers_of_the_question(processors: dict[str, Any], family: str, template: str) -> None:
     """The text around them is in place, and the pixels are in the order of the prompt."""
@@ -260,7 +260,7 @@ def test_a_template_that_is_wrong_is_an_error(tmp_path: Path, text: str) -> None
 
 
 def test_an_unknown_template_lists_the_shipped_ones() -> None:
-    with pytest.raises(ValueError, match=r"'long' cannot be read .*give medical, short"):
+    with pytest.raises(ValueError, match=r"'long' cannot be read .*give medical, report, short"):
         Prompting(template="long").text(_ask("What?"))
 
 

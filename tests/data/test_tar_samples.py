@@ -30,7 +30,11 @@ def test_members_are_found_by_key_and_extension_with_their_places() -> None:
 @pytest.mark.parametrize(
     ("names", "kind", "told"),
     [
-        (("0.json", "1.json", "0.0.jpg"), tarfile.REGTYPE, "adjacent, found key 0 in two places"),
+        (
+            ("0.json", "1.json", "0.0.jpg"),
+            tarfile.REGTYPE,
+            "adjacent, found key 0 in two places; pack them sorted: tar --sort=name",
+        ),
         (("0.json", "0.json"), tarfile.REGTYPE, "expected unique names, found '0.json' twice"),
         (("0.json",), tarfile.SYMTYPE, "expected plain files"),
     ],

@@ -11,8 +11,11 @@ import pytest
 
 from medix.data.index import index_path
 from medix.data.manifest import Manifest, ShardEntry
+from medix.data.shard_cache import ShardCache
 from medix.data.verification import Verification
-from tests.data.conftest import Writer
+from medix.types import Sample
+from tests.data.conftest import Writer, picture
+from tests.support.file_server import Answer, serving_files
 
 
 @pytest.fixture
@@ -165,3 +168,81 @@ def test_files_beside_the_shards_that_no_manifest_lists_are_found(manifest: Mani
         "gone.index.jsonl",
         "left-000000.tar",
     ]
+
+
+def test_images_that_cannot_be_decoded_are_named_where_they_are_opened(write: Writer) -> None:
+    """Their bytes are those of the manifest, and training would stop at them."""
+    good, bad = picture(1), picture(2)[:60]
+    (manifest,) = write([Sample("a", "q", "r", "CT_SCAN", (good,)), Sample("b", "q", "r", "CT_SCAN", (good, bad))])
+    assert faults(manifest) == []
+    verification = Verification([manifest], opens_images=True)
+    (found,) = [fault for entry in manifest.shards for fault in verification.shard(manifest, entry)]
+    assert "sample 'b', image 2 of 2: an image of 60 bytes cannot be decoded" in found
+    assert verification.damaged == 1
+
+
+def _remote(manifest: Manifest, url: str) -> Manifest:
+    return replace(manifest, shards=(replace(manifest.shards[0], url=url),))
+
+
+def test_a_remote_shard_is_asked_for_at_its_address_whether_or_not_it_is_in_the_cache(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    """Served three times as it is, then as another file, then no more."""
+    data = shard(manifest).read_bytes()
+    other = bytes([data[0] ^ 1]) + data[1:]
+    answers = [Answer(data), Answer(data), Answer(other), Answer(b"", 404), Answer(b"", 403)]
+    with serving_files(answers) as server:
+        signed = f"{server.url.replace('//', '//me:secret@')}/a.tar?X-Signature=secret"
+        remote = _remote(manifest, signed)
+        (entry,) = remote.shards
+        found, bytes_read = [], []
+        for number in range(1, 6):
+            cache = ShardCache(tmp_path / "cache", attempts=1)  # of a run of its own
+            found.append(Verification([remote], cache=cache).shard(remote, entry, bytes_read.append))
+            assert len(server.paths) == number
+    assert found[:2] == [[], []]
+    assert sum(bytes_read) == 2 * len(data)
+    told = [text for (text,) in found[2:]]
+    shown = f"shard {server.url}/a.tar?…"
+    assert told[0].startswith(f"{shown} does not match manifest {remote.path}: sha256: expected {entry.sha256}, found ")
+    assert told[1].startswith(f"{shown} of manifest {remote.path} cannot be fetched: there is no such file (404)")
+    assert told[2].startswith(f"{shown} of manifest {remote.path} cannot be fetched: access is refused")
+    assert all(f"a copy is in {cache.path(entry)}, on this machine only" in text for text in told)
+    assert "secret" not in "".join(told)
+
+
+def test_a_remote_shard_that_is_not_there_is_one_finding(manifest: Manifest, tmp_path: Path) -> None:
+    with serving_files([Answer(b"", 404)]) as server:
+        remote = _remote(manifest, f"{server.url}/a.tar")
+        verification = Verification([remote], cache=ShardCache(tmp_path / "cache", attempts=1))
+        (told,) = verification.shard(remote, remote.shards[0])
+    assert "cannot be fetched" in told
+    assert "does not match" not in told
+    assert "a copy" not in told
+    assert verification.damaged == 1
+
+
+@pytest.mark.parametrize("is_cached", [False, True])
+@pytest.mark.parametrize("damage", ["header", "cut"])
+def test_remote_bytes_are_walked_as_those_of_a_local_shard(
+    manifest: Manifest, tmp_path: Path, damage: str, is_cached: bool
+) -> None:
+    """The manifest was written after the damage: a header in the middle, or a cut between two members."""
+    with tarfile.open(shard(manifest)) as tar:
+        third = next(member.offset for member in tar if member.name.startswith("000000002"))
+    data = shard(manifest).read_bytes()
+    damaged = data[:third] if damage == "cut" else data[:third] + b"\xff" * 20 + data[third + 20 :]
+    shard(manifest).write_bytes(damaged)
+    stated = restated(manifest, samples=2)
+    local = Verification([stated])
+    (expected,) = local.shard(stated, stated.shards[0])
+    with serving_files([Answer(damaged), Answer(damaged)]) as server:
+        remote = _remote(stated, f"{server.url}/a.tar")
+        cache = ShardCache(tmp_path / "cache", attempts=1)
+        if is_cached:
+            cache.fetch(remote.shards[0])
+        verification = Verification([remote], cache=cache)
+        (told,) = verification.shard(remote, remote.shards[0])
+    assert told == expected.replace(str(shard(stated)), f"{server.url}/a.tar")
+    assert verification.damaged == 1

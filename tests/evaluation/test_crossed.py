@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import t
 from statsmodels.regression.linear_model import OLS
 
-from medix.evaluation.crossed import crossed_mean, crossed_proportion
+from medix.evaluation.crossed import crossed_freedom, crossed_mean, crossed_proportion
 from medix.evaluation.statistics import clustered_mean, proportion, wilson
 
 
@@ -152,3 +152,27 @@ def test_intervals_hold_the_truth_although_raters_differ() -> None:
         held_by_case += one.low <= 0.5 <= one.high
     assert 0.93 <= held / times <= 0.985
     assert held_by_case / times < 0.75
+
+
+def test_degrees_of_freedom_by_hand() -> None:
+    """Parts 2 and 1 of V = 2.5 with 101 cases and 5 raters: 6.25 / (4 / 100 + 1 / 4) = 21.55; raters alone leave 4; if
+    both parts are V, 1 / (1/100 + 1/4) = 3.85 would be less than raters alone leave."""
+    assert crossed_freedom((2, 1), (101, 5), 2.5) == pytest.approx(6.25 / 0.29)
+    assert crossed_freedom((0, 3), (101, 5), 3) == pytest.approx(4)
+    assert crossed_freedom((3, 3), (101, 5), 3) == 4
+    assert crossed_freedom((3, 0), (101, 5), 3) == pytest.approx(100)
+
+
+@pytest.mark.parametrize(("differ", "low", "high"), [(0.0, 0.95, 0.995), (0.06, 0.93, 0.99), (0.2, 0.92, 0.985)])
+def test_five_raters_who_share_out_cases_cover_the_truth(differ: float, low: float, high: float) -> None:
+    """487 cases dealt to five raters, of which all make the first 20. With as many degrees of freedom as raters less
+    one whatever raters' variance is, all but 0.6 % of the intervals of raters without differences held the truth."""
+    draw = np.random.default_rng(6)
+    cases = np.concatenate([np.repeat(np.arange(20), 5), np.arange(20, 487)])
+    raters = np.concatenate([np.tile(np.arange(5), 20), np.arange(20, 487) % 5])
+    held = []
+    for _ in range(400):
+        chance = np.clip(0.6 + draw.uniform(-differ, differ, 5)[raters], 0, 1)
+        found = crossed_proportion((draw.random(567) < chance).astype(float).tolist(), cases.tolist(), raters.tolist())
+        held.append(found.low <= 0.6 <= found.high)
+    assert low <= np.mean(held) <= high

@@ -15,7 +15,7 @@ from medix.evaluation.prompts import prompting_of
 from medix.evaluation.tasks.item import Item
 from tests.support.evaluations import item, picture
 from tests.support.fault_server import Act, nobody, refuses, together
-from tests.support.judges import FaultServer, breaks_off, says, serving, streams, without
+from tests.support.judges import FaultServer, breaks_off, says, sends, serving, streams, without
 from tests.support.tables import image
 
 GREEDY = Decoding(max_tokens=20)
@@ -136,6 +136,53 @@ def test_a_server_that_dies_leaves_failures_and_the_other_goes_on() -> None:
         dead.kill()
         replies = ask([dead.url, alive.url], *(item(str(number)) for number in range(12)), timeout=1.0)
     assert all(reply.completion is None and reply.failure for reply in replies)
+
+
+@pytest.mark.parametrize("needs_image", [False, True])
+def test_items_that_crash_a_server_fail_alone_in_this_task_and_the_next_and_when_they_are_asked_again(
+    needs_image: bool,
+) -> None:
+    """Three of a hundred in the first, six in the second, which are the last that are left, and then nothing else.
+
+    A program that indexes the first image of every request fails at the check, which has none.
+    """
+
+    def crashes(request: Any) -> None:
+        text = json.dumps(request.body["messages"])
+        if needs_image and '"content": "Hi"' in text:
+            refuses(500, "IndexError: images[0]")(request)
+        else:
+            (refuses(500, "bad image") if "crash" in text else says("left"))(request)
+
+    first = [item(f"a{number}", "crash" if number > 96 else "") for number in range(100)]
+    second = [item(f"b{number}", "crash" if number > 93 else "") for number in range(100)]
+    with serving(crashes) as server:
+        asked = model(server.url, timeout=2.0, retries=2, backoff=0.05, max_concurrency=16)
+        began = time.monotonic()
+        for items, failing in ((first, 3), (second, 6), (second[-6:], 6), (first[:10], 0)):
+            replies = [reply for _, reply in asked.replies([Ask(one.id, one, 0) for one in items], GREEDY)]
+            failures = [reply.failure for reply in replies if reply.completion is None]
+            assert failures == [f"m at {server.url}: status 500: bad image; 3 attempts"] * failing
+        assert time.monotonic() - began < 30
+        asked.close()
+
+
+@pytest.mark.parametrize("fails", [refuses(500, "IndexError: images[0]"), refuses(503), breaks_off, sends("<html>")])
+def test_a_server_that_needs_an_image_answers_all_questions_with_one_whatever_it_was_asked_before(fails: Act) -> None:
+    """It fails at the check, too: in one task, in the next one, and when all are asked again."""
+
+    def needs_image(request: Any) -> None:
+        (says("left") if "image_url" in json.dumps(request.body) else fails)(request)
+
+    without_image = [item(f"a{number}") for number in range(40)]
+    with_image = [item(f"b{number}", images=(picture("a", image(seed=1)),)) for number in range(40)]
+    with serving(needs_image) as server:
+        asked = model(server.url, timeout=1.0, max_concurrency=16)
+        for items in (without_image, with_image, without_image + with_image, without_image + with_image):
+            replies = asked.replies([Ask(one.id, one, 0) for one in items], GREEDY)
+            found = {ask.key for ask, reply in replies if reply.completion == "left"}
+            assert found == {one.id for one in items if one.images}
+        asked.close()
 
 
 def test_keys_never_reach_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,8 @@ def test_completions_that_leave_no_room_for_a_prompt_are_refused_and_keys_of_tra
 ) -> None:
     with pytest.raises(ValueError, match=rf"--max-tokens {policy.context_length}: leaves no room .*; give less"):
         ask(make(policy), Decoding(max_tokens=policy.context_length), ITEMS[0])
+    with pytest.raises(ValueError, match="leaves no room"):
+        make(policy).check_decoding(Decoding(max_tokens=policy.context_length))
     (reply,) = ask(make(policy), Decoding(max_tokens=3), item("5", "One <image> or two <image>?"))
     assert "2 image markers for 0 images" in reply.failure
     assert "data.on_long" not in reply.failure

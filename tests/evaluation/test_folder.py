@@ -36,12 +36,44 @@ def test_run_json_says_what_completions_depend_on(tmp_path: Path) -> None:
     ],
 )
 def test_a_folder_of_another_configuration_is_refused(tmp_path: Path, change: dict, told: str) -> None:
+    generate(tmp_path, loaded(item()), lambda ask: "left")
     usual = {"temperature": 0.1, "samples": 4} if "samples" in change else {}
+    (tmp_path / "run.json").unlink()
     begin(tmp_path, **usual)
     before = (tmp_path / "run.json").read_bytes()
     with pytest.raises(ValueError, match=told):
         begin(tmp_path, **change)
     assert (tmp_path / "run.json").read_bytes() == before
+
+
+def test_a_folder_without_completions_is_bound_by_nothing(tmp_path: Path) -> None:
+    """As one that a server refused every completion of, for more tokens than its context has."""
+    generate(tmp_path, loaded(item()), lambda ask: None)
+    begin(tmp_path, max_tokens=5)
+    assert json.loads((tmp_path / "run.json").read_text())["decoding"]["max_tokens"] == 5
+    counts = generate(tmp_path, loaded(item()), lambda ask: "left")
+    assert counts.stale == 0
+    with pytest.raises(ValueError, match="another model"):
+        begin(tmp_path, max_tokens=5)
+
+
+@pytest.mark.parametrize("change", [{"name": "other/m"}, {"prompt": "medix"}, {"max_tokens": 5}])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_failures_of_another_run_are_none_of_the_next(tmp_path: Path, change: dict, *, is_known: bool) -> None:
+    """Of no task: one that the next run does not ask would be shown as its own, with nothing scored."""
+    for name in ("t", "u"):
+        generate(tmp_path, loaded(item(), name=name), lambda ask: None)
+    if not is_known:
+        (tmp_path / "run.json").unlink()
+    begin(tmp_path, **change)
+    assert EvaluationFolder(tmp_path).tasks == []
+
+
+def test_failures_of_the_same_run_are_kept(tmp_path: Path) -> None:
+    generate(tmp_path, loaded(item(), name="t"), lambda ask: None)
+    generate(tmp_path, loaded(item(), name="u"), lambda ask: "left")
+    generate(tmp_path, loaded(item(), name="v"), lambda ask: None, samples=1)
+    assert EvaluationFolder(tmp_path).tasks == ["t", "u", "v"]
 
 
 def test_more_samples_of_the_same_decoding_go_on(tmp_path: Path) -> None:
@@ -57,6 +89,25 @@ def test_two_processes_do_not_write_into_one_folder(tmp_path: Path) -> None:
         EvaluationFolder(tmp_path).locked(),
     ):
         pass
+
+
+@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt])
+def test_a_refused_start_leaves_no_folder(tmp_path: Path, stop: type[BaseException]) -> None:
+    path = tmp_path / "new" / "run"
+    with pytest.raises(stop), EvaluationFolder(path).locked():
+        raise stop
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(stop), EvaluationFolder(path).locked():
+        raise stop((path / "kept").touch())
+    assert (path / "kept").is_file()
+
+
+def test_who_is_refused_by_a_lock_leaves_it(tmp_path: Path) -> None:
+    with EvaluationFolder(tmp_path / "new").locked():
+        with pytest.raises(ValueError, match="another process"), EvaluationFolder(tmp_path / "new").locked():
+            pass
+        with pytest.raises(ValueError, match="another process"), EvaluationFolder(tmp_path / "new").locked():
+            pass
 
 
 def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:

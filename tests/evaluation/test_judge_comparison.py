@@ -1,21 +1,33 @@
 """Several judges on the same completions."""
 
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
-from medix.evaluation.judge_comparison import compare_judges
+from medix.evaluation.judge_comparison import JudgeComparison, compare_judges
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.reporting.table import MISSING
 
 
-def test_verdicts_by_rule_are_in_no_agreement() -> None:
-    def rows(*credits_by: tuple[float | None, str]) -> dict[str, list[ScoredCompletion]]:
-        return {
-            "t": [
-                ScoredCompletion(f"{n}", 0, f"{n}", "q", ("a",), "t", "t", credit, by=by)
-                for n, (credit, by) in enumerate(credits_by)
-            ]
-        }
+def rows(*credits_by: tuple[float | None, str]) -> dict[str, list[ScoredCompletion]]:
+    return {
+        "t": [
+            ScoredCompletion(f"{n}", 0, f"{n}", "q", ("a",), "t", "t", credit, by=by)
+            for n, (credit, by) in enumerate(credits_by)
+        ]
+    }
 
+
+RULE, LEFT, RIGHT, WRONG = (1.0, "rule"), (None, ""), (1.0, "judge"), (0.0, "judge")
+
+
+def compared(first: Sequence[tuple[float | None, str]], second: Sequence[tuple[float | None, str]]) -> JudgeComparison:
+    return compare_judges({"j": rows(*first), "k": rows(*second)}, {"t": False})
+
+
+def test_verdicts_by_rule_are_in_no_agreement() -> None:
     found = compare_judges(
         {
             "j": rows((1.0, "rule"), (1.0, "judge"), (None, "")),
@@ -24,14 +36,73 @@ def test_verdicts_by_rule_are_in_no_agreement() -> None:
         {"t": False},
     )
     assert (found.rows[1].asked, found.rows[1].equal) == (1, 0)
-    assert found.rows[1].shift.count == 2
+    assert found.rows[1].shift.count == 1
     assert found.rows[0].coverage == pytest.approx(2 / 3)
 
 
 def test_one_judge_has_no_shift_and_grades_are_of_five() -> None:
-    rows = [ScoredCompletion(f"{n}", 0, f"{n}", "q", ("a",), "t", "t", 0.6, by="judge") for n in range(6)]
-    found = compare_judges({"j": {"t": rows}}, {"t": True})
-    assert found.largest_shift == 0
+    found = compare_judges({"j": rows(*[(0.6, "judge")] * 6)}, {"t": True})
+    assert found.largest_shift is None
     assert found.tables()[0].rows[0][1].startswith("3.000")
     assert found.tables()[0].rows[0][2] == MISSING
     assert found.notes[0] == "Judge 1: j"
+
+
+def test_a_judge_that_decided_nothing_is_said_to_be_shown_by_rules_alone() -> None:
+    found = compare_judges(
+        {
+            "j": rows((1.0, "rule"), (1.0, "judge")),
+            "k": rows((1.0, "rule"), (None, "")),
+            "l": rows((None, ""), (None, "")),
+        },
+        {"t": False},
+    )
+    assert [(row.judged, row.is_by_rule) for row in found.rows] == [(1, False), (0, True), (0, False)]
+    assert [row[0] for row in found.tables()[0].rows] == ["t, judge 1", "t, judge 2 (rules alone)", "t, judge 3"]
+    assert found.notes[3] == "Judge 2 gave no verdict on t: what is shown of it there comes from rules alone."
+
+
+def test_completions_that_a_judge_left_do_not_dilute_its_shift() -> None:
+    """By hand: of 12 completions 4 go to a rule and 8 to the judges, who differ by -1 on 2 of them: -2 / 12."""
+    first, second = [*[RULE] * 4, *[RIGHT] * 8], [*[RULE] * 4, WRONG, WRONG, *[RIGHT] * 6]
+    assert compared(first, second).rows[1].shift.estimate == pytest.approx(-2 / 12)
+    half = [*[RULE] * 4, WRONG, LEFT, *[RIGHT] * 3, *[LEFT] * 3]  # 4 of 8 are judged, one differs: -1 / 4 of 8 / 12
+    for found in (compared(first, half), compared([*half[:4], RIGHT, LEFT, *half[6:]], second)):
+        assert found.rows[1].shift.estimate == pytest.approx(-1 / 4 * 8 / 12)
+        assert found.largest_shift == pytest.approx(1 / 6)
+        assert found.rows[1].asked == found.rows[1].shift.count == 4
+    shift, whole = compared(first, second).rows[1].shift, compared(first[4:], second[4:]).rows[1].shift
+    ends = [(one.low, one.high, one.error) for one in (shift, whole)]
+    assert ends[0] == pytest.approx([8 / 12 * end for end in ends[1]])
+    assert shift.p_value == whole.p_value
+
+
+def test_the_mean_shift_of_random_halves_is_that_of_all() -> None:
+    draw = random.Random(0)
+    first = [RULE] * 20 + [draw.choice((RIGHT, WRONG)) for _ in range(40)]
+    second = [RULE] * 20 + [draw.choice((RIGHT, RIGHT, WRONG)) for _ in range(40)]
+    complete = compared(first, second).rows[1].shift.estimate
+    assert complete == pytest.approx(sum(b - a for (a, _), (b, _) in zip(first, second, strict=True)) / 60)
+    shifts = []
+    for _ in range(400):
+        lost = set(draw.sample(range(20, 60), 20))
+        half = [LEFT if place in lost else one for place, one in enumerate(second)]
+        shifts.append(compared(first, half).rows[1].shift.estimate)
+    assert sum(shifts) / len(shifts) == pytest.approx(complete, abs=0.01)
+
+
+def test_there_is_no_shift_where_no_completion_was_judged_by_both() -> None:
+    found = compared([RULE, RIGHT, LEFT], [RULE, LEFT, WRONG])
+    assert found.largest_shift is None
+    assert found.tables()[0].rows[1][2] == MISSING
+    assert f"Largest shift: {MISSING}." in found.notes[-1]
+    data = found.to_dict()
+    assert data["largest_shift"] is data["rows"][1]["shift"]["estimate"] is data["rows"][1]["shift"]["low"] is None
+
+
+def test_completions_that_could_not_be_made_are_no_share_of_a_shift() -> None:
+    first, second = rows(RULE, RIGHT, LEFT), rows(RULE, WRONG, LEFT)
+    for judged in (first, second):
+        judged["t"][2] = replace(judged["t"][2], completion=None)
+    found = compare_judges({"j": first, "k": second}, {"t": False})
+    assert found.rows[1].shift.estimate == pytest.approx(-1 / 2)

@@ -15,9 +15,9 @@ def test_one_sample_is_greedy_and_several_are_drawn() -> None:
 
 
 def test_base_and_judge_are_read_from_the_card(tmp_path: Path) -> None:
-    card = "---\nbase_model: Qwen/Qwen3-VL-8B\n---\n\n- judge: served/Qwen/Qwen3-4B/yes-no-6\n"
+    card = "---\nbase_model: Qwen/Qwen3-VL-8B\n---\n\n- judge: served/Qwen/Qwen3-4B/yes-no-9\n"
     (tmp_path / "README.md").write_text(card)
-    assert facts_of(str(tmp_path)) == {"base": "Qwen/Qwen3-VL-8B", "training_judge": "served/Qwen/Qwen3-4B/yes-no-6"}
+    assert facts_of(str(tmp_path)) == {"base": "Qwen/Qwen3-VL-8B", "training_judge": "served/Qwen/Qwen3-4B/yes-no-9"}
     assert facts_of("Qwen/Qwen3-VL-8B") == {}
     assert card_of("Qwen/Qwen3-VL-8B") is None
     assert card_of(str(tmp_path)) is None

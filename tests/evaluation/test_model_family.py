@@ -4,7 +4,7 @@ import pytest
 
 from medix.evaluation.model_family import families, judge_warnings
 
-JUDGE = "served/Qwen/Qwen3-14B/yes-no-6"
+JUDGE = "served/Qwen/Qwen3-14B/yes-no-9"
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,14 @@ TWICE = ("granular body", "gliosis", "granular body")
         ("The answer is not (B).", ORGANS, None),
         ("The answer is (B) stomach.", ORGANS, None),
         ("The answer is E.", ORGANS, None),
+        # another letter is said to be the answer, too
+        ("A is the answer to the question of who is affected. For the organ, the answer is C.", ORGANS, None),
+        ("The answer is (C). (A) is the correct choice in children.", ORGANS, None),
+        ("B is correct. The answer is A.", ORGANS, None),
+        ("C is the answer. The answer is C.", ORGANS, "C"),
+        ("It is not true that A is the answer. The answer is C.", ORGANS, "C"),
+        ("A is not the answer. The answer is C.", ORGANS, "C"),
+        ("A is incorrect. The answer is C.", ORGANS, "C"),
         # in brackets
         ("The most likely diagnosis is (C) second degree type II block.\n\nIt makes the heart slow.", RHYTHMS, "C"),
         ("The patient has (A) a first degree block, which is rare.", RHYTHMS, "A"),

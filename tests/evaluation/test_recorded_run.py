@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from medix.advantages.max_variance_subset import MaxVarianceSubset
 from medix.advantages.rloo import RLOOAdvantage
 from medix.evaluation.recorded_run import RecordedRun, describe, group_records, steps_of
 from medix.modality import ModalitySet
@@ -98,8 +99,11 @@ def test_what_is_no_range_of_steps_is_refused_with_an_example(text: str) -> None
 def test_the_spec_of_a_resumed_run_is_the_last_one(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", records(suite(), groups(1)))
     changed = RUN_SPEC.replace("advantage: null", "advantage: {class_path: medix.advantages.RLOOAdvantage}")
-    (folder / "spec.from-step-000010.yaml").write_text(changed)
-    assert isinstance(RecordedRun.find(folder).parts().advantage, RLOOAdvantage)
+    subset = "  subset: {class_path: medix.advantages.MaxVarianceSubset, init_args: {size: 3}}\n"
+    (folder / "spec.from-step-000010.yaml").write_text(changed + subset)
+    parts = RecordedRun.find(folder).parts()
+    assert isinstance(parts.advantage, RLOOAdvantage)
+    assert isinstance(parts.subset, MaxVarianceSubset)
 
 
 def test_without_a_spec_the_defaults_are_taken_and_said(tmp_path: Path) -> None:

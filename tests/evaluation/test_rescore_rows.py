@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from medix.advantages.grpo import GRPOAdvantage
+from medix.advantages.max_variance_subset import MaxVarianceSubset
+from medix.advantages.subset import Subset
 from medix.evaluation.recorded_run import group_records
 from medix.evaluation.rescore_rows import ABSENT, NOT_APPLICABLE, SCORED, UNSCORED, Rows, before_of, joined, rows_of
 from medix.reporting.record import CompletionRecord
@@ -13,10 +15,10 @@ from tests.support.fake_training import CountingJudge, make_group, make_sample, 
 from tests.support.recorded import groups, records, suite
 
 
-def _rows(lines: list[CompletionRecord]) -> Rows:
+def _rows(lines: list[CompletionRecord], subset: Subset | None = None) -> Rows:
     found = list(group_records(iter(lines), "file"))
     rollouts = [group.rollout for group in found]
-    return rows_of(found, rollouts, suite().score_rollouts(rollouts), GRPOAdvantage(), SpreadFilter())
+    return rows_of(found, rollouts, suite().score_rollouts(rollouts), GRPOAdvantage(), SpreadFilter(), subset)
 
 
 def test_what_a_row_was_is_one_of_four() -> None:
@@ -38,6 +40,13 @@ def test_groups_of_different_sizes_are_compared_each_in_their_own() -> None:
     assert rows.change.pairs.tolist() == [6, 1]
     assert np.allclose(rows.before.advantage, rows.after.advantage)
     assert np.isclose(rows.before.advantage[4], 1 / np.sqrt(2), atol=1e-5)
+
+
+def test_what_the_subset_of_a_run_leaves_out_has_no_advantage() -> None:
+    rows = _rows(records(suite(), groups(1)), MaxVarianceSubset(2))
+    kept = np.flatnonzero(~np.isnan(rows.before.advantage))
+    assert sorted(rows.before.signal[kept]) == [rows.before.signal.min(), rows.before.signal.max()]
+    assert np.allclose(rows.before.advantage, rows.after.advantage, equal_nan=True)
 
 
 def test_a_single_completion_has_no_advantage_and_no_order() -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from medix.evaluation.rule_verdict import question_of, rule_verdict
 
@@ -11,6 +13,8 @@ ROW = {"question": "Which side?", "references": ["left"], "choices": None, "answ
        "finish_reason": "stop"}  # fmt: skip
 CHOICES = {"question": "Which?\n\nChoices:\nA. skin\nB. bone", "references": ["bone"], "choices": ["skin", "bone"],
            "answer_index": 1}  # fmt: skip
+BLOOD = {"question": "Which?\n\nChoices:\nA. AB\nB. A\nC. B\nD. O", "references": ["A"],
+         "choices": ["AB", "A", "B", "O"], "answer_index": 1}  # fmt: skip
 
 
 def credit(rules: tuple[str, ...] = BOTH, **fields: Any) -> float | None:
@@ -39,16 +43,74 @@ def credit(rules: tuple[str, ...] = BOTH, **fields: Any) -> float | None:
         ({**CHOICES, "answer": "It is osseous."}, None),
         ({**CHOICES, "answer": "(A)", "finish_reason": "length"}, None),
         ({**CHOICES, "answer": "A", "answer_index": None}, None),
+        ({**BLOOD, "answer": "A"}, None),  # choice A, which is wrong, or group A, which is right
+        ({**BLOOD, "answer": "(a)."}, None),
+        *(({**BLOOD, "answer": text}, None) for text in ("A,", "A;", "A!", "A .", "'A'", "The answer is 'A'")),
+        ({**BLOOD, "answer": "The answer is (B)."}, 1.0),
+        ({**BLOOD, "choices": ["AB", "type A", "B"], "references": ["type A", "A"], "answer": "A"}, None),  # an alias
+        ({"answer": "n", "references": ["No"]}, 1.0),
+        ({"answer": "Y.", "references": ["no"]}, 0.0),
+        ({**CHOICES, "choices": ["yes", "no"], "answer": "N"}, 1.0),
+        ({**CHOICES, "choices": ["yes", "no", "maybe"], "answer": "(y)"}, 0.0),
+        *(
+            ({**CHOICES, "choices": ["yes", "no", "maybe"], "answer": "y", "answer_index": right}, float(right == 0))
+            for right in range(3)
+        ),
+        ({"answer": "**No**", "references": ["yes"]}, 0.0),
+        ({**CHOICES, "choices": ["yes", "no", "not known"], "answer": "N"}, None),
+        ({**CHOICES, "choices": ["grade Y", "grade Z"], "answer": "y"}, None),
+        ({**CHOICES, "choices": ["vitamin c", "vitamin k"], "answer": "K"}, None),
+        ({**CHOICES, "choices": ["T wave", "p wave"], "answer": "p"}, None),
+        ({**BLOOD, "answer": "A", "answer_index": None}, None),
+        ({**BLOOD, "answer": "B. A"}, 1.0),
+        ({**BLOOD, "answer": "AB"}, 0.0),
+        ({**BLOOD, "answer": "D"}, 0.0),
+        ({**BLOOD, "answer": "O", "answer_index": 3, "references": ["O"]}, 1.0),  # no choice has that letter
     ],
 )
 def test_rules_decide_only_what_is_clear(fields: dict[str, Any], expected: float | None) -> None:
     assert credit(**fields) == expected
 
 
+_SETS = (
+    ["yes", "no", "maybe"], ["Yes", "No", "Not sure"], ["True", "False", "Cannot tell"], ["true", "false"],
+    ["AB", "A", "B", "O"], ["bone", "bone marrow", "skin"], ["AA", "aa", "Aa"], ["yes", "yes", "no"],
+    ["T wave", "p wave"], ["vitamin D", "vitamin K", "a fracture", "fracture"], ["+1", "-1"], ["left.", "the left"],
+)  # fmt: skip
+_FORMS = ("{}", "**{}**", "({})", "{}.", "{}!", "the {}", "answer: {}", "The answer is {}.", "{}, clearly", "not {}")
+
+
+@given(
+    choices=st.sampled_from(_SETS),
+    said=st.sampled_from([*"abcdefkmnotpy", *(text for texts in _SETS for text in texts), "true", "none"]),
+    form=st.sampled_from(_FORMS),
+    is_capital=st.booleans(),
+    rules=st.sampled_from((BOTH, ("exact",), ("option",))),
+    finish=st.sampled_from(("stop", "length")),
+)
+def test_whether_a_rule_decides_does_not_depend_on_the_right_choice(
+    choices: list[str], said: str, form: str, is_capital: bool, rules: tuple[str, ...], finish: str
+) -> None:
+    """Else the score of who always says the same is the accuracy among the choices that the rule decides."""
+    listed = "\n".join(f"{chr(65 + place)}. {text}" for place, text in enumerate(choices))
+    row = {"question": f"Which?\n\nChoices:\n{listed}", "choices": choices, "finish_reason": finish,
+           "answer": form.format(said.capitalize() if is_capital else said)}  # fmt: skip
+    found = [credit(rules, **row, references=[text], answer_index=n) for n, text in enumerate(choices)]
+    assert len({one is None for one in found}) == 1, found
+
+
+def test_a_cut_text_that_may_be_another_choice_is_not_decided() -> None:
+    row = {"question": "Which?", "choices": ["bone", "bone marrow"], "references": ["bone"], "answer_index": 0}
+    assert credit(("exact",), **row, answer="bone", finish_reason="length") is None
+    assert credit(("exact",), **row, answer="bone marrow", finish_reason="length") == 0.0
+    assert credit(("exact",), **{**row, "references": ["bone", "osseous"]}, answer="Osseous") == 1.0
+
+
 def test_only_the_rules_of_a_task_are_applied() -> None:
     assert credit(()) is None
     assert credit((), answer=None) == 0.0
     assert credit(("exact",), **CHOICES, answer="A") is None
+    assert credit(("exact",), **BLOOD, answer="A") is None
     assert credit(("option",), answer="left") is None
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from medix.evaluation.scored_completion import joined
+from medix.evaluation.judged_text import text_digest
+from medix.evaluation.scored_completion import OTHER_TEXT, joined
 
 GENERATION = {"item": "i", "cluster": "c", "question": "q", "references": ["r"], "completion": "x", "answer": "x"}
 
@@ -17,10 +18,9 @@ def test_rows_of_another_evaluation_are_refused() -> None:
 def test_completions_are_joined_with_the_last_verdict_on_each() -> None:
     rows = [{**GENERATION, "key": f"g{k}", "k": k} for k in (1, 0)]
     rows += [{**GENERATION, "key": "f", "k": 2, "completion": None, "answer": None, "failure": "refused"}]
-    verdicts = [
-        {"generation": "g0", "credit": 0.0, "by": "judge", "judge": "j"},
-        {"generation": "g0", "credit": 1.0, "by": "judge", "judge": "j"},
-        {"generation": "gone", "credit": 1.0, "by": "judge", "judge": "j"},
+    verdict = {"generation": "g0", "by": "judge", "judge": "j", "text": text_digest(GENERATION)}
+    verdicts = [verdict | {"credit": credit} for credit in (0.0, 1.0)] + [
+        verdict | {"generation": "gone", "credit": 1.0}
     ]
     found = list(joined({"scoring": "binary", "rules": []}, rows, verdicts))
     assert [(one.k, one.credit, one.reason) for one in found] == [
@@ -29,3 +29,13 @@ def test_completions_are_joined_with_the_last_verdict_on_each() -> None:
         (2, None, "no completion: refused"),
     ]
     assert [one.by for one in found] == ["judge", "", ""]
+
+
+def test_a_verdict_on_another_text_leaves_a_completion_unscored_unless_there_is_one_on_this() -> None:
+    """The key of a completion that is made anew, or of an exchanged file, is the same."""
+    now = {**GENERATION, "key": "g", "k": 0}
+    of_another = {"generation": "g", "credit": 1.0, "by": "judge", "judge": "j", "text": "of another"}
+    of_this = {**of_another, "credit": 0.0, "text": text_digest(now)}
+    for verdicts, credit, reason in (([of_another], None, OTHER_TEXT), ([of_this, of_another], 0.0, "")):
+        (found,) = joined({"scoring": "binary", "rules": []}, [now], verdicts)
+        assert (found.credit, found.reason, found.by) == (credit, reason, "" if credit is None else "judge")

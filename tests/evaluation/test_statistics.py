@@ -231,3 +231,10 @@ def test_bounds_of_the_worked_example() -> None:
     """1,000 answers, 680 right, 30 unscored: between 68.0 % and 71.0 %."""
     assert bounds(680, 970, 30) == pytest.approx((0.68, 0.71))
     assert all(math.isnan(end) for end in bounds(0, 0, 0))
+
+
+def test_a_scaled_interval_keeps_its_p_value() -> None:
+    found = paired_difference([0.0, 0.2, 0.4, 0.1, 0.3], [1.0, 0.8, 0.9, 0.3, 0.9], "abcde")
+    half = found.scaled(0.5)
+    assert (half.estimate, half.low, half.high) == (found.estimate / 2, found.low / 2, found.high / 2)
+    assert (half.error, half.p_value, half.count) == (found.error / 2, found.p_value, found.count)

@@ -18,7 +18,7 @@ SPEC = {"scoring": "binary", "cluster": "item", "expected_rows": 8, "rows": 8, "
 def _one(n: int, credit: float | None, **fields: Any) -> ScoredCompletion:
     given: dict[str, Any] = {"by": "judge" if credit is not None else "", "judge": "scripted", "format_valid": True}
     given |= {"reason": "" if credit is not None else "down", "modality": None} | fields
-    return ScoredCompletion(f"i{n}", 0, f"i{n}", "q", ("a",), "text", "a", credit, **given)
+    return ScoredCompletion(f"i{n}", 0, f"i{n}", f"q{n}", ("a",), "text", "a", credit, **given)
 
 
 def test_a_task_by_hand() -> None:
@@ -46,6 +46,19 @@ def test_items_that_were_asked_without_their_image_are_told() -> None:
     told = "2 of 3 items have no image and were asked without"
     assert told in TaskScore.of("t", SPEC, rows).warnings
     assert not any("image" in one for one in TaskScore.of("t", SPEC, rows[1:]).warnings)  # of a task without images
+
+
+def test_identical_items_are_told_with_how_they_are_counted() -> None:
+    rows = [_one(n, 1.0, subgroup={}) for n in range(5)]
+    rows[1] = replace(rows[1], question="q0", cluster="i0")
+    rows[3] = replace(rows[3], question="q0")
+    rows[4] = replace(rows[4], question="q2", images=({"name": "a.png", "sha256": "0"},))
+    warnings = TaskScore.of("t", SPEC, rows).warnings
+    same = (
+        "1 of 5 items are identical to an earlier one (question, choices, references, images): each counts in the mean"
+    )
+    assert f"{same}, in intervals all are one" in warnings
+    assert f"{same}, so does each in intervals, as their ids differ" in warnings
 
 
 def test_items_that_pass_at_k_leaves_out_are_told() -> None:

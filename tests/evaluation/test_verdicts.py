@@ -1,5 +1,6 @@
 """The second phase: one verdict for each completion, by rule, by a judge or by several votes."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 
 from medix.evaluation.folder import EvaluationFolder
-from medix.evaluation.verdicts import NO_JUDGE, NO_REFERENCE, OTHERS, Judging, VerdictCounts
+from medix.evaluation.judged_text import text_digest
+from medix.evaluation.verdicts import NO_JUDGE, NO_REFERENCE, OTHERS, UNCLEAR_LETTER, Judging, VerdictCounts
 from medix.judge import ExactJudge, HybridJudge, ScriptedJudge, ServedJudge
 from medix.judge.base import Judge
 from medix.types import JudgeQuestion, Verdict
@@ -42,7 +44,8 @@ def test_rules_come_first_and_the_judge_gets_the_rest(tmp_path: Path) -> None:
     key = rows["1"].pop("key")
     assert len(key) == 32
     assert rows["1"] == {
-        "generation": generation["key"], "item": "1", "k": 0, "credit": 1.0, "score": None, "by": "judge",
+        "generation": generation["key"], "text": text_digest(generation),
+        "item": "1", "k": 0, "credit": 1.0, "score": None, "by": "judge",
         "judge": judge.identity, "prompt_version": "", "votes": [], "agreement": None, "reason": "",
         "reply": "YES, the same", "explanation": "", "scoring": "binary", "rules": ["option", "exact"],
     }  # fmt: skip
@@ -56,6 +59,27 @@ def test_without_a_judge_what_no_rule_decides_is_unscored_and_judged_later(tmp_p
     assert (rows["1"]["credit"], rows["1"]["reason"]) == (None, NO_JUDGE)
     counts, rows = run(folder, ExactJudge())
     assert (rows["1"]["credit"], len(rows)) == (0.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("choices", "right", "answer"),
+    [(["Amphotericin B", "Griseofulvin"], 1, "B"), (["yes", "yellow"], 0, "Y"), (["vitamin c", "vitamin k"], 1, "K")],
+)
+def test_a_letter_that_may_be_a_text_is_left_to_a_judge_that_reads_the_question(
+    tmp_path: Path, choices: list[str], right: int, answer: str
+) -> None:
+    """``B`` is choice B, or a part of choice A: a judge that compares words would call it wrong."""
+    row = {
+        "question": f"Which?\n\nChoices:\nA. {choices[0]}\nB. {choices[1]}", "answer": answer,
+        "answer_index": right, "choices": choices, "references": [choices[right]],
+    }  # fmt: skip
+    made(tmp_path, answers={"1": answer})
+    generations = tmp_path / "t" / "generations.jsonl"
+    rows = [json.loads(line) for line in generations.read_text().splitlines()]
+    generations.write_text("".join(json.dumps({**one, **row} if one["item"] == "1" else one) + "\n" for one in rows))
+    counts, verdicts = run(EvaluationFolder(tmp_path), ExactJudge())
+    assert (verdicts["1"]["credit"], verdicts["1"]["reason"]) == (None, UNCLEAR_LETTER)
+    assert counts.unscored[UNCLEAR_LETTER] == 1
 
 
 def test_failures_have_no_verdict_and_items_without_a_reference_are_unscored(tmp_path: Path) -> None:
@@ -138,8 +162,8 @@ def test_reports_are_graded_from_0_to_5_and_rules_stay_out(tmp_path: Path) -> No
         judge.close()
     assert voted["1"]["explanation"] == "\n".join(["4 of 5: one is missing"] * 3)
     assert (rows["1"]["score"], rows["1"]["credit"], counts.by_rule) == (4.0, 0.8, 0)
-    assert (rows["1"]["explanation"], rows["1"]["prompt_version"]) == ("one is missing", "report-rubric-5")
-    with pytest.raises(ValueError, match="cannot be asked with the prompt report-rubric-5"):
+    assert (rows["1"]["explanation"], rows["1"]["prompt_version"]) == ("one is missing", "report-rubric-7")
+    with pytest.raises(ValueError, match="cannot be asked with the prompt report-rubric-7"):
         run(EvaluationFolder(tmp_path), ExactJudge())
 
 
@@ -152,9 +176,9 @@ def test_votes_and_their_agreement_are_on_record(tmp_path: Path) -> None:
         _, rows = run(made(tmp_path), judge, votes=3)
         judge.close()
     row = rows["1"]
-    assert (row["credit"], row["agreement"], row["prompt_version"]) == (1.0, pytest.approx(2 / 3), "yes-no-6")
+    assert (row["credit"], row["agreement"], row["prompt_version"]) == (1.0, pytest.approx(2 / 3), "yes-no-9")
     assert [vote["credit"] for vote in row["votes"]] == [1.0, 0.0, 1.0]
-    assert [vote["judge"] for vote in row["votes"]] == [f"served/m/yes-no-6/vote-{number}" for number in range(3)]
+    assert [vote["judge"] for vote in row["votes"]] == [f"served/m/yes-no-9/vote-{number}" for number in range(3)]
 
 
 def test_a_task_scored_by_rule_asks_a_judge_where_the_rules_cannot_tell(tmp_path: Path) -> None:
@@ -188,3 +212,14 @@ def test_a_file_cut_anywhere_ends_as_if_it_had_not_been(tmp_path: Path, cut: int
     counts, _ = run(folder, ExactJudge())
     assert counts.known == data[:cut].count(b"\n")
     assert sorted(path.read_bytes().splitlines()) == sorted(data.splitlines())
+
+
+def test_rows_from_before_there_were_digests_get_one_and_are_not_judged_again(tmp_path: Path) -> None:
+    judge, folder = ScriptedJudge("YES"), made(tmp_path)
+    run(folder, judge)
+    with folder.verdicts("t") as rows:
+        for row in list(rows):
+            rows.append({name: value for name, value in row.items() if name != "text"})
+    counts, after = run(folder, judge)
+    assert (counts.known, len(judge.asked)) == (3, 1)
+    assert {row["text"] for row in after.values()} == {text_digest(row) for row in folder.generations("t")}

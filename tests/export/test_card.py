@@ -82,3 +82,13 @@ def test_the_step_compared_with_is_named_comparable_and_earlier(module: GroupRLM
     assert "\n\nJudged by b.\n" in card
     assert "The validation of step 0 was made with another judge, and is not compared." in card
     assert "No earlier validation was made" in model_card(module, {}, step=0, validations=made)
+
+
+def test_stretches_under_other_conditions_are_told(module: GroupRLModule) -> None:
+    stretches = [("1 to 2", "as the run began"), ("3 to 4", "model.lr: 1 -> 2"), ("5 to 5", "model.lr: 2 -> 1")]
+    card = model_card(module, {}, step=5, validations=[], stretches=stretches)
+    assert (
+        "- the run was continued under other conditions; the above is how it ended:\n  - steps 1 to 2: as the run "
+        "began\n  - steps 3 to 4: model.lr: 1 -> 2\n  - steps 5 to 5: model.lr: 2 -> 1\n" in card
+    )
+    assert "other conditions" not in model_card(module, {}, step=5, validations=[])

@@ -18,6 +18,7 @@ from medix.types import JudgeQuestion, Verdict
 from tests.support.asked import FAULTS, AtOnce, Counting, Later, question
 
 OPTIONS = "Which test is best?\nA. ultrasound\nB. CT scan\nC. fracture\nD. X-ray"
+BLOOD = "Which group?\nA. AB\nB. A\nC. B\nD. O"
 OPEN = "Is the left lung larger than the right one?"
 ASKED = 0.5  # what the other judge gives here, and no rule does
 
@@ -84,6 +85,11 @@ def decide(text: str, reference: str, answer: str, *aliases: str) -> tuple[float
         (OPTIONS, "B, D", "B", (ASKED, "")),
         (OPTIONS, "computed tomography", "D", (ASKED, "")),
         ("Which?\nA. lung\nB. lungs\nC. heart", "A", "B", (ASKED, "")),
+        # unclear: the letter of one option and the text of another
+        (BLOOD, "A", "A", (ASKED, "")),
+        (BLOOD, "A", "A.", (ASKED, "")),
+        (BLOOD, "O", "O", (1.0, "exact")),
+        (BLOOD, "B. A", "B. A", (1.0, "exact")),
         # neither letters nor digits
         (OPEN, "no", "", (0.0, "blank")),
         (OPEN, "no", " \n\t", (0.0, "blank")),
@@ -136,7 +142,7 @@ def test_a_verdict_by_rule_says_so() -> None:
     right, wrong = HybridJudge(ExactJudge()).grade(
         [JudgeQuestion(OPTIONS, "B", "ct scan"), JudgeQuestion(OPTIONS, "B", "D")]
     )
-    assert (right.judge, right.reply, right.credit) == ("hybrid/3 over exact/4", "YES", 1.0)
+    assert (right.judge, right.reply, right.credit) == ("hybrid/4 over exact/4", "YES", 1.0)
     assert right.explanation == "by rule (option): option B was given, option B is the reference"
     assert (wrong.reply, wrong.credit) == ("NO", 0.0)
     assert wrong.latency >= 0
@@ -166,8 +172,8 @@ def test_submit_does_not_wait() -> None:
 def test_asked_for_yes_or_no_all_rules_stay_and_asked_for_grades_the_exact_match_alone() -> None:
     judge = HybridJudge(Counting(0.4))
     same, graded = judge.asking(YesNoPrompt()), judge.asking(Grades())
-    assert same.identity == f"hybrid/3 over counting/{YesNoPrompt.version}"
-    assert graded.identity == "exact-first/2 over counting/grades"
+    assert same.identity == f"hybrid/4 over counting/{YesNoPrompt.version}"
+    assert graded.identity == "exact-first/3 over counting/grades"
     wrong, right, blank = JudgeQuestion(OPTIONS, "B", "D"), question("r"), question(".")
     assert [verdict.credit for verdict in same.grade([wrong, right, blank])] == [0.0, 1.0, 0.0]
     assert [verdict.credit for verdict in graded.grade([wrong, right, blank])] == [0.4, 1.0, 0.4]

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +16,11 @@ from safetensors.torch import load_file, save_file
 
 from medix import spec_file
 from medix.judge import Judge, JudgePrompt, LocalJudge
-from medix.judge.local import folder_digest
 from medix.judge.local_model import LocalModel, Reply
 from medix.judge.prompt import YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
 from medix.judge.verdict import ReadReply, ReplyRule
+from medix.model_folder import folder_digest
 from medix.rewards.judged import JudgeReward
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
@@ -283,6 +284,21 @@ def test_the_identity_names_model_weights_and_prompt(folder: Path) -> None:
     assert LocalJudge("some/judge").identity == f"local/some/judge/{YesNoPrompt.version}"
     assert LocalJudge("some/judge", dtype="float32").identity == f"local/some/judge/float32/{YesNoPrompt.version}"
     assert LocalJudge("some/judge", revision="v2").identity == f"local/some/judge@v2/{YesNoPrompt.version}"
+
+
+def test_the_identity_follows_files_that_are_exchanged_until_they_are_loaded(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "text")
+    judge = LocalJudge(str(tmp_path / "text"))
+    before = judge.identity
+    config = tmp_path / "text" / "config.json"
+    config.write_text(config.read_text() + "\n")
+    changed = judge.identity
+    assert changed != before
+    assert judge.grade(group("right"))[0].judge == changed
+    config.write_text(config.read_text() + "\n")
+    assert judge.identity == changed  # what is in memory
+    judge.close()
+    assert judge.identity != changed
 
 
 def test_the_digest_is_of_what_is_in_the_folder_and_not_of_where_it_is(folder: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.judge.options import Options, begins_with_bare_a, read_options
+from medix.judge.options import Options, begins_with_bare_a, is_letter_and_text, read_options
 
 LINES = "Which test is best?\nA. ultrasound\nB. CT scan\nC. MRI\nD. X-ray"
 XYZ = {"A": "x-ray", "B": "MRI scan", "C": "biopsy"}
@@ -161,6 +161,15 @@ def test_what_is_listed_is_read_and_each_label_with_its_text_names_itself(
     for letter, line in zip(letters, listed, strict=True):
         assert options.letter_of(line) == letter
         assert options.letter_of(letter) in {letter, None}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("A", True), ("(b).", True), ("**A**", True), ("C", False), ("O", False), ("B. A", False), ("AB", False)],
+)
+def test_a_letter_that_is_another_options_text_is_told(text: str, expected: bool) -> None:
+    assert is_letter_and_text(text, {"A": "AB", "B": "A", "C": "B.", "D": "O"}) is expected
+    assert not is_letter_and_text(text, {"A": "a", "B": "bone", "C": "cartilage"})
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

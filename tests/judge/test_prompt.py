@@ -125,4 +125,4 @@ def test_the_version_names_the_text_of_the_prompt() -> None:
     import hashlib
 
     digest = hashlib.sha256(PROMPT.render(QUESTION).encode()).hexdigest()[:12]
-    assert (PROMPT.version, digest) == ("yes-no-6", "f774feab79a8")
+    assert (PROMPT.version, digest) == ("yes-no-9", "f774feab79a8")

@@ -49,4 +49,4 @@ def test_no_worked_example_shows_a_verdict(sign: str) -> None:
 
 def test_the_version_names_the_text_of_the_prompt() -> None:
     digest = hashlib.sha256(PROMPT.render(QUESTION).encode()).hexdigest()[:12]
-    assert (PROMPT.version, digest) == ("explained-yes-no-5", "a6971b8d903b")
+    assert (PROMPT.version, digest) == ("explained-yes-no-7", "a6971b8d903b")

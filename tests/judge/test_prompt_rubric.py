@@ -66,4 +66,4 @@ def test_a_report_cannot_close_its_marks_and_a_huge_one_is_cut() -> None:
 
 def test_the_version_names_the_text_of_the_prompt() -> None:
     digest = hashlib.sha256(PROMPT.render(QUESTION).encode()).hexdigest()[:12]
-    assert (PROMPT.version, digest) == ("report-rubric-5", "a85155491872")
+    assert (PROMPT.version, digest) == ("report-rubric-7", "a85155491872")

@@ -52,9 +52,9 @@ def test_the_majority_decides_and_the_agreement_is_on_record() -> None:
 def test_one_vote_is_the_judge_itself_and_rules_cast_none() -> None:
     judge = ExactJudge()
     assert voting(judge, 1) is judge
-    with pytest.raises(ValueError, match=r"exact/4 cannot be asked with the prompt yes-no-6/vote-0"):
+    with pytest.raises(ValueError, match=r"exact/4 cannot be asked with the prompt yes-no-9/vote-0"):
         voting(judge, 3)
-    with pytest.raises(ValueError, match="cannot be asked with the prompt report-rubric-5"):
+    with pytest.raises(ValueError, match="cannot be asked with the prompt report-rubric-7"):
         voting(judge, 1, ReportRubricPrompt())
 
 
@@ -64,4 +64,4 @@ def test_votes_are_of_the_judges_own_prompt_also_inside_wrappers() -> None:
     assert isinstance(prompt_of(wrapped), ExplainedYesNoPrompt)
     assert isinstance(prompt_of(PanelJudge([ScriptedJudge(), served])), ExplainedYesNoPrompt)
     assert prompt_of(ExactJudge()) is None
-    assert "explained-yes-no-5/vote-2" in voting(wrapped, 3).identity
+    assert "explained-yes-no-7/vote-2" in voting(wrapped, 3).identity

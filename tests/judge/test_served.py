@@ -59,8 +59,17 @@ def test_yes_is_credit_and_no_is_none() -> None:
     assert ask(says("YES"))[0].credit == 1.0
     verdict, requests = ask(says("NO"))
     assert (verdict.credit, verdict.reply, verdict.reason, requests) == (0.0, "NO", "", 1)
-    assert verdict.judge == "served/the-model/yes-no-6"
+    assert verdict.judge == "served/the-model/yes-no-9"
     assert verdict.latency > 0
+
+
+def test_revision_and_precision_of_the_spec_are_part_of_the_identity() -> None:
+    """Verdicts of other weights of one name, or of other rounding, are not those of this judge."""
+    url = "http://127.0.0.1:9/v1"
+    assert judge_of(url, revision="v2").identity == "served/the-model@v2/yes-no-9"
+    assert judge_of(url, precision="fp8").identity == "served/the-model/fp8/yes-no-9"
+    both = judge_of(url, revision="v2", precision="fp8", constrained=False)
+    assert both.asking(both.prompt).identity == "served/the-model@v2/fp8/yes-no-9/free"
 
 
 def test_the_request_is_constrained_greedy_and_without_thinking() -> None:
@@ -98,15 +107,13 @@ def test_an_attempt_that_hangs_is_tried_again_when_attempts_are_limited() -> Non
 @pytest.mark.parametrize(
     "act",
     [
-        refuses(429),
-        refuses(503),
         refuses(500),
         breaks_off,
         sends("not json"),
         sends("{}"),
         sends("<html>", "text/html"),
     ],
-    ids=["429", "503", "500", "half a reply", "not json", "no choices", "a web page"],
+    ids=["500", "half a reply", "not json", "no choices", "a web page"],
 )
 def test_what_may_pass_is_tried_again(act: Act) -> None:
     verdict, requests = ask(act, says("NO"))
@@ -114,6 +121,14 @@ def test_what_may_pass_is_tried_again(act: Act) -> None:
     verdict, requests = ask(act)
     assert verdict.credit is None
     assert (requests, verdict.reason.endswith("3 attempts")) == (3, True)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_without_room_is_asked_until_it_has_some_or_the_deadline(status: int) -> None:
+    verdict, requests = ask(*[refuses(status, "no room")] * 7, says("NO"))
+    assert (verdict.credit, requests >= 8) == (0.0, True), "retries are 2, of failures that may be due to the question"
+    verdict, _ = ask(refuses(status, "no room"), timeout=1.0)
+    assert (verdict.credit, f"status {status}: no room" in verdict.reason) == (None, True)
 
 
 def test_retry_after_is_obeyed() -> None:
@@ -380,7 +395,7 @@ def test_questions_are_shared_among_servers() -> None:
         assert credits_of(judge, 24) == [1.0] * 24
         assert min(len(one.bodies), len(other.bodies)) >= 3
         assert (one.most, other.most) == (3, 3)
-        assert judge.identity == "served/the-model/yes-no-6"
+        assert judge.identity == "served/the-model/yes-no-9"
 
 
 def test_a_judge_that_may_explain_itself_is_another_one_than_a_constrained_one(tmp_path: Path) -> None:
@@ -393,7 +408,7 @@ def test_a_judge_that_may_explain_itself_is_another_one_than_a_constrained_one(t
         judges = [judge_of(server.url, constrained=constrained) for constrained in (True, False)]
         cached = [CachedJudge(judge, str(tmp_path / "verdicts")) for judge in judges]
         assert [judge.grade([QUESTION])[0].credit for judge in cached] == [0.0, 1.0]
-    assert [judge.identity for judge in judges] == ["served/the-model/yes-no-6", "served/the-model/yes-no-6/free"]
+    assert [judge.identity for judge in judges] == ["served/the-model/yes-no-9", "served/the-model/yes-no-9/free"]
 
 
 @pytest.mark.parametrize(
@@ -538,7 +553,7 @@ def test_a_rubric_gives_a_fifth_of_its_score_its_explanation_and_the_confidence_
     assert (verdict.credit, verdict.explanation, verdict.judge) == (
         0.8,
         "one detail",
-        "served/the-model/report-rubric-5",
+        "served/the-model/report-rubric-7",
     )
     assert verdict.confidence == pytest.approx(0.625)
     assert body["structured_outputs"] == {"json": ReportRubricPrompt().constraint["json"]}
@@ -549,9 +564,9 @@ def test_a_judge_asked_another_way_shares_thread_and_limits() -> None:
     with serving(says("YES"), says('{"explanation": "same", "score": 1}')) as server:
         judge = judge_of(server.url)
         sibling = judge.asking(ExplainedYesNoPrompt())
-        assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-6"
+        assert judge.grade([QUESTION])[0].judge == "served/the-model/yes-no-9"
         [verdict] = sibling.grade([QUESTION])
-        assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-5")
+        assert (verdict.credit, verdict.judge) == (1.0, "served/the-model/explained-yes-no-7")
         assert judge.endpoints[0] is sibling.endpoints[0]
         assert isinstance(judge.prompt, YesNoPrompt)
 

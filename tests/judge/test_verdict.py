@@ -431,3 +431,15 @@ def test_a_reply_longer_than_is_read_is_unscored_with_its_length() -> None:
         assert (read.credit, read.reason) == (
             None, f"the judge's reply has {LONGEST + 4} characters, more than the {LONGEST} that are read",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reply", "credit"),
+    [
+        ('{"score": 0}\n\nOn reflection the score should be 1.', None),
+        ('{"score": 1}. Actually, 0.', None),
+        ('{"score": 1}\n\nThe sides match.', 1.0),
+    ],
+)
+def test_a_score_that_is_taken_back_is_none(reply: str, credit: float | None) -> None:
+    assert Score01Rule().read(reply).credit == credit

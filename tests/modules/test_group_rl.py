@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from medix.advantages.max_variance_subset import MaxVarianceSubset
 from medix.data.prompting import Prompting
 from medix.judge.scripted import ScriptedJudge
 from medix.losses.base import LossInput, LossOutput
@@ -124,6 +125,49 @@ def test_kl_in_the_reward_lowers_totals_before_the_advantage_and_adapts(tiny_pol
     assert second.metrics["reward_kl"] > 1e-9
     # Step 1: error -0.2 (no divergence), step 2: +0.2; 4 prompts x 3 completions over a horizon of 100.
     assert coefficient.value == pytest.approx(0.5 * (1 - 0.2 * 0.12) * (1 + 0.2 * 0.12))
+
+
+def test_a_subset_of_each_group_is_trained_and_all_of_it_is_recorded(tiny_policy: Path, tmp_path: Path) -> None:
+    """Two of three. The policy moves as one whose loss gets these two alone, and the coefficient counts them."""
+    inside = AdaptiveCoefficient(initial=0.5, target=1e-12, horizon=100)
+    loss = DAPOLoss(reference_kl=ReferenceKL("k2", inside))
+    module = make(tiny_policy, subset=MaxVarianceSubset(2), loss=loss, update=Update(prompts_per_update=4))
+    (record,), _ = fit(module, tmp_path)
+    tokens = 0
+    for group, advantages in zip(record.trained, record.advantages, strict=True):
+        assert len(group.totals) == 3
+        kept = [index for index, advantage in enumerate(advantages) if not math.isnan(advantage)]
+        assert [group.totals[index] for index in kept].count(max(group.totals)) == 1
+        assert min(group.totals) in [group.totals[index] for index in kept]
+        assert sum(advantages[index] for index in kept) == pytest.approx(0, abs=1e-9)
+        tokens += sum(len(group.rollout.completions[index].token_ids) for index in kept)
+    assert record.tokens == tokens
+    assert inside.value == pytest.approx(0.5 * (1 - 0.2 * 8 / 100)), "4 prompts, 2 completions each"
+
+
+def test_a_subset_larger_than_the_group_is_refused(tiny_policy: Path) -> None:
+    with pytest.raises(ValueError, match=r"model\.subset\.size: 4 exceeds completions_per_prompt: 3"):
+        make(tiny_policy, subset=MaxVarianceSubset(4))
+
+
+def test_a_step_closes_with_the_groups_it_has_and_counts_them(tiny_policy: Path, tmp_path: Path) -> None:
+    """A batch has three prompts, a step would take four: each step has one batch, and a last update of one group."""
+    outside = AdaptiveCoefficient(initial=0.5, target=1e-9, horizon=100)
+    module = make(tiny_policy, rule=lambda text: sum(map(ord, text)) / 1000, max_steps=2, prompts_per_rollout=3,
+                  close_after_rollouts=1, reward_kl=RewardKL("k2", outside), lr=0.0)  # fmt: skip
+    records, _ = fit(module, tmp_path)
+    groups = [len(record.trained) for record in records]
+    assert max(groups) <= 3
+    assert [record.rollouts for record in records] == [1, 1]
+    assert [record.metrics["groups"] for record in records] == groups
+    assert module.updates == sum(math.ceil(count / 2) for count in groups)
+    assert outside.value == pytest.approx(0.5 * math.prod(1 - 0.2 * 3 * count / 100 for count in groups))
+
+
+def test_a_step_without_a_group_reads_on_though_it_might_close(tiny_policy: Path, tmp_path: Path) -> None:
+    module = make(tiny_policy, rule=lambda text: 0.145, max_rollouts_per_step=2, close_after_rollouts=1)
+    with pytest.raises(NoSignalError, match=r"2 rollouts .* gave 0 of 4 groups"):
+        fit(module, tmp_path)
 
 
 class Exploding(DAPOLoss):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch.optim import LBFGS, SGD, Adam, AdamW, Optimizer
+from torch.optim import LBFGS, SGD, Adagrad, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import (
     CosineAnnealingLR,
     LambdaLR,
@@ -119,3 +119,18 @@ def test_what_needs_more_than_a_step_has_is_refused_before_the_first() -> None:
     optimizer = AdamW(weights)
     with pytest.raises(ValueError, match=r"model\.lr_scheduler: ReduceLROnPlateau needs metrics in every step"):
         OptimizerSettings(optimizer, ReduceLROnPlateau(optimizer))
+
+
+def test_an_option_that_the_state_in_a_checkpoint_does_not_allow_is_refused_by_name_before_a_step() -> None:
+    """With amsgrad the first step would end in the KeyError of an entry that was never made."""
+    saved = Training(lambda weights: AdamW(weights, lr=0.1)).steps(2).settings.state_dict()
+    present = Training(lambda weights: AdamW(weights, lr=0.1, amsgrad=True)).settings
+    with pytest.raises(SpecMismatchError, match=r"amsgrad False in the checkpoint and True here.*no max_exp_avg_sq"):
+        present.check(saved, lambda weights: AdamW(weights, lr=0.1, amsgrad=True))
+
+
+def test_an_option_that_the_state_in_a_checkpoint_outlasts_is_said_to_have_no_effect() -> None:
+    saved = Training(lambda weights: Adagrad(weights, lr=0.1)).steps(2).settings.state_dict()
+    present = Training(lambda weights: Adagrad(weights, lr=0.1, initial_accumulator_value=1)).settings
+    with pytest.warns(UserWarning, match="the new initial_accumulator_value has no effect"):
+        present.check(saved, lambda weights: Adagrad(weights, lr=0.1, initial_accumulator_value=1))

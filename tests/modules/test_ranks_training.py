@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support.rank_fits import DDP, SHARDED, fit, prepare, spec
+from tests.support.rank_fits import DDP, SHARDED, fit, prepare, skipped_updates, spec
 from tests.support.ranks import Said, run_on_ranks
 from tests.test_resume import same
 
@@ -31,6 +31,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
     in_8_bits = (*SHARDED, "--trainer.precision", "bf16-true")
     unscored, broken = spec(folder, "unscored", 2, "UnscoredOnRank1"), spec(folder, "broken", 2, "BrokenOnRank1")
     nothing = spec(folder, "nothing", 1, update="my_rewards.NothingToTrainOnRank1")
+    infinite = spec(folder, "infinite", 2, update="my_rewards.NotFiniteOnOneRank")
     two = [
         fit(full, "ddp", *DDP),
         fit(full, "sharded", *SHARDED),
@@ -39,6 +40,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
         fit(experts, "experts", *SHARDED),
         *(fit(narrow, f"8bit-{run}", *in_8_bits) for run in ("straight", "resumed", "resumed")),
         *(fit(nothing, "ddp-nothing", *DDP), fit(nothing, "nothing", *SHARDED)),
+        *(fit(infinite, "ddp-infinite", *DDP), fit(infinite, "infinite", *SHARDED)),
         fit(unscored, "unscored", *DDP),
         fit(broken, "broken", *SHARDED),
         fit(full, "bad-row", *DDP),  # the last one: it ends the process group
@@ -52,6 +54,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
     one = [
         fit(full, "one"),
         fit(experts, "one-with-experts"),
+        fit(infinite, "one-infinite"),
         fit(lora, "fewer", "--model.max_steps", "4"),
         [
             "validate",
@@ -135,7 +138,7 @@ def test_one_rank_goes_on_from_two(runs: tuple[Path, Said, Said]) -> None:
 
 
 def test_one_process_validates_what_a_sharded_run_wrote(runs: tuple[Path, Said, Said]) -> None:
-    assert runs[2].status == [0, 0, 0, 0], runs[2].output[-3000:]
+    assert runs[2].status == [0] * 5, runs[2].output[-3000:]
 
 
 def test_a_rank_without_completions_to_train_on_waits_for_the_other(runs: tuple[Path, Said, Said]) -> None:
@@ -148,6 +151,18 @@ def test_a_rank_without_completions_to_train_on_waits_for_the_other(runs: tuple[
         before = next((value for key, value in untrained.items() if name.endswith(key)), weight)
         moved += not torch.equal(before, weight)
     assert moved > 10
+
+
+@pytest.mark.parametrize("run", ["ddp-infinite", "infinite"])
+def test_updates_whose_loss_or_gradient_one_rank_cannot_compute_are_skipped_by_both(
+    runs: tuple[Path, Said, Said], run: str
+) -> None:
+    """The first two, and the weights of the others are those of one process that skipped the same."""
+    assert skipped_updates(runs[0] / run) == {1: 2.0, 2: 0.0}
+    one, two = (saved(runs, name, 2)["state_dict"] for name in ("one-infinite", run))
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, rtol=0, atol=1e-6, msg=name)
+    assert runs[1].output.count("an update was skipped: its loss or gradient is not finite") == 2  # once a run
 
 
 def test_both_ranks_stop_when_completions_of_one_are_unscored(runs: tuple[Path, Said, Said]) -> None:

@@ -5,7 +5,7 @@ by their number, so a selector gives odd ranks others than even ones.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,13 @@ class UnscoredOnOddRanks(Spread):
         rows = len(batch.completions)
         unscored = torch.full((rows,), float("nan"), dtype=torch.float64)
         return ComponentScores(unscored, (Status.UNSCORED,) * rows, ("nobody judged it",) * rows)
+
+
+class BrokenOnRank3(Spread):
+    def score(self, batch):
+        if os.environ.get("RANK") == "3":
+            raise ValueError("this reward is broken")
+        return super().score(batch)
 
 
 class HangsOnRank1(Callback):
@@ -149,32 +156,41 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def two(folder: Path) -> Iterator[Said]:
-    """Two ranks, for the second of which a judge, then an engine, has no answer."""
+def served(folder: Path) -> Iterator[Callable[[int], list[list[str]]]]:
+    """Makes fits on some ranks, for the odd ones of which a judge, then an engine, has no answer."""
     refusal = refuses(503, "not for you")
     with ExitStack() as stack:
         judge = stack.enter_context(judges.serving(only_even(decides, refusal)))
         writer = stack.enter_context(rollout_servers.serving(only_even(rollout_servers.completes, refusal)))
         asks = {"model": "m", "api_key_env": "WHO_ASKS", "retries": 1, "backoff": 0.01, "timeout": 20}
-        judged = spec(folder, "judge", "medix.rewards.JudgeReward")
-        judge_words = [f"--judge.{key}={value}" for key, value in (asks | {"base_url": judge.url}).items()]
+        words = ["--judge=medix.judge.ServedJudge"]
+        words += [f"--judge.{key}={value}" for key, value in (asks | {"base_url": judge.url}).items()]
         sampling = {"completions_per_prompt": 3, "max_completion_tokens": 6}
-        served = {"sampling": sampling, "base_url": writer.url, "api_key_env": "WHO_ASKS", "patience": 1}
-        engine = {"class_path": "medix.rollout.ServedEngine", "init_args": served}
-        commands = [
-            fit(judged, "judge", *replicated(2), "--judge=medix.judge.ServedJudge", *judge_words),
-            fit(spec(folder, "engine", engine=engine), "engine", *replicated(2)),
+        arguments = {"sampling": sampling, "base_url": writer.url, "api_key_env": "WHO_ASKS", "patience": 1}
+        engine = {"class_path": "medix.rollout.ServedEngine", "init_args": arguments}
+        files = spec(folder, "judge", "medix.rewards.JudgeReward"), spec(folder, "engine", engine=engine)
+        yield lambda ranks: [
+            fit(files[0], f"judge-{ranks}", *replicated(ranks), *words),
+            fit(files[1], f"engine-{ranks}", *replicated(ranks)),
         ]
-        yield run_on_ranks(folder, commands, 2)
 
 
 @pytest.fixture(scope="module")
-def four(folder: Path) -> Said:
+def two(folder: Path, served: Callable[[int], list[list[str]]]) -> Said:
+    return run_on_ranks(folder, [fit(spec(folder, "long", odd="long"), "long-2", *sharded(2)), *served(2)], 2)
+
+
+@pytest.fixture(scope="module")
+def four(folder: Path, served: Callable[[int], list[list[str]]]) -> Said:
+    closes = {"prompts_per_step": 8, "update": {"prompts_per_update": 8}, "close_after_rollouts": 1}
     commands = [
         fit(spec(folder, "flat", "odd_ranks.FlatOnOddRanks"), "flat", *replicated(4)),
         fit(spec(folder, "unscored", "odd_ranks.UnscoredOnOddRanks"), "unscored", *replicated(4)),
+        fit(spec(folder, "closes", "odd_ranks.FlatOnOddRanks", **closes), "closes", *replicated(4)),
         fit(spec(folder, "texts", odd="texts"), "texts", *sharded(4)),
         fit(spec(folder, "long", odd="long"), "long", *sharded(4)),
+        fit(spec(folder, "broken", "odd_ranks.BrokenOnRank3"), "broken", *sharded(4)),
+        *served(4),
         fit(spec(folder, "hangs"), "hangs", *replicated(4)),  # the last one: it ends the process group
     ]
     return run_on_ranks(folder, commands, 4)
@@ -194,33 +210,51 @@ def part(said: Said, number: int) -> str:
     return said.output.split("STATUS")[number]
 
 
-def test_a_judge_that_does_not_answer_one_rank_leaves_its_completions_unscored(folder: Path, two: Said) -> None:
+@pytest.fixture(scope="module")
+def said(two: Said, four: Said) -> dict[int, Said]:
+    return {2: two, 4: four}
+
+
+@pytest.mark.parametrize(("ranks", "number"), [(2, 1), (4, 6)])
+def test_a_judge_that_does_not_answer_some_ranks_leaves_their_completions_unscored(
+    folder: Path, said: dict[int, Said], ranks: int, number: int
+) -> None:
     """All but those that have no answer."""
-    assert two.status[0] == 0, two.output
-    steps = logged(folder / "judge")
+    assert said[ranks].status[number] == 0, said[ranks].output
+    steps = logged(folder / f"judge-{ranks}")
     assert sorted(steps) == [1, 2]
     for numbers in steps.values():
         assert 0.3 < numbers["reward/total/unscored"] <= 0.5
         assert numbers["train/grad_norm"] > 0
 
 
-def test_an_engine_that_does_not_answer_one_rank_ends_both_with_its_prompts_and_cause(two: Said) -> None:
-    assert two.status[1] == 1
-    cause = "RolloutError: no completions for 4 of 4 prompts, of the samples 'phantom-"
-    assert f"rank 1 stopped, and all others with it: {cause}" in two.output
-    last = [line for line in two.output.splitlines() if line.startswith("medix: error: ")]
-    assert len(last) == 2
-    assert all("status 503: not for you" in line for line in last)
+@pytest.mark.parametrize(("ranks", "number"), [(2, 2), (4, 7)])
+def test_an_engine_that_does_not_answer_some_ranks_ends_all_with_their_prompts_and_cause(
+    said: dict[int, Said], ranks: int, number: int
+) -> None:
+    assert said[ranks].status[number] == 1
+    prompts = 8 // ranks
+    cause = f"RolloutError: no completions for {prompts} of {prompts} prompts, of the samples 'phantom-"
+    assert f"rank 1 stopped, and all others with it: {cause}" in said[ranks].output
+    last = [line for line in said[ranks].output.splitlines() if line.startswith("medix: error: ")]
+    assert sum("status 503: not for you" in line for line in last) == ranks
 
 
-@pytest.mark.parametrize("run", ["flat", "unscored", "texts", "long"])
+def test_a_rank_all_of_whose_prompts_are_too_long_trains_its_share_of_the_others(folder: Path, two: Said) -> None:
+    assert two.status[0] == 0, two.output
+    for numbers in logged(folder / "long-2").values():
+        assert (numbers["train/prompts_too_long"], numbers["train/completions"]) == (4, 12)
+
+
+@pytest.mark.parametrize("run", ["flat", "unscored", "closes", "texts", "long"])
 def test_four_ranks_train_on_what_even_ones_have(folder: Path, four: Said, run: str) -> None:
-    number = ["flat", "unscored", "texts", "long"].index(run)
+    number = ["flat", "unscored", "closes", "texts", "long"].index(run)
     assert four.status[number] == 0, part(four, number)
     steps = logged(folder / run)
     expected = {
         "flat": {"signal/without": 0.5, "reward/total/unscored": 0.0, "train/completions": 24},
         "unscored": {"signal/without": 0.5, "reward/total/unscored": 0.5, "train/completions": 24},
+        "closes": {"signal/without": 0.5, "train/groups": 4, "train/rollouts": 1, "train/completions": 24},
         "texts": {"signal/without": 0.0, "train/prompts_too_long": 0, "train/completions": 24},
         "long": {"signal/without": 0.0, "train/prompts_too_long": 4, "train/completions": 12},
     }[run]
@@ -231,11 +265,18 @@ def test_four_ranks_train_on_what_even_ones_have(folder: Path, four: Said, run: 
 
 
 def test_what_is_left_out_is_told_once(four: Said) -> None:
-    assert part(four, 3).count("It is left out, as later ones (data.on_long: skip)") == 1
+    assert part(four, 4).count("It is left out, as later ones (data.on_long: skip)") == 1
+
+
+def test_an_error_of_one_of_four_ranks_is_the_last_message_of_all(four: Said) -> None:
+    assert four.status[5] == 1
+    cause = "ValueError: this reward is broken"
+    assert four.output.count(f"medix: error: rank 3 stopped, and all others with it: {cause}\n") == 3
+    assert f"\n{cause}\n" in four.output  # the end of the traceback of rank 3
 
 
 def test_a_rank_that_hangs_ends_the_others_with_its_number(four: Said) -> None:
-    assert four.status[4] == 1
+    assert four.status[8] == 1
     said = four.output
-    assert said.count("medix: error: rank 1 ") == 3, said
+    assert said.count("medix: error: rank 1 took longer") == 3, said
     assert "rank 1 took longer than the time limit of the ranks and left no error (Timed out waiting 3000ms" in said

@@ -17,10 +17,10 @@ from torch import Tensor
 from medix.modules.adamw_8bit import AdamW8bit
 from medix.modules.zero_strategy import ZeroStrategy, _deepspeed, check_optimizer
 from medix.rollout.serving.weight_folder import from_plain, read
-from tests.support.rank_fits import OFFLOADED, fit, prepare, spec, zero
+from tests.support.rank_fits import OFFLOADED, fit, prepare, skipped_updates, spec, zero
 from tests.support.ranks import run_on_ranks
 from tests.support.rollout_servers import Request, serving
-from tests.support.runs import merged, write_spec
+from tests.support.runs import MANIFESTS, merged, write_spec
 
 BF16 = ("--trainer.precision", "bf16-mixed")
 ONE_STEP = ("--model.max_steps", "1")
@@ -40,15 +40,17 @@ class Runs:
         self.lora = self._with(lora, loss=_with_reference())
         self.experts = spec(folder, "experts", 2, architecture="qwen3_vl_moe", freeze_vision=True)
         self.published: list[dict[str, Tensor]] = []
+        self.infinite = spec(folder, "infinite", 2, update="my_rewards.NotFiniteOnOneRank")
         alone = [(self.full, "one", "--model.max_steps", "3"), (self.lora, "one-lora"), (self.experts, "one-moe")]
-        self._run(1, [fit(*words) for words in alone])
+        self._run(1, [fit(*words) for words in (*alone, (self.infinite, "one-infinite"))])
         with serving() as server:
             server.others["/update_weights"] = self._keep
             self._run(2, self._of_two_ranks(server.url), {8: 143, 11: 138, -1: 2})
             self.said_by_two = self.said.output
         after = [
             fit(self.full, "zero3", "--model.max_steps", "3"),
-            self._validate("alone"),
+            self._measure("validate", "alone"),
+            self._measure("test", "alone"),
             ["export", "--checkpoint", "served/checkpoints/step-000001.ckpt", "--output", "exported"],
         ]
         self._run(1, after)
@@ -73,7 +75,10 @@ class Runs:
             *[fit(lora, "zero3-resumed", *zero(3, *BF16))] * 2,
             fit(self._with(lora, "served", engine=served, **MADE_UP), "served", *zero(3, *ONE_STEP)),
             fit(self._with(lora, "alone", engine=alone, **MADE_UP), "adapters", *zero(3, *ONE_STEP)),
-            self._validate("two", *zero(3)),
+            *(fit(self.infinite, f"infinite{stage}", *zero(stage)) for stage in (2, 3)),
+            fit(self.infinite, "infinite-bf16", *zero(2, *BF16)),
+            self._measure("validate", "two", *zero(3)),
+            self._measure("test", "two", *zero(2)),
             fit(narrow, "narrow", *zero(2)),  # the last one: it ends the process group
         ]
 
@@ -108,9 +113,11 @@ class Runs:
         made["trainer"]["callbacks"] = kept + named
         write_spec(self.folder, made, Path(file).name)
 
-    def _validate(self, run: str, *words: str) -> list[str]:
+    def _measure(self, command: str, run: str, *words: str) -> list[str]:
         checkpoint = str(self.folder / "zero3" / "checkpoints" / "step-000002.ckpt")
-        return ["validate", "--config", self.full, "--trainer.default_root_dir", run, "--ckpt_path", checkpoint, *words]
+        split = [f"--data.test=[{MANIFESTS / 'tiny_val-x_ray.yaml'}]"] if command == "test" else []
+        where = ["--trainer.default_root_dir", run, "--ckpt_path", checkpoint]
+        return [command, "--config", self.full, *where, *split, *words]
 
     def saved(self, run: str, step: int = 2) -> dict[str, Any]:
         path = self.folder / run / "checkpoints" / f"step-{step:06d}.ckpt"
@@ -212,10 +219,20 @@ def test_validations_of_a_fit_and_its_best_checkpoint_are_those_of_one_process(r
     assert values[0] == values[1]
 
 
-def test_two_ranks_and_one_process_validate_a_checkpoint_alike(runs: Runs) -> None:
-    alone, two = (runs.rows(run, "validate-step-000002") for run in ("alone", "two"))
-    assert len(alone) == 6
+@pytest.mark.parametrize(("command", "rows"), [("validate", 6), ("test", 8)])
+def test_two_ranks_and_one_process_measure_a_checkpoint_alike(runs: Runs, command: str, rows: int) -> None:
+    """By ``validate`` with stage 3, and by ``test`` with stage 2."""
+    alone, two = (runs.rows(run, f"{command}-step-000002") for run in ("alone", "two"))
+    assert len(alone) == rows
     assert two == alone
+
+
+@pytest.mark.parametrize("run", ["infinite2", "infinite3", "infinite-bf16"])
+def test_updates_whose_loss_or_gradient_one_rank_cannot_compute_are_skipped_by_both(runs: Runs, run: str) -> None:
+    """DeepSpeed goes by the gradient's norm in float32, and looks for infinities in bfloat16."""
+    assert skipped_updates(runs.folder / run) == {1: 2.0, 2: 0.0}
+    found = runs.saved(run)["state_dict"]
+    close(found, runs.saved("one-infinite")["state_dict"], 0.01 if run == "infinite-bf16" else 1e-6)
 
 
 def test_every_rank_has_the_adapters_alone_that_are_saved(runs: Runs) -> None:

@@ -105,12 +105,12 @@ def test_rewards_by_another_suite_are_not_compared_with_those_before() -> None:
     """Twelve steps of 0.9, then, resumed with a harsher suite, four of 0.1, 0.2, 0.3 and 0.4."""
     balance = Balance()
     for _ in range(12):
-        balance.use_rewards("lenient", 0)
+        balance.use_conditions("lenient", "", 0)
         balance.add([_row("a", reward=0.9)], [])
     assert balance.notes() == []
     balance = Balance.from_state(balance.state_dict())
     for step, reward in enumerate((0.1, 0.2, 0.3, 0.4), start=12):
-        balance.use_rewards("harsh", step)
+        balance.use_conditions("harsh", "", step)
         balance.add([_row("a", reward=reward)], [])
     row = balance.rows({})[0]
     assert (row["first"], row["last"], row["groups"]) == (pytest.approx(0.15), pytest.approx(0.35), 16)
@@ -118,10 +118,23 @@ def test_rewards_by_another_suite_are_not_compared_with_those_before() -> None:
     assert note.startswith("Training rewards up to step 12 were given by other rewards")
 
 
+def test_rewards_of_completions_that_were_sampled_otherwise_are_not_compared_with_those_before() -> None:
+    """Two steps of 0.4 at temperature 1, then, after a resume, two of 0.8 at temperature 0.5."""
+    balance = Balance()
+    for step, (temperature, reward) in enumerate((("1.0", 0.4), ("1.0", 0.4), ("0.5", 0.8), ("0.5", 0.8))):
+        balance.use_conditions("same", temperature, step)
+        balance.add([_row("a", reward=reward)], [])
+        balance = Balance.from_state(balance.state_dict())
+    row = balance.rows({})[0]
+    assert (row["first"], row["last"], row["groups"]) == (pytest.approx(0.8), pytest.approx(0.8), 4)
+    [note] = balance.notes()
+    assert note.startswith("Training rewards up to step 2 were for other prompts or another sampling")
+
+
 def test_rewards_of_unknown_identity_count_as_the_same() -> None:
     balance = Balance()
     for identity in ("", "known", "", "known"):
-        balance.use_rewards(identity, 1)
+        balance.use_conditions(identity, identity, 1)
         balance.add([_row("a")], [])
     assert balance.rows({})[0]["first"] == 0.5
     assert balance.notes() == []

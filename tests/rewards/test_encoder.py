@@ -5,6 +5,7 @@ import pickle
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,3 +132,16 @@ def test_full_width_letters_are_encoded_as_what_they_stand_for() -> None:
 )  # fmt: skip
 def test_encoders_get_plain_letters_without_decoration(text: str, plain: str) -> None:
     assert encodable(text) == plain
+
+
+def test_the_identity_of_a_folder_is_of_its_contents(tmp_path: Path) -> None:
+    """Another encoder under the same path gives other rewards, which are not compared with the earlier ones."""
+    assert SentenceEncoder("owner/name").identity == "owner/name"
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"one")
+    encoder = SentenceEncoder(str(folder))
+    before = encoder.identity
+    assert before.startswith("encoder@")
+    (folder / "model.safetensors").write_bytes(b"two")
+    assert encoder.identity != before

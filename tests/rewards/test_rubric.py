@@ -92,7 +92,7 @@ def test_without_a_judge_every_row_with_an_answer_is_unscored_and_none_is_guesse
     reward.start(BATCH)
     scores = reward.score(BATCH)
     assert scores.status == (Status.UNSCORED,) * 3 + (Status.SCORED,) * 2 + (Status.UNSCORED,)
-    assert "no judge for the prompt report-rubric-5" in scores.reason[0]
+    assert "no judge for the prompt report-rubric-7" in scores.reason[0]
     assert "medix.judge.ServedJudge" in scores.reason[0]
 
 
@@ -101,7 +101,7 @@ def test_a_judge_that_reads_no_prompt_is_refused_with_the_component_and_the_reme
         lambda: RubricReward(judge=ExactJudge()),
         lambda: RewardSuite({"rubric": Weighted(RubricReward(), 1.0)}, judge=ExactJudge()),
     ):
-        with pytest.raises(ValueError, match=r"RubricReward grades .* report-rubric-5.*exact/4.*Set a judge that does"):
+        with pytest.raises(ValueError, match=r"RubricReward grades .* report-rubric-7.*exact/4.*Set a judge that does"):
             refuse()
 
 
@@ -117,7 +117,7 @@ def test_a_judge_of_its_own_stays_unless_replaced() -> None:
 def test_a_served_judge_is_asked_for_a_score_and_not_for_yes_or_no() -> None:
     reward = RubricReward(judge=ServedJudge("http://127.0.0.1:9/v1", "m"))
     assert reward.judge is not None
-    assert reward.judge.identity.endswith("report-rubric-5")
+    assert reward.judge.identity.endswith("report-rubric-7")
 
 
 @pytest.mark.parametrize("judge", [None, Grading(GRADES), Grading(dict.fromkeys((*GRADES, "no fracture"), 5.0))])

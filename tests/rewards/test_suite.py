@@ -504,7 +504,7 @@ def test_the_suite_for_reports_asks_the_suites_judge_with_its_rubric(tmp_path: P
     reports = yaml.safe_load((ROOT / "specs/parts/rewards_reports.yaml").read_text())
     path.write_text(yaml.safe_dump(reports | {"judge": str(ROOT / "specs/parts/judge_panel.yaml")}))
     suite = RewardSuite.from_spec(path)
-    assert "report-rubric-5" in suite.components["rubric"].judge.identity  # type: ignore[attr-defined]
+    assert "report-rubric-7" in suite.components["rubric"].judge.identity  # type: ignore[attr-defined]
     without = RewardSuite.from_spec("rewards_reports").score(**columns_of(1))
     assert without.status == (Status.UNSCORED,)
     assert "rubric: " in without.reason[0]

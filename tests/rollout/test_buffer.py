@@ -82,7 +82,7 @@ def test_more_than_waits_cannot_be_taken() -> None:
     buffer = GroupBuffer()
     buffer.extend([group(0)])
     with pytest.raises(ValueError, match="2 groups were requested of 1"):
-        buffer.take(2, 1, render)
+        buffer.take(2, 2, render)
     assert len(buffer) == 1
 
 
@@ -170,7 +170,7 @@ def _steps(buffer: GroupBuffer, mine: Callable[[int], bool], total: Callable[[in
             buffer.discard(version)
             if total(len(buffer)) >= TRAINED:
                 break
-        taken.append(indices(buffer.take(UPDATE, TRAINED // UPDATE, render)))
+        taken.append(indices(buffer.take(UPDATE, TRAINED, render)))
         assert total(len(buffer)) <= (buffer.max_staleness + 1) * READ
     return taken
 
@@ -208,7 +208,7 @@ def test_a_group_of_another_rank_arrives_whole(monkeypatch: pytest.MonkeyPatch) 
     def take(rank: int) -> list[ScoredGroup]:
         buffer = GroupBuffer()
         buffer.extend([group(3, version=7), group(4, version=7)] if rank == 0 else [])
-        taken = buffer.take(2, 1, render)
+        taken = buffer.take(2, 2, render)
         assert len(buffer) == 0
         return taken
 

@@ -251,6 +251,19 @@ def many(policy: VisionLanguagePolicy) -> list[Prompt]:
     return [render(policy, sample(f"s{n}", f"What is seen? {n}"), n) for n in range(24)]
 
 
+def kill_at_work(server: Served) -> None:
+    """Kill a server as soon as it computes completions."""
+    end = time.monotonic() + 60
+    while not re.search(r"num_requests_running\{[^}]*\} [1-9]", said_by(f"{address(server)}/metrics")):
+        assert time.monotonic() < end, "it was never at work"
+    server.kill()
+
+
+def said_by(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as reply:
+        return reply.read().decode()
+
+
 def test_a_server_killed_in_the_middle_leaves_its_prompts_to_another_or_an_error_that_names_them(
     server: Served, policy: VisionLanguagePolicy
 ) -> None:
@@ -262,8 +275,10 @@ def test_a_server_killed_in_the_middle_leaves_its_prompts_to_another_or_an_error
         alone.bind(policy)
         engine.bind(policy)
         prompts = many(policy)
-        threading.Timer(1.0, server.kill).start()
+        killing = threading.Thread(target=kill_at_work, args=(server,))
+        killing.start()
         groups = engine.rollout(prompts)
+        killing.join()
         assert [group.prompt for group in groups] == prompts
         assert len(other.asked) > len(prompts) // 2
     begun = time.monotonic()

@@ -15,7 +15,7 @@ def endpoint_of(max_concurrency: int = 64) -> Endpoint:
 
 
 def attempt(endpoint: Endpoint, outcome: Outcome, began: float, now: float) -> None:
-    endpoint.end(outcome, began=began, now=now, was_probe=endpoint.begin(), cause="why")
+    endpoint.end(outcome, began=began, now=now, was_probe=endpoint.begin(now), cause="why")
 
 
 def test_the_limit_is_halved_once_for_requests_that_were_under_way_together() -> None:
@@ -73,18 +73,64 @@ def test_pauses_double_to_their_limit_and_an_answer_ends_them() -> None:
     assert endpoint.resumes == now + 1.0
 
 
+@pytest.mark.parametrize(("room_after", "pause"), [(0.0, 1.0), (3.0, 3.0), (60.0, 5.0)])
+def test_a_server_without_room_is_tried_every_second_or_when_it_says(room_after: float, pause: float) -> None:
+    """Not longer than any pause, which is 5 s here."""
+    endpoint, now = endpoint_of(), 1.0
+    for _ in range(3):
+        attempt(endpoint, Outcome.OVERLOADED, 0.0, 0.0)
+    for _ in range(3):
+        was_probe = endpoint.begin(now)
+        endpoint.end(Outcome.OVERLOADED, began=now, now=now, was_probe=was_probe, cause="busy", room_after=room_after)
+        assert endpoint.resumes == now + pause
+        now += pause
+
+
+def test_without_a_pause_a_server_is_not_tried_again_and_again() -> None:
+    """Set aside at time 0 without a pause; a try that fails is followed by 0.1 s, then 0.2 s."""
+    endpoint = Endpoint(Address("http://127.0.0.1:9/v1"), EndpointSettings(set_aside_after=1, pause=0.0))
+    attempt(endpoint, Outcome.FAILED, 0.0, 0.0)
+    for resumes in (0.0, 0.1, pytest.approx(0.3)):
+        assert endpoint.resumes == resumes
+        now = endpoint.resumes or 0.0
+        attempt(endpoint, Outcome.FAILED, now, now)
+
+
 def test_one_request_at_a_time_tries_a_server_set_aside() -> None:
     endpoint = endpoint_of()
     for _ in range(3):
         attempt(endpoint, Outcome.FAILED, 0.0, 0.0)
     assert endpoint.is_due(1.0)
-    assert endpoint.begin()
+    assert endpoint.begin(1.0)
     assert not endpoint.is_due(1.0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "seconds", "is_reply", "is_replying"),
+    [
+        (Outcome.FAILED, 0.1, True, True),
+        (Outcome.FAILED, 20.0, True, True),
+        (Outcome.FAILED, 0.1, False, False),
+        (Outcome.OVERLOADED, 0.1, True, True),
+        (Outcome.OVERLOADED, 20.0, True, False),  # a gateway's 504
+        (Outcome.REFUSED, 0.1, True, False),
+    ],
+)
+def test_a_server_set_aside_replies_if_its_last_failure_was_a_reply(
+    outcome: Outcome, seconds: float, is_reply: bool, is_replying: bool
+) -> None:
+    endpoint = endpoint_of()
+    for failures in range(1, 4):
+        endpoint.begin(0.0)
+        endpoint.end(outcome, began=0.0, now=seconds, was_probe=False, cause="why", is_reply=is_reply)
+        assert endpoint.is_replying is (is_replying and failures == 3)
+    attempt(endpoint, Outcome.ANSWERED, 0.0, 0.0)
+    assert not endpoint.is_replying
 
 
 def test_late_failures_do_not_lengthen_the_pause() -> None:
     endpoint = endpoint_of()
-    probes = [endpoint.begin() for _ in range(10)]
+    probes = [endpoint.begin(0.0) for _ in range(10)]
     for was_probe in probes:
         endpoint.end(Outcome.FAILED, began=0.0, now=0.0, was_probe=was_probe, cause="why")
     assert endpoint.resumes == 1.0

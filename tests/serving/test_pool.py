@@ -63,7 +63,7 @@ def test_who_waits_longest_is_served_first_and_who_failed_before_goes_ahead() ->
         held = await pool.acquire()
 
         async def ask(name: str, is_first: bool) -> None:
-            lease = await pool.acquire(is_first=is_first)
+            lease = await pool.acquire(asked=() if is_first else pool.endpoints)
             order.append(name)
             pool.release(lease, Outcome.ANSWERED)
 
@@ -81,7 +81,7 @@ def test_a_question_that_failed_waits_for_another_server_rather_than_take_the_sa
         pool = pool_of(2, 1)
         first, other = pool.endpoints
         held = [lease for lease in [await pool.acquire() for _ in range(3)] if lease.endpoint is other]
-        waiting = asyncio.create_task(pool.acquire(tried=(first,), is_first=False))
+        waiting = asyncio.create_task(pool.acquire((first,), (first,)))
         await asyncio.sleep(0.1)
         pool.release(Lease(first, 0.0, False), Outcome.ANSWERED)
         await asyncio.sleep(0.1)
@@ -168,12 +168,13 @@ async def fails_until_down(pool: ServerPool) -> None:
 def test_once_all_are_down_questions_fail_at_once_but_when_a_server_is_due_one_tries_and_others_wait_for_it() -> None:
     async def work() -> None:
         pool = pool_of(4, patience=40.0)
-        await fails_until_down(pool)
-        down = now()
-        with pool.request(), pytest.raises(AllDownError):
-            await pool.acquire()
-        assert now() == down
-        await asyncio.sleep(16)
+        with pool.request():
+            await fails_until_down(pool)
+            down = now()
+            with pytest.raises(AllDownError):
+                await pool.acquire()
+            assert now() == down
+            await asyncio.sleep(16)
         with pool.request():
             probe, *others = [asyncio.create_task(pool.acquire()) for _ in range(3)]
             await asyncio.sleep(0.1)
@@ -222,7 +223,7 @@ def test_a_server_whose_pause_is_over_does_not_wake_the_pool_again_and_again() -
         pool = pool_of(1, 1)
         failed, busy = await pool.acquire(), await pool.acquire()
         pool.release(failed, Outcome.FAILED, "gone")
-        waiting = asyncio.create_task(pool.acquire([failed.endpoint], is_first=False))
+        waiting = asyncio.create_task(pool.acquire([failed.endpoint], [failed.endpoint]))
         await asyncio.sleep(3)
         rounds = 0
 

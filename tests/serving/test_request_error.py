@@ -41,6 +41,21 @@ def test_retry_after_is_a_number_or_a_date() -> None:
 
 
 @pytest.mark.parametrize(
+    ("error", "room_after", "tells"),
+    [
+        (RequestError("busy", Outcome.OVERLOADED, 503, retry_after=3.0), 3.0, False),
+        (RequestError("busy", Outcome.OVERLOADED, 429), 0.0, False),
+        (RequestError("no connection", is_silence=True), None, False),
+        (RequestError("no answer within 3 s", Outcome.OVERLOADED, is_silence=True), None, True),
+        (RequestError("broken off"), None, True),
+        (RequestError("error", status=500, retry_after=3.0), None, True),
+    ],
+)
+def test_only_some_errors_may_be_due_to_the_request(error: RequestError, room_after: float | None, tells: bool) -> None:
+    assert (error.room_after, error.tells_of_request) == (room_after, tells)
+
+
+@pytest.mark.parametrize(
     "header",
     [
         "Mon, 01 Jan 2024 00:00:00 +99999999999999999999",

@@ -1,6 +1,7 @@
 """Requests, and what goes wrong with them."""
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -119,14 +120,25 @@ def test_nobody_there_is_an_error() -> None:
     with nobody() as url:
         found = error(url)
     assert "ClientConnectorError" in found.cause
-    assert found.outcome is Outcome.FAILED
+    assert (found.outcome, found.is_reply) == (Outcome.FAILED, False)
 
 
 def test_a_server_that_hangs_is_left_when_its_time_is_over() -> None:
     with serving() as server:
         server.others = {PATH: hangs}
         found = error(server.url, limit=0.2)
-    assert (found.cause, found.outcome) == ("no answer within 0.2 s", Outcome.OVERLOADED)
+    assert (found.cause, found.outcome, found.is_reply) == ("no answer within 0.2 s", Outcome.OVERLOADED, False)
+
+
+def test_an_error_and_a_connection_that_the_server_ends_are_replies_and_too_many_requests_are_not() -> None:
+    def ends(request: Any) -> None:
+        request.connection.shutdown(socket.SHUT_RDWR)
+
+    replies = {refuses(500): True, refuses(503): True, ends: True, refuses(429): False}
+    with serving() as server:
+        for act, is_reply in replies.items():
+            server.others = {PATH: act}
+            assert error(server.url).is_reply is is_reply
 
 
 def test_an_answer_without_end_is_left() -> None:

@@ -40,3 +40,32 @@ def test_changed_and_missing_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text("spec.yam1")
     (tmp_path / "report.md").unlink()
     assert changed(tmp_path, stated) == ["report.md: is missing", "spec.yaml: has changed (9 bytes then, 9 now)"]
+
+
+def test_the_best_checkpoint_is_what_its_link_reads(tmp_path: Path) -> None:
+    files(tmp_path, "checkpoints/step-000002.ckpt", "checkpoints/step-000004.ckpt")
+    best = tmp_path / "checkpoints" / "best.ckpt"
+    best.symlink_to("step-000004.ckpt")
+    stated = [asdict(FileChecksum.of(tmp_path, name)) for name in files_of(tmp_path)]
+    assert changed(tmp_path, stated) == []
+    changes = ["checkpoints/best.ckpt: has changed (28 bytes then, 28 now)"]
+    best.unlink()
+    best.symlink_to("step-000002.ckpt")
+    assert changed(tmp_path, stated) == changes
+    best.unlink()
+    best.write_text("x" * 28)
+    assert changed(tmp_path, stated) == changes
+    best.unlink()
+    assert changed(tmp_path, stated) == ["checkpoints/best.ckpt: is missing"]
+
+
+def test_checkpoints_that_are_folders_are_named_file_by_file(tmp_path: Path) -> None:
+    named = [f"checkpoints/step-00000{step}.ckpt/shards/rank_0.pt" for step in (2, 4)]
+    files(tmp_path, *named)
+    best = tmp_path / "checkpoints" / "best.ckpt"
+    best.symlink_to("step-000002.ckpt")
+    assert files_of(tmp_path) == ["checkpoints/best.ckpt/shards/rank_0.pt", *named]
+    stated = [asdict(FileChecksum.of(tmp_path, name)) for name in files_of(tmp_path)]
+    best.unlink()
+    best.symlink_to("step-000004.ckpt")
+    assert changed(tmp_path, stated) == ["checkpoints/best.ckpt/shards/rank_0.pt: has changed (45 bytes then, 45 now)"]

@@ -105,6 +105,18 @@ def test_what_is_not_done_is_missing_and_a_run_without_records_has_failed(tmp_pa
     assert not found.cells[1].differences
 
 
+def test_the_folder_of_a_run_says_more_than_what_it_was_when_this_process_passed_it_over(tmp_path: Path) -> None:
+    """One was elsewhere and is done since, one has failed since, one is still under way: its folder says stopped."""
+    runs = made(tmp_path, TWO)
+    for run, status in zip(runs, ("done", "failed", "stopped", "done"), strict=True):
+        write(run, answers(*[1, 0] * 4))
+        run._write(RunState(status, "no loss" if status == "failed" else "", 60.0, run._digest))
+    found = GridResult.read(runs[0].grid, runs, {run.name: RunState("elsewhere") for run in runs})
+    states = {f"{cell.name}/seed={seed}": state.status for cell in found.cells for seed, state in cell.states.items()}
+    assert [states[run.name] for run in runs] == ["done", "failed", "elsewhere", "done"]
+    assert found.cells[0].values["accuracy"].count == 8
+
+
 def test_who_abstains_is_answered_last(tmp_path: Path) -> None:
     """Of three samples, one is answered right by both completions, one wrong by one of two, one by none."""
     runs = made(tmp_path, "cells: {only: null}\n")[:1]

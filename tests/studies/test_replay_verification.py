@@ -79,6 +79,18 @@ def test_weights_that_are_not_those_of_the_run_are_found(run: Path) -> None:
     assert all(one.what.startswith("weight ") for one in found.differences)
 
 
+def test_a_run_whose_spec_was_changed_afterwards_is_not_reproduced(run: Path) -> None:
+    """The replay is of the spec in the checkpoint, and equal; what the folder says of the run is not."""
+    path = run / "spec.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("seed_everything: 1\n", "seed_everything: 7\n"))
+    found = verify(RunFolder(run), 1).found
+    assert found.outcome == "not reproduced"
+    assert list(map(str, found.differences)) == ["step 5, spec.yaml, seed_everything: 7 on record, 1 replayed"]
+    path.write_text(f"# a comment\n{text}")
+    assert verify(RunFolder(run), 1).found.outcome == "bit-equal"
+
+
 def test_data_that_changed_are_named_by_their_manifest(run: Path) -> None:
     manifest = run.parent.parent / "data" / "manifests" / "tiny_train-x_ray.yaml"
     text = manifest.read_text()

@@ -83,6 +83,12 @@ def test_completions_that_are_missing_or_added_are_not_reproduced() -> None:
     assert compared(ROWS[:3], ROWS, (OTHER,)).outcome == "not reproduced"
 
 
+def test_a_line_that_stands_twice_is_not_as_the_run_wrote_it() -> None:
+    found = compared([*ROWS, ROWS[1]], ROWS)
+    assert found.outcome == "not reproduced"
+    assert str(found.differences[0]) == "step 3, 1[1]: lines of the record: 2 on record, 1 replayed"
+
+
 def test_groups_that_wait_when_a_run_ends_are_compared_where_they_are_on_record() -> None:
     last = record(4, 0, position=9, advantage=None)
     assert compared([*ROWS, last], ROWS, waiting=[last]).outcome == "bit-equal"
@@ -123,3 +129,12 @@ def test_on_a_gpu_equal_bits_are_not_asked_for() -> None:
     made = [*ROWS[:3], replace(ROWS[3], mean_logprob=-0.3 - 1e-7)]
     found = compare(ROWS, {}, {}, Replay(made, [], {}), (gpu,), gpu)
     assert found.outcome == "within rounding"
+
+
+@pytest.mark.parametrize("saved", ["", "w", "wvx"])
+def test_weights_that_a_checkpoint_lacks_or_has_too_many_are_not_reproduced(saved: str) -> None:
+    made = {4: {name: torch.ones(2) for name in "wv"}}
+    found = compared(ROWS, ROWS, (OTHER,), weights=({4: {name: torch.ones(2) for name in saved}}, made))
+    assert found.outcome == "not reproduced"
+    assert {one.what for one in found.differences} == {f"weight {name}" for name in set(saved) ^ set("wv")}
+    assert compared(ROWS, ROWS, weights=({}, made)).outcome == "bit-equal"  # there is no checkpoint of the step

@@ -77,6 +77,15 @@ def test_data_that_changed_since_is_said(run: Path, split: str, name: str) -> No
     assert told.endswith(f"as they are now: data/manifests/tiny_{split}-x_ray.yaml.")
 
 
+def test_a_spec_that_was_changed_after_the_run_is_said(run: Path) -> None:
+    path = run / "spec.yaml"
+    path.write_text(path.read_text().replace("seed_everything: 1\n", "seed_everything: 7\n"))
+    told = card(run).missing()[-1]
+    assert told.startswith("spec.yaml is not the spec that the run had, which the checkpoint of step 5 holds")
+    assert told.endswith("seed_everything: 1 -> 7.")
+    assert told in card(run).markdown()
+
+
 def test_commands_can_be_pasted_where_a_path_has_spaces(tmp_path: Path) -> None:
     folder = tmp_path / "my run"
     folder.mkdir()
@@ -90,6 +99,18 @@ def test_a_run_that_was_resumed_says_where(run: Path) -> None:
     report = json.loads((run / "report.json").read_text())
     (run / "report.json").write_text(json.dumps({**report, "resumes": [2, 4]}))
     assert card(run).facts()["Resumed"] == "from step 2, 4"
+
+
+def test_stretches_under_other_conditions_are_told(run: Path) -> None:
+    found = card(run)
+    assert found.stretches == []
+    step, saved = found.last
+    parts = [{"after": after, "spec": f"lr: {rate}"} for after, rate in ((0, 1), (2, 2), (4, 1))]
+    changed = card(run)
+    changed.__dict__["last"] = step, {**saved, "callbacks": {"SaveSpec": {"stretches": parts}}}
+    text = changed.markdown()
+    assert "| 1 to 2 | as the run began |\n| 3 to 4 | lr: 1 -> 2 |\n| 5 to 5 | lr: 2 -> 1 |" in text
+    assert [one["steps"] for one in changed.to_dict()["stretches"]] == ["1 to 2", "3 to 4", "5 to 5"]
 
 
 @pytest.mark.parametrize("name", ["canaries.json", "verification.json"])

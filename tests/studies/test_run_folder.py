@@ -24,6 +24,14 @@ def test_a_line_that_a_crash_has_cut_is_no_step(run: Path) -> None:
     assert RunFolder(run).recorded_steps == list(range(1, STEPS + 1))
 
 
+def test_lines_that_stand_twice_are_counted_by_step(run: Path) -> None:
+    assert RunFolder(run).repeated_lines == {}
+    path = run / "completions" / "train.rank0.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines, lines[0], lines[0], lines[-1]]))
+    assert RunFolder(run).repeated_lines == {1: 2, STEPS: 1}
+
+
 def test_the_spec_of_later_steps_is_that_of_the_resume(run: Path) -> None:
     found = RunFolder(run)
     saved = found.checkpoint(2)
@@ -43,3 +51,29 @@ def test_other_folders_and_damaged_checkpoints_are_named(run: Path, tmp_path: Pa
         RunFolder(run).checkpoint(2)
     (tmp_path / "spec.yaml").write_text(json.dumps({}))
     assert (RunFolder(tmp_path).checkpoints, RunFolder(tmp_path).recorded_steps) == ({}, [])
+
+
+def _edited(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def test_specs_that_say_otherwise_than_the_checkpoints_are_found(run: Path) -> None:
+    assert RunFolder(run).altered_specs == []
+    _edited(run / "spec.yaml", f"max_steps: {STEPS}\n", "max_steps: 9\n")
+    [(path, step, change)] = RunFolder(run).altered_specs
+    assert (path.name, step, change.values) == ("spec.yaml", 5, f"model.max_steps: {STEPS} -> 9")
+
+
+def test_each_spec_of_a_resumed_run_is_compared_with_a_checkpoint_of_its_steps(run: Path) -> None:
+    """The checkpoint of step 4 is of the first spec, that of step 5 of the one with which the run was resumed at 4."""
+    resumed = run / "spec.from-step-000004.yaml"
+    resumed.write_text((run / "spec.yaml").read_text())
+    assert RunFolder(run).altered_specs == []
+    _edited(run / "spec.yaml", f"max_steps: {STEPS}\n", "max_steps: 8\n")
+    _edited(resumed, f"max_steps: {STEPS}\n", "max_steps: 9\n")
+    found = [(path.name, step, change.now) for path, step, change in RunFolder(run).altered_specs]
+    assert found == [("spec.yaml", 4, 8), (resumed.name, 5, 9)]
+    (run / "checkpoints" / "step-000005.ckpt").unlink()  # nothing says what the second was
+    assert [path.name for path, *_ in RunFolder(run).altered_specs] == ["spec.yaml"]

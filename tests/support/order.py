@@ -23,6 +23,9 @@ LONGEST = (
     "test_sharded",
     "test_study_browser",
     "test_replay_verification",
+    "test_cluster_runs",
+    "test_families",
+    "test_last_step",
 )
 """Names of test files that take more than half a minute, in the order in which they are begun."""
 

@@ -1,5 +1,6 @@
 """Specs and command lines of small fits on several ranks."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ from medix.types import Sample
 from tests.support.runs import MANIFESTS, small_spec, write_spec
 
 REWARDS = '''\
-"""Totals without ties, so that every group has signal on every rank; and two that fail on rank 1."""
+"""Totals without ties, so that every group has signal on every rank; and faults of one rank."""
 
 import hashlib
+import math
 import os
 import signal
 
 import torch
 
+from medix.distributed import gather
 from medix.rewards import ComponentScores, RewardComponent
 from pathlib import Path
 
@@ -67,6 +70,27 @@ class HappensOnRank1(Callback):
 class NothingToTrainOnRank1(Update):
     def trains(self, completion, advantage):
         return os.environ["RANK"] == "0"
+
+
+class NotFiniteOnOneRank(Update):
+    """On the last rank the loss of the first update is NaN, and of the second the gradient alone."""
+
+    updates = 0
+
+    def step(self, module, groups):
+        self.updates += 1
+        metrics = super().step(module, groups)
+        whole = () if module.policy.sharding.gathers_weights else module.policy.parameters()
+        assert len(set(gather(str((metrics, [float(weight.sum()) for weight in whole]))))) == 1
+        return metrics
+
+    def _accumulate(self, module, batch, rows, *further):
+        if os.environ["RANK"] == str(int(os.environ["WORLD_SIZE"]) - 1):
+            if self.updates == 1:
+                rows = rows * math.nan
+            if self.updates == 2:
+                rows.register_hook(lambda gradient: gradient * math.nan)
+        super()._accumulate(module, batch, rows, *further)
 
 
 class Spread(RewardComponent):
@@ -158,6 +182,13 @@ def spec(
 
 def fit(file: str, run: str, *words: str) -> list[str]:
     return ["fit", "--config", file, "--trainer.default_root_dir", run, *words]
+
+
+def skipped_updates(run: Path) -> dict[int, float]:
+    """As logged at each step."""
+    with (run / "logs" / "version_0" / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["train/skipped_updates"]]
+    return {int(row["step"]): float(row["train/skipped_updates"]) for row in rows}
 
 
 def prepare(folder: Path, *architectures: Architecture) -> None:

@@ -104,7 +104,8 @@ def select(
 ) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """Tests to run, and those to deselect because something that is not required is absent."""
     absent = {one.marker for one in requirements if not one.is_required and not one.is_present()}
-    kept, left = [], []
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         (left if absent & {mark.name for mark in item.iter_markers()} else kept).append(item)
     return kept, left

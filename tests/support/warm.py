@@ -5,6 +5,7 @@ seed of the server: what is compared between two interpreters needs two fresh on
 """
 
 import atexit
+import gc
 import multiprocessing
 import os
 import signal
@@ -96,6 +97,7 @@ def _begin(
     sys.path.insert(0, "")
     torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))  # which torch read when the server imported it
     np.random.seed()  # every child would have the state of the server
+    gc.freeze()  # a collection would go through all that the server imported, and copy its memory
     status = command(*arguments)
     atexit._run_exitfuncs()
     sys.exit(status)

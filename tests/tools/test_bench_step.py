@@ -14,7 +14,7 @@ from medix.policy.tiny import TinySize
 from tests.support.tiny import loaded, render, written
 from tools.bench_step import __main__ as bench
 from tools.bench_step import workload
-from tools.bench_step.floor import best_rate, update_operations
+from tools.bench_step.floor import best_rate, best_read_rate, decode_bytes, update_operations
 from tools.bench_step.seconds import Seconds
 from tools.bench_step.workload import SHAPES, Shape
 
@@ -42,6 +42,22 @@ def test_operations_of_one_layer_are_the_hand_counted_ones() -> None:
     shape = Shape("hand", (1, 1), 1, 2, 2, 1)
     assert update_operations(config, shape, prompt=3) == 3804
     assert update_operations(config, replace(shape, prompts=4), prompt=3) == 4 * 3804
+
+
+def test_bytes_of_one_layer_are_the_hand_counted_ones() -> None:
+    """P = 3, G = 2, T = 3, so two tokens of each completion are decoded, after caches of 3 + 1 and 3 + 2 tokens.
+
+    Weights: 34 a layer and 10 of the head, read twice, 88 numbers. A token in the cache has a key and a value of 2
+    each, 4 numbers: the prompt's 3 are read twice, 24; the own ones are 1 + 2 for each of two completions, 24. In all
+    136 numbers of four bytes.
+    """
+    text = SimpleNamespace(
+        hidden_size=2, num_attention_heads=1, num_key_value_heads=1, head_dim=2, intermediate_size=3,
+        num_hidden_layers=1, vocab_size=5,
+    )  # fmt: skip
+    shape = Shape("hand", (1, 1), 1, 2, 3, 1)
+    assert decode_bytes(SimpleNamespace(text_config=text), shape, prompt=3) == 4 * 136
+    assert decode_bytes(SimpleNamespace(text_config=text), replace(shape, prompts=2), prompt=3) == 4 * (88 + 2 * 48)
 
 
 def test_linear_layers_are_counted_as_pytorch_counts_them(tmp_path: Path) -> None:
@@ -78,7 +94,8 @@ def test_every_side_does_the_same_work_and_the_row_has_its_keys(tmp_path: Path) 
         workload.build(tmp_path / "model", SIZE), SMALL, rounds=1, warm_up=["shared"], advance=lambda: None
     )
     assert (row["group_size"], row["completion_tokens"], row["prompts"]) == (3, 4, 2)
-    for key in ("step_ratio_trl", "update_ratio_trl", "generate_ratio_trl", "update_ratio_plain", "update_over_floor"):
+    for key in ("step_ratio_trl", "update_ratio_trl", "generate_ratio_trl", "update_ratio_plain", "update_over_floor",
+                "decode_over_floor"):  # fmt: skip
         assert row[key] > 0
     for taken in row["seconds"].values():
         assert taken["step"] >= taken["generate"] + taken["reward"] + taken["update"] - 0.01
@@ -90,10 +107,10 @@ def test_ratios_are_those_of_the_medians() -> None:
     shared = Seconds.median(steps)
     assert shared == Seconds(2, 1, 4, 8, 1)
     row = bench.row(SMALL, 10, {"shared": shared, "plain": Seconds(2, 1, 8, 12, 3), "trl": Seconds(6, 1, 16, 24, 2)},
-                    operations=6e9, rate=3e9)  # fmt: skip
+                    operations=6e9, rate=3e9, decoding=bench.Decoding(seconds=6, bytes=4e9, rate=2e9))  # fmt: skip
     assert (row["step_ratio_trl"], row["update_ratio_trl"], row["generate_ratio_trl"]) == (3, 4, 3)
     assert (row["update_ratio_plain"], row["old_ratio_plain"]) == (2, 3)
-    assert (row["floor_s"], row["update_over_floor"]) == (2, 2)
+    assert (row["floor_s"], row["update_over_floor"], row["decode_over_floor"]) == (2, 2, 3)
     assert row["generated_tokens_per_s"]["trl"] == 2 * 3 * 4 / 6
 
 
@@ -108,3 +125,4 @@ def test_sides_of_different_work_are_an_error_and_no_benchmark() -> None:
 def test_the_rate_is_one_of_a_machine(tmp_path: Path) -> None:
     config = AutoConfig.from_pretrained(workload.build(tmp_path, SIZE))
     assert 1e6 < best_rate(config, SMALL, 20, repeats=1) < 1e15
+    assert 1e6 < best_read_rate(2**16, repeats=1) < 1e15

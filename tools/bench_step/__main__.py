@@ -10,7 +10,7 @@ import json
 import platform
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from transformers import AutoConfig
 
 from medix.policy.tiny import TinySize
 from tools.bench_step import workload
-from tools.bench_step.floor import best_rate, update_operations
+from tools.bench_step.floor import best_rate, best_read_rate, decode_bytes, update_operations
 from tools.bench_step.ours import MedixStep
 from tools.bench_step.seconds import Seconds
 from tools.bench_step.workload import SHAPES, Shape
@@ -70,7 +70,32 @@ def measure(folder: Path, shape: Shape, rounds: int, warm_up: Sequence[str], adv
     config = AutoConfig.from_pretrained(folder)
     operations = update_operations(config, shape, ours.prompt_tokens)
     rate = best_rate(config, shape, ours.prompt_tokens)
-    return row(shape, ours.prompt_tokens, medians, operations, rate)
+    decoding = Decoding(
+        workload.median([ours.decode() for _ in range(rounds)]),
+        decode_bytes(config, shape, ours.prompt_tokens),
+        best_read_rate(),
+    )
+    return row(shape, ours.prompt_tokens, medians, operations, rate, decoding)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Sampling by medix after the first token of each completion.
+
+    Attributes:
+        seconds: that it took.
+        bytes: that it had to read.
+        rate: best rate of reading, in bytes per second.
+    """
+
+    seconds: float
+    bytes: float
+    rate: float
+
+    @property
+    def over_floor(self) -> float:
+        """How many times as long as reading the bytes."""
+        return self.seconds * self.rate / self.bytes
 
 
 def check(shape: Shape, ours: MedixStep, peer: "TRLStep") -> None:
@@ -84,7 +109,9 @@ def check(shape: Shape, ours: MedixStep, peer: "TRLStep") -> None:
         )
 
 
-def row(shape: Shape, prompt: int, seconds: dict[str, Seconds], operations: float, rate: float) -> dict[str, Any]:
+def row(
+    shape: Shape, prompt: int, seconds: dict[str, Seconds], operations: float, rate: float, decoding: Decoding
+) -> dict[str, Any]:
     """The results for a shape, as written to the file."""
     trl, plain = (seconds[name].over(seconds["shared"]) for name in ("trl", "plain"))
     tokens = shape.prompts * shape.group_size * shape.completion_tokens
@@ -103,7 +130,9 @@ def row(shape: Shape, prompt: int, seconds: dict[str, Seconds], operations: floa
         "update_ratio_plain": plain["update"],
         "old_ratio_plain": plain["old"],
         "update_over_floor": seconds["shared"].update / floor,
+        "decode_over_floor": decoding.over_floor,
         "floor_s": floor,
+        "decode": asdict(decoding),
         "update_operations": operations,
         "best_rate": rate,
         "seconds": {name: asdict(taken) for name, taken in seconds.items()},
@@ -118,7 +147,8 @@ def show(result: dict[str, Any], console: Console) -> None:
     for one in result["shapes"]:
         table = Table(
             title=f"{one['prompts']} x {one['prompt_tokens']} prompt tokens, {one['group_size']} completions of "
-            f"{one['completion_tokens']}; update {one['update_over_floor']:.2f} x its floor of {one['floor_s']:.2f} s"
+            f"{one['completion_tokens']}; update {one['update_over_floor']:.2f} x its floor of {one['floor_s']:.2f} s, "
+            f"decoding {one['decode_over_floor']:.2f} x its own"
         )
         for column in ("", "generate", "reward", "old pass", "update", "step", "sampled/s", "GFLOP/s"):
             table.add_column(column, justify="left" if not column else "right")

@@ -1,4 +1,4 @@
-"""Lower bound of the time of an update: the required operations at the best rate of this machine."""
+"""Lower bounds of the times of an update and of decoding: operations and bytes at the best rates of this machine."""
 
 import time
 from typing import Any
@@ -82,3 +82,39 @@ def _rate(m: int, k: int, n: int, repeats: int) -> float:
         left @ right
         seconds.append(time.perf_counter() - start)
     return 2.0 * m * k * n / min(seconds[1:])
+
+
+def decode_bytes(config: Any, shape: Shape, prompt: int) -> float:
+    """Bytes that decoding must read in float32, all completions of a step at once: weights and caches, once per token.
+
+    Weights are those of the linear layers of the language model and its head; caches are the keys and values of each
+    prompt, once for its completions, and those that each completion has written. The first token of a completion needs
+    no decoding: the pass over the prompt predicts it.
+
+    Args:
+        config: configuration of a Qwen3-VL.
+        shape: shape of the step.
+        prompt: number of tokens of each prompt.
+    """
+    text = config.text_config
+    G, T = shape.group_size, shape.completion_tokens
+    weights = _text_linear(text) / 2 + text.hidden_size * text.vocab_size
+    token = 2 * text.num_key_value_heads * text.head_dim * text.num_hidden_layers
+    cached = shape.prompts * ((T - 1) * prompt + G * T * (T - 1) / 2)
+    return float(4 * ((T - 1) * weights + cached * token))
+
+
+def best_read_rate(size: int = 2**26, repeats: int = 5) -> float:
+    """The highest rate, in bytes per second, at which a tensor that no cache of a processor core holds is read.
+
+    Args:
+        size: numbers of the tensor, float32.
+        repeats: readings, of which the fastest counts.
+    """
+    numbers = torch.ones(size)
+    seconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        numbers.sum()
+        seconds.append(time.perf_counter() - start)
+    return 4.0 * size / min(seconds[1:])

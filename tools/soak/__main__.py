@@ -5,7 +5,8 @@
 Signals come in the middle of rollout, reward, old log-probabilities, update, publish, validation and checkpoint, in
 turn; every second one is SIGKILL and every other SIGTERM; with several processes they go to one of them or to all. A
 run that reached its last step is compared with one that nobody disturbed: weights, optimiser and counters bit for bit,
-the prompts of every step, the files left. With ``vllm`` only the prompts and steps are: its completions depend on what
+the prompts of every step, the files left. The file is written after every kill, so that a soak that is interrupted
+keeps what it has. With ``vllm`` only the prompts and steps are: its completions depend on what
 it batches. The exit status is 1 if anything differed, hung, or was left behind.
 
 The servers are those of the tests, so that this needs a checkout of the project.
@@ -16,6 +17,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from medix.atomic_file import write_atomically
 from tools.soak.moment import PHASES
 from tools.soak.trial import Outcome, Setting, Trial
 
+Keep = Callable[[dict[Setting, Outcome]], None]
 
-def soak(settings: list[Setting], kills: int, steps: int, seed: int, folder: Path) -> dict[Setting, Outcome]:
-    """So many kills in all, dealt to the settings in turn."""
+
+def soak(
+    settings: list[Setting], kills: int, steps: int, seed: int, folder: Path, keep: Keep
+) -> dict[Setting, Outcome]:
+    """So many kills in all, dealt to the settings in turn; ``keep`` gets what is known after each."""
     outcomes = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -36,10 +43,12 @@ def soak(settings: list[Setting], kills: int, steps: int, seed: int, folder: Pat
         for number, setting in enumerate(settings):
             share = kills // len(settings) + (number < kills % len(settings))
             trial = Trial(setting, folder / f"{setting.engine}-{setting.ranks}", steps, seed + number)
+            outcomes[setting] = trial.outcome
             progress.update(task, description=str(setting))
             for _ in trial.run(share):
                 progress.advance(task)
-            outcomes[setting] = trial.outcome
+                keep(outcomes)
+            keep(outcomes)
     return outcomes
 
 
@@ -101,12 +110,15 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keep the runs here (default: a temporary folder)")
     given = parser.parse_args()
     settings = [Setting(engine, ranks) for engine in given.engines for ranks in given.processes]
+
+    def keep(known: dict[Setting, Outcome]) -> None:
+        if given.json is not None:
+            write_atomically(given.json, json.dumps(result_of(known, given.steps, given.seed), indent=2) + "\n")
+
     with tempfile.TemporaryDirectory(prefix="medix-soak-") as name:
-        outcomes = soak(settings, given.kills, given.steps, given.seed, given.folder or Path(name))
-    result = result_of(outcomes, given.steps, given.seed)
-    if given.json is not None:
-        given.json.write_text(json.dumps(result, indent=2) + "\n")
-    show(result)
+        folder = (given.folder or Path(name)).resolve()
+        outcomes = soak(settings, given.kills, given.steps, given.seed, folder, keep)
+    show(result_of(outcomes, given.steps, given.seed))
     return int(any(outcome.faults for outcome in outcomes.values()))
 
 

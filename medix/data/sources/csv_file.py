@@ -6,7 +6,8 @@ from medix.data.sources.table_files import FilesSource
 class CsvSource(FilesSource):
     """The rows of files whose first line names the columns.
 
-    An image cell is a file name, or a list of them as JSON or Python writes it.
+    An image cell is a file name, base64, a ``data:`` address, or an object or a list of these as JSON or Python writes
+    it.
     """
 
     kind = "csv"

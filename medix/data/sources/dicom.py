@@ -5,11 +5,14 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from medix.data.image_markers import expanded, pieces
+from medix.data.index import CASE_NAMES
+from medix.data.partition import PATIENT_FIELDS, named_unit
 from medix.data.picture import png
 from medix.data.sources.dicom_burned_in import NOBODY_LOOKED, BurnedInText
 from medix.data.sources.dicom_decode import PIXELS, decode
@@ -17,6 +20,7 @@ from medix.data.sources.dicom_file import check_image, read_header
 from medix.data.sources.dicom_folder import DicomEntry, DicomFolder
 from medix.data.sources.dicom_header import DicomHeader
 from medix.data.sources.dicom_metadata import answer_from, check_answer_field, has_square_pixels, metadata_of
+from medix.data.sources.dicom_patients import IGNORE, NOBODY, DicomPatients, Name, Named
 from medix.data.sources.dicom_picture import DicomPicture, DicomRenderer
 from medix.data.sources.dicom_pseudonyms import Pseudonyms
 from medix.data.sources.dicom_questions import DicomQuestions
@@ -34,14 +38,18 @@ class DicomRow:
     Attributes:
         places: frames of files, in the order in which they are shown.
         sample: the sample without images; without a reference where the header has it.
+        named: what says whose it is, by all headers and not only those of the frames shown.
         missing: number of slices of its volume that are left out.
-        patients: number of patients of what it names, by all headers and not only those of the frames shown.
+        case: its case, by the rows of the whole build.
+        patient: its patient, likewise.
     """
 
     places: tuple[Place, ...]
     sample: Sample
+    named: Named
     missing: int = 0
-    patients: int = 1
+    case: Name = field(default=NOBODY, repr=False)
+    patient: Name = field(default=NOBODY, repr=False)
 
 
 class _File(NamedTuple):
@@ -50,7 +58,6 @@ class _File(NamedTuple):
     header: DicomHeader
     tag: str
     burned_in: str
-    case: str
     pixels: int
 
 
@@ -63,9 +70,8 @@ class DicomSource(Source):
     marker in a question (``<image>``) stands for all frames of what it names. Images are shown as ``DicomRenderer``
     says and stored as PNG.
 
-    Of the header, only what ``dicom_metadata`` lists goes on, and pseudonyms: the case is that of PatientID, or of
-    StudyInstanceUID where it is empty, or of what a column of cases states; the ids of samples are those of images
-    or series, or of the rows.
+    Of the header, only what ``dicom_metadata`` lists goes on, and pseudonyms: of the case (``DicomPatients``), and of
+    the patient where the table has such a column; the ids of samples are those of images or series, or of the rows.
 
     Args:
         root: the folder; no file outside of it is read.
@@ -77,10 +83,11 @@ class DicomSource(Source):
         window: which values are black and white.
         burned_in: decides which images may be used.
         modality: of every image; None takes what the table or the header says.
+        ignores_patient_ids: a column of cases or patients alone says whose images are.
 
     Raises:
         ValueError: the folder is none, the field is none that is taken, the question has markers of several images,
-            or both or neither of ``questions`` and ``question`` are given.
+            both or neither of ``questions`` and ``question`` are given, or there is no table to name patients.
     """
 
     def __init__(
@@ -94,12 +101,15 @@ class DicomSource(Source):
         window: WindowChoice = OF_FILE,
         burned_in: BurnedInText = NOBODY_LOOKED,
         modality: str | None = None,
+        ignores_patient_ids: bool = False,
     ) -> None:
         if (questions is None) == (not question.strip()) or bool(question.strip()) != bool(answer):
             raise ValueError(
                 "--from dicom needs questions: give a table of them (CSV, JSON lines, Parquet) and --root, or a folder "
                 "and --question TEXT with --answer-from modality|FIELD"
             )
+        if ignores_patient_ids and questions is None:
+            raise ValueError(f"{IGNORE}: only a table of questions can name patients instead; leave it out")
         pieces(Sample("--question", question, "", None, (b"",)))
         self.folder = DicomFolder(root, burned_in, modality)
         self.pseudonyms = pseudonyms
@@ -108,15 +118,33 @@ class DicomSource(Source):
         self.answer = check_answer_field(answer) if answer else ""
         self.frames = frames
         self.renderer = DicomRenderer(window)
+        self.ignores_patient_ids = ignores_patient_ids
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_patients"}
 
     @property
     def has_ids(self) -> bool:
         """Whether rows have ids: those of images and series, or of a column of the table."""
         return self.questions is None or self.questions.has_ids
 
+    @property
+    def salt_digest(self) -> str:
+        """Of the secret of the pseudonyms."""
+        return self.pseudonyms.digest
+
     def rows(self) -> Iterator[SourceRow]:
         """The rows; reads the headers of all files, or of those that the table names."""
-        return self._of_table(DicomQuestions(self.questions)) if self.questions is not None else self._of_each()
+        patients = self._patients
+        for row in self._rows():
+            content = row.content
+            try:
+                if isinstance(content, DicomRow):
+                    case, patient = patients.case(content.named), patients.patient(content.named)
+                    content = replace(content, case=case, patient=patient)
+            except RowError as error:
+                content = error
+            yield SourceRow(row.where, content)
 
     def sample(self, row: SourceRow) -> Sample:
         """The sample of a row."""
@@ -131,15 +159,11 @@ class DicomSource(Source):
             images += [png(picture.image) for picture in pictures]
             windows |= {picture.window or picture.kind: None for picture in pictures}
         tag = self._modality(stated.modality, files)
-        if content.patients > 1 and not stated.case:
-            remedy = "the images are of several patients; name those of one, in a table"
-            raise RowError("image", row.where, remedy, "several_cases")
-        self.counts["several patients"] += content.patients > 1
         answers = (stated.reference, *stated.aliases)
         if not stated.reference:
             answers = answer_from(files[0].header, tag, self.answer)
         shown = {
-            "frames": ",".join(str(place.frame) for place in content.places),
+            "frames": ",".join(str(place.number) for place in content.places),
             "window": " | ".join(windows),
             "burned_in_text": " | ".join(dict.fromkeys(file.burned_in for file in files)),
             **({"slices_left_out": str(content.missing)} if content.missing else {}),
@@ -152,8 +176,14 @@ class DicomSource(Source):
             aliases=answers[1:],
             modality=tag,
             images=tuple(images),
-            case=self.pseudonyms.of("patient", stated.case) if stated.case else files[0].case,
-            metadata={**stated.metadata, **metadata_of(files[0].header), **shown},
+            case=self._pseudonym(content.case),
+            metadata={
+                **stated.metadata,
+                **metadata_of(files[0].header),
+                **shown,
+                **dict.fromkeys(_patient_fields(stated), self._pseudonym(content.patient)),
+                **self._case_names(content),
+            },
         )
 
     def fingerprint(self) -> str:
@@ -162,13 +192,13 @@ class DicomSource(Source):
         parts = [
             stamps(*(path for path in files if path.exists())), self.question, self.answer, repr(self.frames),
             repr(self.renderer), repr(self.folder.burned_in), self.folder.modality, self.pseudonyms.digest,
-            "" if self.questions is None else self.questions.fingerprint(),
+            "" if self.questions is None else self.questions.fingerprint(), self.ignores_patient_ids,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     def total(self) -> int:
         """Number of rows; reads the headers, which are then known."""
-        return sum(1 for _ in self.rows())
+        return self._patients.number
 
     def notes(self, counts: Counter[str]) -> list[str]:
         """What was decided without being told."""
@@ -177,7 +207,6 @@ class DicomSource(Source):
             "burned_in looked at": "images that are accepted only because somebody looked at their pixels: {}",
             "modality unknown": "images of no modality that is known, whose tag is OTHER: {}",
             "modality sop_class": "images that state no modality, whose tag is that of their SOP class: {}",
-            "several patients": "rows that state their case, with images of several patients by their headers: {}",
             "modality differs": "rows that name another modality than the header of their images: {}",
             "raw": "images of raw data (PresentationIntentType FOR PROCESSING), which is not made to be looked at: {}",
             "not square": "images of pixels that are not square, stored as they are: {}",
@@ -195,9 +224,19 @@ class DicomSource(Source):
                 f"files whose series is unknown, because their headers cannot be read: {self.folder.unread}; if one "
                 "belongs to a volume, its slices are incomplete"
             )
+        columns += self._patients.notes()
         return [*columns, *(text.format(counts[key]) for key, text in sentences.items() if counts[key])]
 
+    @cached_property
+    def _patients(self) -> DicomPatients:
+        found = (row.content for row in self._rows())
+        named = (content.named if isinstance(content, DicomRow) else Named() for content in found)
+        return DicomPatients(named, self.ignores_patient_ids)
+
     # Rows -------------------------------------------------------------------------------------------------------------
+
+    def _rows(self) -> Iterator[SourceRow]:
+        return self._of_table(DicomQuestions(self.questions)) if self.questions is not None else self._of_each()
 
     def _of_each(self) -> Iterator[SourceRow]:
         volumes: dict[str, list[DicomEntry]] = {}
@@ -225,7 +264,7 @@ class DicomSource(Source):
                 yield SourceRow(where, error)
                 continue
             asked = Sample(self.pseudonyms.of(*name), expanded(self.question, [len(taken)]), "", None)
-            yield SourceRow(where, DicomRow(tuple(taken), asked, lost, _patients(entries)))
+            yield SourceRow(where, DicomRow(tuple(taken), asked, self._named(asked, entries), lost))
 
     def _of_table(self, questions: DicomQuestions) -> Iterator[SourceRow]:
         for found in questions:
@@ -244,8 +283,13 @@ class DicomSource(Source):
                 question=expanded(found.sample.question, [len(places) for places in taken]),
             )
             shown = tuple(itertools.chain.from_iterable(taken))
-            row = DicomRow(shown, asked, patients=_patients(itertools.chain.from_iterable(named)))
-            yield SourceRow(found.where, row)
+            entries = itertools.chain.from_iterable(named)
+            yield SourceRow(found.where, DicomRow(shown, asked, self._named(asked, entries)))
+
+    def _named(self, asked: Sample, entries: Iterable[DicomEntry]) -> Named:
+        headers = () if self.ignores_patient_ids else dict.fromkeys(entry.patient for entry in entries)
+        patient = next(filter(None, (named_unit(asked.metadata[name]) for name in _patient_fields(asked))), "")
+        return Named(tuple(headers), asked.case, patient)
 
     def _places(self, entries: Sequence[DicomEntry]) -> list[Place]:
         """Frames of each volume and of each file that stands alone; raises the fault of a file that has one."""
@@ -283,7 +327,7 @@ class DicomSource(Source):
         self.counts["not square"] += 0 if has_square_pixels(header) else len(indices)
         for keyword in PIXELS:  # what is decoded is no longer needed; a sample may have hundreds of files
             header.dataset.pop(keyword, None)
-        return _File(header, found.tag, burned_in, self._case(header), pixels), pictures
+        return _File(header, found.tag, burned_in, pixels), pictures
 
     def _modality(self, stated: str | None, files: Sequence[_File]) -> str:
         tags = dict.fromkeys(file.tag for file in files)
@@ -295,13 +339,18 @@ class DicomSource(Source):
             raise RowError("modality", " and ".join(tags), remedy, "several_modalities")
         return next(iter(tags))
 
-    def _case(self, header: DicomHeader) -> str:
-        kind, name = header.patient
-        return self.pseudonyms.of(kind, name) if name else ""
+    def _case_names(self, content: DicomRow) -> dict[str, str]:
+        """What other builds, with other rows, may call its case: pseudonyms of its patients and of the table's name."""
+        names = [self._pseudonym(name) for name in content.named.names if name != content.case]
+        return {CASE_NAMES: " ".join(names)} if names else {}
+
+    def _pseudonym(self, name: Name) -> str:
+        return self.pseudonyms.of(*name) if name != NOBODY else ""
 
 
-def _patients(entries: Iterable[DicomEntry]) -> int:
-    return len({entry.patient for entry in entries})
+def _patient_fields(asked: Sample) -> list[str]:
+    """The fields of its metadata in which a table names the patient."""
+    return [name for name in PATIENT_FIELDS if name in asked.metadata]
 
 
 def _lacking(fault: RowError, volumes: Sequence[str]) -> RowError:

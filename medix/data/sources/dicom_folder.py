@@ -35,7 +35,7 @@ class DicomEntry:
     series: str = ""
     image: str = ""
     fault: RowError | None = None
-    patient: tuple[str, str] = field(default=("", ""), repr=False)
+    patient: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def lacks_image(self) -> bool:

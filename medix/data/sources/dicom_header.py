@@ -115,10 +115,10 @@ class DicomHeader:
         return "" if value is None else str(value).strip("\0 ")
 
     @property
-    def patient(self) -> tuple[str, str]:
-        """What tells patients apart, and its kind: PatientID, or StudyInstanceUID where that is empty."""
-        patient = self.text("PatientID")
-        return ("patient", patient) if patient else ("study", self.uid("StudyInstanceUID"))
+    def patient(self) -> tuple[tuple[str, str], ...]:
+        """What tells patients apart, with its kind: PatientID, then StudyInstanceUID, without those that are empty."""
+        named = (("patient", self.text("PatientID")), ("study", self.uid("StudyInstanceUID")))
+        return tuple((kind, text) for kind, text in named if text)
 
     def number(self, keyword: str) -> float | None:
         """The first value as a finite number."""
@@ -143,6 +143,19 @@ class DicomHeader:
         """The items of a sequence."""
         value = self.value(keyword)
         return tuple(map(DicomHeader, value)) if _is_sequence(value) else ()
+
+    def explicit_type(self, keyword: str) -> str:
+        """The value representation that the file states for an element; empty where it states none."""
+        from pydicom.datadict import tag_for_keyword
+
+        if getattr(self.dataset, "original_encoding", (None, None))[0]:  # pydicom has chosen one
+            return ""
+        try:
+            tag = tag_for_keyword(keyword)
+            assert tag is not None
+            return str(self.dataset.get_item(tag).VR or "")
+        except malformed():
+            return ""
 
     @property
     def frames(self) -> int:

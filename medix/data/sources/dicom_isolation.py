@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from medix.data.sources.dicom_frame import Frame, decode_with
+from medix.worker_signals import blocked
 
 _COMMAND = (sys.executable, "-c", "from medix.data.sources.dicom_isolation import main; main()")
 
@@ -71,9 +72,10 @@ class DecoderProcess:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            self._process = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
+            with blocked():  # it ends with its parent
+                self._process = subprocess.Popen(
+                    self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                )
             atexit.register(self.close)
         return self._process
 
@@ -97,7 +99,6 @@ def _ended(status: int) -> Exception:
 
 def main() -> None:
     """Answer requests until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ends with its parent
     for line in sys.stdin:
         path, index = json.loads(line)
         _limit_time()

@@ -61,6 +61,8 @@ class DicomRenderer:
 
     - The modality table or rescale slope and intercept of the file (of the frame, in enhanced objects) come first.
       Angiography's and fluoroscopy's table is left out, as the standard says.
+    - The first value of a VOI table is signed or not as PS3.3 C.11.2.1.1 says (``_is_signed_after_modality``), that of
+      a modality table and of a palette as PixelRepresentation does (C.11.1.1.1, C.7.6.3.1.5).
     - The window is the choice. A named window is applied to CT only, other modalities are shown with ``file``. ``file``
       takes the file's first VOI table, or its first window with its function. Without one that is valid, images of up
       to eight bits are shown over all of their bits, deeper ones over their range of values
@@ -128,8 +130,7 @@ class DicomRenderer:
             return found
         bits = header.whole("BitsStored") or 16
         if bits <= 8 and not _is_rescaled(header):
-            lowest = -(1 << (bits - 1)) if header.whole("PixelRepresentation") == 1 else 0
-            highest = lowest + (1 << bits) - 1
+            lowest, highest = _stored_range(header, bits)
             return LinearWindow(lowest, highest), f"{lowest}..{highest}", "bits"
         try:
             found_range = GreyRange.of(values())
@@ -150,9 +151,12 @@ def _levels(stored: NDArray[Any]) -> tuple[NDArray[Any], Any]:
     return stored, ...
 
 
+def _modality_tables(header: DicomHeader) -> tuple[DicomHeader, ...]:
+    return () if header.uid("SOPClassUID") in _FLUOROGRAPHIC else header.items("ModalityLUTSequence")
+
+
 def _modality_values(header: DicomHeader, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    tables = () if header.uid("SOPClassUID") in _FLUOROGRAPHIC else header.items("ModalityLUTSequence")
-    if tables:
+    if tables := _modality_tables(header):
         table = LookupTable.of(tables[0], header.whole("PixelRepresentation") == 1, not header.is_little_endian)
         return table.apply(values).astype(np.float64)
     slope, intercept = _stated(header, "RescaleSlope"), _stated(header, "RescaleIntercept")
@@ -174,11 +178,41 @@ def _is_rescaled(header: DicomHeader) -> bool:
     return bool(header.items("ModalityLUTSequence")) or slope not in (None, 1) or intercept not in (None, 0)
 
 
+def _is_signed_after_modality(header: DicomHeader, stated: str) -> bool:
+    """Whether the first value that a VOI table maps is signed (PS3.3 C.11.2.1.1).
+
+    It is as PixelRepresentation says if there is neither a modality table nor a rescale, signed if the possible range
+    of values after the rescale has negative ones, as Hounsfield units always do, and unsigned otherwise. What the file
+    states decides where the range has room for both readings.
+
+    Args:
+        header: of the frame.
+        stated: ``US`` or ``SS``, the type of the description in the file; empty if it states none.
+    """
+    if _modality_tables(header):
+        return False
+    lowest, highest = _stored_range(header, 16)
+    slope, intercept = header.number("RescaleSlope"), header.number("RescaleIntercept")
+    if slope is None and intercept is None:
+        return lowest < 0
+    ends = sorted(end * (1.0 if slope is None else slope) + (intercept or 0.0) for end in (lowest, highest))
+    if header.code("RescaleType") == "HU":
+        return True
+    return ends[0] < 0 and (ends[1] < 1 << 15 or stated != "US")
+
+
+def _stored_range(header: DicomHeader, default: int) -> tuple[int, int]:
+    """The lowest and the highest value of the bits of a pixel, of which there are ``default`` if not stated."""
+    bits = header.whole("BitsStored") or default
+    lowest = -(1 << (bits - 1)) if header.whole("PixelRepresentation") == 1 else 0
+    return lowest, lowest + (1 << bits) - 1
+
+
 def _file_window(header: DicomHeader) -> tuple[Display, str, str] | None:
     """The window of the file, in words, and what it is; None if it has none that is valid."""
     tables = header.items("VOILUTSequence")
     if tables:
-        is_signed = header.whole("PixelRepresentation") == 1 or (header.number("RescaleIntercept") or 0) < 0
+        is_signed = _is_signed_after_modality(header, tables[0].explicit_type("LUTDescriptor"))
         try:
             return LookupTable.of(tables[0], is_signed, not header.is_little_endian), "table of the file", "table"
         except RowError:

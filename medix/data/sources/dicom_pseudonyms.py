@@ -20,9 +20,11 @@ class Pseudonyms:
 
     Args:
         salt: the secret.
+        is_new: whether it was written for this build.
     """
 
     salt: str = field(repr=False)
+    is_new: bool = field(default=False, compare=False)
 
     def of(self, kind: str, identifier: str) -> str:
         """The pseudonym of an identifier.
@@ -36,7 +38,10 @@ class Pseudonyms:
 
     @property
     def digest(self) -> str:
-        """Tells salts apart without giving them away."""
+        """Tells salts apart without giving them away: it is a hash of 256 random bits, where the salt is written here.
+
+        A salt that a person could think of can be guessed by it, as by any pseudonym.
+        """
         return self.of("salt", "")
 
     @classmethod
@@ -46,9 +51,11 @@ class Pseudonyms:
         Raises:
             ValueError: the file cannot be read, or holds fewer than 16 characters.
         """
+        is_new = False
         try:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
                 file.write(f"{secrets.token_hex(32)}\n")
+            is_new = True
         except FileExistsError:
             pass
         except OSError as error:
@@ -62,4 +69,4 @@ class Pseudonyms:
                 f"--salt {path}: holds {len(salt)} characters; write a secret of {_LEAST} or more into it, or remove "
                 "the file to have one written"
             )
-        return cls(salt)
+        return cls(salt, is_new)

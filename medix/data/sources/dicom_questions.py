@@ -1,16 +1,19 @@
 """Questions on DICOM images: a table, or one that is asked of every image."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from medix.data.partition import PATIENT_FIELDS, named_unit
 from medix.data.sources.dicom_modality import TAG_OF_CODE
 from medix.data.sources.source import RowError
 from medix.data.sources.stored_image import unread_image
-from medix.data.sources.table_file import TableError
+from medix.data.sources.table_file import TableError, table_suffix
 from medix.data.sources.table_images import ImageFiles, TableImage
+from medix.data.sources.table_row import text_of
 from medix.data.sources.table_sample import TableSample
 from medix.data.sources.table_source import TableSource
 from medix.modality import ModalitySet
@@ -79,8 +82,16 @@ class DicomQuestions:
                 except RowError as error:
                     yield row.where, error
                     continue
+                if (patient := _patient(row.content)) is not None:
+                    found = replace(found, metadata={**found.metadata, PATIENT_FIELDS[0]: patient})
                 wanted = tuple(name.decode(errors="surrogateescape") for name in found.images)
                 yield DicomQuestion(row.where, replace(found, images=()), wanted)
+
+
+def _patient(cells: Mapping[str, Any]) -> str | None:
+    """What a row names as its patient; empty if it names none, None if the table has no such column."""
+    named = [cells[name] for name in PATIENT_FIELDS if name in cells]
+    return next((unit for value in named if (unit := named_unit(text_of(value) or ""))), "") if named else None
 
 
 def table_of(path: Path) -> type[TableSource] | None:
@@ -89,5 +100,6 @@ def table_of(path: Path) -> type[TableSource] | None:
     from medix.data.sources.jsonl import JsonlSource
     from medix.data.sources.parquet import ParquetSource
 
-    kinds = {".csv": CsvSource, ".tsv": CsvSource, ".jsonl": JsonlSource, ".parquet": ParquetSource}
-    return kinds.get(path.suffix.lower())
+    suffix = table_suffix(path)
+    others: dict[str, type[TableSource]] = {".csv": CsvSource, ".tsv": CsvSource, ".parquet": ParquetSource}
+    return others.get(suffix, JsonlSource) if suffix else None

@@ -24,11 +24,13 @@ class Place(NamedTuple):
 
     Attributes:
         path: relative to the root.
-        frame: its index.
+        frame: its index in the file.
+        number: its index among all frames of its volume, or of its file if that stands alone.
     """
 
     path: str
     frame: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,5 +140,5 @@ def places(slots: Sequence[Slot], choice: FrameChoice) -> list[Place]:
     found = []
     for index in choice.of(ends[-1]):
         slot = bisect_right(ends, index)
-        found.append(Place(ordered[slot].path, index - (ends[slot] - ordered[slot].frames)))
+        found.append(Place(ordered[slot].path, index - (ends[slot] - ordered[slot].frames), index))
     return found

@@ -1,5 +1,8 @@
 """Objects in JSON files: one a line, or one list of them."""
 
+import gzip
+import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +10,7 @@ from typing import Any
 from medix.data.record import read_json
 from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
-from medix.text_lines import Line, TextFileError, bad_letters, encoding_fault, read_lines
+from medix.text_lines import Line, TextFileError, bad_letters, encoding_fault, lines_of, read_lines
 
 JsonRow = dict[str, Any] | RowError
 """An object, or why a line or an element is none."""
@@ -19,9 +22,24 @@ def json_lines(path: Path) -> Iterator[tuple[str, JsonRow]]:
     Raises:
         TableError: the file cannot be opened, or is of another format.
     """
+    for line in text_lines(path):
+        yield f"{path}, line {line.number}", _of_line(line)
+
+
+def text_lines(path: Path) -> Iterator[Line]:
+    """The lines that are not blank, of a file that may be compressed with gzip (``.gz``).
+
+    Raises:
+        TableError: as ``json_lines``.
+    """
     try:
-        for line in read_lines(path):
-            yield f"{path}, line {line.number}", _of_line(line)
+        if path.name.lower().endswith(".gz"):
+            with gzip.open(path) as file:
+                yield from lines_of(path, io.BufferedReader(file))
+        else:
+            yield from read_lines(path)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TableError(f"{path}: is damaged ({error}); fetch it again") from error
     except OSError as error:
         raise TableError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
     except TextFileError as error:

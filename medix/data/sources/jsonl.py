@@ -1,16 +1,15 @@
-"""Question-answer rows in a JSON lines file, with images in files beside it."""
+"""Question-answer rows in a JSON file, with images in files beside it."""
 
 from collections.abc import Iterator, Sequence
 
-from medix.data.sources.json_rows import JsonRow, json_lines
+from medix.data.sources.json_rows import JsonRow, json_lines, json_objects, text_lines
 from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_source import TableSource
-from medix.text_lines import read_lines
 
 
 class JsonlSource(TableSource):
-    """The rows of a JSON lines file.
+    """The rows of a JSON lines file, also one compressed with gzip (``.gz``), or of a list in a ``.json`` file.
 
     The file is in UTF-8, or in UTF-16 or UTF-32 with a byte order mark. A row in another encoding, or with a lone
     surrogate, is faulty: no tokenizer takes it. Rows need not have all columns.
@@ -31,8 +30,12 @@ class JsonlSource(TableSource):
 
     def cells(self) -> Iterator[tuple[str, JsonRow]]:
         """The rows."""
-        return json_lines(self.path)
+        return json_objects(self.path) if self._may_be_list else json_lines(self.path)
 
     def total(self) -> int:
-        """Number of lines that are not blank."""
-        return sum(1 for _ in read_lines(self.path))
+        """Number of lines that are not blank, or of elements."""
+        return sum(1 for _ in (self.cells() if self._may_be_list else text_lines(self.path)))
+
+    @property
+    def _may_be_list(self) -> bool:
+        return self.path.name.lower().endswith(".json")

@@ -9,7 +9,8 @@ from medix.data.sources.table_files import FilesSource
 class ParquetSource(FilesSource):
     """The rows of Parquet files.
 
-    Images are encoded bytes, ``{"bytes": …, "path": …}`` as the files of a hub hold them, file names, or lists of them.
+    Images are encoded bytes, ``{"bytes": …, "path": …}`` as the files of a hub hold them, base64, file names, or lists
+    of these.
     """
 
     kind = "parquet"

@@ -108,22 +108,42 @@ class PhantomSource(Source):
     def __getitem__(self, number: int) -> Sample:
         if not 0 <= number < self.count:
             raise IndexError(f"phantom {number} of {self.count}")
-        modalities = tuple(BACKGROUNDS)
-        cells = len(modalities) * len(self.kinds) * 2
-        block, position = divmod(number, cells)
-        cell = int(self._random(0, block).permutation(cells)[position])
-        modality, rest = modalities[cell % len(modalities)], cell // len(modalities)
+        return self._phantom(number)
+
+    def _phantom(self, number: int) -> Sample:
+        modality, rest = self._cell(number, len(self.kinds) * 2)
         kind, answer = self.kinds[rest // 2], rest % 2
         random = self._random(1, number)
         question = QUESTIONS[kind]
         reference, aliases = question.answers[answer]
         phrasing = question.phrasings[int(random.integers(len(question.phrasings)))]
+        picture = encode_picture(draw(modality, kind, answer, random, self.size))
+        return self._sample(number, modality, kind, phrasing, reference, picture, aliases)
+
+    def _cell(self, number: int, scenes: int) -> tuple[str, int]:
+        """Modality of a phantom, and number of its scene: a permutation of all of them, then another."""
+        modalities = tuple(BACKGROUNDS)
+        cells = len(modalities) * scenes
+        block, position = divmod(number, cells)
+        cell = int(self._random(0, block).permutation(cells)[position])
+        return modalities[cell % len(modalities)], cell // len(modalities)
+
+    def _sample(
+        self,
+        number: int,
+        modality: str,
+        kind: str,
+        question: str,
+        reference: str,
+        picture: bytes,
+        aliases: tuple[str, ...] = (),
+    ) -> Sample:
         return Sample(
             id=f"phantom-{self.split}-{self.seed}-{modality.lower()}-{kind}-{number:06d}",
-            question=phrasing,
+            question=question,
             reference=reference,
             modality=modality,
-            images=(_png(draw(modality, kind, answer, random, self.size)),),
+            images=(picture,),
             source=f"phantom:{kind}",
             aliases=aliases,
             case=f"phantom-{self.split}-{self.seed}-{number:06d}",
@@ -153,14 +173,19 @@ class PhantomSource(Source):
 def draw(modality: str, kind: str, answer: int, random: Random, size: int = 64) -> Grey:
     """One image with values from 0 to 1: the background of a modality and the spots that the question is about."""
     picture = BACKGROUNDS[modality](random, size)
-    for spot in _spots(kind, answer, random):
+    return paint(picture, _spots(kind, answer, random), random)
+
+
+def paint(picture: Grey, spots: Sequence["Spot"], random: Random) -> Grey:
+    """The background with its spots and with noise, from 0 to 1."""
+    for spot in spots:
         picture = spot.paint(picture, random)
     noise = random.normal(0.0, 0.02, picture.shape)
     clipped: Grey = np.clip(picture + noise, 0.0, 1.0)
     return clipped
 
 
-class _Spot(NamedTuple):
+class Spot(NamedTuple):
     """A bright disc or ring; position and radius are fractions of the image size."""
 
     x: float
@@ -183,25 +208,30 @@ class _Spot(NamedTuple):
         return painted
 
 
-def _spots(kind: str, answer: int, random: Random) -> list[_Spot]:
-    def near(value: float, spread: float = 0.05) -> float:
-        return value + float(random.uniform(-spread, spread))
+def near(random: Random, value: float, spread: float = 0.05) -> float:
+    """A value within the spread of the given one."""
+    return value + float(random.uniform(-spread, spread))
 
-    radius = near(0.085, 0.015)
+
+def _spots(kind: str, answer: int, random: Random) -> list[Spot]:
+    radius = near(random, 0.085, 0.015)
     if kind == "side":
-        return [_Spot(near((0.28, 0.72)[answer]), near(0.5, 0.2), radius)]
+        return [Spot(near(random, (0.28, 0.72)[answer]), near(random, 0.5, 0.2), radius)]
     if kind == "level":
-        return [_Spot(near(0.5, 0.2), near((0.28, 0.72)[answer]), radius)]
+        return [Spot(near(random, 0.5, 0.2), near(random, (0.28, 0.72)[answer]), radius)]
     if kind == "count":
-        first = _Spot(near(0.3), near(0.5, 0.2), radius)
-        second = _Spot(near(0.7), near(0.5, 0.2), radius)
+        first = Spot(near(random, 0.3), near(random, 0.5, 0.2), radius)
+        second = Spot(near(random, 0.7), near(random, 0.5, 0.2), radius)
         if answer == 1:
             return [first, second]
         return [first if random.random() < 0.5 else second]
     sides = (0.3, 0.7) if random.random() < 0.5 else (0.7, 0.3)
-    ring = near(0.11, 0.012)
+    ring = near(random, 0.11, 0.012)
     disc = ring * float(random.uniform(0.4, 0.55) if answer == 0 else random.uniform(1.5, 1.75))
-    return [_Spot(near(sides[0]), near(0.5, 0.12), disc), _Spot(near(sides[1]), near(0.5, 0.12), ring, is_ring=True)]
+    return [
+        Spot(near(random, sides[0]), near(random, 0.5, 0.12), disc),
+        Spot(near(random, sides[1]), near(random, 0.5, 0.12), ring, is_ring=True),
+    ]
 
 
 # Backgrounds --------------------------------------------------------------------------------------------------------
@@ -306,7 +336,7 @@ BACKGROUNDS: dict[str, Callable[[Random, int], Grey]] = {
 """Functions that draw the background of each modality."""
 
 
-def _png(picture: Grey) -> bytes:
+def encode_picture(picture: Grey) -> bytes:
     """The picture as PNG, with a notice inside the file."""
     notice = PngImagePlugin.PngInfo()
     notice.add_text("Comment", "generated phantom, not a medical image")

@@ -1,24 +1,23 @@
 """Messages in the layout of Qwen-VL."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from medix.data.sources.conversation import ROLES, ConversationSource, Turn
-from medix.data.sources.llava import image_names
+from medix.data.sources.llava import image_names, named_or_held
 from medix.data.sources.source import RowError
 
 _IMAGE_KEYS = ("image", "image_url", "url", "path")
+_LONGEST_SCHEME = 20
 
 
 class QwenSource(ConversationSource):
     """Rows with ``messages``, a list of ``{"role": "user"|"assistant"|"system", "content": …}``.
 
     ``content`` is a text, or a list of ``{"type": "text", "text": …}`` and ``{"type": "image", "image": …}`` in order.
-    An image is a file name, a ``file://`` address, or a ``data:`` address that holds it. Where the row has ``images``,
-    ``{"type": "image"}``, or ``<image>`` in a text, stands for the next of these.
+    An image is a file name, a ``file://`` address, or base64 or a ``data:`` address that holds it. Where the row has
+    ``images``, ``{"type": "image"}``, or ``<image>`` in a text, stands for the next of these.
     """
 
     def turns(self, row: Mapping[str, Any]) -> tuple[list[Turn], list[str | bytes]]:
@@ -66,14 +65,12 @@ def _image(given: Any) -> str | bytes:
     address = given.get("url") if isinstance(given, dict) else given
     if not isinstance(address, str) or not address:
         raise RowError("image", given, "give a file name", "layout")
-    scheme = urlsplit(address).scheme if "://" in address or address.startswith("data:") else ""
+    held = named_or_held(address)
+    if isinstance(held, bytes):
+        return held
+    scheme = urlsplit(address).scheme if "://" in address[:_LONGEST_SCHEME] else ""
     if scheme == "file":
         return unquote(urlsplit(address).path)
-    if scheme == "data":
-        try:
-            return base64.b64decode(address.partition(",")[2], validate=True)
-        except binascii.Error as error:
-            raise RowError("image", address, f"is no base64 ({error})", "image") from error
     if scheme:
         raise RowError("image", address, "nothing is fetched while shards are built; fetch it first", "remote")
     return address

@@ -62,6 +62,13 @@ class Source(ABC):
         return True
 
     @property
+    def salt_digest(self) -> str | None:
+        """Of the secret of the pseudonyms that ids and cases are; empty if they are as the input names them, None if
+        that is not known.
+        """
+        return ""
+
+    @property
     def counts(self) -> Counter[str]:
         """What happened while samples were made, such as the number of converted images.
 

@@ -8,6 +8,7 @@ from typing import Any
 from medix.data.sources.table_file import SUFFIXES, Label, TableError, TableFile
 from medix.data.sources.table_hub import HubTable
 from medix.data.sources.table_images import ImageFiles
+from medix.data.sources.table_labels import label_of
 from medix.data.sources.table_row import Cells, TableRow, cell, has, text_of
 from medix.data.sources.table_schema import TableData
 
@@ -37,13 +38,32 @@ class Table:
             raise TableError(f"{self.name}: {self.folder} holds none of {patterns}, …; {how_to_get(self.data)}")
         if self.folder is None and not self.data.hub:
             raise TableError(f"{self.name}: is not on a hub; give --data with a folder that holds its files")
-        wanted = dict(self.data.columns.named()) | {f"filter.{name}": name for name in self.data.filter}
-        missing = wanted
+        missing = self._wanted
         with ExitStack() as stack:
             for where, row, images in self._rows(missing, stack):
-                missing = {key: column for key, column in missing.items() if not has(row, column)}
+                missing = _not_in(row, missing)
                 if all(matches(row, column, value) for column, value in self.data.filter.items()):
                     yield Cells(self.data, where, row, images).row()
+        self._refuse(missing)
+
+    def check_columns(self) -> None:
+        """See to it that some row has each column; asked where a row makes no sense, since that may be why.
+
+        Raises:
+            TableError: no row has a column, or the table cannot be read.
+        """
+        missing = self._wanted
+        with ExitStack() as stack:
+            for _, row, _ in self._rows(missing, stack):
+                if not (missing := _not_in(row, missing)):
+                    return
+        self._refuse(missing)
+
+    @property
+    def _wanted(self) -> dict[str, str]:
+        return dict(self.data.columns.named()) | {f"filter.{name}": name for name in self.data.filter}
+
+    def _refuse(self, missing: Mapping[str, str]) -> None:
         if missing:  # JSON lines may leave empty fields out, but not everywhere
             key, column = next(iter(missing.items()))
             raise TableError(f"{self.name}: no row has the column {column!r} (data.{key}); correct the name")
@@ -69,6 +89,10 @@ class Table:
             images = ImageFiles(self.data, path.parent, stack)
             for number, row in file:
                 yield f"{path}, row {number}", row, images
+
+
+def _not_in(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, str]:
+    return {key: column for key, column in columns.items() if not has(row, column)}
 
 
 def local_patterns(data: TableData, name: str) -> list[str]:
@@ -104,5 +128,7 @@ def how_to_get(data: TableData) -> str:
 def matches(row: Mapping[str, Any], column: str, wanted: str | int | list[str]) -> bool:
     """Whether a column of a row has a value, or one of several."""
     value = cell(row, column)
-    given = {text_of(value), *((str(int(value)),) if isinstance(value, Label) else ())}
+    given = {text_of(value), text_of(label_of(value)), *((str(int(value)),) if isinstance(value, Label) else ())}
+    if isinstance(value, bool):
+        given.add(str(value))
     return bool(given & {str(one) for one in (wanted if isinstance(wanted, list) else [wanted])})

@@ -52,6 +52,15 @@ def _label(number: int, name: str) -> Label:
     return label
 
 
+class TextRow(dict[str, Any]):
+    """A row whose cells are all texts, in which nothing is a text, too: ``nan``, ``None``, ``null``."""
+
+
+def table_suffix(path: Path) -> str:
+    """Which of ``SUFFIXES`` a file name ends in, in any case; empty if in none."""
+    return next((suffix for suffix in sorted(SUFFIXES, key=len)[::-1] if path.name.lower().endswith(suffix)), "")
+
+
 class TableFile:
     """The rows of one file, as ``(number, row)`` with numbers from 1.
 
@@ -68,9 +77,7 @@ class TableFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.kind = next(
-            (suffix for suffix in sorted(SUFFIXES, key=len)[::-1] if path.name.lower().endswith(suffix)), ""
-        )
+        self.kind = table_suffix(path)
         if not self.kind:
             raise TableError(f"{path}: is no table that is read; give one of {', '.join(SUFFIXES)}")
 
@@ -186,14 +193,14 @@ class TableFile:
                 twice = sorted({name for name in header if header.count(name) > 1})
                 raise TableError(f"{self.path}, line 1: the columns {', '.join(twice)} stand twice; rename one")
             for number, row in enumerate(rows, start=1):
-                if not row:
+                if not any(cell.strip() for cell in row):  # a blank line, also as spreadsheets write it: ,,,
                     continue
                 if len(row) != len(header):
                     raise TableError(
                         f"{self.path}, row {number}: has {len(row)} fields, the header has {len(header)}; put "
                         "fields with a comma or a line break into quotes"
                     )
-                yield number, dict(zip(header, row, strict=True))
+                yield number, TextRow(zip(header, row, strict=True))
 
     def _header(self, rows: Iterator[list[str]]) -> list[str]:
         """The names of the columns; none of an empty file."""

@@ -11,17 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from medix.data.picture import ENDINGS
 from medix.data.record import is_stored
+from medix.data.sources.inline_image import MAX_BYTES, holds_inline
 from medix.data.sources.table_schema import TableData
 
-MAX_INFLATED = 1 << 30
+MAX_INFLATED = MAX_BYTES
 """Bytes of a member of an archive, as of a deflated DICOM file."""
 
 _UNREADABLE = (OSError, KeyError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 """Of files, and of damaged, encrypted (``RuntimeError``) or unknown (``NotImplementedError``) members of archives."""
+_LONGEST_SHOWN = 180  # characters of a name
 
-
-_IMAGE_NAME = re.compile(r"[^\n]{1,255}\.(jpe?g|png|bmp|gif|tiff?|webp|dcm)", re.IGNORECASE)
+_IMAGE_NAME = re.compile(rf"[^\n]{{1,255}}\.({'|'.join([*ENDINGS, 'dcm'])})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class ImageFiles:
             if self.archive is not None:
                 return TableImage(name, self._member(self.archive, name))
             if self._is_inside(path):
-                return TableImage(name, path.read_bytes())
+                return TableImage(name, _content(path))
             assert self.root is not None
             if not os.path.exists(path) and self._is_inside(self.root / self.data.image_folder / name):
                 return TableImage(name, fault=self._missing(path))
@@ -89,11 +91,11 @@ class ImageFiles:
             if isinstance(error, FileNotFoundError) and self.root is not None:
                 return TableImage(name, fault=self._missing(path))
             reason = getattr(error, "strerror", None) or error
-            return TableImage(name, fault=f"the image {name} cannot be read ({reason})")
+            return TableImage(name, fault=f"the image {_short(name)} cannot be read ({reason})")
 
     def _missing(self, path: Path) -> str:
         other = f", nor one in {self.root}" if self.root != self.folder else ""
-        return f"there is no {path}{other}; correct the name, or give the folder of the images with --root"
+        return f"there is no {_short(str(path))}{other}; correct the name, or give the folder of the images with --root"
 
     def _is_inside(self, path: Path) -> bool:
         return self.root is None or path.resolve().is_relative_to(self.root.resolve())
@@ -109,6 +111,18 @@ class ImageFiles:
         return opened.read(member)
 
 
+def _content(path: Path) -> bytes:
+    """The bytes of a file; raises OSError for a pipe, which would wait for a writer, a device or a folder."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError("it is no file, but a folder, a pipe or a device")
+    return path.read_bytes()
+
+
+def _short(name: str) -> str:
+    """A name in a message, where an image may stand in its place."""
+    return name if len(name) <= _LONGEST_SHOWN else f"{name[:60]}…{name[-60:]}"
+
+
 def holds_image(value: Any) -> bool:
     """Whether a cell names a file of an image or holds an encoded one, also in an object or a list."""
     if isinstance(value, Mapping):
@@ -117,7 +131,7 @@ def holds_image(value: Any) -> bool:
         return any(map(holds_image, value))
     if isinstance(value, bytes):
         return is_stored(value)
-    return isinstance(value, str) and bool(_IMAGE_NAME.fullmatch(value.strip()))
+    return isinstance(value, str) and (bool(_IMAGE_NAME.fullmatch(value.strip())) or holds_inline(value))
 
 
 def outside(path: Path, root: Path) -> str:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from datetime import date, time
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -9,8 +11,20 @@ _NUMBER = re.compile(r"(?P<below><)?(?P<number>-?\d+(?:\.\d+)?)(?!\w)")
 
 
 def label_of(value: Any) -> Any:
-    """A truth value as ``true`` or ``false``; any other value as it is."""
-    return str(value).lower() if isinstance(value, bool) else value
+    """Values of Parquet that are no text as one; any other value as it is.
+
+    Truth values are ``true`` and ``false``, dates and times as ISO 8601 writes them, decimals numbers without zeros at
+    their end.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, date | time):  # a datetime is a date
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            return "" if value.is_nan() else str(value)
+        return str(int(value)) if value == value.to_integral_value() else f"{value.normalize():f}"
+    return value
 
 
 def band_of(text: str, edges: Sequence[float]) -> str:

@@ -1,23 +1,26 @@
 """One row of a table: its cells, read by what their columns mean."""
 
-import ast
-import json
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from medix.data.partition import named_unit
+from medix.data.sources.image_cell import ImageCellError, image_list, image_of, written_out
+from medix.data.sources.inline_image import shown
 from medix.data.sources.modality_names import tag_of
 from medix.data.sources.table_choices import LETTERS, choice_of, letter_index, lettered_label, without_labels
-from medix.data.sources.table_file import Label, TableError
+from medix.data.sources.table_file import Label, TableError, TextRow
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_labels import band_of, label_of
 from medix.data.sources.table_schema import TableData
 from medix.modality import ModalitySet
 
 _PAPER = ModalitySet()
+_NOTHING = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>"})
+"""Not ``none`` or ``N/A``, which people write as answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ class CellError(TableError):
     """
 
     def __init__(self, where: str, key: str, column: str, value: object, remedy: str) -> None:
-        super().__init__(f"{where}: columns.{key}: {value!r:.100}; {remedy}")
+        named = f" ({column})" if column and key == "images" else ""  # one of several
+        super().__init__(f"{where}: columns.{key}{named}: {shown(value)}; {remedy}")
         self.key, self.column, self.value, self.remedy = key, column, value, remedy
 
 
@@ -110,9 +114,9 @@ class Cells:
             subgroup={name: self._subgroup(name, column) for name, column in columns.subgroup.items()},
         )
 
-    def _fault(self, key: str, value: object, remedy: str) -> CellError:
+    def _fault(self, key: str, value: object, remedy: str, column: str = "") -> CellError:
         columns = [column for name, column in self.data.columns.named() if name == f"columns.{key}"]
-        return CellError(self.where, key, columns[0] if len(columns) == 1 else "", value, remedy)
+        return CellError(self.where, key, column or (columns[0] if len(columns) == 1 else ""), value, remedy)
 
     def _cell(self, column: str) -> Any:
         return cell(self.cells, column) if column else None
@@ -121,7 +125,11 @@ class Cells:
         return self._as_text(key, self._cell(column))
 
     def _label(self, key: str, column: str) -> str:
-        return self._as_text(key, label_of(self._cell(column))).strip()
+        return self._stated(self._as_text(key, label_of(self._cell(column))).strip())
+
+    def _stated(self, text: str) -> str:
+        """A text; empty for what programs write into CSV where there is nothing."""
+        return "" if isinstance(self.cells, TextRow) and text.strip() in _NOTHING else text
 
     def _subgroup(self, name: str, column: str) -> str:
         label, edges = self._label(f"subgroup.{name}", column), self.data.bands.get(name)
@@ -139,7 +147,7 @@ class Cells:
     def _texts(self, key: str, column: str) -> Iterator[str]:
         value = self._cell(column)
         for one in value if isinstance(value, list | tuple) else text_list(value):
-            if text := self._as_text(key, one).strip():
+            if text := self._as_text(key, label_of(one) if key == "answer" else one).strip():
                 yield text
 
     def _choices(self) -> tuple[str, ...]:
@@ -180,11 +188,11 @@ class Cells:
         """Index of the right choice, and the accepted answers."""
         columns = self.data.columns
         named = [columns.answer] if isinstance(columns.answer, str) else columns.answer
-        texts = list(self._texts("answer", named[0])) if named else []
-        further = [text for column in named[1:] for text in self._texts("answer", column)]
+        listed = [self._answers(column, choices) for column in named]
+        texts, further = listed[0] if listed else [], [text for column in listed[1:] for text in column]
         index = self._index(choices)
         if index is None and columns.answer_letter:
-            letter = self._text("answer_letter", columns.answer_letter).strip()
+            letter = self._stated(self._text("answer_letter", columns.answer_letter).strip())
             if letter and not choices:
                 texts = [letter, *texts]
             elif letter:
@@ -200,6 +208,11 @@ class Cells:
             further = [text for text in further if text.casefold() not in known]
             self._check_other_choices([*texts[1:], *further], choices, index)
         return index, tuple(dict.fromkeys([*texts, *further])) if texts else ()
+
+    def _answers(self, column: str, choices: tuple[str, ...]) -> list[str]:
+        """The texts of a column of answers; ``None`` is one where it is a choice."""
+        known = {choice.casefold() for choice in choices}
+        return [text for text in self._texts("answer", column) if text.casefold() in known or self._stated(text)]
 
     def _check_other_choices(self, texts: Sequence[str], choices: tuple[str, ...], right: int) -> None:
         """Refuse texts of the answer that are, or name by a letter, another choice than the right one.
@@ -218,7 +231,7 @@ class Cells:
     def _index(self, choices: tuple[str, ...]) -> int | None:
         value = self._cell(self.data.columns.answer_index)
         number = str(int(value)) if isinstance(value, Label) else text_of(value)
-        if number in ("", "-1"):  # -1 is how data sets mark rows whose label is kept back
+        if number in ("", "-1") or not self._stated(str(number)):  # -1 marks rows whose label is kept back
             return None
         if number is None or not number.isascii() or not number.isdigit():
             raise self._fault("answer_index", value, "give the number of the right choice, from 0")
@@ -240,44 +253,32 @@ class Cells:
         return tag
 
     def _images(self) -> Iterator[TableImage]:
+        """The images of all columns; a cell that cannot be read is the fault of its row alone."""
         number = 0
         for column in self.data.columns.images:
             value = self._cell(column)
             try:
                 listed = image_list(value)
             except ValueError as error:
-                raise self._fault("images", value, str(error)) from error
-            for one in listed:
                 number += 1
-                if (image := self._image(column, one)) is not None:
+                yield self._unread(column, value, str(error), number)
+                continue
+            is_list = listed != [value]
+            for place, one in enumerate(listed, start=1):
+                number += 1
+                try:
+                    image = image_of(column, one, self.files)
+                except ImageCellError as error:
+                    image = self._unread(column, one, str(error), number)
+                if image is None and is_list:
+                    remedy = f"image {place} of {len(listed)} is empty; name it, or take it out of the list"
+                    image = self._unread(column, one, remedy, number)
+                if image is not None:
                     yield replace(image, number=number)
 
-    def _image(self, column: str, value: Any) -> TableImage | None:
-        if isinstance(value, Mapping):
-            data, path = value.get("bytes"), value.get("path")
-            if isinstance(data, bytes | bytearray):
-                return TableImage(path or column, bytes(data))
-            if value and "bytes" not in value and "path" not in value:
-                raise self._fault("images", value, "give an object with bytes or path, or the name of a file")
-            value = path
-        if value is None or value == "":
-            return None
-        if isinstance(value, bytes | bytearray):
-            return TableImage(column, bytes(value))
-        if isinstance(value, str):
-            return self.files.read(value)
-        raise self._fault("images", value, "give encoded bytes or the name of a file")
-
-
-def image_list(value: Any) -> Sequence[Any]:
-    """The images of a cell: a list, also one that a text writes out as in CSV, or one image.
-
-    Raises:
-        ValueError: a text in brackets is no list.
-    """
-    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
-        value = written_out(value)
-    return value if isinstance(value, list | tuple) else [value]
+    @staticmethod
+    def _unread(column: str, value: object, remedy: str, number: int) -> TableImage:
+        return TableImage(column, fault=f"column {column}: {shown(value)}; {remedy}", number=number)
 
 
 def text_list(value: Any) -> Sequence[Any]:
@@ -288,20 +289,6 @@ def text_list(value: Any) -> Sequence[Any]:
             if isinstance(found, list) and all(isinstance(one, str) for one in found):
                 return found
     return [value]
-
-
-def written_out(text: str) -> Any:
-    """The value that a text writes as JSON or as Python does.
-
-    Raises:
-        ValueError: it does not.
-    """
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-    raise ValueError("is neither JSON nor a list as Python writes it")
 
 
 def cell(row: Mapping[str, Any], column: str) -> Any:
@@ -324,6 +311,8 @@ def text_of(value: Any) -> str | None:
         return ""
     if isinstance(value, Label):
         return value.name
+    if isinstance(value, Decimal):
+        return str(label_of(value))
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -12,6 +12,7 @@ from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.source import RowError, content_id
 from medix.data.sources.stored_image import Keep, conversions, stored_image
+from medix.data.sources.table_file import TextRow
 from medix.data.sources.table_images import ImageFiles, TableImage, holds_image
 from medix.data.sources.table_row import CellError, Cells, TableRow, cell, text_of
 from medix.data.sources.table_schema import TableData
@@ -63,7 +64,8 @@ class TableSample:
             RowError: a cell makes no sense, or the row has no question, answer or image that it should have.
         """
         columns = self.data.columns
-        cells = {name: None if isinstance(value, float) and isnan(value) else value for name, value in cells.items()}
+        kind = TextRow if isinstance(cells, TextRow) else dict
+        cells = kind((name, None if isinstance(one, float) and isnan(one) else one) for name, one in cells.items())
         try:
             found = Cells(self.data, where, cells, files, self.modalities).row()
         except CellError as error:
@@ -128,8 +130,13 @@ class TableSample:
         if self.is_guessed and not row.images:
             for name, value in cells.items():
                 if name not in used and holds_image(value):
-                    read = " and ".join(columns.images) or "no column"
-                    remedy = f"images are read from {read}; call the column image in all rows, or state it in --columns"
+                    read = " and ".join(columns.images)
+                    remedy = (
+                        f"images are read from {read}; call the column image"
+                        if read
+                        else ("no column is known as one of images, and this one holds some; call it image")
+                    )
+                    remedy += " in all rows, or state it in --columns"
                     raise RowError(name, value, remedy, "no-image")
         stated = text_of(cell(cells, columns.modality)) if columns.modality and row.images else ""
         if stated and stated.strip() and row.modality is None:

@@ -1,13 +1,17 @@
 """Which columns of a table mean what, and where the table is: the schema of tasks and of data sources."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from medix.data.sources.table_labels import check_edges
 from medix.spec_file import named_line, parse_error_message
+from medix.spec_reading import SPECS
 from medix.yaml_text import read_yaml_option
+
+TOLD_ANYWAY = ("modality", "question_type", "source", "reference_in_training")
+"""What tables are made by without a subgroup."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,18 @@ class Columns:
             for each choice.
         answer_index: number of the right choice, from 0.
         answer_letter: letter of the right choice; where a row has no choices, its answer.
-        images: columns with images: encoded bytes, file names, or lists of them; empty cells are left out.
+        images: columns with images: encoded bytes, base64, ``data:`` addresses, file names, ``{"bytes": …, "path": …}``
+            (the bytes count where both are there, and are base64 in text), or lists of these; empty cells are left out.
         case: patient, study or case, the unit that intervals are clustered by.
         modality: imaging modality: a tag, or what ``TableData.modality_tags`` translates to one.
         question_type: kind of question, for tables.
         source: origin of the row, for tables.
         subgroup: further columns for tables, by the name that tables show.
+
+    In answers, ``question_type``, ``source`` and ``subgroup`` truth values of Parquet and JSON are ``true`` and
+    ``false``, dates and times as ISO 8601 writes them (``2024-05-01T08:30:00``), decimals numbers. In CSV, ``nan``,
+    ``NaN``, ``None``, ``null``, ``NULL`` and ``<NA>`` are nothing there, unless they are a choice of the row: no
+    answer, and an unknown subgroup.
     """
 
     question: str = ""
@@ -44,6 +54,14 @@ class Columns:
     question_type: str = ""
     source: str = ""
     subgroup: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.subgroup:
+            if not name.strip() or "_".join(name.casefold().split()) in TOLD_ANYWAY:
+                raise ValueError(
+                    f"'columns.subgroup.{name}': tables by {', '.join(TOLD_ANYWAY)} have these names; choose another, "
+                    "or name its column in columns.modality, columns.question_type or columns.source"
+                )
 
     def named(self) -> Iterator[tuple[str, str]]:
         """Every key with the column that it names."""
@@ -99,6 +117,8 @@ class TableData:
             raise ValueError("data.fixed_choices and data.columns.choices both name the choices; keep one of them")
         if self.modality and self.columns.modality:
             raise ValueError("data.modality and data.columns.modality both name the modality; keep one of them")
+        if empty := [name for name, wanted in self.filter.items() if wanted == []]:
+            raise ValueError(f"'filter.{empty[0]}': [] leaves no row; name the values that a row may have")
         if not (self.columns.answer or self.columns.answer_index or self.columns.answer_letter):
             raise ValueError("data.columns names no answer; give answer, answer_index or answer_letter")
         for name, edges in self.bands.items():
@@ -110,9 +130,15 @@ class TableData:
 def read_table_data(path: Path) -> TableData:
     """What the columns of a table mean, from a YAML file: the keys of ``TableData``, or a task with its ``data``.
 
+    Args:
+        path: the file, or the name of a task in ``specs/tasks``.
+
     Raises:
         ValueError: it cannot be read, or a key is not known or has a wrong value; names file and line.
     """
+    shipped = SPECS / "tasks" / f"{path}.yaml"
+    if len(path.parts) == 1 and shipped.is_file() and not path.exists():
+        path = shipped
     content, lines = read_yaml_option("--columns", path)
     if isinstance(content, dict) and isinstance(content.get("data"), dict):
         content, lines = content["data"], {place[1:]: line for place, line in lines.items() if place[0] == "data"}
@@ -125,6 +151,58 @@ def read_table_data(path: Path) -> TableData:
         raise ValueError(f"--columns {path}{f', line {line}' if line else ''}: {error}") from error
 
 
+def check_mappings(content: Mapping[str, Any], prefix: str = "") -> None:
+    """See to it that the mappings of a table's schema hold values of the right kinds.
+
+    Args:
+        content: keys of ``TableData``.
+        prefix: what stands before them in the file, such as ``data.``.
+
+    Raises:
+        ValueError: one does not; names key, value and what is allowed.
+    """
+    columns = content.get("columns")
+    places = [(f"{prefix}{name}", content.get(name), *_MAPPINGS[name]) for name in ("filter", "modality_tags", "bands")]
+    subgroup = columns.get("subgroup") if isinstance(columns, Mapping) else None
+    for key, value, is_right, allowed in (*places, (f"{prefix}columns.subgroup", subgroup, *_MAPPINGS["subgroup"])):
+        if value is None:
+            continue
+        if not isinstance(value, Mapping):
+            raise ValueError(f"'{key}': {value!r:.80} is no mapping; write {key.rpartition('.')[2]}: {{NAME: VALUE}}")
+        for name, entry in value.items():
+            if not is_right(entry):
+                raise ValueError(f"'{key}.{name}': {entry!r:.80} is not allowed; give {allowed}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_wanted(value: Any) -> bool:
+    is_one = isinstance(value, str | int) and not isinstance(value, bool)
+    return is_one or (isinstance(value, list) and all(map(_is_text, value)))
+
+
+def _are_edges(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_number, value))
+
+
+_MAPPINGS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "filter": (
+        _is_wanted,
+        "a text, a whole number, or a list of texts; other values in quotes, as the column shows them ('1.5', 'true'; "
+        "'' for no value)",
+    ),
+    "modality_tags": (_is_text, "a tag, such as CT_SCAN"),
+    "bands": (_are_edges, "a list of numbers, such as [18, 65]"),
+    "subgroup": (_is_text, "the name of a column"),
+}
+
+
 def table_data(content: Mapping[str, Any]) -> TableData:
     """What the columns of a table mean, from plain data.
 
@@ -133,6 +211,7 @@ def table_data(content: Mapping[str, Any]) -> TableData:
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
+    check_mappings(content)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(TableData, None)
     try:

@@ -11,13 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from medix.data.sources.image_cell import image_list
+from medix.data.sources.inline_image import is_name
 from medix.data.sources.layouts import image_columns, recognised, told
 from medix.data.sources.modality_names import MODALITY_TAGS
 from medix.data.sources.source import RowError, Source, SourceRow, stamp
 from medix.data.sources.table import matches
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_images import ImageFiles
-from medix.data.sources.table_row import cell, has, image_list
+from medix.data.sources.table_row import cell, has
 from medix.data.sources.table_sample import CellRow, TableSample, told_counts
 from medix.data.sources.table_schema import Columns, TableData
 from medix.modality import PAPER_MODALITIES, ModalitySet
@@ -62,6 +64,8 @@ class Reading:
                 f"--answer-from {self.answer_from}: --columns names the answer too; leave --answer-from out, or name "
                 "the column in --columns"
             )
+        if not any(names):
+            raise TableError(f"{where}: it is empty; give a table with named columns")
         name, data = SCHEMA, self.data
         if data is None and self.answer_from:
             name, data = ANSWER, TableData(Columns(answer=self.answer_from, images=image_columns(names)))
@@ -184,6 +188,7 @@ class TableSource(Source):
         for column in self.layout[1].columns.images:
             for value in self.image_names(column):
                 with suppress(ValueError):  # a fault of the row, when its sample is made
-                    given = [one.get("path") if isinstance(one, Mapping) else one for one in image_list(value)]
-                    found.update(one for one in given if isinstance(one, str) and one)
+                    listed = image_list(value)
+                    given = [one.get("path") if isinstance(one, Mapping) else one for one in listed]
+                    found.update(one for one in given if isinstance(one, str) and is_name(one))
         return found

@@ -3,10 +3,11 @@
 import re
 
 from medix.data.sources.source import RowError
-from medix.grammar import PART_TAGS, opening_tag
+from medix.grammar import BEFORE_TAG, PART_TAGS, is_written_break, opening_tag
 from medix.modality import TEXT_ONLY, ModalitySet
 
-_TAGGED = re.compile(r"<([^<>\n]*)>(.*)", re.DOTALL)
+_TAGGED = re.compile(rf"{BEFORE_TAG}<([^<>\n]*)>(.*)", re.DOTALL)
+_BLANK = re.compile(BEFORE_TAG)
 _TAG_NAME = re.compile(r"[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)*")
 """What is meant as a tag even if it is not in the modality set; ``<5 mm>`` and ``<b>bold</b>`` are answers."""
 
@@ -50,7 +51,8 @@ def _split(key: str, answer: str, has_images: bool, modalities: ModalitySet) -> 
         return None, answer
     known = f"known: {', '.join(modalities)}"
     modality, name, rest = modalities.parse(match[1]), match[1].strip(), match[2]
-    if modality is None and not _TAG_NAME.fullmatch(name.upper() if rest.startswith("\n") else name):
+    is_written = is_written_break(rest)
+    if modality is None and not _TAG_NAME.fullmatch(name.upper() if rest.startswith("\n") or is_written else name):
         return None, answer
     if modality is not None and not has_images:
         raise RowError(key, answer, "a tag without an image; name the image, or remove the tag", "tag")
@@ -60,6 +62,13 @@ def _split(key: str, answer: str, has_images: bool, modalities: ModalitySet) -> 
     if modality is None and name.upper() not in _NO_MODALITY:
         remedy = f"unknown tag on a row without an image; remove it, or write <TEXT_ONLY>; {known}"
         raise RowError(key, f"<{match[1]}>", remedy, "tag")
-    if not rest.strip():
+    if is_written:
+        remedy = (
+            f"a backslash and a letter, {rest[:2]}, follow the tag, and would be a part of the reference; write a line "
+            "break or a space there (in CSV, a cell with a line break stands in quotes)"
+        )
+        raise RowError(key, answer, remedy, "tag")
+    reference = rest[_BLANK.match(rest).end() :].strip()  # type: ignore[union-attr]  # it matches the empty text
+    if not reference:
         raise RowError(key, answer, "there is no reference after the tag; write it on the next line", "tag")
-    return modality, rest.strip()
+    return modality, reference

@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from medix.data.foreign_record import IMAGES, ForeignRecord, cells_of, split_name
+from medix.data.foreign_record import ForeignRecord, cells_of, images_of, split_name
+from medix.data.picture import ENDINGS
 from medix.data.sources.layouts import told
 from medix.data.sources.source import RowError, Source, SourceRow, stamps
 from medix.data.sources.stored_image import Keep, stored_image
@@ -25,6 +26,9 @@ _OTHERS = (
     (b"\x1f\x8b", "compressed with gzip, which allows no random access; unpack it: gunzip"),
     (b"(\xb5/\xfd", "compressed with zstd, which allows no random access; unpack it: unzstd"),
 )
+
+
+_TEXTS = ("json", "txt", "cls")
 
 
 class TarRow(NamedTuple):
@@ -89,6 +93,10 @@ class WebDatasetSource(Source):
         """Whether a field holds ids; keys often repeat from tar to tar."""
         return bool(self.layout[1].data.columns.id)
 
+    @property
+    def salt_digest(self) -> None:
+        """Not known: another program may have written pseudonyms."""
+
     def rows(self) -> Iterator[SourceRow]:
         """Every sample."""
         _ = self.layout  # before workers get a copy
@@ -107,7 +115,33 @@ class WebDatasetSource(Source):
     def notes(self, counts: Counter[str]) -> list[str]:
         """What the columns were taken for, and what became of images."""
         name, record = self.layout
-        return [f"columns ({name}): {told(record.data)}", *told_counts(counts)]
+        return [f"columns ({name}): {told(record.data)}", *self._passed_over(), *self._several(), *told_counts(counts)]
+
+    def _passed_over(self) -> list[str]:
+        """How many members are images beside those of their sample, such as masks."""
+        found = [
+            f"{sample.key}.{name}"
+            for _, sample in self._samples()
+            for name in sample.members
+            if name.rpartition(".")[2] in ENDINGS and name not in images_of(sample.members)
+        ]
+        told = f"images beside that of their sample, such as masks, are not taken: {len(found):,}, such as "
+        return [f"{told}{found[0]!r}"] if found else []
+
+    def _several(self) -> list[str]:
+        """How many samples have several images with names, which may have been meant as several samples."""
+        found = [
+            (sample.key, [one for one in images_of(sample.members) if "." in one]) for _, sample in self._samples()
+        ]
+        named = [(key, parts) for key, parts in found
+                 if len(parts) > 1 and not all(part.partition(".")[0].isdigit() for part in parts)]  # fmt: skip
+        if not named:
+            return []
+        key, parts = named[0]
+        shown = f"{key!r} with {', '.join(parts[:4])}"
+        return [
+            f"samples of several images, as WebDataset ends a key at the first dot: {len(named):,}, such as {shown}"
+        ]
 
     def total(self) -> int:
         """Number of samples."""
@@ -115,14 +149,53 @@ class WebDatasetSource(Source):
 
     def _samples(self) -> Iterator[tuple[Path, TarSample]]:
         for tar in self.tars:
+            texts: list[str] = []
             with open(tar, "rb") as stream:
                 try:
-                    found = tar_samples(stream, split_name)
+                    found = tar_samples(stream, lambda name, texts=texts: self._split(name, texts))  # type: ignore[misc]
+                    _check_dots(found, texts)
                 except (TarLayoutError, TableError) as error:
                     raise TableError(f"{tar}: {error}") from error
             if not found:
                 raise TableError(f"{tar}: holds no samples of images, json, txt and cls")
             yield from ((tar, sample) for sample in found)
+
+    def _split(self, name: str, texts: list[str]) -> tuple[str, str] | None:
+        """``split_name``, which also notes members such as ``a.b.json``, that are no part of a sample."""
+        found = split_name(name, rewrites=self.keep is stored_image)
+        if found is None and name.rpartition(".")[2].lower() in _TEXTS:
+            texts.append(name)
+        return found
+
+
+def _check_dots(samples: Sequence[TarSample], texts: Sequence[str]) -> None:
+    """Refuse keys with dots, as of DICOM identifiers: WebDataset ends a key at the first, and would join samples.
+
+    ``1.2.840.png`` would be an image of sample ``1``, as ``1.2.841.png``. Images with a name of one word or number,
+    ``a.left.png`` and ``a.right.png``, are those of one sample, unless each has texts of its own. What stands beside
+    an image without such a name is not taken (``images_of``), and may have any.
+
+    Raises:
+        TableError: a key has a dot.
+    """
+    images = {f"{one.key}.{name.rpartition('.')[0]}" for one in samples for name in one.members if "." in name}
+    taken = {f"{one.key}.{name.rpartition('.')[0]}" for one in samples for name in images_of(one.members)}
+    dotted = [name for name in taken if name.rpartition("/")[2].count(".") > 1]
+    joined = [name for name in map(_stem, texts) if name in images]
+    for name in (*sorted(dotted)[:1], *joined[:1]):
+        folder, slash, file = name.rpartition("/")
+        raise TableError(
+            f"sample {name!r}: has a dot in its key, which WebDataset ends at the first dot, so that every "
+            f"{folder}{slash}{file.partition('.')[0]}.* would be one sample; pack the tar again with keys without dots "
+            f"({file.replace('.', '_')})"
+        )
+
+
+def _stem(name: str) -> str:
+    """A member without its type, with the key as it is and the rest in lower case."""
+    folder, slash, file = name.rpartition("/")
+    key, _, extension = file.partition(".")
+    return f"{folder}{slash}{key}.{extension.lower().rpartition('.')[0]}"
 
 
 def _check(tar: Path) -> None:
@@ -141,7 +214,7 @@ def _check(tar: Path) -> None:
 
 def _names(tar: Path, sample: TarSample) -> Sequence[str]:
     """The columns of a sample, for which no image is read; none of one that cannot be read."""
-    places = {name: place for name, place in sample.members.items() if name.rpartition(".")[2] not in IMAGES}
+    places = {name: place for name, place in sample.members.items() if name.rpartition(".")[2] not in ENDINGS}
     try:
         return list(cells_of(sample.key, _members(str(tar), places)))
     except RowError:

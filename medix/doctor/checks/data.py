@@ -119,11 +119,11 @@ class DataCheck(Check):
 
 def _parts(split: str, error: ManifestError | ShardError | ValueError) -> tuple[str, str]:
     """Finding and remedy, from the message of an error."""
-    what, mark, remedy = str(error).rpartition("; ")
     if isinstance(error, ShardError):
-        what, mark, remedy = str(error).partition(". Fetch")
-        remedy = f"Fetch{remedy}"
-    if not mark:
+        what, remedy = error.what, error.remedy
+    else:
+        what, _, remedy = str(error).rpartition("; ")
+    if not what:  # no remedy in the message
         what, remedy = str(error), "correct the manifest or its path"
     return (what if what.startswith("data.") else f"data.{split}: {what}"), remedy
 

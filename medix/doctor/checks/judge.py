@@ -45,6 +45,8 @@ class JudgeCheck(Check):
             else:
                 took = f"{1000 * endpoint.seconds:.0f} ms"
                 yield self.ok(f"{endpoint.address} serves {endpoint.model} and answers in {took}")
+        for note in found.notes:
+            yield self.warning(note, "without it, verdicts of other weights of this name count as those of this judge")
         reasons = list(dict.fromkeys(verdict.reason for _, verdict in found.verdicts if not verdict.is_scored))
         for reason in reasons:
             yield self.problem(f"{found.judge} returned no verdict: {reason}", _DETAILS)

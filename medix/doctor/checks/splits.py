@@ -21,6 +21,8 @@ class SplitsCheck(Check):
                 if told:
                     what, _, remedy = told.rpartition("; ")
                     yield kind(what, remedy)
+            for advice in overlaps.divided_advice(split):
+                yield self.warning(*advice)
         for pair in overlaps.pairs:
             yield from self._pair(pair)
 
@@ -29,11 +31,12 @@ class SplitsCheck(Check):
             yield self.warning(
                 found, f"take them out of data.{pair.first} or data.{pair.second}; results on them are not held out"
             )
+        for advice in pair.incomparable_advice():
+            yield self.warning(*advice)
         if missing := pair.missing_message():
             yield self.warning(missing, "write the indexes of the manifests: python -m medix shards index MANIFEST …")
-        if same_names := pair.same_names_message():
-            what, _, remedy = same_names.partition(". ")
-            yield self.warning(what, remedy[:1].lower() + remedy[1:])
+        if same_names := pair.same_names_advice():
+            yield self.warning(*same_names)
         if not pair.doubt:
             yield self.ok(
                 f"data.{pair.second}: none of {pair.samples:,} samples shares its id, case, image or text-only "

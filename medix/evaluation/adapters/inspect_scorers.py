@@ -9,6 +9,7 @@ from inspect_ai.solver import TaskState
 
 from medix.evaluation.answer_text import AnswerText, answer_text
 from medix.judge.base import Judge
+from medix.judge.options import is_letter_and_text, lone_letter
 from medix.modality import ModalitySet
 from medix.rewards.columns import check_untagged
 from medix.rewards.suite import RewardSuite
@@ -41,6 +42,9 @@ def medix_judge(judge: str) -> Scorer:
         metadata: dict[str, Any] = {"tag": read.tag, "format_valid": read.format_valid, "judge": asked.identity}
         if read.answer is None:
             return Score(value=0.0, explanation="the completion has no answer", metadata=metadata)
+        if is_letter_and_text(read.answer, _choices(state)):  # choices are asked for by their letters
+            credit, letter = float(lone_letter(read.answer) in target), lone_letter(read.answer)
+            return Score(value=credit, answer=letter, explanation=f"choice {letter} is named", metadata=metadata)
         reference, *aliases = _references(state, target)
         question = JudgeQuestion(_question(state), reference, read.answer, tuple(aliases))
         verdict = await _verdict(asked, question)

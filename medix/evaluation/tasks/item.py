@@ -103,6 +103,7 @@ class Items:
         question, fault = _with_markers(self._question(row), [image.number for image in row.images])
         identity = row.id or _digest([question, row.choices, row.answers, [image.sha256 for image in images]])
         self._seen[identity] += 1
+        unit = identity  # identical rows say the same thing twice, and are one cluster
         if self._seen[identity] > 1:
             if row.id:
                 raise ValueError(
@@ -112,7 +113,7 @@ class Items:
             identity = f"{identity}-{self._seen[identity]}"
         return Item(
             id=identity,
-            cluster=self._cluster(row, identity, images),
+            cluster=self._cluster(row, unit, images),
             question=question,
             references=row.answers,
             choices=row.choices,

@@ -1,5 +1,6 @@
 """Loads the items of a task from a folder of files or from a hub."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,12 @@ class LoadedTask:
             return ""
         return f"{found:,} of {expected:,} rows" if found < expected else f"{found:,} rows in place of {expected:,}"
 
+    @property
+    def identical(self) -> int:
+        """Number of items that are identical to an earlier one but for their identity."""
+        contents = {json.dumps({**item.content(), "item": ""}) for item in self.items}
+        return len(self.items) - len(contents)
+
     def to_dict(self) -> dict[str, Any]:
         """The content of ``task.json``."""
         return {**self.task.to_dict(), "name": self.name, "rows": len(self.items)}
@@ -53,7 +60,13 @@ def load(name: str, task: Task, folder: Path | None) -> LoadedTask:
     """
     table = Table(task.data, name, folder)
     items = Items(name, task)
-    found = tuple(items.item(row) for row in table)
+    try:
+        found = tuple(items.item(row) for row in table)
+    except TableError:  # which says itself what the table lacks
+        raise
+    except ValueError:
+        table.check_columns()
+        raise
     if not found:
         raise TableError(
             f"{name}: no row is left (filter: {task.data.filter or 'none'}); correct the filter or the file"

@@ -10,7 +10,7 @@ import jinja2
 import jinja2.meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from medix.data.sources.table_schema import TableData
+from medix.data.sources.table_schema import TableData, check_mappings
 from medix.spec_file import named_line, parse_error_message
 from medix.spec_reading import SPECS
 from medix.yaml_text import read_yaml_file
@@ -120,6 +120,8 @@ def read_task(path: Path) -> Task:
         raise ValueError(f"{path}: holds no keys; see specs/tasks for examples")
     parser = _parser()
     try:
+        if isinstance(content.get("data"), dict):
+            check_mappings(content["data"], "data.")
         return Task(**vars(parser.instantiate(parser.parse_object(content))))
     except (ArgumentError, ValueError) as error:
         said = " ".join(parse_error_message(error).split())

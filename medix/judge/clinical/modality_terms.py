@@ -42,6 +42,24 @@ NAMES: Mapping[str, tuple[str, ...]] = {modality: tuple(names) for modality, nam
 ELSEWHERE: tuple[str, ...] = tuple(_DATA["elsewhere"])
 DENIALS: tuple[str, ...] = tuple(_DATA["denials"])
 DENIALS_AFTER: tuple[str, ...] = tuple(_DATA["denials_after"])
+QUALIFIERS: frozenset[str] = frozenset(_DATA["qualifiers"])
+
+
+def _pointers(
+    pictures: Sequence[str], before: Sequence[str], after: Sequence[str], verbs: Sequence[str]
+) -> Iterator[str]:
+    """Phrases such as "the image provided is a"."""
+    named = [*pictures, *(f"{word} {picture}" for word in before for picture in pictures)]
+    named += [f"{word} medical {picture}" for word in before for picture in pictures if word != "medical"]
+    whole = [*named, *(f"{picture} {word}" for word in after for picture in pictures)]
+    for verb in verbs:
+        if not verb.startswith("shows"):  # "this shows a" may be said of a finding
+            yield f"this {verb}"
+        yield from (f"{which} {picture} {verb}" for which in ("this", "the") for picture in whole)
+
+
+POINTERS: tuple[str, ...] = tuple(_pointers(**_DATA["pointers"]))
+FOLLOWERS: frozenset[str] = frozenset(_DATA["followers"])
 ASKS_MODALITY: tuple[str, ...] = tuple(_DATA["asks_modality"])
 PREFERENCE: tuple[str, ...] = tuple(_DATA["preference"])
 
@@ -49,9 +67,10 @@ PREFERENCE: tuple[str, ...] = tuple(_DATA["preference"])
 class ModalityTerms:
     """Finds the terms of other modalities in texts.
 
-    A term counts if the sentence asserts it. It does not if the sentence recommends, compares or generalises ("a CT is
-    recommended", "unlike on MRI", "typically hypoechoic on ultrasound"), or if a negation or hedge precedes it within
-    six words ("not a CT image", "could be T2-weighted"). These rules prefer false negatives.
+    A term counts if the sentence asserts it; a body part, plane or the like between "this" and a name does not matter
+    ("this chest x-ray"), and "this is a" is as good as "this". It does not if the sentence recommends, compares or
+    generalises ("a CT is recommended", "unlike on MRI", "typically hypoechoic on ultrasound"), or if a negation or
+    hedge precedes it within six words ("not a CT image", "could be T2-weighted"). These rules prefer false negatives.
 
     Args:
         terms: additional terms with their modalities, in lower case, hyphens as spaces, ``#`` for a number. A listed
@@ -81,18 +100,30 @@ class ModalityTerms:
         allowed: set[str] | None = None
         for words in _sentences(_TAG.sub("\n", text)):
             found = [
-                (start, phrase)
-                for start, phrase in _occurrences(words, self._phrases)
-                if modality not in self._homes[phrase] and not _is_denied(words, start, start + len(phrase))
+                phrase
+                for view, start, phrase in self._occurrences(words)
+                if modality not in self._homes[phrase] and not _is_denied(view, start, start + len(phrase))
             ]
             if not found or next(_occurrences(words, _ELSEWHERE), None) is not None:
                 continue
             if allowed is None:
                 allowed = {" ".join(phrase) for text in given for phrase in self._named(text)}
-            yield from (term for _, phrase in found if (term := " ".join(phrase)) not in allowed)
+            yield from (term for phrase in found if (term := " ".join(phrase)) not in allowed)
 
     def _named(self, text: str) -> Iterator[tuple[str, ...]]:
-        return (phrase for words in _sentences(text) for _, phrase in _occurrences(words, self._phrases))
+        return (phrase for words in _sentences(text) for *_, phrase in self._occurrences(words))
+
+    def _occurrences(self, words: list[str]) -> Iterator[tuple[list[str], int, tuple[str, ...]]]:
+        """Each phrase with the words that it stands in and its start, also behind a pointer or qualifiers."""
+        for start, phrase in _occurrences(words, self._phrases):
+            yield words, start, phrase
+        plain, pointed = _plain(words)
+        if len(plain) < len(words):
+            named = {phrase for _, phrase in _occurrences(words, self._phrases)}
+            for start, phrase in _occurrences(plain, self._phrases):
+                is_whole = start not in pointed or _ends_name(plain, start + len(phrase))
+                if phrase[0] == "this" and phrase not in named and is_whole:
+                    yield plain, start, phrase
 
 
 def named_modalities(text: str) -> frozenset[str]:
@@ -153,6 +184,38 @@ def _sentences(text: str) -> Iterator[list[str]]:
         yield words
 
 
+def _plain(words: list[str]) -> tuple[list[str], frozenset[int]]:
+    """The words without the qualifiers that follow "this", with "this" for pointers, and where it stands for them."""
+    kept: list[str] = []
+    pointed: set[int] = set()
+    ends = {start: start + len(phrase) for start, phrase in _occurrences(words, _POINTERS)}
+    place, is_pointed = 0, False
+    while place < len(words):
+        if place in ends:
+            pointed.add(len(kept))
+        if place in ends or words[place] == "this":
+            kept.append("this")
+            place, is_pointed = ends.get(place, place + 1), True
+            continue
+        is_pointed = is_pointed and _is_qualifier(words, place)
+        if not is_pointed:
+            kept.append(words[place])
+        place += 1
+    return kept, frozenset(pointed)
+
+
+def _is_qualifier(words: list[str], place: int) -> bool:
+    if words[place] == "and":
+        return {words[place - 1], *words[place + 1 : place + 2]} <= QUALIFIERS
+    return words[place] in QUALIFIERS
+
+
+def _ends_name(words: list[str], place: int) -> bool:
+    """Whether what stands here belongs to the name of a picture: qualifiers count as parts of the name."""
+    after = next((word for word in words[place:] if word not in QUALIFIERS), None)
+    return after is None or after in FOLLOWERS
+
+
 def _occurrences(words: Sequence[str], phrases: Phrases) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Start positions of the phrases."""
     for start, word in enumerate(words):
@@ -173,5 +236,6 @@ def _is_denied(words: Sequence[str], start: int, end: int) -> bool:
 _DENIED = frozenset(DENIALS)
 _DENIED_AFTER = _by_first_word(tuple(phrase.split()) for phrase in DENIALS_AFTER)
 _ELSEWHERE = _by_first_word(tuple(phrase.split()) for phrase in ELSEWHERE)
+_POINTERS = _by_first_word(tuple(phrase.split()) for phrase in POINTERS)
 _ASKS = _by_first_word(tuple(phrase.split()) for phrase in ASKS_MODALITY)
 _OTHER_EXAMINATION = _by_first_word(tuple(phrase.split()) for phrase in (*ELSEWHERE, *PREFERENCE))

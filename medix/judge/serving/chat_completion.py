@@ -22,7 +22,13 @@ OnReply = Callable[[ChatReply], None]
 
 
 async def complete_chat(
-    session: Session, endpoint: Endpoint, request: Request, limit: float, on_reply: OnReply | None = None
+    session: Session,
+    endpoint: Endpoint,
+    request: Request,
+    limit: float,
+    on_reply: OnReply | None = None,
+    *,
+    is_check: bool = False,
 ) -> ChatReply:
     """One reply, with fewer optional fields each time the server rejects some; what it accepts is remembered.
 
@@ -32,6 +38,7 @@ async def complete_chat(
         request: what is asked.
         limit: seconds for all of it.
         on_reply: asks for the reply while it is written; None for all of it at its end.
+        is_check: whether it only tries the server; of others the last one answered is kept, to try the server with.
 
     Raises:
         RequestError: there is no reply.
@@ -56,6 +63,8 @@ async def complete_chat(
                 continue
             endpoint.rejected_fields |= rejected
             endpoint.accepted_fields.update(fields)
+            if not is_check:
+                endpoint.example = request
             return reply
 
 

@@ -1,6 +1,7 @@
 """Replies of the chat completions protocol of vLLM, OpenAI and others."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,12 @@ from medix.serving.request_error import error_message
 
 _COMPLETE = frozenset(("", "stop", "eos", "eos_token", "stop_sequence", "end_turn"))
 _CUT = frozenset(("length", "max_tokens"))
+_CODES = {"status": 400, "code": 400, "error_code": 1}  # in the body, the least that is an error
 _FAILED = frozenset(("error", "failed", "abort", "aborted", "cancelled"))  # of the server: another attempt may succeed
 _TOOLS = frozenset(("tool_calls", "tool_call", "tool_use", "function_call"))
 _FILTERS = frozenset(("content_filter", "safety", "recitation", "prohibited_content", "blocklist"))
 _REFUSALS = frozenset(("refusal", "refused"))
+_FURTHER_REASONS = ("native_finish_reason", "stop_reason")  # of other protocols, which proxies pass on
 _MOST_CHOICES = 4  # parsing blocks the event loop
 
 
@@ -49,12 +52,13 @@ class ChatReply:
             ValueError: it does not follow the protocol, or reports an error of the server.
         """
         content = read_json(data)
-        error = field(content, "error") or field(content, "errors")
+        error = field(content, "error") or field(content, "errors") or field(content, "Error")
         if error:
             raise ValueError(f"it reports an error: {_said(error)}")
-        status = field(content, "status")
-        if isinstance(status, str) and status.casefold() in _FAILED:
-            raise ValueError(f"it reports an error: status {status!r}")
+        if field(content, "object") == "error" or field(content, "success") is False:
+            raise ValueError(f"it reports an error: {error_message(content) or 'without a word on which'}")
+        if failed := _failed(content):
+            raise ValueError(f"it reports an error: {failed}")
         choices = field(content, "choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             said = error_message(content)
@@ -62,7 +66,8 @@ class ChatReply:
         if len(choices) > _MOST_CHOICES:
             raise ValueError(f"it holds {len(choices)} choices where one was asked for")
         first, *others = (cls._choice(choice) for choice in choices)
-        return cls(first.text, first.reasoning, first.finish_reason, first.logprobs, first.fault, tuple(others))
+        fault = _blocked(content) or first.fault
+        return cls(first.text, first.reasoning, first.finish_reason, first.logprobs, fault, tuple(others))
 
     @classmethod
     def _choice(cls, choice: Any) -> "ChatReply":
@@ -71,10 +76,11 @@ class ChatReply:
             raise ValueError("its choice holds no message")
         ended = field(choice, "finish_reason")
         reason = "" if ended is None else _text(ended)
+        reasons = {"finish_reason": reason} | {name: _text(field(choice, name)) for name in _FURTHER_REASONS}
         error = field(choice, "error") or field(message, "error")
-        if error or reason.casefold() in _FAILED:
-            said = _said(error) if error else f"finish_reason {reason!r}"
-            raise ValueError(f"its choice reports an error: {said}")
+        failed = next((f"{name} {said!r}" for name, said in reasons.items() if said.casefold() in _FAILED), "")
+        if error or failed:
+            raise ValueError(f"its choice reports an error: {_said(error) if error else failed}")
         text, thought, fault = _content(field(message, "content"))
         reasoning = message.get("reasoning_content") or message.get("reasoning")
         return cls(
@@ -82,7 +88,7 @@ class ChatReply:
             reasoning=clean(reasoning) if isinstance(reasoning, str) else thought,
             finish_reason=reason,
             logprobs=choice.get("logprobs"),
-            fault=_ended(reason, message) or _filtered(choice) or fault,
+            fault=_ended(reason, message) or _filtered(choice) or _further(reasons) or fault or _sound(message),
         )
 
     @property
@@ -116,6 +122,28 @@ def _ended(reason: str, message: dict[str, Any]) -> str:
     return ""
 
 
+def _further(reasons: dict[str, str]) -> str:
+    """What a server says beside a ``finish_reason`` of ``stop``; only what is known to be no end of a reply counts."""
+    for name, said in reasons.items():
+        if said.casefold() in _REFUSALS:
+            return f"the model refuses ({name} {said!r})"
+        if said.casefold() in _FILTERS | _TOOLS:
+            return f"the reply is not whole ({name} {said!r})"
+    return ""
+
+
+def _blocked(content: Any) -> str:
+    """Why a server did not put the question to the model, as Gemini says beside a reply."""
+    found = field(content, "promptFeedback") or field(content, "prompt_feedback")
+    why = field(found, "blockReason") or field(found, "block_reason")
+    return f"a content filter blocked the question (blockReason {_text(why)!r})" if why else ""
+
+
+def _sound(message: dict[str, Any]) -> str:
+    is_sound = bool(field(message, "audio")) and not field(message, "content")
+    return "the model replies with sound (audio) in place of text" if is_sound else ""
+
+
 def _filtered(choice: Any) -> str:
     """What a content filter has removed, as Azure says beside a ``finish_reason`` of ``stop``."""
     results = field(choice, "content_filter_results")
@@ -127,7 +155,8 @@ def _filtered(choice: Any) -> str:
 def _content(content: Any) -> tuple[str, str, str]:
     """Text, reasoning and fault of a message's content: a text, or a list of parts."""
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-        return (clean(content) if isinstance(content, str) else ""), "", ""
+        fault = "" if content is None or isinstance(content, str) else f"its content is {_kind(content)} and no text"
+        return (clean(content) if isinstance(content, str) else ""), "", fault
     texts: list[str] = []
     thoughts: list[str] = []
     fault = ""
@@ -142,6 +171,24 @@ def _content(content: Any) -> tuple[str, str, str]:
         else:
             fault = fault or f"its content holds a part of type {_text(kind)!r}, which is no text"
     return "".join(texts), "\n".join(filter(None, thoughts)), fault
+
+
+def _kind(content: Any) -> str:
+    if isinstance(content, list):
+        return "a list of other things than parts"
+    return "an object" if isinstance(content, dict) else f"{content!r:.40}"
+
+
+def _failed(content: Any) -> str:
+    """What a body says of a failure by a status or a number; empty if it says none."""
+    status = field(content, "status")
+    if isinstance(status, str) and status.casefold() in _FAILED:
+        return f"status {status!r}"
+    for name, least in _CODES.items():
+        value = field(content, name)
+        if isinstance(value, int | str) and re.fullmatch(r"-?[0-9]{1,9}", str(value)) and int(value) >= least:
+            return f"{name} {value}" + (f", {said}" if (said := error_message(content)) else "")
+    return ""
 
 
 def _said(error: Any) -> str:

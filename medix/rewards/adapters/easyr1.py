@@ -92,7 +92,7 @@ class EasyR1Reward:
             self._reader.read(number, fields["response"], fields, token_count=int(fields["response_length"]))
             for number, fields in enumerate(reward_inputs)
         ]
-        self._reader.warn_of_unopened(rows)
+        self._reader.warn_of_tags(rows)
         table = score_rows(self.suite, rows)
         rewards = self._rule(table)
         return [

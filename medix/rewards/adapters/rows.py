@@ -3,18 +3,26 @@
 import re
 import warnings
 from collections import deque
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import Any
 
-from medix.grammar import closes_unopened_reasoning, parse, with_prompt_prefix
+from medix.grammar import (
+    BEFORE_TAG,
+    closes_unopened_reasoning,
+    has_part_tag,
+    is_written_break,
+    opening_tag,
+    parse,
+    with_prompt_prefix,
+)
 from medix.modality import ModalitySet
 from medix.rewards.suite import RewardSuite
 from medix.rewards.table import RewardTable
 
 _RECENT, _FEWEST, _SHARE = 32, 8, 0.75  # completions by which unopened reasonings are noticed
-_TAGGED = re.compile(r"<([A-Za-z][A-Za-z0-9_]*)>(.*)", re.DOTALL)
+_TAGGED = re.compile(BEFORE_TAG + r"<([A-Za-z][\w /-]{0,40})>(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,26 @@ class Row:
     is_truncated: bool = False
 
 
+class _FirstRows:
+    """Whether something holds of each of the first ``_RECENT`` rows; later ones do not matter."""
+
+    def __init__(self) -> None:
+        self._left = _RECENT
+
+    def are_all(self, found: Iterable[bool]) -> bool:
+        """Whether it held of all of them; True once, when the last of them is seen.
+
+        Args:
+            found: whether it holds of the next rows.
+        """
+        for holds in found:
+            if self._left > 0:
+                self._left = self._left - 1 if holds else -1
+                if self._left == 0:
+                    return True
+        return False
+
+
 class RowReader:
     """Makes rows of the fields that a trainer carries beside its completions.
 
@@ -42,7 +70,7 @@ class RowReader:
         modalities: the tags that count.
         reference: field of the reference.
         question: field of the question; None where the caller gives it.
-        modality: field of the modality, None or empty on text-only rows; None takes the tag.
+        modality: field of the modality, None or empty on text-only rows, but present; None takes the tag.
         aliases: field of further texts that count as the reference; rows may lack it.
         source: field that says where the sample comes from; rows may lack it.
         prompt_prefix: what the prompt ends with and belongs to the completion, such as ``<think>``.
@@ -70,6 +98,10 @@ class RowReader:
         _check_prefix(owner, self.prompt_prefix, modalities)
         self._has_warned = False
         self._recent: deque[bool] = deque(maxlen=_RECENT)
+        self._has_no_tags = _FirstRows()
+        self._has_unexpected_tags = _FirstRows()
+        self._missing = {aliases, source} - {"aliases", "source"}  # fields that were named and not found yet
+        self._lacks_named = _FirstRows()
 
     def read(
         self,
@@ -96,6 +128,7 @@ class RowReader:
         Raises:
             ValueError: a field is missing or is no text, or a tag is not in the modality set.
         """
+        self._look_for_named(fields)
         modality, reference = self._modality(number, fields)
         prefix = self.prompt_prefix if prompt_prefix is None else prompt_prefix
         return Row(
@@ -109,14 +142,42 @@ class RowReader:
             is_truncated=is_truncated,
         )
 
-    def warn_of_unopened(self, rows: Sequence[Row]) -> None:
-        """Warn, once, if completions close a reasoning that they did not open.
+    def _look_for_named(self, fields: Mapping[str, Any]) -> None:
+        """Warn, once, of a field that rows may lack and was named, if none of the first 32 rows has it."""
+        self._missing -= fields.keys()
+        if self._lacks_named.are_all([bool(self._missing)]):
+            warnings.warn(
+                f"{self.owner}: none of the first {_RECENT} rows has the field {' or '.join(sorted(self._missing))}; "
+                f"there are {', '.join(fields)}",
+                stacklevel=4,
+            )
 
-        That is, all that were seen so far, all of a call with two or more, or three quarters of the last 32 if at
-        least eight were seen: a trainer may call row by row, and some completions are cut off before they close
-        anything. Empty ones do not count.
+    def warn_of_tags(self, rows: Sequence[Row]) -> None:
+        """Warn, once each, of tags that completions close and did not open, that none has, or that no row expects.
+
+        The last two are said of the first 32 completions.
+        A reasoning is closed that was not opened: in all completions that were seen so far, in all of a call with two
+        or more, or in three quarters of the last 32 if at least eight were seen: a trainer may call row by row, and
+        some completions are cut off before they close anything. Empty ones do not count.
         """
-        found = [closes_unopened_reasoning(row.completion) for row in rows if row.completion.strip()]
+        rows = [row for row in rows if row.completion.strip()]
+        self._warn_of_unopened([closes_unopened_reasoning(row.completion) for row in rows])
+        self._warn_of_none(rows)
+        self._warn_of_unexpected(rows)
+
+    def _warn_of_unexpected(self, rows: Sequence[Row]) -> None:
+        if self._has_unexpected_tags.are_all(row.modality is None and self._has_tag(row.completion) for row in rows):
+            warnings.warn(
+                f"{self.owner}: each of the first {_RECENT} completions begins with the tag of a modality, and none of "
+                "their rows has one, so that all are ill formed. Write the tag in front of the reference, <CT_SCAN>, "
+                f"or name the field that holds the modality: {self.owner}(suite, modality=...)",
+                stacklevel=4,
+            )
+
+    def _has_tag(self, completion: str) -> bool:
+        return self.modalities.parse(opening_tag(completion.lstrip()).strip("<>")) is not None
+
+    def _warn_of_unopened(self, found: Sequence[bool]) -> None:
         self._recent.extend(found)
         closed, seen = sum(self._recent), len(self._recent)
         is_all = bool(found) and all(found) and (len(found) > 1 or closed == seen)
@@ -129,8 +190,18 @@ class RowReader:
             f"{self.owner}: {each if is_all else most} ill formed by that. Their prompts have probably opened it, as "
             f"chat templates of thinking models do: give {self.owner}(suite, prompt_prefix='<think>'), or what "
             "else the prompts hold of the completion",
-            stacklevel=3,
+            stacklevel=4,
         )
+
+    def _warn_of_none(self, rows: Sequence[Row]) -> None:
+        if self._has_no_tags.are_all(not has_part_tag(row.completion) for row in rows):
+            warnings.warn(
+                f"{self.owner}: none of the first {_RECENT} completions has a <think> or <answer> tag, so all are ill "
+                "formed. Either the policy does not write them yet: tell it to in the prompt, or warm it up; or the "
+                "tokenizer marks them as special tokens and the trainer leaves those out of the text: decode "
+                "completions with them (TRLReward: tokenizer=)",
+                stacklevel=4,
+            )
 
     def _text(self, number: int, fields: Mapping[str, Any], role: str, key: str) -> str:
         value = fields.get(key)
@@ -147,6 +218,11 @@ class RowReader:
         match = _TAGGED.fullmatch(text)
         tag = None if match is None else self.modalities.parse(match[1])
         rest = text if match is None or tag is None else match[2].strip()
+        if tag is not None and is_written_break(match[2]):  # type: ignore[index]  # a tag is of a match
+            raise ValueError(
+                f"{self.owner}: row {number}: in {self.reference!r} a backslash and a letter follow <{tag}>, and would "
+                "be a part of the reference; write a line break or a space there"
+            )
         if self.modality is None:
             if match is not None and tag is None:
                 raise ValueError(
@@ -155,7 +231,13 @@ class RowReader:
                     f"modalities, or name the field that holds the modality: {self.owner}(suite, modality=...)"
                 )
             return tag, rest
-        value = fields.get(self.modality)
+        if self.modality not in fields:
+            raise ValueError(
+                f"{self.owner}: row {number}: the modality is read from {self.modality!r}, which is missing; there are "
+                f"{', '.join(fields)}. Name the right field: {self.owner}(suite, modality=...); rows without an image "
+                "hold None or an empty text there"
+            )
+        value = fields[self.modality]
         if not value and tag is None:
             return None, text
         name = (self.modalities.parse(str(value)) or self.modalities.require(str(value))) if value else "nothing"

@@ -141,7 +141,7 @@ class TRLReward:
         """
         rows = self._rows(prompts, completions, completion_ids, columns)
         groups = _groups([(text_of(prompt), row) for prompt, row in zip(prompts, rows, strict=True)], self.group_size)
-        self._reader.warn_of_unopened(rows)
+        self._reader.warn_of_tags(rows)
         table = score_rows(self.suite, rows, groups)
         if log_extra is not None:
             self._log_columns(table, log_extra)

@@ -117,7 +117,7 @@ class VerlReward:
         return self._reader.read(number, completion, fields)
 
     def _score(self, rows: Sequence[Row]) -> list[VerlScore]:
-        self._reader.warn_of_unopened(rows)
+        self._reader.warn_of_tags(rows)
         table = score_rows(self.suite, rows)
         rewards = self._rule(table)
         return [

@@ -171,7 +171,7 @@ class Dispatcher:
         """Send a prompt until its group is complete."""
         causes: list[str] = []
         while True:
-            lease = await session.pool.acquire(task.tried, is_first=not causes)
+            lease = await session.pool.acquire(task.tried, task.tried)
             endpoint = lease.endpoint
             try:
                 with session.pool.using(lease):

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from medix.disk_room import error_number, room
+from medix.disk_room import described, error_number
 from medix.rollout.serving.run_lock import RunLock
 
 _LOG = logging.getLogger(__name__)
@@ -106,10 +106,8 @@ class WeightFolder:
             shutil.rmtree(unfinished, ignore_errors=True)
             if not isinstance(error, OSError):
                 raise
-            number = error_number(error, self.folder)
-            raise OSError(
-                f"{self.folder}: at least {needed} bytes are needed, {room(self.folder, number)}: {error}"
-            ) from error
+            number = error_number(error, self.folder, needed)
+            raise OSError(f"{self.folder}: {described(number, self.folder, needed)} ({error})") from error
         return tuple(WeightFile.of(path) for path in sorted(finished.iterdir()))
 
     def keep_only(self, version: str | None) -> None:

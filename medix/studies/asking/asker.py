@@ -9,7 +9,7 @@ from medix.evaluation.completion_parts import completion_parts
 from medix.evaluation.model_arguments import Evaluated
 from medix.evaluation.single_question import SingleQuestion, ask_one, verdict_lines, verdict_on
 from medix.judge.base import Judge
-from medix.types import Sample
+from medix.types import Sample, Verdict
 
 Tell = Callable[[dict[str, Any]], None]
 """Told of each event: ``parts`` (what is written so far, kind and text of each part), ``yours`` (the verdict on what
@@ -62,7 +62,10 @@ class Asker:
         assert self.judge is not None
         references = (sample.reference, *sample.aliases)
         with self._turn:
-            verdict = verdict_on(self.judge, sample.question, written.strip() or None, references)
+            if written.strip():
+                verdict = verdict_on(self.judge, sample.question, written, references)
+            else:
+                verdict = Verdict(0.0, self.judge.identity, explanation="you wrote no answer: wrong")
         tell({"yours": verdict_lines(verdict), "credit": verdict.credit, "reference": sample.reference})
         self.ask(SingleQuestion(sample.question, sample.images), references, tell)
 

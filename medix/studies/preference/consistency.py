@@ -1,8 +1,9 @@
 """How far raters agree with each other and with themselves, and whether a side attracts them."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
@@ -57,14 +58,18 @@ class Consistency:
         """Share of ratings with a preference that prefer the left answer, clustered by case, with an exact p-value.
 
         Sides are random, so that it is a half if they do not matter, whichever model is better. The p-value is that of
-        the binomial test; where raters see one comparison with the sides exchanged it is conservative.
+        the sign test over comparisons: each counts once, by whether most of its preferences are for the left or for the
+        right. Raters who share a comparison may see the same sides, so that a better answer draws all of them to one
+        side: their ratings are not independent, but the sides of one comparison are of the next. Assumed is that alone;
+        that sides alternate within a pair of models makes the test conservative.
         """
         from scipy.stats import binomtest
 
         decided = [rating for rating in self.ratings if rating.winner is not None]
-        values = [float(rating.choice == "left") for rating in decided]
-        found = proportion(values, [rating.cluster for rating in decided])
-        p_value = float(binomtest(int(sum(values)), len(values)).pvalue) if values else math.nan
-        return Interval(
-            found.estimate, found.low, found.high, found.count, found.clusters, found.method, found.error, p_value
-        )
+        leans: Counter[int] = Counter()
+        for rating in decided:
+            leans[rating.comparison] += 1 if rating.choice == "left" else -1
+        left, right = (sum(side * lean > 0 for lean in leans.values()) for side in (1, -1))
+        found = proportion([float(rating.choice == "left") for rating in decided], [one.cluster for one in decided])
+        p_value = float(binomtest(left, left + right).pvalue) if left + right else 1.0 if decided else math.nan
+        return replace(found, p_value=p_value)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from medix.studies.preference.database_check import SHOWN, check_study
 from medix.studies.preference.design import Assignment, Comparison
 from medix.studies.preference.rating import FIELDS, LONGEST_COMMENT, Rating
 from medix.studies.preference.samples import StudySample
@@ -48,10 +49,8 @@ SELECT a.number, a.rater, a.comparison, a.is_swapped, a.is_repeat, c.first, c.se
 s.modality, l.value, l.at, (SELECT MIN(at) FROM clicks k WHERE k.assignment = a.number AND k.field = 'shown')
 FROM assignments a JOIN latest l ON l.assignment = a.number AND l.field = 'choice'
 JOIN comparisons c ON c.number = a.comparison JOIN samples s ON s.number = c.sample ORDER BY a.rater, a.place"""
-_SHOWN = "shown"
-"""Field of the click that says when a comparison was first displayed."""
 _FIRST_IMPOSSIBLE = 1 << 31
-"""Places from here on no study has, and SQLite cannot ask for those beyond 63 bits."""
+"""Places from here on, and below 0, no study has, and SQLite cannot ask for those beyond 63 bits."""
 
 
 class NotThereError(LookupError):
@@ -69,7 +68,7 @@ class StudyDatabase:
         path: the file.
 
     Raises:
-        ValueError: the file is no study.
+        ValueError: the file is no study, or holds what no study holds; names table, row and value.
         OSError: it cannot be opened.
     """
 
@@ -89,6 +88,13 @@ class StudyDatabase:
         if version != VERSION:
             self._connection.close()
             raise ValueError(f"{path}: is a study of version {version}, and this medix reads version {VERSION}")
+        try:
+            check_study(self._connection, self.facts, _SCHEMA)
+        except (sqlite3.Error, ValueError) as error:
+            self._connection.close()
+            raise ValueError(
+                f"{path}: was edited or damaged: {error}; put a copy from before in its place, or undo the edit"
+            ) from error
 
     @staticmethod
     def create(
@@ -181,7 +187,7 @@ class StudyDatabase:
             "images": len(json.loads(images)),
             "left": _visible(texts[left]),
             "right": _visible(texts[right]),
-            "said": {field: value for field, value in said if field != _SHOWN},
+            "said": {field: value for field, value in said if field != SHOWN},
         }
 
     def image(self, rater: int, place: int, index: int) -> bytes:
@@ -212,9 +218,9 @@ class StudyDatabase:
     def note_shown(self, rater: int, place: int) -> None:
         """Keep when a comparison was first displayed."""
         number = self._assigned(rater, place)[0]
-        if not self._rows("SELECT 1 FROM clicks WHERE assignment = ? AND field = ?", number, _SHOWN):
+        if not self._rows("SELECT 1 FROM clicks WHERE assignment = ? AND field = ?", number, SHOWN):
             with self._writing() as connection:
-                _click(connection, number, _SHOWN, "")
+                _click(connection, number, SHOWN, "")
 
     def ratings(self) -> list[Rating]:
         """Everything that has been decided, rater after rater in the order of the rater."""
@@ -224,7 +230,7 @@ class StudyDatabase:
         return [_rating(row, said[row[0]]) for row in self._rows(_RATED)]
 
     def _assigned(self, rater: int, place: int) -> tuple[Any, ...]:
-        rows = self._rows(_ASSIGNED, rater, place) if place < _FIRST_IMPOSSIBLE else []
+        rows = self._rows(_ASSIGNED, rater, place) if 0 <= place < _FIRST_IMPOSSIBLE else []
         if not rows:
             raise NotThereError
         return rows[0]

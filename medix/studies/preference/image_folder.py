@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from medix.data.picture import PictureError, PictureReader
+from medix.data.picture import ENDINGS, PictureError, PictureReader
 from medix.data.tar_samples import TarLayoutError, tar_samples
 from medix.studies.preference.model_answers import NamedImage
 from medix.types import image_id
 
-_ENDINGS = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_ENDINGS = tuple(f".{ending}" for ending in ENDINGS)
 _READER = PictureReader()
 
 

@@ -227,6 +227,6 @@ class StudyReport:
             ["Pairs of ratings that agree", number(found.agreement, percent=True)],
             ["Repeats, sides exchanged, decided alike", again],
             ["Left preferred, of those with a preference", interval(asdict(found.left), percent=True)],
-            ["p that sides do not matter, exact binomial", p_value(found.left.p_value)],
+            ["p that sides do not matter, exact sign test over comparisons", p_value(found.left.p_value)],
         ]
         return Table("Agreement and position", ["", "All raters"], rows)

@@ -75,9 +75,9 @@ class StudySamples:
                 f"no sample is in all of {', '.join(str(model.path) for model in models)}; answers are paired by "
                 "data set and id: give files of the same data"
             )
-        for model in models[1:]:
-            _compare(models[0], model, common, "question", lambda one, other: one.question == other.question)
-            _compare(models[0], model, common, "images", _same_images)
+        for first, second in combinations(models, 2):  # two with hashes may agree with a third that has names alone
+            _compare(first, second, common, "question", lambda one, other: one.question == other.question)
+            _compare(first, second, common, "images", _same_images)
         left_out = Counter({"samples that not every model has answered": len(_all_keys(models)) - len(common)})
         for model in models:
             left_out.update(model.left_out)
@@ -106,11 +106,22 @@ def _compare(
 
 
 def _same_images(one: StudyAnswer, other: StudyAnswer) -> bool:
-    """Whether images agree, as far as both files know their hashes."""
+    """Whether images agree: by their hashes, and by the names of their files where not both files have hashes."""
     if len(one.images) != len(other.images):
         return False
-    digests = [(a.digest, b.digest) for a, b in zip(one.images, other.images, strict=True)]
-    return all(a == b for a, b in digests if a and b)
+    return all(_is_same_image(a, b) for a, b in zip(one.images, other.images, strict=True))
+
+
+def _is_same_image(one: NamedImage, other: NamedImage) -> bool:
+    if one.digest and other.digest:
+        return one.digest == other.digest
+    names = [_file_name(image.name) for image in (one, other)]
+    return names[0] == names[1] or not all(names)  # a name beside a hash alone: nothing to compare
+
+
+def _file_name(name: str) -> str:
+    """Without folders and shards, which may lie elsewhere on another machine."""
+    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def _sample(answers: Sequence[StudyAnswer], with_reasoning: bool) -> StudySample:

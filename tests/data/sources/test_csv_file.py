@@ -40,5 +40,9 @@ def test_tabs_and_faulty_rows(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("question,answer\nq,a,b\n")
     with pytest.raises(TableError, match="row 1: has 3 fields, the header has 2"):
         samples(CsvSource(tmp_path / "bad.csv"))
+    for nothing in ("", "\n\n"):
+        (tmp_path / "bad.csv").write_text(nothing)
+        with pytest.raises(TableError, match=r"bad\.csv: it is empty; give a table with named columns"):
+            samples(CsvSource(tmp_path / "bad.csv"))
     with pytest.raises(TableError, match=r"there is no column 'view' \(--modality-column\); its columns are"):
         samples(CsvSource(tmp_path / "rows.tsv", Reading(modality_column="view")))

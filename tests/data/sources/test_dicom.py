@@ -10,6 +10,7 @@ import pydicom.data
 import pytest
 from PIL import Image
 
+from medix.data.partition import PATIENT_FIELDS, Partition
 from medix.data.prompt_errors import MarkerError
 from medix.data.row_pool import outcomes
 from medix.data.sample_modality import with_modality
@@ -20,6 +21,8 @@ from medix.data.sources.dicom_pseudonyms import Pseudonyms
 from medix.data.sources.dicom_series import FrameChoice
 from medix.data.sources.dicom_window import WindowChoice
 from medix.data.sources.source import RowError
+from medix.data.sources.table_schema import Columns, TableData
+from medix.data.sources.table_source import Reading
 from medix.modality import ModalitySet
 from medix.types import Sample
 from tests.support.dicoms import ULTRASOUND, write
@@ -72,8 +75,10 @@ def test_one_question_is_asked_of_every_volume_and_of_every_image_that_stands_al
         ("X_RAY", "X-ray", [0]),
     ]
     assert found[0].aliases == ("CT scan", "computed tomography")
+    study = str(pydicom.dcmread(root / "a" / "0").StudyInstanceUID)
     assert found[0].metadata == {
-        "body_part": "CHEST", "frames": "0", "window": "0..255", "burned_in_text": "not stated",
+        "body_part": "CHEST", "frames": "2", "window": "0..255", "burned_in_text": "not stated",
+        "case_names": PSEUDONYMS.of("study", study),
     }  # fmt: skip
 
 
@@ -87,6 +92,7 @@ def test_every_header_is_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_slices_of_a_volume_are_in_the_order_of_their_position(root: Path) -> None:
     every, three = (samples(asked(root, frames=FrameChoice(number)))[0] for number in (None, 3))
     assert (shades(every), shades(three)) == ([0, 10, 20, 30, 40], [0, 20, 40])
+    assert (every.metadata["frames"], three.metadata["frames"]) == ("0,1,2,3,4", "0,2,4")
 
 
 def test_patients_studies_and_images_have_pseudonyms_and_nothing_else_of_the_header_goes_on(root: Path) -> None:
@@ -190,7 +196,24 @@ def test_a_case_of_the_table_is_a_pseudonym_as_that_of_the_header(root: Path) ->
     """A column of patients names people, and rows without one are of the same patient."""
     stated, unstated = samples(table(root, "image,question,answer,patient\na/xr,What?,x,MRN 4711\na/xr,Why?,x,\n"))
     assert stated.case == unstated.case == PSEUDONYMS.of("patient", "MRN 4711")
-    assert "patient" not in stated.metadata
+    assert stated.metadata["patient"] == unstated.metadata["patient"] == stated.case
+
+
+@pytest.mark.parametrize("name", PATIENT_FIELDS)
+def test_rows_are_divided_by_the_patient_that_a_column_names_and_only_its_pseudonym_goes_on(
+    root: Path, name: str
+) -> None:
+    """Also where a schema makes it a subgroup, and a column of cases stands beside it, which divides no patient."""
+    text = f"image,question,answer,case,{name}\na/xr,What?,x,study 1,MRN 4711\na/xr,Why?,x,study 2,\n"
+    for data in (None, TableData(Columns("question", "answer", images=["image"], case="case", subgroup={name: name}))):
+        made = table(root, text)
+        made.questions = CsvSource(root.parent / "q.csv", Reading(data=data))
+        found = samples(made)
+        assert [one.case for one in found] == 2 * [PSEUDONYMS.of("patient", "MRN 4711")]
+        assert "patients by their headers for whom the table has several names: 1" in "".join(made.notes(Counter()))
+        by = Partition.parse("train=0.5,val=0.5", "patient")
+        assert {by._unit(one) for one in found} == {("patient", PSEUDONYMS.of("patient", "MRN 4711"))}
+        assert not any("MRN" in value for one in found for value in one.metadata.values())
 
 
 @pytest.mark.parametrize("number", [None, 1])
@@ -205,16 +228,70 @@ def test_slices_of_two_patients_in_one_series_are_a_fault_and_no_volume(root: Pa
         (fault,) = faults(source)
         assert "the images are of several patients; name those of one, in a table" in fault
     source = table(root, "image,question,answer,case\n1.2.1.1,What?,x,c\n", frames=frames)
-    assert samples(source)[0].case == PSEUDONYMS.of("patient", "c")
-    assert source.counts["several patients"] == 1
+    assert samples(source)[0].case == PSEUDONYMS.of("patient", "MRN 4711")
 
 
-def test_images_of_two_patients_under_one_stated_case_are_told(root: Path) -> None:
-    source = table(root, 'image,question,answer,case\n"[""a/xr"", ""b/xr""]",Same?,no,c\n')
-    (found,) = samples(source)
-    assert (found.case, len(found.images)) == (PSEUDONYMS.of("patient", "c"), 2)
-    told = "with images of several patients by their headers: 1"
-    assert [note for note in source.notes(source.counts) if note.endswith(told)]
+def test_a_case_lists_its_patients_and_its_name_in_the_table(root: Path) -> None:
+    """So that a build of one patient of a family is compared with one of the whole family."""
+    family = table(root, "image,question,answer,case\na/xr,What?,x,c\nb/xr,What?,x,c\n")
+    first, second = samples(family)
+    stated = PSEUDONYMS.of("table case", "c")
+    assert first.case == second.case == PSEUDONYMS.of("patient", "MRN 4711")
+    studies = [PSEUDONYMS.of("study", str(pydicom.dcmread(root / name / "xr").StudyInstanceUID)) for name in "ab"]
+    assert first.metadata["case_names"] == f"{studies[0]} {stated}"
+    assert second.metadata["case_names"] == f"{PSEUDONYMS.of('patient', 'MRN 4712')} {studies[1]} {stated}"
+    (alone,) = samples(table(root, "image,question,answer\nb/xr,What?,x\n"))
+    assert alone.case in second.metadata["case_names"].split()
+    assert alone.metadata["case_names"] == studies[1]
+
+
+def test_a_study_whose_files_lack_the_patient_id_elsewhere_is_found_by_its_own_name(root: Path) -> None:
+    row = "image,question,answer\nb/xr,What?,x\n"
+    (named,) = samples(table(root, row))
+    header = pydicom.dcmread(root / "b" / "xr")
+    del header.PatientID
+    header.save_as(root / "b" / "xr")
+    (unnamed,) = samples(table(root, row))
+    assert named.case != unnamed.case
+    assert unnamed.case in named.metadata["case_names"].split()
+    assert "case_names" not in unnamed.metadata
+
+
+def test_images_of_two_patients_under_one_stated_case_are_told_and_so_are_all_images_of_both(root: Path) -> None:
+    source = table(root, 'image,question,answer,case\na/0,Why?,x,\n"[""a/xr"", ""b/xr""]",Same?,no,c\nb/0,Why?,x,\n')
+    found = samples(source)
+    assert [len(one.images) for one in found] == [1, 2, 1]
+    assert {one.case for one in found} == {PSEUDONYMS.of("patient", "MRN 4711")}
+    told = "cases of the table that are several patients by the headers of their images: 1"
+    assert [note for note in source.notes(source.counts) if note == told]
+
+
+def test_a_patient_is_of_one_case_however_few_of_its_rows_name_it(root: Path) -> None:
+    """The table names the case of one row of patient a; the case of patient b is named by none."""
+    source = table(root, "image,question,answer,case\na/xr,What?,x,STUDY-1\na/0,Why?,x,\nb/xr,What?,x,\n")
+    expected = [PSEUDONYMS.of("patient", f"MRN {number}") for number in (4711, 4711, 4712)]
+    assert [one.case for one in samples(source)] == expected
+
+
+def test_patients_of_whole_numbers_are_those_of_patient_ids_with_leading_zeros(root: Path) -> None:
+    for name in ("xr", "0"):
+        header = pydicom.dcmread(root / "a" / name)
+        header.PatientID = "00007"
+        header.save_as(root / "a" / name)
+    stated, unstated = samples(table(root, "image,question,answer,patient\na/xr,What?,x,7\na/0,Why?,x,\n"))
+    assert stated.case == unstated.case == PSEUDONYMS.of("patient", "00007") == stated.metadata["patient"]
+    assert unstated.metadata["patient"] == stated.case
+
+
+def test_the_table_alone_says_whose_images_are_where_patient_ids_are_placeholders(root: Path) -> None:
+    text = "image,question,answer,case\na/xr,What?,x,1\na/0,What?,x,2\nb/0,What?,x,2\nb/xr,Why?,x,\n"
+    source = table(root, text, ignores_patient_ids=True)
+    found = [one.case for _, one in results(source) if isinstance(one, Sample)]
+    assert found == [PSEUDONYMS.of("patient", number) for number in "122"]
+    assert "row 4: case: None; the row names neither case nor patient" in faults(source)[0]
+    assert source.fingerprint() != table(root, text).fingerprint()
+    with pytest.raises(ValueError, match="--ignore-patient-ids: only a table of questions can name patients"):
+        asked(root, ignores_patient_ids=True)
 
 
 def test_the_end_of_a_build_says_what_was_decided_without_being_told(root: Path) -> None:

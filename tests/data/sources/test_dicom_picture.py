@@ -1,5 +1,6 @@
 """One frame of a DICOM image as a picture of eight bits."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pydicom.data
 import pytest
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.tag import Tag
 
 from medix.data.sources.dicom_decode import decode
@@ -158,6 +160,58 @@ def test_a_window_table_comes_before_a_window() -> None:
     broken = item(LUTDescriptor=[4, 0, 8], LUTData=[255])
     found = render(dataset(VOILUTSequence=[broken], WindowCenter="1", WindowWidth="2"))
     assert found.kind == "file"
+
+
+HIGH = {"LUTDescriptor": [4, 40000, 8], "LUTData": [0, 85, 170, 255]}
+LOW = {**HIGH, "LUTDescriptor": [4, -3, 8]}
+RISING = {"LUTDescriptor": [4, 0, 16], "LUTData": [40000, 40001, 40002, 40003], "ModalityLUTType": "US"}
+
+
+def _rescale(slope: str, intercept: str, **more: Any) -> dict[str, Any]:
+    return {"RescaleSlope": slope, "RescaleIntercept": intercept, **more}
+
+
+@pytest.mark.parametrize(
+    ("pixels", "signed", "table", "vr", "elements"),
+    [
+        ([[0, 1], [2, 3]], True, HIGH, "US", {"ModalityLUTSequence": []}),
+        ([[7232, 7233], [7234, 7235]], True, HIGH, "US", _rescale("1", "32768")),
+        ([[3, 2], [1, 0]], False, LOW, "SS", _rescale("-1", "0")),
+        ([[1021, 1022], [1023, 1024]], False, LOW, "SS", _rescale("1", "-1024")),
+        ([[0, 1], [2, 3]], False, HIGH, "US", _rescale("1", "40000", BitsStored=12)),
+        ([[40100, 40101], [40102, 40103]], False, HIGH, "US", _rescale("1", "-100")),
+        ([[40000, 40001], [40002, 40003]], False, HIGH, "US", {}),
+        ([[-3, -2], [-1, 0]], True, LOW, "SS", {}),
+    ],
+)
+def test_the_first_value_of_a_window_table_has_the_sign_of_what_is_looked_up(
+    pixels: Any, signed: bool, table: dict[str, Any], vr: str, elements: dict[str, Any], tmp_path: Path
+) -> None:
+    made = item(**table)
+    made["LUTDescriptor"].VR = vr
+    made["LUTData"].VR = "US"
+    if "ModalityLUTSequence" in elements:
+        rising = item(**RISING)
+        rising["LUTDescriptor"].VR = rising["LUTData"].VR = "US"
+        elements = {"ModalityLUTSequence": [rising]}
+    full = dataset(np.array(pixels, np.int16 if signed else np.uint16), VOILUTSequence=[made], **elements)
+    full.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    read = pydicom.dcmread(tmp_path / "a.dcm")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a rescale gives floats
+        theirs = apply_voi_lut(np.rint(apply_modality_lut(read.pixel_array, read)).astype(np.int64), read)
+    ours = np.asarray(render(read).image)
+    assert ours.tolist() == theirs.tolist()
+    assert sorted(ours.flat) == [0, 85, 170, 255]
+
+
+@pytest.mark.parametrize(("vr", "unit"), [("US", {"RescaleType": "HU"}), ("SS", {})])
+def test_hounsfield_units_are_signed_whatever_the_file_states(vr: str, unit: dict[str, str]) -> None:
+    """The values -3 to 0; the bits of -3 are those of 65533."""
+    made = item(LUTDescriptor=[4, 65533 if vr == "US" else -3, 8], LUTData=[0, 85, 170, 255])
+    made["LUTDescriptor"].VR = vr
+    pixels = [[1021, 1022], [1023, 1024]]
+    assert shown(pixels, VOILUTSequence=[made], **_rescale("1", "-1024", **unit)) == [[0, 85], [170, 255]]
 
 
 def test_a_slope_of_zero_is_a_fault() -> None:

@@ -1,15 +1,19 @@
 """Questions on DICOM images in a table."""
 
+import gzip
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from medix.data.sources.csv_file import CsvSource
-from medix.data.sources.dicom_questions import DicomQuestion, DicomQuestions, table_of
+from medix.data.sources.dicom_questions import DicomQuestion, DicomQuestions, _patient, table_of
 from medix.data.sources.jsonl import JsonlSource
 from medix.data.sources.parquet import ParquetSource
 from medix.data.sources.source import RowError
-from medix.data.sources.table_file import TableError
+from medix.data.sources.table_file import SUFFIXES, Label, TableError
 from medix.data.sources.table_schema import Columns, TableData
 from medix.data.sources.table_source import Reading, TableSource
 
@@ -64,5 +68,45 @@ def test_a_table_without_images(tmp_path: Path) -> None:
 
 
 def test_kinds_of_tables() -> None:
-    names = ("q.csv", "q.tsv", "q.jsonl", "q.parquet", "q.dcm")
-    assert [table_of(Path(name)) for name in names] == [CsvSource, CsvSource, JsonlSource, ParquetSource, None]
+    found = {suffix: table_of(Path(f"Q{suffix.upper()}")) for suffix in SUFFIXES}
+    assert found == {
+        ".csv": CsvSource, ".tsv": CsvSource, ".parquet": ParquetSource, ".json": JsonlSource, ".jsonl": JsonlSource,
+        ".jsonl.gz": JsonlSource,
+    }  # fmt: skip
+    assert table_of(Path("q.dcm")) is None
+
+
+@pytest.mark.parametrize("name", ["q.json", "list.json", "q.jsonl.gz"])
+def test_questions_as_lines_as_one_list_and_compressed(tmp_path: Path, name: str) -> None:
+    rows = [{"image": "a.dcm", "question": "What?", "answer": "CT"}, {"image": "b.dcm", "question": "Q", "answer": "r"}]
+    text = json.dumps(rows) if name == "list.json" else "".join(f"{json.dumps(row)}\n" for row in rows)
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    kind = table_of(path)
+    assert kind is not None
+    found = read(kind(path))
+    assert [one.names for one in found if isinstance(one, DicomQuestion)] == [("a.dcm",), ("b.dcm",)]
+    assert kind(path).total() == 2
+    if name.endswith(".gz"):
+        path.write_bytes(path.read_bytes()[:-9])
+        with pytest.raises(TableError, match=r"q.jsonl.gz: is damaged .*; fetch it again"):
+            read(kind(path))
+
+
+@pytest.mark.parametrize(
+    ("cell", "patient"),
+    [
+        (101, "101"),
+        (101.0, "101"),  # pandas makes a column of whole numbers with one gap one of floats
+        ("101", "101"),
+        (Label(1, ("P6", "P7")), "P7"),
+        (math.nan, ""),
+        (None, ""),
+        (True, ""),
+        (["a"], ""),
+    ],
+)
+def test_a_patient_is_the_same_in_whatever_type_of_column(cell: Any, patient: str) -> None:
+    assert _patient({"patient_id": cell}) == patient
+    assert _patient({"patient": None, "patient_id": cell}) == patient
+    assert _patient({"case": cell}) is None

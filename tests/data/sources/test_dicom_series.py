@@ -87,14 +87,14 @@ def test_what_is_a_slice(tag: str, elements: dict[str, object], is_slice: bool) 
 
 def test_frames_of_several_files_are_one_sequence() -> None:
     slots = [Slot("b", 1, 2.0, 1, ""), Slot("a", 3, 1.0, 2, "")]
-    assert places(slots, FrameChoice(None)) == [Place("a", 0), Place("a", 1), Place("a", 2), Place("b", 0)]
-    assert places(slots, MIDDLE) == [Place("a", 2)]
-    assert places(slots, FrameChoice(2)) == [Place("a", 1), Place("b", 0)]
+    assert places(slots, FrameChoice(None)) == [Place("a", 0, 0), Place("a", 1, 1), Place("a", 2, 2), Place("b", 0, 3)]
+    assert places(slots, MIDDLE) == [Place("a", 2, 2)]
+    assert places(slots, FrameChoice(2)) == [Place("a", 1, 1), Place("b", 0, 3)]
 
 
 def test_any_stated_number_of_frames_takes_no_memory() -> None:
     slots = [Slot("a", 10**12, None, 1, ""), Slot("b", 1, None, 2, "")]
-    assert places(slots, MIDDLE) == [Place("a", 10**12 // 2)]
+    assert places(slots, MIDDLE) == [Place("a", 10**12 // 2, 10**12 // 2)]
     for choice in (FrameChoice(None), FrameChoice(MAX_FRAMES + 1)):
         with pytest.raises(RowError, match="at most 65536 frames"):
             places(slots, choice)

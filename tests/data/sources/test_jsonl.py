@@ -103,7 +103,7 @@ def test_other_image_formats_are_stored_as_png_without_loss(folder: Path) -> Non
         ({"image": ["gone.png"]}, r"image: 'gone.png'; there is no .*gone\.png; correct"),
         ({"image": ["broken.png"]}, "image: 'broken.png'; an image of 60 bytes cannot be decoded"),
         ({"image": ["rows.jsonl"]}, "cannot be decoded: it is in no known format; known are AVIF"),
-        ({"image": [3]}, "image: 3; give encoded bytes or the name of a file"),
+        ({"image": [3]}, "image: 3; give a file name, base64, a data: address"),
         ({"problem": " "}, "problem: ''; give the question"),
         ({"id": None}, "id: ''; give every row a unique id"),
         ({"id": True}, "id: True; a bool is no text; give text or a number"),

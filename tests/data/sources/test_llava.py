@@ -30,7 +30,8 @@ def test_lines_and_other_names_of_roles(tmp_path: Path) -> None:
         ({"conversations": [{"from": "robot", "value": "q"}]}, "'robot'"),
         ({"conversations": [{"from": "human", "value": None}]}, 'give {"from": "human" or "gpt"'),
         ({"conversations": [], "video": "a.mp4"}, "video: 'a.mp4'; videos are not read"),
-        ({"conversations": [], "image": [3]}, "image: [3]; give file names"),
+        ({"conversations": [], "image": [3]}, "image: 3; image 1 of 1 is no file name"),
+        ({"conversations": [], "images": ["a.png", None]}, "image: None; image 2 of 2 is no file name; name it, or"),
     ],
 )
 def test_rows_of_another_layout(tmp_path: Path, row: dict[str, Any], told: str) -> None:

@@ -68,7 +68,7 @@ def test_rows_without_ids_are_known_by_their_content(tmp_path: Path) -> None:
         ({"answer": None}, "answer: None; give the reference"),
         ({"answer": math.nan}, "answer: None; give the reference"),
         ({"answer": {"a": "b"}}, "answer: {'a': 'b'}; a dict is no text"),
-        ({"image": 3}, "image: 3; give encoded bytes or the name of a file"),
+        ({"image": 3}, "image: 3; give a file name, base64, a data: address"),
         ({"image": b"none"}, "image: 'image'; an image of 4 bytes cannot be decoded"),
     ],
 )

@@ -102,3 +102,10 @@ def test_a_damaged_page_of_a_parquet_file_names_the_row_before_it(tmp_path: Path
 
 def test_jsonl_has_no_columns_of_its_own(tmp_path: Path) -> None:
     assert TableFile(jsonl(tmp_path / "t.jsonl", [{"a": 1}])).columns is None
+
+
+@pytest.mark.parametrize("blank", ["", ",", " , ", ",,,,", '"",""'])
+def test_a_line_of_commas_alone_is_blank(tmp_path: Path, blank: str) -> None:
+    """Spreadsheets write them below a table; rows keep the numbers that they have there."""
+    (tmp_path / "t.csv").write_text(f"a,b\n1,2\n{blank}\n3,\n{blank}\n")
+    assert rows(tmp_path / "t.csv") == [(1, {"a": "1", "b": "2"}), (3, {"a": "3", "b": ""})]

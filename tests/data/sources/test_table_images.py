@@ -1,5 +1,6 @@
 """Images beside a table and in archives."""
 
+import os
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,6 +55,17 @@ def test_names_are_relative_to_the_table_or_else_to_the_root(tmp_path: Path) -> 
     for name in ("x" * 300, "nul\0.png"):
         assert files.path(name) == table / name
         assert files.read(name).fault
+
+
+def test_a_pipe_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    """Reading one would wait for a writer for ever; a folder is told in the same words."""
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    for root in (tmp_path, None):
+        files = ImageFiles(TableData(Columns(answer="a")), tmp_path, ExitStack(), root=root)
+        for name in ("pipe.png", "folder.png"):
+            told = f"the image {name} cannot be read (it is no file, but a folder, a pipe or a device)"
+            assert files.read(name).fault == told
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Labels of groups of rows, and bands of numbers."""
 
 import random
+from datetime import time
+from decimal import Decimal
 
 import pytest
 
-from medix.data.sources.table_labels import band_of, label_order
+from medix.data.sources.table_labels import band_of, label_of, label_order
 from medix.data.sources.table_schema import Columns, TableData
 
 
@@ -14,6 +16,22 @@ def test_a_band_begins_with_its_lower_edge() -> None:
     for text in ("old", "nan", "45Y"):
         with pytest.raises(ValueError, match=text):
             band_of(text, [18])
+
+
+def test_values_that_are_no_text_have_a_label() -> None:
+    values = [
+        True,
+        time(8, 5),
+        Decimal("3.00"),
+        Decimal("-0.10"),
+        Decimal("NaN"),
+        Decimal("Infinity"),
+        "x",
+        None,
+        2.5,
+        [1],
+    ]
+    assert [label_of(one) for one in values] == ["true", "08:05:00", "3", "-0.1", "", "Infinity", "x", None, 2.5, [1]]
 
 
 def test_labels_are_ordered_by_number_and_then_as_text() -> None:

@@ -1,9 +1,13 @@
 """Which tars are read; what becomes of them is in ``tests/data/test_adoption.py``."""
 
+import io
 import zipfile
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from medix.data.sources.stored_image import listed_image
 from medix.data.sources.table_file import TableError
@@ -50,14 +54,14 @@ def test_what_is_no_tar_is_named_with_its_remedy(tmp_path: Path) -> None:
     two = tar(tmp_path / "cut.tar", {"a": {"txt": b"x"}, "b": {"txt": b"x"}})
     two.write_bytes(two.read_bytes().replace(b"b.txt", b"\xff.txt", 1))  # tarfile reads one sample and ends
     tar(tmp_path / "npy.tar", {"a": {"npy": b"x"}})
-    tar(tmp_path / "webp.tar", {"a": {"webp": b"x"}})
+    tar(tmp_path / "dcm.tar", {"a": {"dcm": b"x"}})
     for name, told in (
         ("zip.tar", "is a ZIP archive; unpack it and pack the files as a tar"),
         ("gz.tar", "is compressed with gzip"),
         ("text.tar", "no valid header at byte 0"),
         ("cut.tar", "no valid header at byte 1,024, after member 'a.txt'.*; fetch it again"),
         ("npy.tar", "holds no samples of images, json, txt and cls"),
-        ("webp.tar", "is an image that shards do not hold"),
+        ("dcm.tar", "is of a type that is not read from tars; --from dicom reads it"),
         ("none.tar", "none.tar is no file"),
     ):
         with pytest.raises(TableError, match=f"{name}.*{told}"):
@@ -68,3 +72,64 @@ def test_what_is_no_tar_is_named_with_its_remedy(tmp_path: Path) -> None:
     tar(tmp_path / "s" / "val-0.tar", {"a": {"txt": b"x"}})
     with pytest.raises(TableError, match=r"several splits \(train, val\)"):
         samples(WebDatasetSource(str(tmp_path / "s"), Reading()))
+
+
+ROW = {"question": "q", "answer": "r", "modality": "CT"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"2.840.png": picture(1), "2.840.json": ROW, "2.841.png": picture(2), "2.841.json": ROW}, "'1.2.840'"),
+        ({"2.840.png": picture(1), "2.841.png": picture(2), "json": ROW}, "'1.2.840'"),
+        ({"B.png": picture(1), "b.JSON": ROW}, "sample '1.b'"),
+        ({"b.png": picture(1), "b.txt": b"r", "c.png": picture(2), "c.txt": b"r"}, "keys without dots (1_b)"),
+    ],
+)
+def test_keys_with_dots_are_refused_where_samples_would_be_joined(
+    tmp_path: Path, parts: dict[str, Any], told: str
+) -> None:
+    """WebDataset ends a key at the first dot: all of these would be sample 1."""
+    path = tar(tmp_path / "a.tar", {"1": parts})
+    with pytest.raises(TableError, match="has a dot in its key") as caught:
+        _ = WebDatasetSource(str(path), Reading()).layout
+    assert told in str(caught.value)
+
+
+def test_named_images_are_those_of_one_sample_which_is_told(tmp_path: Path) -> None:
+    both = {"left.png": picture(1), "right.png": picture(2), "json": ROW, "note.txt": b"n"}
+    numbered = {"0.png": picture(1), "1.png": picture(2), "json": ROW}
+    source = WebDatasetSource(str(tar(tmp_path / "a.tar", {"x.y/1": both, "2": numbered})), Reading())
+    assert [len(one.images) for one in samples(source)] == [2, 2]
+    assert "key at the first dot: 1, such as 'x.y/1' with left.png, right.png" in " ".join(source.notes(Counter()))
+
+
+def test_images_of_other_formats_are_stored_as_png_or_need_a_rewrite(tmp_path: Path) -> None:
+    kinds = ("webp", "bmp", "tif", "gif", "ppm")
+    rows = {kind: {kind: _encoded(kind), "json": ROW} for kind in kinds}
+    path = tar(tmp_path / "a.tar", {**rows, "both": {"left.webp": _encoded("webp"), "b.png": picture(2), "json": ROW}})
+    found = samples(WebDatasetSource(str(path), Reading()))
+    assert [len(one.images) for one in found] == [1, 1, 1, 1, 1, 2]
+    for one in found[:5]:
+        image = Image.open(io.BytesIO(one.images[0]))
+        assert (image.format, image.convert("RGB").getpixel((0, 0))) == ("PNG", (10, 10, 10))
+    with pytest.raises(TableError, match=r"a.tar: member 'webp.webp' is an image .* build with --rewrite"):
+        samples(WebDatasetSource(str(path), Reading(), listed_image))
+
+
+def _encoded(kind: str) -> bytes:
+    stream = io.BytesIO()
+    image = Image.new("RGB", (16, 16), (10, 10, 10))
+    image.save(stream, {"tif": "TIFF"}.get(kind, kind.upper()), **({"lossless": True} if kind == "webp" else {}))
+    return stream.getvalue()
+
+
+def test_masks_beside_an_image_are_not_taken_and_told_once(tmp_path: Path) -> None:
+    row = {"question": "q", "answer": "a", "modality": "CT"}
+    members = {"json": row, "jpg": picture(1), "mask.jpg": picture(2), "seg.v2.png": picture(3)}
+    path = tar(tmp_path / "a.tar", {"k": members, "l": members, "m": {"json": row, "0.png": picture(4)}})
+    source = WebDatasetSource(str(path), Reading())
+    assert [len(one.images) for one in samples(source)] == [1, 1, 1]
+    notes = " ".join(source.notes(Counter()))
+    assert "images beside that of their sample, such as masks, are not taken: 4, such as 'k.mask.jpg'" in notes
+    assert "samples of several images" not in notes

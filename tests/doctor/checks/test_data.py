@@ -88,7 +88,8 @@ def test_a_shard_with_other_bytes_is_a_problem_by_its_checksum(tmp_path: Path, c
     (found,) = problems(look(DataCheck(), at(tmp_path, copied)))
     assert f"data.train: shard {changed}" in found.found
     assert "sha256: expected" in found.found
-    assert found.remedy.startswith("Fetch or build")
+    assert found.remedy.startswith("Fetch or build the shard again; `python -m medix shards verify`")
+    assert "Fetch" not in found.found
 
 
 def test_many_missing_shards_are_summarised(tmp_path: Path, copied: Path) -> None:

@@ -1,12 +1,13 @@
 """Splits that overlap, and splits that do not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medix.data.build import write_shards
 from medix.data.index import index_path
-from medix.data.manifest import DataStatement
+from medix.data.manifest import DataStatement, Manifest
 from medix.doctor.checks.splits import SplitsCheck
 from medix.doctor.findings import State
 from medix.types import Sample
@@ -81,3 +82,18 @@ def test_cases_of_one_name_without_a_named_data_set_are_a_warning_alone(tmp_path
     )
     assert states(found) == [State.WARNING]
     assert "names of cases or samples in common (p0, p1)" in found[0].found
+
+
+def test_remedies_are_whole_where_pseudonyms_are_by_different_salts(tmp_path: Path) -> None:
+    """A remedy with a semicolon within it is not cut."""
+    folders = {"train": _write(tmp_path, "a", range(4), ""), "val": _write(tmp_path, "b", range(10, 14), "")}
+    for salt, folder in zip("12", folders.values(), strict=True):
+        for path in Path(folder).glob("*.yaml"):
+            replace(Manifest.read(path), salt_digest=salt * 16).write(path)
+    data = {split: [folder] for split, folder in folders.items()}
+    (found,) = look(SplitsCheck(), subject(tmp_path, ABSENT, data={**data, "limit_val": None}))
+    assert found.found.endswith("so that no patient is found in both")
+    assert found.remedy == (
+        "if they are one collection, give them one --dataset and build them with one --salt file; if not, give each a "
+        "--dataset of its own that is not its --name"
+    )

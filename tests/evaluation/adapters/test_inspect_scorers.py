@@ -127,6 +127,25 @@ def test_the_letter_of_a_choice_stands_for_its_text(tmp_path: Path, scorers: Mod
     assert [sample.scores["medix_judge"].value for sample in log.samples if sample.scores] == [1.0, 1.0, 0.0, 0.0]
 
 
+def test_a_letter_that_is_also_the_text_of_a_choice_is_the_letter(tmp_path: Path, scorers: ModuleType) -> None:
+    """``ANSWER: A`` is group AB, though the right choice reads "A"."""
+    import inspect_ai
+    from inspect_ai.dataset import Sample
+    from inspect_ai.model import get_model
+    from inspect_ai.solver import multiple_choice
+
+    outputs = ["ANSWER: A", "ANSWER: B"]
+    task = inspect_ai.Task(
+        dataset=[Sample(input="Which group?", choices=["AB", "A", "B", "O"], target="B") for _ in outputs],
+        solver=multiple_choice(),
+        scorer=scorers.medix_judge("judge_exact"),
+    )
+    model = get_model("mockllm/model", custom_outputs=[_output(text) for text in outputs])
+    (log,) = inspect_ai.eval(task, model=model, log_dir=str(tmp_path), display="none", max_samples=1)
+    assert log.samples is not None
+    assert [sample.scores["medix_judge"].value for sample in log.samples if sample.scores] == [0.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("target", "modality", "named"), [("left", "PHOTO", "PHOTO"), ("<CT_SCAN>\nleft", "CT_SCAN", "tag")]
 )

@@ -67,6 +67,7 @@ def test_rows_without_an_id_are_told_apart_by_content_and_repetition() -> None:
     made = items()
     first, same, other = (made.item(row) for row in (ROW, ROW, replace(ROW, answers=("right",))))
     assert same.id == f"{first.id}-2"
+    assert same.cluster == first.cluster == first.id, "intervals count them once"
     assert other.id not in {first.id, same.id}
     assert items().item(ROW) == first
 

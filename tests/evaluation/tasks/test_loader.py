@@ -109,3 +109,16 @@ def test_a_task_whose_answers_are_numbers_of_choices_is_an_error(tmp_path: Path)
         load("t", task, tmp_path)
     jsonl(tmp_path / "t.jsonl", [*rows, {"q": "Which?", "a": "y", "o": ["x", "y"]}])
     assert [item.answer_index for item in load("t", task, tmp_path).items] == [None, None, 1]
+
+
+@pytest.mark.parametrize("column", ["question", "case"])
+def test_a_column_that_json_lines_lack_is_named(tmp_path: Path, column: str) -> None:
+    """And not what its absence does to the first row."""
+    task = Task("", TableData(Columns(question="question", answer="answer", case="case")), "binary", "case", "")
+    row = {"question": "Which?", "answer": "left", "case": "1"}
+    jsonl(tmp_path / "mine.jsonl", [{key: value for key, value in row.items() if key != column}] * 2)
+    with pytest.raises(TableError, match=rf"mine: no row has the column '{column}' \(data\.columns\.{column}\)"):
+        load("mine", task, tmp_path)
+    jsonl(tmp_path / "mine.jsonl", [{**row, column: ""}, row])
+    with pytest.raises(ValueError, match=r"row 1: "):
+        load("mine", task, tmp_path)

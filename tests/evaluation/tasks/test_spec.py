@@ -65,6 +65,10 @@ def test_yes_and_no_stay_text_in_a_file_of_ones_own(tmp_path: Path) -> None:
         ("licence: mine", "", "licence"),
         ("about: mine", "about: mine\nabout: yours", "stands twice"),
         ("[yes, no, maybe]", "[1, 2]", "mine.yaml, line 5: "),
+        ("language: no", "language: 1.5", "'data.filter.language': 1.5 is not allowed; give a text, a whole number"),
+        ("language: no", "language: [no, 2]", "'data.filter.language': ['no', 2] is not allowed"),
+        ("{language: no}", "[no]", "mine.yaml, line 6: 'data.filter': ['no'] is no mapping; write filter: {NAME"),
+        ("language: no", "language: []", "'filter.language': [] leaves no row"),
         (OWN, "- 1", "holds no keys"),
     ],
 )

@@ -1,6 +1,7 @@
 """What is read in the chat protocol: the text of the model, whatever stands in the fields beside it."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -34,12 +35,22 @@ def test_a_reply_is_text_reasoning_and_why_it_ended() -> None:
         ('{"error": {"message": "engine died"}, "choices": [{"message": {"content": "NO"}}]}', "an error: engine died"),
         ('{"errors": ["engine died"], "choices": [{"message": {"content": "NO"}}]}', "an error: .*engine died"),
         ('{"status": "error", "choices": [{"message": {"content": "NO"}}]}', "an error: status 'error'"),
+        ('{"status": 500, "choices": [{"message": {"content": "NO"}}]}', "an error: status 500"),
+        ('{"code": "503", "message": "busy", "choices": [{"message": {"content": "NO"}}]}', "code 503, busy"),
+        ('{"error_code": 17, "choices": [{"message": {"content": "NO"}}]}', "an error: error_code 17"),
+        ('{"Error": {"message": "died"}, "choices": [{"message": {"content": "NO"}}]}', "an error: .*died"),
         ('{"error": true, "choices": [{"message": {"content": "NO"}}]}', "an error: true"),
         ('{"choices": [{"message": {"content": "NO"}, "error": {"code": 502}}]}', "an error: .*502"),
         ('{"choices": [{"message": {"content": "NO", "error": {"code": 502}}}]}', "an error: .*502"),
         ('{"choices": [{"message": {"content": "NO"}, "finish_reason": "error"}]}', "finish_reason 'error'"),
         ('{"choices": [{"message": {"content": "NO"}, "finish_reason": "abort"}]}', "finish_reason 'abort'"),
+        ('{"object": "error", "message": "died", "choices": [{"message": {"content": "NO"}}]}', "an error: died"),
+        ('{"success": false, "choices": [{"message": {"content": "NO"}}]}', "an error"),
+        ('{"choices": [{"message": {"content": "NO"}, "native_finish_reason": "error"}]}', "native_finish_reason"),
         ('data: {"choices": []}\n\ndata: [DONE]', "a stream of events"),
+        ('id: 3\ndata: {"choices": []}', "a stream of events"),
+        ('retry: 10\n\ndata: {"choices": []}', "a stream of events"),
+        ('{"choices": []}\n{"choices": []}', "several JSON texts"),
         ("<!DOCTYPE html><html>", "a web page"),
         ('{"choices": [{"message": {"content": "NO", "content": "YES"}}]}', "content more than once"),
         ('{"choices": [], "choices": [{"message": {"content": "YES"}}]}', "choices more than once"),
@@ -101,10 +112,16 @@ def test_probabilities_that_cannot_be_read_are_ignored(entry: dict[str, object])
         (body_of({"content": [{"type": "refusal", "refusal": "no way"}]}), "refuses: no way"),
         (body_of({"content": [{"type": "text", "text": "NO"}, {"type": "image_url"}]}), "'image_url'"),
         (body_of({"content": [{"type": "text", "text": 3}]}), "'text'"),
+        (body_of({"content": ["N", "O"]}), "a list of other things than parts and no text"),
+        (body_of({"content": {"type": "text", "text": "NO"}}), "an object and no text"),
+        (body_of({"content": None, "audio": {"data": "UklG"}}), "sound"),
+        (body_of(finish_reason="stop", stop_reason="refusal"), "refuses .stop_reason 'refusal'"),
+        (body_of(finish_reason="stop", native_finish_reason="SAFETY"), "native_finish_reason 'SAFETY'"),
+        (b'{"promptFeedback": {"blockReason": "OTHER"}, "choices": [{"message": {"content": "NO"}}]}', "blocked the"),
     ],
 )
 def test_what_is_no_complete_reply_is_named(body: bytes, cause: str) -> None:
-    assert cause in ChatReply.read(body).fault
+    assert re.search(cause, ChatReply.read(body).fault)
 
 
 @pytest.mark.parametrize("reason", ["stop", "STOP", "eos_token", "stop_sequence", "end_turn", "", None])
@@ -178,3 +195,9 @@ def test_texts_in_other_encodings_and_with_lone_surrogates_are_read() -> None:
         b'{"choices": [{"message": {"content": "NO \\ud800", "reasoning": "\\udfff\\ud83d\\ude00"}}]}'
     )
     assert (reply.text, reply.reasoning) == ("NO \ufffd", "\ufffd\U0001f600")
+
+
+@pytest.mark.parametrize("beside", ['"status": 200', '"code": 0', '"code": "ok"', '"error_code": 0', '"status": null'])
+def test_a_status_of_success_is_no_error(beside: str) -> None:
+    content = f'{{{beside}, "choices": [{{"message": {{"content": "NO"}}}}]}}'
+    assert ChatReply.read(content.encode()).text == "NO"

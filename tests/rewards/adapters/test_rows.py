@@ -73,6 +73,31 @@ def test_a_field_and_a_tag_that_disagree_are_refused() -> None:
         read({"solution": "liver", "kind": "XRAY"}, modality="kind")
 
 
+def test_a_named_field_of_the_modality_that_a_row_lacks_is_no_text_only_row() -> None:
+    """A wrong name would score every row with a picture as one without, so that a right tag would cost the format."""
+    for solution in ("liver", "<X_RAY>\nliver"):
+        with pytest.raises(
+            ValueError, match=r"row 3: the modality is read from 'kind', which is missing; there are ask"
+        ):
+            read({"solution": solution, "Kind": "X_RAY"}, modality="kind")
+    assert read({"solution": "liver", "kind": ""}, modality="kind").modality is None
+
+
+def test_a_field_that_was_named_and_is_in_no_row_is_told() -> None:
+    def read_rows(count: int, **fields: Any) -> None:
+        named = RowReader("Mine", ModalitySet(), "solution", None, None, "synonyms", "source")
+        for _ in range(count):
+            named.read(0, "text", {"solution": "liver"})
+        for _ in range(40):
+            named.read(0, "text", {"solution": "liver", **fields})
+
+    with pytest.warns(UserWarning, match="Mine: none of the first 32 rows has the field synonyms; there are solution"):
+        read_rows(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_rows(30, synonyms=["hepar"])
+
+
 def test_fields_are_read_under_their_names() -> None:
     row = read({"solution": "liver", "aliases": ["hepar"], "source": "slake"})
     assert (row.completion, row.question, row.aliases, row.source) == ("text", "q", ("hepar",), "slake")
@@ -89,6 +114,7 @@ def test_fields_are_read_under_their_names() -> None:
         ({"solution": "liver", "ask": None}, "question is read from 'ask', which is None, not a text"),
         ({"solution": "liver", "aliases": "hepar"}, "row 3: 'aliases' is 'hepar'; give a list of texts"),
         ({"solution": "liver", "aliases": [1]}, r"row 3: 'aliases' is \[1\]; give a list of texts"),
+        ({"solution": "<CT_SCAN>\\nliver"}, "row 3: in 'solution' a backslash and a letter follow <CT_SCAN>"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_a_remedy(fields: dict[str, Any], message: str) -> None:
@@ -168,7 +194,7 @@ def test_unopened_reasoning_is_noticed_over_calls(calls: list[list[str]], warns:
         warnings.simplefilter("always")
         watching = reader()
         for call in calls:
-            watching.warn_of_unopened([Row(text, "a", "q", None) for text in call])
+            watching.warn_of_tags([Row(text, "a", "q", None) for text in call])
     assert len(found) == warns
 
 
@@ -184,13 +210,51 @@ def test_a_call_that_only_closes_reasoning_is_warned_of_once_with_the_argument()
     silent = reader()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        silent.warn_of_unopened([])
-        silent.warn_of_unopened(rows(REST, f"<think>{REST}"))
-        silent.warn_of_unopened(rows(REST, "left"))
+        silent.warn_of_tags([])
+        silent.warn_of_tags(rows(REST, f"<think>{REST}"))
+        silent.warn_of_tags(rows(REST, "left"))
     with pytest.warns(
         UserWarning, match=r"Mine: each of the 2 completions .*give Mine\(suite, prompt_prefix='<think>'\)"
     ):
-        silent.warn_of_unopened(rows(REST, f"<CT_SCAN> {REST}"))
+        silent.warn_of_tags(rows(REST, f"<CT_SCAN> {REST}"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        silent.warn_of_unopened(rows(REST))
+        silent.warn_of_tags(rows(REST))
+
+
+@pytest.mark.parametrize(
+    ("calls", "warns"),
+    [
+        ([["left"] * 31], False),
+        ([["left"] * 31, ["right"], ["left"] * 40], True),  # once
+        ([["left"] * 20, ["cut <answer>ri"], ["left"] * 40], False),
+        ([["left"] * 20, [""] * 20], False),
+    ],
+)
+def test_completions_without_any_tag_are_noticed_over_calls(calls: list[list[str]], warns: bool) -> None:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        watching = reader()
+        for call in calls:
+            watching.warn_of_tags([Row(text, "a", "q", None) for text in call])
+    said = [str(one.message) for one in found]
+    assert len(said) == warns
+    assert all("none of the first 32 completions has a <think> or <answer> tag" in one for one in said)
+
+
+@pytest.mark.parametrize("tag", ["<X-RAY>", "<CT SCAN>", "<PET/CT>", "\ufeff<CAT>", " <CT-SCAN>"])
+def test_a_tag_that_is_written_otherwise_is_no_part_of_the_reference(tag: str) -> None:
+    with pytest.raises(ValueError, match="which is no tag of the modality set"):
+        read({"solution": f"{tag}\nleft"})
+
+
+@pytest.mark.parametrize(("solution", "count", "warns"), [("left", 32, 1), ("left", 31, 0), ("<X_RAY>\nleft", 40, 0)])
+def test_tags_that_no_row_expects_are_told(solution: str, count: int, warns: int) -> None:
+    watching = reader(question=None)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        for _ in range(count):
+            watching.warn_of_tags([watching.read(0, f"<X_RAY><think>{REST}", {"solution": solution})])
+    assert [str(one.message)[:64] for one in found] == warns * [
+        "Mine: each of the first 32 completions begins with the tag of a "
+    ]

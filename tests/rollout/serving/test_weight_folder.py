@@ -79,7 +79,9 @@ def test_weights_that_do_not_fit_are_told_with_folder_and_bytes_and_none_are_lef
 
     monkeypatch.setattr("medix.rollout.serving.weight_folder.save_file", until_full)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=77))
-    told = f"^{tmp_path}: at least 128 bytes are needed, 77 bytes are free: .*no space left$"
+    told = (
+        f"^{tmp_path}: No space left on device: at least 128 bytes are needed, 77 bytes are free \\(.*no space left\\)$"
+    )
     with pytest.raises(OSError, match=told):
         WeightFolder(tmp_path, bytes_per_file=60).write("v", WEIGHTS.items())
     assert list(tmp_path.glob("[!.]*")) == []

@@ -69,6 +69,9 @@ def test_who_practises_answers_first_by_the_keyboard_alone(tmp_path: Path, phant
             await tab.until("document.querySelector('#count').textContent.startsWith('question 2 of 6') && !isBusy")
             assert await tab.value(SAID) == ""
             assert question
+            await tab.value("location.reload()")
+            told = "question 2 of 6, 0 of 1 right"
+            await tab.until(f"document.querySelector('#count')?.textContent === '{told}' && !isBusy")
             assert tab.faults == []
 
     with serving(streams(*WHOLE)) as server:

@@ -103,6 +103,8 @@ def test_who_practises_is_judged_first_and_then_sees_the_model(served: Make) -> 
     assert last["parts"] == PARTS
     again, *_ = client.events("/sample/0/answer", first["reference"])
     assert (again["credit"], again["yours"]["verdict"]) == (1.0, "YES")
+    empty, *_ = client.events("/sample/0/answer", " ")
+    assert (empty["credit"], empty["yours"]["because"]) == (0.0, "you wrote no answer: wrong")
 
 
 def test_markers_of_images_are_shown_as_in_a_study(served: Make, monkeypatch: pytest.MonkeyPatch) -> None:

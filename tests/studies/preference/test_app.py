@@ -125,3 +125,8 @@ def test_hostile_comments_are_kept_as_texts(clients: list[Client]) -> None:
     assert clients[0].ask("/item/0").json()["said"]["comment"] == text.replace("\u202e", "[U+202E]")
     escaped = json.dumps({"place": 0, "field": "comment", "value": "\ud800"})
     assert clients[0].ask("/save", "POST", content=escaped.encode()).status_code == 200
+
+
+@pytest.mark.parametrize("place", [-(10**30), -1, 4, 10**30])
+def test_a_click_on_a_place_that_is_not_there_is_told_so(clients: list[Client], place: int) -> None:
+    assert clients[0].save(place=place, field="choice", value="tie").status_code == 404

@@ -67,7 +67,7 @@ def test_an_item_shows_both_answers_on_their_sides_and_nothing_about_models(stud
 
 
 def test_what_is_not_there_is_told(study: StudyDatabase) -> None:
-    for place in (-1, 5, 2**31, 2**80):
+    for place in (-(10**30), -1, 5, 2**31, 2**80):
         with pytest.raises(NotThereError):
             study.item(0, place)
         with pytest.raises(NotThereError):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medix.evaluation.crossed import crossed_proportion
 from medix.evaluation.statistics import wilson
 from medix.studies.preference.sample_size import SampleSize
 
@@ -24,9 +25,41 @@ def test_ties_and_cases_cost_comparisons() -> None:
     assert size.half_width(100) == pytest.approx((found.high - found.low) / 2)
 
 
-@given(st.floats(0.01, 0.4), st.floats(0, 1), st.floats(0, 0.9))
-def test_the_number_is_the_smallest_that_suffices(half: float, wins: float, ties: float) -> None:
-    size = SampleSize(wins, ties)
+@pytest.mark.parametrize(("raters", "count"), [(4, 119), (5, 119), (5, 487), (8, 487), (12, 300)])
+def test_the_width_is_the_one_that_the_report_gives_to_raters_without_differences(raters: int, count: int) -> None:
+    draw = np.random.default_rng(raters)
+    widths = []
+    for _ in range(150):
+        rated = draw.random(count) >= 0.25
+        cases, by = np.arange(count)[rated], (np.arange(count) % raters)[rated]
+        wins = (draw.random(len(cases)) < 0.6).astype(float)
+        found = crossed_proportion(wins.tolist(), cases.tolist(), by.tolist())
+        widths.append((found.high - found.low) / 2)
+    size = SampleSize(0.6, 0.25, raters=raters)
+    assert size.half_width(count) == pytest.approx(np.mean(widths), rel=0.05)
+
+
+def test_few_raters_are_planned_by_case_as_they_are_reported() -> None:
+    assert SampleSize(0.6, 0.25, raters=4).comparisons(0.05) == SampleSize(0.6, 0.25).comparisons(0.05) == 487
+    assert SampleSize(0.6, 0.25, raters=5).comparisons(0.05) > 800
+    assert SampleSize(0.6, 0.25, raters=60).comparisons(0.05) < 600  # enough of them to see that they are alike
+
+
+def test_where_the_report_gives_no_interval_none_is_promised() -> None:
+    """The report gives none with preferences in fewer than five cases, however many comparisons these have."""
+    wins, cases = [1.0, 0.0] * 80, [number % 4 for number in range(160)]
+    assert np.isnan(crossed_proportion(wins, cases, [0] * 160).low)
+    size = SampleSize(0.6, 0, per_case=40)
+    assert np.isnan(size.half_width(160))
+    assert size.half_width(200) < 0.22
+    assert size.comparisons(0.3) == 200
+    assert SampleSize(0.6, 0.25).comparisons(0.4) == 7  # of seven 5.25 have a preference, of six 4.5
+    assert SampleSize(0.6, 0.5, per_case=2).cases(12) == 4  # of six cases, a quarter has two ties
+
+
+@given(st.floats(0.01, 0.4), st.floats(0, 1), st.floats(0, 0.9), st.sampled_from([1, 5, 9]))
+def test_the_number_is_the_smallest_that_suffices(half: float, wins: float, ties: float, raters: int) -> None:
+    size = SampleSize(wins, ties, raters=raters)
     count = size.comparisons(half)
     assert size.half_width(count) <= half
     assert count == 1 or not size.half_width(count - 1) <= half

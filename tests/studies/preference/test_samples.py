@@ -10,6 +10,11 @@ from medix.studies.preference.samples import StudySamples
 from tests.support.studies import line, write_lines
 
 
+def named(name: str, *images: str) -> dict[str, Any]:
+    """A line that has names of images and no hashes, as those of other programs."""
+    return line(name, images=list(images), image_ids=[])
+
+
 def paired(folder: Path, *files: list[dict[str, Any]], with_reasoning: bool = True) -> StudySamples:
     models = [ModelAnswers.read(write_lines(folder / f"{number}.jsonl", rows)) for number, rows in enumerate(files)]
     return StudySamples.of(models, with_reasoning=with_reasoning)
@@ -37,6 +42,13 @@ def test_what_one_file_knows_holds_for_all(tmp_path: Path) -> None:
     assert sample.images[0].name == "shards/x.tar/1.png"
 
 
+def test_images_without_hashes_are_compared_by_the_names_of_their_files(tmp_path: Path) -> None:
+    files = [named("1", "/data/a.png", "b.png")], [named("1", "C:\\pictures\\a.png", "elsewhere/b.png")]
+    assert [image.name for image in paired(tmp_path, *files).samples[0].images] == ["/data/a.png", "b.png"]
+    bare = line("1", images=[])  # hashes alone
+    assert len(paired(tmp_path, [named("1", "any.png")], [bare]).samples) == 1
+
+
 def test_markers_of_images_become_words(tmp_path: Path) -> None:
     row = line("1", question="<image 2> beside <image>?")
     assert paired(tmp_path, [row], [row]).samples[0].question == "(image 2) beside (image)?"
@@ -50,6 +62,11 @@ def test_markers_of_images_become_words(tmp_path: Path) -> None:
         ([[line("1")], [line("1", question="else?")]], r"1.jsonl: question of 1 samples differ .* 1; give"),
         ([[line("1")], [line("1", image_ids=["0" * 16])]], r"images of 1 samples differ"),
         ([[line("1")], [line("1", images=[], image_ids=[])]], r"images of 1 samples differ"),
+        ([[named("1", "a.png")], [named("1", "b.png")]], r"1.jsonl: images of 1 samples differ"),
+        ([[line("1")], [named("1", "else.png")]], r"1.jsonl: images of 1 samples differ"),
+        ([[named("1", "a.png", "b.png")], [named("1", "b.png", "a.png")]], r"1.jsonl: images of 1 samples differ"),
+        # the first agrees with both by its name, and these differ
+        ([[named("1", "1.png")], [line("1")], [line("1", image_ids=["0" * 16])]], r"2.jsonl: images of 1 .*1.jsonl"),
     ],
 )
 def test_files_that_do_not_fit_each_other_are_told(

@@ -2,11 +2,13 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tools.soak import __main__ as command
+from tools.soak.moment import Moment
 
 
 def test_ten_kills_change_nothing(
@@ -35,3 +37,18 @@ def test_faults_are_told_and_end_with_status_1(
     monkeypatch.setattr(sys, "argv", ["soak", "--kills", "1"])
     assert command.main() == 1
     assert "local, 1 process: hangs" in capsys.readouterr().out
+
+
+def test_an_interrupted_soak_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(command.Trial):
+        def run(self, kills: int) -> Iterator[Moment]:
+            self.outcome.kills["update SIGKILL"] += 1
+            yield self.due
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "Trial", Interrupted)
+    monkeypatch.setattr(sys, "argv", ["soak", "--engines", "local", "--json", str(tmp_path / "soak.json")])
+    with pytest.raises(KeyboardInterrupt):
+        command.main()
+    (row,) = json.loads((tmp_path / "soak.json").read_text())["settings"]
+    assert (row["processes"], row["kills_by_moment"]) == (1, {"update SIGKILL": 1})

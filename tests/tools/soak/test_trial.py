@@ -70,4 +70,5 @@ def test_a_scheduler_sees_that_the_run_was_stopped(
 
 def test_a_signal_after_the_last_step_may_end_with_0(trial: Trial, tmp_path: Path) -> None:
     trial._check_end(finished(tmp_path / "run-0"), MOMENT, [143, 0], "its last words")
+    trial._check_end(finished(tmp_path / "run-1"), MOMENT, [-15, 0], "its last words")
     assert trial.outcome.faults == []
