@@ -5,6 +5,7 @@ from typing import Any
 
 from medix.serving.address import Address
 from medix.serving.outcome import Outcome
+from medix.serving.request_error import RequestError
 
 _RISE = 4.0
 _SOON = 0.5  # seconds; an error of overload that takes longer is one of waiting, such as a gateway's 504
@@ -99,26 +100,16 @@ class Endpoint:
         return is_probe
 
     def end(
-        self,
-        outcome: Outcome,
-        *,
-        began: float,
-        now: float,
-        was_probe: bool,
-        cause: str,
-        is_reply: bool = False,
-        room_after: float | None = None,
+        self, outcome: Outcome, failure: RequestError | None = None, *, began: float, now: float, was_probe: bool
     ) -> None:
         """A request has ended.
 
         Args:
             outcome: what it says.
+            failure: why it brought no answer; None if it did, or was cancelled.
             began: when it was sent.
             now: when it ended.
             was_probe: whether it tried the server.
-            cause: of a failure.
-            is_reply: tells a failure of which the server said something from silence.
-            room_after: seconds that a server without room asks to wait; None for other failures.
         """
         self.in_use -= 1
         if was_probe:
@@ -126,9 +117,10 @@ class Endpoint:
         if outcome is Outcome.OVERLOADED and began >= self._lowered:
             self.limit, self._lowered = max(1.0, self.limit / 2), now
         if outcome.is_failure:
-            self._fail(outcome, now, was_probe, cause, room_after)
+            failure = failure or RequestError("", is_silence=True)
+            self._fail(outcome, failure, now, was_probe)
             is_soon = outcome is Outcome.FAILED or (outcome is Outcome.OVERLOADED and now - began <= _SOON)
-            self.is_replying = is_reply and is_soon and not self.is_up
+            self.is_replying = failure.is_reply and is_soon and not self.is_up
         elif outcome is not Outcome.CANCELLED:
             self.recover()
             if outcome is Outcome.ANSWERED:
@@ -146,16 +138,16 @@ class Endpoint:
         self.accepted_fields.clear()
         self.resumes = now + self.settings.pause
 
-    def _fail(self, outcome: Outcome, now: float, was_probe: bool, cause: str, room_after: float | None) -> None:
+    def _fail(self, outcome: Outcome, failure: RequestError, now: float, was_probe: bool) -> None:
         self.failures += 1
-        self.cause = cause
+        self.cause = failure.cause
         if self.is_up and self.failures >= self.settings.set_aside_after:
-            self.set_aside(cause, now)
+            self.set_aside(failure.cause, now)
         elif was_probe and not self.is_up:  # an answer meanwhile says more than a try that failed
             self._pauses += 1
             pause = max(self.settings.pause, _SHORTEST_PAUSE) * 2.0**self._pauses
             longest = self.settings.longest_pause
-            if room_after is not None:
+            if (room_after := failure.room_after) is not None:
                 pause, longest = max(pause, room_after), min(longest, max(_BUSY, self.settings.pause, room_after))
             self.resumes = now + min(longest, pause)
         self.is_refusing = outcome is Outcome.REFUSED

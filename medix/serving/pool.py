@@ -55,6 +55,10 @@ class _Waiting:
     since: float
 
 
+def _unexpected(error: BaseException) -> RequestError:
+    return RequestError(f"{type(error).__name__}: {error}", is_silence=True)
+
+
 class ServerPool:
     """Gives requests to the server with most capacity free; lives on one event loop.
 
@@ -174,15 +178,7 @@ class ServerPool:
                 self._waiting.remove(waiting)
             raise
 
-    def release(
-        self,
-        lease: Lease,
-        outcome: Outcome,
-        cause: str = "",
-        *,
-        is_reply: bool = False,
-        room_after: float | None = None,
-    ) -> None:
+    def release(self, lease: Lease, outcome: Outcome, failure: RequestError | None = None) -> None:
         """The request of a lease has ended; arguments as of ``Endpoint.end``."""
         now, was_down, endpoint = self._now(), self._all_aside(), lease.endpoint
         if self._prepare is not None and not (endpoint.is_up or lease.is_probe or outcome.is_failure):
@@ -192,16 +188,9 @@ class ServerPool:
         if lease.is_probe:
             del self._tries[endpoint]
         was_up = endpoint.is_up
-        is_reply = is_reply and self._prepare is None
-        endpoint.end(
-            outcome,
-            began=lease.began,
-            now=now,
-            was_probe=lease.is_probe,
-            cause=cause,
-            is_reply=is_reply,
-            room_after=room_after,
-        )
+        endpoint.end(outcome, failure, began=lease.began, now=now, was_probe=lease.is_probe)
+        if self._prepare is not None:
+            endpoint.is_replying = False  # only the hook tries it
         if was_up and endpoint.is_refusing and self._prepare is None and self.check is not None:
             self._try_at_once([endpoint], now)
         if outcome in (Outcome.ANSWERED, Outcome.DECLINED):
@@ -213,7 +202,7 @@ class ServerPool:
     @contextmanager
     def using(self, lease: Lease) -> Iterator[None]:
         """Release the lease at the end of the block, with the outcome that the block's ``RequestError`` names."""
-        outcome, failure = Outcome.CANCELLED, RequestError("")
+        outcome, failure = Outcome.CANCELLED, None
         try:
             yield
             outcome = Outcome.ANSWERED
@@ -221,8 +210,7 @@ class ServerPool:
             outcome, failure = error.outcome, error
             raise
         finally:
-            is_reply = failure.is_reply and outcome.is_failure
-            self.release(lease, outcome, failure.cause, is_reply=is_reply, room_after=failure.room_after)
+            self.release(lease, outcome, failure)
 
     def others(self, tried: Collection[Endpoint]) -> int:
         """How many servers are up that the request did not fail at."""
@@ -296,16 +284,12 @@ class ServerPool:
     def _probed(self, lease: Lease, task: "asyncio.Task[None]") -> None:
         if self._prepare is None:  # else its error is raised at the end
             self._probes.discard(task)
-        outcome, cause, is_reply, endpoint = Outcome.CANCELLED, "", False, lease.endpoint
-        room_after = None
-        if not task.cancelled():
-            error = task.exception()
-            outcome = Outcome.ANSWERED if error is None else Outcome.FAILED
-            cause = f"{type(error).__name__}: {error}"
-            if isinstance(error, RequestError):
-                outcome, cause = error.outcome if error.outcome.is_failure else outcome, error.cause
-                is_reply, room_after = error.is_reply, error.room_after
-        self.release(lease, outcome, cause, is_reply=is_reply, room_after=room_after)
+        endpoint, error = lease.endpoint, None if task.cancelled() else task.exception()
+        if error is None:
+            self.release(lease, Outcome.CANCELLED if task.cancelled() else Outcome.ANSWERED)
+        else:
+            failure = error if isinstance(error, RequestError) else _unexpected(error)
+            self.release(lease, failure.outcome if failure.outcome.is_failure else Outcome.FAILED, failure)
         if self._waiting and endpoint.free > 0 and self._may_answer(endpoint, ()):
             self._give(self._waiting[0], endpoint, self._now())  # all that wait were sent to it before
 

@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 from medix.serving.address import Address
 from medix.serving.endpoint import Endpoint, EndpointSettings
 from medix.serving.outcome import Outcome
+from medix.serving.request_error import RequestError
+
+FAILURE = RequestError("why", is_silence=True)
 
 
 def endpoint_of(max_concurrency: int = 64) -> Endpoint:
@@ -15,7 +18,7 @@ def endpoint_of(max_concurrency: int = 64) -> Endpoint:
 
 
 def attempt(endpoint: Endpoint, outcome: Outcome, began: float, now: float) -> None:
-    endpoint.end(outcome, began=began, now=now, was_probe=endpoint.begin(now), cause="why")
+    endpoint.end(outcome, FAILURE, began=began, now=now, was_probe=endpoint.begin(now))
 
 
 def test_the_limit_is_halved_once_for_requests_that_were_under_way_together() -> None:
@@ -81,7 +84,8 @@ def test_a_server_without_room_is_tried_every_second_or_when_it_says(room_after:
         attempt(endpoint, Outcome.OVERLOADED, 0.0, 0.0)
     for _ in range(3):
         was_probe = endpoint.begin(now)
-        endpoint.end(Outcome.OVERLOADED, began=now, now=now, was_probe=was_probe, cause="busy", room_after=room_after)
+        failure = RequestError("busy", Outcome.OVERLOADED, 503, retry_after=room_after)
+        endpoint.end(Outcome.OVERLOADED, failure, began=now, now=now, was_probe=was_probe)
         assert endpoint.resumes == now + pause
         now += pause
 
@@ -122,7 +126,8 @@ def test_a_server_set_aside_replies_if_its_last_failure_was_a_reply(
     endpoint = endpoint_of()
     for failures in range(1, 4):
         endpoint.begin(0.0)
-        endpoint.end(outcome, began=0.0, now=seconds, was_probe=False, cause="why", is_reply=is_reply)
+        failure = RequestError("why", outcome, is_silence=not is_reply)
+        endpoint.end(outcome, failure, began=0.0, now=seconds, was_probe=False)
         assert endpoint.is_replying is (is_replying and failures == 3)
     attempt(endpoint, Outcome.ANSWERED, 0.0, 0.0)
     assert not endpoint.is_replying
@@ -132,7 +137,7 @@ def test_late_failures_do_not_lengthen_the_pause() -> None:
     endpoint = endpoint_of()
     probes = [endpoint.begin(0.0) for _ in range(10)]
     for was_probe in probes:
-        endpoint.end(Outcome.FAILED, began=0.0, now=0.0, was_probe=was_probe, cause="why")
+        endpoint.end(Outcome.FAILED, FAILURE, began=0.0, now=0.0, was_probe=was_probe)
     assert endpoint.resumes == 1.0
 
 

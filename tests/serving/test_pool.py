@@ -41,6 +41,10 @@ def pool_of(*limits: int, patience: float = 60.0) -> ServerPool:
     return ServerPool(endpoints, patience)
 
 
+def silence(cause: str) -> RequestError:
+    return RequestError(cause, is_silence=True)
+
+
 def now() -> float:
     return asyncio.get_running_loop().time() - Turned.now
 
@@ -96,7 +100,7 @@ def test_one_question_tries_a_server_whose_pause_is_over_while_another_has_room(
     async def work() -> None:
         pool = pool_of(4, 2)
         away, up = pool.endpoints
-        pool.release(await pool.acquire(), Outcome.FAILED, "gone")
+        pool.release(await pool.acquire(), Outcome.FAILED, silence("gone"))
         assert away.resumes is not None
         assert [(await pool.acquire()).endpoint for _ in range(1)] == [up]
         await asyncio.sleep(4.5)
@@ -125,7 +129,7 @@ def test_without_an_answer_for_so_long_all_who_wait_are_sent_away_at_once_with_t
                         ends.append((now(), error))
                         return
                     tries.append(now())
-                    pool.release(lease, Outcome.FAILED, "gone")
+                    pool.release(lease, Outcome.FAILED, silence("gone"))
 
         await asyncio.gather(*(ask() for _ in range(20)))
         assert tries == pytest.approx([0.0, 4.0, 12.0, 28.0])
@@ -162,7 +166,7 @@ async def fails_until_down(pool: ServerPool) -> None:
                 lease = await pool.acquire()
             except AllDownError:
                 return
-            pool.release(lease, Outcome.FAILED, "gone")
+            pool.release(lease, Outcome.FAILED, silence("gone"))
 
 
 def test_once_all_are_down_questions_fail_at_once_but_when_a_server_is_due_one_tries_and_others_wait_for_it() -> None:
@@ -203,7 +207,7 @@ def test_servers_that_hang_take_no_longer_the_more_questions_wait(count: int) ->
                 lease = await pool.acquire()
                 attempts += 1
                 await asyncio.sleep(30 if lease.endpoint is pool.endpoints[0] else 39)
-                pool.release(lease, Outcome.OVERLOADED, "no answer")
+                pool.release(lease, Outcome.OVERLOADED, silence("no answer"))
 
         await asyncio.gather(*(ask() for _ in range(count)))
         assert (attempts, now()) == (4, pytest.approx(43.0 + 39.0))
@@ -222,7 +226,7 @@ def test_a_server_whose_pause_is_over_does_not_wake_the_pool_again_and_again() -
     async def work() -> None:
         pool = pool_of(1, 1)
         failed, busy = await pool.acquire(), await pool.acquire()
-        pool.release(failed, Outcome.FAILED, "gone")
+        pool.release(failed, Outcome.FAILED, silence("gone"))
         waiting = asyncio.create_task(pool.acquire([failed.endpoint], [failed.endpoint]))
         await asyncio.sleep(3)
         rounds = 0
@@ -250,7 +254,7 @@ def test_after_an_answer_questions_wait_for_a_server_again() -> None:
         await asyncio.sleep(16)
         with pool.request():
             pool.release(await pool.acquire(), Outcome.ANSWERED)
-            pool.release(await pool.acquire(), Outcome.FAILED, "gone")
+            pool.release(await pool.acquire(), Outcome.FAILED, silence("gone"))
             assert (await pool.acquire()).is_probe
 
     run(work())
@@ -264,7 +268,7 @@ def test_waiting_for_a_try_ends_with_it() -> None:
         with pool.request():
             probe, other = [asyncio.create_task(pool.acquire()) for _ in range(2)]
             await asyncio.sleep(0.1)
-            pool.release(probe.result(), Outcome.FAILED, "still gone")
+            pool.release(probe.result(), Outcome.FAILED, silence("still gone"))
             with pytest.raises(AllDownError, match="still gone"):
                 await other
 
@@ -278,7 +282,7 @@ def test_time_in_which_nobody_asks_is_not_time_without_an_answer() -> None:
             pool.release(await pool.acquire(), Outcome.ANSWERED)
         await asyncio.sleep(1000)
         with pool.request():
-            pool.release(await pool.acquire(), Outcome.FAILED, "gone")
+            pool.release(await pool.acquire(), Outcome.FAILED, silence("gone"))
             waited = now()
             assert (await pool.acquire()).is_probe
             assert now() - waited == pytest.approx(4.0)
@@ -290,7 +294,7 @@ def test_nobody_waits_for_a_server_that_refuses_model_or_key() -> None:
     async def work() -> None:
         pool = pool_of(1)
         with pool.request():
-            pool.release(await pool.acquire(), Outcome.REFUSED, "status 404")
+            pool.release(await pool.acquire(), Outcome.REFUSED, silence("status 404"))
             with pytest.raises(AllDownError, match="status 404"):
                 await pool.acquire()
         assert now() == 0.0
@@ -328,7 +332,7 @@ async def at_once(endpoint: Endpoint) -> None:
 
 
 async def fail(pool: ServerPool, cause: str = "gone") -> None:
-    pool.release(await pool.acquire(), Outcome.FAILED, cause)
+    pool.release(await pool.acquire(), Outcome.FAILED, silence(cause))
 
 
 def test_a_server_that_is_set_aside_gets_nothing_until_it_is_prepared() -> None:
@@ -346,7 +350,7 @@ def test_a_server_that_is_set_aside_gets_nothing_until_it_is_prepared() -> None:
         async with pool.preparing(at_the_third):
             for lease in [await pool.acquire(), await pool.acquire(tried=[other])]:
                 assert lease.endpoint is first
-                pool.release(lease, Outcome.FAILED, "gone")
+                pool.release(lease, Outcome.FAILED, silence("gone"))
             lease = await pool.acquire()
             assert lease.endpoint is other
             waiting = asyncio.create_task(pool.acquire())
@@ -367,7 +371,7 @@ def test_all_that_wait_are_failed_when_patience_ends_counted_from_the_last_serve
             leases = [await pool.acquire(), await pool.acquire()]
             await asyncio.sleep(100)
             for lease in leases:
-                pool.release(lease, Outcome.FAILED, "gone")
+                pool.release(lease, Outcome.FAILED, silence("gone"))
             found = await asyncio.gather(pool.acquire(), pool.acquire(), return_exceptions=True)
             assert now() == pytest.approx(110.0)
         for error in found:
@@ -405,7 +409,7 @@ def test_a_late_answer_does_not_bring_a_server_back_that_has_to_be_prepared() ->
         pool = pool_of(2)
         async with pool.preparing(never):
             failed, late = await pool.acquire(), await pool.acquire()
-            pool.release(failed, Outcome.FAILED, "other weights")
+            pool.release(failed, Outcome.FAILED, silence("other weights"))
             pool.release(late, Outcome.ANSWERED)
             assert not pool.endpoints[0].is_up
         assert pool.endpoints[0].in_use == 0
@@ -473,9 +477,9 @@ def test_tries_of_several_servers_that_hang_in_turns_do_not_stretch_patience() -
         pool = pool_of(1, 1, patience=120.0)
         async with pool.preparing(hangs):
             first, second = await pool.acquire(), await pool.acquire()
-            pool.release(first, Outcome.FAILED, "gone")
+            pool.release(first, Outcome.FAILED, silence("gone"))
             await asyncio.sleep(20)
-            pool.release(second, Outcome.FAILED, "gone")
+            pool.release(second, Outcome.FAILED, silence("gone"))
             with pytest.raises(AllDownError) as caught:
                 await asyncio.wait_for(pool.acquire(), 10_000)
             assert 140.0 <= now() <= 170.0
@@ -531,7 +535,7 @@ def test_a_refusal_of_a_server_that_has_to_be_prepared_is_a_failure_like_any_oth
 
         pool = pool_of(1)
         async with pool.preparing(refuses_twice):
-            pool.release(await pool.acquire(), Outcome.REFUSED, "status 401")
+            pool.release(await pool.acquire(), Outcome.REFUSED, silence("status 401"))
             await asyncio.sleep(5)
             assert pool.endpoints[0].cause == "status 404"
             await pool.acquire()
@@ -543,7 +547,7 @@ def test_a_refusal_of_a_server_that_has_to_be_prepared_is_a_failure_like_any_oth
 def test_a_refusal_from_before_does_not_end_a_wait_for_a_server_that_is_prepared() -> None:
     async def work() -> None:
         pool = pool_of(1)
-        pool.release(await pool.acquire(), Outcome.REFUSED, "status 401")
+        pool.release(await pool.acquire(), Outcome.REFUSED, silence("status 401"))
         async with pool.preparing(at_once):
             await pool.acquire()
             assert now() == pytest.approx(4.0)

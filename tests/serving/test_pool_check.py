@@ -64,7 +64,8 @@ class Server:
                 is_up = self.is_up(now())
                 is_failure = question in self.bad or not is_up
                 await asyncio.sleep(self.slow * is_failure)
-                pool.release(lease, self.failure if is_failure else Outcome.ANSWERED, "crashed", is_reply=is_up)
+                failure = RequestError("crashed", self.failure, is_silence=not is_up) if is_failure else None
+                pool.release(lease, failure.outcome if failure else Outcome.ANSWERED, failure)
                 if not is_failure:
                     return "answered"
                 if self.failure is Outcome.REFUSED:
@@ -191,7 +192,7 @@ def test_a_model_that_is_refused_is_checked_at_once_and_told_at_once() -> None:
         pool = pool_of(1)
         pool.check = refuses
         with pool.request():
-            pool.release(await pool.acquire(), Outcome.REFUSED, "status 404")
+            pool.release(await pool.acquire(), Outcome.REFUSED, RequestError("status 404"))
             with pytest.raises(AllDownError, match="status 404"):
                 await pool.acquire()
         assert now() == 0.0
