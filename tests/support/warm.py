@@ -17,10 +17,8 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-PRELOADED = ("medix.cli", "medix.callbacks", "medix.policy.vision_language", "medix.rollout.local", "peft")
-"""What a fit imports; vLLM is not among it."""
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(list(PRELOADED))
+_CONTEXT.set_forkserver_preload(["tests.support.preloaded"])
 
 
 def start(
