@@ -67,7 +67,8 @@ lint: $(STAMP)
 # One thread each: workers that share two cores slow each other down otherwise. One worker more than there are cores:
 # tests wait for servers and time limits a third of the time.
 test: lint
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder \
+	  --durations 40 --durations-min 5
 
 # The bit-exact tests again, with the matrix kernels of other processors, two kinds at a time.
 test-processors: $(STAMP)
