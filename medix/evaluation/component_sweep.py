@@ -1,6 +1,5 @@
 """A reward component, at several thresholds, on answers that people have judged."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from medix.evaluation.label_agreement import LabelAgreement, ThresholdSweep
@@ -41,13 +40,13 @@ def sweep_component(
     scored = _Cosine(component) if isinstance(component, EncodedReward) else component
     own = getattr(component, "threshold", None)
     values: list[float | None] = []
-    reasons: Counter[str] = Counter()
+    why: list[str] = []
     for start in range(0, len(labels), CHUNK):
         part = labels[start : start + CHUNK]
         found = scored.score(_batch(part))
         for value, status, reason in zip(found.value.tolist(), found.status, found.reason, strict=True):
             values.append(value if status.value == "scored" else None)
-            reasons.update([] if status.value == "scored" else [reason or "it does not apply"])
+            why.append("" if status.value == "scored" else reason or "it does not apply")
         advance(len(part))
     return ThresholdSweep(
         name,
@@ -56,7 +55,7 @@ def sweep_component(
                 f"{name} at {threshold:g}",
                 labels,
                 [None if value is None else value >= threshold - 1e-6 for value in values],
-                dict(reasons.most_common()),
+                why,
             )
             for threshold in sorted({*THRESHOLDS, *([own] if own is not None else [])})
         },

@@ -25,13 +25,19 @@ class LabelAgreement:
         judge: identity of the judge.
         labels: the answers.
         accepted: per answer whether the judge accepts it; None if it is unscored.
-        reasons: why answers are unscored, with their number.
+        why: per answer why it is unscored; empty if it is not.
     """
 
     judge: str
     labels: Sequence[Label]
     accepted: Sequence[bool | None]
-    reasons: Mapping[str, int]
+    why: Sequence[str]
+
+    @cached_property
+    def reasons(self) -> dict[str, int]:
+        """Why answers are unscored, with their number, the most common first."""
+        unscored = (why for why, yes in zip(self.why, self.accepted, strict=True) if yes is None)
+        return dict(Counter(unscored).most_common())
 
     @cached_property
     def errors(self) -> JudgeErrors:
@@ -101,7 +107,7 @@ class LabelAgreement:
                 self.judge,
                 [replace(self.labels[index], kind="") for index in rows],
                 [self.accepted[index] for index in rows],
-                {},
+                [self.why[index] for index in rows],
             )
             for kind, rows in sorted(groups.items())
         }
@@ -162,7 +168,7 @@ class LabelAgreement:
                 "specificity": asdict(self.errors.specificity),
                 "precision": asdict(self.precision),
                 "confusion": self.confusion,
-                "unscored": dict(self.reasons),
+                "unscored": self.reasons,
                 "kinds": {name: part.to_dict() for name, part in self.kinds.items()},
             }
         )

@@ -1,6 +1,5 @@
 """Verdicts of a judge on answers that people have judged."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from medix.evaluation.label_agreement import LabelAgreement
@@ -22,11 +21,11 @@ def judge_labels(judge: Judge, labels: Sequence[Label], advance: Callable[[int],
         advance: called with the number of answers graded since the last call.
     """
     accepted: list[bool | None] = []
-    reasons: Counter[str] = Counter()
+    why: list[str] = []
     for start in range(0, len(labels), CHUNK):
         verdicts = outcome.grade(judge, [label.question for label in labels[start : start + CHUNK]])
         for verdict in verdicts:
             accepted.append(None if verdict.credit is None else verdict.credit >= 0.5)
-            reasons.update([verdict.reason] if verdict.credit is None else [])
+            why.append(verdict.reason if verdict.credit is None else "")
         advance(len(verdicts))
-    return LabelAgreement(named(judge), labels, accepted, dict(reasons.most_common()))
+    return LabelAgreement(named(judge), labels, accepted, why)

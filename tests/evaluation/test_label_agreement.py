@@ -24,7 +24,7 @@ def test_rates_by_hand() -> None:
     kappa (63 - 45) / (81 - 45) = 1 / 2.
     """
     labels = _labels(*[True] * 6, *[False] * 4)
-    found = LabelAgreement("judge", labels, [True] * 5 + [False, True, False, False, None], {"down": 1})
+    found = LabelAgreement("judge", labels, [True] * 5 + [False, True, False, False, None], ["down"] * 10)
     assert found.errors.sensitivity.estimate == pytest.approx(5 / 6)
     assert found.errors.specificity.estimate == pytest.approx(2 / 3)
     assert found.precision.estimate == pytest.approx(5 / 6)
@@ -47,7 +47,7 @@ def test_kappa_is_that_of_other_libraries_and_its_interval_holds_the_truth() -> 
         people = draw.random(400) < 0.5
         judge = np.where(draw.random(400) < 0.8, people, draw.random(400) < 0.5)
         labels = [Label(JudgeQuestion(str(n // 2), "a", "b"), bool(one)) for n, one in enumerate(people)]
-        found = LabelAgreement("judge", labels, [bool(one) for one in judge], {}).kappa
+        found = LabelAgreement("judge", labels, [bool(one) for one in judge], [""] * 400).kappa
         assert found.estimate == pytest.approx(cohen_kappa_score(people, judge))
         assert found.estimate == pytest.approx(cohen_kappa(list(zip(people.tolist(), judge.tolist(), strict=True))))
         held += found.low <= 0.8 <= found.high
@@ -58,13 +58,13 @@ def test_kappa_is_that_of_other_libraries_and_its_interval_holds_the_truth() -> 
 def test_questions_with_several_answers_are_clusters() -> None:
     labels = [Label(JudgeQuestion(f"q{n % 6}", "a", "b"), n % 6 < 3) for n in range(60)]
     accepted = [n % 6 in {0, 1, 3} for n in range(60)]
-    found = LabelAgreement("judge", labels, accepted, {})
+    found = LabelAgreement("judge", labels, accepted, [""] * 60)
     assert found.agreement.clusters == 6
     assert found.agreement.high - found.agreement.low > 0.5
 
 
 def test_nothing_scored_is_no_number() -> None:
-    found = LabelAgreement("judge", _labels(True, False), [None, None], {"down": 2})
+    found = LabelAgreement("judge", _labels(True, False), [None, None], ["down"] * 2)
     assert math.isnan(found.agreement.estimate)
     assert math.isnan(found.kappa.estimate)
     assert [len(table.rows) for table in found.tables()] == [1, 1]
@@ -72,6 +72,8 @@ def test_nothing_scored_is_no_number() -> None:
 
 def test_kinds_have_rates_of_their_own() -> None:
     labels = [*_labels(True, False, kind="short"), *_labels(True, True, kind="long")]
-    found = LabelAgreement("judge", labels, [True, False, False, True], {})
+    found = LabelAgreement("judge", labels, [True, None, False, True], ["", "down", "", ""])
     assert {kind: part.agreement.estimate for kind, part in found.kinds.items()} == {"long": 0.5, "short": 1.0}
-    assert set(found.to_dict()["kinds"]) == {"long", "short"}
+    data = found.to_dict()
+    assert {kind: part["unscored"] for kind, part in data["kinds"].items()} == {"long": {}, "short": {"down": 1}}
+    assert data["unscored"] == {"down": 1}
