@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.data.record import read_json
+from medix.evaluation.scored_completion import NOT_GIVEN
 from medix.modality import ModalitySet
 from medix.rewards.columns import check_untagged
 from medix.types import JudgeQuestion
@@ -39,14 +40,14 @@ def read_labels(path: Path, kind: str | None = None, where: Mapping[str, str] | 
 
     Args:
         path: the file.
-        kind: the column that rates are given by; none if not given.
+        kind: the column that rates are given by, where null and the empty text are "not given"; None for none.
         where: read only lines whose columns have these values, compared as text.
 
     Raises:
         ValueError: a line lacks a column or holds another type, or no line is left; names file, line and key.
     """
     found = [
-        Label(_question(data, place), _label(data, place), "" if kind is None else str(_value(data, (kind,), place)[1]))
+        Label(_question(data, place), _label(data, place), "" if kind is None else _kind(data, kind, place))
         for place, data in _lines(path)
         if all(str(_value(data, (name,), place)[1]) == text for name, text in (where or {}).items())
     ]
@@ -99,6 +100,11 @@ def _question(data: Mapping[str, Any], place: str) -> JudgeQuestion:
     for reference in references:
         check_untagged(f"{place}: {name}", reference, ModalitySet())
     return JudgeQuestion(texts["question"], references[0], texts[_ANSWER[0]], tuple(references[1:]))
+
+
+def _kind(data: Mapping[str, Any], name: str, place: str) -> str:
+    value = _value(data, (name,), place)[1]
+    return NOT_GIVEN if value is None else str(value) or NOT_GIVEN
 
 
 def _label(data: Mapping[str, Any], place: str) -> bool:

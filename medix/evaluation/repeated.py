@@ -35,21 +35,21 @@ class MajorityAnswer:
 
 
 def majority(completions: Sequence[ScoredCompletion]) -> MajorityAnswer | None:
-    """The most common answer of an item, the earliest of several; None if none of its completions is scored.
+    """The most common answer of an item, the earliest of several; None if no completion that gives it is scored.
 
-    Answers are one if they name the same choice, or if the exact judge takes one for the other where no choice is
-    named: "B", "Option B" and the text of choice B are one answer. Where no completion has an answer, confidence is 0
-    and the item is wrong. Requests that failed are left out, as in means.
+    Answers are one that rules take for one (``ScoredCompletion.meaning``), or the exact judge where no choice is named:
+    "B", "Option B" and the text of choice B are one answer, and so are "Y" and "yes". Where no completion has an
+    answer, confidence is 0 and the item is wrong. Requests that failed are left out, as in means.
     """
     groups: dict[int | str, list[ScoredCompletion]] = {}
     made = [one for one in completions if one.completion is not None]
     for one in made:
-        if one.answer is None:
-            continue
-        name: int | str | None = one.choice
+        name = one.meaning
         if name is None:
+            continue
+        if isinstance(name, str):
             texts = (known for known in groups if isinstance(known, str))
-            name = next((known for known in texts if _is_same(known, one.answer)), one.answer)
+            name = next((known for known in texts if _is_same(known, name)), name)
         groups.setdefault(name, []).append(one)
     largest = max(groups.values(), key=len, default=[])
     given = [one.credit for one in largest or made if one.credit is not None]

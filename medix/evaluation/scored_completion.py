@@ -4,11 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from medix.evaluation.closed_rule import closed_words
 from medix.evaluation.judged_text import JudgedTexts
 from medix.evaluation.option_rule import option_of
 from medix.evaluation.rule_verdict import rules_of
+from medix.judge.clinical.literal import literal
 
 NOT_JUDGED = "not judged yet"
+NOT_GIVEN = "not given"
+"""What a part is called whose items have nothing in the column that scores are given by."""
+
 OTHER_RULES = "judged before the scoring or the rules of the task changed; run eval judge again"
 OTHER_TEXT = "judged when the completion was another one; run eval judge again"
 TO_BE_JUDGED = frozenset((NOT_JUDGED, OTHER_RULES, OTHER_TEXT))
@@ -108,6 +113,27 @@ class ScoredCompletion:
     def choice(self) -> int | None:
         """Index of the choice that the answer names; None if it names none, or not clearly."""
         return None if self.answer is None else option_of(self.answer, self.choices, self.question, is_cut=self.is_cut)
+
+    @property
+    def meaning(self) -> int | str | None:
+        """What answers have in common that rules take for one; None without an answer.
+
+        Index of the choice that the answer names, else the word that answers a closed question ("yes" also for "Y"),
+        else the answer.
+        """
+        if self.answer is None or (choice := self.choice) is not None:
+            return None if self.answer is None else choice
+        row = {
+            "question": self.question,
+            "references": self.references,
+            "choices": self.choices,
+            "answer_index": self.answer_index,
+            "finish_reason": "length" if self.is_cut else None,
+        }
+        said = closed_words(row, self.answer) if self.references else None
+        if said is None:
+            return self.answer
+        return next((index for index, text in enumerate(self.choices) if literal(text) == said[0]), said[0])
 
     @property
     def names_modality(self) -> bool | None:

@@ -9,7 +9,7 @@ from typing import Any
 from medix.data.sources.table_labels import label_order
 from medix.evaluation.judge_errors import JudgeErrors
 from medix.evaluation.repeated import Repeated
-from medix.evaluation.scored_completion import ScoredCompletion
+from medix.evaluation.scored_completion import NOT_GIVEN, ScoredCompletion
 from medix.evaluation.statistics import Interval, bounds, clustered_mean, proportion
 
 BEST_GRADE = 5.0
@@ -197,6 +197,11 @@ class TaskScore:
                 f"pass at {repeated.samples} is over {counted} of {self.whole.items} items: the others have fewer "
                 "scored completions"
             )
+        if repeated and repeated.calibration.items < self.whole.items:
+            found.append(
+                f"calibration is over {repeated.calibration.items} of {self.whole.items} items: the others have no "
+                "verdict on their most common answer"
+            )
         wanted = self.whole.items * (1 if self.repeated is None else self.repeated.samples)
         if self.whole.completions < wanted:
             found.append(f"{self.whole.completions} of {wanted} completions, so that items do not count alike")
@@ -255,7 +260,7 @@ def _parts(completions: Sequence[ScoredCompletion]) -> dict[str, dict[str, PartS
     for name, read in reads.items():
         groups: dict[str, list[ScoredCompletion]] = {}
         for one in completions:
-            groups.setdefault(read(one) or "not given", []).append(one)
+            groups.setdefault(read(one) or NOT_GIVEN, []).append(one)
         if len(groups) > 1:
             found[name] = {value: PartScore.of(groups[value]) for value in sorted(groups, key=label_order)}
     return found

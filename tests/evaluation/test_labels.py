@@ -29,6 +29,11 @@ def test_columns_of_both_spellings_are_read(tmp_path: Path, name: str) -> None:
     ]
 
 
+def test_a_kind_that_is_null_or_empty_is_not_given(tmp_path: Path) -> None:
+    path = _file(tmp_path, *(ROW | {"system": value} for value in (None, "", 0, "None")))
+    assert [label.kind for label in read_labels(path, kind="system")] == ["not given", "not given", "0", "None"]
+
+
 def test_only_lines_with_the_wanted_value_are_read(tmp_path: Path) -> None:
     path = _file(tmp_path, ROW, ROW | {"system": "t", "prediction": "u\u2028v"})
     assert [label.question.answer for label in read_labels(path, where={"system": "t"})] == ["u\u2028v"]

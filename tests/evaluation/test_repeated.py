@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import hypothesis
 import pytest
@@ -61,6 +62,15 @@ def test_a_choice_is_one_answer_however_it_is_named() -> None:
     ]
     assert majority(rows) == MajorityAnswer(5 / 8, True)
     assert majority([rows[0], *rows[6:]]) == MajorityAnswer(2 / 3, False)
+
+
+def test_yes_is_one_answer_however_it_is_written() -> None:
+    rows = [replace(one, references=("yes",)) for one in _item(["No", "Y", "yes", "**Yes.**"], [0.0, 1.0, 1.0, 1.0])]
+    assert majority(rows) == MajorityAnswer(3 / 4, True)
+    closed = [replace(one, choices=("yes", "no"), answer_index=0, question="q\n\nA. yes\nB. no") for one in rows]
+    assert majority(closed) == MajorityAnswer(3 / 4, True)
+    named = [replace(one, references=("Y",)) for one in _item(["Y", "yes"], [1.0, 0.0])]
+    assert majority(named) == MajorityAnswer(1 / 2, True)  # not a closed question
 
 
 def test_calibration_by_hand() -> None:

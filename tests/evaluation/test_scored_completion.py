@@ -3,7 +3,7 @@
 import pytest
 
 from medix.evaluation.judged_text import text_digest
-from medix.evaluation.scored_completion import OTHER_TEXT, joined
+from medix.evaluation.scored_completion import OTHER_TEXT, ScoredCompletion, joined
 
 GENERATION = {"item": "i", "cluster": "c", "question": "q", "references": ["r"], "completion": "x", "answer": "x"}
 
@@ -39,3 +39,22 @@ def test_a_verdict_on_another_text_leaves_a_completion_unscored_unless_there_is_
     for verdicts, credit, reason in (([of_another], None, OTHER_TEXT), ([of_this, of_another], 0.0, "")):
         (found,) = joined({"scoring": "binary", "rules": []}, [now], verdicts)
         assert (found.credit, found.reason, found.by) == (credit, reason, "" if credit is None else "judge")
+
+
+@pytest.mark.parametrize(
+    ("answer", "choices", "meaning"),
+    [
+        (None, ("yes", "no"), None),
+        ("B", ("left", "right"), 1),
+        ("y", ("yes", "no"), 0),
+        ("y", (), "yes"),
+        ("No.", (), "no"),
+        ("perhaps", (), "perhaps"),
+    ],
+)
+def test_the_meaning_of_an_answer_is_what_rules_read(
+    answer: str | None, choices: tuple[str, ...], meaning: int | str | None
+) -> None:
+    right = 0 if choices else None
+    one = ScoredCompletion("i", 0, "i", "q", ("yes",), "t", answer, 1.0, choices=choices, answer_index=right)
+    assert one.meaning == meaning

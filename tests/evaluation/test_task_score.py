@@ -68,6 +68,15 @@ def test_items_that_pass_at_k_leaves_out_are_told() -> None:
     assert not any("pass at" in one for one in TaskScore.of("t", SPEC, rows[2:]).warnings)
 
 
+def test_items_that_calibration_leaves_out_are_told() -> None:
+    rows = [replace(_one(n, None if n == 0 else 1.0), k=k) for n in range(3) for k in range(2)]
+    rows += [replace(_one(n, 1.0), k=2, answer="b") for n in range(3)]
+    told = "calibration is over 2 of 3 items: the others have no verdict on their most common answer"
+    assert told in TaskScore.of("t", SPEC, rows).warnings
+    scored = [replace(one, credit=1.0) for one in rows]
+    assert not any("calibration" in one for one in TaskScore.of("t", SPEC, scored).warnings)
+
+
 def test_answers_that_are_none_of_the_choices_are_told() -> None:
     rows = [_one(n, 1.0, choices=("x", "y"), answer_index=n or None) for n in range(2)]
     told = "the answer of 1 of 2 items is none of their choices, so that no letter is right"
