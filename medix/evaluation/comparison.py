@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from medix.evaluation.few_clusters import few_note, marked
 from medix.evaluation.statistics import Interval, bounds, clustered_mean, mcnemar_exact, paired_difference, proportion
 from medix.modality import TEXT_ONLY
 from medix.reporting.record import CompletionKey, CompletionRecord
@@ -108,7 +109,8 @@ class Comparison:
             rows = [
                 [
                     part.name,
-                    *(str(count) for count in (part.samples, part.completions, part.images, part.cases)),
+                    *(str(count) for count in (part.samples, part.completions, part.images)),
+                    marked(str(part.cases), part.measures[key].gain),
                     interval(asdict(part.measures[key].first), percent=percent),
                     interval(asdict(part.measures[key].second), percent=percent),
                     MISSING if why else interval(asdict(part.measures[key].gain), percent=percent, signed=True),
@@ -125,10 +127,14 @@ class Comparison:
 
     @property
     def notes(self) -> list[str]:
-        """What is not in the tables."""
-        if not self.only_first and not self.only_second:
-            return []
-        return [f"Unpaired completions: {self.only_first} of {self.names[0]}, {self.only_second} of {self.names[1]}."]
+        """What is not in the tables, and what their marks mean."""
+        notes = []
+        if self.only_first or self.only_second:
+            counts = f"{self.only_first} of {self.names[0]}, {self.only_second} of {self.names[1]}"
+            notes.append(f"Unpaired completions: {counts}.")
+        if any(paired.gain.has_few_clusters for part in self.slices for paired in part.measures.values()):
+            notes.append(few_note("cases"))
+        return notes
 
     def markdown(self) -> str:
         """The tables, with notes on how to read them."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from medix.evaluation.few_clusters import few_note, marked
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.shared_units import SharedUnits
 from medix.evaluation.statistics import Interval, proportion
@@ -118,7 +119,7 @@ class EvaluationScore:
                 *([_percent(task.corrected)] if has_corrected else []),
                 f"{task.whole.items:,}",
                 number(task.whole.coverage, percent=True),
-                f"{task.whole.credit.clusters:,} {task.spec['cluster']}s" + " *" * task.whole.credit.has_few_clusters,
+                marked(f"{task.whole.credit.clusters:,} {task.spec['cluster']}s", task.whole.credit),
                 number(task.whole.format_valid, percent=True),
                 number(task.whole.modality.estimate, percent=True),
             ]
@@ -139,11 +140,11 @@ class EvaluationScore:
             for by, parts in task.parts.items():
                 rows = [
                     [
-                        value + " *" * part.credit.has_few_clusters,
+                        value,
                         _scaled(part.credit, task),
                         f"{part.items:,}",
                         number(part.coverage, percent=True),
-                        f"{part.credit.clusters:,}",
+                        marked(f"{part.credit.clusters:,}", part.credit),
                     ]
                     for value, part in parts.items()
                 ]
@@ -193,8 +194,8 @@ class EvaluationScore:
                 f"{', '.join(self.shared)} share images, cases or questions: intervals of means count what they share."
             )
         notes.append(
-            "Intervals are 95 %, by the errors of whole clusters. * fewer than 30 clusters: the interval may be too "
-            "narrow. Unscored completions are left out of results. Research use, not for clinical decisions."
+            f"Intervals are 95 %, by the errors of whole clusters. {few_note()} Unscored completions are left out of "
+            "results. Research use, not for clinical decisions."
         )
         return notes
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from medix.evaluation.few_clusters import few_note, marked
 from medix.evaluation.scored_completion import ScoredCompletion
-from medix.evaluation.statistics import Interval, paired_difference, proportion
+from medix.evaluation.statistics import Interval, judged_difference, proportion
 from medix.evaluation.task_score import BEST_GRADE
 from medix.judge.agreement import cohen_kappa
 from medix.reporting.render import plain
@@ -24,7 +25,7 @@ class JudgedTask:
         judged: completions that the judge gave a verdict on; with none, the result is that of the rules alone.
         shift: mean credit by this judge minus that by the first, estimated for all completions of the task: the mean
             over those that both judges gave a verdict on, times the share of completions that no rule decides, since
-            verdicts by rule are the same for all judges; NaN without any.
+            verdicts by rule are the same for all judges; NaN without any. Its interval is that of both, mean and share.
         asked: completions that both judges gave a verdict on.
         equal: share of these with equal credit; NaN without any.
         kappa: Cohen's kappa over these.
@@ -46,6 +47,11 @@ class JudgedTask:
     def is_by_rule(self) -> bool:
         """Whether the judge decided nothing of what is shown."""
         return not self.judged and self.result.count > 0
+
+    @property
+    def weakest(self) -> Interval:
+        """Of result and shift the one of fewer clusters."""
+        return self.shift if 0 < self.shift.clusters < self.result.clusters else self.result
 
 
 @dataclass(frozen=True)
@@ -81,10 +87,11 @@ class JudgeComparison:
                     number(row.equal, percent=True),
                     number(row.kappa),
                     f"{row.asked:,}",
+                    marked(f"{row.weakest.clusters:,}", row.weakest),
                     number(row.coverage, percent=True),
                 ]
             )
-        heads = ["Task", "Result", "Shift from judge 1", "Equal verdicts", "Kappa", "Asked", "Scored"]
+        heads = ["Task", "Result", "Shift from judge 1", "Equal verdicts", "Kappa", "Asked", "Clusters", "Scored"]
         return [Table("Scores by judge", heads, rows)]
 
     @property
@@ -100,12 +107,15 @@ class JudgeComparison:
             *silent,
             f"Largest shift: {MISSING if self.largest_shift is None else f'{self.largest_shift:.4f}'}. Verdicts by "
             "rule are the same for all judges and count in results and shifts, not in agreement. Shifts are estimated "
-            "from completions that both judges gave a verdict on.",
+            f"from completions that both judges gave a verdict on. {few_note()}",
         ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return plain({**asdict(self), "largest_shift": self.largest_shift})  # type: ignore[no-any-return]
+        data = asdict(self) | {"largest_shift": self.largest_shift}
+        for entry, row in zip(data["rows"], self.rows, strict=True):
+            entry["few_clusters"] = row.weakest.has_few_clusters
+        return plain(data)  # type: ignore[no-any-return]
 
 
 def _interval(found: Interval, scale: float, *, percent: bool, signed: bool = False) -> str:
@@ -135,18 +145,18 @@ def _row(
 ) -> JudgedTask:
     scored = [(one.credit, one.cluster) for one in rows if one.credit is not None]
     pairs = [pair for pair in zip(base, rows, strict=True) if pair[0].completion is not None and pair[0].references]
-    left = [(one, other) for one, other in pairs if "rule" not in (one.by, other.by)]  # those that go to a judge
-    both = [(one.credit, other.credit, one.cluster) for one, other in left]
-    found = [(one, other, cluster) for one, other, cluster in both if one is not None and other is not None]
-    asked = [(one, other) for one, other, _ in found]
-    shift = paired_difference([one for one, _ in asked], [other for _, other in asked], [unit for *_, unit in found])
+    by_rule = ["rule" in (one.by, other.by) for one, other in pairs]
+    credits_of = [
+        None if one.credit is None or other.credit is None else (one.credit, other.credit) for one, other in pairs
+    ]
+    asked = [pair for pair, is_ruled in zip(credits_of, by_rule, strict=True) if pair is not None and not is_ruled]
     return JudgedTask(
         task=task,
         judge=judge,
         result=proportion([credit for credit, _ in scored], [cluster for _, cluster in scored]),
         coverage=len(scored) / len(rows) if rows else float("nan"),
         judged=sum(one.by == "judge" for one in rows if one.credit is not None),
-        shift=shift.scaled(len(left) / len(pairs)) if pairs else shift,
+        shift=judged_difference(credits_of, by_rule, [one.cluster for one, _ in pairs]),
         asked=len(asked),
         equal=sum(one == other for one, other in asked) / len(asked) if asked else float("nan"),
         kappa=cohen_kappa(asked),

@@ -10,7 +10,10 @@ from medix.judge.hybrid import rule_exact
 from medix.judge.options import lone_letter
 from medix.types import JudgeQuestion
 
-IDENTITY = f"rule/{VERSION}"
+OF_RULES = "rule/"
+"""How the identity of rules begins, whichever their version."""
+
+IDENTITY = f"{OF_RULES}{VERSION}"
 """Of what decides without a judge."""
 
 

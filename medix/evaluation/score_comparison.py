@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from medix.evaluation.rule_verdict import rules_of
+from medix.evaluation.few_clusters import few_note, marked
+from medix.evaluation.rule_verdict import OF_RULES, rules_of
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.statistics import Interval, holm, mcnemar_exact, minimum_detectable_difference, paired_difference
 from medix.evaluation.task_score import BEST_GRADE
@@ -74,7 +75,7 @@ class ScoreComparison:
 
     def tables(self) -> list[Table]:
         """One row per task."""
-        heads = ["Task", *self.names, "Difference", "p", "p (Holm)", "Detectable", "Pairs", "Left out"]
+        heads = ["Task", *self.names, "Difference", "p", "p (Holm)", "Detectable", "Pairs", "Clusters", "Left out"]
         rows = []
         for task in self.tasks:
             scale, percent = (BEST_GRADE, False) if task.is_graded else (1.0, True)
@@ -89,6 +90,7 @@ class ScoreComparison:
                     p_value(task.adjusted) + (" *" if task.adjusted < _SIGNIFICANT else ""),
                     number(scale * task.detectable, percent=percent),
                     f"{task.pairs:,}",
+                    marked(f"{task.difference.clusters:,}", task.difference),
                     f"{task.left_out:,}",
                 ]
             )
@@ -115,9 +117,9 @@ class ScoreComparison:
                 )
         notes.append(
             "Means are over the pairs that both have a verdict on. 95 % intervals of the paired difference, clustered "
-            "by the task's unit. p: McNemar's exact test where items are independent, which at the border is stricter "
-            "than the interval, else Student's t over clusters; p (Holm) is adjusted for the number of tasks, * below "
-            "0.05. Detectable: the true difference that would be found with probability 0.8."
+            f"by the task's unit. {few_note()} p: McNemar's exact test where items are independent, which at the "
+            "border is stricter than the interval, else Student's t over clusters; p (Holm) is adjusted for the number "
+            "of tasks, * below 0.05. Detectable: the true difference that would be found with probability 0.8."
         )
         return notes
 
@@ -130,7 +132,11 @@ class ScoreComparison:
         """Plain data."""
         data = asdict(self)
         for entry, task in zip(data["tasks"], self.tasks, strict=True):
-            entry |= {"p_value": task.p_value, "detectable": task.detectable}
+            entry |= {
+                "p_value": task.p_value,
+                "detectable": task.detectable,
+                "few_clusters": task.difference.has_few_clusters,
+            }
         return plain(data)  # type: ignore[no-any-return]
 
 
@@ -192,7 +198,15 @@ def _other_judge(first: Sequence[ScoredCompletion], second: Sequence[ScoredCompl
     by_rule = [not any(row.credit is None and row.completion is not None for row in rows) for rows in (first, second)]
     if one == other or (not one and by_rule[0]) or (not other and by_rule[1]):
         return ""
-    return f"judged by {', '.join(one) or 'rules alone'} and by {', '.join(other) or 'rules alone'}"
+    return f"judged by {_judged_by(one, first)} and by {_judged_by(other, second)}"
+
+
+def _judged_by(judges: Sequence[str], rows: Sequence[ScoredCompletion]) -> str:
+    """Who gave verdicts, and which judge was asked and gave none."""
+    asked = sorted({row.judge for row in rows if row.judge and not row.by and not row.judge.startswith(OF_RULES)})
+    if judges or not asked:
+        return ", ".join(judges) or "rules alone"
+    return f"rules alone ({', '.join(asked)} failed: run eval judge again)"
 
 
 def _compared(

@@ -9,7 +9,7 @@ completions are left out of means; ``bounds`` gives the range of means that they
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,15 +44,6 @@ class Interval:
     method: str
     error: float = math.nan
     p_value: float = math.nan
-
-    def scaled(self, factor: float) -> "Interval":
-        """Of the estimated quantity times a known factor of 0 or more; the p-value stays.
-
-        Args:
-            factor: such as the share of observations that the quantity is about, where it is 0 for the others.
-        """
-        ends = {name: factor * getattr(self, name) for name in ("estimate", "low", "high", "error")}
-        return replace(self, **ends)
 
     @property
     def excludes_zero(self) -> bool:
@@ -128,25 +119,49 @@ def paired_difference(
         clusters: the case of each observation.
         confidence: confidence level of the two-sided interval.
     """
-    from scipy.stats import t
-
     _check_confidence(confidence)
     if len(first) != len(second):
         raise ValueError(f"paired values must match: {len(first)} first, {len(second)} second")
     differences = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
     sums, counts = _by_cluster(differences.tolist(), clusters)
-    size, count = len(sums), int(counts.sum())
-    is_binary = all(value in (0.0, 1.0) for values in (first, second) for value in values)
-    centre, error = _mean_and_error(
-        sums, counts, extra=2.0 if is_binary else 0.0, extra_squares=1.0 if is_binary else 0.0
-    )
-    half = _quantile(confidence, size) * error
-    if error > 0:
-        p_value = float(2 * t.sf(abs(centre) / error, size - 1))
-    else:
-        p_value = math.nan if math.isnan(error) else float(centre == 0)
-    estimate = float(sums.sum() / count) if count else math.nan
-    return Interval(estimate, centre - half, centre + half, count, size, "clustered t", error, p_value)
+    return _difference(sums, counts, 1.0 if _is_binary(first, second) else 0.0, len(sums), confidence)
+
+
+def judged_difference(
+    pairs: Sequence[tuple[float, float] | None],
+    by_rule: Sequence[bool],
+    clusters: Sequence[Hashable],
+    confidence: float = 0.95,
+) -> Interval:
+    """Mean of ``second - first`` over all observations where some have no values, and it is 0 for those by rule.
+
+    The share w of observations that no rule decides, times the mean difference d of those of them that have values: the
+    others count as d. The interval is that of the ratio estimator w d by linearisation (Cochran, Sampling Techniques,
+    1977, section 6.3), so that it counts the sampling errors of both: as ``paired_difference`` where d stands for what
+    has no values, and the distances of the others from d weigh as many times as there are observations for each with
+    values. With values for all it is ``paired_difference`` over all.
+
+    Args:
+        pairs: first and second value of each observation; None without values.
+        by_rule: whether a rule decides the observation, so that the two do not differ there.
+        clusters: the case of each observation. Those without any values give no degree of freedom.
+        confidence: confidence level of the two-sided interval.
+    """
+    _check_confidence(confidence)
+    rows = list(zip(pairs, by_rule, clusters, strict=True))
+    open_ = [pair for pair, is_ruled, _ in rows if not is_ruled]
+    found = [second - first for first, second in filter(None, open_)]
+    if not found:
+        return Interval(math.nan, math.nan, math.nan, 0, 0, "clustered t")
+    mean, weight = sum(found) / len(found), len(open_) / len(found)
+    values = [
+        0.0 if is_ruled else mean if pair is None else weight * (pair[1] - pair[0]) + (1 - weight) * mean
+        for pair, is_ruled, _ in rows
+    ]
+    sums, counts = _by_cluster(values, clusters)
+    known = {cluster for pair, is_ruled, cluster in rows if is_ruled or pair is not None}
+    is_binary = _is_binary(*filter(None, pairs))
+    return _difference(sums, counts, weight if is_binary else 0.0, len(known), confidence)
 
 
 def proportion(values: Sequence[float], clusters: Sequence[Hashable], confidence: float = 0.95) -> Interval:
@@ -242,6 +257,35 @@ def wilson_ends(share: float, number: float, quantile: float) -> tuple[float, fl
     centre = (share + square / (2 * number)) / (1 + square / number)
     half = quantile * math.sqrt(share * (1 - share) / number + square / (4 * number**2)) / (1 + square / number)
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+
+
+def _is_binary(*values: Sequence[float]) -> bool:
+    return all(value in (0.0, 1.0) for part in values for value in part)
+
+
+def _difference(
+    sums: NDArray[np.float64], counts: NDArray[np.float64], weight: float, size: int, confidence: float
+) -> Interval:
+    """A mean difference with interval and p-value.
+
+    Args:
+        sums, counts: of each cluster.
+        weight: of each of the four half observations that are added (``paired_difference``); 0 adds none.
+        size: number of clusters that tell of it.
+        confidence: of the interval.
+    """
+    from scipy.stats import t
+
+    count = int(counts.sum())
+    centre, error = _mean_and_error(sums, counts, extra=2 * weight, extra_squares=weight**2)
+    error = error if size >= FEWEST_CLUSTERS else math.nan
+    half = _quantile(confidence, size) * error
+    if error > 0:
+        p_value = float(2 * t.sf(abs(centre) / error, size - 1))
+    else:
+        p_value = math.nan if math.isnan(error) else float(centre == 0)
+    estimate = float(sums.sum() / count) if count else math.nan
+    return Interval(estimate, centre - half, centre + half, count, size, "clustered t", error, p_value)
 
 
 def _check_confidence(confidence: float) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from medix.evaluation.comparison import compare
+from medix.evaluation.few_clusters import few_note
 from medix.reporting.record import CompletionRecord, ComponentRecord, record_group
 from medix.types import Verdict
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
@@ -206,3 +207,12 @@ def test_files_whose_samples_accept_other_answers_have_no_gain() -> None:
     other[0] = dataclasses.replace(other[0], aliases=())
     why = "1 sample accepts other answers (aliases) in one file than in the other"
     assert compare(one, other).differing == {"accuracy": why, "reward": why}
+
+
+def test_modalities_of_few_cases_are_marked() -> None:
+    files = [_system(right, count=60) + _system(right, "CT_SCAN", 40, 100) for right in (set[int](), {1, 2})]
+    found = compare(*files, min_images=1)
+    for table in found.tables():
+        assert [row[table.columns.index("Cases")] for row in table.rows] == ["50", "20 *", "30"]
+    assert found.notes == [few_note("cases")]
+    assert not compare(*(side[:60] for side in files)).notes

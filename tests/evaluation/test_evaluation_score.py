@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from medix.evaluation.evaluation_score import EvaluationScore
+from medix.evaluation.few_clusters import few_note
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.statistics import wilson
 from medix.evaluation.task_score import TaskScore
@@ -78,3 +79,12 @@ def test_nothing_scored_is_no_number() -> None:
     assert data["tasks"]["a"]["accuracy"] is None
     assert data["judge"] == "none"
     assert len(found.tables()) == 1
+
+
+def test_few_clusters_are_marked_in_both_tables() -> None:
+    rows = [replace(_one(n, 1.0), source="few" if n < 3 else "many") for n in range(40)]
+    found = EvaluationScore.of({}, [TaskScore.of("a", SPEC, rows)], {"a": rows})
+    whole, parts = found.tables()
+    assert whole.rows[0][whole.columns.index("Clusters")] == "40 items"
+    assert [(row[0], row[parts.columns.index("Clusters")]) for row in parts.rows] == [("few", "3 *"), ("many", "37")]
+    assert few_note() in found.notes[-1]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from medix.evaluation.few_clusters import few_note
 from medix.evaluation.judge_comparison import JudgeComparison, compare_judges
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.reporting.table import MISSING
@@ -36,7 +37,6 @@ def test_verdicts_by_rule_are_in_no_agreement() -> None:
         {"t": False},
     )
     assert (found.rows[1].asked, found.rows[1].equal) == (1, 0)
-    assert found.rows[1].shift.count == 1
     assert found.rows[0].coverage == pytest.approx(2 / 3)
 
 
@@ -70,11 +70,26 @@ def test_completions_that_a_judge_left_do_not_dilute_its_shift() -> None:
     for found in (compared(first, half), compared([*half[:4], RIGHT, LEFT, *half[6:]], second)):
         assert found.rows[1].shift.estimate == pytest.approx(-1 / 4 * 8 / 12)
         assert found.largest_shift == pytest.approx(1 / 6)
-        assert found.rows[1].asked == found.rows[1].shift.count == 4
-    shift, whole = compared(first, second).rows[1].shift, compared(first[4:], second[4:]).rows[1].shift
-    ends = [(one.low, one.high, one.error) for one in (shift, whole)]
-    assert ends[0] == pytest.approx([8 / 12 * end for end in ends[1]])
-    assert shift.p_value == whole.p_value
+        assert found.rows[1].asked == 4
+
+
+def test_the_interval_of_a_shift_counts_that_the_share_of_the_rules_is_one_of_a_sample() -> None:
+    """The judges differ on all of 80 that are left of 400: centre c = 80 / 402, squares 80 (1 - c)² + 320 c² + 1 = 65,
+    half 1.9659 · √(65 · 400/399) / 402 = 0.03948."""
+    found = compared([*[RULE] * 320, *[WRONG] * 80], [*[RULE] * 320, *[RIGHT] * 80]).rows[1].shift
+    assert (found.estimate, found.count, found.clusters) == (0.2, 400, 400)
+    assert (found.low, found.high) == pytest.approx((80 / 402 - 0.03948, 80 / 402 + 0.03948), abs=1e-5)
+
+
+def test_rows_of_few_clusters_are_marked() -> None:
+    for size, marked in ((29, ["29 *", "28 *"]), (31, ["31", "30"])):
+        found = compared([RIGHT] * size, [*[WRONG] * (size - 1), LEFT])
+        heads = found.tables()[0].columns
+        assert [row[heads.index("Clusters")] for row in found.tables()[0].rows] == marked
+        assert [row["few_clusters"] for row in found.to_dict()["rows"]] == [size == 29] * 2
+        assert few_note() in found.notes[-1]
+    partly = compared([*[RIGHT] * 29, LEFT, LEFT], [WRONG] * 31)  # the shift rests on fewer clusters than the result
+    assert [row.weakest.clusters for row in partly.rows] == [29, 29]
 
 
 def test_the_mean_shift_of_random_halves_is_that_of_all() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from medix.evaluation.few_clusters import few_note
 from medix.evaluation.score_comparison import Tasks, compare_scores
 from medix.evaluation.scored_completion import ScoredCompletion
 
@@ -108,3 +109,22 @@ def test_an_item_with_other_contents_is_refused() -> None:
     images = {"images": ({"sha256": "x", "name": "a.png"},)}
     with pytest.raises(ValueError, match="t: item i0 has another question, reference or image in one than in other"):
         compare_scores(_task([1.0]), _task([1.0], **images), ("one", "other"))
+
+
+def test_a_judge_that_failed_is_named_as_such() -> None:
+    """Its rows name it, so that what is left are verdicts by rule, and not because none was asked."""
+    dead = _rows([1.0] * 5, by="rule", judge="rule/1") + _rows([1.0] * 5 + [None] * 5, by="", judge="k")[5:]
+    found = compare_scores(_task([1.0, 0.0] * 5), {"t": (SPEC, dead)}, ("one", "other"))
+    assert found.differing == {"t": "judged by j and by rules alone (k failed: run eval judge again)"}
+    none = [*dead[:5], *_rows([1.0] * 5 + [None], by="", judge="rule/1")[5:]]
+    found = compare_scores(_task([1.0, 0.0] * 3), {"t": (SPEC, none)}, ("one", "other"))
+    assert found.differing == {"t": "judged by j and by rules alone"}
+
+
+def test_tasks_of_few_clusters_are_marked() -> None:
+    for size, cell in ((29, "29 *"), (30, "30")):
+        found = compare_scores(_task([1.0] * size), _task([0.0] * size), ("one", "other"))
+        (table,) = found.tables()
+        assert table.rows[0][table.columns.index("Clusters")] == cell
+        assert found.to_dict()["tasks"][0]["few_clusters"] == (size == 29)
+        assert few_note() in found.notes[-1]

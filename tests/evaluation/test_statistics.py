@@ -16,6 +16,7 @@ from medix.evaluation.statistics import (
     bounds,
     clustered_mean,
     holm,
+    judged_difference,
     mcnemar_exact,
     minimum_detectable_difference,
     paired_difference,
@@ -233,8 +234,40 @@ def test_bounds_of_the_worked_example() -> None:
     assert all(math.isnan(end) for end in bounds(0, 0, 0))
 
 
-def test_a_scaled_interval_keeps_its_p_value() -> None:
-    found = paired_difference([0.0, 0.2, 0.4, 0.1, 0.3], [1.0, 0.8, 0.9, 0.3, 0.9], "abcde")
-    half = found.scaled(0.5)
-    assert (half.estimate, half.low, half.high) == (found.estimate / 2, found.low / 2, found.high / 2)
-    assert (half.error, half.p_value, half.count) == (found.error / 2, found.p_value, found.count)
+def test_judged_difference_by_hand() -> None:
+    """12 observations, 4 by rule; of the other 8 half have values, of which one differs by -1: d = -1/4, w = 8/12.
+
+    Each of the four with values stands for two: values 0 (4 times), d = -1/4 (4), -d = 1/4 (3) and -2 - d = -7/4, with
+    the sum -2. Four half observations are added that stand for two each: centre -2/16, squares 8 · (1/8)² + 3 · (3/8)²
+    + (13/8)² + 2² = 7.1875, error √(7.1875 · 12/11) / 16 = 0.175010; t of 7 degrees of freedom, as 8 have values, is
+    2.364624, so half the interval is 0.413833.
+    """
+    pairs = [*[(1.0, 1.0)] * 4, (1.0, 0.0), *[(1.0, 1.0)] * 3, *[None] * 4]
+    found = judged_difference(pairs, [True] * 4 + [False] * 8, range(12))
+    assert (found.estimate, found.error) == pytest.approx((-1 / 6, 0.175010), abs=1e-6)
+    assert (found.low, found.high) == pytest.approx((-0.125 - 0.413833, -0.125 + 0.413833), abs=1e-6)
+    assert (found.count, found.clusters) == (12, 8)
+
+
+_CREDITS = st.sampled_from([0.0, 1.0])
+
+
+@given(st.lists(st.tuples(st.booleans(), _CREDITS, _CREDITS, st.integers(0, 8)), min_size=1, max_size=40))
+def test_judged_difference_is_the_paired_one_where_nothing_is_left_out(
+    rows: list[tuple[bool, float, float, int]],
+) -> None:
+    rows = [(is_ruled, one, one if is_ruled else other, cluster) for is_ruled, one, other, cluster in rows]
+    by_rule, first, second, clusters = zip(*rows, strict=True)
+    found = judged_difference(list(zip(first, second, strict=True)), by_rule, clusters)
+    if all(by_rule):
+        assert math.isnan(found.estimate)
+    else:
+        assert repr(found) == repr(paired_difference(first, second, clusters))  # NaN differs from NaN
+
+
+def test_a_difference_that_values_of_few_clusters_tell_has_no_interval() -> None:
+    found = judged_difference([(0.0, 1.0)] * 4 + [None] * 96, [False] * 100, range(100))
+    assert found.estimate == 1.0
+    assert math.isnan(found.low)
+    assert math.isnan(found.p_value)
+    assert math.isnan(found.error)

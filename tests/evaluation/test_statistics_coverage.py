@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from medix.evaluation.statistics import clustered_mean, paired_difference, proportion
+from medix.evaluation.statistics import clustered_mean, judged_difference, paired_difference, proportion
 
 TIMES = 2000
 SIZES = (1, 2, 3, 5, 8)
@@ -70,3 +70,21 @@ def test_intervals_of_rewards_hold_the_truth() -> None:
         found = clustered_mean(rewards.tolist(), cases.tolist())
         held += found.low <= 0.4 <= found.high
     assert 0.93 <= held / TIMES <= 0.97
+
+
+@pytest.mark.parametrize("scored", [1.0, 0.5])
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.4])
+def test_intervals_of_shifts_between_judges_hold_the_truth(share: float, scored: float) -> None:
+    """A strict and a lenient judge on what rules leave, a share that is drawn too; some judged by one of them alone."""
+    draw = np.random.default_rng(4)
+    held = 0
+    for _ in range(TIMES // 4):
+        cases = np.repeat(np.arange(100), draw.choice(SIZES, 100))
+        size = len(cases)
+        by_rule = draw.random(size) >= share * (1 + draw.uniform(-0.5, 0.5, 100)[cases])
+        luck, is_scored = draw.random(size), draw.random(size) < scored
+        judged = zip((luck < 0.1).astype(float).tolist(), (luck < 0.9).astype(float).tolist(), strict=True)
+        pairs = [pair if known else None for pair, known in zip(judged, is_scored | by_rule, strict=True)]
+        found = judged_difference(pairs, by_rule.tolist(), cases.tolist())
+        held += found.low <= 0.8 * share <= found.high
+    assert 0.93 <= held / (TIMES // 4) <= 0.97
