@@ -296,26 +296,37 @@ def _slice(name: str, pairs: Sequence[Pair]) -> Slice:
         completions=len(pairs),
         images=_images(pairs),
         cases=len({_cluster(pair) for pair in pairs}),
-        measures={key: _paired(pairs, read, share) for key, (_, share, read) in MEASURES.items()},
+        measures={
+            key: paired(
+                [(read(first), read(second), _cluster((first, second))) for first, second in pairs], is_share=share
+            )
+            for key, (_, share, read) in MEASURES.items()
+        },
     )
 
 
-def _paired(pairs: Sequence[Pair], read: Callable[[CompletionRecord], float | None], share: bool) -> Paired:
-    read_pairs = [(read(first), read(second), _cluster((first, second))) for first, second in pairs]
-    values = [(a, b, cluster) for a, b, cluster in read_pairs if a is not None and b is not None]
-    firsts, seconds = [a for a, _, _ in values], [b for _, b, _ in values]
-    clusters = [cluster for _, _, cluster in values]
-    mean = proportion if share else clustered_mean
-    binary = share and bool(values) and all(value in (0.0, 1.0) for value in firsts + seconds)
+def paired(values: Sequence[tuple[float | None, float | None, Cluster]], *, is_share: bool) -> Paired:
+    """One measure of two systems on the same completions.
+
+    Args:
+        values: of each pair of completions the value of the first system, that of the second, each None if it has
+            none, and the case.
+        is_share: whether values lie between 0 and 1.
+    """
+    known = [(a, b, cluster) for a, b, cluster in values if a is not None and b is not None]
+    firsts, seconds = [a for a, _, _ in known], [b for _, b, _ in known]
+    clusters = [cluster for _, _, cluster in known]
+    mean = proportion if is_share else clustered_mean
+    binary = is_share and bool(known) and all(value in (0.0, 1.0) for value in firsts + seconds)
     independent = len(set(clusters)) == len(clusters)
     return Paired(
         first=mean(firsts, clusters),
         second=mean(seconds, clusters),
         gain=paired_difference(firsts, seconds, clusters),
-        pairs=len(values),
-        left_out=len(pairs) - len(values),
-        first_bounds=_bounds([read(first) for first, _ in pairs]),
-        second_bounds=_bounds([read(second) for _, second in pairs]),
+        pairs=len(known),
+        left_out=len(values) - len(known),
+        first_bounds=_bounds([first for first, _, _ in values]),
+        second_bounds=_bounds([second for _, second, _ in values]),
         mcnemar=mcnemar_exact([a == 1 for a in firsts], [b == 1 for b in seconds]) if binary and independent else None,
     )
 

@@ -29,7 +29,8 @@ def crossed_mean(
     (``test_crossed`` simulates both). For a difference of two kinds of runs give the paired differences.
 
     Args:
-        values: of shape (runs, questions), in the same order of questions; NaN is an error.
+        values: of shape (runs, questions), in the same order of questions; NaN where a run has no value. Runs count
+            alike, however many they have: the estimate is the mean of the runs' own means.
         clusters: the case of each question.
         confidence: confidence level of the two-sided interval.
         is_share: whether values lie between 0 and 1: the interval is then Wilson's with the effective number of
@@ -37,27 +38,26 @@ def crossed_mean(
 
     Returns:
         The interval; its method is ``crossed t`` or ``crossed wilson``. For a single run, or runs and questions that
-        all have one value, that of ``clustered_mean`` or ``proportion``, which says nothing of other runs; without an
-        interval if there are too few clusters.
+        all have one value, that of ``clustered_mean`` or ``proportion``, which says nothing of other runs. An estimate
+        alone for several runs with too few clusters, and NaN without a value.
     """
     from scipy.stats import t
 
     table = np.asarray(values, dtype=np.float64)
-    if table.ndim != 2 or not len(table):
-        raise ValueError(f"values: shape {table.shape}; give runs times questions")
-    over_runs = table.mean(axis=0)
-    by_cluster = clustered_mean(over_runs.tolist(), clusters, confidence)
-    count, size = table.size, by_cluster.clusters
-    if len(table) == 1 or size < FEWEST_CLUSTERS or (is_share and np.ptp(table) == 0):
-        return proportion(over_runs.tolist(), clusters, confidence) if is_share else by_cluster
-    runs = len(table)
-    of_runs = float(table.mean(axis=1).var(ddof=1)) / runs
-    of_clusters = by_cluster.error**2
-    residuals = table - table.mean(axis=1, keepdims=True) - over_runs + table.mean()
-    squares = float((_sums(residuals, clusters, size) ** 2).sum())
-    of_rest = squares * runs * size / ((runs - 1) * (size - 1)) / count**2
-    variance = max(of_runs + of_clusters - of_rest, of_runs, of_clusters)
-    estimate, error = by_cluster.estimate, math.sqrt(variance)
+    if table.ndim != 2 or not len(table) or table.shape[1] != len(clusters):
+        raise ValueError(f"values: shape {table.shape}, {len(clusters)} clusters; give runs times questions")
+    table = table[~np.isnan(table).all(axis=1)]
+    asked = ~np.isnan(table).all(axis=0)
+    table, clusters = table[:, asked], [clusters[index] for index in np.flatnonzero(asked)]
+    if len(table) <= 1 or (is_share and np.nanmin(table) == np.nanmax(table)):
+        mean = proportion if is_share else clustered_mean
+        return mean(np.nanmean(table, axis=0).tolist() if len(table) else [], clusters, confidence)
+    runs, size, count = len(table), len(set(clusters)), int((~np.isnan(table)).sum())
+    estimate = float(np.nanmean(table, axis=1).mean())
+    if size < FEWEST_CLUSTERS:
+        return Interval(estimate, math.nan, math.nan, count, size, "crossed t")
+    of_runs, of_clusters, variance = _variances(table, clusters, size)
+    error = math.sqrt(variance)
     if error == 0:  # all runs and questions have one value
         p_value = 1.0 if estimate == 0 else 0.0
         return Interval(estimate, estimate, estimate, count, size, "crossed t", 0.0, p_value)
@@ -129,6 +129,18 @@ def crossed_freedom(parts: tuple[float, float], sizes: tuple[int, int], variance
     """
     found = 1 / sum((part / variance) ** 2 / (size - 1) for part, size in zip(parts, sizes, strict=True))
     return max(found, min(sizes) - 1.0)
+
+
+def _variances(table: NDArray[np.float64], clusters: Sequence[Hashable], size: int) -> tuple[float, float, float]:
+    """V_runs, V_clusters and V of the mean of the means of two runs or more."""
+    known, runs = ~np.isnan(table), len(table)
+    means = np.nanmean(table, axis=1, keepdims=True)
+    weighted = np.where(known, table - means, 0) / known.sum(axis=1, keepdims=True) / runs
+    parts = _sums(weighted, clusters, size)
+    of_runs = float(means.var(ddof=1)) / runs
+    of_clusters = float((parts.sum(axis=0) ** 2).sum()) * size / (size - 1)
+    of_rest = float(((parts - parts.mean(axis=0)) ** 2).sum()) * runs * size / ((runs - 1) * (size - 1))
+    return of_runs, of_clusters, max(of_runs + of_clusters - of_rest, of_runs, of_clusters)
 
 
 def _sums(table: NDArray[np.float64], clusters: Sequence[Hashable], size: int) -> NDArray[np.float64]:

@@ -15,12 +15,15 @@ from medix.reporting.charts import Series, line_chart
 from medix.reporting.render import USE
 from medix.reporting.table import MISSING, Table, interval, number, p_value
 from medix.reporting.templates import style, template
-from medix.studies.grid_result import CellResult, GridResult, RunResult
+from medix.studies.grid_result import CellResult, GridResult
 from medix.studies.measures import MEASURES
+from medix.studies.run_result import RunResult
 
 READING = (
-    "Means over the seeds and the validation samples, 95 % intervals for other seeds and other samples "
-    "(medix.evaluation.crossed); of one run alone, for other samples only. Differences are paired by seed and sample. "
+    "Means over the seeds of the means over the validation completions that have a value, as the report of each run "
+    "has them; 95 % intervals for other seeds and other samples (medix.evaluation.crossed), of one run alone for other "
+    "samples only. Differences are paired by seed and completion, over those with a value in both, as in eval compare. "
+    "Where some have no value, a column says what share, and how many pairs of completions a difference leaves out. "
     "p is adjusted by Holm over the rows. "
     "Validation is by the judge of each row; rows with another one have no difference."
 )
@@ -41,9 +44,16 @@ class GridPage:
         grid, found = self.result.grid, []
         for measure in grid.measures:
             name, percent, _ = MEASURES[measure]
-            rows = [self._row(cell, measure, percent) for cell in self.result.cells]
-            heads = ["", "Runs", name, f"Difference from {grid.baseline}", "p (Holm)", "Seconds per run"]
-            found.append(Table(f"{grid.title}: {name.lower()}", heads, rows))
+            columns = {
+                "Runs": [_runs(cell) for cell in self.result.cells],
+                name: [interval(asdict(cell.values[measure]), percent=percent) for cell in self.result.cells],
+                **self._differences(measure, percent),
+                **self._without(measure),
+                "Seconds per run": [
+                    MISSING if math.isnan(cell.seconds) else f"{cell.seconds:.0f}" for cell in self.result.cells
+                ],
+            }
+            found.append(self._table(f"{grid.title}: {name.lower()}", columns))
         if any(result.abstained > 0 for cell in self.result.cells for result in cell.results):
             found.append(self._abstention_table())
         if grid.published:
@@ -54,41 +64,50 @@ class GridPage:
             found.append(Table("Failed runs", ["", "Seed", "Reason"], rows))
         return found
 
-    def _row(self, cell: CellResult, measure: str, percent: bool) -> list[str]:
-        states = [state.status for state in cell.states.values()]
-        runs = f"{len(cell.results)} of {len(states)}"
-        if states.count("failed"):
-            runs += f", {states.count('failed')} failed"
-        difference, p = MISSING, MISSING
+    def _table(self, title: str, columns: Mapping[str, Sequence[str]]) -> Table:
+        """A table with a row per cell, from its columns."""
+        names = [cell.name for cell in self.result.cells]
+        return Table(title, ["", *columns], [list(row) for row in zip(names, *columns.values(), strict=True)])
+
+    def _differences(self, measure: str, percent: bool) -> dict[str, list[str]]:
+        shown = [self._difference(cell, measure, percent) for cell in self.result.cells]
+        heads = f"Difference from {self.result.grid.baseline}", "p (Holm)"
+        return {head: [row[index] for row in shown] for index, head in enumerate(heads)}
+
+    def _difference(self, cell: CellResult, measure: str, percent: bool) -> tuple[str, str]:
         if cell.name == self.result.grid.baseline:
-            difference = "(baseline)"
-        elif measure in cell.incomparable:
-            difference = cell.incomparable[measure]
-        elif measure in cell.differences and cell.differences[measure].error == 0 == cell.differences[measure].estimate:
-            difference = "the same in every sample"  # runs that are alike say nothing of an interval
-        elif measure in cell.differences:
-            difference = interval(asdict(cell.differences[measure]), percent=percent, signed=True)
-            p = p_value(self.result.adjusted[measure].get(cell.name))
-        seconds = MISSING if math.isnan(cell.seconds) else f"{cell.seconds:.0f}"
-        return [cell.name, runs, interval(asdict(cell.values[measure]), percent=percent), difference, p, seconds]
+            return "(baseline)", MISSING
+        if measure in cell.incomparable:
+            return cell.incomparable[measure], MISSING
+        if (found := cell.differences.get(measure)) is None:
+            return MISSING, MISSING
+        if found.error == 0 == found.estimate:
+            return "the same in every completion", MISSING  # runs that are alike say nothing of an interval
+        adjusted = self.result.adjusted[measure].get(cell.name)
+        return interval(asdict(found), percent=percent, signed=True), p_value(adjusted)
+
+    def _without(self, measure: str) -> dict[str, list[str]]:
+        """What means and differences are not about, where there is any."""
+        found = {}
+        shares = [cell.without(measure) for cell in self.result.cells]
+        if any(share > 0 for share in shares):
+            found["Without a value"] = [number(share, percent=True) for share in shares]
+        pairs = [cell.left_out.get(measure) for cell in self.result.cells]
+        if any(pair and pair[0] for pair in pairs):
+            found["Left out of the difference"] = [f"{pair[0]:,} of {pair[1]:,}" if pair else MISSING for pair in pairs]
+        return found
 
     def _abstention_table(self) -> Table:
-        rows = []
-        for cell in self.result.cells:
-            shares = [result.abstained for result in cell.results]
-            abstained = sum(shares) / len(shares) if shares else math.nan
-            calibration = cell.calibration
-            rows.append(
-                [
-                    cell.name,
-                    number(abstained, percent=True),
-                    number(calibration.area),
-                    number(calibration.random_area),
-                    number(calibration.error),
-                ]
-            )
-        heads = ["", "Answers that abstain", "Area under risk-coverage", "Without confidence", "Calibration error"]
-        return Table("Abstention, and agreement of completions as confidence", heads, rows)
+        cells = self.result.cells
+        columns = {
+            "Answers that abstain": [number(cell.abstained, percent=True) for cell in cells],
+            "Area under risk-coverage": [number(cell.calibration.area) for cell in cells],
+            "Without confidence": [number(cell.calibration.random_area) for cell in cells],
+            "Calibration error": [number(cell.calibration.error) for cell in cells],
+        }
+        if any(cell.unanswered > 0 for cell in cells):
+            columns["Samples left out"] = [number(cell.unanswered, percent=True) for cell in cells]
+        return self._table("Abstention, and agreement of completions as confidence", columns)
 
     def json(self) -> str:
         """The results as JSON."""
@@ -121,13 +140,21 @@ class GridPage:
     def _charts(self) -> list[tuple[str, str, Markup]]:
         """Charts as title, note and drawing."""
         risk, fooled = "by agreement of the completions of a sample", "accepted_wrong"
+        scored = "validation, of what has a value, mean over seeds"
         drawn = [
-            ("Accuracy", "validation, mean over seeds", self._validated("accuracy"), True, "step"),
-            ("Modality accuracy", "validation, mean over seeds", self._validated("modality_accuracy"), True, "step"),
+            ("Accuracy", scored, self._validated("accuracy"), True, "step"),
+            ("Modality accuracy", scored, self._validated("modality_accuracy"), True, "step"),
             ("Reward in training", "of each row's own rewards", self._trained("reward/total"), False, "step"),
             ("Judge's credit in training", "of each row's own judge", self._trained("reward/judge"), False, "step"),
-            (MEASURES[fooled][0], "validation, share of answers", self._validated(fooled), True, "step"),
+            (
+                MEASURES[fooled][0],
+                "validation, of those that both judge, mean over seeds",
+                self._validated(fooled),
+                True,
+                "step",
+            ),
             ("Attacks that the judge accepts", "canaries, whatever the policy writes", self._checked(), True, "step"),
+            ("Unscored completions", "validation, share without a verdict", self._unscored(), True, "step"),
             ("Tokens per completion", "validation", self._validated("tokens"), False, "step"),
             ("Risk against coverage", risk, self._risks(), True, "share answered"),
         ]
@@ -139,6 +166,11 @@ class GridPage:
 
     def _validated(self, key: str) -> list[Series]:
         return self._series(lambda run: run.validations, key, markers=True)
+
+    def _unscored(self) -> list[Series]:
+        """Nothing where every completion is scored at every step."""
+        found = self._validated("unscored")
+        return found if any(value > 0 for series in found for _, value in series.points) else []
 
     def _trained(self, key: str) -> list[Series]:
         return self._series(lambda run: run.steps, key, markers=False)
@@ -163,3 +195,8 @@ class GridPage:
 
     def _risks(self) -> list[Series]:
         return [Series(cell.name, cell.calibration.curve, markers=True) for cell in self.result.cells]
+
+
+def _runs(cell: CellResult) -> str:
+    failed = sum(state.status == "failed" for state in cell.states.values())
+    return f"{len(cell.results)} of {len(cell.states)}" + (f", {failed} failed" if failed else "")

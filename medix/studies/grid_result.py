@@ -1,98 +1,27 @@
 """What the runs of a grid measured: means over seeds, and paired differences from a baseline."""
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+from medix.evaluation.comparison import paired
 from medix.evaluation.crossed import crossed_mean
-from medix.evaluation.repeated import Calibration, MajorityAnswer, majority
-from medix.evaluation.scored_completion import ScoredCompletion
+from medix.evaluation.repeated import Calibration
 from medix.evaluation.statistics import Interval, holm
 from medix.evaluation.validation import incomparable
-from medix.reporting.evaluations import read_report
-from medix.reporting.record import CompletionRecord, read_records
+from medix.reporting.record import CompletionKey
 from medix.reporting.render import plain
-from medix.rewards.abstention import AbstentionAnswer
 from medix.studies.grid import Grid
 from medix.studies.grid_run import GridRun, RunState
 from medix.studies.measures import MEASURES
-from medix.types import Cluster, SampleKey
+from medix.studies.run_result import RunResult, mean
+from medix.types import Cluster
 
 _OF_REWARDS = ("rewards", "judge", "own_judges")
 """Parts of what a validation was measured with that only rewards depend on."""
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """The last validation of one run, and its curves.
-
-    Attributes:
-        seed: its seed.
-        step: of the last validation.
-        measures: by name, mean over the completions of each sample that have a value.
-        clusters: the case of each sample.
-        abstained: share of completions whose answer abstains.
-        unscored: share of completions without a verdict.
-        majorities: the most common answer to each sample; one that abstains has confidence 0.
-        validations: as the run's report has them, in order.
-        steps: metrics of each training step, as the run's report has them.
-        canaries: step and share of attacks that the judge accepted, of each check by the callback ``CheckJudge``.
-    """
-
-    seed: int
-    step: int
-    measures: Mapping[str, Mapping[SampleKey, float]]
-    clusters: Mapping[SampleKey, Cluster]
-    abstained: float
-    unscored: float
-    majorities: Sequence[MajorityAnswer]
-    validations: Sequence[Mapping[str, Any]]
-    steps: Sequence[Mapping[str, float]]
-    canaries: Sequence[Mapping[str, float | None]]
-
-    @classmethod
-    def read(cls, seed: int, folder: Path) -> "RunResult":
-        """Read the last validation of a run.
-
-        Raises:
-            ValueError: the run has no validations, or no report.
-        """
-        files = sorted((folder / "completions").glob("val-step-*.jsonl"))
-        report = read_report(folder)
-        if not files or not report.get("validations"):
-            missing = "report.json with validations" if files else "completions/val-step-*.jsonl"
-            raise ValueError(
-                f"{folder}: has no {missing}; the spec of a grid needs data.val and the callbacks JudgeValidation, "
-                "RecordCompletions and WriteReport"
-            )
-        by_sample: dict[SampleKey, list[CompletionRecord]] = defaultdict(list)
-        for record in read_records(files[-1]):
-            by_sample[record.sample_key].append(record)
-        records = [record for group in by_sample.values() for record in group]
-        return cls(
-            seed=seed,
-            step=int(files[-1].stem.rpartition("-")[2]),
-            measures={
-                name: {
-                    key: sum(values) / len(values)
-                    for key, group in by_sample.items()
-                    if (values := [value for record in group if (value := measure(record)) is not None])
-                }
-                for name, (_, _, measure) in MEASURES.items()
-            },
-            clusters={key: group[0].cluster for key, group in by_sample.items()},
-            abstained=_mean([float(_abstains(record.answer)) for record in records]),
-            unscored=_mean([float(record.credit is None) for record in records]),
-            majorities=[found for group in by_sample.values() if (found := _majority(group)) is not None],
-            validations=report["validations"],
-            steps=report.get("steps") or [],
-            canaries=[_canaries(file) for file in sorted(folder.glob("canaries-step-*.json"))],
-        )
 
 
 @dataclass(frozen=True)
@@ -103,8 +32,10 @@ class CellResult:
         name: of the combination.
         states: how far its runs are, by seed.
         results: of the runs that are done.
-        values: by measure, mean over seeds and samples with its interval.
+        values: by measure, mean over its runs of the mean over the completions that have a value, with its interval.
         differences: by measure, paired difference from the baseline; none for the baseline itself.
+        left_out: by measure, pairs of completions that are in no difference, since one or both have no value, and the
+            number of all pairs.
         incomparable: by measure, why there is no difference.
     """
 
@@ -113,7 +44,22 @@ class CellResult:
     results: Sequence[RunResult]
     values: Mapping[str, Interval]
     differences: Mapping[str, Interval]
+    left_out: Mapping[str, tuple[int, int]]
     incomparable: Mapping[str, str]
+
+    def without(self, measure: str) -> float:
+        """Share of the completions of its runs that have no value of a measure; NaN without a run."""
+        return mean([result.without(measure) for result in self.results])
+
+    @property
+    def abstained(self) -> float:
+        """Share of the completions whose answer abstains; NaN without a run."""
+        return mean([result.abstained for result in self.results])
+
+    @property
+    def unanswered(self) -> float:
+        """Share of the samples that ``calibration`` leaves out: their most common answer has no verdict."""
+        return mean([1 - len(result.majorities) / result.samples for result in self.results if result.samples])
 
     @property
     def calibration(self) -> Calibration:
@@ -194,18 +140,23 @@ class GridResult:
                 "runs": {str(seed): asdict(state) for seed, state in cell.states.items()},
                 "step": max((result.step for result in cell.results), default=None),
                 "values": {name: asdict(value) for name, value in cell.values.items()},
+                "without_value": {name: cell.without(name) for name in MEASURES},
                 "differences": {
-                    name: {**asdict(value), "p_holm": self.adjusted[name][cell.name]}
+                    name: {
+                        **asdict(value),
+                        "p_holm": self.adjusted[name][cell.name],
+                        **dict(zip(("left_out", "pairs"), cell.left_out[name], strict=True)),
+                    }
                     for name, value in cell.differences.items()
                     if name in self.adjusted
                 },
                 "incomparable": dict(cell.incomparable),
-                "abstained": _mean([result.abstained for result in cell.results]),
-                "unscored": _mean([result.unscored for result in cell.results]),
+                "abstained": cell.abstained,
+                "unscored": mean([result.unscored for result in cell.results]),
                 "seconds": cell.seconds,
-                "calibration": cell.calibration.to_dict(),
+                "calibration": cell.calibration.to_dict() | {"left_out": cell.unanswered},
                 "by_seed": {
-                    str(result.seed): {name: _mean(list(result.measures[name].values())) for name in MEASURES}
+                    str(result.seed): {name: mean(list(result.measures[name].values())) for name in MEASURES}
                     for result in cell.results
                 },
             }
@@ -219,43 +170,56 @@ class GridResult:
 def _cell(
     grid: Grid, name: str, states: Mapping[int, RunState], results: Sequence[RunResult], baseline: Sequence[RunResult]
 ) -> CellResult:
-    values = {
-        measure: _over([run.measures[measure] for run in results], results[0].clusters if results else {}, is_share)
-        for measure, (_, is_share, _) in MEASURES.items()
-    }
+    values = {measure: _over(results, measure, is_share) for measure, (_, is_share, _) in MEASURES.items()}
     differences: dict[str, Interval] = {}
+    left_out: dict[str, tuple[int, int]] = {}
     differing: dict[str, str] = {}
     if name != grid.baseline and results and baseline:
         for measure in MEASURES:
             reasons = (_why_not(baseline[0], other, measure) for other in (*baseline[1:], *results))
             if why := next(filter(None, reasons), ""):
                 differing[measure] = why
-            elif (difference := _paired(baseline, results, measure)).count:
+                continue
+            difference, left_out[measure] = _paired(baseline, results, measure)
+            if difference.count:
                 differences[measure] = difference
-    return CellResult(name, states, results, values, differences, differing)
+    return CellResult(name, states, results, values, differences, left_out, differing)
 
 
-def _over(
-    runs: Sequence[Mapping[SampleKey, float]], clusters: Mapping[SampleKey, Cluster], is_share: bool = False
+def _over(results: Sequence[RunResult], measure: str, is_share: bool) -> Interval:
+    """Mean over runs of the mean over the completions that have a value."""
+    clusters = {key: cluster for result in results for key, cluster in result.clusters.items()}
+    return _crossed([result.measures[measure] for result in results], clusters, is_share=is_share)
+
+
+def _paired(
+    baseline: Sequence[RunResult], results: Sequence[RunResult], measure: str
+) -> tuple[Interval, tuple[int, int]]:
+    """Mean over the seeds that both have of the gain that ``eval compare`` finds, pairs left out, and all pairs."""
+    firsts = {result.seed: result for result in baseline}
+    pairs = [(firsts[result.seed], result) for result in results if result.seed in firsts]
+    clusters: dict[CompletionKey, Cluster] = {}
+    parts, gains = [], []
+    for first, second in pairs:
+        both = {**first.clusters, **second.clusters}
+        clusters |= both
+        ours, others = second.measures[measure], first.measures[measure]
+        parts.append(
+            paired([(others.get(key), ours.get(key), both[key]) for key in both], is_share=MEASURES[measure][1])
+        )
+        gains.append({key: ours[key] - others[key] for key in both if key in ours and key in others})
+    left_out = sum(part.left_out for part in parts)
+    found = replace(parts[0].gain, p_value=parts[0].p_value) if len(parts) == 1 else _crossed(gains, clusters)
+    return found, (left_out, left_out + sum(part.pairs for part in parts))
+
+
+def _crossed(
+    runs: Sequence[Mapping[CompletionKey, float]], clusters: Mapping[CompletionKey, Cluster], *, is_share: bool = False
 ) -> Interval:
-    """Mean over runs and the samples that all of them have a value for."""
-    shared = [key for key in runs[0] if all(key in run for run in runs)] if runs else []
-    if not shared:
+    if not any(runs):
         return Interval(math.nan, math.nan, math.nan, 0, 0, "crossed t")
-    values, cases = [[run[key] for key in shared] for run in runs], [clusters[key] for key in shared]
-    return crossed_mean(values, cases, is_share=is_share)
-
-
-def _paired(baseline: Sequence[RunResult], results: Sequence[RunResult], measure: str) -> Interval:
-    """Mean difference over the seeds that both have, and the samples with a value in all of their runs."""
-    others = {result.seed: result.measures[measure] for result in baseline}
-    differences = [
-        {key: value - others[result.seed][key] for key, value in result.measures[measure].items()
-         if key in others[result.seed]}
-        for result in results
-        if result.seed in others
-    ]  # fmt: skip
-    return _over(differences, results[0].clusters)
+    values = [[run.get(key, math.nan) for key in clusters] for run in runs]
+    return crossed_mean(values, list(clusters.values()), is_share=is_share)
 
 
 def _why_not(baseline: RunResult, other: RunResult, measure: str) -> str:
@@ -267,44 +231,3 @@ def _why_not(baseline: RunResult, other: RunResult, measure: str) -> str:
                 name: value for name, value in (entry.get("suite") or {}).items() if name not in _OF_REWARDS
             }
     return " and ".join(incomparable(first, last))
-
-
-_ABSTENTION = AbstentionAnswer(0.0)
-
-
-def _abstains(answer: str | None) -> bool:
-    return answer is not None and _ABSTENTION.abstains(answer)
-
-
-def _canaries(file: Path) -> Mapping[str, float | None]:
-    data = json.loads(file.read_text(encoding="utf-8"))
-    return {"step": data["step"], "accepted": data["false_positive"]["rate"]}
-
-
-def _majority(group: Sequence[CompletionRecord]) -> MajorityAnswer | None:
-    """The most common answer to one sample."""
-    rows = [
-        ScoredCompletion(
-            item=record.id,
-            k=record.index,
-            cluster="",
-            question=record.question,
-            references=(record.reference, *record.aliases),
-            completion=record.completion,
-            answer=record.answer,
-            credit=record.credit,
-        )
-        for record in group
-    ]
-    found = majority(rows)
-    if found is None or not any(map(_abstains, (record.answer for record in group))):
-        return found
-    decided = majority([row for row in rows if not _abstains(row.answer)])
-    abstaining = sum(_abstains(row.answer) for row in rows)
-    if decided is None or decided.confidence * (len(rows) - abstaining) < abstaining:
-        return MajorityAnswer(0.0, found.is_right)
-    return MajorityAnswer(decided.confidence * (len(rows) - abstaining) / len(rows), decided.is_right)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else math.nan

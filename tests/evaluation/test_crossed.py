@@ -34,8 +34,9 @@ def test_one_run_is_the_interval_over_questions() -> None:
     values, clusters = [0.0, 1.0, 1.0, 0.0, 1.0, 0.5], list("aabcde")
     assert crossed_mean([values], clusters) == clustered_mean(values, clusters)
     assert math.isnan(crossed_mean([values[:2], values[1:3]], ["a", "b"]).low)
-    with pytest.raises(ValueError, match="runs times questions"):
-        crossed_mean([], [])
+    for wrong in ([], [values[:3]]):
+        with pytest.raises(ValueError, match="runs times questions"):
+            crossed_mean(wrong, ["a", "b"])
 
 
 def test_differences_that_are_all_zero_are_no_difference_and_equal_ones_are_certain() -> None:
@@ -43,6 +44,30 @@ def test_differences_that_are_all_zero_are_no_difference_and_equal_ones_are_cert
     assert (zero.low, zero.high, zero.p_value) == (0, 0, 1)
     half = crossed_mean([[0.5] * 8] * 3, list(range(8)))
     assert (half.low, half.high, half.p_value) == (0.5, 0.5, 0)
+
+
+def test_missing_values_weigh_as_in_the_means_of_runs_by_hand() -> None:
+    """Run means 0.5 of four and 0.8 of five: 0.65. Runs: variance 0.045, over 2 runs 0.0225. Deviations over 2 * 4 and
+    2 * 5: 1/16, 1/16, -1/16, -1/16, none and 0.02 four times, -0.08. Their sums by question: 0.0825, 0.0825, -0.0425,
+    -0.0425, -0.08; squares 0.023625, times 5/4: 0.02953125. Less half of the sum: +-0.02125, +-0.02125, +-0.04125,
+    +-0.04125, +-0.04; squares 0.0118125, times 2 * 5 / (1 * 4): 0.02953125. V is 0.0225, and at least 0.02953125."""
+    nan = math.nan
+    found = crossed_mean([[1, 1, 0, 0, nan, nan], [1, 1, 1, 1, 0, nan]], list("abcdef"))
+    assert found.estimate == pytest.approx(0.65)
+    assert found.error**2 == pytest.approx(0.02953125)
+    assert (found.count, found.clusters) == (9, 5)
+
+
+def test_what_no_run_or_no_question_has_does_not_count() -> None:
+    rows, nan = [[1.0, 1, 0, 0, 0], [1, 1, 1, 1, 0]], math.nan
+    more = [[*row, nan] for row in rows] + [[nan] * 6]
+    assert crossed_mean(more, list("abcdef"), is_share=True) == crossed_mean(rows, list("abcde"), is_share=True)
+    none = crossed_mean([[nan, nan]] * 2, ["a", "b"])
+    assert math.isnan(none.estimate)
+    assert none.count == 0
+    few = crossed_mean([[1.0, nan], [0.0, 0.5]], ["a", "b"], is_share=True)
+    assert (few.estimate, few.count) == (0.625, 3)
+    assert math.isnan(few.low)
 
 
 def test_a_share_stays_between_0_and_1_and_is_wilsons_with_the_effective_number() -> None:

@@ -36,12 +36,42 @@ def test_each_measure_is_a_table_with_the_baseline_marked_and_failures_are_liste
     accuracy, reward, abstained, published, failed = page(tmp_path).tables()
     assert [row[:2] for row in accuracy.rows] == [["a", "2 of 2"], ["b", "2 of 2"], ["c", "0 of 2, 2 failed"]]
     assert accuracy.rows[1][3] == "(baseline)"
-    assert accuracy.rows[0][3] == "the same in every sample"
+    assert accuracy.rows[0][3] == "the same in every completion"
     assert accuracy.rows[2][2:] == [MISSING] * 4
     assert reward.title.endswith("reward")
     assert abstained.rows[0][1] == "83.3 %"
     assert published.rows == [["a", "0.6", "<i>paper</i>"]]
     assert failed.rows[0] == ["c", "1", "medix: error: <b>no</b>"]
+
+
+def test_what_has_no_value_is_told_beside_the_mean_and_the_difference_where_there_is_any(tmp_path: Path) -> None:
+    """Of six completions b has a verdict on all, the only run of a on five, and each of c on four."""
+    runs = made(tmp_path, "measures: [accuracy, modality_accuracy]\nbaseline: b\ncells: {a: null, b: null, c: null}\n")
+    lost = {"a": {5}, "b": set(), "c": {4, 5}}
+    states = {
+        run.name: write(
+            run,
+            [
+                record(i, 0, "I do not know", None if i in lost[run.cell.name] else float(i < 3), total=1.0)
+                for i in range(6)
+            ],
+            unscored=len(lost[run.cell.name]) / 6,
+        )
+        for run in runs
+        if run.cell.name != "a" or run.seed == 1
+    }
+    found = GridPage(GridResult.read(runs[0].grid, runs, states))
+    accuracy, modality, abstained = found.tables()
+    assert accuracy.columns[4:] == ["p (Holm)", "Without a value", "Left out of the difference", "Seconds per run"]
+    assert [row[5:7] for row in accuracy.rows] == [["16.7 %", "1 of 6"], ["0.0 %", MISSING], ["33.3 %", "4 of 12"]]
+    assert modality.columns[4:] == ["p (Holm)", "Seconds per run"]
+    assert abstained.columns[-1] == "Samples left out"
+    assert [row[-1] for row in abstained.rows] == ["16.7 %", "0.0 %", "33.3 %"]
+    assert "| 33.3 % | 4 of 12 |" in found.markdown()
+    html = found.html()
+    assert "<th>Left out of the difference</th>" in html
+    assert "<td>33.3 %</td><td>4 of 12</td>" in html
+    assert "<b>Unscored completions</b>" in html
 
 
 def test_all_three_files_are_written_and_data_is_escaped(tmp_path: Path) -> None:

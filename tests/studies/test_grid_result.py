@@ -2,10 +2,13 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from medix.evaluation.comparison import compare
 from medix.reporting.record import CompletionRecord
 from medix.studies.grid_result import GridResult
 from medix.studies.grid_run import RunState
@@ -17,6 +20,11 @@ TWO = "cells: {first: null, second: null}\nmeasures: [accuracy, reward]\n"
 def answers(*given: float | None) -> list[CompletionRecord]:
     """One sample for each credit, with two completions that have it."""
     return [record(i, k, "left", credit) for i, credit in enumerate(given) for k in (0, 1)]
+
+
+def completions(given: Sequence[float | None]) -> list[CompletionRecord]:
+    """Two completions of each sample, with the credits in turn."""
+    return [record(i // 2, i % 2, "left", credit) for i, credit in enumerate(given)]
 
 
 def test_means_and_paired_differences_are_those_of_a_table_worked_out_by_hand(tmp_path: Path) -> None:
@@ -34,7 +42,7 @@ def test_means_and_paired_differences_are_those_of_a_table_worked_out_by_hand(tm
     assert first.values["accuracy"].estimate == pytest.approx(0.25)
     assert second.values["accuracy"].estimate == pytest.approx(0.35)
     difference = second.differences["accuracy"]
-    assert (difference.estimate, difference.count, difference.clusters) == (pytest.approx(0.1), 20, 10)
+    assert (difference.estimate, difference.count, difference.clusters) == (pytest.approx(0.1), 40, 10)
     assert difference.low < 0.1 < difference.high
     assert found.adjusted["accuracy"] == {"second": difference.p_value}
     assert not first.differences
@@ -55,16 +63,65 @@ def test_a_run_whose_report_holds_no_validation_has_failed_and_says_why(tmp_path
     assert "has no report.json with validations; the spec of a grid needs" in reason
 
 
-def test_a_sample_without_a_verdict_in_one_run_is_in_no_difference(tmp_path: Path) -> None:
+def test_a_completion_without_a_verdict_is_in_no_difference_and_counted(tmp_path: Path) -> None:
+    """The same completions in both cells, of which one cell has no verdict on every second wrong one: no difference."""
     runs = made(tmp_path, TWO)
+    given: list[float | None] = [float(number % 3 == 0) for number in range(40)]
+    lost = [None if credit == 0 and number % 2 else credit for number, credit in enumerate(given)]
+    states = {run.name: write(run, completions(lost if run.cell.name == "second" else given)) for run in runs}
+    found = GridResult.read(runs[0].grid, runs, states)
+    first, second = found.cells
+    assert (second.differences["accuracy"].estimate, second.differences["accuracy"].p_value) == (0, 1)
+    assert second.differences["accuracy"].count == 2 * lost.count(0.0) + 2 * lost.count(1.0)
+    assert second.left_out["accuracy"] == (2 * lost.count(None), 80)
+    assert (first.without("accuracy"), second.without("accuracy")) == (0, pytest.approx(lost.count(None) / 40))
+    assert second.values["accuracy"].estimate == pytest.approx(14 / (40 - lost.count(None)))
+    told = found.to_dict()["cells"][1]
+    assert told["differences"]["reward"]["left_out"] == 2 * lost.count(None)
+    assert told["without_value"]["modality_accuracy"] == 0
+    assert told["calibration"]["left_out"] == 0  # each sample has a completion with a verdict
+
+
+@pytest.mark.parametrize("seeds", [[1], [1, 2]])
+def test_differences_are_the_gains_of_eval_compare(tmp_path: Path, seeds: list[int]) -> None:
+    """Several questions of a case, and completions without a verdict or a total in either run."""
+    draw = np.random.default_rng(7)
+    runs = [run for run in made(tmp_path, TWO) if run.seed in seeds]
+    written = {
+        run.name: [
+            record(i, k, "left", draw.choice([0.0, 1.0, None]), total=draw.choice([0.2, 0.5, None]), case=f"{i // 3}")
+            for i in range(30) for k in (0, 1)
+        ]
+        for run in runs
+    }  # fmt: skip
+    found = GridResult.read(runs[0].grid, runs, {run.name: write(run, written[run.name]) for run in runs})
+    _, second = found.cells
+    compared = [compare(written[f"first/seed={seed}"], written[f"second/seed={seed}"]).slices[0] for seed in seeds]
+    for measure in ("accuracy", "reward"):
+        gains = [part.measures[measure].gain for part in compared]
+        difference = second.differences[measure]
+        assert difference.estimate == pytest.approx(sum(gain.estimate for gain in gains) / len(seeds))
+        assert difference.count == sum(gain.count for gain in gains)
+        assert second.left_out[measure] == (sum(part.measures[measure].left_out for part in compared), 60 * len(seeds))
+        if len(seeds) == 1:
+            assert difference == gains[0]
+
+
+def test_one_run_of_cases_of_one_completion_has_the_p_value_of_eval_compare(tmp_path: Path) -> None:
+    """McNemar's, where each pair is of a case of its own: of nine that differ eight are gained, 2 * 10 / 512."""
+    runs = [run for run in made(tmp_path, TWO) if run.seed == 1]
+    rows = {"first": [0.0] * 8 + [1.0] * 12, "second": [1.0] * 8 + [0.0] + [1.0] * 11}
     states = {
-        run.name: write(run, answers(*([1] * 5 + [0, 0, None if run.name == "second/seed=1" else 1]))) for run in runs
+        run.name: write(run, [record(i, 0, "a", one) for i, one in enumerate(rows[run.cell.name])]) for run in runs
     }
-    first, second = GridResult.read(runs[0].grid, runs, states).cells
-    assert second.differences["accuracy"].count == 14
-    assert second.differences["accuracy"].estimate == 0
-    assert first.values["accuracy"].count == 16
-    assert second.values["accuracy"].count == 14
+    _, second = GridResult.read(runs[0].grid, runs, states).cells
+    assert second.differences["accuracy"].p_value == pytest.approx(20 / 512)
+
+
+def test_samples_whose_majority_has_no_verdict_are_told_beside_the_calibration(tmp_path: Path) -> None:
+    runs = made(tmp_path, "cells: {only: null}\n")[:1]
+    (cell,) = GridResult.read(runs[0].grid, runs, {runs[0].name: write(runs[0], answers(1, 0, None, None))}).cells
+    assert (cell.calibration.items, cell.unanswered) == (2, 0.5)
 
 
 def test_rows_with_another_judge_or_other_data_have_no_difference_and_rewards_only_matter_to_the_reward(
@@ -114,7 +171,7 @@ def test_the_folder_of_a_run_says_more_than_what_it_was_when_this_process_passed
     found = GridResult.read(runs[0].grid, runs, {run.name: RunState("elsewhere") for run in runs})
     states = {f"{cell.name}/seed={seed}": state.status for cell in found.cells for seed, state in cell.states.items()}
     assert [states[run.name] for run in runs] == ["done", "failed", "elsewhere", "done"]
-    assert found.cells[0].values["accuracy"].count == 8
+    assert found.cells[0].values["accuracy"].count == 16
 
 
 def test_who_abstains_is_answered_last(tmp_path: Path) -> None:

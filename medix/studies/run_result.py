@@ -1,0 +1,130 @@
+"""What one run of a grid measured: its last validation, completion by completion, and its curves."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medix.evaluation.repeated import MajorityAnswer, majority
+from medix.evaluation.scored_completion import ScoredCompletion
+from medix.reporting.evaluations import read_report
+from medix.reporting.record import CompletionKey, CompletionRecord, read_records
+from medix.rewards.abstention import AbstentionAnswer
+from medix.studies.measures import MEASURES
+from medix.types import Cluster, SampleKey
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The last validation of one run, and its curves.
+
+    Attributes:
+        seed: its seed.
+        step: of the last validation.
+        measures: by name, the value of each completion that has one. Their mean is what the run's report says.
+        clusters: the case of each completion.
+        samples: number of samples.
+        abstained: share of completions whose answer abstains.
+        unscored: share of completions without a verdict.
+        majorities: the most common answer to each sample; one that abstains has confidence 0.
+        validations: as the run's report has them, in order.
+        steps: metrics of each training step, as the run's report has them.
+        canaries: step and share of attacks that the judge accepted, of each check by the callback ``CheckJudge``.
+    """
+
+    seed: int
+    step: int
+    measures: Mapping[str, Mapping[CompletionKey, float]]
+    clusters: Mapping[CompletionKey, Cluster]
+    samples: int
+    abstained: float
+    unscored: float
+    majorities: Sequence[MajorityAnswer]
+    validations: Sequence[Mapping[str, Any]]
+    steps: Sequence[Mapping[str, float]]
+    canaries: Sequence[Mapping[str, float | None]]
+
+    @classmethod
+    def read(cls, seed: int, folder: Path) -> "RunResult":
+        """Read the last validation of a run.
+
+        Raises:
+            ValueError: the run has no validations, or no report.
+        """
+        files = sorted((folder / "completions").glob("val-step-*.jsonl"))
+        report = read_report(folder)
+        if not files or not report.get("validations"):
+            missing = "report.json with validations" if files else "completions/val-step-*.jsonl"
+            raise ValueError(
+                f"{folder}: has no {missing}; the spec of a grid needs data.val and the callbacks JudgeValidation, "
+                "RecordCompletions and WriteReport"
+            )
+        by_sample: dict[SampleKey, list[CompletionRecord]] = defaultdict(list)
+        for record in read_records(files[-1]):
+            by_sample[record.sample_key].append(record)
+        records = [record for group in by_sample.values() for record in group]
+        return cls(
+            seed=seed,
+            step=int(files[-1].stem.rpartition("-")[2]),
+            measures={
+                name: {one.key: value for one in records if (value := measure(one)) is not None}
+                for name, (_, _, measure) in MEASURES.items()
+            },
+            clusters={one.key: one.cluster for one in records},
+            samples=len(by_sample),
+            abstained=mean([float(_abstains(record.answer)) for record in records]),
+            unscored=mean([float(record.credit is None) for record in records]),
+            majorities=[found for group in by_sample.values() if (found := _majority(group)) is not None],
+            validations=report["validations"],
+            steps=report.get("steps") or [],
+            canaries=[_canaries(file) for file in sorted(folder.glob("canaries-step-*.json"))],
+        )
+
+    def without(self, measure: str) -> float:
+        """Share of the completions that have no value of a measure."""
+        return 1 - len(self.measures[measure]) / len(self.clusters) if self.clusters else math.nan
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean; NaN without a value."""
+    return sum(values) / len(values) if values else math.nan
+
+
+_ABSTENTION = AbstentionAnswer(0.0)
+
+
+def _abstains(answer: str | None) -> bool:
+    return answer is not None and _ABSTENTION.abstains(answer)
+
+
+def _canaries(file: Path) -> Mapping[str, float | None]:
+    data = json.loads(file.read_text(encoding="utf-8"))
+    return {"step": data["step"], "accepted": data["false_positive"]["rate"]}
+
+
+def _majority(group: Sequence[CompletionRecord]) -> MajorityAnswer | None:
+    """The most common answer to one sample."""
+    rows = [
+        ScoredCompletion(
+            item=record.id,
+            k=record.index,
+            cluster="",
+            question=record.question,
+            references=(record.reference, *record.aliases),
+            completion=record.completion,
+            answer=record.answer,
+            credit=record.credit,
+        )
+        for record in group
+    ]
+    found = majority(rows)
+    if found is None or not any(map(_abstains, (record.answer for record in group))):
+        return found
+    decided = majority([row for row in rows if not _abstains(row.answer)])
+    abstaining = sum(_abstains(row.answer) for row in rows)
+    if decided is None or decided.confidence * (len(rows) - abstaining) < abstaining:
+        return MajorityAnswer(0.0, found.is_right)
+    return MajorityAnswer(decided.confidence * (len(rows) - abstaining) / len(rows), decided.is_right)

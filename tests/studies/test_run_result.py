@@ -1,0 +1,44 @@
+"""What one run of a grid measured."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medix.evaluation.summary import summarise
+from medix.reporting.record import ComponentRecord
+from medix.studies.run_result import RunResult, mean
+from medix.types import Verdict
+from tests.studies.grids import made, record, write
+
+
+def test_the_mean_of_each_measure_is_what_the_report_of_the_run_says(tmp_path: Path) -> None:
+    """Of samples with as many completions, of which some have no value, the mean of sample means is another number."""
+    draw = np.random.default_rng(3)
+    (run, *_) = made(tmp_path, "cells: {only: null}\n")
+    asked = {"judge": ComponentRecord(1.0, "scored", "", is_judged=True, verdict=Verdict(1.0, "other/1"))}
+    records = [
+        record(i, k, "left", draw.choice([0.0, 1.0, None]), total=draw.choice([0.2, 0.9, None]), components=asked,
+               named_modality=draw.choice(["CT_SCAN", "X_RAY"]), modality="CT_SCAN" if i else None)
+        for i in range(12) for k in range(3)
+    ]  # fmt: skip
+    write(run, records)
+    found, report = RunResult.read(1, run.folder), summarise(records).to_dict()
+    for name in ("accuracy", "modality_accuracy", "reward", "accepted_wrong"):
+        assert mean(list(found.measures[name].values())) == pytest.approx(report[name]), name
+    assert found.without("accuracy") == pytest.approx(found.unscored) == pytest.approx(report["unscored"])
+    assert found.without("reward") == pytest.approx(report["unscored_reward"])
+    assert found.without("modality_accuracy") == pytest.approx(3 / 36)
+    assert (found.step, found.samples, len(found.clusters)) == (2, 12, 36)
+
+
+def test_a_run_without_completions_has_no_shares(tmp_path: Path) -> None:
+    (run, *_) = made(tmp_path, "cells: {only: null}\n")
+    write(run, [])
+    (run.folder / "canaries-step-000004.json").write_text(json.dumps({"step": 4, "false_positive": {"rate": None}}))
+    found = RunResult.read(1, run.folder)
+    assert math.isnan(found.without("accuracy"))
+    assert math.isnan(found.unscored)
+    assert found.canaries == [{"step": 4, "accepted": None}]
