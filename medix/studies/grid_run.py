@@ -24,6 +24,9 @@ _STATE = "grid.json"
 _STOPPED = {128 + number for number in SIGNALS} | {-number for number in SIGNALS}
 """Exit statuses: of a run that ends as a signal asks, and of one that had not begun to catch them."""
 
+_REASON_LINES = 6
+"""Of a message of several lines, those that are kept."""
+
 
 @dataclass(frozen=True)
 class RunState:
@@ -32,7 +35,7 @@ class RunState:
     Attributes:
         status: ``waiting``, ``done``, ``failed``, ``stopped`` (by a signal; it goes on next time) or ``elsewhere``
             (another process has it).
-        reason: last message of a run that failed.
+        reason: last message of a run that failed, its lines separated by `` / ``.
         seconds: of all its attempts.
         settings: digest of the settings that it was started with, those of parts too.
     """
@@ -165,8 +168,11 @@ class GridRun:
             log.seek(start)
             said = log.read().decode("utf-8", "replace")
         lines = [line.strip() for line in said.splitlines() if line.strip()][-200:]
-        told = [line for line in lines if line.startswith("medix: error")] or lines
-        return f"status {code}: {told[-1] if told else 'without a word'}"
+        begins = [index for index, line in enumerate(lines) if line.startswith("medix: error")]
+        told = lines[begins[-1] :] if begins else lines[-1:]
+        if len(told) > _REASON_LINES:  # its first line says what, and its last ones why
+            told = [told[0], "…", *told[2 - _REASON_LINES :]]
+        return f"status {code}: {' / '.join(told) or 'without a word'}"
 
 
 class GridRunner:

@@ -8,6 +8,10 @@ from medix.reporting.record import CompletionRecord
 
 MEASURES: Mapping[str, tuple[str, bool, Callable[[CompletionRecord], float | None]]] = {
     **COMPARED,
-    "accepted_wrong": ("Wrong answers that the judge of the rewards accepts", True, accepted_wrongly),
+    "accepted_wrong": (
+        "Answers that are wrong and that the judge of the rewards accepts, of all",
+        True,
+        accepted_wrongly,
+    ),
 }
 """As in ``medix.evaluation.comparison``; of rows with other rewards too, because it is a fact of each row's own."""

@@ -59,7 +59,7 @@ def test_a_failure_is_a_row_and_what_is_done_is_not_run_again(runs: list[GridRun
     told: list[str] = []
     states = GridRunner(some, jobs=2).run(lambda run, state: told.append(f"{run.name} {state.status}"))
     assert sorted(told) == ["bad/seed=1 failed", "bad/seed=2 failed", "good/seed=1 done", "good/seed=2 done"]
-    assert states["bad/seed=1"].reason == "status 1: medix: error: model.loss: no such loss"
+    assert states["bad/seed=1"].reason == "status 1: medix: error: model.loss: no such loss / and more"
     assert "a:\n  b: 1\nseed: 2" in (some[2].folder / "cell.yaml").read_text()
     GridRunner(some).run(lambda run, state: None)
     assert [starts(run) for run in some] == [1, 2, 1, 2]
@@ -70,7 +70,26 @@ def test_the_reason_of_a_failure_is_of_its_last_attempt(runs: list[GridRun]) -> 
     run = runs[3]
     first = GridRunner([run]).run(lambda run, state: None)[run.name]
     second = GridRunner([run]).run(lambda run, state: None)[run.name]
-    assert (first.reason, second.reason) == ("status 1: medix: error: model.loss: no such loss", "status -9: Loading")
+    assert (first.reason, second.reason) == (
+        "status 1: medix: error: model.loss: no such loss / and more",
+        "status -9: Loading",
+    )
+
+
+def test_a_long_reason_is_its_first_line_and_its_last_ones(runs: list[GridRun]) -> None:
+    """A traceback before it, and an earlier message, are no part of it; without a message there is the last line."""
+    run = runs[0]
+    run.folder.mkdir(parents=True)
+    for said, told in (
+        ("medix: error: early\nTraceback:\nmedix: error: none starts\n\n" + "".join(f"  {n}\n" for n in range(9)),
+         "status 2: medix: error: none starts / … / 5 / 6 / 7 / 8"),
+        ("medix: error: none starts\n" + "".join(f"{n}\n" for n in range(5)),
+         "status 2: medix: error: none starts / 0 / 1 / 2 / 3 / 4"),
+        ("Traceback:\n  at\nKeyError: 'x'\n", "status 2: KeyError: 'x'"),
+        ("\n", "status 2: without a word"),
+    ):  # fmt: skip
+        (run.folder / "fit.log").write_text(said)
+        assert run._reason(2, 0) == told
 
 
 def test_other_settings_in_a_part_are_refused_too_and_the_same_are_not_wherever_they_are(tmp_path: Path) -> None:
