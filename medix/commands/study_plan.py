@@ -35,7 +35,9 @@ def plan(arguments: argparse.Namespace) -> int:
     from medix.studies.preference.sample_size import SampleSize
 
     Design(arguments.raters, arguments.overlap, 0)  # refuses what serve would
-    size = SampleSize(arguments.wins, arguments.ties, arguments.per_case, arguments.correlation, arguments.raters)
+    size = SampleSize(
+        arguments.wins, arguments.ties, arguments.per_case, arguments.correlation, arguments.raters, arguments.overlap
+    )
     rows = []
     for half in arguments.half_width:
         count = size.comparisons(half)

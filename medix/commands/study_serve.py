@@ -120,16 +120,16 @@ def _tell(database: "StudyDatabase", server: "LocalServer", tokens: dict[int, st
 
 def _expected(facts: Mapping[str, Any], raters: int) -> str:
     """How wide the interval of one model's wins over another will be."""
-    from medix.evaluation.statistics import FEWEST_CLUSTERS
     from medix.reporting.table import number
     from medix.studies.preference.sample_size import SampleSize
 
     each = facts["comparisons"] / math.comb(len(facts["models"]), 2)
-    size = SampleSize(per_case=max(1.0, each / facts["cases"]), raters=raters)
+    size = SampleSize(per_case=max(1.0, each / facts["cases"]), raters=raters, overlap=facts["overlap"])
     if math.isnan(half := size.half_width(each)):
         return (
-            "Expect no interval of the wins of one model over another: it takes preferences in "
-            f"{FEWEST_CLUSTERS} cases or more, and at {size.ties:.0%} ties {size.cases(each)} will have one; add cases"
+            "Expect no interval of the wins of one model over another: with several ratings of a case it takes "
+            f"preferences in {size.fewest_cases} cases or more, and at {size.ties:.0%} ties {size.cases(each)} will "
+            "have one; add cases"
         )
     return (
         f"Expect wins of one model over another within ± {number(half, percent=True)} (95 % interval at "

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEWEST_CLUSTERS = 5
-"""With fewer clusters no interval is reported: nothing says how much they differ."""
+"""With fewer clusters no interval is reported: nothing says how much they differ. A share of observations of 0 and 1,
+one in each cluster, has Wilson's at any number, which needs no spread."""
 
 FEW_CLUSTERS = 30
 """With fewer clusters an interval may cover less than it says, so that tables mark it."""

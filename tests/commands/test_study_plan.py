@@ -19,6 +19,15 @@ def test_a_plan_has_as_many_cases_as_the_report_takes(capsys: pytest.CaptureFixt
     assert row.split()[3] == "200"
 
 
+def test_few_cases_with_one_rating_each_are_enough_for_a_wide_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    """Wilson's interval of 60 % is ± 37.1 points of three, ± 34.6 points of four; raters in common need five."""
+    words = ["study", "plan", "--half-width", "0.35", "--ties", "0", "--raters", "2"]
+    for overlap, count in (("0", "4"), ("2", "5")):
+        assert main([*words, "--overlap", overlap]) == 0
+        row = next(line for line in capsys.readouterr().out.splitlines() if "± 35.0 %" in line)
+        assert row.split()[3] == count
+
+
 def test_without_words_several_widths_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "plan"]) == 0
     shown = capsys.readouterr().out

@@ -49,15 +49,18 @@ def test_links_are_printed_once_and_the_same_command_goes_on(tmp_path: Path) -> 
 
 
 def test_the_interval_that_can_be_expected_is_told_and_where_there_is_none() -> None:
-    def told(cases: int) -> str:
-        return _expected({"models": ["a", "b"], "comparisons": 24, "cases": cases}, 2)
+    def told(cases: int, comparisons: int = 24, overlap: int = 0) -> str:
+        facts = {"models": ["a", "b"], "comparisons": comparisons, "cases": cases, "overlap": overlap}
+        return _expected(facts, 2)
 
     assert told(24).startswith("Expect wins of one model over another within ± 21.")
     assert "24 cases; study plan shows others" in told(24)
     assert told(4) == (
-        "Expect no interval of the wins of one model over another: it takes preferences in 5 cases or more, and at 25% "
-        "ties 4 will have one; add cases"
+        "Expect no interval of the wins of one model over another: with several ratings of a case it takes preferences "
+        "in 5 cases or more, and at 25% ties 4 will have one; add cases"
     )
+    assert told(4, 4).startswith("Expect wins of one model over another within ± ")
+    assert told(4, 4, overlap=2).startswith("Expect no interval")
 
 
 def test_mistakes_are_status_2_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

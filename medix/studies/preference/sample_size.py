@@ -19,9 +19,10 @@ _DRAWS = 64
 class SampleSize:
     """What is expected of a study of two models.
 
-    The interval is Wilson's of the share of wins among the ratings with a preference; there is none while fewer than
-    ``FEWEST_CLUSTERS`` cases are expected to have one, as in the report. Several comparisons of one case
-    count for less by the design effect 1 + (m - 1) r for m comparisons with a correlation of r within cases.
+    The interval is Wilson's of the share of wins among the ratings with a preference, as in the report. Several
+    comparisons of one case count for less by the design effect 1 + (m - 1) r for m comparisons with a correlation of r
+    within cases. Where a case has several ratings there is no interval while fewer than ``FEWEST_CLUSTERS`` cases are
+    expected to have a preference, since nothing says how much these differ; one rating each is enough for any number.
 
     How much raters differ from each other is not in it: it cannot be known before. With ``FEWEST_CLUSTERS`` raters or
     more the report measures it (``crossed_proportion``), and its interval is wider even if they do not differ, since
@@ -34,6 +35,7 @@ class SampleSize:
         per_case: comparisons of one case.
         correlation: of the preferences within a case.
         raters: number of raters.
+        overlap: comparisons that all raters make.
     """
 
     wins: float = 0.5
@@ -41,6 +43,7 @@ class SampleSize:
     per_case: float = 1.0
     correlation: float = 0.3
     raters: int = 1
+    overlap: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (("wins", 0, 1), ("ties", 0, 0.99), ("correlation", 0, 1)):
@@ -59,6 +62,12 @@ class SampleSize:
         all_tied = math.pow(self.ties, self.per_case)
         return round(math.floor(comparisons / self.per_case) * (1 - all_tied))
 
+    @property
+    def fewest_cases(self) -> int:
+        """The fewest cases with a preference that the report gives an interval for."""
+        has_one_each = self.per_case == 1 and (self.raters == 1 or self.overlap == 0)
+        return 1 if has_one_each else FEWEST_CLUSTERS
+
     def half_width(self, comparisons: float) -> float:
         """Half the width of the 95 % interval of the share of wins, on average over studies whose raters are alike.
 
@@ -67,10 +76,10 @@ class SampleSize:
         from scipy.stats import norm
 
         cases = self.cases(comparisons)
-        if cases < FEWEST_CLUSTERS:
+        if cases < self.fewest_cases:
             return math.nan
         count = self.independent(comparisons)
-        if self.raters < FEWEST_CLUSTERS:
+        if min(self.raters, cases) < FEWEST_CLUSTERS:
             ends = wilson_ends(self.wins, count, float(norm.ppf(0.975)))
         else:
             ends = self._crossed_ends(count, comparisons * (1 - self.ties), cases)
@@ -103,6 +112,10 @@ class SampleSize:
         if not 0.001 <= half_width < 0.5:
             raise ValueError(f"--half-width {half_width:g}: must be from 0.001 to below 0.5; 0.05 is ± 5 points")
         low, high = 0, 1
+        if self.fewest_cases < FEWEST_CLUSTERS:
+            # of fewer cases the interval does not allow for raters, and may be narrower than beyond
+            while self.cases(high) < FEWEST_CLUSTERS and not self.half_width(high) <= half_width:
+                high += 1
         while not self.half_width(high) <= half_width:  # NaN without an interval
             low, high = high, 2 * high
         while high - low > 1:

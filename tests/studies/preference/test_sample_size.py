@@ -46,15 +46,30 @@ def test_few_raters_are_planned_by_case_as_they_are_reported() -> None:
 
 
 def test_where_the_report_gives_no_interval_none_is_promised() -> None:
-    """The report gives none with preferences in fewer than five cases, however many comparisons these have."""
+    """The report gives none with preferences in fewer than five cases that have several ratings, however many."""
     wins, cases = [1.0, 0.0] * 80, [number % 4 for number in range(160)]
     assert np.isnan(crossed_proportion(wins, cases, [0] * 160).low)
     size = SampleSize(0.6, 0, per_case=40)
     assert np.isnan(size.half_width(160))
     assert size.half_width(200) < 0.22
     assert size.comparisons(0.3) == 200
-    assert SampleSize(0.6, 0.25).comparisons(0.4) == 7  # of seven 5.25 have a preference, of six 4.5
+    shared = SampleSize(0.6, 0.25, raters=2, overlap=20)
+    assert shared.comparisons(0.4) == 7  # of seven 5.25 have a preference, of six 4.5
     assert SampleSize(0.6, 0.5, per_case=2).cases(12) == 4  # of six cases, a quarter has two ties
+
+
+@pytest.mark.parametrize("raters", [1, 4, 6])
+def test_one_rating_each_of_few_cases_has_the_interval_of_the_report(raters: int) -> None:
+    """Wilson's, of any number; raters in common make several ratings of a case."""
+    for count in (1, 3, 4):
+        wins, cases = [float(number % 2) for number in range(count)], list(range(count))
+        found = crossed_proportion(wins, cases, [number % raters for number in range(count)])
+        size = SampleSize(sum(wins) / count, 0, raters=raters)
+        assert size.half_width(count) == pytest.approx((found.high - found.low) / 2)
+    one_each = SampleSize(0.6, 0, raters=raters)
+    assert one_each.comparisons(0.35) == 4  # Wilson: ± 37.1 points of three, ± 34.6 of four
+    assert np.isnan(SampleSize(0.6, 0, raters=raters, per_case=1.5).half_width(6))
+    assert np.isnan(SampleSize(0.6, 0, raters=raters, overlap=1).half_width(4)) == (raters > 1)
 
 
 @given(st.floats(0.01, 0.4), st.floats(0, 1), st.floats(0, 0.9), st.sampled_from([1, 5, 9]))
@@ -62,7 +77,7 @@ def test_the_number_is_the_smallest_that_suffices(half: float, wins: float, ties
     size = SampleSize(wins, ties, raters=raters)
     count = size.comparisons(half)
     assert size.half_width(count) <= half
-    assert count == 1 or not size.half_width(count - 1) <= half
+    assert not any(size.half_width(fewer) <= half for fewer in (*range(1, min(count, 12)), count - 1) if fewer)
 
 
 def test_the_power_of_the_exact_test() -> None:
