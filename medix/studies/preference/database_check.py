@@ -1,6 +1,7 @@
 """Whether the database of a study holds what a study holds: it is a file that people can edit, and disks damage."""
 
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,7 +15,8 @@ _FACTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "models": (lambda value: _texts(value) and 1 < len(set(value)) == len(value), "two or more names"),
     "with_reasoning": (lambda value: isinstance(value, bool), "true or false"),
     **dict.fromkeys(
-        ("samples", "comparisons", "cases", "identical"), (lambda value: _is_count(value), "a number, 0 or more")
+        ("samples", "comparisons", "cases", "identical", "overlap"),
+        (lambda value: _is_count(value), "a number, 0 or more"),
     ),
     "left_out": (
         lambda value: isinstance(value, dict) and all(_is_count(count) for count in value.values()),
@@ -135,8 +137,10 @@ def _of_assignments(
     facts: Mapping[str, Any],  # noqa: ARG001 - as of the others
 ) -> Iterator[Fault]:
     places: dict[int, int] = {}
-    columns = "number, rater, place, is_swapped, is_repeat"
-    for number, rater, place, *sides in connection.execute(f"SELECT {columns} FROM assignments ORDER BY rater, place"):
+    had: dict[tuple[int, int], list[int]] = {}
+    columns = "number, rater, place, comparison, is_swapped, is_repeat"
+    rows = connection.execute(f"SELECT {columns} FROM assignments ORDER BY rater, place")
+    for number, rater, place, comparison, *sides in rows:
         expected = places.get(rater, 0)
         if place != expected:
             yield number, "place", place, f"the next of rater {rater}, {expected}"
@@ -144,6 +148,14 @@ def _of_assignments(
             if value not in (0, 1):
                 yield number, column, value, "0 or 1"
         places[rater] = expected + 1
+        before = had.setdefault((rater, comparison), [])
+        if len(before) > 1:
+            yield number, "comparison", comparison, f"another: rater {rater} has had it twice"
+        elif sides[1] != len(before):
+            yield number, "is_repeat", sides[1], f"whether rater {rater} has had comparison {comparison} before"
+        elif before == sides[:1]:
+            yield number, "is_swapped", sides[0], f"the other side than when rater {rater} had comparison {comparison}"
+        before.append(sides[0])
 
 
 def _of_clicks(
@@ -151,7 +163,7 @@ def _of_clicks(
     facts: Mapping[str, Any],  # noqa: ARG001 - as of the others
 ) -> Iterator[Fault]:
     for number, at, field, value in connection.execute("SELECT number, at, field, value FROM clicks"):
-        if not isinstance(at, int | float):
+        if not (isinstance(at, int | float) and math.isfinite(at)):
             yield number, "at", at, "a time"
         if field == SHOWN:
             continue

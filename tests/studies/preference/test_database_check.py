@@ -10,8 +10,8 @@ from tests.support.studies import open_study
 
 
 def edited(folder: Path, statement: str) -> Path:
-    """A study of six samples with some clicks, after one statement."""
-    database, _ = open_study(folder)
+    """A study of six samples, of which each rater sees two again, with some clicks, after one statement."""
+    database, _ = open_study(folder, repeats=2)
     database.note_shown(0, 0)
     database.save(0, 0, "choice", "left")
     database.save(0, 0, "comment", "\ud800 blurred")
@@ -31,11 +31,23 @@ def edited(folder: Path, statement: str) -> Path:
         ("UPDATE clicks SET value = x'00' WHERE field = 'comment'", "row 3: value b'\\x00' is not a text"),
         ("UPDATE clicks SET field = 'chosen' WHERE field = 'choice'", "row 2: field 'chosen' is not one of choice, "),
         ("UPDATE clicks SET at = 'noon' WHERE number = 1", "table clicks, row 1: at 'noon' is not a time"),
+        ("UPDATE clicks SET at = 9e999 WHERE number = 1", "table clicks, row 1: at inf is not a time"),
+        ("UPDATE assignments SET comparison = (SELECT comparison FROM assignments WHERE number = 1) WHERE number = 3",
+         "table assignments, row 3: is_repeat 0 is not whether rater 0 has had comparison "),
+        ("UPDATE assignments SET is_repeat = 1 WHERE number = 1",
+         "row 1: is_repeat 1 is not whether rater 0 has had comparison "),
+        ("UPDATE assignments SET is_repeat = 0 WHERE number = 5",
+         "row 5: is_repeat 0 is not whether rater 0 has had comparison "),
+        ("UPDATE assignments SET is_swapped = 1 - is_swapped WHERE number = 5",
+         " is not the other side than when rater 0 had comparison "),
+        ("UPDATE assignments SET comparison = (SELECT comparison FROM assignments WHERE number = 5), is_repeat = 1 "
+         "WHERE number = 6", " is not another: rater 0 has had it twice"),
+        ("UPDATE study SET facts = json_remove(facts, '$.overlap')", "facts, overlap None is not a number, 0 or more"),
         ("UPDATE clicks SET assignment = 99 WHERE number = 1", "row 1: assignment 99 is not a row of assignments"),
         ("DELETE FROM samples WHERE number = 2", "sample 2 is not a row of samples"),
         ("INSERT INTO comparisons VALUES (9, 0, 0, 1)", "table comparisons has 7 rows, and the study was made with 6"),
         ("UPDATE comparisons SET second = 2 WHERE number = 1", "row 1: first, second (0, 2) is not two models"),
-        ("DELETE FROM raters WHERE number = 1", "table assignments, row 5: rater 1 is not a row of raters"),
+        ("DELETE FROM raters WHERE number = 1", "table assignments, row 7: rater 1 is not a row of raters"),
         ("INSERT INTO raters VALUES (7, 'x')", "table raters, row 7: number 7 is not the next rater, 2"),
         ("DELETE FROM assignments WHERE rater = 0 AND place = 2", "place 3 is not the next of rater 0, 2"),
         ("UPDATE assignments SET is_swapped = 'yes' WHERE number = 3", "row 3: is_swapped 'yes' is not 0 or 1"),
