@@ -55,7 +55,7 @@ def majority(completions: Sequence[ScoredCompletion]) -> MajorityAnswer | None:
     given = [one.credit for one in largest or made if one.credit is not None]
     if not given:
         return None
-    return MajorityAnswer(len(largest) / len(made), sum(given) / len(given) >= 0.5)
+    return MajorityAnswer(len(largest) / len(made), math.fsum(given) / len(given) >= 0.5)
 
 
 def _is_same(first: str, second: str) -> bool:

@@ -39,6 +39,11 @@ def test_the_majority_is_the_most_common_meaning() -> None:
     assert majority(_item(["a", "a", "b"], [None, None, 1.0])) is None  # nobody judged the majority
 
 
+@pytest.mark.parametrize("given", [*itertools.permutations([0.2, 0.6, 0.7])])
+def test_a_majority_of_half_credit_is_right_in_whatever_order_it_was_judged(given: tuple[float, ...]) -> None:
+    assert majority(_item(["left"] * 3, given)) == MajorityAnswer(1.0, True)
+
+
 def test_an_item_without_any_answer_is_wrong_and_not_left_out() -> None:
     """Of two items one is right four times and one never answers: the majority is right for half of them."""
     assert majority(_item([None, None], [0.0, 0.0])) == MajorityAnswer(0.0, False)

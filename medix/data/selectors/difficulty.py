@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,16 @@ from medix.types import SampleKey
 UNKNOWN = "unknown"
 """The level of samples without a recorded reward."""
 
+_TIE = 1e-9
+"""Rewards nearer than this are equal: the same weights summed in another order differ by about 1e-16."""
+
 
 class DifficultySelector(CurriculumSelector):
     """Draws by weights of levels of difficulty that are a function of the step.
 
     The difficulty of a sample is its mean recorded reward. Samples with a record are sorted by it and split into
-    ``levels`` of equal size, from ``1``, the highest rewards, on; equal rewards are never split, so that levels may
-    differ in size or be empty. Samples without a record are at the level ``unknown``.
+    ``levels`` of equal size, from ``1``, the highest rewards, on; equal rewards (to 1e-9) are never split, so that
+    levels may differ in size or be empty. Samples without a record are at the level ``unknown``.
 
     Ids are read from the index of the shards (``python -m medix shards index``).
 
@@ -114,23 +117,27 @@ def mean_rewards(files: Sequence[str]) -> dict[SampleKey, float]:
     Raises:
         ValueError: a file cannot be read, or a line is not a completion record.
     """
-    sums: dict[SampleKey, tuple[float, int]] = {}
+    totals: dict[SampleKey, list[float]] = defaultdict(list)
     for name in files:
         for key, total in _totals(Path(name)):
-            found, count = sums.get(key, (0.0, 0))
-            sums[key] = found + total, count + 1
-    return {key: found / count for key, (found, count) in sums.items()}
+            totals[key].append(total)
+    return {key: math.fsum(found) / len(found) for key, found in totals.items()}  # in any order of the lines
 
 
 def levels_of(rewards: dict[SampleKey, float], levels: int) -> dict[SampleKey, str]:
     """Level by sample, ``1`` for the highest rewards.
 
-    A sample is at level ``1 + floor(levels * h / n)`` of n samples, h of which have a higher reward.
+    A sample is at level ``1 + floor(levels * h / n)`` of n samples, h of which have a higher reward. Rewards that are
+    less than 1e-9 below the next higher one are equal to it.
     """
     ordered = sorted(rewards.values(), reverse=True)
     higher: dict[float, int] = {}
+    before, first = math.inf, 0
     for rank, reward in enumerate(ordered):
-        higher.setdefault(reward, rank)
+        if before - reward >= _TIE:
+            first = rank
+        higher[reward] = first
+        before = reward
     return {key: str(1 + levels * higher[reward] // len(ordered)) for key, reward in rewards.items()}
 
 

@@ -15,9 +15,10 @@ class WorstGroupSelector(ScoredMixture):
 
     The factor q of a part is exp(sharpness · (1 - m)), divided by the sum over the parts, where m is what is remembered
     of its rewards: of all shares that sum to 1, these make Σ q · (1 - m) - KL(q, uniform) / sharpness largest. Equal
-    rewards give equal factors, and a reward that is 1 / sharpness lower a factor that is e times as large. Each scored
-    group of a part moves m by ``rate`` of the way to its mean reward, so that after k groups (1 - rate)^k of what was
-    remembered is left: factors follow rewards that change, however long they were the same. A part begins with the mean
+    rewards give equal factors, and a reward that is 1 / sharpness lower a factor that is e times as large. A step in
+    which k groups of a part are scored moves m by 1 - (1 - rate)^k of the way to the mean of their rewards, so that
+    after k groups, of one step or of several, (1 - rate)^k of what was remembered is left: factors follow rewards that
+    change, however long they were the same. A part begins with the mean
     of what is remembered of the others, in the first step with that of the rewards of the step.
 
     Group DRO (Sagawa et al., arXiv 1911.08731, Algorithm 1) has the same objective without the KL term: it multiplies
@@ -35,7 +36,7 @@ class WorstGroupSelector(ScoredMixture):
 
     Args:
         sharpness: how much more often parts with lower rewards are drawn.
-        rate: how fast what is remembered follows rewards; above 0, up to 1.
+        rate: share of what is remembered that one scored group replaces; above 0, up to 1.
         floor: share of the weights that is spread evenly over the parts.
         modality, source, dataset, by, exponent: as in ``MixtureSelector``; ``by`` or a weight must name an axis.
     """

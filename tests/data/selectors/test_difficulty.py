@@ -31,6 +31,20 @@ def test_levels_by_hand() -> None:
     assert "".join(found["", name] for name in "abcdef") == "112223"
 
 
+@pytest.mark.parametrize("order", range(3))
+def test_equal_rewards_are_one_level_in_whatever_order_they_were_recorded_or_added(tmp_path: Path, order: int) -> None:
+    """Summed as they stand, the means of a and b differ by one bit, as that of c from other sums does."""
+    totals = [0.1, 0.14500000000000002, 0.14500000000000002, 0.955]
+    turned = totals[::-1] if order == 0 else totals[order:] + totals[:order]
+    rows = [{"id": name, "total": total} for name, found in (("a", totals), ("b", turned)) for total in found]
+    rows += [{"id": "c", "total": 0.33625 + 2**-53}, {"id": "d", "total": 0.3}, {"id": "e", "total": 0.2}]
+    rewards = mean_rewards([_write(tmp_path / "r.jsonl", [*rows, {"id": "f", "total": 0.9}])])
+    assert rewards["", "a"] == rewards["", "b"]
+    assert rewards["", "a"] != rewards["", "c"]
+    found = levels_of(rewards, 6)
+    assert "".join(found["", name] for name in "fabcde") == "122256"
+
+
 @pytest.fixture
 def stream(tmp_path: Path) -> Stream:
     return Stream([manifest(tmp_path, "m", [4, 4])])
