@@ -23,7 +23,8 @@ class Verification:
     Of a shard: that it is missing, of another size or checksum (cut or changed bytes), has damaged headers, members
     whose names or keys repeat, another number of samples, samples that cannot be read or that the index describes
     otherwise. Of all of them: ids that stand twice in a data set, a shard that is listed twice, an index without its
-    manifest, with lines of other shards or without lines of some, and files beside the shards that no manifest lists.
+    manifest, with lines of other shards or without lines of some, and files beside the shards that no manifest lists
+    (of tars, only where a build has written the shards at or below its manifest).
 
     Args:
         manifests: the manifests.
@@ -200,14 +201,23 @@ def _walked(path: Path) -> list[str]:
 
 
 def _unlisted(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """Files in the folders of manifests and shards that no manifest there lists."""
+    """Files in the folders of manifests and shards that no manifest there lists.
+
+    Of tars, only those in a folder at or below the manifest of shards in it that medix has written. Elsewhere others
+    may list them, or nobody: beside tars that were there before (``layout``), and in a folder of shards for which
+    several builds have their manifests in other folders.
+    """
     folders = {os.path.realpath(manifest.path.parent): None for manifest in manifests}
     listed: set[str] = set()
+    owned: set[str] = set()
     for manifest in [*manifests, *_manifests_in(folders)]:
         paths = [os.path.realpath(manifest.location(entry)) for entry in manifest.shards if not entry.is_remote]
         listed.update(paths)
         if manifest in manifests:
-            folders |= dict.fromkeys(map(os.path.dirname, paths))
+            of_shards = dict.fromkeys(map(os.path.dirname, paths))
+            folders |= of_shards
+            home = Path(os.path.realpath(manifest.path.parent))
+            owned |= {one for one in of_shards if not manifest.layout and Path(one).is_relative_to(home)}
     for manifest in _manifests_in(folders):  # those that lie beside the shards
         listed |= {os.path.realpath(manifest.location(entry)) for entry in manifest.shards if not entry.is_remote}
     for folder in folders:
@@ -217,8 +227,11 @@ def _unlisted(manifests: Sequence[Manifest]) -> Iterator[str]:
             path = os.path.join(folder, name)
             if name.startswith((".partial-", ".building-")):
                 yield f"{path}: is left of a build that was interrupted; run that again, or remove it"
-            elif name.endswith(".tar") and os.path.realpath(path) not in listed:
-                yield f"{path}: no manifest lists this shard; remove it, or list it"
+            elif name.endswith(".tar") and folder in owned and os.path.realpath(path) not in listed:
+                yield (
+                    f"{path}: no manifest given or in the folders of these shards lists it; give the one that does, "
+                    "list it, or remove it"
+                )
             elif name.endswith(".index.jsonl") and not os.path.exists(path.removesuffix(".index.jsonl") + ".yaml"):
                 yield f"{path}: is an index without its manifest; remove it, or restore the manifest"
 

@@ -3,19 +3,26 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from medix.data.adoption import Adoption
+from medix.data.build import BuildPlan
 from medix.data.index import index_path
 from medix.data.manifest import Manifest, ShardEntry
 from medix.data.shard_cache import ShardCache
+from medix.data.sources.table_source import Reading
+from medix.data.sources.webdataset import WebDatasetSource
 from medix.data.verification import Verification
 from medix.types import Sample
-from tests.data.conftest import Writer, picture
+from tests.data.conftest import STATEMENT, Writer, picture
 from tests.support.file_server import Answer, serving_files
+from tests.support.tars import tar
 
 
 @pytest.fixture
@@ -168,6 +175,41 @@ def test_files_beside_the_shards_that_no_manifest_lists_are_found(manifest: Mani
         "gone.index.jsonl",
         "left-000000.tar",
     ]
+
+
+def _moved(manifest: Manifest, folder: Path, **changes: Any) -> Manifest:
+    """The manifest in another folder, with its shards where they are."""
+    folder.mkdir(parents=True)
+    index_path(manifest.path).rename(folder / index_path(manifest.path).name)
+    shards = tuple(replace(one, url=os.path.relpath(manifest.location(one), folder)) for one in manifest.shards)
+    moved = replace(manifest, path=folder / manifest.path.name, shards=shards, **changes)
+    moved.write(moved.path)
+    manifest.path.unlink()
+    return moved
+
+
+def test_tars_in_a_folder_without_the_manifest_are_of_others(manifest: Manifest, write: Writer) -> None:
+    """Two builds have one folder for their shards and one each for their manifests; neither knows of the other."""
+    folder = manifest.path.parent
+    moved = _moved(manifest, folder.parent / "lists")
+    (folder / "other-ct_scan-000000.tar").write_bytes(b"x")
+    assert faults(moved) == []
+    below = _moved(moved, folder / "lists" / "train")
+    assert faults(below) == []
+    above = _moved(below, folder.parent / "above")
+    folder.rename(folder.parent / "above" / "tars")
+    shards = tuple(replace(one, url=f"tars/{Path(one.url).name}") for one in above.shards)
+    (told,) = faults(replace(above, shards=shards))
+    assert "above/tars/other-ct_scan-000000.tar: no manifest given or in the folders of these shards lists it" in told
+
+
+@pytest.mark.parametrize("lists", ["lists", "tars"])
+def test_tars_beside_those_that_were_there_before_are_of_others(tmp_path: Path, lists: str) -> None:
+    for split in ("train", "val"):
+        row = {"id": split, "question": "q?", "answer": "a", "modality": "CT"}
+        tar(tmp_path / "tars" / f"{split}-000.tar", {"0": {"png": picture(1), "json": row}})
+    source = WebDatasetSource(str(tmp_path / "tars" / "val-*.tar"), Reading())
+    assert faults(*Adoption(source, BuildPlan(STATEMENT, tmp_path / lists)).run().manifests) == []
 
 
 def test_images_that_cannot_be_decoded_are_named_where_they_are_opened(write: Writer) -> None:
