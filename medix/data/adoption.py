@@ -3,13 +3,13 @@
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from medix.data.build import BuildError, BuildPlan, BuildResult, Track
 from medix.data.index import IndexRow, index_path, write_index
 from medix.data.left_out import LeftOut
-from medix.data.manifest import Manifest, ShardEntry
+from medix.data.manifest import Manifest, ShardEntry, build_digest
 from medix.data.row_pool import NumberedRow, outcomes
 from medix.data.sample_modality import with_modality
 from medix.data.shards import replacing
@@ -60,7 +60,8 @@ class Adoption:
             ((modality, rows),) = found.items()
             grouped[modality].append((Path(tar), tuple(rows)))
         self.folder.mkdir(parents=True, exist_ok=True)
-        manifests = tuple(self._manifest(modality, tars) for modality, tars in sorted(grouped.items()))
+        checksums = {tar: _checksum(tar) for tars in grouped.values() for tar, _ in tars}
+        manifests = tuple(self._manifest(modality, tars, checksums) for modality, tars in sorted(grouped.items()))
         return BuildResult(manifests, left_out, 0, tuple(self.source.notes(counts)))
 
     def _read(self, track: Track, left_out: LeftOut, counts: Counter[str]) -> dict[str, dict[str, list[IndexRow]]]:
@@ -94,15 +95,15 @@ class Adoption:
             tars.append(content.tar)
             yield number, row
 
-    def _manifest(self, modality: str, tars: list[tuple[Path, tuple[IndexRow, ...]]]) -> Manifest:
+    def _manifest(
+        self, modality: str, tars: list[tuple[Path, tuple[IndexRow, ...]]], checksums: Mapping[Path, str]
+    ) -> Manifest:
         statement = self.plan.statement
         path = self.folder / f"{statement.name}-{modality.lower()}.yaml"
         entries = []
         for tar, rows in tars:
-            with open(tar, "rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
             url = Path(os.path.relpath(tar.resolve(), path.parent.resolve())).as_posix()
-            entries.append(ShardEntry(url, digest, tar.stat().st_size, len(rows)))
+            entries.append(ShardEntry(url, checksums[tar], tar.stat().st_size, len(rows)))
         manifest = Manifest(
             name=statement.name,
             modality=modality,
@@ -115,9 +116,15 @@ class Adoption:
             dataset=statement.dataset,
             layout=self.source.layout[1].layout,
             part="",
+            build=build_digest(checksums.values()),
         )
         with replacing(index_path(path)) as partial:
             write_index(partial, ((entry.sha256, rows) for entry, (_, rows) in zip(entries, tars, strict=True)))
         with replacing(path) as partial:
             manifest.write(partial)
         return manifest
+
+
+def _checksum(tar: Path) -> str:
+    with open(tar, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

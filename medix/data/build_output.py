@@ -11,7 +11,7 @@ from medix.atomic_file import naming
 from medix.data.build_journal import JournalEntry
 from medix.data.index import index_path, write_index
 from medix.data.left_out import LeftOut
-from medix.data.manifest import DataStatement, Manifest
+from medix.data.manifest import DataStatement, Manifest, build_digest
 from medix.data.partition import Partition
 from medix.data.shards import replacing
 
@@ -88,8 +88,9 @@ class BuildOutput:
                 target.parent.mkdir(exist_ok=True)
                 with naming(target):
                     os.replace(finished, target)
+        build = "" if self.salt_digest is not None else build_digest(entry.shard.entry.sha256 for entry in entries)
         order = [(part, modality) for part in self.parts for modality in sorted({key[1] for key in grouped})]
-        manifests = [self._manifest(*key, grouped[key], left_out.total) for key in order if key in grouped]
+        manifests = [self._manifest(*key, grouped[key], left_out.total, build) for key in order if key in grouped]
         self.left_out.unlink(missing_ok=True)
         if left_out.total:
             shutil.copyfile(left_out.path, self.left_out)
@@ -103,7 +104,9 @@ class BuildOutput:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
-    def _manifest(self, part: str, modality: str, entries: Sequence[JournalEntry], skipped_rows: int) -> Manifest:
+    def _manifest(
+        self, part: str, modality: str, entries: Sequence[JournalEntry], skipped_rows: int, build: str
+    ) -> Manifest:
         folder = self.manifest_folder / part
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name(part)}-{modality.lower()}.yaml"
@@ -121,6 +124,7 @@ class BuildOutput:
             dataset=self.statement.dataset or self.statement.name,
             salt_digest=self.salt_digest,
             part=part,
+            build=build,
         )
         with replacing(index_path(path)) as partial:
             write_index(partial, ((entry.shard.entry.sha256, entry.shard.rows) for entry in entries))

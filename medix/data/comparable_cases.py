@@ -1,8 +1,8 @@
 """Which cases of one split are in another, and whether they can be recognised at all.
 
 A case is known by its name within its data set. Two data sets are different collections only if both manifests name
-theirs (``Manifest.names_dataset``); otherwise their splits may be of one collection. ``fit``, ``doctor`` and
-``shards audit`` have these rules from here.
+theirs (``Manifest.names_dataset``); otherwise their splits may be of one collection. Manifests of one build name cases
+alike, whatever the names look like. ``fit``, ``doctor`` and ``shards audit`` have these rules from here.
 """
 
 import re
@@ -17,8 +17,13 @@ from medix.data.manifest import Manifest
 _PSEUDONYM = re.compile("[0-9a-f]{16}")
 
 ONE_SALT = "build them with one --salt file"
-"""Remedy."""
-_STATED = f"{ONE_SALT}, which the manifests then state"
+"""Remedy for pseudonyms that are known to be of DICOM files, whose builds alone take a salt."""
+_ONE_BUILD = "divide them in one build (--partition; of tars with --rewrite)"
+_STATED = f"{ONE_SALT}, which the manifests then state, or, if they are not of DICOM files, {_ONE_BUILD}"
+_ALIKE = (
+    "name cases alike in both inputs, or build both from their DICOM files (--from dicom, also with a table of "
+    "questions) and one --salt file"
+)
 _SAME_DATASET = "if the splits are of one collection, give their manifests the same `dataset` (shards build --dataset)"
 _OWN_DATASET = "if not, give each a --dataset of its own that is not its --name"
 
@@ -47,7 +52,8 @@ class _Naming:
     """How some manifests of a split, of one data set, name cases.
 
     Attributes:
-        dataset, names_dataset, salt_digest: of the manifests.
+        dataset, names_dataset, salt_digest, build: of the manifests.
+        is_foreign: whether their cases are as another program has named them, so that no salt could be given.
         path: of the first of them.
         has_cases: whether there is any.
         is_hashed: whether all look like pseudonyms.
@@ -56,6 +62,8 @@ class _Naming:
     dataset: str
     names_dataset: bool
     salt_digest: str | None
+    build: str
+    is_foreign: bool
     path: Path
     has_cases: bool = False
     is_hashed: bool = True
@@ -72,10 +80,10 @@ class _Naming:
 
 
 class CaseNaming:
-    """How a split names its cases, by data set and secret. ``add`` takes the samples."""
+    """How a split names its cases, by data set, secret and build. ``add`` takes the samples."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str | None], _Naming] = {}
+        self._found: dict[tuple[str, str | None, str], _Naming] = {}
 
     def add(self, manifest: Manifest, case: str) -> None:
         """Take a sample.
@@ -84,11 +92,11 @@ class CaseNaming:
             manifest: that lists its shard.
             case: of the sample; empty if it is unknown.
         """
-        key = manifest.dataset, manifest.salt_digest
+        key = manifest.dataset, manifest.salt_digest, manifest.build
         if (naming := self._found.get(key)) is None:
-            naming = self._found[key] = _Naming(
-                manifest.dataset, manifest.names_dataset, manifest.salt_digest, manifest.path
-            )
+            is_foreign = manifest.salt_digest is None and bool(manifest.build or manifest.layout)
+            naming = _Naming(manifest.dataset, manifest.names_dataset, *key[1:], is_foreign, manifest.path)
+            self._found[key] = naming
         if case:
             naming.has_cases = True
             naming.is_hashed = naming.is_hashed and _PSEUDONYM.fullmatch(case) is not None
@@ -97,7 +105,7 @@ class CaseNaming:
     def divided(self) -> list[str]:
         """Data sets with pseudonyms by several salts: a patient may have several cases."""
         salts: dict[str, set[str]] = {}
-        for dataset, salt in self._found:
+        for dataset, salt, _ in self._found:
             salts.setdefault(dataset, set()).update([salt] if salt else [])
         return [dataset for dataset, found in salts.items() if len(found) > 1]
 
@@ -109,15 +117,22 @@ class CaseNaming:
             recognised: data sets, of this split and of the other, with a name of a case in common, so that they name
                 cases alike.
         """
+        told: set[tuple[str | None, ...]] = set()
         for mine in self._found.values():
             for theirs in other._found.values():
+                key = mine.dataset, mine.salt_digest, theirs.dataset, theirs.salt_digest
+                if key in told:  # of several builds once
+                    continue
                 if why := _why(mine, theirs, (mine.dataset, theirs.dataset) in recognised):
+                    told.add(key)
                     what = f"{theirs.path} and {mine.path} {why.what}, so that no patient is found in both"
                     yield Advice(what, why.remedy)
 
 
 def _why(one: _Naming, other: _Naming, is_recognised: bool) -> Advice | None:
     """What differs; None if cases can be compared, or are known to be of different collections."""
+    if one.build and one.build == other.build:
+        return None
     is_one = one.dataset == other.dataset
     if not is_one and one.names_dataset and other.names_dataset:
         return None
@@ -133,9 +148,11 @@ def _why(one: _Naming, other: _Naming, is_recognised: bool) -> Advice | None:
         return None
     elif all(kinds):
         what = f"have cases {of} that look like pseudonyms, and it is unknown whether by one salt"
-        remedy = _STATED
+        foreign = one.is_foreign, other.is_foreign
+        remedy = _ONE_BUILD if all(foreign) else _ALIKE if any(foreign) else _STATED
     elif any(kinds) and (one.is_plain or other.is_plain):
         what = f"have cases {of} of which one are pseudonyms and the other names"
+        remedy = _ALIKE
     else:
         return None
     if not is_one:

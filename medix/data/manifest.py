@@ -10,7 +10,7 @@ import glob
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from medix.yaml_text import YamlFileError, read_yaml_file, write_yaml
 REMOTE_SCHEMES = ("http", "https", "s3", "gs", "hf")
 _TYPES: dict[str, type] = {
     "name": str, "dataset": str, "modality": str, "licence": str, "deidentification": str, "source": str, "part": str,
-    "modalities": list, "skipped_rows": int, "salt_digest": str, "layout": dict, "samples": int, "bytes": int,
-    "shards": list,
+    "modalities": list, "skipped_rows": int, "salt_digest": str, "build": str, "layout": dict, "samples": int,
+    "bytes": int, "shards": list,
 }  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -123,6 +123,8 @@ class Manifest:
         salt_digest: of the secret of the pseudonyms that its ids and cases are (``Pseudonyms.digest``); empty if they
             are as the input names them; None if that is not known, as of manifests from before it was stated.
         part: of the partition of its build, with which its name ends; empty if there is none; None if it is not known.
+        build: of all manifests of one build the same (``build_digest``), since they name cases alike, where the salt is
+            not known; otherwise empty.
     """
 
     name: str
@@ -138,6 +140,7 @@ class Manifest:
     layout: Mapping[str, Any] = field(default_factory=dict)
     salt_digest: str | None = None
     part: str | None = None
+    build: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dataset", self.dataset.strip() or self.name)
@@ -215,6 +218,8 @@ class Manifest:
             document["salt_digest"] = self.salt_digest
         if self.part is not None:
             document["part"] = self.part
+        if self.build:
+            document["build"] = self.build
         if self.layout:
             document["layout"] = dict(self.layout)
         document |= {"samples": self.samples, "bytes": self.bytes}
@@ -277,6 +282,7 @@ class Manifest:
             layout=document.get("layout", {}),
             salt_digest=document.get("salt_digest"),
             part=document.get("part"),
+            build=document.get("build", ""),
         )
         for key in ("samples", "bytes"):
             if document.get(key, getattr(manifest, key)) != getattr(manifest, key):
@@ -310,6 +316,11 @@ def read_manifests(paths: Sequence[str | Path]) -> tuple[Manifest, ...]:
                 )
             files[file.resolve()] = file, path
     return tuple(Manifest.read(file) for file, _ in files.values())
+
+
+def build_digest(checksums: Iterable[str]) -> str:
+    """Hash of the checksums of all shards of a build, in any order."""
+    return hashlib.sha256("".join(sorted(checksums)).encode()).hexdigest()[:16]
 
 
 def joint_digest(manifests: Sequence[Manifest]) -> str:

@@ -51,6 +51,18 @@ def test_tars_are_listed_with_a_layout_and_read_like_shards(tars: Path, tmp_path
     assert (tmp_path / "lists" / "mine-ct_scan.index.jsonl").exists()
 
 
+def test_the_manifests_of_all_modalities_are_of_one_build(tars: Path, tmp_path: Path) -> None:
+    row = {"id": "s20", "question": "q", "answer": "a", "modality": "X_RAY"}
+    tar(tars / "x-002.tar", {"s20": {"jpg": picture(9, kind="JPEG"), "json": row}})
+    Adoption(WebDatasetSource(str(tars), Reading()), BuildPlan(STATEMENT, tmp_path / "all")).run()
+    first = WebDatasetSource(str(tars / "x-000.tar"), Reading())
+    Adoption(first, BuildPlan(STATEMENT, tmp_path / "first")).run()
+    ct, xray = read_manifests([tmp_path / "all"])
+    (other,) = read_manifests([tmp_path / "first"])
+    assert ct.build == xray.build != ""
+    assert other.build not in ("", ct.build)
+
+
 def test_a_question_may_be_asked_of_every_image(tmp_path: Path) -> None:
     tar(tmp_path / "a.tar", {"1": {"png": picture(1), "cls": b"7"}, "2": {"cls": b"8", "png": picture(2)}})
     source = WebDatasetSource(str(tmp_path / "a.tar"), Reading(question="Which class?", answer_from="cls"))

@@ -371,6 +371,25 @@ def test_manifests_state_the_salt_of_the_source(tmp_path: Path) -> None:
         assert {one.salt_digest for one in read_manifests([tmp_path / kind.__name__])} == {stated}
 
 
+def test_manifests_of_one_build_are_told_by_it_where_the_salt_is_not_known(tmp_path: Path) -> None:
+    class Foreign(Numbers):
+        salt_digest = None
+
+    parts = Partition.parse("train=0.5,val=0.5")
+    for kind, rows, folder in ((Foreign, 20, "a"), (Foreign, 20, "again"), (Foreign, 30, "b"), (Numbers, 20, "c")):
+        plan = BuildPlan(STATEMENT, tmp_path / folder, partition=parts)
+        Build(kind(rows, bad=False), plan).run()
+    found = {
+        folder: {one.build for one in read_manifests([tmp_path / folder / "train", tmp_path / folder / "val"])}
+        for folder in ("a", "again", "b", "c")
+    }
+    (one,), (other,) = found["a"], found["b"]
+    assert found["again"] == {one}
+    assert one
+    assert other not in ("", one)
+    assert found["c"] == {""}
+
+
 def _with_image_of_one(number: int) -> Sample:
     return replace(make_sample(number), images=make_sample(1).images)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medix.data.comparable_cases import Advice, CaseMatches, CaseNames, CaseNaming
+from medix.data.comparable_cases import ONE_SALT, Advice, CaseMatches, CaseNames, CaseNaming
 from medix.data.index import IndexRow
 from medix.data.manifest import Manifest, ShardEntry
 
@@ -10,11 +10,16 @@ ONE, TWO = "1" * 16, "2" * 16
 HASH, OTHER_HASH = "0123456789abcdef", "fedcba9876543210"
 
 
-def _naming(name: str, salt: str | None, case: str, dataset: str = "made") -> CaseNaming:
-    shard = ShardEntry("a.tar", "0" * 64, 1, 1)
+def _naming(name: str, salt: str | None, case: str, dataset: str = "made", build: str = "") -> CaseNaming:
     naming = CaseNaming()
-    naming.add(Manifest(name, "CT_SCAN", "CC0", "none", (shard,), dataset=dataset, salt_digest=salt), case)
+    _add(naming, name, salt, case, dataset, build)
     return naming
+
+
+def _add(naming: CaseNaming, name: str, salt: str | None, case: str, dataset: str = "made", build: str = "") -> None:
+    shard = ShardEntry("a.tar", "0" * 64, 1, 1)
+    stated = {"salt_digest": salt, "build": build}
+    naming.add(Manifest(name, "CT_SCAN", "CC0", "none", (shard,), dataset=dataset, **stated), case)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +65,59 @@ def test_data_sets_that_are_only_names_of_manifests_may_be_one_collection(
         assert found.remedy.startswith("if they are one collection, give them one --dataset and build them with one")
         assert found.remedy.endswith("; if not, give each a --dataset of its own that is not its --name")
     assert not list(_naming("a", first, HASH, "x").incomparable(_naming("b", salt, OTHER_HASH, "y"), ()))
+
+
+@pytest.mark.parametrize("case", [OTHER_HASH, "patient 7"])
+def test_parts_of_one_build_name_cases_alike(case: str) -> None:
+    """Whatever another program has called them."""
+    train = _naming("a", None, HASH, build="x")
+    assert not list(train.incomparable(_naming("b", None, case, build="x"), ()))
+    assert list(train.incomparable(_naming("b", None, case, build="y"), ()))
+    assert list(train.incomparable(_naming("b", None, case), ()))
+
+
+def test_several_builds_are_told_once() -> None:
+    train, val = _naming("a", None, HASH, build="x"), _naming("b", None, HASH, build="x")
+    for number in range(3):
+        _add(train, "c", None, OTHER_HASH, build=f"of train {number}")
+        _add(val, "d", None, OTHER_HASH, build=f"of val {number}")
+    assert len(list(train.incomparable(val, ()))) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "remedy"),
+    [
+        ((ONE, HASH, ""), (TWO, HASH, ""), ONE_SALT),
+        (
+            (ONE, HASH, ""),
+            (None, HASH, ""),
+            f"{ONE_SALT}, which the manifests then state, or, if they are not of DICOM",
+        ),
+        ((None, HASH, "x"), (None, HASH, "y"), "divide them in one build (--partition; of tars with --rewrite)"),
+        ((ONE, HASH, ""), (None, HASH, "y"), "name cases alike in both inputs, or build both from their DICOM files"),
+        ((ONE, HASH, ""), ("", "patient 7", ""), "name cases alike in both inputs, or build both from their DICOM"),
+        ((None, HASH, "x"), ("", "patient 7", ""), "name cases alike in both inputs, or build both from their DICOM"),
+    ],
+)
+def test_a_salt_is_no_remedy_where_an_input_takes_none(
+    one: tuple[str | None, str, str], other: tuple[str | None, str, str], remedy: str
+) -> None:
+    for first, second in ((one, other), (other, one)):
+        (salt, case, build), (other_salt, other_case, other_build) = first, second
+        naming = _naming("a", salt, case, build=build)
+        (found,) = naming.incomparable(_naming("b", other_salt, other_case, build=other_build), ())
+        assert found.remedy.startswith(remedy)
+
+
+def test_tars_that_are_only_listed_take_no_salt() -> None:
+    """Listed before builds were stated."""
+    shard = ShardEntry("a.tar", "0" * 64, 1, 1)
+    namings = [CaseNaming(), CaseNaming()]
+    for naming, case in zip(namings, (HASH, OTHER_HASH), strict=True):
+        listed = Manifest("a", "CT_SCAN", "CC0", "none", (shard,), dataset="d", layout={"columns": {"answer": "cls"}})
+        naming.add(listed, case)
+    (found,) = namings[0].incomparable(namings[1], ())
+    assert found.remedy.startswith("divide them in one build")
 
 
 def test_default_data_sets_by_one_salt_or_with_plain_names_can_be_compared() -> None:

@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 import yaml
 
-from medix.data.manifest import DataStatement, Manifest, ManifestError, ShardEntry, joint_digest, read_manifests
+from medix.data.manifest import (
+    DataStatement,
+    Manifest,
+    ManifestError,
+    ShardEntry,
+    build_digest,
+    joint_digest,
+    read_manifests,
+)
 from tests.data.conftest import Writer
 
 SHARD = {"url": "a-000000.tar", "sha256": "0" * 64, "bytes": 10240, "samples": 7}
@@ -34,6 +42,13 @@ def test_the_digest_of_a_salt_reads_back_as_text_or_is_unknown(tmp_path: Path, d
     assert Manifest.read(tmp_path / "a.yaml").salt_digest == digest
 
 
+def test_the_build_of_a_manifest_is_that_of_its_shards_in_any_order(tmp_path: Path) -> None:
+    build = build_digest(["a" * 64, "b" * 64])
+    assert build == build_digest(["b" * 64, "a" * 64]) != build_digest(["a" * 64])
+    replace(Manifest.read(_file(tmp_path)), build=build).write(tmp_path / "a.yaml")
+    assert Manifest.read(tmp_path / "a.yaml").build == build
+
+
 def test_messages_show_no_access_to_shards(tmp_path: Path) -> None:
     signed = "https://me:secret@host/a.tar?sig=secret"
     for shard in ({**SHARD, "url": signed, "samples": -1}, {**SHARD, "url": signed, "sha256": "x"}, signed):
@@ -50,7 +65,7 @@ def test_messages_show_no_access_to_shards(tmp_path: Path) -> None:
         ({"licence": " "}, "used only if its licence is stated"),
         ({"deidentification": None}, "deidentification missing"),
         ({"modality": "CT"}, "'CT' is not in its modality set; known: X_RAY"),
-        ({"colour": "grey"}, "unknown key colour; known: bytes"),
+        ({"colour": "grey"}, "unknown key colour; known: build, bytes"),
         ({"shards": []}, "shards is empty"),
         ({"shards": "a.tar"}, "a str; use list"),
         ({"shards": [{**SHARD, "url": "pipe:cat a.tar"}]}, "would run a command and is refused"),
