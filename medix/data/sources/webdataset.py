@@ -129,10 +129,8 @@ class WebDatasetSource(Source):
         return [f"{told}{found[0]!r}"] if found else []
 
     def _several(self) -> list[str]:
-        """How many samples have several images with names, which may have been meant as several samples."""
-        found = [
-            (sample.key, [one for one in images_of(sample.members) if "." in one]) for _, sample in self._samples()
-        ]
+        """How many samples have several images that are not numbered: they may be meant as several, or as masks."""
+        found = [(sample.key, images_of(sample.members)) for _, sample in self._samples()]
         named = [(key, parts) for key, parts in found
                  if len(parts) > 1 and not all(part.partition(".")[0].isdigit() for part in parts)]  # fmt: skip
         if not named:
@@ -140,7 +138,8 @@ class WebDatasetSource(Source):
         key, parts = named[0]
         shown = f"{key!r} with {', '.join(parts[:4])}"
         return [
-            f"samples of several images, as WebDataset ends a key at the first dot: {len(named):,}, such as {shown}"
+            "samples of several images, as members that are called alike up to the first dot are one sample: "
+            f"{len(named):,}, such as {shown}"
         ]
 
     def total(self) -> int:

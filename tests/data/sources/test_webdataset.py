@@ -101,7 +101,18 @@ def test_named_images_are_those_of_one_sample_which_is_told(tmp_path: Path) -> N
     numbered = {"0.png": picture(1), "1.png": picture(2), "json": ROW}
     source = WebDatasetSource(str(tar(tmp_path / "a.tar", {"x.y/1": both, "2": numbered})), Reading())
     assert [len(one.images) for one in samples(source)] == [2, 2]
-    assert "key at the first dot: 1, such as 'x.y/1' with left.png, right.png" in " ".join(source.notes(Counter()))
+    notes = " ".join(source.notes(Counter()))
+    assert "alike up to the first dot are one sample: 1, such as 'x.y/1' with left.png, right.png" in notes
+
+
+def test_a_mask_that_is_called_as_the_picture_is_told(tmp_path: Path) -> None:
+    """Of k, which has a picture and a mask; not of m, whose mask has a name of its own."""
+    rows = {"k": {"jpg": picture(1), "png": picture(2), "json": ROW}, "l": {"jpg": picture(3), "json": ROW}}
+    masked = {"jpg": picture(4), "mask.png": picture(5), "json": ROW}
+    source = WebDatasetSource(str(tar(tmp_path / "a.tar", {**rows, "m": masked})), Reading())
+    assert [len(one.images) for one in samples(source)] == [2, 1, 1]
+    (told,) = [note for note in source.notes(Counter()) if note.startswith("samples of several images")]
+    assert told.endswith("are one sample: 1, such as 'k' with jpg, png")
 
 
 def test_images_of_other_formats_are_stored_as_png_or_need_a_rewrite(tmp_path: Path) -> None:
