@@ -19,7 +19,10 @@ PATIENT_FIELDS = ("patient", "patient_id", "PatientID", "subject_id")
 NO_PATIENT = "patient"
 """Kind of the fault of a row that does not name its patient, which ``--by patient`` needs."""
 
-_NO_UNIT = frozenset({"nan", "none", "null", "<na>", "n/a"})
+NOTHING = frozenset({"nan", "NaN", "NA", "None", "null", "NULL", "<NA>"})
+"""What programs write into text where there is nothing. Not ``none`` or ``N/A``, which people write as answers."""
+
+_NO_UNIT = frozenset({*map(str.casefold, NOTHING), "n/a"})
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 

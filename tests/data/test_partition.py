@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.data.partition import Partition
+from medix.data.partition import NOTHING, Partition
 from medix.data.sources.source import RowError
 from tests.data.conftest import make_sample
 
@@ -63,8 +63,9 @@ def test_patients_are_named_in_the_metadata() -> None:
         RowError, match=r"reads the metadata patient or patient_id or PatientID or subject_id: .*subgroup: {patient: N"
     ):
         parts.part("d", make_sample(0))
-    with pytest.raises(RowError, match="reads the metadata"):
-        parts.part("d", replace(make_sample(0), metadata={"patient": "NaN"}))
+    for nothing in ("NaN", "NA", "N/A", *NOTHING):
+        with pytest.raises(RowError, match="reads the metadata"):
+            parts.part("d", replace(make_sample(0), metadata={"patient": nothing}))
 
 
 @pytest.mark.parametrize(

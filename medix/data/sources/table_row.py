@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from medix.data.partition import named_unit
+from medix.data.partition import NOTHING, named_unit
 from medix.data.sources.image_cell import ImageCellError, image_list, image_of, written_out
 from medix.data.sources.inline_image import shown
 from medix.data.sources.modality_names import tag_of
@@ -19,8 +19,6 @@ from medix.data.sources.table_schema import TableData
 from medix.modality import ModalitySet
 
 _PAPER = ModalitySet()
-_NOTHING = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>"})
-"""Not ``none`` or ``N/A``, which people write as answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ class Cells:
 
     def _stated(self, text: str) -> str:
         """A text; empty for what programs write into CSV where there is nothing."""
-        return "" if isinstance(self.cells, TextRow) and text.strip() in _NOTHING else text
+        return "" if isinstance(self.cells, TextRow) and text.strip() in NOTHING else text
 
     def _subgroup(self, name: str, column: str) -> str:
         label, edges = self._label(f"subgroup.{name}", column), self.data.bands.get(name)

@@ -103,7 +103,7 @@ def _of_csv(**cells: str) -> TableRow:
     ).row()
 
 
-@pytest.mark.parametrize("nothing", ["nan", "NaN", "None", "null", "NULL", "<NA>"])
+@pytest.mark.parametrize("nothing", ["nan", "NaN", "NA", "None", "null", "NULL", "<NA>"])
 def test_what_programs_write_into_csv_where_there_is_nothing_is_no_answer_and_no_group(nothing: str) -> None:
     found = _of_csv(a=nothing, n=nothing, y=nothing, s=nothing)
     assert (found.answers, found.answer_index, found.subgroup, found.source) == ((), None, {"age": ""}, "")
@@ -159,7 +159,9 @@ def test_labels_of_subgroups_are_stripped_and_numbers_fall_into_bands(tmp_path: 
         row(tmp_path, cells | {"y": "045Y"}, columns, bands={"age": [18, 65]})
 
 
-@pytest.mark.parametrize(("text", "case"), [("nan", ""), ("None ", ""), ("<NA>", ""), (" Nancy", "Nancy"), ("0", "0")])
+@pytest.mark.parametrize(
+    ("text", "case"), [("nan", ""), ("None ", ""), ("<NA>", ""), (" NA", ""), (" Nancy", "Nancy"), ("0", "0")]
+)
 def test_what_programs_write_for_no_case_is_no_case(tmp_path: Path, text: str, case: str) -> None:
     """Otherwise all of these rows would be one case, in one part and in one cluster of an interval."""
     assert row(tmp_path, {"a": "x", "c": text}, Columns(answer="a", case="c")).case == case
