@@ -294,7 +294,7 @@ def _template(name: str) -> jinja2.Template:
 def _source(name: str) -> str:
     path = Path(name) if name.endswith(_OWN) else Path(__file__).with_name(f"{name}{_OWN}")
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # a mark of an editor is not shown to the policy
     except OSError as error:
         shipped = ", ".join(sorted(file.stem for file in Path(__file__).parent.glob("*.jinja")))
         raise ValueError(

@@ -252,6 +252,11 @@ def test_a_template_of_ones_own_is_read_from_its_path(tmp_path: Path) -> None:
     assert Prompting(template=str(tmp_path / "mine.jinja")).text(_ask("What?"), "[]") == "[]Q: What? (16 tags)"
 
 
+def test_the_mark_that_an_editor_writes_is_no_part_of_a_template(tmp_path: Path) -> None:
+    (tmp_path / "marked.jinja").write_text("{{ images }}Q: {{ question }}", encoding="utf-8-sig")
+    assert Prompting(template=str(tmp_path / "marked.jinja")).text(_ask("What?"), "[]") == "[]Q: What?"
+
+
 @pytest.mark.parametrize("text", ["{% if %}", "{{ wrong }}"])
 def test_a_template_that_is_wrong_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "mine.jinja").write_text(text)

@@ -61,7 +61,7 @@ class Pseudonyms:
         except OSError as error:
             raise ValueError(f"--salt {path}: cannot be written ({error.strerror}); give another file") from error
         try:
-            salt = path.read_text("utf-8").strip()
+            salt = path.read_text("utf-8-sig").strip()  # editors write a mark that is no part of the secret
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"--salt {path}: cannot be read ({error}); give a text file with a secret") from error
         if len(salt) < _LEAST:

@@ -110,6 +110,11 @@ class HubTable:
         key = os.environ.get("HF_TOKEN", "")
         if key:
             said = said.replace(key, "[key]")
+        if Path(self.name).is_dir():
+            return (
+                f"{self.name}: the folder cannot be read as a data set ({type(error).__name__}: {said}); check its "
+                f"files, and name a split and configuration that it has, or {self.otherwise}"
+            )
         return (
             f"{self.name}: cannot be read from the hub ({type(error).__name__}: {said}); check the network and, for a "
             "data set with conditions, that they are accepted and HF_TOKEN is set; or fetch it elsewhere and "

@@ -31,6 +31,11 @@ def test_a_missing_salt_is_written_once_for_its_owner_only(tmp_path: Path) -> No
     assert Pseudonyms.read(tmp_path / "other") != first
 
 
+def test_the_mark_that_an_editor_writes_is_no_part_of_the_salt(tmp_path: Path) -> None:
+    (tmp_path / "salt").write_text(f"{SALT}\n", encoding="utf-8-sig")
+    assert Pseudonyms.read(tmp_path / "salt") == Pseudonyms(SALT)
+
+
 @pytest.mark.parametrize(
     ("content", "match"), [(b"short", "holds 5 characters"), (b"", "holds 0"), (b"\xff" * 20, "cannot be read")]
 )
