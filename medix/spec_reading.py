@@ -64,7 +64,7 @@ def _read_as_utf8() -> None:
         if not file.is_file():
             return in_locale(path)
         text = file.read_text(encoding="utf-8-sig")
-        return text if "\n" in text.strip() else f"{text}\n#"  # else ``judge: ~`` alone would be read as a text
+        return text if "\n" in text.strip() else f"{text}\n#"  # else ``judge:`` alone would be read as a text
 
     ParserPath.read_text = read_text  # type: ignore[method-assign, assignment]
 
@@ -156,14 +156,15 @@ def _walk(
 def _load(text: str) -> Any:
     """What jsonargparse calls for a file, in its folder, and for a value of the command line."""
     content = read_yaml(text)
-    if (
-        isinstance(content, dict)
-        and content
-        and "\n" not in text.strip()
-        and all(value is None for value in content.values())
-    ):
+    if isinstance(content, dict) and content and "\n" not in text.strip() and _writes_no_value(text):
         return text  # as jsonargparse: ``{a}`` and ``a:`` are texts
     return with_shipped_parts("", content)
+
+
+def _writes_no_value(text: str) -> bool:
+    """Whether a mapping states keys alone; ``a: null`` is what the parser makes of arguments that it writes out."""
+    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    return all(value.start_mark.index == value.end_mark.index for _, value in node.value)
 
 
 def with_shipped_parts(key: str, node: Any) -> Any:
@@ -173,6 +174,8 @@ def with_shipped_parts(key: str, node: Any) -> Any:
         key: last part of the key of the block.
         node: the block.
     """
+    if key == "init_args" and isinstance(node, str) and node.endswith(": null\n"):
+        return read_yaml(node)  # earlier runs have saved a single argument that is null as such a text
     if isinstance(node, dict):
         return {name: with_shipped_parts(name, value) for name, value in node.items()}
     if isinstance(node, list):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonargparse import ArgumentParser
@@ -98,13 +99,66 @@ def test_the_parser_reads_and_writes_our_yaml(tmp_path: Path) -> None:
         parser.parse_args(["--config", str(tmp_path / "spec.yaml")])
 
 
+class Nullable:
+    """A class with a single argument, which may be null."""
+
+    def __init__(self, words: int | None = None) -> None:
+        self.words = words
+
+
+@dataclass
+class Holder:
+    """A block that holds such a class."""
+
+    part: Nullable | None = None
+
+
+@pytest.mark.parametrize("init_args", ["words: ~", "words: null", "{words: null}", "'words: null\n\n  '"])
+def test_a_single_argument_that_is_null_is_written_as_it_is_read(tmp_path: Path, init_args: str) -> None:
+    """The last is how it was saved in specs of earlier runs."""
+    parser = ArgumentParser(exit_on_error=False, parser_mode=parser_mode())
+    parser.add_argument("--config", action="config")
+    parser.add_class_arguments(Holder, "holder")
+    path = tmp_path / "spec.yaml"
+    given = f"\n      {init_args}" if init_args[0] == "w" else f" {init_args}"
+    path.write_text(f"holder:\n  part:\n    class_path: {__name__}.Nullable\n    init_args:{given}\n")
+    written = parser.dump(parser.parse_args(["--config", str(path)]), skip_unset=False)
+    assert written.endswith("    init_args:\n      words: null\n")
+    path.write_text(written)
+    found = parser.parse_args(["--config", str(path)])
+    assert parser.dump(found, skip_unset=False) == written
+    assert parser.instantiate(found).holder.part.words is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a:", "a:"),
+        (" {a}", " {a}"),
+        ("{a b, c}", "{a b, c}"),
+        ("{a: , b}", "{a: , b}"),
+        ("a: null", {"a": None}),
+        ("a: ~", {"a": None}),
+        ("{a: null}", {"a": None}),
+        ("a: ''", {"a": ""}),
+        ("{a: {}}", {"a": {}}),
+        ("{a: , b: 1}", {"a": None, "b": 1}),
+    ],
+)
+def test_keys_without_any_value_are_a_text_and_a_written_null_is_none(text: str, expected: object) -> None:
+    parser = ArgumentParser(exit_on_error=False, parser_mode=parser_mode())
+    parser.add_argument("--value", type=Any)
+    assert parser.parse_args([f"--value={text}"]).value == expected
+
+
+@pytest.mark.parametrize("value", [" ~", " null", ""])
 @pytest.mark.parametrize("end", ["", "\n"])
-def test_a_file_of_one_null_is_no_text(tmp_path: Path, end: str) -> None:
+def test_a_file_of_one_null_is_no_text(tmp_path: Path, end: str, value: str) -> None:
     """As beside other keys; on the command line ``a:`` stays a text."""
     parser = ArgumentParser(exit_on_error=False, parser_mode=parser_mode())
     parser.add_argument("--config", action="config")
     parser.add_argument("--seed", type=int | None, default=3)
-    (tmp_path / "spec.yaml").write_text(f"seed: ~{end}")
+    (tmp_path / "spec.yaml").write_text(f"seed:{value}{end}")
     assert parser.parse_args(["--config", str(tmp_path / "spec.yaml")]).seed is None
 
 
