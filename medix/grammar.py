@@ -5,6 +5,7 @@ that it found and the faults. ``<thinking>`` is accepted for ``<think>`` (the pa
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,11 +53,12 @@ class Parsed:
 PART_TAGS = ("<think>", "</think>", "<thinking>", "</thinking>", "<answer>", "</answer>")
 """Tags of the parts of a completion, as they are written."""
 
-BEFORE_TAG = r"[\s\u00ad\u200b-\u200f\u2060-\u2064\ufeff]*"
-"""White space and invisible marks, which files and web pages put in front of texts."""
-
+# What Unicode has ignored where it is shown (Default_Ignorable_Code_Point) and does not count as control or format:
+# joiners, fillers and variation selectors.
+_IGNORED = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _OPENING_TAG = re.compile(r"\s*<([A-Za-z][A-Za-z0-9_]*)>")
-_OPENING_REFERENCE = re.compile(BEFORE_TAG + r"<([A-Za-z][A-Za-z0-9_]*)>")
 # re.ASCII: otherwise IGNORECASE also matches a long s or a Kelvin sign in a tag
 _ANSWER_OPEN = re.compile(r"<answer>", re.IGNORECASE | re.ASCII)
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL | re.ASCII)
@@ -129,8 +131,18 @@ def is_written_break(text: str) -> bool:
 
 def opening_tag(text: str) -> str:
     """The tag of any modality set that a text opens with, as it is written there; empty if there is none."""
-    match = _OPENING_REFERENCE.match(text)
+    match = _OPENING_TAG.match(from_first_visible(text))
     return f"<{match[1]}>" if match else ""
+
+
+def from_first_visible(text: str) -> str:
+    """A text without the white space and invisible marks that files and web pages put in front of it."""
+    seen = (place for place, char in enumerate(text) if not _is_invisible(char))
+    return text[next(seen, len(text)) :]
+
+
+def _is_invisible(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char) in ("Cc", "Cf") or _IGNORED.match(char) is not None
 
 
 def opened_at_end(prompt: str) -> str:

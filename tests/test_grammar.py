@@ -9,13 +9,16 @@ from hypothesis import strategies as st
 from medix.grammar import (
     Fault,
     closes_unopened_reasoning,
+    from_first_visible,
     has_part_tag,
     is_control_token,
     opened_at_end,
+    opening_tag,
     parse,
     with_prompt_prefix,
 )
 from medix.modality import ModalitySet
+from tests.support.marks import INVISIBLE
 
 MODALITIES = ModalitySet()
 NAMES = st.sampled_from(list(MODALITIES))
@@ -265,3 +268,18 @@ def test_a_prompt_that_ends_with_an_opened_reasoning_is_found(prompt: str, tag: 
 def test_tags_of_parts_are_found_wherever_they_stand(text: str) -> None:
     assert has_part_tag(text)
     assert not has_part_tag(text.replace("<", "< "))
+
+
+@pytest.mark.parametrize("mark", INVISIBLE, ids=ascii)
+def test_a_reference_may_begin_with_what_nobody_sees_and_a_completion_may_not(mark: str) -> None:
+    assert opening_tag(f"{mark} {mark}\n<CT_SCAN>\nleft") == "<CT_SCAN>"
+    assert from_first_visible(f"{mark}l{mark}") == f"l{mark}"
+    assert from_first_visible(mark) == ""
+    completion = f"{mark}<X_RAY><think>r</think><answer>a</answer>"
+    assert parse(completion, MODALITIES).is_well_formed == mark.isspace()
+
+
+@pytest.mark.parametrize("text", ["-", "a", "\u0301", "\u4e00", "\U0001f44d", "\ue000", "<"])
+def test_what_can_be_seen_is_no_mark(text: str) -> None:
+    assert from_first_visible(f"{text} <CT_SCAN>") == f"{text} <CT_SCAN>"
+    assert opening_tag(f"{text} <CT_SCAN>") == ""

@@ -30,6 +30,7 @@ def test_columns_of_prompts_and_completions_have_an_entry_for_each() -> None:
         ({"completions": "one text"}, "completions: a single string was given"),
         ({"aliases": ["alias"]}, r"aliases\[0\]: 'alias' is a single string"),
         ({"token_counts": [1, 2]}, "token_counts 2"),
+        ({"references": ["\u202a\ufe0f<X_RAY>\nleft"]}, r"references\[0\]: '.* opens with the tag <X_RAY>"),
         ({"references": [" <x_ray>\nleft"]}, r"references\[0\]: '.* opens with the tag <x_ray>, .*the text behind it"),
     ],
 )

@@ -3,11 +3,10 @@
 import re
 
 from medix.data.sources.source import RowError
-from medix.grammar import BEFORE_TAG, PART_TAGS, is_written_break, opening_tag
+from medix.grammar import PART_TAGS, from_first_visible, is_written_break, opening_tag
 from medix.modality import TEXT_ONLY, ModalitySet
 
-_TAGGED = re.compile(rf"{BEFORE_TAG}<([^<>\n]*)>(.*)", re.DOTALL)
-_BLANK = re.compile(BEFORE_TAG)
+_TAGGED = re.compile(r"<([^<>\n]*)>(.*)", re.DOTALL)
 _TAG_NAME = re.compile(r"[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)*")
 """What is meant as a tag even if it is not in the modality set; ``<5 mm>`` and ``<b>bold</b>`` are answers."""
 
@@ -46,7 +45,7 @@ def check_bare(key: str, reference: str, modalities: ModalitySet) -> None:
 
 
 def _split(key: str, answer: str, has_images: bool, modalities: ModalitySet) -> tuple[str | None, str]:
-    match = _TAGGED.fullmatch(answer)
+    match = _TAGGED.fullmatch(from_first_visible(answer))
     if match is None:
         return None, answer
     known = f"known: {', '.join(modalities)}"
@@ -68,7 +67,7 @@ def _split(key: str, answer: str, has_images: bool, modalities: ModalitySet) -> 
             "break or a space there (in CSV, a cell with a line break stands in quotes)"
         )
         raise RowError(key, answer, remedy, "tag")
-    reference = rest[_BLANK.match(rest).end() :].strip()  # type: ignore[union-attr]  # it matches the empty text
+    reference = from_first_visible(rest).strip()
     if not reference:
         raise RowError(key, answer, "there is no reference after the tag; write it on the next line", "tag")
     return modality, reference

@@ -9,8 +9,8 @@ from math import nan
 from typing import Any
 
 from medix.grammar import (
-    BEFORE_TAG,
     closes_unopened_reasoning,
+    from_first_visible,
     has_part_tag,
     is_written_break,
     opening_tag,
@@ -22,7 +22,7 @@ from medix.rewards.suite import RewardSuite
 from medix.rewards.table import RewardTable
 
 _RECENT, _FEWEST, _SHARE = 32, 8, 0.75  # completions by which unopened reasonings are noticed
-_TAGGED = re.compile(BEFORE_TAG + r"<([A-Za-z][\w /-]{0,40})>(.*)", re.DOTALL)
+_TAGGED = re.compile(r"<([A-Za-z][\w /-]{0,40})>(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +215,9 @@ class RowReader:
 
     def _modality(self, number: int, fields: Mapping[str, Any]) -> tuple[str | None, str]:
         text = self._text(number, fields, "reference", self.reference)
-        match = _TAGGED.fullmatch(text)
+        match = _TAGGED.fullmatch(from_first_visible(text))
         tag = None if match is None else self.modalities.parse(match[1])
-        rest = text if match is None or tag is None else match[2].strip()
+        rest = text if match is None or tag is None else from_first_visible(match[2]).strip()
         if tag is not None and is_written_break(match[2]):  # type: ignore[index]  # a tag is of a match
             raise ValueError(
                 f"{self.owner}: row {number}: in {self.reference!r} a backslash and a letter follow <{tag}>, and would "

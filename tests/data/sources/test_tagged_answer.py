@@ -3,6 +3,7 @@ import pytest
 from medix.data.sources.source import RowError
 from medix.data.sources.tagged_answer import split_tag
 from medix.modality import ModalitySet
+from tests.support.marks import INVISIBLE
 
 SET = ModalitySet()
 
@@ -53,3 +54,10 @@ def test_a_tag_is_read_and_other_brackets_are_text(
 def test_a_tag_that_does_not_fit(answer: str, has_images: bool, told: str) -> None:
     with pytest.raises(RowError, match=told):
         split_tag("a", answer, has_images, SET)
+
+
+@pytest.mark.parametrize("mark", INVISIBLE, ids=ascii)
+def test_what_nobody_sees_before_a_tag_or_behind_it_is_no_part_of_the_answer(mark: str) -> None:
+    assert split_tag("a", f"{mark}<CT_SCAN>\n{mark}The liver", True, SET) == ("CT_SCAN", "The liver")
+    with pytest.raises(RowError, match="<MRI_SCAN> would be a part of the reference"):
+        split_tag("a", f"<CT_SCAN>\n{mark}<MRI_SCAN>\nThe liver", True, SET)

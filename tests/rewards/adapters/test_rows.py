@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medix.grammar import from_first_visible
 from medix.modality import PAPER_MODALITIES, ModalitySet
 from medix.rewards.adapters.easyr1 import EasyR1Reward
 from medix.rewards.adapters.rows import Row, RowReader, score_rows, values_in_means
@@ -17,6 +18,7 @@ from medix.rewards.embedding import EmbeddingReward
 from medix.rewards.format import FormatReward
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
+from tests.support.marks import INVISIBLE
 
 
 def reader(question: str | None = "ask", modality: str | None = None) -> RowReader:
@@ -122,7 +124,7 @@ def test_what_cannot_be_read_is_named_with_a_remedy(fields: dict[str, Any], mess
         read(fields)
 
 
-@given(st.sampled_from(PAPER_MODALITIES), st.text().map(str.strip))
+@given(st.sampled_from(PAPER_MODALITIES), st.text().map(lambda text: from_first_visible(text).strip()))
 def test_any_reference_behind_a_tag_comes_back_whole(name: str, reference: str) -> None:
     row = read({"solution": f"<{name}>\n{reference}"})
     assert (row.modality, row.reference) == (name, reference)
@@ -246,6 +248,12 @@ def test_completions_without_any_tag_are_noticed_over_calls(calls: list[list[str
 def test_a_tag_that_is_written_otherwise_is_no_part_of_the_reference(tag: str) -> None:
     with pytest.raises(ValueError, match="which is no tag of the modality set"):
         read({"solution": f"{tag}\nleft"})
+
+
+@pytest.mark.parametrize("mark", INVISIBLE, ids=ascii)
+def test_what_nobody_sees_before_a_tag_or_behind_it_is_no_part_of_the_reference(mark: str) -> None:
+    row = read({"solution": f"{mark}<CT_SCAN>\n{mark}left"})
+    assert (row.modality, row.reference) == ("CT_SCAN", "left")
 
 
 @pytest.mark.parametrize(("solution", "count", "warns"), [("left", 32, 1), ("left", 31, 0), ("<X_RAY>\nleft", 40, 0)])
