@@ -10,9 +10,10 @@ from lightning.pytorch.cli import SaveConfigCallback
 
 from medix.atomic_file import write_atomically
 from medix.callbacks.save_checkpoint import latest
-from medix.callbacks.spec_changes import MEASURES, Change, changes, differences, refuse
+from medix.callbacks.spec_changes import MEASURES, Change, as_measured, changes, differences, refuse
 from medix.callbacks.stretches import Stretch, told, with_stretch
 from medix.callbacks.watched import suite_of, watched
+from medix.evaluation.validation import incomparable
 from medix.modules import checkpoint as state
 from medix.yaml_text import read_yaml, read_yaml_file
 
@@ -107,8 +108,24 @@ class SaveSpec(SaveConfigCallback):
     def otherwise(self, checkpoint: Mapping[str, Any]) -> list[str]:
         """What this command measures a checkpoint with that its training did not validate with; empty for the same."""
         saved = spec_in(checkpoint)
-        found = [] if saved is None else changes(read_yaml(saved), read_yaml(self.text()))
+        specs = [] if saved is None else [as_measured(read_yaml(text)) for text in (saved, self.text())]
+        found = changes(*specs) if specs else []
         return [one.values for one in found if MEASURES.fullmatch(one.key)]
+
+
+def consequences(checkpoint: Mapping[str, Any], suite: Mapping[str, str]) -> str:
+    """What a resumed run does because it measures otherwise than the run of its checkpoint; empty if it does not.
+
+    Args:
+        checkpoint: content of the checkpoint.
+        suite: identity of what this run measures with, by which groups and validations are compared too.
+    """
+    saved = checkpoint.get(state.KEY, {}).get("suite", {})
+    found = incomparable({"suite": saved}, {"suite": suite})
+    said = ["groups that wait are scored again"] if state.scores_differ(saved, suite) else []
+    if found:
+        said.append(f"earlier validations are not compared with later ones, which are made with {' and '.join(found)}")
+    return ", and ".join(said)
 
 
 def changed_spec(trainer: Trainer, step: int) -> dict[str, str]:

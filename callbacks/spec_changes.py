@@ -31,25 +31,14 @@ USED: Sequence[tuple[str, str]] = (
     ),
     (r"model\.optimizer", "used; the optimizer keeps its state"),
     (r"model\.lr_scheduler", "used, as if the schedule had been this one from the start"),
-    (
-        r"judge|model\.judge|model\.rewards\..*judge\.init_args",
-        "used; if it makes another judge, groups that wait are scored again, and earlier validations are not compared "
-        "with later ones",
-    ),
-    (r"model\.rewards\.(init_args\.)?ask", "used"),
-    (
-        r"model\.rewards",
-        "used; groups that wait are scored again, and earlier validations are not compared with later ones",
-    ),
-    (
-        r"model\.(evaluation|prompting)|data\.(val|limit_val|exchange_images|on_long)|"
-        r"trainer\.(limit_val_batches|precision)|model\.engine\.init_args\.dtype",
-        "used; earlier validations are not compared with later ones",
-    ),
+    (r"trainer\.limit_val_batches", "used; validations of other samples are not compared"),
     (r"data\.train", "used if the samples are the same ones, else an error"),
     (r"trainer\.callbacks", "used; a best checkpoint by another metric or rewards is chosen anew"),
 )
-"""Keys whose new value is used with a consequence to know; every other key is just used."""
+"""Keys whose new value is used with a consequence to know; every other key is just used.
+
+What a change of rewards, judge, prompts or precision means is told by the suites of both runs, not by the key.
+"""
 
 
 MEASURES = re.compile(
@@ -125,6 +114,14 @@ def differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, 
         yield prefix.removesuffix("."), before, now
 
 
+def as_measured(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved spec in which what decides no measurement is left out, and values with two names have one."""
+    model, trainer = spec.get("model") or {}, spec.get("trainer") or {}
+    rewards = _without("max_unscored", _without_ask(model.get("rewards")))
+    precision = long_form(trainer.get("precision"))
+    return {**spec, "model": {**model, "rewards": rewards}, "trainer": {**trainer, "precision": precision}}
+
+
 def suite_identity(
     spec: Mapping[str, Any],
     judges: Sequence[str],
@@ -146,17 +143,18 @@ def suite_identity(
         template: digest of a prompt template of one's own, likewise; empty for a shipped one.
         encoders: identities of the encoders of the rewards, each in its place: a folder may hold another one by now.
     """
-    model, data = spec.get("model") or {}, spec.get("data") or {}
+    measured = as_measured(spec)
+    model, data = measured["model"], spec.get("data") or {}
     foreign = [entry for found in _judges(spec) for entry in _foreign(found)]
     return {
         "own_judges": _digest(foreign) if foreign else "",
-        "rewards": _digest(_without_judges(_without_ask(model.get("rewards")))),
+        "rewards": _digest(_without("judge", model["rewards"])),
         "judge": ", ".join(judges if len(set(judges)) > 1 else judges[:1]),
         "encoder": ", ".join(dict.fromkeys(encoders)),
         "sampling": _digest(model.get("evaluation")),
         "prompts": _digest([model.get("prompting"), model.get("modalities")]),
         "template": template,
-        "precision": _precision(spec.get("trainer") or {}, model.get("engine") or {}),
+        "precision": _precision(measured["trainer"], model.get("engine") or {}),
         "data": _digest(
             [
                 samples or data.get("val"),
@@ -169,7 +167,7 @@ def suite_identity(
 def _precision(trainer: Mapping[str, Any], engine: Mapping[str, Any]) -> str:
     """In what the policy computes, and its engine where that has a precision of its own."""
     dtype = (engine.get("init_args") or {}).get("dtype")
-    return long_form(trainer.get("precision")) + (f", engine {dtype}" if dtype else "")
+    return str(trainer["precision"]) + (f", engine {dtype}" if dtype else "")
 
 
 def _change(key: str, before: Any, now: Any) -> Change:
@@ -192,15 +190,15 @@ def _without_ask(rewards: Any) -> Any:
     }
 
 
-def _without_judges(value: Any, *, are_names: bool = False) -> Any:
-    """Without the judges of a suite and its components; ``are_names``: the keys name components, of any name."""
+def _without(key: str, value: Any, *, are_names: bool = False) -> Any:
+    """Without a key of a suite and its components; ``are_names``: the keys name components, of any name."""
     if isinstance(value, Mapping):
         return {
-            name: _without_judges(entry, are_names=name in ("components", "penalties"))
+            name: _without(key, entry, are_names=name in ("components", "penalties"))
             for name, entry in value.items()
-            if are_names or name not in ("judge", "max_unscored")
+            if are_names or name != key
         }
-    return [_without_judges(entry) for entry in value] if isinstance(value, list | tuple) else value
+    return [_without(key, entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _judges(value: Any, *, are_names: bool = False) -> Iterator[Any]:

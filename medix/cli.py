@@ -27,7 +27,7 @@ from medix.callbacks.agree_on_checkpoint import AgreeOnCheckpoint
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.run_facts import data_sizes, sampling_text
 from medix.callbacks.save_checkpoint import latest
-from medix.callbacks.save_spec import SaveSpec, spec_in, step_of
+from medix.callbacks.save_spec import SaveSpec, consequences, spec_in, step_of
 from medix.callbacks.show_evaluation import ShowEvaluation
 from medix.callbacks.spec_changes import suite_identity
 from medix.callbacks.unfinished_predictions import completion_facts
@@ -319,12 +319,13 @@ class MedixCLI(LightningCLI):
         lines = [one.line() for one in self._saved_spec.changed_since(checkpoint, Path(path))]
         key = "model.prompting.template:"
         if state.template_differs(checkpoint, model.suite) and not any(line.startswith(key) for line in lines):
-            said = "used; earlier validations are not compared with later ones"
-            lines.append(f"{key} the text of {model.prompting.template} ({said})")
+            lines.append(f"{key} the text of {model.prompting.template} (used)")
         if lines:
             tell(f"medix: changed since {Path(path).name}:")
         for line in lines:
             tell(f"  {line}")
+        if said := consequences(checkpoint, model.suite):
+            tell(f"medix: {said}")
 
     def _tell_otherwise(self, checkpoint: Mapping[str, Any], path: str | None) -> None:
         """Say what an evaluation measures with that the training of its checkpoint did not: often another spec."""

@@ -82,7 +82,8 @@ def test_a_changed_rate_and_rewards_are_used_and_said(first: Path, tmp_path: Pat
     assert outcome.code == 0, outcome
     assert "medix: changed since step-000001.ckpt:" in outcome.out
     assert "model.optimizer.init_args.lr: 0.001 -> 0.05 (used; the optimizer keeps its state)" in outcome.out
-    assert "groups that wait are scored again" in outcome.out
+    told = "groups that wait are scored again, and earlier validations are not compared with later ones, which are "
+    assert f"medix: {told}made with other rewards\n" in outcome.out
     saved = torch.load(folder / "run" / "checkpoints" / "step-000002.ckpt", weights_only=True)
     (group,) = saved["optimizer_states"][0]["param_groups"]
     assert (group["lr"], group["weight_decay"]) == (0.05, 0.3)
@@ -120,12 +121,26 @@ def test_another_split_or_template_under_the_same_path_is_not_compared_and_a_ter
     outcome = go_on(folder, "--model.max_steps=2", f"--model.loss.init_args.reference_kl={term}")
     assert outcome.code == 0, outcome
     report = json.loads((folder / "run" / "report.json").read_text())
-    assert "model.prompting.template: the text of own.jinja (used; earlier validations are not" in outcome.out
+    assert "model.prompting.template: the text of own.jinja (used)\n" in outcome.out
+    assert "medix: earlier validations are not compared with later ones, which are made with other p" in outcome.out
     assert (
         "up to step 1 are not compared with those from step 2 on, which were made with other prompts and other samples"
         in str(report["notes"])
     )
     assert report["gain"] == {}
+
+
+def test_changes_that_measure_the_same_are_compared_and_said_to_be(first: Path, tmp_path: Path) -> None:
+    shutil.copytree(first, tmp_path / "again")
+    words = "--trainer.precision=32-true", "--model.rewards.init_args.max_unscored=0.5"
+    outcome = go_on(tmp_path / "again", "--model.max_steps=2", *words)
+    assert outcome.code == 0, outcome
+    assert 'trainer.precision: null -> "32-true" (used)\n' in outcome.out
+    assert "max_unscored: " in outcome.out
+    assert "scored again" not in outcome.out
+    assert "not compared" not in outcome.out
+    report = json.loads((tmp_path / "again" / "run" / "report.json").read_text())
+    assert (report["before"]["step"], report["after"]["step"]) == (0, 2)
 
 
 def test_an_evaluation_needs_no_waiting_groups_and_says_what_it_leaves_out(

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from medix.callbacks.save_spec import SaveSpec, step_of
+from medix.callbacks.save_spec import SaveSpec, consequences, step_of
+from medix.modules.checkpoint import KEY
 from tests.support.fake_training import FakeModule
 
 
@@ -64,3 +65,43 @@ def test_specs_beside_no_checkpoint_are_of_no_run(tmp_path: Path) -> None:
     for path in (tmp_path / "checkpoints").iterdir():
         path.unlink()
     assert run.goes_on(0, "c", 5) == {"spec.yaml": "c", "superseded-spec.from-step-000010.yaml": "b"}
+
+
+SUITE = {"rewards": "r", "judge": "j", "own_judges": "", "precision": "32-true", "data": "d"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, ""),
+        ({"precision": "bf16-mixed"}, "earlier validations are not compared with later ones, which are made with ano"),
+        (
+            {"judge": "k", "data": "e"},
+            "groups that wait are scored again, and earlier validations are not compared with",
+        ),
+        ({"a part of a later version": "a"}, ""),
+    ],
+)
+def test_a_resume_tells_what_follows_from_another_suite(changed: dict[str, str], said: str) -> None:
+    """By the comparison of validations itself, whatever keys of the spec have changed."""
+    found = consequences({KEY: {"suite": SUITE}}, {**SUITE, **changed})
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
+    assert consequences({}, SUITE) == ""
+
+
+def test_the_parts_of_the_suite_that_differ_are_named() -> None:
+    found = consequences({KEY: {"suite": SUITE}}, {**SUITE, "judge": "k", "data": "e"})
+    assert found.endswith("which are made with another judge and other samples")
+
+
+@pytest.mark.parametrize(
+    ("precision", "told"), [("32-true", []), ("bf16", ['trainer.precision: "32-true" -> "bf16-mixed"'])]
+)
+def test_an_evaluation_names_only_what_measures_otherwise(precision: str, told: list[str]) -> None:
+    saving = SaveSpec(None, None)
+    saving.text = lambda: (  # type: ignore[method-assign]
+        f"trainer: {{precision: {precision}}}\nmodel: {{rewards: {{init_args: {{max_unscored: 0.5}}}}}}\n"
+    )
+    saved = "trainer: {precision: null}\nmodel: {rewards: {init_args: {max_unscored: 0.1}}}\n"
+    assert saving.otherwise({"callbacks": {"SaveSpec": {"spec": saved}}}) == told

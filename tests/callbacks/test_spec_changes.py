@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from medix.callbacks.spec_changes import SpecChangeError, changes, differences, refuse, suite_identity
+from medix.callbacks.spec_changes import SpecChangeError, as_measured, changes, differences, refuse, suite_identity
 from medix.evaluation.validation import incomparable
 from medix.modules.checkpoint import scores_differ
 
@@ -67,16 +67,16 @@ def test_what_cannot_change_is_refused_with_both_values_and_the_remedy(key: str)
         ("model.reward_kl.init_args.coefficient.init_args.value", "(used)"),
         ("model.engine.init_args.sampling.temperature", "(used)"),
         ("model.engine.init_args.sampling.seed", "(used)"),
-        ("model.rewards.init_args.components.a.weight", "groups that wait are scored again"),
-        ("judge.class_path", "earlier validations are not compared"),
-        ("model.evaluation.init_args.temperature", "earlier validations are not compared"),
-        ("data.val", "earlier validations are not compared"),
+        ("model.rewards.init_args.components.a.weight", "(used)"),
+        ("judge.class_path", "(used)"),
+        ("model.evaluation.init_args.temperature", "(used)"),
+        ("data.val", "(used)"),
         ("data.train", "used if the samples are the same ones"),
-        ("trainer.precision", "earlier validations are not compared"),
-        ("model.engine.init_args.dtype", "earlier validations are not compared"),
+        ("trainer.precision", "(used)"),
+        ("model.engine.init_args.dtype", "(used)"),
         ("trainer.devices", "(used)"),
         ("model.max_steps", "(used)"),
-        ("trainer.limit_val_batches", "earlier validations are not compared"),
+        ("trainer.limit_val_batches", "validations of other samples are not compared"),
     ],
 )
 def test_what_is_used_says_how(key: str, said: str) -> None:
@@ -170,6 +170,24 @@ def test_another_precision_measures_something_else(trainer: Any, engine: Any, sa
     found, plain = suite_identity({"trainer": trainer, "model": {"engine": engine}}, ["j"]), suite_identity({}, ["j"])
     assert {name for name in found if found[name] != plain[name]} == (set() if same else {"precision"})
     assert found["precision"] == "32-true" or not same
+
+
+@pytest.mark.parametrize(
+    ("spec", "other", "same"),
+    [
+        ({"trainer": {"precision": None}}, {"trainer": {"precision": "32-true"}}, True),
+        ({"trainer": {"precision": "bf16"}}, {"trainer": {"precision": "32-true"}}, False),
+        ({"model": {"rewards": {"max_unscored": 1}}}, {"model": {"rewards": {"init_args": {"ask": "node"}}}}, False),
+        (
+            {"model": {"rewards": {"init_args": {"max_unscored": 0.1, "ask": "rank"}}}},
+            {"model": {"rewards": {"init_args": {"max_unscored": 0.2, "ask": "node"}}}},
+            True,
+        ),
+    ],
+)
+def test_what_measures_the_same_is_equal_as_measured_and_of_one_suite(spec: Any, other: Any, same: bool) -> None:
+    assert (as_measured(spec) == as_measured(other)) is same
+    assert (suite_identity(spec, ["j"]) == suite_identity(other, ["j"])) is same
 
 
 def test_judges_that_change_places_are_another_suite() -> None:
