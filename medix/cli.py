@@ -417,7 +417,10 @@ class ModuleCLI(MedixCLI):
 
 def build_module(spec: Path) -> GroupRLModule:
     """The module of a spec file; nothing is run and no weights are read."""
-    module: GroupRLModule = ModuleCLI(spec).model
+    with warnings.catch_warnings():
+        # that the command line has words too: they are those of another command, such as export
+        warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+        module: GroupRLModule = ModuleCLI(spec).model
     return module
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import tarfile
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from medix.cli import build_module
 from medix.folder_lock import held
 from medix.policy.tiny import build_tiny
 from medix.spec_names import find_spec, resolve_specs
@@ -465,3 +467,12 @@ def test_predict_takes_the_validation_split_if_none_is_given(inside: Inside, spe
     assert inside("predict", "--config", str(write_spec(inside.folder, spec))).code == 0
     lines = [json.loads(line) for line in (inside.folder / "run" / "predictions.jsonl").read_text().splitlines()]
     assert {line["modality"] for line in lines} == {"X_RAY"}
+
+
+def test_a_module_that_another_command_needs_is_built_without_a_warning_about_its_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["medix", "export", "--checkpoint", "step-000001.ckpt"])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="LightningCLI's args parameter")
+        assert build_module(find_spec("demo")).max_steps > 0
