@@ -2,7 +2,7 @@
 
 ``Before: <image> After: <image>`` places the first image after ``Before:`` and the second after ``After:``; with
 ``After: <image 2> Before: <image 1>`` they change places. A question without markers has all images in front of it.
-``<image1>``, ``<image_1>`` and other cases of letters are accepted too, because data sets write them.
+``<image1>``, ``<image_1>``, ``<image></image>`` and other cases of letters are accepted too, as data sets write them.
 """
 
 import re
@@ -12,7 +12,7 @@ from itertools import accumulate, count
 from medix.data.prompt_errors import MarkerError
 from medix.types import Sample
 
-MARKER = re.compile(r"<image(?:[ _]?([0-9]+))?>", re.IGNORECASE | re.ASCII)
+MARKER = re.compile(r"<image(?:[ _]?([0-9]+))?>(?:</image>)?", re.IGNORECASE | re.ASCII)
 """A marker; its group is the number, if it has one."""
 
 _OTHER = re.compile(r"<(?:img ?/?|image ?/)>", re.IGNORECASE)

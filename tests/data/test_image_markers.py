@@ -17,6 +17,8 @@ def _sample(question: str, images: int) -> Sample:
         ("Before: <image> After: <image>", ["Before: ", 0, " After: ", 1, ""]),
         ("<image 2>, then <image 1>?", ["", 1, ", then ", 0, "?"]),
         ("<Image1><image_2>", ["", 0, "", 1, ""]),
+        ("<image></image> and <IMAGE></Image>?", ["", 0, " and ", 1, "?"]),
+        ("<image 2></image><image 1>", ["", 1, "", 0, ""]),
         ("Which organ?", ["Which organ?"]),
         ("< image > <image_soft_token> <|image_pad|> <images> <image one> <image 1.5>", None),
     ],
