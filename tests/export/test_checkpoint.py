@@ -225,8 +225,9 @@ def test_a_checkpoint_that_is_not_there_is_told(runs: Path, inside: Inside) -> N
     assert "--checkpoint step-9.ckpt: there is no such file" in err
 
 
-def test_a_file_that_is_no_checkpoint_is_told(runs: Path, inside: Inside) -> None:
+def test_a_file_that_is_no_checkpoint_is_told(runs: Path, inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = str(runs / "full" / "spec.yaml")
+    monkeypatch.syspath_prepend(runs / "full")  # of my_rewards, which the spec names
     (inside.folder / "text.ckpt").write_text("hello")
     err = refused(inside, "--checkpoint", "text.ckpt", "--output", "out", "--config", spec)
     assert "checkpoint text.ckpt: cannot be read" in err
