@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,10 @@ MEASURES = re.compile(
     r"model\.engine\.(class_path|init_args\.dtype))(\..*)?"
 )
 """Keys that decide what an evaluation of a checkpoint measures, but for its data."""
+
+
+_NOT_MEASURED = frozenset({"max_unscored", "patience", "cached_references", "device", "batch_size"})
+"""Keys of rewards, and of their encoders, that decide how scores are reached and not which."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, 
 def as_measured(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved spec in which what decides no measurement is left out, and values with two names have one."""
     model, trainer = spec.get("model") or {}, spec.get("trainer") or {}
-    rewards = _without("max_unscored", _without_ask(model.get("rewards")))
+    rewards = _without(_NOT_MEASURED, _without_ask(model.get("rewards")))
     precision = long_form(trainer.get("precision"))
     return {**spec, "model": {**model, "rewards": rewards}, "trainer": {**trainer, "precision": precision}}
 
@@ -148,7 +152,7 @@ def suite_identity(
     foreign = [entry for found in _judges(spec) for entry in _foreign(found)]
     return {
         "own_judges": _digest(foreign) if foreign else "",
-        "rewards": _digest(_without("judge", model["rewards"])),
+        "rewards": _digest(_without({"judge"}, model["rewards"])),
         "judge": ", ".join(judges if len(set(judges)) > 1 else judges[:1]),
         "encoder": ", ".join(dict.fromkeys(encoders)),
         "sampling": _digest(model.get("evaluation")),
@@ -190,15 +194,15 @@ def _without_ask(rewards: Any) -> Any:
     }
 
 
-def _without(key: str, value: Any, *, are_names: bool = False) -> Any:
-    """Without a key of a suite and its components; ``are_names``: the keys name components, of any name."""
+def _without(keys: Collection[str], value: Any, *, are_names: bool = False) -> Any:
+    """Without keys of a suite and its components; ``are_names``: the keys name components, of any name."""
     if isinstance(value, Mapping):
         return {
-            name: _without(key, entry, are_names=name in ("components", "penalties"))
+            name: _without(keys, entry, are_names=name in ("components", "penalties"))
             for name, entry in value.items()
-            if are_names or name != key
+            if are_names or name not in keys
         }
-    return [_without(key, entry) for entry in value] if isinstance(value, list | tuple) else value
+    return [_without(keys, entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _judges(value: Any, *, are_names: bool = False) -> Iterator[Any]:

@@ -59,6 +59,7 @@ _IGNORED = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _OPENING_TAG = re.compile(r"\s*<([A-Za-z][A-Za-z0-9_]*)>")
+_REFERENCE_TAG = re.compile(r"<\s*([A-Za-z][A-Za-z0-9_]*)\s*>")  # spaces inside are read in references alone
 # re.ASCII: otherwise IGNORECASE also matches a long s or a Kelvin sign in a tag
 _ANSWER_OPEN = re.compile(r"<answer>", re.IGNORECASE | re.ASCII)
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL | re.ASCII)
@@ -130,8 +131,8 @@ def is_written_break(text: str) -> bool:
 
 
 def opening_tag(text: str) -> str:
-    """The tag of any modality set that a text opens with, as it is written there; empty if there is none."""
-    match = _OPENING_TAG.match(from_first_visible(text))
+    """The tag of any modality set that a text opens with, without spaces in it; empty if there is none."""
+    match = _REFERENCE_TAG.match(from_first_visible(text))
     return f"<{match[1]}>" if match else ""
 
 

@@ -11,6 +11,9 @@ PAPER_MODALITIES = (
 TEXT_ONLY = "TEXT_ONLY"
 """Key in tables for samples without a modality; never a tag."""
 
+NO_MODALITY = ("TEXT", TEXT_ONLY)
+"""Tags by which a reference says that its row has no image."""
+
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -82,6 +85,10 @@ class ModalitySet:
                 "Correct the data, or set another modality set in the spec (modalities.names)"
             )
         return name
+
+    def is_tag(self, tag: str) -> bool:
+        """Whether a tag of a reference names a modality of the set, or says that there is no image."""
+        return self.parse(tag) is not None or tag.strip().strip("<>").upper() in NO_MODALITY
 
     def parse(self, tag: str) -> str | None:
         """Name of a tag such as ``<x_ray>``, in any case; None if it is not in the set."""

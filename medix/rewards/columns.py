@@ -27,12 +27,12 @@ def check_untagged(name: str, reference: str, modalities: ModalitySet) -> None:
     """Refuse a reference of the public data as it stands there, behind its tag: no answer would equal it.
 
     Raises:
-        ValueError: it opens with a tag of the set.
+        ValueError: it opens with a tag of the set, or with one that says that there is no image.
     """
-    if modalities.parse(tag := opening_tag(reference)) is not None:
+    if modalities.is_tag(tag := opening_tag(reference)):
         raise ValueError(
             f"{name}: {reference!r:.80} opens with the tag {tag}, which would be graded as a part of the answer; give "
-            "the text behind it, and the name of the tag as the modality"
+            "the text behind it, and the name of the tag as the modality (None for a text-only row)"
         )
 
 
@@ -45,6 +45,9 @@ def given_batch(columns: Mapping[str, Sequence[Any]], modalities: ModalitySet) -
     batch = checked_batch(columns, modalities)
     for row, reference in enumerate(batch.references):
         check_untagged(f"references[{row}]", reference, modalities)
+    for row, aliases in enumerate(batch.aliases):
+        for alias in aliases:
+            check_untagged(f"aliases[{row}]", alias, modalities)
     return batch
 
 

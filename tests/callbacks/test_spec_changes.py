@@ -183,6 +183,21 @@ def test_another_precision_measures_something_else(trainer: Any, engine: Any, sa
             {"model": {"rewards": {"init_args": {"max_unscored": 0.2, "ask": "node"}}}},
             True,
         ),
+        (
+            {"model": {"rewards": {"components": {"a": {"reward": {"init_args": {"patience": 1}}}}}}},
+            {"model": {"rewards": {"components": {"a": {"reward": {"init_args": {"patience": 2}}}}}}},
+            True,
+        ),
+        (
+            {"model": {"rewards": {"encoder": {"init_args": {"device": "cpu", "batch_size": 8, "model": "m"}}}}},
+            {"model": {"rewards": {"encoder": {"init_args": {"device": "cuda", "batch_size": 1, "model": "m"}}}}},
+            True,
+        ),
+        (
+            {"model": {"rewards": {"encoder": {"init_args": {"device": "cpu", "model": "m"}}}}},
+            {"model": {"rewards": {"encoder": {"init_args": {"device": "cpu", "model": "n"}}}}},
+            False,
+        ),
     ],
 )
 def test_what_measures_the_same_is_equal_as_measured_and_of_one_suite(spec: Any, other: Any, same: bool) -> None:

@@ -31,6 +31,12 @@ def test_columns_of_prompts_and_completions_have_an_entry_for_each() -> None:
         ({"aliases": ["alias"]}, r"aliases\[0\]: 'alias' is a single string"),
         ({"token_counts": [1, 2]}, "token_counts 2"),
         ({"references": ["\u202a\ufe0f<X_RAY>\nleft"]}, r"references\[0\]: '.* opens with the tag <X_RAY>"),
+        (
+            {"references": ["<TEXT_ONLY>\nleft"]},
+            r"references\[0\]: '.* opens with the tag <TEXT_ONLY>",
+        ),
+        ({"references": ["< X_RAY >\nleft"]}, r"references\[0\]: '.* opens with the tag <X_RAY>"),
+        ({"aliases": [["right", "<X_RAY>\nleft"]]}, r"aliases\[0\]: '<X_RAY>.* opens with the tag <X_RAY>"),
         ({"references": [" <x_ray>\nleft"]}, r"references\[0\]: '.* opens with the tag <x_ray>, .*the text behind it"),
     ],
 )

@@ -4,14 +4,11 @@ import re
 
 from medix.data.sources.source import RowError
 from medix.grammar import PART_TAGS, from_first_visible, is_written_break, opening_tag
-from medix.modality import TEXT_ONLY, ModalitySet
+from medix.modality import NO_MODALITY, ModalitySet
 
 _TAGGED = re.compile(r"<([^<>\n]*)>(.*)", re.DOTALL)
 _TAG_NAME = re.compile(r"[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)*")
 """What is meant as a tag even if it is not in the modality set; ``<5 mm>`` and ``<b>bold</b>`` are answers."""
-
-_NO_MODALITY = ("TEXT", TEXT_ONLY)
-"""Tags that say that a row has no image."""
 
 
 def split_tag(key: str, answer: str, has_images: bool, modalities: ModalitySet) -> tuple[str | None, str]:
@@ -35,9 +32,9 @@ def check_bare(key: str, reference: str, modalities: ModalitySet) -> None:
     """Refuse a reference with a tag of a completion in it: no answer of a model would equal it.
 
     Raises:
-        RowError: it is a whole completion, or opens with a tag of the set.
+        RowError: it is a whole completion, or opens with a tag of the set or one that says that there is no image.
     """
-    if modalities.parse(tag := opening_tag(reference)) is not None:
+    if modalities.is_tag(tag := opening_tag(reference)):
         raise RowError(key, reference, f"{tag} would be a part of the reference; write one tag, in front of it", "tag")
     if found := [part for part in PART_TAGS if part in reference.casefold()]:
         remedy = f"{found[0]} would be a part of the reference; give the text of the answer alone"
@@ -58,7 +55,7 @@ def _split(key: str, answer: str, has_images: bool, modalities: ModalitySet) -> 
     if modality is None and has_images:
         remedy = f"unknown tag; {known}; --modalities gives another set"
         raise RowError(key, f"<{match[1]}>", remedy, "tag")
-    if modality is None and name.upper() not in _NO_MODALITY:
+    if modality is None and name.upper() not in NO_MODALITY:
         remedy = f"unknown tag on a row without an image; remove it, or write <TEXT_ONLY>; {known}"
         raise RowError(key, f"<{match[1]}>", remedy, "tag")
     if is_written:

@@ -22,7 +22,7 @@ from medix.rewards.suite import RewardSuite
 from medix.rewards.table import RewardTable
 
 _RECENT, _FEWEST, _SHARE = 32, 8, 0.75  # completions by which unopened reasonings are noticed
-_TAGGED = re.compile(r"<([A-Za-z][\w /-]{0,40})>(.*)", re.DOTALL)
+_TAGGED = re.compile(r"<\s*([A-Za-z][\w /-]{0,40})>(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,8 @@ class RowReader:
     """Makes rows of the fields that a trainer carries beside its completions.
 
     The reference may open with its tag, as in the public data: ``<CT_SCAN>``, a line break, the reference. The tag is
-    the modality unless a field of its own names it; a reference without a tag is that of a text-only sample.
+    the modality unless a field of its own names it; a reference without a tag, or with ``<TEXT_ONLY>``, is that of a
+    text-only sample.
 
     Args:
         owner: what errors call the adapter.
@@ -216,20 +217,22 @@ class RowReader:
     def _modality(self, number: int, fields: Mapping[str, Any]) -> tuple[str | None, str]:
         text = self._text(number, fields, "reference", self.reference)
         match = _TAGGED.fullmatch(from_first_visible(text))
-        tag = None if match is None else self.modalities.parse(match[1])
-        rest = text if match is None or tag is None else from_first_visible(match[2]).strip()
-        if tag is not None and is_written_break(match[2]):  # type: ignore[index]  # a tag is of a match
+        opened = "" if match is None else match[1].strip()
+        tag, is_tag = self.modalities.parse(opened), self.modalities.is_tag(opened)
+        rest = from_first_visible(match[2]).strip() if match is not None and is_tag else text
+        if match is not None and is_tag and is_written_break(match[2]):
             raise ValueError(
-                f"{self.owner}: row {number}: in {self.reference!r} a backslash and a letter follow <{tag}>, and would "
-                "be a part of the reference; write a line break or a space there"
+                f"{self.owner}: row {number}: in {self.reference!r} a backslash and a letter follow <{opened}>, and "
+                "would be a part of the reference; write a line break or a space there"
+            )
+        if match is not None and not is_tag and (self.modality is None or opened.isupper()):
+            named = f", or name the field that holds the modality: {self.owner}(suite, modality=...)"
+            raise ValueError(
+                f"{self.owner}: row {number}: {self.reference!r} opens with <{opened}>, which is no tag of the "
+                f"modality set; known: {', '.join(self.modalities)}. Correct the data, or give the suite other "
+                f"modalities{named if self.modality is None else ''}"
             )
         if self.modality is None:
-            if match is not None and tag is None:
-                raise ValueError(
-                    f"{self.owner}: row {number}: {self.reference!r} opens with <{match[1]}>, which is no tag of the "
-                    f"modality set; known: {', '.join(self.modalities)}. Correct the data, give the suite other "
-                    f"modalities, or name the field that holds the modality: {self.owner}(suite, modality=...)"
-                )
             return tag, rest
         if self.modality not in fields:
             raise ValueError(
@@ -238,13 +241,11 @@ class RowReader:
                 "hold None or an empty text there"
             )
         value = fields[self.modality]
-        if not value and tag is None:
-            return None, text
-        name = (self.modalities.parse(str(value)) or self.modalities.require(str(value))) if value else "nothing"
-        if tag is not None and tag != name:
+        name = (self.modalities.parse(str(value)) or self.modalities.require(str(value))) if value else None
+        if is_tag and tag != name:
             raise ValueError(
-                f"{self.owner}: row {number}: {self.modality!r} says {name} and the tag in {self.reference!r} says "
-                f"{tag}; correct the data"
+                f"{self.owner}: row {number}: {self.modality!r} says {name or 'nothing'} and the tag in "
+                f"{self.reference!r} says {opened}; correct the data"
             )
         return name, rest
 

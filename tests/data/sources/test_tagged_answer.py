@@ -1,7 +1,7 @@
 import pytest
 
 from medix.data.sources.source import RowError
-from medix.data.sources.tagged_answer import split_tag
+from medix.data.sources.tagged_answer import check_bare, split_tag
 from medix.modality import ModalitySet
 from tests.support.marks import INVISIBLE
 
@@ -61,3 +61,10 @@ def test_what_nobody_sees_before_a_tag_or_behind_it_is_no_part_of_the_answer(mar
     assert split_tag("a", f"{mark}<CT_SCAN>\n{mark}The liver", True, SET) == ("CT_SCAN", "The liver")
     with pytest.raises(RowError, match="<MRI_SCAN> would be a part of the reference"):
         split_tag("a", f"<CT_SCAN>\n{mark}<MRI_SCAN>\nThe liver", True, SET)
+
+
+@pytest.mark.parametrize("tag", ["<CT_SCAN>", "<TEXT_ONLY>", "<text>", "< CT_SCAN >"])
+def test_a_text_that_is_compared_with_answers_has_no_tag(tag: str) -> None:
+    """Aliases are checked by this, too."""
+    with pytest.raises(RowError, match="would be a part of the reference"):
+        check_bare("aliases", f"{tag}\nleft", SET)

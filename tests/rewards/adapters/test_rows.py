@@ -266,3 +266,25 @@ def test_tags_that_no_row_expects_are_told(solution: str, count: int, warns: int
     assert [str(one.message)[:64] for one in found] == warns * [
         "Mine: each of the first 32 completions begins with the tag of a "
     ]
+
+
+@pytest.mark.parametrize("modality", [None, "kind"])
+@pytest.mark.parametrize("tag", ["<TEXT_ONLY>", "<text>", " < TEXT_ONLY >"])
+def test_a_reference_may_say_that_its_row_has_no_image(tag: str, modality: str | None) -> None:
+    row = read({"solution": f"{tag}\nleft", "kind": None}, modality=modality)
+    assert (row.modality, row.reference) == (None, "left")
+
+
+@pytest.mark.parametrize(
+    ("solution", "kind", "message"),
+    [
+        ("<TEXT_ONLY>\nleft", "CT_SCAN", "'kind' says CT_SCAN and the tag in 'solution' says TEXT_ONLY"),
+        ("< CT_SCAN >\nleft", None, "'kind' says nothing and the tag in 'solution' says CT_SCAN"),
+        ("<CT>\nleft", "CT_SCAN", "'solution' opens with <CT>, which is no tag of the modality set"),
+        ("<CT>\nleft", "", "'solution' opens with <CT>, which is no tag of the modality set"),
+    ],
+)
+def test_a_tag_beside_a_field_of_the_modality_agrees_with_it(solution: str, kind: str | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read({"solution": solution, "kind": kind}, modality="kind")
+    assert read({"solution": "<b>left</b>", "kind": kind}, modality="kind").reference == "<b>left</b>"
