@@ -2,10 +2,11 @@
 
 The manifest's ``layout`` says what the parts of a sample mean, by the keys of ``medix.data.sources.table_schema``. The
 columns are the fields of the ``json`` member, ``txt`` and ``cls`` with the text of these members, ``key``, and
-``image`` with the images (``images_of``) in the order in which they stand in the tar.
+``image`` with the images, in the order of ``images_of``.
 """
 
 import json
+import string
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -74,10 +75,32 @@ def images_of(names: Iterable[str]) -> list[str]:
     """Which members of a sample are its images, by their extensions and in order.
 
     Those that are an image as they are, ``jpg``; the others are then masks and the like, ``mask.jpg``. Where there is
-    none, all with a name of their own: ``0.jpg``, ``left.png``.
+    none, all with a name of their own: ``0.jpg``, ``left.png``. They stand as in the tar, but numbers ascend: a
+    tar that is packed sorted has 10 before 2.
+
+    Args:
+        names: of the members, in the order of the tar.
     """
     images = [name for name in names if name.rpartition(".")[2] in ENDINGS]
-    return [name for name in images if "." not in name] or images
+    images = [name for name in images if "." not in name] or images
+    words = [numbered(name)[0] for name in images]
+    found: dict[str, list[str]] = {word: [] for word in words}
+    for word, name in zip(words, images, strict=True):
+        found[word].append(name)
+    ascending = {word: iter(sorted(alike, key=_by_number)) for word, alike in found.items()}
+    return [next(ascending[word]) for word in words]  # images of several words keep their places: l1, r1, l2, r2
+
+
+def numbered(name: str) -> tuple[str, str]:
+    """Word and digits of the extension of an image: ``image_`` and ``02`` of ``image_02.jpg``; no digits: empty."""
+    stem = name.rpartition(".")[0]
+    word = stem.rstrip(string.digits)
+    return word, stem[len(word) :]
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    number = numbered(name)[1].lstrip("0")
+    return len(number), number  # a member may have more digits than int() takes
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,21 @@ def test_the_manifests_of_all_modalities_are_of_one_build(tars: Path, tmp_path: 
     assert other.build not in ("", ct.build)
 
 
+def test_numbered_images_of_a_sorted_tar_go_by_their_numbers_listed_or_written_again(tmp_path: Path) -> None:
+    said = {"id": "s", "question": "q", "answer": "a", "modality": "CT_SCAN"}
+    images = {f"{number}.png": picture(number) for number in sorted(range(12), key=str)}
+    tar(tmp_path / "a.tar", {"s": {**images, "json": said}})
+    expected = tuple(picture(number) for number in range(12))
+    Adoption(WebDatasetSource(str(tmp_path), Reading()), BuildPlan(STATEMENT, tmp_path / "lists")).run()
+    (manifest,) = read_manifests([tmp_path / "lists"])
+    shard = Shard(manifest, manifest.shards[0])
+    assert shard[0].images == expected
+    assert [Path(name).name for name in shard.image_names(0)] == [f"s.{number}.png" for number in range(12)]
+    Build(WebDatasetSource(str(tmp_path / "a.tar"), Reading()), BuildPlan(STATEMENT, tmp_path / "new", workers=1)).run()
+    (written,) = read_manifests([tmp_path / "new"])
+    assert Shard(written, written.shards[0])[0].images == expected
+
+
 def test_a_question_may_be_asked_of_every_image(tmp_path: Path) -> None:
     tar(tmp_path / "a.tar", {"1": {"png": picture(1), "cls": b"7"}, "2": {"cls": b"8", "png": picture(2)}})
     source = WebDatasetSource(str(tmp_path / "a.tar"), Reading(question="Which class?", answer_from="cls"))

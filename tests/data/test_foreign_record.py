@@ -101,3 +101,21 @@ def test_images_with_a_further_part_are_those_of_a_sample_only_where_none_has_no
     assert images_of(["0.jpg", "json", "left.png"]) == ["0.jpg", "left.png"]
     assert images_of(["jpg", "png", "1.png"]) == ["jpg", "png"]
     assert images_of(["json"]) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["0.png", "1.png", "10.jpg", "2.png"], ["0.png", "1.png", "2.png", "10.jpg"]),
+        (["image_1.jpg", "image_10.jpg", "image_2.jpg"], ["image_1.jpg", "image_2.jpg", "image_10.jpg"]),
+        (["01.png", "00.png", "010.png", "2.png"], ["00.png", "01.png", "2.png", "010.png"]),
+        (["right.png", "left.png"], ["right.png", "left.png"]),
+        (["scout.png", "l10.png", "l2.png", "r1.png"], ["scout.png", "l2.png", "l10.png", "r1.png"]),
+        (["r1.png", "l1.png", "r2.png", "l2.png"], ["r1.png", "l1.png", "r2.png", "l2.png"]),
+        ([f"1{'0' * 5000}.png", f"{'9' * 5000}.png"], [f"{'9' * 5000}.png", f"1{'0' * 5000}.png"]),
+    ],
+)
+def test_images_with_numbers_go_by_these_and_others_by_the_tar(names: list[str], expected: list[str]) -> None:
+    assert images_of(["json", *names]) == expected
+    members = {name: name.encode() for name in names}
+    assert cells_of("k", members)["image"] == [name.encode() for name in expected]

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from medix.data.foreign_record import ForeignRecord, cells_of, images_of, split_name
+from medix.data.foreign_record import ForeignRecord, cells_of, images_of, numbered, split_name
 from medix.data.picture import ENDINGS
 from medix.data.sources.layouts import told
 from medix.data.sources.source import RowError, Source, SourceRow, stamps
@@ -131,8 +131,7 @@ class WebDatasetSource(Source):
     def _several(self) -> list[str]:
         """How many samples have several images that are not numbered: they may be meant as several, or as masks."""
         found = [(sample.key, images_of(sample.members)) for _, sample in self._samples()]
-        named = [(key, parts) for key, parts in found
-                 if len(parts) > 1 and not all(part.partition(".")[0].isdigit() for part in parts)]  # fmt: skip
+        named = [(key, parts) for key, parts in found if len(parts) > 1 and not _are_numbered(parts)]
         if not named:
             return []
         key, parts = named[0]
@@ -165,6 +164,12 @@ class WebDatasetSource(Source):
         if found is None and name.rpartition(".")[2].lower() in _TEXTS:
             texts.append(name)
         return found
+
+
+def _are_numbered(images: Sequence[str]) -> bool:
+    """Whether they differ in their numbers alone: ``0.png`` and ``1.png``, ``image_1.jpg`` and ``image_2.jpg``."""
+    words, numbers = zip(*map(numbered, images), strict=True)
+    return all(numbers) and len(set(words)) == 1
 
 
 def _check_dots(samples: Sequence[TarSample], texts: Sequence[str]) -> None:

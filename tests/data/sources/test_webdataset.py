@@ -99,8 +99,9 @@ def test_keys_with_dots_are_refused_where_samples_would_be_joined(
 def test_named_images_are_those_of_one_sample_which_is_told(tmp_path: Path) -> None:
     both = {"left.png": picture(1), "right.png": picture(2), "json": ROW, "note.txt": b"n"}
     numbered = {"0.png": picture(1), "1.png": picture(2), "json": ROW}
-    source = WebDatasetSource(str(tar(tmp_path / "a.tar", {"x.y/1": both, "2": numbered})), Reading())
-    assert [len(one.images) for one in samples(source)] == [2, 2]
+    words = {"image_1.png": picture(1), "image_2.png": picture(2), "json": ROW | {"question": "q2"}}
+    source = WebDatasetSource(str(tar(tmp_path / "a.tar", {"x.y/1": both, "2": numbered, "3": words})), Reading())
+    assert [len(one.images) for one in samples(source)] == [2, 2, 2]
     notes = " ".join(source.notes(Counter()))
     assert "alike up to the first dot are one sample: 1, such as 'x.y/1' with left.png, right.png" in notes
 
