@@ -88,7 +88,7 @@ class BuildOutput:
                 target.parent.mkdir(exist_ok=True)
                 with naming(target):
                     os.replace(finished, target)
-        build = "" if self.salt_digest is not None else build_digest(entry.shard.entry.sha256 for entry in entries)
+        build = "" if self.salt_digest else build_digest(entry.shard.entry.sha256 for entry in entries)
         order = [(part, modality) for part in self.parts for modality in sorted({key[1] for key in grouped})]
         manifests = [self._manifest(*key, grouped[key], left_out.total, build) for key in order if key in grouped]
         self.left_out.unlink(missing_ok=True)

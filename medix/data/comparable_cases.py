@@ -71,12 +71,12 @@ class _Naming:
     @property
     def is_unknown(self) -> bool:
         """Whether cases look like pseudonyms of a secret that is not stated."""
-        return self.salt_digest is None and self.has_cases and self.is_hashed
+        return not self.salt_digest and self.has_cases and self.is_hashed
 
     @property
     def is_plain(self) -> bool:
         """Whether cases are called as the input calls them."""
-        return self.has_cases and not self.salt_digest and not self.is_unknown
+        return not self.salt_digest and self.has_cases and not self.is_hashed
 
 
 class CaseNaming:
@@ -94,7 +94,7 @@ class CaseNaming:
         """
         key = manifest.dataset, manifest.salt_digest, manifest.build
         if (naming := self._found.get(key)) is None:
-            is_foreign = manifest.salt_digest is None and bool(manifest.build or manifest.layout)
+            is_foreign = manifest.salt_digest == "" or bool(manifest.build or manifest.layout)
             naming = _Naming(manifest.dataset, manifest.names_dataset, *key[1:], is_foreign, manifest.path)
             self._found[key] = naming
         if case:

@@ -123,8 +123,8 @@ class Manifest:
         salt_digest: of the secret of the pseudonyms that its ids and cases are (``Pseudonyms.digest``); empty if they
             are as the input names them; None if that is not known, as of manifests from before it was stated.
         part: of the partition of its build, with which its name ends; empty if there is none; None if it is not known.
-        build: of all manifests of one build the same (``build_digest``), since they name cases alike, where the salt is
-            not known; otherwise empty.
+        build: of all manifests of one build the same (``build_digest``), since they name cases alike; empty where a
+            salt is stated, and in manifests from before it was stated.
     """
 
     name: str

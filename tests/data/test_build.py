@@ -371,12 +371,16 @@ def test_manifests_state_the_salt_of_the_source(tmp_path: Path) -> None:
         assert {one.salt_digest for one in read_manifests([tmp_path / kind.__name__])} == {stated}
 
 
-def test_manifests_of_one_build_are_told_by_it_where_the_salt_is_not_known(tmp_path: Path) -> None:
+@pytest.mark.parametrize("salt", [None, ""])
+def test_manifests_of_one_build_are_told_by_it_where_no_salt_is_stated(tmp_path: Path, salt: str | None) -> None:
     class Foreign(Numbers):
-        salt_digest = None
+        salt_digest = salt
+
+    class Salted(Numbers):
+        salt_digest = "0" * 16
 
     parts = Partition.parse("train=0.5,val=0.5")
-    for kind, rows, folder in ((Foreign, 20, "a"), (Foreign, 20, "again"), (Foreign, 30, "b"), (Numbers, 20, "c")):
+    for kind, rows, folder in ((Foreign, 20, "a"), (Foreign, 20, "again"), (Foreign, 30, "b"), (Salted, 20, "c")):
         plan = BuildPlan(STATEMENT, tmp_path / folder, partition=parts)
         Build(kind(rows, bad=False), plan).run()
     found = {

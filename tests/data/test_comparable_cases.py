@@ -34,7 +34,11 @@ def _add(naming: CaseNaming, name: str, salt: str | None, case: str, dataset: st
         ((ONE, HASH), (None, "patient 7"), "one are pseudonyms and the other names"),
         ((None, HASH), ("", "patient 7"), "one are pseudonyms and the other names"),
         ((ONE, HASH), ("", ""), ""),
-        (("", HASH), ("", OTHER_HASH), ""),  # hashed by who has published them
+        ((ONE, HASH), ("", OTHER_HASH), "unknown whether by one salt"),
+        (("", HASH), (None, OTHER_HASH), "unknown whether by one salt"),
+        (("", HASH), ("", OTHER_HASH), "unknown whether by one salt"),
+        (("", HASH), ("", "patient 7"), "one are pseudonyms and the other names"),
+        (("", HASH), (None, "patient 7"), "one are pseudonyms and the other names"),
         ((None, "patient 1"), (None, "patient 7"), ""),
         ((None, ""), (None, ""), ""),
     ],
@@ -69,11 +73,12 @@ def test_data_sets_that_are_only_names_of_manifests_may_be_one_collection(
 
 @pytest.mark.parametrize("case", [OTHER_HASH, "patient 7"])
 def test_parts_of_one_build_name_cases_alike(case: str) -> None:
-    """Whatever another program has called them."""
-    train = _naming("a", None, HASH, build="x")
-    assert not list(train.incomparable(_naming("b", None, case, build="x"), ()))
-    assert list(train.incomparable(_naming("b", None, case, build="y"), ()))
-    assert list(train.incomparable(_naming("b", None, case), ()))
+    """Whatever another program has called them, in a tar (no salt is known) or a table (there is none)."""
+    for salt in (None, ""):
+        train = _naming("a", salt, HASH, build="x")
+        assert not list(train.incomparable(_naming("b", salt, case, build="x"), ()))
+        assert list(train.incomparable(_naming("b", salt, case, build="y"), ()))
+        assert list(train.incomparable(_naming("b", salt, case), ()))
 
 
 def test_several_builds_are_told_once() -> None:
@@ -94,7 +99,10 @@ def test_several_builds_are_told_once() -> None:
             f"{ONE_SALT}, which the manifests then state, or, if they are not of DICOM",
         ),
         ((None, HASH, "x"), (None, HASH, "y"), "divide them in one build (--partition; of tars with --rewrite)"),
+        ((None, HASH, "x"), ("", HASH, "y"), "divide them in one build (--partition; of tars with --rewrite)"),
+        (("", HASH, ""), ("", HASH, ""), "divide them in one build (--partition; of tars with --rewrite)"),
         ((ONE, HASH, ""), (None, HASH, "y"), "name cases alike in both inputs, or build both from their DICOM files"),
+        ((ONE, HASH, ""), ("", HASH, "y"), "name cases alike in both inputs, or build both from their DICOM files"),
         ((ONE, HASH, ""), ("", "patient 7", ""), "name cases alike in both inputs, or build both from their DICOM"),
         ((None, HASH, "x"), ("", "patient 7", ""), "name cases alike in both inputs, or build both from their DICOM"),
     ],
