@@ -47,9 +47,9 @@ def same_dataset(is_doubtful: bool) -> str:
     return f"{_SAME_DATASET}; {_OWN_DATASET}" if is_doubtful else _SAME_DATASET
 
 
-@dataclass
+@dataclass(eq=False)
 class _Naming:
-    """How some manifests of a split, of one data set, name cases.
+    """How some manifests of a split, of one data set, name cases. It is equal to no other one.
 
     Attributes:
         dataset, names_dataset, salt_digest, build: of the manifests.
@@ -85,8 +85,8 @@ class CaseNaming:
     def __init__(self) -> None:
         self._found: dict[tuple[str, str | None, str], _Naming] = {}
 
-    def add(self, manifest: Manifest, case: str) -> None:
-        """Take a sample.
+    def add(self, manifest: Manifest, case: str) -> _Naming:
+        """Take a sample; returns how its manifest names cases.
 
         Args:
             manifest: that lists its shard.
@@ -100,6 +100,7 @@ class CaseNaming:
         if case:
             naming.has_cases = True
             naming.is_hashed = naming.is_hashed and _PSEUDONYM.fullmatch(case) is not None
+        return naming
 
     @property
     def divided(self) -> list[str]:
@@ -109,13 +110,13 @@ class CaseNaming:
             salts.setdefault(dataset, set()).update([salt] if salt else [])
         return [dataset for dataset, found in salts.items() if len(found) > 1]
 
-    def incomparable(self, other: "CaseNaming", recognised: Collection[tuple[str, str]]) -> Iterator[Advice]:
+    def incomparable(self, other: "CaseNaming", recognised: Collection[tuple[_Naming, _Naming]]) -> Iterator[Advice]:
         """Why cases cannot be recognised in another split; nothing if they can.
 
         Args:
             other: the other split.
-            recognised: data sets, of this split and of the other, with a name of a case in common, so that they name
-                cases alike.
+            recognised: what ``add`` of this split and of the other has returned for a name of a case that both have, so
+                that they name cases alike.
         """
         told: set[tuple[str | None, ...]] = set()
         for mine in self._found.values():
@@ -123,7 +124,7 @@ class CaseNaming:
                 key = mine.dataset, mine.salt_digest, theirs.dataset, theirs.salt_digest
                 if key in told:  # of several builds once
                     continue
-                if why := _why(mine, theirs, (mine.dataset, theirs.dataset) in recognised):
+                if why := _why(mine, theirs, (mine, theirs) in recognised):
                     told.add(key)
                     what = f"{theirs.path} and {mine.path} {why.what}, so that no patient is found in both"
                     yield Advice(what, why.remedy)
@@ -161,9 +162,9 @@ def _why(one: _Naming, other: _Naming, is_recognised: bool) -> Advice | None:
 
 
 class _Case(NamedTuple):
-    """A case, or a sample whose case is not known."""
+    """A case, or a sample whose case is not known, as some manifests name it."""
 
-    dataset: str
+    naming: _Naming
     name: str
     is_known: bool
 
@@ -177,13 +178,12 @@ class CaseNames:
 
     def __init__(self, rows: Iterable[tuple[Manifest, IndexRow]]) -> None:
         self.naming = CaseNaming()
-        self.called: dict[str, dict[_Case, bool]] = {}
-        """By name, what is called so, and whether its data set is named."""
+        self.called: dict[str, dict[_Case, None]] = {}
+        """By name, what is called so."""
         for manifest, row in rows:
-            self.naming.add(manifest, row.case)
-            case = _Case(manifest.dataset, row.case or row.id, bool(row.case))
+            case = _Case(self.naming.add(manifest, row.case), row.case or row.id, bool(row.case))
             for name in row.cases or (row.id,):
-                self.called.setdefault(name, {})[case] = manifest.names_dataset
+                self.called.setdefault(name, {})[case] = None
 
 
 class CaseMatches:
@@ -202,7 +202,7 @@ class CaseMatches:
     def __init__(self, names: CaseNames) -> None:
         self._names = names
         self._naming = CaseNaming()
-        self._recognised: set[tuple[str, str]] = set()
+        self._recognised: set[tuple[_Naming, _Naming]] = set()
         self.shared: dict[tuple[str, str], None] = {}
         self.same_names: dict[str, None] = {}
         self.doubtful: dict[str, None] = {}
@@ -214,23 +214,22 @@ class CaseMatches:
             manifest: that lists its shard.
             row: of the sample.
         """
-        self._naming.add(manifest, row.case)
+        naming = self._naming.add(manifest, row.case)
         for name in row.cases or (row.id,):
-            if found := self._names.called.get(name):
-                self._match(manifest, bool(row.case), found)
+            for case in self._names.called.get(name, ()):
+                self._match(naming, bool(row.case), case)
 
-    def _match(self, manifest: Manifest, is_case: bool, found: dict[_Case, bool]) -> None:
-        for case, names_dataset in found.items():
-            is_known = is_case and case.is_known
+    def _match(self, naming: _Naming, is_case: bool, case: _Case) -> None:
+        is_known = is_case and case.is_known
+        if is_known:
+            self._recognised.add((naming, case.naming))
+        if case.naming.dataset == naming.dataset:
             if is_known:
-                self._recognised.add((manifest.dataset, case.dataset))
-            if case.dataset == manifest.dataset:
-                if is_known:
-                    self.shared[case.dataset, case.name] = None
-                continue
-            self.same_names[case.name] = None
-            if not (names_dataset and manifest.names_dataset):
-                self.doubtful[case.name] = None
+                self.shared[case.naming.dataset, case.name] = None
+            return
+        self.same_names[case.name] = None
+        if not (case.naming.names_dataset and naming.names_dataset):
+            self.doubtful[case.name] = None
 
     def incomparable(self) -> Iterator[Advice]:
         """Why cases of the one cannot be recognised in the other; nothing if they can."""

@@ -1,5 +1,7 @@
 """Which splits can be compared by their cases."""
 
+from typing import Any
+
 import pytest
 
 from medix.data.comparable_cases import ONE_SALT, Advice, CaseMatches, CaseNames, CaseNaming
@@ -16,10 +18,10 @@ def _naming(name: str, salt: str | None, case: str, dataset: str = "made", build
     return naming
 
 
-def _add(naming: CaseNaming, name: str, salt: str | None, case: str, dataset: str = "made", build: str = "") -> None:
+def _add(naming: CaseNaming, name: str, salt: str | None, case: str, dataset: str = "made", build: str = "") -> Any:
     shard = ShardEntry("a.tar", "0" * 64, 1, 1)
     stated = {"salt_digest": salt, "build": build}
-    naming.add(Manifest(name, "CT_SCAN", "CC0", "none", (shard,), dataset=dataset, **stated), case)  # type: ignore[arg-type]
+    return naming.add(Manifest(name, "CT_SCAN", "CC0", "none", (shard,), dataset=dataset, **stated), case)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -52,8 +54,23 @@ def test_whether_cases_can_be_recognised(one: tuple[str | None, str], other: tup
 
 def test_a_case_that_is_found_in_both_says_that_they_are_named_alike() -> None:
     """But not where the salts are known to differ: then it is found by a name in common, as of a table."""
-    assert not list(_naming("a", None, HASH).incomparable(_naming("b", None, HASH), {("made", "made")}))
-    assert list(_naming("a", ONE, HASH).incomparable(_naming("b", TWO, HASH), {("made", "made")}))
+    for salts, is_told in (((None, None), False), ((ONE, None), False), ((ONE, TWO), True)):
+        one, other = CaseNaming(), CaseNaming()
+        pair = _add(one, "a", salts[0], HASH), _add(other, "b", salts[1], HASH)
+        assert bool(list(one.incomparable(other, {pair}))) == is_told
+        assert list(one.incomparable(other, ()))
+
+
+@pytest.mark.parametrize(("salt", "told"), [(ONE, "of which one are pseudonyms and the other names"), (None, "")])
+def test_a_case_that_two_builds_have_tells_nothing_of_a_third(salt: str | None, told: str) -> None:
+    """Of the same data set: a table with a case in common, and DICOM files, or a tar, without one."""
+    names = CaseNames([_entry("b", IndexRow("1", "PAT3", (), ""), "d", "")])
+    matches = CaseMatches(names)
+    matches.add(*_entry("a", IndexRow("2", "PAT3", (), ""), "d", ""))
+    assert list(matches.incomparable()) == []
+    matches.add(*_entry("c", IndexRow("3", HASH if salt else "PAT4", (), ""), "d", salt))
+    assert [told in one.what for one in matches.incomparable()] == [True] * bool(told)
+    assert list(matches.shared) == [("d", "PAT3")]
 
 
 @pytest.mark.parametrize("second", [(TWO, "different salts"), (None, "unknown whether by one salt")])
