@@ -153,16 +153,27 @@ class Cells:
         if self.data.fixed_choices:
             return tuple(self.data.fixed_choices)
         given: Any
-        if isinstance(columns.choices, list):
+        if are_columns := isinstance(columns.choices, list):
             given = [self._cell(column) for column in columns.choices]
         else:
             given = self._cell(columns.choices)
         texts = [self._as_text("choices", one).strip() for one in self._listed(given)]
-        while texts and not texts[-1]:  # tables for questions of different length
+        while texts and not (self._as_choice(texts[-1]) if are_columns else texts[-1]):
             texts.pop()
         if not all(texts):
             raise self._fault("choices", given, "a choice in the middle is empty")
         return tuple(without_labels(texts))
+
+    def _as_choice(self, last: str) -> str:
+        """The last choice; empty if it fills the columns of a shorter question. ``None`` is one if it is the answer."""
+        answers = (text for column in self._answer_columns for text in self._texts("answer", column))
+        is_answer = last == "None" and any(text.casefold() == last.casefold() for text in answers)
+        return last if is_answer else self._stated(last)
+
+    @property
+    def _answer_columns(self) -> list[str]:
+        answer = self.data.columns.answer
+        return [answer] if isinstance(answer, str) else answer
 
     def _listed(self, given: Any) -> Sequence[Any]:
         """A list, the values of an object by letter, or the list that a text writes out."""
@@ -176,7 +187,7 @@ class Cells:
             if sorted(held) != list(LETTERS[: len(held)]):
                 raise self._fault("choices", given, "the keys are not the letters A, B, … without a gap")
             return [held[letter] for letter in sorted(held)]
-        if given is None or given == "":
+        if given is None or given == "" or (isinstance(given, str) and not self._stated(given)):
             return []
         if not isinstance(given, list | tuple):
             raise self._fault("choices", given, "give a list, an object from letters to texts, or several columns")
@@ -185,7 +196,7 @@ class Cells:
     def _answer(self, choices: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
         """Index of the right choice, and the accepted answers."""
         columns = self.data.columns
-        named = [columns.answer] if isinstance(columns.answer, str) else columns.answer
+        named = self._answer_columns
         listed = [self._answers(column, choices) for column in named]
         texts, further = listed[0] if listed else [], [text for column in listed[1:] for text in column]
         index = self._index(choices)

@@ -113,6 +113,31 @@ def test_what_programs_write_into_csv_where_there_is_nothing_is_no_answer_and_no
     assert (chosen.answers, chosen.answer_index) == ((nothing,), 1)
 
 
+def _of_options(*choices: str, **cells: str) -> TableRow:
+    data = TableData(Columns(answer="a", choices=["A", "B", "C", "D"], answer_letter="l"))
+    row = TextRow({"a": "", "l": ""} | dict(zip("ABCD", choices, strict=False)) | cells)
+    return Cells(data, "row", row, ImageFiles(data, Path(), ExitStack())).row()
+
+
+@pytest.mark.parametrize("nothing", ["nan", "NaN", "NA", "None", "null", "NULL", "<NA>"])
+def test_what_programs_write_into_csv_where_there_is_nothing_is_no_last_choice(nothing: str) -> None:
+    """Tables have as many columns as their longest question has choices."""
+    assert _of_options("x", "y", nothing, "", l="B").choices == ("x", "y")
+    assert _of_options("x", "y", nothing, f" {nothing} ", a="y").choices == ("x", "y")
+    assert _of_options(*[nothing] * 4, a="open").choices == ()
+    assert _of_options("x", nothing, "y", "z", l="B").answers == (nothing,)
+    with pytest.raises(TableError, match="'C'; is no letter of 2 choices"):
+        _of_options("x", "y", nothing, nothing, l="C")
+    assert _of_csv(o=nothing).choices == ()
+
+
+@pytest.mark.parametrize(("last", "answer", "is_choice"), [("None", "none", True), ("NA", "NA", False)])
+def test_none_as_the_last_choice_is_one_if_it_is_the_answer(last: str, answer: str, is_choice: bool) -> None:
+    found = _of_options("x", "y", last, a=answer)
+    assert found.choices == ("x", "y", *[last] * is_choice)
+    assert found.answers[:1] == (last,) * is_choice
+
+
 def test_none_in_json_may_be_an_answer(tmp_path: Path) -> None:
     assert row(tmp_path, {"a": "None"}, Columns(answer="a")).answers == ("None",)
 
