@@ -15,7 +15,7 @@ BYTE_ORDER_MARKS = (
 )  # fmt: skip
 """The first bytes that name an encoding; the longer of two that begin alike stands first."""
 
-_UNMARKED = ((re.compile(rb"\s*[{]\0"), "utf-16-le"), (re.compile(rb"\0[{]"), "utf-16-be"))
+_UNMARKED = ((re.compile(rb"\s*[{\[]\0"), "utf-16-le"), (re.compile(rb"\0[{\[]"), "utf-16-be"))
 _FORMATS = (
     (0, b"PAR1", "Parquet", "pandas.read_parquet"),
     (0, b"ARROW1", "Arrow", "pandas.read_feather"),
@@ -32,7 +32,9 @@ _FORMATS = (
     (257, b"ustar", "a tar archive", "unpack it: tar -xf"),
 )
 _FIRST_LINES = 5
-_HEAD = 1 << 16
+
+HEAD = 1 << 16
+"""How many of the first bytes tell the encoding and the format."""
 
 
 class TextFileError(ValueError):
@@ -75,9 +77,9 @@ def lines_of(path: Path, file: io.BufferedReader) -> Iterator[Line]:
         path: of the file, for messages.
         file: its content.
     """
-    head = file.read(_HEAD)
+    head = file.read(HEAD)
     file.seek(0)
-    encoding = _encoding(head)
+    encoding = encoding_of(head)
     if fault := _other_format(head, encoding):
         raise TextFileError(f"{path}: {fault}")
     lines = _utf8_lines(file) if encoding.startswith("utf-8") else _wide_lines(path, file, encoding)
@@ -117,7 +119,8 @@ def _texts(value: Any) -> Iterator[str]:
         yield from _texts(part)
 
 
-def _encoding(head: bytes) -> str:
+def encoding_of(head: bytes) -> str:
+    """The encoding of a file of JSON, by its first bytes: its byte order mark, or how it writes ``{`` or ``[``."""
     marked = next((name for mark, name in BYTE_ORDER_MARKS if head.startswith(mark)), "")
     return marked or next((name for begin, name in _UNMARKED if begin.match(head)), "utf-8")
 

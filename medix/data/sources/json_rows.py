@@ -4,13 +4,14 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from medix.data.record import read_json
 from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
-from medix.text_lines import Line, TextFileError, bad_letters, encoding_fault, lines_of, read_lines
+from medix.text_lines import HEAD, Line, TextFileError, bad_letters, encoding_fault, encoding_of, lines_of
 
 JsonRow = dict[str, Any] | RowError
 """An object, or why a line or an element is none."""
@@ -32,18 +33,31 @@ def text_lines(path: Path) -> Iterator[Line]:
     Raises:
         TableError: as ``json_lines``.
     """
+    with _opened(path) as file:
+        try:
+            yield from lines_of(path, file)
+        except TextFileError as error:
+            raise TableError(f"{error}, or name its kind with --from") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[io.BufferedReader]:
+    """The content of a file, which is unpacked if it is compressed with gzip (``.gz``).
+
+    Raises:
+        TableError: it cannot be opened, or is damaged; also where it is read.
+    """
     try:
         if path.name.lower().endswith(".gz"):
-            with gzip.open(path) as file:
-                yield from lines_of(path, io.BufferedReader(file))
+            with gzip.open(path) as packed:
+                yield io.BufferedReader(packed)
         else:
-            yield from read_lines(path)
+            with open(path, "rb") as plain:
+                yield plain
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise TableError(f"{path}: is damaged ({error}); fetch it again") from error
     except OSError as error:
         raise TableError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
-    except TextFileError as error:
-        raise TableError(f"{error}, or name its kind with --from") from error
 
 
 def json_objects(path: Path) -> Iterator[tuple[str, JsonRow]]:
@@ -52,20 +66,18 @@ def json_objects(path: Path) -> Iterator[tuple[str, JsonRow]]:
     Raises:
         TableError: as ``json_lines``, or a list is not valid.
     """
+    with _opened(path) as file:
+        encoding = encoding_of(head := file.read(HEAD))
+        content = head + file.read() if head.decode(encoding, "replace").lstrip().startswith("[") else b""
+    if not content:
+        yield from json_lines(path)
+        return
     try:
-        with open(path, "rb") as file:
-            is_list = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
-        if not is_list:
-            yield from json_lines(path)
-            return
-        content = read_json(path.read_text("utf-8-sig"))
-    except OSError as error:
-        raise TableError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
+        rows = read_json(content.decode(encoding).removeprefix("\ufeff"))
     except ValueError as error:
-        if isinstance(error, TableError):
-            raise
-        raise TableError(f"{path}: is no JSON list in UTF-8 ({error}); correct the file") from error
-    for number, row in enumerate(content, start=1):
+        kind = encoding.removesuffix("-sig").upper()
+        raise TableError(f"{path}: is no JSON list in {kind} ({error}); correct the file") from error
+    for number, row in enumerate(rows, start=1):
         yield f"{path}, row {number}", _checked(row)
 
 

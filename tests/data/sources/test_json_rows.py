@@ -1,3 +1,4 @@
+import gzip
 import json
 from pathlib import Path
 
@@ -19,6 +20,17 @@ def test_lines_and_a_list_give_the_same_objects(tmp_path: Path) -> None:
     assert list(json_objects(tmp_path / "a.json"))[1] == (f"{tmp_path / 'a.json'}, row 2", rows[1])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_list_is_read_in_every_encoding_of_lines_and_packed(tmp_path: Path, encoding: str, is_packed: bool) -> None:
+    """Windows PowerShell writes UTF-16."""
+    rows = [{"a": "ü"}, {"a": 2}]
+    path = tmp_path / ("a.json.gz" if is_packed else "a.json")
+    data = json.dumps(rows, indent=1, ensure_ascii=False).replace("\n", "\r\n").encode(encoding)
+    path.write_bytes(gzip.compress(data) if is_packed else data)
+    assert [row for _, row in json_objects(path)] == rows
+
+
 def test_elements_that_are_no_objects_are_errors_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('[{"a": 1}, 3, {"a": "\\ud83d"}]')
     found = [row for _, row in json_objects(tmp_path / "a.json")]
@@ -26,9 +38,9 @@ def test_elements_that_are_no_objects_are_errors_of_their_own(tmp_path: Path) ->
     assert "half of a surrogate pair" in str(found[2])
 
 
-@pytest.mark.parametrize(("text", "told"), [("[1, ", "is no JSON list in UTF-8"), ("a,b\n1,2\n", "such as CSV")])
+@pytest.mark.parametrize(("text", "told"), [("[1, ", r"is no JSON list in UTF-8 \("), ("a,b\n1,2\n", "such as CSV")])
 def test_a_file_that_holds_neither(tmp_path: Path, text: str, told: str) -> None:
-    (tmp_path / "a.json").write_text(text)
+    (tmp_path / "a.json").write_text(text, "utf-8-sig")
     with pytest.raises(TableError, match=told):
         list(json_objects(tmp_path / "a.json"))
     with pytest.raises(TableError, match="cannot be opened"):
