@@ -176,7 +176,7 @@ def cells_of(key: str, members: Mapping[str, bytes]) -> CellRow:
         RowError: a text is not UTF-8, or ``json`` holds no object.
     """
     try:
-        texts = {name: members[name].decode().strip() for name in _TEXTS if name in members}
+        texts = {name: members[name].decode("utf-8-sig").strip() for name in _TEXTS if name in members}
         fields = read_json(members["json"]) if "json" in members else {}
     except UnicodeDecodeError as error:
         raise RowError(key, error.object[:80], f"is not UTF-8 ({error.reason})", "encoding") from error

@@ -13,6 +13,7 @@ _EXTENSIONS = (
 )  # fmt: skip
 
 _SORT = "pack them sorted: tar --sort=name -cf NEW.tar -C FOLDER ."
+_FOLLOW = "; pack what the links lead to: tar --hard-dereference -h --sort=name -cf NEW.tar -C FOLDER ."
 
 SplitName = Callable[[str], tuple[str, str] | None]
 """Key and extension of a member by its name; None for one that is passed over."""
@@ -73,7 +74,8 @@ def tar_samples(stream: io.BufferedReader, split_name: SplitName) -> list[TarSam
                 if member.isdir():
                     continue
                 if not member.isreg() or member.issparse():
-                    raise TarLayoutError("members", "plain files", f"{member.name!r} of type {member.type!r}")
+                    remedy = _FOLLOW if member.issym() or member.islnk() else ""
+                    raise TarLayoutError("members", "plain files", f"{member.name!r} of type {member.type!r}{remedy}")
                 name = split_name(member.name)
                 if name is None:
                     continue

@@ -227,7 +227,7 @@ def _unlisted(manifests: Sequence[Manifest]) -> Iterator[str]:
             path = os.path.join(folder, name)
             if name.startswith((".partial-", ".building-")):
                 yield f"{path}: is left of a build that was interrupted; run that again, or remove it"
-            elif name.endswith(".tar") and folder in owned and os.path.realpath(path) not in listed:
+            elif name.lower().endswith(".tar") and folder in owned and os.path.realpath(path) not in listed:
                 yield (
                     f"{path}: no manifest given or in the folders of these shards lists it; give the one that does, "
                     "list it, or remove it"

@@ -67,6 +67,13 @@ def test_parts_of_a_sample_are_columns() -> None:
     assert sample.images == (picture(1), picture(2))
 
 
+def test_a_byte_order_mark_is_no_part_of_a_text() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert cells_of("k", {"json": mark + b'{"q": "x"}', "txt": mark + b" a\n", "cls": mark + b"3"}) == {
+        "q": "x", "txt": "a", "cls": "3", "key": "k", "image": None,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("members", "told"),
     [

@@ -36,7 +36,9 @@ def test_members_are_found_by_key_and_extension_with_their_places() -> None:
             "adjacent, found key 0 in two places; pack them sorted: tar --sort=name",
         ),
         (("0.json", "0.json"), tarfile.REGTYPE, "expected unique names, found '0.json' twice"),
-        (("0.json",), tarfile.SYMTYPE, "expected plain files"),
+        (("0.json",), tarfile.SYMTYPE, "expected plain files.*links lead to: tar --hard-dereference -h"),
+        (("0.json",), tarfile.LNKTYPE, "expected plain files.*links lead to: tar --hard-dereference -h"),
+        (("0.json",), tarfile.FIFOTYPE, "expected plain files, found '0.json' of type b'6'$"),
     ],
 )
 def test_a_tar_that_is_no_row_of_samples(names: tuple[str, ...], kind: bytes, told: str) -> None:

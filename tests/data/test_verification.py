@@ -162,7 +162,8 @@ def test_files_beside_the_shards_that_no_manifest_lists_are_found(manifest: Mani
     """Shards of a manifest that is not verified are listed by it."""
     folder = manifest.path.parent
     write({"MRI_SCAN": 1}, folder="other")
-    (folder / "left-000000.tar").write_bytes(b"x")
+    for name in ("left-000000.tar", "left2.TAR"):
+        (folder / name).write_bytes(b"x")
     (folder / "gone.index.jsonl").write_text("")
     (folder / ".partial-12").mkdir()
     for path in (folder.parent / "other").iterdir():
@@ -174,6 +175,7 @@ def test_files_beside_the_shards_that_no_manifest_lists_are_found(manifest: Mani
         ".partial-12",
         "gone.index.jsonl",
         "left-000000.tar",
+        "left2.TAR",
     ]
 
 

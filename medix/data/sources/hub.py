@@ -21,13 +21,16 @@ class HubSource(TableSource):
         revision: commit, branch or tag; empty for the main branch.
 
     Raises:
-        ValueError: ``name`` is that of a file.
+        ValueError: ``name`` is that of a file, or a path at which nothing is.
     """
 
     def __init__(self, name: str, reading: Reading, split: str, config: str = "", revision: str = "") -> None:
         super().__init__(Path(name), reading)
         if self.path.is_file():
             raise ValueError(f"--from hub {name}: is a file; name its kind, such as --from parquet, or give its folder")
+        is_path = self.path.is_absolute() or name.startswith((".", "~")) or len(self.path.parts) > 2
+        if is_path and not self.path.is_dir():
+            raise ValueError(f"--from hub {name}: is no folder; correct the path, or give the OWNER/NAME of a data set")
         self.table = HubTable(name, config, split, revision, "give --from parquet FOLDER")
 
     @property

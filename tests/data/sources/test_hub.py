@@ -32,6 +32,12 @@ def test_lists_of_images_come_as_they_are_stored(tmp_path: Path, monkeypatch: py
         samples(HubSource(str(tmp_path / "set"), Reading(), "other"))
 
 
+@pytest.mark.parametrize("name", ["/no/such/folder", "./set", "~/set", "https://hub.test/datasets/owner/set"])
+def test_a_path_without_a_folder_is_not_asked_of_the_hub(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}: is no folder; correct the path, or give the OWNER/NAME of a data"):
+        HubSource(name, Reading(), "train")
+
+
 def test_names_of_images_are_those_of_the_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not of the present folder, and of none outside."""
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
