@@ -23,10 +23,10 @@ from medix.callbacks.watched import suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
 from medix.evaluation.validation import Validation, differences_from_training, incomparable
-from medix.modules.checkpoint import SCORING
 from medix.plain_console import PlainConsole
 from medix.reporting.balance import Balance, GroupRow
 from medix.reporting.evaluations import began, read_evaluations, read_report
+from medix.reporting.measured_with import OF_REWARDS
 from medix.reporting.record import CompletionKey, CompletionRecord
 from medix.reporting.record_identity import dataset_by_id
 from medix.reporting.render import USE, Report, add_evaluations, plain
@@ -362,7 +362,7 @@ def _beside(last: Mapping[str, Any] | None, evaluations: Sequence[Mapping[str, A
 def _rewards_of(module: LightningModule) -> str:
     """Identity of what completions are rewarded with; empty for a module that does not know."""
     known = suite_of(module)
-    return json.dumps([known.get(name, "") for name in SCORING]) if known else ""
+    return json.dumps([known.get(name, "") for name in OF_REWARDS]) if known else ""
 
 
 def _sampled_by(module: LightningModule) -> str:

@@ -8,34 +8,31 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medix.evaluation.summary import Summary, by_modality, by_source, by_subgroup, summarise
+from medix.reporting.measured_with import OF_REWARDS, PARTS
 from medix.reporting.record import CompletionRecord
 
-_PARTS = {
-    "rewards": "other rewards",
-    "encoder": "another encoder",
-    "judge": "another judge",
-    "own_judges": "another judge",
-    "sampling": "other sampling",
-    "prompts": "other prompts",
-    "template": "other prompts",
-    "precision": "another precision",
-    "data": "other samples",
-}
 
-
-def incomparable(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[str]:
+def incomparable(first: Mapping[str, Any], last: Mapping[str, Any], *, of_rewards: bool = True) -> list[str]:
     """What two validations, as plain data, were measured with that differs; empty if they can be compared.
 
     What is not recorded, as in older runs, counts as equal.
+
+    Args:
+        first, last: the two validations.
+        of_rewards: whether rewards are compared too; without them, what only these depend on may differ.
     """
     ours, others = first.get("suite") or {}, last.get("suite") or {}
-    found = [text for name, text in _PARTS.items() if name in ours and name in others and ours[name] != others[name]]
-    if first.get("judge") != last.get("judge") and _PARTS["judge"] not in found:
-        found.append(_PARTS["judge"])
+    found = [
+        text
+        for name, text in PARTS.items()
+        if (of_rewards or name not in OF_REWARDS) and name in ours and name in others and ours[name] != others[name]
+    ]
+    if first.get("judge") != last.get("judge"):
+        found.append(PARTS["judge"])
     if bool(first.get("exchanged")) != bool(last.get("exchanged")):
         found.append("images exchanged in one of them")
     if first.get("judged") and last.get("judged") and first["judged"] != last["judged"]:
-        found.append(_PARTS["data"])
+        found.append(PARTS["data"])
     return list(dict.fromkeys(found))
 
 

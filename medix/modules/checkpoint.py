@@ -18,6 +18,7 @@ from medix.modules.random_states import random_states
 from medix.modules.rollouts import Rollouts
 from medix.numerics.processor import processor
 from medix.policy.base import Policy
+from medix.reporting.measured_with import OF_REWARDS
 from medix.rollout.buffer import GroupBuffer, Render
 from medix.rollout.engine import RolloutEngine
 
@@ -104,10 +105,6 @@ def _in_order(parts: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]
     return sorted(groups, key=lambda group: int(group["index"]))
 
 
-SCORING = ("rewards", "encoder", "judge", "own_judges")
-"""Parts of the suite that decide what completions are rewarded with."""
-
-
 class SpecMismatchError(ValueError):
     """A checkpoint was written by another spec."""
 
@@ -182,7 +179,7 @@ def resumed(checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 def scores_differ(saved: Mapping[str, str], present: Mapping[str, str]) -> bool:
     """Whether completions would get other rewards than they had; False where it is unknown."""
-    return any(name in saved and name in present and saved[name] != present[name] for name in SCORING)
+    return any(name in saved and name in present and saved[name] != present[name] for name in OF_REWARDS)
 
 
 def template_differs(checkpoint: Mapping[str, Any], suite: Mapping[str, str]) -> bool:

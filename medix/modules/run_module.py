@@ -34,8 +34,8 @@ class RunModule(lightning.LightningModule):
     """A module whose run can be validated, saved and continued; a subclass says what a step is.
 
     Attributes:
-        suite: identity of everything that validations measure with, by part (``rewards``, ``judge``, ``own_judges``,
-            ``sampling``, ``prompts``, ``template``, ``precision``, ``data``); set by the command line, else empty.
+        suite: identity of everything that validations measure with, by part (``reporting.measured_with.PARTS``); set
+            by the command line, else empty.
         step: finished steps.
         updates: optimiser calls of them.
         position: number of the next draw.

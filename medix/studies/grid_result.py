@@ -20,9 +20,6 @@ from medix.studies.measures import MEASURES
 from medix.studies.run_result import RunResult, mean
 from medix.types import Cluster
 
-_OF_REWARDS = ("rewards", "judge", "own_judges")
-"""Parts of what a validation was measured with that only rewards depend on."""
-
 
 @dataclass(frozen=True)
 class CellResult:
@@ -209,7 +206,11 @@ def _paired(
         )
         gains.append({key: ours[key] - others[key] for key in both if key in ours and key in others})
     left_out = sum(part.left_out for part in parts)
-    found = replace(parts[0].gain, p_value=parts[0].p_value) if len(parts) == 1 else _crossed(gains, clusters)
+    known = [part for part in parts if part.pairs]  # a seed without any pair says nothing, as if it had not been run
+    found = replace(known[0].gain, p_value=known[0].p_value) if len(known) == 1 else _crossed(gains, clusters)
+    if found.error == 0 == found.estimate and any(any(gain.values()) for gain in gains):
+        # differences that cancel, between seeds or within each case, say nothing of an interval
+        found = replace(found, low=math.nan, high=math.nan, error=math.nan, p_value=math.nan)
     return found, (left_out, left_out + sum(part.pairs for part in parts))
 
 
@@ -224,10 +225,5 @@ def _crossed(
 
 def _why_not(baseline: RunResult, other: RunResult, measure: str) -> str:
     """Why a measure of two runs is not compared; of the rewards only the mean reward depends."""
-    first, last = (dict(result.validations[-1]) for result in (baseline, other))
-    if measure != "reward":
-        for entry in (first, last):
-            entry["suite"] = {
-                name: value for name, value in (entry.get("suite") or {}).items() if name not in _OF_REWARDS
-            }
-    return " and ".join(incomparable(first, last))
+    first, last = (result.validations[-1] for result in (baseline, other))
+    return " and ".join(incomparable(first, last, of_rewards=measure == "reward"))

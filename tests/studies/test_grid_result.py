@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from medix.evaluation.comparison import compare
+from medix.reporting.measured_with import OF_REWARDS, PARTS
 from medix.reporting.record import CompletionRecord
+from medix.reporting.table import MISSING
+from medix.studies.grid_page import GridPage
 from medix.studies.grid_result import GridResult
 from medix.studies.grid_run import RunState
 from tests.studies.grids import made, record, write
@@ -107,6 +110,40 @@ def test_differences_are_the_gains_of_eval_compare(tmp_path: Path, seeds: list[i
             assert difference == gains[0]
 
 
+def test_a_seed_without_a_pair_of_values_is_as_if_it_had_not_been_run(tmp_path: Path) -> None:
+    """As when the judge was down: the seed that is left has interval and p-value of eval compare."""
+    draw = np.random.default_rng(3)
+    runs = made(tmp_path, TWO)
+    given = {run.name: completions([float(one) for one in draw.random(80) < 0.6]) for run in runs}
+    given["second/seed=2"] = completions([None] * 80)
+    states = {run.name: write(run, given[run.name]) for run in runs}
+    _, second = GridResult.read(runs[0].grid, runs, states).cells
+    part = compare(given["first/seed=1"], given["second/seed=1"]).slices[0].measures["accuracy"]
+    assert second.differences["accuracy"] == part.gain
+    assert second.left_out["accuracy"] == (80, 160)
+    one_each = {
+        run.name: [record(i, 0, "a", float(i % 3 == 0 or run.cell.name == "second") if run.seed == 1 else None)
+                   for i in range(30)]
+        for run in runs
+    }  # fmt: skip
+    states = {run.name: write(run, one_each[run.name]) for run in runs}
+    _, second = GridResult.read(runs[0].grid, runs, states).cells
+    assert second.differences["accuracy"].p_value == pytest.approx(2 / 2**20)  # McNemar's: all of twenty gained
+
+
+def test_differences_that_cancel_have_no_interval(tmp_path: Path) -> None:
+    """What one seed gains the other loses: the mean is 0, and nothing says how far off it may be."""
+    runs = made(tmp_path, TWO)
+    states = {run.name: write(run, answers(*([1, 0] if (run.cell.name == "first") == (run.seed == 1) else [0, 1]) * 5))
+              for run in runs}  # fmt: skip
+    found = GridResult.read(runs[0].grid, runs, states)
+    difference = found.cells[1].differences["accuracy"]
+    assert (difference.estimate, difference.count) == (0, 40)
+    assert math.isnan(difference.low)
+    assert math.isnan(found.adjusted["accuracy"]["second"])
+    assert GridPage(found).tables()[0].rows[1][3:5] == ["+0.0 %", MISSING]
+
+
 def test_one_run_of_cases_of_one_completion_has_the_p_value_of_eval_compare(tmp_path: Path) -> None:
     """McNemar's, where each pair is of a case of its own: of nine that differ eight are gained, 2 * 10 / 512."""
     runs = [run for run in made(tmp_path, TWO) if run.seed == 1]
@@ -135,6 +172,19 @@ def test_rows_with_another_judge_or_other_data_have_no_difference_and_rewards_on
     assert set(b.differences) == {"accuracy", "modality_accuracy"}
     assert c.incomparable["accuracy"] == "another judge"
     assert not c.differences
+
+
+@pytest.mark.parametrize("part", OF_REWARDS)
+def test_what_only_rewards_depend_on_leaves_the_accuracy_compared(tmp_path: Path, part: str) -> None:
+    """Such as rewards with an encoder and without: of the shipped grid of rewards, the judge alone and the others."""
+    runs = made(tmp_path, TWO)
+    states = {
+        run.name: write(run, answers(*[1, 0] * 4), suite={"data": "x", part: "e" if run.cell.name == "first" else ""})
+        for run in runs
+    }
+    _, second = GridResult.read(runs[0].grid, runs, states).cells
+    assert second.incomparable == {"reward": PARTS[part]}
+    assert set(second.differences) == {"accuracy", "modality_accuracy"}
 
 
 def test_a_seed_that_was_validated_on_other_data_has_no_difference_either(tmp_path: Path) -> None:
