@@ -21,7 +21,9 @@ def add_plan(parser: CommandParser) -> None:
     parser.add_argument("--wins", type=float, default=0.6, help="expected share of wins (default: 0.6)")
     parser.add_argument("--ties", type=float, default=0.25, help="expected share without a preference (default: 0.25)")
     parser.add_argument("--per-case", type=float, default=1, help="comparisons on one case (default: 1)")
-    parser.add_argument("--correlation", type=float, default=0.3, help="of preferences within a case (default: 0.3)")
+    parser.add_argument(
+        "--correlation", type=float, default=0.3, help="of preferences within a case, also of raters (default: 0.3)"
+    )
     parser.add_argument("--raters", type=int, default=2, help="number of raters (default: 2)")
     parser.add_argument("--overlap", type=int, default=20, help="comparisons that all raters make (default: 20)")
 

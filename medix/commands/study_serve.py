@@ -123,8 +123,9 @@ def _expected(facts: Mapping[str, Any], raters: int) -> str:
     from medix.reporting.table import number
     from medix.studies.preference.sample_size import SampleSize
 
-    each = facts["comparisons"] / math.comb(len(facts["models"]), 2)
-    size = SampleSize(per_case=max(1.0, each / facts["cases"]), raters=raters, overlap=facts["overlap"])
+    pairs = math.comb(len(facts["models"]), 2)
+    each, overlap = facts["comparisons"] / pairs, facts["overlap"] / pairs
+    size = SampleSize(per_case=max(1.0, each / facts["cases"]), raters=raters, overlap=overlap)
     if math.isnan(half := size.half_width(each)):
         return (
             "Expect no interval of the wins of one model over another: with several ratings of a case it takes "

@@ -35,7 +35,7 @@ def test_links_are_printed_once_and_the_same_command_goes_on(tmp_path: Path) -> 
         links = first.links
         assert len(links) == 2
         assert "6 comparisons of 6 samples, 2 models" in first.output
-        assert "Expect no interval of the wins of one model over another" in first.output
+        assert "Expect wins of one model over another within ± 38." in first.output
         assert [status(link) for link in (*links, links[0][:-1])] == [200, 200, 404]
         assert first.end() == 143
     assert links[0].rpartition("/")[2] not in first.output.rpartition("Serving")[2]  # requests are not logged
@@ -49,8 +49,8 @@ def test_links_are_printed_once_and_the_same_command_goes_on(tmp_path: Path) -> 
 
 
 def test_the_interval_that_can_be_expected_is_told_and_where_there_is_none() -> None:
-    def told(cases: int, comparisons: int = 24, overlap: int = 0) -> str:
-        facts = {"models": ["a", "b"], "comparisons": comparisons, "cases": cases, "overlap": overlap}
+    def told(cases: int, comparisons: int = 24, overlap: int = 0, models: str = "ab") -> str:
+        facts = {"models": list(models), "comparisons": comparisons, "cases": cases, "overlap": overlap}
         return _expected(facts, 2)
 
     assert told(24).startswith("Expect wins of one model over another within ± 21.")
@@ -61,6 +61,8 @@ def test_the_interval_that_can_be_expected_is_told_and_where_there_is_none() -> 
     )
     assert told(4, 4).startswith("Expect wins of one model over another within ± ")
     assert told(4, 4, overlap=2).startswith("Expect no interval")
+    assert told(24, overlap=24).startswith("Expect wins of one model over another within ± 17.")  # two ratings each
+    assert told(24, 3 * 24, 3 * 8, "abc") == told(24, overlap=8) != told(24)  # three pairs of models
 
 
 def test_mistakes_are_status_2_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

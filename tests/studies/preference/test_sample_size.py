@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from medix.evaluation.crossed import crossed_proportion
-from medix.evaluation.statistics import wilson
+from medix.studies.preference.design import Comparison, Design
 from medix.studies.preference.sample_size import SampleSize
 
 
@@ -17,12 +18,46 @@ def test_known_intervals_and_their_numbers() -> None:
 
 
 def test_ties_and_cases_cost_comparisons() -> None:
-    """100 comparisons with a quarter of ties are 75; two of a case with correlation 0.5 count for 1/1.5: 50."""
-    assert SampleSize(0.6, 0.25).independent(100) == 75
-    assert SampleSize(0.6, 0.25, per_case=2, correlation=0.5).independent(100) == 50
-    found = wilson(30, 50)
-    size = SampleSize(0.6, 0.25, per_case=2, correlation=0.5)
-    assert size.half_width(100) == pytest.approx((found.high - found.low) / 2)
+    """100 comparisons with a quarter of ties are 75 preferences; of two of a case with correlation 0.5 the other has
+    one three times in four, so that they count for 1/1.375."""
+    assert SampleSize(0.6, 0.25).independent(100) == pytest.approx(75)
+    assert SampleSize(0.6, 0.25, per_case=2, correlation=0.5).independent(100) == pytest.approx(75 / 1.375)
+
+
+def test_raters_in_common_add_what_is_their_own() -> None:
+    """Of two raters of every comparison: twice the ratings at no correlation, and none more at one of 1; of 30 of 100
+    in common and alike, 130 ratings weigh as much as 130² / (30 · 2² + 70)."""
+    assert [SampleSize(0.6, 0, 1, one, 2, 100).independent(100) for one in (0, 1)] == pytest.approx([200, 100])
+    assert SampleSize(0.6, 0, 1, 1, 2, 30).independent(100) == pytest.approx(130**2 / 190)
+
+
+@pytest.mark.parametrize(
+    ("raters", "overlap", "correlation", "per_case", "wins", "count"),
+    [
+        (5, 60, 0.3, 1, 0.6, 60), (4, 30, 0.9, 1, 0.6, 119), (8, 30, 0.6, 1, 0.6, 150), (3, 20, 0.6, 3, 0.6, 120),
+        (6, 40, 0.9, 2, 0.6, 120), (2, 0, 0.3, 4, 0.9, 120), (5, 0, 0.6, 4, 0.7, 200),
+    ],
+)  # fmt: skip
+def test_width_and_power_are_those_of_simulated_studies(
+    raters: int, overlap: int, correlation: float, per_case: int, wins: float, count: int
+) -> None:
+    draw = np.random.default_rng(1)
+    rated = Design(raters, overlap, 1).assignments([Comparison(index, (0, 1)) for index in range(count)])
+    cases = draw.permutation(np.arange(count) // per_case)[[one.comparison for one in rated]]
+    scale = (1 - correlation) / correlation
+    widths, found = [], []
+    for _ in range(200):
+        shares = draw.beta(wins * scale, (1 - wins) * scale, count // per_case)
+        won = draw.random(len(rated)) < shares[cases]
+        kept = draw.random(len(rated)) >= 0.25
+        by = [one.rater for one, is_kept in zip(rated, kept, strict=True) if is_kept]
+        interval = crossed_proportion(won[kept].astype(float).tolist(), cases[kept].tolist(), by)
+        widths.append((interval.high - interval.low) / 2)
+        sums = np.bincount(cases[kept], 2 * won[kept] - 1)
+        found.append(binomtest(int((sums > 0).sum()), int((sums != 0).sum())).pvalue <= 0.05)
+    size = SampleSize(wins, 0.25, per_case, correlation, raters, overlap)
+    assert size.half_width(count) == pytest.approx(np.mean(widths), rel=0.07)
+    assert size.power(count) == pytest.approx(np.mean(found), abs=0.1)  # three standard errors
 
 
 @pytest.mark.parametrize(("raters", "count"), [(4, 119), (5, 119), (5, 487), (8, 487), (12, 300)])
@@ -51,10 +86,10 @@ def test_where_the_report_gives_no_interval_none_is_promised() -> None:
     assert np.isnan(crossed_proportion(wins, cases, [0] * 160).low)
     size = SampleSize(0.6, 0, per_case=40)
     assert np.isnan(size.half_width(160))
-    assert size.half_width(200) < 0.22
+    assert size.half_width(200) == pytest.approx(0.27, abs=0.02)  # of five cases, Student's t
     assert size.comparisons(0.3) == 200
     shared = SampleSize(0.6, 0.25, raters=2, overlap=20)
-    assert shared.comparisons(0.4) == 7  # of seven 5.25 have a preference, of six 4.5
+    assert [shared.cases(count) for count in (4, 5)] == [4, 5]  # both raters tie on one of sixteen
     assert SampleSize(0.6, 0.5, per_case=2).cases(12) == 4  # of six cases, a quarter has two ties
 
 
@@ -72,9 +107,13 @@ def test_one_rating_each_of_few_cases_has_the_interval_of_the_report(raters: int
     assert np.isnan(SampleSize(0.6, 0, raters=raters, overlap=1).half_width(4)) == (raters > 1)
 
 
-@given(st.floats(0.01, 0.4), st.floats(0, 1), st.floats(0, 0.9), st.sampled_from([1, 5, 9]))
-def test_the_number_is_the_smallest_that_suffices(half: float, wins: float, ties: float, raters: int) -> None:
-    size = SampleSize(wins, ties, raters=raters)
+@given(
+    st.floats(0.01, 0.4), st.floats(0, 1), st.floats(0, 0.9), st.sampled_from([1, 5, 9]), st.sampled_from([0, 20, 2000])
+)
+def test_the_number_is_the_smallest_that_suffices(
+    half: float, wins: float, ties: float, raters: int, overlap: int
+) -> None:
+    size = SampleSize(wins, ties, raters=raters, overlap=overlap)
     count = size.comparisons(half)
     assert size.half_width(count) <= half
     assert not any(size.half_width(fewer) <= half for fewer in (*range(1, min(count, 12)), count - 1) if fewer)
@@ -84,8 +123,6 @@ def test_the_power_of_the_exact_test() -> None:
     """Of six, only 0 and 6 are significant (p = 2/64): 0.9^6 + 0.1^6. By simulation where it is larger."""
     assert SampleSize(0.9, 0).power(6) == pytest.approx(0.9**6 + 0.1**6)
     assert SampleSize(0.5, 0).power(5) == 0
-    from scipy.stats import binomtest
-
     wins = np.random.default_rng(0).binomial(75, 0.65, 2000)
     found = np.mean([binomtest(int(one), 75).pvalue <= 0.05 for one in wins])
     assert SampleSize(0.65, 0.25).power(100) == pytest.approx(found, abs=0.035)
