@@ -25,7 +25,7 @@ _SPLITS = ("train", "val", "test")
 _SEEDS = (EVERYTHING, *TRAINING, EVALUATION)
 _LIMITS = (
     "One run is one sample: another seed gives another result. An interval here is over cases, not over runs.",
-    "An accuracy is that of its judge; the canary rates say how often that is fooled.",
+    "An accuracy is that of its judge; how often that is fooled, the canary rates of the same judge say.",
     "The checksums say that files are those of this card, not that the card is right: medix verify replays steps.",
 )
 
@@ -60,10 +60,30 @@ class RunCard:
         return found
 
     @cached_property
-    def canaries(self) -> Mapping[str, Any]:
-        """Rates of the judge on the canaries, the latest that the folder holds; empty without any."""
+    def canaries(self) -> list[dict[str, Any]]:
+        """Rates on the canaries, of each judge the latest that the folder holds, with what it gave (``uses``)."""
         files = sorted(self.run.path.glob("canaries*.json"), key=lambda path: (path.stat().st_mtime, path.name))
-        return read_object(files[-1], "medix judge canaries", ("judge", "version", *CANARIES)) if files else {}
+        found = {}
+        for path in files:
+            rates = read_object(path, "medix judge canaries", ("judge", "version", *CANARIES))
+            uses = [
+                use for judge, of_judge in self.judges.items() if _is_one(rates["judge"], judge) for use in of_judge
+            ]
+            found[rates["judge"]] = {**rates, "uses": list(dict.fromkeys(uses))}
+        return list(found.values())
+
+    @cached_property
+    def judges(self) -> dict[str, list[str]]:
+        """What each judge of the run gave, by identity (of several that gave one thing, those of all)."""
+        report = self.run.report
+        measured = [report.get("after") or {}, *self.evaluations]
+        given = [("accuracy", one.get("judge")) for one in measured]
+        given.append(("rewards", (report.get("facts") or {}).get("Judge of the rewards")))
+        found: dict[str, list[str]] = {}
+        for use, judge in given:
+            if judge and judge != "none" and use not in found.setdefault(judge, []):
+                found[judge].append(use)
+        return found
 
     @cached_property
     def last(self) -> tuple[int, Mapping[str, Any]]:
@@ -98,16 +118,27 @@ class RunCard:
             found.append(
                 "No checkpoint (medix.callbacks.SaveCheckpoint): weights, processor and data order are missing."
             )
-        if not self.canaries:
-            found.append(
-                "The judge was not measured: python -m medix judge canaries "
-                + shlex.join(["--judge", str(run.specs[-1]), "--json", str(run.path / "canaries.json")])
-            )
+        found += self._unmeasured_judges()
         if not self._verification:
             words = [str(run.path), "--json", str(run.path / "verification.json")]
             found.append(f"Not verified: python -m medix verify {shlex.join(words)}")
         found += [f"data.{split}: {told}" for split, told in self.manifests.items() if isinstance(told, str)]
         return found + self._altered_specs() + self._changed_data()
+
+    def _unmeasured_judges(self) -> list[str]:
+        """The judges without rates on the canaries."""
+        folder, known = self.run.path, [one["judge"] for one in self.canaries]
+        command = "python -m medix judge canaries "
+        if not known:
+            words = ["--judge", str(self.run.specs[-1]), "--json", str(folder / "canaries.json")]
+            return [f"The judge was not measured: {command}{shlex.join(words)}"]
+        return [
+            f"The judge {judge}, which gave the {' and '.join(uses)}, was not measured, and the canary rates are of "
+            f"{' and '.join(known)}: {command}--judge FILE "
+            f"{shlex.join(['--json', str(folder / f'canaries-{uses[0]}.json')])} with the file of that judge"
+            for judge, uses in self.judges.items()
+            if not any(_is_one(one, judge) for one in known)
+        ]
 
     def _altered_specs(self) -> list[str]:
         """Whether the specs are those that the checkpoints were written with."""
@@ -162,7 +193,7 @@ class RunCard:
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         report = self.run.report
-        canaries = {name: value for name, value in self.canaries.items() if name != "canaries"}
+        canaries = [{name: value for name, value in one.items() if name != "canaries"} for one in self.canaries]
         data: dict[str, Any] = plain({
             "use": USE,
             "facts": self.facts(),
@@ -204,6 +235,11 @@ class RunCard:
     def evaluations(self) -> list[dict[str, Any]]:
         """The results of ``validate`` and ``test`` after the run."""
         return read_evaluations(self.run.path, began(self.run.report))
+
+
+def _is_one(judge: str, judges: str) -> bool:
+    """Whether a judge is among those that are named together."""
+    return f", {judge}, " in f", {judges}, "
 
 
 def _listed(title: str, sentences: Sequence[str]) -> str:

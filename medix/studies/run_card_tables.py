@@ -23,7 +23,7 @@ CANARIES = {"false_positive": "Wrong answers accepted", "false_negative": "Right
 def tables(
     report: Mapping[str, Any],
     manifests: Mapping[str, Sequence[Manifest] | str],
-    canaries: Mapping[str, Any],
+    canaries: Sequence[Mapping[str, Any]],
     evaluations: Sequence[Mapping[str, Any]],
     files: Sequence[FileChecksum],
 ) -> Iterator[Table]:
@@ -32,15 +32,16 @@ def tables(
     Args:
         report: ``report.json``.
         manifests: of each split, or why they cannot be read.
-        canaries: rates of the judge on the canaries.
+        canaries: rates on the canaries of each judge, with what it gave (``uses``).
         evaluations: results of ``validate`` and ``test``.
         files: checksums.
     """
     read = {split: found for split, found in manifests.items() if not isinstance(found, str)}
     yield Table("Data", _DATA, [_data(one, split) for split, found in read.items() for one in found])
-    if canaries:
-        rows = [_rate(label, canaries[name]) for name, label in CANARIES.items()]
-        yield Table(f"Judge {canaries['judge']} on {canaries['version']}", ["", "Wrong", "Rate", "Unscored"], rows)
+    for one in canaries:
+        rows = [_rate(label, one[name]) for name, label in CANARIES.items()]
+        uses = f"gave the {' and '.join(one['uses'])}" if one["uses"] else "gave nothing that is told here"
+        yield Table(f"Judge {one['judge']} on {one['version']} ({uses})", ["", "Wrong", "Rate", "Unscored"], rows)
     yield from _results(report)
     if found := evaluations_table(evaluations):
         yield found

@@ -95,6 +95,34 @@ def test_commands_can_be_pasted_where_a_path_has_spaces(tmp_path: Path) -> None:
     assert f"verify '{folder}' --json '{folder}/verification.json'" in missing
 
 
+def test_rates_are_of_the_judge_that_they_name_and_another_one_is_said_to_be_unmeasured(run: Path) -> None:
+    """As where a judge that errs gives the rewards and an exact one the accuracy."""
+    report = json.loads((run / "report.json").read_text())
+    erring = "erring(exact/4, 0.9, 0.9, 0)"
+    report["facts"]["Judge of the rewards"] = erring
+    (run / "report.json").write_text(json.dumps(report))
+    canaries = shipped_canaries()
+    graded = tuple(run_canaries(ExactJudge(), canaries))
+
+    def measured(judge: str, name: str) -> RunCard:
+        rates = CanaryRates(canaries.version, judge, graded)
+        (run / name).write_text(json.dumps(plain(rates.to_dict())))
+        return card(run)
+
+    of_rewards = measured(erring, "canaries-step-000000.json")
+    (told,) = [one for one in of_rewards.missing() if "canaries" in one]
+    assert told.startswith(
+        f"The judge exact/4, which gave the accuracy, was not measured, and the canary rates are of {erring}"
+    )
+    assert f"--json {run}/canaries-accuracy.json" in told
+    assert f"Judge {erring} on {canaries.version} (gave the rewards)" in of_rewards.markdown()
+    both = measured("exact/4", "canaries-accuracy.json")
+    assert not [one for one in both.missing() if "canaries" in one]
+    assert [(one["judge"], one["uses"]) for one in both.to_dict()["canaries"]] == [
+        (erring, ["rewards"]), ("exact/4", ["accuracy"]),
+    ]  # fmt: skip
+
+
 def test_a_run_that_was_resumed_says_where(run: Path) -> None:
     report = json.loads((run / "report.json").read_text())
     (run / "report.json").write_text(json.dumps({**report, "resumes": [2, 4]}))
