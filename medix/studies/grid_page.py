@@ -11,6 +11,8 @@ from typing import Any
 from markupsafe import Markup
 
 from medix.atomic_file import write_atomically
+from medix.evaluation.few_clusters import few_note, marked
+from medix.evaluation.statistics import Interval
 from medix.reporting.charts import Series, line_chart
 from medix.reporting.render import USE
 from medix.reporting.table import MISSING, Table, interval, number, p_value
@@ -49,6 +51,11 @@ class GridPage:
                 name: [interval(asdict(cell.values[measure]), percent=percent) for cell in self.result.cells],
                 **self._differences(measure, percent),
                 **self._without(measure),
+                "Cases": [
+                    marked(f"{found.clusters:,}", found) if cell.results else MISSING
+                    for cell in self.result.cells
+                    for found in [_shown(cell, measure)]
+                ],
                 "Seconds per run": [
                     MISSING if math.isnan(cell.seconds) else f"{cell.seconds:.0f}" for cell in self.result.cells
                 ],
@@ -63,6 +70,12 @@ class GridPage:
             rows = [[name, str(seed), reason] for name, seed, reason in self.result.failed]
             found.append(Table("Failed runs", ["", "Seed", "Reason"], rows))
         return found
+
+    @property
+    def reading(self) -> str:
+        """How to read the tables, and what their mark means where it stands."""
+        shown = [_shown(cell, measure) for cell in self.result.cells for measure in self.result.grid.measures]
+        return f"{READING} {few_note('cases')}" if any(found.has_few_clusters for found in shown) else READING
 
     def _table(self, title: str, columns: Mapping[str, Sequence[str]]) -> Table:
         """A table with a row per cell, from its columns."""
@@ -119,14 +132,14 @@ class GridPage:
         if self.result.grid.note:
             parts.append(f"{self.result.grid.note.strip()}\n")
         parts += [f"## {table.title}\n\n{table.markdown()}" for table in self.tables()]
-        return "\n".join([*parts, READING]) + "\n"
+        return "\n".join([*parts, self.reading]) + "\n"
 
     def html(self) -> str:
         """One page that loads nothing, has no script, and escapes all data."""
         return template("grid.html.jinja", Path(__file__).parent).render(
             page=self,
             use=USE,
-            reading=READING,
+            reading=self.reading,
             style=style(),
             tables=self.tables(),
             charts=self._charts(),
@@ -200,3 +213,8 @@ class GridPage:
 def _runs(cell: CellResult) -> str:
     failed = sum(state.status == "failed" for state in cell.states.values())
     return f"{len(cell.results)} of {len(cell.states)}" + (f", {failed} failed" if failed else "")
+
+
+def _shown(cell: CellResult, measure: str) -> Interval:
+    """The interval of a row that rests on the fewest cases: of the difference, where there is one."""
+    return cell.differences.get(measure, cell.values[measure])

@@ -37,7 +37,7 @@ def test_each_measure_is_a_table_with_the_baseline_marked_and_failures_are_liste
     assert [row[:2] for row in accuracy.rows] == [["a", "2 of 2"], ["b", "2 of 2"], ["c", "0 of 2, 2 failed"]]
     assert accuracy.rows[1][3] == "(baseline)"
     assert accuracy.rows[0][3] == "the same in every completion"
-    assert accuracy.rows[2][2:] == [MISSING] * 4
+    assert accuracy.rows[2][2:] == [MISSING] * 5
     assert reward.title.endswith("reward")
     assert abstained.rows[0][1] == "83.3 %"
     assert published.rows == [["a", "0.6", "<i>paper</i>"]]
@@ -62,9 +62,15 @@ def test_what_has_no_value_is_told_beside_the_mean_and_the_difference_where_ther
     }
     found = GridPage(GridResult.read(runs[0].grid, runs, states))
     accuracy, modality, abstained = found.tables()
-    assert accuracy.columns[4:] == ["p (Holm)", "Without a value", "Left out of the difference", "Seconds per run"]
+    assert accuracy.columns[4:] == [
+        "p (Holm)",
+        "Without a value",
+        "Left out of the difference",
+        "Cases",
+        "Seconds per run",
+    ]
     assert [row[5:7] for row in accuracy.rows] == [["16.7 %", "1 of 6"], ["0.0 %", MISSING], ["33.3 %", "4 of 12"]]
-    assert modality.columns[4:] == ["p (Holm)", "Seconds per run"]
+    assert modality.columns[4:] == ["p (Holm)", "Cases", "Seconds per run"]
     assert abstained.columns[-1] == "Samples left out"
     assert [row[-1] for row in abstained.rows] == ["16.7 %", "0.0 %", "33.3 %"]
     assert "| 33.3 % | 4 of 12 |" in found.markdown()
@@ -72,6 +78,17 @@ def test_what_has_no_value_is_told_beside_the_mean_and_the_difference_where_ther
     assert "<th>Left out of the difference</th>" in html
     assert "<td>33.3 %</td><td>4 of 12</td>" in html
     assert "<b>Unscored completions</b>" in html
+
+
+def test_few_cases_are_marked_and_the_mark_is_explained_where_it_stands(tmp_path: Path) -> None:
+    for size, shown in ((29, "29 *"), (30, "30")):
+        runs = made(tmp_path, "cells: {a: null, b: null}\n")
+        states = {run.name: write(run, [record(i, 0, "x", i % 2.0) for i in range(size)]) for run in runs}
+        found = GridPage(GridResult.read(runs[0].grid, runs, states))
+        accuracy = found.tables()[0]
+        assert [row[accuracy.columns.index("Cases")] for row in accuracy.rows] == [shown] * 2
+        for text in (found.markdown(), found.html()):
+            assert ("* at the number of cases: fewer than 30" in text) == (size < 30)
 
 
 def test_all_three_files_are_written_and_data_is_escaped(tmp_path: Path) -> None:
