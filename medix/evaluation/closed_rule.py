@@ -63,4 +63,4 @@ def _begun_by(letter: str, choices: Sequence[str]) -> str:
 
 
 def _word(text: str) -> str:
-    return literal(without_emphasis(text)).casefold().strip(" .!")
+    return literal(without_emphasis(text)).casefold().rstrip(" .!")  # a point before a number is a part of it

@@ -7,16 +7,20 @@ from functools import lru_cache
 from itertools import islice
 
 from medix.evaluation.claim import Claims, alone
+from medix.evaluation.mention import end_of, goes_on_with_number, has_number, mentions, words_of
 from medix.judge.options import Options, is_letter_and_text
 
-VERSION = "option-10"
+VERSION = "option-11"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LONGEST = 20_000  # characters; longer texts are taken to name no single choice
 _MOST_PLACES = 50  # a text that names a choice more often is a loop
 _MOST_WORDS = 60  # in a longer text, the only choice that is mentioned may be one that is discussed
-_EMPHASIS = re.compile(r"\*\*|__|[*_`$]|\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{|\\[][()]|\}")
+# not within a number, as in "2*5" and "10^{5}"
+_EMPHASIS = re.compile(
+    r"(?<![*_`$])(?:(?<!\d)[*_`$]+|[*_`$]++(?!\d))|\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{|\\[][()]|\}"
+)
 # "the answer is (B)", "Answer: B", "option B", "choose C"; the letter stands alone
 _ANNOUNCED = re.compile(
     r"\b(?P<word>answers?|options?|choices?|choose|select|pick)\b(?P<link>(?:\s+(?:is|was|would be|should be|must be))?"
@@ -48,10 +52,9 @@ _GOES_ON = re.compile(
 _SPOKEN_OF = frozenset({"option", "choice"})
 _PLURAL = frozenset({"answers", "options", "choices"})
 _IS_ANSWER = re.compile(r"\banswer\W*(?:is)?\W*$", re.IGNORECASE)
-_GAP = re.compile(r"[\W_]*")
-_ARTICLE = re.compile(r"[\W_]*(?:an?|the)\b[\W_]*", re.IGNORECASE)
+_GAP = r"[\W_]*"
+_ARTICLE = rf"{_GAP}(?:(?:an?|the)\b{_GAP})?"
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+(?!\s)[^.!?\n]+)*[.!?]*")
-_WORD = re.compile(r"[^\W_]+")
 
 
 def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut: bool = False) -> int | None:
@@ -100,7 +103,7 @@ def is_no_option(answer: str, choices: Sequence[str]) -> bool:
     if match is None or len(choices) > len(_LETTERS):
         return False
     letter = match[1].casefold()
-    words = [_words(text) for text in choices]
+    words = [words_of(text) for text in choices]
     is_meant = any(letter in own or "".join(own[:1]).startswith(letter) for own in words)
     return _LETTERS.index(letter.upper()) >= len(choices) and not is_meant
 
@@ -109,14 +112,15 @@ def _whole(answer: str, texts: dict[str, str]) -> str | None:
     """The letter that the whole answer stands for. Choices with the same words are told apart by letters alone."""
     if stated := _STATED.fullmatch(answer):
         answer = stated[1]
-    words = [tuple(_words(text)) for text in texts.values()]
+    words = [tuple(words_of(text)) for text in texts.values()]
     if len(set(words)) == len(words):
         return Options(texts).letter_of(answer)
     match = _ALONE.fullmatch(answer) or _LABEL.match(answer)
     if match is None or match[1].upper() not in texts:
         return None
     letter, rest = match[1].upper(), answer[match.end() :]
-    return letter if not rest or _words(rest) == _words(texts[letter]) else None
+    end = end_of(texts[letter], rest, 0, _GAP)
+    return letter if not rest or (end is not None and not words_of(rest[end:])) else None
 
 
 def _one(letters: Iterator[str]) -> str | None:
@@ -134,13 +138,13 @@ def _announced(claims: Claims, texts: dict[str, str], *, is_cut: bool) -> Iterat
         letter, word = (match["bracketed"] or match["bare"]).upper(), match["word"].casefold()
         if letter not in texts or (match["bare"] and not match["bare"].isupper()):
             continue
-        end = _end_of(answer, match.end(), texts[letter])
+        end = end_of(texts[letter], answer, match.end(), _ARTICLE)
         found = claims.standing(match.start(), end or match.end())
         if found == "denied":
             continue
         is_letter = end is not None or _GOES_ON.match(answer, match.end()) is not None
         begins = match.start("bare")
-        if not is_letter and match["bare"] and any(_end_of(answer, begins, text) for text in texts.values()):
+        if not is_letter and match["bare"] and any(end_of(text, answer, begins, _ARTICLE) for text in texts.values()):
             continue  # the first word of a choice
         is_answer = word not in _PLURAL and not (is_cut and word in _SPOKEN_OF) and claims.is_announced(match.start())
         is_other = match["bare"] and end is None and _is_word(letter, texts)
@@ -160,7 +164,7 @@ def _bracketed(claims: Claims, texts: dict[str, str]) -> Iterator[str]:
     for match in (*_BRACKETED.finditer(answer), *_LABEL.finditer(answer)):
         letter = match[match.lastindex or 0]
         is_label = match.re is _LABEL
-        end = _end_of(answer, match.end(), texts[letter], _GAP if is_label else _ARTICLE) if letter in texts else None
+        end = end_of(texts[letter], answer, match.end(), _GAP if is_label else _ARTICLE) if letter in texts else None
         if letter in texts and (end is not None or not is_label):
             place = match.start(), end or match.end()
             found = claims.standing(*place)
@@ -174,23 +178,24 @@ def _bracketed(claims: Claims, texts: dict[str, str]) -> Iterator[str]:
 def _mentioned(claims: Claims, texts: dict[str, str], question: str) -> Iterator[str]:
     """Letters of the choices whose text is mentioned; an empty one for each mention that is not clear."""
     answer = claims.text
-    words, asked = _words(answer), _words(question)
+    words, asked = words_of(answer), words_of(question)
     if len(words) > _MOST_WORDS:
         return
     for letter, text in texts.items():
-        wanted = _words(text)
+        wanted = words_of(text)
         if not _holds(words, wanted):
             continue
-        inside = [other for other in texts.values() if other != text and _holds(_words(other), wanted)]
-        if any(_holds(words, _words(other)) for other in inside):
+        inside = [other for other in texts.values() if other != text and _holds(words_of(other), wanted)]
+        if any(_holds(words, words_of(other)) for other in inside):
             continue  # a part of a longer choice that is mentioned
-        own = _pattern(text)
-        said = [match.span() for match in own.finditer(answer) if claims.is_said(*match.span())]
+        own, places = _pattern(text), mentions(text, answer)
+        said = [place for place in places if claims.is_said(*place)]
         if not _tells(wanted) and not any(_IS_ANSWER.search(answer, 0, start) for start, _ in said):
             continue
-        sentences = [match for match in _SENTENCE.finditer(answer) if _holds(_words(match[0]), wanted)]
+        sentences = [match for match in _SENTENCE.finditer(answer) if _holds(words_of(match[0]), wanted)]
         is_clear = bool(said) and all(claims.is_statement(own.sub("", match[0]), match.end()) for match in sentences)
         has_letter = any(len(word) == 1 for word in wanted)  # "vitamin B" names no choice B
+        is_clear = is_clear and len(places) == len(own.findall(answer))  # and none is a part of another number
         is_clear = is_clear and (has_letter or not claims.names_another(0, letter))
         yield letter if is_clear and not _holds(asked, wanted) else ""
 
@@ -199,15 +204,17 @@ def _is_only(claims: Claims, end: int, letter: str, texts: dict[str, str]) -> bo
     """Whether no other choice is named after a letter, by its letter, or by its text right there or as an answer."""
     if claims.names_another(end, letter):
         return False
-    own = _end_of(claims.text, end, texts[letter])
+    own = end_of(texts[letter], claims.text, end, _ARTICLE)
+    if own is None and has_number(texts[letter]) and goes_on_with_number(claims.text, end):
+        return False
     start = end if own is None else own
     for other, text in texts.items():
-        if other == letter or _holds(_words(texts[letter]), _words(text)):
+        if other == letter or _holds(words_of(texts[letter]), words_of(text)):
             continue
-        if own is None and _end_of(claims.text, end, text, _GAP) is not None:
+        if own is None and end_of(text, claims.text, end, _GAP) is not None:
             return False
         pattern = _pattern(text)
-        if _tells(_words(text)) and (claims.continues_with(start, pattern) or claims.says(pattern, start)):
+        if _tells(words_of(text)) and (claims.continues_with(start, pattern) or claims.says(pattern, start)):
             return False
     return True
 
@@ -219,21 +226,9 @@ def _is_word(letter: str, texts: dict[str, str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _pattern(text: str) -> re.Pattern[str]:
-    """Of the words of a choice."""
-    words = r"[\W_]+".join(map(re.escape, _words(text)))
+    """Of the words of a choice, also where they are a part of others: there it may be the choice that is spoken of."""
+    words = r"[\W_]+".join(map(re.escape, words_of(text)))
     return re.compile(rf"(?<![^\W_]){words or '(?!)'}(?![^\W_])", re.IGNORECASE)
-
-
-def _end_of(answer: str, start: int, text: str, between: re.Pattern[str] = _ARTICLE) -> int | None:
-    """Where the words of a choice end that stand right at a place; None if they do not."""
-    for begin in (_GAP, between):
-        if (gap := begin.match(answer, start)) and (found := _pattern(text).match(answer, gap.end())):
-            return found.end()
-    return None
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
 
 
 def _holds(words: Sequence[str], wanted: Sequence[str]) -> bool:

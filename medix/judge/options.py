@@ -14,9 +14,11 @@ _AT_START = re.compile(r"^[ \t]*(?:\(([A-Za-z])\)|([A-Za-z])[.):])(?=[ \t]*\S)",
 _INLINE = re.compile(r"(?<![\w(])(?:\(([A-Za-z])\)|([A-Z])[.:)]|([a-z])\))(?=\s+\S)")
 _LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)?"
 _LABEL = re.compile(rf"{_LEAD}(?:\(([A-Z])\)|([A-Z])[.):]?)\.?", re.IGNORECASE)
-_LABEL_AND_TEXT = re.compile(rf"{_LEAD}(?:\(([A-Z])\)\s*|([A-Z])\s*[.):]\s*|([A-Z])\s+[-–]\s+)(\S.*)", re.IGNORECASE)
+_LABEL_AND_TEXT = re.compile(
+    rf"{_LEAD}(?:\(([A-Z])\)\s*|([A-Z])\s*(?!\.\d)[.):]\s*|([A-Z])\s+[-–]\s+)(\S.*)", re.IGNORECASE
+)  # "A .5 mg" may be half a milligram
 _LONE = re.compile(rf"{_LEAD}[\s'\"“”‘’(\[]*([A-Z])[\s'\"“”‘’)\].,;:!]*", re.IGNORECASE)
-_EMPHASIS = re.compile(r"\*\*|__|[*_`]")
+_EMPHASIS = re.compile(r"(?<![*_`])(?:(?<!\d)[*_`]+|[*_`]++(?!\d))")  # not within a number, as in "2*5"
 _LONGEST = 2000  # longer answers are taken to name no single option
 _MOST = 26
 

@@ -36,6 +36,10 @@ from medix.evaluation.closed_rule import closed_words
         ("Aa", ["AA"], ["AA", "aa"], None),
         ("n", ["no"], ["yes", "no", "not known"], None),
         ("n", ["no"], ["yes", "no", "stage N"], None),
+        (".25", ["0.25"], ["25", "0.25"], None),
+        (".25", [".25"], [".25", "0.25"], (".25", ".25")),
+        ("2*5", ["25"], ["25", "5"], None),
+        ("**25**!", ["25"], ["25", "5"], ("25", "25")),
     ],
 )
 def test_a_word_or_its_initial(

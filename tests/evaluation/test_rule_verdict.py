@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - signs beside numbers
 """What is decided without a judge, and what is left to one."""
 
 from typing import Any
@@ -97,6 +98,65 @@ def test_whether_a_rule_decides_does_not_depend_on_the_right_choice(
            "answer": form.format(said.capitalize() if is_capital else said)}  # fmt: skip
     found = [credit(rules, **row, references=[text], answer_index=n) for n, text in enumerate(choices)]
     assert len({one is None for one in found}) == 1, found
+
+
+DOSES = ("5 mg", "10 mg")
+
+
+@pytest.mark.parametrize(
+    ("answer", "choices"),
+    [
+        *((text, DOSES) for text in ("2.5 mg", "The dose is 0.5 mg.", "-5 mg", ">5 mg", "< 5 mg", "±5 mg", "5.0 mg")),
+        *((text, DOSES) for text in ("5 mg/kg", "5-10 mg", "1,5 mg", "1 500 mg", "A .5 mg", "A. 2.5 mg")),
+        *((text, DOSES) for text in ("It is 5 mg. No more than 2.5 mg.", "The answer is (B) 2.5 mg.", "5 mg; 2.5 mg")),
+        ("2*5 mg", ("25 mg", "50 mg")),
+        ("2**5 mg", ("25 mg", "50 mg")),
+        ("7.35 mmHg", ("35 mmHg", "45 mmHg")),
+        (".5 mg", ("5 mg", "0.5 mg", "50 mg")),
+        (".25", ("25", "0.25", "2.5")),
+        *((f"The answer is {text}.", ("5", "6")) for text in ("5.5", "5,000", "10^5", "10^{5}", "5 and a half")),
+        ("It is 5 mg.", ("<5 mg", ">10 mg")),
+        ("A. -1", ("+1", "-1")),
+        ("It is in-complete abortion.", ("complete abortion", "missed abortion")),
+        ("Right-left shunt", ("Left shunt", "Right shunt")),
+    ],
+)
+def test_another_number_or_word_than_every_choice_is_left_to_the_judge(answer: str, choices: tuple[str, ...]) -> None:
+    for right, text in enumerate(choices):
+        row = {"question": "Which?", "choices": list(choices), "answer_index": right, "references": [text]}
+        assert credit(**row, answer=answer) is None
+
+
+@pytest.mark.parametrize(
+    "answer", ["5 mg", "**5 mg**", "It is 5 mg.", "A. 5 mg", "(A) 5 mg", "5 mg, because it is low"]
+)
+def test_the_number_of_a_choice_is_decided(answer: str) -> None:
+    row = {"question": "Which?", "choices": list(DOSES), "answer_index": 0, "references": ["5 mg"]}
+    assert credit(**row, answer=answer) == 1.0
+
+
+_OTHER = (
+    "-{}", "- {}", "−{}", "+{}", ">{}", "< {}", "≥{}", "±{}", "~{}", ".{}", "0.{}", "3,{}", "1 {}", "1/{}", "1–{}",
+    "2*{}", "2 × {}", "10^{}", "7:{}", "{}.5", "{},5", "{} 000", "{}/2", "{}-900", "{} – 900", "{}^2", "{}*10^3",
+    "{} ± 2",
+)  # fmt: skip
+_WORDINGS = ("{}", "**{}**", "It is {}.", "The answer is {}.", "Answer: {}", "I think it is the {}, as shown.", "({})")
+
+
+@given(
+    numbers=st.lists(st.integers(1, 800), min_size=2, max_size=5, unique=True),
+    data=st.data(),
+    other=st.sampled_from(_OTHER),
+    unit=st.sampled_from(("", " mg", " mmHg", " %", "%")),
+    wording=st.sampled_from(_WORDINGS),
+)
+def test_a_number_that_is_no_choice_has_no_verdict_by_rule(
+    numbers: list[int], data: st.DataObject, other: str, unit: str, wording: str
+) -> None:
+    choices = [f"{number}{unit}" for number in numbers]
+    answer = wording.format(f"{other.format(data.draw(st.sampled_from(numbers)))}{unit}")
+    row = {"question": "How much?", "choices": choices, "answer_index": 0, "references": [choices[0]]}
+    assert credit(**row, answer=answer) is None
 
 
 def test_a_cut_text_that_may_be_another_choice_is_not_decided() -> None:

@@ -50,6 +50,9 @@ def test_a_verdict_on_another_text_leaves_a_completion_unscored_unless_there_is_
         ("y", (), "yes"),
         ("No.", (), "no"),
         ("perhaps", (), "perhaps"),
+        ("5 mg", ("5 mg", "10 mg"), 0),
+        ("2.5 mg", ("5 mg", "10 mg"), "2.5 mg"),
+        (".25", ("25", "10"), ".25"),
     ],
 )
 def test_the_meaning_of_an_answer_is_what_rules_read(

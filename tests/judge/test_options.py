@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.judge.options import Options, begins_with_bare_a, is_letter_and_text, read_options
+from medix.judge.options import Options, begins_with_bare_a, is_letter_and_text, read_options, without_emphasis
 
 LINES = "Which test is best?\nA. ultrasound\nB. CT scan\nC. MRI\nD. X-ray"
 XYZ = {"A": "x-ray", "B": "MRI scan", "C": "biopsy"}
@@ -186,3 +186,18 @@ def test_long_texts_are_looked_at_in_time() -> None:
     for text in ("the answer is" + " " * 1900, "B." + " " * 1990, "_" * 2000, "A " * 1000, "x" * 50_000):
         options.letter_of(text)
     assert time.process_time() - start < 30.0
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [("25 mg", "A"), ("**25** mg", "A"), ("A. 25 mg", "A"), ("2*5 mg", None), ("2**5 mg", None), ("A .25 mg", None),
+     (".25 mg", None), ("A .5 mg", "B"), ("B - 5 mg", None)],
+)  # fmt: skip
+def test_a_mark_or_a_point_within_a_number_is_a_part_of_it(text: str, letter: str | None) -> None:
+    assert Options({"A": "25 mg", "B": "A .5 mg", "C": "25 g"}).letter_of(text) == letter
+
+
+def test_a_long_run_of_marks_takes_no_time() -> None:
+    start = time.perf_counter()
+    without_emphasis("5" + "*" * 200_000 + "5")
+    assert time.perf_counter() - start < 1
