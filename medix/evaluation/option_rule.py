@@ -165,7 +165,7 @@ def _bracketed(claims: Claims, texts: dict[str, str]) -> Iterator[str]:
         letter = match[match.lastindex or 0]
         is_label = match.re is _LABEL
         end = end_of(texts[letter], answer, match.end(), _GAP if is_label else _ARTICLE) if letter in texts else None
-        if letter in texts and (end is not None or not is_label):
+        if letter in texts and (not is_label or _pattern(texts[letter], _GAP).match(answer, match.end())):
             place = match.start(), end or match.end()
             found = claims.standing(*place)
             if found == "denied":
@@ -205,13 +205,16 @@ def _is_only(claims: Claims, end: int, letter: str, texts: dict[str, str]) -> bo
     if claims.names_another(end, letter):
         return False
     own = end_of(texts[letter], claims.text, end, _ARTICLE)
-    if own is None and has_number(texts[letter]) and goes_on_with_number(claims.text, end):
-        return False
+    if own is None and (
+        _pattern(texts[letter], _ARTICLE).match(claims.text, end)
+        or (has_number(texts[letter]) and goes_on_with_number(claims.text, end))
+    ):
+        return False  # another number than that of the letter
     start = end if own is None else own
     for other, text in texts.items():
         if other == letter or _holds(words_of(texts[letter]), words_of(text)):
             continue
-        if own is None and end_of(text, claims.text, end, _GAP) is not None:
+        if own is None and _pattern(text, _GAP).match(claims.text, end):
             return False
         pattern = _pattern(text)
         if _tells(words_of(text)) and (claims.continues_with(start, pattern) or claims.says(pattern, start)):
@@ -225,10 +228,13 @@ def _is_word(letter: str, texts: dict[str, str]) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _pattern(text: str) -> re.Pattern[str]:
-    """Of the words of a choice, also where they are a part of others: there it may be the choice that is spoken of."""
+def _pattern(text: str, before: str = "") -> re.Pattern[str]:
+    """Of the words of a choice, after another pattern; also within a longer number, which speaks against other choices.
+
+    What a choice is named by has to be looked for with ``mentions`` and ``end_of``.
+    """
     words = r"[\W_]+".join(map(re.escape, words_of(text)))
-    return re.compile(rf"(?<![^\W_]){words or '(?!)'}(?![^\W_])", re.IGNORECASE)
+    return re.compile(rf"{before}(?<![^\W_]){words or '(?!)'}(?![^\W_])", re.IGNORECASE)
 
 
 def _holds(words: Sequence[str], wanted: Sequence[str]) -> bool:

@@ -62,7 +62,8 @@ class ScoreComparison:
         names: of the two models.
         tasks: by task.
         only_first, only_second: tasks that only one of them has.
-        differing: tasks that were scored differently, or judged by different judges, so that no difference is computed.
+        differing: tasks that were scored differently, or by different judges or versions of the rules, so that no
+            difference is computed.
         asked: by name of a setting of prompt and decoding that is not the same, that of each model.
     """
 
@@ -163,11 +164,11 @@ def compare_scores(first: Tasks, second: Tasks, names: tuple[str, str]) -> Score
             f"{names[0]} has {', '.join(first) or 'no task'}, {names[1]} {', '.join(second) or 'no task'}: none is "
             "common; evaluate both on the same tasks"
         )
-    differing = {
-        name: why
-        for name in common
-        if (why := _other_task(first[name][0], second[name][0]) or _other_judge(first[name][1], second[name][1]))
-    }
+    differing = {}
+    for name in common:
+        (one, rows), (other, others) = first[name], second[name]
+        if why := _other_task(one, other) or _other_judge(rows, others) or _other_rules(rows, others):
+            differing[name] = why
     tasks = [_compared(name, first[name], second[name], names) for name in common if name not in differing]
     adjusted = holm([task.p_value for task in tasks])
     return ScoreComparison(
@@ -199,6 +200,21 @@ def _other_judge(first: Sequence[ScoredCompletion], second: Sequence[ScoredCompl
     if one == other or (not one and by_rule[0]) or (not other and by_rule[1]):
         return ""
     return f"judged by {_judged_by(one, first)} and by {_judged_by(other, second)}"
+
+
+def _other_rules(first: Sequence[ScoredCompletion], second: Sequence[ScoredCompletion]) -> str:
+    """Why two lists of verdicts are not by one version of the rules; empty if they are.
+
+    What one version leaves to a judge another decides, right or wrong. Where one list has no verdict by rule there is
+    no version to compare, and completions without an answer are wrong by any.
+    """
+    one, other = (
+        sorted({row.judge for row in rows if row.by == "rule" and row.judge and (row.answer or "").strip()})
+        for rows in (first, second)
+    )
+    if not one or not other or one == other:
+        return ""
+    return f"judged by the rules {', '.join(one)} and {', '.join(other)} (run eval judge again)"
 
 
 def _judged_by(judges: Sequence[str], rows: Sequence[ScoredCompletion]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,6 +86,23 @@ def test_rules_alone_are_another_judge_where_they_leave_something_unscored() -> 
     assert compare_scores(judged, {"t": (SPEC, alone)}, ("one", "other")).differing
     whole = {"t": (SPEC, _rows([1.0] * 10, by="rule", judge="rule/1"))}
     assert compare_scores(whole, judged, ("one", "other")).tasks[0].pairs == 10
+
+
+def test_verdicts_by_other_versions_of_the_rules_have_no_difference() -> None:
+    def mixed(version: str, **fields: Any) -> Tasks:
+        by_rule = _rows([1.0, 0.0], by="rule", judge=version, **fields)
+        return {"t": (SPEC, [*by_rule, *_rows([None, None, 1.0])[2:]])}
+
+    found = compare_scores(mixed("rule/option-6"), mixed("rule/option-10"), ("one", "other"))
+    assert not found.tasks
+    assert found.notes[0] == (
+        "t: judged by the rules rule/option-6 and rule/option-10 (run eval judge again); no difference is computed."
+    )
+    for second in (mixed("rule/option-6"), _task([1.0, 0.0, 1.0])):
+        assert compare_scores(mixed("rule/option-6"), second, ("one", "other")).tasks[0].pairs == 3
+    empty = [replace(row, answer=None) for row in _rows([0.0], by="rule", judge="rule/option-10")]
+    whole = {"t": (SPEC, [*empty, *_rows([0.0, 1.0, 1.0])[1:]])}
+    assert compare_scores(mixed("rule/option-6"), whole, ("one", "other")).tasks[0].pairs == 3
 
 
 @pytest.mark.parametrize("changed", [{"scoring": "rubric"}, {"rules": []}, {"cluster": "case"}])
