@@ -8,7 +8,9 @@ from inspect_ai.scorer import Score, Scorer, Target, accuracy, mean, scorer, std
 from inspect_ai.solver import TaskState
 
 from medix.evaluation.answer_text import AnswerText, answer_text
+from medix.evaluation.closed_rule import closed_words
 from medix.judge.base import Judge
+from medix.judge.clinical.literal import is_literally_same
 from medix.judge.options import is_letter_and_text, lone_letter
 from medix.modality import ModalitySet
 from medix.rewards.columns import check_untagged
@@ -28,9 +30,9 @@ def medix_judge(judge: str) -> Scorer:
     Args:
         judge: as ``--judge`` takes it: the file of a judge, a shipped part (``judge_served``), or a run's spec.
 
-    A sample's target may be a list: any of it is enough. Where the sample has choices, a target that is the letter of
-    one stands for its text too, and the judge is shown the choices. Of its metadata ``modality`` is read, the tag of
-    its images.
+    A sample's target may be a list: any of it is enough. Where the sample has choices, a target that is the letter or
+    the text of one stands for both, and the judge is shown the choices. "Y" is yes in answer to a closed question. Of
+    the sample's metadata ``modality`` is read, the tag of its images.
 
     Raises:
         ValueError: the judge is not described by that file.
@@ -43,8 +45,12 @@ def medix_judge(judge: str) -> Scorer:
         if read.answer is None:
             return Score(value=0.0, explanation="the completion has no answer", metadata=metadata)
         if is_letter_and_text(read.answer, _choices(state)):  # choices are asked for by their letters
-            credit, letter = float(lone_letter(read.answer) in target), lone_letter(read.answer)
+            letter = lone_letter(read.answer)
+            credit = float(letter in {_letter(text, _choices(state)) for text in target})
             return Score(value=credit, answer=letter, explanation=f"choice {letter} is named", metadata=metadata)
+        if lone_letter(read.answer) and (words := _closed(state, target, read.answer)):
+            said, wanted = words
+            return Score(value=float(said == wanted), answer=said, explanation=f"it says {said}", metadata=metadata)
         reference, *aliases = _references(state, target)
         question = JudgeQuestion(_question(state), reference, read.answer, tuple(aliases))
         verdict = await _verdict(asked, question)
@@ -114,11 +120,31 @@ def _references(state: TaskState, target: Target) -> list[str]:
     texts = _choices(state)
     for text in target:
         check_untagged("target", text, ModalitySet())
-    return [
-        written
-        for text in target
-        for written in ((texts[text], f"{text}. {texts[text]}", text) if text in texts else (text,))
-    ]
+    found = []
+    for text in target:
+        letter = _letter(text, texts)
+        found += [texts[letter], f"{letter}. {texts[letter]}", letter] if letter else [text]
+    return found
+
+
+def _letter(text: str, texts: Mapping[str, str]) -> str:
+    """The letter of the choice that a target is, by its letter or else its text; empty if it is none or several."""
+    same = [text] if text in texts else [letter for letter in texts if is_literally_same(texts[letter], text)]
+    return same[0] if len(same) == 1 else ""
+
+
+def _closed(state: TaskState, target: Target, answer: str) -> tuple[str, str] | None:
+    """What a letter says in answer to a closed question, and what is right; None where it is not clear."""
+    texts = _choices(state)
+    right = {_letter(text, texts) for text in target} - {""}
+    row = {
+        "question": _question(state),
+        "references": list(target),
+        "choices": list(texts.values()),
+        "answer_index": list(texts).index(right.pop()) if len(right) == 1 else None,
+        "finish_reason": None,
+    }
+    return closed_words(row, answer)
 
 
 def _question(state: TaskState) -> str:

@@ -127,23 +127,41 @@ def test_the_letter_of_a_choice_stands_for_its_text(tmp_path: Path, scorers: Mod
     assert [sample.scores["medix_judge"].value for sample in log.samples if sample.scores] == [1.0, 1.0, 0.0, 0.0]
 
 
-def test_a_letter_that_is_also_the_text_of_a_choice_is_the_letter(tmp_path: Path, scorers: ModuleType) -> None:
-    """``ANSWER: A`` is group AB, though the right choice reads "A"."""
+BLOOD = ["AB", "A", "B", "O"]
+CLOSED = ["yes", "no", "maybe"]
+
+
+@pytest.mark.parametrize(
+    ("choices", "target", "values"),
+    [
+        (BLOOD, "B", {"ANSWER: A": 0.0, "ANSWER: B": 1.0}),  # "ANSWER: A" is group AB, though the right one reads "A"
+        (BLOOD, "AB", {"ANSWER: A": 1.0, "ANSWER: B": 0.0, "AB": 1.0}),
+        (["Stomach", "Liver"], "Liver", {"ANSWER: B": 1.0, "ANSWER: A": 0.0, "liver": 1.0, "B. Liver": 1.0}),
+        (["Stomach", "Liver"], ["spleen", "Liver"], {"ANSWER: B": 1.0}),
+        (["gland", "cyst", "gland"], "gland", {"ANSWER: A": 0.0, "gland": 1.0}),
+        (CLOSED, "A", {"Y": 1.0, "n": 0.0, "ANSWER: A": 1.0, "yes": 1.0}),
+        (None, "yes", {"Y": 1.0, "n": 0.0, "Yes.": 1.0, "T": 0.0}),
+        (None, "left", {"Y": 0.0, "l": 0.0}),
+    ],
+)
+def test_letters_of_choices_and_initials_of_words(
+    tmp_path: Path, scorers: ModuleType, choices: list[str] | None, target: str | list[str], values: dict[str, float]
+) -> None:
     import inspect_ai
     from inspect_ai.dataset import Sample
     from inspect_ai.model import get_model
-    from inspect_ai.solver import multiple_choice
+    from inspect_ai.solver import generate, multiple_choice
 
-    outputs = ["ANSWER: A", "ANSWER: B"]
     task = inspect_ai.Task(
-        dataset=[Sample(input="Which group?", choices=["AB", "A", "B", "O"], target="B") for _ in outputs],
-        solver=multiple_choice(),
+        dataset=[Sample(input="Is it?", choices=choices, target=target) for _ in values],
+        solver=multiple_choice() if choices else generate(),
         scorer=scorers.medix_judge("judge_exact"),
     )
-    model = get_model("mockllm/model", custom_outputs=[_output(text) for text in outputs])
+    model = get_model("mockllm/model", custom_outputs=[_output(text) for text in values])
     (log,) = inspect_ai.eval(task, model=model, log_dir=str(tmp_path), display="none", max_samples=1)
     assert log.samples is not None
-    assert [sample.scores["medix_judge"].value for sample in log.samples if sample.scores] == [0.0, 1.0]
+    found = [sample.scores["medix_judge"].value for sample in log.samples if sample.scores]
+    assert dict(zip(values, found, strict=True)) == values
 
 
 @pytest.mark.parametrize(
