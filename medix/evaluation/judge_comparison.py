@@ -50,7 +50,7 @@ class JudgedTask:
 
     @property
     def weakest(self) -> Interval:
-        """Of result and shift the one of fewer clusters."""
+        """Of result and shift the one of fewer clusters; those of a shift have completions that both judges judged."""
         return self.shift if 0 < self.shift.clusters < self.result.clusters else self.result
 
 
@@ -87,7 +87,7 @@ class JudgeComparison:
                     number(row.equal, percent=True),
                     number(row.kappa),
                     f"{row.asked:,}",
-                    marked(f"{row.weakest.clusters:,}", row.weakest),
+                    marked(f"{self._weakest(row).clusters:,}", self._weakest(row)),
                     number(row.coverage, percent=True),
                 ]
             )
@@ -107,15 +107,20 @@ class JudgeComparison:
             *silent,
             f"Largest shift: {MISSING if self.largest_shift is None else f'{self.largest_shift:.4f}'}. Verdicts by "
             "rule are the same for all judges and count in results and shifts, not in agreement. Shifts are estimated "
-            f"from completions that both judges gave a verdict on. {few_note()}",
+            f"from completions that both judges gave a verdict on; where one left some, clusters are those of these. "
+            f"{few_note()}",
         ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         data = asdict(self) | {"largest_shift": self.largest_shift}
         for entry, row in zip(data["rows"], self.rows, strict=True):
-            entry["few_clusters"] = row.weakest.has_few_clusters
+            entry["few_clusters"] = self._weakest(row).has_few_clusters
         return plain(data)  # type: ignore[no-any-return]
+
+    def _weakest(self, row: JudgedTask) -> Interval:
+        """The shown interval of the fewest clusters; of the first judge no shift is shown."""
+        return row.result if row.judge == self.judges[0] else row.weakest
 
 
 def _interval(found: Interval, scale: float, *, percent: bool, signed: bool = False) -> str:

@@ -99,7 +99,7 @@ def clustered_mean(values: Sequence[float], clusters: Sequence[Hashable], confid
     """
     _check_confidence(confidence)
     sums, counts = _by_cluster(values, clusters)
-    estimate, error = _mean_and_error(sums, counts)
+    estimate, error = _mean_and_error(sums, counts, len(sums))
     half = _quantile(confidence, len(sums)) * error
     return Interval(estimate, estimate - half, estimate + half, int(counts.sum()), len(sums), "clustered t", error)
 
@@ -140,12 +140,13 @@ def judged_difference(
     others count as d. The interval is that of the ratio estimator w d by linearisation (Cochran, Sampling Techniques,
     1977, section 6.3), so that it counts the sampling errors of both: as ``paired_difference`` where d stands for what
     has no values, and the distances of the others from d weigh as many times as there are observations for each with
-    values. With values for all it is ``paired_difference`` over all.
+    values. With values for all it is ``paired_difference`` over all. Else d comes from a part, and what rules decide
+    tells nothing of it: the clusters of the interval are those of the observations that d is the mean of.
 
     Args:
         pairs: first and second value of each observation; None without values.
         by_rule: whether a rule decides the observation, so that the two do not differ there.
-        clusters: the case of each observation. Those without any values give no degree of freedom.
+        clusters: the case of each observation.
         confidence: confidence level of the two-sided interval.
     """
     _check_confidence(confidence)
@@ -160,9 +161,10 @@ def judged_difference(
         for pair, is_ruled, _ in rows
     ]
     sums, counts = _by_cluster(values, clusters)
-    known = {cluster for pair, is_ruled, cluster in rows if is_ruled or pair is not None}
+    known = {cluster for pair, is_ruled, cluster in rows if pair is not None and not is_ruled}
+    size = len(known) if len(found) < len(open_) else len(sums)
     is_binary = _is_binary(*filter(None, pairs))
-    return _difference(sums, counts, weight if is_binary else 0.0, len(known), confidence)
+    return _difference(sums, counts, weight if is_binary else 0.0, size, confidence)
 
 
 def proportion(values: Sequence[float], clusters: Sequence[Hashable], confidence: float = 0.95) -> Interval:
@@ -186,7 +188,7 @@ def proportion(values: Sequence[float], clusters: Sequence[Hashable], confidence
     is_binary = all(value in (0.0, 1.0) for value in values)
     if is_binary and bool((counts == 1).all()):
         return wilson(int(sums.sum()), size, confidence)
-    share, error = _mean_and_error(sums, counts)
+    share, error = _mean_and_error(sums, counts, len(sums))
     if math.isnan(error):
         return Interval(share, math.nan, math.nan, count, size, "clustered wilson")
     number = share * (1 - share) / error**2 if error > 0 else float(size)
@@ -278,8 +280,7 @@ def _difference(
     from scipy.stats import t
 
     count = int(counts.sum())
-    centre, error = _mean_and_error(sums, counts, extra=2 * weight, extra_squares=weight**2)
-    error = error if size >= FEWEST_CLUSTERS else math.nan
+    centre, error = _mean_and_error(sums, counts, size, extra=2 * weight, extra_squares=weight**2)
     half = _quantile(confidence, size) * error
     if error > 0:
         p_value = float(2 * t.sf(abs(centre) / error, size - 1))
@@ -311,15 +312,16 @@ def _by_cluster(
 
 
 def _mean_and_error(
-    sums: NDArray[np.float64], counts: NDArray[np.float64], extra: float = 0.0, extra_squares: float = 0.0
+    sums: NDArray[np.float64], counts: NDArray[np.float64], size: int, extra: float = 0.0, extra_squares: float = 0.0
 ) -> tuple[float, float]:
     """Mean and clustered standard error; NaN for the latter with too few clusters.
 
     Args:
         sums, counts: of each cluster.
+        size: number of clusters that tell of the mean.
         extra, extra_squares: observations with mean 0 that are added, and the sum of their squares.
     """
-    count, size = float(counts.sum()) + extra, len(sums)
+    count = float(counts.sum()) + extra
     if size == 0:
         return math.nan, math.nan
     mean = float(sums.sum()) / count

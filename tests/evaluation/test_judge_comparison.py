@@ -92,6 +92,18 @@ def test_rows_of_few_clusters_are_marked() -> None:
     assert [row.weakest.clusters for row in partly.rows] == [29, 29]
 
 
+def test_a_shift_that_few_completions_tell_is_marked_however_many_rules_decide() -> None:
+    """Of 105 that rules leave judge 2 reads 3, which is too few for an interval, or 20; judge 1 reads 40."""
+    first = [*[RULE] * 45, *[WRONG] * 40, *[LEFT] * 65]
+    for asked, shown in ((3, "3 *"), (20, "20 *")):
+        found = compared(first, [*[RULE] * 45, *[RIGHT] * asked, *[LEFT] * (105 - asked)])
+        table = found.tables()[0]
+        assert [row[table.columns.index("Clusters")] for row in table.rows] == ["85", shown]
+        assert [row["few_clusters"] for row in found.to_dict()["rows"]] == [False, True]
+        assert table.rows[1][table.columns.index("Shift from judge 1")].startswith("+70.0 %")
+        assert ("(" in table.rows[1][table.columns.index("Shift from judge 1")]) == (asked == 20)
+
+
 def test_the_mean_shift_of_random_halves_is_that_of_all() -> None:
     draw = random.Random(0)
     first = [RULE] * 20 + [draw.choice((RIGHT, WRONG)) for _ in range(40)]

@@ -235,18 +235,18 @@ def test_bounds_of_the_worked_example() -> None:
 
 
 def test_judged_difference_by_hand() -> None:
-    """12 observations, 4 by rule; of the other 8 half have values, of which one differs by -1: d = -1/4, w = 8/12.
+    """14 observations, 4 by rule; of the other 10 half have values, of which one differs by -1: d = -1/5, w = 10/14.
 
-    Each of the four with values stands for two: values 0 (4 times), d = -1/4 (4), -d = 1/4 (3) and -2 - d = -7/4, with
-    the sum -2. Four half observations are added that stand for two each: centre -2/16, squares 8 · (1/8)² + 3 · (3/8)²
-    + (13/8)² + 2² = 7.1875, error √(7.1875 · 12/11) / 16 = 0.175010; t of 7 degrees of freedom, as 8 have values, is
-    2.364624, so half the interval is 0.413833.
+    Each of the five with values stands for two: values 0 (4 times), d = -1/5 (5), -d = 1/5 (4) and -2 - d = -9/5, with
+    the sum -2. Four half observations are added that stand for two each: centre c = -2/18, squares 4 c² + 5 (c + 1/5)²
+    + 4 (c - 1/5)² + (c + 9/5)² + 2² = 7.328395, error √(7.328395 · 5/4) / 18 = 0.168146, as 5 have values; t of 4
+    degrees of freedom is 2.776445, so half the interval is 0.466849.
     """
-    pairs = [*[(1.0, 1.0)] * 4, (1.0, 0.0), *[(1.0, 1.0)] * 3, *[None] * 4]
-    found = judged_difference(pairs, [True] * 4 + [False] * 8, range(12))
-    assert (found.estimate, found.error) == pytest.approx((-1 / 6, 0.175010), abs=1e-6)
-    assert (found.low, found.high) == pytest.approx((-0.125 - 0.413833, -0.125 + 0.413833), abs=1e-6)
-    assert (found.count, found.clusters) == (12, 8)
+    pairs = [*[(1.0, 1.0)] * 4, (1.0, 0.0), *[(1.0, 1.0)] * 4, *[None] * 5]
+    found = judged_difference(pairs, [True] * 4 + [False] * 10, range(14))
+    assert (found.estimate, found.error) == pytest.approx((-1 / 7, 0.168146), abs=1e-6)
+    assert (found.low, found.high) == pytest.approx((-1 / 9 - 0.466849, -1 / 9 + 0.466849), abs=1e-6)
+    assert (found.count, found.clusters) == (14, 5)
 
 
 _CREDITS = st.sampled_from([0.0, 1.0])
@@ -265,9 +265,11 @@ def test_judged_difference_is_the_paired_one_where_nothing_is_left_out(
         assert repr(found) == repr(paired_difference(first, second, clusters))  # NaN differs from NaN
 
 
-def test_a_difference_that_values_of_few_clusters_tell_has_no_interval() -> None:
-    found = judged_difference([(0.0, 1.0)] * 4 + [None] * 96, [False] * 100, range(100))
-    assert found.estimate == 1.0
+@pytest.mark.parametrize("by_rule", [0, 50])
+def test_a_difference_that_values_of_few_clusters_tell_has_no_interval(by_rule: int) -> None:
+    pairs = [(0.0, 1.0)] * 4 + [None] * (96 - by_rule) + [(1.0, 1.0)] * by_rule
+    found = judged_difference(pairs, [False] * (100 - by_rule) + [True] * by_rule, range(100))
+    assert (found.estimate, found.clusters) == (1 - by_rule / 100, 4)
     assert math.isnan(found.low)
     assert math.isnan(found.p_value)
     assert math.isnan(found.error)

@@ -87,4 +87,21 @@ def test_intervals_of_shifts_between_judges_hold_the_truth(share: float, scored:
         pairs = [pair if known else None for pair, known in zip(judged, is_scored | by_rule, strict=True)]
         found = judged_difference(pairs, by_rule.tolist(), cases.tolist())
         held += found.low <= 0.8 * share <= found.high
-    assert 0.93 <= held / (TIMES // 4) <= 0.97
+    # ten of a hundred cases have completions that both judged, and few degrees of freedom make an interval wide
+    assert 0.93 <= held / (TIMES // 4) <= (0.99 if share * scored < 0.1 else 0.97)
+
+
+@pytest.mark.parametrize("asked", [5, 6, 8, 10])
+def test_intervals_of_shifts_that_few_completions_tell_hold_the_truth(asked: int) -> None:
+    """150 reports, 45 of which rules decide in the mean; grades of judge 2, who reads few of the others, are higher by
+    half a step of 0.2 in the mean."""
+    draw = np.random.default_rng(6)
+    held = 0
+    for _ in range(TIMES // 4):
+        by_rule = draw.random(150) < 0.3
+        pairs = [(0.4, 0.4) if is_ruled else None for is_ruled in by_rule]
+        for place in draw.choice(np.flatnonzero(~by_rule), asked, replace=False):
+            pairs[place] = (0.4, float(draw.choice([0.2, 0.4, 0.6, 0.8])))
+        found = judged_difference(pairs, by_rule.tolist(), range(150))
+        held += found.low <= 0.7 * 0.1 <= found.high
+    assert 0.92 <= held / (TIMES // 4) <= 0.98
