@@ -7,7 +7,7 @@ from typing import Any
 from medix.evaluation.few_clusters import few_note, marked
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.statistics import Interval, judged_difference, proportion
-from medix.evaluation.task_score import BEST_GRADE
+from medix.evaluation.task_score import BEST_GRADE, GRADE_STEP
 from medix.judge.agreement import cohen_kappa
 from medix.reporting.render import plain
 from medix.reporting.table import MISSING, Table, interval, number
@@ -161,7 +161,9 @@ def _row(
         result=proportion([credit for credit, _ in scored], [cluster for _, cluster in scored]),
         coverage=len(scored) / len(rows) if rows else float("nan"),
         judged=sum(one.by == "judge" for one in rows if one.credit is not None),
-        shift=judged_difference(credits_of, by_rule, [one.cluster for one, _ in pairs]),
+        shift=judged_difference(
+            credits_of, by_rule, [one.cluster for one, _ in pairs], step=GRADE_STEP if is_graded else None
+        ),
         asked=len(asked),
         equal=sum(one == other for one, other in asked) / len(asked) if asked else float("nan"),
         kappa=cohen_kappa(asked),

@@ -8,7 +8,7 @@ from medix.evaluation.few_clusters import few_note, marked
 from medix.evaluation.rule_verdict import OF_RULES, rules_of
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.statistics import Interval, holm, mcnemar_exact, minimum_detectable_difference, paired_difference
-from medix.evaluation.task_score import BEST_GRADE
+from medix.evaluation.task_score import BEST_GRADE, GRADE_STEP
 from medix.reporting.render import plain
 from medix.reporting.table import MISSING, Table, interval, number, p_value
 
@@ -250,16 +250,17 @@ def _compared(
     is_binary = bool(scored) and all(value in (0.0, 1.0) for value in (*before, *after))
     exact = mcnemar_exact([value == 1 for value in before], [value == 1 for value in after])
     count = len(scored) or float("nan")
+    is_graded = first[0]["scoring"] == "rubric"
     return TaskComparison(
         name=name,
         first=sum(before) / count,
         second=sum(after) / count,
-        difference=paired_difference(before, after, clusters),
+        difference=paired_difference(before, after, clusters, step=GRADE_STEP if is_graded else None),
         pairs=len(scored),
         left_out=len(keys) - len(scored),
         bounds=(-_largest_difference(right, left, keys), _largest_difference(left, right, keys)),
         mcnemar=exact if is_independent and is_binary else None,
-        is_graded=first[0]["scoring"] == "rubric",
+        is_graded=is_graded,
     )
 
 

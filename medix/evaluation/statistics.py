@@ -105,27 +105,36 @@ def clustered_mean(values: Sequence[float], clusters: Sequence[Hashable], confid
 
 
 def paired_difference(
-    first: Sequence[float], second: Sequence[float], clusters: Sequence[Hashable], confidence: float = 0.95
+    first: Sequence[float],
+    second: Sequence[float],
+    clusters: Sequence[Hashable],
+    confidence: float = 0.95,
+    step: float | None = None,
 ) -> Interval:
     """Mean of ``second - first`` over the same observations, with one interval for the difference and its p-value.
 
-    As ``clustered_mean`` of the differences. If every value is 0 or 1, half an observation is added to each of the four
-    cells of the table of the two systems, as Agresti and Min (Stat. Med. 24, 2005) do for independent pairs, here as
-    clusters of their own: without them two systems that agree on every one of thirty questions would have an interval
-    of zero width. The estimate is the plain mean; interval and p-value are those of the adjusted one.
+    As ``clustered_mean`` of the differences. If values lie on a scale of known steps, two observations are added to the
+    error as clusters of their own, a step above the mean difference and a step below: without them two systems that
+    agree on every one of thirty questions would have an interval of zero width. The two that Bonett and Price (J. Educ.
+    Behav. Stat. 37, 2012) add for values of 0 and 1 lie a step from 0, which draws the interval of grades that differ
+    by several steps away from their mean. Differences of one step that 2 % of pairs have are covered as they should
+    be; rare ones of several steps, of which none may be seen, are not. Of an unknown scale there is no interval where
+    clusters do not differ.
 
     Args:
         first: one value per observation.
         second: the other value of the same observation.
         clusters: the case of each observation.
         confidence: confidence level of the two-sided interval.
+        step: smallest difference of two values of the scale, such as 0.2 of grades from 0 to 5 over 5; None if unknown.
+            If every value is 0 or 1 it is then 1.
     """
     _check_confidence(confidence)
     if len(first) != len(second):
         raise ValueError(f"paired values must match: {len(first)} first, {len(second)} second")
     differences = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
     sums, counts = _by_cluster(differences.tolist(), clusters)
-    return _difference(sums, counts, 1.0 if _is_binary(first, second) else 0.0, len(sums), confidence)
+    return _difference(sums, counts, 1.0, _known_step(step, first, second), len(sums), confidence)
 
 
 def judged_difference(
@@ -133,6 +142,7 @@ def judged_difference(
     by_rule: Sequence[bool],
     clusters: Sequence[Hashable],
     confidence: float = 0.95,
+    step: float | None = None,
 ) -> Interval:
     """Mean of ``second - first`` over all observations where some have no values, and it is 0 for those by rule.
 
@@ -148,6 +158,7 @@ def judged_difference(
         by_rule: whether a rule decides the observation, so that the two do not differ there.
         clusters: the case of each observation.
         confidence: confidence level of the two-sided interval.
+        step: of the scale of values, as in ``paired_difference``.
     """
     _check_confidence(confidence)
     rows = list(zip(pairs, by_rule, clusters, strict=True))
@@ -163,8 +174,7 @@ def judged_difference(
     sums, counts = _by_cluster(values, clusters)
     known = {cluster for pair, is_ruled, cluster in rows if pair is not None and not is_ruled}
     size = len(known) if len(found) < len(open_) else len(sums)
-    is_binary = _is_binary(*filter(None, pairs))
-    return _difference(sums, counts, weight if is_binary else 0.0, size, confidence)
+    return _difference(sums, counts, weight, _known_step(step, *filter(None, pairs)), size, confidence)
 
 
 def proportion(values: Sequence[float], clusters: Sequence[Hashable], confidence: float = 0.95) -> Interval:
@@ -199,15 +209,15 @@ def proportion(values: Sequence[float], clusters: Sequence[Hashable], confidence
 
 
 def minimum_detectable_difference(difference: Interval, power: float = 0.8, confidence: float = 0.95) -> float:
-    """The true difference that a comparison with this error would find with probability ``power``; NaN if unknown.
+    """The true difference that a comparison with this error would find with probability ``power``.
 
     (t(1 - α/2) + t(power)) times the standard error of the paired difference, with one degree of freedom less than
-    there are clusters (Bloom 1995; arXiv:2411.00640, section 5).
+    there are clusters (Bloom 1995; arXiv:2411.00640, section 5). NaN where the error is 0 or not known.
     """
     from scipy.stats import t
 
     _check_confidence(confidence)
-    if difference.clusters < FEWEST_CLUSTERS:
+    if difference.clusters < FEWEST_CLUSTERS or not difference.error > _ROUNDING:
         return math.nan
     freedom = difference.clusters - 1
     return float((t.ppf((1 + confidence) / 2, freedom) + t.ppf(power, freedom)) * difference.error)
@@ -262,32 +272,38 @@ def wilson_ends(share: float, number: float, quantile: float) -> tuple[float, fl
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
-def _is_binary(*values: Sequence[float]) -> bool:
-    return all(value in (0.0, 1.0) for part in values for value in part)
+def _known_step(step: float | None, *values: Sequence[float]) -> float:
+    """Step of the scale of values; 0 if it is unknown."""
+    if step is not None:
+        return step
+    return 1.0 if all(value in (0.0, 1.0) for part in values for value in part) else 0.0
+
+
+_ROUNDING = 1e-12
+"""Errors below it are rounding errors of differences of credits and rewards, which are of the order of 1."""
 
 
 def _difference(
-    sums: NDArray[np.float64], counts: NDArray[np.float64], weight: float, size: int, confidence: float
+    sums: NDArray[np.float64], counts: NDArray[np.float64], weight: float, step: float, size: int, confidence: float
 ) -> Interval:
     """A mean difference with interval and p-value.
 
     Args:
         sums, counts: of each cluster.
-        weight: of each of the four half observations that are added (``paired_difference``); 0 adds none.
+        weight: of each of the two observations that are added (``paired_difference``).
+        step: their distance from the mean; 0 adds none.
         size: number of clusters that tell of it.
         confidence: of the interval.
     """
     from scipy.stats import t
 
     count = int(counts.sum())
-    centre, error = _mean_and_error(sums, counts, size, extra=2 * weight, extra_squares=weight**2)
+    added = (2 * weight, 2 * (weight * step) ** 2) if step else (0.0, 0.0)
+    estimate, error = _mean_and_error(sums, counts, size, *added)
+    error = error if error > _ROUNDING else math.nan
     half = _quantile(confidence, size) * error
-    if error > 0:
-        p_value = float(2 * t.sf(abs(centre) / error, size - 1))
-    else:
-        p_value = math.nan if math.isnan(error) else float(centre == 0)
-    estimate = float(sums.sum() / count) if count else math.nan
-    return Interval(estimate, centre - half, centre + half, count, size, "clustered t", error, p_value)
+    p_value = float(2 * t.sf(abs(estimate) / error, size - 1))
+    return Interval(estimate, estimate - half, estimate + half, count, size, "clustered t", error, p_value)
 
 
 def _check_confidence(confidence: float) -> None:
@@ -319,16 +335,16 @@ def _mean_and_error(
     Args:
         sums, counts: of each cluster.
         size: number of clusters that tell of the mean.
-        extra, extra_squares: observations with mean 0 that are added, and the sum of their squares.
+        extra, extra_squares: observations with this mean that are added to the error, and the sum of their squares.
     """
-    count = float(counts.sum()) + extra
+    count = float(counts.sum())
     if size == 0:
         return math.nan, math.nan
     mean = float(sums.sum()) / count
     if size < FEWEST_CLUSTERS:
         return mean, math.nan
     squares = float(((sums - mean * counts) ** 2).sum()) + extra_squares
-    return mean, math.sqrt(squares * size / (size - 1)) / count
+    return mean, math.sqrt(squares * size / (size - 1)) / (count + extra)
 
 
 def _quantile(confidence: float, clusters: float) -> float:

@@ -15,6 +15,9 @@ from medix.evaluation.statistics import Interval, bounds, clustered_mean, propor
 BEST_GRADE = 5.0
 """Grades of a rubric are from 0 to 5; credits are grades over this."""
 
+GRADE_STEP = 1 / BEST_GRADE
+"""Difference of the credits of two grades next to each other."""
+
 
 @dataclass(frozen=True)
 class PartScore:

@@ -21,6 +21,8 @@ def rows(*credits_by: tuple[float | None, str]) -> dict[str, list[ScoredCompleti
     }
 
 
+MINUS = "\N{MINUS SIGN}"
+
 RULE, LEFT, RIGHT, WRONG = (1.0, "rule"), (None, ""), (1.0, "judge"), (0.0, "judge")
 
 
@@ -74,11 +76,11 @@ def test_completions_that_a_judge_left_do_not_dilute_its_shift() -> None:
 
 
 def test_the_interval_of_a_shift_counts_that_the_share_of_the_rules_is_one_of_a_sample() -> None:
-    """The judges differ on all of 80 that are left of 400: centre c = 80 / 402, squares 80 (1 - c)² + 320 c² + 1 = 65,
-    half 1.9659 · √(65 · 400/399) / 402 = 0.03948."""
+    """The judges differ on all of 80 that are left of 400: squares 80 · 0.8² + 320 · 0.2² + 2 = 66 with the two that
+    are added, half 1.9659 · √(66 · 400/399) / 402 = 0.03978."""
     found = compared([*[RULE] * 320, *[WRONG] * 80], [*[RULE] * 320, *[RIGHT] * 80]).rows[1].shift
     assert (found.estimate, found.count, found.clusters) == (0.2, 400, 400)
-    assert (found.low, found.high) == pytest.approx((80 / 402 - 0.03948, 80 / 402 + 0.03948), abs=1e-5)
+    assert (found.low, found.high) == pytest.approx((0.2 - 0.03978, 0.2 + 0.03978), abs=1e-5)
 
 
 def test_rows_of_few_clusters_are_marked() -> None:
@@ -125,6 +127,12 @@ def test_there_is_no_shift_where_no_completion_was_judged_by_both() -> None:
     assert f"Largest shift: {MISSING}." in found.notes[-1]
     data = found.to_dict()
     assert data["largest_shift"] is data["rows"][1]["shift"]["estimate"] is data["rows"][1]["shift"]["low"] is None
+
+
+def test_judges_who_give_equal_grades_may_still_differ() -> None:
+    """40 equal grades: half 2.02269 · √(2 · 0.2² · 40/39) / 42 = 0.013795 of a credit, 0.069 of a grade."""
+    found = compare_judges({name: rows(*[(0.8, "judge")] * 40) for name in ("j", "k")}, {"t": True})
+    assert found.tables()[0].rows[1][2] == f"+0.000 ({MINUS}0.069 to +0.069)"
 
 
 def test_completions_that_could_not_be_made_are_no_share_of_a_shift() -> None:

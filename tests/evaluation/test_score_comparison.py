@@ -139,6 +139,14 @@ def test_a_judge_that_failed_is_named_as_such() -> None:
     assert found.differing == {"t": "judged by j and by rules alone"}
 
 
+def test_equal_grades_are_no_proof_that_models_are_equal() -> None:
+    """40 equal grades: 5 · 2.02269 · √(2 · 0.2² · 40/39) / 42 = 0.069 of a grade each side; what would be found is
+    (2.02269 + 0.85070) · 5 · 0.0068201 = 0.098."""
+    rubric = {"t": (SPEC | {"scoring": "rubric"}, _rows([0.8] * 40))}
+    found = compare_scores(rubric, rubric, ("one", "other"))
+    assert found.tables()[0].rows[0][3:7] == ["+0.000 (\N{MINUS SIGN}0.069 to +0.069)", "1.000", "1.000", "0.098"]
+
+
 def test_tasks_of_few_clusters_are_marked() -> None:
     for size, cell in ((29, "29 *"), (30, "30")):
         found = compare_scores(_task([1.0] * size), _task([0.0] * size), ("one", "other"))

@@ -119,20 +119,45 @@ def test_few_clusters_give_no_interval() -> None:
 
 
 def test_paired_difference_sees_a_gain_that_two_intervals_hide() -> None:
-    """Every answer gains exactly 0.1: the paired interval has no width, though the scores themselves spread widely."""
+    """Every answer gains 0.09 or 0.11: the paired interval is narrow, though the scores themselves spread widely."""
     first = [index / 20 for index in range(20)]
-    second = [value + 0.1 for value in first]
+    second = [value + 0.09 + 0.02 * (index % 2) for index, value in enumerate(first)]
     gain = paired_difference(first, second, list(range(20)))
-    assert (gain.estimate, gain.low, gain.high) == pytest.approx((0.1, 0.1, 0.1))
-    assert gain.excludes_zero
+    assert gain.estimate == pytest.approx(0.1)
+    assert 0.09 < gain.low < 0.1 < gain.high < 0.11
     assert clustered_mean(first, list(range(20))).high > clustered_mean(second, list(range(20))).low
 
 
 def test_two_systems_that_agree_on_every_question_may_still_differ() -> None:
-    """30 agreements: centre 0 of 32, error √(1 · 30/29) / 32 = 0.031785, t = 2.04523: half 0.065007; p is 1."""
+    """30 agreements: error √(2 · 30/29) / 32 = 0.044950 by the two that are added, t = 2.04523: half 0.091932; p is 1.
+    Of grades in steps of 0.2 all of this is a fifth."""
     gain = paired_difference([1.0] * 30, [1.0] * 30, list(range(30)))
     assert (gain.estimate, gain.p_value) == (0.0, 1.0)
-    assert (gain.low, gain.high) == pytest.approx((-0.065007, 0.065007), abs=1e-6)
+    assert (gain.low, gain.high) == pytest.approx((-0.091932, 0.091932), abs=1e-6)
+    grades = paired_difference([0.8] * 30, [0.8] * 30, list(range(30)), step=0.2)
+    assert (grades.low, grades.high) == pytest.approx((-0.091932 / 5, 0.091932 / 5), abs=1e-6)
+    assert minimum_detectable_difference(grades) > 0.02
+
+
+def test_grades_that_all_differ_by_three_steps_have_an_interval_around_that() -> None:
+    gain = paired_difference([0.2] * 30, [0.8] * 30, list(range(30)), step=0.2)
+    assert (gain.low, gain.high) == pytest.approx((0.6 - 0.091932 / 5, 0.6 + 0.091932 / 5), abs=1e-6)
+
+
+@pytest.mark.parametrize("cases", [40, 20])
+@pytest.mark.parametrize("gains", [(0.0, 0.0), (0.1, 0.1), (0.3, -0.3)])
+def test_rewards_whose_cases_do_not_differ_have_no_interval_of_a_difference(
+    cases: int, gains: tuple[float, float]
+) -> None:
+    """Nothing says how much other cases would differ, since the scale of rewards is not known."""
+    if cases == 40:
+        gains = gains[0], gains[0]
+    first = [index / 40 for index in range(40)]
+    second = [value + gains[index % 2] for index, value in enumerate(first)]
+    gain = paired_difference(first, second, [index * cases // 40 for index in range(40)])
+    assert gain.estimate == pytest.approx(sum(gains) / 2)
+    assert all(map(math.isnan, (gain.low, gain.high, gain.error, gain.p_value, minimum_detectable_difference(gain))))
+    assert math.isnan(minimum_detectable_difference(clustered_mean([0.5] * 40, range(40))))
 
 
 def test_paired_difference_of_rewards_is_the_paired_t_test_of_scipy() -> None:
@@ -238,14 +263,14 @@ def test_judged_difference_by_hand() -> None:
     """14 observations, 4 by rule; of the other 10 half have values, of which one differs by -1: d = -1/5, w = 10/14.
 
     Each of the five with values stands for two: values 0 (4 times), d = -1/5 (5), -d = 1/5 (4) and -2 - d = -9/5, with
-    the sum -2. Four half observations are added that stand for two each: centre c = -2/18, squares 4 c² + 5 (c + 1/5)²
-    + 4 (c - 1/5)² + (c + 9/5)² + 2² = 7.328395, error √(7.328395 · 5/4) / 18 = 0.168146, as 5 have values; t of 4
-    degrees of freedom is 2.776445, so half the interval is 0.466849.
+    the mean m = -2/14. Two observations are added that stand for two each: squares 4 m² + 5 (m + 1/5)² + 4 (m - 1/5)²
+    + (m + 9/5)² + 2 · 2² = 11.314286, error √(11.314286 · 5/4) / 18 = 0.208928, as 5 have values; t of 4 degrees of
+    freedom is 2.776445, so half the interval is 0.580076.
     """
     pairs = [*[(1.0, 1.0)] * 4, (1.0, 0.0), *[(1.0, 1.0)] * 4, *[None] * 5]
     found = judged_difference(pairs, [True] * 4 + [False] * 10, range(14))
-    assert (found.estimate, found.error) == pytest.approx((-1 / 7, 0.168146), abs=1e-6)
-    assert (found.low, found.high) == pytest.approx((-1 / 9 - 0.466849, -1 / 9 + 0.466849), abs=1e-6)
+    assert (found.estimate, found.error) == pytest.approx((-1 / 7, 0.208928), abs=1e-6)
+    assert (found.low, found.high) == pytest.approx((-1 / 7 - 0.580076, -1 / 7 + 0.580076), abs=1e-6)
     assert (found.count, found.clusters) == (14, 5)
 
 
