@@ -72,6 +72,8 @@ def agreement(arguments: argparse.Namespace) -> int:
     console = PlainConsole()
     for table in [*tables, *found.tables()]:
         table.print(console)
+    for note in found.notes:
+        console.print(note)
     for reason, count in found.reasons.items():
         tell(f"{count} without a verdict: {reason}", sys.stderr)
     return 0 if found.agreement.count else 1

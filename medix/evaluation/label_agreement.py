@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medix.evaluation.few_clusters import few_note, marked
 from medix.evaluation.judge_errors import JudgeErrors
 from medix.evaluation.labels import Label
 from medix.evaluation.statistics import FEWEST_CLUSTERS, Interval, proportion
@@ -64,7 +65,13 @@ class LabelAgreement:
 
     @cached_property
     def kappa(self) -> Interval:
-        """Cohen's kappa of judge and people; its interval leaves out one question after the other (jackknife)."""
+        """Cohen's kappa of judge and people; its interval leaves out one question after the other (jackknife).
+
+        For the interval, half a question of average size is added to each of the four cells, as to proportions by
+        Agresti and Coull (Am. Stat. 52, 1998): near 1 few answers tell of disagreement, and without them a judge that
+        agrees on all of fifty would have an interval of zero width. It holds the estimate, and lies around the kappa
+        with the additions. (``test_label_agreement`` simulates its coverage.)
+        """
         clusters: dict[Hashable, list[int]] = {}
         for label, yes in self._pairs:
             if yes is not None:
@@ -73,16 +80,30 @@ class LabelAgreement:
         cells = np.array(list(clusters.values()), dtype=np.float64).reshape(-1, 4)
         estimate = float(_kappa(cells.sum(axis=0, keepdims=True))[0])
         size, count = len(cells), int(cells.sum())
+        method = "smoothed jackknife"
         if size < FEWEST_CLUSTERS or math.isnan(estimate):
-            return Interval(estimate, math.nan, math.nan, count, size, "jackknife")
+            return Interval(estimate, math.nan, math.nan, count, size, method)
         from scipy.stats import t
 
+        cells = np.concatenate([cells, count / size / 2 * np.eye(4)])
+        centre = float(_kappa(cells.sum(axis=0, keepdims=True))[0])
         others = _kappa(cells.sum(axis=0) - cells)
         error = math.sqrt((size - 1) / size * float(((others - others.mean()) ** 2).sum()))
         half = float(t.ppf(0.975, size - 1)) * error
-        return Interval(
-            estimate, max(-1.0, estimate - half), min(1.0, estimate + half), count, size, "jackknife", error
-        )
+        low, high = min(estimate, max(-1.0, centre - half)), max(estimate, min(1.0, centre + half))
+        return Interval(estimate, low, high, count, size, method, error)
+
+    @property
+    def weakest(self) -> Interval:
+        """Of the rates with answers the one of the fewest questions."""
+        rates = self.agreement, self.errors.sensitivity, self.errors.specificity, self.precision
+        return min((rate for rate in rates if rate.count), key=lambda rate: rate.clusters, default=self.agreement)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the mark in the tables means, if there is one."""
+        is_marked = any(part.weakest.has_few_clusters for part in (self, *self.kinds.values()))
+        return [few_note("questions")] if is_marked else []
 
     @cached_property
     def confusion(self) -> dict[str, int]:
@@ -126,7 +147,8 @@ class LabelAgreement:
 
     def tables(self) -> list[Table]:
         """The rates, and the confusion by kind."""
-        heads = ["", "Answers", "People accept", "Agreement", "Kappa", "Sensitivity", "Specificity", "Precision"]
+        heads = ["", "Answers", "Fewest questions", "People accept", "Agreement", "Kappa"]
+        heads += ["Sensitivity", "Specificity", "Precision"]
         parts = {"All": self, **self.kinds}
         rates = Table(
             f"{self.judge} and people (95 % intervals, clustered by question)",
@@ -135,6 +157,7 @@ class LabelAgreement:
                 [
                     name,
                     str(part.agreement.count),
+                    marked(str(part.weakest.clusters), part.weakest),
                     number(part.prevalence, percent=True),
                     interval(asdict(part.agreement), percent=True),
                     interval(asdict(part.kappa)),
@@ -167,6 +190,7 @@ class LabelAgreement:
                 "sensitivity": asdict(self.errors.sensitivity),
                 "specificity": asdict(self.errors.specificity),
                 "precision": asdict(self.precision),
+                "few_clusters": self.weakest.has_few_clusters,
                 "confusion": self.confusion,
                 "unscored": self.reasons,
                 "kinds": {name: part.to_dict() for name, part in self.kinds.items()},

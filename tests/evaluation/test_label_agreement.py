@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
+from medix.evaluation.few_clusters import few_note
 from medix.evaluation.label_agreement import LabelAgreement
 from medix.evaluation.labels import Label
 from medix.judge.agreement import cohen_kappa
@@ -53,6 +54,72 @@ def test_kappa_is_that_of_other_libraries_and_its_interval_holds_the_truth() -> 
         held += found.low <= 0.8 <= found.high
     assert held >= 52
     assert found.clusters == 200
+
+
+@pytest.mark.parametrize(
+    ("sizes", "alike", "sensitivity", "specificity", "prevalence", "least", "most"),
+    [
+        ((50, 1), False, 0.97, 0.97, 0.5, 0.93, 1.0),
+        ((100, 1), False, 0.98, 0.98, 0.5, 0.93, 1.0),
+        ((100, 1), False, 0.98, 0.9, 0.9, 0.93, 0.98),
+        ((100, 1), False, 0.875, 0.875, 0.5, 0.93, 0.97),  # kappa 0.75
+        ((50, 5), False, 0.97, 0.97, 0.5, 0.93, 0.98),
+        ((50, 5), True, 0.97, 0.97, 0.5, 0.93, 1.0),
+        ((50, 5), True, 0.98, 0.9, 0.9, 0.93, 1.0),
+    ],
+)
+def test_intervals_of_kappas_near_one_hold_the_truth(
+    sizes: tuple[int, int],
+    alike: bool,
+    sensitivity: float,
+    specificity: float,
+    prevalence: float,
+    least: float,
+    most: float,
+) -> None:
+    """Answers of a question are judged each for itself, or all alike."""
+    questions, each = sizes
+    yes = prevalence * sensitivity + (1 - prevalence) * (1 - specificity)
+    equal = prevalence * sensitivity + (1 - prevalence) * specificity
+    chance = prevalence * yes + (1 - prevalence) * (1 - yes)
+    truth = (equal - chance) / (1 - chance)
+    draw = np.random.default_rng(7)
+    held = 0
+    for _ in range(400):
+        size = (questions, 1) if alike else sizes
+        people = draw.random(size) < prevalence
+        judge = draw.random(size) < np.where(people, sensitivity, 1 - specificity)
+        people, judge = (np.broadcast_to(one, sizes).ravel() for one in (people, judge))
+        labels = [Label(_QUESTIONS[n // each], bool(one)) for n, one in enumerate(people)]
+        found = LabelAgreement("judge", labels, judge.tolist(), [""] * len(labels)).kappa
+        held += found.low <= truth <= found.high
+    assert least <= held / 400 <= most
+
+
+_QUESTIONS = [JudgeQuestion(str(number), "a", "b") for number in range(100)]
+
+
+def test_full_agreement_is_no_certainty_by_hand() -> None:
+    """Five answers accepted and five rejected, and half an answer in each of the four cells: 5.5, 0.5, 0.5, 5.5, so
+    that kappa is 11 / 12 - 1 / 12 = 5 / 6. Without an equal answer, of 11: (10 · 11 - 61) / (121 - 61) = 49 / 60;
+    without half an equal one, of 11.5: 0.8257576; without half an unequal one: 0.9132075."""
+    found = LabelAgreement("judge", _labels(*[True] * 5, *[False] * 5), [True] * 5 + [False] * 5, [""] * 10).kappa
+    others = [49 / 60] * 10 + [0.8257576] * 2 + [0.9132075] * 2
+    error = math.sqrt(0.9 * sum((one - sum(others) / 14) ** 2 for one in others))
+    assert (found.estimate, found.high) == (1.0, 1.0)
+    assert found.error == pytest.approx(error, abs=1e-6)
+    assert found.low == pytest.approx(5 / 6 - 2.262157 * error, abs=1e-6)
+
+
+def test_rates_of_few_questions_are_marked() -> None:
+    """60 questions, of which people accept 29 or 30: sensitivity rests on these."""
+    for accepted, cell in ((29, "29 *"), (30, "30")):
+        labels = _labels(*[True] * accepted, *[False] * (60 - accepted))
+        found = LabelAgreement("judge", labels, [label.is_same for label in labels], [""] * 60)
+        rates = found.tables()[0]
+        assert rates.rows[0][rates.columns.index("Fewest questions")] == cell
+        assert found.notes == ([few_note("questions")] if accepted == 29 else [])
+        assert found.to_dict()["few_clusters"] == (accepted == 29)
 
 
 def test_questions_with_several_answers_are_clusters() -> None:
