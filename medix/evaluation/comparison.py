@@ -110,7 +110,7 @@ class Comparison:
                 [
                     part.name,
                     *(str(count) for count in (part.samples, part.completions, part.images)),
-                    marked(str(part.cases), part.measures[key].gain),
+                    marked(str(part.measures[key].gain.clusters), part.measures[key].gain),
                     interval(asdict(part.measures[key].first), percent=percent),
                     interval(asdict(part.measures[key].second), percent=percent),
                     MISSING if why else interval(asdict(part.measures[key].gain), percent=percent, signed=True),
@@ -146,10 +146,11 @@ class Comparison:
         for table in self.tables():
             lines += [f"## {table.title}", "", table.markdown()]
         lines.append(
-            "Means are over the pairs for which both systems have a value; the others are counted as left out. 95 % "
-            "intervals, clustered by case if several completions share one; gains are paired. p: McNemar's exact test "
-            "where each pair is of a case of its own, else Student's t over cases. Completions are paired by data set, "
-            f"id and index. Modalities with fewer than {self.min_images} images are pooled."
+            "Means are over the pairs for which both systems have a value, and cases are those of these pairs; the "
+            "others are counted as left out. 95 % intervals, clustered by case if several completions share one; gains "
+            "are paired. p: McNemar's exact test where each pair is of a case of its own, else Student's t over cases. "
+            "Completions are paired by data set, id and index. "
+            f"Modalities with fewer than {self.min_images} images are pooled."
         )
         for note in self.notes:
             lines += ["", note]

@@ -32,6 +32,7 @@ def test_rates_are_printed_and_written_for_scores(labels: Path, capsys: pytest.C
     assert main([*words, "--json", str(labels.with_name("errors.json"))]) == 0
     printed = capsys.readouterr().out
     assert "66.7 %" in printed
+    assert "* at the number of questions: fewer than 30" in " ".join(printed.split())
     errors = JudgeErrors.read(labels.with_name("errors.json"))
     assert errors.sensitivity.estimate == pytest.approx(2 / 3)
     assert errors.specificity.count == 3

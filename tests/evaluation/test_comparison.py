@@ -216,3 +216,7 @@ def test_modalities_of_few_cases_are_marked() -> None:
         assert [row[table.columns.index("Cases")] for row in table.rows] == ["50", "20 *", "30"]
     assert found.notes == [few_note("cases")]
     assert not compare(*(side[:60] for side in files)).notes
+    for side in files:  # of the modality of 30 cases 10 have no verdict that both systems have
+        side[:20] = [dataclasses.replace(record, verdict=None) for record in side[:20]]
+    accuracy = compare(*files, min_images=1).tables()[0]
+    assert [row[accuracy.columns.index("Cases")] for row in accuracy.rows] == ["40", "20 *", "20 *"]
