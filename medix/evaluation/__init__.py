@@ -1,11 +1,11 @@
 """Judged evaluation: summaries with intervals, comparison of systems, statistics."""
 
 from medix.evaluation.comparison import Comparison, compare
+from medix.evaluation.significance import mcnemar_exact
 from medix.evaluation.statistics import (
     Interval,
     bounds,
     clustered_mean,
-    mcnemar_exact,
     paired_difference,
     proportion,
     wilson,

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from medix.evaluation.few_clusters import few_note, marked
-from medix.evaluation.statistics import Interval, bounds, clustered_mean, mcnemar_exact, paired_difference, proportion
+from medix.evaluation.significance import mcnemar_exact
+from medix.evaluation.statistics import Interval, bounds, clustered_mean, paired_difference, proportion
 from medix.modality import TEXT_ONLY
 from medix.reporting.record import CompletionKey, CompletionRecord
 from medix.reporting.record_identity import distinct, with_datasets

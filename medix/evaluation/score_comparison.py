@@ -7,7 +7,8 @@ from typing import Any
 from medix.evaluation.few_clusters import few_note, marked
 from medix.evaluation.rule_verdict import OF_RULES, rules_of
 from medix.evaluation.scored_completion import ScoredCompletion
-from medix.evaluation.statistics import Interval, holm, mcnemar_exact, minimum_detectable_difference, paired_difference
+from medix.evaluation.significance import holm, mcnemar_exact
+from medix.evaluation.statistics import Interval, minimum_detectable_difference, paired_difference
 from medix.evaluation.task_score import BEST_GRADE, GRADE_STEP
 from medix.reporting.render import plain
 from medix.reporting.table import MISSING, Table, interval, number, p_value

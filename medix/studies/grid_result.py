@@ -10,7 +10,8 @@ from typing import Any
 from medix.evaluation.comparison import paired
 from medix.evaluation.crossed import crossed_mean
 from medix.evaluation.repeated import Calibration
-from medix.evaluation.statistics import Interval, holm
+from medix.evaluation.significance import holm
+from medix.evaluation.statistics import Interval
 from medix.evaluation.validation import incomparable
 from medix.reporting.record import CompletionKey
 from medix.reporting.render import plain

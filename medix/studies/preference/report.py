@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from medix.evaluation.statistics import FEWEST_CLUSTERS, holm
+from medix.evaluation.significance import holm
+from medix.evaluation.statistics import FEWEST_CLUSTERS
 from medix.reporting.render import plain
 from medix.reporting.table import MISSING, Table, interval, number, p_value
 from medix.studies.preference.bradley_terry import BradleyTerry
