@@ -121,7 +121,7 @@ def differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, 
 def as_measured(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved spec in which what decides no measurement is left out, and values with two names have one."""
     model, trainer = spec.get("model") or {}, spec.get("trainer") or {}
-    rewards = _without(_NOT_MEASURED, _without_ask(model.get("rewards")))
+    rewards = _without(_NOT_MEASURED, _without_ask(model.get("rewards")), in_ours=True)
     precision = long_form(trainer.get("precision"))
     return {**spec, "model": {**model, "rewards": rewards}, "trainer": {**trainer, "precision": precision}}
 
@@ -194,15 +194,24 @@ def _without_ask(rewards: Any) -> Any:
     }
 
 
-def _without(keys: Collection[str], value: Any, *, are_names: bool = False) -> Any:
-    """Without keys of a suite and its components; ``are_names``: the keys name components, of any name."""
+def _without(keys: Collection[str], value: Any, *, are_names: bool = False, in_ours: bool = False) -> Any:
+    """Without keys of a suite and its components.
+
+    Args:
+        keys: what is left out.
+        value: a part of the spec.
+        are_names: the keys of the part name components, of any name.
+        in_ours: arguments of classes that are not of this package stay: there a key may mean something else.
+    """
     if isinstance(value, Mapping):
+        if in_ours and not str(value.get("class_path") or "medix.").startswith("medix."):
+            return value
         return {
-            name: _without(keys, entry, are_names=name in ("components", "penalties"))
+            name: _without(keys, entry, are_names=name in ("components", "penalties"), in_ours=in_ours)
             for name, entry in value.items()
             if are_names or name not in keys
         }
-    return [_without(keys, entry) for entry in value] if isinstance(value, list | tuple) else value
+    return [_without(keys, entry, in_ours=in_ours) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _judges(value: Any, *, are_names: bool = False) -> Iterator[Any]:

@@ -188,6 +188,19 @@ def test_another_precision_measures_something_else(trainer: Any, engine: Any, sa
             {"model": {"rewards": {"components": {"a": {"reward": {"init_args": {"patience": 2}}}}}}},
             True,
         ),
+        (  # of a class that is not of medix nobody knows what it decides
+            {
+                "model": {
+                    "rewards": {"components": {"a": {"reward": {"class_path": "my.Own", "init_args": {"patience": 1}}}}}
+                }
+            },
+            {
+                "model": {
+                    "rewards": {"components": {"a": {"reward": {"class_path": "my.Own", "init_args": {"patience": 2}}}}}
+                }
+            },
+            False,
+        ),
         (
             {"model": {"rewards": {"encoder": {"init_args": {"device": "cpu", "batch_size": 8, "model": "m"}}}}},
             {"model": {"rewards": {"encoder": {"init_args": {"device": "cuda", "batch_size": 1, "model": "m"}}}}},
