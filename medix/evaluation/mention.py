@@ -2,7 +2,8 @@
 """Where a text stands within another as it is written, and not as a part of a longer word or number.
 
 "5 mg" does not stand in "2.5 mg", "-5 mg", "> 5 mg", "5-10 mg", "5.0 mg" or "5 mg/kg", nor "left shunt" in "right-left
-shunt". Strict on purpose: a place that is passed over costs a question to a judge, the reverse a wrong verdict.
+shunt", nor "HBsAg (-)" in "HBsAg (+)". Strict on purpose: a place that is passed over costs a question to a judge, the
+reverse a wrong verdict.
 """
 
 import re
@@ -12,6 +13,13 @@ from itertools import pairwise
 
 _WORD = re.compile(r"[^\W_]+")
 _NEAR = 40  # characters around a place that may belong to a number there
+_DASHES = "-‐‑‒–—−"
+# beside words; a dash that joins two, as in "T-cell", is none
+_SIGN = re.compile(rf"[+<>=≤≥≠±≈~↑↓→←↔]|(?<![\w)\]])[{_DASHES}]|[{_DASHES}](?![\w(\[])")
+_FILLER = rf"(?:(?!{_SIGN.pattern})[\W_])*"
+_SIGN_BEFORE = re.compile(rf"(?:[+<≤≥≠±≈~↑↓]|(?<![-=])>|\([{_DASHES}]\))[^\S\n]*\Z")
+# a dash alone may be a bullet, or begin an explanation: "liver - as before", but "ER-" and "HBsAg (-)"
+_SIGN_AFTER = re.compile(rf"[^\S\n]*[)\]]?[^\S\n]*(?:\(?[+<>≤≥≠±≈~↑↓]|\([{_DASHES}])|[-‐‑−](?!\w)")
 _BRACKETS = "()[]{}\"'“”‘’"
 _POINTS = re.compile(r"[.,:;'’]")  # "0.5" is not "0. 5"
 _JOINED_BEFORE = re.compile(r"[^\W_][-‐‑–/]\Z")  # "in-complete"
@@ -43,8 +51,9 @@ def goes_on_with_number(text: str, end: int) -> bool:
 def mentions(text: str, within: str) -> list[tuple[int, int]]:
     """Begin and end of each place in ``within`` where a text stands as it is written, without case.
 
-    What stands between its words does not count, except beside a number: there signs, points and spaces must be the
-    same, and no sign or number may join them from outside.
+    Of what stands between and around its words only signs count, and hyphens that join it to another: "+", "<", "↑", a
+    dash beside a space or in brackets. Beside a number signs, points and spaces must be the same, and no sign or number
+    may join them from outside.
     """
     return [found.span() for found in _written(text).finditer(within) if _is_whole(text, within, *found.span())]
 
@@ -72,12 +81,25 @@ def _written(text: str, before: str = "") -> re.Pattern[str]:
     parts = []
     for one, other in pairwise(found):
         is_number = one[0][-1].isnumeric() or other[0][0].isnumeric()
-        parts += [re.escape(one[0]), _beside(text[one.end() : other.start()]) if is_number else r"[\W_]+"]
-    signs = text[: found[0].start()].strip().lstrip(_BRACKETS), text[found[-1].end() :].strip().strip(_BRACKETS)
-    begins = _beside(signs[0]).removeprefix(r"\s*") if first[0].isnumeric() else ""
-    ends = _beside(signs[1].rstrip(".;,:!? ")).removesuffix(r"\s*") if last[-1].isnumeric() else ""
+        gap = rf"(?=[\W_]){_FILLER}" + "".join(f"{sign}{_FILLER}" for sign in _signs(text, one.end(), other.start()))
+        parts += [re.escape(one[0]), _beside(text[one.end() : other.start()]) if is_number else gap]
+    before_first, after_last = text[: found[0].start()], text[found[-1].end() :]
+    if first[0].isnumeric():
+        begins = _beside(before_first.strip().lstrip(_BRACKETS)).removeprefix(r"\s*")
+    else:
+        begins = "".join(f"{sign}{_FILLER}" for sign in _signs(text, 0, found[0].start()))
+    if last[-1].isnumeric():
+        ends = _beside(after_last.strip().strip(_BRACKETS).rstrip(".;,:!? ")).removesuffix(r"\s*")
+    else:
+        ends = "".join(f"{_FILLER}{sign}" for sign in _signs(text, found[-1].end(), len(text)))
     written = "".join((begins, *parts, re.escape(last), ends))
     return re.compile(rf"{before}(?<![^\W_])({written})(?![^\W_])", re.IGNORECASE)
+
+
+def _signs(text: str, start: int, end: int) -> list[str]:
+    """A pattern of each sign in a part of a text; one dash is as good as another."""
+    found = (match[0] for match in _SIGN.finditer(text) if start <= match.start() < end)
+    return [f"[{_DASHES}]" if sign in _DASHES else re.escape(sign) for sign in found]
 
 
 def _beside(signs: str) -> str:
@@ -92,6 +114,8 @@ def _is_whole(text: str, within: str, start: int, end: int) -> bool:
     """Whether a place is no part of a longer word, nor of a longer number if the text holds one."""
     before, after = within[max(0, start - _NEAR) : start], within[end : end + _NEAR]
     if _JOINED_BEFORE.search(before) or _JOINED_AFTER.match(after):
+        return False
+    if _SIGN_BEFORE.search(before) or _SIGN_AFTER.match(after):
         return False
     if not has_number(text):
         return True
