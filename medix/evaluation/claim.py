@@ -81,7 +81,9 @@ _ENDS = re.compile(rf"{_CLOSED})")
 _ENDS_OR_GOES_ON = re.compile(rf"{_CLOSED}|\s*[,()]|\s+(?:which|and)\b)")
 _ALONE = re.compile(r"(?<![\w'’/-])([A-Z])(?![\w'’/-])")
 # "A fracture", "I think": words, though "A is" and "A because" speak of a choice
-_WORD = re.compile(r"[ \t]+(?!(?:is|was|because|since|as|for|due|and|or|over|with|would|fits)\b)[a-z]")
+BEFORE_WORD = r"(?-i:[ \t]+(?!(?:is|was|because|since|as|for|due|and|or|over|with|would|fits)\b)[a-z])"
+"""What follows a letter or a short word that names no choice."""
+_WORD = re.compile(BEFORE_WORD)
 
 
 class Claims:

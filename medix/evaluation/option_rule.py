@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
-from medix.evaluation.claim import Claims, alone
+from medix.evaluation.claim import BEFORE_WORD, Claims, alone
 from medix.evaluation.mention import end_of, goes_on_with_number, has_number, mentions, words_of
 from medix.judge.options import Options, is_letter_and_text
 
-VERSION = "option-11"
+VERSION = "option-12"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -53,7 +53,12 @@ _SPOKEN_OF = frozenset({"option", "choice"})
 _PLURAL = frozenset({"answers", "options", "choices"})
 _IS_ANSWER = re.compile(r"\banswer\W*(?:is)?\W*$", re.IGNORECASE)
 _GAP = r"[\W_]*"
+_JOINED = r"[ ,;/&+()-]*(?:(?:and|or)\b *)?"
+_LETTER_BEFORE = re.compile(r"(?<![\w'’/.-])[A-Z]\s*\Z")
+_OTHER = "\u01c1"  # a letter in the place of a choice, so that the words around it do not join
 _ARTICLE = rf"{_GAP}(?:(?:an?|the)\b{_GAP})?"
+# choices as "No" and "a" that name nothing before another word: "no gas", "a fracture"
+_WORDS = re.compile(r"a[mnst]?|b[ey]|do|go|he|i[fnst]?|m[ey]|no|o[fnr]|so|to|u[ps]|we")
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+(?!\s)[^.!?\n]+)*[.!?]*")
 
 
@@ -62,7 +67,8 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
 
     In this order: the answer as a whole is a letter ("B", "B is correct."), the text of a choice, or both; it announces
     one letter ("the answer is (B)", "it is option B"), and no other; it holds one letter in brackets, or as a label,
-    and no other; it is short and mentions the text of one choice that the question does not mention. Nothing counts
+    and no other; it is short and mentions the text of one choice, which the question does not, and no other choice,
+    however short ("M2, M3"; not the words "no" and "a" before another: "no gas", "a fracture"). Nothing counts
     that is denied, doubted, under a condition or taken back (``medix.evaluation.claim``), nor a letter that another
     choice's letter or text follows, nor one that is announced where another "is the answer" ("A is the answer to what
     causes it. The answer is C.").
@@ -144,10 +150,12 @@ def _announced(claims: Claims, texts: dict[str, str], *, is_cut: bool) -> Iterat
             continue
         is_letter = end is not None or _GOES_ON.match(answer, match.end()) is not None
         begins = match.start("bare")
-        if not is_letter and match["bare"] and any(end_of(text, answer, begins, _ARTICLE) for text in texts.values()):
-            continue  # the first word of a choice
+        longer = (_pattern(text).match(answer, begins) for text in texts.values()) if match["bare"] else ()
+        is_first_word = any(found and found.end() > match.end() for found in longer)
+        if not is_letter and is_first_word:
+            continue
         is_answer = word not in _PLURAL and not (is_cut and word in _SPOKEN_OF) and claims.is_announced(match.start())
-        is_other = match["bare"] and end is None and _is_word(letter, texts)
+        is_other = match["bare"] and end is None and (is_first_word or _is_word(letter, texts))
         is_clear = is_answer and is_letter and not is_other and found == "claimed"
         yield letter if is_clear and _is_only(claims, match.end(), letter, texts) else ""
 
@@ -164,6 +172,9 @@ def _bracketed(claims: Claims, texts: dict[str, str]) -> Iterator[str]:
     for match in (*_BRACKETED.finditer(answer), *_LABEL.finditer(answer)):
         letter = match[match.lastindex or 0]
         is_label = match.re is _LABEL
+        before = _LETTER_BEFORE.search(answer, 0, match.start()) if match[1] and not is_label else None
+        if (before and before[0].strip() != letter) or (letter not in texts and not match[1]):
+            yield ""  # the second of two letters, as in "A (C)"
         end = end_of(texts[letter], answer, match.end(), _GAP if is_label else _ARTICLE) if letter in texts else None
         if letter in texts and (not is_label or _pattern(texts[letter], _GAP).match(answer, match.end())):
             place = match.start(), end or match.end()
@@ -183,14 +194,17 @@ def _mentioned(claims: Claims, texts: dict[str, str], question: str) -> Iterator
         return
     for letter, text in texts.items():
         wanted = words_of(text)
-        if not _holds(words, wanted):
-            continue
-        inside = [other for other in texts.values() if other != text and _holds(words_of(other), wanted)]
-        if any(_holds(words, words_of(other)) for other in inside):
-            continue  # a part of a longer choice that is mentioned
+        apart = answer
+        for other in texts.values():
+            if other != text and _holds(words_of(other), wanted):
+                apart = _pattern(other).sub(_OTHER, apart)
+        if not _holds(words_of(apart), wanted):
+            continue  # or only as a part of a longer choice that is mentioned
         own, places = _pattern(text), mentions(text, answer)
         said = [place for place in places if claims.is_said(*place)]
         if not _tells(wanted) and not any(_IS_ANSWER.search(answer, 0, start) for start, _ in said):
+            if _naming(text).search(apart):
+                yield ""  # it may be the second of two: "M2, M3"
             continue
         sentences = [match for match in _SENTENCE.finditer(answer) if _holds(words_of(match[0]), wanted)]
         is_clear = bool(said) and all(claims.is_statement(own.sub("", match[0]), match.end()) for match in sentences)
@@ -201,7 +215,7 @@ def _mentioned(claims: Claims, texts: dict[str, str], question: str) -> Iterator
 
 
 def _is_only(claims: Claims, end: int, letter: str, texts: dict[str, str]) -> bool:
-    """Whether no other choice is named after a letter, by its letter, or by its text right there or as an answer."""
+    """Whether no other choice is named after a letter, by its letter or text, or said anywhere to be the answer."""
     if claims.names_another(end, letter):
         return False
     own = end_of(texts[letter], claims.text, end, _ARTICLE)
@@ -212,12 +226,16 @@ def _is_only(claims: Claims, end: int, letter: str, texts: dict[str, str]) -> bo
         return False  # another number than that of the letter
     start = end if own is None else own
     for other, text in texts.items():
-        if other == letter or _holds(words_of(texts[letter]), words_of(text)):
+        if other == letter:
+            continue
+        if _holds(words_of(texts[letter]), words_of(text)):
+            if own is not None and _pattern(text, _JOINED).match(claims.text, own):
+                return False
             continue
         if own is None and _pattern(text, _GAP).match(claims.text, end):
             return False
-        pattern = _pattern(text)
-        if _tells(words_of(text)) and (claims.continues_with(start, pattern) or claims.says(pattern, start)):
+        pattern, is_letter = _naming(text), words_of(text) == [letter.casefold()]
+        if claims.continues_with(start, pattern) or claims.says(pattern, start if is_letter else 0):
             return False
     return True
 
@@ -228,13 +246,18 @@ def _is_word(letter: str, texts: dict[str, str]) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _pattern(text: str, before: str = "") -> re.Pattern[str]:
-    """Of the words of a choice, after another pattern; also within a longer number, which speaks against other choices.
+def _pattern(text: str, before: str = "", after: str = "") -> re.Pattern[str]:
+    """Of the words of a choice between two patterns; also within a longer number, which speaks against other choices.
 
     What a choice is named by has to be looked for with ``mentions`` and ``end_of``.
     """
     words = r"[\W_]+".join(map(re.escape, words_of(text)))
-    return re.compile(rf"{before}(?<![^\W_]){words or '(?!)'}(?![^\W_])", re.IGNORECASE)
+    return re.compile(rf"{before}(?<![^\W_]){words or '(?!)'}(?![^\W_]){after}", re.IGNORECASE)
+
+
+def _naming(text: str) -> re.Pattern[str]:
+    """Of the words of a choice where they may name it, which short words of English do not before another word."""
+    return _pattern(text, after=rf"(?!{BEFORE_WORD})" if _WORDS.fullmatch(" ".join(words_of(text))) else "")
 
 
 def _holds(words: Sequence[str], wanted: Sequence[str]) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - typographic dashes
 """Which choice a text names. Wordings are of the kinds in which real models reply."""
 
 import pytest
@@ -199,6 +200,69 @@ def test_a_letter_that_no_choice_has_is_wrong_and_not_unclear(
 
 
 WORDS = st.text(alphabet="ghijklmnop", min_size=4, max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("choices", "answers"),
+    [
+        (("M1", "M2", "M3", "M4"), ["The answer is M2, M3.", "The answer is M3, M2.", "M2, M3 and M4"]),
+        (("III", "IV", "VI", "VII"), ["IV and VI", "The answer is (B) IV and VI.", "The answer is B (IV) and VI."]),
+        (("L3", "L4", "L5", "S1"), ["L5 - S1", "L5, S1", "L5 (S1)", "L5; S1", "The answer is L5 – S1."]),
+        (("L4", "L5", "S1", "L4-L5"), ["The answer is L4-L5, L5.", "The answer is (D) L4-L5 and L5."]),
+        (("TSH", "T3", "T4", "TRH"), ["T3, T4", "The answer is TSH, T4."]),
+        (("Na", "K", "Ca", "Mg"), ["Na and Ca", "The answer is na and ca."]),
+        (("CT", "MR", "US", "X-ray"), ["CT and MR", "The answer is X-ray, US.", "The answer is (D) X-ray and US."]),
+        (("Left", "RA", "LA", "LV"), ["The answer is RA and LA.", "The answer is left, LA."]),
+        (("8", "10", "12", "all of them"), ["The answer is all of them; 10.", "The answer is 8. 10."]),
+        (("45°, 90°", "90°", "90°, 110°", "45°, 90°, 110°"), ["90°\n\n45°, 90°, 110°"]),
+        (("Yes", "No"), ["No.\n\nYes.", "No. Yes.", "No, wait. Yes.", "Yes. No."]),
+        (("O", "A", "B", "AB"), ["The answer is AB, A.", "The answer is AB (A)."]),
+        (ORGANS, ["A (C)", "D (B)", "E\n\nA", "The answer is liver.\nOption (a): stomach\nA", "It is the liver. (A)"]),
+    ],
+)
+def test_of_two_choices_that_are_named_none_is_the_answer(choices: tuple[str, ...], answers: list[str]) -> None:
+    assert [answer for answer in answers if option_of(answer, choices) is not None] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "choices", "index"),
+    [
+        ("The answer is yes. There is no gas.", ("Yes", "No"), 0),
+        ("No gas is seen. The answer is yes.", ("Yes", "No"), 0),
+        ("The answer is no. There is no gas.", ("Yes", "No"), 1),
+        ("The answer is (A) yes. There is no gas.", ("Yes", "No"), 0),
+        ("The answer is AB, a blood group.", ("O", "A", "B", "AB"), 3),
+        ("I think it is III.", ("I", "II", "III", "IV"), 2),
+        ("The answer is B.", ("A", "B", "C", "D"), 1),
+        ("The answer is Al, V.", ("V", "Al", "Ti", "Al, V"), 3),
+    ],
+)
+def test_words_of_english_and_parts_of_a_choice_are_no_second_one(
+    answer: str, choices: tuple[str, ...], index: int
+) -> None:
+    assert option_of(answer, choices) == index
+
+
+SIGNS = ("Gram + cocci", "↓ calcium", "HBsAg (-)", "C-reactive protein")
+
+
+@pytest.mark.parametrize(
+    ("answer", "index"),
+    [
+        ("The answer is Gram - cocci.", None),
+        ("The answer is (A) Gram - cocci.", None),
+        ("The answer is Gram + cocci.", 0),
+        ("The answer is ↑ calcium.", None),
+        ("The answer is ↓ calcium.", 1),
+        ("The answer is HBsAg (+).", None),
+        ("The answer is HBsAg (-).", 2),
+        ("The answer is C – reactive protein.", None),
+        ("The answer is C – a large one.", 2),
+        ("The answer is C reactive protein.", 3),
+    ],
+)
+def test_a_choice_is_named_with_its_signs(answer: str, index: int | None) -> None:
+    assert option_of(answer, SIGNS) == index
 
 
 @given(st.lists(WORDS, min_size=2, max_size=9, unique=True), st.data())
