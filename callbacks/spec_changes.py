@@ -121,7 +121,7 @@ def differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, 
 def as_measured(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved spec in which what decides no measurement is left out, and values with two names have one."""
     model, trainer = spec.get("model") or {}, spec.get("trainer") or {}
-    rewards = _without(_NOT_MEASURED, _without_ask(model.get("rewards")), in_ours=True)
+    rewards = _without(_NOT_MEASURED, _without_ask(model.get("rewards")))
     precision = long_form(trainer.get("precision"))
     return {**spec, "model": {**model, "rewards": rewards}, "trainer": {**trainer, "precision": precision}}
 
@@ -187,31 +187,31 @@ def _matches(pattern: str, key: str) -> bool:
 
 def _without_ask(rewards: Any) -> Any:
     """The rewards without the key that says from where judge and encoder are asked."""
-    if not isinstance(rewards, Mapping):
+    if not isinstance(rewards, Mapping) or not _is_ours(rewards):
         return rewards
     return {
         name: _without_ask(entry) if name == "init_args" else entry for name, entry in rewards.items() if name != "ask"
     }
 
 
-def _without(keys: Collection[str], value: Any, *, are_names: bool = False, in_ours: bool = False) -> Any:
-    """Without keys of a suite and its components.
+def _without(keys: Collection[str], value: Any, *, are_names: bool = False) -> Any:
+    """Without keys of a suite and its components. Classes that are not of this package keep all of their arguments:
+    there a key may mean something else.
 
     Args:
         keys: what is left out.
         value: a part of the spec.
         are_names: the keys of the part name components, of any name.
-        in_ours: arguments of classes that are not of this package stay: there a key may mean something else.
     """
     if isinstance(value, Mapping):
-        if in_ours and not str(value.get("class_path") or "medix.").startswith("medix."):
+        if not _is_ours(value):
             return value
         return {
-            name: _without(keys, entry, are_names=name in ("components", "penalties"), in_ours=in_ours)
+            name: _without(keys, entry, are_names=name in ("components", "penalties"))
             for name, entry in value.items()
             if are_names or name not in keys
         }
-    return [_without(keys, entry, in_ours=in_ours) for entry in value] if isinstance(value, list | tuple) else value
+    return [_without(keys, entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _judges(value: Any, *, are_names: bool = False) -> Iterator[Any]:
@@ -230,14 +230,19 @@ def _judges(value: Any, *, are_names: bool = False) -> Iterator[Any]:
 def _foreign(entry: Any) -> Iterator[Mapping[str, Any]]:
     """The parts of an entry whose class is not one of this package, each with its arguments."""
     if isinstance(entry, Mapping):
-        path = entry.get("class_path")
-        if isinstance(path, str) and not path.startswith("medix."):
+        if not _is_ours(entry):
             yield entry
             return
         entry = list(entry.values())
     if isinstance(entry, list | tuple):
         for part in entry:
             yield from _foreign(part)
+
+
+def _is_ours(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry names a class of this package, or none."""
+    path = entry.get("class_path")
+    return not isinstance(path, str) or path.startswith("medix.")
 
 
 def _digest(value: Any) -> str:

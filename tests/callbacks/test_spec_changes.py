@@ -152,7 +152,31 @@ def test_the_arguments_of_a_judge_of_the_users_own_count_and_those_of_ours_do_no
         first, second = suite(wrapped(mine(0.1))), suite(wrapped(mine(0.2)))
         assert {name for name in first if first[name] != second[name]} == {"own_judges"}
     first, second = (suite(served("one"), {"judge": mine(share)}) for share in (0.1, 0.2))
-    assert {name for name in first if first[name] != second[name]} == {"own_judges"}
+    assert {name for name in first if first[name] != second[name]} == {"own_judges", "rewards"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("strict", "lenient"),
+        (0.5, 0.9),
+        ({"url": "a"}, {"url": "b"}),
+        ([{"judge": 1}], [{"judge": 2}]),
+        ({"a": {"judge": "p"}}, {"a": {"judge": "q"}}),
+        ({"class_path": "medix.judge.ErringJudge", "init_args": {"seed": 1}},
+         {"class_path": "medix.judge.ErringJudge", "init_args": {"seed": 2}}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("key", ["judge", "judge_model", "ask", "patience", "device"])
+def test_every_argument_of_a_reward_of_ones_own_counts(key: str, one: Any, other: Any) -> None:
+    def suite(value: Any, is_suite: bool) -> dict[str, str]:
+        entry = {"class_path": "mine.Graded", "init_args": {key: value}}
+        rewards = entry if is_suite else {"components": {"own": {"reward": entry, "weight": 1}}}
+        return suite_identity({"model": {"rewards": rewards}}, ["exact"])
+
+    for is_suite in (False, True):
+        first, second = suite(one, is_suite), suite(other, is_suite)
+        assert first["rewards"] != second["rewards"]
 
 
 @pytest.mark.parametrize(
