@@ -59,7 +59,7 @@ def merged_weights(model: nn.Module, merge: bool = True) -> dict[str, MergedWeig
         model: the model, with or without adapters.
         merge: whether adapters are added; otherwise they are left out.
     """
-    layers = {f"{name}.weight": part for name, part in model.named_modules() if merge and _can_merge(part)}
+    layers = {f"{name}.weight": part for name, part in model.named_modules() if merge and can_merge(part)}
     found: dict[str, MergedWeight] = {}
     seen: set[tuple[int, int]] = set()
     for name, weight in model.state_dict(keep_vars=True).items():
@@ -96,7 +96,7 @@ def check_merged(model: nn.Module) -> None:
         for name, parameter in model.named_parameters()
         if parameter.requires_grad and id(parameter) not in held and not _is_merged(model, name)
     ]
-    lost += [name for name, part in model.named_modules() if _is_adapter(part) and not _can_merge(part)]
+    lost += [name for name, part in model.named_modules() if _is_adapter(part) and not can_merge(part)]
     if lost:
         raise ValueError(
             f"policy.lora: {len(lost)} adapted modules or trained parameters cannot be merged into the model: exports "
@@ -109,14 +109,15 @@ def _is_merged(model: nn.Module, name: str) -> bool:
     """Whether a parameter is one of the factors that ``MergedWeight`` reads."""
     path = name.split(".")
     at = next((n for n, part in enumerate(path) if part in _MERGED), None)
-    return at is not None and _can_merge(model.get_submodule(".".join(path[:at])))
+    return at is not None and can_merge(model.get_submodule(".".join(path[:at])))
 
 
 def _is_adapter(part: nn.Module) -> bool:
     return isinstance(part, BaseTunerLayer | AuxiliaryTrainingWrapper)
 
 
-def _can_merge(part: Any) -> bool:
+def can_merge(part: Any) -> bool:
+    """Whether a module is a layer of adapters that can be added to its weight."""
     if not isinstance(part, Linear | Embedding | Conv2d | Conv3d) or part.lora_variant:  # a variant: DoRA
         return False
     transposes = isinstance(part, Linear) and part.fan_in_fan_out

@@ -8,8 +8,7 @@ per completion and is read once per step; the keys and values of completions are
 Related: Hydragen (arXiv:2402.05099), which computes two softmaxes and combines them by their denominators.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +17,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AttentionInterface
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-from medix.policy.decoding import Decoding, next_positions
-
-NAME = "medix_shared_prompt"
-"""Name of the attention in Hugging Face's interface while decoding."""
+from medix.policy.decoder_step import DecoderStep
+from medix.policy.decoding import Decoding
 
 
 @dataclass
@@ -39,7 +35,7 @@ class _Layer:
 
 
 class SharedCache:
-    """Keys and values of prompts, once per group, and of their completions. Each layer calls ``update``.
+    """Keys and values of prompts, once per group, and of their completions. Each layer calls ``attend``.
 
     Args:
         prompts: prefilled prompts, possibly in several batches.
@@ -54,7 +50,6 @@ class SharedCache:
         self.length = 0  # tokens written to every completion
         self.layers = [self._layer([cache.layers[n] for cache in caches], room) for n in range(len(caches[0]))]
         self.hidden = _padding(prompts)
-        self.attended = 0  # layers that called ``attend`` in the current step
 
     def _layer(self, layers: Sequence[Any], room: int) -> _Layer:
         keys, values = (_joined([getattr(layer, name) for layer in layers]) for name in ("keys", "values"))
@@ -68,35 +63,26 @@ class SharedCache:
             getattr(layers[0], "sliding_window", None),
         )
 
-    def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Number of tokens before the current one, padding included."""
-        return int(self.layers[layer_idx].prompt_keys.shape[1]) + self.length
-
-    def update(
+    def attend(
         self,
-        keys: Float[Tensor, "row head 1 width"],
-        values: Float[Tensor, "row head 1 width"],
+        queries: Float[Tensor, "row head width"],
+        keys: Float[Tensor, "row key_head width"],
+        values: Float[Tensor, "row key_head width"],
         layer_idx: int,
-        *args: object,  # noqa: ARG002  # some families pass their rotary embeddings
-        **kwargs: object,  # noqa: ARG002
-    ) -> tuple[Tensor, Tensor]:
-        """Store the current token's keys and values for ``attend``."""
+        scale: float,
+    ) -> Float[Tensor, "row joined"]:
+        """Attention output of the current token of each row, its heads side by side, in the dtype of the values.
+
+        Keys and values of the token are written first. Scores and softmax are in float32 or wider, also under autocast,
+        which would round the scores to its dtype.
+        """
         layer = self.layers[layer_idx]
         for own, new in ((layer.own_keys, keys), (layer.own_values, values)):
-            own[:, :, :, self.length] = new.reshape(self.groups, self.completions, *new.shape[1::2]).transpose(1, 2)
-        return keys, values
+            own[:, :, :, self.length] = new.reshape(self.groups, self.completions, *new.shape[1:]).transpose(1, 2)
+        with torch.autocast(queries.device.type, enabled=False):
+            return self._attend(queries, layer, scale)
 
-    def attend(self, query: Float[Tensor, "row head 1 width"], layer_idx: int, scale: float) -> Tensor:
-        """Attention output of the current token of each row, ``[row, 1, head, width]``, in the dtype of the values.
-
-        Scores and softmax are in float32 or wider, also under autocast, which would round the scores to its dtype.
-        """
-        with torch.autocast(query.device.type, enabled=False):
-            return self._attend(query, layer_idx, scale)
-
-    def _attend(self, query: Float[Tensor, "row head 1 width"], layer_idx: int, scale: float) -> Tensor:
-        layer = self.layers[layer_idx]
-        self.attended += 1
+    def _attend(self, query: Float[Tensor, "row head width"], layer: _Layer, scale: float) -> Tensor:
         first_of_prompt, first_of_own = self._window(layer)
         prompt_keys, prompt_values = (part[:, first_of_prompt:] for part in (layer.prompt_keys, layer.prompt_values))
         own_keys, own_values = (
@@ -104,19 +90,22 @@ class SharedCache:
         )
         groups, heads, completions = self.groups, layer.own_keys.shape[1], self.completions
         by_group = query.reshape(groups, completions, heads, -1, query.shape[-1]).transpose(1, 2)
-        queries = (by_group * scale).reshape(groups * heads, -1, query.shape[-1])
+        queries = by_group.reshape(groups * heads, -1, query.shape[-1])
         each = queries.shape[1] // completions  # query heads per key head
-        to_prompt = _attention_scores(queries, prompt_keys)
+        to_prompt = _attention_scores(queries, prompt_keys, scale)
         if self.hidden is not None and to_prompt.shape[-1]:
             hidden = self.hidden[:, -layer.prompt_keys.shape[1] :][:, first_of_prompt:]
             to_prompt.view(groups, -1, to_prompt.shape[-1]).masked_fill_(hidden[:, None], -torch.inf)
-        to_own = _attention_scores(queries.view(-1, each, query.shape[-1]), own_keys).view(*to_prompt.shape[:2], -1)
-        weights = torch.cat([to_prompt, to_own], dim=-1).softmax(dim=-1).to(layer.own_values.dtype)
+        to_own = _attention_scores(queries.view(-1, each, query.shape[-1]), own_keys, scale)
+        weights = (
+            torch.cat([to_prompt, to_own.view(*to_prompt.shape[:2], -1)], dim=-1)
+            .softmax(dim=-1)
+            .to(layer.own_values.dtype)
+        )
         of_prompt, of_own = torch.split(weights, [to_prompt.shape[-1], to_own.shape[-1]], dim=-1)
         output = torch.bmm(of_prompt, prompt_values)
         output += torch.bmm(of_own.reshape(-1, each, of_own.shape[-1]), own_values).view_as(output)
-        by_row = output.view(groups, heads, completions, each, -1).transpose(1, 2)
-        return by_row.reshape(groups * completions, 1, heads * each, -1)
+        return output.view(groups, heads, completions, each, -1).transpose(1, 2).reshape(groups * completions, -1)
 
     def _window(self, layer: _Layer) -> tuple[int, int]:
         """First token of the prompt, and first of the completion, inside the current token's window."""
@@ -162,9 +151,13 @@ class SharedDecoding:
         prompts: prefilled prompts, possibly in several batches.
         completions: number of completions of each prompt.
         room: maximum number of tokens of a completion.
+        decoder: the language model, for several of these; made on the first step if it is not given.
     """
 
-    def __init__(self, prompts: Sequence[Decoding], completions: int, room: int) -> None:
+    def __init__(
+        self, prompts: Sequence[Decoding], completions: int, room: int, decoder: DecoderStep | None = None
+    ) -> None:
+        self._decoder = decoder
         self.cache = SharedCache(prompts, completions, room)
         self.logits = torch.cat([prompt.logits for prompt in prompts]).repeat_interleave(completions, dim=0)
         self.positions = torch.cat([prompt.positions for prompt in prompts]).repeat_interleave(completions)
@@ -192,22 +185,9 @@ class SharedDecoding:
 
     def step(self, model: Any, tokens: Int[Tensor, " row"]) -> None:
         """As ``Decoding.step``; calls the language model and its head only."""
-        decoder = model.get_decoder()
-        self.cache.attended = 0
-        with _use_shared_cache(decoder.config):
-            output = decoder(
-                input_ids=tokens[:, None],
-                position_ids=next_positions(self.positions, self.axes),
-                past_key_values=self.cache,
-                use_cache=True,
-                shared_cache=self.cache,
-            )
-        if self.cache.attended != len(self.cache.layers):
-            raise NotImplementedError(
-                f"{self.cache.attended} of {len(self.cache.layers)} layers of {type(decoder).__name__} called the "
-                "attention of Hugging Face's interface"
-            )
-        self.logits = model.get_output_embeddings()(output.last_hidden_state[:, -1])
+        if self._decoder is None:
+            self._decoder = DecoderStep(model)
+        self.logits = self._decoder(tokens, self.positions, self.axes, self.cache)
         self.positions = self.positions + 1
         self.cache.length += 1
 
@@ -249,40 +229,14 @@ def why_not_shared(model: Any, prompt: Decoding) -> str | None:
     return None if difference < allowed else f"its logits differ by {difference:.1%}, {allowed:.1%} are allowed"
 
 
-@contextmanager
-def _use_shared_cache(config: Any) -> Iterator[None]:
-    """Layers call ``SharedCache.attend``; the model creates no masks, since the cache applies them."""
-    AttentionInterface.register(NAME, _attend)
-    usual = config._attn_implementation
-    config._attn_implementation = NAME
-    try:
-        yield
-    finally:
-        config._attn_implementation = usual
-
-
-def _attend(
-    module: Any,
-    query: Tensor,
-    key: Tensor,  # noqa: ARG001  # in the cache already
-    value: Tensor,  # noqa: ARG001
-    attention_mask: Tensor | None,  # noqa: ARG001
-    *,
-    shared_cache: SharedCache,
-    scaling: float | None = None,
-    **kwargs: object,  # noqa: ARG001  # windows, which the cache applies, and dropout, which is for training
-) -> tuple[Tensor, None]:
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return shared_cache.attend(query, module.layer_idx, scale), None
-
-
-def _attention_scores(queries: Tensor, keys: Tensor) -> Tensor:
+def _attention_scores(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
     """Products of queries and keys in float32: rounding a score of 10 to bfloat16 changes its weight by up to 3 %."""
     wide = torch.promote_types(torch.promote_types(queries.dtype, keys.dtype), torch.float32)
     if queries.is_cuda and queries.dtype == keys.dtype != wide:
-        return torch.bmm(queries, keys.transpose(1, 2), out_dtype=wide)
+        return torch.bmm(queries, keys.transpose(1, 2), out_dtype=wide).mul_(scale)
     # Under autocast they may differ: rotary embeddings, in float32, make queries float32.
-    return torch.bmm(queries.to(wide), keys.to(wide).transpose(1, 2))
+    nothing = queries.new_zeros((), dtype=wide)
+    return torch.baddbmm(nothing, queries.to(wide), keys.to(wide).transpose(1, 2), beta=0, alpha=scale)
 
 
 def _joined(parts: Sequence[Tensor]) -> Float[Tensor, "group head prompt width"]:

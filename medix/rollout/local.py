@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medix.policy.base import Policy
+from medix.policy.decoder_step import DecoderStep
 from medix.policy.decoding import Decoding
-from medix.policy.packed_linear import packed
 from medix.policy.reference import in_evaluation
 from medix.policy.shared_decoding import SharedDecoding, why_not_shared
 from medix.policy.vision_language import VisionLanguagePolicy
@@ -97,16 +97,14 @@ class LocalEngine(RolloutEngine):
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index].token_ids))
         size = max(1, self.rows_per_batch // sampling.completions_per_prompt)
         completions: dict[int, tuple[Completion, ...]] = {}
-        model = policy.hugging_face
-        # Not the vision tower: features of images must have the same bits here and in training passes.
-        language = (model.get_decoder(), model.get_output_embeddings())
-        with torch.no_grad(), in_evaluation(policy), packed(*language):
+        with torch.no_grad(), in_evaluation(policy):
             if self._shares is None and prompts:
                 self._shares = _can_share(policy, prompts[order[0]])
+            decoder = DecoderStep(policy.hugging_face) if self._shares else None
             for start in range(0, len(order), size):
                 indices = order[start : start + size]
                 chosen = [prompts[index] for index in indices]
-                batch = _Batch(policy, chosen, sampling, self._shares, on_completion, on_text)
+                batch = _Batch(policy, chosen, sampling, decoder, on_completion, on_text)
                 completions.update(zip(indices, batch.run(), strict=True))
         return [RolloutGroup(prompt, completions[index], self.policy_version) for index, prompt in enumerate(prompts)]
 
@@ -129,14 +127,14 @@ class _Batch:
         policy: VisionLanguagePolicy,
         prompts: Sequence[Prompt],
         sampling: Sampling,
-        shares: bool | None,
+        decoder: DecoderStep | None,
         on_completion: OnCompletion | None,
         on_text: OnText | None,
     ) -> None:
         self.policy = policy
         self.prompts = prompts
         self.sampling = sampling
-        self.shares = shares
+        self.decoder = decoder
         self.on_completion = on_completion
         self.on_text = on_text
         self.rows = [_Row(prompt) for prompt in prompts for _ in range(sampling.completions_per_prompt)]
@@ -167,8 +165,9 @@ class _Batch:
     def _prefill(self) -> Decoding | SharedDecoding:
         """Prefill all prompts."""
         G, T = self.sampling.completions_per_prompt, self.sampling.max_completion_tokens
-        if self.shares:
-            return SharedDecoding([self.policy.prefill(part) for part in _passes(self.prompts)], G, room=T)
+        if self.decoder is not None:
+            prompts = [self.policy.prefill(part) for part in _passes(self.prompts)]
+            return SharedDecoding(prompts, G, room=T, decoder=self.decoder)
         decoding = self.policy.prefill(self.prompts)
         decoding.repeat(G)
         return decoding

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
+from medix.policy.decoder_step import DecoderStep
 from medix.policy.decoding import Decoding
-from medix.policy.packed_linear import packed
 from medix.policy.shared_decoding import SharedDecoding
 from medix.policy.tiny import TinySize, build_tiny
 from medix.policy.vision_language import VisionLanguagePolicy
@@ -26,7 +26,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> VisionLanguagePolicy:
 
 @pytest.fixture
 def sampling_mode(policy: VisionLanguagePolicy) -> Iterator[None]:
-    with torch.no_grad(), packed(policy):
+    with torch.no_grad():
         yield
 
 
@@ -36,11 +36,12 @@ def test_one_token_of_every_completion(benchmark: Any, policy: VisionLanguagePol
     """Two prompts of about 500 tokens, eight completions each."""
     prompts = [render(policy, sample(str(n), "yes left " * 235 + "?" * n)) for n in range(GROUPS)]
     tokens = torch.full((GROUPS * COMPLETIONS,), 65)
+    decoder = DecoderStep(policy.hugging_face)
 
     def fresh() -> tuple[tuple[Decoding | SharedDecoding], dict[str, Any]]:
         made: Decoding | SharedDecoding = policy.prefill(prompts)
         if way == "shared":
-            made = SharedDecoding([made], COMPLETIONS, room=STEPS)
+            made = SharedDecoding([made], COMPLETIONS, room=STEPS, decoder=decoder)
         else:
             made.repeat(COMPLETIONS)
         return (made,), {}
