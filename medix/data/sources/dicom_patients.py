@@ -87,7 +87,8 @@ class DicomPatients:
     Images of one patient by their headers are never of two cases or patients, whatever the table says of some of the
     rows: names that stand in one row belong together, in all rows. A study of a single PatientID is that patient's also
     where a header lacks it. What a table calls a case or patient therefore joins patients of headers, and divides none.
-    Patients whose images are shown in one row are one patient, if a table joins their case; else the row is refused.
+    Patients whose images are shown in one row are one patient, if a table joins their case; else the row is refused,
+    and joins nobody.
 
     Args:
         rows: all rows that may become samples.
@@ -101,6 +102,7 @@ class DicomPatients:
         self._of_headers: set[Name] = set()
         self._stated: dict[tuple[Name, str], set[str]] = {}  # by patient of the headers, and kind of name in the table
         of_study: dict[Name, set[Name]] = {}
+        together: dict[tuple[Name, ...], Named] = {}
         for row in rows:
             self.number += 1
             for names in row.headers:
@@ -111,14 +113,22 @@ class DicomPatients:
             stated = [*patient, *([(_CASE, row.case)] if row.case else [])]
             if stated:
                 self._cases.join([*row.of_case, *stated])
-            if patient or len(row.of_patient) > 1:  # who are shown together are not told apart
+            if patient:
                 self._patients.join([*row.of_patient, *patient])
+            elif len(row.of_patient) > 1:
+                together[tuple(row.of_patient)] = row
             for kind, text in stated if len(row.of_headers) == 1 else ():
                 self._stated.setdefault((row.of_headers[0], kind), set()).add(text)
         for study, patients in of_study.items():
             if len(patients) == 1:
                 self._cases.join([study, *patients])
                 self._patients.join([study, *patients])
+        for shown, row in together.items():  # known only now: whether ``case`` refuses it
+            if len(self._cases_of(row)) == 1:  # who are shown together are not told apart
+                self._patients.join(shown)
+
+    def _cases_of(self, row: Named) -> set[Name]:
+        return {self._cases.of(name) for name in row.of_case}
 
     def case(self, row: Named) -> Name:
         """The case of a row; ``NOBODY`` if nothing names one.
@@ -126,7 +136,7 @@ class DicomPatients:
         Raises:
             RowError: it is of several, or nothing names one and the table alone says it.
         """
-        found = {self._cases.of(name) for name in row.of_case}
+        found = self._cases_of(row)
         if len(found) > 1:
             remedy = "the images are of several patients; name those of one, in a table"
             raise RowError("image", None, remedy, "several_cases")

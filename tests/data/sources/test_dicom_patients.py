@@ -97,6 +97,18 @@ def test_patients_who_are_shown_in_one_row_are_not_told_apart() -> None:
     assert {found.patient(row) for row in rows} == {("patient", "P1")}
 
 
+def test_a_row_that_is_refused_joins_nobody() -> None:
+    """The second row shows both patients, and nothing says that they are of one case; a later row may say so."""
+    both = Named((of("P1"), of("P2")))
+    alone = Named((of("P2"),))
+    found = DicomPatients([Named((of("P1"),)), both, alone])
+    with pytest.raises(RowError, match="the images are of several patients"):
+        found.case(both)
+    assert (found.case(alone), found.patient(alone)) == (("patient", "P2"), ("patient", "P2"))
+    named = DicomPatients([both, alone, Named(both.headers, "pair")])
+    assert named.case(both) == named.patient(alone) == ("patient", "P1")
+
+
 def test_several_names_of_one_patient_are_told_and_several_patients_of_a_family_are_not() -> None:
     family = [Named((of("P1"),), "family", "Ann"), Named((of("P2"),), "family", "Bob")]
     assert DicomPatients(family).notes() == [
