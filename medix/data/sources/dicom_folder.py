@@ -11,7 +11,7 @@ from medix.data.sources.dicom_burned_in import NOBODY_LOOKED, BurnedInText
 from medix.data.sources.dicom_file import check_image, read_header
 from medix.data.sources.dicom_header import DicomHeader
 from medix.data.sources.dicom_modality import DicomModality
-from medix.data.sources.dicom_series import Slot
+from medix.data.sources.dicom_series import Orientations, Slot
 from medix.data.sources.source import RowError
 
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)+")
@@ -65,6 +65,7 @@ class DicomFolder:
     _known: dict[str, DicomEntry] = field(default_factory=dict, repr=False)
     _series: dict[str, list[DicomEntry]] | None = field(default=None, repr=False)
     _unread: int = field(default=0, repr=False)
+    _orientations: Orientations = field(default_factory=Orientations, repr=False)
 
     def __post_init__(self) -> None:
         if not self.root.is_dir():
@@ -178,7 +179,7 @@ class DicomFolder:
         header = read_header(path)
         series, image = header.uid("SeriesInstanceUID"), header.uid("SOPInstanceUID")
         try:
-            slot = Slot.of(header, name, self.examined(header)[0].tag)
+            slot = Slot.of(header, name, self.examined(header)[0].tag, self._orientations)
             return DicomEntry(name, slot, series, image, patient=header.patient)
         except RowError as error:
             return DicomEntry(name, None, series, image, error)

@@ -14,6 +14,7 @@ from medix.data.sources.source import RowError
 
 _SLICED = ("CT_SCAN", "MRI_SCAN", "PET_SCAN")
 _DIGITS = 2
+_SAME_COSINE = 0.01
 
 MAX_FRAMES = 1 << 16
 """Frames of one sample."""
@@ -72,6 +73,25 @@ MIDDLE = FrameChoice()
 """The frame in the middle."""
 
 
+class Orientations:
+    """Tells orientations of slices apart: those that differ from an earlier one of their volume by noise are that one.
+
+    Rounding would not do, as it divides slices on both sides of a border.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[Sequence[float]]] = {}
+
+    def same(self, volume: str, axes: Sequence[float]) -> Sequence[float]:
+        """The first orientation of a volume whose cosines differ from these by no more than 0.01."""
+        known = self._known.setdefault(volume, [])
+        for one in known:
+            if len(one) == len(axes) and all(abs(a - b) <= _SAME_COSINE for a, b in zip(one, axes, strict=True)):
+                return one
+        known.append(axes)
+        return axes
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """Where an image belongs in its series.
@@ -91,11 +111,12 @@ class Slot:
     stack: str
 
     @classmethod
-    def of(cls, header: DicomHeader, path: str, tag: str) -> "Slot":
+    def of(cls, header: DicomHeader, path: str, tag: str, orientations: Orientations) -> "Slot":
         """The slot of an image.
 
-        Images of one frame are slices of one volume if they share series, orientation and size, and if they have a
-        position, or are CT, MRI or PET. Radiographs of one series, such as two views of a chest, stand alone.
+        Images of one frame are slices of one volume if they share series, orientation (``Orientations``) and size, and
+        if they have a position, or are CT, MRI or PET. Radiographs of one series, such as two views of a chest, stand
+        alone.
 
         Raises:
             RowError: the number of frames is none.
@@ -107,8 +128,9 @@ class Slot:
         series = header.uid("SeriesInstanceUID")
         stack = ""
         if frames == 1 and series and (has_position or tag in _SLICED):
-            turned = ",".join(f"{round(one, _DIGITS) + 0.0:g}" for one in axes)
-            stack = f"{series}|{turned}|{header.whole('Rows')}x{header.whole('Columns')}"
+            size = f"{header.whole('Rows')}x{header.whole('Columns')}"
+            same = orientations.same(f"{series}|{size}", axes)
+            stack = f"{series}|{','.join(f'{round(one, _DIGITS) + 0.0:g}' for one in same)}|{size}"
         position = float(normal @ np.asarray(origin)) if has_position else math.nan
         return cls(path, frames, position if math.isfinite(position) else None, header.whole("InstanceNumber"), stack)
 

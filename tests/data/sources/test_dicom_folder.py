@@ -164,3 +164,12 @@ def test_what_is_known_is_not_sent_to_other_processes(root: Path) -> None:
 def test_a_root_that_is_no_folder(root: Path) -> None:
     with pytest.raises(ValueError, match=r"notes\.txt: is no folder"):
         DicomFolder(root / "notes.txt")
+
+
+def test_a_series_whose_slices_are_turned_by_noise_is_one_volume(root: Path) -> None:
+    for number, tilt in enumerate(("0.00499", "0.00501")):
+        write(
+            root / "tilted" / f"{number}", SOPInstanceUID=f"1.2.8.{number}", SeriesInstanceUID="1.2.8",
+            ImageOrientationPatient=["1", tilt, "0", "0", "1", "0"], ImagePositionPatient=["0", "0", f"{number}"],
+        )  # fmt: skip
+    assert paths(DicomFolder(root), "tilted") == paths(DicomFolder(root), "1.2.8") == ["tilted/0", "tilted/1"]

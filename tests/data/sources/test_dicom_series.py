@@ -7,12 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.data.sources.dicom_series import MAX_FRAMES, MIDDLE, FrameChoice, Place, Slot, in_order, places
+from medix.data.sources.dicom_series import MAX_FRAMES, MIDDLE, FrameChoice, Orientations, Place, Slot, in_order, places
 from medix.data.sources.source import RowError
 from tests.support.dicoms import header
 
 AXIAL = ["1", "0", "0", "0", "1", "0"]
 CORONAL = ["1", "0", "0", "0", "0", "-1"]
+
+
+def slot(tag: str = "CT_SCAN", known: Orientations | None = None, **elements: object) -> Slot:
+    return Slot.of(header(**elements), "a", tag, known or Orientations())
 
 
 def test_frames_by_hand() -> None:
@@ -46,8 +50,7 @@ def test_what_is_no_choice(text: str) -> None:
 def test_the_position_is_along_the_normal_of_the_slices() -> None:
     """Axial: x cross y is z. Coronal: x cross -z is y."""
     origin = ["-100", "-120", "35.5"]
-    axial = Slot.of(header(ImageOrientationPatient=AXIAL, ImagePositionPatient=origin), "a", "CT_SCAN")
-    coronal = Slot.of(header(ImageOrientationPatient=CORONAL, ImagePositionPatient=origin), "b", "CT_SCAN")
+    axial, coronal = (slot(ImageOrientationPatient=axes, ImagePositionPatient=origin) for axes in (AXIAL, CORONAL))
     assert (axial.position, coronal.position) == (35.5, -120.0)
     assert axial.stack != coronal.stack
 
@@ -82,7 +85,7 @@ def test_without_every_position_they_are_sorted_by_number_then_name() -> None:
     ],
 )
 def test_what_is_a_slice(tag: str, elements: dict[str, object], is_slice: bool) -> None:
-    assert bool(Slot.of(header(**elements), "a", tag).stack) == is_slice
+    assert bool(slot(tag, **elements).stack) == is_slice
 
 
 def test_frames_of_several_files_are_one_sequence() -> None:
@@ -103,4 +106,23 @@ def test_any_stated_number_of_frames_takes_no_memory() -> None:
 def test_a_position_that_is_no_number_is_none() -> None:
     origin = ["1e200", "1e200", "1e200"]
     axes = ["1e200", "0", "0", "0", "1e200", "0"]
-    assert Slot.of(header(ImageOrientationPatient=axes, ImagePositionPatient=origin), "a", "CT_SCAN").position is None
+    assert slot(ImageOrientationPatient=axes, ImagePositionPatient=origin).position is None
+
+
+def test_slices_whose_orientation_differs_by_noise_are_one_volume_also_at_the_border_of_rounding() -> None:
+    """0.00499 and 0.00501 are 0.00 and 0.01 in two digits. Localizers and other series are told apart."""
+    known = Orientations()
+    stacks = [
+        slot(known=known, ImageOrientationPatient=["1", tilt, "0", "0", "1", "0"]).stack
+        for tilt in ("0.00499", "0.00501", "-0.005", "0.02")
+    ]
+    assert stacks[0] == stacks[1] == stacks[2] == slot(ImageOrientationPatient=AXIAL).stack
+    assert stacks[3] != stacks[0]
+    others = [
+        slot(known=known, **elements).stack
+        for elements in (
+            {"ImageOrientationPatient": CORONAL}, {"ImageOrientationPatient": AXIAL, "SeriesInstanceUID": "1.2.9"}, {},
+            {"ImageOrientationPatient": AXIAL, "Rows": 4},
+        )
+    ]  # fmt: skip
+    assert len({stacks[0], *others}) == 5
