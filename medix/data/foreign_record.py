@@ -183,6 +183,6 @@ def cells_of(key: str, members: Mapping[str, bytes]) -> CellRow:
     except ValueError as error:
         raise RowError(f"{key}.json", members["json"][:80], f"cannot be read ({error})", "json") from error
     if not isinstance(fields, dict):
-        raise RowError(f"{key}.json", fields, "is no object", "json")
+        raise RowError(f"{key}.json", fields, "is no object; write one object of names and values", "json")
     images = [members[name] for name in images_of(members)]
     return fields | texts | {"key": key, "image": images or None}

@@ -7,7 +7,7 @@ class CsvSource(FilesSource):
     """The rows of files whose first line names the columns.
 
     An image cell is a file name, base64, a ``data:`` address, or an object or a list of these as JSON or Python writes
-    it.
+    it. A row of another encoding, or with other than as many fields as the header, is faulty.
     """
 
     kind = "csv"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.data.record import read_json
+from medix.data.sources.source import RowError
 from medix.data.sources.table_arrow import names_in
 from medix.text_lines import BYTE_ORDER_MARKS, TextFileError, encoding_fault, lines_of
 
@@ -107,6 +108,17 @@ class TableFile:
 
     def __iter__(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Raises TableError for a file or row that cannot be read."""
+        for number, row in self.checked_rows():
+            if isinstance(row, RowError):
+                raise TableError(f"{self.path}, row {number}: {row}")
+            yield number, row
+
+    def checked_rows(self) -> Iterator[tuple[int, Mapping[str, Any] | RowError]]:
+        """The rows, those of CSV that are faulty by their errors.
+
+        Raises:
+            TableError: the file, or a row of another kind, cannot be read.
+        """
         if self.kind == ".parquet":
             return self._parquet_rows()
         if self.kind in (".csv", ".tsv"):
@@ -185,7 +197,7 @@ class TableFile:
     def _opened(self) -> io.BufferedReader:
         return io.BufferedReader(gzip.GzipFile(self.path)) if self.kind.endswith(".gz") else open(self.path, "rb")
 
-    def _csv_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    def _csv_rows(self) -> Iterator[tuple[int, Mapping[str, Any] | RowError]]:
         with self._text() as stream:
             rows = self._csv(stream)
             header = self._header(rows)
@@ -195,16 +207,24 @@ class TableFile:
             for number, row in enumerate(rows, start=1):
                 if not any(cell.strip() for cell in row):  # a blank line, also as spreadsheets write it: ,,,
                     continue
-                if len(row) != len(header):
-                    raise TableError(
-                        f"{self.path}, row {number}: has {len(row)} fields, the header has {len(header)}; put "
-                        "fields with a comma or a line break into quotes"
-                    )
-                yield number, TextRow(zip(header, row, strict=True))
+                yield number, self._csv_row(header, row)
+
+    def _csv_row(self, header: list[str], row: list[str]) -> TextRow | RowError:
+        """A row, or why it is none."""
+        if len(row) != len(header):
+            remedy = (
+                f"has {len(row)} fields, the header has {len(header)}; put fields with a comma or a line break into "
+                "quotes"
+            )
+            return RowError("row", self._separator.join(row), remedy, "fields")
+        bad = next((one for one in zip(header, row, strict=True) if _is_undecoded(one[1])), None)
+        return RowError(*bad, encoding_fault(bad[1]), "encoding") if bad else TextRow(zip(header, row, strict=True))
 
     def _header(self, rows: Iterator[list[str]]) -> list[str]:
         """The names of the columns; none of an empty file."""
         header = next(rows, [])
+        if bad := next(filter(_is_undecoded, header), ""):
+            raise TableError(f"{self.path}, line 1: {encoding_fault(bad)}")
         if len(header) == 1 and (mark := next((one for one in ";\t|" if one in header[0]), "")):
             raise TableError(
                 f"{self.path}, line 1: the columns are separated by {mark!r}, not by {self._separator!r}; save the "
@@ -219,12 +239,7 @@ class TableFile:
     def _csv(self, stream: io.TextIOWrapper) -> Iterator[list[str]]:
         csv.field_size_limit(2**31 - 1)  # a field may be a whole report
         try:
-            for number, row in enumerate(csv.reader(stream, delimiter=self._separator, strict=True)):
-                for cell in row:
-                    if not cell.isascii() and _UNDECODED.search(cell):
-                        place = f"row {number}" if number else "line 1"
-                        raise TableError(f"{self.path}, {place}: {encoding_fault(cell)}")
-                yield row
+            yield from csv.reader(stream, delimiter=self._separator, strict=True)
         except UnicodeDecodeError as error:  # UTF-16 that is cut
             raise TableError(f"{self.path}: is not {error.encoding} ({error.reason}); save it as UTF-8") from error
         except csv.Error as error:
@@ -240,6 +255,10 @@ class TableFile:
 
     def _found(self) -> "_Found":
         return _Found(self.path)
+
+
+def _is_undecoded(cell: str) -> bool:
+    return not cell.isascii() and bool(_UNDECODED.search(cell))
 
 
 class _Found:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError, TableFile
 from medix.data.sources.table_sample import CellRow
 from medix.data.sources.table_source import TableSource
@@ -40,7 +41,9 @@ class FilesSource(TableSource):
         if not path.exists():
             raise TableError(f"--from {self.kind} {path}: there is no such file; check the path")
         if not path.name.lower().endswith(self.suffixes):
-            raise TableError(f"--from {self.kind} {path}: does not end in {shown}; give its kind by --from")
+            is_packed = path.name.lower().endswith(".gz")
+            remedy = "unpack it: gunzip" if is_packed else "give the kind that it is by --from, or rename it"
+            raise TableError(f"--from {self.kind} {path}: does not end in {shown}; {remedy}")
         return [path]
 
     def names(self) -> Sequence[str]:
@@ -53,10 +56,10 @@ class FilesSource(TableSource):
                 raise TableError(f"{other}: has other columns than {first} ({differ}); build them one by one")
         return names
 
-    def cells(self) -> Iterator[tuple[str, CellRow]]:
+    def cells(self) -> Iterator[tuple[str, CellRow | RowError]]:
         """The rows."""
         for file in self.files():
-            for number, row in TableFile(file):
+            for number, row in TableFile(file).checked_rows():
                 yield f"{file}, row {number}", row
 
 

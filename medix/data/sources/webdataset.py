@@ -83,8 +83,16 @@ class WebDatasetSource(Source):
         """Name of the layout, and what reads its samples."""
         for tar in self.tars:
             _check(tar)
-        names = list(dict.fromkeys(name for tar, sample in self._samples() for name in _names(tar, sample)))
-        name, data = self.reading.table(self.path, names)
+        names: dict[str, None] = {}
+        fault = ""
+        for tar, sample in self._samples():
+            try:
+                names |= dict.fromkeys(_names(tar, sample))
+            except RowError as error:
+                fault = fault or f"{tar}, sample {error}"
+        if not names:
+            raise TableError(fault)
+        name, data = self.reading.table(self.path, list(names))
         keeps_columns = name not in (SCHEMA, ANSWER) and self.keep is stored_image  # of tars that are only listed: none
         return name, ForeignRecord(data, self.reading.modalities, self.reading.question, self.keep, keeps_columns)
 
@@ -217,12 +225,9 @@ def _check(tar: Path) -> None:
 
 
 def _names(tar: Path, sample: TarSample) -> Sequence[str]:
-    """The columns of a sample, for which no image is read; none of one that cannot be read."""
+    """The columns of a sample, for which no image is read; raises RowError for one that cannot be read."""
     places = {name: place for name, place in sample.members.items() if name.rpartition(".")[2] not in ENDINGS}
-    try:
-        return list(cells_of(sample.key, _members(str(tar), places)))
-    except RowError:
-        return []
+    return list(cells_of(sample.key, _members(str(tar), places)))
 
 
 def _members(tar: str, places: dict[str, tuple[int, int]]) -> dict[str, bytes]:

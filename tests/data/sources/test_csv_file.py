@@ -3,10 +3,12 @@ from pathlib import Path
 import pytest
 
 from medix.data.sources.csv_file import CsvSource
+from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_source import Reading
+from medix.types import Sample
 from tests.data.conftest import picture
-from tests.support.sources import faults, samples
+from tests.support.sources import faults, results, samples
 
 
 def test_images_are_names_or_lists_of_names(tmp_path: Path) -> None:
@@ -37,12 +39,20 @@ def test_tabs_and_faulty_rows(tmp_path: Path) -> None:
         "row 1: answer: None; give the ", "row 2: question: ''; give the ",
         "row 3: image: 'gone.png'; ther", "row 4: image: '[gone'; there i",
     ]  # fmt: skip
-    (tmp_path / "bad.csv").write_text("question,answer\nq,a,b\n")
-    with pytest.raises(TableError, match="row 1: has 3 fields, the header has 2"):
-        samples(CsvSource(tmp_path / "bad.csv"))
     for nothing in ("", "\n\n"):
         (tmp_path / "bad.csv").write_text(nothing)
         with pytest.raises(TableError, match=r"bad\.csv: it is empty; give a table with named columns"):
             samples(CsvSource(tmp_path / "bad.csv"))
     with pytest.raises(TableError, match=r"there is no column 'view' \(--modality-column\); its columns are"):
         samples(CsvSource(tmp_path / "rows.tsv", Reading(modality_column="view")))
+
+
+def test_a_row_of_another_encoding_or_length_is_faulty_and_the_others_are_read(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b"question,answer\nq,left\nq,caf\xe9\nq,a,b\n\nq\nq,right\n")
+    found = results(CsvSource(tmp_path / "rows.csv"))
+    assert [one.reference for _, one in found if isinstance(one, Sample)] == ["left", "right"]
+    told = [f"{where}: {one}".partition("rows.csv, ")[2] for where, one in found if isinstance(one, RowError)]
+    assert told[0].startswith("row 2: answer: 'caf\\udce9'; it is not UTF-8 (in Windows-1252 it is 'café'); save the")
+    assert told[1].startswith("row 3: row: 'q,a,b'; has 3 fields, the header has 2; put fields with a comma")
+    assert told[2].startswith("row 5: row: 'q'; has 1 fields")
+    assert len(told) == 3

@@ -7,6 +7,7 @@ from pathlib import Path
 import datasets
 import pytest
 
+from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError, TableFile
 from tests.support.tables import image, jsonl, parquet
 
@@ -69,11 +70,15 @@ def test_a_json_file_is_one_list_or_lines(tmp_path: Path, text: str) -> None:
         ("t.json", '[{"a": "é"}]'.encode("cp1252"), "cannot be read (it is not UTF-8"),
         ("t.json", '[{"a": 1}]'.encode("utf-16")[:-1], "cannot be read ('utf-16"),
         ("t.json", b'{"1": {\n"a": 1}}', "line 1: cannot be read"),
-        ("t.csv", "a,b\n1,2\né,3\n".encode("cp1252"), "row 2: it is not UTF-8 (in Windows-1252 it is 'é'); save the"),
+        (
+            "t.csv",
+            "a,b\n1,2\né,3\n".encode("cp1252"),
+            "row 2: a: '\\udce9'; it is not UTF-8 (in Windows-1252 it is 'é'); save the",
+        ),
         ("t.csv", "é,b\n1,2\n".encode("cp1252"), "line 1: it is not UTF-8 (in Windows-1252 it is 'é'); save the"),
         ("t.csv", "a,b\n1,2\n".encode("utf-16")[:-1], "is not utf-16"),
         ("t.csv", b"a;b\n1;2\n", "line 1: the columns are separated by ';', not by ','; save the file with ','"),
-        ("t.csv", b"a,b\n1\n", "row 1: has 1 fields, the header has 2"),
+        ("t.csv", b"a,b\n1\n", "row 1: row: '1'; has 1 fields, the header has 2"),
         ("t.csv", b"a,a\n1,2\n", "the columns a stand twice"),
         ("t.csv", b'a\n"1\n', "is not CSV"),
     ],
@@ -109,3 +114,12 @@ def test_a_line_of_commas_alone_is_blank(tmp_path: Path, blank: str) -> None:
     """Spreadsheets write them below a table; rows keep the numbers that they have there."""
     (tmp_path / "t.csv").write_text(f"a,b\n1,2\n{blank}\n3,\n{blank}\n")
     assert rows(tmp_path / "t.csv") == [(1, {"a": "1", "b": "2"}), (3, {"a": "3", "b": ""})]
+
+
+def test_faulty_rows_of_csv_are_errors_between_the_others(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_bytes(b"a\tb\n1\n\xff\t2\n3\t4\n")
+    (_, short), (_, undecoded), (number, row) = TableFile(tmp_path / "t.tsv").checked_rows()
+    assert isinstance(short, RowError)
+    assert isinstance(undecoded, RowError)
+    assert (short.value, short.kind, undecoded.key, undecoded.kind) == ("1", "fields", "a", "encoding")
+    assert (number, row) == (3, {"a": "3", "b": "4"})

@@ -145,3 +145,9 @@ def test_masks_beside_an_image_are_not_taken_and_told_once(tmp_path: Path) -> No
     notes = " ".join(source.notes(Counter()))
     assert "images beside that of their sample, such as masks, are not taken: 4, such as 'k.mask.jpg'" in notes
     assert "samples of several images" not in notes
+
+
+def test_tars_without_any_sample_that_can_be_read_name_the_first_fault(tmp_path: Path) -> None:
+    path = tar(tmp_path / "lists.tar", {"0": {"json": [ROW], "png": picture(1)}, "1": {"json": [ROW]}})
+    with pytest.raises(TableError, match=r"lists\.tar, sample 0\.json: .*is no object; write one object of names"):
+        samples(WebDatasetSource(str(path), Reading()))
