@@ -1,14 +1,12 @@
 """The images of one cell of a table, in whichever way the cell names or holds them."""
 
-import ast
-import json
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from medix.data.sources.inline_image import InlineImageError, decoded, inline_image, is_name, shown
 from medix.data.sources.table_images import ImageFiles, TableImage
+from medix.data.sources.written_value import UnclearListError, written_out
 
 _WRITTEN = re.compile(r"\{.*\}|b'.*'|b\".*\"", re.DOTALL)
 _ALLOWED = "give a file name, base64, a data: address, encoded bytes, or an object with bytes or path"
@@ -30,9 +28,7 @@ def image_of(column: str, value: Any, files: ImageFiles) -> TableImage | None:
     Raises:
         ImageCellError: it is none of these.
     """
-    if isinstance(value, str) and _WRITTEN.fullmatch(value.strip()):
-        with suppress(ValueError):
-            value = written_out(value.strip())
+    value = _written(value)
     if isinstance(value, Mapping):
         data, path, others = value.get("bytes"), value.get("path"), value.keys() - {"bytes", "path"}
         if isinstance(data, bytes | bytearray | str) and data:
@@ -57,6 +53,18 @@ def image_of(column: str, value: Any, files: ImageFiles) -> TableImage | None:
     return files.read(value)
 
 
+def _written(value: Any) -> Any:
+    """What a text writes out, if it is an object or bytes; another value as it is."""
+    if not isinstance(value, str) or not _WRITTEN.fullmatch(value.strip()):
+        return value
+    try:
+        return written_out(value)
+    except UnclearListError as error:
+        raise ImageCellError(str(error)) from error
+    except ValueError:
+        return value
+
+
 def _held(column: str, name: str, data: bytes | bytearray | str) -> TableImage:
     """The image of an object's bytes, which are base64 where text holds them."""
     if not isinstance(data, str):
@@ -71,22 +79,8 @@ def image_list(value: Any) -> Sequence[Any]:
     """The images of a cell: a list, also one that a text writes out as in CSV, or one image.
 
     Raises:
-        ValueError: a text in brackets is no list.
+        ValueError: a text in brackets is no list, or an unclear one.
     """
     if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
         value = written_out(value)
     return value if isinstance(value, list | tuple) else [value]
-
-
-def written_out(text: str) -> Any:
-    """The value that a text writes as JSON or as Python does.
-
-    Raises:
-        ValueError: it does not.
-    """
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-    raise ValueError("is neither JSON nor a list as Python writes it")

@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from medix.data.partition import NOTHING, named_unit
-from medix.data.sources.image_cell import ImageCellError, image_list, image_of, written_out
+from medix.data.sources.image_cell import ImageCellError, image_list, image_of
 from medix.data.sources.inline_image import shown
 from medix.data.sources.modality_names import tag_of
 from medix.data.sources.table_choices import LETTERS, choice_of, letter_index, lettered_label, without_labels
@@ -16,6 +15,7 @@ from medix.data.sources.table_file import Label, TableError, TextRow
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_labels import band_of, label_of
 from medix.data.sources.table_schema import TableData
+from medix.data.sources.written_value import UnclearListError, text_list, written_out
 from medix.modality import ModalitySet
 
 _PAPER = ModalitySet()
@@ -144,7 +144,11 @@ class Cells:
 
     def _texts(self, key: str, column: str) -> Iterator[str]:
         value = self._cell(column)
-        for one in value if isinstance(value, list | tuple) else text_list(value):
+        try:
+            listed = value if isinstance(value, list | tuple) else text_list(value)
+        except UnclearListError as error:
+            raise self._fault(key, value, str(error), column) from error
+        for one in listed:
             if text := self._as_text(key, label_of(one) if key == "answer" else one).strip():
                 yield text
 
@@ -288,16 +292,6 @@ class Cells:
     @staticmethod
     def _unread(column: str, value: object, remedy: str, number: int) -> TableImage:
         return TableImage(column, fault=f"column {column}: {shown(value)}; {remedy}", number=number)
-
-
-def text_list(value: Any) -> Sequence[Any]:
-    """The texts of a list that a text writes out, as in CSV; the value itself if it is none, such as ``[1, 2]``."""
-    if isinstance(value, str) and value.strip().startswith("["):
-        with suppress(ValueError):
-            found = written_out(value.strip())
-            if isinstance(found, list) and all(isinstance(one, str) for one in found):
-                return found
-    return [value]
 
 
 def cell(row: Mapping[str, Any], column: str) -> Any:

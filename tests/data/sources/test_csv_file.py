@@ -1,14 +1,17 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from medix.data.sources.csv_file import CsvSource
+from medix.data.sources.parquet import ParquetSource
 from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_source import Reading
 from medix.types import Sample
 from tests.data.conftest import picture
 from tests.support.sources import faults, results, samples
+from tests.support.tables import parquet
 
 
 def test_images_are_names_or_lists_of_names(tmp_path: Path) -> None:
@@ -56,3 +59,16 @@ def test_a_row_of_another_encoding_or_length_is_faulty_and_the_others_are_read(t
     assert told[1].startswith("row 3: row: 'q,a,b'; has 3 fields, the header has 2; put fields with a comma")
     assert told[2].startswith("row 5: row: 'q'; has 1 fields")
     assert len(told) == 3
+
+
+def test_lists_of_a_parquet_file_are_the_same_in_the_csv_that_pandas_writes(tmp_path: Path) -> None:
+    rows = [
+        {"question": f"q{number}", "answer": ["left", "left side"], "choices": ["left", "it's right", "x" * 90]}
+        for number in range(2)
+    ]
+    parquet(tmp_path / "t.parquet", rows)
+    pd.read_parquet(tmp_path / "t.parquet").to_csv(tmp_path / "t.csv", index=False)
+    assert "['left' 'left side']" in (tmp_path / "t.csv").read_text()
+    found, same = samples(CsvSource(tmp_path / "t.csv")), samples(ParquetSource(tmp_path / "t.parquet"))
+    assert [(one.reference, one.aliases) for one in found] == 2 * [("left", ("left side",))]
+    assert [one.question for one in found] == [one.question for one in same]

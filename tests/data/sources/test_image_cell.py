@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from medix.data.sources.csv_file import CsvSource
@@ -78,6 +79,16 @@ def test_tasks_and_builds_read_the_same_images(tmp_path: Path, kind: str, cell: 
 def test_bytes_as_pandas_writes_them_into_csv_are_read(tmp_path: Path) -> None:
     for cell in (DATA, {"bytes": DATA, "path": None}, [{"bytes": DATA, "path": "x.png"}]):
         assert [one.data for one in read(tmp_path, "csv", cell).images] == [DATA]
+    for pair in ([DATA, OTHER], [{"bytes": DATA, "path": None}, {"bytes": OTHER, "path": "x.png"}]):
+        written = str(np.array(pair, dtype=object))
+        assert [one.data for one in read(tmp_path, "csv", written).images] == [DATA, OTHER]
+
+
+def test_bytes_beside_bytes_are_never_one_image(tmp_path: Path) -> None:
+    for cell in (f"{DATA!r} {OTHER!r}", f"[{DATA!r}, {DATA!r} {OTHER!r}]", f"{{'bytes': {DATA!r} {OTHER!r}}}"):
+        (found,) = read(tmp_path, "csv", cell).images
+        assert found.data == b""
+        assert "it has no comma between some" in found.fault or "neither a file name nor an image" in found.fault
 
 
 @pytest.mark.parametrize(
