@@ -8,6 +8,8 @@ from medix.data.sources.table_file import Label
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Of choices, in their order."""
 
+_AFTER_LETTER = (":", ".", ")")
+
 
 def letter_index(letter: str, count: int) -> int | None:
     """The number of a letter among so many choices; None if it is none of theirs."""
@@ -30,7 +32,16 @@ def choice_of(answer: str, choices: Sequence[str]) -> int | None:
 
 def without_labels(texts: Sequence[str]) -> Sequence[str]:
     """Choices without the ``A:``, ``B:``, … that all of them begin with."""
-    labelled = [text[:1] == LETTERS[place] and text[1:2] in (":", ".", ")") for place, text in enumerate(texts[:26])]
+    labelled = [text[:1] == LETTERS[place] and text[1:2] in _AFTER_LETTER for place, text in enumerate(texts[:26])]
     if len(texts) < 2 or not all(labelled) or not all(text[2:].strip() for text in texts):
         return texts
     return [text[2:].strip() for text in texts]
+
+
+def without_label(answer: str, choices: Sequence[str]) -> str:
+    """The choice that an answer repeats with its label, as in ``B. right``; another answer as it is."""
+    place = letter_index(answer[:1], len(choices))
+    is_labelled = place is not None and answer[1:2] in _AFTER_LETTER
+    is_same = is_labelled and answer[2:].strip().casefold() == choices[place or 0].casefold()
+    is_choice = answer.casefold() in map(str.casefold, choices)
+    return choices[place or 0] if is_same and not is_choice else answer

@@ -10,7 +10,14 @@ from medix.data.partition import NOTHING, named_unit
 from medix.data.sources.image_cell import ImageCellError, image_list, image_of
 from medix.data.sources.inline_image import shown
 from medix.data.sources.modality_names import tag_of
-from medix.data.sources.table_choices import LETTERS, choice_of, letter_index, lettered_label, without_labels
+from medix.data.sources.table_choices import (
+    LETTERS,
+    choice_of,
+    letter_index,
+    lettered_label,
+    without_label,
+    without_labels,
+)
 from medix.data.sources.table_file import Label, TableError, TextRow
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_labels import band_of, label_of
@@ -162,17 +169,17 @@ class Cells:
         else:
             given = self._cell(columns.choices)
         texts = [self._as_text("choices", one).strip() for one in self._listed(given)]
-        while texts and not (self._as_choice(texts[-1]) if are_columns else texts[-1]):
+        while texts and not texts[-1]:
             texts.pop()
+        if are_columns and len(texts) > 1 and texts[-1] == texts[-2] and not self._stated(texts[-1]):
+            # Columns that a shorter question does not use: no question has a choice twice. A single word is a choice,
+            # whatever the answer is: if it stood only where it is right, it would give the answer away.
+            word = texts[-1]
+            while texts and texts[-1] == word:
+                texts.pop()
         if not all(texts):
             raise self._fault("choices", given, "a choice in the middle is empty")
         return tuple(without_labels(texts))
-
-    def _as_choice(self, last: str) -> str:
-        """The last choice; empty if it fills the columns of a shorter question. ``None`` is one if it is the answer."""
-        answers = (text for column in self._answer_columns for text in self._texts("answer", column))
-        is_answer = last == "None" and any(text.casefold() == last.casefold() for text in answers)
-        return last if is_answer else self._stated(last)
 
     @property
     def _answer_columns(self) -> list[str]:
@@ -223,9 +230,16 @@ class Cells:
         return index, tuple(dict.fromkeys([*texts, *further])) if texts else ()
 
     def _answers(self, column: str, choices: tuple[str, ...]) -> list[str]:
-        """The texts of a column of answers; ``None`` is one where it is a choice."""
+        """The texts of a column of answers, choices without their labels.
+
+        A word for nothing is one where it is a choice. Of the last of several columns of choices, it is not known
+        whether it is one, but for ``None``, which people write.
+        """
         known = {choice.casefold() for choice in choices}
-        return [text for text in self._texts("answer", column) if text.casefold() in known or self._stated(text)]
+        if isinstance(self.data.columns.choices, list) and choices[-1:] != ("None",):
+            known -= {choice.casefold() for choice in choices[-1:]}
+        texts = (text for text in self._texts("answer", column) if text.casefold() in known or self._stated(text))
+        return [without_label(text, choices) for text in texts]
 
     def _check_other_choices(self, texts: Sequence[str], choices: tuple[str, ...], right: int) -> None:
         """Refuse texts of the answer that are, or name by a letter, another choice than the right one.

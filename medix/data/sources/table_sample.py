@@ -7,7 +7,7 @@ from math import isnan
 from typing import Any
 
 from medix.data.image_markers import pieces, renumbered
-from medix.data.partition import PATIENT_FIELDS
+from medix.data.partition import NOTHING, PATIENT_FIELDS
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.source import RowError, content_id
@@ -22,6 +22,7 @@ from medix.types import Sample
 
 CellRow = Mapping[str, Any]
 _KEPT, _NOT_KEPT = "metadata ", "no metadata "
+_WORDS_UNUSED, _WORD_CHOSEN = "words for unused choices", "word for nothing as the last choice"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class TableSample:
             raise RowError(error.column or error.key, error.value, error.remedy, "cell") from error
         images = tuple(self._stored(image, counts) for image in found.images)
         counts["text-only"] += bool(columns.images) and not images
-        modality, answers = self._answers(found, bool(images))
+        self._count_choices(found, cells, counts)
+        modality, answers = self._answers(found, cells, bool(images))
         self._check(found, cells)
         sample = Sample(
             id=found.id.strip(),
@@ -102,11 +104,22 @@ class TableSample:
         except PictureError as error:
             raise RowError(key, image.name, f"{error}; replace the file", "image") from error
 
-    def _answers(self, row: TableRow, has_images: bool) -> tuple[str | None, tuple[str, ...]]:
+    def _count_choices(self, row: TableRow, cells: CellRow, counts: Counter[str]) -> None:
+        """Count rows of CSV of whose columns of choices the last ones hold a word for nothing."""
+        columns, number = self.data.columns.choices, len(row.choices)
+        if isinstance(cells, TextRow) and isinstance(columns, list):
+            counts[_WORDS_UNUSED] += any((text_of(cell(cells, column)) or "").strip() for column in columns[number:])
+            counts[_WORD_CHOSEN] += row.choices[-1:] != () and row.choices[-1] in NOTHING
+
+    def _answers(self, row: TableRow, cells: CellRow, has_images: bool) -> tuple[str | None, tuple[str, ...]]:
         """The modality, if it is stated, and the accepted answers."""
         columns, key = self.data.columns, self._answer_column
         if not row.answers:
-            raise RowError(key, None, "give the reference", "answer")
+            word = text_of(cell(cells, key))
+            remedy = "give the reference"
+            if isinstance(cells, TextRow) and word and word.strip():
+                remedy = f"it stands for nothing in CSV; {remedy}, a choice by its number or letter"
+            raise RowError(key, word or None, remedy, "answer")
         tag, reference = split_tag(key, row.answers[0], has_images, self.modalities)
         for alias in row.answers[1:]:
             check_bare(key, alias, self.modalities)
@@ -177,5 +190,14 @@ def told_counts(counts: Counter[str]) -> list[str]:
     blind = f"rows without an image, which became text-only samples: {number:,}"
     stored = f"columns stored as metadata: {kept}; to store only columns that you name, give --columns FILE"
     left = f"columns not stored, or not of every row, because cells are neither text nor numbers: {lost}"
-    told = ((stored, kept), (left, lost), (blind, number))
+    words = ", ".join(sorted(NOTHING))
+    unused = f"rows whose last columns of choices hold the same word ({words}), which are no choices of them"
+    chosen = f"rows whose last choice is such a word as {words}; if that means nothing, leave the cell empty"
+    told = (
+        (stored, kept),
+        (left, lost),
+        (blind, number),
+        (f"{unused}: {counts[_WORDS_UNUSED]:,}", counts[_WORDS_UNUSED]),
+        (f"{chosen}: {counts[_WORD_CHOSEN]:,}", counts[_WORD_CHOSEN]),
+    )
     return [*(text for text, is_told in told if is_told), *conversions(counts)]

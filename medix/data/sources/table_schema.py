@@ -38,8 +38,9 @@ class Columns:
     In answers, ``question_type``, ``source`` and ``subgroup`` truth values of Parquet and JSON are ``true`` and
     ``false``, dates and times as ISO 8601 writes them (``2024-05-01T08:30:00``), decimals numbers. In CSV, ``nan``,
     ``NaN``, ``NA``, ``None``, ``null``, ``NULL`` and ``<NA>`` are nothing there, unless they are a choice of the row:
-    no answer, and an unknown subgroup. Neither are they choices in the last of several columns of choices, but ``None``
-    if it is the answer, nor the list of them in one column.
+    no answer, and an unknown subgroup. Such a word is no list of choices in one column, and no choice where it fills
+    the last two or more of several columns. In the last alone it is a choice, whatever the answer is; the answer names
+    it by number or letter (``None`` also by itself).
     """
 
     question: str = ""

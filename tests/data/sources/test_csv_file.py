@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -72,3 +73,24 @@ def test_lists_of_a_parquet_file_are_the_same_in_the_csv_that_pandas_writes(tmp_
     found, same = samples(CsvSource(tmp_path / "t.csv")), samples(ParquetSource(tmp_path / "t.parquet"))
     assert [(one.reference, one.aliases) for one in found] == 2 * [("left", ("left side",))]
     assert [one.question for one in found] == [one.question for one in same]
+
+
+def test_words_for_nothing_in_columns_of_choices_are_counted_and_shown(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(
+        "question,A,B,C,D,answer\nq1,x,y,z,None,B\nq2,x,y,z,None,D\nq3,x,y,NA,NA,A\nq4,x,y,,,B\nq5,x,y,z,NA,NA\n"
+    )
+    source = CsvSource(tmp_path / "t.csv")
+    counts: Counter[str] = Counter()
+    for row in list(source.rows())[:4]:
+        found = source.sample(row)
+        counts += source.counts
+        source.counts.clear()
+        assert found.question.endswith("D. None" if found.question < "q3" else "B. y")
+    told = "\n".join(source.notes(counts))
+    assert "rows whose last columns of choices hold the same word (<NA>, NA, NULL, NaN, None, nan, null), which" in told
+    assert "are no choices of them: 1\n" in told
+    assert "null; if that means nothing, leave the cell empty: 2" in told
+    assert faults(source)[-1].endswith(
+        "row 5: answer: 'NA'; it stands for nothing in CSV; give the reference, a choice by its number or letter"
+    )
+    assert "words" not in "".join(source.notes(Counter()))

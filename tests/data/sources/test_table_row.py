@@ -31,6 +31,11 @@ FOUR = ["opa", "opb", "opc"]
         ({"o": ["x", "y"], "a": "B"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
         ({"o": ["B", "A"], "a": "A"}, Columns(answer="a", choices="o"), 1, ("A",), ("B", "A")),
         ({"o": ["A: x", "B: y"], "a": "y"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
+        ({"o": ["A. x", "B. y"], "a": "B. y"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
+        ({"o": ["A. x", "B. y"], "a": ["b) Y", "ypsilon"]}, Columns(answer="a", choices="o"), 1, ("y", "ypsilon"),
+         ("x", "y")),
+        ({"o": ["A. x", "B. y"], "l": "B", "a": "B. y"}, Columns(answer="a", answer_letter="l", choices="o"), 1, ("y",),
+         ("x", "y")),
         ({"o": "['x' 'y'\n 'z']", "a": "y"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y", "z")),
         ({"a": "['left' 'left side']"}, Columns(answer="a"), None, ("left", "left side"), ()),
         ({"o": ["x", "y"], "a": "z"}, Columns(answer="a", choices="o"), None, ("z",), ("x", "y")),
@@ -75,6 +80,8 @@ def test_answers_are_found_by_index_letter_or_text(
         ({"o": "['x' 'y', 'z']", "a": 0}, Columns(answer_index="a", choices="o"), "it has no comma between some"),
         ({"o": "['x' ... 'z']", "a": 0}, Columns(answer_index="a", choices="o"), "numpy has left elements out"),
         ({"a": "['x' 'y', 'z']"}, Columns(answer="a"), "columns.answer: \"['x' 'y', 'z']\"; it has no comma"),
+        ({"o": ["A. x", "B. y"], "l": "B", "a": "A. x"}, Columns(answer="a", answer_letter="l", choices="o"),
+         "'x'; it is another choice than 'y'"),
         ({"o": 3, "a": 0}, Columns(answer_index="a", choices="o"), "give a list, an object"),
         ({"a": "x", "n": True}, Columns(answer="a", id="n"), "columns.id: True; a bool is no text"),
         ({"a": "x"}, Columns(answer="a", id="qid"), "no row has the column 'qid' (data.columns.id)"),
@@ -127,7 +134,6 @@ def _of_options(*choices: str, **cells: str) -> TableRow:
 @pytest.mark.parametrize("nothing", ["nan", "NaN", "NA", "None", "null", "NULL", "<NA>"])
 def test_what_programs_write_into_csv_where_there_is_nothing_is_no_last_choice(nothing: str) -> None:
     """Tables have as many columns as their longest question has choices."""
-    assert _of_options("x", "y", nothing, "", l="B").choices == ("x", "y")
     assert _of_options("x", "y", nothing, f" {nothing} ", a="y").choices == ("x", "y")
     assert _of_options(*[nothing] * 4, a="open").choices == ()
     assert _of_options("x", nothing, "y", "z", l="B").answers == (nothing,)
@@ -136,11 +142,24 @@ def test_what_programs_write_into_csv_where_there_is_nothing_is_no_last_choice(n
     assert _of_csv(o=nothing).choices == ()
 
 
-@pytest.mark.parametrize(("last", "answer", "is_choice"), [("None", "none", True), ("NA", "NA", False)])
-def test_none_as_the_last_choice_is_one_if_it_is_the_answer(last: str, answer: str, is_choice: bool) -> None:
-    found = _of_options("x", "y", last, a=answer)
-    assert found.choices == ("x", "y", *[last] * is_choice)
-    assert found.answers[:1] == (last,) * is_choice
+@pytest.mark.parametrize("word", ["nan", "NaN", "NA", "None", "null", "NULL", "<NA>"])
+def test_a_word_for_nothing_that_stands_once_is_a_choice_whatever_the_answer_is(word: str) -> None:
+    """If it were one only where it is right, its being there would give the answer away."""
+    for letter in "ABCD":
+        assert _of_options("x", "y", "z", word, l=letter).choices == ("x", "y", "z", word)
+    assert _of_options("x", "y", "z", word, a="y").choices == ("x", "y", "z", word)
+    assert _of_options("x", "y", word, "", l="B").choices == ("x", "y", word)
+    assert _of_options("x", "y", "z", word, l="D").answers == (word,)
+    assert _of_options("x", "y", "z", word, a="D").answers == (word,)
+
+
+@pytest.mark.parametrize(("last", "answers"), [("None", ("None",)), ("NA", ())])
+def test_a_word_for_nothing_as_the_answer_is_no_name_of_the_last_choice_but_none(last: str, answers: Any) -> None:
+    """Both cells of a row without a label may be filled by a program."""
+    found = _of_options("x", "y", last, a=last)
+    assert (found.choices, found.answers) == (("x", "y", last), answers)
+    for named in (last.lower(), f"C. {last}", "C"):
+        assert _of_options("x", "y", last, a=named).answers == (last,)
 
 
 def test_none_in_json_may_be_an_answer(tmp_path: Path) -> None:
