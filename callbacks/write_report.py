@@ -19,7 +19,7 @@ from medix.callbacks.log_rewards import step_metrics
 from medix.callbacks.run_facts import run_facts, run_head, split_label, training_sizes, versions
 from medix.callbacks.save_spec import changed_spec
 from medix.callbacks.shown_examples import ShownExamples
-from medix.callbacks.watched import suite_of, watched
+from medix.callbacks.watched import reward_judges, suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
 from medix.evaluation.validation import Validation, differences_from_training, incomparable
@@ -210,6 +210,7 @@ class WriteReport(Callback):
             resumes=list(self._resumes),
             ended="" if finished else self._ended,
             balance=self._balance.rows(self._sizes),
+            reward_judges=reward_judges(module),
         )
 
     @property

@@ -94,6 +94,7 @@ class Report:
         evaluations: results of ``validate`` and ``test`` so far.
         resumes: steps from which the run was resumed; marked in the curves.
         balance: what was drawn of the training data, by slice (``Balance.rows``).
+        reward_judges: identities of the judges that the rewards ask.
     """
 
     title: str
@@ -116,6 +117,7 @@ class Report:
     resumes: Sequence[int] = ()
     ended: str = ""
     balance: Sequence[Mapping[str, Any]] = ()
+    reward_judges: Sequence[str] = ()
 
     @property
     def state(self) -> str:
@@ -125,7 +127,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Plain data without the examples, NaN as None."""
         names = ["title", "step", "max_steps", "finished", "ended", "facts", "versions", "before", "after", "gain"]
-        names += ["validations", "steps", "spec", "split", "notes", "run", "resumes", "balance"]
+        names += ["validations", "steps", "spec", "split", "notes", "run", "resumes", "balance", "reward_judges"]
         data: dict[str, Any] = plain({"use": USE} | {name: getattr(self, name) for name in names})
         return data
 

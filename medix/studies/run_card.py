@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 from medix.callbacks.stretches import stretches_in, told
@@ -66,19 +67,21 @@ class RunCard:
         found = {}
         for path in files:
             rates = read_object(path, "medix judge canaries", ("judge", "version", *CANARIES))
-            uses = [
-                use for judge, of_judge in self.judges.items() if _is_one(rates["judge"], judge) for use in of_judge
-            ]
-            found[rates["judge"]] = {**rates, "uses": list(dict.fromkeys(uses))}
+            found[rates["judge"]] = {**rates, "uses": self.judges.get(rates["judge"], [])}
         return list(found.values())
 
     @cached_property
     def judges(self) -> dict[str, list[str]]:
-        """What each judge of the run gave, by identity (of several that gave one thing, those of all)."""
+        """What each judge of the run gave, by identity.
+
+        A report that does not list the judges of the rewards names them in one text, which is taken as one judge: it
+        cannot be split, since identities hold commas.
+        """
         report = self.run.report
         measured = [report.get("after") or {}, *self.evaluations]
         given = [("accuracy", one.get("judge")) for one in measured]
-        given.append(("rewards", (report.get("facts") or {}).get("Judge of the rewards")))
+        together = (report.get("facts") or {}).get("Judge of the rewards")
+        given += [("rewards", judge) for judge in report.get("reward_judges", [together])]
         found: dict[str, list[str]] = {}
         for use, judge in given:
             if judge and judge != "none" and use not in found.setdefault(judge, []):
@@ -132,13 +135,18 @@ class RunCard:
         if not known:
             words = ["--judge", str(self.run.specs[-1]), "--json", str(folder / "canaries.json")]
             return [f"The judge was not measured: {command}{shlex.join(words)}"]
-        return [
-            f"The judge {judge}, which gave the {' and '.join(uses)}, was not measured, and the canary rates are of "
-            f"{' and '.join(known)}: {command}--judge FILE "
-            f"{shlex.join(['--json', str(folder / f'canaries-{uses[0]}.json')])} with the file of that judge"
-            for judge, uses in self.judges.items()
-            if not any(_is_one(one, judge) for one in known)
-        ]
+        found, taken = [], {path.name for path in folder.glob("canaries*.json")}
+        for judge, uses in self.judges.items():
+            if judge in known:
+                continue
+            names = (f"canaries-{uses[0]}{f'-{number}' if number > 1 else ''}.json" for number in count(1))
+            taken.add(name := next(name for name in names if name not in taken))
+            file = shlex.join(["--json", str(folder / name)])
+            found.append(
+                f"The judge {judge}, which gave the {' and '.join(uses)}, was not measured, and the canary rates are "
+                f"of {' and '.join(known)}: {command}--judge FILE {file} with the file of that judge"
+            )
+        return found
 
     def _altered_specs(self) -> list[str]:
         """Whether the specs are those that the checkpoints were written with."""
@@ -235,11 +243,6 @@ class RunCard:
     def evaluations(self) -> list[dict[str, Any]]:
         """The results of ``validate`` and ``test`` after the run."""
         return read_evaluations(self.run.path, began(self.run.report))
-
-
-def _is_one(judge: str, judges: str) -> bool:
-    """Whether a judge is among those that are named together."""
-    return f", {judge}, " in f", {judges}, "
 
 
 def _listed(title: str, sentences: Sequence[str]) -> str:

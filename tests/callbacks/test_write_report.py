@@ -203,6 +203,7 @@ def test_facts_name_judge_sizes_and_seed(tmp_path: Path) -> None:
     _fit(tmp_path, WriteReport(table=False))
     facts = _read(tmp_path)["facts"]
     assert facts["Judge of the validation"] == "counting/v1"
+    assert _read(tmp_path)["reward_judges"] == ["counting/v1"]
     assert facts["Steps"] == "4"
     assert facts["Trained parameters"] == "1 of 1"
     assert "torch" in _read(tmp_path)["versions"]

@@ -17,6 +17,28 @@ def card(run: Path) -> RunCard:
     return RunCard(RunFolder(run))
 
 
+def rewarded_by(run: Path, *judges: str, is_listed: bool = True) -> None:
+    """Give its report other judges of the rewards."""
+    report = json.loads((run / "report.json").read_text())
+    report["facts"]["Judge of the rewards"] = ", ".join(judges)
+    report.pop("reward_judges", None)
+    listed = {"reward_judges": judges} if is_listed else {}
+    (run / "report.json").write_text(json.dumps(report | listed))
+
+
+def measured(run: Path, judge: str, name: str) -> RunCard:
+    """Its card once it has a file with the canary rates of a judge."""
+    canaries = shipped_canaries()
+    rates = CanaryRates(canaries.version, judge, tuple(run_canaries(ExactJudge(), canaries)))
+    (run / name).write_text(json.dumps(plain(rates.to_dict())))
+    return card(run)
+
+
+def unmeasured(found: RunCard) -> list[str]:
+    """What it says of judges that were not measured."""
+    return [one for one in found.missing() if "canaries" in one]
+
+
 def test_the_card_says_what_a_reviewer_asks(run: Path) -> None:
     canaries = shipped_canaries()
     rates = CanaryRates(canaries.version, "exact/4", tuple(run_canaries(ExactJudge(), canaries)))
@@ -97,30 +119,47 @@ def test_commands_can_be_pasted_where_a_path_has_spaces(tmp_path: Path) -> None:
 
 def test_rates_are_of_the_judge_that_they_name_and_another_one_is_said_to_be_unmeasured(run: Path) -> None:
     """As where a judge that errs gives the rewards and an exact one the accuracy."""
-    report = json.loads((run / "report.json").read_text())
     erring = "erring(exact/4, 0.9, 0.9, 0)"
-    report["facts"]["Judge of the rewards"] = erring
-    (run / "report.json").write_text(json.dumps(report))
-    canaries = shipped_canaries()
-    graded = tuple(run_canaries(ExactJudge(), canaries))
-
-    def measured(judge: str, name: str) -> RunCard:
-        rates = CanaryRates(canaries.version, judge, graded)
-        (run / name).write_text(json.dumps(plain(rates.to_dict())))
-        return card(run)
-
-    of_rewards = measured(erring, "canaries-step-000000.json")
-    (told,) = [one for one in of_rewards.missing() if "canaries" in one]
+    rewarded_by(run, erring)
+    of_rewards = measured(run, erring, "canaries-step-000000.json")
+    (told,) = unmeasured(of_rewards)
     assert told.startswith(
         f"The judge exact/4, which gave the accuracy, was not measured, and the canary rates are of {erring}"
     )
     assert f"--json {run}/canaries-accuracy.json" in told
-    assert f"Judge {erring} on {canaries.version} (gave the rewards)" in of_rewards.markdown()
-    both = measured("exact/4", "canaries-accuracy.json")
-    assert not [one for one in both.missing() if "canaries" in one]
+    assert f"Judge {erring} on {shipped_canaries().version} (gave the rewards)" in of_rewards.markdown()
+    both = measured(run, "exact/4", "canaries-accuracy.json")
+    assert not unmeasured(both)
     assert [(one["judge"], one["uses"]) for one in both.to_dict()["canaries"]] == [
         (erring, ["rewards"]), ("exact/4", ["accuracy"]),
     ]  # fmt: skip
+
+
+def test_rates_of_a_member_of_a_panel_are_not_those_of_the_panel(run: Path) -> None:
+    """Whether the report lists the judges or, as an earlier one, names them in a text: the middle member is in it."""
+    panel = "panel/1 with quorum 2 of [served/a/v1, exact/4, served/c/v1]"
+    for is_listed in (True, False):
+        rewarded_by(run, panel, is_listed=is_listed)
+        found = measured(run, "exact/4", "canaries.json")
+        (told,) = unmeasured(found)
+        assert told.startswith(f"The judge {panel}, which gave the rewards, was not measured")
+        assert [one["uses"] for one in found.canaries] == [["accuracy"]]
+
+
+def test_each_judge_of_the_rewards_is_missed_by_name_until_it_is_measured(run: Path) -> None:
+    """The commands name files of their own, so that one does not undo the other."""
+    judges = ["erring(exact/4, 0.9, 0.9, 0)", "served/b/v1", "served/c/v1"]
+    rewarded_by(run, *judges)
+    found = measured(run, "exact/4", "canaries.json")
+    for left in (judges, judges[1:], judges[2:], []):
+        told = unmeasured(found)
+        names = [one.partition("--json ")[2].split()[0] for one in told]
+        assert all(one.startswith(f"The judge {judge}, ") for one, judge in zip(told, left, strict=True))
+        assert len(set(names)) == len(left)
+        if left:
+            assert not Path(names[0]).exists()
+            found = measured(run, left[0], Path(names[0]).name)
+    assert [one["uses"] for one in found.canaries] == [["accuracy"], *[["rewards"]] * 3]
 
 
 def test_a_run_that_was_resumed_says_where(run: Path) -> None:
