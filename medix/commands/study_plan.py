@@ -5,6 +5,8 @@ import math
 
 from medix.commands.parser import CommandParser
 
+_MOST = 10_000
+"""Ratings of one case; the power is summed over how many of them prefer a model."""
 _HALF_WIDTHS = (0.15, 0.1, 0.075, 0.05, 0.03)
 
 
@@ -36,6 +38,11 @@ def plan(arguments: argparse.Namespace) -> int:
     from medix.studies.preference.design import Design
     from medix.studies.preference.sample_size import SampleSize
 
+    if (ratings := arguments.raters * arguments.per_case) > _MOST:
+        raise ValueError(
+            f"--per-case {arguments.per_case:g}: with --raters {arguments.raters} there may be {ratings:g} ratings of "
+            f"one case; give {_MOST:,} or fewer"
+        )
     Design(arguments.raters, arguments.overlap, 0)  # refuses what serve would
     size = SampleSize(
         arguments.wins, arguments.ties, arguments.per_case, arguments.correlation, arguments.raters, arguments.overlap

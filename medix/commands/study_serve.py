@@ -106,7 +106,7 @@ def _tell(database: "StudyDatabase", server: "LocalServer", tokens: dict[int, st
         tell(f"Samples that are not shown, because all models answer them alike: {facts['identical']:,}")
     for reason, count in facts["left_out"].items():
         tell(f"Left out: {count:,} {reason}")
-    tell(_expected(facts, database.raters))
+    tell(_expected(facts, database.raters, database.cases_met))
     for rater, planned in enumerate(len(database.decided(rater)) for rater in range(database.raters)):
         done = sum(database.decided(rater))
         link = f"{server.address}/r/{tokens[rater]}" if rater in tokens else "has a link; --renew makes a new one"
@@ -118,14 +118,14 @@ def _tell(database: "StudyDatabase", server: "LocalServer", tokens: dict[int, st
     tell(f"Serving on {server.address}; Ctrl-C ends it, and the same command goes on")
 
 
-def _expected(facts: Mapping[str, Any], raters: int) -> str:
-    """How wide the interval of one model's wins over another will be."""
+def _expected(facts: Mapping[str, Any], raters: int, cases_met: int) -> str:
+    """How wide the interval of one model's wins over another will be, on average over the pairs of models."""
     from medix.reporting.table import number
     from medix.studies.preference.sample_size import SampleSize
 
     pairs = math.comb(len(facts["models"]), 2)
     each, overlap = facts["comparisons"] / pairs, facts["overlap"] / pairs
-    size = SampleSize(per_case=max(1.0, each / facts["cases"]), raters=raters, overlap=overlap)
+    size = SampleSize(per_case=facts["comparisons"] / cases_met, raters=raters, overlap=overlap)
     if math.isnan(half := size.half_width(each)):
         return (
             "Expect no interval of the wins of one model over another: with several ratings of a case it takes "
@@ -134,5 +134,5 @@ def _expected(facts: Mapping[str, Any], raters: int) -> str:
         )
     return (
         f"Expect wins of one model over another within ± {number(half, percent=True)} (95 % interval at "
-        f"{size.wins:.0%} wins, {size.ties:.0%} ties, {facts['cases']:,} cases; study plan shows others)"
+        f"{size.wins:.0%} wins, {size.ties:.0%} ties, {round(cases_met / pairs):,} cases; study plan shows others)"
     )

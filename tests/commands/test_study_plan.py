@@ -55,7 +55,13 @@ def test_from_five_raters_on_the_plan_counts_what_the_report_allows_for_them(
     assert "allows for raters who differ" in five[1]
 
 
-@pytest.mark.parametrize("words", [["--half-width", "0"], ["--wins", "2"], ["--raters", "0"], ["--per-case", "0"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--half-width", "0"], ["--wins", "2"], ["--raters", "0"], ["--raters", "100000000000000"],
+        ["--per-case", "0"], ["--per-case", "inf"], ["--per-case", "nan"], ["--per-case", "1e12"],
+    ],
+)  # fmt: skip
 def test_impossible_wishes_are_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "plan", *words]) == 2
     assert words[0] in capsys.readouterr().err

@@ -1,16 +1,21 @@
 """``python -m medix study serve``."""
 
 import importlib.util
+import math
 import signal
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from medix.__main__ import main
 from medix.commands.study_serve import _expected
+from medix.evaluation.crossed import crossed_proportion
+from medix.studies.preference.design import Design
+from medix.studies.preference.samples import Shown, StudySample
 from tests.support.served_page import ServedStudy
 from tests.support.studies import new_study, open_study
 
@@ -50,8 +55,8 @@ def test_links_are_printed_once_and_the_same_command_goes_on(tmp_path: Path) -> 
 
 def test_the_interval_that_can_be_expected_is_told_and_where_there_is_none() -> None:
     def told(cases: int, comparisons: int = 24, overlap: int = 0, models: str = "ab") -> str:
-        facts = {"models": list(models), "comparisons": comparisons, "cases": cases, "overlap": overlap}
-        return _expected(facts, 2)
+        facts = {"models": list(models), "comparisons": comparisons, "overlap": overlap}
+        return _expected(facts, 2, cases * math.comb(len(models), 2))
 
     assert told(24).startswith("Expect wins of one model over another within ± 21.")
     assert "24 cases; study plan shows others" in told(24)
@@ -63,6 +68,33 @@ def test_the_interval_that_can_be_expected_is_told_and_where_there_is_none() -> 
     assert told(4, 4, overlap=2).startswith("Expect no interval")
     assert told(24, overlap=24).startswith("Expect wins of one model over another within ± 17.")  # two ratings each
     assert told(24, 3 * 24, 3 * 8, "abc") == told(24, overlap=8) != told(24)  # three pairs of models
+
+
+@pytest.mark.parametrize(
+    ("models", "sizes"),
+    [(3, [3] * 30), (3, [2] * 60), (4, [3] * 40), (3, [6] * 20), (3, [1] * 30 + [8] * 6), (2, [3] * 20)],
+)
+def test_of_several_models_the_interval_is_that_of_the_report_on_the_cases_that_a_pair_meets(
+    models: int, sizes: list[int]
+) -> None:
+    """A pair gets some samples of a case, and meets fewer cases than there are; by simulation of its ratings."""
+    draw = np.random.default_rng(1)
+    cases = [case for case, size in enumerate(sizes) for _ in range(size)]
+    shown = tuple(Shown(str(model), "") for model in range(models))
+    samples = [StudySample("d", str(i), "q", ("d", "case", str(case)), "", (), shown) for i, case in enumerate(cases)]
+    met, widths = [], []
+    for seed in range(150):
+        compared = Design(raters=1, overlap=0, seed=seed).comparisons(samples)
+        met.append(len({(one.models, cases[one.sample]) for one in compared}))
+        mine = np.array([cases[one.sample] for one in compared if one.models == (0, 1)])
+        shares = draw.beta(0.5 * 0.7 / 0.3, 0.5 * 0.7 / 0.3, len(sizes))  # a correlation of 0.3 within cases
+        kept = draw.random(len(mine)) >= 0.25
+        won = (draw.random(len(mine)) < shares[mine])[kept].astype(float)
+        found = crossed_proportion(won.tolist(), mine[kept].tolist(), [0] * len(won))
+        widths.append((found.high - found.low) / 2)
+    facts = {"models": list(range(models)), "comparisons": len(cases), "overlap": 0}
+    told = _expected(facts, 1, round(np.mean(met)))
+    assert float(told.partition("± ")[2].split()[0]) / 100 == pytest.approx(np.mean(widths), rel=0.05)
 
 
 def test_mistakes_are_status_2_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

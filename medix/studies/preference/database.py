@@ -141,6 +141,16 @@ class StudyDatabase:
         """Number of raters."""
         return int(self._rows("SELECT COUNT(*) FROM raters")[0][0])
 
+    @property
+    def cases_met(self) -> int:
+        """Cases that a pair of models is compared on, summed over the pairs."""
+        return int(
+            self._rows(
+                "SELECT COUNT(*) FROM (SELECT DISTINCT c.first, c.second, s.cluster FROM comparisons c "
+                "JOIN samples s ON s.number = c.sample)"
+            )[0][0]
+        )
+
     def renew(self, rater: int) -> str:
         """Give a rater, counted from 0, a new token in place of the old one."""
         token = secrets.token_urlsafe(18)

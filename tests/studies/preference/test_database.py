@@ -1,5 +1,6 @@
 """The database of a study."""
 
+import json
 import os
 import random
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,32 @@ def test_tokens_open_the_study_of_their_rater_and_are_kept_nowhere(tmp_path: Pat
         with pytest.raises(NotThereError):
             database.rater(wrong)
     assert stat.S_IMODE((tmp_path / "study.db").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("cases", "models", "met"),
+    [
+        ("pppppp", 3, 3),  # each of three pairs meets the one case, in two of its six samples
+        ("abcdef", 3, 6),  # six samples of their own, one pair on each
+        ("pppppq", 2, 2),
+        ("ppqqqq", 3, None),
+    ],
+)
+def test_the_cases_that_a_pair_of_models_meets_are_counted_by_pair(
+    tmp_path: Path, cases: str, models: int, met: int | None
+) -> None:
+    made = new_study(tmp_path, len(cases), models)
+    for path in made.files:
+        rows = [json.loads(text) for text in path.read_text().splitlines()]
+        write_lines(path, [{**row, "case": case} for row, case in zip(rows, cases, strict=True)])
+    made.create(tmp_path / "study.db")
+    with closing(StudyDatabase(tmp_path / "study.db")) as database:
+        compared = sqlite3.connect(tmp_path / "study.db").execute(
+            "SELECT first, second, identity FROM comparisons c JOIN samples s ON s.number = c.sample"
+        )
+        by_hand = {(first, second, cases[int(json.loads(name)[1][1:])]) for first, second, name in compared}
+        assert database.cases_met == len(by_hand)
+        assert met in (None, database.cases_met)
 
 
 def test_a_renewed_token_replaces_the_old_one(study: StudyDatabase, tmp_path: Path) -> None:
