@@ -25,6 +25,7 @@ READING = (
     "Means over the seeds of the means over the validation completions that have a value, as the report of each run "
     "has them; 95 % intervals for other seeds and other samples (medix.evaluation.crossed), of one run alone for other "
     "samples only. Differences are paired by seed and completion, over those with a value in both, as in eval compare. "
+    "Where values or differences are over fewer seeds than a row has runs, their number stands behind. "
     "Where some have no value, a column says what share, and how many pairs of completions a difference leaves out. "
     "p is adjusted by Holm over the rows. "
     "Validation is by the judge of each row; rows with another one have no difference."
@@ -48,7 +49,10 @@ class GridPage:
             name, percent, _ = MEASURES[measure]
             columns = {
                 "Runs": [_runs(cell) for cell in self.result.cells],
-                name: [interval(asdict(cell.values[measure]), percent=percent) for cell in self.result.cells],
+                name: [
+                    interval(asdict(cell.values[measure]), percent=percent) + _seeds(cell.seeds(measure), cell)
+                    for cell in self.result.cells
+                ],
                 **self._differences(measure, percent),
                 **self._without(measure),
                 "Cases": [
@@ -94,10 +98,11 @@ class GridPage:
             return cell.incomparable[measure], MISSING
         if (found := cell.differences.get(measure)) is None:
             return MISSING, MISSING
-        if found.error == 0 == found.estimate:
-            return "the same in every completion", MISSING  # runs that are alike say nothing of an interval
+        seeds = _seeds(cell.compared[measure].seeds, cell)
+        if not cell.compared[measure].differing and math.isnan(found.low):
+            return f"the same in every completion{seeds}", MISSING
         adjusted = self.result.adjusted[measure].get(cell.name)
-        return interval(asdict(found), percent=percent, signed=True), p_value(adjusted)
+        return interval(asdict(found), percent=percent, signed=True) + seeds, p_value(adjusted)
 
     def _without(self, measure: str) -> dict[str, list[str]]:
         """What means and differences are not about, where there is any."""
@@ -105,9 +110,11 @@ class GridPage:
         shares = [cell.without(measure) for cell in self.result.cells]
         if any(share > 0 for share in shares):
             found["Without a value"] = [number(share, percent=True) for share in shares]
-        pairs = [cell.left_out.get(measure) for cell in self.result.cells]
-        if any(pair and pair[0] for pair in pairs):
-            found["Left out of the difference"] = [f"{pair[0]:,} of {pair[1]:,}" if pair else MISSING for pair in pairs]
+        compared = [cell.compared.get(measure) for cell in self.result.cells]
+        if any(one and one.left_out for one in compared):
+            found["Left out of the difference"] = [
+                f"{one.left_out:,} of {one.pairs:,}" if one else MISSING for one in compared
+            ]
         return found
 
     def _abstention_table(self) -> Table:
@@ -213,6 +220,11 @@ class GridPage:
 def _runs(cell: CellResult) -> str:
     failed = sum(state.status == "failed" for state in cell.states.values())
     return f"{len(cell.results)} of {len(cell.states)}" + (f", {failed} failed" if failed else "")
+
+
+def _seeds(count: int, cell: CellResult) -> str:
+    """Of how many of its runs a number is, where not of all: an interval over one is for other samples only."""
+    return f", {count} of {len(cell.results)} seeds" if 0 < count < len(cell.results) else ""
 
 
 def _shown(cell: CellResult, measure: str) -> Interval:

@@ -22,6 +22,23 @@ from medix.studies.run_result import RunResult, mean
 from medix.types import Cluster
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a difference is about.
+
+    Attributes:
+        left_out: pairs of completions that are not in it, since one or both have no value.
+        pairs: all pairs of completions.
+        differing: pairs in it whose values are not the same.
+        seeds: seeds with a pair in it.
+    """
+
+    left_out: int
+    pairs: int
+    differing: int
+    seeds: int
+
+
 @dataclass(frozen=True)
 class CellResult:
     """One row.
@@ -32,8 +49,7 @@ class CellResult:
         results: of the runs that are done.
         values: by measure, mean over its runs of the mean over the completions that have a value, with its interval.
         differences: by measure, paired difference from the baseline; none for the baseline itself.
-        left_out: by measure, pairs of completions that are in no difference, since one or both have no value, and the
-            number of all pairs.
+        compared: by measure, what its difference is about.
         incomparable: by measure, why there is no difference.
     """
 
@@ -42,12 +58,16 @@ class CellResult:
     results: Sequence[RunResult]
     values: Mapping[str, Interval]
     differences: Mapping[str, Interval]
-    left_out: Mapping[str, tuple[int, int]]
+    compared: Mapping[str, Compared]
     incomparable: Mapping[str, str]
 
     def without(self, measure: str) -> float:
         """Share of the completions of its runs that have no value of a measure; NaN without a run."""
         return mean([result.without(measure) for result in self.results])
+
+    def seeds(self, measure: str) -> int:
+        """Number of its runs in which a completion has a value of a measure: the others are not in its mean."""
+        return sum(bool(result.measures[measure]) for result in self.results)
 
     @property
     def abstained(self) -> float:
@@ -137,13 +157,13 @@ class GridResult:
                 "name": cell.name,
                 "runs": {str(seed): asdict(state) for seed, state in cell.states.items()},
                 "step": max((result.step for result in cell.results), default=None),
-                "values": {name: asdict(value) for name, value in cell.values.items()},
+                "values": {name: {**asdict(value), "seeds": cell.seeds(name)} for name, value in cell.values.items()},
                 "without_value": {name: cell.without(name) for name in MEASURES},
                 "differences": {
                     name: {
                         **asdict(value),
                         "p_holm": self.adjusted[name][cell.name],
-                        **dict(zip(("left_out", "pairs"), cell.left_out[name], strict=True)),
+                        **asdict(cell.compared[name]),
                     }
                     for name, value in cell.differences.items()
                     if name in self.adjusted
@@ -170,7 +190,7 @@ def _cell(
 ) -> CellResult:
     values = {measure: _over(results, measure, is_share) for measure, (_, is_share, _) in MEASURES.items()}
     differences: dict[str, Interval] = {}
-    left_out: dict[str, tuple[int, int]] = {}
+    compared: dict[str, Compared] = {}
     differing: dict[str, str] = {}
     if name != grid.baseline and results and baseline:
         for measure in MEASURES:
@@ -178,10 +198,10 @@ def _cell(
             if why := next(filter(None, reasons), ""):
                 differing[measure] = why
                 continue
-            difference, left_out[measure] = _paired(baseline, results, measure)
+            difference, compared[measure] = _paired(baseline, results, measure)
             if difference.count:
                 differences[measure] = difference
-    return CellResult(name, states, results, values, differences, left_out, differing)
+    return CellResult(name, states, results, values, differences, compared, differing)
 
 
 def _over(results: Sequence[RunResult], measure: str, is_share: bool) -> Interval:
@@ -190,10 +210,8 @@ def _over(results: Sequence[RunResult], measure: str, is_share: bool) -> Interva
     return _crossed([result.measures[measure] for result in results], clusters, is_share=is_share)
 
 
-def _paired(
-    baseline: Sequence[RunResult], results: Sequence[RunResult], measure: str
-) -> tuple[Interval, tuple[int, int]]:
-    """Mean over the seeds that both have of the gain that ``eval compare`` finds, pairs left out, and all pairs."""
+def _paired(baseline: Sequence[RunResult], results: Sequence[RunResult], measure: str) -> tuple[Interval, Compared]:
+    """Mean over the seeds that both have of the gain that ``eval compare`` finds, and what it is about."""
     firsts = {result.seed: result for result in baseline}
     pairs = [(firsts[result.seed], result) for result in results if result.seed in firsts]
     clusters: dict[CompletionKey, Cluster] = {}
@@ -209,10 +227,12 @@ def _paired(
     left_out = sum(part.left_out for part in parts)
     known = [part for part in parts if part.pairs]  # a seed without any pair says nothing, as if it had not been run
     found = replace(known[0].gain, p_value=known[0].p_value) if len(known) == 1 else _crossed(gains, clusters)
-    if found.error == 0 == found.estimate and any(any(gain.values()) for gain in gains):
-        # differences that cancel, between seeds or within each case, say nothing of an interval
-        found = replace(found, low=math.nan, high=math.nan, error=math.nan, p_value=math.nan)
-    return found, (left_out, left_out + sum(part.pairs for part in parts))
+    differing = sum(map(bool, (one for gain in gains for one in gain.values())))
+    if found.error == 0 == found.estimate:
+        # differences that cancel, between seeds or within each case, say nothing of an interval, as none does
+        p_value = math.nan if differing else found.p_value
+        found = replace(found, low=math.nan, high=math.nan, error=math.nan, p_value=p_value)
+    return found, Compared(left_out, left_out + sum(part.pairs for part in parts), differing, len(known))
 
 
 def _crossed(

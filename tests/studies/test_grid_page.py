@@ -80,6 +80,34 @@ def test_what_has_no_value_is_told_beside_the_mean_and_the_difference_where_ther
     assert "<b>Unscored completions</b>" in html
 
 
+def test_values_and_differences_of_fewer_seeds_than_runs_say_of_how_many(tmp_path: Path) -> None:
+    """One of two runs of b has no verdict; of c, whose runs all count, the first has no run of the baseline beside it,
+    and the interval is that of one seed, as eval compare has it."""
+    runs = made(tmp_path, "measures: [accuracy, reward]\nbaseline: a\ncells: {a: null, b: null, c: null}\n")
+    states = {
+        run.name: write(
+            run,
+            [
+                record(i, 0, "left", None if run.name == "b/seed=1" else float(i % 3 == 0), total=float(i % 2))
+                for i in range(30)
+            ],
+        )
+        for run in runs
+        if run.name != "a/seed=1"
+    }
+    found = GridPage(GridResult.read(runs[0].grid, runs, states))
+    accuracy, reward = found.tables()
+    assert [row[1] for row in accuracy.rows] == ["1 of 2", "2 of 2", "2 of 2"]
+    values, differences = ([row[column] for row in accuracy.rows] for column in (2, 3))
+    assert [text.endswith(", 1 of 2 seeds") for text in values] == [False, True, False]
+    assert differences[0] == "(baseline)"
+    assert differences[1:] == ["+0.0 % (\u22129.2 to +9.2), 1 of 2 seeds"] * 2
+    assert [row[2].endswith("seeds") for row in reward.rows] == [False] * 3
+    for text in (found.markdown(), found.html()):
+        assert "over fewer seeds than a row has runs, their number stands behind" in text
+        assert ", 1 of 2 seeds" in text
+
+
 def test_few_cases_are_marked_and_the_mark_is_explained_where_it_stands(tmp_path: Path) -> None:
     for size, shown in ((29, "29 *"), (30, "30")):
         runs = made(tmp_path, "cells: {a: null, b: null}\n")

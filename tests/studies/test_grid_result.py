@@ -13,7 +13,7 @@ from medix.reporting.measured_with import OF_REWARDS, PARTS
 from medix.reporting.record import CompletionRecord
 from medix.reporting.table import MISSING
 from medix.studies.grid_page import GridPage
-from medix.studies.grid_result import GridResult
+from medix.studies.grid_result import CellResult, GridResult
 from medix.studies.grid_run import RunState
 from tests.studies.grids import made, record, write
 
@@ -23,6 +23,10 @@ TWO = "cells: {first: null, second: null}\nmeasures: [accuracy, reward]\n"
 def answers(*given: float | None) -> list[CompletionRecord]:
     """One sample for each credit, with two completions that have it."""
     return [record(i, k, "left", credit) for i, credit in enumerate(given) for k in (0, 1)]
+
+
+def _left_out(cell: CellResult, measure: str = "accuracy") -> tuple[int, int]:
+    return cell.compared[measure].left_out, cell.compared[measure].pairs
 
 
 def completions(given: Sequence[float | None]) -> list[CompletionRecord]:
@@ -76,7 +80,7 @@ def test_a_completion_without_a_verdict_is_in_no_difference_and_counted(tmp_path
     first, second = found.cells
     assert (second.differences["accuracy"].estimate, second.differences["accuracy"].p_value) == (0, 1)
     assert second.differences["accuracy"].count == 2 * lost.count(0.0) + 2 * lost.count(1.0)
-    assert second.left_out["accuracy"] == (2 * lost.count(None), 80)
+    assert _left_out(second) == (2 * lost.count(None), 80)
     assert (first.without("accuracy"), second.without("accuracy")) == (0, pytest.approx(lost.count(None) / 40))
     assert second.values["accuracy"].estimate == pytest.approx(14 / (40 - lost.count(None)))
     told = found.to_dict()["cells"][1]
@@ -105,7 +109,10 @@ def test_differences_are_the_gains_of_eval_compare(tmp_path: Path, seeds: list[i
         difference = second.differences[measure]
         assert difference.estimate == pytest.approx(sum(gain.estimate for gain in gains) / len(seeds))
         assert difference.count == sum(gain.count for gain in gains)
-        assert second.left_out[measure] == (sum(part.measures[measure].left_out for part in compared), 60 * len(seeds))
+        assert _left_out(second, measure) == (
+            sum(part.measures[measure].left_out for part in compared),
+            60 * len(seeds),
+        )
         if len(seeds) == 1:
             assert difference == gains[0]
 
@@ -120,7 +127,7 @@ def test_a_seed_without_a_pair_of_values_is_as_if_it_had_not_been_run(tmp_path: 
     _, second = GridResult.read(runs[0].grid, runs, states).cells
     part = compare(given["first/seed=1"], given["second/seed=1"]).slices[0].measures["accuracy"]
     assert second.differences["accuracy"] == part.gain
-    assert second.left_out["accuracy"] == (80, 160)
+    assert _left_out(second) == (80, 160)
     one_each = {
         run.name: [record(i, 0, "a", float(i % 3 == 0 or run.cell.name == "second") if run.seed == 1 else None)
                    for i in range(30)]
@@ -142,6 +149,37 @@ def test_differences_that_cancel_have_no_interval(tmp_path: Path) -> None:
     assert math.isnan(difference.low)
     assert math.isnan(found.adjusted["accuracy"]["second"])
     assert GridPage(found).tables()[0].rows[1][3:5] == ["+0.0 %", MISSING]
+
+
+def test_runs_that_are_alike_have_no_interval_and_differ_by_nothing(tmp_path: Path) -> None:
+    """As one seed has none whose scale is unknown; an interval of zero width would be certain of all samples."""
+    runs = made(tmp_path, TWO)
+    found = GridResult.read(runs[0].grid, runs, {run.name: write(run, answers(*[1, 0] * 4)) for run in runs})
+    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))["cells"][1]["differences"]["accuracy"]
+    assert {name: told[name] for name in ("estimate", "low", "high", "error", "p_holm", "differing", "seeds")} == {
+        "estimate": 0, "low": None, "high": None, "error": None, "p_holm": 1, "differing": 0, "seeds": 2,
+    }  # fmt: skip
+
+
+def test_how_many_seeds_count_is_told_with_values_and_differences(tmp_path: Path) -> None:
+    """Of the second row one seed has no verdict on any completion; of the reward both count."""
+    runs = made(tmp_path, TWO)
+    given = {run.name: [record(i, 0, "a", i % 2.0, total=i % 2.0) for i in range(8)] for run in runs}
+    given["second/seed=1"] = [record(i, 0, "a", None, total=(i + 1) % 2.0) for i in range(8)]
+    found = GridResult.read(runs[0].grid, runs, {run.name: write(run, given[run.name]) for run in runs})
+    first, second = json.loads(json.dumps(found.to_dict(), allow_nan=False))["cells"]
+    assert [cell["values"][name]["seeds"] for cell in (first, second) for name in ("accuracy", "reward")] == [
+        2,
+        2,
+        1,
+        2,
+    ]
+    told = [{key: second["differences"][name][key] for key in ("seeds", "differing", "left_out", "pairs")}
+            for name in ("accuracy", "reward")]  # fmt: skip
+    assert told == [
+        {"seeds": 1, "differing": 0, "left_out": 8, "pairs": 16},
+        {"seeds": 2, "differing": 8, "left_out": 0, "pairs": 16},
+    ]  # fmt: skip
 
 
 def test_one_run_of_cases_of_one_completion_has_the_p_value_of_eval_compare(tmp_path: Path) -> None:
