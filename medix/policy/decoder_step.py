@@ -4,8 +4,9 @@ While a handful of rows is decoded, what takes time beside reading the weights i
 large product the next small one finds its instructions and operands outside the nearest caches. Therefore layers with
 the same input are one product (``packed_linear``), and query and key heads are normalised and rotated together.
 
-Layers are read by the names that Hugging Face gives their parts. Whether that is all they do is not known here:
-``why_not_shared`` compares the logits with the model's own.
+Layers are read by the names that Hugging Face gives their parts. Whether that is all they do is not known here, and a
+comparison of a few tokens may not show it, as where queries are scaled by positions beyond some thousand: only families
+that are tested are decoded so, and ``why_not_shared`` compares their logits with the model's own besides.
 """
 
 from collections.abc import Callable, Mapping
@@ -117,12 +118,15 @@ class _Layer:
 class _Norm:
     """A root-mean-square norm, by the length of a row: x / sqrt(mean(x²) + ε) = √d · x / hypot(|x|, √(d · ε)).
 
+    Rows of a narrower dtype than float32 go through the module, because families round at different places.
+
     Attributes:
         weight: √d times what the module multiplies by, which is 1 + weight in Gemma's.
         least: √(d · ε).
     """
 
     def __init__(self, norm: Any) -> None:
+        self.module = norm
         epsilon = float(norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps)
         weight: Tensor = norm(torch.ones_like(norm.weight, dtype=torch.float32))
         size = weight.shape[-1]
@@ -130,9 +134,14 @@ class _Norm:
         self.least = torch.full((), (size * epsilon) ** 0.5, device=weight.device)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        wide = rows.float()  # as in Hugging Face's, whatever the dtype
-        length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
-        return (wide / torch.hypot(length, self.least)).mul_(self.weight).to(rows.dtype)
+        if rows.dtype != torch.float32:
+            return self._narrow(rows)
+        length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+        return (rows / torch.hypot(length, self.least)).mul_(self.weight)
+
+    def _narrow(self, rows: Tensor) -> Tensor:
+        normalised: Tensor = self.module(rows)
+        return normalised
 
 
 class _HeadNorm(_Norm):
@@ -140,7 +149,13 @@ class _HeadNorm(_Norm):
 
     def __init__(self, queries: Any, keys: Any, query_heads: int, key_heads: int) -> None:
         super().__init__(queries)
+        self.keys = keys
+        self.query_heads = query_heads
         self.weight = torch.cat([self.weight.expand(query_heads, -1), _Norm(keys).weight.expand(key_heads, -1)])
+
+    def _narrow(self, rows: Tensor) -> Tensor:
+        queries, keys = rows[:, : self.query_heads], rows[:, self.query_heads :]
+        return torch.cat([self.module(queries), self.keys(keys)], dim=1)
 
 
 class _GatedMLP:

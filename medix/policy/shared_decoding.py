@@ -21,6 +21,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from medix.policy.decoder_step import DecoderStep
 from medix.policy.decoding import Decoding
+from medix.policy.shared_prefix import why_plain
 
 
 @dataclass
@@ -205,6 +206,8 @@ def why_not_shared(model: Any, prompt: Decoding) -> str | None:
     Raises:
         RuntimeError: out of memory, which is no such reason: decoding without sharing needs more.
     """
+    if reason := why_plain(model.config, "sdpa"):
+        return reason
     layers = getattr(prompt.cache, "layers", ())
     others = {type(layer).__name__ for layer in layers if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer)}
     if others or not layers:

@@ -28,6 +28,8 @@ def test_norms_multiply_by_what_the_models_do(tiny: dict[str, Path], architectur
         nn.init.normal_(norm.weight, generator=torch.Generator().manual_seed(0))
         rows = torch.randn(3, len(norm.weight))
         torch.testing.assert_close(_Norm(norm)(rows), norm(rows), rtol=1e-5, atol=1e-6)
+        narrow = norm.bfloat16()
+        assert torch.equal(_Norm(narrow)(rows.bfloat16()), narrow(rows.bfloat16()))
 
 
 @torch.no_grad()
@@ -48,6 +50,16 @@ def test_a_norm_by_hand() -> None:
     torch.testing.assert_close(_Norm(Norm())(torch.tensor([[3.0, 4.0]])), expected)
     heads = _HeadNorm(Norm(), Norm(), query_heads=2, key_heads=1)
     torch.testing.assert_close(heads(torch.tensor([[[3.0, 4.0]] * 3])), expected.expand(1, 3, 2))
+
+
+@torch.no_grad()
+def test_heads_in_bfloat16_are_rounded_where_the_model_rounds_them(tiny: dict[str, Path]) -> None:
+    attention = loaded(tiny["qwen3_vl"], dtype="bfloat16").hugging_face.get_decoder().layers[0].self_attn
+    for norm in (attention.q_norm, attention.k_norm):
+        nn.init.normal_(norm.weight)
+    rows = torch.randn(5, 3, attention.head_dim, dtype=torch.bfloat16)
+    expected = torch.cat([attention.q_norm(rows[:, :2]), attention.k_norm(rows[:, 2:])], dim=1)
+    assert torch.equal(_HeadNorm(attention.q_norm, attention.k_norm, 2, 1)(rows), expected)
 
 
 @torch.no_grad()
