@@ -163,6 +163,7 @@ def replay(run: RunFolder, window: Window) -> Replay:
         with _cannot(f"{checkpoint.name} of the run"):
             cli = _ReplayCLI(path)
             _check_judges(cli.model)
+            cli.model.suite = run.suite_after(window.start)  # a run that is resumed with other rewards scores anew
             kept = ReplayedSteps(window.steps[-1], frozenset(run.checkpoints))
             cli.trainer.callbacks.append(kept)  # type: ignore[attr-defined]
             with warnings.catch_warnings():

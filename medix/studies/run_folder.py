@@ -102,6 +102,11 @@ class RunFolder:
         spec: dict[str, Any] = read_yaml(path.read_text(encoding="utf-8") if held is None else held)
         return spec
 
+    def suite_after(self, step: int) -> dict[str, str]:
+        """With what the steps after a checkpoint were scored, as the next one states; empty if there is none."""
+        later = next((one for one in self.checkpoints if one > step), None)
+        return {} if later is None else dict(self.checkpoint(later)[state.KEY].get("suite", {}))
+
     @cached_property
     def altered_specs(self) -> list[tuple[Path, int, Change]]:
         """What the files of specs say otherwise than the runs that wrote them: file, step of the checkpoint, key.

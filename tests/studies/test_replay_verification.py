@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from medix.studies.replay import CannotReplayError
 from medix.studies.run_folder import RunFolder
 from medix.studies.verification import verify
-from tests.support.runs import medix
+from tests.support.runs import medix, write_spec
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -89,6 +90,21 @@ def test_a_run_whose_spec_was_changed_afterwards_is_not_reproduced(run: Path) ->
     assert list(map(str, found.differences)) == ["step 5, spec.yaml, seed_everything: 7 on record, 1 replayed"]
     path.write_text(f"# a comment\n{text}")
     assert verify(RunFolder(run), 1).found.outcome == "bit-equal"
+
+
+@pytest.mark.exact
+def test_steps_after_a_resume_with_other_rewards_are_reproduced(run: Path) -> None:
+    """Groups that wait are scored by the new rewards when the run goes on, and so they are in the replay."""
+    folder = run.parent.parent
+    spec = yaml.safe_load((folder / "spec.yaml").read_text())
+    components = spec["model"]["rewards"]["components"]
+    components["half"]["weight"] = 0.5
+    components["format"] = {"reward": {"class_path": "medix.rewards.FormatReward"}, "weight": 0.5}
+    spec["model"]["max_steps"] = 7
+    medix(folder, "fit", "--config", str(write_spec(folder, spec, "other.yaml")))
+    found = verify(RunFolder(run), 2)
+    assert (found.window.start, found.window.steps) == (5, (6, 7))
+    assert (found.found.outcome, found.found.differences) == ("bit-equal", [])
 
 
 def test_data_that_changed_are_named_by_their_manifest(run: Path) -> None:
