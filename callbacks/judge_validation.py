@@ -269,8 +269,8 @@ class JudgeValidation(Callback):
         left_out = sum(gather(self._left_out))
         step = watched(module).step
         judge = self._judge(module)
-        names = {record.verdict.judge for record in records if record.verdict is not None}
-        given = ", ".join(reward_judges(module) or sorted(names)) or "none"
+        names = sorted({record.verdict.judge for record in records if record.verdict is not None})
+        given = ", ".join(reward_judges(module)[:1] or names) or "none"  # as in ``_judge_groups``
         identity = given if judge is None else judge.identity
         seconds = time.perf_counter() - self._started
         validation = Validation.of(

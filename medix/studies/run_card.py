@@ -132,9 +132,11 @@ class RunCard:
         """The judges without rates on the canaries."""
         folder, known = self.run.path, [one["judge"] for one in self.canaries]
         command = "python -m medix judge canaries "
-        if not known:
+        has_judge = bool(read_yaml_file(self.run.specs[-1]).content.get("judge"))
+        if not known and (has_judge or not self.judges):
             words = ["--judge", str(self.run.specs[-1]), "--json", str(folder / "canaries.json")]
             return [f"The judge was not measured: {command}{shlex.join(words)}"]
+        others = f", and the canary rates are of {' and '.join(known)}" if known else ""
         found, taken = [], {path.name for path in folder.glob("canaries*.json")}
         for judge, uses in self.judges.items():
             if judge in known:
@@ -143,8 +145,8 @@ class RunCard:
             taken.add(name := next(name for name in names if name not in taken))
             file = shlex.join(["--json", str(folder / name)])
             found.append(
-                f"The judge {judge}, which gave the {' and '.join(uses)}, was not measured, and the canary rates are "
-                f"of {' and '.join(known)}: {command}--judge FILE {file} with the file of that judge"
+                f"The judge {judge}, which gave the {' and '.join(uses)}, was not measured{others}: "
+                f"{command}--judge FILE {file} with the file of that judge"
             )
         return found
 

@@ -124,6 +124,16 @@ def test_a_judge_of_its_own_is_asked_and_named(tmp_path: Path) -> None:
     assert {r.verdict.judge for r in listener.heard[0].records if r.verdict is not None} == {"own/v1"}
 
 
+def test_without_a_judge_of_its_own_the_first_of_the_rewards_gives_the_accuracy(tmp_path: Path) -> None:
+    listener, module = _Listens(), FakeModule(judge=None)
+    module.rewards = RewardSuite(
+        {name: Weighted(JudgeReward(CountingJudge(name)), 0.5) for name in ("first", "second")}
+    )  # fmt: skip
+    make_trainer(tmp_path, [JudgeValidation(), listener]).validate(module, FakeData(), verbose=False)
+    assert listener.heard[0].judge == "first/v1"
+    assert {r.verdict.judge for r in listener.heard[0].records if r.verdict is not None} == {"first/v1"}
+
+
 def test_a_verdict_by_a_judge_of_ones_own_with_other_arguments_is_not_that_of_the_validation(tmp_path: Path) -> None:
     """``the lung`` is right for the rewards alone; both judges have one identity."""
     module = FakeModule()

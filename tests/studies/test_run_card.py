@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from medix.evaluation.canary_rates import CanaryRates
 from medix.judge.canaries import run_canaries, shipped_canaries
@@ -115,6 +116,19 @@ def test_commands_can_be_pasted_where_a_path_has_spaces(tmp_path: Path) -> None:
     missing = " ".join(card(folder).missing())
     assert f"--judge '{folder}/spec.yaml' --json '{folder}/canaries.json'" in missing
     assert f"verify '{folder}' --json '{folder}/verification.json'" in missing
+
+
+def test_a_judge_that_the_spec_does_not_name_is_missed_by_its_identity(run: Path) -> None:
+    """A spec whose rewards alone have judges is no file for ``judge canaries``."""
+    path = run / "spec.yaml"
+    spec = yaml.safe_load(path.read_text())
+    assert spec["judge"]
+    path.write_text(yaml.safe_dump({**spec, "judge": None}))
+    rewarded_by(run, "erring(exact/4, 0.9, 0.9, 0)")
+    told = unmeasured(card(run))
+    assert len(told) == 2
+    assert all("--judge FILE" in one and "canary rates" not in one for one in told)
+    assert "The judge erring(exact/4, 0.9, 0.9, 0), which gave the rewards, was not measured" in told[1]
 
 
 def test_rates_are_of_the_judge_that_they_name_and_another_one_is_said_to_be_unmeasured(run: Path) -> None:

@@ -84,7 +84,7 @@ class SampleSize:
         return round(self._all_cases(comparisons) * (1 - math.pow(tied, self.per_case)))
 
     def _all_cases(self, comparisons: float) -> int:
-        return math.floor(comparisons / self.per_case)
+        return math.floor(comparisons / self.per_case + _SMALL)  # a quotient of quotients: 5.999… cases are six
 
     @property
     def _has_one_each(self) -> bool:

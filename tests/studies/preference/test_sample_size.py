@@ -1,5 +1,7 @@
 """The size of a study before it starts."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -141,3 +143,12 @@ def test_impossible_wishes_are_told() -> None:
     for half in (0.0, 0.5, float("nan")):
         with pytest.raises(ValueError, match="--half-width"):
             SampleSize().comparisons(half)
+
+
+def test_a_quotient_that_rounding_leaves_below_a_whole_number_is_that_number() -> None:
+    """Twenty-two comparisons of six cases: 22 / (22 / 6) is 5.999… in some orders of division."""
+    for cases in range(2, 60):
+        for comparisons in range(cases, 5 * cases):
+            each = comparisons / 3
+            plan = SampleSize(0.6, ties=0.0, per_case=max(1.0, each / cases))
+            assert plan.cases(each) == (cases if each >= cases else math.floor(each + 1e-6))
