@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medix.data.sources.table_schema import Columns, TableData
 
@@ -50,6 +50,20 @@ def recognised(names: Collection[str]) -> tuple[Layout, TableData] | None:
         if {layout.question, layout.answer} <= set(names):
             return layout, TableData(_columns(layout, names))
     return None
+
+
+def asked_of_all(answer: str, names: Collection[str]) -> TableData:
+    """What the columns mean where one question is asked of every row.
+
+    The column of the answer has no other meaning, and no column holds a question, choices or aliases: these would be
+    those of another question.
+
+    Args:
+        answer: column of the answer.
+        names: the columns.
+    """
+    layout = Layout("", "", answer, has_choices=False)
+    return TableData(replace(_columns(layout, [name for name in names if name != answer]), answer=answer))
 
 
 def image_columns(names: Collection[str]) -> list[str]:

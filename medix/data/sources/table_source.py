@@ -13,7 +13,7 @@ from typing import Any
 
 from medix.data.sources.image_cell import image_list
 from medix.data.sources.inline_image import is_name
-from medix.data.sources.layouts import image_columns, recognised, told
+from medix.data.sources.layouts import asked_of_all, recognised, told
 from medix.data.sources.modality_names import MODALITY_TAGS
 from medix.data.sources.source import RowError, Source, SourceRow, stamp
 from medix.data.sources.table import matches
@@ -21,11 +21,11 @@ from medix.data.sources.table_file import TableError
 from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_row import cell, has
 from medix.data.sources.table_sample import CellRow, TableSample, told_counts
-from medix.data.sources.table_schema import Columns, TableData
+from medix.data.sources.table_schema import TableData
 from medix.modality import PAPER_MODALITIES, ModalitySet
 from medix.types import Sample
 
-SCHEMA, ANSWER = "--columns", "--answer-from"
+SCHEMA = "--columns"
 """What stands for the name of a layout that the user states."""
 
 
@@ -68,7 +68,7 @@ class Reading:
             raise TableError(f"{where}: it is empty; give a table with named columns")
         name, data = SCHEMA, self.data
         if data is None and self.answer_from:
-            name, data = ANSWER, TableData(Columns(answer=self.answer_from, images=image_columns(names)))
+            name, data = "--answer-from", asked_of_all(self.answer_from, names)
         if data is None:
             found = recognised(names)
             if found is None:
@@ -94,8 +94,8 @@ class Reading:
 class TableSource(Source):
     """Rows of a table with the columns of a question, an answer and images.
 
-    Columns without a meaning become metadata where the layout was recognised; of a schema, only ``question_type`` and
-    ``subgroup`` do, so that no column is stored by accident.
+    Columns without a meaning become metadata where columns are recognised by their names; of a schema, only
+    ``question_type`` and ``subgroup`` do, so that no column is stored by accident.
 
     Args:
         path: the file, folder or name.
@@ -133,8 +133,8 @@ class TableSource(Source):
     @cached_property
     def _made(self) -> TableSample:
         reading, (name, data) = self.reading, self.layout
-        is_recognised = name not in (SCHEMA, ANSWER)
-        return TableSample(data, ModalitySet(reading.modalities), reading.question, name != SCHEMA, is_recognised)
+        is_guessed = name != SCHEMA
+        return TableSample(data, ModalitySet(reading.modalities), reading.question, is_guessed, is_guessed)
 
     @property
     def has_ids(self) -> bool:

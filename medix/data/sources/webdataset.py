@@ -16,7 +16,7 @@ from medix.data.sources.stored_image import Keep, stored_image
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_files import one_split
 from medix.data.sources.table_sample import told_counts
-from medix.data.sources.table_source import ANSWER, SCHEMA, Reading
+from medix.data.sources.table_source import SCHEMA, Reading
 from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
 from medix.data.tar_walk import tar_faults
 from medix.types import Sample
@@ -93,7 +93,7 @@ class WebDatasetSource(Source):
         if not names:
             raise TableError(fault)
         name, data = self.reading.table(self.path, list(names))
-        keeps_columns = name not in (SCHEMA, ANSWER) and self.keep is stored_image  # of tars that are only listed: none
+        keeps_columns = name != SCHEMA and self.keep is stored_image  # of tars that are only listed: none
         return name, ForeignRecord(data, self.reading.modalities, self.reading.question, self.keep, keeps_columns)
 
     @property

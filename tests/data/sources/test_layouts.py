@@ -1,6 +1,6 @@
 import pytest
 
-from medix.data.sources.layouts import image_columns, recognised, told
+from medix.data.sources.layouts import asked_of_all, image_columns, recognised, told
 
 VQA = "VQA-RAD, SLAKE, PathVQA, MMLU, MedQA"
 
@@ -73,3 +73,10 @@ def test_images_may_stand_in_numbered_columns() -> None:
     assert image_columns(["question", *sorted(numbered)]) == numbered
     assert image_columns([*numbered, "image"]) == ["image"]
     assert image_columns(["image_2", "image_3"]) == []
+
+
+def test_of_one_question_all_other_columns_are_recognised_but_those_of_another_question() -> None:
+    names = ["id", "case", "img", "source", "modality", "question", "answer", "aliases", "choices", "A", "B", "finding"]
+    meaning = "answer: finding, id: id, images: img, case: case, modality: modality, source: source"
+    assert told(asked_of_all("finding", names)) == meaning
+    assert told(asked_of_all("source", names)) == meaning.replace("finding", "source").removesuffix(", source: source")

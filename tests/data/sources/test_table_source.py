@@ -32,7 +32,17 @@ def test_a_schema_keeps_only_the_columns_that_it_names(rows: Path) -> None:
     recognised, _ = samples(JsonlSource(rows))
     assert recognised.metadata == {"name": "Jane Doe", "view": "PA", "kind": "CT"}
     asked, _ = samples(JsonlSource(rows, Reading(question="Which view?", answer_from="view", modality_column="kind")))
-    assert (asked.question, asked.reference, asked.modality, asked.metadata) == ("Which view?", "PA", "CT_SCAN", {})
+    assert (asked.question, asked.reference, asked.modality) == ("Which view?", "PA", "CT_SCAN")
+    assert asked.metadata == {"question": "q", "answer": "a", "name": "Jane Doe"}
+
+
+def test_one_question_of_all_rows_leaves_id_case_source_and_patient_as_they_are(rows: Path) -> None:
+    jsonl(rows, [ROW | {"id": "s1", "case": "c", "patient_id": "p", "source": "ward", "modality": "CT"}])
+    (found,) = samples(JsonlSource(rows))
+    (asked,) = samples(JsonlSource(rows, Reading(question="Which view?", answer_from="view")))
+    for one in (found, asked):
+        assert (one.id, one.case, one.source, one.modality) == ("s1", "c", "ward", "CT_SCAN")
+        assert one.metadata["patient_id"] == "p"
 
 
 def test_images_in_a_column_of_another_name_are_a_fault_unless_a_schema_says_so(rows: Path) -> None:

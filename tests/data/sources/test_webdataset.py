@@ -44,6 +44,9 @@ def test_fields_become_metadata_where_tars_are_written_again(tmp_path: Path) -> 
     assert found.metadata == {"key": "0", "patient_id": "p", "view": "PA"}
     (listed,) = samples(WebDatasetSource(str(path), Reading(), listed_image))
     assert (listed.reference, listed.metadata) == ("liver", {})
+    (asked,) = samples(WebDatasetSource(str(path), Reading(question="Which view?", answer_from="view")))
+    assert (asked.question, asked.reference, asked.case) == ("Which view?", "PA", "p")
+    assert asked.metadata == {"key": "0", "question": "q", "answer": "B", "A": "lung", "B": "liver", "patient_id": "p"}
 
 
 def test_what_is_no_tar_is_named_with_its_remedy(tmp_path: Path) -> None:
