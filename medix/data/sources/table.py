@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from medix.data.sources.table_file import SUFFIXES, Label, TableError, TableFile
+from medix.data.sources.class_label import Label
+from medix.data.sources.table_file import SUFFIXES, TableError, TableFile
 from medix.data.sources.table_hub import HubTable
 from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_labels import label_of

@@ -1,7 +1,22 @@
-"""File names in Arrow columns of images, found without reading the images that lie in the columns."""
+"""Rows of Arrow tables, and file names in their columns of images, found without reading the images that lie there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from medix.data.sources.class_label import holds_labels, labelled
+
+
+def rows_in(batch: Any, features: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows, in which numbers that stand for names are a ``Label``.
+
+    Args:
+        batch: table or batch of Arrow.
+        features: what ``datasets`` notes of columns (``labelled``).
+    """
+    with_labels = {column: feature for column, feature in features.items() if holds_labels(feature)}
+    for row in batch.to_pylist():
+        named = {column: labelled(row[column], feature) for column, feature in with_labels.items() if column in row}
+        yield row | named
 
 
 def names_in(batch: Any, column: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from medix.data.sources.table_file import Label
+from medix.data.sources.class_label import Label
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Of choices, in their order."""

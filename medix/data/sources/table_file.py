@@ -12,7 +12,7 @@ from typing import Any
 
 from medix.data.record import read_json
 from medix.data.sources.source import RowError
-from medix.data.sources.table_arrow import names_in
+from medix.data.sources.table_arrow import names_in, rows_in
 from medix.text_lines import BYTE_ORDER_MARKS, TextFileError, encoding_fault, lines_of
 
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".tsv", ".json")
@@ -25,32 +25,6 @@ _UNDECODED = re.compile("[\udc80-\udcff]")
 
 class TableError(ValueError):
     """A table cannot be read, or a row of it makes no sense; names file, row, column, value and remedy."""
-
-
-class Label(int):
-    """A number that stands for a name, as the ``ClassLabel`` columns of ``datasets`` hold.
-
-    Attributes:
-        name: the name; empty for a number without one, such as the -1 of rows without a label.
-    """
-
-    name: str
-
-    def __new__(cls, number: int, names: "tuple[str, ...]") -> "Label":
-        """The label of a number."""
-        label = super().__new__(cls, number)
-        label.name = names[number] if 0 <= number < len(names) else ""
-        return label
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Rows are sent to other processes."""
-        return _label, (int(self), self.name)
-
-
-def _label(number: int, name: str) -> Label:
-    label = Label(number, ())
-    label.name = name
-    return label
 
 
 class TextRow(dict[str, Any]):
@@ -145,15 +119,12 @@ class TableFile:
 
     def _parquet_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         file = self._parquet()
-        names = _label_names(file.schema_arrow.metadata or {})
+        features = _features(file.schema_arrow.metadata or {})
         number = 0
         try:
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
-                for row in batch.to_pylist():
+                for row in rows_in(batch, features):
                     number += 1
-                    for column, known in names.items():
-                        if row.get(column) is not None:
-                            row[column] = Label(row[column], known)
                     yield number, row
         except OSError as error:  # of pyarrow too, for pages that are damaged
             raise TableError(f"{self.path}: cannot be read after row {number} ({_first_line(error)})") from error
@@ -282,17 +253,13 @@ def _object(line: str) -> Mapping[str, Any]:
     return row
 
 
-def _label_names(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[str, ...]]:
-    """Names behind the numbers of ``ClassLabel`` columns, as ``datasets`` notes them in a Parquet file."""
+def _features(metadata: Mapping[bytes, bytes]) -> Mapping[str, Any]:
+    """What ``datasets`` notes of the columns of a Parquet file that it writes."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        return {
-            column: tuple(feature["names"])
-            for column, feature in features.items()
-            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-        }
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError):
         return {}
+    return features if isinstance(features, dict) else {}
 
 
 def _first_line(error: BaseException) -> str:

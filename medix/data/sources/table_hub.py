@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from medix.data.sources.table_arrow import names_in
-from medix.data.sources.table_file import Label, TableError
+from medix.data.sources.table_arrow import names_in, rows_in
+from medix.data.sources.table_file import TableError
 
 _ROWS_AT_ONCE = 64  # with their images
 
@@ -36,22 +36,13 @@ class HubTable:
 
     def __iter__(self) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
         """Rows with where they are from, and their number from 1; raises TableError if they cannot be fetched."""
-        import datasets
-
         for config, rows in self._tables():
-            labels = {
-                column: tuple(feature.names)
-                for column, feature in rows.features.items()
-                if isinstance(feature, datasets.ClassLabel)
-            }
+            features = rows.features.to_dict()
             where = f"{self.name} ({config or self.split})"
             # Arrow tables hold what is stored: images are not decoded, and no column is converted into another copy.
             batches = rows.with_format("arrow").iter(_ROWS_AT_ONCE)
-            found = (row for batch in batches for row in batch.to_pylist())
+            found = (row for batch in batches for row in rows_in(batch, features))
             for number, row in enumerate(found, start=1):
-                for column, names in labels.items():
-                    if row[column] is not None:
-                        row[column] = Label(row[column], names)
                 yield where, number, row
 
     def __len__(self) -> int:

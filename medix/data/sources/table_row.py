@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from medix.data.partition import NOTHING, named_unit
+from medix.data.sources.class_label import Label
 from medix.data.sources.image_cell import ImageCellError, image_list, image_of
 from medix.data.sources.inline_image import shown
 from medix.data.sources.modality_names import tag_of
@@ -18,7 +19,7 @@ from medix.data.sources.table_choices import (
     without_label,
     without_labels,
 )
-from medix.data.sources.table_file import Label, TableError, TextRow
+from medix.data.sources.table_file import TableError, TextRow
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_labels import band_of, label_of
 from medix.data.sources.table_schema import TableData

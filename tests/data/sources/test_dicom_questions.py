@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from medix.data.sources.class_label import Label
 from medix.data.sources.csv_file import CsvSource
 from medix.data.sources.dicom_questions import DicomQuestion, DicomQuestions, _patient, table_of
 from medix.data.sources.jsonl import JsonlSource
 from medix.data.sources.parquet import ParquetSource
 from medix.data.sources.source import RowError
-from medix.data.sources.table_file import SUFFIXES, Label, TableError
+from medix.data.sources.table_file import SUFFIXES, TableError
 from medix.data.sources.table_schema import Columns, TableData
 from medix.data.sources.table_source import Reading, TableSource
 

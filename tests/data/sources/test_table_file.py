@@ -17,18 +17,25 @@ def rows(path: Path) -> list[tuple[int, dict]]:
 
 
 def test_labels_of_a_parquet_file_are_numbers_with_names(tmp_path: Path) -> None:
-    picture = image()
+    picture, labels = image(), datasets.ClassLabel(names=["no", "yes"])
     table = parquet(
         tmp_path / "t.parquet",
-        [{"answer": 1, "image": {"bytes": picture, "path": "a.png"}}, {"answer": -1, "image": None}],
-        answer=datasets.ClassLabel(names=["no", "yes"]),
+        [
+            {"answer": 1, "found": [1, 0], "meta": {"label": 1}, "image": {"bytes": picture, "path": "a.png"}},
+            {"answer": -1, "found": None, "meta": {"label": 0}, "image": None},
+        ],
+        answer=labels,
+        found=datasets.List(labels),
+        meta={"label": labels},
         image=datasets.Image(),
     )
     (_, first), (_, second) = rows(table)
     assert (int(first["answer"]), first["answer"].name) == (1, "yes")
     assert (int(second["answer"]), second["answer"].name) == (-1, "")
     assert first["image"] == {"bytes": picture, "path": "a.png"}
-    assert TableFile(table).columns == ("answer", "image")
+    assert ([one.name for one in first["found"]], first["meta"]["label"].name) == (["yes", "no"], "yes")
+    assert second["found"] is None
+    assert TableFile(table).columns == ("answer", "found", "meta", "image")
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".csv", ".tsv"])

@@ -18,9 +18,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr(datasets, "disable_progress_bars", lambda: None)
     folder = tmp_path / "hub"
-    rows = [{"answer": 1, "image": {"bytes": image(), "path": "a.png"}}]
+    rows = [{"answer": 1, "found": [1, 0], "image": {"bytes": image(), "path": "a.png"}}]
     labels, pictures = datasets.ClassLabel(names=["no", "yes"]), datasets.Image()
-    parquet(folder / "data" / "test-00000-of-00001.parquet", rows, answer=labels, image=pictures)
+    path = folder / "data" / "test-00000-of-00001.parquet"
+    parquet(path, rows, answer=labels, found=datasets.List(labels), image=pictures)
     return folder
 
 
@@ -28,6 +29,7 @@ def test_labels_have_names_and_images_stay_encoded(hub: Path) -> None:
     ((where, number, row),) = HubTable(str(hub), "", "test")
     assert (where, number) == (f"{hub} (test)", 1)
     assert (int(row["answer"]), row["answer"].name) == (1, "yes")
+    assert [one.name for one in row["found"]] == ["yes", "no"]
     assert row["image"]["bytes"] == image()
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
+from medix.data.sources.class_label import Label
 from medix.data.sources.table import Table
-from medix.data.sources.table_file import Label, TableError, TextRow
+from medix.data.sources.table_file import TableError, TextRow
 from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_row import Cells, TableRow, text_of
 from medix.data.sources.table_schema import Columns, TableData
