@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from medix.data.partition import NOTHING
+
 _TOKEN = re.compile(
     r"""\s*(?:
     (?P<open>(?:array|np\.\w+)\(|[\[({])
     |(?P<close>(?:,\s*dtype=[^()\[\]]+)?\)|[\]}])
     |(?P<mark>[,:])
-    |(?P<value>[bBuUrR]{0,2}(?:'(?:[^'\\]++|\\.)*+'|"(?:[^"\\]++|\\.)*+")|[-+\w.]+)
+    |(?P<value>[bBuUrR]{0,2}(?:'(?:[^'\\]++|\\.)*+'|"(?:[^"\\]++|\\.)*+")|[-+\w.]+|<NA>)
     )""",
     re.VERBOSE | re.DOTALL,
 )
@@ -28,7 +30,7 @@ def written_out(text: str) -> Any:
     """The value that a text writes as JSON or as Python does, or as numpy does: ``['left' 'left side']``.
 
     pandas writes the lists of a Parquet file so, without commas and over several lines. Python would read such
-    neighbours as one text.
+    neighbours as one text. Words for nothing without quotes, such as ``nan``, are None.
 
     Raises:
         UnclearListError: it is a list that numpy has shortened (``...``), or one with commas between some elements.
@@ -49,7 +51,9 @@ def written_out(text: str) -> Any:
 
 
 def text_list(value: Any) -> Sequence[Any]:
-    """The texts of a list that a text writes out, as in CSV; the value itself if it is none, such as ``[1, 2]``.
+    """The elements of a list that a text writes out, as in CSV; the value itself if it is none.
+
+    Lists of numbers alone, such as ``[1, 2]``, are the texts that they are.
 
     Raises:
         UnclearListError: it is not known which texts they are.
@@ -62,7 +66,12 @@ def text_list(value: Any) -> Sequence[Any]:
         if isinstance(error, UnclearListError) and _QUOTE.search(value):  # else numbers, as of a box
             raise
         return [value]
-    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else [value]
+    is_list = isinstance(found, list) and (any(isinstance(one, str) for one in found) or not any(map(_is_given, found)))
+    return found if is_list else [value]
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value == value  # not NaN, as JSON writes it
 
 
 @dataclass
@@ -102,7 +111,7 @@ def _with_commas(text: str) -> tuple[str, str]:
                 remedy = "it has no comma between some of its elements"
         elif token == "...":
             remedy = "numpy has left elements out of it (...)"
-        parts.append(token[-1] if kind == "open" else token)
+        parts.append(token[-1] if kind == "open" else "None" if token in NOTHING else token)
         is_after_value = kind in ("close", "value")
     if opened[0].marks:  # several values
         raise ValueError(_NO_VALUE)

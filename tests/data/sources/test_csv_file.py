@@ -25,14 +25,15 @@ def test_images_are_names_or_lists_of_names(tmp_path: Path) -> None:
     assert found[1].images == (picture(5), picture(8))
 
 
-def test_answers_and_synonyms_may_be_lists_of_texts_but_not_numbers_in_brackets(tmp_path: Path) -> None:
+def test_answers_and_synonyms_may_be_lists_with_a_text_but_not_numbers_in_brackets(tmp_path: Path) -> None:
     text = (
         'question,answer,aliases\nq1,"[""lung"", ""the lung""]","[\'left lung\', \'Lung\']"\n'
-        'q2,"[0.1, 0.2]",\nq3,[18F]FDG,[x\nq4,"[""a"", 1]",[]\n'
+        'q2,"[0.1, 0.2]",\nq3,[18F]FDG,[x\nq4,"[""a"", 1, null]",[]\nq5,[\'left\' None],[nan]\n'
     )
     (tmp_path / "rows.csv").write_text(text)
     assert [(one.reference, one.aliases) for one in samples(CsvSource(tmp_path / "rows.csv"))] == [
-        ("lung", ("the lung", "left lung", "Lung")), ("[0.1, 0.2]", ()), ("[18F]FDG", ("[x",)), ('["a", 1]', ()),
+        ("lung", ("the lung", "left lung", "Lung")), ("[0.1, 0.2]", ()), ("[18F]FDG", ("[x",)), ("a", ("1",)),
+        ("left", ()),
     ]  # fmt: skip
 
 

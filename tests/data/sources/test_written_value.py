@@ -26,6 +26,10 @@ def of_objects(*elements: Any) -> "np.ndarray[Any, Any]":
          [{"bytes": b"x", "path": None}, {"bytes": b"y", "path": "a"}]),
         (of_objects(of_objects("a", "b"), of_objects("c")), [["a", "b"], ["c"]]),
         (of_objects("x", None), ["x", None]),
+        (of_objects("nan", float("nan"), 5), ["nan", None, 5]),
+        (["x", np.float64("nan")], ["x", None]),
+        ("['NA' <NA>]", ["NA", None]),
+        ("['x', null, NA]", ["x", None, None]),
         (np.array([["a", "b"], ["c", "d"]]), [["a", "b"], ["c", "d"]]),
         (np.array([1, 2, 10]), [1, 2, 10]),
         (np.array([1, 0.25]), [1.0, 0.25]),
@@ -63,7 +67,7 @@ def test_a_list_whose_elements_are_not_known_is_refused(text: str, told: str) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[x, y", "['a'", "[]]", ")", "[18F]FDG", "[a b]", "b'a' b'b'", "'a', 'b'", "{'A': 'x' 'y'}", "[nan 1]",
+    ["", "[x, y", "['a'", "[]]", ")", "[18F]FDG", "[a b]", "b'a' b'b'", "'a', 'b'", "{'A': 'x' 'y'}",
      "[a(1)]", "[" * 9**5, "[" * 9**5 + "]" * 9**5],
 )  # fmt: skip
 def test_what_is_no_value(text: str) -> None:
@@ -72,9 +76,24 @@ def test_what_is_no_value(text: str) -> None:
     assert not isinstance(caught.value, UnclearListError)
 
 
-def test_lists_of_texts_are_texts_and_anything_else_is_itself() -> None:
+def test_lists_with_a_text_or_of_nothing_are_lists_and_anything_else_is_itself() -> None:
     assert text_list("['left'\n 'left side']") == ["left", "left side"]
-    for value in ("[1, 2]", "[0.1 0.2]", "[1 2, 3]", "[1 ... 9]", "[18F]FDG", "['a' 1]", "'a' 'b'", 3, None, "[…]"):
+    assert text_list("[5 'five' nan]") == [5, "five", None]
+    assert text_list('["a", null]') == ["a", None]
+    assert [text_list(value) for value in ("[]", "[nan]", "[None, NA]")] == [[], [None], [None, None]]
+    for value in (
+        "[1, 2]",
+        "[nan 2.5]",
+        "[0.1 0.2]",
+        "[1 2, 3]",
+        "[1 ... 9]",
+        "[[1]]",
+        "[18F]FDG",
+        "'a' 'b'",
+        3,
+        None,
+        "[…]",
+    ):
         assert text_list(value) == [value]
     with pytest.raises(UnclearListError):
         text_list("['a' 'b', 'c']")
