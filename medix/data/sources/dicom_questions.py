@@ -11,7 +11,7 @@ from medix.data.partition import PATIENT_FIELDS, named_unit
 from medix.data.sources.dicom_modality import TAG_OF_CODE
 from medix.data.sources.source import RowError
 from medix.data.sources.stored_image import unread_image
-from medix.data.sources.table_file import TableError, table_suffix
+from medix.data.sources.table_file import TableError, table_suffix, whole
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_row import text_of
 from medix.data.sources.table_sample import TableSample
@@ -91,7 +91,8 @@ class DicomQuestions:
 def _patient(cells: Mapping[str, Any]) -> str | None:
     """What a row names as its patient; empty if it names none, None if the table has no such column."""
     named = [cells[name] for name in PATIENT_FIELDS if name in cells]
-    return next((unit for value in named if (unit := named_unit(text_of(value) or ""))), "") if named else None
+    units = (named_unit(whole(cells, text_of(value) or "")) for value in named)
+    return next(filter(None, units), "") if named else None
 
 
 def table_of(path: Path) -> type[TableSource] | None:

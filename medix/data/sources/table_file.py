@@ -20,6 +20,7 @@ SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".tsv", ".json")
 
 _PARQUET = b"PAR1"
 _ROWS_AT_ONCE = 64  # with their images
+_WHOLE = re.compile(r"(-?[0-9]+)\.0")
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
@@ -29,6 +30,15 @@ class TableError(ValueError):
 
 class TextRow(dict[str, Any]):
     """A row whose cells are all texts, in which nothing is a text, too: ``nan``, ``None``, ``null``."""
+
+
+def whole(row: Mapping[str, Any], text: str) -> str:
+    """A text of a row that names a patient or the like: of text rows, ``11.0`` as the whole number ``11`` that it is.
+
+    pandas writes a column of whole numbers with a gap so, and the same patient as ``11`` in a file without one.
+    """
+    match = _WHOLE.fullmatch(text.strip()) if isinstance(row, TextRow) else None
+    return match[1] if match else text
 
 
 def table_suffix(path: Path) -> str:

@@ -19,7 +19,7 @@ from medix.data.sources.table_choices import (
     without_label,
     without_labels,
 )
-from medix.data.sources.table_file import TableError, TextRow
+from medix.data.sources.table_file import TableError, TextRow, whole
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_labels import band_of, label_of
 from medix.data.sources.table_schema import TableData
@@ -106,14 +106,14 @@ class Cells:
         index, answers = self._answer(choices)
         return TableRow(
             where=self.where,
-            id=self._text("id", columns.id),
+            id=self._name("id", columns.id),
             question=self._text("question", columns.question).strip(),
             context=tuple(self._texts("context", columns.context)),
             answers=answers,
             choices=choices,
             answer_index=index,
             images=tuple(self._images()),
-            case=named_unit(self._text("case", columns.case)),
+            case=named_unit(self._name("case", columns.case)),
             modality=self._modality(),
             question_type=self._label("question_type", columns.question_type),
             source=self._label("source", columns.source),
@@ -129,6 +129,9 @@ class Cells:
 
     def _text(self, key: str, column: str) -> str:
         return self._as_text(key, self._cell(column))
+
+    def _name(self, key: str, column: str) -> str:
+        return whole(self.cells, self._text(key, column))
 
     def _label(self, key: str, column: str) -> str:
         return self._stated(self._as_text(key, label_of(self._cell(column))).strip())
@@ -258,10 +261,10 @@ class Cells:
 
     def _index(self, choices: tuple[str, ...]) -> int | None:
         value = self._cell(self.data.columns.answer_index)
-        number = str(int(value)) if isinstance(value, Label) else text_of(value)
-        if number in ("", "-1") or not self._stated(str(number)):  # -1 marks rows whose label is kept back
+        number = whole(self.cells, str(int(value) if isinstance(value, Label) else text_of(value)))
+        if number in ("", "-1") or not self._stated(number):  # -1 marks rows whose label is kept back
             return None
-        if number is None or not number.isascii() or not number.isdigit():
+        if not number.isascii() or not number.isdigit():
             raise self._fault("answer_index", value, "give the number of the right choice, from 0")
         index = int(number)
         if index >= len(choices):

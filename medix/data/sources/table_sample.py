@@ -12,7 +12,7 @@ from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.source import RowError, content_id
 from medix.data.sources.stored_image import Keep, conversions, stored_image
-from medix.data.sources.table_file import TextRow
+from medix.data.sources.table_file import TextRow, whole
 from medix.data.sources.table_images import ImageFiles, TableImage, holds_image
 from medix.data.sources.table_row import CellError, Cells, TableRow, cell, text_of
 from medix.data.sources.table_schema import TableData
@@ -171,13 +171,18 @@ class TableSample:
     def _metadata(self, row: TableRow, cells: CellRow, counts: Counter[str]) -> dict[str, str]:
         if not self.keeps_columns:
             kind = {"question_type": row.question_type} if row.question_type else {}
-            return kind | {name: text for name, text in row.subgroup.items() if text}
+            return kind | _named_alike(cells, {name: text for name, text in row.subgroup.items() if text})
         used = {column for _, column in self.data.columns.named() if column not in PATIENT_FIELDS}
         texts = {name: text_of(value) for name, value in cells.items() if name not in used}
-        kept = {name: text for name, text in texts.items() if text}
+        kept = _named_alike(cells, {name: text for name, text in texts.items() if text})
         counts.update(f"{_KEPT}{name}" for name in kept)
         counts.update(f"{_NOT_KEPT}{name}" for name, text in texts.items() if text is None)
         return kept
+
+
+def _named_alike(cells: CellRow, metadata: dict[str, str]) -> dict[str, str]:
+    """Metadata in which patients are named as in any other file."""
+    return {name: whole(cells, text) if name in PATIENT_FIELDS else text for name, text in metadata.items()}
 
 
 def told_counts(counts: Counter[str]) -> list[str]:

@@ -14,7 +14,7 @@ from medix.data.sources.dicom_questions import DicomQuestion, DicomQuestions, _p
 from medix.data.sources.jsonl import JsonlSource
 from medix.data.sources.parquet import ParquetSource
 from medix.data.sources.source import RowError
-from medix.data.sources.table_file import SUFFIXES, TableError
+from medix.data.sources.table_file import SUFFIXES, TableError, TextRow
 from medix.data.sources.table_schema import Columns, TableData
 from medix.data.sources.table_source import Reading, TableSource
 
@@ -110,4 +110,5 @@ def test_questions_as_lines_as_one_list_and_compressed(tmp_path: Path, name: str
 def test_a_patient_is_the_same_in_whatever_type_of_column(cell: Any, patient: str) -> None:
     assert _patient({"patient_id": cell}) == patient
     assert _patient({"patient": None, "patient_id": cell}) == patient
+    assert _patient(TextRow(patient_id="101.0")) == "101"
     assert _patient({"case": cell}) is None

@@ -8,7 +8,7 @@ import datasets
 import pytest
 
 from medix.data.sources.source import RowError
-from medix.data.sources.table_file import TableError, TableFile
+from medix.data.sources.table_file import TableError, TableFile, TextRow, whole
 from tests.support.tables import image, jsonl, parquet
 
 
@@ -130,3 +130,13 @@ def test_faulty_rows_of_csv_are_errors_between_the_others(tmp_path: Path) -> Non
     assert isinstance(undecoded, RowError)
     assert (short.value, short.kind, undecoded.key, undecoded.kind) == ("1", "fields", "a", "encoding")
     assert (number, row) == (3, {"a": "3", "b": "4"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("11.0", "11"), (" 11.0 ", "11"), ("-3.0", "-3"), ("11", "11"), ("11.00", "11.00"), ("11.5", "11.5"),
+     ("P11.0", "P11.0"), ("1.2.840.0", "1.2.840.0"), ("٣.0", "٣.0"), ("", "")],
+)  # fmt: skip
+def test_whole_numbers_have_no_point_in_rows_of_texts(text: str, expected: str) -> None:
+    assert whole(TextRow(a=text), text) == expected
+    assert whole({"a": text}, text) == text

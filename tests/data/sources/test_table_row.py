@@ -126,6 +126,13 @@ def test_what_programs_write_into_csv_where_there_is_nothing_is_no_answer_and_no
     assert (chosen.answers, chosen.answer_index) == ((nothing,), 1)
 
 
+def test_an_index_of_csv_may_be_written_with_a_point_as_pandas_writes_a_column_with_a_gap() -> None:
+    found = [_of_csv(a="", o="['left', 'right']", n=number) for number in ("1.0", "0", "-1.0")]
+    assert [one.answer_index for one in found] == [1, 0, None]
+    with pytest.raises(TableError, match=r"answer_index: '0\.5'; give the number of the right choice"):
+        _of_csv(a="", o="['left', 'right']", n="0.5")
+
+
 def _of_options(*choices: str, **cells: str) -> TableRow:
     data = TableData(Columns(answer="a", choices=["A", "B", "C", "D"], answer_letter="l"))
     row = TextRow({"a": "", "l": ""} | dict(zip("ABCD", choices, strict=False)) | cells)

@@ -9,6 +9,7 @@ import pytest
 
 from medix.data.sources.source import RowError
 from medix.data.sources.stored_image import unread_image
+from medix.data.sources.table_file import TextRow
 from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_sample import TableSample, told_counts
 from medix.data.sources.table_schema import Columns, TableData
@@ -114,6 +115,17 @@ def test_cases_have_no_blanks_around_them_and_patients_are_metadata_too() -> Non
     found = made({"q": "q", "a": "b", "patient": " P1\u00a0"}, columns, keeps_columns=True)
     assert (found.case, found.metadata["patient"].strip()) == ("P1", "P1")
     assert made({"q": "q", "a": "b", "patient": " "}, columns).case == ""
+
+
+def test_a_patient_of_csv_is_the_same_in_a_column_with_a_gap_and_in_one_without() -> None:
+    """pandas writes whole numbers as 11.0 where one of them is missing; other columns stay as they are."""
+    columns = Columns("q", "a", id="i", case="case")
+    row = TextRow(q="q", a="2.0", i="7.0", case="11.0", patient_id="12.0", dose="5.0")
+    found = made(row, columns, keeps_columns=True)
+    assert (found.id, found.case, found.reference) == ("7", "11", "2.0")
+    assert found.metadata == {"patient_id": "12", "dose": "5.0"}
+    stated = Columns("q", "a", subgroup={"patient": "patient_id", "dose": "dose"})
+    assert made(row, stated).metadata == {"patient": "12", "dose": "5.0"}
 
 
 def test_columns_that_are_stored_though_nothing_names_them_are_told() -> None:
