@@ -5,9 +5,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medix.data.sources.dicom_header import DicomHeader
 from medix.data.sources.source import RowError
@@ -80,9 +81,9 @@ class Orientations:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, list[Sequence[float]]] = {}
+        self._known: dict[str, list[tuple[float, ...]]] = {}
 
-    def same(self, volume: str, axes: Sequence[float]) -> Sequence[float]:
+    def same(self, volume: str, axes: tuple[float, ...]) -> tuple[float, ...]:
         """The first orientation of a volume whose cosines differ from these by no more than 0.01."""
         known = self._known.setdefault(volume, [])
         for one in known:
@@ -99,7 +100,7 @@ class Slot:
     Attributes:
         path: of the file, relative to the root.
         frames: number of frames.
-        position: along the normal of the slices, in mm; None if the header does not say.
+        position: along the normal of its volume, in mm; None if the header does not say.
         number: InstanceNumber; None if the header does not say.
         stack: equal for the images that are slices of one volume; empty for an image that stands alone.
     """
@@ -123,16 +124,21 @@ class Slot:
         """
         frames = header.frames
         axes, origin = header.numbers("ImageOrientationPatient"), header.numbers("ImagePositionPatient")
-        normal = np.cross(axes[:3], axes[3:]) if len(axes) == 6 else np.zeros(3)
-        has_position = len(origin) == 3 and bool(normal.any())
+        has_position = len(origin) == 3 and bool(_normal(axes).any())
         series = header.uid("SeriesInstanceUID")
         stack = ""
         if frames == 1 and series and (has_position or tag in _SLICED):
             size = f"{header.whole('Rows')}x{header.whole('Columns')}"
-            same = orientations.same(f"{series}|{size}", axes)
-            stack = f"{series}|{','.join(f'{round(one, _DIGITS) + 0.0:g}' for one in same)}|{size}"
-        position = float(normal @ np.asarray(origin)) if has_position else math.nan
+            axes = orientations.same(f"{series}|{size}", axes)
+            stack = f"{series}|{','.join(f'{round(one, _DIGITS) + 0.0:g}' for one in axes)}|{size}"
+        # Along the normal of the volume: origins are so far out that the noise of a normal of its own moves a slice.
+        position = float(_normal(axes) @ np.asarray(origin)) if has_position else math.nan
         return cls(path, frames, position if math.isfinite(position) else None, header.whole("InstanceNumber"), stack)
+
+
+def _normal(axes: Sequence[float]) -> NDArray[np.floating[Any]]:
+    """Normal of slices with these cosines; zero if they are none."""
+    return np.cross(axes[:3], axes[3:]) if len(axes) == 6 else np.zeros(3)
 
 
 def in_order(slots: Sequence[Slot]) -> list[Slot]:

@@ -126,3 +126,19 @@ def test_slices_whose_orientation_differs_by_noise_are_one_volume_also_at_the_bo
         )
     ]  # fmt: skip
     assert len({stacks[0], *others}) == 5
+
+
+def test_slices_of_one_volume_are_ordered_along_one_normal() -> None:
+    """250 mm off the axis, a cosine that is off by 0.005 moves a slice by 1.25 mm, and neighbours are 1 mm apart."""
+    known, noise = Orientations(), random.Random(1)
+    slots = [
+        slot(
+            known=known,
+            ImageOrientationPatient=[f"{one + noise.uniform(-0.005, 0.005):.6f}" for one in map(float, AXIAL)],
+            ImagePositionPatient=["-250", "-250", str(z)],
+            InstanceNumber=str(z),
+        )
+        for z in range(40)
+    ]
+    assert len({one.stack for one in slots}) == 1
+    assert [one.number for one in in_order(noise.sample(slots, len(slots)))] == [*range(40)]
