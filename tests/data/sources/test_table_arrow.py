@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -39,3 +40,26 @@ def test_rows_have_the_names_of_labels_beside_columns_as_they_are() -> None:
     first, second = rows_in(table, features)
     assert (first["found"][0].name, first["meta"]["label"].name, first["text"]) == ("yes", "no", "a")
     assert second == {"found": None, "meta": {"label": None}, "text": "b"}
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64()])
+def test_floats_of_any_precision_are_those_of_their_shortest_text(kind: Any) -> None:
+    """A reference of 0.1 was 0.10000000149011612 where a column has 32 bits."""
+    numbers = [np.dtype(kind.to_pandas_dtype()).type(number) for number in (0.1, 36.6, -2.0, 1e-5)]
+    listed = [numbers, None, [None]]
+    table = pa.table({
+        "plain": pa.array(numbers[:3], kind),
+        "listed": pa.array(listed, pa.list_(kind)),
+        "nested": pa.array([{"a": [{"b": one}], "c": "x"} for one in numbers[:2]] + [None],
+                           pa.struct([("a", pa.large_list(pa.struct([("b", kind)]))), ("c", pa.string())])),
+    })  # fmt: skip
+    found = [*rows_in(table, {})]
+    assert [repr(row["plain"]) for row in found] == ["0.1", "36.6", "-2.0"]
+    assert [row["listed"] for row in found] == [[0.1, 36.6, -2.0, 1e-5], None, [None]]
+    assert [row["nested"] for row in found] == [{"a": [{"b": one}], "c": "x"} for one in (0.1, 36.6)] + [None]
+
+
+def test_values_that_are_no_number_and_long_lists_stay() -> None:
+    kinds = pa.schema([("a", pa.float32()), ("long", pa.list_(pa.float32())), ("image", pa.binary())])
+    table = pa.table({"a": [None, float("inf")], "long": [[0.1] * 1000, []], "image": [b"x", None]}, kinds)
+    assert [*rows_in(table, {})] == table.to_pylist()
