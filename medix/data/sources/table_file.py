@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from medix.data.partition import NOTHING
 from medix.data.record import read_json
 from medix.data.sources.source import RowError
 from medix.data.sources.table_arrow import names_in, rows_in
@@ -30,6 +31,11 @@ class TableError(ValueError):
 
 class TextRow(dict[str, Any]):
     """A row whose cells are all texts, in which nothing is a text, too: ``nan``, ``None``, ``null``."""
+
+
+def stated(row: Mapping[str, Any], text: str) -> str:
+    """A text of a row; of text rows, empty for what programs write where there is nothing."""
+    return "" if isinstance(row, TextRow) and text.strip() in NOTHING else text
 
 
 def whole(row: Mapping[str, Any], text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from medix.data.partition import NOTHING, named_unit
+from medix.data.partition import named_unit
 from medix.data.sources.class_label import Label
 from medix.data.sources.image_cell import ImageCellError, image_list, image_of
 from medix.data.sources.inline_image import shown
@@ -19,7 +19,7 @@ from medix.data.sources.table_choices import (
     without_label,
     without_labels,
 )
-from medix.data.sources.table_file import TableError, TextRow, whole
+from medix.data.sources.table_file import TableError, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_labels import band_of, label_of
 from medix.data.sources.table_schema import TableData
@@ -107,8 +107,8 @@ class Cells:
         return TableRow(
             where=self.where,
             id=self._name("id", columns.id),
-            question=self._text("question", columns.question).strip(),
-            context=tuple(self._texts("context", columns.context)),
+            question=self._stated(self._text("question", columns.question).strip()),
+            context=tuple(filter(self._stated, self._texts("context", columns.context))),
             answers=answers,
             choices=choices,
             answer_index=index,
@@ -137,8 +137,7 @@ class Cells:
         return self._stated(self._as_text(key, label_of(self._cell(column))).strip())
 
     def _stated(self, text: str) -> str:
-        """A text; empty for what programs write into CSV where there is nothing."""
-        return "" if isinstance(self.cells, TextRow) and text.strip() in NOTHING else text
+        return stated(self.cells, text)
 
     def _subgroup(self, name: str, column: str) -> str:
         label, edges = self._label(f"subgroup.{name}", column), self.data.bands.get(name)
@@ -279,7 +278,7 @@ class Cells:
     def _modality(self) -> str | None:
         value, tags = self._text("modality", self.data.columns.modality), self.data.modality_tags
         tag = self.data.modality or tag_of(value, tags, self.modalities)
-        if tag is None and value and not tags:
+        if tag is None and self._stated(value) and not tags:
             raise self._fault("modality", value, "it is no tag; say which one it is in data.modality_tags")
         return tag
 

@@ -12,7 +12,7 @@ from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.source import RowError, content_id
 from medix.data.sources.stored_image import Keep, conversions, stored_image
-from medix.data.sources.table_file import TextRow, whole
+from medix.data.sources.table_file import TextRow, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage, holds_image
 from medix.data.sources.table_row import CellError, Cells, TableRow, cell, text_of
 from medix.data.sources.table_schema import TableData
@@ -151,11 +151,11 @@ class TableSample:
                     )
                     remedy += " in all rows, or state it in --columns"
                     raise RowError(name, value, remedy, "no-image")
-        stated = text_of(cell(cells, columns.modality)) if columns.modality and row.images else ""
-        if stated and stated.strip() and row.modality is None:
+        told = text_of(cell(cells, columns.modality)) if columns.modality and row.images else ""
+        if told and stated(cells, told).strip() and row.modality is None:
             known = f"known: {', '.join(self.modalities)}"
             remedy = f"it is no tag; write one, or state in --columns (modality_tags) which is meant; {known}"
-            raise RowError(columns.modality, stated, remedy, "modality")
+            raise RowError(columns.modality, told, remedy, "modality")
         if row.choices and row.answer_index is None:
             remedy = f"it is none of the choices ({', '.join(row.choices)}); correct the answer or the choices"
             raise RowError(self._answer_column, row.answers[0], remedy, "choices")

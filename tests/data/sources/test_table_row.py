@@ -109,7 +109,9 @@ def test_text_of_cells() -> None:
 
 
 def _of_csv(**cells: str) -> TableRow:
-    columns = Columns(answer=["a", "b"], choices="o", answer_index="n", subgroup={"age": "y"}, source="s")
+    columns = Columns(
+        "q", ["a", "b"], context="c", choices="o", answer_index="n", subgroup={"age": "y"}, source="s", modality="m"
+    )
     files = ImageFiles(TableData(columns, bands={"age": [65]}), Path(), ExitStack())
     return Cells(
         files.data, "row", TextRow({"a": "x", "b": "", "o": "", "n": "", "y": "70", "s": "t"} | cells), files
@@ -117,9 +119,10 @@ def _of_csv(**cells: str) -> TableRow:
 
 
 @pytest.mark.parametrize("nothing", ["nan", "NaN", "NA", "None", "null", "NULL", "<NA>"])
-def test_what_programs_write_into_csv_where_there_is_nothing_is_no_answer_and_no_group(nothing: str) -> None:
-    found = _of_csv(a=nothing, n=nothing, y=nothing, s=nothing)
+def test_what_programs_write_into_csv_where_there_is_nothing_is_nothing(nothing: str) -> None:
+    found = _of_csv(a=nothing, n=nothing, y=nothing, s=nothing, q=f" {nothing}", c=f"['{nothing}', 'seen']", m=nothing)
     assert (found.answers, found.answer_index, found.subgroup, found.source) == ((), None, {"age": ""}, "")
+    assert (found.question, found.context, found.modality) == ("", ("seen",), None)
     assert _of_csv(b=nothing).answers == ("x",)
     assert _of_csv(a="none").answers == ("none",)
     chosen = _of_csv(a=nothing, o=f"['left', '{nothing}']")

@@ -1,5 +1,6 @@
 """What the cells of one row become."""
 
+from base64 import b64encode
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -115,6 +116,17 @@ def test_cases_have_no_blanks_around_them_and_patients_are_metadata_too() -> Non
     found = made({"q": "q", "a": "b", "patient": " P1\u00a0"}, columns, keeps_columns=True)
     assert (found.case, found.metadata["patient"].strip()) == ("P1", "P1")
     assert made({"q": "q", "a": "b", "patient": " "}, columns).case == ""
+
+
+def test_words_for_nothing_in_csv_are_not_asked_and_are_no_modality() -> None:
+    columns, asked = Columns("q", "a", context="c", images=["x"], modality="m"), "What is shown?"
+    row = TextRow(q="NA", c="nan", a="<X_RAY> b", x="data:image/png;base64," + b64encode(picture(1)).decode(), m="NA")
+    found = made(row, columns, question=asked)
+    assert (found.question, found.modality) == (asked, "X_RAY")
+    with pytest.raises(RowError, match="give the question"):
+        made(row, columns)
+    with pytest.raises(RowError, match="m: 'none'; it is no tag"):
+        made(TextRow(row | {"m": "none", "a": "b"}), columns, question=asked)
 
 
 def test_a_patient_of_csv_is_the_same_in_a_column_with_a_gap_and_in_one_without() -> None:
