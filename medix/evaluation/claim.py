@@ -7,7 +7,9 @@ reverse a wrong verdict.
 """
 
 import re
-from typing import Literal
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 Standing = Literal["claimed", "denied", "unclear"]
 
@@ -55,13 +57,14 @@ _END = re.compile(r"[.!?;\n]+(?=\s|$)")
 _LIKELY = r"most|very|likely|probable|probably|clearly|definitely|therefore|thus|indeed"
 # before an answer: "So, in this case, the best answer is", "I would go with"; whose answer it is matters
 _LEAD = re.compile(
-    r"(?:\W|\b(?:and|but|so|then|hence|finally|overall|in|this|case|conclusion|summary|i|we|you|would|ll|d|will|should"
-    r"|must|can|think|believe|conclude|say|is|are|be|it|s|that|which|the|a|an|my|our|best|only|single|final|correct"
-    r"|right|appropriate|accurate|suitable|go|going|with|for|to|have|has|answers?|options?|choices?|letter|choose|select"
+    r"(?:\W|(?<=['’])(?:s|d|ll)\b|\b(?:and|but|so|then|hence|finally|overall|in|this|case|conclusion|summary|i|we|you"
+    r"|would|will|should|must|can|think|believe|conclude|say|is|are|be|it|that|which|the|a|an|my|our|best|only|single"
+    r"|final|correct|right|appropriate|accurate|suitable|go|going|with|for|to|have|has|answers?|options?|choices?|letter|choose|select"
     rf"|pick|diagnosis|diagnoses|impression|patient|{_LIKELY})\b)*",
     re.IGNORECASE,
 )
 _SO = re.compile(r"[;\n]|\b(?:because|since|as|so|therefore|thus|hence|but|which)\b", re.IGNORECASE)
+_HEADING_END = re.compile(r"[:\n]|\s[-–—]\s")  # "Explanation: The answer is"
 _GIVEN = re.compile(r"\W*(?:given|based on|considering|due to)\b[^,]*,", re.IGNORECASE)
 # "The most likely cause of her pain is the", "The finding on this image is"; not "Another cause is"
 _STATES = re.compile(
@@ -84,6 +87,23 @@ _ALONE = re.compile(r"(?<![\w'’/-])([A-Z])(?![\w'’/-])")
 BEFORE_WORD = r"(?-i:[ \t]+(?!(?:is|was|because|since|as|for|due|and|or|over|with|would|fits)\b)[a-z])"
 """What follows a letter or a short word that names no choice."""
 _WORD = re.compile(BEFORE_WORD)
+IS_ANSWER = re.compile(r"\banswer\W*(?:is)?\W*$", re.IGNORECASE)
+"""What stands right before an answer, however the sentence goes on."""
+_BLANK = "\u01c1"  # a letter in the place of a choice, so that the words around it do not join
+
+
+class Place(NamedTuple):
+    """Where the text of a choice stands in an answer, and in no longer one of another choice.
+
+    Attributes:
+        start: of its first word.
+        end: of its last word, or of the sign that belongs to it.
+        letters: of the choices whose text it is; several if they have the same words.
+    """
+
+    start: int
+    end: int
+    letters: str
 
 
 class Claims:
@@ -92,16 +112,19 @@ class Claims:
     Args:
         text: the answer.
         letters: of all choices.
+        places: where their texts stand in it, in order.
     """
 
-    def __init__(self, text: str, letters: str) -> None:
+    def __init__(self, text: str, letters: str, places: Sequence[Place] = ()) -> None:
         self.text = text
+        self.places = places
+        # letters by each character of a choice's text; a text of one letter may be meant as a letter
+        self._own = {at: own for start, end, own in places if end > start + 1 for at in range(start, end)}
+        # "A: no change" denies nothing where "no change" is a choice
+        self._blanked = "".join(_BLANK if at in self._own else char for at, char in enumerate(text))
         self._taken_back = max((match.start() for match in _TAKEN_BACK.finditer(text)), default=-1)
-        self._said: dict[re.Pattern[str], int] = {}
-        self._last: dict[str, int] = {}
-        for match in reversed(alone(text, letters)):
-            if match[1] not in self._last and not self._is_excluded(match):
-                self._last[match[1]] = match.start()
+        self._alone = alone(text, letters)
+        self._excluded: dict[int, bool] = {}
 
     def standing(self, start: int, end: int) -> Standing:
         """Whether the text claims what it names from ``start`` to ``end``.
@@ -109,9 +132,11 @@ class Claims:
         ``denied`` if a word of its clause denies or compares. ``unclear`` if its sentence asks, sets a condition or
         holds a contrast after it, if the next sentence turns against it, or if a later one takes something back.
         """
-        before, after = self._before(start), self.text[end : end + _WINDOW].lstrip(":")
-        if _DENIED.search(_CLAUSE.split(before)[-1]) or _DENIED.search(_NEXT_CLAUSE.split(after, maxsplit=1)[0]):
+        around = _sentence_before(self._blanked, start), self._blanked[end : end + _WINDOW]
+        clauses = _CLAUSE.split(around[0])[-1], _NEXT_CLAUSE.split(around[1].lstrip(":"), maxsplit=1)[0]
+        if any(map(_DENIED.search, clauses)):
             return "denied"
+        before, after = _sentence_before(self.text, start), self.text[end : end + _WINDOW].lstrip(":")
         stop = _END.search(after)
         sentence = after if stop is None else after[: stop.end()]
         is_weak = "?" in sentence or _DOUBT.search(before) or _DOUBT_OR_CONTRAST.search(sentence)
@@ -123,48 +148,65 @@ class Claims:
 
     def is_announced(self, start: int) -> bool:
         """Whether nothing but words that announce an answer stands before a place, in its clause."""
-        before = _SO.split(self._before(start))[-1]
+        before = _SO.split(_sentence_before(self.text, start))[-1]
         given = _GIVEN.match(before)
         return _LEAD.fullmatch(before, given.end() if given else 0) is not None
 
     def is_said(self, start: int, end: int) -> bool:
         """Whether what stands from ``start`` to ``end`` is said to be the answer, by what is before and after it."""
-        before = self._before(start)
+        return self._is_said(_sentence_before(self.text, start), end)
+
+    def names_another(self, start: int, own: str) -> bool:
+        """Whether another letter than ``own`` stands alone from ``start`` on, outside its text, and is not excluded."""
+        return any(
+            match.start() >= start
+            and match[1] != own
+            and own not in self._own.get(match.start(), "")
+            and not self._is_excluded(match)
+            for match in reversed(self._alone)
+        )
+
+    @cached_property
+    def said(self) -> Sequence[Place]:
+        """Places that are said to be the answer, also under a heading or after a list, and not denied."""
+        found = []
+        for place in self.places:
+            before = _sentence_before(self.text, place.start)
+            is_said = any(self._is_said(one, place.end) for one in (before, _HEADING_END.split(before)[-1]))
+            if (is_said or IS_ANSWER.search(before)) and self.standing(*place[:2]) != "denied":
+                found.append(place)
+        return found
+
+    def clause_after(self, end: int) -> range:
+        """Where the sentence that goes on at a place holds no reason yet; empty if something is excluded there."""
+        after = self._blanked[end : end + _WINDOW]
+        begin = end + len(after) - len(after.lstrip("):. "))
+        clause = _CONNECTION.split(self._blanked[begin : end + _WINDOW], maxsplit=1)[0]
+        return range(begin, begin if _EXCLUDED.search(clause) else begin + len(clause))
+
+    def _is_said(self, before: str, end: int) -> bool:
         if _STATES.search(before):
             is_first = not _NO_STATEMENT.search(before) and not _NOT_FIRST.search(before)
             return is_first and _ENDS_OR_GOES_ON.match(self.text, end) is not None
         closed = _ENDS_OR_GOES_ON if re.search(r"\w", before) else _ENDS
         return _LEAD.fullmatch(before) is not None and closed.match(self.text, end) is not None
 
-    def names_another(self, start: int, own: str) -> bool:
-        """Whether the letter of another choice than ``own`` stands alone from ``start`` on, and is not excluded."""
-        return any(place >= start for letter, place in self._last.items() if letter != own)
-
-    def says(self, pattern: re.Pattern[str], start: int) -> bool:
-        """Whether something is said to be the answer from ``start`` on, and not denied."""
-        if pattern not in self._said:
-            places = (match.span() for match in pattern.finditer(self.text))
-            said = (place for place in places if self.is_said(*place) and self.standing(*place) != "denied")
-            self._said[pattern] = max((place[0] for place in said), default=-1)
-        return self._said[pattern] >= start
-
-    def continues_with(self, end: int, pattern: re.Pattern[str]) -> bool:
-        """Whether the sentence that goes on at a place holds something before any reason, and excludes nothing."""
-        clause = _CONNECTION.split(self.text[end : end + _WINDOW].lstrip("):. "), maxsplit=1)[0]
-        return pattern.search(clause) is not None and not _EXCLUDED.search(clause)
-
     def _is_excluded(self, match: re.Match[str]) -> bool:
-        after = self.text[match.end() : match.end() + _WINDOW].lstrip(").: ")
-        clauses = _CLAUSE.split(self._before(match.start()))[-1], _CLAUSE.split(after, maxsplit=1)[0]
-        return any(map(_EXCLUDED.search, clauses))
-
-    def _before(self, start: int) -> str:
-        """The part of the sentence before a place."""
-        return _END.split(self.text[max(0, start - _WINDOW) : start])[-1]
+        start, end = match.span()
+        if start not in self._excluded:
+            before = _sentence_before(self._blanked, start)
+            after = self._blanked[end : end + _WINDOW].lstrip(").: ")
+            clauses = _CLAUSE.split(before)[-1], _CLAUSE.split(after, maxsplit=1)[0]
+            self._excluded[start] = any(map(_EXCLUDED.search, clauses))
+        return self._excluded[start]
 
     def _turns(self, end: int) -> bool:
         """Whether what follows a sentence turns against it."""
         return self._taken_back >= end or _TURN.match(self.text, end) is not None
+
+
+def _sentence_before(text: str, start: int) -> str:
+    return _END.split(text[max(0, start - _WINDOW) : start])[-1]
 
 
 def alone(text: str, letters: str) -> list[re.Match[str]]:

@@ -11,7 +11,8 @@ import unicodedata
 from functools import lru_cache
 from itertools import pairwise
 
-_WORD = re.compile(r"[^\W_]+")
+WORD = re.compile(r"[^\W_]+")
+"""A word, or a run of digits."""
 _NEAR = 40  # characters around a place that may belong to a number there
 _DASHES = "-‐‑‒–—−"
 # beside words; a dash that joins two, as in "T-cell", is none
@@ -35,7 +36,13 @@ _MORE_SIGNS = "*/\\·"
 
 def words_of(text: str) -> list[str]:
     """The words and runs of digits of a text, without case."""
-    return _WORD.findall(text.casefold())
+    return WORD.findall(text.casefold())
+
+
+def sign_after(text: str) -> str:
+    """The signs after the last word of a text, as "%" and the minus of "HBsAg (-)", without brackets and full stops."""
+    *_, last = [0, *(match.end() for match in WORD.finditer(text))]
+    return text[last:].strip().strip(_BRACKETS).rstrip(".;,:!? ")
 
 
 def has_number(text: str) -> bool:
@@ -74,7 +81,7 @@ def end_of(text: str, within: str, start: int, between: str) -> int | None:
 @lru_cache(maxsize=4096)
 def _written(text: str, before: str = "") -> re.Pattern[str]:
     """Of a text, its only group, after another pattern; of nothing if the text has no words."""
-    found = list(_WORD.finditer(text))
+    found = list(WORD.finditer(text))
     if not found:
         return re.compile("((?!))")
     first, last = found[0][0], found[-1][0]
@@ -83,13 +90,13 @@ def _written(text: str, before: str = "") -> re.Pattern[str]:
         is_number = one[0][-1].isnumeric() or other[0][0].isnumeric()
         gap = rf"(?=[\W_]){_FILLER}" + "".join(f"{sign}{_FILLER}" for sign in _signs(text, one.end(), other.start()))
         parts += [re.escape(one[0]), _beside(text[one.end() : other.start()]) if is_number else gap]
-    before_first, after_last = text[: found[0].start()], text[found[-1].end() :]
+    before_first = text[: found[0].start()]
     if first[0].isnumeric():
         begins = _beside(before_first.strip().lstrip(_BRACKETS)).removeprefix(r"\s*")
     else:
         begins = "".join(f"{sign}{_FILLER}" for sign in _signs(text, 0, found[0].start()))
     if last[-1].isnumeric():
-        ends = _beside(after_last.strip().strip(_BRACKETS).rstrip(".;,:!? ")).removesuffix(r"\s*")
+        ends = _beside(sign_after(text)).removesuffix(r"\s*")
     else:
         ends = "".join(f"{_FILLER}{sign}" for sign in _signs(text, found[-1].end(), len(text)))
     written = "".join((begins, *parts, re.escape(last), ends))

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
-from medix.evaluation.claim import BEFORE_WORD, Claims, alone
-from medix.evaluation.mention import end_of, goes_on_with_number, has_number, mentions, words_of
+from medix.evaluation.claim import BEFORE_WORD, IS_ANSWER, Claims, Place, alone
+from medix.evaluation.mention import WORD, end_of, goes_on_with_number, has_number, mentions, sign_after, words_of
 from medix.judge.options import Options, is_letter_and_text
 
-VERSION = "option-12"
+VERSION = "option-13"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -51,11 +51,10 @@ _GOES_ON = re.compile(
 )
 _SPOKEN_OF = frozenset({"option", "choice"})
 _PLURAL = frozenset({"answers", "options", "choices"})
-_IS_ANSWER = re.compile(r"\banswer\W*(?:is)?\W*$", re.IGNORECASE)
 _GAP = r"[\W_]*"
-_JOINED = r"[ ,;/&+()-]*(?:(?:and|or)\b *)?"
+_BETWEEN = re.compile(_GAP)
+_JOINED = re.compile(r"[ ,;/&+()-]*(?:(?:and|or)\b *)?")
 _LETTER_BEFORE = re.compile(r"(?<![\w'’/.-])[A-Z]\s*\Z")
-_OTHER = "\u01c1"  # a letter in the place of a choice, so that the words around it do not join
 _ARTICLE = rf"{_GAP}(?:(?:an?|the)\b{_GAP})?"
 # choices as "No" and "a" that name nothing before another word: "no gas", "a fracture"
 _WORDS = re.compile(r"a[mnst]?|b[ey]|do|go|he|i[fnst]?|m[ey]|no|o[fnr]|so|to|u[ps]|we")
@@ -70,8 +69,9 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
     and no other; it is short and mentions the text of one choice, which the question does not, and no other choice,
     however short ("M2, M3"; not the words "no" and "a" before another: "no gas", "a fracture"). Nothing counts
     that is denied, doubted, under a condition or taken back (``medix.evaluation.claim``), nor a letter that another
-    choice's letter or text follows, nor one that is announced where another "is the answer" ("A is the answer to what
-    causes it. The answer is C.").
+    choice's letter or text follows, nor one that is announced where another letter or text "is the answer" ("A is the
+    answer to what causes it. The answer is C."), nor a text beside the letter of another choice ("D, hepatitis B"). A
+    text within a longer one of another choice names nothing.
 
     Args:
         answer: the text after any reasoning.
@@ -80,16 +80,19 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
         is_cut: whether the text was cut at the limit of tokens; then only a letter that is announced as
             the answer counts.
     """
-    texts, question = dict(zip(_LETTERS, choices, strict=False)), question.partition("\n\nChoices:\n")[0]
+    question = question.partition("\n\nChoices:\n")[0]
     if len(choices) > len(_LETTERS) or not choices or len(answer) > _LONGEST:
         return None
     answer = _EMPHASIS.sub("", answer).strip()
+    texts = {letter: _EMPHASIS.sub("", text) or text for letter, text in zip(_LETTERS, choices, strict=False)}
     announced = _ANNOUNCED.search(answer)  # "the answer is (B)" means the letter
     if is_letter_and_text(answer, texts) and not (announced and announced["bracketed"]):
         return None
+    claims = Claims(answer, "".join(texts), _places(answer, texts))
     if not is_cut and (letter := _whole(answer, texts)) is not None:
-        return _LETTERS.index(letter)
-    claims = Claims(answer, "".join(texts))
+        # a text may be the same as that of another choice but for its order
+        is_other = any(letter not in place.letters and place.end > place.start + 1 for place in claims.places)
+        return None if is_other else _LETTERS.index(letter)
     letter = _one(_announced(claims, texts, is_cut=is_cut))
     if letter and _stated(claims) - {letter}:
         return None
@@ -193,24 +196,19 @@ def _mentioned(claims: Claims, texts: dict[str, str], question: str) -> Iterator
     if len(words) > _MOST_WORDS:
         return
     for letter, text in texts.items():
-        wanted = words_of(text)
-        apart = answer
-        for other in texts.values():
-            if other != text and _holds(words_of(other), wanted):
-                apart = _pattern(other).sub(_OTHER, apart)
-        if not _holds(words_of(apart), wanted):
+        named = [place for place in claims.places if letter in place.letters]
+        if not named:
             continue  # or only as a part of a longer choice that is mentioned
+        wanted = words_of(text)
         own, places = _pattern(text), mentions(text, answer)
         said = [place for place in places if claims.is_said(*place)]
-        if not _tells(wanted) and not any(_IS_ANSWER.search(answer, 0, start) for start, _ in said):
-            if _naming(text).search(apart):
-                yield ""  # it may be the second of two: "M2, M3"
+        if not _tells(wanted) and not any(IS_ANSWER.search(answer, 0, start) for start, _ in said):
+            yield ""  # it may be the second of two: "M2, M3"
             continue
         sentences = [match for match in _SENTENCE.finditer(answer) if _holds(words_of(match[0]), wanted)]
         is_clear = bool(said) and all(claims.is_statement(own.sub("", match[0]), match.end()) for match in sentences)
-        has_letter = any(len(word) == 1 for word in wanted)  # "vitamin B" names no choice B
         is_clear = is_clear and len(places) == len(own.findall(answer))  # and none is a part of another number
-        is_clear = is_clear and (has_letter or not claims.names_another(0, letter))
+        is_clear = is_clear and not claims.names_another(0, letter)
         yield letter if is_clear and not _holds(asked, wanted) else ""
 
 
@@ -224,20 +222,34 @@ def _is_only(claims: Claims, end: int, letter: str, texts: dict[str, str]) -> bo
         or (has_number(texts[letter]) and goes_on_with_number(claims.text, end))
     ):
         return False  # another number than that of the letter
-    start = end if own is None else own
-    for other, text in texts.items():
-        if other == letter:
-            continue
-        if _holds(words_of(texts[letter]), words_of(text)):
-            if own is not None and _pattern(text, _JOINED).match(claims.text, own):
-                return False
-            continue
-        if own is None and _pattern(text, _GAP).match(claims.text, end):
+    start, gap = (end, _BETWEEN) if own is None else (own, _JOINED)
+    between, clause = gap.match(claims.text, start), claims.clause_after(start)
+    following = between.end() if between else start
+    for place in claims.places:
+        is_next = place.end > end and place.start <= following
+        if letter not in place.letters and (is_next or place.start in clause):
             return False
-        pattern, is_letter = _naming(text), words_of(text) == [letter.casefold()]
-        if claims.continues_with(start, pattern) or claims.says(pattern, start if is_letter else 0):
-            return False
-    return True
+    said = (place for place in claims.said if letter not in place.letters)
+    return all(end - 2 <= place.start and place.end <= end for place in said)  # the letter itself: "(B)" of "O, A, B"
+
+
+def _places(answer: str, texts: dict[str, str]) -> list[Place]:
+    """Where the choices' texts stand in an answer, each once: a part of a longer one that stands there is left out.
+
+    Choices with the same words are told apart by their signs, where one of them stands as it is written.
+    """
+    found: dict[tuple[int, int], str] = {}
+    for letter, text in texts.items():
+        for match in _naming(text).finditer(answer):
+            found[match.span()] = found.get(match.span(), "") + letter
+    alike = {letter for letters in found.values() if len(letters) > 1 for letter in letters}
+    written = {letter: {at for span in mentions(texts[letter], answer) for at in range(*span)} for letter in alike}
+    places: list[Place] = []
+    for (start, end), letters in sorted(found.items(), key=lambda item: (item[0][0], -item[0][1])):
+        if not places or end > places[-1].end:
+            exact = "".join(letter for letter in letters if start in written.get(letter, ()))
+            places.append(Place(start, end, exact or letters))
+    return places
 
 
 def _is_word(letter: str, texts: dict[str, str]) -> bool:
@@ -251,13 +263,16 @@ def _pattern(text: str, before: str = "", after: str = "") -> re.Pattern[str]:
 
     What a choice is named by has to be looked for with ``mentions`` and ``end_of``.
     """
-    words = r"[\W_]+".join(map(re.escape, words_of(text)))
+    words = r"[\W_]+".join(map(re.escape, WORD.findall(text)))  # as they are written: "ß" is not found as "ss"
     return re.compile(rf"{before}(?<![^\W_]){words or '(?!)'}(?![^\W_]){after}", re.IGNORECASE)
 
 
 def _naming(text: str) -> re.Pattern[str]:
-    """Of the words of a choice where they may name it, which short words of English do not before another word."""
-    return _pattern(text, after=rf"(?!{BEFORE_WORD})" if _WORDS.fullmatch(" ".join(words_of(text))) else "")
+    """Of a choice where it may be named: its words and the sign after them; no short words of English before others."""
+    sign = sign_after(text)
+    signed = rf"(?:[^\S\n]*[(\[]?{re.escape(sign)}[)\]]?)?" if sign else ""
+    is_word = _WORDS.fullmatch(" ".join(words_of(text))) is not None
+    return _pattern(text, after=signed + (rf"(?!{BEFORE_WORD})" if is_word else ""))
 
 
 def _holds(words: Sequence[str], wanted: Sequence[str]) -> bool:

@@ -1,10 +1,8 @@
 """Whether a text claims what it names."""
 
-import re
-
 import pytest
 
-from medix.evaluation.claim import Claims
+from medix.evaluation.claim import Claims, Place
 
 
 @pytest.mark.parametrize(
@@ -73,15 +71,41 @@ def test_what_is_said_to_be_the_answer(text: str, is_one: bool) -> None:
     assert Claims(text, "ABCD").is_said(place, place + 1) is is_one
 
 
-def test_a_text_says_what_it_neither_denies_nor_only_speaks_of() -> None:
-    claims = Claims("It is not gas. The stone is old. It is blood.", "")
-    found = {word: claims.says(re.compile(word), 0) for word in ("gas", "stone", "blood")}
-    assert found == {"gas": False, "stone": False, "blood": True}
-    assert not claims.says(re.compile("blood"), len(claims.text) - 3)
+def _claims(text: str, **texts: str) -> Claims:
+    places = sorted(Place(text.index(one), text.index(one) + len(one), letter) for letter, one in texts.items())
+    return Claims(text, "ABCD", places)
+
+
+@pytest.mark.parametrize("before", ["", "Explanation: ", "Liver\n", "Reasoning - ", "It is old: "])
+def test_a_text_says_what_it_neither_denies_nor_only_speaks_of(before: str) -> None:
+    claims = _claims(f"It is not gas. The stone is old. {before}It is blood.", A="gas", B="stone", C="blood")
+    assert [place.letters for place in claims.said] == ["C"]
+
+
+def test_what_is_called_the_answer_is_said_however_the_sentence_goes_on() -> None:
+    assert _claims("The answer is gas?", A="gas").said
+    assert not _claims("It is gas?", A="gas").said
 
 
 def test_a_sentence_goes_on_with_what_stands_before_any_reason() -> None:
-    claims = Claims("B, namely gas, because a stone is old", "")
-    assert claims.continues_with(1, re.compile("gas"))
-    assert not claims.continues_with(1, re.compile("stone"))
-    assert not Claims("B, not gas", "").continues_with(1, re.compile("gas"))
+    text = "B, namely gas, because a stone is old"
+    assert text.index("gas") in Claims(text, "").clause_after(1)
+    assert text.index("stone") not in Claims(text, "").clause_after(1)
+    assert not Claims("B, not gas", "").clause_after(1)
+
+
+def test_the_text_of_a_choice_denies_nothing() -> None:
+    text = "The answer is A: no change"
+    place = text.index("A:")
+    assert Claims(text, "ABCD").standing(place, place + 1) == "denied"
+    assert _claims(text, D="no change").standing(place, place + 1) == "claimed"
+    assert text.index("no") in _claims(text, D="no change").clause_after(place + 1)
+    assert _claims(text, D="no change").names_another(0, "D")
+
+
+def test_a_letter_within_the_text_of_a_choice_names_no_other() -> None:
+    text = "It is vitamin B."
+    assert Claims(text, "ABCD").names_another(0, "C")
+    assert not _claims(text, C="vitamin B").names_another(0, "C")
+    assert _claims(text, C="vitamin B").names_another(0, "A")
+    assert _claims(text, C="B").names_another(0, "C")

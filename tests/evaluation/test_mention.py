@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.evaluation.mention import end_of, goes_on_with_number, has_number, mentions, words_of
+from medix.evaluation.mention import end_of, goes_on_with_number, has_number, mentions, sign_after, words_of
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,11 @@ def test_words_and_numbers() -> None:
     assert goes_on_with_number("B, -5", 1)
     assert not goes_on_with_number("B\n5", 1)
     assert not goes_on_with_number("B of 5", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [("5%", "%"), ("Cl-", "-"), ("HBsAg (-)", "-"), ("37 °.", "°"), ("liver.", ""), ("", ""), ("(gas)", "")],
+)
+def test_the_sign_after_a_text_is_no_bracket_or_full_stop(text: str, sign: str) -> None:
+    assert sign_after(text) == sign

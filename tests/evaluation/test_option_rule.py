@@ -224,6 +224,95 @@ def test_of_two_choices_that_are_named_none_is_the_answer(choices: tuple[str, ..
     assert [answer for answer in answers if option_of(answer, choices) is not None] == []
 
 
+HEPATITIS = ("hepatitis C", "hepatitis A", "hepatitis B", "hepatitis E")
+CHANGES = ("Erythema", "Depigmentation", "Carcinomas", "No change")
+DRUGS = ("Amoxicillin", "Amoxicillin-clavulanic acid", "Clindamycin", "Levofloxacin")
+RATES = ("5%", "10%", "20%", "30%")
+IONS = ("Na+", "H2O", "K+", "Cl-")
+CAUSES = ("Hypothyroidism", "Folate deficiency", "Parvovirus infection")
+MEANS = ("Mean = Median", "Mean < Mode", "Mean >Mode", "Mean = Mode")
+TESTS = ("Radiograph", "ß-hCG", "CT scan", "Occult blood")
+ORDERS = ("A,B,C,D", "A,C,D,B", "C,A,D,B")
+TERMS = ("They lower K_eq.", "They raise the heat.", "They do nothing.")
+ASKED = ('"Have you heard of it?"', '"Sit down."', '"Are you well?"')
+
+
+@pytest.mark.parametrize(
+    ("choices", "answers"),
+    [
+        (HEPATITIS, ["D, hepatitis B", "It is D, hepatitis B.", "D - hepatitis B", "D and hepatitis B"]),
+        (HEPATITIS, ["Hepatitis B. Therefore D.", "The most likely diagnosis is hepatitis B, i.e. D."]),
+        (("Chunking", "A network model", "Rehearsal", "Recall"), ["D - A network model", "A network model. D"]),
+        (ORGANS[:3], ["D - Liver", "It is D, the liver."]),
+        (CHANGES, ["Answer: A: No change", "The answer is A - No change", "Option A: No change", "A - No change"]),
+        (
+            DRUGS,
+            [
+                "The answer is B. Amoxicillin",
+                "The answer is B, i.e. amoxicillin.",
+                "The answer is B. It is amoxicillin.",
+            ],
+        ),
+        (("x", "y", "both x and y", "neither x or y"), ["The correct answer is **D: x**.", "The answer is C (X)."]),
+        (("I only", "III only", "I and III only", "II and III only"), ["The answer is D. III only"]),
+        (("Amoxicillin-clavulanic acid", "Amoxicillin"), ["The answer is B. Amoxicillin-clavulanic acid"]),
+        (RATES, ["Answer: C\n\nThe correct answer is 5%.", "Answer: C\n\nIt is 5 %.", "The answer is 10%. Answer: D"]),
+        (IONS, ["Answer: C\n\nThe correct answer is Cl-.", "Answer: C\n\nIt is Cl-."]),
+        (CAUSES, ["Answer: A\n\nExplanation: The correct answer is folate deficiency."]),
+        (CAUSES, ["Explanation: The correct answer is folate deficiency.\nAnswer: A"]),
+        (
+            CAUSES,
+            ["Answer: A\n\n**Reasoning**\nIt is folate deficiency.", "Answer: A\nReasoning - it is folate deficiency."],
+        ),
+        (MEANS, ["The answer is Mean = Median; Mean > Mode", "The answer is C, Mean < Mode"]),
+        (TESTS, ["The answer is D, ß-hCG.", "Answer: D (ß-hCG)"]),
+        (ORDERS, ["C. A,B,C,D", "The answer is C. A,B,C,D"]),
+        (("a", "c", "bc", "ad"), ["The answer is c. Answer: C"]),
+        (TERMS, ["The answer is B. They lower K_eq."]),
+        (ASKED, ['Answer: B\n\nThe correct answer is "Have you heard of it?".']),
+    ],
+)
+def test_a_letter_and_the_text_of_another_choice_are_two(choices: tuple[str, ...], answers: list[str]) -> None:
+    assert [answer for answer in answers if option_of(answer, choices) is not None] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "choices", "index"),
+    [
+        ("The answer is C. Hepatitis B", HEPATITIS, 2),
+        ("The answer is hepatitis B.", HEPATITIS, 2),
+        ("C - hepatitis B", HEPATITIS, 2),
+        ("I'd say hepatitis B.", HEPATITIS, 2),
+        ("Answer: D: No change", CHANGES, 3),
+        ("The answer is D. There is no change.", CHANGES, 3),
+        ("The answer is B. Amoxicillin-clavulanic acid", DRUGS, 1),
+        ("Answer: A\n\nThe correct answer is 5%.", RATES, 0),
+        ("Answer: B\n\nExplanation: The correct answer is folate deficiency.", CAUSES, 1),
+        ("The answer is Mean > Mode", MEANS, 2),
+        ("The answer is ß-hCG.", TESTS, 1),
+        ("A. A,B,C,D", ORDERS, 0),
+        ("They lower K_eq.", TERMS, 0),
+        ('"Are you well?"', ASKED, 2),
+    ],
+)
+def test_a_letter_and_the_text_of_its_choice_are_one(answer: str, choices: tuple[str, ...], index: int) -> None:
+    assert option_of(answer, choices) == index
+
+
+@given(st.lists(WORDS, min_size=2, max_size=6, unique=True), st.data())
+def test_a_letter_with_another_text_names_no_choice(texts: list[str], data: st.DataObject) -> None:
+    own, other = data.draw(st.permutations(range(len(texts))))[:2]
+    letter, text = "ABCDEF"[own], texts[other]
+    wordings = [
+        f"{letter}, {text}",
+        f"{letter} - {text}",
+        f"Answer: {letter}: {text}",
+        f"It is {text}. Therefore {letter}.",
+    ]
+    for wording in (*wordings, f"Answer: {letter}\n\nExplanation: The answer is {text}.", f"Option {letter} ({text})"):
+        assert option_of(wording, texts) is None, wording
+
+
 @pytest.mark.parametrize(
     ("answer", "choices", "index"),
     [
