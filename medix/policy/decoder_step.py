@@ -11,7 +11,7 @@ that are tested are decoded so, and ``why_not_shared`` compares their logits wit
 
 from collections.abc import Callable, Mapping
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -19,9 +19,7 @@ from torch import Tensor, nn
 
 from medix.policy.decoding import next_positions
 from medix.policy.packed_linear import Packing
-
-if TYPE_CHECKING:
-    from medix.policy.shared_decoding import SharedCache
+from medix.policy.shared_cache import SharedCache
 
 _Rotation = tuple[Float[Tensor, "row 1 width"], Float[Tensor, "row 1 width"]]
 
@@ -49,7 +47,7 @@ class DecoderStep:
         self._head = packing.product(model.get_output_embeddings())
 
     def __call__(
-        self, tokens: Int[Tensor, " row"], positions: Int[Tensor, " row"], axes: int, cache: "SharedCache"
+        self, tokens: Int[Tensor, " row"], positions: Int[Tensor, " row"], axes: int, cache: SharedCache
     ) -> Float[Tensor, "row vocab"]:
         """Logits of the tokens after these, whose keys and values are written to the cache.
 
@@ -99,7 +97,7 @@ class _Layer:
         )
 
     def __call__(
-        self, hidden: Float[Tensor, "row hidden"], rotation: _Rotation, index: int, cache: "SharedCache"
+        self, hidden: Float[Tensor, "row hidden"], rotation: _Rotation, index: int, cache: SharedCache
     ) -> Float[Tensor, "row hidden"]:
         rows = self.projections(self.before_attention(hidden)).view(len(hidden), -1, self.width)
         turned, values = rows[:, : -self.key_heads], rows[:, -self.key_heads :]

@@ -50,5 +50,6 @@ def test_other_values_stay(feature: Any) -> None:
 
 
 def test_a_label_keeps_its_name_in_another_process() -> None:
+    # as workers of a build send rows to each other; nothing from outside is unpickled
     found = pickle.loads(pickle.dumps(Label(1, ("no", "yes"))))
     assert (found, found.name) == (1, "yes")
