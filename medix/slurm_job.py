@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from medix import stop_signal
 from medix.distributed import gather
 from medix.stop_signal import Stopped
+from medix.visible_text import tell
 
 _SECONDS = 30.0
 """A controller that does not answer for so long is down; a job has half a minute from SIGTERM to SIGKILL by default."""
@@ -38,8 +40,8 @@ class SlurmJob:
             number = f"{environment['SLURM_ARRAY_JOB_ID']}_{environment['SLURM_ARRAY_TASK_ID']}"
         return None if number is None else cls(number)
 
-    def requeue_after(self, received: int) -> str:
-        """Put the job back in the queue if it is to go on after a signal; one rank calls it, with everything saved.
+    def goes_on(self, received: int) -> bool:
+        """Whether the job is to be put back in the queue after a signal.
 
         SIGUSR1 asks for it (``#SBATCH --signal=USR1@300``), and so does the SIGTERM of a preemption. SIGTERM of
         ``scancel`` or of the time limit does not, nor does SIGINT. A job that is being cancelled stays so, also where
@@ -48,18 +50,20 @@ class SlurmJob:
         Args:
             received: number of the signal.
 
-        Returns:
-            What was done, for the last line of the run; empty if the job is to end.
+        Raises:
+            RuntimeError: Slurm does not say.
         """
         if received == signal.SIGINT:
-            return ""
+            return False
         shown = self._scontrol("show", "job", "--oneliner", self.number)
         if shown.returncode:
-            return f"whether job {self.number} is to go on is not known: {_said(shown)}"
+            raise RuntimeError(f"whether job {self.number} is to go on is not known: {_said(shown)}")
         fields = dict(word.partition("=")[::2] for word in shown.stdout.split())
         is_preempted = fields.get("PreemptTime", "None") != "None"
-        if fields.get("JobState") != "RUNNING" or not (received == signal.SIGUSR1 or is_preempted):
-            return ""
+        return fields.get("JobState") == "RUNNING" and (received == signal.SIGUSR1 or is_preempted)
+
+    def requeue(self) -> str:
+        """Put the job back in the queue, with everything saved; what was done, for the last line of the run."""
         ended = self._scontrol("requeue", self.number)
         if ended.returncode:
             return f"job {self.number} could not be put back in the queue: {_said(ended)}"
@@ -84,7 +88,7 @@ def requeued(is_first: bool) -> Iterator[None]:
         is_first: whether this is the rank that does it.
 
     Raises:
-        Stopped: as the block raises it, with what was done.
+        Stopped: as the block raises it, or with what became of the job as its text.
     """
     try:
         yield
@@ -94,10 +98,24 @@ def requeued(is_first: bool) -> Iterator[None]:
             raise
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # requeueing ends a job that runs: every rank receives it
-        done = job.requeue_after(stop.number) if is_first else ""
+        text = _requeued(job, stop) if is_first else str(stop)
         if stop_signal.is_agreed():
             gather(None)  # srun --kill-on-bad-exit would end the first rank before it has asked
-        raise Stopped(stop.number, "; ".join(filter(None, [str(stop), done]))) from stop
+        raise Stopped(stop.number, text) from stop
+
+
+def _requeued(job: SlurmJob, stop: Stopped) -> str:
+    """The last line of a run whose job is put back in the queue, if it is to go on.
+
+    Slurm ends a job that it requeues: what a rank says after it may be lost between its node and the log.
+    """
+    try:
+        if not job.goes_on(stop.number):
+            return str(stop)
+    except RuntimeError as error:
+        return f"{stop}; {error}"
+    tell(f"medix: {stop}; Slurm is asked to put job {job.number} back in the queue", sys.stderr)
+    return job.requeue()
 
 
 def _said(ended: "subprocess.CompletedProcess[str]") -> str:

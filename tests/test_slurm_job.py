@@ -1,6 +1,7 @@
 """After which signals a job goes back to the queue, with a scontrol that writes down what it is asked."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_sigusr1_asks_for_the_queue(job: Path) -> None:
-    assert SlurmJob("7").requeue_after(signal.SIGUSR1) == "job 7 is back in the queue"
+    assert SlurmJob("7").goes_on(signal.SIGUSR1)
+    assert SlurmJob("7").requeue() == "job 7 is back in the queue"
     assert job.read_text() == "show job --oneliner 7\nrequeue 7\n"
 
 
@@ -40,56 +42,84 @@ def test_a_task_of_an_array_is_asked_for_alone(job: Path) -> None:
     array = {"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
     found = SlurmJob.of(array)
     assert found is not None
-    assert found.requeue_after(signal.SIGUSR1) == "job 7_3 is back in the queue"
+    assert found.goes_on(signal.SIGUSR1)
+    assert found.requeue() == "job 7_3 is back in the queue"
     assert job.read_text() == "show job --oneliner 7_3\nrequeue 7_3\n"
 
 
 def test_sigterm_does_so_where_the_job_was_preempted(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREEMPTED", "2026-01-01T00:01:00")
-    assert SlurmJob("7").requeue_after(signal.SIGTERM) == "job 7 is back in the queue"
-    assert job.read_text() == "show job --oneliner 7\nrequeue 7\n"
+    assert SlurmJob("7").goes_on(signal.SIGTERM)
 
 
 def test_a_cancelled_job_ends(job: Path) -> None:
     """scancel sends SIGTERM as well; requeueing would bring the job back."""
-    assert SlurmJob("7").requeue_after(signal.SIGTERM) == ""
+    assert not SlurmJob("7").goes_on(signal.SIGTERM)
     assert job.read_text() == "show job --oneliner 7\n"
-    assert SlurmJob("7").requeue_after(signal.SIGINT) == ""
+    assert not SlurmJob("7").goes_on(signal.SIGINT)
 
 
 def test_a_job_that_is_cancelled_after_it_was_told_ends(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATE", "CANCELLED")
-    assert SlurmJob("7").requeue_after(signal.SIGUSR1) == ""
+    assert not SlurmJob("7").goes_on(signal.SIGUSR1)
     assert job.read_text() == "show job --oneliner 7\n"
 
 
 def test_a_refusal_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFUSES", "1")
-    found = SlurmJob("7").requeue_after(signal.SIGUSR1)
+    found = SlurmJob("7").requeue()
     assert found == "job 7 could not be put back in the queue: Requested operation is presently disabled"
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert "is to go on is not known: scontrol is not on the PATH" in SlurmJob("7").requeue_after(signal.SIGTERM)
+    with pytest.raises(RuntimeError, match="is to go on is not known: scontrol is not on the PATH"):
+        SlurmJob("7").goes_on(signal.SIGTERM)
 
 
-def test_the_last_line_of_the_run_says_so_and_its_status_stays(job: Path) -> None:
+@pytest.fixture
+def handler() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(Stopped, match=r"^stopped at step 3; job 7 is back in the queue$") as stop, requeued(True):
-            raise Stopped(signal.SIGUSR1, "stopped at step 3")
-        assert stop.value.number == signal.SIGUSR1
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN, "Slurm sends it to all ranks of a requeued job"
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.usefixtures("handler")
+def test_the_run_says_so_before_slurm_ends_it_and_its_status_stays(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Slurm may end srun at once: what is said after the request may not arrive in the log."""
+    said: list[str] = []
+
+    def requeue(_: SlurmJob) -> str:
+        said.append(capfd.readouterr().err)
+        return "done"
+
+    monkeypatch.setattr(SlurmJob, "requeue", requeue)
+    with pytest.raises(Stopped, match=r"^done$") as stop, requeued(True):
+        raise Stopped(signal.SIGUSR1, "stopped at step 3")
+    assert said == ["medix: stopped at step 3; Slurm is asked to put job 7 back in the queue\n"]
+    assert stop.value.number == signal.SIGUSR1
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN, "Slurm sends it to all ranks of a requeued job"
+
+
+@pytest.mark.usefixtures("handler")
+def test_a_job_that_ends_says_so_once(job: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Stopped, match=r"^stopped at step 3$"), requeued(True):
+        raise Stopped(signal.SIGTERM, "stopped at step 3")
+    assert "requeue" not in job.read_text()
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("handler")
+def test_where_slurm_does_not_answer_the_last_line_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(Stopped, match=r"^stopped at step 3; whether job 7 is to go on is not known"), requeued(True):
+        raise Stopped(signal.SIGUSR1, "stopped at step 3")
+
+
+@pytest.mark.usefixtures("handler")
 def test_the_other_ranks_ask_nothing(job: Path) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(Stopped), requeued(False):
-            raise Stopped(signal.SIGUSR1)
-        assert not job.exists()
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with pytest.raises(Stopped, match=r"^$"), requeued(False):
+        raise Stopped(signal.SIGUSR1)
+    assert not job.exists()
 
 
 def test_outside_slurm_nothing_is_asked(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ def test_the_numbers_of_nodes_and_of_ranks_are_read_from_slurm(runs: tuple[Path,
 def test_the_first_job_is_told_and_the_second_preempted_in_the_middle_of_a_step(runs: tuple[Path, Path]) -> None:
     """The rollout of step 2 is abandoned, the update of step 4 is finished."""
     said = (runs[1] / "job.log").read_text()
-    back = "the same command goes on; job 1 is back in the queue"
+    back = "the same command goes on; Slurm is asked to put job 1 back in the queue"
     assert f"stopped by SIGUSR1 at step 1; {back}" in said
     assert f"stopped by SIGTERM at step 4; {back}" in said
     assert "going on from step 1 of 5" in said
