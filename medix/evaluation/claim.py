@@ -8,8 +8,9 @@ reverse a wrong verdict.
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from medix.evaluation.spoken_choices import Place, blanked
 
 Standing = Literal["claimed", "denied", "unclear"]
 
@@ -23,7 +24,6 @@ _NEGATED = (
 )
 _COMPARED = rf"{_NEGATED}|\b(?:except|or|versus|vs)\b"
 _DENIED = re.compile(_COMPARED, re.IGNORECASE)
-_EXCLUDED = re.compile(rf"{_NEGATED}|\bover\b", re.IGNORECASE)
 # a condition, a guess, or what somebody thought before
 _DOUBTED = (
     r"\b(?:if|unless|otherwise|could|might|may|maybe|perhaps|possibly|suppos\w+|assum\w+|doubt\w*|either|unsure"
@@ -64,13 +64,12 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _SO = re.compile(r"[;\n]|\b(?:because|since|as|so|therefore|thus|hence|but|which)\b", re.IGNORECASE)
-_HEADING_END = re.compile(r"[:\n]|\s[-–—]\s")  # "Explanation: The answer is"
 _GIVEN = re.compile(r"\W*(?:given|based on|considering|due to)\b[^,]*,", re.IGNORECASE)
 # "The most likely cause of her pain is the", "The finding on this image is"; not "Another cause is"
 _STATES = re.compile(
-    r"(?:\bmost (?:likely|probabl[ey]|consistent)\b|^\W*the (?:finding|name|cause|organ|structure|abnormality)\b).*"
-    r"\b(?:is|are|be|has|due to|caused by|consistent with)\s+(?:(?:to be|due to|caused by|consistent with|the|an?"
-    rf"|option|choice|{_LIKELY})\s+)*[\"“'‘(]*$",
+    r"(?:\bmost (?:likely\b|probabl[ey]\b|(?=consistent\b))|^\W*the (?:finding|name|cause|organ|structure|abnormality)"
+    r"\b).*\b(?:is|are|be|has|due to|caused by|consistent with)\s+"
+    rf"(?:(?:to be|due to|caused by|consistent with|the|an?|option|choice|{_LIKELY})\s+)*[\"“'‘(]*$",
     re.IGNORECASE | re.DOTALL,
 )
 _NOT_FIRST = re.compile(r"\b(?:next|second|third|other|another|also)\b", re.IGNORECASE)
@@ -82,28 +81,8 @@ _CLOSED = (
 )
 _ENDS = re.compile(rf"{_CLOSED})")
 _ENDS_OR_GOES_ON = re.compile(rf"{_CLOSED}|\s*[,()]|\s+(?:which|and)\b)")
-_ALONE = re.compile(r"(?<![\w'’/-])([A-Z])(?![\w'’/-])")
-# "A fracture", "I think": words, though "A is" and "A because" speak of a choice
-BEFORE_WORD = r"(?-i:[ \t]+(?!(?:is|was|because|since|as|for|due|and|or|over|with|would|fits)\b)[a-z])"
-"""What follows a letter or a short word that names no choice."""
-_WORD = re.compile(BEFORE_WORD)
 IS_ANSWER = re.compile(r"\banswer\W*(?:is)?\W*$", re.IGNORECASE)
 """What stands right before an answer, however the sentence goes on."""
-_BLANK = "\u01c1"  # a letter in the place of a choice, so that the words around it do not join
-
-
-class Place(NamedTuple):
-    """Where the text of a choice stands in an answer, and in no longer one of another choice.
-
-    Attributes:
-        start: of its first word.
-        end: of its last word, or of the sign that belongs to it.
-        letters: of the choices whose text it is; several if they have the same words.
-    """
-
-    start: int
-    end: int
-    letters: str
 
 
 class Claims:
@@ -111,20 +90,15 @@ class Claims:
 
     Args:
         text: the answer.
-        letters: of all choices.
-        places: where their texts stand in it, in order.
+        places: where the texts of choices stand in it.
     """
 
-    def __init__(self, text: str, letters: str, places: Sequence[Place] = ()) -> None:
+    def __init__(self, text: str, places: Sequence[Place] = ()) -> None:
         self.text = text
         self.places = places
-        # letters by each character of a choice's text; a text of one letter may be meant as a letter
-        self._own = {at: own for start, end, own in places if end > start + 1 for at in range(start, end)}
         # "A: no change" denies nothing where "no change" is a choice
-        self._blanked = "".join(_BLANK if at in self._own else char for at, char in enumerate(text))
+        self._blanked = blanked(text, places)
         self._taken_back = max((match.start() for match in _TAKEN_BACK.finditer(text)), default=-1)
-        self._alone = alone(text, letters)
-        self._excluded: dict[int, bool] = {}
 
     def standing(self, start: int, end: int) -> Standing:
         """Whether the text claims what it names from ``start`` to ``end``.
@@ -152,37 +126,13 @@ class Claims:
         given = _GIVEN.match(before)
         return _LEAD.fullmatch(before, given.end() if given else 0) is not None
 
+    def is_stated(self, start: int, end: int) -> bool:
+        """Whether what stands from ``start`` to ``end`` is said to be the answer, and nothing around it denies it."""
+        return self.is_said(start, end) and self.standing(start, end) == "claimed"
+
     def is_said(self, start: int, end: int) -> bool:
         """Whether what stands from ``start`` to ``end`` is said to be the answer, by what is before and after it."""
         return self._is_said(_sentence_before(self.text, start), end)
-
-    def names_another(self, start: int, own: str) -> bool:
-        """Whether another letter than ``own`` stands alone from ``start`` on, outside its text, and is not excluded."""
-        return any(
-            match.start() >= start
-            and match[1] != own
-            and own not in self._own.get(match.start(), "")
-            and not self._is_excluded(match)
-            for match in reversed(self._alone)
-        )
-
-    @cached_property
-    def said(self) -> Sequence[Place]:
-        """Places that are said to be the answer, also under a heading or after a list, and not denied."""
-        found = []
-        for place in self.places:
-            before = _sentence_before(self.text, place.start)
-            is_said = any(self._is_said(one, place.end) for one in (before, _HEADING_END.split(before)[-1]))
-            if (is_said or IS_ANSWER.search(before)) and self.standing(*place[:2]) != "denied":
-                found.append(place)
-        return found
-
-    def clause_after(self, end: int) -> range:
-        """Where the sentence that goes on at a place holds no reason yet; empty if something is excluded there."""
-        after = self._blanked[end : end + _WINDOW]
-        begin = end + len(after) - len(after.lstrip("):. "))
-        clause = _CONNECTION.split(self._blanked[begin : end + _WINDOW], maxsplit=1)[0]
-        return range(begin, begin if _EXCLUDED.search(clause) else begin + len(clause))
 
     def _is_said(self, before: str, end: int) -> bool:
         if _STATES.search(before):
@@ -191,15 +141,6 @@ class Claims:
         closed = _ENDS_OR_GOES_ON if re.search(r"\w", before) else _ENDS
         return _LEAD.fullmatch(before) is not None and closed.match(self.text, end) is not None
 
-    def _is_excluded(self, match: re.Match[str]) -> bool:
-        start, end = match.span()
-        if start not in self._excluded:
-            before = _sentence_before(self._blanked, start)
-            after = self._blanked[end : end + _WINDOW].lstrip(").: ")
-            clauses = _CLAUSE.split(before)[-1], _CLAUSE.split(after, maxsplit=1)[0]
-            self._excluded[start] = any(map(_EXCLUDED.search, clauses))
-        return self._excluded[start]
-
     def _turns(self, end: int) -> bool:
         """Whether what follows a sentence turns against it."""
         return self._taken_back >= end or _TURN.match(self.text, end) is not None
@@ -207,12 +148,3 @@ class Claims:
 
 def _sentence_before(text: str, start: int) -> str:
     return _END.split(text[max(0, start - _WINDOW) : start])[-1]
-
-
-def alone(text: str, letters: str) -> list[re.Match[str]]:
-    """Places where one of some letters stands alone and is no word, as it is in "A fracture" and "I think"."""
-    return [
-        match
-        for match in _ALONE.finditer(text)
-        if match[1] in letters and not (match[1] in "AI" and _WORD.match(text, match.end()))
-    ]

@@ -14,13 +14,14 @@ from itertools import pairwise
 WORD = re.compile(r"[^\W_]+")
 """A word, or a run of digits."""
 _NEAR = 40  # characters around a place that may belong to a number there
-_DASHES = "-‐‑‒–—−"
+DASHES = "-‐‑‒–—−"
+"""Characters that are written for a minus, a hyphen or a dash; one is as good as another."""
 # beside words; a dash that joins two, as in "T-cell", is none
-_SIGN = re.compile(rf"[+<>=≤≥≠±≈~↑↓→←↔]|(?<![\w)\]])[{_DASHES}]|[{_DASHES}](?![\w(\[])")
+_SIGN = re.compile(rf"[+<>=≤≥≠±≈~↑↓→←↔]|(?<![\w)\]])[{DASHES}]|[{DASHES}](?![\w(\[])")
 _FILLER = rf"(?:(?!{_SIGN.pattern})[\W_])*"
-_SIGN_BEFORE = re.compile(rf"(?:[+<≤≥≠±≈~↑↓]|(?<![-=])>|\([{_DASHES}]\))[^\S\n]*\Z")
+_SIGN_BEFORE = re.compile(rf"(?:[+<≤≥≠±≈~↑↓]|(?<![-=])>|\([{DASHES}]\))[^\S\n]*\Z")
 # a dash alone may be a bullet, or begin an explanation: "liver - as before", but "ER-" and "HBsAg (-)"
-_SIGN_AFTER = re.compile(rf"[^\S\n]*[)\]]?[^\S\n]*(?:\(?[+<>≤≥≠±≈~↑↓]|\([{_DASHES}])|[-‐‑−](?!\w)")
+_SIGN_AFTER = re.compile(rf"[^\S\n]*[)\]]?[^\S\n]*(?:\(?[+<>≤≥≠±≈~↑↓]|\([{DASHES}])|[-‐‑−](?!\w)")
 _BRACKETS = "()[]{}\"'“”‘’"
 _POINTS = re.compile(r"[.,:;'’]")  # "0.5" is not "0. 5"
 _JOINED_BEFORE = re.compile(r"[^\W_][-‐‑–/]\Z")  # "in-complete"
@@ -106,12 +107,16 @@ def _written(text: str, before: str = "") -> re.Pattern[str]:
 def _signs(text: str, start: int, end: int) -> list[str]:
     """A pattern of each sign in a part of a text; one dash is as good as another."""
     found = (match[0] for match in _SIGN.finditer(text) if start <= match.start() < end)
-    return [f"[{_DASHES}]" if sign in _DASHES else re.escape(sign) for sign in found]
+    return list(map(_sign, found))
+
+
+def _sign(sign: str) -> str:
+    return f"[{DASHES}]" if sign in DASHES else re.escape(sign)
 
 
 def _beside(signs: str) -> str:
     """A pattern of what is written beside a number; its spaces count only where it is nothing else, or has a point."""
-    pieces = [re.escape(piece) for piece in re.split(r"\s+", signs)]
+    pieces = ["".join(map(_sign, piece)) for piece in re.split(r"\s+", signs)]
     if not signs.strip() or _POINTS.search(signs):
         return r"\s+".join(pieces)
     return r"\s*".join(("", *filter(None, pieces), ""))

@@ -3,14 +3,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import islice
 
-from medix.evaluation.claim import BEFORE_WORD, IS_ANSWER, Claims, Place, alone
-from medix.evaluation.mention import WORD, end_of, goes_on_with_number, has_number, mentions, sign_after, words_of
+from medix.evaluation.claim import IS_ANSWER, Claims
+from medix.evaluation.mention import end_of, goes_on_with_number, has_number, mentions, words_of
+from medix.evaluation.spoken_choices import SpokenChoices, letters_alone, pattern_of
 from medix.judge.options import Options, is_letter_and_text
 
-VERSION = "option-13"
+VERSION = "option-14"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -19,13 +19,16 @@ _MOST_PLACES = 50  # a text that names a choice more often is a loop
 _MOST_WORDS = 60  # in a longer text, the only choice that is mentioned may be one that is discussed
 # not within a number, as in "2*5" and "10^{5}"
 _EMPHASIS = re.compile(
-    r"(?<![*_`$])(?:(?<!\d)[*_`$]+|[*_`$]++(?!\d))|\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{|\\[][()]|\}"
+    r"^#+ |</?(?:b|i|em|strong)>|(?<![*_`$])(?:(?<!\d)[*_`$]+|[*_`$]++(?!\d))"
+    r"|\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{|\\[][()]|\}",
+    re.MULTILINE,
 )
 # "the answer is (B)", "Answer: B", "option B", "choose C"; the letter stands alone
 _ANNOUNCED = re.compile(
-    r"\b(?P<word>answers?|options?|choices?|choose|select|pick)\b(?P<link>(?:\s+(?:is|was|would be|should be|must be))?"
-    r"(?:\s+(?:therefore|thus|clearly|most likely|probably|option|choice|letter))*\s*[:=]?\s*)"
-    r"(?:\((?P<bracketed>[A-Za-z])\)|(?P<bare>[A-Z])(?![\w'’/-]))",
+    r"\b(?P<word>answers?|ans|options?|choices?|choose|select|pick)\b"
+    r"(?P<link>(?:\s+(?:is|was|would be|should be|must be))?"
+    r"(?:\s+(?:therefore|thus|clearly|most likely|probably|option|choice|letter))*\s*[\"”]?\s*[:=–-]?\s*)"
+    r"(?:[(\[](?P<bracketed>[A-Za-z])[)\]]|[\"“]?(?P<bare>[A-Z])(?![\w'’/-]))",
     re.IGNORECASE,
 )
 _BRACKETED = re.compile(r"\(([A-Z])\)|^[ \t]*([A-Z])[.:]?[ \t]*$", re.MULTILINE)  # or alone on a line
@@ -34,16 +37,10 @@ _LABEL = re.compile(r"^\s*([A-Z])[.):]\s+(?=\S)", re.MULTILINE)
 _STATED = re.compile(
     r"(\(?[A-Z]\)?)\s+is\s+(?:correct|the\s+(?:(?:correct|right)\s+)?(?:answer|option|choice))\s*[.!]?", re.IGNORECASE
 )
-# the same within a text: it names no choice by itself, but contradicts another letter that is announced
-_ALSO_STATED = re.compile(
-    r"(?<![\w'’/.-])(?:\((?P<bracketed>[A-Z])\)|(?P<bare>[A-Z]))\s+(?:is|was|would be|must be)\s+"
-    r"(?:(?:therefore|thus|clearly|most likely|probably|also)\s+)*"
-    r"(?:correct|right|the\s+(?:(?:best|correct|right|most likely)\s+)?(?:answer|option|choice))\b"
-)
 _ALONE = re.compile(r"\(?([A-Za-z])\)?[.:]?")
 # what may follow a letter that is announced: else it may be a word, as in "vitamin", "B cells", "C. difficile"
 _GOES_ON = re.compile(
-    r"\s*$|\s*\n|\)?[,;:!?]|\s+[-–—(]"
+    r"\s*$|\s*\n|\)?[,;:!?\"”]|\s+[-–—(]"
     r"|\)?\.(?:\s+(?![a-z])|\s+(?:it|this|the|that|because|since|as|not|which|so|but|no)\b|$)"
     r"|\s+(?:because|since|as|for|due|and|or|over|given|based|according|in this|not|rather|but|if)\b"
     r"|\s+(?:is|would be|must be)\s+(?:(?:therefore|thus|clearly|the|most|only|single|probably)\s+)*"
@@ -52,12 +49,8 @@ _GOES_ON = re.compile(
 _SPOKEN_OF = frozenset({"option", "choice"})
 _PLURAL = frozenset({"answers", "options", "choices"})
 _GAP = r"[\W_]*"
-_BETWEEN = re.compile(_GAP)
-_JOINED = re.compile(r"[ ,;/&+()-]*(?:(?:and|or)\b *)?")
 _LETTER_BEFORE = re.compile(r"(?<![\w'’/.-])[A-Z]\s*\Z")
 _ARTICLE = rf"{_GAP}(?:(?:an?|the)\b{_GAP})?"
-# choices as "No" and "a" that name nothing before another word: "no gas", "a fracture"
-_WORDS = re.compile(r"a[mnst]?|b[ey]|do|go|he|i[fnst]?|m[ey]|no|o[fnr]|so|to|u[ps]|we")
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+(?!\s)[^.!?\n]+)*[.!?]*")
 
 
@@ -65,13 +58,11 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
     """The index of the choice that an answer names; None if it names none, several, or one that is not clear.
 
     In this order: the answer as a whole is a letter ("B", "B is correct."), the text of a choice, or both; it announces
-    one letter ("the answer is (B)", "it is option B"), and no other; it holds one letter in brackets, or as a label,
-    and no other; it is short and mentions the text of one choice, which the question does not, and no other choice,
-    however short ("M2, M3"; not the words "no" and "a" before another: "no gas", "a fracture"). Nothing counts
-    that is denied, doubted, under a condition or taken back (``medix.evaluation.claim``), nor a letter that another
-    choice's letter or text follows, nor one that is announced where another letter or text "is the answer" ("A is the
-    answer to what causes it. The answer is C."), nor a text beside the letter of another choice ("D, hepatitis B"). A
-    text within a longer one of another choice names nothing.
+    one letter ("the answer is (B)", "it is option B"); it holds one letter in brackets, or as a label; it is short and
+    mentions the text of one choice, which the question does not. Nothing counts that is denied, doubted, under a
+    condition or taken back (``medix.evaluation.claim``). And nothing counts where the answer speaks of another choice
+    too, by its letter or its text, wherever that stands, unless the words beside it dismiss it ("C. The others, A and
+    B, are wrong", ``medix.evaluation.spoken_choices``): which of two choices is meant is left to a judge.
 
     Args:
         answer: the text after any reasoning.
@@ -88,19 +79,20 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
     announced = _ANNOUNCED.search(answer)  # "the answer is (B)" means the letter
     if is_letter_and_text(answer, texts) and not (announced and announced["bracketed"]):
         return None
-    claims = Claims(answer, "".join(texts), _places(answer, texts))
-    if not is_cut and (letter := _whole(answer, texts)) is not None:
-        # a text may be the same as that of another choice but for its order
-        is_other = any(letter not in place.letters and place.end > place.start + 1 for place in claims.places)
-        return None if is_other else _LETTERS.index(letter)
-    letter = _one(_announced(claims, texts, is_cut=is_cut))
-    if letter and _stated(claims) - {letter}:
+    spoken = SpokenChoices.of(answer, texts)
+    if spoken is None:
         return None
+    claims = Claims(answer, spoken.texts)
+    letter = None if is_cut else _whole(answer, texts)
+    if letter is None and not is_cut:
+        letter = _one(_named_twice(claims, texts, spoken))
+    if letter is None:
+        letter = _one(_announced(claims, texts, spoken, is_cut=is_cut))
     if letter is None and not is_cut:
         letter = _one(_bracketed(claims, texts))
         if letter is None and not _BRACKETED.search(answer) and not _LABEL.search(answer):
             letter = _one(_mentioned(claims, texts, question))
-    return _LETTERS.index(letter) if letter else None
+    return _LETTERS.index(letter) if letter and spoken.only(letter) else None
 
 
 def is_no_option(answer: str, choices: Sequence[str]) -> bool:
@@ -140,12 +132,21 @@ def _one(letters: Iterator[str]) -> str | None:
     return found[0] if len(found) <= _MOST_PLACES and len(set(found)) == 1 else ""
 
 
-def _announced(claims: Claims, texts: dict[str, str], *, is_cut: bool) -> Iterator[str]:
+def _named_twice(claims: Claims, texts: dict[str, str], spoken: SpokenChoices) -> Iterator[str]:
+    """Letters of choices that are said to be the answer by letter and text, in either order: "The liver (B)"."""
+    for place in spoken.twice:
+        written = mentions(texts[place.letters], claims.text)
+        if claims.is_stated(*place[:2]) and any(place.start <= start and end <= place.end for start, end in written):
+            yield place.letters
+
+
+def _announced(claims: Claims, texts: dict[str, str], spoken: SpokenChoices, *, is_cut: bool) -> Iterator[str]:
     """Letters that are announced as the answer; an empty one for each that is not clear."""
     answer = claims.text
+    dismissed = {at for place in spoken.dismissed for at in range(*place[:2])}
     for match in _ANNOUNCED.finditer(answer):
         letter, word = (match["bracketed"] or match["bare"]).upper(), match["word"].casefold()
-        if letter not in texts or (match["bare"] and not match["bare"].isupper()):
+        if letter not in texts or (match["bare"] and not match["bare"].isupper()) or match.end() - 1 in dismissed:
             continue
         end = end_of(texts[letter], answer, match.end(), _ARTICLE)
         found = claims.standing(match.start(), end or match.end())
@@ -153,20 +154,14 @@ def _announced(claims: Claims, texts: dict[str, str], *, is_cut: bool) -> Iterat
             continue
         is_letter = end is not None or _GOES_ON.match(answer, match.end()) is not None
         begins = match.start("bare")
-        longer = (_pattern(text).match(answer, begins) for text in texts.values()) if match["bare"] else ()
+        longer = (pattern_of(text).match(answer, begins) for text in texts.values()) if match["bare"] else ()
         is_first_word = any(found and found.end() > match.end() for found in longer)
         if not is_letter and is_first_word:
             continue
         is_answer = word not in _PLURAL and not (is_cut and word in _SPOKEN_OF) and claims.is_announced(match.start())
         is_other = match["bare"] and end is None and (is_first_word or _is_word(letter, texts))
         is_clear = is_answer and is_letter and not is_other and found == "claimed"
-        yield letter if is_clear and _is_only(claims, match.end(), letter, texts) else ""
-
-
-def _stated(claims: Claims) -> set[str]:
-    """Letters of which a text says, and does not deny, that they are the answer or correct."""
-    found = (match for match in _ALSO_STATED.finditer(claims.text) if claims.standing(*match.span()) != "denied")
-    return {match["bracketed"] or match["bare"] for match in found}
+        yield letter if is_clear and _is_own(letter, texts, answer, match.end()) else ""
 
 
 def _bracketed(claims: Claims, texts: dict[str, str]) -> Iterator[str]:
@@ -179,14 +174,14 @@ def _bracketed(claims: Claims, texts: dict[str, str]) -> Iterator[str]:
         if (before and before[0].strip() != letter) or (letter not in texts and not match[1]):
             yield ""  # the second of two letters, as in "A (C)"
         end = end_of(texts[letter], answer, match.end(), _GAP if is_label else _ARTICLE) if letter in texts else None
-        if letter in texts and (not is_label or _pattern(texts[letter], _GAP).match(answer, match.end())):
+        if letter in texts and (not is_label or pattern_of(texts[letter], _GAP).match(answer, match.end())):
             place = match.start(), end or match.end()
             found = claims.standing(*place)
             if found == "denied":
                 continue
             is_other = not is_label and match[1] is None and _is_word(letter, texts)
             is_clear = found == "claimed" and claims.is_said(*place) and not is_other
-            yield letter if is_clear and _is_only(claims, match.end(), letter, texts) else ""
+            yield letter if is_clear and _is_own(letter, texts, answer, match.end()) else ""
 
 
 def _mentioned(claims: Claims, texts: dict[str, str], question: str) -> Iterator[str]:
@@ -200,7 +195,7 @@ def _mentioned(claims: Claims, texts: dict[str, str], question: str) -> Iterator
         if not named:
             continue  # or only as a part of a longer choice that is mentioned
         wanted = words_of(text)
-        own, places = _pattern(text), mentions(text, answer)
+        own, places = pattern_of(text), mentions(text, answer)
         said = [place for place in places if claims.is_said(*place)]
         if not _tells(wanted) and not any(IS_ANSWER.search(answer, 0, start) for start, _ in said):
             yield ""  # it may be the second of two: "M2, M3"
@@ -208,71 +203,20 @@ def _mentioned(claims: Claims, texts: dict[str, str], question: str) -> Iterator
         sentences = [match for match in _SENTENCE.finditer(answer) if _holds(words_of(match[0]), wanted)]
         is_clear = bool(said) and all(claims.is_statement(own.sub("", match[0]), match.end()) for match in sentences)
         is_clear = is_clear and len(places) == len(own.findall(answer))  # and none is a part of another number
-        is_clear = is_clear and not claims.names_another(0, letter)
         yield letter if is_clear and not _holds(asked, wanted) else ""
 
 
-def _is_only(claims: Claims, end: int, letter: str, texts: dict[str, str]) -> bool:
-    """Whether no other choice is named after a letter, by its letter or text, or said anywhere to be the answer."""
-    if claims.names_another(end, letter):
-        return False
-    own = end_of(texts[letter], claims.text, end, _ARTICLE)
-    if own is None and (
-        _pattern(texts[letter], _ARTICLE).match(claims.text, end)
-        or (has_number(texts[letter]) and goes_on_with_number(claims.text, end))
-    ):
-        return False  # another number than that of the letter
-    start, gap = (end, _BETWEEN) if own is None else (own, _JOINED)
-    between, clause = gap.match(claims.text, start), claims.clause_after(start)
-    following = between.end() if between else start
-    for place in claims.places:
-        is_next = place.end > end and place.start <= following
-        if letter not in place.letters and (is_next or place.start in clause):
-            return False
-    said = (place for place in claims.said if letter not in place.letters)
-    return all(end - 2 <= place.start and place.end <= end for place in said)  # the letter itself: "(B)" of "O, A, B"
-
-
-def _places(answer: str, texts: dict[str, str]) -> list[Place]:
-    """Where the choices' texts stand in an answer, each once: a part of a longer one that stands there is left out.
-
-    Choices with the same words are told apart by their signs, where one of them stands as it is written.
-    """
-    found: dict[tuple[int, int], str] = {}
-    for letter, text in texts.items():
-        for match in _naming(text).finditer(answer):
-            found[match.span()] = found.get(match.span(), "") + letter
-    alike = {letter for letters in found.values() if len(letters) > 1 for letter in letters}
-    written = {letter: {at for span in mentions(texts[letter], answer) for at in range(*span)} for letter in alike}
-    places: list[Place] = []
-    for (start, end), letters in sorted(found.items(), key=lambda item: (item[0][0], -item[0][1])):
-        if not places or end > places[-1].end:
-            exact = "".join(letter for letter in letters if start in written.get(letter, ()))
-            places.append(Place(start, end, exact or letters))
-    return places
+def _is_own(letter: str, texts: dict[str, str], answer: str, end: int) -> bool:
+    """Whether what follows a letter may be the text of its choice: not another number than that of the text."""
+    if end_of(texts[letter], answer, end, _ARTICLE) is not None or not words_of(texts[letter]):
+        return True
+    is_other_number = has_number(texts[letter]) and goes_on_with_number(answer, end)
+    return not is_other_number and pattern_of(texts[letter], _ARTICLE).match(answer, end) is None
 
 
 def _is_word(letter: str, texts: dict[str, str]) -> bool:
     """Whether the letter may stand for another choice: "the answer is D" for vitamin D, which is choice A."""
-    return any(alone(text, letter) for other, text in texts.items() if other != letter)
-
-
-@lru_cache(maxsize=4096)
-def _pattern(text: str, before: str = "", after: str = "") -> re.Pattern[str]:
-    """Of the words of a choice between two patterns; also within a longer number, which speaks against other choices.
-
-    What a choice is named by has to be looked for with ``mentions`` and ``end_of``.
-    """
-    words = r"[\W_]+".join(map(re.escape, WORD.findall(text)))  # as they are written: "ß" is not found as "ss"
-    return re.compile(rf"{before}(?<![^\W_]){words or '(?!)'}(?![^\W_]){after}", re.IGNORECASE)
-
-
-def _naming(text: str) -> re.Pattern[str]:
-    """Of a choice where it may be named: its words and the sign after them; no short words of English before others."""
-    sign = sign_after(text)
-    signed = rf"(?:[^\S\n]*[(\[]?{re.escape(sign)}[)\]]?)?" if sign else ""
-    is_word = _WORDS.fullmatch(" ".join(words_of(text))) is not None
-    return _pattern(text, after=signed + (rf"(?!{BEFORE_WORD})" if is_word else ""))
+    return any(any(letters_alone(text, letter)) for other, text in texts.items() if other != letter)
 
 
 def _holds(words: Sequence[str], wanted: Sequence[str]) -> bool:

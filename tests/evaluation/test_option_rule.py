@@ -51,7 +51,7 @@ TWICE = ("granular body", "gliosis", "granular body")
         ("It has osteoarthritis of the knee, which is most likely option (A). Others are less likely.", ORGANS, "A"),
         ("Option A is incorrect. Option B is correct.", ORGANS, "B"),
         ("I would choose B over C.", ORGANS, "B"),
-        ("(A) is too slow. The correct answer is: **D**", RHYTHMS, "D"),
+        ("(A) is too slow. The correct answer is: **D**", RHYTHMS, None),
         ("The answer is B, not A.", ORGANS, "B"),
         ("The answer is A because of the gas.", ORGANS, "A"),
         ("The answer is A fracture.", ORGANS, None),
@@ -66,7 +66,7 @@ TWICE = ("granular body", "gliosis", "granular body")
         ("The answer is (C). (A) is the correct choice in children.", ORGANS, None),
         ("B is correct. The answer is A.", ORGANS, None),
         ("C is the answer. The answer is C.", ORGANS, "C"),
-        ("It is not true that A is the answer. The answer is C.", ORGANS, "C"),
+        ("It is not true that A is the answer. The answer is C.", ORGANS, None),
         ("A is not the answer. The answer is C.", ORGANS, "C"),
         ("A is incorrect. The answer is C.", ORGANS, "C"),
         # in brackets
@@ -75,7 +75,7 @@ TWICE = ("granular body", "gliosis", "granular body")
         ("They are (A) stomach and (B) liver.", ORGANS, None),
         ("Antibodies: (C) gallbladder antibodies are not detectable.", ORGANS, None),
         ("It is not (B).", ORGANS, None),
-        ("A. The stomach is normal.\nB. Liver", ORGANS, "B"),
+        ("A. The stomach is normal.\nB. Liver", ORGANS, None),
         # hedged, contradicted, or spoken of only
         ("The answer is A, if not for the fever; so D", ORGANS, None),
         ("The answer is A, no, D", ORGANS, None),
@@ -87,7 +87,7 @@ TWICE = ("granular body", "gliosis", "granular body")
         ("I would not choose A", ORGANS, None),
         ("Do not select A.", ORGANS, None),
         ("The least likely answer is A", ORGANS, None),
-        ("The wrong answer is A. The right answer is B.", ORGANS, "B"),
+        ("The wrong answer is A. The right answer is B.", ORGANS, None),
         ("If she has a fever, the answer is A", ORGANS, None),
         ("Answer A is tempting", ORGANS, None),
         ("Answer A, which is wrong", ORGANS, None),
@@ -98,7 +98,7 @@ TWICE = ("granular body", "gliosis", "granular body")
         ("The answer is B (not A).", ORGANS, "B"),
         ("The answer is B, neither A nor C.", ORGANS, "B"),
         ("There is no gas, so the answer is B.", ORGANS, "B"),
-        ("It looks like A, but the answer is B.", ORGANS, "B"),
+        ("It looks like A, but the answer is B.", ORGANS, None),
         ("(A) seems right. However, there is gas.", ORGANS, None),
         ("Choose C. difficile", ORGANS, None),
         ("The answer is B lymphocytes", ORGANS, None),
@@ -155,7 +155,7 @@ TWICE = ("granular body", "gliosis", "granular body")
         ("Answer: A. My apologies, the liver fits.", ORGANS, None),
         ("The answer is A, namely the liver.", ORGANS, None),
         ("The answer is A, not the liver.", ORGANS, "A"),
-        ("The answer is (A).\n\nThe liver would be larger.", ORGANS, "A"),
+        ("The answer is (A).\n\nThe liver would be larger.", ORGANS, None),
         ("Answer: A (20 %)", ("5 %", "10 %", "15 %", "20 %"), None),
         ("Therefore, the answer is B.", ("O", "A", "B", "AB"), None),
         ("The answer is (B).", ("O", "A", "B", "AB"), "B"),
@@ -234,6 +234,10 @@ MEANS = ("Mean = Median", "Mean < Mode", "Mean >Mode", "Mean = Mode")
 TESTS = ("Radiograph", "ß-hCG", "CT scan", "Occult blood")
 ORDERS = ("A,B,C,D", "A,C,D,B", "C,A,D,B")
 TERMS = ("They lower K_eq.", "They raise the heat.", "They do nothing.")
+AGENTS = ("Ciprofloxacin", "Penicillin G", "Rifampin", "Vancomycin")
+ARROWS = ("↓ ↓ ↓", "↑ ↓ normal", "↓ ↑ ↑", "↓ ↑ ↓")
+NEGATIVES = ("20", "-20", "80", "-80")
+GRADES = ("+", "-", "++", "none")
 ASKED = ('"Have you heard of it?"', '"Sit down."', '"Are you well?"')
 
 
@@ -269,6 +273,36 @@ ASKED = ('"Have you heard of it?"', '"Sit down."', '"Are you well?"')
         (ORDERS, ["C. A,B,C,D", "The answer is C. A,B,C,D"]),
         (("a", "c", "bc", "ad"), ["The answer is c. Answer: C"]),
         (TERMS, ["The answer is B. They lower K_eq."]),
+        (
+            AGENTS,
+            [
+                "C) Rifampin is correct.\n\nAnswer: D",
+                "Therefore, C) Rifampin is correct.\n\nAnswer: D",
+                "The most likely diagnosis is (C) rifampin.\n\nAnswer: D",
+                "- **C) Rifampin**: This is the correct answer.\n\n**Answer: D**",
+                "(C)\n\nAnswer: D",
+                "The answer is D (i.e., Rifampin).",
+                "The answer is D, i.e., rifampin.",
+                "The correct answer here is rifampin. Therefore, the answer is (D).",
+                "Among the options, rifampin is the correct answer. So the answer is D.",
+                "Answer: D\n\nThe findings are most consistent with rifampin.",
+                "Answer: D\n\nThe drug of choice is rifampin.",
+                "The answer is D, because rifampin is the most common cause.",
+                "It is not (A) but (C).\n\nAnswer: D",
+                "A seems right. The answer is D.",
+                "Not only (C) fits.\n\nAnswer: D",
+                "I do not think that C is incorrect. Answer: D",
+                "C is incorrect? Answer: D",
+                "C is wrong only in children. Answer: D",
+                "D is incorrect. Answer: D",
+            ],
+        ),
+        (ARROWS, ["Answer: D. ↓ ↑ ↑", "The answer is D: ↓ ↓ ↓", "Answer: D\n\nThe correct answer is ↓ ↑ ↑."]),
+        (GRADES, ["Answer: A. -", "The answer is C (+)."]),
+        (NEGATIVES, ["Answer: C\n\nThe correct answer is −80.", "Answer: A\n\nIt is –20."]),
+        (("E", "B", "C", "A"), ["E (C)", "The answer is A. The answer is E."]),
+        (("only 5%", "less than 1%"), ["A less than 1%", "A, less than 1%"]),
+        (("False alarm", "Hit"), ["B, False alarm"]),
         (ASKED, ['Answer: B\n\nThe correct answer is "Have you heard of it?".']),
     ],
 )
@@ -293,9 +327,21 @@ def test_a_letter_and_the_text_of_another_choice_are_two(choices: tuple[str, ...
         ("A. A,B,C,D", ORDERS, 0),
         ("They lower K_eq.", TERMS, 0),
         ('"Are you well?"', ASKED, 2),
+        ("The findings are most consistent with rifampin.", AGENTS, 2),
+        ("The answer is rifampin (C).", AGENTS, 2),
+        ("Rifampin (option C)", AGENTS, None),
+        ("Options A, B, and D are incorrect. Answer: C", AGENTS, 2),
+        ("C. Rifampin\n\nWhy the others are wrong:\n- A. Ciprofloxacin – does not fit.\n- B: Incorrect", AGENTS, 2),
+        ("Vancomycin does not fit. Therefore, the answer is C.", AGENTS, 2),
+        ("The answer is C. It is not A or B.", AGENTS, 2),
+        ('{"answer": "C"}', AGENTS, 2),
+        ("#### Answer: [C]", AGENTS, 2),
+        ("Answer: D. ↓ ↑ ↓", ARROWS, 3),
+        ("Answer: A. +", GRADES, 0),
+        ("Answer: D\n\nThe correct answer is −80.", NEGATIVES, 3),
     ],
 )
-def test_a_letter_and_the_text_of_its_choice_are_one(answer: str, choices: tuple[str, ...], index: int) -> None:
+def test_a_letter_and_the_text_of_its_choice_are_one(answer: str, choices: tuple[str, ...], index: int | None) -> None:
     assert option_of(answer, choices) == index
 
 
