@@ -29,8 +29,8 @@ from medix.data.sources.layouts import CASES
 from medix.data.sources.modality_names import MODALITY_TAGS, tag_of
 from medix.data.sources.source import RowError, Source, SourceRow, content_id, stamp
 from medix.data.sources.stored_image import conversions, stored_image
+from medix.data.sources.table_cell import text_of
 from medix.data.sources.table_images import ImageFiles
-from medix.data.sources.table_row import text_of
 from medix.data.sources.table_schema import Columns, TableData
 from medix.data.sources.table_source import Reading
 from medix.data.sources.tagged_answer import split_tag

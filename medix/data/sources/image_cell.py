@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from medix.data.sources.inline_image import InlineImageError, decoded, inline_image, is_name, shown
+from medix.data.sources.inline_image import InlineImageError, decoded, inline_image, is_name
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.written_value import UnclearListError, written_out
 
@@ -45,7 +45,7 @@ def image_of(column: str, value: Any, files: ImageFiles) -> TableImage | None:
     try:
         inside = inline_image(value)
     except InlineImageError as error:
-        return TableImage(column, fault=f"column {column}: {shown(value)} {error}")
+        return TableImage.unread(column, value, str(error))
     if inside is not None:
         return TableImage(column, inside)
     if not is_name(value):
@@ -72,7 +72,7 @@ def _held(column: str, name: str, data: bytes | bytearray | str) -> TableImage:
     try:
         return TableImage(name, inline_image(data) or decoded(data))
     except InlineImageError as error:
-        return TableImage(name, fault=f"column {column}: the bytes {shown(data)} {error}")
+        return TableImage.unread(column, data, f"its bytes: {error}")
 
 
 def image_list(value: Any) -> Sequence[Any]:

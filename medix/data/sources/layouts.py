@@ -26,18 +26,16 @@ class Layout:
         name: the data sets that have it.
         question: column of the question.
         answer: column of the answer.
-        has_choices: whether choices may stand in further columns: one of lists, or one for each.
     """
 
     name: str
     question: str
     answer: str
-    has_choices: bool = True
 
 
 LAYOUTS = (
-    Layout("MBZUAI/medix-rl-data", "problem", "solution", has_choices=False),
-    Layout("EasyR1", "problem", "answer", has_choices=False),
+    Layout("MBZUAI/medix-rl-data", "problem", "solution"),
+    Layout("EasyR1", "problem", "answer"),
     Layout("VQA-RAD, SLAKE, PathVQA, MMLU, MedQA", "question", "answer"),
     Layout("PMC-VQA", "Question", "Answer"),
 )
@@ -62,8 +60,8 @@ def asked_of_all(answer: str, names: Collection[str]) -> TableData:
         answer: column of the answer.
         names: the columns.
     """
-    layout = Layout("", "", answer, has_choices=False)
-    return TableData(replace(_columns(layout, [name for name in names if name != answer]), answer=answer))
+    others = _columns(Layout("", "", answer), [name for name in names if name != answer])
+    return TableData(replace(others, answer=answer, choices=""))
 
 
 def image_columns(names: Collection[str]) -> list[str]:
@@ -76,7 +74,7 @@ def _columns(layout: Layout, names: Collection[str]) -> Columns:
         question=layout.question,
         answer=[layout.answer, *_first(("aliases",), names)],
         id=next(iter(_first(_IDS, names)), ""),
-        choices=_choices(names) if layout.has_choices else "",
+        choices=_choices(names),
         images=image_columns(names),
         case=next(iter(_first(CASES, names)), ""),
         source=next(iter(_first(("source",), names)), ""),

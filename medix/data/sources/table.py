@@ -1,16 +1,19 @@
 """Question-answer rows in a table: a reader for files and dataset hubs."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from medix.data.sources.class_label import Label
+from medix.data.sources.table_cell import cell, has, text_of
+from medix.data.sources.table_choices import choice_notes
 from medix.data.sources.table_file import SUFFIXES, TableError, TableFile
 from medix.data.sources.table_hub import HubTable
 from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_labels import label_of
-from medix.data.sources.table_row import Cells, TableRow, cell, has, text_of
+from medix.data.sources.table_row import Cells, TableRow
 from medix.data.sources.table_schema import TableData
 
 
@@ -24,6 +27,7 @@ class Table:
 
     Attributes:
         files: the files that are read; none for the hub.
+        notes: what was decided without being told about the rows that were read last, as sentences.
     """
 
     def __init__(self, data: TableData, name: str, folder: Path | None = None) -> None:
@@ -31,6 +35,7 @@ class Table:
         self.name = name
         self.folder = folder
         self.files = () if folder is None else found_files(data, name, folder)
+        self.notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[TableRow]:
         """Raises TableError if the table is not there, lacks a column, or a row makes no sense."""
@@ -39,13 +44,16 @@ class Table:
             raise TableError(f"{self.name}: {self.folder} holds none of {patterns}, …; {how_to_get(self.data)}")
         if self.folder is None and not self.data.hub:
             raise TableError(f"{self.name}: is not on a hub; give --data with a folder that holds its files")
-        missing = self._wanted
+        missing, counts = self._wanted, Counter[str]()
         with ExitStack() as stack:
             for where, row, images in self._rows(missing, stack):
                 missing = _not_in(row, missing)
                 if all(matches(row, column, value) for column, value in self.data.filter.items()):
-                    yield Cells(self.data, where, row, images).row()
+                    found = Cells(self.data, where, row, images).row()
+                    counts.update(found.notes)
+                    yield found
         self._refuse(missing)
+        self.notes = tuple(choice_notes(counts))
 
     def check_columns(self) -> None:
         """See to it that some row has each column; asked where a row makes no sense, since that may be why.

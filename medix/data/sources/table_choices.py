@@ -1,14 +1,24 @@
 """Choices of a question, and which of them an answer names."""
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
+from medix.data.partition import NOTHING
 from medix.data.sources.class_label import Label
+from medix.data.sources.written_value import written_out
+from medix.judge.options import read_options
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Of choices, in their order."""
 
-_AFTER_LETTER = (":", ".", ")")
+WORDS_UNUSED, WORD_CHOSEN = "words for unused choices", "word for nothing as the last choice"
+"""Keys of counts: what was decided about a row of CSV that has a column for each choice."""
+
+_LABELLED = re.compile(r"(?:\(([A-Za-z])\)|([A-Za-z])[:.)])(.*)", re.DOTALL)
+_HEAD = "Choices:\n"
 
 
 def letter_index(letter: str, count: int) -> int | None:
@@ -30,18 +40,96 @@ def choice_of(answer: str, choices: Sequence[str]) -> int | None:
     return None if same else letter_index(answer.strip(), len(choices))
 
 
-def without_labels(texts: Sequence[str]) -> Sequence[str]:
-    """Choices without the ``A:``, ``B:``, … that all of them begin with."""
-    labelled = [text[:1] == LETTERS[place] and text[1:2] in _AFTER_LETTER for place, text in enumerate(texts[:26])]
-    if len(texts) < 2 or not all(labelled) or not all(text[2:].strip() for text in texts):
-        return texts
-    return [text[2:].strip() for text in texts]
+def listed(given: Any) -> Sequence[Any]:
+    """A list, the values of an object by letter, or the list that a text writes out.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if isinstance(given, str) and given.strip()[:1] in ("[", "{"):
+        given = written_out(given)
+    if isinstance(given, Mapping):
+        held = {str(key): value for key, value in given.items() if value is not None}
+        if sorted(held) != list(LETTERS[: len(held)]):
+            raise ValueError("the keys are not the letters A, B, … without a gap")
+        return [held[letter] for letter in sorted(held)]
+    if not isinstance(given, list | tuple):
+        raise ValueError("give a list, an object from letters to texts, or several columns")
+    return given
+
+
+def without_unused(texts: Sequence[str], is_nothing: Callable[[str], bool]) -> list[str]:
+    """Columns of choices without the last ones that a shorter question does not use.
+
+    They hold the same word for nothing: no question has a choice twice. A single word is a choice, whatever the answer
+    is, because it would give the answer away if it stood only where it is right; unless all the others, and not it,
+    have their letters in front.
+
+    Args:
+        texts: of all columns, without empty ones at the end.
+        is_nothing: whether a text is a word for nothing.
+    """
+    word, used = texts[-1] if texts else "", list(texts)
+    if not word or not is_nothing(word):
+        return used
+    while used and used[-1] == word:
+        used.pop()
+    is_single = len(used) == len(texts) - 1
+    return list(texts) if is_single and without_labels(used) == used else used
+
+
+def without_labels(texts: Sequence[str]) -> list[str]:
+    """Choices without the ``A:``, ``B.``, ``(C)``, … that all of them begin with."""
+    found = [_split(text) for text in texts[:26]]
+    labelled = [letter == LETTERS[place] and bool(text) for place, (letter, text) in enumerate(found)]
+    return [text for _, text in found] if 2 <= len(texts) <= 26 and all(labelled) else list(texts)
 
 
 def without_label(answer: str, choices: Sequence[str]) -> str:
     """The choice that an answer repeats with its label, as in ``B. right``; another answer as it is."""
-    place = letter_index(answer[:1], len(choices))
-    is_labelled = place is not None and answer[1:2] in _AFTER_LETTER
-    is_same = is_labelled and answer[2:].strip().casefold() == choices[place or 0].casefold()
+    letter, text = _split(answer)
+    place = letter_index(letter, len(choices))
+    is_same = place is not None and text.casefold() == choices[place].casefold()
     is_choice = answer.casefold() in map(str.casefold, choices)
     return choices[place or 0] if is_same and not is_choice else answer
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The letter that a text has as its label, empty if it has none, and what follows."""
+    match = _LABELLED.match(text)
+    return (match[1] or match[2], match[3].strip()) if match else ("", text)
+
+
+def lettered(choices: Sequence[str]) -> str:
+    """Choices as they stand below a question; empty if there are none."""
+    return _HEAD + "\n".join(f"{_letter(place)}. {text}" for place, text in enumerate(choices)) if choices else ""
+
+
+def choices_in(question: str) -> list[str]:
+    """The choices that stand in a question, whoever wrote them there; none if there is no clear list."""
+    return _below(question) or [*(found.texts.values() if (found := read_options(question)) else ())]
+
+
+def _below(question: str) -> list[str]:
+    _, found, rest = question.rpartition(f"\n\n{_HEAD}{_letter(0)}. ")
+    choices = []
+    for place in count(1) if found else ():
+        text, is_followed, rest = rest.partition(f"\n{_letter(place)}. ")
+        choices.append(text)
+        if not is_followed:
+            break
+    return choices
+
+
+def _letter(place: int) -> str:
+    return chr(ord("A") + place)
+
+
+def choice_notes(counts: Counter[str]) -> list[str]:
+    """What was decided about the choices of rows, as sentences."""
+    words = ", ".join(sorted(NOTHING))
+    sentences = {
+        WORDS_UNUSED: f"rows whose last columns of choices hold the same word ({words}), which are no choices of them",
+        WORD_CHOSEN: f"rows whose last choice is such a word as {words}; if that means nothing, leave the cell empty",
+    }
+    return [f"{text}: {counts[key]:,}" for key, text in sentences.items() if counts[key]]

@@ -55,7 +55,8 @@ def table_suffix(path: Path) -> str:
 class TableFile:
     """The rows of one file, as ``(number, row)`` with numbers from 1.
 
-    Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. A ``.json`` file is one list of objects, or JSON lines:
+    Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. Columns of CSV without a name, such as an index of pandas
+    or what spreadsheets write behind the last, are passed over. A ``.json`` file is one list of objects, or JSON lines:
     data sets name both so. Numbers that stand for names come as ``Label``. Image columns come as they are stored:
     ``{"bytes": …, "path": …}`` in the Parquet files of a hub.
 
@@ -79,7 +80,7 @@ class TableFile:
             return tuple(self._parquet().schema_arrow.names)
         if self.kind in (".csv", ".tsv"):
             with self._text() as stream:
-                return tuple(self._header(self._csv(stream)))
+                return tuple(filter(str.strip, self._header(self._csv(stream))))
         return None
 
     @property
@@ -188,8 +189,7 @@ class TableFile:
         with self._text() as stream:
             rows = self._csv(stream)
             header = self._header(rows)
-            if len(set(header)) < len(header):
-                twice = sorted({name for name in header if header.count(name) > 1})
+            if twice := sorted({name for name in header if name.strip() and header.count(name) > 1}):
                 raise TableError(f"{self.path}, line 1: the columns {', '.join(twice)} stand twice; rename one")
             for number, row in enumerate(rows, start=1):
                 if not any(cell.strip() for cell in row):  # a blank line, also as spreadsheets write it: ,,,
@@ -205,7 +205,9 @@ class TableFile:
             )
             return RowError("row", self._separator.join(row), remedy, "fields")
         bad = next((one for one in zip(header, row, strict=True) if _is_undecoded(one[1])), None)
-        return RowError(*bad, encoding_fault(bad[1]), "encoding") if bad else TextRow(zip(header, row, strict=True))
+        if bad:
+            return RowError(*bad, encoding_fault(bad[1]), "encoding")
+        return TextRow(named for named in zip(header, row, strict=True) if named[0].strip())
 
     def _header(self, rows: Iterator[list[str]]) -> list[str]:
         """The names of the columns; none of an empty file."""

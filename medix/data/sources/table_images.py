@@ -13,7 +13,7 @@ from typing import Any
 
 from medix.data.picture import ENDINGS
 from medix.data.record import is_stored
-from medix.data.sources.inline_image import MAX_BYTES, holds_inline
+from medix.data.sources.inline_image import MAX_BYTES, holds_inline, shown
 from medix.data.sources.table_schema import TableData
 
 MAX_INFLATED = MAX_BYTES
@@ -36,6 +36,8 @@ class TableImage:
         fault: why it cannot be read.
         number: its place among the image columns, or in their lists, from 1; empty cells are counted.
         is_outside: whether the fault is that the file lies outside of the folder of images.
+        cell: what a cell holds that names no file and cannot be read, at most a part of a long one.
+        remedy: then the fault without column and cell; empty otherwise.
     """
 
     name: str
@@ -43,6 +45,24 @@ class TableImage:
     fault: str = ""
     number: int = 1
     is_outside: bool = False
+    cell: object = None
+    remedy: str = ""
+
+    @classmethod
+    def unread(cls, column: str, value: object, remedy: str, number: int = 1) -> "TableImage":
+        """What a cell is that cannot be read.
+
+        Args:
+            column: that holds it.
+            value: the cell, or an element of its list.
+            remedy: what is wrong and what to do.
+            number: as the attribute.
+        """
+        cell = value[:_LONGEST_SHOWN] if isinstance(value, str) else value
+        if isinstance(value, bytes | Mapping | list | tuple):
+            cell = shown(value)
+        fault = f"column {column}: {shown(value)}; {remedy}"
+        return cls(column, fault=fault, number=number, cell=cell, remedy=remedy)
 
 
 @dataclass(frozen=True)

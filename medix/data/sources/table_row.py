@@ -1,29 +1,34 @@
 """One row of a table: its cells, read by what their columns mean."""
 
-import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
-from medix.data.partition import named_unit
+from medix.data.partition import NOTHING, named_unit
 from medix.data.sources.class_label import Label
 from medix.data.sources.image_cell import ImageCellError, image_list, image_of
 from medix.data.sources.inline_image import shown
 from medix.data.sources.modality_names import tag_of
+from medix.data.sources.source import RowError
+from medix.data.sources.table_cell import cell, text_of
 from medix.data.sources.table_choices import (
     LETTERS,
+    WORD_CHOSEN,
+    WORDS_UNUSED,
     choice_of,
     letter_index,
     lettered_label,
+    listed,
     without_label,
     without_labels,
+    without_unused,
 )
-from medix.data.sources.table_file import TableError, stated, whole
+from medix.data.sources.table_file import TableError, TextRow, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_labels import band_of, label_of
 from medix.data.sources.table_schema import TableData
-from medix.data.sources.written_value import UnclearListError, text_list, written_out
+from medix.data.sources.tagged_answer import split_tag
+from medix.data.sources.written_value import UnclearListError, text_list
 from medix.modality import ModalitySet
 
 _PAPER = ModalitySet()
@@ -38,15 +43,17 @@ class TableRow:
         id: identity; empty where no column holds one.
         question: the question.
         context: what is to be read before it.
-        answers: accepted answers, the reference first; none if the row has no answer.
+        answers: accepted answers, the reference first, without its tag; none if the row has no answer.
         choices: the choices in order.
         answer_index: index of the right choice, if it is known.
         images: its images.
         case: the unit that intervals are clustered by; empty if unknown.
-        modality: tag; None if unknown.
+        modality: tag that its column or the table says; None if unknown.
         question_type: kind of question; empty if unknown.
         source: origin; empty if unknown.
         subgroup: values of further columns, by the name that tables show.
+        tag: that the reference began with; None if with none.
+        notes: what was decided about it without being told, as keys of ``table_choices.choice_notes``.
     """
 
     where: str
@@ -62,6 +69,8 @@ class TableRow:
     question_type: str
     source: str
     subgroup: Mapping[str, str]
+    tag: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class CellError(TableError):
@@ -73,12 +82,13 @@ class CellError(TableError):
         column: the column; empty where several are meant.
         value: the value.
         remedy: what is wrong and what to do.
+        kind: as of ``RowError``.
     """
 
-    def __init__(self, where: str, key: str, column: str, value: object, remedy: str) -> None:
+    def __init__(self, where: str, key: str, column: str, value: object, remedy: str, kind: str = "cell") -> None:
         named = f" ({column})" if column and key == "images" else ""  # one of several
         super().__init__(f"{where}: columns.{key}{named}: {shown(value)}; {remedy}")
-        self.key, self.column, self.value, self.remedy = key, column, value, remedy
+        self.key, self.column, self.value, self.remedy, self.kind = key, column, value, remedy, kind
 
 
 @dataclass(frozen=True)
@@ -103,21 +113,24 @@ class Cells:
         """The row; raises TableError if a cell makes no sense."""
         columns = self.data.columns
         choices = self._choices()
-        index, answers = self._answer(choices)
+        images = tuple(self._images())
+        tag, index, answers = self._answer(choices, bool(images))
         return TableRow(
             where=self.where,
             id=self._name("id", columns.id),
             question=self._stated(self._text("question", columns.question).strip()),
-            context=tuple(filter(self._stated, self._texts("context", columns.context))),
+            context=tuple(self._said("context", columns.context)),
             answers=answers,
             choices=choices,
             answer_index=index,
-            images=tuple(self._images()),
+            images=images,
             case=named_unit(self._name("case", columns.case)),
             modality=self._modality(),
             question_type=self._label("question_type", columns.question_type),
             source=self._label("source", columns.source),
             subgroup={name: self._subgroup(name, column) for name, column in columns.subgroup.items()},
+            tag=tag,
+            notes=tuple(self._notes(choices)),
         )
 
     def _fault(self, key: str, value: object, remedy: str, column: str = "") -> CellError:
@@ -150,72 +163,74 @@ class Cells:
         text = text_of(value)
         if text is None:
             raise self._fault(key, value, f"a {type(value).__name__} is no text; give text or a number")
+        if "\0" in text:
+            raise self._fault(key, value, "it has a NUL character, as UTF-16 without its mark does; save it as UTF-8")
         return text
 
-    def _texts(self, key: str, column: str) -> Iterator[str]:
+    def _texts(self, key: str, column: str, of_numbers: bool = False) -> tuple[list[str], bool]:
+        """The texts of a cell, and whether it is a list of them, in which no word stands for nothing."""
         value = self._cell(column)
         try:
-            listed = value if isinstance(value, list | tuple) else text_list(value)
+            found = value if isinstance(value, list | tuple) else text_list(value, of_numbers)
         except UnclearListError as error:
             raise self._fault(key, value, str(error), column) from error
-        for one in listed:
-            if text := self._as_text(key, label_of(one) if key == "answer" else one).strip():
-                yield text
+        texts = [self._as_text(key, label_of(one) if key == "answer" else one).strip() for one in found]
+        return list(filter(None, texts)), len(found) != 1 or found[0] is not value
+
+    def _said(self, key: str, column: str, words: Container[str] = (), of_numbers: bool = False) -> list[str]:
+        """The texts of a cell without a word for nothing that is none of ``words``, which are in lower case."""
+        texts, is_list = self._texts(key, column, of_numbers)
+        return texts if is_list else [text for text in texts if text.casefold() in words or self._stated(text)]
 
     def _choices(self) -> tuple[str, ...]:
         columns = self.data.columns
         if self.data.fixed_choices:
             return tuple(self.data.fixed_choices)
-        given: Any
-        if are_columns := isinstance(columns.choices, list):
-            given = [self._cell(column) for column in columns.choices]
-        else:
-            given = self._cell(columns.choices)
-        texts = [self._as_text("choices", one).strip() for one in self._listed(given)]
+        are_columns = isinstance(columns.choices, list)
+        given = [self._cell(column) for column in columns.choices] if are_columns else self._cell(str(columns.choices))
+        if given is None or given == "" or (isinstance(given, str) and not self._stated(given)):
+            return ()
+        try:
+            texts = [self._as_text("choices", one).strip() for one in listed(given)]
+        except CellError:
+            raise
+        except ValueError as error:
+            raise self._fault("choices", given, str(error)) from error
         while texts and not texts[-1]:
             texts.pop()
-        if are_columns and len(texts) > 1 and texts[-1] == texts[-2] and not self._stated(texts[-1]):
-            # Columns that a shorter question does not use: no question has a choice twice. A single word is a choice,
-            # whatever the answer is: if it stood only where it is right, it would give the answer away.
-            word = texts[-1]
-            while texts and texts[-1] == word:
-                texts.pop()
+        if are_columns:
+            texts = without_unused(texts, lambda text: not self._stated(text))
         if not all(texts):
             raise self._fault("choices", given, "a choice in the middle is empty")
         return tuple(without_labels(texts))
+
+    def _notes(self, choices: tuple[str, ...]) -> Iterator[str]:
+        """Of rows of CSV with a column for each choice: that the last ones hold a word for nothing."""
+        columns = self.data.columns.choices
+        if isinstance(self.cells, TextRow) and isinstance(columns, list):
+            if any(self._text("choices", column).strip() for column in columns[len(choices) :]):
+                yield WORDS_UNUSED
+            if choices[-1:] != () and choices[-1] in NOTHING:
+                yield WORD_CHOSEN
 
     @property
     def _answer_columns(self) -> list[str]:
         answer = self.data.columns.answer
         return [answer] if isinstance(answer, str) else answer
 
-    def _listed(self, given: Any) -> Sequence[Any]:
-        """A list, the values of an object by letter, or the list that a text writes out."""
-        if isinstance(given, str) and given.strip()[:1] in ("[", "{"):
-            try:
-                given = written_out(given)
-            except ValueError as error:
-                raise self._fault("choices", given, str(error)) from error
-        if isinstance(given, Mapping):
-            held = {str(key): value for key, value in given.items() if value is not None}
-            if sorted(held) != list(LETTERS[: len(held)]):
-                raise self._fault("choices", given, "the keys are not the letters A, B, … without a gap")
-            return [held[letter] for letter in sorted(held)]
-        if given is None or given == "" or (isinstance(given, str) and not self._stated(given)):
-            return []
-        if not isinstance(given, list | tuple):
-            raise self._fault("choices", given, "give a list, an object from letters to texts, or several columns")
-        return given
-
-    def _answer(self, choices: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
-        """Index of the right choice, and the accepted answers."""
+    def _answer(self, choices: tuple[str, ...], has_images: bool) -> tuple[str | None, int | None, tuple[str, ...]]:
+        """The tag in front of the reference, index of the right choice, and the accepted answers."""
         columns = self.data.columns
-        named = self._answer_columns
-        listed = [self._answers(column, choices) for column in named]
-        texts, further = listed[0] if listed else [], [text for column in listed[1:] for text in column]
+        first, *others = self._answer_columns or [""]
+        tag, texts = self._reference(first, choices, has_images)
+        is_bracketed = texts[:1] != [] and texts[0].startswith("[")  # then synonyms are such texts, too, as of a box
+        words = self._words(choices)
+        said = [text for column in others for text in self._said("answer", column, words, not is_bracketed)]
+        further = [without_label(text, choices) for text in said]
         index = self._index(choices)
-        if index is None and columns.answer_letter:
-            letter = self._stated(self._text("answer_letter", columns.answer_letter).strip())
+        if index is None and (letter := self._text("answer_letter", columns.answer_letter).strip()):
+            letter_tag, letter = self._untagged(columns.answer_letter, letter, has_images)
+            tag, letter = letter_tag or tag, self._stated(letter)
             if letter and not choices:
                 texts = [letter, *texts]
             elif letter:
@@ -223,26 +238,51 @@ class Cells:
                 if index is None:
                     raise self._fault("answer_letter", letter, f"is no letter of {len(choices)} choices")
         if index is None and choices and texts:
-            index = lettered_label(self._cell(named[0]), len(choices))
-            index = choice_of(texts[0], choices) if index is None else index
+            index = lettered_label(self._cell(first), len(choices))
+            index = self._named(texts[0], choices) if index is None else index
         if index is not None:
             known = {LETTERS[index].casefold(), choices[index].casefold()}
             texts = [choices[index], *(text for text in texts if text.casefold() not in known)]
             further = [text for text in further if text.casefold() not in known]
             self._check_other_choices([*texts[1:], *further], choices, index)
-        return index, tuple(dict.fromkeys([*texts, *further])) if texts else ()
+        return tag, index, tuple(dict.fromkeys([*texts, *further])) if texts else ()
 
-    def _answers(self, column: str, choices: tuple[str, ...]) -> list[str]:
-        """The texts of a column of answers, choices without their labels.
+    def _reference(self, column: str, choices: tuple[str, ...], has_images: bool) -> tuple[str | None, list[str]]:
+        """The texts of the column of the reference, which is the first of them, and the tag that stood before it.
 
-        A word for nothing is one where it is a choice. Of the last of several columns of choices, it is not known
-        whether it is one, but for ``None``, which people write.
+        All that is asked of an answer is asked of what follows the tag: which choice it is, and whether it is a word
+        for nothing.
         """
-        known = {choice.casefold() for choice in choices}
-        if isinstance(self.data.columns.choices, list) and choices[-1:] != ("None",):
-            known -= {choice.casefold() for choice in choices[-1:]}
-        texts = (text for text in self._texts("answer", column) if text.casefold() in known or self._stated(text))
-        return [without_label(text, choices) for text in texts]
+        texts, is_list = self._texts("answer", column)
+        if not texts:
+            return None, []
+        tag, words = None, self._words(choices)
+        if self._stated(texts[0]) and texts[0] not in choices:  # not <NA>, which looks like a tag
+            tag, texts[0] = self._untagged(column, texts[0], has_images)
+        said = texts if is_list else [text for text in texts if text.casefold() in words or self._stated(text)]
+        return tag, [without_label(text, choices) for text in said]
+
+    def _untagged(self, column: str, text: str, has_images: bool) -> tuple[str | None, str]:
+        try:
+            return split_tag(column, text, has_images, self.modalities)
+        except RowError as error:
+            raise CellError(self.where, "answer", column, error.value, error.remedy, error.kind) from error
+
+    def _words(self, choices: tuple[str, ...]) -> set[str]:
+        """Texts of an answer that are one even if they are words for nothing: the choices, in lower case.
+
+        Of the last of several columns of choices, it is not known whether it is one, but for ``None``, which people
+        write.
+        """
+        is_unknown = isinstance(self.data.columns.choices, list) and choices[-1:] != ("None",)
+        return {choice.casefold() for choice in choices} - {one.casefold() for one in choices[-1:] if is_unknown}
+
+    def _named(self, answer: str, choices: tuple[str, ...]) -> int | None:
+        """The choice that an answer names; of CSV also as ``1.0``, which pandas makes of ``1``."""
+        index = choice_of(answer, choices)
+        if index is not None:
+            return index
+        return choice_of(whole(self.cells, answer), [whole(self.cells, choice) for choice in choices])
 
     def _check_other_choices(self, texts: Sequence[str], choices: tuple[str, ...], right: int) -> None:
         """Refuse texts of the answer that are, or name by a letter, another choice than the right one.
@@ -288,57 +328,20 @@ class Cells:
         for column in self.data.columns.images:
             value = self._cell(column)
             try:
-                listed = image_list(value)
+                given = image_list(value)
             except ValueError as error:
                 number += 1
-                yield self._unread(column, value, str(error), number)
+                yield TableImage.unread(column, value, str(error), number)
                 continue
-            is_list = listed != [value]
-            for place, one in enumerate(listed, start=1):
+            is_list = given != [value]
+            for place, one in enumerate(given, start=1):
                 number += 1
                 try:
                     image = image_of(column, one, self.files)
                 except ImageCellError as error:
-                    image = self._unread(column, one, str(error), number)
+                    image = TableImage.unread(column, one, str(error), number)
                 if image is None and is_list:
-                    remedy = f"image {place} of {len(listed)} is empty; name it, or take it out of the list"
-                    image = self._unread(column, one, remedy, number)
+                    remedy = f"image {place} of {len(given)} is empty; name it, or take it out of the list"
+                    image = TableImage.unread(column, one, remedy, number)
                 if image is not None:
                     yield replace(image, number=number)
-
-    @staticmethod
-    def _unread(column: str, value: object, remedy: str, number: int) -> TableImage:
-        return TableImage(column, fault=f"column {column}: {shown(value)}; {remedy}", number=number)
-
-
-def cell(row: Mapping[str, Any], column: str) -> Any:
-    """The value of a column, or of a field of it; None where the row has none, or NaN, as pandas writes nothing."""
-    if column in row:
-        return None if _is_nan(row[column]) else row[column]
-    outer, _, inner = column.partition(".")
-    held = row.get(outer)
-    return cell(held, inner) if inner and isinstance(held, Mapping) else None
-
-
-def has(names: Container[str], column: str) -> bool:
-    """Whether there is a column, or one that may hold it as a field."""
-    return column in names or column.partition(".")[0] in names
-
-
-def text_of(value: Any) -> str | None:
-    """A cell as text: labels by their names, whole numbers without a point; None for what is no text."""
-    if value is None or _is_nan(value):
-        return ""
-    if isinstance(value, Label):
-        return value.name
-    if isinstance(value, Decimal):
-        return str(label_of(value))
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return str(int(value)) if isinstance(value, int) or value.is_integer() else repr(value)
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)

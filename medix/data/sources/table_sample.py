@@ -7,22 +7,23 @@ from math import isnan
 from typing import Any
 
 from medix.data.image_markers import pieces, renumbered
-from medix.data.partition import NOTHING, PATIENT_FIELDS
+from medix.data.partition import PATIENT_FIELDS
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.source import RowError, content_id
 from medix.data.sources.stored_image import Keep, conversions, stored_image
+from medix.data.sources.table_cell import cell, text_of
+from medix.data.sources.table_choices import choice_notes, choices_in, lettered
 from medix.data.sources.table_file import TextRow, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage, holds_image
-from medix.data.sources.table_row import CellError, Cells, TableRow, cell, text_of
+from medix.data.sources.table_row import CellError, Cells, TableRow
 from medix.data.sources.table_schema import TableData
-from medix.data.sources.tagged_answer import check_bare, split_tag
+from medix.data.sources.tagged_answer import check_bare
 from medix.modality import ModalitySet
 from medix.types import Sample
 
 CellRow = Mapping[str, Any]
 _KEPT, _NOT_KEPT = "metadata ", "no metadata "
-_WORDS_UNUSED, _WORD_CHOSEN = "words for unused choices", "word for nothing as the last choice"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class TableSample:
             files: reads images that are given by name.
             counts: see ``keep``; ``text-only`` counts rows without an image, where columns hold images, and
                 ``metadata NAME`` those of which a column without a meaning is stored, ``no metadata NAME`` those of
-                which it is not, because its cell is a list or the like.
+                which it is not, because its cell is a list or the like; beside these, the notes of the row.
 
         Raises:
             RowError: a cell makes no sense, or the row has no question, answer or image that it should have.
@@ -70,20 +71,21 @@ class TableSample:
         try:
             found = Cells(self.data, where, cells, files, self.modalities).row()
         except CellError as error:
-            raise RowError(error.column or error.key, error.value, error.remedy, "cell") from error
+            raise RowError(error.column or error.key, error.value, error.remedy, error.kind) from error
         images = tuple(self._stored(image, counts) for image in found.images)
         counts["text-only"] += bool(columns.images) and not images
-        self._count_choices(found, cells, counts)
+        counts.update(found.notes)
         modality, answers = self._answers(found, cells, bool(images))
         self._check(found, cells)
+        numbers = [image.number for image in found.images]
         sample = Sample(
             id=found.id.strip(),
-            question=self._question(found),
-            reference=answers[0],
+            question=renumbered(self._question(found), numbers),
+            reference=renumbered(answers[0], numbers),
             modality=modality if images else None,
             images=images,
             source=found.source,
-            aliases=answers[1:],
+            aliases=tuple(renumbered(alias, numbers) for alias in answers[1:]),
             case=found.case,
             metadata=self._metadata(found, cells, counts),
         )
@@ -97,19 +99,14 @@ class TableSample:
 
     def _stored(self, image: TableImage, counts: Counter[str]) -> bytes:
         key = next(iter(self.data.columns.images), "image")
+        if image.remedy:
+            raise RowError(image.name, image.cell, image.remedy, "no-image")
         if image.fault:
             raise RowError(key, image.name, image.fault, "outside" if image.is_outside else "no-image")
         try:
             return self.keep(image.data, counts)
         except PictureError as error:
             raise RowError(key, image.name, f"{error}; replace the file", "image") from error
-
-    def _count_choices(self, row: TableRow, cells: CellRow, counts: Counter[str]) -> None:
-        """Count rows of CSV of whose columns of choices the last ones hold a word for nothing."""
-        columns, number = self.data.columns.choices, len(row.choices)
-        if isinstance(cells, TextRow) and isinstance(columns, list):
-            counts[_WORDS_UNUSED] += any((text_of(cell(cells, column)) or "").strip() for column in columns[number:])
-            counts[_WORD_CHOSEN] += row.choices[-1:] != () and row.choices[-1] in NOTHING
 
     def _answers(self, row: TableRow, cells: CellRow, has_images: bool) -> tuple[str | None, tuple[str, ...]]:
         """The modality, if it is stated, and the accepted answers."""
@@ -120,15 +117,14 @@ class TableSample:
             if isinstance(cells, TextRow) and word and word.strip():
                 remedy = f"it stands for nothing in CSV; {remedy}, a choice by its number or letter"
             raise RowError(key, word or None, remedy, "answer")
-        tag, reference = split_tag(key, row.answers[0], has_images, self.modalities)
-        for alias in row.answers[1:]:
-            check_bare(key, alias, self.modalities)
+        for answer in row.answers:
+            check_bare(key, answer, self.modalities)
         if row.modality is not None and not has_images and columns.modality:
             raise RowError(columns.modality, row.modality, "a modality without an image", "modality")
-        if tag and row.modality and tag != row.modality:
+        if row.tag and row.modality and row.tag != row.modality:
             remedy = f"the modality of the row is {row.modality}; correct one of them"
-            raise RowError(key, f"<{tag}>", remedy, "modality")
-        return tag or row.modality, (reference, *row.answers[1:])
+            raise RowError(key, f"<{row.tag}>", remedy, "modality")
+        return row.tag or row.modality, row.answers
 
     @property
     def _answer_column(self) -> str:
@@ -164,16 +160,15 @@ class TableSample:
         question = row.question or self.question.strip()
         if not question:
             raise RowError(self.data.columns.question or "question", row.question, "give the question", "question")
-        lettered = [f"{chr(ord('A') + place)}. {text}" for place, text in enumerate(row.choices)]
-        parts = [*row.context, question, "\n".join(["Choices:", *lettered]) if lettered else ""]
-        return renumbered("\n\n".join(filter(None, parts)), [image.number for image in row.images])
+        is_listed = [*map(str.casefold, choices_in(question))] == [*map(str.casefold, row.choices)]
+        return "\n\n".join(filter(None, [*row.context, question, "" if is_listed else lettered(row.choices)]))
 
     def _metadata(self, row: TableRow, cells: CellRow, counts: Counter[str]) -> dict[str, str]:
         if not self.keeps_columns:
             kind = {"question_type": row.question_type} if row.question_type else {}
             return kind | _named_alike(cells, {name: text for name, text in row.subgroup.items() if text})
         used = {column for _, column in self.data.columns.named() if column not in PATIENT_FIELDS}
-        texts = {name: text_of(value) for name, value in cells.items() if name not in used}
+        texts = {name: text_of(value) for name, value in cells.items() if name.strip() and name not in used}
         kept = _named_alike(cells, {name: text for name, text in texts.items() if text})
         counts.update(f"{_KEPT}{name}" for name in kept)
         counts.update(f"{_NOT_KEPT}{name}" for name, text in texts.items() if text is None)
@@ -195,14 +190,5 @@ def told_counts(counts: Counter[str]) -> list[str]:
     blind = f"rows without an image, which became text-only samples: {number:,}"
     stored = f"columns stored as metadata: {kept}; to store only columns that you name, give --columns FILE"
     left = f"columns not stored, or not of every row, because cells are neither text nor numbers: {lost}"
-    words = ", ".join(sorted(NOTHING))
-    unused = f"rows whose last columns of choices hold the same word ({words}), which are no choices of them"
-    chosen = f"rows whose last choice is such a word as {words}; if that means nothing, leave the cell empty"
-    told = (
-        (stored, kept),
-        (left, lost),
-        (blind, number),
-        (f"{unused}: {counts[_WORDS_UNUSED]:,}", counts[_WORDS_UNUSED]),
-        (f"{chosen}: {counts[_WORD_CHOSEN]:,}", counts[_WORD_CHOSEN]),
-    )
-    return [*(text for text, is_told in told if is_told), *conversions(counts)]
+    told = ((stored, kept), (left, lost), (blind, number))
+    return [*(text for text, is_told in told if is_told), *choice_notes(counts), *conversions(counts)]

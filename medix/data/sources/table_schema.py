@@ -38,7 +38,8 @@ class Columns:
     In answers, ``question_type``, ``source`` and ``subgroup`` truth values of Parquet and JSON are ``true`` and
     ``false``, dates and times as ISO 8601 writes them (``2024-05-01T08:30:00``), decimals numbers. In CSV, ``nan``,
     ``NaN``, ``NA``, ``None``, ``null``, ``NULL`` and ``<NA>`` are nothing there, in ``question``, ``context`` and
-    ``modality``, unless they are a choice of the row or a key of ``modality_tags``: as an empty cell is. Such a word is
+    ``modality``, also behind a tag, unless they are a choice of the row, stand in a list in quotes, or are a key of
+    ``modality_tags``: as an empty cell is. Such a word is
     no list of choices in one column, and no choice where it fills the last two or more of several columns. In the last
     alone it is a choice, whatever the answer is; the answer names it by number or letter (``None`` also by itself).
     """

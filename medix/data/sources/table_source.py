@@ -17,9 +17,9 @@ from medix.data.sources.layouts import asked_of_all, recognised, told
 from medix.data.sources.modality_names import MODALITY_TAGS
 from medix.data.sources.source import RowError, Source, SourceRow, stamp
 from medix.data.sources.table import matches
+from medix.data.sources.table_cell import cell, has
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_images import ImageFiles
-from medix.data.sources.table_row import cell, has
 from medix.data.sources.table_sample import CellRow, TableSample, told_counts
 from medix.data.sources.table_schema import TableData
 from medix.modality import PAPER_MODALITIES, ModalitySet

@@ -50,10 +50,13 @@ def written_out(text: str) -> Any:
     return value
 
 
-def text_list(value: Any) -> Sequence[Any]:
+def text_list(value: Any, of_numbers: bool = False) -> Sequence[Any]:
     """The elements of a list that a text writes out, as in CSV; the value itself if it is none.
 
-    Lists of numbers alone, such as ``[1, 2]``, are the texts that they are.
+    Args:
+        value: the cell.
+        of_numbers: whether lists of numbers alone, such as ``[1, 2]``, are lists, too; otherwise they are the texts
+            that they are, as of a box.
 
     Raises:
         UnclearListError: it is not known which texts they are.
@@ -63,11 +66,13 @@ def text_list(value: Any) -> Sequence[Any]:
     try:
         found = written_out(value)
     except ValueError as error:
-        if isinstance(error, UnclearListError) and _QUOTE.search(value):  # else numbers, as of a box
+        if isinstance(error, UnclearListError) and (of_numbers or _QUOTE.search(value)):
             raise
         return [value]
-    is_list = isinstance(found, list) and (any(isinstance(one, str) for one in found) or not any(map(_is_given, found)))
-    return found if is_list else [value]
+    if not isinstance(found, list):
+        return [value]
+    is_list = any(isinstance(one, str) for one in found) or not any(map(_is_given, found))
+    return found if is_list or (of_numbers and not any(isinstance(one, list) for one in found)) else [value]
 
 
 def _is_given(value: Any) -> bool:

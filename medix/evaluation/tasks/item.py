@@ -118,7 +118,7 @@ class Items:
             references=row.answers,
             choices=row.choices,
             answer_index=row.answer_index,
-            modality=row.modality if images else None,
+            modality=(row.modality or row.tag) if images else None,
             question_type=row.question_type or _question_type(row),
             source=row.source or self.name,
             subgroup=row.subgroup,

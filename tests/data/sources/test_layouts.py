@@ -56,14 +56,15 @@ def test_columns_of_one_choice_each_are_recognised_by_what_they_have_in_common(
     assert found[1].columns.choices == choices
 
 
-def test_choices_of_pmc_vqa_and_none_where_the_problem_holds_them() -> None:
+def test_choices_of_pmc_vqa_and_beside_a_problem() -> None:
     names = ["Figure_path", "Question", "Answer", *(f"Choice {letter}" for letter in "ABCD")]
     found = recognised(names)
     assert found is not None
     assert found[1].columns.choices == names[3:]
-    problem = recognised(["problem", "answer", "options"])
-    assert problem is not None
-    assert problem[1].columns.choices == ""
+    for answer in ("answer", "solution"):
+        problem = recognised(["problem", answer, "A", "B"])
+        assert problem is not None
+        assert problem[1].columns.choices == ["A", "B"]
     assert recognised(["text", "label"]) is None
 
 

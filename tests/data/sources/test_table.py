@@ -70,3 +70,14 @@ def test_a_table_that_is_not_there_says_how_to_get_it(
     (tmp_path / "here").mkdir()
     with pytest.raises(TableError, match=told):
         list(Table(data, "t", tmp_path / folder if folder else None))
+
+
+def test_what_was_decided_about_choices_is_told_when_all_rows_are_read(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("q,a,A,B,C,D\nq,x,x,y,NA,NA\nq,x,x,y,z,None\nq,x,x,y,z,w\n")
+    table = Table(TableData(Columns("q", "a", choices=list("ABCD"))), "t", tmp_path)
+    assert table.notes == ()
+    assert len(list(table)) == 3
+    unused, chosen = table.notes
+    assert unused.startswith("rows whose last columns of choices hold the same word (")
+    assert unused.endswith(": 1")
+    assert chosen.endswith("if that means nothing, leave the cell empty: 1")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medix.data.sources.table_choices import choice_of, without_label, without_labels
+from medix.data.sources.table_choices import choice_of, choices_in, lettered, without_label, without_labels
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_an_answer_names_a_choice_by_text_or_letter(answer: str, choices: list[s
 
 
 def test_labels_are_taken_away_where_all_choices_have_theirs() -> None:
-    assert without_labels(["A. x", "B) y"]) == ["x", "y"]
+    assert without_labels(["A. x", "B) y"]) == without_labels(["(A) x", "(B)y"]) == ["x", "y"]
     assert without_labels(["A. x", "C. y"]) == ["A. x", "C. y"]
     assert without_labels(["A. x", "B."]) == ["A. x", "B."]
 
@@ -31,7 +31,20 @@ def test_labels_are_taken_away_where_all_choices_have_theirs() -> None:
     [
         ("B. right", "right"), ("b) Right", "right"), ("B:right", "right"), ("A. right", "A. right"), ("B", "B"),
         ("B.", "B."), ("right", "right"), ("D. right", "D. right"), ("C. C. x", "C. x"), ("C. x", "C. x"), ("", ""),
+        ("(b) right", "right"), ("(A) right", "(A) right"),
     ],
 )  # fmt: skip
 def test_an_answer_may_repeat_a_choice_with_its_label(answer: str, found: str) -> None:
     assert without_label(answer, ["left", "right", "C. x"]) == found
+
+
+@pytest.mark.parametrize("choices", [["left", "right"], ["C", "c"], ["one\ntwo", "B. x", "?"], ["x"] * 30, []])
+def test_choices_below_a_question_are_found_again(choices: list[str]) -> None:
+    asked = "A. baumannii\nA. or B.\n\nWhich?"
+    assert choices_in("\n\n".join(filter(None, [asked, lettered(choices)]))) == choices
+
+
+def test_choices_of_another_form_are_found_in_a_question() -> None:
+    assert choices_in("Which side? (A) left (B) right (C) both") == ["left", "right", "both"]
+    assert choices_in("Which?\nA) left\nB) right") == ["left", "right"]
+    assert choices_in("Is it A. baumannii?") == []

@@ -140,3 +140,10 @@ def test_faulty_rows_of_csv_are_errors_between_the_others(tmp_path: Path) -> Non
 def test_whole_numbers_have_no_point_in_rows_of_texts(text: str, expected: str) -> None:
     assert whole(TextRow(a=text), text) == expected
     assert whole({"a": text}, text) == text
+
+
+def test_columns_without_a_name_are_passed_over(tmp_path: Path) -> None:
+    """pandas writes its index so, and spreadsheets empty columns behind the last."""
+    (tmp_path / "t.csv").write_text(",id,question,, \n0,1,q,,x\n")
+    assert TableFile(tmp_path / "t.csv").columns == ("id", "question")
+    assert rows(tmp_path / "t.csv") == [(1, {"id": "1", "question": "q"})]

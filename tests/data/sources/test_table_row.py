@@ -13,7 +13,7 @@ from medix.data.sources.class_label import Label
 from medix.data.sources.table import Table
 from medix.data.sources.table_file import TableError, TextRow
 from medix.data.sources.table_images import ImageFiles
-from medix.data.sources.table_row import Cells, TableRow, text_of
+from medix.data.sources.table_row import Cells, TableRow
 from medix.data.sources.table_schema import Columns, TableData
 from tests.support.tables import row_of as row
 
@@ -101,13 +101,6 @@ def test_labels_that_are_letters_count_the_choices_also_where_one_is_a_letter(tm
         assert (found.answer_index, found.answers) == (index, (choices[index],))
 
 
-def test_text_of_cells() -> None:
-    cells = ["x", 3, 3.0, 2.5, None, Label(1, ("no", "yes")), Label(-1, ("no",)), True, [1], float("nan"), float("inf")]
-    assert [text_of(cell) for cell in cells] == ["x", "3", "3", "2.5", "", "yes", "", None, None, "", "inf"]
-    decimals = [Decimal(text) for text in ("7", "7.00", "0.10", "-1.50", "1E+2", "NaN")]
-    assert [text_of(cell) for cell in decimals] == ["7", "7", "0.1", "-1.5", "100", ""]
-
-
 def _of_csv(**cells: str) -> TableRow:
     columns = Columns(
         "q", ["a", "b"], context="c", choices="o", answer_index="n", subgroup={"age": "y"}, source="s", modality="m"
@@ -120,7 +113,7 @@ def _of_csv(**cells: str) -> TableRow:
 
 @pytest.mark.parametrize("nothing", ["nan", "NaN", "NA", "None", "null", "NULL", "<NA>"])
 def test_what_programs_write_into_csv_where_there_is_nothing_is_nothing(nothing: str) -> None:
-    found = _of_csv(a=nothing, n=nothing, y=nothing, s=nothing, q=f" {nothing}", c=f"['{nothing}', 'seen']", m=nothing)
+    found = _of_csv(a=nothing, n=nothing, y=nothing, s=nothing, q=f" {nothing}", c=f"[{nothing}, 'seen']", m=nothing)
     assert (found.answers, found.answer_index, found.subgroup, found.source) == ((), None, {"age": ""}, "")
     assert (found.question, found.context, found.modality) == ("", ("seen",), None)
     assert _of_csv(b=nothing).answers == ("x",)
@@ -237,3 +230,64 @@ def test_nothing_in_a_list_of_images_is_a_fault_with_its_place(tmp_path: Path, l
     assert (
         row(tmp_path, {"a": "x", "i": None, "j": "a.png"}, Columns(answer="a", images=["i", "j"])).images[0].number == 2
     )
+
+
+@pytest.mark.parametrize("answer", ["left", "A", "a. left", "(A) Left"])
+def test_an_answer_with_a_tag_names_a_choice_as_one_without(tmp_path: Path, answer: str) -> None:
+    cells = {"o": ["left", "right"], "a": f"<CT_SCAN>\n{answer}", "i": "x"}
+    found = row(tmp_path, cells, Columns(answer="a", choices="o", images=["i"]))
+    assert (found.tag, found.answer_index, found.answers) == ("CT_SCAN", 0, ("left",))
+    by_letter = row(tmp_path, {"l": "<CT_SCAN>\nA", "o": ["x", "y"], "i": "x"},
+                    Columns(answer_letter="l", choices="o", images=["i"]))  # fmt: skip
+    assert (by_letter.tag, by_letter.answers) == ("CT_SCAN", ("x",))
+    with pytest.raises(TableError, match=r"'(left|A)'; it is another choice than 'right', which the row"):
+        row(tmp_path, cells | {"n": 1}, Columns(answer="a", answer_index="n", choices="o", images=["i"]))
+    with pytest.raises(TableError, match=r"columns\.answer: .*a tag without an image"):
+        row(tmp_path, cells, Columns(answer="a", choices="o"))
+
+
+@pytest.mark.parametrize("nothing", ["nan", "NA", "None"])
+def test_a_word_for_nothing_behind_a_tag_is_nothing_and_in_a_list_a_text(nothing: str) -> None:
+    data = TableData(Columns(answer=["a", "b"], images=["i"]))
+    files = ImageFiles(data, Path(), ExitStack())
+    of = [
+        Cells(data, "row", TextRow(a=answer, b=alias, i="x"), files).row()
+        for answer, alias in ((f"<CT_SCAN>\n{nothing}", "x"), (f'["{nothing}", "no finding"]', f"['{nothing}s']"))
+    ]
+    assert [(one.tag, one.answers) for one in of] == [
+        ("CT_SCAN", ()),
+        (None, (nothing, "no finding", f"{nothing}s")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "alias", "answers"),
+    [
+        ("two", "[2]", ("two", "2")),
+        ("two", "[2, 3.0]", ("two", "2", "3")),
+        ("two", "[2 3]", ("two", "2", "3")),
+        ("[1, 2]", "[1, 3]", ("[1, 2]", "[1, 3]")),  # a box
+        ("two", "[[1, 2]]", ("two", "[[1, 2]]")),
+    ],
+)
+def test_synonyms_of_csv_that_are_numbers_are_those_of_json(answer: str, alias: str, answers: Any) -> None:
+    assert _of_csv(a=answer, b=alias).answers == answers
+
+
+def test_a_choice_that_pandas_wrote_with_a_point_is_named_without_it() -> None:
+    for answer, choices in (("1", ("1.0", "2.0")), ("1.0", ("1", "2"))):
+        found = _of_options(*choices, "", "", a=answer)
+        assert (found.answer_index, found.answers) == (0, (choices[0], answer))
+    assert _of_options("1.5", "2.0", "", "", a="1").answer_index is None
+
+
+def test_a_word_for_nothing_without_a_label_is_no_choice_where_the_others_have_one() -> None:
+    found = _of_options("A. x", "(B) y", "C. None", "nan", a="C")
+    assert (found.choices, found.answers) == (("x", "y", "None"), ("None",))
+    assert _of_options("A. x", "B. y", "C. None", "D. nan", a="D").choices == ("x", "y", "None", "nan")
+
+
+def test_a_text_with_a_nul_is_a_fault_of_its_row() -> None:
+    """UTF-16 without its mark is read as such."""
+    with pytest.raises(TableError, match=r"columns\.question: 'a\\x00'; it has a NUL character"):
+        _of_csv(q="a\0")

@@ -150,3 +150,41 @@ def test_columns_that_are_stored_though_nothing_names_them_are_told() -> None:
         files = ImageFiles(data, Path("."), ExitStack())
         TableSample(data, ModalitySet(), keeps_columns=keeps).of("row", cells, files, counts)
         assert told_counts(counts) == told
+
+
+def test_choices_that_stand_in_the_question_are_not_written_below_it_again() -> None:
+    cells = {"i": "1", "o": ["left", "right"], "a": "B"}
+    for question in ("Which?\nA. left\nB. Right", "Which? (A) left (B) right"):
+        found = made(cells | {"q": question})
+        assert (found.question.count("left"), found.reference) == (question.startswith("Which? ") + 1, "right")
+
+
+def test_a_row_whose_answer_is_nothing_but_a_tag_is_refused() -> None:
+    row = TextRow(q="q", a="<CT_SCAN>\nnan", x="data:image/png;base64," + b64encode(picture(1)).decode())
+    with pytest.raises(RowError, match="it stands for nothing in CSV; give the reference"):
+        made(row, Columns("q", "a", images=["x"]))
+
+
+def test_a_reference_names_images_as_the_question_does() -> None:
+    """Without the first image, the second is image 1 in the choices, and so it is in the answer."""
+    cells = {"i": "1", "q": "Which?", "o": ["<image 2>", "none"], "a": "A", "y": picture(1), "m": "CT_SCAN"}
+    found = made(cells)
+    assert found.question.endswith("A. <image 1>\nB. none")
+    assert found.reference == "<image 1>"
+
+
+def test_a_column_without_a_name_is_no_metadata() -> None:
+    cells = {"q": "q", "a": "a", "": 0, " ": 1, "b": 2}
+    assert made(cells, Columns("q", "a"), keeps_columns=True).metadata == {"b": "2"}
+
+
+def test_a_list_of_images_that_is_not_read_is_shown_with_its_column() -> None:
+    columns = Columns("q", "a", images=["x"])
+    for value, told in (
+        ("[a.png, b.png]", "x: '[a.png, b.png]'; is neither JSON nor a list"),
+        (3, "x: 3; give a file"),
+    ):
+        with pytest.raises(RowError) as caught:
+            made({"q": "q", "a": "a", "x": value}, columns)
+        assert str(caught.value).startswith(told)
+        assert str(caught.value).count("b.png") <= 1

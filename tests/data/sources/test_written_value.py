@@ -97,3 +97,10 @@ def test_lists_with_a_text_or_of_nothing_are_lists_and_anything_else_is_itself()
         assert text_list(value) == [value]
     with pytest.raises(UnclearListError):
         text_list("['a' 'b', 'c']")
+
+
+def test_lists_of_numbers_are_lists_where_they_are_no_boxes() -> None:
+    assert [text_list(value, True) for value in ("[2]", "[2 3.5]", "[nan, 2]")] == [[2], [2, 3.5], [None, 2]]
+    assert [text_list(value, True) for value in ("[[1, 2]]", "[18F]FDG")] == [["[[1, 2]]"], ["[18F]FDG"]]
+    with pytest.raises(UnclearListError):
+        text_list("[1 2, 3]", True)

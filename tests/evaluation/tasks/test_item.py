@@ -101,3 +101,9 @@ def test_a_row_without_anything_to_ask_and_a_template_that_fails_are_errors() ->
         ask(replace(ROW, question=""))
     with pytest.raises(ValueError, match="prompt: 'cell' is undefined; it may use question, context and choices"):
         ask(ROW, prompt="{{ cell }}")
+
+
+def test_the_modality_is_that_of_the_column_or_of_the_tag_in_front_of_the_answer() -> None:
+    tagged = replace(ROW, images=pictures(1), tag="CT_SCAN")
+    stated = replace(tagged, modality="X_RAY")
+    assert [ask(row).modality for row in (tagged, stated, replace(tagged, images=()))] == ["CT_SCAN", "X_RAY", None]

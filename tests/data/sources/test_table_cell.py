@@ -1,0 +1,20 @@
+"""One cell of a row, as text."""
+
+import math
+from decimal import Decimal
+
+from medix.data.sources.class_label import Label
+from medix.data.sources.table_cell import cell, has, text_of
+
+
+def test_text_of_cells() -> None:
+    cells = ["x", 3, 3.0, 2.5, None, Label(1, ("no", "yes")), Label(-1, ("no",)), True, [1], float("nan"), float("inf")]
+    assert [text_of(cell) for cell in cells] == ["x", "3", "3", "2.5", "", "yes", "", None, None, "", "inf"]
+    decimals = [Decimal(text) for text in ("7", "7.00", "0.10", "-1.50", "1E+2", "NaN")]
+    assert [text_of(cell) for cell in decimals] == ["7", "7", "0.1", "-1.5", "100", ""]
+
+
+def test_a_column_may_be_a_field_of_an_object() -> None:
+    row = {"a.b": 1, "c": {"d": {"e": 2}}, "f": math.nan}
+    assert [cell(row, name) for name in ("a.b", "c.d.e", "f", "c.x", "g")] == [1, 2, None, None, None]
+    assert [has(row, name) for name in ("a.b", "c.x", "g", "g.h")] == [True, True, False, False]
