@@ -42,6 +42,7 @@ class DicomRow:
         missing: number of slices of its volume that are left out.
         case: its case, by the rows of the whole build.
         patient: its patient, likewise.
+        counts: what was decided about the row of the table that asks.
     """
 
     places: tuple[Place, ...]
@@ -50,6 +51,7 @@ class DicomRow:
     missing: int = 0
     case: Name = field(default=NOBODY, repr=False)
     patient: Name = field(default=NOBODY, repr=False)
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 class _File(NamedTuple):
@@ -70,8 +72,9 @@ class DicomSource(Source):
     marker in a question (``<image>``) stands for all frames of what it names. Images are shown as ``DicomRenderer``
     says and stored as PNG.
 
-    Of the header, only what ``dicom_metadata`` lists goes on, and pseudonyms: of the case (``DicomPatients``), and of
-    the patient where the table has such a column; the ids of samples are those of images or series, or of the rows.
+    Of the headers, only what ``dicom_metadata`` lists goes on, where the table has no value of that name, and
+    pseudonyms: of the case (``DicomPatients``), and of the patient where the table has such a column; the ids of
+    samples are those of images or series, or of the rows.
 
     Args:
         root: the folder; no file outside of it is read.
@@ -161,13 +164,14 @@ class DicomSource(Source):
         tag = self._modality(stated.modality, files)
         answers = (stated.reference, *stated.aliases)
         if not stated.reference:
-            answers = answer_from(files[0].header, tag, self.answer)
+            answers = answer_from([file.header for file in files], tag, self.answer)
         shown = {
             "frames": ",".join(str(place.number) for place in content.places),
             "window": " | ".join(windows),
             "burned_in_text": " | ".join(dict.fromkeys(file.burned_in for file in files)),
             **({"slices_left_out": str(content.missing)} if content.missing else {}),
         }
+        self.counts.update(content.counts)
         self.counts["volumes shortened"] += content.missing > 0
         self.counts["slices left out"] += content.missing
         return replace(
@@ -178,9 +182,9 @@ class DicomSource(Source):
             images=tuple(images),
             case=self._pseudonym(content.case),
             metadata={
-                **stated.metadata,
-                **metadata_of(files[0].header),
+                **metadata_of([file.header for file in files]),
                 **shown,
+                **stated.metadata,
                 **dict.fromkeys(_patient_fields(stated), self._pseudonym(content.patient)),
                 **self._case_names(content),
             },
@@ -207,13 +211,13 @@ class DicomSource(Source):
             "burned_in looked at": "images that are accepted only because somebody looked at their pixels: {}",
             "modality unknown": "images of no modality that is known, whose tag is OTHER: {}",
             "modality sop_class": "images that state no modality, whose tag is that of their SOP class: {}",
-            "modality differs": "rows that name another modality than the header of their images: {}",
+            "modality differs": "rows that name another modality than the header of one of their images: {}",
             "raw": "images of raw data (PresentationIntentType FOR PROCESSING), which is not made to be looked at: {}",
             "not square": "images of pixels that are not square, stored as they are: {}",
             "window range": "images without a window, shown over their range of values: {}",
             "window blank": "images whose pixels differ but are shown in a single shade: {}; see --window",
         }
-        columns = [] if self.questions is None else self.questions.notes(Counter())
+        columns = [] if self.questions is None else self.questions.notes(counts)
         if counts["volumes shortened"]:
             columns.append(
                 f"volumes without slices that are left out: {counts['volumes shortened']}, without "
@@ -284,7 +288,7 @@ class DicomSource(Source):
             )
             shown = tuple(itertools.chain.from_iterable(taken))
             entries = itertools.chain.from_iterable(named)
-            yield SourceRow(found.where, DicomRow(shown, asked, self._named(asked, entries)))
+            yield SourceRow(found.where, DicomRow(shown, asked, self._named(asked, entries), counts=found.counts))
 
     def _named(self, asked: Sample, entries: Iterable[DicomEntry]) -> Named:
         headers = () if self.ignores_patient_ids else dict.fromkeys(entry.patient for entry in entries)
@@ -332,7 +336,7 @@ class DicomSource(Source):
     def _modality(self, stated: str | None, files: Sequence[_File]) -> str:
         tags = dict.fromkeys(file.tag for file in files)
         if stated is not None:  # if it contradicts --modality, the build refuses the row
-            self.counts["modality differs"] += stated not in tags
+            self.counts["modality differs"] += any(tag != stated for tag in tags)
             return stated
         if len(tags) > 1:
             remedy = "the images are of several modalities; say which counts in a column modality, or by --modality"

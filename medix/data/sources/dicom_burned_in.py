@@ -8,6 +8,9 @@ from medix.data.sources.source import RowError
 
 _TAGS = ("ULTRASOUND", "CLINICAL_PHOTOGRAPHY", "ENDOSCOPY", "OTHER")
 
+NOT_STATED = "not stated"
+"""What metadata say of a field that a header does not have."""
+
 
 @dataclass(frozen=True)
 class BurnedInText:
@@ -35,7 +38,7 @@ class BurnedInText:
         if stated == "NO":
             return "none"
         if stated != "YES" and tag not in _TAGS and not is_capture:
-            return "not stated"
+            return NOT_STATED
         if self.pixels_clean:
             return "looked at"
         why = "the header says so" if stated == "YES" else f"the header does not say, and {_kind(tag, is_capture)} do"

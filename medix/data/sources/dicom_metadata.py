@@ -1,5 +1,8 @@
 """Which fields of a DICOM header go on with a sample; all others are dropped."""
 
+from collections.abc import Sequence
+
+from medix.data.sources.dicom_burned_in import NOT_STATED
 from medix.data.sources.dicom_header import DicomHeader
 from medix.data.sources.modality_names import NAMES
 from medix.data.sources.source import RowError
@@ -33,8 +36,21 @@ _NEARLY_SQUARE = 1.01
 _SIDES = {"L": "left", "R": "right", "B": "both"}
 
 
-def metadata_of(header: DicomHeader) -> dict[str, str]:
-    """The fields of ``CODES`` and ``NUMBERS`` that the header has, as text."""
+def metadata_of(headers: Sequence[DicomHeader]) -> dict[str, str]:
+    """The fields of ``CODES`` and ``NUMBERS`` that headers have, as text.
+
+    Values that differ are joined (``L | R``) in the order of the images; one that is not in all headers is beside
+    ``not stated``.
+
+    Args:
+        headers: of the images of a sample.
+    """
+    found = [_fields(header) for header in headers]
+    names = dict.fromkeys(name for name in (*CODES.values(), *NUMBERS.values()) if any(name in one for one in found))
+    return {name: " | ".join(dict.fromkeys(one.get(name, NOT_STATED) for one in found)) for name in names}
+
+
+def _fields(header: DicomHeader) -> dict[str, str]:
     found = {}
     for keyword, name in CODES.items():
         if (codes := header.codes(keyword)) and all(codes):
@@ -68,22 +84,26 @@ def check_answer_field(name: str) -> str:
     )
 
 
-def answer_from(header: DicomHeader, tag: str, name: str) -> tuple[str, ...]:
+def answer_from(headers: Sequence[DicomHeader], tag: str, name: str) -> tuple[str, ...]:
     """The reference and its aliases.
 
     Args:
-        header: of the first image.
-        tag: its modality.
+        headers: of the images.
+        tag: their modality.
         name: ``modality``, or a keyword.
 
     Raises:
-        RowError: the header does not say.
+        RowError: the headers do not say, or do not say the same.
     """
     if name == MODALITY:
         found = NAMES.get(tag, ())
         value: object = tag
     else:
-        code = header.code(name)
+        codes = dict.fromkeys(header.code(name) for header in headers)
+        if len(codes) > 1:
+            told = " | ".join(code or NOT_STATED for code in codes)
+            raise RowError(name, told, "the headers of the images differ; the row is left out", "no_answer", True)
+        code = next(iter(codes))
         is_side = name.endswith("Laterality")
         found = (_SIDES.get(code, "") if is_side else code,)
         value = code or None

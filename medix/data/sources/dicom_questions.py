@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ from medix.data.partition import PATIENT_FIELDS, named_unit
 from medix.data.sources.dicom_modality import TAG_OF_CODE
 from medix.data.sources.source import RowError
 from medix.data.sources.stored_image import unread_image
+from medix.data.sources.table_cell import text_of
 from medix.data.sources.table_file import TableError, table_suffix, whole
 from medix.data.sources.table_images import ImageFiles, TableImage
-from medix.data.sources.table_row import text_of
 from medix.data.sources.table_sample import TableSample
 from medix.data.sources.table_source import TableSource
 from medix.modality import ModalitySet
@@ -28,11 +28,13 @@ class DicomQuestion:
         where: file and row, for messages.
         sample: the question, and what the table says about it, without images; no reference where the header has it.
         names: files, folders or SeriesInstanceUIDs, as the table names them.
+        counts: what was decided about the row, as of ``TableSample.of``.
     """
 
     where: str
     sample: Sample
     names: tuple[str, ...] = ()
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 class _Names(ImageFiles):
@@ -72,10 +74,11 @@ class DicomQuestions:
         with ExitStack() as stack:
             names = _Names(data, self.table.folder, stack)
             for row in self.table.rows():
+                counts = Counter[str]()
                 try:
                     if isinstance(row.content, RowError):
                         raise row.content
-                    found = made.of(row.where, row.content, names, Counter())
+                    found = made.of(row.where, row.content, names, counts)
                     if not found.images:
                         remedy = "name the file, the folder or the SeriesInstanceUID that the question is about"
                         raise RowError(data.columns.images[0], None, remedy, "no-image")
@@ -85,7 +88,7 @@ class DicomQuestions:
                 if (patient := _patient(row.content)) is not None:
                     found = replace(found, metadata={**found.metadata, PATIENT_FIELDS[0]: patient})
                 wanted = tuple(name.decode(errors="surrogateescape") for name in found.images)
-                yield DicomQuestion(row.where, replace(found, images=()), wanted)
+                yield DicomQuestion(row.where, replace(found, images=()), wanted, counts)
 
 
 def _patient(cells: Mapping[str, Any]) -> str | None:

@@ -28,6 +28,7 @@ from medix.types import Sample
 from tests.support.dicoms import ULTRASOUND, write
 from tests.support.sources import faults, results, samples
 
+MAMMOGRAM = "1.2.840.10008.5.1.4.1.1.1.2"
 BUNDLED = Path(pydicom.data.__file__).parent / "test_files"
 PSEUDONYMS = Pseudonyms("a secret of a hospital")
 AXIAL = ["1", "0", "0", "0", "1", "0"]
@@ -388,3 +389,32 @@ def test_every_file_that_comes_with_pydicom_is_a_sample_or_has_a_reason(
     counts = Counter(str(one.modality) if isinstance(one, Sample) else one.kind for one in found)
     assert dict(counts) == OUTCOMES | others
     assert counts.total() == len(names)
+
+
+def test_what_was_decided_about_choices_of_a_table_is_told(root: Path) -> None:
+    source = table(root, "id,image,question,answer,A,B,C\n1,a/xr,Side?,right,left,right,NA\n")
+    counts = sum((found.counts for found in outcomes(source, enumerate(source.rows()), 1)), Counter())
+    assert [note for note in source.notes(counts) if note.startswith("rows whose last choice is such a word")]
+
+
+def test_the_metadata_and_the_modality_of_a_row_are_those_of_all_its_images(root: Path) -> None:
+    """One of two sides is not that of both, and one of two modalities is told to be another."""
+    for side in "LR":
+        write(root / side, Modality="MG", SOPClassUID=MAMMOGRAM, SOPInstanceUID=f"1.{side == 'L':d}", ViewPosition="CC",
+              ImageLaterality=side)  # fmt: skip
+    both, mixed = """1,"[""L"", ""R""]",Which?,left,""", """2,"[""a/0"", ""a/xr""]",Which?,left,"""
+    source = table(root, f"id,image,question,answer,modality\n{both}\n{mixed}\n{mixed.replace('2', '3', 1)}CR\n")
+    (one, none, stated), counts = (one for _, one in results(source)), source.counts
+    assert isinstance(one, Sample)
+    assert isinstance(stated, Sample)
+    assert (one.modality, one.metadata["image_laterality"], one.metadata["view"]) == ("MAMMOGRAPHY", "L | R", "CC")
+    assert (stated.modality, stated.metadata["view"]) == ("X_RAY", "not stated | PA")
+    assert isinstance(none, RowError)
+    assert (none.kind, counts["modality differs"]) == ("several_modalities", 1)
+
+
+def test_a_value_of_the_table_comes_before_that_of_the_header(root: Path) -> None:
+    (root.parent / "q.csv").write_text("image,question,answer,proj,side\na/xr,Q,a,lateral,\n")
+    columns = Columns("question", "answer", images=["image"], subgroup={"view": "proj", "image_laterality": "side"})
+    (found,) = samples(DicomSource(root, PSEUDONYMS, CsvSource(root.parent / "q.csv", Reading(TableData(columns)))))
+    assert found.metadata["view"] == "lateral"

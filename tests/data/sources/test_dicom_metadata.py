@@ -17,8 +17,8 @@ IDENTIFYING = {
 
 def test_only_the_listed_fields_go_on() -> None:
     found = metadata_of(
-        header(**IDENTIFYING, BodyPartExamined="CHEST", ImageType=["ORIGINAL", "PRIMARY"], SliceThickness="2.50",
-               PixelSpacing=["0.7", "0.7"])
+        [header(**IDENTIFYING, BodyPartExamined="CHEST", ImageType=["ORIGINAL", "PRIMARY"], SliceThickness="2.50",
+               PixelSpacing=["0.7", "0.7"])]
     )  # fmt: skip
     assert found == {
         "body_part": "CHEST", "image_type": "ORIGINAL\\PRIMARY", "slice_thickness_mm": "2.5",
@@ -27,11 +27,13 @@ def test_only_the_listed_fields_go_on() -> None:
 
 
 def test_fields_that_are_no_terms_are_dropped() -> None:
-    assert metadata_of(header(BodyPartExamined="Chest of Jane Doe", ImageType=["ORIGINAL", "seen by Dr. House"])) == {}
+    assert (
+        metadata_of([header(BodyPartExamined="Chest of Jane Doe", ImageType=["ORIGINAL", "seen by Dr. House"])]) == {}
+    )
 
 
 def test_the_modality_as_answer_comes_with_its_synonyms() -> None:
-    assert answer_from(header(), "CT_SCAN", "modality") == ("CT", "CT scan", "computed tomography")
+    assert answer_from([header()], "CT_SCAN", "modality") == ("CT", "CT scan", "computed tomography")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_the_modality_as_answer_comes_with_its_synonyms() -> None:
     ],
 )
 def test_a_field_as_answer(elements: dict[str, str], name: str, expected: tuple[str, ...]) -> None:
-    assert answer_from(header(**elements), "CT_SCAN", check_answer_field(name)) == expected
+    assert answer_from([header(**elements)], "CT_SCAN", check_answer_field(name)) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_a_field_as_answer(elements: dict[str, str], name: str, expected: tuple[
 )
 def test_a_header_without_the_answer_is_refused(elements: dict[str, str], tag: str, name: str) -> None:
     with pytest.raises(RowError, match="has no answer") as caught:
-        answer_from(header(**elements), tag, name)
+        answer_from([header(**elements)], tag, name)
     assert (caught.value.kind, caught.value.refused) == ("no_answer", True)
 
 
@@ -79,3 +81,20 @@ def test_other_fields_are_no_answers(name: str) -> None:
 )
 def test_pixels_that_are_not_square(elements: dict[str, list[str]], expected: bool) -> None:
     assert has_square_pixels(header(**elements)) == expected
+
+
+def test_values_of_several_images_are_joined_where_they_differ() -> None:
+    left = header(ImageLaterality="L", ViewPosition="CC", BodyPartExamined="BREAST", KVP="28")
+    right = header(ImageLaterality="R", ViewPosition="CC", KVP="31")
+    assert metadata_of([left, right, left]) == {
+        "body_part": "BREAST | not stated", "view": "CC", "image_laterality": "L | R", "kvp": "28 | 31",
+    }  # fmt: skip
+
+
+def test_headers_that_differ_have_no_answer() -> None:
+    left = header(ImageLaterality="L")
+    assert answer_from([left, left], "X_RAY", "ImageLaterality") == ("left",)
+    for other, told in ((header(ImageLaterality="R"), "L | R"), (header(), "L | not stated")):
+        with pytest.raises(RowError, match="the headers of the images differ") as caught:
+            answer_from([left, other], "X_RAY", "ImageLaterality")
+        assert (caught.value.value, caught.value.kind, caught.value.refused) == (told, "no_answer", True)
