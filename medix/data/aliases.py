@@ -1,12 +1,16 @@
 """Synonyms of reference answers, from a file that a person has checked."""
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from medix.data.sources.table_choices import LETTERS, choice_of, choices_in, without_label
 from medix.types import Sample
 from medix.yaml_text import read_yaml_option
+
+_LEFT_OUT = "another choice"
 
 
 class Aliases:
@@ -46,9 +50,20 @@ class Aliases:
                 raise ValueError(f"{where}: the same reference as {first[_key(reference)]!r}; join their lists")
         return cls(content)
 
-    def added(self, sample: Sample) -> Sample:
-        """The sample with the synonyms of its reference behind its own aliases, each once."""
-        found = self._synonyms.get(_key(sample.reference), ())
+    def added(self, sample: Sample, counts: Counter[str]) -> Sample:
+        """The sample with the synonyms of its reference behind its own aliases, each once.
+
+        Where choices stand in the question, synonyms that are another one, or its letter, are left out: a file of
+        synonyms is general, and does not know the question.
+
+        Args:
+            sample: the sample.
+            counts: gets the number of synonyms that are left out, for ``notes``.
+        """
+        choices = choices_in(sample.question)
+        synonyms = self._synonyms.get(_key(sample.reference), ())
+        found = [text for text in synonyms if not _is_other(text, sample.reference, choices)]
+        counts[_LEFT_OUT] += len(synonyms) - len(found)
         if not found:
             return sample
         texts: dict[str, str] = {}
@@ -56,10 +71,29 @@ class Aliases:
             texts.setdefault(_key(text), text)
         return replace(sample, aliases=tuple(texts.values())[1:])
 
+    def notes(self, counts: Counter[str]) -> list[str]:
+        """How many synonyms were left out, as a sentence; none if no one was.
+
+        Args:
+            counts: sums of those of ``added``.
+        """
+        told = "synonyms that are not added where they are another choice of the question, or its letter: "
+        return [f"{told}{counts[_LEFT_OUT]:,}"] if counts[_LEFT_OUT] else []
+
     def key(self, sample: Sample) -> str:
         """The reference of a sample as it is compared; empty if it has no synonyms here."""
         key = _key(sample.reference)
         return key if key in self._synonyms else ""
+
+
+def _is_other(text: str, reference: str, choices: Sequence[str]) -> bool:
+    """Whether a text names another choice than a reference does; if this is none of them, whether it names any."""
+    keys = [_key(choice) for choice in choices]
+    right = choice_of(_key(without_label(reference.strip(), choices)), keys)
+    letters = [letter.casefold() for letter in LETTERS[: len(keys)]]
+    named = _key(without_label(text.strip(), choices))
+    same = {place for place, (key, letter) in enumerate(zip(keys, letters, strict=False)) if named in (key, letter)}
+    return bool(same - {right})
 
 
 def _key(text: str) -> str:

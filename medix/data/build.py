@@ -204,7 +204,7 @@ class Build:
         if self.plan.aliases is not None:
             if key := self.plan.aliases.key(sample):
                 counts[f"{_SYNONYMS}{key}"] += 1
-            sample = self.plan.aliases.added(sample)
+            sample = self.plan.aliases.added(sample, counts)
         return with_modality(sample, self.plan.modality, self.modalities)
 
     def _note_id(self, name: str, where: str) -> None:
@@ -240,6 +240,7 @@ class Build:
         if self.plan.aliases is not None:
             used = sum(key.startswith(_SYNONYMS) for key in counts)
             yield f"{used} of {len(self.plan.aliases)} references with synonyms occur in the data"
+            yield from self.plan.aliases.notes(counts)
         if self.plan.partition is not None:
             yield from _part_sizes(self.plan.partition, journal.entries)
             yield from (f"{told}: they are in no part (--skip-bad)" for told in self._without_patient(left_out))

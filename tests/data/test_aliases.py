@@ -1,9 +1,11 @@
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medix.data.aliases import Aliases
+from medix.data.sources.table_choices import lettered
 from tests.data.conftest import make_sample
 
 
@@ -11,9 +13,9 @@ def test_synonyms_stand_behind_own_aliases_each_once(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text('heart attack: [MI, Myocardial  infarction, HEART attack]\n"no": ["none"]\n')
     aliases = Aliases.read(tmp_path / "a.yaml")
     sample = replace(make_sample(0), reference="Heart  Attack", aliases=("mi", "infarct"))
-    assert aliases.added(sample).aliases == ("mi", "infarct", "Myocardial  infarction")
-    assert aliases.added(replace(sample, reference="no", aliases=())).aliases == ("none",)
-    assert aliases.added(replace(sample, reference="yes")) == replace(sample, reference="yes")
+    assert aliases.added(sample, Counter()).aliases == ("mi", "infarct", "Myocardial  infarction")
+    assert aliases.added(replace(sample, reference="no", aliases=()), Counter()).aliases == ("none",)
+    assert aliases.added(replace(sample, reference="yes"), Counter()) == replace(sample, reference="yes")
     assert (aliases.key(sample), aliases.key(make_sample(0)), len(aliases)) == ("heart attack", "", 2)
 
 
@@ -37,3 +39,29 @@ def test_a_file_that_makes_no_sense_is_named_with_its_line(tmp_path: Path, text:
 
 def test_the_digest_is_that_of_the_content() -> None:
     assert Aliases({"A": ["b"]}).digest == Aliases({"a ": ["b"]}).digest != Aliases({"a": ["c"]}).digest
+
+
+STROKE = ["stroke", "TIA", "Infarction", "none"]
+
+
+@pytest.mark.parametrize(
+    ("question", "reference", "added"),
+    [
+        (f"Which?\n\n{lettered(STROKE)}", "stroke", ("cerebral  infarction", "apoplexy", "A")),
+        ("Which? (A) stroke (B) TIA (C) infarction", "(A) stroke", ("apoplexy", "A")),
+        ("Which? (A) stroke (B) TIA (C) infarction", "a", ("apoplexy", "A")),
+        (f"Which?\n\n{lettered(STROKE)}", "insult", ("apoplexy",)),
+        ("Which?", "stroke", ("cerebral  infarction", "infarction", "c", "C. Infarction", "apoplexy", "A")),
+    ],
+)
+def test_no_synonym_is_another_choice_of_the_question(question: str, reference: str, added: tuple[str, ...]) -> None:
+    synonyms = ["cerebral  infarction", "infarction", "c", "C. Infarction", "apoplexy", "A"]
+    others = ["apoplexy", "A", "infarction"]
+    aliases = Aliases({"stroke": synonyms, "(A) stroke": others, "a": others, "insult": others})
+    counts: Counter[str] = Counter()
+    sample = replace(make_sample(0), question=question, reference=reference, aliases=())
+    found = aliases.added(sample, counts).aliases
+    assert found == tuple(one for one in added if one.casefold() != reference)
+    left = len(synonyms if reference == "stroke" else others) - len(added)
+    told = "synonyms that are not added where they are another choice of the question, or its letter: "
+    assert aliases.notes(counts) == ([f"{told}{left}"] if left else [])

@@ -313,6 +313,21 @@ def test_synonyms_are_added_and_those_that_occur_are_counted(tmp_path: Path) -> 
     assert result.notes[-1] == "1 of 2 references with synonyms occur in the data"
 
 
+def test_synonyms_that_are_another_choice_are_left_out_and_told(tmp_path: Path) -> None:
+    class Choices(Numbers):
+        def sample(self, row: SourceRow) -> Sample:
+            return replace(super().sample(row), question="Which?\n\nChoices:\nA. finding 0\nB. other\nC. none")
+
+    aliases = Aliases({"Finding 0": ["nothing", "other", "C"]})
+    result = Build(Choices(1, bad=False), BuildPlan(STATEMENT, tmp_path, aliases=aliases)).run()
+    (manifest,) = result.manifests
+    assert Shard(manifest, manifest.shards[0])[0].aliases == ("nothing",)
+    assert result.notes[-2:] == (
+        "1 of 1 references with synonyms occur in the data",
+        "synonyms that are not added where they are another choice of the question, or its letter: 2",
+    )
+
+
 def test_images_in_two_parts_are_reported(tmp_path: Path) -> None:
     result = Build(
         Numbers(40, bad=False), BuildPlan(STATEMENT, tmp_path, partition=Partition(PARTS.shares, "sample"))
