@@ -78,6 +78,8 @@ def generate(arguments: argparse.Namespace) -> int:
                 "generate",
                 f"{task.name}: {task.identical:,} of {len(task.items):,} rows are identical to an earlier one",
             )
+        for note in task.notes:
+            say("generate", f"{task.name}: {note}")
         if task.task.access and arguments.base_url:
             say(
                 "generate",

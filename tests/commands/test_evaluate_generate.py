@@ -44,6 +44,21 @@ def test_tasks_become_rows_and_the_same_command_asks_nothing_again(
     assert json.loads((tmp_path / "out" / "slake_vqa" / "task.json").read_text())["rows"] == 3
 
 
+def test_what_was_decided_about_the_choices_of_a_task_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.yaml").write_text(
+        "data: {columns: {question: q, answer: a, choices: [A, B, C]}}\nlicence: none\n"
+        "about: Own questions.\ncluster: item\nscoring: binary\n"
+    )
+    (tmp_path / "own.csv").write_text("q,a,A,B,C\nWhich?,x,x,y,NA\n")
+    model = ["--model", "m", "--output", str(tmp_path / "out")]
+    with serving(says("<answer>A</answer>")) as server:
+        own = ["--tasks", str(tmp_path / "own.yaml"), "--data", str(tmp_path), "--base-url", server.url]
+        assert medix(["eval", "generate", *own, *model]) == 0
+    assert "own: rows whose last choice is such a word as" in capsys.readouterr().err
+
+
 def test_an_endpoint_that_refuses_images_leaves_failures_and_status_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,11 +21,13 @@ class LoadedTask:
         name: of the task.
         task: its spec.
         items: its items, in the order of the data.
+        notes: what was decided about its rows without being told, as sentences.
     """
 
     name: str
     task: Task
     items: tuple[Item, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def difference(self) -> str:
@@ -84,7 +86,7 @@ def load(name: str, task: Task, folder: Path | None) -> LoadedTask:
             f"{name}: the answer {asked[0].references[0]!r} is none of the choices ({listed}), and so it is in every "
             "row; name the column of the right choice: answer_letter, or answer_index for numbers from 0"
         )
-    return LoadedTask(name, task, _joined(found) if task.cluster == "image" else found)
+    return LoadedTask(name, task, _joined(found) if task.cluster == "image" else found, table.notes)
 
 
 def _joined(items: Sequence[Item]) -> tuple[Item, ...]:
