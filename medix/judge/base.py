@@ -3,13 +3,21 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import Future
+from typing import Any
 
+from medix.judge.own_arguments import recording
 from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict
 
 
 class Judge(ABC):
     """Grades answers against references. A failure is an unscored verdict with its reason, never a 0 or a None."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let the constructor record its arguments (``own_arguments``), which the identity may leave out."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = recording(cls.__init__)  # type: ignore[method-assign]
 
     @property
     @abstractmethod

@@ -362,6 +362,8 @@ def test_without_a_file_the_judging_goes_on(kind: type[Counting], tmp_path: Path
 
 
 def test_a_raising_judge_does_not_hide_what_is_known(path: str) -> None:
-    CachedJudge(Counting(1.0, "j"), path).grade([question("x")])
-    known, unknown = CachedJudge(Raising(1.0, "j"), path).grade([question("x"), question("y")])
+    judge = Counting(1.0, "j")
+    CachedJudge(judge, path).grade([question("x")])
+    judge.grade = Raising(1.0, "j").grade  # type: ignore[method-assign]
+    known, unknown = CachedJudge(judge, path).grade([question("x"), question("y")])
     assert (known.credit, unknown.credit) == (1.0, None)

@@ -1,7 +1,15 @@
 """Arguments of judges of one's own."""
 
+import copy
+import pickle
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonargparse import ArgumentParser
 
 from medix.judge.base import Judge
 from medix.judge.cached import CachedJudge
@@ -11,7 +19,9 @@ from medix.judge.own_arguments import own_arguments
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt import JudgePrompt, YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
+from medix.judge.scripted import ScriptedJudge
 from medix.judge.served import ServedJudge
+from medix.judge.verdict import YesNoRule
 from medix.types import JudgeQuestion, Verdict
 
 
@@ -44,7 +54,7 @@ class Plain(Judge):
 
 
 def test_judges_of_this_package_say_what_they_depend_on_in_their_identity() -> None:
-    for judge in (None, ExactJudge(), ServedJudge("http://127.0.0.1:1/v1", "a"), HybridJudge(ExactJudge()), Plain()):
+    for judge in (None, ExactJudge(), ServedJudge("http://127.0.0.1:1/v1", "a"), HybridJudge(ExactJudge())):
         assert own_arguments(judge) == ""
 
 
@@ -61,3 +71,159 @@ def test_it_is_found_inside_judges_of_this_package(tmp_path: Path) -> None:
     own = own_arguments(Contains())
     for judge in (CachedJudge(Contains(), str(tmp_path / "v")), HybridJudge(Contains()), PanelJudge([Contains()])):
         assert own_arguments(judge) == own
+
+
+class Opposite(Plain):
+    """Has the identity of its base, which it does not agree with."""
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        return [Verdict(0.0, "plain") for _ in questions]
+
+
+class Words(Judge):
+    """Keeps none of its arguments under its name."""
+
+    identity = "words"
+
+    def __init__(self, words: Sequence[str], flags: Any = (), *more: str, **named: Any) -> None:
+        self._wanted, self._flags, self._more, self._named = frozenset(words), flags, more, named
+        if isinstance(words, list):
+            words.clear()
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        return [Verdict(float(any(word in one.answer for word in self._wanted)), "words") for one in questions]
+
+
+class Lower(Words):
+    """Calls the constructor of its base with what is the same for all."""
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+        super().__init__(["left"])
+
+
+class Inherits(Words):
+    """Has no constructor."""
+
+
+class Drops(Words):
+    """Its pickle holds no record of the arguments."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_wanted": self._wanted}
+
+
+@dataclass(frozen=True)
+class Frozen(Judge):
+    """A frozen dataclass."""
+
+    words: tuple[str, ...] = ("left",)
+    identity = "frozen"
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        return [Verdict(1.0, "frozen") for _ in questions]
+
+
+@dataclass(frozen=True, slots=True)
+class Slotted(Frozen):
+    """With slots, which its pickle holds alone."""
+
+    low: int = 0
+
+
+class OwnRule(YesNoRule):
+    """A rule of one's own with an argument."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class Wording(YesNoPrompt):
+    """A prompt of one's own that forgot to change its version."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def test_arguments_count_whatever_the_constructor_makes_of_them() -> None:
+    made: list[Judge] = [
+        Words(["left"]), Words(["right"]), Words("l", re.compile("a")), Words("l", re.compile("b")),
+        Words("l", Path("a")),
+        Words("l", (), "more"), Words("l", (), other="more"), Words("l", {"a"}), Words("l", ExactJudge()),
+        Words("l", Words(["left"])), Words("l", Words(["right"])),
+        Words("l", ServedJudge("http://127.0.0.1:1/v1", "a")),
+        Words("l", ServedJudge("http://127.0.0.1:1/v1", "b")), Lower("a"), Lower("b"), Inherits(["left"]),
+        Inherits(["right"]), Frozen(), Frozen(("right",)), Slotted(), Slotted(low=1), Slotted(("right",)), Plain(),
+        ServedJudge("http://127.0.0.1:1/v1", "a", prompt=Wording("a")),
+        ServedJudge("http://127.0.0.1:1/v1", "a", prompt=Wording("b")),
+        ScriptedJudge(rule=OwnRule("a")), ScriptedJudge(rule=OwnRule("b")),
+    ]  # fmt: skip
+    assert len({own_arguments(judge) for judge in made}) == len(made)
+
+
+def test_equal_judges_copies_and_pickles_are_the_same_judge() -> None:
+    for make in (
+        lambda: Words(["left"], re.compile("a"), "b", c=1), lambda: Lower("a"), lambda: Inherits(["left"]), Frozen,
+        lambda: Slotted(low=2), lambda: Words("l", ExactJudge()),
+    ):  # fmt: skip
+        judge = make()
+        again = [make(), copy.copy(judge), copy.deepcopy(judge), pickle.loads(pickle.dumps(judge))]
+        assert {own_arguments(one) for one in again} == {own_arguments(judge)}
+
+
+def test_an_attribute_changed_later_is_another_argument() -> None:
+    judge = Contains()
+    judge.strict = False
+    assert own_arguments(judge) not in {own_arguments(Contains()), ""}
+
+
+def test_two_classes_of_one_identity_are_two_judges() -> None:
+    assert own_arguments(Words(["left"])) != own_arguments(Inherits(["left"]))
+    assert own_arguments(Plain()) not in {own_arguments(Opposite()), ""}
+
+
+def test_what_has_no_plain_form_is_never_the_same_judge_and_is_told_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "v")
+    asked = JudgeQuestion("Which side?", "left", "left")
+    with pytest.warns(UserWarning, match=r"test_own_arguments\.Words: nothing tells its argument 'flags'") as told:
+        found = [_asked_twice(Words(words, lambda: 1), path, asked) for words in (["left"], ["right"])]
+    assert len(told) == 1
+    # found by the same object, and by no other
+    assert found == [[(1.0, False), (1.0, True)], [(0.0, False), (0.0, True)]]
+    judge = Words("l", lambda: 1)
+    assert own_arguments(copy.copy(judge)) == own_arguments(judge)
+    assert own_arguments(Words("l", lambda: 1)) != own_arguments(Words("l", lambda: 1))
+
+
+def _asked_twice(judge: Judge, path: str, question: JudgeQuestion) -> list[tuple[float | None, bool]]:
+    cached = CachedJudge(judge, path)
+    verdicts = [cached.grade([question])[0], cached.grade([question])[0]]
+    cached.close()
+    return [(one.credit, one.is_cached) for one in verdicts]
+
+
+def test_a_pickle_without_the_record_is_never_the_same_judge() -> None:
+    first, second = (pickle.loads(pickle.dumps(Drops("l"))) for _ in range(2))
+    with pytest.warns(UserWarning, match="'words' from another one .the constructor was not recorded"):
+        assert own_arguments(first) == own_arguments(first)
+    assert own_arguments(first) != own_arguments(second)
+
+
+def test_judges_of_specs_are_known_by_their_arguments() -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(Judge, "judge")
+
+    def build(kind: str, **arguments: Any) -> Judge:
+        entry = {"class_path": f"{__name__}.{kind}", "init_args": arguments}
+        return parser.instantiate(parser.parse_object({"judge": entry})).judge  # type: ignore[no-any-return]
+
+    assert own_arguments(build("Words", words=["left"])) == own_arguments(Words(["left"]))
+    assert own_arguments(build("Words", words=["left"])) != own_arguments(build("Words", words=["right"]))
+    assert own_arguments(build("Lower", word="a")) == own_arguments(Lower("a"))
+    assert own_arguments(build("Frozen", words=["a"])) == own_arguments(Frozen(("a",)))
+    assert build("Plain").identity == "plain"
+
+
+def test_a_wrong_argument_is_refused_as_ever() -> None:
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'words'"):
+        Words()  # type: ignore[call-arg]
