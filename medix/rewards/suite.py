@@ -78,6 +78,10 @@ class RewardSuite(RunningMeans):
         )
         # a plain dict, which nn.Module does not register
         self._parts = {name: entry.reward for name, entry in entries.items()}
+        for name, part in self._parts.items():
+            if isinstance(part, RunningMeans) and not hasattr(part, "device"):
+                kind = f"{type(part).__module__}.{type(part).__qualname__}"
+                raise ValueError(f"rewards: {name}: call super().__init__() first in the constructor of {kind}")
         if modalities is not None:
             self.use_modalities(ModalitySet.of(modalities))
         self._give(judge, encoder, replace=False)

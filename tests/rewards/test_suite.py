@@ -644,3 +644,18 @@ def test_a_normalisation_without_groups_is_an_error_that_says_what_to_pass() -> 
     assert suite.score(**columns_of(2), groups=["g", "g"]).normalised is not None
     with pytest.raises(ValueError, match=r"groups: one entry per completion is needed, got 1 for 2"):
         suite.score(**columns_of(2), groups=["g"])
+
+
+class Unfinished(RewardComponent):
+    """Its constructor leaves that of its base out."""
+
+    def __init__(self) -> None:
+        self.share = 0.5
+
+    def score(self, batch: RewardBatch) -> ComponentScores:
+        return ComponentScores.of([self.share] * len(batch))
+
+
+def test_a_component_without_the_constructor_of_its_base_is_named_with_the_remedy() -> None:
+    with pytest.raises(ValueError, match=r"rewards: mine: call super\(\).__init__\(\) first .*\.Unfinished"):
+        RewardSuite({"mine": Weighted(Unfinished(), 1.0)})
