@@ -3,10 +3,11 @@
 Plain words are read as jsonargparse reads them in specs and on the command line: ``1e3`` is a number, a date is a
 text, ``yes``, ``no``, ``on`` and ``off`` are booleans. What YAML 1.1, YAML 1.2 and the command line read differently is
 an error with its line: numbers with a leading zero (``010`` is 8 or 10) and with colons (``1:30`` is 90 or a text). So
-is a key that stands twice, which would replace the first, a key that is no text, and ``.nan``, which no setting can
-mean.
+is a key that stands twice, which would replace the first, a key that is no text, ``.nan``, which no setting can
+mean, and numbers as ``1e400`` and ``1e-400``, which would be read as infinity and as 0.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -200,6 +201,10 @@ def _ambiguity(node: yaml.ScalarNode) -> str:
         return f"{text} is octal in YAML 1.1 and decimal elsewhere; {remedy}"
     if kind == "float" and text.lower() == ".nan":
         return f"{text} is not a number; give one, or null, or leave the key out"
+    if kind == "float" and text.lower().lstrip("+-") != ".inf":
+        value, digits = float(text.replace("_", "")), text.lower().partition("e")[0]
+        if math.isinf(value) or (not value and re.search("[1-9]", digits)):
+            return f"{text} is out of the range of numbers and would be read as {value:g}; give another"
     return ""
 
 
