@@ -51,7 +51,7 @@ def model_card(
         "",
         f"- base: `{policy['name']}`" + (f", LoRA {policy['lora']} merged" if policy.get("lora") else ""),
         f"- algorithm: {type(module.loss).__name__}, {type(module.advantage).__name__}, "
-        f"{module.engine.sampling.completions_per_prompt} completions per prompt, {step} steps of "
+        f"{module.engine.sampling.completions_per_prompt} completions per prompt, {step} step{'s' * (step != 1)} of "
         f"{module.prompts_per_step} prompts",
         f"- rewards: {', '.join(f'{name} {weight:g}' for name, weight in module.rewards.weights.items())}",
         f"- precision: {_precision(spec)}",

@@ -36,6 +36,10 @@ def test_a_card_needs_no_weights_and_states_use_base_and_tags(module: GroupRLMod
     assert "- train data: not stated" in card
 
 
+def test_one_step_is_one_step(module: GroupRLModule) -> None:
+    assert f", 1 step of {module.prompts_per_step} prompts" in model_card(module, {}, step=1, validations=[])
+
+
 def test_numbers_are_those_of_the_step(module: GroupRLModule) -> None:
     card = model_card(module, {}, step=5, validations=VALIDATIONS)
     assert "| reward | 0.250 | 0.750 |" in card
