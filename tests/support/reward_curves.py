@@ -27,7 +27,7 @@ SIZE = TinySize(width=64, vision_width=64, context=4096)
 STEPS = 6
 SEEDS = (1, 2, 3, 4, 5)
 PROMPTS = 8
-SAMPLING = Sampling(completions_per_prompt=32, max_completion_tokens=8)
+SAMPLING = Sampling(completions_per_prompt=16, max_completion_tokens=8)
 LEVEL = 0.999
 """Of the interval for a difference: of a thousand comparisons of an engine with itself one fails."""
 
