@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -101,7 +101,31 @@ def krippendorff_alpha(rows: Sequence[Sequence[float | None]]) -> float:
     Returns:
         1 is full agreement, 0 is chance, below is less than chance; NaN if all votes are equal, or no question has two.
     """
-    disagreement = 0.0
+    return stratified_alpha([rows])
+
+
+def stratified_alpha(strata: Iterable[Sequence[Sequence[float | None]]]) -> float:
+    """Krippendorff's alpha of questions of several kinds, on each of which other things can be said.
+
+    One minus the sum over kinds of the observed disagreement over that of the expected one, each weighted by the votes
+    of its kind: the mean of the alphas of the kinds, weighted by the disagreement that is expected, as a stratified
+    kappa is one of kappas (Barlow, Lai and Azen, Stat. Med. 10, 1991). Chance is within a kind: over all at once it
+    would draw votes that nobody could give, and agreement by chance would count as agreement.
+
+    Args:
+        strata: of each kind its rows, as for ``krippendorff_alpha``, which this is for a single kind.
+
+    Returns:
+        1 is full agreement, 0 is chance; NaN if in each kind all votes are equal, or no question has two.
+    """
+    found = [_disagreements(rows) for rows in strata]
+    expected = sum(by_chance for _, by_chance in found)
+    return 1 - sum(observed for observed, _ in found) / expected if expected else math.nan
+
+
+def _disagreements(rows: Sequence[Sequence[float | None]]) -> tuple[float, float]:
+    """Observed disagreement and that expected by chance, times the number of votes in questions that have two."""
+    observed = 0.0
     totals: Counter[float] = Counter()
     for row in rows:
         votes = Counter(credit for credit in row if credit is not None)
@@ -109,7 +133,7 @@ def krippendorff_alpha(rows: Sequence[Sequence[float | None]]) -> float:
         if size < 2:
             continue
         totals += votes
-        disagreement += (size**2 - sum(number**2 for number in votes.values())) / (size - 1)
+        observed += (size**2 - sum(number**2 for number in votes.values())) / (size - 1)
     count = totals.total()
     expected = count**2 - sum(number**2 for number in totals.values())
-    return 1 - (count - 1) * disagreement / expected if expected else math.nan
+    return observed, expected / (count - 1) if expected else 0.0

@@ -8,8 +8,9 @@ from functools import cached_property
 from itertools import combinations
 
 from medix.evaluation.statistics import Interval, proportion
-from medix.judge.agreement import krippendorff_alpha
+from medix.judge.agreement import stratified_alpha
 from medix.studies.preference.rating import Rating
+from medix.studies.preference.samples import ModelPair
 
 
 @dataclass(frozen=True)
@@ -23,19 +24,32 @@ class Consistency:
     ratings: Sequence[Rating]
 
     @cached_property
-    def shared(self) -> list[list[str]]:
-        """What was said of each comparison that two or more raters decided: the model, a tie, or neither."""
-        said: dict[int, list[str]] = {}
+    def _shared(self) -> dict[ModelPair, list[list[str]]]:
+        said: dict[tuple[ModelPair, int], list[str]] = {}
         for rating in self.ratings:
             if not rating.is_repeat:
-                said.setdefault(rating.comparison, []).append(rating.said)
-        return [ones for ones in said.values() if len(ones) > 1]
+                said.setdefault((rating.models, rating.comparison), []).append(rating.said)
+        found: dict[ModelPair, list[list[str]]] = {}
+        for (pair, _), ones in said.items():
+            if len(ones) > 1:
+                found.setdefault(pair, []).append(ones)
+        return found
+
+    @property
+    def shared(self) -> list[list[str]]:
+        """What was said of each comparison that two or more raters decided: the model, a tie, or neither."""
+        return [ones for rows in self._shared.values() for ones in rows]
 
     @property
     def alpha(self) -> float:
-        """Krippendorff's alpha of the four things that can be said; NaN if undefined."""
+        """Krippendorff's alpha of the four things that can be said of a pair of models; NaN if undefined.
+
+        Of several pairs it is one minus the sum of their observed over that of their expected disagreement
+        (``stratified_alpha``): a rater can only choose between the two models that are shown, so that raters who toss
+        coins agree half of the time however many models there are.
+        """
         codes = {said: float(code) for code, said in enumerate(sorted({said for ones in self.shared for said in ones}))}
-        return krippendorff_alpha([[codes[said] for said in ones] for ones in self.shared])
+        return stratified_alpha([[codes[said] for said in ones] for ones in rows] for rows in self._shared.values())
 
     @property
     def agreement(self) -> float:

@@ -2,6 +2,7 @@
 
 import math
 import random
+from itertools import combinations
 
 import pytest
 
@@ -31,6 +32,38 @@ def test_alpha_of_two_raters_by_hand() -> None:
     assert found.alpha == pytest.approx(16 / 30)
     assert found.agreement == 0.75
     assert len(found.shared) == 4
+
+
+@pytest.mark.parametrize("models", [2, 3, 4, 6])
+def test_coin_flips_agree_by_chance_and_equal_choices_fully_however_many_models(models: int) -> None:
+    """Of 600 comparisons by three raters alpha has a standard error of about 1 / sqrt(1800), 0.024, over all pairs."""
+    draw, pairs = random.Random(models), list(combinations(range(models), 2))
+    flips, same = [], []
+    for number in range(600):
+        pair, better = pairs[number % len(pairs)], draw.choice(["left", "right"])
+        told = {"comparison": number, "models": pair}
+        flips += [rating(draw.choice(["left", "right"]), str(number), rater, **told) for rater in range(3)]
+        same += [rating(better, str(number), rater, **told) for rater in range(3)]
+    assert Consistency(flips).agreement == pytest.approx(0.5, abs=0.05)
+    assert Consistency(flips).alpha == pytest.approx(0, abs=0.08)
+    assert Consistency(same).alpha == 1
+
+
+def test_alpha_of_two_pairs_of_models_by_hand() -> None:
+    """Pair 0, 1 as above: observed 1/4 and expected 30/56 of 8 values. Pair 0, 2: two comparisons, both said 0 of one,
+    and 0 and 2 of the other: observed 1/2 of 4 values; values 3 and 1, expected (16 - 9 - 1) / (4 * 3) = 1/2.
+    Sums: 8 / 4 + 4 / 2 = 4 observed, 8 * 30 / 56 + 4 / 2 = 44/7 expected: alpha = 1 - 28/44 = 16/44."""
+    said = [((0, 1), "left", "left")] * 2 + [((0, 1), "right", "right"), ((0, 1), "left", "right")]
+    said += [((0, 2), "left", "left"), ((0, 2), "left", "right")]
+    ratings = [
+        rating(choice, str(number), rater, models=pair)
+        for number, (pair, *choices) in enumerate(said)
+        for rater, choice in enumerate(choices)
+    ]
+    found = Consistency(ratings)
+    assert found.alpha == pytest.approx(16 / 44)
+    assert Consistency([one for one in ratings if one.models == (0, 1)]).alpha == pytest.approx(16 / 30)
+    assert len(found.shared) == 6
 
 
 def test_a_tie_and_both_unacceptable_are_two_things() -> None:
