@@ -2,9 +2,9 @@
 
 import argparse
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medix.commands.parser import CommandParser
 from medix.visible_text import tell
@@ -12,6 +12,7 @@ from medix.visible_text import tell
 if TYPE_CHECKING:
     from medix.studies.local_server import LocalServer
     from medix.studies.preference.database import StudyDatabase
+    from medix.studies.preference.design import ComparedPair
     from medix.studies.preference.new_study import NewStudy
 
 
@@ -106,7 +107,7 @@ def _tell(database: "StudyDatabase", server: "LocalServer", tokens: dict[int, st
         tell(f"Samples that are not shown, because all models answer them alike: {facts['identical']:,}")
     for reason, count in facts["left_out"].items():
         tell(f"Left out: {count:,} {reason}")
-    tell(_expected(facts, database.raters, database.cases_met))
+    tell(_expected(database.pairs))
     for rater, planned in enumerate(len(database.decided(rater)) for rater in range(database.raters)):
         done = sum(database.decided(rater))
         link = f"{server.address}/r/{tokens[rater]}" if rater in tokens else "has a link; --renew makes a new one"
@@ -118,21 +119,27 @@ def _tell(database: "StudyDatabase", server: "LocalServer", tokens: dict[int, st
     tell(f"Serving on {server.address}; Ctrl-C ends it, and the same command goes on")
 
 
-def _expected(facts: Mapping[str, Any], raters: int, cases_met: int) -> str:
+def _expected(pairs: "Sequence[ComparedPair]") -> str:
     """How wide the interval of one model's wins over another will be, on average over the pairs of models."""
     from medix.reporting.table import number
     from medix.studies.preference.sample_size import SampleSize
 
-    pairs = math.comb(len(facts["models"]), 2)
-    each, overlap = facts["comparisons"] / pairs, facts["overlap"] / pairs
-    size = SampleSize(per_case=facts["comparisons"] / cases_met, raters=raters, overlap=overlap)
-    if math.isnan(half := size.half_width(each)):
-        return (
-            "Expect no interval of the wins of one model over another: with several ratings of a case it takes "
-            f"preferences in {size.fewest_cases} cases or more, and at {size.ties:.0%} ties {size.cases(each)} will "
-            "have one; add cases"
+    sizes = [SampleSize(per_case=one.comparisons / one.cases, raters=one.raters, overlap=one.shared) for one in pairs]
+    halves = [size.half_width(one.comparisons) for size, one in zip(sizes, pairs, strict=True)]
+    known = [(half, one.cases) for half, one in zip(halves, pairs, strict=True) if not math.isnan(half)]
+    found = []
+    if known:
+        half, cases = (sum(values) / len(known) for values in zip(*known, strict=True))
+        found.append(
+            f"Expect wins of one model over another within ± {number(half, percent=True)} (95 % interval at "
+            f"{sizes[0].wins:.0%} wins, {sizes[0].ties:.0%} ties, {round(cases):,} cases; study plan shows others)"
         )
-    return (
-        f"Expect wins of one model over another within ± {number(half, percent=True)} (95 % interval at "
-        f"{size.wins:.0%} wins, {size.ties:.0%} ties, {round(cases_met / pairs):,} cases; study plan shows others)"
-    )
+    if without := [one for one in zip(sizes, pairs, halves, strict=True) if math.isnan(one[2])]:
+        where = f" in {len(without)} of {len(pairs)} pairs" if known else ""
+        size, fewest = min(((size, size.cases(one.comparisons)) for size, one, _ in without), key=lambda one: one[1])
+        found.append(
+            f"Expect no interval of the wins of one model over another{where}: with several ratings of a case it takes "
+            f"preferences in {size.fewest_cases} cases or more, and at {size.ties:.0%} ties {fewest} will have one; "
+            "add cases"
+        )
+    return "\n".join(found)

@@ -5,6 +5,7 @@ import math
 import signal
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 from medix.__main__ import main
 from medix.commands.study_serve import _expected
 from medix.evaluation.crossed import crossed_proportion
-from medix.studies.preference.design import Design
+from medix.studies.preference.database import StudyDatabase
+from medix.studies.preference.design import ComparedPair, Design
 from medix.studies.preference.samples import Shown, StudySample
 from tests.support.served_page import ServedStudy
 from tests.support.studies import new_study, open_study
@@ -54,9 +56,8 @@ def test_links_are_printed_once_and_the_same_command_goes_on(tmp_path: Path) -> 
 
 
 def test_the_interval_that_can_be_expected_is_told_and_where_there_is_none() -> None:
-    def told(cases: int, comparisons: int = 24, overlap: int = 0, models: str = "ab") -> str:
-        facts = {"models": list(models), "comparisons": comparisons, "overlap": overlap}
-        return _expected(facts, 2, cases * math.comb(len(models), 2))
+    def told(cases: int, comparisons: int = 24, overlap: int = 0, pairs: int = 1) -> str:
+        return _expected([ComparedPair(comparisons, cases, overlap, 2)] * pairs)
 
     assert told(24).startswith("Expect wins of one model over another within ± 21.")
     assert "24 cases; study plan shows others" in told(24)
@@ -67,7 +68,33 @@ def test_the_interval_that_can_be_expected_is_told_and_where_there_is_none() -> 
     assert told(4, 4).startswith("Expect wins of one model over another within ± ")
     assert told(4, 4, overlap=2).startswith("Expect no interval")
     assert told(24, overlap=24).startswith("Expect wins of one model over another within ± 17.")  # two ratings each
-    assert told(24, 3 * 24, 3 * 8, "abc") == told(24, overlap=8) != told(24)  # three pairs of models
+    assert told(24, overlap=8, pairs=3) == told(24, overlap=8) != told(24)
+
+
+def test_the_interval_that_can_be_expected_is_that_of_the_raters_of_each_pair_of_models() -> None:
+    """Six raters who get pairs of their own, two a pair, have an interval by case; six a pair one by rater, wider."""
+    own, all_of_them = (_expected([ComparedPair(60, 60, 0, raters)] * 3) for raters in (2, 6))
+    assert own.startswith("Expect wins of one model over another within ± 14.")
+    assert all_of_them.startswith("Expect wins of one model over another within ± 18.")
+    one_is_rare = _expected([ComparedPair(24, 12, 0, 2)] * 2 + [ComparedPair(4, 3, 0, 2)])
+    wide, without = one_is_rare.splitlines()
+    assert wide == _expected([ComparedPair(24, 12, 0, 2)])
+    assert without.startswith("Expect no interval of the wins of one model over another in 1 of 3 pairs: ")
+
+
+def test_the_forecast_of_several_models_fits_the_deal(tmp_path: Path) -> None:
+    """Three models and three raters, sixty samples: twenty comparisons of each pair, by all three; by simulation."""
+    new_study(tmp_path, 60, 3, raters=3, overlap=0).create(tmp_path / "study.db")
+    with closing(StudyDatabase(tmp_path / "study.db")) as database:
+        assert database.pairs == [ComparedPair(20, 20, 0, 3)] * 3
+        told = _expected(database.pairs)
+    draw, widths = np.random.default_rng(2), []
+    for _ in range(150):
+        kept = draw.random(20) >= 0.25
+        won = (draw.random(20) < 0.5)[kept].astype(float)
+        found = crossed_proportion(won.tolist(), np.arange(20)[kept].tolist(), (np.arange(20) % 3)[kept].tolist())
+        widths.append((found.high - found.low) / 2)
+    assert float(told.partition("± ")[2].split()[0]) / 100 == pytest.approx(np.mean(widths), rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +119,8 @@ def test_of_several_models_the_interval_is_that_of_the_report_on_the_cases_that_
         won = (draw.random(len(mine)) < shares[mine])[kept].astype(float)
         found = crossed_proportion(won.tolist(), mine[kept].tolist(), [0] * len(won))
         widths.append((found.high - found.low) / 2)
-    facts = {"models": list(range(models)), "comparisons": len(cases), "overlap": 0}
-    told = _expected(facts, 1, round(np.mean(met)))
+    pairs = math.comb(models, 2)
+    told = _expected([ComparedPair(len(cases) / pairs, round(np.mean(met)) / pairs, 0, 1)])
     assert float(told.partition("± ")[2].split()[0]) / 100 == pytest.approx(np.mean(widths), rel=0.05)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.studies.preference.database_check import SHOWN, check_study
-from medix.studies.preference.design import Assignment, Comparison
+from medix.studies.preference.design import Assignment, ComparedPair, Comparison
 from medix.studies.preference.rating import FIELDS, LONGEST_COMMENT, Rating
 from medix.studies.preference.samples import StudySample
 from medix.visible_text import visible
@@ -49,6 +49,10 @@ SELECT a.number, a.rater, a.comparison, a.is_swapped, a.is_repeat, c.first, c.se
 s.modality, l.value, l.at, (SELECT MIN(at) FROM clicks k WHERE k.assignment = a.number AND k.field = 'shown')
 FROM assignments a JOIN latest l ON l.assignment = a.number AND l.field = 'choice'
 JOIN comparisons c ON c.number = a.comparison JOIN samples s ON s.number = c.sample ORDER BY a.rater, a.place"""
+_PAIRS = """
+SELECT COUNT(DISTINCT c.number), COUNT(DISTINCT s.cluster), COUNT(DISTINCT CASE WHEN c.number < ? THEN c.number END),
+COUNT(DISTINCT a.rater) FROM comparisons c JOIN samples s ON s.number = c.sample
+JOIN assignments a ON a.comparison = c.number GROUP BY c.first, c.second ORDER BY c.first, c.second"""
 _FIRST_IMPOSSIBLE = 1 << 31
 """Places from here on, and below 0, no study has, and SQLite cannot ask for those beyond 63 bits."""
 
@@ -142,14 +146,9 @@ class StudyDatabase:
         return int(self._rows("SELECT COUNT(*) FROM raters")[0][0])
 
     @property
-    def cases_met(self) -> int:
-        """Cases that a pair of models is compared on, summed over the pairs."""
-        return int(
-            self._rows(
-                "SELECT COUNT(*) FROM (SELECT DISTINCT c.first, c.second, s.cluster FROM comparisons c "
-                "JOIN samples s ON s.number = c.sample)"
-            )[0][0]
-        )
+    def pairs(self) -> list[ComparedPair]:
+        """What is planned of each pair of models that is compared, in order."""
+        return [ComparedPair(*row) for row in self._rows(_PAIRS, self.facts["overlap"])]
 
     def renew(self, rater: int) -> str:
         """Give a rater, counted from 0, a new token in place of the old one."""

@@ -25,6 +25,23 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedPair:
+    """What a study plans of one pair of models.
+
+    Attributes:
+        comparisons: number of comparisons.
+        cases: number of cases that they are of.
+        shared: comparisons among them that all raters make.
+        raters: number of raters who make any of them.
+    """
+
+    comparisons: float
+    cases: float
+    shared: float
+    raters: int
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """One comparison as one rater gets it.
 
@@ -48,8 +65,10 @@ class Design:
     """The design of a study.
 
     Samples come in random order, with the pairs of models balanced. The first ``overlap`` comparisons go to every
-    rater, who differ in turn in the sides; the others are dealt out. Of the comparisons of a rater on one pair of
-    models, half have one model on the left, within one for those that all raters get and for the others.
+    rater, who differ in turn in the sides; the others are dealt out, pair of models after pair, so that raters have
+    equally many of each pair, and equally many in all, within one: else what differs between pairs would be what
+    differs between raters. Of the comparisons of a rater on one pair of models, half have one model on the left, within
+    one for those that all raters get and for the others.
 
     Args:
         raters: number of raters.
@@ -106,13 +125,19 @@ class Design:
             raise ValueError(
                 f"--raters {self.raters}: there are only {len(comparisons)} comparisons; give --overlap, or fewer"
             )
-        return [one for rater in range(self.raters) for one in self._of(rater, comparisons, shared)]
+        others = sorted(range(shared, len(comparisons)), key=lambda index: comparisons[index].models)
+        return [
+            one
+            for rater in range(self.raters)
+            for one in self._of(rater, comparisons, range(shared), others[rater :: self.raters])
+        ]
 
-    def _of(self, rater: int, comparisons: Sequence[Comparison], shared: int) -> list[Assignment]:
+    def _of(
+        self, rater: int, comparisons: Sequence[Comparison], shared: Sequence[int], mine: Sequence[int]
+    ) -> list[Assignment]:
         both = _Sides(self.seed, -1)  # of the first rater; those of the next are exchanged
         own = _Sides(self.seed, rater)
-        sides = {index: both.next(comparisons[index].models) ^ bool(rater % 2) for index in range(shared)}
-        mine = range(shared + rater, len(comparisons), self.raters)
+        sides = {index: both.next(comparisons[index].models) ^ bool(rater % 2) for index in shared}
         sides |= {index: own.next(comparisons[index].models) for index in mine}
         dealt = list(sides)
         order = [dealt[int(place)] for place in permutation(len(dealt), self.seed, _ORDER, rater)]

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from medix.studies.preference.database import NotThereError, StudyDatabase
+from medix.studies.preference.design import ComparedPair
 from tests.support.runs import ROOT
 from tests.support.studies import line, new_study, open_study, picture, shade, write_lines
 
@@ -65,8 +66,21 @@ def test_the_cases_that_a_pair_of_models_meets_are_counted_by_pair(
             "SELECT first, second, identity FROM comparisons c JOIN samples s ON s.number = c.sample"
         )
         by_hand = {(first, second, cases[int(json.loads(name)[1][1:])]) for first, second, name in compared}
-        assert database.cases_met == len(by_hand)
-        assert met in (None, database.cases_met)
+        found = sum(pair.cases for pair in database.pairs)
+        assert found == len(by_hand)
+        assert met in (None, found)
+
+
+def test_what_each_pair_of_models_gets_is_counted_as_it_was_dealt(tmp_path: Path) -> None:
+    """Seven samples, three pairs, two shared: the third pair has two comparisons, one of each rater."""
+    new_study(tmp_path, 7, 3, overlap=2, repeats=1).create(tmp_path / "study.db")
+    with closing(StudyDatabase(tmp_path / "study.db")) as database:
+        assert database.pairs == [ComparedPair(3, 3, 1, 2), ComparedPair(2, 2, 1, 2), ComparedPair(2, 2, 0, 2)]
+        database._connection.execute(  # as a study of an earlier deal: each rater has pairs of one's own
+            "UPDATE assignments SET rater = 0, place = 100 + number WHERE comparison IN "
+            "(SELECT number FROM comparisons WHERE first = 1)"
+        )
+        assert database.pairs[2] == ComparedPair(2, 2, 0, 1)
 
 
 def test_a_renewed_token_replaces_the_old_one(study: StudyDatabase, tmp_path: Path) -> None:

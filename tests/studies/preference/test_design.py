@@ -2,9 +2,10 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from medix.studies.preference.design import Assignment, Comparison, Design
@@ -75,6 +76,44 @@ def test_every_comparison_is_assigned_once_or_to_all_and_sides_are_balanced(
         assert all(swapped[rater, number] != swapped[rater + 1, number] for rater in range(design.raters - 1))
     for one in found:
         assert not one.is_repeat or swapped[one.rater, one.comparison] != one.is_swapped
+
+
+@given(
+    st.integers(2, 6), st.integers(1, 12), st.integers(1, 4), st.integers(0, 40), st.integers(1, 60), st.integers(0, 99)
+)
+def test_raters_have_equally_many_of_each_pair_of_models_and_in_all(
+    models: int, raters: int, per_sample: int, overlap: int, count: int, seed: int
+) -> None:
+    design = Design(raters=raters, overlap=max(overlap, count * per_sample < raters), seed=seed, per_sample=per_sample)
+    comparisons = design.comparisons(samples(count, models))
+    pairs = list(combinations(range(models), 2))
+    shared = min(design.overlap, len(comparisons))
+    assume(shared or len(comparisons) >= raters)
+    found = design.assignments(comparisons)
+    by_pair = Counter((one.rater, comparisons[one.comparison].models) for one in found)
+    for pair in pairs:
+        numbers = [by_pair[rater, pair] for rater in range(raters)]
+        assert max(numbers) - min(numbers) <= 1
+    totals = Counter(one.rater for one in found)
+    assert max(totals.values()) - min(totals.values()) <= 1
+    common = Counter(one.models for one in comparisons[:shared])
+    spread = max(common[pair] for pair in pairs) - min(common[pair] for pair in pairs)
+    assert spread <= (1 if shared <= count else 2)  # later samples may lack the pair that is the rarest
+
+
+@pytest.mark.parametrize(("models", "raters"), [(3, 3), (3, 6), (4, 6), (4, 3), (3, 2)])
+def test_no_rater_is_tied_to_a_pair_of_models(models: int, raters: int) -> None:
+    """Numbers of pairs and raters with a common divisor: in turn over comparisons each rater would get some pairs."""
+    comparisons, found = assigned(Design(raters=raters, overlap=0, seed=1), 180, models)
+    by_pair = Counter((one.rater, comparisons[one.comparison].models) for one in found)
+    assert set(by_pair.values()) == {180 // raters // (models * (models - 1) // 2)}
+
+
+def test_the_deal_of_two_models_is_in_turn() -> None:
+    _, found = assigned(Design(raters=3, overlap=2, seed=4), 20)
+    for rater in range(3):
+        own = {one.comparison for one in found if one.rater == rater}
+        assert own == {0, 1, *range(2 + rater, 20, 3)}
 
 
 def test_everything_follows_from_the_seed_and_little_else() -> None:
