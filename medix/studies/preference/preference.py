@@ -26,6 +26,16 @@ class Preference:
     ratings: Sequence[Rating]
 
     @cached_property
+    def raters(self) -> list[int]:
+        """Those who have rated this pair, in order: not all of the study, where it is under way or dealt unevenly."""
+        return sorted({rating.rater for rating in self.ratings})
+
+    @property
+    def takes_raters_as_given(self) -> bool:
+        """Whether an interval of ``wins`` or ``score`` does."""
+        return any(map(takes_raters_as_given, (self.wins, self.score)))
+
+    @cached_property
     def counts(self) -> dict[str, int]:
         """Number of ratings by what they say: ``first``, ``second``, ``tie`` and ``neither``."""
         said = Counter(rating.said for rating in self.ratings)
@@ -75,6 +85,11 @@ class Preference:
 def share(values: Sequence[float], ratings: Sequence[Rating]) -> Interval:
     """Mean of one value per rating, clustered by case and rater."""
     return crossed_proportion(values, [one.cluster for one in ratings], [one.rater for one in ratings])
+
+
+def takes_raters_as_given(found: Interval) -> bool:
+    """Whether it is an interval that holds for the raters that it is of alone: by case, not by case and rater."""
+    return not math.isnan(found.low) and not found.method.startswith("crossed")
 
 
 def preferences(ratings: Sequence[Rating]) -> list[Preference]:

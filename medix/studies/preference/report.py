@@ -1,5 +1,6 @@
 """The results of a study as tables and plain data."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -7,12 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from medix.evaluation.significance import holm
-from medix.evaluation.statistics import FEWEST_CLUSTERS
+from medix.evaluation.statistics import FEWEST_CLUSTERS, Interval
 from medix.reporting.render import plain
 from medix.reporting.table import MISSING, Table, interval, number, p_value
 from medix.studies.preference.bradley_terry import BradleyTerry
 from medix.studies.preference.consistency import Consistency
-from medix.studies.preference.preference import Preference, preferences, share
+from medix.studies.preference.preference import Preference, preferences, share, takes_raters_as_given
 from medix.studies.preference.rating import GRADES, Rating
 
 
@@ -69,14 +70,36 @@ class StudyReport:
                 f"{done} of {planned} ratings are in. Intervals and p-values hold for one look, at the number of "
                 "ratings that was planned: do not stop when they please"
             )
-        raters = {rating.rater for rating in self.ratings}
-        if 0 < len(raters) < FEWEST_CLUSTERS:
-            found.append(
-                f"intervals are clustered by case alone and hold for these {len(raters)} raters: what others would "
-                f"prefer takes {FEWEST_CLUSTERS} raters or more"
-            )
+        found += self._notes_of_raters()
         if self.strengths is not None and self.strengths.fault:
             found.append(f"no strengths: {self.strengths.fault}")
+        return found
+
+    def _notes_of_raters(self) -> list[str]:
+        """Which intervals and p-values hold for the raters of the study alone, decided for each pair by its raters."""
+        found = []
+        given = [pair for pair in self.pairs if pair.takes_raters_as_given]
+        if given:
+            least = f"{FEWEST_CLUSTERS} raters or more in {FEWEST_CLUSTERS} cases or more"
+            beyond = f"what others would prefer takes preferences of {least}"
+            if len(given) == len(self.pairs) and all(pair.raters == given[0].raters for pair in given):
+                found.append(
+                    "intervals and p-values are clustered by case alone and hold for "
+                    f"{_these(len(given[0].raters))}: {beyond}"
+                )
+            else:
+                pairs = "; ".join(f"{self._name(pair)} ({_named(pair.raters)})" for pair in given)
+                found.append(
+                    f"intervals and p-values of {pairs} are clustered by case alone and hold for these raters: "
+                    f"{beyond}, and what differs between pairs may be what differs between raters"
+                )
+        if len(given) < len(self.pairs):
+            strengths = ", strengths" if self.strengths is not None and not self.strengths.fault else ""
+            raters = _these(len({rating.rater for rating in self.ratings}))
+            found.append(
+                f"exact intervals and p-values over cases{strengths} and the share for the left take the raters as "
+                f"given, however many they are, and hold for {raters} alone"
+            )
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,6 +115,7 @@ class StudyReport:
             "pairs": [
                 {
                     "models": [self.models[model] for model in pair.models],
+                    "raters": [rater + 1 for rater in pair.raters],
                     "counts": pair.counts,
                     "wins": asdict(pair.wins),
                     "ties_half": asdict(pair.score),
@@ -153,18 +177,17 @@ class StudyReport:
     def _preferences(self) -> Table:
         heads = ["First : second", "Ratings", "First", "Second", "Ties", "Both unacceptable"]
         heads += ["First preferred, of those with a preference", "Ties as a half"]
-        rows = [
+        rows: list[list[str | Interval]] = [
             [
                 self._name(pair),
                 str(len(pair.ratings)),
                 *(str(count) for count in pair.counts.values()),
-                interval(asdict(pair.wins), percent=True),
-                interval(asdict(pair.score), percent=True),
+                pair.wins,
+                pair.score,
             ]
             for pair in self.pairs
         ]
-        by = "case and rater" if any(pair.wins.method.startswith("crossed") for pair in self.pairs) else "case"
-        return Table(f"Preferences (95 % intervals, clustered by {by})", heads, rows)
+        return _shares("Preferences", heads, rows)
 
     def _cases(self) -> Table:
         heads = ["First : second", "Cases for the first", "For the second", "Even"]
@@ -187,12 +210,12 @@ class StudyReport:
         names = sorted({one.modality for one in self.ratings})
         if len(names) < 2:
             return []
-        rows = []
+        rows: list[list[str | Interval]] = []
         for name in names:
             for pair in preferences([one for one in self.ratings if one.modality == name]):
                 label = f"{name or MISSING}, {self._name(pair)}" if len(self.models) > 2 else name or MISSING
-                rows.append([label, str(len(pair.ratings)), interval(asdict(pair.wins), percent=True)])
-        return [Table("First preferred, by modality", ["", "Ratings", "First preferred"], rows)]
+                rows.append([label, str(len(pair.ratings)), pair.wins])
+        return [_shares("First preferred, by modality", ["", "Ratings", "First preferred"], rows)]
 
     def _strengths(self) -> list[Table]:
         if self.strengths is None or self.strengths.fault:
@@ -203,7 +226,7 @@ class StudyReport:
         return [Table("Bradley-Terry, ties as half wins (95 % intervals, clustered by case)", heads, rows)]
 
     def _reasoning(self) -> list[Table]:
-        rows = []
+        rows: list[list[str | Interval]] = []
         for model, name in enumerate(self.models):
             graded = [
                 (one, grade)
@@ -215,9 +238,9 @@ class StudyReport:
             if graded:
                 good = share([float(grade != GRADES[0]) for _, grade in graded], [one for one, _ in graded])
                 counts = [str(sum(grade == known for _, grade in graded)) for known in GRADES]
-                rows.append([name, *counts, interval(asdict(good), percent=True)])
+                rows.append([name, *counts, good])
         heads = ["Model", *(grade.capitalize() for grade in GRADES), "Acceptable or better"]
-        return [Table("Reasoning, in grades", heads, rows)] if rows else []
+        return [_shares("Reasoning, in grades", heads, rows)] if rows else []
 
     def _consistency(self) -> Table:
         found = self.consistency
@@ -231,3 +254,27 @@ class StudyReport:
             ["p that sides do not matter, exact sign test over comparisons", p_value(found.left.p_value)],
         ]
         return Table("Agreement and position", ["", "All raters"], rows)
+
+
+def _shares(title: str, heads: Sequence[str], rows: Sequence[Sequence[str | Interval]]) -> Table:
+    """A table that says by what its shares are clustered: in its title, and at each that is not as the title says."""
+    found = [cell for row in rows for cell in row if isinstance(cell, Interval) and not math.isnan(cell.low)]
+    given = sum(map(takes_raters_as_given, found))
+    by = "case" if given == len(found) else "case and rater"
+    by += ', by case alone where it says "these raters"' if 0 < given < len(found) else ""
+
+    def shown(cell: str | Interval) -> str:
+        if isinstance(cell, str):
+            return cell
+        mark = ", these raters" if given < len(found) and takes_raters_as_given(cell) else ""
+        return interval(asdict(cell), percent=True) + mark
+
+    return Table(f"{title} (95 % intervals, clustered by {by})", heads, [list(map(shown, row)) for row in rows])
+
+
+def _these(count: int) -> str:
+    return "this rater" if count == 1 else f"these {count} raters"
+
+
+def _named(raters: Sequence[int]) -> str:
+    return f"rater{'s' if len(raters) > 1 else ''} {', '.join(str(rater + 1) for rater in raters)}"

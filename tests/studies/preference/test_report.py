@@ -39,8 +39,8 @@ def test_the_tables_say_who_is_preferred_and_of_what_the_numbers_are() -> None:
         "Progress",
         "Preferences (95 % intervals, clustered by case)",
         "Cases, each counted once by the majority of its ratings",
-        "First preferred, by modality",
-        "Reasoning, in grades",
+        "First preferred, by modality (95 % intervals, clustered by case)",
+        "Reasoning, in grades (95 % intervals, clustered by case)",
         "Agreement and position",
     ]
     rows = {table.title: [list(row) for row in table.rows] for table in found.tables()}
@@ -48,19 +48,87 @@ def test_the_tables_say_who_is_preferred_and_of_what_the_numbers_are() -> None:
     assert rows[titles[1]][0][:6] == ["mine : theirs", "40", "16", "8", "8", "8"]
     assert rows[titles[1]][0][6].startswith("66.7 % (")
     assert rows[titles[2]][0][:4] == ["mine : theirs", "8", "4", "8"]
-    assert [row[0] for row in rows["First preferred, by modality"]] == ["CT_SCAN", "X_RAY"]
-    assert [row[:4] for row in rows["Reasoning, in grades"]] == [["mine", "0", "0", "40"], ["theirs", "40", "0", "0"]]
+    assert [row[0] for row in rows[titles[3]]] == ["CT_SCAN", "X_RAY"]
+    assert [row[:4] for row in rows[titles[4]]] == [["mine", "0", "0", "40"], ["theirs", "40", "0", "0"]]
     assert rows["Agreement and position"][1] == ["Krippendorff's alpha, nominal", "1.000"]
 
 
 def test_what_an_interval_does_not_hold_for_is_said() -> None:
     assert [note.split(".")[0] for note in report(some(), planned=50).notes] == [
         "40 of 100 ratings are in",
-        "intervals are clustered by case alone and hold for these 2 raters: what others would prefer takes 5 raters or "
-        "more",
+        "intervals and p-values are clustered by case alone and hold for these 2 raters: what others would prefer "
+        "takes preferences of 5 raters or more in 5 cases or more",
     ]
-    many = [rating("left", str(case), rater) for case in range(4) for rater in range(5)]
-    assert report(many).notes == []
+    [alone] = report([rating("left", str(case)) for case in range(20)]).notes
+    assert "hold for this rater: " in alone
+
+
+def of_raters(pairs: dict[tuple[int, int], int], cases: int = 12) -> list[Rating]:
+    """Of each pair of models ratings by the raters from the first on, who share all cases; the first model wins."""
+    return [
+        rating("right" if (case + rater) % 3 == 0 else "left", f"{pair} {case}", rater, models=pair)
+        for pair, raters in pairs.items()
+        for case in range(cases)
+        for rater in range(raters)
+    ]
+
+
+def test_with_many_raters_what_takes_them_as_given_is_named() -> None:
+    """The share of wins allows for raters who differ; the exact test, strengths and the sides do not."""
+    rest = (
+        "and the share for the left take the raters as given, however many they are, and hold for these 6 raters alone"
+    )
+    two = report(of_raters({(0, 1): 6}))
+    assert two.notes == [f"exact intervals and p-values over cases {rest}"]
+    assert two.tables()[1].title == "Preferences (95 % intervals, clustered by case and rater)"
+    three = report(of_raters({(0, 1): 6, (0, 2): 6, (1, 2): 6}), ("a", "b", "c"))
+    assert three.strengths is not None
+    assert not three.strengths.fault
+    assert three.notes == [f"exact intervals and p-values over cases, strengths {rest}"]
+    few = report(of_raters({(0, 1): 6}, cases=4))  # no share of wins has an interval, the exact test has one
+    assert few.notes == two.notes
+
+
+def test_raters_are_those_of_each_pair_of_models() -> None:
+    """Six raters in all: of the second pair two, as where a study was dealt unevenly, or four have not rated yet."""
+    found = report(of_raters({(0, 1): 6, (0, 2): 2}), ("a", "b", "c"))
+    preferred = found.tables()[1]
+    assert preferred.title == (
+        'Preferences (95 % intervals, clustered by case and rater, by case alone where it says "these raters")'
+    )
+    assert [row[6].endswith(", these raters") for row in preferred.rows] == [False, True]
+    assert found.notes[0].startswith(
+        "intervals and p-values of a : c (raters 1, 2) are clustered by case alone and hold for these raters: "
+    )
+    assert found.notes[0].endswith("what differs between pairs may be what differs between raters")
+    assert found.notes[1].startswith("exact intervals and p-values over cases")
+    assert [pair["raters"] for pair in found.to_dict()["pairs"]] == [[1, 2, 3, 4, 5, 6], [1, 2]]
+
+
+def test_raters_who_each_have_a_pair_of_their_own_are_not_taken_for_three() -> None:
+    ratings = [
+        rating("left" if case % 3 else "right", f"{pair} {case}", rater, models=pair)
+        for rater, pair in enumerate(((0, 1), (0, 2), (1, 2)))
+        for case in range(12)
+    ]
+    [note] = report(ratings, ("a", "b", "c"), planned=1).notes
+    assert "of a : b (rater 1); a : c (rater 2); b : c (rater 3) are clustered by case alone" in note
+
+
+def test_a_part_of_the_ratings_with_fewer_raters_is_marked() -> None:
+    """Six raters, two of them on CT; the grades of the reasoning are by two raters."""
+    ratings = [
+        rating(
+            "left" if case % 3 else "right", str(case), rater,
+            modality="CT_SCAN" if case < 12 else "X_RAY", grades=("good", "good") if rater < 2 else ("", ""),
+        )
+        for case in range(24)
+        for rater in range(2 if case < 12 else 6)
+    ]  # fmt: skip
+    tables = {table.title.partition(" (")[0]: table for table in report(ratings).tables()}
+    modality = tables["First preferred, by modality"]
+    assert [row[2].endswith(", these raters") for row in modality.rows] == [True, False]
+    assert tables["Reasoning, in grades"].title.endswith("(95 % intervals, clustered by case)")
 
 
 def test_more_than_two_models_have_strengths_and_adjusted_p_values() -> None:
