@@ -89,6 +89,7 @@ class WriteReport(Callback):
         self._sizes: dict[tuple[str, str], int] = {}
         self._began = ""
         self._resumes: list[int] = []
+        self._rewarded_by: list[dict[str, Any]] = []
         self._page_is_due_at = -math.inf  # seconds of time.monotonic()
         self._is_written = False
         self._ended = ""
@@ -211,6 +212,7 @@ class WriteReport(Callback):
             ended="" if finished else self._ended,
             balance=self._balance.rows(self._sizes),
             reward_judges=reward_judges(module),
+            rewarded_by=list(self._rewarded_by),
         )
 
     @property
@@ -273,6 +275,9 @@ class WriteReport(Callback):
         if finished is None or (self._steps and self._steps[-1]["step"] >= finished.step):
             return
         scored, trained = (list(map(GroupRow.of, groups)) for groups in (finished.scored, finished.trained))
+        judges = reward_judges(module)
+        if not self._rewarded_by or self._rewarded_by[-1]["judges"] != judges:
+            self._rewarded_by.append({"after": finished.step - 1, "judges": judges})
         parts = gather((signal_tally(finished.scored).entries, scored, trained, finished.bad_shards))
         signal = Tally.merged(Tally(entries) for entries, *_ in parts).means()
         self._balance.use_conditions(_rewards_of(module), _sampled_by(module), finished.step - 1)
@@ -299,6 +304,7 @@ class WriteReport(Callback):
             "first_scores": [[*key, *values] for key, values in self._first_scores.items()],
             "began": self._began,
             "resumes": list(self._resumes),
+            "rewarded_by": list(self._rewarded_by),
         } | self._shown.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -309,6 +315,7 @@ class WriteReport(Callback):
         self._balance = Balance.from_state(state_dict["balance"]) if "balance" in state_dict else Balance()
         self._began = state_dict.get("began", "")
         self._resumes = list(state_dict.get("resumes", ()))
+        self._rewarded_by = list(state_dict.get("rewarded_by", ()))
         rows = [row if isinstance(row[1], str) else ["", *row] for row in state_dict["first_scores"]]
         self._first_scores = {(row[0], row[1], row[2]): tuple(row[3:]) for row in rows}
         self._shown.load_state_dict(state_dict)

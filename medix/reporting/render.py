@@ -95,6 +95,8 @@ class Report:
         resumes: steps from which the run was resumed; marked in the curves.
         balance: what was drawn of the training data, by slice (``Balance.rows``).
         reward_judges: identities of the judges that the rewards ask.
+        rewarded_by: those that they asked in training, and the last step before these (``judges``, ``after``), from the
+            first on and wherever a resume changed them; those of steps before the first are not known.
     """
 
     title: str
@@ -118,6 +120,7 @@ class Report:
     ended: str = ""
     balance: Sequence[Mapping[str, Any]] = ()
     reward_judges: Sequence[str] = ()
+    rewarded_by: Sequence[Mapping[str, Any]] = ()
 
     @property
     def state(self) -> str:
@@ -128,6 +131,7 @@ class Report:
         """Plain data without the examples, NaN as None."""
         names = ["title", "step", "max_steps", "finished", "ended", "facts", "versions", "before", "after", "gain"]
         names += ["validations", "steps", "spec", "split", "notes", "run", "resumes", "balance", "reward_judges"]
+        names += ["rewarded_by"]
         data: dict[str, Any] = plain({"use": USE} | {name: getattr(self, name) for name in names})
         return data
 

@@ -1,5 +1,6 @@
 """The card of a run: what a reviewer asks, from what the run has on record, and what is missing."""
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from medix.seeds import EVALUATION, EVERYTHING, TRAINING
 from medix.studies.checksums import FileChecksum, files_of, read_object
 from medix.studies.run_card_tables import CANARIES, tables
 from medix.studies.run_folder import RunFolder
+from medix.studies.run_judges import RunJudges
 from medix.training_folder import in_training_folder
 from medix.yaml_text import read_yaml_file
 
@@ -62,31 +64,26 @@ class RunCard:
 
     @cached_property
     def canaries(self) -> list[dict[str, Any]]:
-        """Rates on the canaries, of each judge the latest that the folder holds, with what it gave (``uses``)."""
-        files = sorted(self.run.path.glob("canaries*.json"), key=lambda path: (path.stat().st_mtime, path.name))
-        found = {}
-        for path in files:
-            rates = read_object(path, "medix judge canaries", ("judge", "version", *CANARIES))
-            found[rates["judge"]] = {**rates, "uses": self.judges.get(rates["judge"], [])}
+        """Rates on the canaries with what the judge gave (``uses``) and their file, of each judge the latest.
+
+        That is the one of the greatest step; one that states no step, as of the command, stands beside it, since
+        nothing tells which is the later.
+        """
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        read = [
+            (path, read_object(path, "medix judge canaries", ("judge", "version", *CANARIES)))
+            for path in self.run.path.glob("canaries*.json")
+        ]
+        for path, rates in sorted(read, key=lambda one: (one[1].get("step", math.inf), one[0].stem)):
+            uses = list(self.judges.uses.get(rates["judge"], {}).values())
+            kind = "" if "step" in rates else path.name
+            found[rates["judge"], kind] = {**rates, "uses": uses, "file": path.name}
         return list(found.values())
 
     @cached_property
-    def judges(self) -> dict[str, list[str]]:
-        """What each judge of the run gave, by identity.
-
-        A report that does not list the judges of the rewards names them in one text, which is taken as one judge: it
-        cannot be split, since identities hold commas.
-        """
-        report = self.run.report
-        measured = [report.get("after") or {}, *self.evaluations]
-        given = [("accuracy", one.get("judge")) for one in measured]
-        together = (report.get("facts") or {}).get("Judge of the rewards")
-        given += [("rewards", judge) for judge in report.get("reward_judges", [together])]
-        found: dict[str, list[str]] = {}
-        for use, judge in given:
-            if judge and judge != "none" and use not in found.setdefault(judge, []):
-                found[judge].append(use)
-        return found
+    def judges(self) -> RunJudges:
+        """The judges of the run, and what they gave."""
+        return RunJudges(self.run, self.evaluations)
 
     @cached_property
     def last(self) -> tuple[int, Mapping[str, Any]]:
@@ -110,7 +107,8 @@ class RunCard:
     def missing(self) -> list[str]:
         """What a reviewer asks and the run does not say, one sentence each with what to do."""
         run, report = self.run, self.run.report
-        found = [] if report else ["No report.json (medix.callbacks.WriteReport): curves and tables are missing."]
+        found = self._not_reproduced()
+        found += [] if report else ["No report.json (medix.callbacks.WriteReport): curves and tables are missing."]
         if report and not report.get("after"):
             found.append("No validation is on record (medix.callbacks.JudgeValidation).")
         if report and not report.get("finished"):
@@ -122,6 +120,8 @@ class RunCard:
                 "No checkpoint (medix.callbacks.SaveCheckpoint): weights, processor and data order are missing."
             )
         found += self._unmeasured_judges()
+        if steps := self.judges.unknown:
+            found.append(f"Nothing on record says which judges gave the rewards of {steps}.")
         if not self._verification:
             words = [str(run.path), "--json", str(run.path / "verification.json")]
             found.append(f"Not verified: python -m medix verify {shlex.join(words)}")
@@ -130,25 +130,36 @@ class RunCard:
 
     def _unmeasured_judges(self) -> list[str]:
         """The judges without rates on the canaries."""
-        folder, known = self.run.path, [one["judge"] for one in self.canaries]
+        folder, spec = self.run.path, str(self.run.specs[-1])
+        known = list(dict.fromkeys(one["judge"] for one in self.canaries if not _unscored(one)))
         command = "python -m medix judge canaries "
         has_judge = bool(read_yaml_file(self.run.specs[-1]).content.get("judge"))
-        if not known and (has_judge or not self.judges):
-            words = ["--judge", str(self.run.specs[-1]), "--json", str(folder / "canaries.json")]
+        uses = self.judges.uses
+        if not self.canaries and (not uses or (has_judge and len(uses) == 1)):
+            words = ["--judge", spec, "--json", str(folder / "canaries.json")]
             return [f"The judge was not measured: {command}{shlex.join(words)}"]
         others = f", and the canary rates are of {' and '.join(known)}" if known else ""
+        file_of = f"the file of that judge{f' ({spec} for the judge of the spec)' if has_judge else ''}"
         found, taken = [], {path.name for path in folder.glob("canaries*.json")}
-        for judge, uses in self.judges.items():
+        for judge, gave in uses.items():
             if judge in known:
                 continue
-            names = (f"canaries-{uses[0]}{f'-{number}' if number > 1 else ''}.json" for number in count(1))
+            tried = [f" ({one['file']}: {_unscored(one)})" for one in self.canaries if one["judge"] == judge]
+            names = (f"canaries-{next(iter(gave))}{f'-{number}' if number > 1 else ''}.json" for number in count(1))
             taken.add(name := next(name for name in names if name not in taken))
             file = shlex.join(["--json", str(folder / name)])
             found.append(
-                f"The judge {judge}, which gave the {' and '.join(uses)}, was not measured{others}: "
-                f"{command}--judge FILE {file} with the file of that judge"
+                f"The judge {judge}, which gave the {' and '.join(gave.values())}, was not measured{''.join(tried)}"
+                f"{others}: {command}--judge FILE {file} with {file_of}"
             )
         return found
+
+    def _not_reproduced(self) -> list[str]:
+        """Whether its steps could not be made again."""
+        if self._verification.get("outcome") != "not reproduced":
+            return []
+        steps = ", ".join(map(str, self._verification["steps"]))
+        return [f"Not reproduced: steps {steps} gave other values than the run recorded (verification.json)."]
 
     def _altered_specs(self) -> list[str]:
         """Whether the specs are those that the checkpoints were written with."""
@@ -245,6 +256,16 @@ class RunCard:
     def evaluations(self) -> list[dict[str, Any]]:
         """The results of ``validate`` and ``test`` after the run."""
         return read_evaluations(self.run.path, began(self.run.report))
+
+
+def _unscored(rates: Mapping[str, Any]) -> str:
+    """Why rates on the canaries say nothing: no wrong answer has a verdict, or no right one; empty if they do."""
+    found = [
+        f"no {answer} answer of {rate['unscored']} has a verdict"
+        for answer, rate in (("wrong", rates["false_positive"]), ("right", rates["false_negative"]))
+        if not rate["scored"] and (rate["unscored"] or answer == "wrong")  # a set may have wrong answers alone
+    ]
+    return "; ".join([*found, *map(str, rates.get("reasons") or ())]) if found else ""
 
 
 def _listed(title: str, sentences: Sequence[str]) -> str:

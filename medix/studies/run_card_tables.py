@@ -32,7 +32,7 @@ def tables(
     Args:
         report: ``report.json``.
         manifests: of each split, or why they cannot be read.
-        canaries: rates on the canaries of each judge, with what it gave (``uses``).
+        canaries: rates on the canaries of each judge, with what it gave (``uses``) and their ``file``.
         evaluations: results of ``validate`` and ``test``.
         files: checksums.
     """
@@ -41,7 +41,8 @@ def tables(
     for one in canaries:
         rows = [_rate(label, one[name]) for name, label in CANARIES.items()]
         uses = f"gave the {' and '.join(one['uses'])}" if one["uses"] else "gave nothing that is told here"
-        yield Table(f"Judge {one['judge']} on {one['version']} ({uses})", ["", "Wrong", "Rate", "Unscored"], rows)
+        title = f"Judge {one['judge']} on {one['version']} ({uses}; {one['file']})"
+        yield Table(title, ["", "Wrong", "Rate", "Unscored"], rows)
     yield from _results(report)
     if found := evaluations_table(evaluations):
         yield found
@@ -64,7 +65,9 @@ def _data(manifest: Manifest, split: str) -> list[str]:
 
 
 def _rate(label: str, rate: Mapping[str, Any]) -> list[str]:
-    return [label, f"{rate['wrong']} of {rate['scored']}", number(rate["rate"], percent=True), str(rate["unscored"])]
+    asked = rate["scored"] + rate["unscored"]
+    without = f"{rate['unscored']} of {asked} ({number(rate['unscored'] / asked, percent=True)})" if asked else MISSING
+    return [label, f"{rate['wrong']} of {rate['scored']}", number(rate["rate"], percent=True), without]
 
 
 def _results(report: Mapping[str, Any]) -> Iterator[Table]:

@@ -330,3 +330,15 @@ def test_a_validation_that_no_earlier_one_compares_with_stands_alone(
             assert "Before" not in text
             assert "Validation, validation, 95 % intervals" in text
         assert "with which no earlier one can be compared" in page
+
+
+def test_the_judges_of_the_rewards_are_kept_over_resumes_with_the_steps_after_which_they_began(tmp_path: Path) -> None:
+    """The checkpoint of step 2 is that of judge one; steps 3 and 4 were made with judge two, and are made again."""
+    for steps, identity, start in ((2, "one", None), (4, "two", 2), (4, "one", 2), (6, "two", 4)):
+        module = FakeModule(max_steps=steps, judge=CountingJudge(identity))
+        callbacks = [JudgeValidation(every_n_steps=2), WriteReport(table=False), SaveCheckpoint(2, keep=9)]
+        checkpoint = None if start is None else tmp_path / "checkpoints" / f"step-{start:06d}.ckpt"
+        make_trainer(tmp_path, callbacks).fit(module, FakeData(), ckpt_path=checkpoint, weights_only=True)
+    data = _read(tmp_path)
+    assert data["reward_judges"] == ["two/v1"]
+    assert data["rewarded_by"] == [{"after": 0, "judges": ["one/v1"]}, {"after": 4, "judges": ["two/v1"]}]

@@ -22,8 +22,9 @@ def rewarded_by(run: Path, *judges: str, is_listed: bool = True) -> None:
     """Give its report other judges of the rewards."""
     report = json.loads((run / "report.json").read_text())
     report["facts"]["Judge of the rewards"] = ", ".join(judges)
+    report.pop("rewarded_by", None)
     report.pop("reward_judges", None)
-    listed = {"reward_judges": judges} if is_listed else {}
+    listed = {"rewarded_by": [{"after": 0, "judges": judges}]} if is_listed else {}
     (run / "report.json").write_text(json.dumps(report | listed))
 
 
@@ -141,11 +142,14 @@ def test_rates_are_of_the_judge_that_they_name_and_another_one_is_said_to_be_unm
         f"The judge exact/4, which gave the accuracy, was not measured, and the canary rates are of {erring}"
     )
     assert f"--json {run}/canaries-accuracy.json" in told
-    assert f"Judge {erring} on {shipped_canaries().version} (gave the rewards)" in of_rewards.markdown()
+    assert (
+        f"Judge {erring} on {shipped_canaries().version} (gave the rewards; canaries-step-000000.json)"
+        in of_rewards.markdown()
+    )
     both = measured(run, "exact/4", "canaries-accuracy.json")
     assert not unmeasured(both)
     assert [(one["judge"], one["uses"]) for one in both.to_dict()["canaries"]] == [
-        (erring, ["rewards"]), ("exact/4", ["accuracy"]),
+        ("exact/4", ["accuracy"]), (erring, ["rewards"]),
     ]  # fmt: skip
 
 
@@ -174,6 +178,87 @@ def test_each_judge_of_the_rewards_is_missed_by_name_until_it_is_measured(run: P
             assert not Path(names[0]).exists()
             found = measured(run, left[0], Path(names[0]).name)
     assert [one["uses"] for one in found.canaries] == [["accuracy"], *[["rewards"]] * 3]
+
+
+def test_each_of_several_judges_is_asked_for_where_none_was_measured(run: Path) -> None:
+    rewarded_by(run, "erring(exact/4, 0.9, 0.9, 0)", "served/b/v1")
+    told = unmeasured(card(run))
+    names = ("exact/4, which gave the accuracy,", "erring(exact/4, 0.9, 0.9, 0), which gave the rewards,",
+             "served/b/v1, which gave the rewards,")  # fmt: skip
+    assert [one.startswith(f"The judge {name} was not measured: ") for one, name in zip(told, names, strict=True)] == [
+        True
+    ] * 3
+    assert all(one.endswith(f"({run}/spec.yaml for the judge of the spec)") for one in told)
+
+
+def test_a_judge_that_gave_rewards_before_a_resume_is_asked_for_with_its_steps(run: Path) -> None:
+    report = json.loads((run / "report.json").read_text())
+    erring = "erring(exact/4, 0.9, 0.9, 0)"
+    parts = [{"after": 0, "judges": [erring]}, {"after": 4, "judges": ["exact/4"]}]
+    (run / "report.json").write_text(json.dumps({**report, "rewarded_by": parts}))
+    known = measured(run, "exact/4", "canaries-accuracy.json")
+    (told,) = unmeasured(known)
+    assert told.startswith(f"The judge {erring}, which gave the rewards of steps 1 to 4, was not measured")
+    both = measured(run, erring, "canaries-step-000000.json")
+    assert not unmeasured(both)
+    text = both.markdown()
+    assert f"Judge {erring} on canaries-1 (gave the rewards of steps 1 to 4; canaries-step-000000.json)" in text
+    assert "Judge exact/4 on canaries-1 (gave the accuracy and rewards of step 5; canaries-accuracy.json)" in text
+
+
+def test_steps_whose_judges_nothing_tells_are_said(run: Path) -> None:
+    report = json.loads((run / "report.json").read_text())
+    parts = [{"after": 2, "judges": ["exact/4"]}]
+    (run / "report.json").write_text(json.dumps({**report, "rewarded_by": parts}))
+    told = "Nothing on record says which judges gave the rewards of steps 1 to 2."
+    assert told not in card(run).missing()  # the completions do
+    (run / "completions" / "train.rank0.jsonl").unlink()
+    assert told in card(run).missing()
+
+
+@pytest.mark.parametrize(("side", "told"), [("false_positive", "wrong"), ("false_negative", "right")])
+def test_a_side_without_any_verdict_measures_nothing(run: Path, side: str, told: str) -> None:
+    canaries = shipped_canaries()
+    rates = plain(CanaryRates(canaries.version, "exact/4", tuple(run_canaries(ExactJudge(), canaries))).to_dict())
+    asked = rates[side]["asked"]
+    lost = {"scored": 0, "wrong": 0, "rate": None, "unscored": asked}
+    (run / "canaries.json").write_text(
+        json.dumps({**rates, side: {**rates[side], **lost}, "reasons": {"no answer": asked}})
+    )
+    (found,) = unmeasured(card(run))
+    assert found.startswith(
+        "The judge exact/4, which gave the accuracy, was not measured "
+        f"(canaries.json: no {told} answer of {asked} has a verdict; no answer): "
+    )
+    assert "canaries-accuracy.json" in found
+    assert f"{asked} of {asked} (100.0 %)" in card(run).markdown()
+
+
+def test_a_set_of_attacks_alone_measures(run: Path) -> None:
+    canaries = shipped_canaries()
+    rates = plain(CanaryRates(canaries.version, "exact/4", tuple(run_canaries(ExactJudge(), canaries))).to_dict())
+    nothing = {"asked": 0, "scored": 0, "wrong": 0, "rate": None, "unscored": 0}
+    (run / "canaries.json").write_text(json.dumps({**rates, "false_negative": nothing}))
+    assert not unmeasured(card(run))
+
+
+def test_of_the_files_of_a_judge_that_of_the_greatest_step_counts_whenever_it_was_copied(run: Path) -> None:
+    """And a file that states no step stands beside it."""
+    for step in (4, 0, 2):
+        measured(run, "exact/4", name := f"canaries-step-{step:06d}.json")
+        path = run / name
+        path.write_text(json.dumps({**json.loads(path.read_text()), "step": step}))
+    assert [one["file"] for one in card(run).canaries] == ["canaries-step-000004.json"]
+    found = measured(run, "exact/4", "canaries.json")
+    assert [one["file"] for one in found.canaries] == ["canaries-step-000004.json", "canaries.json"]
+    assert "(gave the accuracy; canaries.json)" in found.markdown()
+
+
+def test_a_run_that_was_not_reproduced_says_so_first(run: Path) -> None:
+    (run / "verification.json").write_text(json.dumps({"outcome": "not reproduced", "steps": [3, 4]}))
+    told = card(run).missing()[0]
+    assert told == "Not reproduced: steps 3, 4 gave other values than the run recorded (verification.json)."
+    assert f"## Missing\n\n- {told}" in card(run).markdown()
 
 
 def test_a_run_that_was_resumed_says_where(run: Path) -> None:

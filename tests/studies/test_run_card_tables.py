@@ -26,9 +26,23 @@ def test_files_stand_with_their_checksums() -> None:
 def test_rates_on_canaries_stand_with_the_judge_and_what_it_gave() -> None:
     rate = {"wrong": 1, "scored": 4, "rate": 0.25, "unscored": 0}
     rates = {"version": "canaries/3", "false_positive": rate, "false_negative": rate}
-    given = [{**rates, "judge": "a/1", "uses": ["accuracy", "rewards"]}, {**rates, "judge": "b/1", "uses": []}]
+    given = [
+        {**rates, "judge": "a/1", "uses": ["accuracy", "rewards"], "file": "canaries.json"},
+        {**rates, "judge": "b/1", "uses": [], "file": "canaries-step-000004.json"},
+    ]
     titles = [table.title for table in tables({}, {}, given, [], [])]
     assert titles[1:3] == [
-        "Judge a/1 on canaries/3 (gave the accuracy and rewards)",
-        "Judge b/1 on canaries/3 (gave nothing that is told here)",
+        "Judge a/1 on canaries/3 (gave the accuracy and rewards; canaries.json)",
+        "Judge b/1 on canaries/3 (gave nothing that is told here; canaries-step-000004.json)",
+    ]
+
+
+def test_canaries_without_a_verdict_are_told_with_their_share() -> None:
+    some = {"wrong": 1, "scored": 3, "rate": 1 / 3, "unscored": 1}
+    none = {"wrong": 0, "scored": 0, "rate": None, "unscored": 0}
+    rates = {"version": "v", "judge": "a", "uses": [], "file": "f", "false_positive": some, "false_negative": none}
+    rows = list(tables({}, {}, [rates], [], []))[1].rows
+    assert rows == [
+        ["Wrong answers accepted", "1 of 3", "33.3 %", "1 of 4 (25.0 %)"],
+        ["Right answers rejected", "0 of 0", "\u2013", "\u2013"],
     ]
