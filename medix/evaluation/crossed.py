@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,8 @@ def crossed_mean(
 
     Returns:
         The interval; its method is ``crossed t`` or ``crossed wilson``. For a single run, or runs and questions that
-        all have one value, that of ``clustered_mean`` or ``proportion``, which says nothing of other runs. An estimate
-        alone for several runs with too few clusters, and NaN without a value.
+        all have one value, that of ``clustered_mean`` or ``proportion``, which says nothing of other runs; its count is
+        of all values, as ever. An estimate alone for several runs with too few clusters, and NaN without a value.
     """
     from scipy.stats import t
 
@@ -51,7 +52,8 @@ def crossed_mean(
     table, clusters = table[:, asked], [clusters[index] for index in np.flatnonzero(asked)]
     if len(table) <= 1 or (is_share and np.nanmin(table) == np.nanmax(table)):
         mean = proportion if is_share else clustered_mean
-        return mean(np.nanmean(table, axis=0).tolist() if len(table) else [], clusters, confidence)
+        found = mean(np.nanmean(table, axis=0).tolist() if len(table) else [], clusters, confidence)
+        return replace(found, count=int((~np.isnan(table)).sum()))
     runs, size, count = len(table), len(set(clusters)), int((~np.isnan(table)).sum())
     estimate = float(np.nanmean(table, axis=1).mean())
     if size < FEWEST_CLUSTERS:

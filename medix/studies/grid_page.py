@@ -201,7 +201,7 @@ class GridPage:
     def _series(
         self, entries: Callable[[RunResult], Sequence[Mapping[str, Any]]], key: str, *, markers: bool
     ) -> list[Series]:
-        """One line per cell: at each step the mean over the seeds that have it."""
+        """One line per cell: at each step the mean over the seeds that have it, of which the name says how many."""
         found = []
         for cell in self.result.cells:
             by_step: dict[float, list[float]] = defaultdict(list)
@@ -210,7 +210,8 @@ class GridPage:
                     if entry.get(key) is not None:
                         by_step[float(entry["step"])].append(float(entry[key]))
             points = [(step, sum(values) / len(values)) for step, values in sorted(by_step.items())]
-            found.append(Series(cell.name, points, markers=markers))
+            fewest = min(map(len, by_step.values()), default=0)
+            found.append(Series(cell.name + _seeds(fewest, cell, "at the fewest "), points, markers=markers))
         return found
 
     def _risks(self) -> list[Series]:
@@ -222,9 +223,9 @@ def _runs(cell: CellResult) -> str:
     return f"{len(cell.results)} of {len(cell.states)}" + (f", {failed} failed" if failed else "")
 
 
-def _seeds(count: int, cell: CellResult) -> str:
+def _seeds(count: int, cell: CellResult, least: str = "") -> str:
     """Of how many of its runs a number is, where not of all: an interval over one is for other samples only."""
-    return f", {count} of {len(cell.results)} seeds" if 0 < count < len(cell.results) else ""
+    return f", {least}{count} of {len(cell.results)} seeds" if 0 < count < len(cell.results) else ""
 
 
 def _shown(cell: CellResult, measure: str) -> Interval:

@@ -207,7 +207,8 @@ def _cell(
 def _over(results: Sequence[RunResult], measure: str, is_share: bool) -> Interval:
     """Mean over runs of the mean over the completions that have a value."""
     clusters = {key: cluster for result in results for key, cluster in result.clusters.items()}
-    return _crossed([result.measures[measure] for result in results], clusters, is_share=is_share)
+    found = _crossed([result.measures[measure] for result in results], clusters, is_share=is_share)
+    return replace(found, p_value=math.nan)  # that a mean, which is no difference, is 0
 
 
 def _paired(baseline: Sequence[RunResult], results: Sequence[RunResult], measure: str) -> tuple[Interval, Compared]:

@@ -9,7 +9,7 @@ from medix.reporting.record import CompletionRecord
 MEASURES: Mapping[str, tuple[str, bool, Callable[[CompletionRecord], float | None]]] = {
     **COMPARED,
     "accepted_wrong": (
-        "Answers that are wrong and that the judge of the rewards accepts, of all",
+        "Answers that are wrong and that the judge of the rewards accepts, of those that both judge",
         True,
         accepted_wrongly,
     ),

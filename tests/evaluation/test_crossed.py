@@ -82,6 +82,9 @@ def test_a_share_stays_between_0_and_1_and_is_wilsons_with_the_effective_number(
     certain = crossed_mean([[1.0] * 20] * 3, list(range(20)), is_share=True)
     assert certain.low == pytest.approx(0.839, abs=1e-3)  # Wilson of 20 of 20
     assert certain.high == 1
+    assert (certain.count, certain.clusters) == (60, 20)
+    one_lacks = [[1.0] * 20, [1.0] * 19 + [math.nan]]
+    assert crossed_mean(one_lacks, list(range(20)), is_share=True).count == 39
     almost = crossed_mean([[1.0] * 20, [1.0] * 19 + [0.5], [1.0] * 20], list(range(20)), is_share=True)
     assert 0 < almost.low < almost.estimate < almost.high <= 1
 

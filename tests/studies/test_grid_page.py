@@ -108,6 +108,23 @@ def test_values_and_differences_of_fewer_seeds_than_runs_say_of_how_many(tmp_pat
         assert ", 1 of 2 seeds" in text
 
 
+def test_a_line_over_fewer_seeds_than_the_row_has_runs_says_so_in_the_legend(tmp_path: Path) -> None:
+    """One of two runs of b is not judged; both have a reward in training."""
+    runs = made(tmp_path, "cells: {a: null, b: null}\n")
+    rows = [record(i, 0, "left", i % 2.0) for i in range(6)]
+    states = {}
+    for run in runs:
+        states[run.name] = write(run, rows)
+        if run.name == "b/seed=2":
+            path = run.folder / "report.json"
+            report = json.loads(path.read_text())
+            path.write_text(json.dumps({**report, "validations": [{**report["validations"][0], "accuracy": None}]}))
+    html = GridPage(GridResult.read(runs[0].grid, runs, states)).html()
+    assert html.count("</i>b, at the fewest 1 of 2 seeds ") == 1
+    assert html.count("</i>a ") > 1
+    assert html.count("</i>b ") == html.count("</i>a ") - 1
+
+
 def test_few_cases_are_marked_and_the_mark_is_explained_where_it_stands(tmp_path: Path) -> None:
     for size, shown in ((29, "29 *"), (30, "30")):
         runs = made(tmp_path, "cells: {a: null, b: null}\n")

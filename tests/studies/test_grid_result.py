@@ -54,6 +54,7 @@ def test_means_and_paired_differences_are_those_of_a_table_worked_out_by_hand(tm
     assert found.adjusted["accuracy"] == {"second": difference.p_value}
     assert not first.differences
     assert first.seconds == 60
+    assert all(math.isnan(value.p_value) for cell in found.cells for value in cell.values.values())
     data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert data["cells"][1]["by_seed"] == {
         "1": {"accuracy": 0.4, "modality_accuracy": 1.0, "reward": 0.4, "accepted_wrong": None},
