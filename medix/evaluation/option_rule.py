@@ -10,7 +10,7 @@ from medix.evaluation.mention import end_of, goes_on_with_number, has_number, me
 from medix.evaluation.spoken_choices import SpokenChoices, letters_alone, pattern_of
 from medix.judge.options import Options, is_letter_and_text
 
-VERSION = "option-14"
+VERSION = "option-15"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -79,7 +79,7 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
     announced = _ANNOUNCED.search(answer)  # "the answer is (B)" means the letter
     if is_letter_and_text(answer, texts) and not (announced and announced["bracketed"]):
         return None
-    spoken = SpokenChoices.of(answer, texts)
+    spoken = SpokenChoices.of(answer, texts, question)
     if spoken is None:
         return None
     claims = Claims(answer, spoken.texts)

@@ -28,22 +28,35 @@ _AT_START = re.compile(r"^[ \t]*\Z", re.MULTILINE)
 _LABEL = re.compile(r"^[ \t]*([A-Z])[.):][ \t]+(?=\S)", re.MULTILINE)
 _AT_END = re.compile(r"[ \t.]*$", re.MULTILINE)
 _JOINED = re.compile(r"[\W_]*")  # between a letter and its text
-_LISTED = re.compile(r"[\s,;]*(?:(?:and|or|nor|&)\s+)?(?:(?:options?|choices?|the|an?)\s+)*[\"“'‘(]*", re.IGNORECASE)
-_ALTERNATIVE = re.compile(r"[\s,]*(?:or|nor)\s+(?:(?:options?|choices?|the|an?|with|by)\s+)*[\"“'‘(]*", re.IGNORECASE)
+_LISTED = re.compile(
+    r"[ \t,]*(?:(?:and|or|nor|&)[ \t]+)?(?:(?:options?|choices?|the|an?)[ \t]+)*[\"“'‘(]*", re.IGNORECASE
+)
+_ALTERNATIVE = re.compile(
+    r"[ \t,]*(?:or|nor)[ \t]+(?:(?:options?|choices?|the|an?|with|by)[ \t]+)*[\"“'‘(]*", re.IGNORECASE
+)
+# not "rule out" and "exclude", which name what is looked for, nor "over", which is a place
 _DISMISSED_BEFORE = re.compile(
-    r"\b(?:not|neither|nor|over|unlike|rather than|instead of|as opposed to|(?:exclud|eliminat)(?:e|es|ed|ing)"
-    r"|rul(?:e|es|ed|ing)[ -]out)\s+(?:(?:options?|choices?|answers?|the|an?|with|by|for)\s+)*[\"“'‘(]*\Z",
+    r"(?<!\bor )\b(?:not|neither|nor|unlike|rather than|instead of|as opposed to|exclude[sd]|eliminate[sd]"
+    r"|rule[sd][ -]out)[ \t]+(?:(?:options?|choices?|answers?|the|an?)[ \t]+)*[\"“'‘(]*\Z",
     re.IGNORECASE,
 )
-_WRONG = r"(?:incorrect|wrong|false|unlikely|implausible|inappropriate|excluded|eliminated|ruled[ -]out)"
-_RIGHT = r"(?:correct|right|true|likely|plausible|appropriate|consistent|indicated|present|seen)"
+_WRONG = r"(?:incorrect|not correct|not right|wrong|false|unlikely|implausible|inappropriate|excluded|ruled[ -]out)"
 _DISMISSED_AFTER = re.compile(
-    r"[\"”'’)\]]*\s*(?:[-–—:(,]\s*|(?:,?\s*which\s+)?(?:is|are|was|were|would be|can be|seems?|appears?)\s+|"
-    r"(?=(?:do|does|did|would|could|can)\s*not\b))"
-    r"(?:(?:also|therefore|thus|clearly|all|both|probably|most likely)\s+)*"
-    rf"(?:{_WRONG}|(?:much |far )?less (?:likely|probable|common)|not\s+(?:{_RIGHT}"
-    r"|the\s+(?:(?:best|correct|right|most likely|likely)\s+)*(?:answer|option|choice|diagnosis|cause))"
-    r"|(?:do|does|did|would|could|can)\s*not\s+(?:typically\s+|usually\s+)?(?:fit|explain|match|apply|account|cause|occur|present|produce))\b",
+    r"[\"”'’)\]]*[ \t]*(?:"
+    # "A: incorrect", "A (wrong)", "A, which is wrong"
+    rf"[-–—:(,][ \t]*(?:(?:which|this)[ \t]+(?:is|was)[ \t]+)?(?:also[ \t]+)?{_WRONG}"
+    # "A is less likely", "A and B are not the answer"
+    r"|(?:is|(?P<several>are|were)|was|would be|seems?|appears?)[ \t]+"
+    r"(?:(?:also|therefore|thus|clearly|all|both|probably|most likely)[ \t]+)*"
+    rf"(?:{_WRONG}|(?:much |far )?less (?:likely|probable|common)|not\s+(?:true|likely|plausible|appropriate|consistent"
+    r"|the\s+(?:(?:best|correct|right|most likely|likely)\s+)*(?:answer|option|choice|diagnosis|cause)))"
+    r"|(?:[-–—:,][ \t]*)?(?:does|did|would|could|can|(?P<do>do))[ \t]*not[ \t]+(?:fit|explain|match|apply|account))\b",
+    re.IGNORECASE,
+)
+# what is "wrong" may be the answer here
+_ASKS_FOR_WRONG = re.compile(
+    r"\b(?:not|except|false|incorrect\w*|wrong\w*|untrue|least|never|unlikely|less|exclud\w*|contraindicat\w*|inappropriate"
+    r"|rul\w+ out|inconsistent|cannot)\b|n['’]t\b",
     re.IGNORECASE,
 )
 _DENIES = re.compile(
@@ -87,14 +100,18 @@ class SpokenChoices:
     dismissed: tuple[Place, ...]
 
     @classmethod
-    def of(cls, answer: str, texts: Mapping[str, str]) -> "SpokenChoices | None":
-        """Of an answer to a question with some choices by letter; None if it speaks of choices too often."""
+    def of(cls, answer: str, texts: Mapping[str, str], question: str = "") -> "SpokenChoices | None":
+        """Of an answer to a question with some choices by letter; None if it speaks of choices too often.
+
+        Nothing is dismissed where the question asks for what is wrong ("Which is false?", "All are true except").
+        """
         of_texts = _of_texts(answer, texts)
         of_letters = list(islice(letters_alone(answer, "".join(texts), of_texts), _MOST_PLACES))
         if max(len(of_texts), len(of_letters)) >= _MOST_PLACES:
             return None
         places = _merged(answer, of_texts, of_letters)
-        dismissed = _dismissed(blanked(answer, of_texts), places)
+        asked = _SENTENCE_END.split(question.strip().rstrip("?.!:; "))[-1]  # not the case that is told before
+        dismissed = set() if _ASKS_FOR_WRONG.search(asked) else _dismissed(blanked(answer, of_texts), places)
         return cls(tuple(of_texts), tuple(one for one in places if one not in dismissed), tuple(sorted(dismissed)))
 
     @property
@@ -171,19 +188,20 @@ def _merged(answer: str, of_texts: Sequence[Place], of_letters: Sequence[Place])
 
 
 def _dismissed(answer: str, places: Sequence[Place]) -> set[Place]:
-    """Those places that the words right beside them dismiss, alone or in a list."""
+    """Those places that the words right beside them dismiss, alone or, with "are", in a list."""
     found: set[Place] = set()
     for before, place in zip([None, *places], places, strict=False):
         lead = _DISMISSED_BEFORE.search(answer, max(0, place.start - _WINDOW), place.start)
         is_next = before is not None and before in found and _ALTERNATIVE.fullmatch(answer, before.end, place.start)
-        if is_next or (lead and not _DENIES.search(_sentence_before(answer, lead.start()))):
+        is_asked = "?" in _sentence_after(answer, place.end)
+        if not is_asked and (is_next or (lead and not _DENIES.search(_sentence_before(answer, lead.start())))):
             found.add(place)
     for index, place in enumerate(places):
         said = _DISMISSED_AFTER.match(answer, place.end)
         if said is None or _LIMITS.search(_REASON.split(_sentence_after(answer, said.end()))[0]):
             continue
         listed = [place]
-        for other in reversed(places[:index]):
+        for other in reversed(places[:index] if said["several"] or said["do"] else []):
             if not _LISTED.fullmatch(answer, other.end, listed[-1].start):
                 break
             listed.append(other)

@@ -50,7 +50,7 @@ TWICE = ("granular body", "gliosis", "granular body")
         ("The answer is (D) atrial flutter.\n\nThe strip shows a block of the first degree too.", RHYTHMS, "D"),
         ("It has osteoarthritis of the knee, which is most likely option (A). Others are less likely.", ORGANS, "A"),
         ("Option A is incorrect. Option B is correct.", ORGANS, "B"),
-        ("I would choose B over C.", ORGANS, "B"),
+        ("I would choose B over C.", ORGANS, None),
         ("(A) is too slow. The correct answer is: **D**", RHYTHMS, None),
         ("The answer is B, not A.", ORGANS, "B"),
         ("The answer is A because of the gas.", ORGANS, "A"),
@@ -167,6 +167,14 @@ TWICE = ("granular body", "gliosis", "granular body")
 def test_a_choice_is_named_or_it_is_not(answer: str, choices: tuple[str, ...], letter: str | None) -> None:
     found = option_of(answer, choices)
     assert (None if found is None else "ABCD"[found]) == letter
+
+
+@pytest.mark.parametrize("asked", ["Which is NOT true?", "All are true except", "Which is false?", "The least likely?"])
+def test_where_the_question_asks_for_what_is_wrong_nothing_is_dismissed(asked: str) -> None:
+    text = "Answer: C\n\nA is incorrect."
+    assert option_of(text, ORGANS, "She has no fever and does not cough. Which is true?") == 2
+    assert option_of(text, ORGANS, asked) is None
+    assert option_of("Answer: C", ORGANS, asked) == 2
 
 
 def test_what_the_question_mentions_is_not_an_answer() -> None:
@@ -295,6 +303,17 @@ ASKED = ('"Have you heard of it?"', '"Sit down."', '"Are you well?"')
                 "C is incorrect? Answer: D",
                 "C is wrong only in children. Answer: D",
                 "D is incorrect. Answer: D",
+                "Answer: D. The diagnosis calls for rifampin; penicillin G is unlikely.",
+                "Answer: D. It calls for rifampin and penicillin G is unlikely",
+                "Answer: D, since the findings suggest rifampin, penicillin G is excluded",
+                "Answer: D\n\nExplanation: the best is B\n\nA is incorrect.",
+                "Answer: D. Vancomycin\n\nThe correct answer is B. Penicillin G\n\nA is incorrect: no fever.",
+                "Answer: D\nAnswer: B\nA is incorrect.",
+                "Answer: D\n\nFinal answer: B\n- Incorrect options are the others",
+                "Answer: D. Tests confirm rifampin, not seen before.",
+                "Answer: D. Why not rifampin? It fits best.",
+                "Answer: D. The next step is to rule out rifampin.",
+                "Answer: D. The mark lies over the rifampin.",
             ],
         ),
         (ARROWS, ["Answer: D. ↓ ↑ ↑", "The answer is D: ↓ ↓ ↓", "Answer: D\n\nThe correct answer is ↓ ↑ ↑."]),
@@ -335,6 +354,10 @@ def test_a_letter_and_the_text_of_another_choice_are_two(choices: tuple[str, ...
         ("Vancomycin does not fit. Therefore, the answer is C.", AGENTS, 2),
         ("The answer is C. It is not A or B.", AGENTS, 2),
         ('{"answer": "C"}', AGENTS, 2),
+        ("Answer: C\n\nA is incorrect because the patient has no fever.", AGENTS, 2),
+        ("**Answer: C. Rifampin**\n\nA is unlikely.\nB is unlikely.\nD is unlikely.", AGENTS, 2),
+        ("Answer: C\n\n- Incorrect options: the others", AGENTS, 2),
+        ("The answer is rifampin; vancomycin is unlikely.", AGENTS, None),
         ("#### Answer: [C]", AGENTS, 2),
         ("Answer: D. ↓ ↑ ↓", ARROWS, 3),
         ("Answer: A. +", GRADES, 0),

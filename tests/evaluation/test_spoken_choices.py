@@ -43,8 +43,9 @@ def test_a_choice_is_spoken_of_by_its_letter_or_its_text(text: str, wanted: list
 @pytest.mark.parametrize(
     "text",
     [
-        "It is not {}.", "B rather than {}", "neither {} nor C", "Exclude {}.", "{} is incorrect", "{}: Incorrect.",
-        "{} – wrong", "{} is less likely than B", "{} does not fit.", "{} is not the correct answer",
+        "It is not {}.", "B rather than {}", "neither {} nor C", "{} was ruled out", "{} is incorrect",
+        "{}: Incorrect.", "{} – wrong",
+        "{} is less likely than B", "{} does not fit.", "{} is not the correct answer",
         "{}, C and D are unlikely, because there is no gas", "{}, which is wrong",
     ],
 )  # fmt: skip
@@ -61,7 +62,9 @@ def test_words_beside_a_choice_dismiss_it(text: str, choice: str) -> None:
     [
         "{}", "It is {}.", "not only {}", "It is not gas but {}", "{} is incorrect?", "{} is wrong only in children",
         "I doubt that {} is incorrect", "Nobody says that {} is wrong", "{} is not the only correct answer",
-        "One cannot rule out {}", "There is no gas. {}", "{} would be wrong if there were gas",
+        "Rule out {}", "It is over the {}", "{}; B is unlikely",
+        "{} and B is unlikely", "{}\n\nB is incorrect", "{}, not seen before", "Why not {}?",
+        "{}\n- incorrect are the others", "There is no gas. {}", "{} would be wrong if there were gas",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("choice", ["A", "stomach"])
