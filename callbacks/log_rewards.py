@@ -19,7 +19,7 @@ class LogRewards(Callback):
     ``train/<metric>`` for the metrics of the updates (``train/loss``, ``train/grad_norm``, ``train/lr``);
     ``seconds/<phase>`` of the slowest rank, ``seconds/reward/<component>`` within it, and ``seconds/step``;
     ``train/tokens_per_second``, ``train/completions``, ``train/prompts_too_long``, ``train/samples_of_bad_shards``,
-    ``train/rollouts``.
+    ``train/rollouts``, ``train/ranks``.
 
     Args:
         every_n_steps: steps between logged steps.
@@ -61,4 +61,5 @@ def step_metrics(finished: StepRecord) -> dict[str, float]:
     metrics["train/prompts_too_long"] = float(sum(too_long for *_, too_long, _ in counts))
     metrics["train/samples_of_bad_shards"] = float(sum(bad for *_, bad in counts))
     metrics["train/rollouts"] = float(finished.rollouts)
+    metrics["train/ranks"] = float(len(counts))
     return metrics

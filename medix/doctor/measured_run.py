@@ -1,12 +1,30 @@
-"""The rates of a run that has been, from its logs."""
+"""The rates of a run that has been, from its logs and its spec."""
 
 import csv
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-PHASES = ("rollout", "old_logprobs", "update", "publish")
+from medix.yaml_text import read_yaml_file
+
+PHASES = ("rollout", "reward", "old_logprobs", "update", "publish")
+OF_A_STEP = ("publish",)
+"""Phases that take the same for any number of tokens."""
+
+
+@dataclass(frozen=True)
+class MeasuredRate:
+    """Of one phase.
+
+    Attributes:
+        seconds: for each completion token that was trained, or for each step.
+        is_of_a_step: which of them.
+    """
+
+    seconds: float
+    is_of_a_step: bool = False
 
 
 @dataclass(frozen=True)
@@ -15,42 +33,98 @@ class MeasuredRun:
 
     Attributes:
         folder: of the run, for messages.
-        ranks: of the run.
-        seconds_per_token: of each phase, for each completion token that was trained; the median of all steps.
-        steps: that were logged.
+        ranks: of the steps that are taken.
+        rates: of each phase; the median of these steps. That of sampling holds what was sampled for nothing, and is the
+            whole step where the run sampled ahead: the log has only the time that training waited for it.
+        steps: that are taken: those with the last spec, and with the number of ranks of the last step.
+        completion_tokens: mean length of a completion that was trained.
+        with_signal: completions that were trained, as a share of those that were sampled.
+        servers: of its rollouts; 0 if its ranks sampled.
     """
 
     folder: str
     ranks: int
-    seconds_per_token: Mapping[str, float]
+    rates: Mapping[str, MeasuredRate]
     steps: int
+    completion_tokens: float
+    with_signal: float
+    servers: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there were of what may share the work of a phase."""
+        return {"ranks": self.ranks, "servers": self.servers}
+
+    @property
+    def samples_on(self) -> str:
+        """What shared the work of sampling."""
+        return "servers" if self.servers else "ranks"
 
     @classmethod
     def read(cls, folder: Path) -> "MeasuredRun":
-        """Read the logs of ``LogRewards`` and the files of ``RecordCompletions``.
+        """Read the logs of ``LogRewards`` and the spec.
 
         Args:
             folder: the run's.
 
         Raises:
-            ValueError: they are not there.
+            ValueError: they are not there, or the spec does not say how many completions a step trains.
         """
-        found: dict[str, list[float]] = {name: [] for name in PHASES}
-        for path in sorted(folder.glob("logs/version_*/metrics.csv")):
-            with path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    rate, seconds = row.get("train/tokens_per_second"), row.get("seconds/step")
-                    if not rate or not seconds or float(rate) <= 0:
-                        continue
-                    for name in PHASES:
-                        if row.get(f"seconds/{name}"):
-                            found[name].append(float(row[f"seconds/{name}"]) / (float(rate) * float(seconds)))
-        ranks = len(list(folder.glob("completions/train.rank*.jsonl")))
-        if not found["update"] or not ranks:
+        specs = [*folder.glob("spec.yaml"), *sorted(folder.glob("spec.from-step-*.yaml"))]
+        rows = list(_steps(folder))
+        if not specs or not rows:
             raise ValueError(
-                f"--rates {folder}: holds no logs of steps with seconds/update and train/tokens_per_second and "
-                "completions/train.rank*.jsonl; name the folder of a run with the callbacks LogRewards and "
-                "RecordCompletions and the CSV logger"
+                f"--rates {folder}: holds no spec.yaml, or no logs of steps with seconds/update, "
+                "train/tokens_per_second and train/ranks; name the folder of a run with the callback LogRewards and "
+                "the CSV logger"
             )
-        medians = {name: statistics.median(values) for name, values in found.items() if values}
-        return cls(str(folder), ranks, medians, len(found["update"]))
+        since = 0 if specs[-1].stem == "spec" else int(specs[-1].stem.rpartition("-")[2])
+        alike = [row for row in rows if row["train/ranks"] == rows[-1]["train/ranks"] and row["step"] > since]
+        rows = alike or rows[-1:]
+        try:
+            module: dict[str, Any] = read_yaml_file(specs[-1]).content["model"]
+            engine = module["engine"]["init_args"]
+            trained = module["prompts_per_step"] * engine["sampling"]["completions_per_prompt"]
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"--rates {folder}: {specs[-1].name} does not say how many completions a step trains (model."
+                "prompts_per_step, model.engine.init_args.sampling.completions_per_prompt); name a run whose spec does"
+            ) from error
+        keys = {name: f"seconds/{name}" for name in PHASES}
+        keys |= {"rollout": "seconds/step"} if module.get("rollouts_ahead") else {}
+        tokens = [row["train/tokens_per_second"] * row["seconds/step"] for row in rows]
+        sampled = sum(row.get("train/completions", trained) for row in rows)
+        return cls(
+            str(folder),
+            int(rows[-1]["train/ranks"]),
+            {name: rate for name in PHASES if (rate := _rate(name, keys[name], rows, tokens)) is not None},
+            len(rows),
+            statistics.fmean(tokens) / trained,
+            min(1.0, trained * len(rows) / sampled),
+            servers_in(engine.get("base_url")),
+        )
+
+
+def servers_in(urls: object) -> int:
+    """Rollout servers that ``base_url`` of an engine names: a text or a list; 0 for an engine without."""
+    return 1 if isinstance(urls, str) else len(urls) if isinstance(urls, list | tuple) else 0
+
+
+def _steps(folder: Path) -> Iterator[dict[str, float]]:
+    """The numbers of each logged step, in the order of the starts of the run."""
+    paths = folder.glob("logs/version_*/metrics.csv")
+    for path in sorted(paths, key=lambda path: int(path.parent.name.rpartition("_")[2])):
+        with path.open(newline="", encoding="utf-8") as file:
+            for texts in csv.DictReader(file):
+                row = {name: float(text) for name, text in texts.items() if name and text}
+                needed = ("seconds/update", "seconds/step", "train/tokens_per_second", "train/ranks", "step")
+                if all(row.get(name, 0.0) > 0 for name in needed):
+                    yield row
+
+
+def _rate(name: str, key: str, rows: list[dict[str, float]], tokens: list[float]) -> MeasuredRate | None:
+    is_of_a_step = name in OF_A_STEP
+    pairs = [(row[key], count) for row, count in zip(rows, tokens, strict=True) if key in row]
+    if not pairs:
+        return None
+    return MeasuredRate(statistics.median(one / (1.0 if is_of_a_step else count) for one, count in pairs), is_of_a_step)

@@ -1,10 +1,9 @@
 """How long a step and a run take, and what they ask of the judge: from operations and bytes, or from a measured run."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
-from medix.doctor.measured_run import MeasuredRun
+from medix.doctor.measured_run import MeasuredRun, servers_in
 from medix.doctor.model_size import Layer
 from medix.doctor.rank import Rank
 from medix.modules.rollouts import RolloutsAhead
@@ -21,9 +20,10 @@ class Assumptions:
         sampling_utilisation: share of it that decoding reaches.
         gpus_per_server: of a rollout server.
         sequences: that one server decodes at the same time, at most.
-        completion_tokens: mean length of a completion; 0 takes half of the limit.
+        completion_tokens: mean length of a completion; 0 takes that of the measured run, else half of the limit.
         prompt_tokens: mean length of a prompt, image tokens included; 0 takes half of the limit.
-        with_signal: share of the groups whose totals have a spread; the others are sampled and judged for nothing.
+        with_signal: share of the groups whose totals have a spread; the others are sampled and judged for nothing. That
+            of the measured run comes before it.
         gigabytes_per_second: at which weights are published.
         scaling: share of the rate of a measured run that is left on another number of ranks.
     """
@@ -78,13 +78,19 @@ class Term:
         name: of the phase.
         seconds: that it takes.
         formula: how they were computed, with the numbers.
+        divided_by: what shares the work: ``ranks``, ``servers``, or nothing where it is empty.
+        count: of these.
+        assumes: names of the ``Assumptions`` that the formula takes.
         basis: ``measured`` or ``assumed``: where its rate comes from.
     """
 
     name: str
     seconds: float
     formula: str
-    basis: str
+    divided_by: str = ""
+    count: int = 1
+    assumes: tuple[str, ...] = ()
+    basis: str = "assumed"
 
     def line(self) -> str:
         """One line of arithmetic."""
@@ -108,7 +114,14 @@ class StepTime:
     @property
     def completion_tokens(self) -> float:
         """Mean length of a completion."""
-        return self.assumed.completion_tokens or self.rank.completion_tokens / 2
+        limit = self.rank.completion_tokens
+        known = limit / 2 if self.measured is None else min(self.measured.completion_tokens, limit)
+        return self.assumed.completion_tokens or known
+
+    @property
+    def with_signal(self) -> float:
+        """Share of the groups whose totals have a spread."""
+        return self.assumed.with_signal if self.measured is None else self.measured.with_signal
 
     @property
     def prompt_tokens(self) -> float:
@@ -130,8 +143,12 @@ class StepTime:
     def terms(self) -> list[Term]:
         """All phases of a step, one after the other."""
         computed = [self._sampling(), *self._passes(), self._publish()]
-        seconds: Mapping[str, float] = {} if self.measured is None else self.measured.seconds_per_token
-        return [self._as_measured(term) if term.name in seconds else term for term in computed]
+        if self.measured is None:
+            return computed
+        # what scores and verdicts take beyond sampling is known from a run alone
+        sampling, *training = [self._as_measured(term) for term in computed]
+        reward = self._as_measured(Term("reward", 0.0, ""))
+        return [sampling, *([reward] if reward.basis == "measured" else []), *training]
 
     @property
     def seconds(self) -> float:
@@ -153,14 +170,14 @@ class StepTime:
 
     @property
     def questions(self) -> float:
-        """That the judge is asked in a step: at most one for each completion that is sampled."""
-        return self.completions / self.assumed.with_signal
+        """That the judge is asked in a step if it is asked one about each completion that is sampled."""
+        return self.completions / self.with_signal
 
     def _sampling(self) -> Term:
         rank, assumed, model = self.rank, self.assumed, self.rank.model
-        urls = getattr(rank.module.engine, "base_url", None)
-        servers = 1 if isinstance(urls, str) else len(urls) if urls else rank.plan.ranks
-        sampled = self.completions / assumed.with_signal
+        served = servers_in(getattr(rank.module.engine, "base_url", None))
+        servers = served or rank.plan.ranks
+        sampled = self.completions / self.with_signal
         cache = 4 * model.text.count * model.text.key_width * (self.prompt_tokens + self.completion_tokens / 2)
         at_once = min(assumed.sequences, sampled / servers, self._held(2 * model.parameters, cache))
         read = 2 * model.parameters + at_once * cache
@@ -172,7 +189,9 @@ class StepTime:
             f"and values) / ({assumed.gpus_per_server:g} GPU x {assumed.terabytes_per_second:g} TB/s x "
             f"{assumed.sampling_utilisation:g})"
         )
-        return Term("rollout", passes * read / rate, formula, "assumed")
+        names: tuple[str, ...] = ("gpus_per_server", "terabytes_per_second", "sampling_utilisation", "sequences")
+        names += ("with_signal",) if self.measured is None else ()
+        return Term("rollout", passes * read / rate, formula, "servers" if served else "ranks", servers, names)
 
     def _held(self, weights: float, cache: float) -> float:
         """Sequences whose keys and values fit the memory that weights leave; vLLM takes nine tenths of a GPU's."""
@@ -201,7 +220,7 @@ class StepTime:
             f"{times} x {forward / 1e12:,.4g} TFLOP of a forward pass / ({plan.ranks} GPUs x {assumed.tflops:g} "
             f"TFLOP/s x {assumed.utilisation:g})"
         )
-        return Term(name, seconds, formula, "assumed")
+        return Term(name, seconds, formula, "ranks", plan.ranks, ("tflops", "utilisation"))
 
     def _vision(self) -> float:
         """Parameters of the vision tower that a prompt token passes, as if every prompt token were of an image."""
@@ -213,18 +232,28 @@ class StepTime:
 
     def _publish(self) -> Term:
         weights, rate = 2 * self.rank.model.parameters / 1e9, self.assumed.gigabytes_per_second
-        return Term("publish", weights / rate, f"{weights:,.1f} GB / {rate:g} GB/s", "assumed")
+        formula = f"{weights:,.1f} GB / {rate:g} GB/s"
+        return Term("publish", weights / rate, formula, assumes=("gigabytes_per_second",))
 
     def _as_measured(self, term: Term) -> Term:
+        """The term at the rate of the run; as it is where the run has none, such as without servers of its own."""
         assert self.measured is not None
-        run, ranks = self.measured, self.rank.plan.ranks
-        per_token, scaling = run.seconds_per_token[term.name], 1.0 if ranks == run.ranks else self.assumed.scaling
-        tokens = self.tokens / (self.assumed.with_signal if term.name == "rollout" else 1)
-        formula = (
-            f"{tokens:,.0f} tokens x {per_token:.4g} s a token on {run.ranks} ranks in {run.folder} x {run.ranks} / "
-            f"{ranks} ranks / {scaling:g}"
-        )
-        return Term(term.name, tokens * per_token * run.ranks / ranks / scaling, formula, "measured")
+        run = self.measured
+        rate, counts = run.rates.get(term.name), run.counts
+        if rate is None or (term.name == "rollout" and term.divided_by != run.samples_on):
+            return term
+        seconds, formula = rate.seconds, f"{rate.seconds:.4g} s a step in {run.folder}"
+        if not rate.is_of_a_step:
+            seconds = self.tokens * rate.seconds
+            formula = f"{self.tokens:,.0f} tokens x {rate.seconds:.4g} s a token in {run.folder}"
+        assumes: tuple[str, ...] = ()
+        if term.divided_by and (before := counts[term.divided_by]) != term.count:
+            seconds *= before / term.count
+            formula += f" x {before} / {term.count} {term.divided_by}"
+            if term.divided_by == "ranks":
+                seconds /= self.assumed.scaling
+                formula, assumes = f"{formula} / {self.assumed.scaling:g}", ("scaling",)
+        return replace(term, seconds=seconds, formula=formula, assumes=assumes, basis="measured")
 
 
 def active_parameters(layer: Layer) -> float:

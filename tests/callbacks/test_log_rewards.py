@@ -47,6 +47,7 @@ def test_what_is_logged_of_a_step_by_hand(tmp_path: Path) -> None:
     assert float(row["seconds/update"]) == 2.5
     assert float(row["train/tokens_per_second"]) == 10.0
     assert float(row["train/completions"]) == 4.0
+    assert float(row["train/ranks"]) == 1.0
 
 
 def test_a_step_without_a_score_has_a_nan_mean_and_a_full_unscored_share() -> None:

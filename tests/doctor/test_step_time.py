@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from medix.doctor.measured_run import MeasuredRun
+from medix.doctor.measured_run import MeasuredRate, MeasuredRun
 from medix.doctor.model_size import Layer, ModelSize
 from medix.doctor.rank import Rank
 from medix.doctor.step_time import Assumptions, StepTime, active_parameters
@@ -27,17 +27,20 @@ def time_of(
     measured: MeasuredRun | None = None,
     gpu_memory: int = 0,
     dependence: Any = None,
+    ranks: int = 2,
+    servers: int = 0,
     **model: Any,
 ) -> StepTime:
-    """8 prompts of 20 tokens, 2 completions each of 10 tokens, on 2 ranks."""
+    """8 prompts of 20 tokens, 2 completions each of 10 tokens, on 2 ranks, which sample where there are no servers."""
     module = SimpleNamespace(
-        prompts_per_step=8, engine=SimpleNamespace(sampling=SimpleNamespace(completions_per_prompt=2)),
+        prompts_per_step=8,
+        engine=SimpleNamespace(sampling=SimpleNamespace(completions_per_prompt=2), base_url=["http://s"] * servers),
         loss=SimpleNamespace(needs_reference_logprobs=False), reward_kl=None, rollouts=None,
         preparation=SimpleNamespace(image_dependence=dependence),
     )  # fmt: skip
     rank = SimpleNamespace(
         module=module, policy=SimpleNamespace(gradient_checkpointing=False), model=replace(MODEL, **model),
-        plan=SimpleNamespace(ranks=2), completion_tokens=100, prompt_tokens=400,
+        plan=SimpleNamespace(ranks=ranks), completion_tokens=100, prompt_tokens=400,
         gpu_memory=gpu_memory,
     )  # fmt: skip
     return StepTime(cast(Rank, rank), assumed, measured)
@@ -93,14 +96,68 @@ def test_the_vision_tower_counts_for_prompts() -> None:
     assert found == pytest.approx(1.856 + 2 * 8 * 20 * 960 / 1e6)
 
 
-def test_rates_of_a_run_replace_assumed_ones_and_say_so() -> None:
+def of_run(ranks: int = 2, servers: int = 0) -> MeasuredRun:
+    """Half of what it sampled was trained; 16 completions of 10 tokens a step."""
+    rates = {name: MeasuredRate(0.1) for name in ("rollout", "reward", "old_logprobs", "update")}
+    return MeasuredRun("runs/mine", ranks, rates | {"publish": MeasuredRate(3.0, True)}, 5, 10.0, 0.5, servers)
+
+
+OF_ITS_OWN = {"rollout": 16.0, "reward": 16.0, "old_logprobs": 16.0, "update": 16.0, "publish": 3.0}
+"""160 tokens of 0.1 s; publishing takes what it takes."""
+
+
+@pytest.mark.parametrize("servers", [0, 3])
+def test_a_plan_from_the_rates_of_its_own_run_has_the_seconds_of_the_run(servers: int) -> None:
+    """What was sampled for nothing is in the seconds of sampling already, whatever share of signal is assumed."""
+    unsaid = replace(ROUND, completion_tokens=0, with_signal=0.1)
+    time = time_of(unsaid, of_run(servers=servers), servers=servers)
+    assert seconds(time) == pytest.approx(OF_ITS_OWN)
+    assert time.seconds == pytest.approx(4 * 16 + 3)
+    assert {(term.basis, term.assumes) for term in time.terms} == {("measured", ())}
+    assert time.questions == 32
+
+
+@pytest.mark.parametrize(
+    ("ranks", "servers", "changed"),
+    [
+        (4, 0, {"rollout": 16.0, "old_logprobs": 16.0, "update": 16.0}),  # half of the work at half of the rate
+        (4, 3, {"old_logprobs": 16.0, "update": 16.0}),
+        (2, 6, {"rollout": 8.0}),
+    ],
+)
+def test_a_measured_term_is_divided_by_what_the_computed_one_is_divided_by(
+    ranks: int, servers: int, changed: dict[str, float]
+) -> None:
+    """Served sampling by the servers, publishing and verdicts by nothing, passes and own sampling by the ranks."""
+    run = of_run(servers=3 if servers else 0)
+    found = time_of(measured=run, ranks=ranks, servers=servers)
+    assert seconds(found) == pytest.approx(OF_ITS_OWN | changed)
+    computed = {term.name: term.divided_by for term in time_of(ranks=ranks, servers=servers).terms}
+    assert {term.name: term.divided_by for term in found.terms} == {"reward": ""} | computed
+    scaled = {term.name for term in found.terms if "scaling" in term.assumes}
+    assert scaled == {term.name for term in found.terms if ranks != 2 and term.divided_by == "ranks"}
+
+
+def test_sampling_of_another_kind_than_the_run_had_is_computed() -> None:
+    found = time_of(measured=of_run(servers=3))
+    assert found.terms[0] == replace(time_of().terms[0], assumes=found.terms[0].assumes)
+    assert "with_signal" not in found.terms[0].assumes
+
+
+def test_rates_that_the_run_lacks_stay_assumed_and_both_say_so() -> None:
     """160 tokens x 0.1 s on one rank; on two half of it, at half the rate."""
-    measured = MeasuredRun("runs/mine", 1, {"update": 0.1}, 5)
-    update = next(term for term in time_of(measured=measured).terms if term.name == "update")
-    assert update.seconds == pytest.approx(160 * 0.1 / 2 / 0.5)
-    assert update.basis == "measured"
-    assert "runs/mine" in update.line()
-    assert {term.basis for term in time_of(measured=measured).terms if term.name != "update"} == {"assumed"}
+    run = replace(of_run(ranks=1), rates={"update": MeasuredRate(0.1)})
+    terms = {term.name: term for term in time_of(measured=run).terms}
+    assert terms["update"].line() == (
+        "update (measured rate): 160 tokens x 0.1 s a token in runs/mine x 1 / 2 ranks / 0.5 = 16.0 s"
+    )
+    assert {name for name, term in terms.items() if term.basis == "assumed"} == {"rollout", "old_logprobs", "publish"}
+
+
+def test_a_completion_is_as_long_as_in_the_run_unless_the_limit_is_below() -> None:
+    unsaid = replace(ROUND, completion_tokens=0)
+    assert time_of(unsaid, of_run()).completion_tokens == 10
+    assert time_of(unsaid, replace(of_run(), completion_tokens=300.0)).completion_tokens == 100
 
 
 def test_assumptions_are_read_from_the_command_line() -> None:

@@ -99,6 +99,13 @@ def test_the_pods_ask_the_addresses_of_the_spec() -> None:
         assert one["startupProbe"]["httpGet"] == one["livenessProbe"]["httpGet"] == {"path": "/health", "port": port}
 
 
+def test_the_plan_of_the_readme_is_of_the_servers_that_are_started() -> None:
+    """As many GPUs each as ``--tensor-parallel-size`` of every rollout server, in pods and by the script."""
+    (planned,) = re.findall(r"--plan .*--assume gpus_per_server=(\d)`", (CLUSTER / "README.md").read_text())
+    servers = [words for words in commands() if words[3:5] == ["rollout", "serve"]]
+    assert [words[words.index("--tensor-parallel-size") + 1] for words in servers] == [planned] * 4
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_shell_reads_every_script(path: Path) -> None:
     subprocess.run(["bash", "-n", str(path)], check=True)

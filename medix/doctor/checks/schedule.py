@@ -34,8 +34,9 @@ class ScheduleCheck(Check):
         measured = [term.name for term in time.terms if term.basis == "measured"]
         source = f"{', '.join(measured)} measured, the rest assumed" if measured else "assumed, nothing measured"
         text = f"{ranks}: {seconds:,.0f} s a step, {rate:,.0f} trained tokens/s, {hours:,.1f} h for {steps} steps"
+        beyond = ", reward is what they take beyond" if any(term.name == "reward" for term in time.terms) else ""
         sums = (
-            f"a step: {seconds:,.1f} s, {time.how}; rewards and judge during sampling",
+            f"a step: {seconds:,.1f} s, {time.how}; rewards and judge during sampling{beyond}",
             f"trained tokens/s: {time.tokens:,.0f} / {seconds:,.1f} s = {rate:,.0f}",
             f"hours: {steps} steps x {seconds:,.1f} s / 3600 = {hours:,.1f}, without validation and start",
         )
@@ -48,27 +49,31 @@ class ScheduleCheck(Check):
         sampling = time.terms[0].seconds
         load = time.questions / sampling
         text = (
-            f"judge: up to {time.questions:,.0f} questions a step, {load:,.1f} a second while completions are sampled"
+            f"judge: about {time.questions:,.0f} questions a step, {load:,.1f} a second while completions are sampled"
         )
+        basis = "assumed" if self.measured is None else "measured"
         line = (
-            f"questions: {time.completions:,} completions / {time.assumed.with_signal:g} with signal (assumed) = "
+            f"questions: {time.completions:,} completions / {time.with_signal:.3g} with signal ({basis}) = "
             f"{time.questions:,.0f}; / {sampling:,.1f} s of sampling = {load:,.1f} a second; fewer where answers of a "
-            "group are equal, cached or decided by rule; medix judge check measures what a judge answers"
+            "group are equal, cached or decided by rule, more in steps with less signal; medix judge check measures "
+            "what a judge answers"
         )
         return replace(self.ok(text), arithmetic=(line,))
 
     def _stated(self, time: StepTime) -> tuple[str, ...]:
         module = time.rank.module
-        values = ", ".join(f"{name} {value:g}" for name, value in vars(self.assumed).items() if value)
+        taken = {name for term in time.terms for name in term.assumes}
+        values = "".join(f"{name} {value:g}, " for name, value in vars(self.assumed).items() if name in taken)
+        whose = "" if self.measured is None or self.assumed.completion_tokens else " (of the run)"
         lines = [
             f"from the spec: {module.prompts_per_step} prompts x {module.engine.sampling.completions_per_prompt} "
             f"completions a step, {time.rank.plan.ranks} ranks",
-            f"assumed (--assume NAME=NUMBER): {values}, mean completion {time.completion_tokens:,.0f} tokens, mean "
-            f"prompt {time.prompt_tokens:,.0f} tokens",
+            f"assumed (--assume NAME=NUMBER): {values}mean completion {time.completion_tokens:,.0f} tokens{whose}, "
+            f"mean prompt {time.prompt_tokens:,.0f} tokens",
             "left out: attention over pairs of tokens, optimiser, communication beyond what utilisation stands for",
         ]
         if self.measured is not None:
-            lines.insert(
-                1, f"measured: {self.measured.steps} steps of {self.measured.folder}, {self.measured.ranks} ranks"
-            )
+            run = self.measured
+            servers = f", {run.servers} rollout servers" if run.servers else ""
+            lines.insert(1, f"measured: {run.steps} steps of {run.folder} on {run.ranks} ranks{servers}")
         return tuple(lines)
