@@ -162,9 +162,9 @@ class SaveCheckpoint(Checkpoint):
             self._save(trainer, module.step)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save where training ended before ``max_steps``."""
+        """Save where training ended before ``max_steps``; else name the best and delete the old, as saving does."""
         step = watched(pl_module).step
-        if step > 0 and (self._saved_step != step or self.best_step == step):
+        if step > 0:
             self._save(trainer, step)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

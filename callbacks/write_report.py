@@ -92,6 +92,7 @@ class WriteReport(Callback):
         self._rewarded_by: list[dict[str, Any]] = []
         self._page_is_due_at = -math.inf  # seconds of time.monotonic()
         self._is_written = False
+        self._is_final = False
         self._ended = ""
 
     # Collected during the run ----------------------------------------------------------------------------------------
@@ -101,7 +102,12 @@ class WriteReport(Callback):
         self._began = self._began or _now()
         self._sizes = training_sizes(trainer) if trainer.is_global_zero else {}
         step = watched(pl_module).step
-        if step:
+        if step >= watched(pl_module).max_steps:  # no step is left: the report of the last may be there, and whole
+            written = read_report(self._folder(trainer))
+            self._is_final = (
+                self.page(trainer).is_file() and written.get("finished") is True and written.get("step") == step
+            )
+        elif step:
             self._resumes = [earlier for earlier in self._resumes if earlier < step] + [step]
 
     def on_train_batch_end(
@@ -158,9 +164,10 @@ class WriteReport(Callback):
             self._write(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the final report."""
+        """Write the final report, unless that of the last step is written: it has images, which a restart has not."""
         self._ended = "Stopped"
-        self._write(trainer, pl_module, is_last=True)
+        if not self._is_final:
+            self._write(trainer, pl_module, is_last=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Say in the report that the run has ended."""
@@ -178,7 +185,7 @@ class WriteReport(Callback):
             before_after_table(self._before, self._validations[-1], self._gain, split_label(trainer)).print(console)
             for note in self._notes():
                 console.print(note, soft_wrap=True, highlight=False)
-            console.print(f"Report: {self._folder(trainer) / 'report.html'}", soft_wrap=True, highlight=False)
+            console.print(f"Report: {self.page(trainer)}", soft_wrap=True, highlight=False)
 
     # Output ----------------------------------------------------------------------------------------------------------
 
@@ -247,9 +254,10 @@ class WriteReport(Callback):
         if not trainer.is_global_zero:
             return
         began = time.monotonic()
-        draws_page = is_last or began >= self._page_is_due_at
-        self.report(trainer, module).write(self._folder(trainer), page=draws_page)
-        self._is_written = True
+        report = self.report(trainer, module)
+        draws_page = is_last or report.finished or began >= self._page_is_due_at
+        report.write(self._folder(trainer), page=draws_page)
+        self._is_written, self._is_final = True, report.finished
         if draws_page:
             ended = time.monotonic()
             self._page_is_due_at = ended + 20 * (ended - began)
@@ -288,6 +296,10 @@ class WriteReport(Callback):
         )
         numbers = {"step": float(finished.step)} | step_metrics(finished) | signal
         self._steps.append({name: value for name, value in numbers.items() if not math.isnan(value)})
+
+    def page(self, trainer: Trainer) -> Path:
+        """The file of the page, whether it is written or not."""
+        return self._folder(trainer) / "report.html"
 
     def _folder(self, trainer: Trainer) -> Path:
         return Path(self.folder if self.folder is not None else trainer.default_root_dir)

@@ -42,7 +42,7 @@ from medix.first_failure import told_by_all
 from medix.judge.base import Judge
 from medix.launcher import Launcher
 from medix.modules import checkpoint as state
-from medix.modules import checkpoint_file, strategy, time_limits
+from medix.modules import strategy, time_limits
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.lightning_signals import ignore_signals
 from medix.modules.precision import check_precision
@@ -50,6 +50,7 @@ from medix.plain_console import PlainConsole
 from medix.plan import BASE, chosen_checkpoint, print_plan, read_checkpoint
 from medix.reporting.table import summary_table
 from medix.rewards.judged import JudgedReward
+from medix.run_end import has_ended, note_end
 from medix.seeds import seed_note
 from medix.slurm_job import requeued
 from medix.spec_check import check, inline
@@ -190,14 +191,15 @@ class MedixCLI(LightningCLI):
     def _fit(self, model: GroupRLModule, ckpt_path: str | None, folder: Path) -> None:
         found = latest(folder / "checkpoints")
         if ckpt_path is None and found is not None:
-            if step_of(found) >= model.max_steps and not _misses_validation(found):
+            step = step_of(found)
+            if step >= model.max_steps and has_ended(found.parent, step):
                 self._say(
                     f"the run in {folder} is complete: {found.name} is at model.max_steps = {model.max_steps}. "
-                    f"Its report is {folder / 'report.html'}. Raise model.max_steps, or name another "
-                    "trainer.default_root_dir to train afresh"
+                    f"{self._where_reported()}Raise model.max_steps, or name another trainer.default_root_dir to train "
+                    "afresh"
                 )
                 return
-            self._say(f"going on from step {step_of(found)} of {model.max_steps} ({found})")
+            self._say(f"going on from step {step} of {model.max_steps} ({found})")
             ckpt_path = str(found)
         elif ckpt_path == BASE:
             if found is not None:
@@ -228,6 +230,10 @@ class MedixCLI(LightningCLI):
             number = stop_signal.requested()
             if stop_signal.is_agreed() or (number is not None and model.step < model.max_steps):
                 self._end_stopped(number or signal.SIGTERM, model)
+            found = latest(folder / "checkpoints")
+            has_all = number is None and found is not None and step_of(found) == model.step >= model.max_steps
+            if has_all and is_first:
+                note_end(folder / "checkpoints", model.step)
 
     def validate(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Evaluate on the validation split: the newest checkpoint of the run's folder unless --ckpt_path names one."""
@@ -258,6 +264,12 @@ class MedixCLI(LightningCLI):
         """Print a line, on one of the ranks."""
         if self.trainer.is_global_zero:
             tell(f"medix: {text}")
+
+    def _where_reported(self) -> str:
+        """A sentence that names the page of the run, if it has one."""
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        pages = [one.page(self.trainer) for one in callbacks if isinstance(one, WriteReport)]
+        return "".join(f"Its report is {page}. " for page in pages if page.is_file())
 
     def _end_stopped(self, number: int, model: GroupRLModule) -> NoReturn:
         """Say where a signal stopped the run, and from where the same command goes on."""
@@ -437,13 +449,6 @@ def main(words: Sequence[str]) -> int:
     finally:
         give_back()
     return ExitStatus.DONE
-
-
-def _misses_validation(checkpoint: Path) -> bool:
-    """Whether a signal ended the run in the validation of this step."""
-    saved = checkpoint_file.read(checkpoint) if checkpoint.is_file() else {}
-    states = (saved.get("callbacks") or {}).values()
-    return any(isinstance(one, dict) and one.get("missed_step") is not None for one in states)
 
 
 @contextmanager

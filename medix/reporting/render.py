@@ -176,17 +176,19 @@ class Report:
         )
 
     def write(self, folder: str | Path, *, page: bool = True) -> None:
-        """Write ``report.md``, ``report.json`` and ``report.html``, each atomically.
+        """Write ``report.html``, ``report.md`` and ``report.json``, each atomically.
+
+        The numbers come last: where they say that the run has finished, page and Markdown do.
 
         Args:
             folder: where to.
             page: also write the page, whose charts take a second or more to draw.
         """
         folder = Path(folder)
-        write_atomically(folder / "report.json", self.json())
-        write_atomically(folder / "report.md", self.markdown())
         if page:
             write_atomically(folder / "report.html", self.html())
+        write_atomically(folder / "report.md", self.markdown())
+        write_atomically(folder / "report.json", self.json())
 
     def _column(self, name: str) -> list[tuple[float, float]]:
         return [(row["step"], row.get(name, math.nan)) for row in self.steps]

@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint
 from medix.callbacks.write_report import WriteReport
+from medix.reporting import render
 from medix.reporting.evaluations import began, read_evaluations, read_report
 from medix.reporting.render import Report
 from tests.support.fake_training import (
@@ -139,11 +140,11 @@ def test_a_report_that_cannot_be_written_does_not_hide_the_error_that_ended_the_
     assert "the report could not be written again: [Errno 28]" in caplog.text
 
 
-@pytest.mark.parametrize(("taken", "pages"), [(0.0, 4), (1.0, 2)])
-def test_the_page_is_drawn_again_only_where_that_is_cheap_and_at_the_end(
+@pytest.mark.parametrize(("taken", "pages"), [(0.0, 3), (1.0, 2)])
+def test_the_page_is_drawn_again_only_where_that_is_cheap_and_at_the_last_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: float, pages: int
 ) -> None:
-    """Three validations and the end, at once one after the other. A page that takes a second is due after 20."""
+    """Three validations, at once one after the other. A page that takes a second is due after 20."""
     clock = [100.0]
     monkeypatch.setattr("medix.callbacks.write_report.time.monotonic", lambda: clock[0])
     drawn = []
@@ -157,6 +158,43 @@ def test_the_page_is_drawn_again_only_where_that_is_cheap_and_at_the_end(
     _fit(tmp_path, WriteReport(table=False))
     assert len(drawn) == pages
     assert drawn[-1] == 4
+
+
+@pytest.mark.parametrize("lost", ["nothing", "report.html", "report.json", "the last step"])
+def test_a_restart_behind_the_last_step_writes_what_is_missing_and_keeps_what_is_whole(
+    tmp_path: Path, lost: str
+) -> None:
+    """A whole report is of the validation, whose images a restart has not."""
+    _fit(tmp_path, WriteReport(table=False))
+    whole, checkpoint = _read(tmp_path), tmp_path / "checkpoints" / "step-000004.ckpt"
+    page = tmp_path / "report.html"
+    page.write_text(page.read_text().replace("Finished", "Running"))
+    if lost.startswith("report"):
+        (tmp_path / lost).unlink()
+    elif lost == "the last step":
+        (tmp_path / "report.json").write_text(json.dumps(whole | {"step": 2, "finished": False}))
+    _fit(tmp_path, WriteReport(table=False), ckpt_path=checkpoint, weights_only=True)
+    found = _read(tmp_path)
+    assert (found["step"], found["finished"], found["resumes"], found["steps"]) == (4, True, [], whole["steps"])
+    assert ("Running" in page.read_text()) == (lost == "nothing")
+
+
+def test_the_numbers_are_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends the process before them, a restart finds that they do not say that the run has finished."""
+    _fit(tmp_path, WriteReport(table=False))
+    (tmp_path / "report.json").unlink()
+    written = render.write_atomically
+
+    def cut(path: Path, text: str) -> None:
+        if path.suffix == ".md":
+            raise OSError(28, "No space left on device", str(path))
+        written(path, text)
+
+    monkeypatch.setattr(render, "write_atomically", cut)
+    checkpoint = tmp_path / "checkpoints" / "step-000004.ckpt"
+    with pytest.raises(OSError, match="No space left"):
+        _fit(tmp_path, WriteReport(table=False), ckpt_path=checkpoint, weights_only=True)
+    assert not (tmp_path / "report.json").exists()
 
 
 def test_a_run_that_fails_leaves_a_page_of_its_last_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,6 +158,9 @@ class FakeModule(lightning.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         self.finished_step = None
+        if self.step >= self.max_steps:  # as in a run that goes on behind its last step
+            self.trainer.should_stop = True
+            return
         self._batches += 1
         draw = torch.rand(()).item() + np.random.rand() + random.random()
         with torch.no_grad():

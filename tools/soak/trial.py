@@ -141,6 +141,8 @@ class Trial:
         names = [_names(each, self.steps) for each in (straight, folder)]
         if names[0] != names[1]:
             self._fault(folder, f"files left or missing: {sorted(names[0] ^ names[1])}")
+        if "Finished" not in (folder / "run" / "report.html").read_text():
+            self._fault(folder, "its report does not say that it has finished")
         left = sorted(os.listdir(folder / "tmp"))
         if left:
             self._fault(folder, f"left in the temporary folder: {left}")
@@ -164,6 +166,7 @@ class Trial:
         spec = small_spec(folder, policy, model=changes, data={"limit_val": 3})
         spec["trainer"]["callbacks"] += [
             {"class_path": "medix.callbacks.JudgeValidation", "init_args": {"every_n_steps": 2, "judge": None}},
+            {"class_path": "medix.callbacks.WriteReport", "init_args": {"table": False}},
             {
                 "class_path": "tools.soak.end_at.EndAt",
                 "init_args": {"moment": "moment.json", "durations": "durations.json"},

@@ -12,7 +12,9 @@ from tools.soak.trial import Setting, Trial
 MOMENT = Moment("update", 1, 0.5, "SIGTERM", None)
 
 
-def finished(folder: Path, weight: float = 1.0, ids: tuple[str, ...] = ("a", "b"), extra: str = "") -> Path:
+def finished(
+    folder: Path, weight: float = 1.0, ids: tuple[str, ...] = ("a", "b"), extra: str = "", state: str = "Finished"
+) -> Path:
     """A folder as a run leaves it."""
     for name in ("run/checkpoints", "run/completions", "tmp"):
         (folder / name).mkdir(parents=True)
@@ -20,6 +22,7 @@ def finished(folder: Path, weight: float = 1.0, ids: tuple[str, ...] = ("a", "b"
     torch.save(saved, folder / "run" / "checkpoints" / "step-000003.ckpt")
     lines = [json.dumps({"step": 1, "dataset": "d", "id": name}) for name in ids]
     (folder / "run" / "completions" / "train.rank0.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "run" / "report.html").write_text(f"<p>{state} &middot; 3 of 3 steps")
     if extra:
         (folder / extra).touch()
     return folder
@@ -42,6 +45,7 @@ def test_equal_runs_have_no_fault(trial: Trial, tmp_path: Path) -> None:
         ({"ids": ("a",)}, "recorded prompts differ"),
         ({"ids": ("a", "b", "b")}, "recorded prompts differ"),
         ({"extra": "run/checkpoints/.step-000002.ckpt.part"}, "files left or missing"),
+        ({"state": "Running"}, "report does not say that it has finished"),
         ({"extra": "tmp/pymp-1"}, "left in the temporary folder"),
     ],
 )
