@@ -4,6 +4,7 @@ A rank that ends with an error breaks the connections of the others, in whatever
 their errors say nothing of the cause. It is left in the store through which the ranks have met.
 """
 
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,8 @@ _PATIENCE = timedelta(seconds=10)
 _BROKEN = ("connection closed", "connection reset", "connection refused", "broken pipe", "timed out", "nccl", "gloo",
            "socket", "peer")  # fmt: skip
 """What errors of torch's collective operations say, in lower case, where another rank has gone."""
+_PLACE = re.compile(r"^(\[.*?\]\s*)+")
+"""The place in torch's sources before what they say; behind its first sentence they guess and advise."""
 
 
 @contextmanager
@@ -63,7 +66,7 @@ def _silence(error: Exception) -> str:
         numbers = [number for number in range(world_size()) if not store.check([f"{_BROKE} {number}"])]
         silent = [f"rank {', '.join(map(str, numbers))}" if numbers else "another rank"]
     how = "took longer than the time limit of the ranks" if _is_late(error) else "broke its connection"
-    said = str(error).splitlines()[0].rpartition("] ")[2]  # without the place in torch's sources
+    said = _PLACE.sub("", str(error).splitlines()[0]).partition(". ")[0]
     return (
         f"{silent[0]} {how} and left no error ({said}): look at its output; it hangs, or the "
         "system killed it, for memory or otherwise"

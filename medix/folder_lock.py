@@ -21,7 +21,9 @@ def held(folder: Path, key: str = "trainer.default_root_dir", work: str = "fit")
     """Hold a folder, which is created, and removed again if it stays empty.
 
     The lock is on the folder itself, so that no file is left, and the kernel gives it back however the process ends.
-    On a file system without such locks the folder is not protected.
+    On a file system without such locks the folder is not protected. On NFS neither: Linux turns such a lock there into
+    one of a byte range, which needs a file that is open for writing, as a folder cannot be; with ``local_lock=flock``
+    it holds among the processes of one machine.
 
     Args:
         folder: the folder.

@@ -43,6 +43,11 @@ def test_the_first_error_is_the_cause_and_the_second_rank_keeps_its_own(ended: l
         raise CLOSED
 
 
+ADVISED = RuntimeError(
+    "[../gloo/transport/tcp/pair.cc:538] Read error [127.0.0.1]:20870: Connection reset by peer. This is typically "
+    "caused by a remote worker hanging or bugs in the application. Check the logs of the remote worker before "
+    "reporting an error. GLHF! 🏖️"
+)
 LATE = RuntimeError("[../gloo/transport/tcp/buffer.cc:78] Timed out waiting 3000ms for recv operation to complete")
 
 
@@ -51,6 +56,7 @@ LATE = RuntimeError("[../gloo/transport/tcp/buffer.cc:78] Timed out waiting 3000
     ("error", "told"),
     [
         (CLOSED, r"rank 1 broke its connection and left no error \(Connection closed by peer .*look at its output"),
+        (ADVISED, r"\(Read error \[127.0.0.1\]:20870: Connection reset by peer\): look at its output"),
         (LATE, r"rank 1 took longer than the time limit of the ranks and left no error \(Timed out waiting 3000ms"),
     ],
 )

@@ -9,6 +9,7 @@ import torch
 from medix.policy.base import Policy
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.rollout.engine import OnCompletion, RolloutEngine, RolloutError, Sampling, StaleEngineError
+from medix.rollout.token_picker import DIVERGED
 from medix.rollout.vllm_core import CoreSettings, OverdueError, Request, VLLMCore
 from medix.rollout.vllm_sampling import VLLMSampling
 from medix.rollout.weights import Tally, check_served, published, published_adapter, weights_fingerprint
@@ -292,10 +293,7 @@ class _Collected:
                 f"and {len(logprobs)} log-probabilities; look at what vLLM says"
             )
         if any(number != number for number in logprobs):
-            raise FloatingPointError(
-                f"the policy's scores for sample {prompt.sample.id!r} are NaN, its weights have diverged: go back to "
-                "an earlier checkpoint and lower the learning rate, or set update.max_grad_norm"
-            )
+            raise FloatingPointError(f"the policy's scores for sample {prompt.sample.id!r} are NaN, {DIVERGED}")
         completion = self.asked.completion(tokens, logprobs, finish_reason)
         copies = self.asked.sampling.completions_per_prompt if self.asked.count == 1 else 1
         for place in range(index, index + copies):

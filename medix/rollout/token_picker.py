@@ -17,6 +17,13 @@ CANDIDATES = 512
 """Most likely tokens that are sorted for a nucleus; if these are too few, the whole vocabulary is."""
 
 
+DIVERGED = (
+    "its weights have diverged: lower the learning rate, or set update.max_grad_norm, and go on from an earlier "
+    "checkpoint (--ckpt_path), or begin again where there is none"
+)
+"""What NaN of a policy means, and what to do; whoever finds it does not know which checkpoints there are."""
+
+
 @dataclass(frozen=True)
 class Picks:
     """The token of each row, as a tensor on the device and as a list, with its log-probability."""
@@ -59,10 +66,7 @@ class TokenPicker:
         chosen = logprobs.gather(1, tokens[:, None]).squeeze(1)
         picks = Picks(tokens, tokens.tolist(), chosen.tolist())
         if any(map(math.isnan, picks.logprobs)):  # one NaN logit makes all log-probabilities NaN
-            raise FloatingPointError(
-                "the policy's logits are NaN, its weights have diverged: go back to an earlier checkpoint and lower "
-                "the learning rate, or set update.max_grad_norm"
-            )
+            raise FloatingPointError(f"the policy's logits are NaN, {DIVERGED}")
         return picks
 
     def logprobs(self, logits: Float[Tensor, "row vocab"]) -> Float[Tensor, "row vocab"]:
