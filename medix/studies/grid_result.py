@@ -111,14 +111,16 @@ class GridResult:
             grid: the grid.
             runs: all its runs.
             states: of runs by name, as they ended in this process. What the folder of a run says counts more: another
-                process may have ended it since. Only a run that is still under way there is ``elsewhere``.
+                process may have ended it since, or may have it: then it is ``elsewhere``.
         """
         found: dict[str, dict[int, RunState]] = defaultdict(dict)
         results: dict[str, list[RunResult]] = defaultdict(list)
         for run in sorted(runs, key=lambda run: grid.seeds.index(run.seed)):
             state = run.state()
-            if state.status in {"waiting", "stopped"}:  # the folder of a run under way says stopped, for a kill
+            if state.status in {"waiting", "stopped"}:
                 state = states.get(run.name, state)
+            if state.status == "stopped" and run.is_under_way:
+                state = replace(state, status="elsewhere")
             if state.status == "done":
                 try:
                     results[run.cell.name].append(RunResult.read(run.seed, run.folder))

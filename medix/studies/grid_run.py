@@ -116,6 +116,15 @@ class GridRun:
             )
         return state
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a process has it; its folder says ``stopped`` meanwhile, for a kill."""
+        try:
+            with held(self.folder / ".ablate"), held(self.folder):
+                return False
+        except HeldError:
+            return True
+
     def write_spec(self) -> None:
         """Write the settings of the run where its command reads them."""
         self.folder.mkdir(parents=True, exist_ok=True)

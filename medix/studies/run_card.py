@@ -67,9 +67,9 @@ class RunCard:
         """Rates on the canaries with what the judge gave (``uses``) and their file, of each judge the latest.
 
         That is the one of the greatest step; one that states no step, as of the command, stands beside it, since
-        nothing tells which is the later.
+        nothing tells which is the later. So does one without a verdict, which measures nothing.
         """
-        found: dict[tuple[str, str], dict[str, Any]] = {}
+        found: dict[tuple[str, str, bool], dict[str, Any]] = {}
         read = [
             (path, read_object(path, "medix judge canaries", ("judge", "version", *CANARIES)))
             for path in self.run.path.glob("canaries*.json")
@@ -77,7 +77,7 @@ class RunCard:
         for path, rates in sorted(read, key=lambda one: (one[1].get("step", math.inf), one[0].stem)):
             uses = list(self.judges.uses.get(rates["judge"], {}).values())
             kind = "" if "step" in rates else path.name
-            found[rates["judge"], kind] = {**rates, "uses": uses, "file": path.name}
+            found[rates["judge"], kind, bool(_unscored(rates))] = {**rates, "uses": uses, "file": path.name}
         return list(found.values())
 
     @cached_property

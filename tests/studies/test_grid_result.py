@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from medix.evaluation.comparison import compare
+from medix.folder_lock import held
 from medix.reporting.measured_with import OF_REWARDS, PARTS
 from medix.reporting.record import CompletionRecord
 from medix.reporting.table import MISSING
@@ -261,6 +262,20 @@ def test_the_folder_of_a_run_says_more_than_what_it_was_when_this_process_passed
     states = {f"{cell.name}/seed={seed}": state.status for cell in found.cells for seed, state in cell.states.items()}
     assert [states[run.name] for run in runs] == ["done", "failed", "elsewhere", "done"]
     assert found.cells[0].values["accuracy"].count == 16
+
+
+def test_a_run_that_another_process_has_is_elsewhere_and_one_that_none_has_is_stopped(tmp_path: Path) -> None:
+    """Its folder says stopped for both, and this process may only read: ``ablate --table`` beside an array."""
+    runs = made(tmp_path, TWO)
+    for run in runs:
+        write(run, answers(1, 0))
+        run._write(RunState("stopped", "", 60.0, run._digest))
+    with held(runs[0].folder / ".ablate"), held(runs[1].folder):
+        found = GridResult.read(runs[0].grid, runs, {})
+    states = [state.status for cell in found.cells for state in cell.states.values()]
+    assert sorted(states) == ["elsewhere", "elsewhere", "stopped", "stopped"]
+    assert {state.seconds for cell in found.cells for state in cell.states.values()} == {60.0}
+    assert not any(run.is_under_way for run in runs)
 
 
 def test_who_abstains_is_answered_last(tmp_path: Path) -> None:

@@ -254,6 +254,19 @@ def test_of_the_files_of_a_judge_that_of_the_greatest_step_counts_whenever_it_wa
     assert "(gave the accuracy; canaries.json)" in found.markdown()
 
 
+def test_a_later_file_without_verdicts_takes_no_measurement_away(run: Path) -> None:
+    """The judge answered at step 0 and was down at step 6: both stand there, and its rates are known."""
+    for step in (0, 6):
+        measured(run, "exact/4", name := f"canaries-step-{step:06d}.json")
+        rates = {**json.loads((run / name).read_text()), "step": step}
+        if step:
+            asked = rates["false_positive"]["asked"]
+            rates["false_positive"] |= {"scored": 0, "wrong": 0, "rate": None, "unscored": asked}
+        (run / name).write_text(json.dumps(rates))
+    assert [one["file"] for one in card(run).canaries] == ["canaries-step-000000.json", "canaries-step-000006.json"]
+    assert not unmeasured(card(run))
+
+
 def test_a_run_that_was_not_reproduced_says_so_first(run: Path) -> None:
     (run / "verification.json").write_text(json.dumps({"outcome": "not reproduced", "steps": [3, 4]}))
     told = card(run).missing()[0]
