@@ -15,7 +15,9 @@ from typing import NamedTuple
 from medix.evaluation.mention import DASHES, WORD, mentions, sign_after, words_of
 
 _MOST_PLACES = 200  # a text that speaks of choices more often is a loop
-_LETTER = re.compile(r"(?<![\w'’/-])(?:\((?P<bracketed>[A-Za-z])\)|(?P<bare>[A-Z]))(?![\w'’/-])")
+_LETTER = re.compile(
+    r"(?<![\w'’/-])(?:\((?P<bracketed>[A-Za-z])\)|(?P<bare>[A-Z])|(?<=[Oo]ption )(?P<named>[a-z]))(?![\w'’/-])"
+)
 # "A fracture", "I think": words, though "A is" and "A because" speak of a choice
 _BEFORE_WORD = (
     r"(?-i:[ \t]+(?!(?:is|was|has|had|seems|appears|looks|fits|can|cannot|may|might"
@@ -45,22 +47,28 @@ _DISMISSED_AFTER = re.compile(
     r"[\"”'’)\]]*[ \t]*(?:"
     # "A: incorrect", "A (wrong)", "A, which is wrong"
     rf"[-–—:(,][ \t]*(?:(?:which|this)[ \t]+(?:is|was)[ \t]+)?(?:also[ \t]+)?{_WRONG}"
+    r"(?=[ \t]*(?:[.,;:)\n]|$|because|since|as\b|for\b))"
     # "A is less likely", "A and B are not the answer"
     r"|(?:is|(?P<several>are|were)|was|would be|seems?|appears?)[ \t]+"
     r"(?:(?:also|therefore|thus|clearly|all|both|probably|most likely)[ \t]+)*"
-    rf"(?:{_WRONG}|(?:much |far )?less (?:likely|probable|common)|not\s+(?:true|likely|plausible|appropriate|consistent"
+    rf"(?:{_WRONG}|(?:much |far )?less (?:likely|probable)|not\s+(?:true|likely|plausible|appropriate|consistent"
     r"|the\s+(?:(?:best|correct|right|most likely|likely)\s+)*(?:answer|option|choice|diagnosis|cause)))"
-    r"|(?:[-–—:,][ \t]*)?(?:does|did|would|could|can|(?P<do>do))[ \t]*not[ \t]+(?:fit|explain|match|apply|account))\b",
+    r"|(?:[-–—:,][ \t]*)?(?:does|did|would|could|can|(?P<do>do))[ \t]*not[ \t]+(?:fit|explain|match|apply|account))"
+    r"\b(?![ \t]+to\b)",
     re.IGNORECASE,
 )
 # what is "wrong" may be the answer here
 _ASKS_FOR_WRONG = re.compile(
-    r"\b(?:not|except|false|incorrect\w*|wrong\w*|untrue|least|never|unlikely|less|exclud\w*|contraindicat\w*|inappropriate"
-    r"|rul\w+ out|inconsistent|cannot)\b|n['’]t\b",
+    r"\b(?:not|no|nor|except\w*|but|false|incorrect\w*|wrong\w*|untrue|least|never|unlikely|less|exclu\w*"
+    r"|contraindicat\w*|inappropriate|rul\w+ out|inconsistent|cannot|avoid\w*|discontinu\w*|stop\w*|odd"
+    r"|spar(?:e[sd]?|ing)|lack\w*|absen\w*|rare\w*|without|unaffected|unchanged|harm\w*|worst|mismatch\w*|unrelated)\b|n['’]t\b",
     re.IGNORECASE,
 )
+_ASKS = re.compile(r"\b(?:which|what|who|whom|where|when|how|following|all|true|statements?|options?|choices?)\b", re.I)
+_SHORT_QUESTION = 250  # characters; a longer one tells a case, in which "no fever" asks for nothing wrong
 _DENIES = re.compile(
-    r"\b(?:not|no|never|nobody|none|hardly|cannot|untrue|false|wrong|doubt\w*|deny|denies)\b|n['’]t\b", re.IGNORECASE
+    r"\b(?:not|no|never|nobody|nothing|none|few|hardly|rarely|cannot|untrue|false|wrong|doubt\w*|deny|denies)\b|n['’]t\b",
+    re.IGNORECASE,
 )
 _LIMITS = re.compile(r"\?|\b(?:only|if|unless|but|except|when|however|though|although|yet)\b", re.IGNORECASE)
 _REASON = re.compile(r"\b(?:because|since|as|due)\b", re.IGNORECASE)
@@ -110,8 +118,7 @@ class SpokenChoices:
         if max(len(of_texts), len(of_letters)) >= _MOST_PLACES:
             return None
         places = _merged(answer, of_texts, of_letters)
-        asked = _SENTENCE_END.split(question.strip().rstrip("?.!:; "))[-1]  # not the case that is told before
-        dismissed = set() if _ASKS_FOR_WRONG.search(asked) else _dismissed(blanked(answer, of_texts), places)
+        dismissed = set() if _asks_for_wrong(question) else _dismissed(blanked(answer, of_texts), places)
         return cls(tuple(of_texts), tuple(one for one in places if one not in dismissed), tuple(sorted(dismissed)))
 
     @property
@@ -133,8 +140,10 @@ def letters_alone(text: str, letters: str, places: Sequence[Place] = ()) -> Iter
     hidden = blanked(text, places)
     begins = {place.start: place.end for place in places}
     for match in _LETTER.finditer(hidden):
-        letter = (match["bracketed"] or match["bare"]).upper()
-        is_word = match["bare"] in ("A", "I") and _WORD_AFTER.match(text, match.end()) is not None
+        letter = match[match.lastgroup or 0].upper()
+        is_word = (
+            match["bracketed"] is None and letter in ("A", "I") and _WORD_AFTER.match(text, match.end()) is not None
+        )
         if is_word and _AT_START.search(text, 0, match.start()) and (end := begins.get(match.end() + 1)):
             is_word = _AT_END.match(text, end) is None  # "A p16" is a letter and a text, "A liver is seen" is not
         if letter in letters and not is_word:
@@ -169,8 +178,9 @@ def _of_texts(answer: str, texts: Mapping[str, str]) -> list[Place]:
 def _merged(answer: str, of_texts: Sequence[Place], of_letters: Sequence[Place]) -> list[Place]:
     """All places in order; a letter and the text of its choice beside each other are one."""
     letters_only = {place.end - 2 for place in of_letters if place.end > place.start + 1}  # "(B)" is no text "B"
-    labels = {match.end(): match[1] for match in _LABEL.finditer(answer)}
-    letters_only |= {match.start(1) for match in _LABEL.finditer(answer)}
+    found = list(_LABEL.finditer(blanked(answer, of_texts)))  # not the "E" of "E. coli", which is a choice
+    labels = {match.end(): match[1] for match in found}
+    letters_only |= {match.start(1) for match in found}
     texts = [place for place in of_texts if place.start not in letters_only]
     texts_only = {place.start for place in texts if labels.get(place.start, "-") in place.letters}  # "B. A"
     letters = [place for place in of_letters if place.start not in texts_only]
@@ -185,6 +195,13 @@ def _merged(answer: str, of_texts: Sequence[Place], of_letters: Sequence[Place])
         else:
             merged.append(place)
     return merged
+
+
+def _asks_for_wrong(question: str) -> bool:
+    """Whether a question may ask for what is wrong; of a long one, which tells a case, the sentences that ask count."""
+    asking = [part for part in _SENTENCE_END.split(question) if _ASKS.search(part)]
+    parts = asking if asking and len(question) > _SHORT_QUESTION else [question]
+    return any(map(_ASKS_FOR_WRONG.search, parts))
 
 
 def _dismissed(answer: str, places: Sequence[Place]) -> set[Place]:

@@ -169,10 +169,27 @@ def test_a_choice_is_named_or_it_is_not(answer: str, choices: tuple[str, ...], l
     assert (None if found is None else "ABCD"[found]) == letter
 
 
-@pytest.mark.parametrize("asked", ["Which is NOT true?", "All are true except", "Which is false?", "The least likely?"])
+LONG = "She has no fever and does not cough. " * 8
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Which is NOT true?",
+        "All are true except",
+        "Which is false? <image 1>",
+        "The least likely?",
+        "Which is not true about H. influenza?",
+        "Not present in the posterior\ntriangle of the neck?",
+        "What should be avoided?",
+        "Pick the odd organ",
+        f"{LONG}Which is not true?\nGive one letter.",
+    ],
+)
 def test_where_the_question_asks_for_what_is_wrong_nothing_is_dismissed(asked: str) -> None:
     text = "Answer: C\n\nA is incorrect."
-    assert option_of(text, ORGANS, "She has no fever and does not cough. Which is true?") == 2
+    assert option_of(text, ORGANS, "Which is seen?") == 2
+    assert option_of(text, ORGANS, f"{LONG}Which organ is seen?") == 2
     assert option_of(text, ORGANS, asked) is None
     assert option_of("Answer: C", ORGANS, asked) == 2
 
@@ -316,6 +333,17 @@ ASKED = ('"Have you heard of it?"', '"Sit down."', '"Are you well?"')
                 "Answer: D. The mark lies over the rifampin.",
             ],
         ),
+        (
+            ("S. aureus", "E. coli", "H. influenza", "C. difficile"),
+            [
+                "Answer: A\n\nE. coli is the most common cause.",
+                "H. influenza is the most common cause of this.\n\nAnswer: B",
+                "The correct answer is:\n\nE. coli\n\nOption D is correct.",
+                "Answer: A. S. aureus\n\nC. difficile is also possible.",
+            ],
+        ),
+        (ORGANS, ["The answer is A. Option c is also correct.", "Answer: A. B is unlikely to be missed."]),
+        (ORGANS, ["Answer: A. Nothing says that B is incorrect.", "Answer: A. B, false positives aside, is the test."]),
         (ARROWS, ["Answer: D. ↓ ↑ ↑", "The answer is D: ↓ ↓ ↓", "Answer: D\n\nThe correct answer is ↓ ↑ ↑."]),
         (GRADES, ["Answer: A. -", "The answer is C (+)."]),
         (NEGATIVES, ["Answer: C\n\nThe correct answer is −80.", "Answer: A\n\nIt is –20."]),
