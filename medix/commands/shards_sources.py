@@ -111,7 +111,8 @@ def named_input(arguments: argparse.Namespace) -> tuple[str, str]:
 
 def default_name(kind: str, path: str) -> str:
     """The beginning of file names for an input."""
-    name = path if kind in ("hub", "phantoms") else Path(path).resolve().name
+    is_name = kind == "phantoms" or (kind == "hub" and not Path(path).is_dir())
+    name = path if is_name else Path(path).resolve().name
     name = Path(path).stem if Path(path).is_file() else name
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-") or kind
 

@@ -11,6 +11,8 @@ def test_names_of_files_come_from_the_input(tmp_path: Path) -> None:
     assert default_name("jsonl", str(tmp_path / "my rows.v2.jsonl")) == "my_rows_v2"
     assert default_name("parquet", str(tmp_path)) == tmp_path.name.replace(".", "_")
     assert default_name("hub", "flaviagiammarino/vqa-rad") == "flaviagiammarino_vqa-rad"
+    (tmp_path / "my set").mkdir()
+    assert default_name("hub", str(tmp_path / "my set")) == "my_set"
     assert default_name("webdataset", "x/shard-{000..009}.tar") == "shard-_000_009_tar"
 
 

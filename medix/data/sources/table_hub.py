@@ -1,10 +1,12 @@
 """Rows of a table on a dataset hub, read through ``datasets``."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from medix.data.sources.source import stamp
 from medix.data.sources.table_arrow import names_in, rows_in
 from medix.data.sources.table_file import TableError
 
@@ -12,7 +14,7 @@ _ROWS_AT_ONCE = 64  # with their images
 
 
 class HubTable:
-    """A data set of the Hugging Face hub, or a folder of files laid out like one.
+    """A data set of the Hugging Face hub, a folder of files laid out like one, or one of ``Dataset.save_to_disk``.
 
     Credentials are those that ``huggingface_hub`` finds in the environment (``HF_TOKEN``); none is taken as an
     argument. Images come as they are stored.
@@ -33,6 +35,11 @@ class HubTable:
         self.split = split
         self.revision = revision or None
         self.otherwise = otherwise
+        self._read: dict[str, Any] = {}
+        self._stamps: dict[str, str] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_read": {}}
 
     def __iter__(self) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
         """Rows with where they are from, and their number from 1; raises TableError if they cannot be fetched."""
@@ -65,21 +72,49 @@ class HubTable:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the files that the rows are from; raises TableError if they cannot be fetched."""
-        return " ".join(rows._fingerprint for _, rows in self._tables())
+        """Of the files that the rows are from; raises TableError if they cannot be fetched.
+
+        Paths, sizes and times of those of a folder, of which ``datasets`` knows less.
+        """
+        found = [rows._fingerprint for _, rows in self._tables()]
+        return " ".join([*found, *self._stamps.values()])
 
     def _tables(self) -> Iterator[tuple[str, Any]]:
+        """Each configuration and its rows, of which it is found out once which files they are from."""
         try:
-            import datasets
+            import datasets  # noqa: F401
         except ImportError as error:
             raise TableError(
                 f"{self.name}: reading a hub needs datasets; pip install 'medix-rl[hub]', or {self.otherwise}"
             ) from error
         for config in self.configs:
-            try:
-                yield config, datasets.load_dataset(self.name, config or None, split=self.split, revision=self.revision)
-            except Exception as error:  # a hub client raises what its transport raises
-                raise TableError(self._failed(error)) from error
+            if config not in self._read:
+                try:
+                    self._read[config] = self._loaded(config)
+                except Exception as error:  # a hub client raises what its transport raises
+                    raise TableError(self._failed(error)) from error
+            yield config, self._read[config]
+
+    def _loaded(self, config: str) -> Any:
+        import datasets
+
+        folder, cache = Path(self.name), None
+        if (folder / "state.json").is_file():
+            self._stamps[config] = "".join(map(stamp, sorted(folder.iterdir())))
+            rows = datasets.load_from_disk(self.name)
+            if config or self.split != str(rows.split or "train"):
+                raise ValueError(f"it is one saved Dataset, without a configuration, of split {rows.split or 'train'}")
+            return rows
+        if folder.is_dir():
+            files = datasets.load_dataset_builder(self.name, config or None).config.data_files or {}
+            self._stamps[config] = "".join(stamp(Path(file)) for of_split in files.values() for file in of_split)
+            # The cache of datasets tells folders apart by their card, where it names files: other folders of the same
+            # name, and files that were replaced, would be one with it.
+            key = hashlib.sha256(self._stamps[config].encode("utf-8", "surrogatepass")).hexdigest()
+            cache = str(Path(datasets.config.HF_DATASETS_CACHE) / f"folder-{key[:32]}")
+        return datasets.load_dataset(
+            self.name, config or None, split=self.split, revision=self.revision, cache_dir=cache
+        )
 
     def file(self, name: str) -> Path:
         """A file of the data set, fetched if it is not in the cache.

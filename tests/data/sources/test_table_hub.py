@@ -1,6 +1,9 @@
 """Reading a hub, for which a folder laid out like one stands in."""
 
+import os
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -59,3 +62,53 @@ def test_a_file_of_the_data_set_is_found_beside_its_tables_or_named(hub: Path) -
     assert HubTable(str(hub), "", "test").file("imgs.zip") == hub / "imgs.zip"
     with pytest.raises(TableError, match="cannot be read from the hub"):
         HubTable("some/where", "", "test").file("none.zip")
+
+
+_CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: test\n    path: data/test-*\n---\n"
+_READ = """
+import sys
+from medix.data.sources.table_hub import HubTable
+table = HubTable(sys.argv[1], "", "test")
+print(*(row["answer"] for _, _, row in table), len(table))
+print(table.fingerprint)
+"""
+
+
+def _read_afresh(folder: Path, cache: Path) -> list[str]:
+    """Answers and fingerprint, as another process reads them that shares the cache of ``datasets``."""
+    environment = os.environ | {"HF_DATASETS_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", _READ, str(folder)], env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def test_folders_of_one_name_and_replaced_files_are_told_apart(tmp_path: Path) -> None:
+    """``datasets`` tells them apart by their cards, which are the same."""
+    folders = [tmp_path / name / "set" for name in ("a", "b")]
+    for folder in folders:
+        parquet(folder / "data" / "test-0.parquet", [{"answer": folder.parent.name}])
+        (folder / "README.md").write_text(_CARD)
+    found = [_read_afresh(folder, tmp_path / "cache") for folder in (*folders, folders[0])]
+    assert [answers for answers, _ in found] == ["a 1", "b 1", "a 1"]
+    assert found[0] == found[2]
+    parquet(folders[0] / "data" / "test-0.parquet", [{"answer": "c"}])
+    found.append(_read_afresh(folders[0], tmp_path / "cache"))
+    assert found[3][0] == "c 1"
+    assert len({prints for _, prints in found}) == 3
+
+
+def test_a_saved_data_set_is_read_as_its_split(hub: Path, tmp_path: Path) -> None:
+    rows = datasets.Dataset.from_dict({"answer": ["a", "b"], "n": [1, 2]})
+    rows.save_to_disk(tmp_path / "saved")
+    table = HubTable(str(tmp_path / "saved"), "", "train")
+    assert [row["answer"] for _, _, row in table] == ["a", "b"]
+    assert len(table) == 2
+    before = table.fingerprint
+    for config, split in (("", "test"), ("some", "train")):
+        with pytest.raises(TableError, match="it is one saved Dataset, without a configuration, of split train"):
+            len(HubTable(str(tmp_path / "saved"), config, split))
+    datasets.Dataset.from_dict({"answer": ["c"]}, split="test").save_to_disk(tmp_path / "saved")
+    table = HubTable(str(tmp_path / "saved"), "", "test")
+    assert [row["answer"] for _, _, row in table] == ["c"]
+    assert table.fingerprint != before
