@@ -40,6 +40,7 @@ class DicomRow:
         sample: the sample without images; without a reference where the header has it.
         named: what says whose it is, by all headers and not only those of the frames shown.
         missing: number of slices of its volume that are left out.
+        answers: what the headers of all slices state of the field that the reference is taken from, each once.
         case: its case, by the rows of the whole build.
         patient: its patient, likewise.
         counts: what was decided about the row of the table that asks.
@@ -49,6 +50,7 @@ class DicomRow:
     sample: Sample
     named: Named
     missing: int = 0
+    answers: tuple[str, ...] = ()
     case: Name = field(default=NOBODY, repr=False)
     patient: Name = field(default=NOBODY, repr=False)
     counts: Counter[str] = field(default_factory=Counter)
@@ -114,11 +116,11 @@ class DicomSource(Source):
         if ignores_patient_ids and questions is None:
             raise ValueError(f"{IGNORE}: only a table of questions can name patients instead; leave it out")
         pieces(Sample("--question", question, "", None, (b"",)))
-        self.folder = DicomFolder(root, burned_in, modality)
         self.pseudonyms = pseudonyms
         self.questions = questions
         self.question = question.strip()
         self.answer = check_answer_field(answer) if answer else ""
+        self.folder = DicomFolder(root, burned_in, modality, self.answer)
         self.frames = frames
         self.renderer = DicomRenderer(window)
         self.ignores_patient_ids = ignores_patient_ids
@@ -161,10 +163,10 @@ class DicomSource(Source):
             files.append(file)
             images += [png(picture.image) for picture in pictures]
             windows |= {picture.window or picture.kind: None for picture in pictures}
-        tag = self._modality(stated.modality, files)
         answers = (stated.reference, *stated.aliases)
         if not stated.reference:
-            answers = answer_from([file.header for file in files], tag, self.answer)
+            answers = answer_from(content.answers, self.answer)
+        tag = self._modality(stated.modality, files)
         shown = {
             "frames": ",".join(str(place.number) for place in content.places),
             "window": " | ".join(windows),
@@ -268,7 +270,8 @@ class DicomSource(Source):
                 yield SourceRow(where, error)
                 continue
             asked = Sample(self.pseudonyms.of(*name), expanded(self.question, [len(taken)]), "", None)
-            yield SourceRow(where, DicomRow(tuple(taken), asked, self._named(asked, entries), lost))
+            answers = tuple(dict.fromkeys(entry.answer for entry in entries))
+            yield SourceRow(where, DicomRow(tuple(taken), asked, self._named(asked, entries), lost, answers))
 
     def _of_table(self, questions: DicomQuestions) -> Iterator[SourceRow]:
         for found in questions:

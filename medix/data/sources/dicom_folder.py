@@ -10,6 +10,7 @@ from typing import Any
 from medix.data.sources.dicom_burned_in import NOBODY_LOOKED, BurnedInText
 from medix.data.sources.dicom_file import check_image, read_header
 from medix.data.sources.dicom_header import DicomHeader
+from medix.data.sources.dicom_metadata import stated_answer
 from medix.data.sources.dicom_modality import DicomModality
 from medix.data.sources.dicom_series import Orientations, Slot
 from medix.data.sources.source import RowError
@@ -28,6 +29,7 @@ class DicomEntry:
         image: SOPInstanceUID; empty if unknown.
         fault: why it becomes no image.
         patient: whose image it is, as ``DicomHeader.patient``; not shown.
+        answer: what the header states of the field that answers are taken from.
     """
 
     path: str
@@ -36,6 +38,7 @@ class DicomEntry:
     image: str = ""
     fault: RowError | None = None
     patient: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    answer: str = ""
 
     @property
     def lacks_image(self) -> bool:
@@ -54,6 +57,7 @@ class DicomFolder:
         root: the folder.
         burned_in: decides which images may be used.
         modality: of every image; None takes what the header says.
+        answer: the field that answers are taken from (``stated_answer``).
 
     Raises:
         ValueError: it is no folder.
@@ -62,6 +66,7 @@ class DicomFolder:
     root: Path
     burned_in: BurnedInText = NOBODY_LOOKED
     modality: str | None = None
+    answer: str = ""
     _known: dict[str, DicomEntry] = field(default_factory=dict, repr=False)
     _series: dict[str, list[DicomEntry]] | None = field(default=None, repr=False)
     _unread: int = field(default=0, repr=False)
@@ -179,8 +184,10 @@ class DicomFolder:
         header = read_header(path)
         series, image = header.uid("SeriesInstanceUID"), header.uid("SOPInstanceUID")
         try:
-            slot = Slot.of(header, name, self.examined(header)[0].tag, self._orientations)
-            return DicomEntry(name, slot, series, image, patient=header.patient)
+            tag = self.examined(header)[0].tag
+            slot = Slot.of(header, name, tag, self._orientations)
+            answer = stated_answer(header, tag, self.answer)
+            return DicomEntry(name, slot, series, image, patient=header.patient, answer=answer)
         except RowError as error:
             return DicomEntry(name, None, series, image, error)
 

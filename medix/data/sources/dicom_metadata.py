@@ -1,6 +1,6 @@
 """Which fields of a DICOM header go on with a sample; all others are dropped."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from medix.data.sources.dicom_burned_in import NOT_STATED
 from medix.data.sources.dicom_header import DicomHeader
@@ -53,12 +53,18 @@ def metadata_of(headers: Sequence[DicomHeader]) -> dict[str, str]:
 def _fields(header: DicomHeader) -> dict[str, str]:
     found = {}
     for keyword, name in CODES.items():
-        if (codes := header.codes(keyword)) and all(codes):
-            found[name] = "\\".join(codes)
+        if terms := _terms(header, keyword):
+            found[name] = terms
     for keyword, name in NUMBERS.items():
         if numbers := header.numbers(keyword):
             found[name] = "\\".join(f"{number:g}" for number in numbers[:2])
     return found
+
+
+def _terms(header: DicomHeader, keyword: str) -> str:
+    """All values of a field of defined terms (``GR\\IR``); empty if there is none, or one that is no term."""
+    codes = header.codes(keyword)
+    return "\\".join(codes) if all(codes) else ""
 
 
 def has_square_pixels(header: DicomHeader) -> bool:
@@ -84,29 +90,36 @@ def check_answer_field(name: str) -> str:
     )
 
 
-def answer_from(headers: Sequence[DicomHeader], tag: str, name: str) -> tuple[str, ...]:
+def stated_answer(header: DicomHeader, tag: str, name: str) -> str:
+    """What a header states of the field that answers are taken from; empty if nothing.
+
+    Args:
+        header: of an image.
+        tag: its modality.
+        name: ``modality``, or a keyword; empty for no field.
+    """
+    return tag if name == MODALITY else _terms(header, name) if name else ""
+
+
+def answer_from(stated: Collection[str], name: str) -> tuple[str, ...]:
     """The reference and its aliases.
 
     Args:
-        headers: of the images.
-        tag: their modality.
+        stated: by the headers of all images, of a volume also of those that are not shown (``stated_answer``).
         name: ``modality``, or a keyword.
 
     Raises:
         RowError: the headers do not say, or do not say the same.
     """
+    if len(values := dict.fromkeys(stated)) > 1:
+        told = " | ".join(value or NOT_STATED for value in values)
+        raise RowError(name, told, "the headers of the images differ; the row is left out", "no_answer", True)
+    (value,) = values
     if name == MODALITY:
-        found = NAMES.get(tag, ())
-        value: object = tag
+        found = NAMES.get(value, ())
     else:
-        codes = dict.fromkeys(header.code(name) for header in headers)
-        if len(codes) > 1:
-            told = " | ".join(code or NOT_STATED for code in codes)
-            raise RowError(name, told, "the headers of the images differ; the row is left out", "no_answer", True)
-        code = next(iter(codes))
-        is_side = name.endswith("Laterality")
-        found = (_SIDES.get(code, "") if is_side else code,)
-        value = code or None
+        found = (_SIDES.get(value, "") if name.endswith("Laterality") else value,)
     if not found or not found[0]:
-        raise RowError(name, value, "the header has no answer; the image is left out", "no_answer", refused=True)
+        remedy = "the header has no answer; the image is left out"
+        raise RowError(name, value or None, remedy, "no_answer", refused=True)
     return found

@@ -122,6 +122,19 @@ def test_the_answer_from_a_field_and_images_without_it(root: Path) -> None:
     assert [one.reference if isinstance(one, Sample) else one.kind for _, one in found] == ["no_answer", "PA"] * 2
 
 
+@pytest.mark.parametrize("number", [1, 2, None])
+def test_a_volume_whose_slices_differ_in_the_answer_is_refused_whichever_are_shown(root: Path, number: Any) -> None:
+    """The part of the middle slice would be that of the whole volume."""
+    first = pydicom.dcmread(root / "a" / "0")
+    first.BodyPartExamined = "NECK"
+    first.save_as(root / "a" / "0")
+    (_, refused), _, (_, whole), _ = results(asked(root, "BodyPartExamined", frames=FrameChoice(number)))
+    assert isinstance(refused, RowError)
+    assert (refused.value, refused.kind, refused.refused) == ("NECK | CHEST", "no_answer", True)
+    assert isinstance(whole, Sample)
+    assert whole.reference == "CHEST"
+
+
 def test_files_of_several_frames(tmp_path: Path) -> None:
     frames = np.arange(6, dtype=np.uint8).reshape(6, 1, 1).repeat(2, 1).repeat(2, 2)
     write(tmp_path / "six", frames, SOPClassUID=ULTRASOUND, Modality="US", BurnedInAnnotation="NO")

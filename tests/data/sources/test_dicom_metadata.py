@@ -1,8 +1,16 @@
 """Which fields of a DICOM header go on."""
 
+from typing import Any
+
 import pytest
 
-from medix.data.sources.dicom_metadata import answer_from, check_answer_field, has_square_pixels, metadata_of
+from medix.data.sources.dicom_metadata import (
+    answer_from,
+    check_answer_field,
+    has_square_pixels,
+    metadata_of,
+    stated_answer,
+)
 from medix.data.sources.source import RowError
 from tests.support.dicoms import header
 
@@ -33,7 +41,8 @@ def test_fields_that_are_no_terms_are_dropped() -> None:
 
 
 def test_the_modality_as_answer_comes_with_its_synonyms() -> None:
-    assert answer_from([header()], "CT_SCAN", "modality") == ("CT", "CT scan", "computed tomography")
+    stated = stated_answer(header(), "CT_SCAN", "modality")
+    assert answer_from([stated], "modality") == ("CT", "CT scan", "computed tomography")
 
 
 @pytest.mark.parametrize(
@@ -43,10 +52,17 @@ def test_the_modality_as_answer_comes_with_its_synonyms() -> None:
         ({"ViewPosition": "PA"}, "ViewPosition", ("PA",)),
         ({"Laterality": "L"}, "Laterality", ("left",)),
         ({"ImageLaterality": "B"}, "ImageLaterality", ("both",)),
+        ({"ScanningSequence": ["GR", "IR"]}, "ScanningSequence", ("GR\\IR",)),
+        ({"SequenceVariant": ["SK", "SP", "OSP"]}, "SequenceVariant", ("SK\\SP\\OSP",)),
     ],
 )
-def test_a_field_as_answer(elements: dict[str, str], name: str, expected: tuple[str, ...]) -> None:
-    assert answer_from([header(**elements)], "CT_SCAN", check_answer_field(name)) == expected
+def test_a_field_as_answer_has_all_of_its_values(
+    elements: dict[str, Any], name: str, expected: tuple[str, ...]
+) -> None:
+    """As the metadata have them: of gradient echo with inversion recovery, GR alone would be another sequence."""
+    one = header(**elements)
+    assert answer_from([stated_answer(one, "CT_SCAN", check_answer_field(name))], name) == expected
+    assert name.endswith("Laterality") or expected[0] in metadata_of([one]).values()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +75,7 @@ def test_a_field_as_answer(elements: dict[str, str], name: str, expected: tuple[
 )
 def test_a_header_without_the_answer_is_refused(elements: dict[str, str], tag: str, name: str) -> None:
     with pytest.raises(RowError, match="has no answer") as caught:
-        answer_from([header(**elements)], tag, name)
+        answer_from([stated_answer(header(**elements), tag, name)], name)
     assert (caught.value.kind, caught.value.refused) == ("no_answer", True)
 
 
@@ -91,10 +107,17 @@ def test_values_of_several_images_are_joined_where_they_differ() -> None:
     }  # fmt: skip
 
 
-def test_headers_that_differ_have_no_answer() -> None:
-    left = header(ImageLaterality="L")
-    assert answer_from([left, left], "X_RAY", "ImageLaterality") == ("left",)
-    for other, told in ((header(ImageLaterality="R"), "L | R"), (header(), "L | not stated")):
-        with pytest.raises(RowError, match="the headers of the images differ") as caught:
-            answer_from([left, other], "X_RAY", "ImageLaterality")
-        assert (caught.value.value, caught.value.kind, caught.value.refused) == (told, "no_answer", True)
+@pytest.mark.parametrize(
+    ("name", "one", "other", "told"),
+    [
+        ("ImageLaterality", "L", "R", "L | R"),
+        ("ImageLaterality", "L", "", "L | not stated"),
+        ("ScanningSequence", ["GR", "IR"], "GR", "GR\\IR | GR"),
+    ],
+)
+def test_headers_that_differ_have_no_answer(name: str, one: Any, other: Any, told: str) -> None:
+    stated = [stated_answer(header(**{name: value}), "MRI_SCAN", name) for value in (one, one, other)]
+    assert answer_from(stated[:2], name)
+    with pytest.raises(RowError, match="the headers of the images differ") as caught:
+        answer_from(stated, name)
+    assert (caught.value.value, caught.value.kind, caught.value.refused) == (told, "no_answer", True)
