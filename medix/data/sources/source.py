@@ -128,6 +128,15 @@ def stamps(*paths: Path) -> str:
     return json.dumps(found)
 
 
+def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """The files below a folder with one of these ends, in lower case, sorted.
+
+    What begins with a dot is passed over: ``._a.csv``, which macOS writes beside ``a.csv``, and folders of programs.
+    """
+    found = (path for path in folder.rglob("*") if path.name.lower().endswith(suffixes))
+    return sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(folder).parts))
+
+
 def stamp(path: Path) -> str:
     """Path, size and modification time of a file; the path alone of what is not there, or is no path."""
     try:

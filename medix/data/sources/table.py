@@ -122,7 +122,7 @@ def found_files(data: TableData, name: str, folder: Path) -> tuple[Path, ...]:
     if not folder.is_dir():
         raise TableError(f"--data {folder}: is no folder; give the one that holds the files of the tasks")
     for pattern in local_patterns(data, name):
-        if files := sorted(path for path in folder.glob(pattern) if path.is_file()):
+        if files := sorted(path for path in folder.glob(pattern) if path.is_file() and not path.name.startswith("._")):
             return tuple(files)
     return ()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from medix.data.sources.source import RowError
+from medix.data.sources.source import RowError, files_below
 from medix.data.sources.table_file import TableError, TableFile
 from medix.data.sources.table_sample import CellRow
 from medix.data.sources.table_source import TableSource
@@ -33,7 +33,7 @@ class FilesSource(TableSource):
         """
         shown, path = ", ".join(self.suffixes), self.path
         if path.is_dir():
-            found = sorted(file for file in path.rglob("*") if file.name.lower().endswith(self.suffixes))
+            found = files_below(path, self.suffixes)
             one_split(found, path, f"--from {self.kind} {path}")
             if found:
                 return found

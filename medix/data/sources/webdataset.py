@@ -11,7 +11,7 @@ from typing import NamedTuple
 from medix.data.foreign_record import ForeignRecord, cells_of, images_of, numbered, split_name
 from medix.data.picture import ENDINGS
 from medix.data.sources.layouts import told
-from medix.data.sources.source import RowError, Source, SourceRow, stamps
+from medix.data.sources.source import RowError, Source, SourceRow, files_below, stamps
 from medix.data.sources.stored_image import Keep, stored_image
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_files import one_split
@@ -65,7 +65,7 @@ class WebDatasetSource(Source):
 
         told = f"--from webdataset {self.path}"
         if Path(self.path).is_dir():
-            found = sorted(path for path in Path(self.path).rglob("*") if path.suffix.lower() == ".tar")
+            found = files_below(Path(self.path), (".tar",))
             one_split(found, Path(self.path), told)
         else:
             patterns = braceexpand.braceexpand(self.path)

@@ -2,7 +2,7 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
-from medix.data.sources.source import RowError, content_id, stamp, stamps
+from medix.data.sources.source import RowError, content_id, files_below, stamp, stamps
 from tests.data.conftest import make_sample
 
 
@@ -30,3 +30,11 @@ def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:
     assert stamps(tmp_path / "a") != before
     assert stamp(tmp_path / "a") == stamps(tmp_path / "a")
     assert [stamp(Path(name)) for name in ("gone", "a\0b", "x" * 300)] == ["gone", "a\0b", "x" * 300]
+
+
+def test_what_begins_with_a_dot_is_passed_over_below_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / ".data"
+    for name in ("b/x.csv", "a.CSV", "._a.csv", "b/._x.csv", ".cache/y.csv", "c.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    assert files_below(folder, (".csv",)) == [folder / "a.CSV", folder / "b" / "x.csv"]

@@ -21,6 +21,13 @@ def test_a_column_that_a_file_lacks_is_named_with_those_it_has(tmp_path: Path) -
         list(Table(TableData(Columns(answer="a", question="c")), "t", tmp_path))
 
 
+def test_files_that_macos_writes_beside_others_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "._t.jsonl").write_bytes(b"\0\5\x16\7")
+    data = TableData(Columns(answer="a"), local=["*t.jsonl"])
+    assert found_files(data, "t", tmp_path) == ()
+    assert found_files(data, "t", jsonl(tmp_path / "t.jsonl", [{"a": "x"}]).parent) == (tmp_path / "t.jsonl",)
+
+
 def test_labels_count_by_number_and_read_by_name(tmp_path: Path) -> None:
     """``cop`` of MedMCQA is a label a..d and 0-based; a filter may name either."""
     rows = [{"o1": "w", "o2": "x", "o3": "y", "o4": "z", "cop": cop} for cop in (0, 3)]

@@ -15,6 +15,7 @@ from tests.support.tables import jsonl, parquet
 def test_the_files_of_a_folder_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
     for number in (2, 1):
         (tmp_path / f"part-{number}.csv").write_text(f"question,answer\nq{number},a\n")
+    (tmp_path / "._part-1.csv").write_bytes(b"\0\5\x16\7")  # as macOS writes beside it
     source = CsvSource(tmp_path)
     assert [sample.question for sample in samples(source)] == ["q1", "q2"]
     (tmp_path / "part-3.csv").write_text("question,answer,more\nq,a,b\n")

@@ -22,6 +22,7 @@ def test_tars_of_a_folder_a_pattern_or_braces(tmp_path: Path) -> None:
     for name, suffix in (("a-000", "tar"), ("a-001", "tar"), ("b-000", "TAR")):
         row = {"id": name, "problem": "q", "solution": "<X_RAY> r"}
         tar(tmp_path / f"{name}.{suffix}", {"0": {"json": row, "png": picture(1)}})
+    (tmp_path / "._a-000.tar").write_bytes(b"\0\5\x16\7")  # as macOS writes beside it
     for path, names in (
         ("", ["a-000", "a-001", "b-000"]),
         ("a-*.tar", ["a-000", "a-001"]),
