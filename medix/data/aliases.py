@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from medix.data.sources.table_choices import LETTERS, choice_of, choices_in, without_label
+from medix.data.sources.table_choices import choice_of, choices_in, names_other, without_label
 from medix.types import Sample
 from medix.yaml_text import read_yaml_option
 
@@ -89,11 +89,7 @@ class Aliases:
 def _is_other(text: str, reference: str, choices: Sequence[str]) -> bool:
     """Whether a text names another choice than a reference does; if this is none of them, whether it names any."""
     keys = [_key(choice) for choice in choices]
-    right = choice_of(_key(without_label(reference.strip(), choices)), keys)
-    letters = [letter.casefold() for letter in LETTERS[: len(keys)]]
-    named = _key(without_label(text.strip(), choices))
-    same = {place for place, (key, letter) in enumerate(zip(keys, letters, strict=False)) if named in (key, letter)}
-    return bool(same - {right})
+    return names_other(_key(text), keys, choice_of(without_label(_key(reference), keys), keys))
 
 
 def _key(text: str) -> str:

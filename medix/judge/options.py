@@ -15,7 +15,7 @@ _INLINE = re.compile(r"(?<![\w(])(?:\(([A-Za-z])\)|([A-Z])[.:)]|([a-z])\))(?=\s+
 _LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)?"
 _LABEL = re.compile(rf"{_LEAD}(?:\(([A-Z])\)|([A-Z])[.):]?)\.?", re.IGNORECASE)
 _LABEL_AND_TEXT = re.compile(
-    rf"{_LEAD}(?:\(([A-Z])\)\s*|([A-Z])\s*(?!\.\d)[.):]\s*|([A-Z])\s+[-–]\s+)(\S.*)", re.IGNORECASE
+    rf"{_LEAD}(?:\(([A-Z])\)\s*|([A-Z])\s*(?!\.\d)[.):]\s*|([A-Z])\s+[-–]\s+)(\S.*)", re.IGNORECASE | re.DOTALL
 )  # "A .5 mg" may be half a milligram
 _LONE = re.compile(rf"{_LEAD}[\s'\"“”‘’(\[]*([A-Z])[\s'\"“”‘’)\].,;:!]*", re.IGNORECASE)
 _EMPHASIS = re.compile(r"(?<![*_`])(?:(?<!\d)[*_`]+|[*_`]++(?!\d))")  # not within a number, as in "2*5"
@@ -58,10 +58,7 @@ class Options:
         if match:
             letter, rest = match[1] or match[2], ""
         else:
-            match = _LABEL_AND_TEXT.fullmatch(text)
-            if not match:
-                return "", ""
-            letter, rest = match[1] or match[2] or match[3], match[4]
+            letter, rest = letter_and_text(text)
         letter = letter.upper()
         return (letter, rest) if letter in self.texts else ("", "")
 
@@ -80,6 +77,12 @@ def lone_letter(text: str) -> str:
     """The letter, a capital, that a text consists of but for a label and punctuation; empty if it says more."""
     match = _LONE.fullmatch(without_emphasis(text[:_LONGEST]))
     return match[1].upper() if match else ""
+
+
+def letter_and_text(text: str) -> tuple[str, str]:
+    """The letter that stands before an answer (``B. right``, ``Option B: right``), and what follows; else empty."""
+    match = _LABEL_AND_TEXT.fullmatch(text)
+    return (match[1] or match[2] or match[3], match[4]) if match else ("", "")
 
 
 def is_letter_and_text(text: str, texts: Mapping[str, str]) -> bool:

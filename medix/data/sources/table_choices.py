@@ -9,7 +9,8 @@ from typing import Any
 from medix.data.partition import NOTHING
 from medix.data.sources.class_label import Label
 from medix.data.sources.written_value import written_out
-from medix.judge.options import read_options
+from medix.judge.clinical.text import is_same
+from medix.judge.options import letter_and_text, lone_letter, read_options
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Of choices, in their order."""
@@ -17,13 +18,20 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 WORDS_UNUSED, WORD_CHOSEN = "words for unused choices", "word for nothing as the last choice"
 """Keys of counts: what was decided about a row of CSV that has a column for each choice."""
 
+ANSWERED_OTHERWISE = "answer that is not the right choice"
+"""Key of a count: a row whose answer is not the choice that its number or letter names, nor another one."""
+
 _LABELLED = re.compile(r"(?:\(([A-Za-z])\)|([A-Za-z])[:.)])(.*)", re.DOTALL)
 _HEAD = "Choices:\n"
 
 
-def letter_index(letter: str, count: int) -> int | None:
-    """The number of a letter among so many choices; None if it is none of theirs."""
-    place = LETTERS.find(letter.upper()) if len(letter) == 1 else -1
+def letter_index(text: str, count: int) -> int | None:
+    """The number of the choice whose letter a text is, however it is written (``b``, ``(B)``, ``B.``, ``Option B``).
+
+    None if it is no letter of so many choices.
+    """
+    letter = lone_letter(text)
+    place = LETTERS.find(letter) if letter else -1
     return place if 0 <= place < count else None
 
 
@@ -33,11 +41,37 @@ def lettered_label(value: Any, count: int) -> int | None:
 
 
 def choice_of(answer: str, choices: Sequence[str]) -> int | None:
-    """The choice that an answer repeats, or names by its letter where no choice is that letter."""
-    same = [place for place, choice in enumerate(choices) if choice.casefold() == answer.strip().casefold()]
-    if len(same) == 1:
-        return same[0]
-    return None if same else letter_index(answer.strip(), len(choices))
+    """The choice that an answer repeats, or names by its letter where no other choice is that letter."""
+    texts = [choice.casefold() for choice in choices]
+    same = [place for place, text in enumerate(texts) if text == answer.strip().casefold()]
+    if same:
+        return same[0] if len(same) == 1 else None
+    named, letter = letter_index(answer, len(choices)), lone_letter(answer).casefold()
+    return None if any(text == letter and place != named for place, text in enumerate(texts)) else named
+
+
+def repeats(answer: str, choices: Sequence[str], place: int) -> bool:
+    """Whether an answer is the letter of a choice, its text, or both."""
+    text = without_label(answer, choices)
+    return letter_index(answer, len(choices)) == place or text.casefold() == choices[place].casefold()
+
+
+def is_written_as(answer: str, choices: Sequence[str], place: int) -> bool:
+    """Whether an answer repeats a choice, but for punctuation and the like."""
+    return repeats(answer, choices, place) or is_same(without_label(answer, choices), choices[place])
+
+
+def names_other(answer: str, choices: Sequence[str], right: int | None) -> bool:
+    """Whether an answer names another choice than the right one by its text or its letter; any, if none is right.
+
+    So does the text of one with the letter of another.
+    """
+    if right is not None and is_written_as(answer, choices, right):
+        return False
+    said = (answer, _labelled(answer)[1])
+    return letter_index(answer, len(choices)) is not None or any(
+        text.casefold() == choice.casefold() or is_same(text, choice) for text in said for choice in choices
+    )
 
 
 def listed(given: Any) -> Sequence[Any]:
@@ -87,11 +121,17 @@ def without_labels(texts: Sequence[str]) -> list[str]:
 
 def without_label(answer: str, choices: Sequence[str]) -> str:
     """The choice that an answer repeats with its label, as in ``B. right``; another answer as it is."""
-    letter, text = _split(answer)
+    letter, text = _labelled(answer)
     place = letter_index(letter, len(choices))
-    is_same = place is not None and text.casefold() == choices[place].casefold()
     is_choice = answer.casefold() in map(str.casefold, choices)
-    return choices[place or 0] if is_same and not is_choice else answer
+    repeated = place is not None and text.casefold() == choices[place].casefold() and not is_choice
+    return choices[place or 0] if repeated else answer
+
+
+def _labelled(answer: str) -> tuple[str, str]:
+    """As ``_split``, of an answer, which may also say ``Option B: right``."""
+    found = _split(answer)
+    return found if found[0] else letter_and_text(answer.strip())
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -131,5 +171,7 @@ def choice_notes(counts: Counter[str]) -> list[str]:
     sentences = {
         WORDS_UNUSED: f"rows whose last columns of choices hold the same word ({words}), which are no choices of them",
         WORD_CHOSEN: f"rows whose last choice is such a word as {words}; if that means nothing, leave the cell empty",
+        ANSWERED_OTHERWISE: "rows whose answer is neither the letter nor the text of the choice that their number or "
+        "letter says is right, and is accepted beside it",
     }
     return [f"{text}: {counts[key]:,}" for key, text in sentences.items() if counts[key]]

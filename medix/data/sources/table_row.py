@@ -1,6 +1,6 @@
 """One row of a table: its cells, read by what their columns mean."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,13 +12,16 @@ from medix.data.sources.modality_names import tag_of
 from medix.data.sources.source import RowError
 from medix.data.sources.table_cell import cell, text_of
 from medix.data.sources.table_choices import (
-    LETTERS,
+    ANSWERED_OTHERWISE,
     WORD_CHOSEN,
     WORDS_UNUSED,
     choice_of,
+    is_written_as,
     letter_index,
     lettered_label,
     listed,
+    names_other,
+    repeats,
     without_label,
     without_labels,
     without_unused,
@@ -32,6 +35,7 @@ from medix.data.sources.written_value import UnclearListError, text_list
 from medix.modality import ModalitySet
 
 _PAPER = ModalitySet()
+_CONTRADICTS = "it is another choice than {!r}, which the row says is right; correct one of them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class Cells:
         columns = self.data.columns
         choices = self._choices()
         images = tuple(self._images())
-        tag, index, answers = self._answer(choices, bool(images))
+        tag, index, answers, notes = self._answer(choices, bool(images))
         return TableRow(
             where=self.where,
             id=self._name("id", columns.id),
@@ -130,7 +134,7 @@ class Cells:
             source=self._label("source", columns.source),
             subgroup={name: self._subgroup(name, column) for name, column in columns.subgroup.items()},
             tag=tag,
-            notes=tuple(self._notes(choices)),
+            notes=(*self._notes(choices), *notes),
         )
 
     def _fault(self, key: str, value: object, remedy: str, column: str = "") -> CellError:
@@ -167,9 +171,8 @@ class Cells:
             raise self._fault(key, value, "it has a NUL character, as UTF-16 without its mark does; save it as UTF-8")
         return text
 
-    def _texts(self, key: str, column: str, of_numbers: bool = False) -> tuple[list[str], bool]:
-        """The texts of a cell, and whether it is a list of them, in which no word stands for nothing."""
-        value = self._cell(column)
+    def _texts(self, key: str, column: str, value: Any, of_numbers: bool = False) -> tuple[list[str], bool]:
+        """The texts of a value, and whether it is a list of them, in which no word stands for nothing."""
         try:
             found = value if isinstance(value, list | tuple) else text_list(value, of_numbers)
         except UnclearListError as error:
@@ -179,7 +182,7 @@ class Cells:
 
     def _said(self, key: str, column: str, words: Container[str] = (), of_numbers: bool = False) -> list[str]:
         """The texts of a cell without a word for nothing that is none of ``words``, which are in lower case."""
-        texts, is_list = self._texts(key, column, of_numbers)
+        texts, is_list = self._texts(key, column, self._cell(column), of_numbers)
         return texts if is_list else [text for text in texts if text.casefold() in words or self._stated(text)]
 
     def _choices(self) -> tuple[str, ...]:
@@ -218,8 +221,10 @@ class Cells:
         answer = self.data.columns.answer
         return [answer] if isinstance(answer, str) else answer
 
-    def _answer(self, choices: tuple[str, ...], has_images: bool) -> tuple[str | None, int | None, tuple[str, ...]]:
-        """The tag in front of the reference, index of the right choice, and the accepted answers."""
+    def _answer(
+        self, choices: tuple[str, ...], has_images: bool
+    ) -> tuple[str | None, int | None, tuple[str, ...], list[str]]:
+        """The tag in front of the reference, index of the right choice, the accepted answers, and notes."""
         columns = self.data.columns
         first, *others = self._answer_columns or [""]
         tag, texts = self._reference(first, choices, has_images)
@@ -227,25 +232,31 @@ class Cells:
         words = self._words(choices)
         said = [text for column in others for text in self._said("answer", column, words, not is_bracketed)]
         further = [without_label(text, choices) for text in said]
-        index = self._index(choices)
-        if index is None and (letter := self._text("answer_letter", columns.answer_letter).strip()):
+        index, notes = self._index(choices), list[str]()
+        if letter := self._text("answer_letter", columns.answer_letter).strip():
             letter_tag, letter = self._untagged(columns.answer_letter, letter, has_images)
             tag, letter = letter_tag or tag, self._stated(letter)
             if letter and not choices:
                 texts = [letter, *texts]
             elif letter:
-                index = letter_index(letter, len(choices))
-                if index is None:
+                named = letter_index(letter, len(choices))
+                if named is None:
                     raise self._fault("answer_letter", letter, f"is no letter of {len(choices)} choices")
+                if index is not None and index != named:
+                    raise self._fault("answer_letter", letter, _CONTRADICTS.format(choices[index]))
+                index = named
+        if index is not None and texts and not is_written_as(whole(self.cells, texts[0]), choices, index):
+            notes.append(ANSWERED_OTHERWISE)
         if index is None and choices and texts:
             index = lettered_label(self._cell(first), len(choices))
             index = self._named(texts[0], choices) if index is None else index
         if index is not None:
-            known = {LETTERS[index].casefold(), choices[index].casefold()}
-            texts = [choices[index], *(text for text in texts if text.casefold() not in known)]
-            further = [text for text in further if text.casefold() not in known]
-            self._check_other_choices([*texts[1:], *further], choices, index)
-        return tag, index, tuple(dict.fromkeys([*texts, *further])) if texts else ()
+            said = [*texts, *further]
+            if other := [text for text in said if names_other(whole(self.cells, text), choices, index)]:
+                raise self._fault("answer", other[0], _CONTRADICTS.format(choices[index]))
+            texts = [choices[index]]
+            further = [text for text in said if not repeats(text, choices, index)]
+        return tag, index, tuple(dict.fromkeys([*texts, *further])) if texts else (), notes
 
     def _reference(self, column: str, choices: tuple[str, ...], has_images: bool) -> tuple[str | None, list[str]]:
         """The texts of the column of the reference, which is the first of them, and the tag that stood before it.
@@ -253,14 +264,19 @@ class Cells:
         All that is asked of an answer is asked of what follows the tag: which choice it is, and whether it is a word
         for nothing.
         """
-        texts, is_list = self._texts("answer", column)
+        value, tag, words = self._cell(column), None, self._words(choices)
+        if isinstance(value, str) and self._is_taggable(value.strip(), choices):
+            tag, value = self._untagged(column, value, has_images)  # what follows may be a list, too
+        texts, is_list = self._texts("answer", column, value)
         if not texts:
             return None, []
-        tag, words = None, self._words(choices)
-        if self._stated(texts[0]) and texts[0] not in choices:  # not <NA>, which looks like a tag
+        if tag is None and self._is_taggable(texts[0], choices):
             tag, texts[0] = self._untagged(column, texts[0], has_images)
         said = texts if is_list else [text for text in texts if text.casefold() in words or self._stated(text)]
         return tag, [without_label(text, choices) for text in said]
+
+    def _is_taggable(self, text: str, choices: tuple[str, ...]) -> bool:
+        return bool(self._stated(text)) and text not in choices  # <NA> looks like a tag
 
     def _untagged(self, column: str, text: str, has_images: bool) -> tuple[str | None, str]:
         try:
@@ -283,20 +299,6 @@ class Cells:
         if index is not None:
             return index
         return choice_of(whole(self.cells, answer), [whole(self.cells, choice) for choice in choices])
-
-    def _check_other_choices(self, texts: Sequence[str], choices: tuple[str, ...], right: int) -> None:
-        """Refuse texts of the answer that are, or name by a letter, another choice than the right one.
-
-        Raises:
-            CellError: one does.
-        """
-        others = {choice.casefold() for choice in choices}
-        for text in texts:
-            if text.casefold() in others or letter_index(text, len(choices)) is not None:
-                remedy = (
-                    f"it is another choice than {choices[right]!r}, which the row says is right; correct one of them"
-                )
-                raise self._fault("answer", text, remedy)
 
     def _index(self, choices: tuple[str, ...]) -> int | None:
         value = self._cell(self.data.columns.answer_index)

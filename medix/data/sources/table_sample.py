@@ -13,7 +13,7 @@ from medix.data.prompt_errors import MarkerError
 from medix.data.sources.source import RowError, content_id
 from medix.data.sources.stored_image import Keep, conversions, stored_image
 from medix.data.sources.table_cell import cell, text_of
-from medix.data.sources.table_choices import choice_notes, choices_in, lettered
+from medix.data.sources.table_choices import ANSWERED_OTHERWISE, choice_notes, choices_in, lettered
 from medix.data.sources.table_file import TextRow, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage, holds_image
 from medix.data.sources.table_row import CellError, Cells, TableRow
@@ -72,6 +72,9 @@ class TableSample:
             found = Cells(self.data, where, cells, files, self.modalities).row()
         except CellError as error:
             raise RowError(error.column or error.key, error.value, error.remedy, error.kind) from error
+        if ANSWERED_OTHERWISE in found.notes:
+            remedy = f"it is neither the letter nor the text of {found.answers[0]!r}, which the row says is right"
+            raise RowError(self._answer_column, found.answers[1], f"{remedy}; correct one of them", "choices")
         images = tuple(self._stored(image, counts) for image in found.images)
         counts["text-only"] += bool(columns.images) and not images
         counts.update(found.notes)
@@ -160,7 +163,14 @@ class TableSample:
         question = row.question or self.question.strip()
         if not question:
             raise RowError(self.data.columns.question or "question", row.question, "give the question", "question")
-        is_listed = [*map(str.casefold, choices_in(question))] == [*map(str.casefold, row.choices)]
+        asked, choices = [*map(str.casefold, choices_in(question))], [*map(str.casefold, row.choices)]
+        is_listed = asked == choices
+        if not is_listed and sorted(asked) == sorted(choices):  # a letter would be two choices
+            remedy = (
+                f"it lists the choices in another order than their column ({', '.join(row.choices)}); correct one of "
+                "them, or state in --columns that no column holds choices"
+            )
+            raise RowError(self.data.columns.question or "question", row.question, remedy, "choices")
         return "\n\n".join(filter(None, [*row.context, question, "" if is_listed else lettered(row.choices)]))
 
     def _metadata(self, row: TableRow, cells: CellRow, counts: Counter[str]) -> dict[str, str]:

@@ -2,7 +2,15 @@
 
 import pytest
 
-from medix.data.sources.table_choices import choice_of, choices_in, lettered, without_label, without_labels
+from medix.data.sources.table_choices import (
+    choice_of,
+    choices_in,
+    is_written_as,
+    lettered,
+    names_other,
+    without_label,
+    without_labels,
+)
 
 
 @pytest.mark.parametrize(
@@ -14,6 +22,14 @@ from medix.data.sources.table_choices import choice_of, choices_in, lettered, wi
         ("C", ["left", "right"], None),
         ("2", ["left", "right"], None),
         ("same", ["same", "Same"], None),
+        ("(B)", ["left", "right"], 1),
+        ("B.", ["left", "right"], 1),
+        ("b)", ["left", "right"], 1),
+        ("Option B", ["left", "right"], 1),
+        ("(C)", ["left", "right"], None),
+        ("(B)", ["AB", "A", "B", "O"], None),  # the letter of A, or the text in brackets
+        ("(B)", ["A", "B"], 1),
+        ("(A)", [], None),
     ],
 )
 def test_an_answer_names_a_choice_by_text_or_letter(answer: str, choices: list[str], index: int | None) -> None:
@@ -31,11 +47,34 @@ def test_labels_are_taken_away_where_all_choices_have_theirs() -> None:
     [
         ("B. right", "right"), ("b) Right", "right"), ("B:right", "right"), ("A. right", "A. right"), ("B", "B"),
         ("B.", "B."), ("right", "right"), ("D. right", "D. right"), ("C. C. x", "C. x"), ("C. x", "C. x"), ("", ""),
-        ("(b) right", "right"), ("(A) right", "(A) right"),
+        ("(b) right", "right"), ("(A) right", "(A) right"), ("Option B: right", "right"),
+        ("The answer is (B) right", "right"), ("Option A: right", "Option A: right"),
     ],
 )  # fmt: skip
 def test_an_answer_may_repeat_a_choice_with_its_label(answer: str, found: str) -> None:
     assert without_label(answer, ["left", "right", "C. x"]) == found
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_right", "is_other"),
+    [
+        ("A", True, False), ("(a)", True, False), ("Left", True, False), ("left.", True, False),
+        ("A) left", True, False), ("Option A: left", True, False), ("B", False, True), ("(B)", False, True),
+        ("B.", False, True), ("b)", False, True), ("Option B", False, True), ("right", False, True),
+        ("Right.", False, True), ("B. right", False, True), ("B. left", False, True), ("A. right", False, True),
+        ("Option B: right", False, True), ("sinister", False, False), ("A. baumannii", False, False),
+        ("C", False, False),
+    ],
+)  # fmt: skip
+def test_every_spelling_of_a_letter_names_its_choice(answer: str, is_right: bool, is_other: bool) -> None:
+    choices = ["left", "right"]
+    assert (is_written_as(answer, choices, 0), names_other(answer, choices, 0)) == (is_right, is_other)
+    assert names_other(answer, choices, None) == (is_right or is_other)
+
+
+def test_a_letter_that_is_the_text_of_another_choice_is_right_where_its_own_choice_is() -> None:
+    assert not names_other("A", ["B", "A"], 0)
+    assert not names_other("A", ["B", "A"], 1)
 
 
 @pytest.mark.parametrize("choices", [["left", "right"], ["C", "c"], ["one\ntwo", "B. x", "?"], ["x"] * 30, []])

@@ -1,5 +1,6 @@
 """What cells mean: the kinds that benchmark files have, and those that make no sense."""
 
+import re
 from contextlib import ExitStack
 from datetime import date, datetime
 from decimal import Decimal
@@ -81,6 +82,8 @@ def test_answers_are_found_by_index_letter_or_text(
         ({"o": "['x' 'y', 'z']", "a": 0}, Columns(answer_index="a", choices="o"), "it has no comma between some"),
         ({"o": "['x' ... 'z']", "a": 0}, Columns(answer_index="a", choices="o"), "numpy has left elements out"),
         ({"a": "['x' 'y', 'z']"}, Columns(answer="a"), "columns.answer: \"['x' 'y', 'z']\"; it has no comma"),
+        ({"o": ["x", "y"], "i": 0, "l": "(B)"}, Columns(answer_index="i", answer_letter="l", choices="o"),
+         "answer_letter: '(B)'; it is another choice than 'x'"),
         ({"o": ["A. x", "B. y"], "l": "B", "a": "A. x"}, Columns(answer="a", answer_letter="l", choices="o"),
          "'x'; it is another choice than 'y'"),
         ({"o": 3, "a": 0}, Columns(answer_index="a", choices="o"), "give a list, an object"),
@@ -92,6 +95,32 @@ def test_a_cell_that_makes_no_sense_is_an_error(tmp_path: Path, cells: Any, colu
     with pytest.raises(TableError) as caught:
         row(tmp_path, cells, columns)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["B", "(B)", "B.", "b)", "Option B", "y", "Y.", "B. y", "B. x", "A. y"])
+@pytest.mark.parametrize("where", ["answer", "list", "alias", "aliases"])
+def test_no_spelling_of_another_choice_is_accepted_beside_the_right_one(tmp_path: Path, text: str, where: str) -> None:
+    given = {"answer": {"a": text}, "list": {"a": ["x", text]}, "alias": {"s": text}, "aliases": {"s": ["z", text]}}
+    cells = {"o": ["x", "y"], "a": "x", "s": None} | given[where]
+    columns = {"answer": ["a", "s"], "choices": "o"}
+    for stated in ({"answer_index": "n"}, {"answer_letter": "l"}, *([{}] if where != "answer" else [])):
+        with pytest.raises(TableError, match=f"{re.escape(repr(text))}; it is another choice than 'x'|'y'; it is an"):
+            row(tmp_path, {**cells, "n": 0, "l": "(A)"}, Columns(**columns, **stated))
+
+
+@pytest.mark.parametrize("text", ["A", "(A)", "a)", "A.", "Option A", "X", "A. x", "Option A: x"])
+def test_every_spelling_of_the_right_choice_is_the_choice(tmp_path: Path, text: str) -> None:
+    columns = {"answer": ["a", "s"], "choices": "o"}
+    for stated in ({}, {"answer_index": "n"}, {"answer_letter": "l"}):
+        cells = {"o": ["x", "y"], "a": text, "s": [text, "ecks"], "n": 0, "l": "Option A"}
+        found = row(tmp_path, cells, Columns(**columns, **stated))
+        assert (found.answer_index, found.answers, found.notes) == (0, ("x", "ecks"), ())
+
+
+def test_a_list_behind_a_tag_is_a_list(tmp_path: Path) -> None:
+    for text in ("<CT_SCAN>\n['left', 'l']", "['<CT_SCAN>\\nleft', 'l']", '<CT_SCAN> ["left", "l"]'):
+        found = row(tmp_path, {"a": text, "i": "x"}, Columns(answer="a", images=["i"]))
+        assert (found.tag, found.answers) == ("CT_SCAN", ("left", "l"))
 
 
 def test_labels_that_are_letters_count_the_choices_also_where_one_is_a_letter(tmp_path: Path) -> None:

@@ -48,6 +48,26 @@ def test_an_image_that_is_not_stored_is_not_decoded() -> None:
         made(cells)
 
 
+def test_an_answer_that_is_not_the_choice_that_a_number_names_is_a_fault() -> None:
+    """Files of benchmarks have such rows, and a build would accept any text as an answer."""
+    columns = Columns("q", ["a", "s"], choices="o", answer_index="n")
+    cells = {"q": "Which?", "o": ["x", "y"], "n": 1, "a": "y.", "s": "z"}
+    assert (made(cells, columns).reference, made(cells, columns).aliases) == ("y", ("y.", "z"))
+    with pytest.raises(RowError, match="a: 'z'; it is neither the letter nor the text of 'y', which the row says is r"):
+        made(cells | {"a": "z"}, columns)
+
+
+def test_a_question_that_lists_its_choices_in_another_order_is_a_fault() -> None:
+    """The answer B would be two choices."""
+    cells = {"i": 1, "o": ["left", "right", "both"], "a": "B"}
+    asked = "Which side? (A) left (B) right (C) both"
+    assert made(cells | {"q": asked}).question == asked
+    with pytest.raises(RowError, match=r"lists the choices in another order than their column \(left, right, both\)"):
+        made(cells | {"q": "Which side? (A) right (B) left (C) both"})
+    unlike = made(cells | {"q": "Which side? (A) right (B) left"})
+    assert unlike.question.endswith("Choices:\nA. left\nB. right\nC. both")
+
+
 @pytest.mark.parametrize(
     ("cells", "told"),
     [
