@@ -70,7 +70,8 @@ class _Loader(yaml.SafeLoader):
 
     def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
         node: yaml.ScalarNode = super().compose_scalar_node(anchor)
-        if node.style is None and (fault := _ambiguity(node)):
+        is_number = node.tag.rpartition(":")[2] in ("int", "float")  # also in quotes, behind a tag
+        if (node.style is None or is_number) and (fault := _ambiguity(node)):
             raise _error(fault, node.start_mark)
         return node
 
@@ -98,6 +99,12 @@ _TextLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if first in "tTfF" or not tag.endswith(":bool")]
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
+_Dumper.add_representer(  # line breaks of YAML, which are read as spaces unless they are escaped
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style='"' if re.search("[\x85\u2028\u2029]", text) else None
+    ),
+)
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", _LEADING_ZERO, list("-+0"))  # so that such texts get quotes
 
 
@@ -199,9 +206,9 @@ def _ambiguity(node: yaml.ScalarNode) -> str:
     if _LEADING_ZERO.match(text):
         remedy = "write it without the leading zero, or put it in quotes"
         return f"{text} is octal in YAML 1.1 and decimal elsewhere; {remedy}"
-    if kind == "float" and text.lower() == ".nan":
+    if kind == "float" and text.lower().lstrip("+-.") == "nan":
         return f"{text} is not a number; give one, or null, or leave the key out"
-    if kind == "float" and text.lower().lstrip("+-") != ".inf":
+    if kind == "float" and text.lower().lstrip("+-.") != "inf":
         value, digits = float(text.replace("_", "")), text.lower().partition("e")[0]
         if math.isinf(value) or (not value and re.search("[1-9]", digits)):
             return f"{text} is out of the range of numbers and would be read as {value:g}; give another"

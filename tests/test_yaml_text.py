@@ -73,6 +73,10 @@ def test_plain_words_have_the_meaning_that_jsonargparse_gives_them(word: str, va
         ("a: 12:30:45.5", "is a number to the base of 60"),
         ("a: .NaN", ".NaN is not a number"),
         ("a: 1e400", "1e400 is out of the range of numbers and would be read as inf"),
+        ("a: !!float '1e400'", "1e400 is out of the range of numbers and would be read as inf"),
+        ("a: !!float nan", "nan is not a number; give one"),
+        ('a: !!float ".NaN"', ".NaN is not a number; give one"),
+        ("a: !!int '010'", "010 is octal in YAML 1.1"),
         ("a: -1_0.5e+999", "would be read as -inf"),
         ("a: 2.5E-400", "2.5E-400 is out of the range of numbers and would be read as 0"),
         ("1: a", "the key 1 is no text; put it in quotes"),
@@ -136,6 +140,12 @@ def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_is_written_is_read_as_the_same(content: object) -> None:
     assert read_yaml(write_yaml({"content": content})) == {"content": content}
+
+
+@pytest.mark.parametrize("text", ["\x85", "a\x85b", "\u2028", " \u2029\n", "\ufeff", "\x80", "\r\n"])
+def test_every_line_break_is_read_back(text: str) -> None:
+    content = {"a": text, text: ["a", text]}
+    assert read_yaml(write_yaml(content)) == content
 
 
 def test_aliases_of_aliases_are_refused_before_anything_goes_through_them() -> None:
