@@ -82,6 +82,9 @@ class RewardSuite(RunningMeans):
             if isinstance(part, RunningMeans) and not hasattr(part, "device"):
                 kind = f"{type(part).__module__}.{type(part).__qualname__}"
                 raise ValueError(f"rewards: {name}: call super().__init__() first in the constructor of {kind}")
+            if getattr(part, "_is_in_suite", False):  # running means are of one place in one suite
+                self._parts[name] = part = part.fresh()
+            part._is_in_suite = True
         if modalities is not None:
             self.use_modalities(ModalitySet.of(modalities))
         self._give(judge, encoder, replace=False)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from medix.modality import ModalitySet
-from medix.rewards import FormatReward, ModalityReward
+from medix.rewards import FormatReward, ModalityReward, RewardSuite, Weighted
 from medix.types import Status
 
 S, U, N = Status.SCORED, Status.UNSCORED, Status.NOT_APPLICABLE
@@ -92,3 +92,19 @@ def test_another_modality_set_has_other_rows_and_forgets() -> None:
 def test_means_over_nothing_are_not_a_number_and_no_warning(recwarn: pytest.WarningsRecorder) -> None:
     assert all(value.isnan() for value in FormatReward().compute().values())
     assert not [warning for warning in recwarn if "update" in str(warning.message)]
+
+
+def test_a_component_in_two_places_has_running_means_for_each() -> None:
+    """Scores a right form in the first suite, twice, and a wrong one in the second."""
+    form = FormatReward()
+    first, second = (
+        RewardSuite({name: Weighted(form, 0.5) for name in ("a", "b")}, modalities=["X_RAY"]) for _ in range(2)
+    )
+    right = "<X_RAY><think>It is on the left.</think><answer>lung</answer>"
+    for suite, texts in ((first, [right, right]), (second, ["lung"])):
+        rows = len(texts)
+        suite.update(completions=texts, references=["lung"] * rows, questions=["?"] * rows, modalities=["X_RAY"] * rows)
+    assert [suite.compute()[f"reward/{name}"] for suite in (first, second) for name in "ab"] == [1.0, 1.0, 0.0, 0.0]
+    assert [part.compute()[""].item() for part in (*first.components.values(), *second.components.values())] == [
+        1.0, 1.0, 0.0, 0.0,
+    ]  # fmt: skip
