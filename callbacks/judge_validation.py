@@ -18,7 +18,7 @@ from medix.evaluation.validation import Validation
 from medix.grammar import parse
 from medix.judge import outcome
 from medix.judge.base import Judge
-from medix.judge.own_arguments import own_arguments
+from medix.judge.own_arguments import named, names_of, on_record
 from medix.modality import ModalitySet
 from medix.modules.random_states import random_states, restore_random_states
 from medix.reporting.record import CompletionRecord, record_completion, without_answer
@@ -233,7 +233,7 @@ class JudgeValidation(Callback):
         step, modalities = watched(module).step, watched(module).modalities
         scored: list[ScoredGroup] = self._suite.score_groups(groups, gather)
         judge, name = self._judge(module), next(iter(reward_judges(module)), "none")
-        verdicts = judge_groups(scored, modalities, judge, self._asked(groups, judge), name)
+        verdicts = judge_groups(scored, modalities, judge, self._suite.asked(groups), name)
         exchanged = images_exchanged(trainer)
         records = [
             record_completion(
@@ -253,14 +253,6 @@ class JudgeValidation(Callback):
         self._records += records
         call_hook(trainer, "on_judged_groups", module, groups, records)
 
-    def _asked(self, groups: Any, judge: Judge | None) -> dict[str, Sequence[JudgeQuestion | None]]:
-        """What each component asked; nothing of one whose judge of one's own has other arguments than this one."""
-        own, parts = own_arguments(judge), self._suite.components
-        return {
-            name: asked if judge is None or own_arguments(parts[name].judge) == own else [None] * len(asked)
-            for name, asked in self._suite.asked(groups).items()
-        }
-
     def _judge(self, module: LightningModule) -> Judge | None:
         return self.judge or watched(module).judge
 
@@ -269,9 +261,9 @@ class JudgeValidation(Callback):
         left_out = sum(gather(self._left_out))
         step = watched(module).step
         judge = self._judge(module)
-        names = sorted({record.verdict.judge for record in records if record.verdict is not None})
+        names = sorted({record.verdict.whose for record in records if record.verdict is not None})
         given = ", ".join(reward_judges(module)[:1] or names) or "none"  # as in ``_judge_groups``
-        identity = given if judge is None else judge.identity
+        identity = given if judge is None else named(judge)
         seconds = time.perf_counter() - self._started
         validation = Validation.of(
             records,
@@ -341,7 +333,7 @@ def judge_groups(
         modalities: the valid tags.
         judge: the judge; if None, any verdict of the rewards is used.
         asked: for each component, what it asked about each completion; a component that is missing asked this question.
-        name: identity of the judge whose verdicts the rewards have, where ``judge`` is None.
+        name: of the judge whose verdicts the rewards have, where ``judge`` is None.
     """
     rows = iter(range(sum(len(group.scores) for group in groups)))
     found: dict[tuple[int, int], Verdict] = {}
@@ -368,6 +360,8 @@ def judge_groups(
                 questions.append(question)
     if judge is not None and questions:
         found |= dict(zip(missing, outcome.grade(judge, questions), strict=True))
+    if judge is not None:
+        found = dict(zip(found, on_record(judge, found.values()), strict=True))
     return [[found[row, column] for column in range(len(group.scores))] for row, group in enumerate(groups)]
 
 
@@ -389,7 +383,8 @@ def _known_verdict(scores: CompletionScores, judge: Judge | None, others: Contai
     verdicts = {name: entry.verdict for name, entry in scores.components.items() if entry.verdict is not None}
     if judge is None:
         return next(iter(verdicts.values()), None)
-    return next((one for name, one in verdicts.items() if name not in others and judge.gave(one)), None)
+    asked = named(judge)
+    return next((one for name, one in verdicts.items() if name not in others and asked in names_of(one)), None)
 
 
 def _most_common(reasons: dict[str, int], limit: int = 5) -> list[tuple[str, int]]:

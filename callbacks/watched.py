@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lightning.pytorch import LightningModule, Trainer
 
 from medix.judge.base import Judge
+from medix.judge.own_arguments import named
 from medix.modality import ModalitySet
 from medix.modules.record import StepRecord
 
@@ -38,10 +39,10 @@ def suite_of(module: LightningModule) -> Mapping[str, str]:
 
 
 def reward_judges(module: LightningModule) -> list[str]:
-    """Identities of the judges that the components of the rewards ask, in their order, each once."""
+    """The judges (``named``) that the components of the rewards ask, in their order, each once."""
     components: Mapping[str, Any] = getattr(watched(module).rewards, "components", {})
     judges = [getattr(part, "judge", None) for part in components.values()]
-    return list(dict.fromkeys(judge.identity for judge in judges if isinstance(judge, Judge)))
+    return list(dict.fromkeys(named(judge) for judge in judges if isinstance(judge, Judge)))
 
 
 def reward_encoders(module: LightningModule) -> list[str]:

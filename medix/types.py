@@ -255,6 +255,8 @@ class Verdict:
         confidence: probability of this verdict relative to the other possible verdicts; None if unknown.
         votes: the verdicts of a panel's members, in order.
         is_cached: whether it is an earlier verdict on the same question, looked up in a cache.
+        asked: which judge was asked, if it is not told by ``judge``: one that asks the judge inside it, or one of one's
+            own with a digest of its arguments.
     """
 
     credit: float | None
@@ -266,15 +268,26 @@ class Verdict:
     confidence: float | None = None
     votes: tuple["Verdict", ...] = ()
     is_cached: bool = False
+    asked: str = ""
+
+    @property
+    def whose(self) -> str:
+        """Which judge was asked."""
+        return self.asked or self.judge
 
     @property
     def is_scored(self) -> bool:
         """Whether the judge reached a verdict."""
         return self.credit is not None
 
+    def to_state(self) -> dict[str, Any]:
+        """Plain data; without ``asked`` where ``judge`` tells it, as in most of many lines."""
+        state = {name: getattr(self, name) for name in self.__slots__ if name != "asked" or self.asked}
+        return {**state, "votes": tuple(vote.to_state() for vote in self.votes)}
+
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "Verdict":
-        """The inverse of ``dataclasses.asdict``, also after a JSON round trip; newer fields may be missing."""
+        """The inverse of ``to_state``, also after a JSON round trip; newer fields may be missing."""
         return cls(**{**state, "votes": tuple(cls.from_state(vote) for vote in state.get("votes", ()))})
 
 
@@ -302,7 +315,7 @@ class ComponentScore:
             "value": self.value,
             "status": self.status.value,
             "reason": self.reason,
-            "verdict": None if self.verdict is None else asdict(self.verdict),
+            "verdict": None if self.verdict is None else self.verdict.to_state(),
             "left_out": self.left_out,
         }
 

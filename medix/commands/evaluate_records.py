@@ -70,7 +70,7 @@ def show(arguments: argparse.Namespace) -> int:
     if not records:
         raise ValueError(f"{arguments.file} holds no completion")
     _check_judged(records, arguments.file)
-    judges = sorted({record.verdict.judge for record in records if record.verdict is not None})
+    judges = sorted({record.verdict.whose for record in records if record.verdict is not None})
     found = Validation.of(records, step=records[0].step, split=records[0].split, judge=", ".join(judges) or "none")
     data = found.to_dict() | _steps(records)
     if arguments.json is not None:

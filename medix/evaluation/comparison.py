@@ -252,7 +252,7 @@ def reward_judges(records: Sequence[CompletionRecord]) -> dict[str, set[str]]:
     for record in records:
         for name, verdict in record.verdicts().items():
             if name:
-                found.setdefault(name, set()).add(verdict.judge)
+                found.setdefault(name, set()).add(verdict.whose)
     return found
 
 
@@ -339,4 +339,4 @@ def _bounds(values: Sequence[float | None]) -> tuple[float, float]:
 
 
 def _judges(records: Sequence[CompletionRecord]) -> str:
-    return ", ".join(sorted({record.verdict.judge for record in records if record.verdict is not None})) or "none"
+    return ", ".join(sorted({record.verdict.whose for record in records if record.verdict is not None})) or "none"

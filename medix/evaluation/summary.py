@@ -120,7 +120,7 @@ def accepted_wrongly(record: CompletionRecord) -> float | None:
     others = [
         other.credit
         for other in record.verdicts().values()
-        if other.judge != verdict.judge and other.credit is not None
+        if other.whose != verdict.whose and other.credit is not None
     ]
     return float(verdict.credit < YES_FROM <= max(others)) if others else None
 

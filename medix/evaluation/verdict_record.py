@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from medix.judge.base import Judge
 from medix.judge.hybrid import HybridJudge
-from medix.judge.own_arguments import own_arguments
+from medix.judge.own_arguments import named, names_of
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt import JudgePrompt
 from medix.judge.recorded import RecordedJudge
@@ -21,7 +21,7 @@ Given = tuple[str, JudgeQuestion, Verdict]
 
 
 class VerdictRecord:
-    """Recorded verdicts on the completions being rescored, looked up by judge identity or by component.
+    """Recorded verdicts on the completions being rescored, looked up by judge (``named``) or by component.
 
     Holds the verdicts of one chunk of a run at a time, so that memory does not grow with the run.
 
@@ -33,9 +33,7 @@ class VerdictRecord:
         self.rules = dict(rules or {})
         self.counts: Counter[str] = Counter()
         self.judges: Counter[str] = Counter()
-        self.own: set[str] = set()
-        """``own_arguments`` of the judges of the run; a judge of one's own with others gave none of the verdicts."""
-        self._by_identity: dict[tuple[str, JudgeQuestion], Verdict] = {}
+        self._by_judge: dict[tuple[str, JudgeQuestion], Verdict] = {}
         self._by_component: dict[tuple[str, JudgeQuestion], Verdict] = {}
 
     def given(self, records: Sequence[CompletionRecord], modalities: ModalitySet) -> list[Given]:
@@ -56,37 +54,42 @@ class VerdictRecord:
         return found
 
     def contradicts(self, given: Sequence[Given]) -> bool:
-        """Whether a different verdict is known for one of these questions: a judge may differ between two steps."""
+        """Whether a different verdict is known for one of these questions: judges may differ between two steps."""
         return any(
-            (known := self._by_identity.get((verdict.judge, question))) is not None and known.credit != verdict.credit
-            for _, question, verdict in given
+            known is not None and known.credit != verdict.credit
+            for name, question, verdict in given
+            for known in (
+                self._by_component.get((name, question)),
+                *(self._by_judge.get((judge, question)) for judge in names_of(verdict)),
+            )
         )
 
     def add(self, given: Sequence[Given]) -> None:
         """Add verdicts; the first verdict on a question is kept."""
         for name, question, verdict in given:
             for one in (verdict, *verdict.votes):
-                self._by_identity.setdefault((one.judge, question), one)
+                for judge in names_of(one):
+                    self._by_judge.setdefault((judge, question), one)
             self._by_component.setdefault((name, question), verdict)
-            self.judges[verdict.judge] += 1
+            self.judges[verdict.whose] += 1
 
     def clear(self) -> None:
         """Discard the verdicts but keep the counts."""
-        self._by_identity.clear()
+        self._by_judge.clear()
         self._by_component.clear()
 
     def look_up(
-        self, question: JudgeQuestion, identity: str | None, components: Sequence[str], version: str = ""
+        self, question: JudgeQuestion, judge: str | None, components: Sequence[str], version: str = ""
     ) -> Verdict | None:
         """The verdict of this judge, or else the one that a component of the run received.
 
         Args:
             question: the question.
-            identity: identity of the judge; None if unknown.
+            judge: which (``named``); None if unknown.
             components: components whose verdicts are used regardless of their judge.
             version: prompt version that the judge of such a verdict must have used.
         """
-        if identity is not None and (verdict := self._by_identity.get((identity, question))) is not None:
+        if judge is not None and (verdict := self._by_judge.get((judge, question))) is not None:
             return verdict
         for name in components:
             if (verdict := self._by_component.get((name, question))) is not None and version in verdict.judge:
@@ -99,7 +102,7 @@ class RunJudge(Judge):
 
     Args:
         record: the recorded verdicts.
-        judge: the judge whose verdicts are used, by identity; None if unknown.
+        judge: the judge whose verdicts are used; None if unknown.
         may_ask: whether ``judge`` is asked about questions without a recorded verdict or with an unscored one.
         components: components of the run whose verdicts are used regardless of their judge.
         version: prompt version that those components must have used.
@@ -137,13 +140,15 @@ class RunJudge(Judge):
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
         """One verdict per question; unscored, with the reason, if none is recorded and no judge may be asked."""
-        is_other = bool(self.record.own) and own_arguments(self.judge) not in {"", *self.record.own}
-        identity = None if self.judge is None or is_other else self.judge.identity
-        found = {q: self.record.look_up(q, identity, self.components, self.version) for q in questions}
+        judge = None if self.judge is None else named(self.judge)
+        found = {q: self.record.look_up(q, judge, self.components, self.version) for q in questions}
         known = {question: verdict for question, verdict in found.items() if verdict is not None}
         verdicts = RecordedJudge(known, self.judge if self.may_ask else None).grade(questions)
-        if not isinstance(self.judge, HybridJudge | PanelJudge):  # counted by the judges that these consist of
-            looked_up = sum(verdict.is_scored or not self.may_ask for verdict in known.values())
+        looked_up = sum(verdict.is_scored or not self.may_ask for verdict in known.values())
+        if isinstance(self.judge, HybridJudge | PanelJudge):  # the rest is counted by the judges that these consist of
+            inner = [one for one in known.values() if one.is_scored and one.judge != self.identity]
+            self.record.counts["looked up"] += len(inner)
+        else:
             self.record.counts["looked up"] += looked_up
             self.record.counts["asked" if self.may_ask else "not on record"] += len(found) - looked_up
         return verdicts
@@ -160,10 +165,10 @@ def replayed(judge: Judge, record: VerdictRecord, may_ask: bool, components: Seq
         components: components of the run whose verdicts are used regardless of their judge.
     """
     if isinstance(judge, HybridJudge):
-        return RunJudge(record, type(judge)(replayed(judge.judge, record, may_ask)), True, components)
+        return RunJudge(record, judge.over(replayed(judge.judge, record, may_ask)), True, components)
     if isinstance(judge, PanelJudge):
         members: list[Judge] = [replayed(member, record, may_ask) for member in judge.judges]
-        return RunJudge(record, PanelJudge(members, judge.quorum, judge.patience), True, components)
+        return RunJudge(record, judge.of(members), True, components)
     return RunJudge(record, judge, may_ask or not judge.asks_ahead, components)
 
 
@@ -183,8 +188,6 @@ def replay_judges(
         run_suite: the suite of the run, if its spec can be read; shows which of its components asked the same way.
         given: replaces every judge.
     """
-    asked = map(judge_of, run_suite.components.values()) if run_suite is not None else ()
-    record.own = {own_arguments(one) for one in (of_run, *asked) if one is not None}
     marker = RunJudge(record)
     suite.use_judge(marker, replace=False)
     for name, part in suite.components.items():

@@ -134,7 +134,9 @@ class Judging:
         scoring, rules = spec["scoring"], rules_of(spec)
         judge = self.judge_of(scoring)
         completions = [row for row in self.folder.generations(task) if row["completion"] is not None]
-        return scoring, rules, judge, [_Plan(_key(row, judge, rules, scoring), row) for row in completions]
+        name, version = None if judge is None else named(judge), _version(judge)
+        keys = (verdict_key(row, name, version, rules, scoring) for row in completions)
+        return scoring, rules, judge, [_Plan(key, row) for key, row in zip(keys, completions, strict=True)]
 
     def _verdicts(
         self, plans: Sequence[_Plan], judge: Judge | None, rules: Sequence[str], scoring: str
@@ -181,10 +183,6 @@ def _graded(judge: Judge, questions: Sequence[JudgeQuestion]) -> Iterator[tuple[
             return
         yield done.get()
         under_way -= 1
-
-
-def _key(row: Mapping[str, Any], judge: Judge | None, rules: Sequence[str], scoring: str) -> str:
-    return verdict_key(row, None if judge is None else named(judge), _version(judge), rules, scoring)
 
 
 def _version(judge: Judge | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from medix.judge.own_arguments import recording
+from medix.judge.own_arguments import is_ours, judge_form, recording
 from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict
 
@@ -16,7 +16,7 @@ class Judge(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let the constructor record its arguments (``own_arguments``), which the identity may leave out."""
         super().__init_subclass__(**kwargs)
-        if "__init__" in vars(cls):
+        if "__init__" in vars(cls) and not is_ours(cls):
             cls.__init__ = recording(cls.__init__)  # type: ignore[method-assign]
 
     @property
@@ -39,10 +39,6 @@ class Judge(ABC):
         future.set_result(self.grade([question])[0])
         return future
 
-    def gave(self, verdict: Verdict) -> bool:
-        """Whether this judge gave a verdict, so that it need not be asked again."""
-        return verdict.judge == self.identity
-
     def asking(self, prompt: JudgePrompt) -> "Judge":
         """The same judge with another prompt: a rubric component takes the suite's judge with a prompt of its own.
 
@@ -57,6 +53,10 @@ class Judge(ABC):
     def without_cache(self) -> "Judge":
         """The judge without its cache, which canaries must bypass; this judge if it has none."""
         return self
+
+    def _plain_form(self) -> list[str]:
+        """Which judge it is, where a judge is an argument (``medix.judge.plain_form``)."""
+        return judge_form(self)
 
     def close(self) -> None:  # noqa: B027 - most judges hold no resources
         """Release connections and threads; a closed judge may be used again."""

@@ -1,5 +1,6 @@
 """A judge whose verdicts are cached on disk."""
 
+import copy
 import hashlib
 import math
 import os
@@ -83,6 +84,7 @@ class CachedJudge(Judge):
         self.busy_timeout = busy_timeout
         self.retry_after = retry_after
         self.patience = patience
+        self._own = own_arguments(judge)  # once: a judge may change what it keeps while it is asked
         self._store = VerdictStore(path, busy_timeout, retry_after)
         self._in_flight = _InFlight()
 
@@ -132,10 +134,6 @@ class CachedJudge(Judge):
             return outcome.finished(replace(found[key], latency=time.perf_counter() - start))
         return self._ask({key: question})[key]
 
-    def gave(self, verdict: Verdict) -> bool:
-        """Whether this judge or the wrapped one gave it."""
-        return super().gave(verdict) or self.judge.gave(verdict)
-
     def asking(self, prompt: JudgePrompt) -> "CachedJudge":
         """The judge with another prompt and the same file: the prompt is part of the key."""
         return self._around(self.judge.asking(prompt))
@@ -150,12 +148,14 @@ class CachedJudge(Judge):
         self._store.close()
 
     def _around(self, judge: Judge) -> "CachedJudge":
-        return CachedJudge(judge, self.path, self.busy_timeout, self.retry_after, self.patience)
+        other = copy.copy(self)
+        other.judge, other._own, other._store = judge, own_arguments(judge), copy.copy(self._store)
+        return other
 
     def _keys(self) -> Callable[[JudgeQuestion], bytes]:
         """A function that hashes questions together with the judge's present identity."""
         beginning = hashlib.sha256()
-        for text in filter(None, (self.judge.identity, own_arguments(self.judge))):
+        for text in filter(None, (self.judge.identity, self._own)):
             _feed(beginning, text)
 
         def key_of(question: JudgeQuestion) -> bytes:

@@ -1,12 +1,12 @@
 """A judge that decides clear cases by rule and asks another judge the rest."""
 
+import copy
 import re
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import ClassVar
 
 from medix.judge import outcome
 from medix.judge.base import Judge
@@ -112,13 +112,13 @@ class HybridJudge(Judge):
         judge: asked where no rule decides.
     """
 
-    rules: ClassVar[tuple[tuple[str, Rule], ...]] = (
+    rules: tuple[tuple[str, Rule], ...] = (
         ("exact", rule_exact),
         ("option", rule_option),
         ("blank", rule_blank),
         ("echo", rule_echo),
     )
-    kind: ClassVar[str] = "hybrid/5"
+    kind: str = "hybrid/5"
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
@@ -146,18 +146,22 @@ class HybridJudge(Judge):
         verdict = self._rule(question)
         return outcome.submit(self.judge, question) if verdict is None else outcome.finished(verdict)
 
-    def gave(self, verdict: Verdict) -> bool:
-        """Whether this judge or the other one gave it."""
-        return super().gave(verdict) or self.judge.gave(verdict)
-
     def asking(self, prompt: JudgePrompt) -> "HybridJudge":
         """All rules for a prompt of YES and NO, else the exact match alone."""
-        inner = self.judge.asking(prompt)
-        return type(self)(inner) if set(prompt.options) == {"YES", "NO"} else ExactFirstJudge(inner)
+        other = self.over(self.judge.asking(prompt))
+        if set(prompt.options) != {"YES", "NO"}:
+            other.rules, other.kind = ExactFirstJudge.rules, ExactFirstJudge.kind
+        return other
 
     def without_cache(self) -> "HybridJudge":
         """The same rules over the other judge without its cache."""
-        return type(self)(self.judge.without_cache())
+        return self.over(self.judge.without_cache())
+
+    def over(self, judge: Judge) -> "HybridJudge":
+        """This judge, of whatever class, with another one that is asked where no rule decides."""
+        other = copy.copy(self)
+        other.judge = judge
+        return other
 
     def close(self) -> None:
         """Close the other judge."""

@@ -4,29 +4,36 @@ import functools
 import hashlib
 import inspect
 import json
+import re
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medix.judge.plain_form import NoPlainFormError, plain_form
 from medix.judge.prompt import JudgePrompt
 from medix.judge.verdict import ReplyRule
+from medix.types import Verdict
 
 if TYPE_CHECKING:  # the base class of judges calls this module
     from medix.judge.base import Judge
 
 _RECORD = "_medix_given"
 _TOLD: set[tuple[str, str]] = set()
+_DEEPEST = 5
+_OWN = re.compile(r" \([0-9a-f]{12}\)$")
 
 
 def own_arguments(judge: "Judge | None") -> str:
     """Digest of class and arguments of a judge that is not of this package, or of such judges, prompts and rules in it.
 
     Verdicts are used again only where it is equal too. Arguments count as they were given to the constructor, whatever
-    it made of them (``plain_form``), and so does an attribute of such a name that was changed later. An argument
-    without a plain form is another one in every judge that is made, so that no verdict is used again; a warning says
-    so once for each class and argument.
+    it made of them (``plain_form``); those of a dataclass as they are when they are first asked for. What an attribute
+    is changed to later is not noticed, except for judges, prompts and rules (``Judge.asking`` exchanges them). A class
+    that adds no constructor to one of this package has the arguments of that, which says in its identity what verdicts
+    depend on. An argument without a plain form is another one in every judge that is made, so that no verdict is used
+    again; a warning says so once for each class and argument.
 
     Args:
         judge: any, or none.
@@ -39,9 +46,26 @@ def own_arguments(judge: "Judge | None") -> str:
 
 
 def named(judge: "Judge") -> str:
-    """Identity of a judge, with ``own_arguments`` if there are any."""
+    """Which judge it is: its identity, with ``own_arguments`` if there are any."""
     own = own_arguments(judge)
     return f"{judge.identity} ({own})" if own else judge.identity
+
+
+def judge_form(judge: "Judge") -> list[str]:
+    """The plain form of a judge: its class, and which judge it is."""
+    return [_class_of(judge), named(judge)]
+
+
+def on_record(judge: "Judge", verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Verdicts as those of the judge that was asked, whichever judge inside it gave them."""
+    name = named(judge)
+    return [one if one.whose == name else replace(one, asked="" if one.judge == name else name) for one in verdicts]
+
+
+def names_of(verdict: Verdict) -> set[str]:
+    """The judges whose verdict it is: the one that was asked, and the one inside it that gave it."""
+    own = _OWN.search(verdict.whose)
+    return {verdict.whose, verdict.judge + (own[0] if own else "")}
 
 
 def recording(init: Callable[..., None]) -> Callable[..., None]:
@@ -50,7 +74,7 @@ def recording(init: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(init)
     def construct(self: Any, *args: Any, **kwargs: Any) -> None:
-        if not _is_ours(self) and inspect.unwrap(type(self).__init__) is inner:
+        if inspect.unwrap(type(self).__init__) is inner:
             try:
                 bound = inspect.signature(init).bind(self, *args, **kwargs)
             except TypeError:
@@ -64,30 +88,45 @@ def recording(init: Callable[..., None]) -> Callable[..., None]:
     return construct
 
 
-def _of_own(judge: Any) -> Iterator[Any]:
-    """Class and arguments of each judge of one's own, and of those inside it."""
-    held = list(_entries(vars(judge).values()))
-    if not _is_ours(judge):
-        given = _given(judge)
+def held_by(part: Any) -> list[Any]:
+    """Judges, prompts and rules that a judge, a prompt or a rule has, also in lists and mappings within each other."""
+    return list(_held(getattr(part, "__dict__", {}).values()))
+
+
+def is_ours(cls: type) -> bool:
+    """Whether a class is of this package."""
+    return cls.__module__.partition(".")[0] == "medix"
+
+
+def _of_own(part: Any, *, is_in_own: bool = False, around: tuple[int, ...] = ()) -> Iterator[Any]:
+    """Class and arguments of each judge of one's own, and of the judges, prompts and rules inside it.
+
+    Args:
+        part: a judge, prompt or rule.
+        is_in_own: whether it is inside a judge of one's own, whose identity may leave out all of it.
+        around: what it is inside of, by ``id``.
+    """
+    is_own = not is_ours(type(part))
+    held = [one for one in held_by(part) if id(one) not in (*around, id(part))]
+    if isinstance(part, JudgePrompt | ReplyRule):
+        if is_own or is_in_own:
+            yield _form_of(part)
+    elif is_own:
+        given = _given(part)
         for name, (_, reason) in given.items():
-            _tell(judge, name, reason)
-        # where they were changed since; a judge among them may be kept under any name
-        now = {name: _now(getattr(judge, name, getattr(judge, f"_{name}", None))) for name in given}
-        inner = [one.identity for one in held if hasattr(one, "grade")]
-        yield [_class_of(judge), {name: form for name, (form, _) in given.items()}, now, inner]
-    for value in held:
-        if hasattr(value, "grade"):
-            yield from _of_own(value)
-        elif _is_ours(judge) and not _is_ours(value) and isinstance(value, JudgePrompt | ReplyRule):
-            yield _part(value)
+            _tell(part, name, reason)
+        inner = [one.identity for one in held if _is_judge(one)]
+        yield [_class_of(part), {name: form for name, (form, _) in given.items()}, inner]
+    for one in held:
+        yield from _of_own(one, is_in_own=is_in_own or is_own, around=(*around, id(part)))
 
 
-def _part(value: JudgePrompt | ReplyRule) -> Any:
-    """A prompt or a rule of one's own, whose arguments its version and its class may leave out."""
+def _form_of(part: JudgePrompt | ReplyRule) -> Any:
+    """A prompt or a rule, whose arguments its version and its class may leave out if it is of one's own."""
     try:
-        return plain_form(value)
+        return plain_form(part)
     except NoPlainFormError:
-        return _mark(value)
+        return [_class_of(part), str(getattr(part, "version", ""))]
 
 
 def _given(judge: Any) -> Mapping[str, tuple[Any, str]]:
@@ -95,6 +134,10 @@ def _given(judge: Any) -> Mapping[str, tuple[Any, str]]:
 
     The record is also lost where ``__getstate__`` leaves it out.
     """
+    builder = next(cls for cls in type(judge).__mro__ if "__init__" in vars(cls))
+    if is_ours(builder):
+        identity = getattr(builder, "identity", "")
+        return {"": (identity.__get__(judge) if isinstance(identity, property) else identity, "")}
     record = vars(judge).get(_RECORD)
     if record is None:
         names = inspect.signature(type(judge)).parameters
@@ -124,18 +167,6 @@ def _keep(judge: Any, record: Mapping[str, Any]) -> None:
     object.__setattr__(judge, _RECORD, record)  # a frozen dataclass refuses another way
 
 
-def _now(value: Any) -> Any:
-    """The present value of an attribute; nothing of objects, which may change while they are used."""
-    try:
-        return plain_form(value) if value is None or type(value).__module__ == "builtins" else _mark(value)
-    except NoPlainFormError:
-        return None
-
-
-def _mark(value: Any) -> list[str]:
-    return [_class_of(value), str(getattr(value, "version", ""))]
-
-
 def _tell(judge: Any, name: str, reason: str) -> None:
     if reason and (_class_of(judge), name) not in _TOLD:
         _TOLD.add((_class_of(judge), name))
@@ -147,13 +178,17 @@ def _tell(judge: Any, name: str, reason: str) -> None:
         )
 
 
-def _entries(values: Any) -> Iterator[Any]:
+def _held(values: Iterable[Any], depth: int = 0) -> Iterator[Any]:
+    """Judges, prompts and rules among values, and in lists and mappings of them, which may contain themselves."""
     for value in values:
-        yield from value if isinstance(value, list | tuple) else value.values() if isinstance(value, dict) else (value,)
+        if _is_judge(value) or isinstance(value, JudgePrompt | ReplyRule):
+            yield value
+        elif depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset | dict):
+            yield from _held(value.values() if isinstance(value, dict) else value, depth + 1)
 
 
-def _is_ours(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "medix"
+def _is_judge(value: Any) -> bool:
+    return hasattr(type(value), "_plain_form")
 
 
 def _class_of(value: Any) -> str:

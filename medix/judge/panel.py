@@ -1,5 +1,6 @@
 """Several judges that vote."""
 
+import copy
 import statistics
 import threading
 import time
@@ -11,6 +12,7 @@ from functools import partial
 
 from medix.judge import outcome
 from medix.judge.base import Judge
+from medix.judge.own_arguments import on_record
 from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict
 
@@ -98,11 +100,17 @@ class PanelJudge(Judge):
 
     def asking(self, prompt: JudgePrompt) -> "PanelJudge":
         """The panel with another prompt for every member."""
-        return PanelJudge([judge.asking(prompt) for judge in self.judges], self.quorum, self.patience)
+        return self.of([judge.asking(prompt) for judge in self.judges])
 
     def without_cache(self) -> "PanelJudge":
         """The panel of the members without their caches."""
-        return PanelJudge([judge.without_cache() for judge in self.judges], self.quorum, self.patience)
+        return self.of([judge.without_cache() for judge in self.judges])
+
+    def of(self, judges: list[Judge]) -> "PanelJudge":
+        """This panel, of whatever class, of other members: each in the place of one of this."""
+        other = copy.copy(self)
+        other.judges = judges
+        return other
 
     def close(self) -> None:
         """Close every member."""
@@ -116,7 +124,10 @@ class PanelJudge(Judge):
 
     def _decide(self, votes: Sequence[Verdict], start: float) -> Verdict:
         """The verdict on one question."""
-        cast = tuple(replace(vote, judge=judge.identity) for vote, judge in zip(votes, self.judges, strict=True))
+        cast = tuple(
+            on_record(judge, [replace(vote, judge=judge.identity, asked="")])[0]
+            for vote, judge in zip(votes, self.judges, strict=True)
+        )
         given = sorted(vote.credit for vote in cast if vote.credit is not None)
         credit, reason = None, ""
         if len(given) < self.quorum:

@@ -18,8 +18,9 @@ def plain_form(value: Any, depth: int = 0) -> Any:
     """What JSON holds of a value: equal for equal values in every process, and different for different ones.
 
     Of sets the sorted entries, of arrays and bytes the contents hashed, of functions and classes the qualified names,
-    of judges the class (``own_arguments`` adds the rest), and of other objects the class, the ``version`` or
-    ``identity``, and the state that is pickled. Lists and tuples are alike, as in YAML.
+    of functions inside functions also the defaults, of judges the class and which judge it is, wherever they are inside
+    of other values, and of other objects the class, the ``version`` or ``identity``, and the state that is pickled.
+    Lists and tuples are alike, as in YAML.
 
     Raises:
         NoPlainFormError: it is, or holds, a function without a name of its own or what cannot be pickled (a connection,
@@ -38,7 +39,9 @@ def plain_form(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Set) and type(value).__module__ == "builtins":
         return ["set", *_sorted(plain_form(entry, depth + 1) for entry in value)]
     if isinstance(value, type | FunctionType) or (isinstance(value, BuiltinFunctionType) and value.__module__):
-        return _named(value)
+        return _named(value, depth)
+    if (form_of_judge := getattr(value, "_plain_form", None)) is not None:
+        return form_of_judge()
     return _object(value, depth)
 
 
@@ -46,18 +49,18 @@ def _sorted(forms: Any) -> list[Any]:
     return sorted(forms, key=json.dumps)
 
 
-def _named(value: Any) -> str:
+def _named(value: Any, depth: int) -> Any:
     name = f"{value.__module__}.{value.__qualname__}"
     if "<" in name.replace("<locals>.", "") or getattr(value, "__closure__", None):
         raise NoPlainFormError(f"{name} has no name of its own, or depends on variables around it")
+    if "<locals>" in name and isinstance(value, FunctionType):  # one for each call of the function around it
+        return [name, *(plain_form(defaults, depth + 1) for defaults in (value.__defaults__, value.__kwdefaults__))]
     return name
 
 
 def _object(value: Any, depth: int) -> list[Any]:
     """Class and state of an object; of one of this package its version alone, if it has one."""
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
-    if hasattr(value, "grade"):
-        return [kind]
     if hasattr(value, "detach") and hasattr(value, "untyped_storage"):  # torch, which takes long to import
         import torch
 

@@ -1,5 +1,6 @@
 """A judge that replays the verdicts of a finished run."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -59,10 +60,6 @@ class RecordedJudge(Judge):
         assert verdict is not None
         return outcome.finished(verdict)
 
-    def gave(self, verdict: Verdict) -> bool:
-        """Whether this judge or its fallback gave it."""
-        return super().gave(verdict) or (self.fallback is not None and self.fallback.gave(verdict))
-
     def asking(self, prompt: JudgePrompt) -> "RecordedJudge":
         """Recorded verdicts of another prompt, with the fallback asked with that prompt.
 
@@ -75,8 +72,10 @@ class RecordedJudge(Judge):
                 f"no verdicts are on record under the prompt {prompt.version} (on record: {known}); "
                 "give a judge to ask instead, or leave out what asks with this prompt"
             )
-        fallback = None if self.fallback is None else self.fallback.asking(prompt)
-        return RecordedJudge(self.by_prompt.get(prompt.version, {}), fallback)
+        other = copy.copy(self)
+        other.fallback = None if self.fallback is None else self.fallback.asking(prompt)
+        other.verdicts, other.by_prompt = self.by_prompt.get(prompt.version, {}), {}
+        return other
 
     def without_cache(self) -> Judge:
         """The fallback without its cache, if there is one."""

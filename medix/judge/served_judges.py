@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from medix.judge.base import Judge
+from medix.judge.own_arguments import held_by
 from medix.judge.served import ServedJudge
 
 
@@ -11,7 +12,6 @@ def served_judges(judge: Judge) -> Iterator[ServedJudge]:
     if isinstance(judge, ServedJudge):
         yield judge
         return
-    for value in getattr(judge, "__dict__", {}).values():
-        for part in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(part, Judge):
-                yield from served_judges(part)
+    for part in held_by(judge):
+        if isinstance(part, Judge):
+            yield from served_judges(part)

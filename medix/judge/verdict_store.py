@@ -10,7 +10,6 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -240,7 +239,7 @@ def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[bytes, str, flo
 
 def _packed(verdict: Verdict) -> str:
     """A verdict as JSON, without the fields that differ between look-ups."""
-    state = asdict(verdict)
+    state = verdict.to_state()
     _leave_out(state)
     return json.dumps(state)
 

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class ComponentRecord:
         if self.is_judged:
             data["is_judged"] = True
         if self.verdict is not None:
-            data["verdict"] = asdict(self.verdict)
+            data["verdict"] = self.verdict.to_state()
         return data
 
     @classmethod
@@ -223,7 +223,7 @@ class CompletionRecord:
         data = {name: getattr(self, name) for name in self.__slots__}
         data |= {"names_modality": self.names_modality, "flags": self.flags}
         data["components"] = {name: entry.to_dict() for name, entry in self.components.items()}
-        data["verdict"] = None if self.verdict is None else asdict(self.verdict)
+        data["verdict"] = None if self.verdict is None else self.verdict.to_state()
         return {name: value for name, value in data.items() if (name, value) not in _LEFT_OUT}
 
     @classmethod

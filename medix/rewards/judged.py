@@ -9,6 +9,7 @@ from concurrent.futures import Future, wait
 from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.exact import ExactJudge
+from medix.judge.own_arguments import on_record
 from medix.rewards.answer import AnswerRule, StrictAnswer
 from medix.rewards.base import ComponentScores, RewardBatch, RewardComponent, Unscored
 from medix.rewards.held import Held
@@ -80,6 +81,7 @@ class JudgedReward(RewardComponent):
         others = [question for question in questions if question not in started]
         verdicts = dict(zip(others, outcome.grade(judge, others), strict=True))
         verdicts |= _arrived(judge, started, self.patience)
+        verdicts = dict(zip(verdicts, on_record(judge, verdicts.values()), strict=True))
         given = [verdicts[row] if isinstance(row, JudgeQuestion) else None for row in rows]
         values: list[float | Unscored] = [
             _credit(verdicts[row]) if isinstance(row, JudgeQuestion) else row for row in rows

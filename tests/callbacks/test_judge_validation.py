@@ -17,6 +17,7 @@ from medix.callbacks.record_completions import RecordCompletions
 from medix.evaluation.validation import Validation, incomparable
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import HybridJudge
+from medix.judge.own_arguments import named
 from medix.reporting.record import read_records
 from medix.rewards import JudgeReward, PublishedAnswer, RewardSuite, StrictAnswer, Weighted
 from medix.types import JudgeQuestion, Sample, Verdict
@@ -120,7 +121,7 @@ def test_a_judge_of_its_own_is_asked_and_named(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, [JudgeValidation(judge=own), listener])
     trainer.validate(FakeModule(judge=rewards), FakeData(), verbose=False)
     assert (len(rewards.asked), len(own.asked)) == (6, 6)
-    assert listener.heard[0].judge == "own/v1"
+    assert listener.heard[0].judge == named(own)
     assert {r.verdict.judge for r in listener.heard[0].records if r.verdict is not None} == {"own/v1"}
 
 
@@ -130,19 +131,18 @@ def test_without_a_judge_of_its_own_the_first_of_the_rewards_gives_the_accuracy(
         {name: Weighted(JudgeReward(CountingJudge(name)), 0.5) for name in ("first", "second")}
     )  # fmt: skip
     make_trainer(tmp_path, [JudgeValidation(), listener]).validate(module, FakeData(), verbose=False)
-    assert listener.heard[0].judge == "first/v1"
-    assert {r.verdict.judge for r in listener.heard[0].records if r.verdict is not None} == {"first/v1"}
+    first = named(CountingJudge("first"))
+    assert listener.heard[0].judge == first
+    assert {r.verdict.whose for r in listener.heard[0].records if r.verdict is not None} == {first}
 
 
 def test_a_verdict_by_a_judge_of_ones_own_with_other_arguments_is_not_that_of_the_validation(tmp_path: Path) -> None:
     """``the lung`` is right for the rewards alone; both judges have one identity."""
     module = FakeModule()
     module.rewards = RewardSuite({"judge": Weighted(JudgeReward(Contains(strict=False)), 1.0)})
-    validation = JudgeValidation(judge=Contains())
-    validation._suite = module.rewards.fresh()
     groups = [make_group(make_sample(1), [write("X_RAY", "the lung")])]
     scored = module.rewards.score_groups(groups)
-    (verdicts,) = judge_groups(scored, MODALITIES, validation.judge, validation._asked(groups, validation.judge))
+    (verdicts,) = judge_groups(scored, MODALITIES, Contains(), module.rewards.asked(groups))
     assert (scored[0].scores[0].total, verdicts[0].credit) == (1.0, 0.0)
 
 
@@ -198,9 +198,9 @@ def test_a_completion_without_an_answer_names_the_judge_of_the_rewards(tmp_path:
 
     listener, module = _Listens(), Malformed(max_steps=1, judge=None)
     make_trainer(tmp_path, [JudgeValidation(every_n_steps=1), listener]).fit(module, FakeData())
-    assert [validation.judge for validation in listener.heard] == ["counting/v1"] * 2
-    judges = {r.verdict.judge for v in listener.heard for r in v.records if r.verdict is not None}
-    assert judges == {"counting/v1"}
+    assert [validation.judge for validation in listener.heard] == [named(CountingJudge())] * 2
+    judges = {r.verdict.whose for v in listener.heard for r in v.records if r.verdict is not None}
+    assert judges == {named(CountingJudge())}
     assert not incomparable(*(validation.to_dict() for validation in listener.heard))
 
 
@@ -338,9 +338,10 @@ def test_accuracy_does_not_depend_on_what_the_rewards_asked_the_judge() -> None:
     ]
     asked = {}
     for rule in (PublishedAnswer(), StrictAnswer()):
-        suite = RewardSuite({"judge": Weighted(JudgeReward(answer_rule=rule), 1.0)}, judge=ExactJudge())
         judge = _CountingExact()
+        suite = RewardSuite({"judge": Weighted(JudgeReward(answer_rule=rule), 1.0)}, judge=judge)
         scored = suite.score_groups(groups)
+        judge.count = 0
         verdicts = judge_groups(scored, MODALITIES, judge, suite.asked(groups))
         assert [verdict.credit for (verdict,) in verdicts] == [credit for *_, credit in rows]
         asked[type(rule)] = judge.count

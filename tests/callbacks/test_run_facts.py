@@ -10,6 +10,7 @@ from medix.callbacks.run_facts import _data, run_facts, versions
 from medix.data.build import write_shards
 from medix.data.datamodule import ShardDataModule
 from medix.data.manifest import DataStatement
+from medix.judge.own_arguments import named
 from medix.rollout.engine import Sampling
 from medix.types import Sample
 from tests.support.fake_training import CountingJudge, FakeData, FakeModule, make_trainer
@@ -30,7 +31,7 @@ def test_what_a_module_does_not_have_is_left_out(tmp_path: Path, monkeypatch: py
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
     facts = _facts(tmp_path)
     assert facts["Judge of the validation"] == "own/v2"
-    assert facts["Judge of the rewards"] == "counting/v1"
+    assert facts["Judge of the rewards"] == named(CountingJudge())
     assert not {"Loss", "Seed", "Training sampling", "Policy"} & facts.keys()
 
 

@@ -4,6 +4,7 @@ import lightning.pytorch as lightning
 import pytest
 
 from medix.callbacks.watched import reward_judges, watched
+from medix.judge.own_arguments import named
 from tests.support.fake_training import CountingJudge, FakeModule, FakeSuite
 
 
@@ -21,6 +22,6 @@ def test_judges_of_the_rewards_are_named_once_and_in_order() -> None:
     module = FakeModule()
     judges = {name: FakeSuite(CountingJudge(name[0])) for name in ("b1", "a", "b2")}
     module.rewards.components = {"format": object(), **judges}  # type: ignore[dict-item]
-    assert reward_judges(module) == ["b/v1", "a/v1"]
+    assert reward_judges(module) == [named(CountingJudge(name)) for name in "ba"]
     module.rewards.components = {}
     assert reward_judges(module) == []

@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint
 from medix.callbacks.write_report import WriteReport
+from medix.judge.own_arguments import named
 from medix.reporting import render
 from medix.reporting.evaluations import began, read_evaluations, read_report
 from medix.reporting.render import Report
@@ -43,7 +44,7 @@ def test_before_and_after_and_the_paired_gain(tmp_path: Path) -> None:
     assert data["after"]["modality_accuracy"] == 1.0
     assert data["after"]["unscored"] == 0.0
     assert data["gain"]["accuracy"]["estimate"] == pytest.approx(4 / 6)
-    assert data["after"]["judge"] == "counting/v1"
+    assert data["after"]["judge"] == named(CountingJudge())
     assert data["finished"] is True
     assert data["ended"] == ""
 
@@ -240,8 +241,8 @@ def test_the_table_is_printed_at_the_end(tmp_path: Path, capsys: pytest.CaptureF
 def test_facts_name_judge_sizes_and_seed(tmp_path: Path) -> None:
     _fit(tmp_path, WriteReport(table=False))
     facts = _read(tmp_path)["facts"]
-    assert facts["Judge of the validation"] == "counting/v1"
-    assert _read(tmp_path)["reward_judges"] == ["counting/v1"]
+    assert facts["Judge of the validation"] == named(CountingJudge())
+    assert _read(tmp_path)["reward_judges"] == [named(CountingJudge())]
     assert facts["Steps"] == "4"
     assert facts["Trained parameters"] == "1 of 1"
     assert "torch" in _read(tmp_path)["versions"]
@@ -378,5 +379,6 @@ def test_the_judges_of_the_rewards_are_kept_over_resumes_with_the_steps_after_wh
         checkpoint = None if start is None else tmp_path / "checkpoints" / f"step-{start:06d}.ckpt"
         make_trainer(tmp_path, callbacks).fit(module, FakeData(), ckpt_path=checkpoint, weights_only=True)
     data = _read(tmp_path)
-    assert data["reward_judges"] == ["two/v1"]
-    assert data["rewarded_by"] == [{"after": 0, "judges": ["one/v1"]}, {"after": 4, "judges": ["two/v1"]}]
+    one, two = (named(CountingJudge(identity)) for identity in ("one", "two"))
+    assert data["reward_judges"] == [two]
+    assert data["rewarded_by"] == [{"after": 0, "judges": [one]}, {"after": 4, "judges": [two]}]

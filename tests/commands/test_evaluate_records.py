@@ -8,6 +8,7 @@ import pytest
 
 from medix.__main__ import main as medix
 from medix.commands.evaluate_records import _names
+from medix.judge.own_arguments import named
 from medix.reporting.record import read_records, record_group, write_records
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
 from tests.support.recorded import two_sets
@@ -46,7 +47,8 @@ def test_compare_prints_and_writes_both_formats(
 def test_show_prints_one_file(files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(files[1]), "--json", str(tmp_path / "s.json")]) == 0
     assert "X_RAY" in capsys.readouterr().out
-    assert json.loads((tmp_path / "s.json").read_text())["accuracy"] == 0.8
+    found = json.loads((tmp_path / "s.json").read_text())
+    assert (found["accuracy"], found["judge"]) == (0.8, named(CountingJudge()))
 
 
 def test_a_file_that_is_not_there_is_one_line_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,22 @@
 """Two systems on the same samples."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
 from medix.evaluation.comparison import compare
 from medix.evaluation.few_clusters import few_note
+from medix.judge.base import Judge
+from medix.judge.exact import ExactJudge
+from medix.judge.hybrid import HybridJudge
+from medix.judge.own_arguments import named
 from medix.reporting.record import CompletionRecord, ComponentRecord, record_group
+from medix.rewards.judged import JudgeReward
+from medix.rewards.suite import RewardSuite
+from medix.rewards.weighted import Weighted
 from medix.types import Verdict
+from tests.judge.test_own_arguments import Contains
 from tests.support.fake_training import MODALITIES, CountingJudge, FakeSuite, make_group, make_sample, write
 from tests.support.recorded import two_sets
 
@@ -159,12 +168,13 @@ def test_gains_between_rewards_or_judges_of_different_kinds_are_not_computed() -
     assert tables["Reward"].rows[0][7] == tables["Reward"].rows[0][9] == "\N{EN DASH}"
     assert "gain" not in tables["Accuracy"].title
     judged = [
-        dataclasses.replace(record, verdict=dataclasses.replace(record.verdict, judge="other/v2"))
+        dataclasses.replace(record, verdict=dataclasses.replace(record.verdict, judge="other/v2", asked=""))
         for record in _system({1, 2})
         if record.verdict is not None
     ]
     tables = {table.title.split(" of ")[0]: table for table in compare(first, judged, common=True).tables()}
-    assert "judged by counting/v1 and by other/v2" in tables["Accuracy"].title
+    counting = named(CountingJudge(fails_on=["down"]))
+    assert f"judged by {counting} and by other/v2" in tables["Accuracy"].title
     assert "40 samples, one completion each" in tables["Modality accuracy"].title
     assert tables["Modality accuracy"].rows[0][7] != "\N{EN DASH}"
 
@@ -176,6 +186,30 @@ def test_judges_of_ones_own_with_other_arguments_are_other_judges() -> None:
     assert compare(first, second).differing == {"accuracy": f"judged {why}", "reward": f"judged {why}"}
     assert not compare(first, first).differing
     assert not compare(first, _system({1, 2})).differing  # of an older file, or without such a judge
+
+
+def _judged(judge: Judge, answers: Sequence[str]) -> list[CompletionRecord]:
+    """Records of a suite with this judge, on samples whose reference is ``lung``."""
+    groups = [make_group(make_sample(n, case=f"p{n}"), [write("X_RAY", text)]) for n, text in enumerate(answers)]
+    suite = RewardSuite({"judge": Weighted(JudgeReward(judge), 1.0)}, modalities=MODALITIES)
+    return [
+        record
+        for group in suite.score_groups(groups)
+        for record in record_group(group, MODALITIES, step=1, split="val")
+    ]
+
+
+def test_what_is_compared_is_the_judge_that_was_asked_whichever_member_spoke() -> None:
+    """The first system never answers literally, so that no rule of the hybrid judge decides."""
+    wrong, right = ["heart", "liver", "spleen"], ["lung", "lung", "spleen"]
+    first, second = (_judged(HybridJudge(ExactJudge()), answers) for answers in (wrong, right))
+    found = compare(first, second)
+    assert found.judges == ("hybrid/5 over exact/4", "hybrid/5 over exact/4")
+    assert not found.differing
+    assert compare(_judged(ExactJudge(), wrong), first).differing.keys() == {"accuracy", "reward"}
+    strict, loose = (_judged(Contains(is_strict), wrong) for is_strict in (True, False))
+    assert compare(strict, loose).differing.keys() == {"accuracy", "reward"}
+    assert not compare(strict, strict).differing
 
 
 def test_a_small_p_value_is_not_zero() -> None:

@@ -13,6 +13,9 @@ from medix.advantages.dr_grpo import DrGRPOAdvantage
 from medix.evaluation.recorded_run import RecordedRun, RunParts
 from medix.evaluation.rescore import Rescoring, check_encoders
 from medix.evaluation.rescored import Rescored
+from medix.judge.exact import ExactJudge
+from medix.judge.hybrid import HybridJudge
+from medix.judge.own_arguments import named
 from medix.reporting.record import CompletionRecord
 from medix.rewards.embedding import EmbeddingReward
 from medix.rewards.format import FormatReward
@@ -160,7 +163,7 @@ def test_another_judge_is_asked_about_everything_it_did_not_say(tmp_path: Path) 
     other = CountingJudge("other")
     found = _rescored(tmp_path, lines, suite(), judge=other)
     assert {question.answer for question in other.asked} == {"lung", "heart"}
-    assert found.facts["Judges on record"] == "run/v1"
+    assert found.facts["Judges on record"] == named(asked_in_run)
     assert "0 looked up" in found.facts["Verdicts"]
 
 
@@ -246,6 +249,15 @@ def test_totals_by_two_judges_are_said_to_be_mixed(tmp_path: Path) -> None:
     own = [replace(line, rewards="a", own_judges=str(line.step)) for line in lines]
     notes = _rescored(tmp_path / "own", own, suite()).notes
     assert any("by 2 different rewards" in one for one in notes)
+
+
+def test_a_judge_that_asks_another_one_is_one_judge_and_a_resume_with_another_is_found(tmp_path: Path) -> None:
+    hybrid = records(suite(HybridJudge(ExactJudge())), groups(2), step=1)
+    assert {line.verdict.judge for line in hybrid if line.verdict} == {"exact/4", "hybrid/5 over exact/4"}
+    assert not _rescored(tmp_path, hybrid, suite()).notes
+    resumed = [*hybrid, *records(suite(ExactJudge()), groups(2), step=2)]
+    (note,) = _rescored(tmp_path / "b", resumed, suite()).notes
+    assert "verdicts of judge are by exact/4 and by hybrid/5 over exact/4, because the run was continued" in note
 
 
 def test_a_cut_last_line_and_a_smaller_group_are_said(tmp_path: Path) -> None:

@@ -77,12 +77,14 @@ def test_an_unscored_answer_is_not_a_wrong_answer() -> None:
         (0.0, None, "weak", None),
         (None, 1.0, "weak", None),
         (0.0, 1.0, "exact", None),  # the judge that validates: it cannot tell that it errs
+        (0.0, 1.0, "exact (0123456789ab)", 1.0),
     ],
 )
 def test_a_wrong_answer_that_another_judge_rewards_is_counted(
     credit: float | None, rewarded: float | None, judge: str, expected: float | None
 ) -> None:
-    judged = ComponentRecord(rewarded, "scored", is_judged=True, verdict=Verdict(rewarded, judge, "", "x"))
+    by = Verdict(rewarded, judge.partition(" ")[0], "", "x", asked=judge if " " in judge else "")
+    judged = ComponentRecord(rewarded, "scored", is_judged=True, verdict=by)
     similar = ComponentRecord(1.0, "scored")
     (record,) = _records(ROWS[:1])
     record = dataclasses.replace(

@@ -1,6 +1,7 @@
 """Verdicts on record stand before every judge."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from medix.evaluation.verdict_record import RunJudge, VerdictRecord, replay_judg
 from medix.judge.base import Judge
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import HybridJudge
+from medix.judge.own_arguments import on_record
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt_rubric import ReportRubricPrompt
 from medix.reporting.record import CompletionRecord, record_group
@@ -17,7 +19,7 @@ from medix.rewards.rubric import RubricReward
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
 from medix.types import JudgeQuestion, Verdict
-from tests.judge.test_own_arguments import Contains
+from tests.judge.test_own_arguments import Contains, Plain
 from tests.support.fake_training import MODALITIES, CountingJudge, make_group, make_sample, write
 
 QUESTION = JudgeQuestion("Which organ?", "lung", "the lung")
@@ -37,6 +39,11 @@ def _recorded(judge: Judge, rule: PublishedAnswer | None = None, name: str = "ju
     reward = RewardSuite({name: Weighted(JudgeReward(judge, rule), 1.0)}, modalities=MODALITIES)
     (group,) = reward.score_groups([make_group(make_sample(1), [write("X_RAY", "the lung."), write("X_RAY", "lung")])])
     return record_group(group, MODALITIES, step=1, split="train")
+
+
+def _by(judge: Judge, credit: float | None, reason: str = "") -> Verdict:
+    (verdict,) = on_record(judge, [Verdict(credit, judge.identity, reason)])
+    return verdict
 
 
 def _on_record(*verdicts: tuple[str, Verdict]) -> VerdictRecord:
@@ -68,7 +75,7 @@ def test_the_rule_that_took_the_answer_then_is_the_one_that_finds_the_question()
 
 def test_a_verdict_on_record_is_not_asked_for_again() -> None:
     judge = CountingJudge("far")
-    record = _on_record(("judge", Verdict(1.0, "far/v1")))
+    record = _on_record(("judge", _by(judge, 1.0)))
     assert _credits(RunJudge(record, judge, may_ask=True), QUESTION) == [1.0]
     assert judge.asked == []
     assert record.counts == {"looked up": 1, "asked": 0}
@@ -88,7 +95,7 @@ def test_what_is_not_on_record_is_unscored_where_nobody_may_be_asked() -> None:
 
 
 def test_a_judge_that_came_to_no_verdict_is_asked_again_only_if_it_may_be() -> None:
-    record = _on_record(("judge", Verdict(None, "counting/v1", reason="timed out")))
+    record = _on_record(("judge", _by(Far(), None, "timed out")), ("judge", _by(CountingJudge(), None, "timed out")))
     (repeated,) = RunJudge(record, Far()).grade([QUESTION])
     assert repeated.reason == "timed out"
     assert _credits(RunJudge(record, CountingJudge(), may_ask=True), QUESTION) == [0.0]
@@ -98,7 +105,8 @@ def test_a_judge_that_answered_a_question_otherwise_later_is_noticed() -> None:
     record = _on_record(("judge", Verdict(1.0, "far/v1")))
     assert record.contradicts([("judge", QUESTION, Verdict(0.0, "far/v1"))])
     assert not record.contradicts([("judge", QUESTION, Verdict(1.0, "far/v1"))])
-    assert not record.contradicts([("judge", QUESTION, Verdict(0.0, "near/v1"))])
+    assert not record.contradicts([("b", QUESTION, Verdict(0.0, "near/v1"))])
+    assert record.contradicts([("judge", QUESTION, Verdict(0.0, "near/v1"))])  # which a component may be asked for
     record.clear()
     assert not record.contradicts([("judge", QUESTION, Verdict(0.0, "far/v1"))])
 
@@ -150,7 +158,7 @@ def test_a_verdict_under_one_prompt_is_none_under_another() -> None:
 @pytest.mark.parametrize(("strict", "total"), [(True, 0.0), (False, 1.0)])
 def test_a_judge_of_ones_own_with_other_arguments_than_in_the_run_is_asked(strict: bool, total: float) -> None:
     """Its identity is that of the run's judge, which was strict about the article."""
-    record = _on_record(("judge", Verdict(0.0, "contains")))
+    record = _on_record(("judge", _by(Contains(), 0.0)))
     other = _suite(JudgeReward())
     replay_judges(other, record, Contains(), _suite(JudgeReward(Contains())), Contains(strict))
     (scored,) = other.score_groups([make_group(make_sample(1), [write("X_RAY", "the lung")])])
@@ -166,9 +174,12 @@ def test_a_rubric_over_a_judge_that_reads_no_prompt_says_so() -> None:
 def test_another_quorum_needs_no_member_asked() -> None:
     """Two of three said YES; with a quorum of three, and one member unscored, the panel has no verdict."""
     names = ("a", "b", "c")
-    votes = (Verdict(1.0, "a/v1"), Verdict(1.0, "b/v1"), Verdict(None, "c/v1", reason="timed out"))
-    record = _on_record(("judge", Verdict(1.0, "panel", votes=votes)))
     members: list[Judge] = [Far(name) for name in names]
+    votes = tuple(
+        _by(member, credit, reason)
+        for member, credit, reason in zip(members, (1.0, 1.0, None), ("", "", "timed out"), strict=True)
+    )
+    record = _on_record(("judge", Verdict(1.0, "panel", votes=votes)))
     for quorum, credit in ((2, 1.0), (3, None)):
         assert _credits(replayed(PanelJudge(members, quorum), record, may_ask=False), QUESTION) == [credit]
     assert record.counts["asked"] == 0
@@ -178,9 +189,96 @@ def test_rules_before_the_judge_of_the_run_need_nobody_asked() -> None:
     """The rule decides the exact match; the rest is on record under the judge itself."""
     other = JudgeQuestion("Which organ?", "lung", "pulmonary parenchyma")
     record = VerdictRecord()
-    record.add([("judge", other, Verdict(1.0, "far/v1"))])
+    record.add([("judge", other, _by(Far("far"), 1.0))])
     judge = replayed(HybridJudge(Far("far")), record, may_ask=False)
     assert _credits(judge, other, JudgeQuestion("Which organ?", "lung", "Lung.")) == [1.0, 1.0]
+
+
+class Any1(PanelJudge):
+    """YES where any member says YES."""
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        votes = [member.grade(questions) for member in self.judges]
+        return [Verdict(max(one.credit or 0.0 for one in row), self.identity) for row in zip(*votes, strict=True)]
+
+
+class Lenient(HybridJudge):
+    """Decides by a rule of its own before those of the base, if told to."""
+
+    def __init__(self, judge: Judge, is_lenient: bool) -> None:
+        super().__init__(judge)
+        self.is_lenient = is_lenient
+
+    def _rule(self, question: JudgeQuestion) -> Verdict | None:
+        if self.is_lenient and question.reference in question.answer:
+            return Verdict(1.0, self.identity)
+        return super()._rule(question)
+
+
+class Strict(Contains):
+    """Another identity, for a panel."""
+
+    identity = "strict"  # type: ignore[assignment]
+
+
+class Both(Plain):
+    """Says NO."""
+
+    identity = "both"
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        return [Verdict(0.0, "both") for _ in questions]
+
+
+ROLLOUTS = [make_group(make_sample(1), [write("X_RAY", text) for text in ("lung", "left lung", "heart")])]
+
+
+def _rescored(run: list[CompletionRecord], other: RewardSuite) -> tuple[list[float], VerdictRecord]:
+    """Totals of another suite on recorded completions of ``ROLLOUTS``."""
+    record = VerdictRecord()
+    record.add(record.given(run, MODALITIES))
+    replay_judges(other, record, None, None, None)
+    return list(other.score_rollouts(ROLLOUTS).total.tolist()), record
+
+
+def _run(suite: RewardSuite) -> list[CompletionRecord]:
+    (group,) = suite.score_groups(ROLLOUTS)
+    return record_group(group, MODALITIES, step=1, split="train")
+
+
+def test_components_whose_judges_share_an_identity_keep_their_own_verdicts() -> None:
+    """Strict, loose: 1, 1; 0, 1; 0, 0."""
+    made = [_suite(JudgeReward(Contains(True)), JudgeReward(Contains(False))) for _ in range(2)]
+    totals, record = _rescored([CompletionRecord.from_json(one.to_json()) for one in _run(made[0])], made[1])
+    assert totals == [1.0, 0.5, 0.0]
+    assert record.counts == {"looked up": 6, "asked": 0}
+
+
+@pytest.mark.parametrize("is_strict", [True, False])
+def test_verdicts_of_a_judge_before_it_had_other_arguments_are_not_its_own(is_strict: bool) -> None:
+    lines = [*_run(_suite(JudgeReward(Contains(True)))), *_run(_suite(JudgeReward(Contains(False))))]
+    totals, record = _rescored(lines, _suite(JudgeReward(Contains(is_strict))))
+    assert totals == [1.0, 0.0 if is_strict else 1.0, 0.0]
+    assert record.counts["asked"] == 0
+    totals, record = _rescored(lines[:3], _suite(JudgeReward(Contains(is_strict))))
+    assert totals == [1.0, 0.0 if is_strict else 1.0, 0.0]
+    assert record.counts["asked"] == (0 if is_strict else 3)
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+@pytest.mark.parametrize(
+    ("make", "totals"),
+    [
+        (lambda: Lenient(Contains(True), True), [1.0, 1.0, 0.0]),
+        (lambda: Lenient(Contains(True), False), [1.0, 0.0, 0.0]),
+        (lambda: Any1([Strict(True), Contains(False), Both()]), [1.0, 1.0, 0.0]),
+        (lambda: HybridJudge(Any1([Strict(True), Contains(False), Both()])), [1.0, 1.0, 0.0]),
+    ],
+)
+def test_subclasses_of_judges_that_ask_judges_stay_what_they_are(make: Any, totals: list[float], is_same: bool) -> None:
+    """Recorded by the same judge, or by the panel of the same members."""
+    of_run = make() if is_same else PanelJudge([Strict(True), Contains(False), Both()])
+    assert _rescored(_run(_suite(JudgeReward(of_run))), _suite(JudgeReward(make())))[0] == totals
 
 
 def test_the_judge_is_closed_with_its_record() -> None:

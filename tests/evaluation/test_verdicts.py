@@ -13,7 +13,7 @@ from medix.evaluation.verdicts import NO_JUDGE, NO_REFERENCE, OTHERS, UNCLEAR_LE
 from medix.judge import ExactJudge, HybridJudge, ScriptedJudge, ServedJudge
 from medix.judge.base import Judge
 from medix.types import JudgeQuestion, Verdict
-from tests.judge.test_own_arguments import Contains
+from tests.judge.test_own_arguments import Contains, Counts
 from tests.support.evaluations import choice, generate, item, loaded, task
 from tests.support.judges import Request, says, serving
 
@@ -130,6 +130,13 @@ def test_a_judge_of_ones_own_with_other_arguments_is_another_judge(tmp_path: Pat
     assert (strict["credit"], lenient["credit"]) == (0.0, 1.0)
     assert strict["judge"] != lenient["judge"]
     assert {strict["judge"].partition(" ")[0], lenient["judge"].partition(" ")[0]} == {"contains"}
+
+
+@pytest.mark.parametrize("is_guest", [False, True])
+def test_a_judge_that_changes_what_it_keeps_finds_its_rows_again(tmp_path: Path, is_guest: bool) -> None:
+    phase = Judging(made(tmp_path), Counts(), is_guest=is_guest)
+    assert [phase.run("t").known for _ in range(2)] == [0, 3]
+    assert len(phase.reached("t")) == 3
 
 
 def test_a_new_completion_gets_a_new_verdict(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from medix.cli import build_module
 from medix.export.card import model_card
+from medix.judge.own_arguments import named
 from medix.modules.group_rl import GroupRLModule
 from medix.rewards import JudgeReward, RewardSuite, Weighted
 from tests.support.fake_training import CountingJudge
@@ -64,7 +65,7 @@ def test_the_judge_named_is_the_one_that_rewarded(module: GroupRLModule) -> None
     given = module.rewards
     module.rewards = RewardSuite({"judge": Weighted(JudgeReward(CountingJudge("own")), 1.0)})
     try:
-        assert "\n- judge: own/v1\n" in model_card(module, {}, step=5, validations=[])
+        assert f"\n- judge: {named(CountingJudge('own'))}\n" in model_card(module, {}, step=5, validations=[])
     finally:
         module.rewards = given
 

@@ -33,6 +33,6 @@ def test_what_has_no_verdict_gets_none_and_rates_are_shares() -> None:
     judge = ErringJudge(ScriptedJudge(None), 0.0, 0.0)
     (verdict,) = judge.grade([JudgeQuestion("q", "r", "\ud800")])
     assert verdict.credit is None
-    assert judge.gave(verdict)
+    assert verdict.judge == judge.identity
     with pytest.raises(ValueError, match=r"ErringJudge.specificity: 1.5 is not a share"):
         ErringJudge(ExactJudge(), specificity=1.5)

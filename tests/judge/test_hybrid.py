@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from medix.judge.cached import CachedJudge
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import ExactFirstJudge, HybridJudge, says_something
+from medix.judge.own_arguments import on_record
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt import YesNoPrompt
 from medix.judge.scripted import ScriptedJudge
@@ -177,7 +178,8 @@ def test_asked_for_yes_or_no_all_rules_stay_and_asked_for_grades_the_exact_match
     wrong, right, blank = JudgeQuestion(OPTIONS, "B", "D"), question("r"), question(".")
     assert [verdict.credit for verdict in same.grade([wrong, right, blank])] == [0.0, 1.0, 0.0]
     assert [verdict.credit for verdict in graded.grade([wrong, right, blank])] == [0.4, 1.0, 0.4]
-    assert isinstance(graded.asking(YesNoPrompt()), ExactFirstJudge)
+    assert graded.asking(YesNoPrompt()).identity == f"exact-first/3 over counting/grades/{YesNoPrompt.version}"
+    assert ExactFirstJudge(Counting(0.4)).identity == "exact-first/3 over counting"
     with pytest.raises(ValueError, match="cannot be asked"):
         HybridJudge(ExactJudge()).asking(Grades())
 
@@ -258,9 +260,9 @@ def test_verdicts_of_rules_and_of_the_judge_behind_them_are_its_own() -> None:
     judge = HybridJudge(ScriptedJudge())
     ruled, asked = judge.grade([JudgeQuestion("q", "r", "r"), JudgeQuestion("q", "r", "something else")])
     assert ruled.judge != asked.judge
-    assert judge.gave(ruled)
-    assert judge.gave(asked)
-    assert not judge.gave(Verdict(1.0, "another judge"))
+    assert ruled.judge == judge.identity
+    assert asked.judge == judge.judge.identity
+    assert {one.whose for one in on_record(judge, [ruled, asked])} == {judge.identity}
 
 
 @pytest.mark.parametrize(

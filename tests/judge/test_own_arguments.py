@@ -1,6 +1,7 @@
 """Arguments of judges of one's own."""
 
 import copy
+import functools
 import pickle
 import re
 from collections.abc import Sequence
@@ -15,10 +16,11 @@ from medix.judge.base import Judge
 from medix.judge.cached import CachedJudge
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import HybridJudge
-from medix.judge.own_arguments import own_arguments
+from medix.judge.own_arguments import names_of, on_record, own_arguments
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt import JudgePrompt, YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
+from medix.judge.prompt_vote import voting
 from medix.judge.scripted import ScriptedJudge
 from medix.judge.served import ServedJudge
 from medix.judge.verdict import YesNoRule
@@ -171,10 +173,109 @@ def test_equal_judges_copies_and_pickles_are_the_same_judge() -> None:
         assert {own_arguments(one) for one in again} == {own_arguments(judge)}
 
 
-def test_an_attribute_changed_later_is_another_argument() -> None:
-    judge = Contains()
-    judge.strict = False
-    assert own_arguments(judge) not in {own_arguments(Contains()), ""}
+class Counts(Judge):
+    """Changes the arguments that it keeps."""
+
+    identity = "counts"
+
+    def __init__(self, calls: int = 0, memory: dict[str, float] | None = None) -> None:
+        self.calls, self.memory = calls, {} if memory is None else memory
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        self.calls += len(questions)
+        self.memory |= {one.answer: 1.0 for one in questions}
+        return [Verdict(1.0, "counts") for _ in questions]
+
+
+def test_a_judge_that_changes_what_it_keeps_is_the_same_judge(tmp_path: Path) -> None:
+    asked = JudgeQuestion("Which side?", "left", "left")
+    judge = Counts()
+    before = own_arguments(judge)
+    assert _asked_twice(judge, str(tmp_path / "v"), asked) == [(1.0, False), (1.0, True)]
+    assert judge.calls == 1
+    assert own_arguments(judge) == own_arguments(Counts()) == before != own_arguments(Counts(1))
+
+
+class Holds(Judge):
+    """Keeps its argument in a form of its own."""
+
+    identity = "holds"
+
+    def __init__(self, held: Any) -> None:
+        self._held = [held]
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        return [Verdict(1.0, "holds") for _ in questions]
+
+
+@dataclass
+class Config:
+    """Arguments in one object."""
+
+    judge: Judge
+    weight: float = 1.0
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        lambda judge: [(judge, 1.0)], lambda judge: {"judge": judge}, lambda judge: [{"judge": judge}], Config, Holds,
+        lambda judge: {judge}, lambda judge: judge.grade, lambda judge: functools.partial(judge.grade),
+        lambda judge: HybridJudge(judge), lambda judge: [Config(HybridJudge(judge))],
+    ],
+)  # fmt: skip
+def test_a_judge_counts_wherever_it_is_inside_an_argument(inside: Any) -> None:
+    url = "http://127.0.0.1:1/v1"
+    makers: list[tuple[Any, Any]] = [
+        (Contains, lambda: Contains(strict=False)),
+        (lambda: ServedJudge(url, "a"), lambda: ServedJudge(url, "b")),
+        (lambda: ServedJudge(url, "a", prompt=Wording("a")), lambda: ServedJudge(url, "a", prompt=Wording("b"))),
+    ]
+    for first, second in makers:
+        made = [own_arguments(Holds(inside(make()))) for make in (first, first, second)]
+        assert made[0] == made[1] != made[2]
+
+
+class Served(ServedJudge):
+    """Adds nothing."""
+
+
+class ServedMore(ServedJudge):
+    """Has an argument more."""
+
+    def __init__(self, more: int = 0, **rest: Any) -> None:
+        self.more = more
+        super().__init__(**rest)
+
+
+@pytest.mark.parametrize("kind", [ServedJudge, Served, ServedMore])
+def test_a_prompt_given_by_asking_counts(kind: Any, tmp_path: Path) -> None:
+    def made(text: str) -> set[str]:
+        judge = kind(base_url="http://127.0.0.1:1/v1", model="a")
+        around = judge, HybridJudge(judge), voting(judge, 2, Wording(text)), CachedJudge(judge, str(tmp_path / "v"))
+        return {own_arguments(one.asking(Wording(text)) if one is not around[2] else one) for one in around}
+
+    assert made("a") == made("a")
+    assert not made("a") & made("b")
+
+
+def test_settings_that_decide_no_verdict_do_not_count_in_a_class_that_adds_nothing() -> None:
+    url, other = "http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"
+    assert own_arguments(Served(url, "a")) == own_arguments(Served(other, "a", timeout=1.0, max_concurrency=2))
+    judges = (
+        Served(url, "a"),
+        Served(url, "b"),
+        Served(url, "a", prompt=Wording("a")),
+        ServedMore(1, base_url=url, model="a"),
+    )
+    assert len({own_arguments(judge) for judge in judges}) == 4
+
+
+def test_a_judge_that_holds_itself_has_arguments_too() -> None:
+    judge = Holds("a")
+    judge._held = [judge]
+    judge._held.append(judge._held)
+    assert own_arguments(judge) == own_arguments(Holds("a"))
 
 
 def test_two_classes_of_one_identity_are_two_judges() -> None:
@@ -222,6 +323,19 @@ def test_judges_of_specs_are_known_by_their_arguments() -> None:
     assert own_arguments(build("Lower", word="a")) == own_arguments(Lower("a"))
     assert own_arguments(build("Frozen", words=["a"])) == own_arguments(Frozen(("a",)))
     assert build("Plain").identity == "plain"
+
+
+def test_a_verdict_is_of_the_judge_that_was_asked_and_of_the_one_that_gave_it() -> None:
+    judge = HybridJudge(ExactJudge())
+    ruled, asked = on_record(judge, judge.grade([JudgeQuestion("q", "left", one) for one in ("left", "right")]))
+    assert (ruled.asked, asked.asked) == ("", judge.identity)
+    assert names_of(ruled) == {judge.identity}
+    assert names_of(asked) == {judge.identity, "exact/4"}
+    own = own_arguments(Contains())
+    (verdict,) = on_record(HybridJudge(Contains()), [Verdict(1.0, "contains")])
+    assert names_of(verdict) == {f"hybrid/5 over contains ({own})", f"contains ({own})"}
+    (again,) = on_record(ExactJudge(), [asked])
+    assert (again.judge, again.asked) == ("exact/4", "")
 
 
 def test_a_wrong_argument_is_refused_as_ever() -> None:

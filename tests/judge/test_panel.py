@@ -17,6 +17,7 @@ from medix.judge.base import Judge
 from medix.judge.cached import CachedJudge
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import HybridJudge
+from medix.judge.own_arguments import named
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt import YesNoPrompt
 from medix.judge.scripted import ScriptedJudge
@@ -90,6 +91,7 @@ def test_votes_bear_the_members_names_so_that_agreement_can_be_taken() -> None:
     panel = PanelJudge([ExactJudge(), ScriptedJudge("YES"), Counting(0.0)])
     verdicts = panel.grade([question("r"), question("x")])
     assert [one.judge for one in verdicts[0].votes] == [judge.identity for judge in panel.judges]
+    assert [one.whose for one in verdicts[0].votes] == [named(judge) for judge in panel.judges]
     found = agreement(verdicts)
     assert [pair.raw for pair in found.pairs] == [0.5, 0.5, 0.0]
 

@@ -65,6 +65,17 @@ def test_different_values_have_different_forms(one: Any, other: Any) -> None:
     assert _text(one) != _text(other)
 
 
+def at_least(number: int) -> Any:
+    def reached(value: int, number: int = number) -> bool:
+        return value >= number
+
+    return reached
+
+
+def test_a_function_of_a_function_is_told_by_its_defaults() -> None:
+    assert plain_form(at_least(1)) == plain_form(at_least(1)) != plain_form(at_least(2))
+
+
 def test_equal_values_have_equal_forms() -> None:
     assert _text((1, [2])) == _text([1, (2,)])
     assert _text({"a": 1, "b": 2}) == _text({"b": 2, "a": 1})

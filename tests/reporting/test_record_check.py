@@ -31,6 +31,7 @@ def damaged(record: CompletionRecord, key: str, value: Any) -> str:
     ("key", "value"),
     [
         ("verdict.credit", 7.0), ("verdict.credit", -0.1), ("verdict.credit", True), ("verdict.credit", "1"),
+        ("verdict.asked", 1),
         ("verdict.credit", float("nan")), ("verdict.confidence", 2), ("verdict.judge", None), ("verdict.latency", "1"),
         ("total", float("inf")), ("total", True), ("total", "0.5"), ("advantage", "x"), ("normalised", False),
         ("tokens", -1), ("tokens", 2.5), ("index", True), ("step", -1), ("id", 5), ("question", None),

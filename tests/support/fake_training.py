@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from medix import stop_signal
 from medix.callbacks.listeners import call_hook
 from medix.judge.base import Judge
+from medix.judge.own_arguments import on_record
 from medix.modality import ModalitySet
 from medix.modules.record import StepRecord
 from medix.types import (
@@ -80,7 +81,8 @@ class FakeSuite:
     def _score(self, group: RolloutGroup, completion: Completion) -> CompletionScores:
         sample = group.prompt.sample
         answer = completion.text.split("<answer>")[-1].split("</answer>")[0]
-        verdict = self.judge.grade([JudgeQuestion(sample.question, sample.reference, answer)])[0]
+        question = JudgeQuestion(sample.question, sample.reference, answer)
+        (verdict,) = on_record(self.judge, self.judge.grade([question]))
         if verdict.credit is None:
             judged = ComponentScore(math.nan, Status.UNSCORED, verdict.reason, verdict)
         else:
