@@ -158,7 +158,7 @@ def test_the_numbers_of_another_step_are_not_passed_off_as_its_own(runs: Path, i
     assert inside("export", "--checkpoint", str(checkpoint(runs, "full", 1)), "--output", "one").code == 0
     card = (inside.folder / "one" / "README.md").read_text()
     assert "No validation was made after step 1 (steps with one: 0)." in card
-    assert "1 steps of 4 prompts" in card
+    assert "1 step of 4 prompts" in card
 
 
 def test_the_numbers_of_a_run_that_went_on_from_an_earlier_step_are_not_those_of_a_superseded_checkpoint(
