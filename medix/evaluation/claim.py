@@ -75,12 +75,12 @@ _STATES = re.compile(
 _NOT_FIRST = re.compile(r"\b(?:next|second|third|other|another|also)\b", re.IGNORECASE)
 # after it; a sentence that begins with a choice and goes on after it may say anything of it
 _CLOSED = (
-    r"[\"”'’)\]]*(?:\s*\([A-Z]{2,6}\))?(?:\s*(?:$|\n|[.;!]|[–—]|-\s)"
-    r"|,?\s+(?:because|since|as|due|given|based|according|in this|is (?:the )?(?:most likely |only |best )?"
+    r"[\"”'’)\]]*(?:\s*\([A-Z]{2,6}\))?(?:\s*(?:$|\n|[.!]|[–—]|-\s)"
+    r"|,?\s+(?:because|since|as(?! well)|due|given|based|according|in this|is (?:the )?(?:most likely |only |best )?"
     r"(?:correct|right|answer|diagnosis|best|likely)|is (?:seen|shown|present))\b"
 )
 _ENDS = re.compile(rf"{_CLOSED})")
-_ENDS_OR_GOES_ON = re.compile(rf"{_CLOSED}|\s*[,()]|\s+(?:which|and)\b)")
+_ENDS_OR_GOES_ON = re.compile(rf"{_CLOSED}|\s*[()]|\s*,\s+(?:which|an?|the|it)\b|\s+which\b)")
 IS_ANSWER = re.compile(r"\banswer\W*(?:is)?\W*$", re.IGNORECASE)
 """What stands right before an answer, however the sentence goes on."""
 

@@ -10,7 +10,7 @@ from medix.evaluation.mention import end_of, goes_on_with_number, has_number, me
 from medix.evaluation.spoken_choices import SpokenChoices, letters_alone, pattern_of
 from medix.judge.options import Options, is_letter_and_text
 
-VERSION = "option-16"
+VERSION = "option-17"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -62,7 +62,8 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
     mentions the text of one choice, which the question does not. Nothing counts that is denied, doubted, under a
     condition or taken back (``medix.evaluation.claim``). And nothing counts where the answer speaks of another choice
     too, by its letter or its text, wherever that stands, unless the words beside it dismiss it ("C. The others, A and
-    B, are wrong", ``medix.evaluation.spoken_choices``): which of two choices is meant is left to a judge.
+    B, are wrong", ``medix.evaluation.spoken_choices``), or where the sentence goes on with words of another choice
+    ("surgery and radiotherapy" of "Surgery" and "Surgery + radiotherapy"): which is meant is left to a judge.
 
     Args:
         answer: the text after any reasoning.
@@ -92,7 +93,8 @@ def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut
         letter = _one(_bracketed(claims, texts))
         if letter is None and not _BRACKETED.search(answer) and not _LABEL.search(answer):
             letter = _one(_mentioned(claims, texts, question))
-    return _LETTERS.index(letter) if letter and spoken.only(letter) else None
+    is_one = letter and spoken.only(letter) and not spoken.mixes(answer, texts, letter)
+    return _LETTERS.index(letter) if letter and is_one else None
 
 
 def is_no_option(answer: str, choices: Sequence[str]) -> bool:

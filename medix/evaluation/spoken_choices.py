@@ -73,6 +73,10 @@ _DENIES = re.compile(
 _LIMITS = re.compile(r"\?|\b(?:only|if|unless|but|except|when|however|though|although|yet)\b", re.IGNORECASE)
 _REASON = re.compile(r"\b(?:because|since|as|due)\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?;]+(?=\s|$)|\n+")
+_REST = re.compile(r"[ \t).:,–—-]*")  # between a letter and what follows it
+_TELLS = re.compile(r"\w{4,}|\w*\d\w*|x*(?:ix|iv|v?i{2,3}|vi|v)")  # a word that few other sentences have
+_PLAIN = ("with", "that", "this", "than", "from", "have", "does", "will", "which", "choice", "option", "answer")
+_OF_SEVERAL = re.compile(r"\b(?:all|both|none)\b", re.IGNORECASE)
 _WINDOW = 400  # characters around a place that may dismiss it
 BLANK = "\u01c1"
 """A letter that stands for the text of a choice, so that the words around it do not join."""
@@ -133,6 +137,26 @@ class SpokenChoices:
         """Whether all that is not dismissed may be one choice, which is dismissed nowhere."""
         is_only = all(letter in place.letters for place in self.kept)
         return is_only and not any(place.letters == letter for place in self.dismissed)
+
+    def mixes(self, answer: str, texts: Mapping[str, str], letter: str) -> bool:
+        """Whether a sentence that names a choice goes on with words of another: "surgery and radiotherapy".
+
+        Beside a text the whole sentence counts, after a letter its rest: "C. Difficile" may be no choice C. What is
+        dismissed does not count.
+        """
+        own = {*words_of(texts[letter]), *_PLAIN}
+        others = {word for text in texts.values() for word in words_of(text) if _TELLS.fullmatch(word)} - own
+        if any(map(_OF_SEVERAL.search, texts.values())):
+            others |= {"others", "both"} - own
+        hidden = blanked(answer, self.dismissed)
+        for place in self.kept:
+            rest = _REST.match(hidden, place.end)
+            said = _sentence_after(hidden, rest.end() if rest else place.end)
+            if place in self.texts:
+                said = f"{_sentence_before(hidden, place.start)} {said}"
+            if others & set(words_of(said)):
+                return True
+        return False
 
 
 def letters_alone(text: str, letters: str, places: Sequence[Place] = ()) -> Iterator[Place]:
