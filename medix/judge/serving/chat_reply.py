@@ -81,7 +81,7 @@ class ChatReply:
         failed = next((f"{name} {said!r}" for name, said in reasons.items() if said.casefold() in _FAILED), "")
         if error or failed:
             raise ValueError(f"its choice reports an error: {_said(error) if error else failed}")
-        text, thought, fault = _content(field(message, "content"))
+        text, thought, fault = content_of(field(message, "content"))
         reasoning = message.get("reasoning_content") or message.get("reasoning")
         return cls(
             text=text,
@@ -152,7 +152,7 @@ def _filtered(choice: Any) -> str:
     return f"a content filter changed the reply (content_filter_results: {names})" if names else ""
 
 
-def _content(content: Any) -> tuple[str, str, str]:
+def content_of(content: Any) -> tuple[str, str, str]:
     """Text, reasoning and fault of a message's content: a text, or a list of parts."""
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
         fault = "" if content is None or isinstance(content, str) else f"its content is {_kind(content)} and no text"
@@ -163,7 +163,7 @@ def _content(content: Any) -> tuple[str, str, str]:
     for part in content:
         kind, text = field(part, "type"), field(part, "text")
         if kind in ("thinking", "reasoning"):
-            thoughts.append(_content(part.get(kind))[0])
+            thoughts.append(content_of(part.get(kind))[0])
         elif kind == "refusal":
             fault = f"the model refuses: {_text(part.get('refusal'))}"
         elif kind in ("text", "output_text", None) and isinstance(text, str):

@@ -4,13 +4,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from medix.judge.serving.chat_reply import ChatReply
+from medix.judge.serving.chat_reply import ChatReply, content_of
 from medix.serving.json_text import clean, field, read_json
 
 _DONE = b"[DONE]"
 _LONGEST = 2**24  # bytes; a server that never stops sending must not fill the memory
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
-_CALLS = ("tool_calls", "function_call")
+_THOUGHTS = ("thinking", "reasoning")
+_OF_PARTS = frozenset(("index", "delta", "message", "logprobs"))
+"""Fields of a choice that say nothing of the whole."""
+_EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 class ChatStream:
@@ -22,8 +25,9 @@ class ChatStream:
     def __init__(self) -> None:
         self._rest = b""
         self._read = 0
-        self._message: dict[str, Any] = {}  # texts, and what else is no text
-        self._finish_reason: str | None = None
+        self._body: dict[str, Any] = {}  # fields of events, of choices and of their parts: the last that says something
+        self._choice: dict[str, Any] = {}
+        self._message: dict[str, Any] = {}
         self._is_done = False
         self._whole: bytearray | None = None
 
@@ -55,18 +59,16 @@ class ChatStream:
         if self._whole is not None:
             return ChatReply.read(bytes(self._whole))
         self._line(self._rest.strip())
-        if not self._is_done and self._finish_reason is None:
+        if not self._is_done:
             raise ValueError("it broke off before the end of the reply")
-        choice = {"message": self._message, "finish_reason": self._finish_reason}
-        return ChatReply.read(json.dumps({"choices": [choice]}).encode())
+        choice = {**self._choice, "message": self._message}
+        return ChatReply.read(json.dumps({**self._body, "choices": [choice]}).encode())
 
     def _so_far(self) -> ChatReply:
         """What is written so far; ``is_cut``, for there may be more."""
-        return ChatReply(
-            text=clean(self._message.get("content", "")),
-            reasoning=clean(self._message.get("reasoning_content") or self._message.get("reasoning") or ""),
-            finish_reason="length",
-        )
+        text, thought, _ = content_of(self._message.get("content"))
+        reasoning = self._message.get("reasoning_content") or self._message.get("reasoning")
+        return ChatReply(text, clean(reasoning) if isinstance(reasoning, str) else thought, "length")
 
     def _line(self, line: bytes) -> bool:
         name, _, value = line.partition(b":")
@@ -79,18 +81,42 @@ class ChatStream:
         if field(content, "error") or field(content, "errors"):
             ChatReply.read(value.strip())  # which says what is wrong
         choices = field(content, "choices")  # none in an event of statistics
+        self._body |= _said(content, frozenset(("choices",)))
         return any(self._take(choice) for choice in choices or () if not field(choice, "index"))
 
     def _take(self, choice: Any) -> bool:
-        reason = field(choice, "finish_reason")
-        self._finish_reason = self._finish_reason if reason is None else str(reason)
-        delta, grown = field(choice, "delta"), False
+        self._is_done |= field(choice, "finish_reason") is not None
+        self._choice |= _said(choice, _OF_PARTS)
+        delta = _said(field(choice, "delta"), frozenset())
         for name in _TEXTS:
-            part = field(delta, name)
-            if isinstance(part, str) and part:
-                self._message[name] = self._message.get(name, "") + part
-                grown = True
-        for name in _CALLS:
-            if field(delta, name):
-                self._message[name] = field(delta, name)
-        return grown
+            if name in delta:
+                delta[name] = _joined(self._message.get(name), delta[name])
+        self._message |= delta
+        return any(name in delta for name in _TEXTS)
+
+
+def _said(content: Any, without: frozenset[str]) -> dict[str, Any]:
+    """The fields of an object that hold something, but for some."""
+    fields = content.items() if isinstance(content, dict) else ()
+    return {name: value for name, value in fields if name not in without and value not in _EMPTY}
+
+
+def _joined(before: Any, part: Any) -> Any:
+    """A text, or a list of parts, with what follows it; reasoning that comes piece by piece is one part."""
+    if before is None or (isinstance(before, str) and isinstance(part, str)):
+        return part if before is None else before + part
+    found = [*_parts(before)]
+    for one in _parts(part):
+        kind = field(one, "type")
+        last = found[-1] if found and kind in _THOUGHTS and field(found[-1], "type") == kind else {}
+        if isinstance(last.get(kind), list) and isinstance(one.get(kind), list):
+            found[-1] = {**last, kind: [*last[kind], *one[kind]]}
+        else:
+            found.append(one)
+    return found
+
+
+def _parts(content: Any) -> list[Any]:
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return content if isinstance(content, list) else [content]

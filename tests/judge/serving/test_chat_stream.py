@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -87,3 +88,55 @@ def test_a_server_that_never_stops_sending_is_left(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("medix.judge.serving.chat_stream._LONGEST", 100)
     with pytest.raises(ValueError, match="longer than 100 bytes"):
         read(event(content="a" * 100))
+
+
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "h"}]}
+
+
+@pytest.mark.parametrize(
+    ("deltas", "fields"),
+    [
+        ([{"content": "left"}], {"content_filter_results": {"violence": {"filtered": True}}}),
+        ([{"content": "left"}], {"native_finish_reason": "SAFETY"}),
+        ([{"content": "left"}], {"stop_reason": "refusal"}),
+        ([{"content": "left"}], {"error": {"message": "oom"}}),
+        ([{"content": "left", "error": {"message": "oom"}}], {}),
+        ([{"audio": {"data": "x"}}], {}),
+        ([{"content": [{"type": "text", "text": "le"}]}, {"content": [{"type": "text", "text": "ft"}]}], {}),
+        ([{"content": [{"type": "image_url", "image_url": {"url": "x"}}]}], {}),
+        ([{"content": 7}], {}),
+    ],
+)
+def test_what_is_said_beside_the_text_is_read_as_of_a_whole_reply(
+    deltas: list[dict[str, Any]], fields: dict[str, Any]
+) -> None:
+    parts = [part for delta in deltas if isinstance(delta.get("content"), list) for part in delta["content"]]
+    message = {**deltas[-1], **({"content": parts} if parts else {})}
+    choice = {"index": 0, "message": message, "finish_reason": "stop", **fields}
+    last = json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", **fields}]})
+    streamed = [*(event(**delta) for delta in deltas), f"data: {last}\n\n".encode(), DONE]
+    assert _read_or_refused(*streamed) == _read_or_refused(json.dumps({"choices": [choice]}).encode())
+
+
+def _read_or_refused(*data: bytes) -> ChatReply | str:
+    try:
+        return read(*data)
+    except ValueError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("said", [{"success": False}, {"promptFeedback": {"blockReason": "SAFETY"}}, {"code": 500}])
+def test_what_an_event_says_of_the_whole_counts(said: dict[str, Any]) -> None:
+    found = _read_or_refused(event(content="left"), f"data: {json.dumps(said)}\n\n".encode(), event("stop"), DONE)
+    assert "it reports an error" in found if isinstance(found, str) else "a content filter" in found.fault
+
+
+def test_reasoning_in_parts_is_one_text_and_grows() -> None:
+    more = {"type": "thinking", "thinking": [{"type": "text", "text": "m"}]}
+    stream = ChatStream()
+    data = b"".join([event(content=[THOUGHT]), event(content=[more]), event(content="le"), event(content="ft")])
+    grown = list(stream.feed(data))
+    assert [(reply.text, reply.reasoning) for reply in grown] == [("", "h"), ("", "hm"), ("le", "hm"), ("left", "hm")]
+    list(stream.feed(event("stop") + DONE))
+    reply = stream.close()
+    assert (reply.text, reply.reasoning, reply.fault) == ("left", "hm", "")
