@@ -9,7 +9,7 @@ from typing import Any
 
 from medix.evaluation.statistics import Interval, wilson
 from medix.judge.canaries import GradedCanary
-from medix.reporting.table import MISSING, Table, interval, number
+from medix.reporting.table import Table, interval, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class CanaryRate:
     def row(self, name: str) -> list[str]:
         """One row of a table."""
         expected = "YES" if self.is_right else "NO"
-        rate = interval(asdict(self.interval), percent=True) if self.scored else MISSING
+        rate = interval(asdict(self.interval), percent=True)
         return [name, expected, f"{self.wrong} of {self.scored}", rate, str(self.unscored)]
 
     def to_dict(self) -> dict[str, Any]:

@@ -262,4 +262,4 @@ def _scaled(found: Interval, task: TaskScore) -> str:
 
 
 def _percent(found: Interval | None) -> str:
-    return MISSING if found is None or not found.count else interval(asdict(found), percent=True)
+    return interval(asdict(found) if found else None, percent=True)

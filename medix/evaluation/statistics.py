@@ -28,7 +28,7 @@ class Interval:
 
     Attributes:
         estimate: the mean; NaN without observations.
-        low: lower end; NaN if there are too few clusters for an interval.
+        low: lower end; NaN without observations, or if there are too few clusters for an interval.
         high: upper end.
         count: number of observations.
         clusters: number of independent units among them.
@@ -69,7 +69,7 @@ def wilson(successes: int, count: int, confidence: float = 0.95) -> Interval:
 
     Args:
         successes: number of successes, between 0 and ``count``.
-        count: number of independent observations.
+        count: number of independent observations; of none there is neither estimate nor interval (NaN).
         confidence: confidence level of the two-sided interval.
     """
     from scipy.stats import binomtest
@@ -78,7 +78,7 @@ def wilson(successes: int, count: int, confidence: float = 0.95) -> Interval:
     if not 0 <= successes <= count:
         raise ValueError(f"successes: {successes} is not between 0 and count = {count}")
     if count == 0:
-        return Interval(np.nan, 0.0, 1.0, 0, 0, "wilson")
+        return Interval(math.nan, math.nan, math.nan, 0, 0, "wilson")
     found = binomtest(successes, count).proportion_ci(confidence, method="wilson")
     share = successes / count
     error = math.sqrt(share * (1 - share) / count)

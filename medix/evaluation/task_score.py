@@ -71,7 +71,7 @@ class PartScore:
         """
         return {
             name: scale * self.credit.estimate,
-            "interval": _ends(self.credit, scale),
+            "interval": [scale * self.credit.low, scale * self.credit.high],
             "items": self.items,
             "completions": self.completions,
             "scored": self.scored,
@@ -82,13 +82,8 @@ class PartScore:
             "few_clusters": self.credit.has_few_clusters,
             "format_valid": self.format_valid,
             "modality_accuracy": self.modality.estimate,
-            "modality_interval": _ends(self.modality, 1.0),
+            "modality_interval": [self.modality.low, self.modality.high],
         }
-
-
-def _ends(found: Interval, scale: float) -> list[float]:
-    """Both ends; NaN without observations, of which Wilson's interval is from 0 to 1."""
-    return [scale * end if found.count else math.nan for end in (found.low, found.high)]
 
 
 @dataclass(frozen=True)

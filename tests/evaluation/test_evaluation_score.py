@@ -1,5 +1,7 @@
 """Averages over tasks."""
 
+import csv
+import io
 import json
 from dataclasses import replace
 
@@ -10,6 +12,7 @@ from medix.evaluation.few_clusters import few_note
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.statistics import wilson
 from medix.evaluation.task_score import TaskScore
+from medix.reporting.evaluation_page import EvaluationPage
 
 SPEC = {"scoring": "binary", "cluster": "item", "expected_rows": 8, "rows": 8, "group": "vlm"}
 
@@ -31,6 +34,14 @@ def test_grades_are_out_of_five_and_in_no_mean_of_accuracies() -> None:
     assert "accuracy" not in data["tasks"]["report"]
     assert any("no accuracies" in note for note in data["notes"])
     assert found.tables()[0].rows[0][1].endswith("of 5")
+
+
+def test_a_mean_over_nothing_has_no_ends() -> None:
+    rows = {"report": [_one(n, 0.6) for n in range(8)]}
+    score = EvaluationScore.of({}, [TaskScore.of("report", SPEC | {"scoring": "rubric"}, rows["report"])], rows)
+    lines = {row["task"]: row for row in csv.DictReader(io.StringIO(EvaluationPage(score.to_dict(), ()).csv()))}
+    for name in ("macro", "micro"):
+        assert [lines[name][column] for column in ("value", "low", "high")] == ["", "", ""]
 
 
 def test_it_is_said_which_grades_count_as_right() -> None:

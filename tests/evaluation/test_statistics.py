@@ -40,8 +40,7 @@ def test_wilson_equals_statsmodels(counts: tuple[int, int], confidence: float) -
 
 def test_wilson_over_nothing_knows_nothing() -> None:
     found = wilson(0, 0)
-    assert math.isnan(found.estimate)
-    assert (found.low, found.high) == (0, 1)
+    assert all(math.isnan(number) for number in (found.estimate, found.low, found.high))
 
 
 def test_wilson_refuses_more_successes_than_observations() -> None:
