@@ -80,6 +80,19 @@ class Table:
     def _rows(
         self, wanted: Mapping[str, str], stack: ExitStack
     ) -> Iterator[tuple[str, Mapping[str, Any], "ImageFiles"]]:
+        """The rows; raises TableError behind the last one if there was none, since no column can be missed then."""
+        is_empty = True
+        for found in self._read(wanted, stack):
+            is_empty = False
+            yield found
+        if is_empty:
+            more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
+            where = self.files[0] if self.files else self.data.hub
+            raise TableError(f"{self.name}: {where}{more} has no rows; give a table that has some")
+
+    def _read(
+        self, wanted: Mapping[str, str], stack: ExitStack
+    ) -> Iterator[tuple[str, Mapping[str, Any], "ImageFiles"]]:
         if self.folder is None:
             table = HubTable(self.data.hub, self.data.config, self.data.split, self.data.revision)
             archive = table.file(self.data.image_archive) if self.data.image_archive else None

@@ -63,6 +63,14 @@ def test_a_task_whose_filter_leaves_nothing_is_an_error(tmp_path: Path) -> None:
         loaded("slake_vqa", tmp_path)
 
 
+@pytest.mark.parametrize(("name", "content"), [("t.csv", "q,a\n"), ("t.jsonl", "")])
+def test_a_table_without_rows_is_an_error_that_says_so(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    task = Task("", TableData(Columns(question="q", answer="a")), "binary", "item", "")
+    with pytest.raises(TableError, match=rf"t: \S+/{name} has no rows; give a table that has some"):
+        load("t", task, tmp_path)
+
+
 def test_items_that_share_one_of_their_images_are_one_cluster(tmp_path: Path) -> None:
     """Each study beside the one before it: all of one patient hang together, and no interval counts them apart."""
     task = Task("", TableData(Columns(question="q", answer="a", images=["i"])), "binary", "image", "")
