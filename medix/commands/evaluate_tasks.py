@@ -32,26 +32,32 @@ def tasks(arguments: argparse.Namespace) -> int:
     table.add_column("Rows", justify="right", no_wrap=True)
     table.add_column("Scored", no_wrap=True)
     table.add_column("Read from", overflow="fold")
-    listed, notes = {}, []
+    listed, missing, unread, here = {}, list[str](), list[str](), 0
     for name, task in read_tasks(arguments.tasks or list(shipped())).items():
         found = availability(name, task, arguments.data)
         rows = _rows(found.rows, task.expected_rows)
-        table.add_row(name, rows, task.scoring, found.where or "not here")
-        if found.fault or not found.where:
-            notes.append(f"{name} ({task.licence}): {' '.join(found.fault.split())}")
+        where = found.where if found.can_be_read else f"{found.where} (cannot be read)"
+        table.add_row(name, rows, task.scoring, where or "not here")
+        here += found.is_here
+        told = " ".join(found.fault.split())
+        if not found.can_be_read:
+            unread.append(f"{name}: {told}")
+        elif told:
+            missing.append(f"{name} ({task.licence}): {told}")
         listed[name] = {
             **task.to_dict(),
             "where": found.where, "rows": found.rows, "images": found.images, "fault": found.fault,
+            "can_be_read": found.can_be_read,
         }  # fmt: skip
     if arguments.json is not None:
         write_atomically(arguments.json, json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
     console = PlainConsole(highlight=False)
     console.print(table)
-    if notes:
-        console.print("\nMissing, and how to get it:")
+    for title, notes in (("Missing, and how to get it", missing), ("Cannot be read", unread)):
+        if notes:
+            console.print(f"\n{title}:")
         for note in notes:
             console.print(f"- {note}")
-    here = sum(bool(entry["where"]) for entry in listed.values())
     place = "on dataset hubs" if arguments.data is None else "here"
     console.print(f"\n{here} of {len(listed)} tasks are {place}.")
     return 0

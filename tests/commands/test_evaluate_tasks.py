@@ -23,6 +23,25 @@ def test_tasks_are_listed_with_what_is_here_and_what_is_missing(
     assert listed["pubmedqa"]["data"]["fixed_choices"] == ["yes", "no", "maybe"]
 
 
+def test_a_task_whose_file_has_a_bad_cell_is_here_and_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = "{local: [mine.csv], columns: {question: q, answer: a, subgroup: {age: y}}, bands: {age: [18, 65]}}"
+    (tmp_path / "mine.yaml").write_text(f"about: x\nscoring: binary\ncluster: item\nlicence: internal\ndata: {data}\n")
+    (tmp_path / "mine.csv").write_text("q,a,y\nWhich?,left,89+\n")
+    words = ["eval", "tasks", "--tasks", str(tmp_path / "mine.yaml"), "--data", str(tmp_path)]
+    assert medix([*words, "--json", str(tmp_path / "tasks.json")]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "mine.csv (cannot be read)" in out
+    assert "not here" not in out
+    assert "Missing" not in out
+    assert "Cannot be read: - mine: " in out
+    assert "row 1: columns.subgroup.age: '89+'; data.bands needs numbers; correct it, or leave the cell empty" in out
+    assert "0 of 1 tasks are here." in out
+    (entry,) = json.loads((tmp_path / "tasks.json").read_text()).values()
+    assert (entry["where"], entry["can_be_read"]) == ("mine.csv", False)
+
+
 def test_without_a_folder_tasks_are_those_of_hubs(capsys: pytest.CaptureFixture[str]) -> None:
     assert medix(["eval", "tasks", "--tasks", "path_vqa", "medpix"]) == 0
     assert "1 of 2 tasks are on dataset hubs." in capsys.readouterr().out

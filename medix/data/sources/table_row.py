@@ -35,6 +35,7 @@ from medix.data.sources.written_value import UnclearListError, text_list
 from medix.modality import ModalitySet
 
 _PAPER = ModalitySet()
+_NO_NUMBER = "data.bands needs numbers; correct it, or leave the cell empty"
 _CONTRADICTS = "it is another choice than {!r}, which the row says is right; correct one of them"
 
 
@@ -161,7 +162,7 @@ class Cells:
         try:
             return band_of(label, edges) if edges and label else label
         except ValueError:
-            raise self._fault(f"subgroup.{name}", label, "data.bands needs numbers; correct it, or leave it") from None
+            raise self._fault(f"subgroup.{name}", label, _NO_NUMBER) from None
 
     def _as_text(self, key: str, value: Any) -> str:
         text = text_of(value)

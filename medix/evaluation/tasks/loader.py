@@ -111,16 +111,23 @@ class Availability:
     """Whether a task can be run here.
 
     Attributes:
-        where: the files or the hub that it is read from; empty if it cannot be.
+        where: the files or the hub that it is read from; empty if there are none.
         rows: rows found; None if that was not counted, as on a hub.
         images: distinct images found.
-        fault: what is missing, and how to get it.
+        fault: what is missing, and how to get it; of files that cannot be read, why and what to do.
+        can_be_read: whether the files that are there make a task; True of a hub, which is not looked at.
     """
 
     where: str
     rows: int | None = None
     images: int = 0
     fault: str = ""
+    can_be_read: bool = True
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the task can be run."""
+        return bool(self.where) and self.can_be_read
 
 
 def availability(name: str, task: Task, folder: Path | None) -> Availability:
@@ -136,7 +143,7 @@ def availability(name: str, task: Task, folder: Path | None) -> Availability:
     try:
         loaded = load(name, task, folder)
     except ValueError as error:
-        return Availability("", fault=str(error))
+        return Availability(where, fault=str(error), can_be_read=False)
     images = {image.sha256: image.data for item in loaded.items for image in item.images if image.data}
     broken = {digest for digest, data in images.items() if not _opens(data)}
     needs_image = bool(task.data.columns.images)

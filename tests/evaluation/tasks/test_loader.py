@@ -91,10 +91,10 @@ def test_availability_counts_what_is_here_and_says_what_is_not(tmp_path: Path) -
     assert found.fault == "1 rows lack an image, or have one that cannot be read"
     mmlu(tmp_path, [*MMLU, {**MMLU[0], "choices": ["a"]}])
     broken = availability("mmlu_anatomy", read_task(FOLDER / "mmlu_anatomy.yaml"), tmp_path)
-    assert not broken.where
+    assert (broken.where, broken.can_be_read, broken.is_here) == ("mmlu/anatomy/test.parquet", False, False)
     assert "row 4: columns.answer_index" in broken.fault
     absent = [availability(name, read_task(FOLDER / f"{name}.yaml"), tmp_path) for name in ("path_vqa", "medpix")]
-    assert [one.where for one in absent] == ["", ""]
+    assert [(one.where, one.can_be_read, one.is_here) for one in absent] == [("", True, False)] * 2
     assert "flaviagiammarino/path-vqa" in absent[0].fault
     hub = availability("path_vqa", read_task(FOLDER / "path_vqa.yaml"), None)
     assert hub.where == "hub: flaviagiammarino/path-vqa"
