@@ -12,7 +12,7 @@ from medix.data.sources.table_choices import choice_notes
 from medix.data.sources.table_file import SUFFIXES, TableError, TableFile
 from medix.data.sources.table_hub import HubTable
 from medix.data.sources.table_images import ImageFiles
-from medix.data.sources.table_labels import label_of
+from medix.data.sources.table_labels import band_notes, label_of
 from medix.data.sources.table_row import Cells, TableRow
 from medix.data.sources.table_schema import TableData
 
@@ -53,7 +53,7 @@ class Table:
                     counts.update(found.notes)
                     yield found
         self._refuse(missing)
-        self.notes = tuple(choice_notes(counts))
+        self.notes = (*choice_notes(counts), *band_notes(counts))
 
     def check_columns(self) -> None:
         """See to it that some row has each column; asked where a row makes no sense, since that may be why.

@@ -1,11 +1,16 @@
 """What groups the rows of a table: labels, and bands of numbers."""
 
+import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, time
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
+
+BELOW_ZERO = "number below 0: "
+"""Begins keys of counts, before the name of a subgroup: rows with such a number, which has no band."""
 
 _NUMBER = re.compile(r"(?P<below><)?(?P<number>-?\d+(?:\.\d+)?)(?!\w)")
 
@@ -30,12 +35,16 @@ def label_of(value: Any) -> Any:
 def band_of(text: str, edges: Sequence[float]) -> str:
     """The band that a number is in, such as ``18 to <65``; each begins with its lower edge.
 
+    Empty for a number below 0 if all edges are above 0: it stands for an age or a count that is not known, as -1 does.
+
     Raises:
-        ValueError: the text is no number.
+        ValueError: the text is no number, or an infinite one.
     """
     value = float(text)
-    if value != value:
+    if not math.isfinite(value):
         raise ValueError(f"{text} is no number")
+    if value < 0 < edges[0]:
+        return ""
     if value < edges[0]:
         return f"<{edges[0]:g}"
     for low, high in pairwise(edges):
@@ -48,6 +57,12 @@ def check_edges(name: str, edges: Sequence[float]) -> None:
     """Raises ValueError if the edges of bands do not ascend."""
     if not edges or any(not low < high for low, high in pairwise([*edges, float("inf")])):
         raise ValueError(f"data.bands.{name}: {list(edges)} are no ascending edges; give for example [18, 40, 65]")
+
+
+def band_notes(counts: Counter[str]) -> list[str]:
+    """What was decided about numbers that have no band, as sentences."""
+    names = sorted(key.removeprefix(BELOW_ZERO) for key in counts if key.startswith(BELOW_ZERO))
+    return [f"rows whose {name} is below 0, which counts as not given: {counts[BELOW_ZERO + name]:,}" for name in names]
 
 
 def label_order(label: str) -> tuple[bool, float, bool, str]:

@@ -28,7 +28,7 @@ from medix.data.sources.table_choices import (
 )
 from medix.data.sources.table_file import TableError, TextRow, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage
-from medix.data.sources.table_labels import band_of, label_of
+from medix.data.sources.table_labels import BELOW_ZERO, band_of, label_of
 from medix.data.sources.table_schema import TableData
 from medix.data.sources.tagged_answer import split_tag
 from medix.data.sources.written_value import UnclearListError, text_list
@@ -58,7 +58,7 @@ class TableRow:
         source: origin; empty if unknown.
         subgroup: values of further columns, by the name that tables show.
         tag: that the reference began with; None if with none.
-        notes: what was decided about it without being told, as keys of ``table_choices.choice_notes``.
+        notes: what was decided about it without being told, as keys of ``choice_notes`` and ``band_notes``.
     """
 
     where: str
@@ -120,6 +120,7 @@ class Cells:
         choices = self._choices()
         images = tuple(self._images())
         tag, index, answers, notes = self._answer(choices, bool(images))
+        subgroup = {name: self._subgroup(name, column) for name, column in columns.subgroup.items()}
         return TableRow(
             where=self.where,
             id=self._name("id", columns.id),
@@ -133,9 +134,9 @@ class Cells:
             modality=self._modality(),
             question_type=self._label("question_type", columns.question_type),
             source=self._label("source", columns.source),
-            subgroup={name: self._subgroup(name, column) for name, column in columns.subgroup.items()},
+            subgroup=subgroup,
             tag=tag,
-            notes=(*self._notes(choices), *notes),
+            notes=(*self._notes(choices, subgroup), *notes),
         )
 
     def _fault(self, key: str, value: object, remedy: str, column: str = "") -> CellError:
@@ -208,8 +209,11 @@ class Cells:
             raise self._fault("choices", given, "a choice in the middle is empty")
         return tuple(without_labels(texts))
 
-    def _notes(self, choices: tuple[str, ...]) -> Iterator[str]:
-        """Of rows of CSV with a column for each choice: that the last ones hold a word for nothing."""
+    def _notes(self, choices: tuple[str, ...], subgroup: Mapping[str, str]) -> Iterator[str]:
+        """Numbers without a band; in CSV with a column for each choice, that the last ones hold a word for nothing."""
+        for name in self.data.bands:
+            if not subgroup[name] and self._label(f"subgroup.{name}", self.data.columns.subgroup[name]):
+                yield f"{BELOW_ZERO}{name}"
         columns = self.data.columns.choices
         if isinstance(self.cells, TextRow) and isinstance(columns, list):
             if any(self._text("choices", column).strip() for column in columns[len(choices) :]):

@@ -16,6 +16,7 @@ from medix.data.sources.table_cell import cell, text_of
 from medix.data.sources.table_choices import ANSWERED_OTHERWISE, choice_notes, choices_in, lettered
 from medix.data.sources.table_file import TextRow, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage, holds_image
+from medix.data.sources.table_labels import band_notes
 from medix.data.sources.table_row import CellError, Cells, TableRow
 from medix.data.sources.table_schema import TableData
 from medix.data.sources.tagged_answer import check_bare
@@ -201,4 +202,5 @@ def told_counts(counts: Counter[str]) -> list[str]:
     stored = f"columns stored as metadata: {kept}; to store only columns that you name, give --columns FILE"
     left = f"columns not stored, or not of every row, because cells are neither text nor numbers: {lost}"
     told = ((stored, kept), (left, lost), (blind, number))
-    return [*(text for text, is_told in told if is_told), *choice_notes(counts), *conversions(counts)]
+    notes = [*choice_notes(counts), *band_notes(counts)]
+    return [*(text for text, is_told in told if is_told), *notes, *conversions(counts)]

@@ -97,7 +97,8 @@ class TableData:
         modality: tag of every row.
         modality_tags: tag of each value of the column ``columns.modality``; other values have none.
         bands: edges of bands, by the name of a subgroup that holds numbers: ``age: [18, 65]`` makes ``<18``,
-            ``18 to <65`` and ``65 and over``.
+            ``18 to <65`` and ``65 and over``. Where all edges are above 0, a number below 0 (an age of -1) counts as
+            not given, and the rows with one are told.
     """
 
     columns: Columns

@@ -1,21 +1,32 @@
 """Labels of groups of rows, and bands of numbers."""
 
 import random
+from collections import Counter
 from datetime import time
 from decimal import Decimal
 
 import pytest
 
-from medix.data.sources.table_labels import band_of, label_of, label_order
+from medix.data.sources.table_labels import BELOW_ZERO, band_notes, band_of, label_of, label_order
 from medix.data.sources.table_schema import Columns, TableData
 
 
 def test_a_band_begins_with_its_lower_edge() -> None:
-    found = {text: band_of(text, [18, 65.5]) for text in ("-1", "17.9", "18", "65.4", "65.5", "120")}
+    found = {text: band_of(text, [18, 65.5]) for text in ("0", "17.9", "18", "65.4", "65.5", "120")}
     assert list(found.values()) == ["<18", "<18", "18 to <65.5", "18 to <65.5", "65.5 and over", "65.5 and over"]
-    for text in ("old", "nan", "45Y"):
+    for text in ("old", "nan", "inf", "-inf", "45Y"):
         with pytest.raises(ValueError, match=text):
             band_of(text, [18])
+
+
+def test_a_number_below_0_has_no_band_unless_edges_reach_there() -> None:
+    assert [band_of("-1", [18, 65]), band_of("-0.5", [0.1]), band_of("0", [18])] == ["", "", "<18"]
+    assert [band_of("-3", [-2.5, -1]), band_of("-3", [0, 5])] == ["<-2.5", "<0"]
+    told = band_notes(Counter({f"{BELOW_ZERO}years": 1200, f"{BELOW_ZERO}age": 1, "other": 3}))
+    assert told == [
+        "rows whose age is below 0, which counts as not given: 1",
+        "rows whose years is below 0, which counts as not given: 1,200",
+    ]
 
 
 def test_values_that_are_no_text_have_a_label() -> None:

@@ -193,6 +193,18 @@ def test_a_reference_names_images_as_the_question_does() -> None:
     assert found.reference == "<image 1>"
 
 
+def test_an_age_of_minus_1_is_no_metadata_and_is_told() -> None:
+    data = TableData(Columns("q", "a", subgroup={"age": "y"}), bands={"age": [18, 65]})
+    counts, files = Counter[str](), ImageFiles(data, Path(), ExitStack())
+    ages = [-1, 17, "-1.0", None]
+    found = [
+        TableSample(data, ModalitySet()).of("row", {"q": "Which?", "a": "left", "y": age}, files, counts)
+        for age in ages
+    ]
+    assert [one.metadata for one in found] == [{}, {"age": "<18"}, {}, {}]
+    assert told_counts(counts) == ["rows whose age is below 0, which counts as not given: 2"]
+
+
 def test_a_column_without_a_name_is_no_metadata() -> None:
     cells = {"q": "q", "a": "a", "": 0, " ": 1, "b": 2}
     assert made(cells, Columns("q", "a"), keeps_columns=True).metadata == {"b": "2"}

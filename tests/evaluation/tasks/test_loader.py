@@ -71,6 +71,14 @@ def test_a_table_without_rows_is_an_error_that_says_so(tmp_path: Path, name: str
         load("t", task, tmp_path)
 
 
+def test_a_negative_age_counts_as_not_given_and_is_told(tmp_path: Path) -> None:
+    data = TableData(Columns(question="q", answer="a", subgroup={"age": "y"}), bands={"age": [18, 65]})
+    jsonl(tmp_path / "t.jsonl", [{"q": f"{age}?", "a": "x", "y": age} for age in (-1, 17, 70)])
+    found = load("t", Task("", data, "binary", "item", ""), tmp_path)
+    assert [item.subgroup["age"] for item in found.items] == ["", "<18", "65 and over"]
+    assert found.notes == ("rows whose age is below 0, which counts as not given: 1",)
+
+
 def test_items_that_share_one_of_their_images_are_one_cluster(tmp_path: Path) -> None:
     """Each study beside the one before it: all of one patient hang together, and no interval counts them apart."""
     task = Task("", TableData(Columns(question="q", answer="a", images=["i"])), "binary", "image", "")
