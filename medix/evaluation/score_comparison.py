@@ -1,5 +1,6 @@
 """Two models on the same tasks, item by item."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -51,8 +52,9 @@ class TaskComparison:
 
     @property
     def detectable(self) -> float:
-        """True difference that four of five such comparisons would find."""
-        return minimum_detectable_difference(self.difference)
+        """True difference that four of five such comparisons would find; NaN if none that credits can have."""
+        found = minimum_detectable_difference(self.difference)
+        return found if found <= 1 else math.nan
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,10 @@ class ScoreComparison:
                     f"{task.name}: {task.left_out:,} of {task.pairs + task.left_out:,} left out; with them the "
                     f"difference is between {low} and {high}."
                 )
+            if task.pairs and math.isnan(task.detectable):
+                count = task.difference.clusters
+                unit = "cluster" if count == 1 else "clusters"
+                notes.append(f"{task.name}: no difference can be detected with {count:,} {unit}.")
         notes.append(
             "Means are over the pairs that both have a verdict on. 95 % intervals of the paired difference, clustered "
             f"by the task's unit. {few_note()} p: McNemar's exact test where items are independent, which at the "

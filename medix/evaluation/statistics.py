@@ -262,7 +262,8 @@ def _difference(
     Args:
         sums, counts: of each cluster.
         weight: of each of the two observations that are added (``paired_difference``).
-        step: their distance from the mean; 0 adds none.
+        step: their distance from the mean; 0 adds none. Values of a scale of known step are shares, or grades over the
+            best one: no difference is beyond -1 and 1, and so no end is.
         size: number of clusters that tell of it.
         confidence: of the interval.
     """
@@ -274,7 +275,10 @@ def _difference(
     error = error if error > _ROUNDING else math.nan
     half = _quantile(confidence, size) * error
     p_value = float(2 * t.sf(abs(estimate) / error, size - 1))
-    return Interval(estimate, estimate - half, estimate + half, count, size, "clustered t", error, p_value)
+    low, high = estimate - half, estimate + half
+    if step:
+        low, high = (float(np.clip(end, -1.0, 1.0)) for end in (low, high))  # NaN stays
+    return Interval(estimate, low, high, count, size, "clustered t", error, p_value)
 
 
 def _check_confidence(confidence: float) -> None:

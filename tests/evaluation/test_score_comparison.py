@@ -1,6 +1,7 @@
 """Two models on the same tasks."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from medix.evaluation.few_clusters import few_note
 from medix.evaluation.score_comparison import Tasks, compare_scores
 from medix.evaluation.scored_completion import ScoredCompletion
+from medix.reporting.table import MISSING
 
 SPEC: dict[str, Any] = {"scoring": "binary", "cluster": "item", "rules": ["exact"]}
 
@@ -35,6 +37,19 @@ def test_two_models_by_hand() -> None:
     assert found.difference.low < 0.2 < found.difference.high
     assert found.detectable > 0.2
     assert (found.pairs, found.left_out) == (40, 0)
+
+
+@pytest.mark.parametrize(("count", "is_detectable"), [(1, False), (4, False), (5, False), (7, True)])
+def test_no_difference_above_all_is_called_detectable(count: int, is_detectable: bool) -> None:
+    """Four of 5 gain and one loses: error √(5.2 · 5/4) / 7 = 0.364, t(0.975) + t(0.8) = 3.717, and so 135 %."""
+    first, second = [0.0] * (count - 1) + [1.0], [1.0] * (count - 1) + [0.0]
+    found = compare_scores(_task(first), _task(second), ("one", "other"))
+    note = f"t: no difference can be detected with {count} cluster{'s' * (count > 1)}."
+    (row,) = found.tables()[0].rows
+    assert (note in found.notes, row[6] == MISSING, found.to_dict()["tasks"][0]["detectable"] is None) == (
+        (not is_detectable,) * 3
+    )
+    assert is_detectable or math.isnan(found.tasks[0].detectable)
 
 
 def test_items_of_one_image_are_not_independent_pairs() -> None:

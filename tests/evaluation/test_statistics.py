@@ -139,6 +139,19 @@ def test_grades_that_all_differ_by_three_steps_have_an_interval_around_that() ->
     assert (gain.low, gain.high) == pytest.approx((0.6 - 0.091932 / 5, 0.6 + 0.091932 / 5), abs=1e-6)
 
 
+def test_a_difference_on_a_known_scale_is_within_its_ends_and_one_of_rewards_need_not_be() -> None:
+    """Five of 0 and 1: error √((4 · 1/25 + 16/25 + 2) · 5/4) / 7 = 0.267, t = 2.776, so the half is 0.742."""
+    gain = paired_difference([0.0] * 5, [1.0] * 4 + [0.0], range(5))
+    assert (gain.estimate, gain.low, gain.high) == (0.8, pytest.approx(0.058, abs=1e-3), 1.0)
+    loss = paired_difference([1.0] * 4 + [0.0], [0.0] * 5, range(5))
+    assert (loss.low, loss.high) == (-1.0, -gain.low)
+    grades = paired_difference([0.0] * 5, [1.0] * 4 + [0.2], range(5), step=0.2)
+    assert (grades.high, grades.low > 0) == (1.0, True)
+    judged = judged_difference([(0.0, 1.0)] * 4 + [(0.0, 0.0)], [False] * 5, range(5))
+    assert judged == gain
+    assert paired_difference([0.0] * 5, [2.0] * 4 + [0.0], range(5)).high > 2
+
+
 @pytest.mark.parametrize("cases", [40, 20])
 @pytest.mark.parametrize("gains", [(0.0, 0.0), (0.1, 0.1), (0.3, -0.3)])
 def test_rewards_whose_cases_do_not_differ_have_no_interval_of_a_difference(
