@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from medix.evaluation.few_clusters import few_note, marked
+from medix.evaluation.same_clusters import other_clusters
 from medix.evaluation.significance import mcnemar_exact
 from medix.evaluation.statistics import Interval, bounds, clustered_mean, paired_difference, proportion
 from medix.modality import TEXT_ONLY
@@ -182,7 +183,8 @@ def compare(
         common: compare only the completions that both have; otherwise a completion without a counterpart is an error.
 
     Raises:
-        ValueError: the samples or their contents differ, or a file contains a completion more than once.
+        ValueError: the samples, their contents or the samples of a case differ, or a file contains a completion more
+            than once.
     """
     first, second = with_datasets(first, second), with_datasets(second, first)
     left, right = (_by_key(records, name) for records, name in zip((first, second), names, strict=True))
@@ -205,6 +207,9 @@ def compare(
                 f"sample {a.id!r} of data set {a.dataset!r} differs between the files: {left_text} and {right_text}; "
                 "give two files on the same data (those of a control experiment with exchanged images marked as such)"
             )
+    known = ((a.id, a.cluster, b.cluster) for a, b in pairs if a.case and b.case)
+    if others := other_clusters(known):
+        raise ValueError(others.told(names, "case"))
     slices = [_slice("All", pairs), *(_slice(name, part) for name, part in _pooled(pairs, min_images).items())]
     named = tuple(
         f"{name} (images exchanged)" if one.exchanged else name for name, one in zip(names, pairs[0], strict=True)

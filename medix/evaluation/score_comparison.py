@@ -7,6 +7,7 @@ from typing import Any
 
 from medix.evaluation.few_clusters import few_note, marked
 from medix.evaluation.rule_verdict import OF_RULES, rules_of
+from medix.evaluation.same_clusters import other_clusters
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.significance import holm, mcnemar_exact
 from medix.evaluation.statistics import Interval, minimum_detectable_difference, paired_difference
@@ -163,7 +164,7 @@ def compare_scores(first: Tasks, second: Tasks, names: tuple[str, str]) -> Score
         names: of the models.
 
     Raises:
-        ValueError: no task is common to both, or an item has other contents in the two.
+        ValueError: no task is common to both, or an item has other contents, or a cluster other items, in the two.
     """
     common = [name for name in first if name in second]
     if not common:
@@ -247,6 +248,8 @@ def _compared(
                 f"{name}: item {one.item} has another question, reference or image in {names[0]} than in {names[1]}; "
                 "evaluate both on the same data"
             )
+    if others := other_clusters((one.item, one.cluster, other.cluster) for one, other in pairs):
+        raise ValueError(f"{name}: {others.told(names, first[0]['cluster'])}")
     scored = [
         (one.credit, other.credit, one.cluster)
         for one, other in pairs

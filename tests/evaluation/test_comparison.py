@@ -254,3 +254,15 @@ def test_modalities_of_few_cases_are_marked() -> None:
         side[:20] = [dataclasses.replace(record, verdict=None) for record in side[:20]]
     accuracy = compare(*files, min_images=1).tables()[0]
     assert [row[accuracy.columns.index("Cases")] for row in accuracy.rows] == ["40", "20 *", "20 *"]
+
+
+def test_cases_that_hold_other_samples_are_refused_where_both_files_know_them() -> None:
+    one, two = _system(set(range(10))), _system(set(range(30)))
+    renamed = [dataclasses.replace(r, case=f"salted {r.case}") for r in two]
+    assert compare(one, renamed).slices[0].cases == 20
+    alone = [dataclasses.replace(r, case=r.id) for r in two]
+    first, second = one[0].id, one[1].id
+    with pytest.raises(ValueError, match=rf"items {first} and {second} are of one case in first and of two in second"):
+        compare(one, alone)
+    unknown = [alone[0], *(dataclasses.replace(r, case="") for r in alone[1:])]
+    assert compare(one, unknown).slices[0].cases == 20

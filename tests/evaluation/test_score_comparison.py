@@ -52,6 +52,16 @@ def test_no_difference_above_all_is_called_detectable(count: int, is_detectable:
     assert is_detectable or math.isnan(found.tasks[0].detectable)
 
 
+def test_clusters_that_hold_other_items_are_refused_and_other_names_are_not() -> None:
+    """Two images of 20 questions each, and 40 images: the interval of one of them would be told for both."""
+    rows, spec = _rows([0.0, 1.0] * 20), SPEC | {"cluster": "image"}
+    halves = {"t": (spec, [replace(one, cluster=f"c{n // 20}") for n, one in enumerate(rows)])}
+    named = {"t": (spec, [replace(one, cluster=f"d{n // 20}") for n, one in enumerate(rows)])}
+    with pytest.raises(ValueError, match="t: items i0 and i1 are of one image in other and of two in one, so that no"):
+        compare_scores({"t": (spec, rows)}, halves, ("one", "other"))
+    assert compare_scores(halves, named, ("one", "other")).tasks[0].difference.clusters == 2
+
+
 def test_items_of_one_image_are_not_independent_pairs() -> None:
     tasks: list[Tasks] = []
     for right in (4, 6):
