@@ -1,6 +1,7 @@
 """The README says what works: its commands exist, its script runs, its specs and folders are there."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,9 @@ def test_every_recipe_and_folder_it_names_exists() -> None:
 
 def test_it_says_what_it_is_not_for() -> None:
     assert "Never for clinical decisions" in README
+
+
+def test_no_line_of_the_changelog_stands_there_twice() -> None:
+    """Two changes that are put together may leave both versions of a line."""
+    begins = Counter(line[:60] for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.strip())
+    assert [line for line, count in begins.items() if count > 1] == []
