@@ -68,6 +68,7 @@ def score(arguments: argparse.Namespace) -> int:
     found = _scored(arguments)
     tables = found.score.tables()
     _write_tables(EvaluationPage(found.score.to_dict(), tables), arguments.output)
+    _tell_earlier_report(arguments.output)
     console = PlainConsole()
     for table in tables:
         table.print(console)
@@ -169,6 +170,19 @@ def _tell_judges(score: "EvaluationScore", console: "PlainConsole") -> None:
     """A line for each judge or rule that decided."""
     for judge in score.judges or ["none"]:
         console.print(f"Judge: {judge}", highlight=False)
+
+
+def _tell_earlier_report(folder: Path) -> None:
+    """That tables are newer than what the last report wrote, if there was one."""
+    written = [
+        path.name for path in (folder / "report.html", *sorted(folder.glob("*_submission.zip"))) if path.exists()
+    ]
+    if written:
+        say(
+            "score",
+            f"not written anew: {' and '.join(written)}, which hold the results of the last report; run eval report "
+            f"--output {folder} with the same options to write them from these",
+        )
 
 
 def _write_tables(page: "EvaluationPage", folder: Path) -> None:

@@ -82,6 +82,20 @@ def test_the_page_and_the_submission_hold_every_item(folder: Path, capsys: pytes
     assert path.read_bytes() == before
 
 
+def test_score_says_that_an_earlier_page_and_submission_are_not_of_its_numbers(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["score", "--output", str(folder)]) == 0
+    assert "not written anew" not in capsys.readouterr().err
+    assert main(["report", "--output", str(folder), "--no-images"]) == 0
+    assert "not written anew" not in capsys.readouterr().err
+    (path,) = folder.glob("*_submission.zip")
+    assert main(["score", "--output", str(folder)]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"not written anew: report.html and {path.name}, which hold the results of the last report; run eval" in told
+    assert f"eval report --output {folder} with the same options" in told
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
