@@ -234,14 +234,15 @@ class ThresholdSweep:
 
     @cached_property
     def best(self) -> float:
-        """The threshold with the largest kappa; the lowest of several."""
+        """The threshold with the largest kappa; the lowest of several, also if none of them is better than chance."""
         return max(self.thresholds, key=lambda one: (_or_worst(self.thresholds[one].kappa.estimate), -one))
 
     def table(self) -> Table:
-        """One row per threshold."""
+        """One row per threshold; the best is marked if it agrees with people better than chance does."""
+        starred = self.best if self.thresholds[self.best].kappa.estimate > 0 else None
         rows = [
             [
-                f"{threshold:g}" + (" *" if threshold == self.best else ""),
+                f"{threshold:g}" + (" *" if threshold == starred else ""),
                 *(
                     number(value, percent=percent)
                     for value, percent in (
@@ -256,7 +257,8 @@ class ThresholdSweep:
             for threshold, found in self.thresholds.items()
         ]
         heads = ["Threshold", "Precision", "Sensitivity", "Specificity", "Agreement", "Kappa"]
-        return Table(f"{self.name} and people by threshold (* largest kappa)", heads, rows)
+        mark = "no kappa is above 0, so that none is better" if starred is None else "* largest kappa"
+        return Table(f"{self.name} and people by threshold ({mark})", heads, rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: that of the best threshold, and of each."""

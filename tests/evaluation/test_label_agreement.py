@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from medix.evaluation.few_clusters import few_note
-from medix.evaluation.label_agreement import LabelAgreement
+from medix.evaluation.label_agreement import LabelAgreement, ThresholdSweep
 from medix.evaluation.labels import Label
 from medix.judge.agreement import cohen_kappa
 from medix.types import JudgeQuestion
@@ -144,3 +144,26 @@ def test_kinds_have_rates_of_their_own() -> None:
     data = found.to_dict()
     assert {kind: part["unscored"] for kind, part in data["kinds"].items()} == {"long": {}, "short": {"down": 1}}
     assert data["unscored"] == {"down": 1}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "starred", "mark"),
+    [
+        ({0.5: [True] * 4, 0.7: [True, False, False, False]}, "0.7 *", "* largest kappa"),
+        ({0.5: [True] * 4, 0.7: [False] * 4}, None, "no kappa is above 0, so that none is better"),
+        (
+            {0.5: [False, True, True, True], 0.7: [False, False, True, True]},
+            None,
+            "no kappa is above 0, so that none is",
+        ),
+        ({0.5: [None] * 4}, None, "no kappa is above 0, so that none is better"),
+    ],
+)
+def test_a_threshold_is_starred_only_where_it_is_better_than_chance(
+    accepted: dict[float, list[bool | None]], starred: str | None, mark: str
+) -> None:
+    labels = _labels(True, True, False, False)
+    sweep = ThresholdSweep("part", {one: LabelAgreement("j", labels, yes, [""] * 4) for one, yes in accepted.items()})
+    table = sweep.table()
+    assert [row[0] for row in table.rows if row[0].endswith("*")] == ([] if starred is None else [starred])
+    assert f"({mark}" in table.title
