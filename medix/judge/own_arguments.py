@@ -1,5 +1,6 @@
 """Arguments of judges of one's own, whose identity may leave out what verdicts depend on."""
 
+import dataclasses
 import functools
 import hashlib
 import inspect
@@ -141,13 +142,22 @@ def _given(judge: Any) -> Mapping[str, tuple[Any, str]]:
     record = vars(judge).get(_RECORD)
     if record is None:
         names = inspect.signature(type(judge)).parameters
-        kept = {name: getattr(judge, name, getattr(judge, f"_{name}", _ABSENT)) for name in names}
+        kept = {name: _attribute(judge, name) for name in names}
         record = _forms(kept)
         _keep(judge, record)
     return record  # type: ignore[no-any-return]
 
 
 _ABSENT = object()
+
+
+def _attribute(judge: Any, name: str) -> Any:
+    """An argument that an instance keeps; of an ``InitVar``, an attribute of the class is the default alone."""
+    is_kept = {one.name for one in dataclasses.fields(judge)} if dataclasses.is_dataclass(judge) else {name}
+    for attribute in (name, f"_{name}"):
+        if attribute in getattr(judge, "__dict__", {}) or (name in is_kept and hasattr(judge, attribute)):
+            return getattr(judge, attribute)
+    return _ABSENT
 
 
 def _forms(arguments: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:

@@ -136,6 +136,22 @@ def test_without_a_judge_of_its_own_the_first_of_the_rewards_gives_the_accuracy(
     assert {r.verdict.whose for r in listener.heard[0].records if r.verdict is not None} == {first}
 
 
+def test_where_the_first_judge_of_the_rewards_was_not_asked_no_other_answers_for_it() -> None:
+    """A rule settles equal strings in the first component; the second judge's verdict is not taken for the first's."""
+    rewards = RewardSuite(
+        {
+            "first": Weighted(JudgeReward(CountingJudge("first"), answer_rule=PublishedAnswer()), 0.5),
+            "second": Weighted(JudgeReward(CountingJudge("second")), 0.5),
+        }
+    )
+    sample = make_sample(1)
+    groups = [make_group(sample, [write("X_RAY", sample.reference), write("X_RAY", "something else")])]
+    scored, first = rewards.score_groups(groups), named(CountingJudge("first"))
+    assert scored[0].scores[0].components["first"].verdict is None
+    ((settled, asked),) = judge_groups(scored, MODALITIES, None, name=first)
+    assert (settled.credit, settled.judge, asked.whose) == (None, first, first)
+
+
 def test_a_verdict_by_a_judge_of_ones_own_with_other_arguments_is_not_that_of_the_validation(tmp_path: Path) -> None:
     """``the lung`` is right for the rewards alone; both judges have one identity."""
     module = FakeModule()

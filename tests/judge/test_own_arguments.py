@@ -5,7 +5,7 @@ import functools
 import pickle
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from medix.judge.base import Judge
 from medix.judge.cached import CachedJudge
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import HybridJudge
-from medix.judge.own_arguments import names_of, on_record, own_arguments
+from medix.judge.own_arguments import named, names_of, on_record, own_arguments
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt import JudgePrompt, YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
@@ -341,3 +341,26 @@ def test_a_verdict_is_of_the_judge_that_was_asked_and_of_the_one_that_gave_it() 
 def test_a_wrong_argument_is_refused_as_ever() -> None:
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'words'"):
         Words()  # type: ignore[call-arg]
+
+
+@dataclass
+class Threshold(Judge):
+    """Keeps what it is given under another name; its default is an attribute of the class."""
+
+    cut: InitVar[float] = 0.5
+    strict: bool = True
+
+    def __post_init__(self, cut: float) -> None:
+        self._limit = cut
+
+    @property
+    def identity(self) -> str:
+        return "threshold/1"
+
+    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
+        return [Verdict(credit=float(self._limit > 0.5), judge=self.identity) for _ in questions]
+
+
+def test_an_argument_that_a_dataclass_does_not_keep_is_never_the_same() -> None:
+    with pytest.warns(UserWarning, match="cut"):
+        assert named(Threshold(0.1)) != named(Threshold(0.9))
