@@ -1,6 +1,7 @@
 """The rates of a run that has been, from its logs and its spec."""
 
 import csv
+import math
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class MeasuredRun:
             ValueError: they are not there, or the spec does not say how many completions a step trains.
         """
         specs = [*folder.glob("spec.yaml"), *sorted(folder.glob("spec.from-step-*.yaml"))]
-        rows = list(_steps(folder))
+        rows = _steps(folder)
         if not specs or not rows:
             raise ValueError(
                 f"--rates {folder}: holds no spec.yaml, or no logs of steps with seconds/update, "
@@ -110,16 +111,29 @@ def servers_in(urls: object) -> int:
     return 1 if isinstance(urls, str) else len(urls) if isinstance(urls, list | tuple) else 0
 
 
-def _steps(folder: Path) -> Iterator[dict[str, float]]:
-    """The numbers of each logged step, in the order of the starts of the run."""
+def _steps(folder: Path) -> list[dict[str, float]]:
+    """The numbers of each step, from the last start that made it.
+
+    A start that goes on from an earlier step makes the steps after it again: what was logged of them belongs to a
+    training that is no part of the run.
+    """
+    found: list[dict[str, float]] = []
+    for rows in _starts(folder):
+        first = min((row["step"] for row in rows), default=math.inf)
+        found = [row for row in found if row["step"] < first] + rows
+    return found
+
+
+def _starts(folder: Path) -> Iterator[list[dict[str, float]]]:
+    """The logged steps of each start of the run, in order."""
     paths = folder.glob("logs/version_*/metrics.csv")
     for path in sorted(paths, key=lambda path: int(path.parent.name.rpartition("_")[2])):
         with path.open(newline="", encoding="utf-8") as file:
-            for texts in csv.DictReader(file):
-                row = {name: float(text) for name, text in texts.items() if name and text}
-                needed = ("seconds/update", "seconds/step", "train/tokens_per_second", "train/ranks", "step")
-                if all(row.get(name, 0.0) > 0 for name in needed):
-                    yield row
+            logged = [
+                {name: float(text) for name, text in row.items() if name and text} for row in csv.DictReader(file)
+            ]
+        needed = ("seconds/update", "seconds/step", "train/tokens_per_second", "train/ranks", "step")
+        yield [row for row in logged if all(row.get(name, 0.0) > 0 for name in needed)]
 
 
 def _rate(name: str, key: str, rows: list[dict[str, float]], tokens: list[float]) -> MeasuredRate | None:

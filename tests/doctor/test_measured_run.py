@@ -80,6 +80,18 @@ def test_of_starts_with_other_ranks_only_those_with_the_last_number_count(tmp_pa
     assert (MeasuredRun.read(tmp_path).ranks, MeasuredRun.read(tmp_path).steps) == (1, 2)
 
 
+def test_steps_that_a_later_start_made_again_are_superseded_with_all_behind_them(tmp_path: Path) -> None:
+    """Steps 2 and 3 of the first start: the second went on from step 1 with another spec, and was killed at 2."""
+    run(tmp_path)
+    add_start(tmp_path, 1, one_step(2, 7.0, 2))
+    found = MeasuredRun.read(tmp_path)
+    assert (found.steps, found.rates["publish"].seconds) == (2, pytest.approx(0.55))  # of 0.1 and 1
+    (tmp_path / "spec.from-step-000001.yaml").write_text(SPEC.replace("URLS", "null"))
+    found = MeasuredRun.read(tmp_path)
+    assert (found.steps, found.rates["publish"].seconds) == (1, 1.0)
+    assert found.rates["update"].seconds == pytest.approx(7.0 / 700)
+
+
 def test_of_a_spec_that_a_resume_changed_only_later_steps_count(tmp_path: Path) -> None:
     run(tmp_path)
     (tmp_path / "spec.from-step-000002.yaml").write_text(SPEC.replace("URLS", "[http://a, http://b]"))
