@@ -27,6 +27,8 @@ from medix.modules.checkpoint_io import InPlaceCheckpointIO
 _LOG = logging.getLogger(__name__)
 _DEFAULT = "val/reward"
 _NAME = re.compile(r"step-(\d{6,})\.ckpt")
+FOLDER = "checkpoints"
+"""Of the checkpoints, in the folder of a run."""
 SLOW = 30.0
 """Seconds below which writing a checkpoint is not slow, however short the steps are."""
 
@@ -53,7 +55,8 @@ class SaveCheckpoint(Checkpoint):
         keep: number of newest checkpoints to keep beside the best.
         monitor: metric of the validation split that decides the best; None keeps no best.
         mode: whether a larger (``max``) or smaller (``min``) value is better; only finite ones count.
-        folder: relative to ``trainer.default_root_dir`` unless absolute.
+        folder: kept for specs of earlier versions: the checkpoints of a run lie in ``checkpoints`` of its folder
+            ``trainer.default_root_dir``, where all commands look for them; any other is refused.
     """
 
     def __init__(
@@ -62,11 +65,16 @@ class SaveCheckpoint(Checkpoint):
         keep: int = 3,
         monitor: str | None = _DEFAULT,
         mode: Literal["max", "min"] = "max",
-        folder: str = "checkpoints",
+        folder: str = FOLDER,
     ) -> None:
         for name, value in (("every_n_steps", every_n_steps), ("keep", keep)):
             if value < 1:
                 raise ValueError(f"SaveCheckpoint.{name}: {value} must be at least 1")
+        if folder != FOLDER:
+            raise ValueError(
+                f"SaveCheckpoint.folder: {folder!r}: the checkpoints of a run lie in {FOLDER} of its folder; leave the "
+                "key out, and name another trainer.default_root_dir to have them elsewhere"
+            )
         if mode not in ("max", "min"):
             raise ValueError(f"SaveCheckpoint.mode: {mode!r} must be 'max' or 'min'")
         if monitor is not None and monitor.startswith("test/"):
@@ -78,7 +86,6 @@ class SaveCheckpoint(Checkpoint):
         self.keep = keep
         self.monitor = monitor
         self.mode = mode
-        self.folder = folder
         self.best_value: float | None = None
         self.best_step: int | None = None
         self._chosen_by: dict[str, Any] = {}
@@ -285,7 +292,7 @@ class SaveCheckpoint(Checkpoint):
                 _delete(path)
 
     def _folder(self, trainer: Trainer) -> Path:
-        return Path(trainer.default_root_dir) / self.folder
+        return Path(trainer.default_root_dir) / FOLDER
 
     def state_dict(self) -> dict[str, Any]:
         """Step and value of the best checkpoint, and what the value means."""

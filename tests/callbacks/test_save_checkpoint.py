@@ -195,6 +195,13 @@ def test_training_from_an_older_step_sets_later_checkpoints_aside(tmp_path: Path
     assert "superseded-step-000006.ckpt" in _names(tmp_path)
 
 
+def test_checkpoints_lie_where_all_commands_look_for_them() -> None:
+    """A spec of an earlier version states the key."""
+    assert SaveCheckpoint(folder="checkpoints").keep == 3
+    with pytest.raises(ValueError, match=r"SaveCheckpoint.folder: 'mine': .* leave the key out, .*default_root_dir"):
+        SaveCheckpoint(folder="mine")
+
+
 @pytest.mark.parametrize("arguments", [{"every_n_steps": 0}, {"keep": 0}, {"mode": "most"}])
 def test_impossible_arguments_are_refused_by_name(arguments: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError), match="SaveCheckpoint"):

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from medix.callbacks.save_checkpoint import SaveCheckpoint
+from medix.callbacks.save_checkpoint import FOLDER, SaveCheckpoint
 from medix.doctor.checks.base import Check
 from medix.doctor.findings import Finding
 from medix.doctor.machine import gib
@@ -44,7 +44,7 @@ class DiskCheck(Check):
             f"{trained:,} trained parameters x ({rank.trained_bytes} + {rank.optimizer.state:g}) bytes"
         )
         remedy = "free disk space, set another trainer.default_root_dir, or lower SaveCheckpoint.keep"
-        return self._compared(subject.root / saver.folder, formula, count * trained * per_parameter, remedy)
+        return self._compared(subject.root / FOLDER, formula, count * trained * per_parameter, remedy)
 
     def _weights(self, subject: Subject, channel: FolderChannel) -> Finding:
         """Two versions: the previous one is still there while servers load the new one."""
