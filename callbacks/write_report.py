@@ -105,7 +105,10 @@ class WriteReport(Callback):
         if step >= watched(pl_module).max_steps:  # no step is left: the report of the last may be there, and whole
             written = read_report(self._folder(trainer))
             self._is_final = (
-                self.page(trainer).is_file() and written.get("finished") is True and written.get("step") == step
+                self.page(trainer).is_file()
+                and written.get("finished") is True
+                and written.get("step") == step
+                and written.get("steps") == plain(self._steps)  # with their seconds: no other training's
             )
         elif step:
             self._resumes = [earlier for earlier in self._resumes if earlier < step] + [step]

@@ -180,6 +180,16 @@ def test_a_restart_behind_the_last_step_writes_what_is_missing_and_keeps_what_is
     assert ("Running" in page.read_text()) == (lost == "nothing")
 
 
+def test_a_restart_behind_the_last_step_writes_over_the_report_of_another_training(tmp_path: Path) -> None:
+    """Both went on from step 2, so that they began at one time and were resumed at one step; the last one differs."""
+    _fit(tmp_path, WriteReport(table=False))
+    report, checkpoint = _read(tmp_path), tmp_path / "checkpoints" / "step-000004.ckpt"
+    other = [*report["steps"][:-1], report["steps"][-1] | {"judge/seconds": 7.0}]
+    (tmp_path / "report.json").write_text(json.dumps(report | {"steps": other}))
+    _fit(tmp_path, WriteReport(table=False), ckpt_path=checkpoint, weights_only=True)
+    assert _read(tmp_path)["steps"] == report["steps"]
+
+
 def test_the_numbers_are_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever ends the process before them, a restart finds that they do not say that the run has finished."""
     _fit(tmp_path, WriteReport(table=False))
