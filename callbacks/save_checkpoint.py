@@ -23,6 +23,8 @@ from medix.data.loader import FAULTS
 from medix.disk_room import remedy
 from medix.evaluation.validation import incomparable
 from medix.modules.checkpoint_io import InPlaceCheckpointIO
+from medix.run_beginning import Beginning, beginning_of, note_beginning
+from medix.run_end import forget_end
 
 _LOG = logging.getLogger(__name__)
 _DEFAULT = "val/reward"
@@ -57,6 +59,9 @@ class SaveCheckpoint(Checkpoint):
         mode: whether a larger (``max``) or smaller (``min``) value is better; only finite ones count.
         folder: kept for specs of earlier versions: the checkpoints of a run lie in ``checkpoints`` of its folder
             ``trainer.default_root_dir``, where all commands look for them; any other is refused.
+
+    Attributes:
+        begins_from: what ``--ckpt_path`` named, where the run begins from that; see ``medix.run_beginning``.
     """
 
     def __init__(
@@ -86,6 +91,7 @@ class SaveCheckpoint(Checkpoint):
         self.keep = keep
         self.monitor = monitor
         self.mode = mode
+        self.begins_from: str | None = None
         self.best_value: float | None = None
         self.best_step: int | None = None
         self._chosen_by: dict[str, Any] = {}
@@ -110,6 +116,7 @@ class SaveCheckpoint(Checkpoint):
         if not trainer.is_global_zero:
             return
         folder = self._folder(trainer)
+        forget_end(folder)
         for left in folder.glob(".*.part"):  # by a run that was killed
             _delete(left)
         later = [path for number, path in checkpoints(folder) if number > step]
@@ -123,6 +130,8 @@ class SaveCheckpoint(Checkpoint):
                 step,
             )
             self._point_to_best(folder)
+        if self.begins_from is not None or step == 0:  # last: checkpoints of later steps would pass for this run's
+            note_beginning(folder, None if self.begins_from is None else Beginning(self.begins_from, step))
 
     def _tell_unmeasured(self, trainer: Trainer) -> None:
         """Say at the start what the first validation would end with."""
@@ -256,14 +265,21 @@ class SaveCheckpoint(Checkpoint):
                 self._prune(folder)
         except OSError as error:
             _delete(part)
-            known = latest(folder)
-            start = f"from {known.name}" if known else "from the beginning"
             raise OSError(
                 f"{path}: the checkpoint could not be written ({error.strerror or error}); {remedy(error.errno)} or "
-                f"name another trainer.default_root_dir. Until then the same command goes on {start}"
+                f"name another trainer.default_root_dir. Until then the same command goes on {self._start(folder)}"
             ) from error
         self._saved_step = step
         trainer.strategy.barrier("checkpoint complete")
+
+    def _start(self, folder: Path) -> str:
+        """From where the same command goes on, in words."""
+        saved = checkpoints(folder)
+        known = latest(folder)
+        began = beginning_of(folder) if self.begins_from is not None else None
+        if began is not None and (not saved or saved[-1][0] <= began.step):
+            return f"from {began.checkpoint}"
+        return f"from {known.name}" if known else "from the beginning"
 
     def _point_to_best(self, folder: Path) -> None:
         link, facts = folder / "best.ckpt", folder / "best.json"

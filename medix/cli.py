@@ -47,10 +47,11 @@ from medix.modules.group_rl import GroupRLModule
 from medix.modules.lightning_signals import ignore_signals
 from medix.modules.precision import check_precision
 from medix.plain_console import PlainConsole
-from medix.plan import BASE, chosen_checkpoint, print_plan, read_checkpoint
+from medix.plan import chosen_checkpoint, print_plan, read_checkpoint
 from medix.reporting.table import summary_table
 from medix.rewards.judged import JudgedReward
-from medix.run_end import has_ended, note_end
+from medix.run_end import note_end
+from medix.run_start import CKPT_PATH, RunStart
 from medix.seeds import seed_note
 from medix.slurm_job import requeued
 from medix.spec_check import check, inline
@@ -106,6 +107,12 @@ class MedixCLI(LightningCLI):
         )
         parser.link_arguments("judge", "model.judge", apply_on="instantiate")
         parser.add_argument("--output", type=str | None, default=None, help="predict: the JSON lines file to write")
+
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        """Say of ``--ckpt_path`` what it means here; the text of Lightning names words that are not taken."""
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        parser._option_string_actions["--ckpt_path"].help = CKPT_PATH
+        return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the command line after a check of what the parser would take without a word.
@@ -189,27 +196,15 @@ class MedixCLI(LightningCLI):
             self._fit(model, ckpt_path, folder)
 
     def _fit(self, model: GroupRLModule, ckpt_path: str | None, folder: Path) -> None:
-        found = latest(folder / "checkpoints")
-        if ckpt_path is None and found is not None:
-            step = step_of(found)
-            if step >= model.max_steps and has_ended(found.parent, step):
-                self._say(
-                    f"the run in {folder} is complete: {found.name} is at model.max_steps = {model.max_steps}. "
-                    f"{self._where_reported()}Raise model.max_steps, or name another trainer.default_root_dir to train "
-                    "afresh"
-                )
+        start = RunStart(ckpt_path, folder)
+        if found := start.saved:
+            if said := start.complete(found, model.max_steps, self._where_reported()):
+                self._say(said)
                 return
-            self._say(f"going on from step {step} of {model.max_steps} ({found})")
+            self._say(start.going_on(found, model.max_steps))
             ckpt_path = str(found)
-        elif ckpt_path == BASE:
-            if found is not None:
-                raise ValueError(
-                    f"--ckpt_path {BASE}: {folder} holds checkpoints of an earlier run ({found.name}); name another "
-                    "trainer.default_root_dir, or delete the folder"
-                )
-            ckpt_path = None
         else:
-            ckpt_path = chosen_checkpoint(ckpt_path, folder)
+            ckpt_path = start.begin(self.trainer.callbacks)  # type: ignore[attr-defined]
         self._identify_suite(model, "fit")
         limit = self._derive_time_limits(model, "train", "val")
         if self.trainer.is_global_zero:
@@ -224,16 +219,15 @@ class MedixCLI(LightningCLI):
             except StopRequested:
                 pass  # before the first step
             except Exception:
-                if model.last_step is not None and (found := latest(folder / "checkpoints")):
+                if model.last_step is not None and (found := start.saved):
                     self._say(f"step {step_of(found)} is saved in {found}, from which the same command goes on")
                 raise
             number = stop_signal.requested()
             if stop_signal.is_agreed() or (number is not None and model.step < model.max_steps):
-                self._end_stopped(number or signal.SIGTERM, model)
+                self._end_stopped(number or signal.SIGTERM, model, start)
             found = latest(folder / "checkpoints")
-            has_all = number is None and found is not None and step_of(found) == model.step >= model.max_steps
-            if has_all and is_first:
-                note_end(folder / "checkpoints", model.step)
+            if is_first and number is None and found and step_of(found) == model.step >= model.max_steps:
+                note_end(found)
 
     def validate(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Evaluate on the validation split: the newest checkpoint of the run's folder unless --ckpt_path names one."""
@@ -271,13 +265,13 @@ class MedixCLI(LightningCLI):
         pages = [one.page(self.trainer) for one in callbacks if isinstance(one, WriteReport)]
         return "".join(f"Its report is {page}. " for page in pages if page.is_file())
 
-    def _end_stopped(self, number: int, model: GroupRLModule) -> NoReturn:
+    def _end_stopped(self, number: int, model: GroupRLModule, start: RunStart) -> NoReturn:
         """Say where a signal stopped the run, and from where the same command goes on."""
         if stop_signal.is_agreed():
             gather(None)  # a launcher ends all ranks soon after the first that ends with a status other than 0
         text = f"{stop_signal.stopped_by(number)} at step {model.step}; the same command "
         if self.trainer.is_global_zero:
-            found = latest(Path(self.trainer.default_root_dir) / "checkpoints")
+            found = start.saved
             saved = 0 if found is None else step_of(found)
             if found is None:
                 text += "begins again" if model.step == 0 else "begins again, for no checkpoint was written"

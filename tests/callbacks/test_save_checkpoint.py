@@ -13,6 +13,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
 from medix.data.machine_error import MachineError
+from medix.run_beginning import Beginning, beginning_of
+from medix.run_end import note_end
 from tests.support.fake_training import CountingJudge, FakeData, FakeModule, make_trainer
 
 
@@ -193,6 +195,47 @@ def test_training_from_an_older_step_sets_later_checkpoints_aside(tmp_path: Path
     assert newest is not None
     assert newest.name == "step-000003.ckpt"
     assert "superseded-step-000006.ckpt" in _names(tmp_path)
+
+
+def test_a_start_forgets_the_end_and_notes_what_it_begins_from_until_one_begins_at_the_first_step(
+    tmp_path: Path,
+) -> None:
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None))
+    folder = tmp_path / "checkpoints"
+    newest, older = folder / "step-000006.ckpt", folder / "step-000002.ckpt"
+    note_end(newest)
+    save = SaveCheckpoint(every_n_steps=2, monitor=None)
+    save.begins_from = "mine.ckpt"
+    _fit(tmp_path, save, max_steps=4, ckpt_path=older, weights_only=True)
+    assert not (folder / "ended.json").exists()
+    assert beginning_of(folder) == Beginning("mine.ckpt", 2)
+    going_on = {"ckpt_path": folder / "step-000004.ckpt", "weights_only": True}
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None), max_steps=5, **going_on)
+    assert beginning_of(folder) == Beginning("mine.ckpt", 2)
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None), max_steps=2)
+    assert beginning_of(folder) is None
+
+
+@pytest.mark.parametrize("fails_at", [4, 6])
+def test_a_checkpoint_that_cannot_be_written_tells_from_where_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
+) -> None:
+    """Begun from step 2 of a file: from that, and from step 4 once that is saved."""
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None), max_steps=2)
+    write = Trainer.save_checkpoint
+
+    def fails(self: Trainer, path: Any, *rest: Any, **more: Any) -> None:
+        if str(fails_at) in Path(path).name:
+            raise OSError(28, "No space left on device", str(path))
+        write(self, path, *rest, **more)
+
+    monkeypatch.setattr(Trainer, "save_checkpoint", fails)
+    save = SaveCheckpoint(every_n_steps=2, monitor=None)
+    save.begins_from = "mine.ckpt"
+    older = tmp_path / "checkpoints" / "step-000002.ckpt"
+    expected = "mine.ckpt" if fails_at == 4 else "step-000004.ckpt"
+    with pytest.raises(OSError, match=f"the same command goes on from {expected}"):
+        _fit(tmp_path, save, ckpt_path=older, weights_only=True)
 
 
 def test_checkpoints_lie_where_all_commands_look_for_them() -> None:
