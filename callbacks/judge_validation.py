@@ -232,7 +232,7 @@ class JudgeValidation(Callback):
         groups = outputs["groups"]
         step, modalities = watched(module).step, watched(module).modalities
         scored: list[ScoredGroup] = self._suite.score_groups(groups, gather)
-        judge, name = self._judge(module), next(iter(reward_judges(module)), "none")
+        judge, name = self._judge(module), next(iter(reward_judges(module)), NO_NAME)
         verdicts = judge_groups(scored, modalities, judge, self._suite.asked(groups), name)
         exchanged = images_exchanged(trainer)
         records = [
@@ -316,12 +316,16 @@ class JudgeValidation(Callback):
             )
 
 
+NO_NAME = "none"
+"""In place of the name of a judge where no component of the rewards tells of one."""
+
+
 def judge_groups(
     groups: Sequence[ScoredGroup],
     modalities: ModalitySet,
     judge: Judge | None,
     asked: Mapping[str, Sequence[JudgeQuestion | None]] | None = None,
-    name: str = "none",
+    name: str = NO_NAME,
 ) -> list[list[Verdict]]:
     """One verdict per completion: taken from the rewards if they have one of this judge, else requested in one call.
 
@@ -331,9 +335,9 @@ def judge_groups(
     Args:
         groups: scored groups.
         modalities: the valid tags.
-        judge: the judge; if None, any verdict of the rewards is used.
+        judge: the judge; if None, the verdicts of the first judge of the rewards are used, and no other's.
         asked: for each component, what it asked about each completion; a component that is missing asked this question.
-        name: of the judge whose verdicts the rewards have, where ``judge`` is None.
+        name: of that first judge; ``none`` where no component tells of one, and any verdict is used.
     """
     rows = iter(range(sum(len(group.scores) for group in groups)))
     found: dict[tuple[int, int], Verdict] = {}
@@ -347,7 +351,7 @@ def judge_groups(
             answer = parse(completion.text, modalities, expects_tag=sample.modality is not None).answer
             question = None if answer is None else _question(sample, answer)
             others = {part for part, column in (asked or {}).items() if column[number] != question}
-            known = _known_verdict(scores, judge, others)
+            known = _known_verdict(scores, judge, others, name)
             if answer is None:
                 known = without_answer(name)
             elif known is None and judge is None:
@@ -372,17 +376,18 @@ def _question(sample: Sample, answer: str) -> JudgeQuestion:
     )
 
 
-def _known_verdict(scores: CompletionScores, judge: Judge | None, others: Container[str]) -> Verdict | None:
+def _known_verdict(scores: CompletionScores, judge: Judge | None, others: Container[str], name: str) -> Verdict | None:
     """The judge's verdict on the question of the validation, if a component has it.
 
     Args:
         scores: of the completion.
-        judge: None takes any verdict.
+        judge: None takes that of the judge of a name, whatever it was asked.
         others: components that asked another question.
+        name: of that judge; ``none`` takes any verdict.
     """
-    verdicts = {name: entry.verdict for name, entry in scores.components.items() if entry.verdict is not None}
+    verdicts = {part: entry.verdict for part, entry in scores.components.items() if entry.verdict is not None}
     if judge is None:
-        return next(iter(verdicts.values()), None)
+        return next((one for one in verdicts.values() if name == NO_NAME or name in names_of(one)), None)
     asked = named(judge)
     return next((one for name, one in verdicts.items() if name not in others and asked in names_of(one)), None)
 
