@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from medix.data.sources.table_choices import choice_of, choices_in, names_other, without_label
+from medix.data.sources.table_choices import choice_of, choices_in, names_other, places_of, without_label
 from medix.types import Sample
 from medix.yaml_text import read_yaml_option
 
@@ -89,7 +89,9 @@ class Aliases:
 def _is_other(text: str, reference: str, choices: Sequence[str]) -> bool:
     """Whether a text names another choice than a reference does; if this is none of them, whether it names any."""
     keys = [_key(choice) for choice in choices]
-    return names_other(_key(text), keys, choice_of(without_label(_key(reference), keys), keys))
+    right = choice_of(without_label(_key(reference), keys), keys)
+    same = places_of(text, keys)  # before its letter: a file of synonyms names no letters of a question
+    return right not in same if same else names_other(_key(text), keys, right)
 
 
 def _key(text: str) -> str:

@@ -67,3 +67,14 @@ def test_no_synonym_is_another_choice_of_the_question(question: str, reference: 
     left = len(synonyms if reference == "stroke" else others) - len(added)
     told = "synonyms that are not added where they are another choice of the question, or its letter: "
     assert aliases.notes(counts) == ([f"{told}{left}"] if left else [])
+
+
+@pytest.mark.parametrize(
+    ("choices", "reference", "alias"),
+    [(["lobe", "lobes"], "lobe", "lobes"), (["B", "A"], "B", "a"), (["T1-w", "T1w"], "T1w", "T1-W")],
+)
+def test_a_synonym_that_is_the_text_of_another_choice_is_left_out(
+    choices: list[str], reference: str, alias: str
+) -> None:
+    sample = replace(make_sample(0), question=f"Which?\n\n{lettered(choices)}", reference=reference, aliases=())
+    assert Aliases({reference: [alias, "other"]}).added(sample, Counter()).aliases == ("other",)

@@ -42,23 +42,44 @@ def lettered_label(value: Any, count: int) -> int | None:
 
 def choice_of(answer: str, choices: Sequence[str]) -> int | None:
     """The choice that an answer repeats, or names by its letter where no other choice is that letter."""
-    texts = [choice.casefold() for choice in choices]
-    same = [place for place, text in enumerate(texts) if text == answer.strip().casefold()]
-    if same:
+    if same := places_of(answer, choices):
         return same[0] if len(same) == 1 else None
-    named, letter = letter_index(answer, len(choices)), lone_letter(answer).casefold()
-    return None if any(text == letter and place != named for place, text in enumerate(texts)) else named
+    named = letter_index(answer, len(choices))
+    return None if set(places_of(lone_letter(answer), choices)) - {named} else named
+
+
+def places_of(text: str, choices: Sequence[str]) -> list[int]:
+    """The choices whose text this is, but for case and spaces; if there is none, but for stops and commas behind it.
+
+    Choices may differ in no more than what is no difference elsewhere: order, plural, a hyphen.
+    """
+    for form in (_words, _letters):
+        wanted = form(text)
+        if wanted and (found := [place for place, choice in enumerate(choices) if form(choice) == wanted]):
+            return found
+    return []
+
+
+def _words(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _letters(text: str) -> str:
+    found = "".join(text.casefold().split()).rstrip(".,;")
+    return found if len(found) > 1 else ""  # "B." may be the letter of a choice
 
 
 def repeats(answer: str, choices: Sequence[str], place: int) -> bool:
     """Whether an answer is the letter of a choice, its text, or both."""
-    text = without_label(answer, choices)
-    return letter_index(answer, len(choices)) == place or text.casefold() == choices[place].casefold()
+    return letter_index(answer, len(choices)) == place or place in places_of(without_label(answer, choices), choices)
 
 
 def is_written_as(answer: str, choices: Sequence[str], place: int) -> bool:
-    """Whether an answer repeats a choice, but for punctuation and the like."""
-    return repeats(answer, choices, place) or is_same(without_label(answer, choices), choices[place])
+    """Whether an answer repeats a choice, but for punctuation and the like, and no other one."""
+    if _is_repeated(answer, choices):
+        return repeats(answer, choices, place)
+    text = without_label(answer, choices)
+    return {one for one in choices if is_same(text, one)} == {choices[place]}
 
 
 def names_other(answer: str, choices: Sequence[str], right: int | None) -> bool:
@@ -69,9 +90,13 @@ def names_other(answer: str, choices: Sequence[str], right: int | None) -> bool:
     if right is not None and is_written_as(answer, choices, right):
         return False
     said = (answer, _labelled(answer)[1])
-    return letter_index(answer, len(choices)) is not None or any(
-        text.casefold() == choice.casefold() or is_same(text, choice) for text in said for choice in choices
-    )
+    return _is_repeated(answer, choices) or any(is_same(text, choice) for text in said for choice in choices)
+
+
+def _is_repeated(answer: str, choices: Sequence[str]) -> bool:
+    """Whether an answer is the letter of a choice or, with a label or without, the text of one."""
+    is_letter = letter_index(answer, len(choices)) is not None
+    return is_letter or any(places_of(text, choices) for text in (answer, _labelled(answer)[1]))
 
 
 def listed(given: Any) -> Sequence[Any]:
@@ -123,8 +148,7 @@ def without_label(answer: str, choices: Sequence[str]) -> str:
     """The choice that an answer repeats with its label, as in ``B. right``; another answer as it is."""
     letter, text = _labelled(answer)
     place = letter_index(letter, len(choices))
-    is_choice = answer.casefold() in map(str.casefold, choices)
-    repeated = place is not None and text.casefold() == choices[place].casefold() and not is_choice
+    repeated = place in places_of(text, choices) and not places_of(answer, choices)
     return choices[place or 0] if repeated else answer
 
 

@@ -8,6 +8,7 @@ from medix.data.sources.table_choices import (
     is_written_as,
     lettered,
     names_other,
+    places_of,
     without_label,
     without_labels,
 )
@@ -30,6 +31,9 @@ from medix.data.sources.table_choices import (
         ("(B)", ["AB", "A", "B", "O"], None),  # the letter of A, or the text in brackets
         ("(B)", ["A", "B"], 1),
         ("(A)", [], None),
+        ("left.", ["left", "right"], 0),
+        ("left.", ["left", "left."], 1),
+        ("B.", ["AB", "A", "B", "O"], None),
     ],
 )
 def test_an_answer_names_a_choice_by_text_or_letter(answer: str, choices: list[str], index: int | None) -> None:
@@ -75,6 +79,32 @@ def test_every_spelling_of_a_letter_names_its_choice(answer: str, is_right: bool
 def test_a_letter_that_is_the_text_of_another_choice_is_right_where_its_own_choice_is() -> None:
     assert not names_other("A", ["B", "A"], 0)
     assert not names_other("A", ["B", "A"], 1)
+
+
+@pytest.mark.parametrize(
+    ("right", "other"),
+    [
+        ("lobe", "lobes"), ("C5-C6", "C5 C6"), ("liver, spleen", "spleen, liver"), ("the lung", "lung"),
+        ("T1-w", "T1w"), ("left", "left."), ("D,C,B,A", "A,B,C,D"),
+    ],
+)  # fmt: skip
+def test_the_text_of_another_choice_is_another_one_however_little_they_differ(right: str, other: str) -> None:
+    choices = [right, other, "x"]
+    for spelling in ("{}", " {} ", "B. {}", "(b) {}", "A. {}", "Option B: {}"):
+        said = spelling.format(other.upper())
+        assert names_other(said, choices, 0)
+        assert not is_written_as(said, choices, 0)
+        assert names_other(said, choices, None)
+    for spelling in ("{}", " {} ", "A. {}"):
+        assert not names_other(spelling.format(right.upper()), choices, 0)
+    assert [places_of(text, choices) for text in choices] == [[0], [1], [2]]
+
+
+def test_an_answer_that_may_be_either_of_two_choices_is_not_taken_for_the_right_one() -> None:
+    assert names_other("spleens and livers", ["liver, spleen", "spleen, liver"], 0)
+    assert places_of("d, c, b, a.", ["A,B,C,D", "D,C,B,A"]) == [1]
+    assert is_written_as("left", ["Left", "left"], 1)
+    assert places_of("", ["", "x"]) == []
 
 
 @pytest.mark.parametrize("choices", [["left", "right"], ["C", "c"], ["one\ntwo", "B. x", "?"], ["x"] * 30, []])

@@ -108,6 +108,14 @@ def test_no_spelling_of_another_choice_is_accepted_beside_the_right_one(tmp_path
             row(tmp_path, {**cells, "n": 0, "l": "(A)"}, Columns(**columns, **stated))
 
 
+@pytest.mark.parametrize("cells", [{"a": "lobes"}, {"a": "B. Lobes "}, {"a": "lobe", "s": "lobes"}])
+def test_the_text_of_another_choice_that_says_the_same_is_not_accepted(tmp_path: Path, cells: Any) -> None:
+    for stated in ({"answer_index": "n"}, {"answer_letter": "l"}):
+        columns = Columns(answer=["a", "s"], choices="o", **stated)  # type: ignore[arg-type]
+        with pytest.raises(TableError, match="it is another choice than 'lobe'"):
+            row(tmp_path, {"o": ["lobe", "lobes"], "s": None, "n": 0, "l": "A"} | cells, columns)
+
+
 @pytest.mark.parametrize("text", ["A", "(A)", "a)", "A.", "Option A", "X", "A. x", "Option A: x"])
 def test_every_spelling_of_the_right_choice_is_the_choice(tmp_path: Path, text: str) -> None:
     columns = {"answer": ["a", "s"], "choices": "o"}
