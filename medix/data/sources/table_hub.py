@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from medix.data.sources.saved_dataset import is_saved, saved_rows
 from medix.data.sources.source import stamp
 from medix.data.sources.table_arrow import names_in, rows_in
 from medix.data.sources.table_file import TableError
@@ -14,7 +15,7 @@ _ROWS_AT_ONCE = 64  # with their images
 
 
 class HubTable:
-    """A data set of the Hugging Face hub, a folder of files laid out like one, or one of ``Dataset.save_to_disk``.
+    """A data set of the Hugging Face hub, a folder of files laid out like one, or one of ``save_to_disk``.
 
     Credentials are those that ``huggingface_hub`` finds in the environment (``HF_TOKEN``); none is taken as an
     argument. Images come as they are stored.
@@ -91,6 +92,8 @@ class HubTable:
             if config not in self._read:
                 try:
                     self._read[config] = self._loaded(config)
+                except TableError:
+                    raise
                 except Exception as error:  # a hub client raises what its transport raises
                     raise TableError(self._failed(error)) from error
             yield config, self._read[config]
@@ -99,15 +102,14 @@ class HubTable:
         import datasets
 
         folder, cache = Path(self.name), None
-        if (folder / "state.json").is_file():
-            self._stamps[config] = "".join(map(stamp, sorted(folder.iterdir())))
-            rows = datasets.load_from_disk(self.name)
-            if config or self.split != str(rows.split or "train"):
-                raise ValueError(f"it is one saved Dataset, without a configuration, of split {rows.split or 'train'}")
+        if is_saved(folder):
+            if config:
+                raise TableError(f"{self.name}: the saved data set has no configurations; leave {config!r} out")
+            rows, self._stamps[config] = saved_rows(folder, self.split)
             return rows
         if folder.is_dir():
-            files = datasets.load_dataset_builder(self.name, config or None).config.data_files or {}
-            self._stamps[config] = "".join(stamp(Path(file)) for of_split in files.values() for file in of_split)
+            files = self._files(config)
+            self._stamps[config] = "".join(map(stamp, files))
             # The cache of datasets tells folders apart by their card, where it names files: other folders of the same
             # name, and files that were replaced, would be one with it.
             key = hashlib.sha256(self._stamps[config].encode("utf-8", "surrogatepass")).hexdigest()
@@ -115,6 +117,19 @@ class HubTable:
         return datasets.load_dataset(
             self.name, config or None, split=self.split, revision=self.revision, cache_dir=cache
         )
+
+    def _files(self, config: str) -> list[Path]:
+        """The files that are read of a folder; raises TableError for such as ``datasets`` does not read as they are."""
+        import datasets
+
+        if signs := sorted(set("*?[") & set(str(Path(self.name).resolve()))):
+            raise TableError(f"{self.name}: datasets reads {' '.join(signs)} as patterns of names; rename the folder")
+        found = datasets.load_dataset_builder(self.name, config or None).config.data_files or {}
+        files = [Path(file) for of_split in found.values() for file in of_split]
+        held = {file.parent.parent for file in files if is_saved(file.parent)}
+        if saved := [str(one) for folder in sorted(held) for one in sorted(folder.iterdir()) if is_saved(one)]:
+            raise TableError(f"{self.name}: holds saved data sets; give one of them: {', '.join(saved)}")
+        return files
 
     def file(self, name: str) -> Path:
         """A file of the data set, fetched if it is not in the cache.
@@ -136,6 +151,11 @@ class HubTable:
         key = os.environ.get("HF_TOKEN", "")
         if key:
             said = said.replace(key, "[key]")
+        if is_saved(Path(self.name)):
+            return (
+                f"{self.name}: the saved data set cannot be read ({type(error).__name__}: {said}); copy it again, or "
+                "save it again by save_to_disk"
+            )
         if Path(self.name).is_dir():
             return (
                 f"{self.name}: the folder cannot be read as a data set ({type(error).__name__}: {said}); check its "

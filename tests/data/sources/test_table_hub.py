@@ -105,10 +105,46 @@ def test_a_saved_data_set_is_read_as_its_split(hub: Path, tmp_path: Path) -> Non
     assert [row["answer"] for _, _, row in table] == ["a", "b"]
     assert len(table) == 2
     before = table.fingerprint
-    for config, split in (("", "test"), ("some", "train")):
-        with pytest.raises(TableError, match="it is one saved Dataset, without a configuration, of split train"):
+    for config, split, told in (
+        ("", "test", "saved: the saved data set has no split 'test'; its splits are train$"),
+        ("some", "train", "saved: the saved data set has no configurations; leave 'some' out$"),
+    ):
+        with pytest.raises(TableError, match=told):
             len(HubTable(str(tmp_path / "saved"), config, split))
     datasets.Dataset.from_dict({"answer": ["c"]}, split="test").save_to_disk(tmp_path / "saved")
     table = HubTable(str(tmp_path / "saved"), "", "test")
     assert [row["answer"] for _, _, row in table] == ["c"]
     assert table.fingerprint != before
+
+
+def test_saved_splits_are_read_by_their_names(hub: Path, tmp_path: Path) -> None:
+    splits = {"fold0": ["a", "b"], "internal_test": ["c"], "external_test": ["d"]}
+    saved = {name: datasets.Dataset.from_dict({"answer": answers}) for name, answers in splits.items()}
+    datasets.DatasetDict(saved).save_to_disk(tmp_path / "saved")
+    table = HubTable(str(tmp_path / "saved"), "", "external_test")
+    assert [row["answer"] for _, _, row in table] == ["d"]
+    before = table.fingerprint
+    with pytest.raises(TableError, match="its splits are fold0, internal_test, external_test"):
+        len(HubTable(str(tmp_path / "saved"), "", "test"))
+    datasets.Dataset.from_dict({"answer": ["e"]}).save_to_disk(tmp_path / "saved" / "external_test")
+    assert HubTable(str(tmp_path / "saved"), "", "external_test").fingerprint != before
+    (tmp_path / "saved" / "dataset_dict.json").unlink()
+    with pytest.raises(TableError, match=r"holds saved data sets; give one of them: .*external_test.*, .*fold0"):
+        len(HubTable(str(tmp_path / "saved"), "", "train"))
+
+
+@pytest.mark.parametrize("name", ["state.json", "dataset_info.json", "data-00000-of-00001.arrow"])
+def test_a_saved_data_set_that_is_damaged_is_not_advised_to_be_parquet(hub: Path, tmp_path: Path, name: str) -> None:
+    for place in ("one", "several/train"):
+        saved = tmp_path / place.partition("/")[0]
+        rows = datasets.Dataset.from_dict({"answer": ["a"]})
+        (rows if place == "one" else datasets.DatasetDict(train=rows)).save_to_disk(saved)
+        (tmp_path / place / name).write_text("{")
+        with pytest.raises(TableError, match=f"{saved}: the saved data set cannot be read .*save it again by save_to_"):
+            len(HubTable(str(saved), "", "train", otherwise="give --from parquet FOLDER"))
+
+
+def test_a_folder_whose_name_is_a_pattern_is_to_be_renamed(hub: Path) -> None:
+    folder = hub.rename(hub.with_name("hub[1]"))
+    with pytest.raises(TableError, match=r"datasets reads \[ as patterns of names; rename the folder"):
+        len(HubTable(str(folder), "", "test"))
