@@ -10,7 +10,7 @@ from medix.data.partition import NOTHING
 from medix.data.sources.class_label import Label
 from medix.data.sources.written_value import written_out
 from medix.judge.clinical.text import is_same
-from medix.judge.options import letter_and_text, lone_letter, read_options
+from medix.judge.options import letter_and_text, lone_letter, read_options, without_emphasis
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Of choices, in their order."""
@@ -23,6 +23,11 @@ ANSWERED_OTHERWISE = "answer that is not the right choice"
 
 _LABELLED = re.compile(r"(?:\(([A-Za-z])\)|([A-Za-z])[:.)])(.*)", re.DOTALL)
 _HEAD = "Choices:\n"
+_ANY_LETTER, _ANY_NUMBER = (
+    re.compile(rf"(?<!\w)[(\[]?({label})(?:[.):\]]+|(?= [-\u2013] ))(?: [-\u2013] )? ?")
+    for label in ("[a-z]", "[1-9][0-9]?")
+)
+"""A label in lower case: ``a.``, ``(a)``, ``[a]``, ``a -``, ``1.``."""
 
 
 def letter_index(text: str, count: int) -> int | None:
@@ -172,6 +177,32 @@ def lettered(choices: Sequence[str]) -> str:
 def choices_in(question: str) -> list[str]:
     """The choices that stand in a question, whoever wrote them there; none if there is no clear list."""
     return _below(question) or [*(found.texts.values() if (found := read_options(question)) else ())]
+
+
+def lists_in_order(question: str, choices: Sequence[str]) -> bool:
+    """Whether a question lists the choices, and nothing else, with their letters."""
+    found = choices_in(question)
+    return len(found) == len(choices) and all(place in places_of(text, choices) for place, text in enumerate(found))
+
+
+def lists_otherwise(question: str, choices: Sequence[str]) -> bool:
+    """Whether a question gives all choices letters or numbers, however they are written, but not those of their order.
+
+    Each letter would be two choices.
+    """
+    asked = _words(without_emphasis(question))
+    texts = [_words(without_emphasis(text)).rstrip(".,; ") for text in choices]
+    for kind in (_ANY_LETTER, _ANY_NUMBER):
+        named = set()
+        for label in kind.finditer(asked):
+            text = max((one for one in texts if asked.startswith(one, label.end())), key=len, default="")
+            if text and not asked[label.end() + len(text) :][:1].isalnum():
+                place = LETTERS.find(label[1].upper()) if kind is _ANY_LETTER else int(label[1]) - 1
+                named.add((place, texts.index(text)))
+        labels, held = ({pair[end] for pair in named} for end in (0, 1))
+        if labels == held == set(range(len(choices))) and any(label != place for label, place in named):
+            return True
+    return False
 
 
 def _below(question: str) -> list[str]:

@@ -13,7 +13,7 @@ from medix.data.prompt_errors import MarkerError
 from medix.data.sources.source import RowError, content_id
 from medix.data.sources.stored_image import Keep, conversions, stored_image
 from medix.data.sources.table_cell import cell, text_of
-from medix.data.sources.table_choices import ANSWERED_OTHERWISE, choice_notes, choices_in, lettered
+from medix.data.sources.table_choices import ANSWERED_OTHERWISE, choice_notes, lettered, lists_in_order, lists_otherwise
 from medix.data.sources.table_file import TextRow, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage, holds_image
 from medix.data.sources.table_labels import band_notes
@@ -164,15 +164,17 @@ class TableSample:
         question = row.question or self.question.strip()
         if not question:
             raise RowError(self.data.columns.question or "question", row.question, "give the question", "question")
-        asked, choices = [*map(str.casefold, choices_in(question))], [*map(str.casefold, row.choices)]
-        is_listed = asked == choices
-        if not is_listed and sorted(asked) == sorted(choices):  # a letter would be two choices
+        if lists_otherwise(question, row.choices):
             remedy = (
                 f"it lists the choices in another order than their column ({', '.join(row.choices)}); correct one of "
                 "them, or state in --columns that no column holds choices"
             )
             raise RowError(self.data.columns.question or "question", row.question, remedy, "choices")
-        return "\n\n".join(filter(None, [*row.context, question, "" if is_listed else lettered(row.choices)]))
+        return "\n\n".join(
+            filter(
+                None, [*row.context, question, "" if lists_in_order(question, row.choices) else lettered(row.choices)]
+            )
+        )
 
     def _metadata(self, row: TableRow, cells: CellRow, counts: Counter[str]) -> dict[str, str]:
         if not self.keeps_columns:

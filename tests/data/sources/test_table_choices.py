@@ -7,6 +7,8 @@ from medix.data.sources.table_choices import (
     choices_in,
     is_written_as,
     lettered,
+    lists_in_order,
+    lists_otherwise,
     names_other,
     places_of,
     without_label,
@@ -117,3 +119,42 @@ def test_choices_of_another_form_are_found_in_a_question() -> None:
     assert choices_in("Which side? (A) left (B) right (C) both") == ["left", "right", "both"]
     assert choices_in("Which?\nA) left\nB) right") == ["left", "right"]
     assert choices_in("Is it A. baumannii?") == []
+
+
+_LISTS = (
+    "{}\nA. {}\nB. {}\nC. {}",
+    "{}\nA. {}.\nB. {}.\nC. {}.",
+    "{}\n  A) {},\n  B) {},\n  C) {}",
+    "{} A. {}, B. {}, C. {}.",
+    "{}\n(a) {}\n\n(b) {}\n\n(c) {}\nAnswer with the letter.",
+)
+_LISTS_NOT_READ = (
+    "{}\n* A. {}\n* B. {}\n* C. {}",
+    "{}\n**A.** {}\n**B.** {}\n**C.** {}",
+    "{}\nA - {}\nB - {}\nC - {}",
+    "{}\n[A] {}\n[B] {}\n[C] {}",
+    "{}\n1. {}\n2. {}\n3. {}",
+    "{}: (A){} (B){} (C){}?",
+    "{} A) {}; B) {}; or C) {}?",
+    "Options: A: {1}, B: {2}, C: {3}. {0}",
+)
+
+
+@pytest.mark.parametrize("form", [*_LISTS, *_LISTS_NOT_READ])
+def test_another_order_of_the_choices_is_seen_however_they_are_listed(form: str) -> None:
+    choices = ["left lung", "right lung", "lung"]
+    for words in (choices, ["Left lung", "RIGHT  lung", "Lung"]):
+        first, second, third = words
+        assert lists_otherwise(form.format("Which", second, first, third), choices)
+        assert lists_otherwise(form.format("Which", third, first, second), choices)
+        assert not lists_otherwise(form.format("Which", *words), choices)
+        assert lists_in_order(form.format("Which", *words), choices) == (form in _LISTS)
+        assert not lists_in_order(form.format("Which", second, first, third), choices)
+    assert not lists_otherwise(form.format("Which", "right lung", "left lung", "heart"), choices)
+
+
+def test_two_choices_within_a_line_are_listed_too() -> None:
+    assert lists_otherwise("Which side? (A) right (B) left", ["left", "right"])
+    assert not lists_otherwise("Which side? (A) left (B) right", ["left", "right"])
+    assert not lists_otherwise("Is 2. 1 or 1. 2 right?", ["x", "y"])
+    assert not lists_otherwise("Which?", [])

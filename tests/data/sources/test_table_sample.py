@@ -62,8 +62,13 @@ def test_a_question_that_lists_its_choices_in_another_order_is_a_fault() -> None
     cells = {"i": 1, "o": ["left", "right", "both"], "a": "B"}
     asked = "Which side? (A) left (B) right (C) both"
     assert made(cells | {"q": asked}).question == asked
-    with pytest.raises(RowError, match=r"lists the choices in another order than their column \(left, right, both\)"):
-        made(cells | {"q": "Which side? (A) right (B) left (C) both"})
+    for listed in (
+        "(A) right (B) left (C) both",
+        "A. Right.\nB. Left.\nC. Both.",
+        "**1.** right\n**2.** left\n**3.** both",
+    ):
+        with pytest.raises(RowError, match=r"lists the choices in another order than their column \(left, right, both"):
+            made(cells | {"q": f"Which side?\n{listed}"})
     unlike = made(cells | {"q": "Which side? (A) right (B) left"})
     assert unlike.question.endswith("Choices:\nA. left\nB. right\nC. both")
 
