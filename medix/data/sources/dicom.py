@@ -20,6 +20,7 @@ from medix.data.sources.dicom_file import check_image, read_header
 from medix.data.sources.dicom_folder import DicomEntry, DicomFolder
 from medix.data.sources.dicom_header import DicomHeader
 from medix.data.sources.dicom_metadata import answer_from, check_answer_field, has_square_pixels, metadata_of
+from medix.data.sources.dicom_modality import DicomModality
 from medix.data.sources.dicom_patients import IGNORE, NOBODY, DicomPatients, Name, Named
 from medix.data.sources.dicom_picture import DicomPicture, DicomRenderer
 from medix.data.sources.dicom_pseudonyms import Pseudonyms
@@ -60,7 +61,7 @@ class _File(NamedTuple):
     """What is known of a file whose frames were decoded."""
 
     header: DicomHeader
-    tag: str
+    modality: DicomModality
     burned_in: str
     pixels: int
 
@@ -87,7 +88,7 @@ class DicomSource(Source):
         frames: which frames are taken.
         window: which values are black and white.
         burned_in: decides which images may be used.
-        modality: of every image; None takes what the table or the header says.
+        modality: of every image; None takes what the table or the header says. ``answer`` is what the header says.
         ignores_patient_ids: a column of cases or patients alone says whose images are.
 
     Raises:
@@ -213,7 +214,7 @@ class DicomSource(Source):
             "burned_in looked at": "images that are accepted only because somebody looked at their pixels: {}",
             "modality unknown": "images of no modality that is known, whose tag is OTHER: {}",
             "modality sop_class": "images that state no modality, whose tag is that of their SOP class: {}",
-            "modality differs": "rows that name another modality than the header of one of their images: {}",
+            "modality differs": "rows of another modality than the header of one of their images states: {}",
             "raw": "images of raw data (PresentationIntentType FOR PROCESSING), which is not made to be looked at: {}",
             "not square": "images of pixels that are not square, stored as they are: {}",
             "window range": "images without a window, shown over their range of values: {}",
@@ -320,26 +321,29 @@ class DicomSource(Source):
         """
         file = self.folder.path(path)
         header = read_header(file, with_pixels=True)
-        found, burned_in = self.folder.examined(header)
+        own, burned_in = self.folder.examined(header)
+        tag = self.folder.modality or own.tag
         pixels = check_image(header, len(indices), before)
         pictures = []
         for frame in decode(file, header, indices):
-            own = DicomHeader(header.dataset, frame.index)
-            pictures.append(self.renderer.render(own, frame.values, frame.photometric, found.tag))
+            framed = DicomHeader(header.dataset, frame.index)
+            pictures.append(self.renderer.render(framed, frame.values, frame.photometric, tag))
             self.counts[f"window {pictures[-1].kind}"] += 1
             self.counts["window blank"] += pictures[-1].is_blank
         self.counts[f"burned_in {burned_in}"] += len(indices)
-        self.counts[f"modality {found.by}"] += len(indices)
+        self.counts[f"modality {own.by}"] += 0 if self.folder.modality else len(indices)
         self.counts["raw"] += len(indices) if header.code("PresentationIntentType") == "FOR PROCESSING" else 0
         self.counts["not square"] += 0 if has_square_pixels(header) else len(indices)
         for keyword in PIXELS:  # what is decoded is no longer needed; a sample may have hundreds of files
             header.dataset.pop(keyword, None)
-        return _File(header, found.tag, burned_in, pixels), pictures
+        return _File(header, own, burned_in, pixels), pictures
 
     def _modality(self, stated: str | None, files: Sequence[_File]) -> str:
-        tags = dict.fromkeys(file.tag for file in files)
-        if stated is not None:  # if it contradicts --modality, the build refuses the row
-            self.counts["modality differs"] += any(tag != stated for tag in tags)
+        tags = dict.fromkeys(file.modality.tag for file in files)
+        stated = stated or self.folder.modality  # if both are given and differ, the build refuses the row
+        if stated is not None:
+            known = {file.modality.tag for file in files if file.modality.by != "unknown"}
+            self.counts["modality differs"] += bool(known - {stated})
             return stated
         if len(tags) > 1:
             remedy = "the images are of several modalities; say which counts in a column modality, or by --modality"

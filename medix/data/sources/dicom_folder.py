@@ -184,15 +184,17 @@ class DicomFolder:
         header = read_header(path)
         series, image = header.uid("SeriesInstanceUID"), header.uid("SOPInstanceUID")
         try:
-            tag = self.examined(header)[0].tag
-            slot = Slot.of(header, name, tag, self._orientations)
-            answer = stated_answer(header, tag, self.answer)
+            own, _ = self.examined(header)
+            slot = Slot.of(header, name, self.modality or own.tag, self._orientations)
+            answer = stated_answer(header, own.tag, self.answer)
             return DicomEntry(name, slot, series, image, patient=header.patient, answer=answer)
         except RowError as error:
             return DicomEntry(name, None, series, image, error)
 
     def examined(self, header: DicomHeader) -> tuple[DicomModality, str]:
-        """Modality of an image, and what is known of burned-in text, for which its own modality counts.
+        """An image's own modality, by its header, and what is known of burned-in text.
+
+        A contradiction is ``OTHER`` where the modality is given.
 
         Raises:
             RowError: it becomes no image.
@@ -202,10 +204,9 @@ class DicomFolder:
         except RowError as error:
             if error.refused or self.modality is None:
                 raise
-            found = DicomModality("OTHER", "unknown")
+            found = DicomModality("OTHER", "modality")
         check_image(header)
-        burned_in = self.burned_in.check(header, found.tag)
-        return found if self.modality is None else DicomModality(self.modality, "argument"), burned_in
+        return found, self.burned_in.check(header, found.tag)
 
 
 def _usable(entries: Iterable[DicomEntry]) -> list[DicomEntry]:

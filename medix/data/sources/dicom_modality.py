@@ -78,11 +78,11 @@ class DicomModality:
 
     Attributes:
         tag: the tag.
-        by: what it comes from: the code of Modality, the SOP class, nothing, or the command line.
+        by: what it comes from: the code of Modality, the SOP class, or nothing.
     """
 
     tag: str
-    by: Literal["modality", "sop_class", "unknown", "argument"]
+    by: Literal["modality", "sop_class", "unknown"]
 
     @classmethod
     def of(cls, header: DicomHeader) -> "DicomModality":

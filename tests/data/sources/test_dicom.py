@@ -426,6 +426,27 @@ def test_the_metadata_and_the_modality_of_a_row_are_those_of_all_its_images(root
     assert (none.kind, counts["modality differs"]) == ("several_modalities", 1)
 
 
+def test_a_modality_of_the_command_line_is_told_where_headers_state_another_and_answers_none(root: Path) -> None:
+    """Volumes are of CT, radiographs X-rays; one header states nothing, and one contradicts itself."""
+    write(root / "none", Modality="", SOPClassUID="1.2.840.10008.5.1.4.1.1.7", SOPInstanceUID="1.2.7",
+          BurnedInAnnotation="NO")  # fmt: skip
+    write(root / "both", Modality="MR", SOPInstanceUID="1.2.6", SeriesInstanceUID="1.2.5")
+    text = "image,question,answer\n" + "".join(f"{name},Q,CT\n" for name in ("a/0", "a/xr", "b/xr", "none", "both"))
+    options: dict[str, Any] = {"modality": "CT_SCAN", "burned_in": BurnedInText("me")}
+    for source, references, number in (
+        (asked(root, **options), {"CT": 2, "X-ray": 2, "no_answer": 2}, 2),
+        (table(root, text, **options), {"CT": 5}, 3),
+    ):
+        found = list(outcomes(source, enumerate(source.rows()), 1))
+        made = [one.result for one in found]
+        assert Counter(one.reference if isinstance(one, Sample) else one.kind for one in made) == references
+        assert {one.modality for one in made if isinstance(one, Sample)} == {"CT_SCAN"}
+        told = source.notes(sum((one.counts for one in found), Counter()))
+        assert [note for note in told if "modality" in note and "columns" not in note] == [
+            f"rows of another modality than the header of one of their images states: {number}"
+        ]
+
+
 def test_a_value_of_the_table_comes_before_that_of_the_header(root: Path) -> None:
     (root.parent / "q.csv").write_text("image,question,answer,proj,side\na/xr,Q,a,lateral,\n")
     columns = Columns("question", "answer", images=["image"], subgroup={"view": "proj", "image_laterality": "side"})
