@@ -101,7 +101,7 @@ class HubTable:
     def _loaded(self, config: str) -> Any:
         import datasets
 
-        folder, cache = Path(self.name), None
+        folder, cache, files = Path(self.name), None, list[Path]()
         if is_saved(folder):
             if config:
                 raise TableError(f"{self.name}: the saved data set has no configurations; leave {config!r} out")
@@ -114,18 +114,31 @@ class HubTable:
             # name, and files that were replaced, would be one with it.
             key = hashlib.sha256(self._stamps[config].encode("utf-8", "surrogatepass")).hexdigest()
             cache = str(Path(datasets.config.HF_DATASETS_CACHE) / f"folder-{key[:32]}")
-        return datasets.load_dataset(
+        rows = datasets.load_dataset(
             self.name, config or None, split=self.split, revision=self.revision, cache_dir=cache
         )
+        times = [name for name, kind in rows.features.items() if "timestamp" in str(kind)]
+        if times and (found := [file for file in files if ".json" in file.name.lower()]):  # which has texts alone
+            raise TableError(
+                f"{self.name}: datasets makes times of texts in {', '.join(times)} ({found[0].name}); give "
+                f"--from jsonl {found[0]}, or save it as Parquet"
+            )
+        return rows
 
     def _files(self, config: str) -> list[Path]:
         """The files that are read of a folder; raises TableError for such as ``datasets`` does not read as they are."""
         import datasets
+        from datasets.packaged_modules.csv.csv import Csv
 
         if signs := sorted(set("*?[") & set(str(Path(self.name).resolve()))):
             raise TableError(f"{self.name}: datasets reads {' '.join(signs)} as patterns of names; rename the folder")
-        found = datasets.load_dataset_builder(self.name, config or None).config.data_files or {}
-        files = [Path(file) for of_split in found.values() for file in of_split]
+        builder = datasets.load_dataset_builder(self.name, config or None)
+        files = [Path(file) for of_split in (builder.config.data_files or {}).values() for file in of_split]
+        if typed := [file for file in files if isinstance(builder, Csv) or file.suffix.lower() in (".csv", ".tsv")]:
+            raise TableError(
+                f"{self.name}: holds CSV ({typed[0].name}), in which datasets makes 007 to 7 and None to nothing; give "
+                f"--from csv {typed[0]}, or save it as JSON lines or Parquet"
+            )
         held = {file.parent.parent for file in files if is_saved(file.parent)}
         if saved := [str(one) for folder in sorted(held) for one in sorted(folder.iterdir()) if is_saved(one)]:
             raise TableError(f"{self.name}: holds saved data sets; give one of them: {', '.join(saved)}")

@@ -1,10 +1,12 @@
 """Reading a hub, for which a folder laid out like one stands in."""
 
+import gzip
 import os
 import re
 import subprocess
 import sys
 import zipfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +150,35 @@ def test_a_folder_whose_name_is_a_pattern_is_to_be_renamed(hub: Path) -> None:
     folder = hub.rename(hub.with_name("hub[1]"))
     with pytest.raises(TableError, match=r"datasets reads \[ as patterns of names; rename the folder"):
         len(HubTable(str(folder), "", "test"))
+
+
+@pytest.mark.parametrize("name", ["test.csv", "data/test-0.tsv", "test.csv.gz", "test/metadata.csv"])
+def test_csv_is_left_to_the_source_that_reads_it_as_text(tmp_path: Path, name: str) -> None:
+    """``datasets`` takes the zeros of 007 away, and makes nothing of the choice None."""
+    path = tmp_path / "set" / name
+    path.parent.mkdir(parents=True)
+    text = "file_name\tid\na.png\t007\n" if name.endswith("tsv") else "file_name,id\na.png,007\n"
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    if "metadata" in name:
+        (path.parent / "a.png").write_bytes(image())
+    with pytest.raises(TableError, match=rf"holds CSV \({path.name}\), .*; give --from csv {path}, or save it as JSON"):
+        len(HubTable(str(tmp_path / "set"), "", "test"))
+
+
+def test_other_tables_of_a_folder_are_read(tmp_path: Path, hub: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "test.jsonl").write_text('{"id": "007", "answer": "None"}\n')
+    ((_, _, row),) = HubTable(str(tmp_path / "set"), "", "test")
+    assert row == {"id": "007", "answer": "None"}
+
+
+def test_texts_of_json_that_datasets_takes_for_times_are_not_rewritten(tmp_path: Path, hub: Path) -> None:
+    path = tmp_path / "set" / "test.jsonl"
+    path.parent.mkdir()
+    path.write_text('{"id": "1", "answer": "2024-05-01"}\n')
+    told = f"datasets makes times of texts in answer (test.jsonl); give --from jsonl {path}, or save it as Parquet"
+    with pytest.raises(TableError, match=re.escape(told)):
+        len(HubTable(str(tmp_path / "set"), "", "test"))
+    parquet(tmp_path / "times" / "test.parquet", [{"answer": datetime(2024, 5, 1)}])
+    ((_, _, row),) = HubTable(str(tmp_path / "times"), "", "test")
+    assert row == {"answer": datetime(2024, 5, 1)}
