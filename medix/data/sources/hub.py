@@ -31,7 +31,9 @@ class HubSource(TableSource):
         is_path = self.path.is_absolute() or name.startswith((".", "~")) or len(self.path.parts) > 2
         if is_path and not self.path.is_dir():
             raise ValueError(f"--from hub {name}: is no folder; correct the path, or give the OWNER/NAME of a data set")
-        self.table = HubTable(name, config, split, revision, "give --from parquet FOLDER")
+        self.table = HubTable(
+            name, config, split, revision, "give its files by their kind (--from parquet, csv, jsonl)"
+        )
 
     @property
     def folder(self) -> Path:

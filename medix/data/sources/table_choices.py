@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
+from unicodedata import normalize
 
 from medix.data.partition import NOTHING
 from medix.data.sources.class_label import Label
@@ -35,9 +36,14 @@ def letter_index(text: str, count: int) -> int | None:
 
     None if it is no letter of so many choices.
     """
-    letter = lone_letter(text)
+    letter = _lone_letter(text)
     place = LETTERS.find(letter) if letter else -1
     return place if 0 <= place < count else None
+
+
+def _lone_letter(text: str) -> str:
+    """As ``lone_letter``, also of letters, brackets and stops of full width, as they are typed in East Asia."""
+    return lone_letter(normalize("NFKC", text).rstrip(" \u3002\u3001"))
 
 
 def lettered_label(value: Any, count: int) -> int | None:
@@ -50,7 +56,7 @@ def choice_of(answer: str, choices: Sequence[str]) -> int | None:
     if same := places_of(answer, choices):
         return same[0] if len(same) == 1 else None
     named = letter_index(answer, len(choices))
-    return None if set(places_of(lone_letter(answer), choices)) - {named} else named
+    return None if set(places_of(_lone_letter(answer), choices)) - {named} else named
 
 
 def places_of(text: str, choices: Sequence[str]) -> list[int]:

@@ -46,11 +46,11 @@ def band_of(text: str, edges: Sequence[float]) -> str:
     if value < 0 < edges[0]:
         return ""
     if value < edges[0]:
-        return f"<{edges[0]:g}"
+        return f"<{edges[0]:.15g}"
     for low, high in pairwise(edges):
         if value < high:
-            return f"{low:g} to <{high:g}"
-    return f"{edges[-1]:g} and over"
+            return f"{low:.15g} to <{high:.15g}"
+    return f"{edges[-1]:.15g} and over"
 
 
 def check_edges(name: str, edges: Sequence[float]) -> None:

@@ -28,7 +28,9 @@ def test_lists_of_images_come_as_they_are_stored(tmp_path: Path, monkeypatch: py
     assert source.total() == 2
     assert source.fingerprint() == HubSource(str(tmp_path / "set"), Reading(), "test").fingerprint()
     assert source.fingerprint() != HubSource(str(tmp_path / "set"), Reading(), "train").fingerprint()
-    with pytest.raises(TableError, match=r"name a split and configuration that it has, or give --from parquet FOLDER"):
+    with pytest.raises(
+        TableError, match=r"name a split and configuration that it has, or give its files by their kind \(--from"
+    ):
         samples(HubSource(str(tmp_path / "set"), Reading(), "other"))
 
 

@@ -33,6 +33,9 @@ from medix.data.sources.table_choices import (
         ("(B)", ["AB", "A", "B", "O"], None),  # the letter of A, or the text in brackets
         ("(B)", ["A", "B"], 1),
         ("(A)", [], None),
+        ("\uff22", ["left", "right"], 1),  # full width
+        ("\uff08\uff42\uff09", ["left", "right"], 1),
+        ("B\u3002", ["left", "right"], 1),
         ("left.", ["left", "right"], 0),
         ("left.", ["left", "left."], 1),
         ("B.", ["AB", "A", "B", "O"], None),

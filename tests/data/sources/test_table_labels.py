@@ -29,6 +29,13 @@ def test_a_number_below_0_has_no_band_unless_edges_reach_there() -> None:
     ]
 
 
+def test_large_and_fine_edges_are_written_out() -> None:
+    edges = [0.1234567, 1_500_000, 20_000_000]
+    found = [band_of(text, edges) for text in ("0", "1", "2e6", "3e7")]
+    assert found == ["<0.1234567", "0.1234567 to <1500000", "1500000 to <20000000", "20000000 and over"]
+    assert sorted([*found[2:], *found[:2]], key=label_order) == found
+
+
 def test_values_that_are_no_text_have_a_label() -> None:
     values = [
         True,
