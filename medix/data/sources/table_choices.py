@@ -82,14 +82,15 @@ def _letters(text: str) -> str:
 
 def repeats(answer: str, choices: Sequence[str], place: int) -> bool:
     """Whether an answer is the letter of a choice, its text, or both."""
-    return letter_index(answer, len(choices)) == place or place in places_of(without_label(answer, choices), choices)
+    text = without_label(answer, choices)
+    return letter_index(answer, len(choices)) == place or text.casefold() == choices[place].casefold()
 
 
 def is_written_as(answer: str, choices: Sequence[str], place: int) -> bool:
     """Whether an answer repeats a choice, but for punctuation and the like, and no other one."""
-    if _is_repeated(answer, choices):
-        return repeats(answer, choices, place)
     text = without_label(answer, choices)
+    if _is_repeated(answer, choices):
+        return repeats(answer, choices, place) or place in places_of(text, choices)
     return {one for one in choices if is_same(text, one)} == {choices[place]}
 
 
