@@ -60,7 +60,10 @@ def on_slurm(folder: Path, commands: Commands) -> None:
     ]
     (folder / "job.sh").write_text(_SRUN + "".join(runs))
     with tempfile.TemporaryDirectory(prefix="slurm-", dir=folder) as name, slurm.started(Path(name)) as cluster:
-        ended = cluster.wait_for(cluster.run("sbatch", "--parsable", "job.sh", cwd=folder))
+        try:
+            ended = cluster.wait_for(cluster.run("sbatch", "--parsable", "job.sh", cwd=folder))
+        except AssertionError as error:  # it hangs
+            raise RuntimeError(f"{error}\n{(folder / 'job.log').read_text(errors='replace')}") from error
         _check([ended["JobState"] != "COMPLETED"], (folder / "job.log").read_text(errors="replace") + cluster.logs)
 
 

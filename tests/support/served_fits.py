@@ -79,8 +79,8 @@ class KillServer(_KillOnce):
         ask, timers = Dispatcher._ask, []
 
         async def watched(dispatcher, *arguments):
-            if not timers:  # the server has its weights by now, however long that took
-                timers.append(Timer(0.05, self.kill, [os.killpg, self.group]))
+            if not timers:  # the server has its weights by now; a fast one writes short completions in 50 ms
+                timers.append(Timer(0.01, self.kill, [os.killpg, self.group]))
                 timers[0].start()
             return await ask(dispatcher, *arguments)
 

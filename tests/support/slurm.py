@@ -3,6 +3,7 @@ changed, and no munge daemon is needed. Nodes are named by loopback addresses, w
 
 import getpass
 import os
+import random
 import socket
 import subprocess
 import time
@@ -16,6 +17,9 @@ from tests.support.requirements import program
 ROOT = Path(__file__).parents[2]
 LIMIT = 300
 """Seconds until a start or a job counts as hanging."""
+
+_PORTS = (20_000, 32_000)
+"""Below those that Linux gives to who asks for any port, as other tests and their servers do meanwhile."""
 
 NODES = ("127.0.0.1", "127.0.0.2")
 
@@ -144,18 +148,15 @@ def _nodes(slurm: Slurm) -> str:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """A port that nothing listens on, and that nobody gets meanwhile who asks for any."""
     return _first_free_port(1)
 
 
 def _first_free_port(number: int) -> int:
     """The first of some ports in a row; Slurm gives the nodes of one machine such."""
     while True:
-        with ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            with suppress(OSError, OverflowError):
-                for offset in range(1, number):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
-                return port
+        port = random.SystemRandom().randrange(*_PORTS)  # tests seed the other
+        with ExitStack() as stack, suppress(OSError):
+            for offset in range(number):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
+            return port
