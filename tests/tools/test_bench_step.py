@@ -1,5 +1,6 @@
 """The benchmark of the step: what it counts by hand, and that all sides do the same work."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,9 +95,9 @@ def test_every_side_does_the_same_work_and_the_row_has_its_keys(tmp_path: Path) 
         workload.build(tmp_path / "model", SIZE), SMALL, rounds=1, warm_up=["shared"], advance=lambda: None
     )
     assert (row["group_size"], row["completion_tokens"], row["prompts"]) == (3, 4, 2)
-    for key in ("step_ratio_trl", "update_ratio_trl", "generate_ratio_trl", "update_ratio_plain", "update_over_floor",
-                "decode_over_floor"):  # fmt: skip
+    for key in ("step_ratio_trl", "update_ratio_trl", "generate_ratio_trl", "update_ratio_plain", "update_over_floor"):
         assert row[key] > 0
+    assert math.isfinite(row["decode_over_floor"])  # a difference of two times, which at this size is of any sign
     for taken in row["seconds"].values():
         assert taken["step"] >= taken["generate"] + taken["reward"] + taken["update"] - 0.01
         assert taken["old"] > 0
