@@ -169,7 +169,7 @@ def test_equal_judges_copies_and_pickles_are_the_same_judge() -> None:
         lambda: Slotted(low=2), lambda: Words("l", ExactJudge()),
     ):  # fmt: skip
         judge = make()
-        again = [make(), copy.copy(judge), copy.deepcopy(judge), pickle.loads(pickle.dumps(judge))]
+        again = [make(), copy.copy(judge), copy.deepcopy(judge), pickle.loads(pickle.dumps(judge))]  # its own pickle
         assert {own_arguments(one) for one in again} == {own_arguments(judge)}
 
 
@@ -304,7 +304,7 @@ def _asked_twice(judge: Judge, path: str, question: JudgeQuestion) -> list[tuple
 
 
 def test_a_pickle_without_the_record_is_never_the_same_judge() -> None:
-    first, second = (pickle.loads(pickle.dumps(Drops("l"))) for _ in range(2))
+    first, second = (pickle.loads(pickle.dumps(Drops("l"))) for _ in range(2))  # its own pickle
     with pytest.warns(UserWarning, match="'words' from another one .the constructor was not recorded"):
         assert own_arguments(first) == own_arguments(first)
     assert own_arguments(first) != own_arguments(second)
