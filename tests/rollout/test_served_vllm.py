@@ -267,8 +267,11 @@ def said_by(url: str) -> str:
 def test_a_server_killed_in_the_middle_leaves_its_prompts_to_another_or_an_error_that_names_them(
     server: Served, policy: VisionLanguagePolicy
 ) -> None:
-    """Must stay the last test: it kills the server."""
-    long = Sampling(completions_per_prompt=4, max_completion_tokens=900)
+    """Must stay the last test: it kills the server.
+
+    The server computes 32 sequences at once and is asked for twelve times as many, so that none is ready when it is killed.
+    """
+    long = Sampling(completions_per_prompt=32, max_completion_tokens=900)
     with rollout_servers.serving() as other:
         engine = ServedEngine(long, [address(server), other.url], request_seconds=60, patience=2)
         alone = ServedEngine(long, address(server), request_seconds=60, patience=2)
