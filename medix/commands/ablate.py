@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 except ValueError as error:
                     raise ValueError(f"GRID {grid.file}: {run.cell.name}: {error}") from error
         return _run(chosen, runs, arguments.jobs)
-    return _show(chosen, runs, {})
+    return _show(chosen, runs)
 
 
 def _run(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", jobs: int) -> int:
@@ -108,16 +108,16 @@ def _run(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", jobs: int) -> i
             tell(f"{number} of {len(chosen)}  {run.name}: {state.status}, {state.seconds:.0f} s{told}")
             advance(1)
             if state.status in {"done", "failed"}:
-                _write(runs, {})
+                _write(runs)
 
-        states = GridRunner(chosen, jobs).run(ended)
-    return _show(chosen, runs, states)
+        GridRunner(chosen, jobs).run(ended)
+    return _show(chosen, runs)
 
 
-def _show(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", states: "dict[str, RunState]") -> int:
+def _show(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]") -> int:
     from medix.plain_console import PlainConsole
 
-    page = _write(runs, states)
+    page = _write(runs)
     console = PlainConsole()
     for table in page.tables():
         table.print(console)
@@ -130,7 +130,7 @@ def _show(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", states: "dict[
     return ExitStatus.FAILED if is_bad else ExitStatus.DONE
 
 
-def _write(runs: "Sequence[GridRun]", states: "dict[str, RunState]") -> "GridPage":
+def _write(runs: "Sequence[GridRun]") -> "GridPage":
     """Write the page, again if another process has ended a run since it was read: its page may have been replaced."""
     from medix.studies.grid_page import GridPage
     from medix.studies.grid_result import GridResult
@@ -138,7 +138,7 @@ def _write(runs: "Sequence[GridRun]", states: "dict[str, RunState]") -> "GridPag
     now = [run.state() for run in runs]
     while True:
         before = now
-        page = GridPage(GridResult.read(runs[0].grid, runs, states))
+        page = GridPage(GridResult.read(runs[0].grid, runs))
         page.write(runs[0].output)
         now = [run.state() for run in runs]
         if now == before:

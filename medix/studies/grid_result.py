@@ -104,22 +104,18 @@ class GridResult:
     cells: Sequence[CellResult]
 
     @classmethod
-    def read(cls, grid: Grid, runs: Sequence[GridRun], states: Mapping[str, RunState]) -> "GridResult":
+    def read(cls, grid: Grid, runs: Sequence[GridRun]) -> "GridResult":
         """Read what the runs that are done have written.
 
         Args:
             grid: the grid.
-            runs: all its runs.
-            states: of runs by name, as they ended in this process. What the folder of a run says counts more: another
-                process may have ended it since, or may have it: then it is ``elsewhere``.
+            runs: all its runs. One that has not ended is ``elsewhere`` while a process has it.
         """
         found: dict[str, dict[int, RunState]] = defaultdict(dict)
         results: dict[str, list[RunResult]] = defaultdict(list)
         for run in sorted(runs, key=lambda run: grid.seeds.index(run.seed)):
             state = run.state()
-            if state.status in {"waiting", "stopped"}:
-                state = states.get(run.name, state)
-            if state.status == "stopped" and run.is_under_way:
+            if state.status in {"waiting", "stopped"} and run.is_under_way:
                 state = replace(state, status="elsewhere")
             if state.status == "done":
                 try:

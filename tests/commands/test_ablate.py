@@ -153,11 +153,11 @@ def test_of_two_processes_the_last_page_is_the_whole_one_whoever_writes_it(
     def late(page: GridPage, output: Path) -> None:
         if runs[1].state().status == "stopped":
             runs[1]._write(RunState("done", "", 60.0, runs[1]._digest))
-            ablate._write(runs, {})
+            ablate._write(runs)
         written(page, output)
 
     monkeypatch.setattr(GridPage, "write", late)
-    assert ablate._show(runs, runs, {runs[1].name: RunState("elsewhere")}) == 0
+    assert ablate._show(runs, runs) == 0
     (cell,) = json.loads((tmp_path / "out" / "grid.json").read_text())["cells"]
     assert [run["status"] for run in cell["runs"].values()] == ["done", "done"]
     assert cell["by_seed"].keys() == {"1", "2"}

@@ -269,7 +269,7 @@ def test_a_server_killed_in_the_middle_leaves_its_prompts_to_another_or_an_error
 ) -> None:
     """Must stay the last test: it kills the server.
 
-    The server computes 32 sequences at once and is asked for twelve times as many, so that none is ready when it is killed.
+    The server computes 32 sequences at once and is asked for twelve times as many: it is killed before they are ready.
     """
     long = Sampling(completions_per_prompt=32, max_completion_tokens=900)
     with rollout_servers.serving() as other:

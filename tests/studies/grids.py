@@ -33,8 +33,8 @@ def record(sample: int, index: int, answer: str | None, credit: float | None, **
     return CompletionRecord(**{**data, **changes})
 
 
-def write(run: GridRun, records: Sequence[CompletionRecord], **changes: Any) -> RunState:
-    """Write what a run that is done leaves, with one validation and one step; returns its state."""
+def write(run: GridRun, records: Sequence[CompletionRecord], **changes: Any) -> None:
+    """Write what a run that is done leaves, with one validation and one step."""
     run.write_spec()
     (run.folder / "completions").mkdir(exist_ok=True)
     write_records(run.folder / "completions" / "val-step-000000.jsonl", [])
@@ -42,4 +42,10 @@ def write(run: GridRun, records: Sequence[CompletionRecord], **changes: Any) -> 
     validation: Mapping[str, Any] = {"step": 2, "judge": "exact/4", "suite": {"rewards": "r", "data": "x"}, **changes}
     report = {"validations": [validation | {"accuracy": 0.5}], "steps": [{"step": 1.0, "reward/total": 0.25}]}
     (run.folder / "report.json").write_text(json.dumps(report))
-    return RunState("done", "", 60.0, "")
+    say(run, "done")
+
+
+def say(run: GridRun, status: str, reason: str = "") -> None:
+    """Have the folder of a run say how far it is."""
+    run.write_spec()
+    run._write(RunState(status, reason, 60.0, run._digest))

@@ -6,8 +6,7 @@ from pathlib import Path
 from medix.reporting.table import MISSING
 from medix.studies.grid_page import GridPage
 from medix.studies.grid_result import GridResult
-from medix.studies.grid_run import RunState
-from tests.studies.grids import made, record, write
+from tests.studies.grids import made, record, say, write
 
 
 def page(folder: Path) -> GridPage:
@@ -16,20 +15,18 @@ def page(folder: Path) -> GridPage:
         "title: <script>alert(1)</script>\nnote: what | it can say\nmeasures: [accuracy, reward]\nbaseline: b\n"
         "cells: {a: null, b: null, c: null}\npublished: [{cell: a, value: 0.6, source: <i>paper</i>}]\n",
     )
-    states = {
-        run.name: write(
+    for run in runs:
+        write(
             run,
             [record(i, 0, "I do not know" if i else "left", float(i < 3)) for i in range(6)],
             accepted_wrong=0.25 if run.cell.name == "a" else None,
         )
-        for run in runs
-        if run.cell.name != "c"
-    }
-    states |= {run.name: RunState("failed", "medix: error: <b>no</b>", 1.0) for run in runs if run.cell.name == "c"}
+        if run.cell.name == "c":
+            say(run, "failed", "medix: error: <b>no</b>")
     for step, rate in ((20, 0.5), (0, None)):
         checked = json.dumps({"step": step, "false_positive": {"rate": rate}})
         (runs[0].folder / f"canaries-step-{step:06d}.json").write_text(checked)
-    return GridPage(GridResult.read(runs[0].grid, runs, states))
+    return GridPage(GridResult.read(runs[0].grid, runs))
 
 
 def test_each_measure_is_a_table_with_the_baseline_marked_and_failures_are_listed(tmp_path: Path) -> None:
@@ -48,8 +45,10 @@ def test_what_has_no_value_is_told_beside_the_mean_and_the_difference_where_ther
     """Of six completions b has a verdict on all, the only run of a on five, and each of c on four."""
     runs = made(tmp_path, "measures: [accuracy, modality_accuracy]\nbaseline: b\ncells: {a: null, b: null, c: null}\n")
     lost = {"a": {5}, "b": set(), "c": {4, 5}}
-    states = {
-        run.name: write(
+    for run in runs:
+        if run.name == "a/seed=2":
+            continue
+        write(
             run,
             [
                 record(i, 0, "I do not know", None if i in lost[run.cell.name] else float(i < 3), total=1.0)
@@ -57,10 +56,7 @@ def test_what_has_no_value_is_told_beside_the_mean_and_the_difference_where_ther
             ],
             unscored=len(lost[run.cell.name]) / 6,
         )
-        for run in runs
-        if run.cell.name != "a" or run.seed == 1
-    }
-    found = GridPage(GridResult.read(runs[0].grid, runs, states))
+    found = GridPage(GridResult.read(runs[0].grid, runs))
     accuracy, modality, abstained = found.tables()
     assert accuracy.columns[4:] == [
         "p (Holm)",
@@ -84,18 +80,17 @@ def test_values_and_differences_of_fewer_seeds_than_runs_say_of_how_many(tmp_pat
     """One of two runs of b has no verdict; of c, whose runs all count, the first has no run of the baseline beside it,
     and the interval is that of one seed, as eval compare has it."""
     runs = made(tmp_path, "measures: [accuracy, reward]\nbaseline: a\ncells: {a: null, b: null, c: null}\n")
-    states = {
-        run.name: write(
+    for run in runs:
+        if run.name == "a/seed=1":
+            continue
+        write(
             run,
             [
                 record(i, 0, "left", None if run.name == "b/seed=1" else float(i % 3 == 0), total=float(i % 2))
                 for i in range(30)
             ],
         )
-        for run in runs
-        if run.name != "a/seed=1"
-    }
-    found = GridPage(GridResult.read(runs[0].grid, runs, states))
+    found = GridPage(GridResult.read(runs[0].grid, runs))
     accuracy, reward = found.tables()
     assert [row[1] for row in accuracy.rows] == ["1 of 2", "2 of 2", "2 of 2"]
     values, differences = ([row[column] for row in accuracy.rows] for column in (2, 3))
@@ -112,14 +107,13 @@ def test_a_line_over_fewer_seeds_than_the_row_has_runs_says_so_in_the_legend(tmp
     """One of two runs of b is not judged; both have a reward in training."""
     runs = made(tmp_path, "cells: {a: null, b: null}\n")
     rows = [record(i, 0, "left", i % 2.0) for i in range(6)]
-    states = {}
     for run in runs:
-        states[run.name] = write(run, rows)
+        write(run, rows)
         if run.name == "b/seed=2":
             path = run.folder / "report.json"
             report = json.loads(path.read_text())
             path.write_text(json.dumps({**report, "validations": [{**report["validations"][0], "accuracy": None}]}))
-    html = GridPage(GridResult.read(runs[0].grid, runs, states)).html()
+    html = GridPage(GridResult.read(runs[0].grid, runs)).html()
     assert html.count("</i>b, at the fewest 1 of 2 seeds ") == 1
     assert html.count("</i>a ") > 1
     assert html.count("</i>b ") == html.count("</i>a ") - 1
@@ -128,8 +122,9 @@ def test_a_line_over_fewer_seeds_than_the_row_has_runs_says_so_in_the_legend(tmp
 def test_few_cases_are_marked_and_the_mark_is_explained_where_it_stands(tmp_path: Path) -> None:
     for size, shown in ((29, "29 *"), (30, "30")):
         runs = made(tmp_path, "cells: {a: null, b: null}\n")
-        states = {run.name: write(run, [record(i, 0, "x", i % 2.0) for i in range(size)]) for run in runs}
-        found = GridPage(GridResult.read(runs[0].grid, runs, states))
+        for run in runs:
+            write(run, [record(i, 0, "x", i % 2.0) for i in range(size)])
+        found = GridPage(GridResult.read(runs[0].grid, runs))
         accuracy = found.tables()[0]
         assert [row[accuracy.columns.index("Cases")] for row in accuracy.rows] == [shown] * 2
         for text in (found.markdown(), found.html()):

@@ -15,8 +15,8 @@ from medix.reporting.record import CompletionRecord
 from medix.reporting.table import MISSING
 from medix.studies.grid_page import GridPage
 from medix.studies.grid_result import CellResult, GridResult
-from medix.studies.grid_run import RunState
-from tests.studies.grids import made, record, write
+from medix.studies.grid_run import GridRun
+from tests.studies.grids import made, record, say, write
 
 TWO = "cells: {first: null, second: null}\nmeasures: [accuracy, reward]\n"
 
@@ -44,8 +44,9 @@ def test_means_and_paired_differences_are_those_of_a_table_worked_out_by_hand(tm
         "first/seed=2": [1, 1, 0, 0, 0, 0, 0, 0, 0, 0],
         "second/seed=2": [1, 0, 1, 1, 0, 0, 0, 0, 0, 0],
     }
-    states = {run.name: write(run, answers(*rows[run.name])) for run in runs}
-    found = GridResult.read(runs[0].grid, runs, states)
+    for run in runs:
+        write(run, answers(*rows[run.name]))
+    found = GridResult.read(runs[0].grid, runs)
     first, second = found.cells
     assert first.values["accuracy"].estimate == pytest.approx(0.25)
     assert second.values["accuracy"].estimate == pytest.approx(0.35)
@@ -66,9 +67,10 @@ def test_means_and_paired_differences_are_those_of_a_table_worked_out_by_hand(tm
 @pytest.mark.parametrize("report", ["{}", '{"validations": [], "steps": []}', '{"valid'])
 def test_a_run_whose_report_holds_no_validation_has_failed_and_says_why(tmp_path: Path, report: str) -> None:
     runs = made(tmp_path, TWO)
-    states = {run.name: write(run, answers(1, 0)) for run in runs}
+    for run in runs:
+        write(run, answers(1, 0))
     (runs[0].folder / "report.json").write_text(report)
-    ((_, _, reason),) = GridResult.read(runs[0].grid, runs, states).failed
+    ((_, _, reason),) = GridResult.read(runs[0].grid, runs).failed
     assert "has no report.json with validations; the spec of a grid needs" in reason
 
 
@@ -77,8 +79,9 @@ def test_a_completion_without_a_verdict_is_in_no_difference_and_counted(tmp_path
     runs = made(tmp_path, TWO)
     given: list[float | None] = [float(number % 3 == 0) for number in range(40)]
     lost = [None if credit == 0 and number % 2 else credit for number, credit in enumerate(given)]
-    states = {run.name: write(run, completions(lost if run.cell.name == "second" else given)) for run in runs}
-    found = GridResult.read(runs[0].grid, runs, states)
+    for run in runs:
+        write(run, completions(lost if run.cell.name == "second" else given))
+    found = GridResult.read(runs[0].grid, runs)
     first, second = found.cells
     assert (second.differences["accuracy"].estimate, second.differences["accuracy"].p_value) == (0, 1)
     assert second.differences["accuracy"].count == 2 * lost.count(0.0) + 2 * lost.count(1.0)
@@ -103,7 +106,9 @@ def test_differences_are_the_gains_of_eval_compare(tmp_path: Path, seeds: list[i
         ]
         for run in runs
     }  # fmt: skip
-    found = GridResult.read(runs[0].grid, runs, {run.name: write(run, written[run.name]) for run in runs})
+    for run in runs:
+        write(run, written[run.name])
+    found = GridResult.read(runs[0].grid, runs)
     _, second = found.cells
     compared = [compare(written[f"first/seed={seed}"], written[f"second/seed={seed}"]).slices[0] for seed in seeds]
     for measure in ("accuracy", "reward"):
@@ -125,8 +130,9 @@ def test_a_seed_without_a_pair_of_values_is_as_if_it_had_not_been_run(tmp_path: 
     runs = made(tmp_path, TWO)
     given = {run.name: completions([float(one) for one in draw.random(80) < 0.6]) for run in runs}
     given["second/seed=2"] = completions([None] * 80)
-    states = {run.name: write(run, given[run.name]) for run in runs}
-    _, second = GridResult.read(runs[0].grid, runs, states).cells
+    for run in runs:
+        write(run, given[run.name])
+    _, second = GridResult.read(runs[0].grid, runs).cells
     part = compare(given["first/seed=1"], given["second/seed=1"]).slices[0].measures["accuracy"]
     assert second.differences["accuracy"] == part.gain
     assert _left_out(second) == (80, 160)
@@ -135,17 +141,18 @@ def test_a_seed_without_a_pair_of_values_is_as_if_it_had_not_been_run(tmp_path: 
                    for i in range(30)]
         for run in runs
     }  # fmt: skip
-    states = {run.name: write(run, one_each[run.name]) for run in runs}
-    _, second = GridResult.read(runs[0].grid, runs, states).cells
+    for run in runs:
+        write(run, one_each[run.name])
+    _, second = GridResult.read(runs[0].grid, runs).cells
     assert second.differences["accuracy"].p_value == pytest.approx(2 / 2**20)  # McNemar's: all of twenty gained
 
 
 def test_differences_that_cancel_have_no_interval(tmp_path: Path) -> None:
     """What one seed gains the other loses: the mean is 0, and nothing says how far off it may be."""
     runs = made(tmp_path, TWO)
-    states = {run.name: write(run, answers(*([1, 0] if (run.cell.name == "first") == (run.seed == 1) else [0, 1]) * 5))
-              for run in runs}  # fmt: skip
-    found = GridResult.read(runs[0].grid, runs, states)
+    for run in runs:
+        write(run, answers(*([1, 0] if (run.cell.name == "first") == (run.seed == 1) else [0, 1]) * 5))
+    found = GridResult.read(runs[0].grid, runs)
     difference = found.cells[1].differences["accuracy"]
     assert (difference.estimate, difference.count) == (0, 40)
     assert math.isnan(difference.low)
@@ -156,7 +163,9 @@ def test_differences_that_cancel_have_no_interval(tmp_path: Path) -> None:
 def test_runs_that_are_alike_have_no_interval_and_differ_by_nothing(tmp_path: Path) -> None:
     """As one seed has none whose scale is unknown; an interval of zero width would be certain of all samples."""
     runs = made(tmp_path, TWO)
-    found = GridResult.read(runs[0].grid, runs, {run.name: write(run, answers(*[1, 0] * 4)) for run in runs})
+    for run in runs:
+        write(run, answers(*[1, 0] * 4))
+    found = GridResult.read(runs[0].grid, runs)
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))["cells"][1]["differences"]["accuracy"]
     assert {name: told[name] for name in ("estimate", "low", "high", "error", "p_holm", "differing", "seeds")} == {
         "estimate": 0, "low": None, "high": None, "error": None, "p_holm": 1, "differing": 0, "seeds": 2,
@@ -168,7 +177,9 @@ def test_how_many_seeds_count_is_told_with_values_and_differences(tmp_path: Path
     runs = made(tmp_path, TWO)
     given = {run.name: [record(i, 0, "a", i % 2.0, total=i % 2.0) for i in range(8)] for run in runs}
     given["second/seed=1"] = [record(i, 0, "a", None, total=(i + 1) % 2.0) for i in range(8)]
-    found = GridResult.read(runs[0].grid, runs, {run.name: write(run, given[run.name]) for run in runs})
+    for run in runs:
+        write(run, given[run.name])
+    found = GridResult.read(runs[0].grid, runs)
     first, second = json.loads(json.dumps(found.to_dict(), allow_nan=False))["cells"]
     assert [cell["values"][name]["seeds"] for cell in (first, second) for name in ("accuracy", "reward")] == [
         2,
@@ -188,16 +199,16 @@ def test_one_run_of_cases_of_one_completion_has_the_p_value_of_eval_compare(tmp_
     """McNemar's, where each pair is of a case of its own: of nine that differ eight are gained, 2 * 10 / 512."""
     runs = [run for run in made(tmp_path, TWO) if run.seed == 1]
     rows = {"first": [0.0] * 8 + [1.0] * 12, "second": [1.0] * 8 + [0.0] + [1.0] * 11}
-    states = {
-        run.name: write(run, [record(i, 0, "a", one) for i, one in enumerate(rows[run.cell.name])]) for run in runs
-    }
-    _, second = GridResult.read(runs[0].grid, runs, states).cells
+    for run in runs:
+        write(run, [record(i, 0, "a", one) for i, one in enumerate(rows[run.cell.name])])
+    _, second = GridResult.read(runs[0].grid, runs).cells
     assert second.differences["accuracy"].p_value == pytest.approx(20 / 512)
 
 
 def test_samples_whose_majority_has_no_verdict_are_told_beside_the_calibration(tmp_path: Path) -> None:
     runs = made(tmp_path, "cells: {only: null}\n")[:1]
-    (cell,) = GridResult.read(runs[0].grid, runs, {runs[0].name: write(runs[0], answers(1, 0, None, None))}).cells
+    write(runs[0], answers(1, 0, None, None))
+    (cell,) = GridResult.read(runs[0].grid, runs).cells
     assert (cell.calibration.items, cell.unanswered) == (2, 0.5)
 
 
@@ -206,8 +217,9 @@ def test_rows_with_another_judge_or_other_data_have_no_difference_and_rewards_on
 ) -> None:
     runs = made(tmp_path, "cells: {a: null, b: null, c: null}\nmeasures: [accuracy, reward]\n")
     changes = {"a": {}, "b": {"suite": {"rewards": "other", "data": "x"}}, "c": {"judge": "served/1"}}
-    states = {run.name: write(run, answers(*[1, 0] * 4), **changes[run.cell.name]) for run in runs}
-    _, b, c = GridResult.read(runs[0].grid, runs, states).cells
+    for run in runs:
+        write(run, answers(*[1, 0] * 4), **changes[run.cell.name])
+    _, b, c = GridResult.read(runs[0].grid, runs).cells
     assert b.incomparable == {"reward": "other rewards"}
     assert set(b.differences) == {"accuracy", "modality_accuracy"}
     assert c.incomparable["accuracy"] == "another judge"
@@ -218,11 +230,9 @@ def test_rows_with_another_judge_or_other_data_have_no_difference_and_rewards_on
 def test_what_only_rewards_depend_on_leaves_the_accuracy_compared(tmp_path: Path, part: str) -> None:
     """Such as rewards with an encoder and without: of the shipped grid of rewards, the judge alone and the others."""
     runs = made(tmp_path, TWO)
-    states = {
-        run.name: write(run, answers(*[1, 0] * 4), suite={"data": "x", part: "e" if run.cell.name == "first" else ""})
-        for run in runs
-    }
-    _, second = GridResult.read(runs[0].grid, runs, states).cells
+    for run in runs:
+        write(run, answers(*[1, 0] * 4), suite={"data": "x", part: "e" if run.cell.name == "first" else ""})
+    _, second = GridResult.read(runs[0].grid, runs).cells
     assert second.incomparable == {"reward": PARTS[part]}
     assert set(second.differences) == {"accuracy", "modality_accuracy"}
 
@@ -231,20 +241,19 @@ def test_a_seed_that_was_validated_on_other_data_has_no_difference_either(tmp_pa
     """As when data are built anew before seeds are added."""
     runs = made(tmp_path, TWO)
     for changed in ("first/seed=2", "second/seed=2"):
-        states = {
-            run.name: write(run, answers(*[1, 0] * 4), **({"suite": {"data": "y"}} if run.name == changed else {}))
-            for run in runs
-        }
-        _, second = GridResult.read(runs[0].grid, runs, states).cells
+        for run in runs:
+            write(run, answers(*[1, 0] * 4), **({"suite": {"data": "y"}} if run.name == changed else {}))
+        _, second = GridResult.read(runs[0].grid, runs).cells
         assert second.incomparable["accuracy"] == "other samples"
         assert not second.differences
 
 
 def test_what_is_not_done_is_missing_and_a_run_without_records_has_failed(tmp_path: Path) -> None:
     runs = made(tmp_path, TWO)
-    states = {runs[0].name: write(runs[0], answers(1, 0, 1, 0, 1, 0)), runs[1].name: RunState("failed", "no loss", 3.0)}
-    states[runs[2].name] = RunState("done")
-    found = GridResult.read(runs[0].grid, runs, states)
+    write(runs[0], answers(1, 0, 1, 0, 1, 0))
+    say(runs[1], "failed", "no loss")
+    say(runs[2], "done")
+    found = GridResult.read(runs[0].grid, runs)
     assert [(name, seed) for name, seed, _ in found.failed] == [("first", 2), ("second", 1)]
     assert "has no completions/val-step-*.jsonl" in found.failed[0][2]
     assert found.cells[1].states[2].status == "waiting"
@@ -252,30 +261,24 @@ def test_what_is_not_done_is_missing_and_a_run_without_records_has_failed(tmp_pa
     assert not found.cells[1].differences
 
 
-def test_the_folder_of_a_run_says_more_than_what_it_was_when_this_process_passed_it_over(tmp_path: Path) -> None:
-    """One was elsewhere and is done since, one has failed since, one is still under way: its folder says stopped."""
+def test_a_run_is_what_its_folder_says_now_and_elsewhere_only_as_long_as_a_process_has_it(tmp_path: Path) -> None:
+    """Of two that say stopped, for a kill, one is held; one is held that says nothing yet; one is done meanwhile."""
     runs = made(tmp_path, TWO)
-    for run, status in zip(runs, ("done", "failed", "stopped", "done"), strict=True):
+    for run, status in zip(runs, ("stopped", "stopped", "", "done"), strict=True):
         write(run, answers(*[1, 0] * 4))
-        run._write(RunState(status, "no loss" if status == "failed" else "", 60.0, run._digest))
-    found = GridResult.read(runs[0].grid, runs, {run.name: RunState("elsewhere") for run in runs})
-    states = {f"{cell.name}/seed={seed}": state.status for cell in found.cells for seed, state in cell.states.items()}
-    assert [states[run.name] for run in runs] == ["done", "failed", "elsewhere", "done"]
-    assert found.cells[0].values["accuracy"].count == 16
+        say(run, status) if status else (run.folder / "grid.json").unlink()
+    with held(runs[0].folder / ".ablate"), held(runs[2].folder):
+        assert _statuses(runs) == ["elsewhere", "stopped", "elsewhere", "done"]
+    assert _statuses(runs) == ["stopped", "stopped", "waiting", "done"]
+    say(runs[0], "failed", "no loss")
+    assert _statuses(runs) == ["failed", "stopped", "waiting", "done"]
 
 
-def test_a_run_that_another_process_has_is_elsewhere_and_one_that_none_has_is_stopped(tmp_path: Path) -> None:
-    """Its folder says stopped for both, and this process may only read: ``ablate --table`` beside an array."""
-    runs = made(tmp_path, TWO)
-    for run in runs:
-        write(run, answers(1, 0))
-        run._write(RunState("stopped", "", 60.0, run._digest))
-    with held(runs[0].folder / ".ablate"), held(runs[1].folder):
-        found = GridResult.read(runs[0].grid, runs, {})
-    states = [state.status for cell in found.cells for state in cell.states.values()]
-    assert sorted(states) == ["elsewhere", "elsewhere", "stopped", "stopped"]
-    assert {state.seconds for cell in found.cells for state in cell.states.values()} == {60.0}
-    assert not any(run.is_under_way for run in runs)
+def _statuses(runs: Sequence[GridRun]) -> list[str]:
+    cells = GridResult.read(runs[0].grid, runs).cells
+    states = {(cell.name, seed): one for cell in cells for seed, one in cell.states.items()}
+    assert {one.seconds for one in states.values() if one.status != "waiting"} <= {0.0, 60.0}
+    return [states[run.cell.name, run.seed].status for run in runs]
 
 
 def test_who_abstains_is_answered_last(tmp_path: Path) -> None:
@@ -286,7 +289,8 @@ def test_who_abstains_is_answered_last(tmp_path: Path) -> None:
         record(1, 0, "right", 0.0), record(1, 1, "I do not know", 0.0),
         *(record(2, k, "I am not sure.", 0.0) for k in (0, 1)),
     ]  # fmt: skip
-    (cell,) = GridResult.read(runs[0].grid, runs, {runs[0].name: write(runs[0], rows)}).cells
+    write(runs[0], rows)
+    (cell,) = GridResult.read(runs[0].grid, runs).cells
     assert cell.results[0].abstained == pytest.approx(0.5)
     assert cell.calibration.curve == (
         (pytest.approx(1 / 3), 0.0),
