@@ -56,7 +56,7 @@ data, models and results
   verify     replay recorded steps of a run from a checkpoint
 
 {exit_status.HELP}
-A bare spec name is a shipped one: python -m medix fit --config demo
+A bare spec name is a shipped one: python -m medix doctor --config dapo_8b
 Help for one command: python -m medix COMMAND --help
 """
 

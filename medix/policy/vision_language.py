@@ -455,7 +455,8 @@ def _naming(name: str) -> Iterator[None]:
             raise ValueError(f"policy.name: {name!r} {hint}") from error
         raise ValueError(
             f"policy.name: {name!r} could not be read: {error}\nGive a folder that holds a Hugging Face model with its "
-            "processor, or the name of one on the hub (HF_HUB_OFFLINE must then be unset the first time)"
+            f"processor{'' if Path(name).is_dir() else f' (there is no {Path(name).absolute()})'}, or the name of one on "
+            "the hub (HF_HUB_OFFLINE must then be unset the first time)"
         ) from error
 
 
