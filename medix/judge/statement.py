@@ -11,8 +11,10 @@ from medix.judge.prompt_rubric import ReportRubricPrompt
 from medix.types import JudgeQuestion, Verdict
 
 _MARKUP = re.compile(r"\*\*|__|^#{1,6}[ \t]", re.MULTILINE)
-_HEADING = re.compile(r"\b(?:findings|impression)\s*:|^(?:findings|impression)[ \t]*$", re.IGNORECASE | re.MULTILINE)
-_END = re.compile(r"[.;](?=\s|$)|\n")
+_HEADING = re.compile(
+    r"\b(?:the\s+)?(?:findings|impression)\s*:|^(?:findings|impression)[ \t]*$", re.IGNORECASE | re.MULTILINE
+)
+_END = re.compile(r"[.;!](?=\s|$)|\n")
 _NUMBER = re.compile(r"\d{1,3}")
 _BRACKETED = re.compile(r"^\(?\d{1,3}\)\s+")
 _BEST = 5
@@ -34,8 +36,8 @@ class StatementJudge(Judge):
 
     @property
     def identity(self) -> str:
-        """``statement/2``: kind and version of the rules."""
-        return "statement/2"
+        """``statement/3``: kind and version of the rules."""
+        return "statement/3"
 
     def asking(self, prompt: JudgePrompt) -> Judge:
         """Itself for the rubric of reports, whose scale it has.

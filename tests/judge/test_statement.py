@@ -22,6 +22,7 @@ def graded(answer: str, reference: str = REFERENCE, *aliases: str) -> float | No
     [
         (REFERENCE, 1.0),
         ("Single spot. No ring is seen; spot in the upper half.\nSpot on the left", 1.0),  # order and headings
+        ("The findings: Single spot! No ring is seen! Spot in the upper half! Spot on the left!", 1.0),
         ("Spot on the left. Spot in the upper half. No ring is seen.", 0.6),  # 3 of 4: 3.75, rounded down
         ("Spot on the left. Spot on the right. Spot in the upper half. No ring is seen. Single spot.", 0.6),  # 4 - 1
         ("Spot on the right. Spot in the upper half. No ring is seen. Single spot.", 0.4),  # 3 - 1
@@ -71,7 +72,7 @@ def test_a_verdict_names_what_is_missing_and_what_is_not_supported() -> None:
         [JudgeQuestion("q", "Spot on the left. No ring.", "Spot on the left. Fracture.")]
     )
     assert verdict.explanation == "1 of 2 sentences agree; missing: No ring; unsupported: Fracture"
-    assert (verdict.reply, verdict.judge) == ("0", "statement/2")
+    assert (verdict.reply, verdict.judge) == ("0", "statement/3")
 
 
 def test_without_a_sentence_in_the_reference_nothing_can_be_said() -> None:
