@@ -4,31 +4,27 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix import stop_signal
+from medix.callbacks.judged_groups import NoJudge, judge_groups
 from medix.callbacks.listeners import call_hook
-from medix.callbacks.watched import images_exchanged, reward_judges, suite_of, watched
+from medix.callbacks.watched import accuracy_judge, images_exchanged, suite_of, watched
 from medix.distributed import fail_together, gather
 from medix.evaluation.validation import Validation
-from medix.grammar import parse
-from medix.judge import outcome
 from medix.judge.base import Judge
-from medix.judge.own_arguments import named, names_of, on_record
-from medix.modality import ModalitySet
+from medix.judge.own_arguments import named
 from medix.modules.random_states import random_states, restore_random_states
-from medix.reporting.record import CompletionRecord, record_completion, without_answer
+from medix.reporting.record import CompletionRecord, record_completion
 from medix.reporting.record_identity import unique
 from medix.reporting.table import number
 from medix.stop_signal import StopRequested
-from medix.types import CompletionScores, JudgeQuestion, Sample, ScoredGroup, Verdict
+from medix.types import ScoredGroup
 
 _LOG = logging.getLogger(__name__)
-_NO_JUDGE = "no judge: set `judge` in the spec, or JudgeValidation.judge"
 
 
 class UnscoredError(RuntimeError):
@@ -51,8 +47,9 @@ class JudgeValidation(Callback):
 
     Args:
         every_n_steps: number of steps between validations.
-        judge: the judge; None uses the judge of the module, and the verdicts that its rewards already have. What these
-            do not say is asked from every rank, also where ``rewards.ask`` is ``node``.
+        judge: the judge; None uses that of the module, or else that of the first ``JudgeReward`` of its rewards, or of
+            their first component that asks one. Verdicts that it gave to the rewards are used again; what these do not
+            say is asked from every rank, also where ``rewards.ask`` is ``node``.
         at_start: also validate before the first step, as a baseline.
         at_end: also validate after the last step.
         record: pass the judged completions to the callbacks that record them.
@@ -232,8 +229,7 @@ class JudgeValidation(Callback):
         groups = outputs["groups"]
         step, modalities = watched(module).step, watched(module).modalities
         scored: list[ScoredGroup] = self._suite.score_groups(groups, gather)
-        judge, name = self._judge(module), next(iter(reward_judges(module)), NO_NAME)
-        verdicts = judge_groups(scored, modalities, judge, self._suite.asked(groups), name)
+        verdicts = judge_groups(scored, modalities, self._judge(module), self._suite.asked(groups))
         exchanged = images_exchanged(trainer)
         records = [
             record_completion(
@@ -253,23 +249,19 @@ class JudgeValidation(Callback):
         self._records += records
         call_hook(trainer, "on_judged_groups", module, groups, records)
 
-    def _judge(self, module: LightningModule) -> Judge | None:
-        return self.judge or watched(module).judge
+    def _judge(self, module: LightningModule) -> Judge:
+        return self.judge or watched(module).judge or accuracy_judge(module) or NoJudge()
 
     def _finish(self, trainer: Trainer, module: LightningModule, split: str) -> None:
         records = unique(record for part in gather(self._records) for record in part)
         left_out = sum(gather(self._left_out))
         step = watched(module).step
-        judge = self._judge(module)
-        names = sorted({record.verdict.whose for record in records if record.verdict is not None})
-        given = ", ".join(reward_judges(module)[:1] or names) or "none"  # as in ``_judge_groups``
-        identity = given if judge is None else named(judge)
         seconds = time.perf_counter() - self._started
         validation = Validation.of(
             records,
             step=step,
             split=split,
-            judge=identity,
+            judge=named(self._judge(module)),
             seconds=seconds,
             suite=suite_of(module),
             left_out=left_out,
@@ -309,87 +301,13 @@ class JudgeValidation(Callback):
         if share > self.max_unscored or share == 1:
             reasons = "\n".join(f"  {count} x {reason}" for reason, count in _most_common(overall.reasons))
             what = f"{overall.completions} {validation.split} completions at step {validation.step}"
+            has_none = validation.judge == NoJudge().identity
+            remedy = "Set a judge" if has_none else f"Make the judge available again ({validation.judge})"
             raise UnscoredError(
                 f"{number(share, percent=True)} of {what} could not be scored "
                 f"(JudgeValidation.max_unscored: {self.max_unscored}):\n{reasons}\n"
-                f"Make the judge available again ({validation.judge}) and run the same command, or raise the limit"
+                f"{remedy} and run the same command, or raise the limit"
             )
-
-
-NO_NAME = "none"
-"""In place of the name of a judge where no component of the rewards tells of one."""
-
-
-def judge_groups(
-    groups: Sequence[ScoredGroup],
-    modalities: ModalitySet,
-    judge: Judge | None,
-    asked: Mapping[str, Sequence[JudgeQuestion | None]] | None = None,
-    name: str = NO_NAME,
-) -> list[list[Verdict]]:
-    """One verdict per completion: taken from the rewards if they have one of this judge, else requested in one call.
-
-    A completion without exactly one answer is wrong; the judge is not asked about it. Accuracy does not depend on the
-    rewards: the verdict on another question, such as one without aliases (``PublishedAnswer``), is not used.
-
-    Args:
-        groups: scored groups.
-        modalities: the valid tags.
-        judge: the judge; if None, the verdicts of the first judge of the rewards are used, and no other's.
-        asked: for each component, what it asked about each completion; a component that is missing asked this question.
-        name: of that first judge; ``none`` where no component tells of one, and any verdict is used.
-    """
-    rows = iter(range(sum(len(group.scores) for group in groups)))
-    found: dict[tuple[int, int], Verdict] = {}
-    missing: list[tuple[int, int]] = []
-    questions: list[JudgeQuestion] = []
-    name = judge.identity if judge is not None else name
-    for row, group in enumerate(groups):
-        sample = group.rollout.prompt.sample
-        for column, (completion, scores) in enumerate(zip(group.rollout.completions, group.scores, strict=True)):
-            number = next(rows)
-            answer = parse(completion.text, modalities, expects_tag=sample.modality is not None).answer
-            question = None if answer is None else _question(sample, answer)
-            others = {part for part, column in (asked or {}).items() if column[number] != question}
-            known = _known_verdict(scores, judge, others, name)
-            if answer is None:
-                known = without_answer(name)
-            elif known is None and judge is None:
-                known = Verdict(credit=None, judge=name, reason=_NO_JUDGE)
-            if known is not None:
-                found[row, column] = known
-            else:
-                assert question is not None
-                missing.append((row, column))
-                questions.append(question)
-    if judge is not None and questions:
-        found |= dict(zip(missing, outcome.grade(judge, questions), strict=True))
-    if judge is not None:
-        found = dict(zip(found, on_record(judge, found.values()), strict=True))
-    return [[found[row, column] for column in range(len(group.scores))] for row, group in enumerate(groups)]
-
-
-def _question(sample: Sample, answer: str) -> JudgeQuestion:
-    """What ``StrictAnswer`` asks."""
-    return JudgeQuestion(
-        sample.question, sample.reference, answer, tuple(text for text in sample.aliases if text.strip())
-    )
-
-
-def _known_verdict(scores: CompletionScores, judge: Judge | None, others: Container[str], name: str) -> Verdict | None:
-    """The judge's verdict on the question of the validation, if a component has it.
-
-    Args:
-        scores: of the completion.
-        judge: None takes that of the judge of a name, whatever it was asked.
-        others: components that asked another question.
-        name: of that judge; ``none`` takes any verdict.
-    """
-    verdicts = {part: entry.verdict for part, entry in scores.components.items() if entry.verdict is not None}
-    if judge is None:
-        return next((one for one in verdicts.values() if name == NO_NAME or name in names_of(one)), None)
-    asked = named(judge)
-    return next((one for name, one in verdicts.items() if name not in others and asked in names_of(one)), None)
 
 
 def _most_common(reasons: dict[str, int], limit: int = 5) -> list[tuple[str, int]]:

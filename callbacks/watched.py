@@ -10,6 +10,7 @@ from medix.judge.base import Judge
 from medix.judge.own_arguments import named
 from medix.modality import ModalitySet
 from medix.modules.record import StepRecord
+from medix.rewards.judged import JudgeReward
 
 
 class _Watched(Protocol):
@@ -40,9 +41,23 @@ def suite_of(module: LightningModule) -> Mapping[str, str]:
 
 def reward_judges(module: LightningModule) -> list[str]:
     """The judges (``named``) that the components of the rewards ask, in their order, each once."""
+    return list(dict.fromkeys(named(judge) for _, judge in _askers(module)))
+
+
+def accuracy_judge(module: LightningModule) -> Judge | None:
+    """The judge of the rewards whose verdicts are right or wrong: that of their first ``JudgeReward``.
+
+    Where there is none, that of the first component that asks one, such as a rubric; None where none does.
+    """
+    askers = sorted(_askers(module), key=lambda one: not isinstance(one[0], JudgeReward))  # a stable order
+    return next((judge for _, judge in askers), None)
+
+
+def _askers(module: LightningModule) -> list[tuple[Any, Judge]]:
+    """The components of the rewards that ask a judge, each with it."""
     components: Mapping[str, Any] = getattr(watched(module).rewards, "components", {})
-    judges = [getattr(part, "judge", None) for part in components.values()]
-    return list(dict.fromkeys(named(judge) for judge in judges if isinstance(judge, Judge)))
+    judges = [(part, getattr(part, "judge", None)) for part in components.values()]
+    return [(part, judge) for part, judge in judges if isinstance(judge, Judge)]
 
 
 def reward_encoders(module: LightningModule) -> list[str]:

@@ -1,9 +1,8 @@
 """Validation counts steps, asks the judge once, and leaves the trajectory alone."""
 
-import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +11,26 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
-from medix.callbacks.judge_validation import JudgeValidation, UnscoredError, judge_groups
+from medix.callbacks.judge_validation import JudgeValidation, UnscoredError
 from medix.callbacks.record_completions import RecordCompletions
 from medix.evaluation.validation import Validation, incomparable
-from medix.judge.exact import ExactJudge
+from medix.judge import outcome
+from medix.judge.base import Judge
+from medix.judge.cached import CachedJudge
 from medix.judge.hybrid import HybridJudge
 from medix.judge.own_arguments import named
+from medix.judge.panel import PanelJudge
+from medix.judge.prompt import JudgePrompt
 from medix.reporting.record import read_records
-from medix.rewards import JudgeReward, PublishedAnswer, RewardSuite, StrictAnswer, Weighted
+from medix.rewards import FormatReward, Gate, JudgeReward, PublishedAnswer, RewardSuite, RubricReward, Weighted
 from medix.types import JudgeQuestion, Sample, Verdict
-from tests.judge.test_own_arguments import Contains
-from tests.support.asked import Counting, Raising, TooFew
 from tests.support.fake_training import (
-    MODALITIES,
     CountingJudge,
     FakeData,
     FakeModule,
-    FakeSuite,
-    make_group,
     make_sample,
     make_trainer,
     picture,
-    write,
 )
 
 
@@ -136,57 +133,86 @@ def test_without_a_judge_of_its_own_the_first_of_the_rewards_gives_the_accuracy(
     assert {r.verdict.whose for r in listener.heard[0].records if r.verdict is not None} == {first}
 
 
-def test_where_the_first_judge_of_the_rewards_was_not_asked_no_other_answers_for_it() -> None:
-    """A rule settles equal strings in the first component; the second judge's verdict is not taken for the first's."""
-    rewards = RewardSuite(
-        {
-            "first": Weighted(JudgeReward(CountingJudge("first"), answer_rule=PublishedAnswer()), 0.5),
-            "second": Weighted(JudgeReward(CountingJudge("second")), 0.5),
-        }
-    )
-    sample = make_sample(1)
-    groups = [make_group(sample, [write("X_RAY", sample.reference), write("X_RAY", "something else")])]
-    scored, first = rewards.score_groups(groups), named(CountingJudge("first"))
-    assert scored[0].scores[0].components["first"].verdict is None
-    ((settled, asked),) = judge_groups(scored, MODALITIES, None, name=first)
-    assert (settled.credit, settled.judge, asked.whose) == (None, first, first)
+class _Graded(CountingJudge):
+    """Grades with a half what it calls wrong, if asked with a prompt."""
+
+    def asking(self, prompt: JudgePrompt) -> Judge:
+        return _Graded(prompt.version)
+
+    def _grade(self, question: JudgeQuestion) -> Verdict:
+        wrong = 0.5 if "rubric" in self.name else 0.0
+        return Verdict(1.0 if question.answer == question.reference else wrong, self.identity)
 
 
-def test_a_verdict_by_a_judge_of_ones_own_with_other_arguments_is_not_that_of_the_validation(tmp_path: Path) -> None:
-    """``the lung`` is right for the rewards alone; both judges have one identity."""
-    module = FakeModule()
-    module.rewards = RewardSuite({"judge": Weighted(JudgeReward(Contains(strict=False)), 1.0)})
-    groups = [make_group(make_sample(1), [write("X_RAY", "the lung")])]
-    scored = module.rewards.score_groups(groups)
-    (verdicts,) = judge_groups(scored, MODALITIES, Contains(), module.rewards.asked(groups))
-    assert (scored[0].scores[0].total, verdicts[0].credit) == (1.0, 0.0)
+def _rewards(kind: str, tmp_path: Path) -> tuple[Judge, RewardSuite]:
+    """The judge of the accuracy, and rewards that ask it."""
+    one, published = _Graded("graded"), PublishedAnswer()
+    judge: Judge = {
+        "cached": CachedJudge(one, tmp_path / "verdicts.db"),
+        "hybrid": HybridJudge(one),
+        "panel": PanelJudge([one, _Graded("b"), _Graded("c")]),
+    }.get(kind, one)
+    asks, format_ = JudgeReward(judge), FormatReward()
+    rule = JudgeReward(judge, answer_rule=published)
+    found: dict[str, list[Weighted]] = {
+        "alone": [Weighted(rule, 1.0)],
+        "other after": [Weighted(rule, 0.5), Weighted(JudgeReward(CountingJudge("other")), 0.5)],
+        "rubric before": [Weighted(RubricReward(judge=judge), 0.5), Weighted(rule, 0.5)],
+        "rubric after": [Weighted(rule, 0.5), Weighted(RubricReward(judge=judge), 0.5)],
+        "published before": [Weighted(rule, 0.5), Weighted(asks, 0.5)],
+        "published after": [Weighted(asks, 0.5), Weighted(rule, 0.5)],
+        "gated": [Weighted(asks, 0.5, gate=Gate("1", at_least=1.0)), Weighted(format_, 0.5)],
+    }
+    parts = found.get(kind, found["alone"])
+    return judge, RewardSuite({str(place): part for place, part in enumerate(parts)})
 
 
-def test_no_single_answer_is_wrong_and_the_judge_is_not_asked() -> None:
-    judge = CountingJudge("own")
-    texts = ["<X_RAY><think>a</think>", write("X_RAY", "lung") + "<answer>lung</answer>", write("X_RAY", "lung")]
-    scored = FakeSuite(CountingJudge()).score_groups([make_group(make_sample(1), texts)])
-    (verdicts,) = judge_groups(scored, MODALITIES, judge)
-    assert [verdict.credit for verdict in verdicts] == [0.0, 0.0, 1.0]
-    assert len(judge.asked) == 1
+@pytest.mark.parametrize(
+    "kind",
+    ["alone", "other after", "rubric before", "rubric after", "published before", "published after", "gated", "cached",
+     "hybrid", "panel"],
+)  # fmt: skip
+def test_the_judge_of_the_rewards_gives_the_accuracy_that_it_gives_where_it_is_set(tmp_path: Path, kind: str) -> None:
+    """Right on samples 1 and 2 of 6: 1/3, though a rule settles these, or a rubric grades the others with a half."""
+    for is_set in (False, True):
+        listener, module = _Listens(), FakeModule(judge=None)
+        judge, module.rewards = _rewards(kind, tmp_path)  # type: ignore[assignment]
+        module.step = 2
+        trainer = make_trainer(tmp_path, [JudgeValidation(judge=judge if is_set else None), listener])
+        (metrics,) = trainer.validate(module, FakeData(), verbose=False)
+        assert (metrics["val/accuracy"], metrics["val/unscored"]) == (pytest.approx(1 / 3), 0.0)
+        assert listener.heard[0].judge == named(judge)
+        assert {r.verdict.whose for r in listener.heard[0].records if r.verdict is not None} == {named(judge)}
 
 
-def test_without_any_judge_an_answer_is_unscored_and_says_so() -> None:
-    group = make_group(make_sample(1), [write("X_RAY", "lung")])
-    from tests.support.fake_training import score_by
+def test_where_no_reward_asks_for_right_or_wrong_the_grades_of_the_rubric_are_used(tmp_path: Path) -> None:
+    """Two of six earn 1, the others a half: 4/6."""
+    module = FakeModule(judge=None)
+    module.rewards = RewardSuite({"rubric": Weighted(RubricReward(judge=_Graded("graded")), 1.0)})  # type: ignore[assignment]
+    module.step = 2
+    (metrics,) = make_trainer(tmp_path, [JudgeValidation()]).validate(module, FakeData(), verbose=False)
+    assert metrics["val/accuracy"] == pytest.approx(4 / 6)
 
-    ((verdict,),) = judge_groups([score_by([1.0], group)], MODALITIES, None)
-    assert verdict.credit is None
-    assert "no judge" in verdict.reason
+
+def test_without_any_judge_the_error_does_not_speak_of_one(tmp_path: Path) -> None:
+    module = FakeModule(judge=None)
+    module.rewards = RewardSuite({"format": Weighted(FormatReward(), 1.0)})  # type: ignore[assignment]
+    with pytest.raises(UnscoredError, match=r"6 x judge: no judge: set `judge` in the spec.*\nSet a judge and run"):
+        make_trainer(tmp_path, [JudgeValidation()]).validate(module, FakeData(), verbose=False)
 
 
-@pytest.mark.parametrize("judge", [Raising(), Counting(5.0), TooFew()], ids=["raises", "off the scale", "too few"])
-def test_a_judge_that_breaks_leaves_answers_unscored_and_the_run_goes_on(judge: Counting) -> None:
-    group = make_group(make_sample(1), [write("X_RAY", "lung")])
-    scored = FakeSuite(CountingJudge()).score_groups([group])
-    ((verdict,),) = judge_groups(scored, MODALITIES, judge)
-    assert (verdict.credit, verdict.judge) == (None, "counting")
-    assert "the judge " in verdict.reason
+class _Silent(CountingJudge):
+    """Asked ahead, it never answers."""
+
+    def submit(self, question: JudgeQuestion) -> "Future[Verdict]":
+        return outcome.pending()
+
+
+def test_answers_for_which_the_rewards_had_no_time_are_unscored(tmp_path: Path) -> None:
+    module = FakeModule(judge=None)
+    module.rewards = RewardSuite({"judge": Weighted(JudgeReward(_Silent(), patience=0.01), 1.0)})  # type: ignore[assignment]
+    with pytest.raises(UnscoredError, match=r"6 x judge: no verdict from the judge, nor any other, within 0\.01 s"):
+        make_trainer(tmp_path, [JudgeValidation()]).validate(module, FakeData(), verbose=False)
 
 
 def test_a_mean_without_scored_rows_is_not_that_of_an_earlier_validation(tmp_path: Path) -> None:
@@ -322,46 +348,6 @@ def test_two_ranks_log_the_same_keys_and_count_each_sample_once(tmp_path: Path) 
     assert first["val/accuracy"] == pytest.approx(2 / 6)
     assert {"val/accuracy/source/a", "val/accuracy/source/b"} <= first.keys()
     assert not any(math.isnan(value) for value in first.values())
-
-
-def test_a_judge_behind_rules_is_not_asked_again_about_what_the_rewards_asked() -> None:
-    inner = CountingJudge()
-    judge = HybridJudge(inner)
-    suite = RewardSuite({"judge": Weighted(JudgeReward(judge), 1.0)})
-    [scored] = suite.score_groups([make_group(make_sample(1, "X_RAY"), [write("X_RAY", "lung"), write("X_RAY", "x")])])
-    asked = list(inner.asked)
-    [verdicts] = judge_groups([scored], MODALITIES, judge)
-    assert inner.asked == asked
-    assert [verdict.is_scored for verdict in verdicts] == [True, True]
-
-
-class _CountingExact(ExactJudge):
-    count = 0
-
-    def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
-        self.count += len(questions)
-        return super().grade(questions)
-
-
-def test_accuracy_does_not_depend_on_what_the_rewards_asked_the_judge() -> None:
-    """The published rule asks without aliases and without outer periods: .5 mm would be judged as 5 mm."""
-    rows = [("5 mm", (), ".5mm", 0.0), ("lung", ("airways",), "airways", 1.0), ("lung", (" ",), "Lung", 1.0)]
-    groups = [
-        make_group(
-            dataclasses.replace(make_sample(number), reference=reference, aliases=aliases), [write("X_RAY", answer)]
-        )
-        for number, (reference, aliases, answer, _) in enumerate(rows)
-    ]
-    asked = {}
-    for rule in (PublishedAnswer(), StrictAnswer()):
-        judge = _CountingExact()
-        suite = RewardSuite({"judge": Weighted(JudgeReward(answer_rule=rule), 1.0)}, judge=judge)
-        scored = suite.score_groups(groups)
-        judge.count = 0
-        verdicts = judge_groups(scored, MODALITIES, judge, suite.asked(groups))
-        assert [verdict.credit for (verdict,) in verdicts] == [credit for *_, credit in rows]
-        asked[type(rule)] = judge.count
-    assert asked == {PublishedAnswer: 2, StrictAnswer: 0}
 
 
 def two_sets() -> list[Sample]:

@@ -3,8 +3,9 @@
 import lightning.pytorch as lightning
 import pytest
 
-from medix.callbacks.watched import reward_judges, watched
+from medix.callbacks.watched import accuracy_judge, reward_judges, watched
 from medix.judge.own_arguments import named
+from medix.rewards import JudgeReward
 from tests.support.fake_training import CountingJudge, FakeModule, FakeSuite
 
 
@@ -25,3 +26,14 @@ def test_judges_of_the_rewards_are_named_once_and_in_order() -> None:
     assert reward_judges(module) == [named(CountingJudge(name)) for name in "ba"]
     module.rewards.components = {}
     assert reward_judges(module) == []
+
+
+def test_the_judge_of_the_accuracy_is_that_of_the_first_judge_reward_or_else_the_first() -> None:
+    module, (first, second) = FakeModule(), (CountingJudge("a"), CountingJudge("b"))
+    rubric: dict[str, object] = {"format": object(), "rubric": FakeSuite(first)}
+    module.rewards.components = {**rubric, "b": JudgeReward(second), "c": JudgeReward(first)}  # type: ignore[dict-item]
+    assert accuracy_judge(module) is second
+    module.rewards.components = rubric  # type: ignore[assignment]
+    assert accuracy_judge(module) is first
+    module.rewards.components = {}
+    assert accuracy_judge(module) is None

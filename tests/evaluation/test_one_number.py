@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.callbacks.judge_validation import judge_groups
+from medix.callbacks.judged_groups import judge_groups
 from medix.evaluation.folder import EvaluationFolder
 from medix.evaluation.folder_score import FolderScore
 from medix.evaluation.validation import Validation
