@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from medix.judge.serving.chat_reply import ChatReply, content_of
 from medix.serving.json_text import clean, field, read_json
+from medix.serving.request_error import read_error
 
 _DONE = b"[DONE]"
+_MARK = b"\xef\xbb\xbf"  # of UTF-8, which may stand before the first event
 _LONGEST = 2**24  # bytes; a server that never stops sending must not fill the memory
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 _THOUGHTS = ("thinking", "reasoning")
@@ -28,6 +31,8 @@ class ChatStream:
         self._body: dict[str, Any] = {}  # fields of events, of choices and of their parts: the last that says something
         self._choice: dict[str, Any] = {}
         self._message: dict[str, Any] = {}
+        self._fault = ""  # of a choice so far
+        self._event = b""
         self._is_done = False
         self._whole: bytearray | None = None
 
@@ -40,29 +45,29 @@ class ChatStream:
         self._read += len(data)
         if self._read > _LONGEST:
             raise ValueError(f"it is longer than {_LONGEST} bytes")
-        if self._whole is None and not self._message and (self._rest + data).lstrip().startswith(b"{"):
+        if self._whole is None and not self._message and _unmarked(self._rest + data).startswith(b"{"):
             self._whole = bytearray(self._rest)
         if self._whole is not None:
             self._whole += data
             return
-        *lines, self._rest = (self._rest + data).replace(b"\r\n", b"\n").split(b"\n")
+        *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")  # CR, LF or both end a line
         for line in lines:
-            if self._line(line.strip()):
+            if self._line(_unmarked(line)):
                 yield self._so_far()
 
     def close(self) -> ChatReply:
         """The reply, once the connection has ended.
 
         Raises:
-            ValueError: the stream broke off.
+            ValueError: the stream broke off, or reports an error of the server.
         """
         if self._whole is not None:
             return ChatReply.read(bytes(self._whole))
-        self._line(self._rest.strip())
+        self._line(_unmarked(self._rest))
+        reply = _read({**self._choice, "message": self._message}, self._body)  # first: an error may be why it broke off
         if not self._is_done:
             raise ValueError("it broke off before the end of the reply")
-        choice = {**self._choice, "message": self._message}
-        return ChatReply.read(json.dumps({**self._body, "choices": [choice]}).encode())
+        return replace(reply, fault=self._fault or reply.fault)
 
     def _so_far(self) -> ChatReply:
         """What is written so far; ``is_cut``, for there may be more."""
@@ -72,27 +77,52 @@ class ChatStream:
 
     def _line(self, line: bytes) -> bool:
         name, _, value = line.partition(b":")
-        if name != b"data":  # names of events, comments that keep the connection open, and empty lines
+        value = value.strip()
+        if name == b"event":
+            self._event = value
+        if name != b"data" or not value:  # also comments that keep the connection open, and empty lines
             return False
-        if value.strip() == _DONE:
+        if value == _DONE:
             self._is_done = True
             return False
-        content = read_json(value.strip())
-        if field(content, "error") or field(content, "errors"):
-            ChatReply.read(value.strip())  # which says what is wrong
+        event, self._event = self._event, b""
+        if event == b"error":
+            raise ValueError(f"it reports an error: {read_error(value)}")
+        content = read_json(value)
+        if field(content, "error") or field(content, "errors") or field(content, "object") == "error":
+            ChatReply.read(value)  # which says what is wrong
         choices = field(content, "choices")  # none in an event of statistics
         self._body |= _said(content, frozenset(("choices",)))
         return any(self._take(choice) for choice in choices or () if not field(choice, "index"))
 
     def _take(self, choice: Any) -> bool:
-        self._is_done |= field(choice, "finish_reason") is not None
-        self._choice |= _said(choice, _OF_PARTS)
-        delta = _said(field(choice, "delta"), frozenset())
+        said = _said(choice, _OF_PARTS)
+        self._is_done |= field(choice, "finish_reason") not in _EMPTY  # some servers write "" until the end
+        self._choice |= said
+        if said and not self._fault:  # a fault stays, whatever is said later
+            self._fault = _read({**said, "message": {}}).fault
+        found = field(choice, "delta")
+        delta = _said(found, frozenset())
         for name in _TEXTS:
             if name in delta:
-                delta[name] = _joined(self._message.get(name), delta[name])
+                delta[name] = _joined(self._message.get(name), field(found, name))
         self._message |= delta
         return any(name in delta for name in _TEXTS)
+
+
+def _unmarked(line: bytes) -> bytes:
+    """Without a byte order mark and without white space around."""
+    return line.strip().removeprefix(_MARK).strip()
+
+
+def _read(choice: dict[str, Any], body: dict[str, Any] | None = None) -> ChatReply:
+    """Read a choice as that of a whole reply, with its errors.
+
+    Args:
+        choice: with its message.
+        body: what is said beside it.
+    """
+    return ChatReply.read(json.dumps({**(body or {}), "choices": [choice]}).encode())
 
 
 def _said(content: Any, without: frozenset[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -76,6 +77,12 @@ def test_other_choices_and_events_without_one_add_nothing() -> None:
         (b'data: {"error": {"message": "out of memory"}}\n\n', "out of memory"),
         (b"data: {le\n\n", "Expecting"),
         (event("error", content="le"), "error"),
+        (event("", content="le") + event("", content="ft"), "broke off"),
+        (event(content="le") + b'event: error\ndata: {"type": "error", "message": "overloaded"}\n\n', "overloaded"),
+        (event(content="le") + b"event: error\r\ndata: overloaded\r\n\r\n", "an error: overloaded"),
+        (event(content="le") + b'data: {"object": "error", "message": "oom"}\n\n', "an error: oom"),
+        (event(content="le") + b'data: {"code": 500, "message": "oom"}\n\n', "an error: code 500, oom"),
+        (b'data: {"choices": [{"delta": {"content": "YES", "content": "NO"}}]}\n\n' + DONE, "content more than once"),
         (b'{"choices": []}', "no choices"),
     ],
 )
@@ -88,6 +95,46 @@ def test_a_server_that_never_stops_sending_is_left(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("medix.judge.serving.chat_stream._LONGEST", 100)
     with pytest.raises(ValueError, match="longer than 100 bytes"):
         read(event(content="a" * 100))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda whole: b"\xef\xbb\xbf" + whole,
+        lambda whole: whole.replace(b"\n", b"\r"),
+        lambda whole: whole.replace(b"\n", b"\r\n"),
+        lambda whole: b"data:\n\n" + whole.replace(b"\n\n", b"\ndata: \n\n"),
+        lambda whole: whole.replace(b"data:", b"event: message\ndata:"),
+    ],
+    ids=["byte order mark", "CR", "CR LF", "empty data", "named events"],
+)
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_all_forms_of_events_are_read(change: Callable[[bytes], bytes], size: int) -> None:
+    whole = change(event("", content="le") + event("", content="ft") + event("stop") + DONE)
+    reply = read(*(whole[start : start + size] for start in range(0, len(whole), size)))
+    assert (reply.text, reply.finish_reason, reply.fault) == ("left", "stop", "")
+
+
+def test_a_byte_order_mark_before_a_whole_reply_costs_nothing() -> None:
+    body = b"\xef\xbb\xbf" + json.dumps({"choices": [{"message": {"content": "left"}}]}).encode()
+    assert read(body[:2], body[2:]).text == "left"
+
+
+@pytest.mark.parametrize(
+    ("field", "fault"),
+    [
+        ({"finish_reason": "content_filter"}, "a content filter ended the reply"),
+        ({"native_finish_reason": "SAFETY"}, "native_finish_reason 'SAFETY'"),
+        ({"content_filter_results": {"hate": {"filtered": True}}}, "a content filter changed the reply"),
+    ],
+)
+def test_a_fault_stays_whatever_is_said_after_it(field: dict[str, Any], fault: str) -> None:
+    later = {"finish_reason": "stop", "native_finish_reason": "STOP", "content_filter_results": {"hate": {}}}
+    choices = [{"delta": {"content": "left"}, **field}, {"delta": {}, **later}]
+    events = [f"data: {json.dumps({'choices': [choice]})}\n\n".encode() for choice in choices]
+    reply = read(*events, DONE)
+    assert reply.text == "left"
+    assert fault in reply.fault
 
 
 THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "h"}]}
