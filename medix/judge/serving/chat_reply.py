@@ -66,7 +66,7 @@ class ChatReply:
         if len(choices) > _MOST_CHOICES:
             raise ValueError(f"it holds {len(choices)} choices where one was asked for")
         first, *others = (cls._choice(choice) for choice in choices)
-        fault = _blocked(content) or first.fault
+        fault = _blocked(content) or _unfinished(content) or first.fault
         return cls(first.text, first.reasoning, first.finish_reason, first.logprobs, fault, tuple(others))
 
     @classmethod
@@ -137,6 +137,13 @@ def _blocked(content: Any) -> str:
     found = field(content, "promptFeedback") or field(content, "prompt_feedback")
     why = field(found, "blockReason") or field(found, "block_reason")
     return f"a content filter blocked the question (blockReason {_text(why)!r})" if why else ""
+
+
+def _unfinished(content: Any) -> str:
+    """That a server says beside a reply that it is not whole."""
+    status = field(content, "status")
+    is_whole = not isinstance(status, str) or status.casefold() != "incomplete"
+    return "" if is_whole else f"the reply is not whole (status {status!r})"
 
 
 def _sound(message: dict[str, Any]) -> str:

@@ -117,6 +117,7 @@ def test_probabilities_that_cannot_be_read_are_ignored(entry: dict[str, object])
         (body_of({"content": None, "audio": {"data": "UklG"}}), "sound"),
         (body_of(finish_reason="stop", stop_reason="refusal"), "refuses .stop_reason 'refusal'"),
         (body_of(finish_reason="stop", native_finish_reason="SAFETY"), "native_finish_reason 'SAFETY'"),
+        (b'{"status": "incomplete", "choices": [{"message": {"content": "NO"}}]}', "not whole .status 'incomplete'"),
         (b'{"promptFeedback": {"blockReason": "OTHER"}, "choices": [{"message": {"content": "NO"}}]}', "blocked the"),
     ],
 )
