@@ -152,11 +152,13 @@ _ABSENT = object()
 
 
 def _attribute(judge: Any, name: str) -> Any:
-    """An argument that an instance keeps; of an ``InitVar``, an attribute of the class is the default alone."""
+    """An argument that an instance keeps under its name; another attribute may be a mere count of it.
+
+    Of an ``InitVar``, an attribute of the class is the default alone.
+    """
     is_kept = {one.name for one in dataclasses.fields(judge)} if dataclasses.is_dataclass(judge) else {name}
-    for attribute in (name, f"_{name}"):
-        if attribute in getattr(judge, "__dict__", {}) or (name in is_kept and hasattr(judge, attribute)):
-            return getattr(judge, attribute)
+    if name in getattr(judge, "__dict__", {}) or name in is_kept:
+        return getattr(judge, name, _ABSENT)
     return _ABSENT
 
 

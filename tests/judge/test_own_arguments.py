@@ -351,7 +351,7 @@ class Threshold(Judge):
     strict: bool = True
 
     def __post_init__(self, cut: float) -> None:
-        self._limit = cut
+        self._limit, self._cut = cut, round(cut * 0)  # what is kept under a name like its own may be less than it
 
     @property
     def identity(self) -> str:
