@@ -210,7 +210,7 @@ class SaveCheckpoint(Checkpoint):
         found = [f"another {name}" for name in ("monitor", "mode") if earlier[name] != present[name]]
         if found := found + incomparable(earlier, present):
             _LOG.warning(
-                "the best checkpoint is chosen anew: that of step %d (%s = %s) was chosen with %s, so that its value "
+                "the best checkpoint is chosen anew: that of step %d (%s = %.6g) was chosen with %s, so that its value "
                 "is not compared with later ones",
                 self.best_step,
                 earlier["monitor"],

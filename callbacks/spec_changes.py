@@ -14,7 +14,7 @@ _ANEW = "Give the value it was trained with, or start afresh in another trainer.
 REFUSED: Sequence[tuple[str, str]] = (
     (r"model\.policy\.(class_path|init_args\.(name|lora|freeze_vision|dtype))", "its trained weights fit no other"),
     (r"model\.optimizer\.class_path", "the state of one optimizer means nothing to another"),
-    (r"model\.(loss|reward_kl)\.class_path|model\.reward_kl(?!\.)", "its state would not fit"),
+    (r"model\.(loss|reward_kl)\.class_path|model\.reward_kl(?!\.)", "the steps so far had another objective"),
     (r".*\.coefficient\.(class_path|init_args\.initial)", "the coefficient has adapted since the start"),
     (r"model\.engine\.init_args\.sampling\.(init_args\.)?completions_per_prompt", "groups that wait have another size"),
     (r"model\.prompts_per_step", "the order of the data and the schedule count steps of one size"),

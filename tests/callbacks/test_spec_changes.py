@@ -86,6 +86,12 @@ def test_what_is_used_says_how(key: str, said: str) -> None:
     assert said in found.line()
 
 
+@pytest.mark.parametrize("key", ["model.loss.class_path", "model.reward_kl", "model.reward_kl.class_path"])
+def test_another_objective_is_refused_as_that_and_not_for_a_state_that_it_may_lack(key: str) -> None:
+    found = changes(nested(key, "medix.losses.DAPOLoss"), nested(key, "medix.losses.DrGRPOLoss"))
+    assert [one.refusal for one in found] == ["the steps so far had another objective"]
+
+
 def test_long_values_are_shortened() -> None:
     (found,) = changes({"trainer": {"callbacks": ["a" * 99]}}, {"trainer": {"callbacks": []}})
     assert len(found.line()) < 200
