@@ -453,10 +453,10 @@ def _naming(name: str) -> Iterator[None]:
     except (OSError, ValueError) as error:
         if hint := of_a_run(Path(name)):
             raise ValueError(f"policy.name: {name!r} {hint}") from error
+        gone = "" if Path(name).is_dir() else f" (there is no {Path(name).absolute()})"
         raise ValueError(
             f"policy.name: {name!r} could not be read: {error}\nGive a folder that holds a Hugging Face model with its "
-            f"processor{'' if Path(name).is_dir() else f' (there is no {Path(name).absolute()})'}, or the name of one on "
-            "the hub (HF_HUB_OFFLINE must then be unset the first time)"
+            f"processor{gone}, or the name of one on the hub (HF_HUB_OFFLINE must then be unset the first time)"
         ) from error
 
 
