@@ -57,7 +57,8 @@ _END = re.compile(r"[.!?;\n]+(?=\s|$)")
 _LIKELY = r"most|very|likely|probable|probably|clearly|definitely|therefore|thus|indeed"
 # before an answer: "So, in this case, the best answer is", "I would go with"; whose answer it is matters
 _LEAD = re.compile(
-    r"(?:\W|(?<=['’])(?:s|d|ll)\b|\b(?:and|but|so|then|hence|finally|overall|in|this|case|conclusion|summary|i|we|you"
+    r"(?:\W|(?<=['’])(?:s|d|ll)\b|\b(?:and|but|so|then|hence|finally|overall|in|this|case|conclusion|summary|we|you"
+    r"|i(?!\s*\n|\s*[^\w\s'’])"  # not the first of "I, III"
     r"|would|will|should|must|can|think|believe|conclude|say|is|are|be|it|that|which|the|a|an|my|our|best|only|single"
     r"|final|correct|right|appropriate|accurate|suitable|go|going|with|for|to|have|has|answers?|options?|choices?|letter|choose|select"
     rf"|pick|diagnosis|diagnoses|impression|patient|{_LIKELY})\b)*",
@@ -68,7 +69,7 @@ _GIVEN = re.compile(r"\W*(?:given|based on|considering|due to)\b[^,]*,", re.IGNO
 # "The most likely cause of her pain is the", "The finding on this image is"; not "Another cause is"
 _STATES = re.compile(
     r"(?:\bmost (?:likely\b|probabl[ey]\b|(?=consistent\b))|^\W*the (?:finding|name|cause|organ|structure|abnormality)"
-    r"\b).*\b(?:is|are|be|has|due to|caused by|consistent with)\s+"
+    r"\b).*\b(?:is|be|has|due to|caused by|consistent with)\s+"
     rf"(?:(?:to be|due to|caused by|consistent with|the|an?|option|choice|{_LIKELY})\s+)*[\"“'‘(]*$",
     re.IGNORECASE | re.DOTALL,
 )
@@ -80,9 +81,12 @@ _CLOSED = (
     r"(?:correct|right|answer|diagnosis|best|likely)|is (?:seen|shown|present))\b"
 )
 _ENDS = re.compile(rf"{_CLOSED})")
-_ENDS_OR_GOES_ON = re.compile(rf"{_CLOSED}|\s*[()]|\s*,\s+(?:which|an?|the|it)\b|\s+which\b)")
-IS_ANSWER = re.compile(r"\banswer\W*(?:is)?\W*$", re.IGNORECASE)
-"""What stands right before an answer, however the sentence goes on."""
+_ENDS_OR_GOES_ON = re.compile(rf"{_CLOSED}|\s*[()]|\s*,\s+(?:which|it)\b|\s+which\b)")
+_ANNOUNCES = re.compile(r"\b(?:answer|option|choice|diagnosis|impression)\b", re.IGNORECASE)
+_ITEM_END = re.compile(r"\n|[.!?;](?=\s|$)|\s[–—-]\s")  # in a list of any form
+_EXPLAINED = r"[\W_]*(?:\Z|(?:explanation|reason(?:s|ing)?|rationale|justification|because|since|due to"
+_ENDS_REPLY = re.compile(rf"{_EXPLAINED})\b)", re.IGNORECASE)
+_GOES_ON = re.compile(rf"{_EXPLAINED}|it|this|that|these|there)\b)", re.IGNORECASE)
 
 
 class Claims:
@@ -133,6 +137,20 @@ class Claims:
     def is_said(self, start: int, end: int) -> bool:
         """Whether what stands from ``start`` to ``end`` is said to be the answer, by what is before and after it."""
         return self._is_said(_sentence_before(self.text, start), end)
+
+    def is_answer(self, start: int, end: int) -> bool:
+        """Whether the text of a choice that stands from ``start`` to ``end`` is said to be the whole answer.
+
+        A bare text has to be all that is said, but for reasons that are called so: else it may be one line of a list.
+        After "the answer is" or the like what follows may also be a sentence such as "It is enlarged."
+        """
+        before = _sentence_before(self.text, start)
+        is_announced = _ANNOUNCES.search(before) or _STATES.search(before)
+        if not self.is_said(start, end) or not (is_announced or _LEAD.fullmatch(self.text, 0, start)):
+            return False
+        stop = _ITEM_END.search(self.text, end)
+        after = _GOES_ON if is_announced else _ENDS_REPLY
+        return stop is None or bool(_ENDS_REPLY.match(self.text, end) or after.match(self.text, stop.start()))
 
     def _is_said(self, before: str, end: int) -> bool:
         if _STATES.search(before):

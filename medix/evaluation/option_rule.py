@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from medix.evaluation.claim import IS_ANSWER, Claims
+from medix.evaluation.claim import Claims
 from medix.evaluation.mention import end_of, goes_on_with_number, has_number, mentions, words_of
 from medix.evaluation.spoken_choices import SpokenChoices, letters_alone, pattern_of
 from medix.judge.options import Options, is_letter_and_text
 
-VERSION = "option-17"
+VERSION = "option-18"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -38,10 +38,10 @@ _STATED = re.compile(
     r"(\(?[A-Z]\)?)\s+is\s+(?:correct|the\s+(?:(?:correct|right)\s+)?(?:answer|option|choice))\s*[.!]?", re.IGNORECASE
 )
 _ALONE = re.compile(r"\(?([A-Za-z])\)?[.:]?")
-# what may follow a letter that is announced: else it may be a word, as in "vitamin", "B cells", "C. difficile"
+# what may follow a letter that is announced: else it may be a word, as in "vitamin", "B cells", "B. Fragilis"
 _GOES_ON = re.compile(
     r"\s*$|\s*\n|\)?[,;:!?\"”]|\s+[-–—(]"
-    r"|\)?\.(?:\s+(?![a-z])|\s+(?:it|this|the|that|because|since|as|not|which|so|but|no)\b|$)"
+    r"|\)?\.(?:\s+(?![a-z]|(?<=[A-Z]\.\s)[A-Z][a-z]{3,}[\W_]*(?:\n|$))|\s+(?:it|this|the|that|because|since|as|not|which|so|but|no)\b|$)"
     r"|\s+(?:because|since|as|for|due|and|or|over|given|based|according|in this|not|rather|but|if)\b"
     r"|\s+(?:is|would be|must be)\s+(?:(?:therefore|thus|clearly|the|most|only|single|probably)\s+)*"
     r"(?:correct|right|best|answer|true|likely|appropriate|accurate|consistent|one|not|incorrect|wrong)\b"
@@ -57,13 +57,14 @@ _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+(?!\s)[^.!?\n]+)*[.!?]*")
 def option_of(answer: str, choices: Sequence[str], question: str = "", *, is_cut: bool = False) -> int | None:
     """The index of the choice that an answer names; None if it names none, several, or one that is not clear.
 
-    In this order: the answer as a whole is a letter ("B", "B is correct."), the text of a choice, or both; it announces
-    one letter ("the answer is (B)", "it is option B"); it holds one letter in brackets, or as a label; it is short and
-    mentions the text of one choice, which the question does not. Nothing counts that is denied, doubted, under a
-    condition or taken back (``medix.evaluation.claim``). And nothing counts where the answer speaks of another choice
-    too, by its letter or its text, wherever that stands, unless the words beside it dismiss it ("C. The others, A and
-    B, are wrong", ``medix.evaluation.spoken_choices``), or where the sentence goes on with words of another choice
-    ("surgery and radiotherapy" of "Surgery" and "Surgery + radiotherapy"): which is meant is left to a judge.
+    In this order: the answer as a whole is a letter ("B", "B is correct."), the text of a choice, or both; it
+    announces one letter ("the answer is (B)", "it is option B"); it holds one letter in brackets, or as a label; it
+    is short and announces the text of one choice, or says nothing else, and the question does not mention it. Nothing
+    counts that is denied, doubted, under a condition or taken back (``medix.evaluation.claim``). And nothing counts
+    where the answer speaks of another choice too, by its letter or its text, wherever that stands, unless the words
+    beside it dismiss it ("C. The others, A and B, are wrong", ``medix.evaluation.spoken_choices``), or where the
+    sentence (without a letter all that is said) goes on with words of another choice ("surgery and radiotherapy" of
+    "Surgery" and "Surgery + radiotherapy"): which is meant is left to a judge.
 
     Args:
         answer: the text after any reasoning.
@@ -187,7 +188,7 @@ def _bracketed(claims: Claims, texts: dict[str, str]) -> Iterator[str]:
 
 
 def _mentioned(claims: Claims, texts: dict[str, str], question: str) -> Iterator[str]:
-    """Letters of the choices whose text is mentioned; an empty one for each mention that is not clear."""
+    """Letters of the choices whose text is mentioned; an empty one for each that is not said to be the answer."""
     answer = claims.text
     words, asked = words_of(answer), words_of(question)
     if len(words) > _MOST_WORDS:
@@ -198,12 +199,9 @@ def _mentioned(claims: Claims, texts: dict[str, str], question: str) -> Iterator
             continue  # or only as a part of a longer choice that is mentioned
         wanted = words_of(text)
         own, places = pattern_of(text), mentions(text, answer)
-        said = [place for place in places if claims.is_said(*place)]
-        if not _tells(wanted) and not any(IS_ANSWER.search(answer, 0, start) for start, _ in said):
-            yield ""  # it may be the second of two: "M2, M3"
-            continue
         sentences = [match for match in _SENTENCE.finditer(answer) if _holds(words_of(match[0]), wanted)]
-        is_clear = bool(said) and all(claims.is_statement(own.sub("", match[0]), match.end()) for match in sentences)
+        is_clear = any(claims.is_answer(*place) for place in places)
+        is_clear = is_clear and all(claims.is_statement(own.sub("", match[0]), match.end()) for match in sentences)
         is_clear = is_clear and len(places) == len(own.findall(answer))  # and none is a part of another number
         yield letter if is_clear and not _holds(asked, wanted) else ""
 
@@ -224,8 +222,3 @@ def _is_word(letter: str, texts: dict[str, str]) -> bool:
 def _holds(words: Sequence[str], wanted: Sequence[str]) -> bool:
     size = len(wanted)
     return size > 0 and any(words[place : place + size] == wanted for place in range(len(words) - size + 1))
-
-
-def _tells(words: Sequence[str]) -> bool:
-    """Whether words are more than a number or a letter, which stand in any text."""
-    return len(words) > 1 or any(len(word) > 2 and not word.isdecimal() for word in words)

@@ -139,16 +139,18 @@ class SpokenChoices:
         return is_only and not any(place.letters == letter for place in self.dismissed)
 
     def mixes(self, answer: str, texts: Mapping[str, str], letter: str) -> bool:
-        """Whether a sentence that names a choice goes on with words of another: "surgery and radiotherapy".
+        """Whether what names a choice goes on with words of another: "surgery and radiotherapy".
 
-        Beside a text the whole sentence counts, after a letter its rest: "C. Difficile" may be no choice C. What is
-        dismissed does not count.
+        After a letter the rest of its sentence counts, beside a text the whole of it, and where no letter is named all
+        that is said: "C. Difficile" may be no choice C. What is dismissed does not count.
         """
         own = {*words_of(texts[letter]), *_PLAIN}
         others = {word for text in texts.values() for word in words_of(text) if _TELLS.fullmatch(word)} - own
         if any(map(_OF_SEVERAL.search, texts.values())):
             others |= {"others", "both"} - own
         hidden = blanked(answer, self.dismissed)
+        if set(self.kept) <= set(self.texts):
+            return not others.isdisjoint(words_of(hidden))
         for place in self.kept:
             rest = _REST.match(hidden, place.end)
             said = _sentence_after(hidden, rest.end() if rest else place.end)

@@ -74,3 +74,28 @@ def test_the_text_of_a_choice_denies_nothing() -> None:
     place, no = text.index("A:"), text.index("no")
     assert Claims(text).standing(place, place + 1) == "denied"
     assert Claims(text, [Place(no, len(text), "D")]).standing(place, place + 1) == "claimed"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_answer"),
+    [
+        ("gas", True),
+        ("It is gas.", True),
+        ("Gas.\n\nExplanation: it is dark.", True),
+        ("Gas because it is dark. It is round.", True),
+        ("The answer is gas. It is dark.", True),
+        ("It is dark.\nThe answer is gas.", True),
+        ("The organ is dark. Gas.", False),
+        ("Gas.\n\nIt is dark.", False),
+        ("Gas\nStones", False),
+        ("1. Gas", False),
+        ("The answer is gas. Stones.", False),
+        ("The answer is gas; stones", False),
+        ("The answer is gas, the stones and the cysts.", False),
+        ("The most likely findings are gas. It is dark.", False),
+        ("I, gas", False),
+    ],
+)
+def test_a_text_is_the_whole_answer_or_announced_as_it(text: str, is_answer: bool) -> None:
+    start = text.casefold().index("gas")
+    assert Claims(text).is_answer(start, start + 3) is is_answer

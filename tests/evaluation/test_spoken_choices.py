@@ -97,6 +97,19 @@ def test_a_letter_that_is_the_text_of_another_choice_is_not_clear() -> None:
     assert kept("B", {"A": "A", "B": "B"}) == [("B", "B")]
 
 
+def test_without_a_letter_all_that_is_said_may_mix_a_choice_with_another() -> None:
+    choices = {"A": "surgery", "B": "surgery + radiotherapy"}
+
+    def mixes(text: str) -> bool:
+        return spoken(text, choices).mixes(text, choices, "A")
+
+    assert mixes("Surgery, then radiotherapy.")
+    assert mixes("Surgery.\nPostoperative radiotherapy.")
+    assert not mixes("Surgery.\nIt is safe.")
+    assert mixes("A. Surgery, then radiotherapy.")
+    assert not mixes("A. Surgery\n\nPostoperative radiotherapy comes later.")
+
+
 def test_twice_are_places_of_a_letter_and_its_text() -> None:
     text = "The liver (B), not the liver. B is seen."
     assert [text[one.start : one.end] for one in spoken(text).twice] == ["liver (B)"]
