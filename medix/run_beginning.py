@@ -1,6 +1,7 @@
 """The mark of what a run began from, where ``--ckpt_path`` said it, by which the same command goes on.
 
-A scheduler gives the same command again. Without the mark it would begin once more from the file that it names.
+A scheduler gives the same command again. Without the mark it would begin once more from the file that it names. The
+mark knows the file by its content: the folder of a project may be moved, or mounted under another path.
 """
 
 import json
@@ -20,10 +21,23 @@ class Beginning:
     Attributes:
         checkpoint: what ``--ckpt_path`` named, as ``named`` tells it.
         step: its number of finished steps; checkpoints of later steps are the run's own.
+        digest: of its content (``checkpoint_content``); None without a file, and in marks of earlier versions.
     """
 
     checkpoint: str
     step: int
+    digest: str | None = None
+
+    def is_what(self, name: str | None, digest: str | None) -> bool:
+        """Whether a command names the same: the same content, wherever it lies.
+
+        Or the same path, because the file may be gone, and ``best.ckpt`` becomes another one while the run goes on.
+
+        Args:
+            name: of what ``--ckpt_path`` names, as ``named`` tells it.
+            digest: of its content; None if it is no file, or gone.
+        """
+        return name == self.checkpoint or (digest is not None and digest == self.digest)
 
 
 def named(given: str, folder: Path) -> str:
@@ -52,6 +66,7 @@ def beginning_of(checkpoints: Path) -> Beginning | None:
     """What the mark says; None without one that can be read."""
     try:
         mark = json.loads((checkpoints / NAME).read_text(encoding="utf-8"))
-        return Beginning(str(mark["checkpoint"]), int(mark["step"]))
-    except (OSError, ValueError, TypeError, KeyError):
+        digest = mark.get("digest")
+        return Beginning(str(mark["checkpoint"]), int(mark["step"]), None if digest is None else str(digest))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None

@@ -4,12 +4,11 @@ The last checkpoint is written before the last records and the report, so that i
 The mark is of one file, not of a step: another training that goes on from an earlier checkpoint reaches that step, too.
 """
 
-import hashlib
 import json
-import zipfile
 from pathlib import Path
 
 from medix.atomic_file import write_atomically
+from medix.checkpoint_content import digest_of
 
 _NAME = "ended.json"
 
@@ -26,15 +25,14 @@ def forget_end(checkpoints: Path) -> None:
 
 def has_ended(checkpoint: Path) -> bool:
     """Whether the mark is there, and of this checkpoint."""
+    present = _mark(checkpoint)
     try:
         mark = json.loads(checkpoint.with_name(_NAME).read_text(encoding="utf-8"))
-        return bool(mark == _mark(checkpoint))
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, RecursionError):
         return False
+    return present["digest"] is not None and bool(mark == present)
 
 
-def _mark(checkpoint: Path) -> dict[str, str]:
-    """Name and content of a checkpoint, whose file lists the checksum of each of its parts."""
-    with zipfile.ZipFile(checkpoint) as archive:
-        parts = [(part.filename.partition("/")[2], part.file_size, part.CRC) for part in archive.infolist()]
-    return {"checkpoint": checkpoint.name, "digest": hashlib.sha256(json.dumps(parts).encode()).hexdigest()}
+def _mark(checkpoint: Path) -> dict[str, str | None]:
+    """Name and content of a checkpoint."""
+    return {"checkpoint": checkpoint.name, "digest": digest_of(checkpoint)}

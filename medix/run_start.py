@@ -8,6 +8,7 @@ from lightning.pytorch import Callback
 
 from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
 from medix.callbacks.save_spec import step_of
+from medix.checkpoint_content import digest_of
 from medix.plan import BASE, chosen_checkpoint
 from medix.run_beginning import NAME, beginning_of, named
 from medix.run_end import has_ended
@@ -15,8 +16,9 @@ from medix.run_end import has_ended
 CKPT_PATH = (
     "a checkpoint that medix fit wrote; best or last of the run's folder; base for the policy as named; without it, "
     "the newest of the run's folder, if there is one. fit notes in checkpoints/began_from.json from what it begins, by "
-    "which the same command goes on from the newest checkpoint that came of it. Another file begins anew from that, "
-    "and so does the same one when the note is deleted; later checkpoints are then renamed to superseded-*"
+    "which the same command goes on from the newest checkpoint that came of it, wherever the file lies. Another file "
+    "begins anew from that, and so does the same one when the note is deleted; checkpoints of later steps, or of "
+    "another training, are then renamed to superseded-*"
 )
 """Help of ``--ckpt_path``."""
 
@@ -40,8 +42,10 @@ class RunStart:
         if found is None or self.given in (None, "last"):
             return found
         began = beginning_of(self.folder / "checkpoints")
-        goes_on = began is not None and began.checkpoint == self._name and step_of(found) > began.step
-        return found if goes_on else None
+        if began is None or step_of(found) <= began.step:
+            return None
+        path = chosen_checkpoint(self.given, self.folder)
+        return found if began.is_what(self._name, None if path is None else digest_of(Path(path))) else None
 
     def begin(self, callbacks: Iterable[Callback]) -> str | None:
         """The checkpoint to begin from, which ``SaveCheckpoint`` is to note; None for the policy as named.

@@ -62,12 +62,18 @@ def test_the_end_of_one_training_is_not_that_of_another_at_the_same_step(tmp_pat
     assert not has_ended(saved(tmp_path, 4, 2.0))
 
 
-@pytest.mark.parametrize("text", ["", "{", "4", "[]", '{"step": 4}'])
+@pytest.mark.parametrize("text", ["", "{", "4", "[]", '{"step": 4}', "[" * 100_000, "\0"])
 def test_a_mark_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     path = saved(tmp_path, 4, 1.0)
     note_end(path)
     (tmp_path / "ended.json").write_text(text)
     assert not has_ended(path)
+
+
+def test_a_checkpoint_that_is_a_folder_has_no_end(tmp_path: Path) -> None:
+    (tmp_path / "step-000004.ckpt").mkdir()
+    note_end(tmp_path / "step-000004.ckpt")
+    assert not has_ended(tmp_path / "step-000004.ckpt")
 
 
 @pytest.fixture(scope="module")

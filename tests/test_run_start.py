@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from medix.callbacks.save_checkpoint import SaveCheckpoint
+from medix.checkpoint_content import digest_of
 from medix.policy.tiny import build_tiny
 from medix.run_beginning import Beginning, note_beginning
 from medix.run_end import note_end
@@ -68,6 +69,20 @@ def test_a_run_goes_on_from_its_own_checkpoints_behind_what_the_same_command_nam
 ) -> None:
     note_beginning(run / "checkpoints", began)
     assert RunStart(given, run).saved == (run / "checkpoints" / "step-000006.ckpt" if goes_on else None)
+
+
+def test_a_file_of_the_same_content_is_the_same_beginning_wherever_it_lies(run: Path, tmp_path: Path) -> None:
+    """The folder of a project is mounted under another path; then the file is gone."""
+    (tmp_path / "warm.ckpt").write_bytes((run / "checkpoints" / "step-000004.ckpt").read_bytes())
+    note_beginning(run / "checkpoints", Beginning("/mounted/warm.ckpt", 4, digest_of(tmp_path / "warm.ckpt")))
+    newest = run / "checkpoints" / "step-000006.ckpt"
+    assert RunStart("warm.ckpt", run).saved == newest
+    with zipfile.ZipFile(tmp_path / "warm.ckpt", "a") as file:
+        file.writestr("y", "y")
+    assert RunStart("warm.ckpt", run).saved is None
+    (tmp_path / "warm.ckpt").unlink()
+    assert RunStart("warm.ckpt", run).saved is None
+    assert RunStart("/mounted/warm.ckpt", run).saved == newest
 
 
 def test_what_a_run_begins_from_is_told_to_what_notes_it(run: Path) -> None:
