@@ -69,7 +69,8 @@ class MeasuredRun:
             folder: the run's.
 
         Raises:
-            ValueError: they are not there, or the spec does not say how many completions a step trains.
+            ValueError: they are not there, or have no step with the last spec, or it does not say how many completions
+                a step trains.
         """
         specs = [*folder.glob("spec.yaml"), *sorted(folder.glob("spec.from-step-*.yaml"))]
         rows = _steps(folder)
@@ -80,8 +81,13 @@ class MeasuredRun:
                 "the CSV logger"
             )
         since = 0 if specs[-1].stem == "spec" else int(specs[-1].stem.rpartition("-")[2])
-        alike = [row for row in rows if row["train/ranks"] == rows[-1]["train/ranks"] and row["step"] > since]
-        rows = alike or rows[-1:]
+        rows = [row for row in rows if row["step"] > since]
+        if not rows:
+            raise ValueError(
+                f"--rates {folder}: its logs have no steps with the last spec ({specs[-1].name}), by whose sizes they "
+                "are divided; let the run make a step with it, or name another run"
+            )
+        rows = [row for row in rows if row["train/ranks"] == rows[-1]["train/ranks"]]
         try:
             module: dict[str, Any] = read_yaml_file(specs[-1]).content["model"]
             engine = module["engine"]["init_args"]

@@ -100,6 +100,15 @@ def test_of_a_spec_that_a_resume_changed_only_later_steps_count(tmp_path: Path) 
     assert found.rates["publish"].seconds == 0.3
 
 
+def test_a_log_without_a_step_of_the_last_spec_is_refused(tmp_path: Path) -> None:
+    """Its tokens were made by other sizes than those of the spec."""
+    run(tmp_path)
+    (tmp_path / "spec.from-step-000003.yaml").write_text(SPEC.replace("URLS", "null"))
+    told = r"its logs have no steps with the last spec \(spec.from-step-000003.yaml\).*let the run make a step"
+    with pytest.raises(ValueError, match=told):
+        MeasuredRun.read(tmp_path)
+
+
 def test_a_spec_that_does_not_count_completions_is_refused(tmp_path: Path) -> None:
     (run(tmp_path) / "spec.yaml").write_text("model: {prompts_per_step: 5, engine: {init_args: {}}}\n")
     with pytest.raises(ValueError, match=r"--rates .*: spec.yaml does not say how many completions a step trains"):
