@@ -94,6 +94,6 @@ class FailedDownloads:
 
 
 def server_of(url: str) -> str:
-    """What a remote shard is requested from: a server, or a bucket."""
+    """What a remote shard is requested from: a server, or a bucket; without the user and password of the address."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

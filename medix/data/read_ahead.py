@@ -77,4 +77,4 @@ class ReadAhead:
             try:
                 shard.cache.fetch(shard.entry, is_early=True)
             except OSError as error:
-                _LOG.info("%s was not downloaded ahead: %s", shard.entry.url, error)
+                _LOG.info("%s was not downloaded ahead: %s", shard.entry.shown, error)

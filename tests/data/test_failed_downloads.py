@@ -73,3 +73,4 @@ def test_a_note_that_cannot_be_written_or_read_is_no_error(tmp_path: Path) -> No
 def test_a_bucket_is_a_server() -> None:
     assert server_of("s3://bucket/a/b.tar") == "s3://bucket"
     assert server_of(replace(ENTRY, url="https://host:8443/a.tar?x=1").url) == "https://host:8443"
+    assert server_of("https://me:secret@host/a.tar") == "https://host"

@@ -1,6 +1,7 @@
 """Shards are downloaded before they are needed, in the order of the draws."""
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -88,3 +89,20 @@ def test_a_shard_that_fails_does_not_keep_later_ones(tmp_path: Path, server: Fil
     ahead.look(0)
     ahead.wait()
     assert server.paths.count(f"/{first}.tar") == 1, "what failed is not requested again with every batch"
+
+
+def test_what_was_not_downloaded_is_told_without_its_password(
+    tmp_path: Path, server: FileServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = _remote(server, tmp_path)
+    secret = server.url.replace("://", "://me:secret@")
+    shards = tuple(replace(one, url=one.url.replace(server.url, secret), sha256="0" * 64) for one in whole.shards)
+    stream = Stream([replace(whole, shards=shards)], window=2, cache=ShardCache(tmp_path / "cache", attempts=1))
+    selector = EpochSelector()
+    selector.bind(stream)
+    ahead = ReadAhead(stream, selector, 1)
+    with caplog.at_level(logging.INFO):
+        ahead.look(0)
+        ahead.wait()
+    assert "was not downloaded ahead" in caplog.text
+    assert "secret" not in caplog.text
