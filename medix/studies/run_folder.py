@@ -145,5 +145,5 @@ def _step(line: bytes) -> int | None:
     """The step of a record; None for a line that was cut."""
     try:
         return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

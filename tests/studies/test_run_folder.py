@@ -18,9 +18,10 @@ def test_checkpoints_and_recorded_steps_are_those_of_the_run(run: Path) -> None:
     assert found.checkpoint(4)["medix"]["step"] == 4
 
 
-def test_a_line_that_a_crash_has_cut_is_no_step(run: Path) -> None:
+@pytest.mark.parametrize("line", ['{"step": 6, "spl', '{"step": 1e400}', "[" * 100_000])
+def test_a_line_that_a_crash_has_cut_or_that_cannot_be_read_is_no_step(run: Path, line: str) -> None:
     with (run / "completions" / "train.rank0.jsonl").open("a") as file:
-        file.write('{"step": 6, "spl')
+        file.write(line)
     assert RunFolder(run).recorded_steps == list(range(1, STEPS + 1))
 
 
