@@ -3,9 +3,7 @@
 import json
 import logging
 import math
-import os
 import re
-import shutil
 import time
 import zipfile
 from pathlib import Path
@@ -18,9 +16,13 @@ from lightning.pytorch.callbacks import Checkpoint
 from medix import stop_signal
 from medix.atomic_file import write_atomically
 from medix.callbacks.judge_validation import JudgeValidation
+from medix.callbacks.own_checkpoints import own_checkpoints
 from medix.callbacks.watched import suite_of, watched
+from medix.checkpoint_content import digest_of
 from medix.data.loader import FAULTS
 from medix.disk_room import remedy
+from medix.distributed import fail_together, gather
+from medix.durable_files import copy, delete, rename, set_aside, sync
 from medix.evaluation.validation import incomparable
 from medix.modules.checkpoint_io import InPlaceCheckpointIO
 from medix.run_beginning import Beginning, beginning_of, note_beginning
@@ -42,7 +44,9 @@ class SaveCheckpoint(Checkpoint):
     ``best.ckpt`` is a link to the best one (a copy where links cannot be made) and ``best.json`` says which and why;
     the step of the best validation is saved even if it is not due, and is not deleted until another is better. When a
     resumed run has another monitor, or validates with other rewards, judge, sampling, prompts, precision or samples,
-    the best is chosen anew. A validation before the first step is not a candidate, because it has the original weights.
+    the best is chosen anew; so it is where the best is not here, as in a training that goes on from another folder's
+    checkpoint. Those in the folder that are of another training (``own_checkpoints``) are renamed to ``superseded-*``.
+    A validation before the first step is not a candidate, because it has the original weights.
 
     Only finished steps are saved: on an exception the policy may be halfway through its updates, so nothing is written
     then, and a new start continues from the last checkpoint. A signal ends the run after the last finished step, which
@@ -95,6 +99,7 @@ class SaveCheckpoint(Checkpoint):
         self.best_value: float | None = None
         self.best_step: int | None = None
         self._chosen_by: dict[str, Any] = {}
+        self._written: dict[int, str | None] | None = {}
         self._saved_step: int | None = None
         self._trains_since = time.monotonic()
         self._told_slow = False
@@ -107,31 +112,52 @@ class SaveCheckpoint(Checkpoint):
     # When ------------------------------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Rename checkpoints of later steps, which belong to a run that this one does not continue."""
+        """Rename the checkpoints of another training: of later steps, and of one that this one does not continue."""
         self._tell_unmeasured(trainer)
         step = watched(pl_module).step
         self._saved_step = step if step else None
         self._trains_since = time.monotonic()
         self._forget_best_of_other_kind(self._criterion(trainer, pl_module))
-        if not trainer.is_global_zero:
-            return
+        with fail_together():
+            self._written = gather(self._begin(trainer, step) if trainer.is_global_zero else {})[0]
         folder = self._folder(trainer)
+        if self.best_step is not None and self.best_step not in self._written:
+            _LOG.warning(
+                "the best checkpoint is chosen anew: that of step %d (%s = %.6g), which training has had so far, is "
+                "not in %s",
+                self.best_step,
+                self._chosen_by.get("monitor", self.monitor),
+                self.best_value,
+                folder,
+            )
+            self.best_value = self.best_step = None
+        if trainer.is_global_zero:
+            self._point_to_best(folder)
+
+    def _begin(self, trainer: Trainer, step: int) -> dict[int, str | None]:
+        """Set aside what is of another training, by ``own_checkpoints``, and note from what this one begins."""
+        folder = self._folder(trainer)
+        given = None if trainer.ckpt_path is None else Path(trainer.ckpt_path)
+        begins_from = None
+        if self.begins_from is not None:
+            begins_from = Beginning(self.begins_from, step, None if given is None else digest_of(given))
         forget_end(folder)
         for left in folder.glob(".*.part"):  # by a run that was killed
-            _delete(left)
-        later = [path for number, path in checkpoints(folder) if number > step]
-        for path in later:
-            _rename(path, path.with_name(f"superseded-{path.name}"))
-        if later:
+            delete(left)
+        own = own_checkpoints(checkpoints(folder), step, given, self._written)
+        others = [path for number, path in checkpoints(folder) if number not in own]
+        for path in others:
+            set_aside(path)
+        if others:
             _LOG.warning(
-                "%s: %d checkpoints of steps after %d, from which training continues, were renamed to superseded-*",
+                "%s: %d checkpoints that the training from step %d on does not come of were renamed to superseded-*",
                 folder,
-                len(later),
+                len(others),
                 step,
             )
-            self._point_to_best(folder)
-        if self.begins_from is not None or step == 0:  # last: checkpoints of later steps would pass for this run's
-            note_beginning(folder, None if self.begins_from is None else Beginning(self.begins_from, step))
+        if begins_from is not None or step == 0:  # last: checkpoints of later steps would pass for this run's
+            note_beginning(folder, begins_from)
+        return own
 
     def _tell_unmeasured(self, trainer: Trainer) -> None:
         """Say at the start what the first validation would end with."""
@@ -251,7 +277,7 @@ class SaveCheckpoint(Checkpoint):
         part = folder / f".{path.name}.part"
         if trainer.is_global_zero:
             folder.mkdir(parents=True, exist_ok=True)
-            _delete(part)
+            delete(part)
         trainer.strategy.barrier("checkpoint folder")
         try:
             if self._saved_step != step:
@@ -259,12 +285,13 @@ class SaveCheckpoint(Checkpoint):
                 trainer.strategy.barrier("checkpoint written")
             if trainer.is_global_zero:
                 if self._saved_step != step:
-                    _sync(part)
-                    _rename(part, path)
+                    sync(part)
+                    rename(part, path)
+                    self._written = {**(self._written or {}), step: digest_of(path)}
                 self._point_to_best(folder)
                 self._prune(folder)
         except OSError as error:
-            _delete(part)
+            delete(part)
             raise OSError(
                 f"{path}: the checkpoint could not be written ({error.strerror or error}); {remedy(error.errno)} or "
                 f"name another trainer.default_root_dir. Until then the same command goes on {self._start(folder)}"
@@ -285,39 +312,50 @@ class SaveCheckpoint(Checkpoint):
         link, facts = folder / "best.ckpt", folder / "best.json"
         target = folder / f"step-{self.best_step or 0:06d}.ckpt"
         if not target.exists():
-            _delete(link)
-            _delete(facts)
+            delete(link)
+            delete(facts)
             return
-        written = json.loads(facts.read_text(encoding="utf-8")) if facts.exists() else {}
         entry = {"step": self.best_step, "monitor": self.monitor, "mode": self.mode, "value": self.best_value}
-        if written == entry and link.exists():
+        text = json.dumps(entry, indent=2) + "\n"
+        if (
+            facts.exists()
+            and facts.read_bytes() == text.encode()
+            and link.exists()
+            and digest_of(link) == digest_of(target)
+        ):
             return
         part = folder / ".best.ckpt.part"
-        _delete(part)
+        delete(part)
         try:
             part.symlink_to(target.name)
         except OSError:  # a file system without links
-            _copy(target, part)
-        _rename(part, link)
-        write_atomically(facts, json.dumps(entry, indent=2) + "\n")
+            copy(target, part)
+        rename(part, link)
+        write_atomically(facts, text)
 
     def _prune(self, folder: Path) -> None:
         kept = checkpoints(folder)[-self.keep :]
         for number, path in checkpoints(folder):
             if (number, path) not in kept and number != self.best_step:
-                _delete(path)
+                delete(path)
 
     def _folder(self, trainer: Trainer) -> Path:
         return Path(trainer.default_root_dir) / FOLDER
 
     def state_dict(self) -> dict[str, Any]:
-        """Step and value of the best checkpoint, and what the value means."""
-        return {"best_value": self.best_value, "best_step": self.best_step, "chosen_by": self._chosen_by}
+        """Step and value of the best checkpoint, what the value means, and the checkpoints of the training so far."""
+        return {
+            "best_value": self.best_value,
+            "best_step": self.best_step,
+            "chosen_by": self._chosen_by,
+            "written": self._written,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
         self.best_value, self.best_step = state_dict["best_value"], state_dict["best_step"]
         self._chosen_by = dict(state_dict.get("chosen_by") or {})
+        self._written = state_dict.get("written")
 
 
 def latest(folder: str | Path) -> Path | None:
@@ -336,48 +374,3 @@ def checkpoints(folder: Path) -> list[tuple[int, Path]]:
     """Steps and paths, oldest first; links are not counted."""
     found = ((match, path) for path in folder.glob("step-*.ckpt") if (match := _NAME.fullmatch(path.name)))
     return sorted((int(match[1]), path) for match, path in found)
-
-
-def _sync(path: Path) -> None:
-    """Flush a file, or a folder with its contents, to disk."""
-    for entry in [path, *path.rglob("*")] if path.is_dir() else [path]:
-        descriptor = os.open(entry, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _rename(source: Path, target: Path) -> None:
-    """Rename, and flush the names to disk. An existing folder is moved aside first, since it cannot be replaced."""
-    aside = None
-    if target.is_dir() and not target.is_symlink():
-        aside = target.with_name(f".{target.name}.old")
-        _delete(aside)
-        target.rename(aside)
-    source.replace(target)
-    _sync_names(target.parent)
-    if aside is not None:
-        _delete(aside)
-
-
-def _sync_names(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        shutil.copy2(source, target)

@@ -9,7 +9,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
 from medix.atomic_file import write_atomically
-from medix.callbacks.save_checkpoint import latest
+from medix.callbacks.earlier_run import set_earlier_run_aside
+from medix.callbacks.save_checkpoint import checkpoints, latest
 from medix.callbacks.spec_changes import MEASURES, Change, as_measured, changes, differences, refuse
 from medix.callbacks.stretches import Stretch, told, with_stretch
 from medix.callbacks.watched import suite_of, watched
@@ -50,6 +51,13 @@ class SaveSpec(SaveConfigCallback):
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
         step, text, last = watched(pl_module).step, self.text(), folder / "spec.yaml"
+        given = None if trainer.ckpt_path is None else Path(trainer.ckpt_path)
+        logs = [Path(logger.log_dir) for logger in trainer.loggers if logger.log_dir]
+        if set_earlier_run_aside(folder, checkpoints(folder / "checkpoints"), given, logs):
+            sys.stdout.write(
+                f"medix: {folder} holds another training than that of {given}: its spec, records, report and logs were "
+                "renamed to superseded-*\n"
+            )
         is_resumed = latest(folder / "checkpoints") is not None and last.exists()
         for path in sorted(folder.glob("spec.from-step-*.yaml")):
             if is_resumed and step_of(path) <= step:

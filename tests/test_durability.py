@@ -123,13 +123,13 @@ def test_a_slow_folder_is_waited_for_and_told_once_and_nothing_is_lost(
     run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert run.fit("quick").code == 0
-    clock, flush = [0.0], save_checkpoint._sync
+    clock, flush = [0.0], save_checkpoint.sync
 
     def flush_slowly(path: Path) -> None:
         flush(path)
         clock[0] += 95.0  # of a disk on which nothing else takes time
 
-    monkeypatch.setattr(save_checkpoint, "_sync", flush_slowly)
+    monkeypatch.setattr(save_checkpoint, "sync", flush_slowly)
     monkeypatch.setattr(save_checkpoint, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     assert run.fit("slow").code == 0
     told = "slow/checkpoints: writing the checkpoint of step 2 took 95 s, and the steps since the last one 0 s. Nothing"

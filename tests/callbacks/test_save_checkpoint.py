@@ -12,6 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
+from medix.checkpoint_content import digest_of
 from medix.data.machine_error import MachineError
 from medix.run_beginning import Beginning, beginning_of
 from medix.run_end import note_end
@@ -197,21 +198,95 @@ def test_training_from_an_older_step_sets_later_checkpoints_aside(tmp_path: Path
     assert "superseded-step-000006.ckpt" in _names(tmp_path)
 
 
+def _best(folder: Path) -> tuple[int | None, int | None, float | None]:
+    """The step of the best by its facts and by its weights, and its value."""
+    link, facts = folder / "checkpoints" / "best.ckpt", folder / "checkpoints" / "best.json"
+    said = json.loads(facts.read_text())
+    return said["step"], torch.load(link, weights_only=True)["fake_step"], round(said["value"], 6)
+
+
+@pytest.mark.parametrize("has_run", [True, False])
+@pytest.mark.parametrize("is_of_earlier_version", [True, False])
+def test_the_best_of_a_training_from_another_folder_is_one_of_its_own(
+    tmp_path: Path, has_run: bool, is_of_earlier_version: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There step 2 is the best by far; the folder may hold a step 2 of its own, and the next steps are worse."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    _fit(there, SaveCheckpoint(every_n_steps=1), max_steps=2, values={0: 0.0, 1: 0.125, 2: 0.875})
+    before = None
+    if has_run:
+        _fit(here, SaveCheckpoint(every_n_steps=1), max_steps=3, values={0: 0.0, 1: 0.125, 2: 0.5, 3: 0.25})
+        before = digest_of(here / "checkpoints" / "step-000002.ckpt")
+    given = there / "checkpoints" / "step-000002.ckpt"
+    if is_of_earlier_version:
+        state = torch.load(given, weights_only=True)
+        del state["callbacks"]["SaveCheckpoint"]["written"]
+        torch.save(state, given)
+    values = {2: 0.875, 3: 0.5, 4: 0.3, 5: 0.2, 6: 0.1}
+    _fit(here, SaveCheckpoint(every_n_steps=1, keep=1), values=values, ckpt_path=given, weights_only=True)
+    assert _best(here) == (3, 3, 0.5)
+    assert "chosen anew: that of step 2 (val/reward = 0.875), which training has had so far, is not in" in caplog.text
+    aside = [f"superseded-step-00000{n}.ckpt" for n in (1, 2, 3)] if has_run else []
+    assert _names(here) == ["best.ckpt", "best.json", "step-000003.ckpt", "step-000006.ckpt", *aside]
+    assert ("3 checkpoints that the training from step 2 on does not come of were renamed" in caplog.text) == has_run
+    assert digest_of(here / "checkpoints" / "superseded-step-000002.ckpt") == before
+
+
+@pytest.mark.parametrize(("from_step", "best"), [(4, (3, 3, 0.9)), (3, (3, 3, 0.9)), (2, (6, 6, 0.5))])
+def test_a_training_from_an_earlier_step_keeps_a_best_before_it_and_forgets_a_later_one(
+    tmp_path: Path, from_step: int, best: tuple[int, int, float]
+) -> None:
+    first = {0: 0.0, 1: 0.1, 2: 0.2, 3: 0.9, 4: 0.3, 5: 0.95}
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=1, keep=9), max_steps=5, values=first)
+    assert _best(tmp_path) == (5, 5, 0.95)
+    older = tmp_path / "checkpoints" / f"step-00000{from_step}.ckpt"
+    then = {2: 0.2, 3: 0.25, 4: 0.3, 5: 0.4, 6: 0.5}
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=1), values=then, ckpt_path=older, weights_only=True)
+    assert _best(tmp_path) == best
+
+
+def test_a_checkpoint_that_was_set_aside_does_not_take_those_of_the_later_training_for_its_own(tmp_path: Path) -> None:
+    """Of the first training step 3 is the best; the second has another step 3."""
+    folder = tmp_path / "checkpoints"
+
+    def fit(max_steps: int, values: dict[int, float], **how: Any) -> None:
+        _fit(tmp_path, SaveCheckpoint(every_n_steps=1, keep=9), max_steps=max_steps, values=values, **how)
+
+    fit(4, {0: 0.0, 1: 0.1, 2: 0.2, 3: 0.9, 4: 0.3})
+    fit(4, {2: 0.2, 3: 0.4, 4: 0.3}, ckpt_path=folder / "step-000002.ckpt", weights_only=True)
+    aside = folder / "superseded-step-000004.ckpt"
+    content = digest_of(aside)
+    fit(5, {4: 0.3, 5: 0.5}, ckpt_path=aside, weights_only=True)
+    assert _best(tmp_path) == (5, 5, 0.5)
+    held = [f"step-00000{number}.ckpt" for number in (1, 2, 5)]
+    assert [name for name in _names(tmp_path) if name.startswith("step-")] == held
+    assert digest_of(aside) == content, "what it began from is not replaced"
+
+
+def test_facts_of_the_best_that_cannot_be_read_are_written_again(tmp_path: Path) -> None:
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=1), max_steps=2, values={0: 0.0, 1: 0.5, 2: 0.1})
+    (tmp_path / "checkpoints" / "best.json").write_text("[" * 100_000)
+    newest = {"ckpt_path": latest(tmp_path / "checkpoints"), "weights_only": True}
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=1), max_steps=3, values={2: 0.1, 3: 0.2}, **newest)
+    assert _best(tmp_path) == (1, 1, 0.5)
+
+
 def test_a_start_forgets_the_end_and_notes_what_it_begins_from_until_one_begins_at_the_first_step(
     tmp_path: Path,
 ) -> None:
     _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None))
     folder = tmp_path / "checkpoints"
     newest, older = folder / "step-000006.ckpt", folder / "step-000002.ckpt"
+    begun = Beginning("mine.ckpt", 2, digest_of(older))
     note_end(newest)
     save = SaveCheckpoint(every_n_steps=2, monitor=None)
     save.begins_from = "mine.ckpt"
     _fit(tmp_path, save, max_steps=4, ckpt_path=older, weights_only=True)
     assert not (folder / "ended.json").exists()
-    assert beginning_of(folder) == Beginning("mine.ckpt", 2)
+    assert beginning_of(folder) == begun
     going_on = {"ckpt_path": folder / "step-000004.ckpt", "weights_only": True}
     _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None), max_steps=5, **going_on)
-    assert beginning_of(folder) == Beginning("mine.ckpt", 2)
+    assert beginning_of(folder) == begun
     _fit(tmp_path, SaveCheckpoint(every_n_steps=2, monitor=None), max_steps=2)
     assert beginning_of(folder) is None
 
@@ -284,7 +359,10 @@ def test_a_best_value_that_means_something_else_is_forgotten(
     trainer.callback_metrics["val/reward"] = torch.tensor(0.5499999999999999, dtype=torch.float64)
     first.on_validation_end(trainer, module)
     second = SaveCheckpoint(monitor="val/accuracy" if change == "monitor" else "val/reward")
-    second.load_state_dict(first.state_dict())
+    (tmp_path / "checkpoints").mkdir()
+    path = tmp_path / "checkpoints" / "step-000002.ckpt"
+    torch.save({}, path)
+    second.load_state_dict(first.state_dict() | {"written": {2: digest_of(path)}})
     module.suite = {"rewards": "new" if change == "suite" else "old"}  # type: ignore[assignment]
     with caplog.at_level(logging.WARNING):
         second.on_train_start(trainer, module)

@@ -24,16 +24,16 @@ class _Run:
         self.folder = folder
         (folder / "checkpoints").mkdir()
 
-    def goes_on(self, start: int, value: str, end: int) -> dict[str, str]:
+    def goes_on(self, start: int, value: str, end: int, given: Path | None = None) -> dict[str, str]:
         """A fit from one step to another; the specs that are in the folder then, by name."""
         module = FakeModule()
         module.step = start
         saving = SaveSpec(None, None)
         saving.text = lambda: f"key: {value}\n"  # type: ignore[method-assign]
-        trainer: Any = SimpleNamespace(default_root_dir=str(self.folder))
+        trainer: Any = SimpleNamespace(default_root_dir=str(self.folder), ckpt_path=given, loggers=[])
         saving.save_config(trainer, module, "fit")
         with zipfile.ZipFile(self.folder / "checkpoints" / f"step-{end:06d}.ckpt", "w") as file:
-            file.writestr("a", "")
+            file.writestr("a", value)
         return {path.name: path.read_text()[5:-1] for path in sorted(self.folder.glob("*spec.*yaml"))}
 
 
@@ -56,6 +56,20 @@ def test_specs_of_steps_that_a_run_does_not_go_on_from_are_superseded(tmp_path: 
     assert run.goes_on(10, "a", 15) == {
         "spec.from-step-000010.yaml": "a", "spec.yaml": "a", "superseded-spec.from-step-000020.yaml": "c",
     }  # fmt: skip
+
+
+def test_the_spec_of_another_training_in_the_folder_is_not_that_of_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir(), there.mkdir()
+    run = _Run(here)
+    run.goes_on(0, "a", 10)
+    _Run(there).goes_on(0, "b", 10)
+    found = run.goes_on(10, "c", 20, there / "checkpoints" / "step-000010.ckpt")
+    assert found == {"spec.yaml": "c", "superseded-spec.yaml": "a"}
+    assert f"{here} holds another training than that of {there}" in capsys.readouterr().out
+    assert run.goes_on(20, "c", 30, here / "checkpoints" / "step-000020.ckpt") == found
 
 
 def test_specs_beside_no_checkpoint_are_of_no_run(tmp_path: Path) -> None:
