@@ -134,6 +134,10 @@ def source_of(arguments: argparse.Namespace) -> Source:
     if kind == "phantoms":
         drawn = PhantomReportSource if arguments.reports else PhantomSource
         return drawn(arguments.phantoms, arguments.seed, arguments.split or "train", arguments.size)
+    if kind != "hub" and "://" in path:
+        raise ValueError(
+            f"--from {kind} {path}: is an address, of which a build reads nothing; fetch it, and give its path"
+        )
     reading = Reading(
         data=None if arguments.columns is None else read_table_data(arguments.columns),
         modalities=tuple(arguments.modalities),

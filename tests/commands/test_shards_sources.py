@@ -42,6 +42,10 @@ def test_names_of_files_come_from_the_input(tmp_path: Path) -> None:
         (["--from", "llava", "x", "--columns", "y"], "--columns is for hub, parquet, csv, jsonl, webdataset, dicom,"),
         (["--phantoms", "9", "--root", "y"], "and phantoms does not read it"),
         (["--from", "hub", __file__], "is a file; name its kind"),
+        (
+            ["--from", "webdataset", "https://x.test/a.tar"],
+            "https://x.test/a.tar: is an address, of which a build reads",
+        ),
         (["--from", "csv", "x", "--modality", "CAT"], "modality 'CAT' is not in the modality set"),
     ],
 )

@@ -11,6 +11,9 @@ CASES = ("case", "case_id", "patient", "patient_id", "PatientID", "subject_id", 
 """Columns of cases, the first of which that is there is read."""
 IMAGES = ("image", "images", "img_name", "image_name", "image_path", "img_path", "img", "Figure_path")
 """Columns of images, likewise."""
+_METADATA = re.compile(r"metadata\.(?:csv|tsv|jsonl?|parquet)", re.IGNORECASE)
+_BESIDE = ("file_name", "file_names")
+"""Columns of images where a table is called ``metadata``, as ``datasets`` reads it beside them."""
 _CHOICES = ("choices", "options", "Choices", "Options")
 
 _NUMBERED_IMAGE = re.compile(r"(image|img)([ _]?)([0-9]+)", re.IGNORECASE)
@@ -42,15 +45,20 @@ LAYOUTS = (
 """In the order in which they are looked for."""
 
 
-def recognised(names: Collection[str]) -> tuple[Layout, TableData] | None:
-    """The first layout whose columns are there, and what the columns mean; None if there is none."""
+def recognised(names: Collection[str], file: str = "") -> tuple[Layout, TableData] | None:
+    """The first layout whose columns are there, and what the columns mean; None if there is none.
+
+    Args:
+        names: the columns.
+        file: name of the table's file: ``file_name`` holds images in ``metadata.csv`` and the like.
+    """
     for layout in LAYOUTS:
         if {layout.question, layout.answer} <= set(names):
-            return layout, TableData(_columns(layout, names))
+            return layout, TableData(_columns(layout, names, file))
     return None
 
 
-def asked_of_all(answer: str, names: Collection[str]) -> TableData:
+def asked_of_all(answer: str, names: Collection[str], file: str = "") -> TableData:
     """What the columns mean where one question is asked of every row.
 
     The column of the answer has no other meaning, and no column holds a question, choices or aliases: these would be
@@ -59,23 +67,25 @@ def asked_of_all(answer: str, names: Collection[str]) -> TableData:
     Args:
         answer: column of the answer.
         names: the columns.
+        file: as of ``recognised``.
     """
-    others = _columns(Layout("", "", answer), [name for name in names if name != answer])
+    others = _columns(Layout("", "", answer), [name for name in names if name != answer], file)
     return TableData(replace(others, answer=answer, choices=""))
 
 
-def image_columns(names: Collection[str]) -> list[str]:
+def image_columns(names: Collection[str], file: str = "") -> list[str]:
     """The column of images, or the columns ``image_1``, ``image_2``, …; none if there is none of these names."""
-    return [*_first(IMAGES, names)] or _series(_NUMBERED_IMAGE, names)
+    beside = _first(_BESIDE, names) if _METADATA.fullmatch(file) else ()
+    return [*(_first(IMAGES, names) or beside)] or _series(_NUMBERED_IMAGE, names)
 
 
-def _columns(layout: Layout, names: Collection[str]) -> Columns:
+def _columns(layout: Layout, names: Collection[str], file: str) -> Columns:
     return Columns(
         question=layout.question,
         answer=[layout.answer, *_first(("aliases",), names)],
         id=next(iter(_first(_IDS, names)), ""),
         choices=_choices(names),
-        images=image_columns(names),
+        images=image_columns(names, file),
         case=next(iter(_first(CASES, names)), ""),
         source=next(iter(_first(("source",), names)), ""),
         modality=next(iter(_first(("modality",), names)), ""),

@@ -19,6 +19,10 @@ from medix.text_lines import BYTE_ORDER_MARKS, TextFileError, encoding_fault, li
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".tsv", ".json")
 """What is read."""
 
+UNPACKED_BY = {".gz": "gunzip", ".zip": "unzip", ".bz2": "bunzip2", ".xz": "unxz", ".zst": "unzstd", ".tar": "tar -xf",
+               ".tgz": "tar -xf"}  # fmt: skip
+"""What unpacks a file, by the end of its name."""
+
 _PARQUET = b"PAR1"
 _ROWS_AT_ONCE = 64  # with their images
 _WHOLE = re.compile(r"(-?[0-9]+)\.0")
@@ -92,7 +96,7 @@ class TableFile:
         """What names files in a column of a Parquet file, of which nothing else is read (``names_in``)."""
         file = self._parquet()
         leaves = [file.schema.column(place) for place in range(len(file.schema))]
-        texts = [leaf.path for leaf in leaves if leaf.logical_type.type == "STRING"]
+        texts = [leaf.path for leaf in leaves if leaf.logical_type.type in ("STRING", "JSON")]
         named = [path for path in texts if path == column or path.startswith(f"{column}.")]
         for batch in file.iter_batches(columns=named):
             yield from names_in(batch, column)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from medix.data.sources.source import RowError, files_below
-from medix.data.sources.table_file import TableError, TableFile
+from medix.data.sources.table_file import UNPACKED_BY, TableError, TableFile
 from medix.data.sources.table_sample import CellRow
 from medix.data.sources.table_source import TableSource
 
@@ -41,8 +41,8 @@ class FilesSource(TableSource):
         if not path.exists():
             raise TableError(f"--from {self.kind} {path}: there is no such file; check the path")
         if not path.name.lower().endswith(self.suffixes):
-            is_packed = path.name.lower().endswith(".gz")
-            remedy = "unpack it: gunzip" if is_packed else "give the kind that it is by --from, or rename it"
+            program = UNPACKED_BY.get(path.suffix.lower())
+            remedy = f"unpack it: {program}" if program else "give the kind that it is by --from, or rename it"
             raise TableError(f"--from {self.kind} {path}: does not end in {shown}; {remedy}")
         return [path]
 

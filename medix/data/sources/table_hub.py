@@ -9,9 +9,14 @@ from typing import Any
 from medix.data.sources.saved_dataset import is_saved, saved_rows
 from medix.data.sources.source import stamp
 from medix.data.sources.table_arrow import names_in, rows_in
-from medix.data.sources.table_file import TableError
+from medix.data.sources.table_file import UNPACKED_BY, TableError
 
 _ROWS_AT_ONCE = 64  # with their images
+_ENDS = {".csv": "csv", ".tsv": "csv", ".json": "jsonl", ".jsonl": "jsonl"}  # of tables beside images
+_CHANGED = {
+    "csv": "CSV ({}), in which datasets makes 007 to 7 and None to nothing",
+    "jsonl": "JSON ({}), in which datasets makes times of texts, and 007 to 7 where a column has numbers, too",
+}
 
 
 class HubTable:
@@ -101,14 +106,16 @@ class HubTable:
     def _loaded(self, config: str) -> Any:
         import datasets
 
-        folder, cache, files = Path(self.name), None, list[Path]()
+        folder, cache = Path(self.name), None
+        if folder.is_dir() and self.revision:
+            raise TableError(f"{self.name}: is a folder, which has no revision {self.revision!r}; leave it out")
         if is_saved(folder):
             if config:
                 raise TableError(f"{self.name}: the saved data set has no configurations; leave {config!r} out")
             rows, self._stamps[config] = saved_rows(folder, self.split)
             return rows
-        if folder.is_dir():
-            files = self._files(config)
+        files = self._files(config) if folder.is_dir() else []
+        if files:
             self._stamps[config] = "".join(map(stamp, files))
             # The cache of datasets tells folders apart by their card, where it names files: other folders of the same
             # name, and files that were replaced, would be one with it.
@@ -117,28 +124,25 @@ class HubTable:
         rows = datasets.load_dataset(
             self.name, config or None, split=self.split, revision=self.revision, cache_dir=cache
         )
-        times = [name for name, kind in rows.features.items() if "timestamp" in str(kind)]
-        if times and (found := [file for file in files if ".json" in file.name.lower()]):  # which has texts alone
-            raise TableError(
-                f"{self.name}: datasets makes times of texts in {', '.join(times)} ({found[0].name}); give "
-                f"--from jsonl {found[0]}, or save it as Parquet"
-            )
+        packed = [file for file in files if file.suffix.lower() in UNPACKED_BY]
+        if packed and str(rows.info.builder_name).endswith("folder") and len(set(rows.features) - {"label"}) > 1:
+            raise TableError(f"{self.name}: {packed[0].name} has a table of its images in it; unpack it")
         return rows
 
     def _files(self, config: str) -> list[Path]:
         """The files that are read of a folder; raises TableError for such as ``datasets`` does not read as they are."""
         import datasets
         from datasets.packaged_modules.csv.csv import Csv
+        from datasets.packaged_modules.json.json import Json
 
         if signs := sorted(set("*?[") & set(str(Path(self.name).resolve()))):
             raise TableError(f"{self.name}: datasets reads {' '.join(signs)} as patterns of names; rename the folder")
         builder = datasets.load_dataset_builder(self.name, config or None)
         files = [Path(file) for of_split in (builder.config.data_files or {}).values() for file in of_split]
-        if typed := [file for file in files if isinstance(builder, Csv) or file.suffix.lower() in (".csv", ".tsv")]:
-            raise TableError(
-                f"{self.name}: holds CSV ({typed[0].name}), in which datasets makes 007 to 7 and None to nothing; give "
-                f"--from csv {typed[0]}, or save it as JSON lines or Parquet"
-            )
+        of_builder = "csv" if isinstance(builder, Csv) else "jsonl" if isinstance(builder, Json) else ""
+        for file in files:  # also archives
+            if kind := _ENDS.get(file.suffix.lower()) or of_builder:
+                raise TableError(f"{self.name}: holds {_CHANGED[kind].format(file.name)}; {_as_it_is(file, kind)}")
         held = {file.parent.parent for file in files if is_saved(file.parent)}
         if saved := [str(one) for folder in sorted(held) for one in sorted(folder.iterdir()) if is_saved(one)]:
             raise TableError(f"{self.name}: holds saved data sets; give one of them: {', '.join(saved)}")
@@ -179,3 +183,11 @@ class HubTable:
             "data set with conditions, that they are accepted and HF_TOKEN is set; or fetch it elsewhere and "
             f"{self.otherwise}"
         )
+
+
+def _as_it_is(file: Path, kind: str) -> str:
+    """How a file of text is read as it is."""
+    program = UNPACKED_BY.get(file.suffix.lower())
+    if program and not file.name.lower().endswith((".jsonl.gz", ".json.gz")):
+        return f"unpack it ({program}), and give --from {kind} with the file that is in it"
+    return f"give --from {kind} {file}, or save it as Parquet"

@@ -68,9 +68,9 @@ class Reading:
             raise TableError(f"{where}: it is empty; give a table with named columns")
         name, data = SCHEMA, self.data
         if data is None and self.answer_from:
-            name, data = "--answer-from", asked_of_all(self.answer_from, names)
+            name, data = "--answer-from", asked_of_all(self.answer_from, names, Path(where).name)
         if data is None:
-            found = recognised(names)
+            found = recognised(names, Path(where).name)
             if found is None:
                 raise TableError(
                     f"{where}: its columns are {', '.join(names)}, which is no layout that is recognised; state with "

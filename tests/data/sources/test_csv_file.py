@@ -95,3 +95,11 @@ def test_words_for_nothing_in_columns_of_choices_are_counted_and_shown(tmp_path:
         "row 5: answer: 'NA'; it stands for nothing in CSV; give the reference, a choice by its number or letter"
     )
     assert "words" not in "".join(source.notes(Counter()))
+
+
+def test_metadata_of_an_image_folder_names_its_images_by_file_name(tmp_path: Path) -> None:
+    """What ``--from hub`` says to do with such a folder."""
+    (tmp_path / "metadata.csv").write_text("file_name,question,answer,modality\na.png,q?,007,CT_SCAN\n")
+    (tmp_path / "a.png").write_bytes(picture(1))
+    (found,) = samples(CsvSource(tmp_path / "metadata.csv"))
+    assert (found.reference, found.images) == ("007", (picture(1),))

@@ -81,3 +81,14 @@ def test_of_one_question_all_other_columns_are_recognised_but_those_of_another_q
     meaning = "answer: finding, id: id, images: img, case: case, modality: modality, source: source"
     assert told(asked_of_all("finding", names)) == meaning
     assert told(asked_of_all("source", names)) == meaning.replace("finding", "source").removesuffix(", source: source")
+
+
+@pytest.mark.parametrize("file", ["metadata.csv", "Metadata.JSONL", "metadata.json", "metadata.parquet"])
+def test_images_beside_a_table_called_metadata_are_named_by_file_name(file: str) -> None:
+    names = ["file_name", "question", "answer"]
+    found = recognised(names, file)
+    assert found is not None
+    assert found[1].columns.images == asked_of_all("answer", names, file).columns.images == ["file_name"]
+    assert image_columns(["file_names", "question"], file) == ["file_names"]
+    assert image_columns([*names, "image"], file) == ["image"]
+    assert image_columns(names, "rows.csv") == image_columns(names) == []

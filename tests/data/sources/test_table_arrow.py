@@ -63,3 +63,28 @@ def test_values_that_are_no_number_and_long_lists_stay() -> None:
     kinds = pa.schema([("a", pa.float32()), ("long", pa.list_(pa.float32())), ("image", pa.binary())])
     table = pa.table({"a": [None, float("inf")], "long": [[0.1] * 1000, []], "image": [b"x", None]}, kinds)
     assert [*rows_in(table, {})] == table.to_pylist()
+
+
+def test_json_is_the_value_that_it_writes_and_a_text_that_could_be_json_stays_one() -> None:
+    written = ['"left\\/right"', "2", "2.5", "true", '["x", 1]', '{"a": null}', None, "007", "1.50", "null", "NaN", "x"]
+    values = ["left/right", 2, 2.5, True, ["x", 1], {"a": None}, None, "007", "1.50", "null", "NaN", "x"]
+    cells = pa.array(written, pa.json_())
+    lists = pa.ListArray.from_arrays([*range(len(written) + 1)], cells)
+    table = pa.table({"a": cells, "list": lists, "object": pa.StructArray.from_arrays([cells], ["b"])})
+    found = [*rows_in(table, {})]
+    assert [row["a"] for row in found] == values
+    assert [row["list"] for row in found] == [[value] for value in values]
+    assert [row["object"] for row in found] == [{"b": value} for value in values]
+    assert all(type(row["a"]) is type(value) for row, value in zip(found, values, strict=True))
+
+
+def test_long_lists_of_json_are_read_too() -> None:
+    table = pa.table({"a": pa.ListArray.from_arrays([0, 1000], pa.array(['"x"'] * 1000, pa.json_()))})
+    assert [*rows_in(table, {})] == [{"a": ["x"] * 1000}]
+
+
+def test_names_in_json_are_found_at_any_depth() -> None:
+    cells = ['"a"', '["b", {"path": "c", "other": "d"}]', "2", None, '{"path": null}']
+    table = pa.table({"image": pa.array(cells, pa.json_()), "scan": pa.array(['{"image": "e"}'] * 5, pa.json_())})
+    assert list(names_in(table, "image")) == ["a", "b", "c"]
+    assert set(names_in(table, "scan.image")) == {"e"}

@@ -45,12 +45,14 @@ def test_files_of_several_splits_are_not_mixed(tmp_path: Path, names: tuple[str,
 
 def test_what_is_no_such_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("question,answer\n")
-    (tmp_path / "a.csv.GZ").write_bytes(b"")
+    for name in ("a.csv.GZ", "a.zip"):
+        (tmp_path / name).write_bytes(b"")
     (tmp_path / "empty").mkdir()
     for path, told in (
         ("none.parquet", "there is no such file"),
         ("a.csv", r"does not end in \.parquet; give the kind that it is by --from, or rename it"),
         ("a.csv.GZ", r"does not end in \.parquet; unpack it: gunzip"),
+        ("a.zip", r"does not end in \.parquet; unpack it: unzip"),
         ("empty", r"the folder holds no file that ends in \.parquet"),
     ):
         with pytest.raises(TableError, match=f"--from parquet .*{told}"):

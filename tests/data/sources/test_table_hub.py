@@ -1,5 +1,6 @@
 """Reading a hub, for which a folder laid out like one stands in."""
 
+import bz2
 import gzip
 import os
 import re
@@ -13,7 +14,7 @@ from typing import Any
 import datasets
 import pytest
 
-from medix.data.sources.table_file import TableError
+from medix.data.sources.table_file import TableError, TableFile
 from medix.data.sources.table_hub import HubTable
 from tests.support.tables import image, parquet
 
@@ -152,8 +153,14 @@ def test_a_folder_whose_name_is_a_pattern_is_to_be_renamed(hub: Path) -> None:
         len(HubTable(str(folder), "", "test"))
 
 
+def _refusal(folder: Path) -> str:
+    with pytest.raises(TableError) as caught:
+        len(HubTable(str(folder), "", "test"))
+    return str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["test.csv", "data/test-0.tsv", "test.csv.gz", "test/metadata.csv"])
-def test_csv_is_left_to_the_source_that_reads_it_as_text(tmp_path: Path, name: str) -> None:
+def test_csv_is_left_to_the_source_that_reads_it_as_text(tmp_path: Path, hub: Path, name: str) -> None:
     """``datasets`` takes the zeros of 007 away, and makes nothing of the choice None."""
     path = tmp_path / "set" / name
     path.parent.mkdir(parents=True)
@@ -161,24 +168,84 @@ def test_csv_is_left_to_the_source_that_reads_it_as_text(tmp_path: Path, name: s
     path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
     if "metadata" in name:
         (path.parent / "a.png").write_bytes(image())
-    with pytest.raises(TableError, match=rf"holds CSV \({path.name}\), .*; give --from csv {path}, or save it as JSON"):
-        len(HubTable(str(tmp_path / "set"), "", "test"))
+    remedy = f"give --from csv {path}, or save it as Parquet"
+    if name.endswith("gz"):  # which that source does not read
+        remedy = "unpack it (gunzip), and give --from csv with the file that is in it"
+    assert re.search(rf"holds CSV \({path.name}\), .*; {re.escape(remedy)}$", _refusal(tmp_path / "set"))
 
 
-def test_other_tables_of_a_folder_are_read(tmp_path: Path, hub: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["test.jsonl", "data/test-0.json", "test.jsonl.gz", "test.jsonl.bz2", "test/metadata.jsonl"]
+)
+def test_json_is_left_to_the_source_that_reads_it_as_it_is(tmp_path: Path, hub: Path, name: str) -> None:
+    """``datasets`` makes times of texts, and of 007 in one file 7 where another one has numbers."""
+    path = tmp_path / "set" / name
+    path.parent.mkdir(parents=True)
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress}.get(path.suffix, bytes)
+    path.write_bytes(pack(b'{"file_name": "a.png", "id": "007"}\n'))
+    if "metadata" in name:
+        (path.parent / "a.png").write_bytes(image())
+    remedy = f"give --from jsonl {path}, or save it as Parquet"
+    if name.endswith("bz2"):
+        remedy = "unpack it (bunzip2), and give --from jsonl with the file that is in it"
+    assert re.search(rf"holds JSON \({path.name}\), .*; {re.escape(remedy)}$", _refusal(tmp_path / "set"))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "a.csv",
+            "holds CSV (test.zip), in which datasets makes 007 to 7 and None to nothing; unpack it (unzip), and",
+        ),
+        ("a.jsonl", "holds JSON (test.zip), in which datasets makes times of texts"),
+        ("metadata.csv", "test.zip has a table of its images in it; unpack it"),
+        ("metadata.jsonl", "test.zip has a table of its images in it; unpack it"),
+    ],
+)
+def test_an_archive_is_to_be_unpacked_where_texts_of_it_would_be_rewritten(
+    tmp_path: Path, hub: Path, name: str, told: str
+) -> None:
     (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "test.jsonl").write_text('{"id": "007", "answer": "None"}\n')
-    ((_, _, row),) = HubTable(str(tmp_path / "set"), "", "test")
-    assert row == {"id": "007", "answer": "None"}
+    with zipfile.ZipFile(tmp_path / "set" / "test.zip", "w") as archive:
+        rows = '{"file_name": "a.png", "id": "2024-05-01"}\n' if "json" in name else "file_name,id\na.png,007\n"
+        archive.writestr(name, rows)
+        if "metadata" in name:
+            archive.writestr("a.png", image())
+    assert told in _refusal(tmp_path / "set")
 
 
-def test_texts_of_json_that_datasets_takes_for_times_are_not_rewritten(tmp_path: Path, hub: Path) -> None:
-    path = tmp_path / "set" / "test.jsonl"
-    path.parent.mkdir()
-    path.write_text('{"id": "1", "answer": "2024-05-01"}\n')
-    told = f"datasets makes times of texts in answer (test.jsonl); give --from jsonl {path}, or save it as Parquet"
-    with pytest.raises(TableError, match=re.escape(told)):
-        len(HubTable(str(tmp_path / "set"), "", "test"))
+def test_an_archive_of_pictures_alone_is_read(tmp_path: Path, hub: Path) -> None:
+    (tmp_path / "set").mkdir()
+    with zipfile.ZipFile(tmp_path / "set" / "test.zip", "w") as archive:
+        for name in ("a.png", "b.png"):
+            archive.writestr(name, image())
+    rows = [row for _, _, row in HubTable(str(tmp_path / "set"), "", "test")]
+    assert [row["image"]["path"].partition("::")[0] for row in rows] == ["zip://a.png", "zip://b.png"]
+
+
+def test_times_of_parquet_are_read(tmp_path: Path, hub: Path) -> None:
     parquet(tmp_path / "times" / "test.parquet", [{"answer": datetime(2024, 5, 1)}])
     ((_, _, row),) = HubTable(str(tmp_path / "times"), "", "test")
     assert row == {"answer": datetime(2024, 5, 1)}
+
+
+def test_columns_of_several_types_hold_their_values_however_they_were_saved(tmp_path: Path, hub: Path) -> None:
+    """They came as JSON: ``"left\\/right"`` with quotes, and patients of several names."""
+    answers = ["left/right", 2, "007", None, ["a", "b"]]
+    rows = datasets.Dataset.from_dict({"answer": answers}, on_mixed_types="use_json")
+    rows.save_to_disk(tmp_path / "saved")
+    (tmp_path / "files").mkdir()
+    rows.to_parquet(tmp_path / "files" / "train.parquet")
+    for folder in ("saved", "files"):
+        assert [row["answer"] for _, _, row in HubTable(str(tmp_path / folder), "", "train")] == answers
+    file = TableFile(tmp_path / "files" / "train.parquet")
+    assert [row["answer"] for _, row in file] == answers
+    assert list(file.parquet_names("answer")) == ["left/right", "007", "a", "b"]
+
+
+def test_a_folder_has_no_revision(tmp_path: Path, hub: Path) -> None:
+    datasets.Dataset.from_dict({"answer": ["a"]}).save_to_disk(tmp_path / "saved")
+    for folder, split in ((hub, "test"), (tmp_path / "saved", "train")):
+        with pytest.raises(TableError, match="is a folder, which has no revision 'v1'; leave it out"):
+            len(HubTable(str(folder), "", split, "v1"))
