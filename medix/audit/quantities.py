@@ -15,6 +15,10 @@ _ASKED_IN = re.compile(r"\b(?:in|how many)(?= (?!an? ))", re.IGNORECASE)
 """What a unit follows in a question that states it: "in mm", "how many centimetres"."""
 _COUNT = re.compile(r"\b(?:how many|number of)\b", re.IGNORECASE)
 """What asks for a count, whatever else is measured: "how many lesions have a diameter over 1 cm"."""
+_NAME = re.compile(
+    r"(?<![\w/.])(?<!\d )(?![xX]\d)([A-Za-z]{1,3}\d{1,3}(?: ?[-/\u2013] ?[A-Za-z]{0,3}\d{1,3})*)(?![\w.]\d|\w)"
+)
+"""A name that ends in a number, which is none of a measure: L5, L4-L5, S1, T2; not the unit of 5 mm2."""
 _REACH = 4
 """Tokens after a word of measure within which its number stands: "measures up to about 5"."""
 
@@ -33,8 +37,8 @@ def without_unit(answer: str, question: str = "", references: Sequence[str] = ()
         question: the question.
         references: accepted answers.
     """
-    tokens = read(answer)
-    found = [place for place, token in enumerate(tokens) if _is_bare(token)]
+    tokens = _read(answer)
+    found = [place for place, token in enumerate(tokens) if _is_bare(token) and not _has_next_unit(tokens, place)]
     if not found or any(read_unit(question, asked.end())[0] for asked in _ASKED_IN.finditer(question)):
         return ()
     expected = _expects_unit(question, references)
@@ -49,7 +53,7 @@ def without_unit(answer: str, question: str = "", references: Sequence[str] = ()
 
 def _expects_unit(question: str, references: Sequence[str]) -> bool:
     """Whether a measure is asked for: by the references, which decide if they have numbers, or by the question."""
-    numbers = [token for text in references for token in read(text) if token.kind == NUMERIC]
+    numbers = [token for text in references for token in _read(text) if token.kind == NUMERIC]
     if numbers:
         return all(" " in token.key for token in numbers)
     if references or _COUNT.search(question):
@@ -57,9 +61,29 @@ def _expects_unit(question: str, references: Sequence[str]) -> bool:
     return any(token.key in MEASURES for token in read(question))
 
 
+def _read(text: str) -> list[Token]:
+    """The tokens of a text, in which names that end in a number are words."""
+    return read(_NAME.sub("label", text))
+
+
 def _is_bare(token: Token) -> bool:
     """Whether a token is a number without a unit, and no ordinal, ratio or date."""
     return token.kind == NUMERIC and " " not in token.key and not token.key.endswith("th") and ":" not in token.key
+
+
+def _has_next_unit(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a number takes its unit from the last one of a list: "between 5 and 7 mm", "5, 7 or 9 mm"."""
+    joined = set[str]()
+    for token in tokens[place + 1 :]:
+        if token.kind == NUMERIC and joined:
+            if " " in token.key:
+                return not joined.isdisjoint(_LAST)
+            joined = set()
+        elif token.key in _LISTED:
+            joined.add(token.key)
+        else:
+            break
+    return False
 
 
 def _is_counted(tokens: Sequence[Token], place: int) -> bool:
@@ -92,6 +116,8 @@ def _is_measured(tokens: Sequence[Token], place: int) -> bool:
 
 _TIMES = "×"  # noqa: RUF001 - a multiplication sign
 _JOINS = frozenset((_TIMES, "to"))
+_LAST = frozenset(("and", "or"))
+_LISTED = frozenset((*_LAST, ","))
 _AROUND = frozenset("<>≤≥±") | _JOINS
 
 

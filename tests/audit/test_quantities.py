@@ -25,6 +25,24 @@ from medix.judge.clinical.tokens import read
         ("the second rib, T2", ()),
         ("The size is the 3rd largest.", ()),
         ("", ()),
+        ("between 5 and 7 mm in diameter", ()),
+        ("It measures between 5 and 7 mm.", ()),
+        ("nodules with diameters of 5 and 7 mm", ()),
+        ("It measures 5 or 6 mm.", ()),
+        ("nodules measuring 5, 7 and 9 mm", ()),
+        ("nodules measuring 5, 7, or 9 mm", ()),
+        ("a diameter of 5, and the depth is 3 mm", ("5",)),
+        ("a diameter of 5, 3 mm deep", ("5",)),
+        ("diameters of 5 and 7", ("5",)),
+        ("The disc height at L4-L5 is reduced.", ()),
+        ("the height of L5/S1 and the width of C5 \u2013 C6", ()),
+        ("the length of the S1 nerve root", ()),
+        ("loss of height of L1", ()),
+        ("thickness on T2", ()),
+        ("The height of L1 measures 5.", ("5",)),
+        ("It measures 12 x8.", ("12", "8")),
+        ("a size of 5 mm2 or 6 cm3", ()),
+        ("an index of weight of 25 kg/m2", ()),
     ],
 )
 def test_a_number_measures_after_a_word_of_measure(answer: str, numbers: tuple[str, ...]) -> None:
@@ -36,6 +54,8 @@ def test_a_bare_number_is_a_measure_if_the_reference_has_a_unit() -> None:
     assert without_unit("about 5", "How large is it?", ["5 mm"]) == ("5",)
     assert without_unit("5 mm", "How large is it?", ["5 mm"]) == ()
     assert without_unit("5", "What is the diameter?") == ("5",)
+    assert without_unit("L5", "Which height is reduced?", ["L4"]) == ()
+    assert without_unit("5", "How large is it?", ["5 mm, at L4"]) == ("5",)
 
 
 @pytest.mark.parametrize(
