@@ -1,17 +1,25 @@
-# ruff: noqa: RUF001 - quotation marks of all kinds
+# ruff: noqa: RUF001 - quotation marks of all kinds, and letters and brackets of full width
 """Options listed in a question, and the one that a text names."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from unicodedata import normalize
 
 from medix.judge.clinical.literal import literal
 from medix.judge.clinical.text import is_same, normalise
 
-# "A. x", "A) x", "A: x", "(A) x"; inside a line only capitals and brackets, where "a." may end a sentence
-_AT_START = re.compile(r"^[ \t]*(?:\(([A-Za-z])\)|([A-Za-z])[.):])(?=[ \t]*\S)", re.MULTILINE)
-_INLINE = re.compile(r"(?<![\w(])(?:\(([A-Za-z])\)|([A-Z])[.:)]|([a-z])\))(?=\s+\S)")
+_LETTER, _CAPITAL = "A-Za-zＡ-Ｚａ-ｚ", "A-ZＡ-Ｚ"
+# "A. x", "A) x", "A: x", "(A) x", and as in East Asia "（A）x", "A、x"; inside a line only capitals and brackets, where
+# "a." may end a sentence, and spaces behind signs that are not of full width
+_AT_START = re.compile(
+    rf"^[ \t\u3000]*(?:[(（]([{_LETTER}])[)）]|([{_LETTER}])[.):．、：）])(?=[ \t\u3000]*\S)", re.MULTILINE
+)
+_INLINE = re.compile(
+    rf"（([{_LETTER}])）(?=\s*\S)|(?<![\w(（])(?:(?:\(([A-Za-z])\)|([A-Z])[.:)]|([a-z])\))(?=\s+\S)"
+    rf"|([{_CAPITAL}])[．、：）](?=\s*\S))"
+)
 _LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)?"
 _LABEL = re.compile(rf"{_LEAD}(?:\(([A-Z])\)|([A-Z])[.):]?)\.?", re.IGNORECASE)
 _LABEL_AND_TEXT = re.compile(
@@ -19,6 +27,7 @@ _LABEL_AND_TEXT = re.compile(
 )  # "A .5 mg" may be half a milligram
 _LONE = re.compile(rf"{_LEAD}[\s'\"“”‘’(\[]*([A-Z])[\s'\"“”‘’)\].,;:!]*", re.IGNORECASE)
 _EMPHASIS = re.compile(r"(?<![*_`])(?:(?<!\d)[*_`]+|[*_`]++(?!\d))")  # not within a number, as in "2*5"
+_QUOTED = re.compile(r"(?:\"([^\"]+)\"|'([^']+)'|“([^”]+)”|‘([^’]+)’|«([^»]+)»|「([^」]+)」)")
 _LONGEST = 2000  # longer answers are taken to name no single option
 _MOST = 26
 
@@ -115,7 +124,7 @@ def read_options(question: str) -> Options | None:
 
 def _listed(question: str, labels: Sequence[re.Match[str]], *, is_inline: bool) -> list[str] | None:
     """The texts between labels; None if the labels do not run from A."""
-    letters = "".join(next(filter(None, match.groups())) for match in labels)
+    letters = normalize("NFKC", "".join(next(filter(None, match.groups())) for match in labels))
     capitals = "".join(chr(ord("A") + index) for index in range(min(len(letters), _MOST)))
     # two letters within a sentence are more often "A. baumannii or B. fragilis"
     if len(letters) < (3 if is_inline else 2) or letters not in (capitals, capitals.lower()):
@@ -124,6 +133,8 @@ def _listed(question: str, labels: Sequence[re.Match[str]], *, is_inline: bool) 
     texts = [question[match.end() : end].strip() for match, end in zip(labels, ends, strict=True)]
     # lines after the last option are instructions
     texts[-1] = texts[-1].partition("\n")[0]
-    if is_inline and any("?" in text for text in texts):
+    if is_inline and any("?" in text or "？" in text for text in texts):
         return None  # the question continues after the letters: not a list
-    return [text.rstrip(",; \t\n" if is_inline else " \t\n").strip() for text in texts]
+    texts = [text.rstrip(",;，；、 \t\n" if is_inline else " \t\n").strip() for text in texts]
+    quoted = [_QUOTED.fullmatch(text.rstrip(",.;")) for text in texts]
+    return ["".join(filter(None, match.groups())) for match in quoted if match] if all(quoted) else texts

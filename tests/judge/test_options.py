@@ -21,6 +21,14 @@ XYZ = {"A": "x-ray", "B": "MRI scan", "C": "biopsy"}
         "Which?\n  A: x-ray\n  B: MRI scan\n  C: biopsy\n\nAnswer with the letter of the option.",
         "Which?\nA.x-ray\nB.MRI scan\nC.biopsy",
         "Which?\na. x-ray\nb. MRI scan\nc. biopsy",
+        "Which?\n\uff08A\uff09x-ray\n\uff08B\uff09MRI scan\n\uff08C\uff09biopsy",
+        "Which?\nA\u3001x-ray\nB\u3001MRI scan\nC\u3001biopsy",
+        "Which?\n\u3000\uff21\uff0ex-ray\n\u3000\uff22\uff0eMRI scan\n\u3000\uff23\uff0ebiopsy",
+        "Which?\uff08A\uff09x-ray\uff08B\uff09MRI scan\uff08C\uff09biopsy",
+        "Which? A\u3001x-ray B\u3001MRI scan\uff0c C\u3001biopsy",
+        "Which? A\uff1ax-ray\uff1b B\uff1aMRI scan\uff1b C\uff1abiopsy",
+        "Which?\nA. 'x-ray'\nB. \"MRI scan\"\nC. \u201cbiopsy\u201d",
+        'Which? A: "x-ray", B: "MRI scan", C: "biopsy".',
         "Which? A. x-ray B. MRI scan C. biopsy",
         "Which? A) x-ray, B) MRI scan, C) biopsy",
         "Which? (A) x-ray; (B) MRI scan; (C) biopsy",
@@ -52,6 +60,9 @@ def test_options_are_read_however_they_are_listed(question: str) -> None:
         "Vitamin A. Which? A. x B. y",
         "Which? a. x b. y",  # inside a line a small letter and a point end a sentence
         "Which?\n1. x\n2. y",
+        "\u7ef4\u751f\u7d20A\u3001B\u3001C\u3001D",  # vitamins A, B, C and D
+        "Which of A\u3001B\u3001C is it?",
+        "Is it \uff08A\uff09x\uff08B\uff09y\uff08C\uff09z\uff1f",
         "Which?\nA. x\nb. y",
         "",
     ],
@@ -134,6 +145,11 @@ def test_an_option_may_name_others() -> None:
     options = options_of("Which?\nA. fever\nB. cough\nC. A and B\nD. none of the above")
     assert options.letter_of("A and B") == "C"
     assert options.letter_of("None of the above") == "D"
+
+
+def test_quotation_marks_of_some_options_alone_are_theirs() -> None:
+    options = options_of("Which?\nA. \"drop\" foot\nB. 'x'\nC. 'y' or 'z'")
+    assert list(options.texts.values()) == ['"drop" foot', "'x'", "'y' or 'z'"]
 
 
 def test_only_an_a_before_a_word_is_bare() -> None:

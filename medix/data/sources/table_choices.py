@@ -22,13 +22,19 @@ WORDS_UNUSED, WORD_CHOSEN = "words for unused choices", "word for nothing as the
 ANSWERED_OTHERWISE = "answer that is not the right choice"
 """Key of a count: a row whose answer is not the choice that its number or letter names, nor another one."""
 
-_LABELLED = re.compile(r"(?:\(([A-Za-z])\)|([A-Za-z])[:.)])(.*)", re.DOTALL)
+_LETTER = "[A-Za-z\uff21-\uff3a\uff41-\uff5a]"
+_LABELLED = re.compile(
+    rf"(?:[(\uff08]({_LETTER})[)\uff09]|({_LETTER})[:.)\uff0e\u3001\uff1a\uff09])(.*)", re.DOTALL
+)  # also of full width
 _HEAD = "Choices:\n"
+_QUOTES = "\"'\u2018\u201c\u00ab\u300c"
 _ANY_LETTER, _ANY_NUMBER = (
-    re.compile(rf"(?<!\w)[(\[]?({label})(?:[.):\]]+|(?= [-\u2013] ))(?: [-\u2013] )? ?")
+    re.compile(
+        rf"(?<![a-z0-9_])[(\[]?({label})[\"']?(?:[.):\]\u3001]+| ?=|(?= [-\u2013] ))(?: [-\u2013] )? ?[{_QUOTES}]?"
+    )
     for label in ("[a-z]", "[1-9][0-9]?")
 )
-"""A label in lower case: ``a.``, ``(a)``, ``[a]``, ``a -``, ``1.``."""
+"""A label in lower case: ``a.``, ``(a)``, ``[a]``, ``a -``, ``a =``, ``"a":``, ``1.``; a quotation mark may follow."""
 
 
 def letter_index(text: str, count: int) -> int | None:
@@ -36,14 +42,14 @@ def letter_index(text: str, count: int) -> int | None:
 
     None if it is no letter of so many choices.
     """
-    letter = _lone_letter(text)
+    letter = lone_letter(_typed(text))
     place = LETTERS.find(letter) if letter else -1
     return place if 0 <= place < count else None
 
 
-def _lone_letter(text: str) -> str:
-    """As ``lone_letter``, also of letters, brackets and stops of full width, as they are typed in East Asia."""
-    return lone_letter(normalize("NFKC", text).rstrip(" \u3002\u3001"))
+def _typed(text: str) -> str:
+    """A text with letters, brackets and stops of full width, as they are typed in East Asia, as others type them."""
+    return normalize("NFKC", text).rstrip(" \u3002\u3001")
 
 
 def lettered_label(value: Any, count: int) -> int | None:
@@ -56,7 +62,7 @@ def choice_of(answer: str, choices: Sequence[str]) -> int | None:
     if same := places_of(answer, choices):
         return same[0] if len(same) == 1 else None
     named = letter_index(answer, len(choices))
-    return None if set(places_of(_lone_letter(answer), choices)) - {named} else named
+    return None if set(places_of(lone_letter(_typed(answer)), choices)) - {named} else named
 
 
 def places_of(text: str, choices: Sequence[str]) -> list[int]:
@@ -173,7 +179,7 @@ def _labelled(answer: str) -> tuple[str, str]:
 def _split(text: str) -> tuple[str, str]:
     """The letter that a text has as its label, empty if it has none, and what follows."""
     match = _LABELLED.match(text)
-    return (match[1] or match[2], match[3].strip()) if match else ("", text)
+    return (_typed(match[1] or match[2]), match[3].strip()) if match else ("", text)
 
 
 def lettered(choices: Sequence[str]) -> str:
@@ -197,13 +203,14 @@ def lists_otherwise(question: str, choices: Sequence[str]) -> bool:
 
     Each letter would be two choices.
     """
-    asked = _words(without_emphasis(question))
-    texts = [_words(without_emphasis(text)).rstrip(".,; ") for text in choices]
+    asked = _words(_typed(without_emphasis(question)))
+    texts = [_words(_typed(without_emphasis(text))).rstrip(".,; ") for text in choices]
     for kind in (_ANY_LETTER, _ANY_NUMBER):
         named = set()
         for label in kind.finditer(asked):
             text = max((one for one in texts if asked.startswith(one, label.end())), key=len, default="")
-            if text and not asked[label.end() + len(text) :][:1].isalnum():
+            after = asked[label.end() + len(text) :][:1]
+            if text and not (after.isalnum() and after.isascii() == text[-1].isascii()):
                 place = LETTERS.find(label[1].upper()) if kind is _ANY_LETTER else int(label[1]) - 1
                 named.add((place, texts.index(text)))
         labels, held = ({pair[end] for pair in named} for end in (0, 1))

@@ -164,17 +164,14 @@ class TableSample:
         question = row.question or self.question.strip()
         if not question:
             raise RowError(self.data.columns.question or "question", row.question, "give the question", "question")
-        if lists_otherwise(question, row.choices):
+        is_listed = lists_in_order(question, row.choices)  # below a text with another list, too
+        if not is_listed and lists_otherwise(question, row.choices):
             remedy = (
                 f"it lists the choices in another order than their column ({', '.join(row.choices)}); correct one of "
                 "them, or state in --columns that no column holds choices"
             )
             raise RowError(self.data.columns.question or "question", row.question, remedy, "choices")
-        return "\n\n".join(
-            filter(
-                None, [*row.context, question, "" if lists_in_order(question, row.choices) else lettered(row.choices)]
-            )
-        )
+        return "\n\n".join(filter(None, [*row.context, question, "" if is_listed else lettered(row.choices)]))
 
     def _metadata(self, row: TableRow, cells: CellRow, counts: Counter[str]) -> dict[str, str]:
         if not self.keeps_columns:

@@ -47,6 +47,11 @@ def test_an_answer_names_a_choice_by_text_or_letter(answer: str, choices: list[s
 
 def test_labels_are_taken_away_where_all_choices_have_theirs() -> None:
     assert without_labels(["A. x", "B) y"]) == without_labels(["(A) x", "(B)y"]) == ["x", "y"]
+    assert (
+        without_labels(["A\u3001x", "\uff22\uff0ey"])
+        == without_labels(["\uff08A\uff09 x", "\uff08\uff22\uff09y"])
+        == ["x", "y"]
+    )
     assert without_labels(["A. x", "C. y"]) == ["A. x", "C. y"]
     assert without_labels(["A. x", "B."]) == ["A. x", "B."]
 
@@ -119,6 +124,7 @@ def test_choices_below_a_question_are_found_again(choices: list[str]) -> None:
 
 
 def test_choices_of_another_form_are_found_in_a_question() -> None:
+    assert choices_in("Which?\uff08A\uff09left\uff08B\uff09right\uff08C\uff09both") == ["left", "right", "both"]
     assert choices_in("Which side? (A) left (B) right (C) both") == ["left", "right", "both"]
     assert choices_in("Which?\nA) left\nB) right") == ["left", "right"]
     assert choices_in("Is it A. baumannii?") == []
@@ -129,6 +135,10 @@ _LISTS = (
     "{}\nA. {}.\nB. {}.\nC. {}.",
     "{}\n  A) {},\n  B) {},\n  C) {}",
     "{} A. {}, B. {}, C. {}.",
+    "{}\uff08A\uff09{}\uff08B\uff09{}\uff08C\uff09{}",
+    "{} A\u3001{} B\u3001{} C\u3001{}",
+    "{}\n\uff21\uff0e{}\n\uff22\uff0e{}\n\uff23\uff0e{}",
+    "{}\nA: \"{}\"\nB: '{}'\nC: \u201c{}\u201d",
     "{}\n(a) {}\n\n(b) {}\n\n(c) {}\nAnswer with the letter.",
 )
 _LISTS_NOT_READ = (
@@ -136,6 +146,10 @@ _LISTS_NOT_READ = (
     "{}\n**A.** {}\n**B.** {}\n**C.** {}",
     "{}\nA - {}\nB - {}\nC - {}",
     "{}\n[A] {}\n[B] {}\n[C] {}",
+    "{} A={} B={} C={}",
+    "{}: A = '{}', B = '{}', C = '{}'",
+    '{}: {{"A": "{}", "B": "{}", "C": "{}"}}',
+    "{}\n1\u3001{}\n2\u3001{}\n3\u3001{}",
     "{}\n1. {}\n2. {}\n3. {}",
     "{}: (A){} (B){} (C){}?",
     "{} A) {}; B) {}; or C) {}?",
@@ -159,5 +173,13 @@ def test_another_order_of_the_choices_is_seen_however_they_are_listed(form: str)
 def test_two_choices_within_a_line_are_listed_too() -> None:
     assert lists_otherwise("Which side? (A) right (B) left", ["left", "right"])
     assert not lists_otherwise("Which side? (A) left (B) right", ["left", "right"])
+    for form in ("\uff08A\uff09{}\uff08B\uff09{}", "A\u3001{}\u3001B\u3001{}", "\uff21\uff0e{} \uff22\uff0e{}"):
+        for left, right in (("left", "right"), ("\u5de6", "\u53f3"), ("\uff11", "\uff12")):
+            assert lists_otherwise("\u54ea\u4fa7\uff1f" + form.format(right, left), [left, right])
+            assert not lists_otherwise("\u54ea\u4fa7\uff1f" + form.format(left, right), [left, right])
+    assert lists_otherwise("\u54ea\u4fa7\uff1fA\u3001\u53f3B\u3001\u5de6", ["\u5de6", "\u53f3"])  # no space between
+    assert not lists_otherwise(
+        "\u54ea\u4fa7\uff1fA\u3001\u53f3\u80baB\u3001\u5de6", ["\u5de6", "\u53f3"]
+    )  # the right lung
     assert not lists_otherwise("Is 2. 1 or 1. 2 right?", ["x", "y"])
     assert not lists_otherwise("Which?", [])

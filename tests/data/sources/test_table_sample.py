@@ -66,9 +66,13 @@ def test_a_question_that_lists_its_choices_in_another_order_is_a_fault() -> None
         "(A) right (B) left (C) both",
         "A. Right.\nB. Left.\nC. Both.",
         "**1.** right\n**2.** left\n**3.** both",
+        "\uff08A\uff09right\uff08B\uff09left\uff08C\uff09both",
+        "A='right' B='left' C='both'",
     ):
         with pytest.raises(RowError, match=r"lists the choices in another order than their column \(left, right, both"):
             made(cells | {"q": f"Which side?\n{listed}"})
+    own = "There were (a) both, (b) right, (c) left. Which side?\nA. left\nB. right\nC. both"
+    assert made(cells | {"q": own}).question == own  # its own list stands in order, below another one
     unlike = made(cells | {"q": "Which side? (A) right (B) left"})
     assert unlike.question.endswith("Choices:\nA. left\nB. right\nC. both")
 
