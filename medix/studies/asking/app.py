@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,7 +19,7 @@ from medix.data.picture import PictureError
 from medix.studies.asking.asker import Asker, Tell
 from medix.studies.asking.practice_samples import PracticeSamples
 from medix.studies.asking.uploads import preview, question_of, uploaded
-from medix.studies.web import Handler, body_of, guarded, not_there
+from medix.studies.web import GuardedApp, Handler, body_of
 from medix.studies.web_page import WebPage
 from medix.types import Sample
 
@@ -33,7 +32,7 @@ class ReaderLeftError(Exception):
     """Nobody reads what is told any more."""
 
 
-class PageApp(Starlette):
+class PageApp(GuardedApp):
     """A page below ``/TOKEN``; everything else is not there.
 
     Args:
@@ -52,10 +51,10 @@ class PageApp(Starlette):
         has_judge = asker.judge is not None
         self._page = WebPage("ask", Path(__file__).parent, model=name, has_judge=has_judge, is_practice=is_practice)
         routes = [
-            Route(f"/{{token}}{path}", guarded(self._known(handler)), methods=[method])
+            Route(f"/{{token}}{path}", self._known(handler), methods=[method])
             for (method, path), handler in {("GET", ""): self._show, **handlers}.items()
         ]
-        super().__init__(routes=routes, exception_handlers={404: not_there})
+        super().__init__(routes)
 
     def _known(self, handler: Handler) -> Handler:
         async def answer(request: Request) -> Response:
@@ -102,9 +101,9 @@ class PracticeApp(PageApp):
     def __init__(self, asker: Asker, token: str, name: str, samples: PracticeSamples) -> None:
         self.samples = samples
         handlers: dict[tuple[str, str], Handler] = {
-            ("GET", "/sample/{place:int}"): self._sample,
-            ("GET", "/sample/{place:int}/image/{index:int}"): self._image,
-            ("POST", "/sample/{place:int}/answer"): self._answer,
+            ("GET", "/sample/{place:place}"): self._sample,
+            ("GET", "/sample/{place:place}/image/{index:place}"): self._image,
+            ("POST", "/sample/{place:place}/answer"): self._answer,
         }
         super().__init__(asker, token, name, handlers, is_practice=True)
 

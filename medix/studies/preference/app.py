@@ -2,7 +2,6 @@
 
 import json
 
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -10,12 +9,12 @@ from starlette.routing import Route
 
 from medix.studies.preference.database import NotThereError, StudyDatabase
 from medix.studies.preference.page import StudyPage
-from medix.studies.web import body_of, guarded, not_there
+from medix.studies.web import GuardedApp, body_of, not_there
 
 _LARGEST_BODY = 1 << 16
 
 
-class StudyApp(Starlette):
+class StudyApp(GuardedApp):
     """Serves a study.
 
     ``/r/TOKEN`` is the page of a rater; ``progress``, ``item/PLACE``, ``image/PLACE/INDEX`` and ``save`` below it are
@@ -31,12 +30,12 @@ class StudyApp(Starlette):
         paths = {
             "": self._show,
             "/progress": self._progress,
-            "/item/{place:int}": self._item,
-            "/image/{place:int}/{index:int}": self._image,
+            "/item/{place:place}": self._item,
+            "/image/{place:place}/{index:place}": self._image,
         }
-        routes = [Route(f"/r/{{token}}{path}", guarded(handler)) for path, handler in paths.items()]
-        routes.append(Route("/r/{token}/save", guarded(self._save), methods=["POST"]))
-        super().__init__(routes=routes, exception_handlers={404: not_there, NotThereError: not_there})
+        routes = [Route(f"/r/{{token}}{path}", handler) for path, handler in paths.items()]
+        routes.append(Route("/r/{token}/save", self._save, methods=["POST"]))
+        super().__init__(routes, {NotThereError: not_there})
 
     async def _show(self, request: Request) -> Response:
         await self._rater(request)
