@@ -33,8 +33,8 @@ examples
     sbatch --array=0-14 --wrap \\
       'python -m medix ablate mine.yaml --run $SLURM_ARRAY_TASK_ID'
     python -m medix ablate mine.yaml --table
-  several processes may also work on one output folder: each takes what no
-  other has
+  several processes may also work on one output folder: each starts runs that
+  no other is working on
 
 a grid (keys of its file)
   spec: demo                       file, or a shipped spec
@@ -179,7 +179,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("grid", metavar="GRID", help="grid file, or the name of a shipped grid")
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder of all runs (default: runs/ablations/GRID)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="number of runs at a time (default: 1)")
-    parser.add_argument("--run", type=int, metavar="I", help="only the run with this number, as in a Slurm array")
+    parser.add_argument(
+        "--run", type=int, metavar="I", help="only this run, as numbered by --list (a task of an array)"
+    )
     parser.add_argument(
         "--list",
         action="store_true",

@@ -47,7 +47,10 @@ def add_model(parser: CommandParser) -> None:
         "--data", type=Path, metavar="DIR", help="folder with the files of the tasks (default: dataset hubs)"
     )
     data.add_argument(
-        "--limit", type=int, metavar="N", help="only the first N items of each task; not fewer than --output holds"
+        "--limit",
+        type=int,
+        metavar="N",
+        help="first N items of each task; at least as many as --output holds",
     )
     model = add_named_model(parser)
     model.add_argument("--samples", type=int, default=1, metavar="K", help="completions of each item (default: 1)")

@@ -14,7 +14,7 @@ def manifest_table(title: str, manifests: Sequence[Manifest]) -> Table:
         left = column in ("manifest", "modality")
         table.add_column(column, justify="left" if left else "right", overflow="fold")
     lines = {
-        f"data set: {m.dataset}; licence: {m.licence}; identities: {m.deidentification}"
+        f"data set: {m.dataset}; licence: {m.licence}; de-identification: {m.deidentification}"
         + (f"; rows of the input left out: {m.skipped_rows}" if m.skipped_rows else "")
         for m in manifests
     }  # the rows are those of the whole input, and each of its manifests has their number

@@ -21,7 +21,7 @@ def add_named_model(parser: CommandParser) -> argparse._ArgumentGroup:
         default="OPENAI_API_KEY",
         help="environment variable with the key of the endpoint (default: OPENAI_API_KEY)",
     )
-    model.add_argument("--revision", default="", help="what else tells the model apart, such as a commit")
+    model.add_argument("--revision", default="", help="version of the model, such as a commit; is recorded")
     model.add_argument(
         "--prompt", choices=["medix", "plain"], help="prompt (default: that of the model's card, or plain without one)"
     )
@@ -34,8 +34,8 @@ def add_named_model(parser: CommandParser) -> argparse._ArgumentGroup:
         type=float,
         default=600.0,
         metavar="S",
-        help="seconds for one completion of an endpoint, further attempts included (default: 600); a server without a "
-        "sign of life is waited for a minute at most",
+        help="seconds for one completion of an endpoint, further attempts included (default: 600); where a "
+        "server does not answer at all, waiting ends after a minute",
     )
     return model
 

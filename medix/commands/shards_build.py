@@ -53,7 +53,7 @@ def add_build(parser: CommandParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for shards and manifests")
     group.add_argument("--manifests", type=Path, metavar="DIR", help="folder for manifests (default: with the shards)")
-    group.add_argument("--name", help="the beginning of file names (default: that of the input)")
+    group.add_argument("--name", help="prefix of file names (default: the name of the input)")
     group.add_argument(
         "--dataset",
         metavar="NAME",
@@ -64,13 +64,15 @@ def add_build(parser: CommandParser) -> None:
         "--licence", "--license", metavar="TEXT", help="under which the data may be used; required but for phantoms"
     )
     group.add_argument(
-        "--deidentification", metavar="TEXT", help="how identities were removed, or why there are none; likewise"
+        "--deidentification",
+        metavar="TEXT",
+        help="how identities were removed, or why there are none; required but for phantoms",
     )
     group.add_argument("--source", default="", metavar="TEXT", help="where the data comes from: address or citation")
     group.add_argument("--samples-per-shard", type=int, metavar="N", default=1000, help="at most (default: 1000)")
     parts = parser.add_argument_group("parts")
     parts.add_argument("--partition", metavar="PARTS", help="such as train=0.9,val=0.1; each part has a folder")
-    parts.add_argument("--by", choices=UNITS, default="case", help="what is never divided (default: case)")
+    parts.add_argument("--by", choices=UNITS, default="case", help="unit that is kept in one part (default: case)")
     parts.add_argument("--seed", type=int, default=1, metavar="N", help="of the parts, and of phantoms (default: 1)")
 
 

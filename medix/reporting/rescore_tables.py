@@ -51,7 +51,7 @@ def _order(data: Mapping[str, Any]) -> Table:
         ]
         for part in data["slices"]
     ]
-    heads = ["", "Groups ranked", "Rank correlation", "Best changed", "Some pair reversed", "With signal"]
+    heads = ["", "Groups ranked", "Rank correlation", "Best changed", "Any pair reversed", "With signal"]
     return Table("Order within groups, and advantages", [*heads, "Sign flips", "Mean change"], rows)
 
 
