@@ -38,8 +38,8 @@ def add_dicom(parser: CommandParser) -> None:
     group.add_argument(
         "--ignore-patient-ids",
         action="store_true",
-        help="PatientIDs are placeholders and are not used; the table then needs a column of cases or patients, filled in "
-        "every row. Without this option, images with the same PatientID are one case",
+        help="PatientIDs are placeholders and are not used; the table then needs a column of cases or patients, filled "
+        "in every row. Without this option, images with the same PatientID are one case",
     )
 
 
