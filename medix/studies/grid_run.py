@@ -36,7 +36,7 @@ class RunState:
         status: ``waiting``, ``done``, ``failed``, ``stopped`` (by a signal; it goes on next time) or ``elsewhere``
             (another process has it).
         reason: last message of a run that failed, its lines separated by `` / ``.
-        seconds: of all its attempts.
+        seconds: of all its attempts; of one whose ``ablate`` was killed, up to the last line of its log.
         settings: digest of the settings that it was started with, those of parts too.
     """
 
@@ -119,6 +119,8 @@ class GridRun:
     @property
     def is_under_way(self) -> bool:
         """Whether a process has it; its folder says ``stopped`` meanwhile, for a kill."""
+        if not self.folder.is_dir():
+            return False
         try:
             with held(self.folder / ".ablate"), held(self.folder):
                 return False
@@ -153,7 +155,8 @@ class GridRun:
 
     def _run(self, before: RunState, started: Callable[["subprocess.Popen[bytes]"], None]) -> RunState:
         self.write_spec()
-        self._write(RunState("stopped", "", before.seconds, self._digest))
+        seconds = before.seconds + self._unrecorded()
+        self._write(RunState("stopped", "", seconds, self._digest))
         began = time.monotonic()
         with (self.folder / "fit.log").open("ab") as log:
             start = log.tell()
@@ -163,10 +166,17 @@ class GridRun:
             started(process)
             code = process.wait()
         status = "done" if code == 0 else "stopped" if code in _STOPPED else "failed"
-        seconds = before.seconds + time.monotonic() - began
+        seconds += time.monotonic() - began
         state = RunState(status, self._reason(code, start) if status == "failed" else "", seconds, self._digest)
         self._write(state)
         return state
+
+    def _unrecorded(self) -> float:
+        """Seconds of an attempt after which no state was written: its log is younger than the state it began with."""
+        state, log = self.folder / _STATE, self.folder / "fit.log"
+        if not (state.is_file() and log.is_file()):
+            return 0.0
+        return max(0.0, log.stat().st_mtime - state.stat().st_mtime)
 
     def _write(self, state: RunState) -> None:
         write_atomically(self.folder / _STATE, json.dumps(asdict(state)) + "\n")
@@ -175,13 +185,15 @@ class GridRun:
         """Its last message: what earlier attempts said, before a byte of its log, explains nothing of this one."""
         with (self.folder / "fit.log").open("rb") as log:
             log.seek(start)
-            said = log.read().decode("utf-8", "replace")
-        lines = [line.strip() for line in said.splitlines() if line.strip()][-200:]
+            text = log.read().decode("utf-8", "replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()][-200:]
         begins = [index for index, line in enumerate(lines) if line.startswith("medix: error")]
         told = lines[begins[-1] :] if begins else lines[-1:]
         if len(told) > _REASON_LINES:  # its first line says what, and its last ones why
             told = [told[0], "…", *told[2 - _REASON_LINES :]]
-        return f"status {code}: {' / '.join(told) or 'without a word'}"
+        said = " / ".join(told) or "without a word"
+        # of a process that was killed the last line is no reason
+        return f"killed by {signal.Signals(-code).name}, after: {said}" if code < 0 else f"status {code}: {said}"
 
 
 class GridRunner:

@@ -72,7 +72,7 @@ def test_the_reason_of_a_failure_is_of_its_last_attempt(runs: list[GridRun]) -> 
     second = GridRunner([run]).run(lambda run, state: None)[run.name]
     assert (first.reason, second.reason) == (
         "status 1: medix: error: model.loss: no such loss / and more",
-        "status -9: Loading",
+        "killed by SIGKILL, after: Loading",
     )
 
 
@@ -191,3 +191,22 @@ def test_a_fit_that_has_outlived_its_ablate_is_left_alone(runs: list[GridRun]) -
         assert runs[0].run(lambda process: None).status == "elsewhere"
     assert runs[0].run(lambda process: None).status == "done"
     assert starts(runs[0]) == 1
+
+
+def test_the_time_of_an_attempt_whose_ablate_was_killed_counts_up_to_the_last_line_of_its_log(
+    runs: list[GridRun],
+) -> None:
+    run = runs[0]
+    run.write_spec()
+    run._write(RunState("stopped", "", 50.0, run._digest))
+    (run.folder / "fit.log").write_text("step 1\n")
+    began = (run.folder / "grid.json").stat().st_mtime
+    os.utime(run.folder / "fit.log", (began + 100, began + 100))
+    assert 150 <= run.run(lambda process: None).seconds < 200
+    run._write(RunState("stopped", "", 150.0, run._digest))  # as when an interrupt ends it: after its log
+    assert 150 <= run.run(lambda process: None).seconds < 200
+
+
+def test_to_ask_whether_a_run_is_under_way_leaves_no_folder(runs: list[GridRun]) -> None:
+    assert not runs[0].is_under_way
+    assert not runs[0].folder.exists()
