@@ -39,7 +39,10 @@ _NO_STATEMENT = re.compile(
 )
 _TURN = re.compile(
     r"\W*(?:but|however|or|unless|otherwise|hmm+|yet|though|although|nevertheless|still|hardly|rather|instead"
-    r"|then again|even so|not|never|no(?=\s*[,.!?:;–—-]|\s*$))\b",
+    r"|then again|even so|not|never|no(?=\s*[,.!?:;–—-]|\s*$)"
+    r"|(?:(?:this|that|it|the|which)\s+(?:\w+\s+){1,3})?(?:incorrect|wrong|false|excluded|eliminated|ruled\s+out)"
+    r"(?=\s*[,.!;)]|\s*$|\s+(?:because|since|as|by|due)\b))\b"
+    r"|\W*[✗✘❌✖]",
     re.IGNORECASE,
 )
 _TAKEN_BACK = re.compile(
@@ -53,7 +56,7 @@ _CONNECTED = r"[.!?;:\n]|\b(?:because|since|as|so|therefore|thus|hence)\b"
 _CONNECTION = re.compile(_CONNECTED)
 _CLAUSE = re.compile(rf"{_CONNECTED}|,|\bwhich\b")
 _NEXT_CLAUSE = re.compile(rf"{_CONNECTED}|\(|,(?!\s*(?:which|that)\b)")  # "A, which is wrong" is one
-_END = re.compile(r"[.!?;\n]+(?=\s|$)")
+_END = re.compile(r"[.!?;\n]+(?=\s|$)|\n+")
 _LIKELY = r"most|very|likely|probable|probably|clearly|definitely|therefore|thus|indeed"
 # before an answer: "So, in this case, the best answer is", "I would go with"; whose answer it is matters
 _LEAD = re.compile(
@@ -127,8 +130,7 @@ class Claims:
     def is_announced(self, start: int) -> bool:
         """Whether nothing but words that announce an answer stands before a place, in its clause."""
         before = _SO.split(_sentence_before(self.text, start))[-1]
-        given = _GIVEN.match(before)
-        return _LEAD.fullmatch(before, given.end() if given else 0) is not None
+        return _is_lead(before)
 
     def is_stated(self, start: int, end: int) -> bool:
         """Whether what stands from ``start`` to ``end`` is said to be the answer, and nothing around it denies it."""
@@ -136,7 +138,7 @@ class Claims:
 
     def is_said(self, start: int, end: int) -> bool:
         """Whether what stands from ``start`` to ``end`` is said to be the answer, by what is before and after it."""
-        return self._is_said(_sentence_before(self.text, start), end)
+        return self._is_said(_sentence_before(self.text, start), self._with_bracket(start, end))
 
     def is_answer(self, start: int, end: int) -> bool:
         """Whether the text of a choice that stands from ``start`` to ``end`` is said to be the whole answer.
@@ -144,6 +146,7 @@ class Claims:
         A bare text has to be all that is said, but for reasons that are called so: else it may be one line of a list.
         After "the answer is" or the like what follows may also be a sentence such as "It is enlarged."
         """
+        end = self._with_bracket(start, end)
         before = _sentence_before(self.text, start)
         is_announced = _ANNOUNCES.search(before) or _STATES.search(before)
         if not self.is_said(start, end) or not (is_announced or _LEAD.fullmatch(self.text, 0, start)):
@@ -152,16 +155,26 @@ class Claims:
         after = _GOES_ON if is_announced else _ENDS_REPLY
         return stop is None or bool(_ENDS_REPLY.match(self.text, end) or after.match(self.text, stop.start()))
 
+    def _with_bracket(self, start: int, end: int) -> int:
+        """The end with the closing bracket of what stands there: a place ends with its last word."""
+        is_open = self.text.count("(", start, end) > self.text.count(")", start, end)
+        return end + 1 if is_open and self.text.startswith(")", end) else end
+
     def _is_said(self, before: str, end: int) -> bool:
         if _STATES.search(before):
             is_first = not _NO_STATEMENT.search(before) and not _NOT_FIRST.search(before)
             return is_first and _ENDS_OR_GOES_ON.match(self.text, end) is not None
         closed = _ENDS_OR_GOES_ON if re.search(r"\w", before) else _ENDS
-        return _LEAD.fullmatch(before) is not None and closed.match(self.text, end) is not None
+        return _is_lead(before) and closed.match(self.text, end) is not None
 
     def _turns(self, end: int) -> bool:
         """Whether what follows a sentence turns against it."""
         return self._taken_back >= end or _TURN.match(self.text, end) is not None
+
+
+def _is_lead(before: str) -> bool:
+    given = _GIVEN.match(before)
+    return _LEAD.fullmatch(before, given.end() if given else 0) is not None
 
 
 def _sentence_before(text: str, start: int) -> str:

@@ -106,3 +106,30 @@ def test_one_choice_that_is_the_whole_answer_is_decided(reply: str, choices: tup
 ])  # fmt: skip
 def test_a_bare_text_beside_other_sentences_is_left_to_the_judge(reply: str) -> None:
     assert option_of(reply.format("Fibroblasts"), PULP) is None
+
+
+SEPTUM = ("Atrial septal defect (ASD)", "Patent ductus arteriosus (PDA)", "Coarctation of the aorta (COA)")
+
+
+@pytest.mark.parametrize(
+    ("answer", "index"),
+    [
+        ("The answer is atrial septal defect (ASD).", 0),
+        ("Based on the findings, the answer is atrial septal defect (ASD).", 0),
+        ("Atrial septal defect (ASD)\n\nExplanation: it is a hole.", 0),
+        ("The answer is atrial septal defect (ASD). It is a hole.", 0),
+        ("A. Atrial septal defect (ASD)\n\nIncorrect options: the others", 0),
+        ("Answer: atrial septal defect (ASD) and something else", None),
+        ("The answer is atrial septal defect (ASD) deficiency.", None),
+        ("A. Atrial septal defect\nIncorrect.", None),
+        ("A. Atrial septal defect (ASD). This is incorrect.", None),
+        ("A) Atrial septal defect (Incorrect)", None),
+        ("Option A: atrial septal defect. This can be excluded.", None),
+        ("A) Atrial septal defect. \u2717", None),
+        ("A) Atrial septal defect \u2014 ruled out", None),
+    ],
+)
+def test_what_follows_the_bracket_of_a_choice_counts_and_so_does_a_denial_behind_its_sentence(
+    answer: str, index: int | None
+) -> None:
+    assert option_of(answer, SEPTUM) == index
