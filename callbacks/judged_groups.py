@@ -1,14 +1,16 @@
 """Verdicts of one judge on scored groups."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from medix.grammar import parse
 from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.own_arguments import named, names_of, on_record
 from medix.modality import ModalitySet
-from medix.reporting.record import without_answer
-from medix.types import CompletionScores, JudgeQuestion, Sample, ScoredGroup, Verdict
+from medix.reporting.record import ANSWER_RULE, ASKED_BY, without_answer
+from medix.rewards.answer import AnswerRule
+from medix.types import CompletionScores, JudgeQuestion, Sample, ScoredGroup, Status, Verdict
 
 
 class NoJudge(Judge):
@@ -41,30 +43,78 @@ def judge_groups(
         judge: the judge.
         asked: for each component, what it asked about each completion; a component that is missing asked this question.
     """
-    rows = iter(range(sum(len(group.scores) for group in groups)))
-    found: dict[tuple[int, int], Verdict] = {}
-    missing: list[tuple[int, int]] = []
-    questions: list[JudgeQuestion] = []
+    rows = list(_known(groups, modalities, judge, asked or {}))
+    given = iter(outcome.grade(judge, [question for question, verdict in rows if question and verdict is None]))
+    return _grouped(on_record(judge, [next(given) if verdict is None else verdict for _, verdict in rows]), groups)
+
+
+def verdicts_of_rewards(
+    groups: Sequence[ScoredGroup],
+    modalities: ModalitySet,
+    judge: Judge,
+    component: str,
+    rule: AnswerRule | None,
+    asked: Mapping[str, Sequence[JudgeQuestion | None]],
+) -> list[list[Verdict]]:
+    """One verdict per completion as ``judge_groups`` has it, but from the rewards alone: the judge is asked nothing.
+
+    Where a component asks in the words of its own answer rule (``PublishedAnswer``), accuracy is by that rule, and the
+    verdict says so: one on another question is of the judge ``... asked by PublishedAnswer``; where the rule needs no
+    judge, the verdict is of ``answer rule PublishedAnswer``: right if it gives the whole credit, else wrong, as an
+    abstention or an answer that is not valid. Where nothing is known, the completion is unscored, with the reason.
+
+    Args:
+        groups, modalities, asked: as for ``judge_groups``.
+        judge: that of the component (``accuracy_component``).
+        component: name of the component whose questions and answer rule count.
+        rule: its answer rule; None if it is unknown.
+    """
+    rows = _known(groups, modalities, judge, asked)
+    scores = (one for group in groups for one in group.scores)
+    kind, name = type(rule).__name__ if rule else "", named(judge)
+    found = []
+    for (_, verdict), one in zip(rows, scores, strict=True):
+        entry = one.components.get(component)
+        if verdict is not None:
+            (verdict,) = on_record(judge, [verdict])
+        elif entry is not None and entry.verdict is not None and kind and name in names_of(entry.verdict):
+            verdict = replace(entry.verdict, asked=f"{name}{ASKED_BY}{kind}")
+        elif entry is not None and entry.verdict is None and kind and entry.status is Status.SCORED:
+            why = f"the answer rule gave {entry.value:g} without asking the judge"
+            verdict = Verdict(credit=float(entry.value == 1), judge=f"{ANSWER_RULE}{kind}", explanation=why)
+        else:
+            reason = entry.reason if entry is not None else ""
+            (verdict,) = on_record(judge, [outcome.unscored(judge, reason or "the rewards have no verdict of it")])
+        found.append(verdict)
+    return _grouped(found, groups)
+
+
+def _known(
+    groups: Sequence[ScoredGroup],
+    modalities: ModalitySet,
+    judge: Judge,
+    asked: Mapping[str, Sequence[JudgeQuestion | None]],
+) -> Iterator[tuple[JudgeQuestion | None, Verdict | None]]:
+    """Per completion, the question of its accuracy, if it has one answer, and the verdict, if it is known."""
     name = named(judge)
-    for row, group in enumerate(groups):
-        sample = group.rollout.prompt.sample
-        for column, (completion, scores) in enumerate(zip(group.rollout.completions, group.scores, strict=True)):
-            number = next(rows)
-            answer = parse(completion.text, modalities, expects_tag=sample.modality is not None).answer
-            if answer is None:
-                found[row, column] = without_answer(judge.identity)
-                continue
-            question = _question(sample, answer)
-            others = {part for part, column in (asked or {}).items() if column[number] != question}
-            known = _known_verdict(scores, others, name)
-            if known is not None:
-                found[row, column] = known
-            else:
-                missing.append((row, column))
-                questions.append(question)
-    found |= dict(zip(missing, outcome.grade(judge, questions), strict=True))
-    found = dict(zip(found, on_record(judge, found.values()), strict=True))
-    return [[found[row, column] for column in range(len(group.scores))] for row, group in enumerate(groups)]
+    rows = ((group.rollout.prompt.sample, *row) for group in groups for row in _rows(group))
+    for number, (sample, text, scores) in enumerate(rows):
+        answer = parse(text, modalities, expects_tag=sample.modality is not None).answer
+        if answer is None:
+            yield None, without_answer(judge.identity)
+            continue
+        question = _question(sample, answer)
+        others = {part for part, column in asked.items() if column[number] != question}
+        yield question, _known_verdict(scores, others, name)
+
+
+def _rows(group: ScoredGroup) -> Iterator[tuple[str, CompletionScores]]:
+    return zip((one.text for one in group.rollout.completions), group.scores, strict=True)
+
+
+def _grouped(verdicts: Sequence[Verdict], groups: Sequence[ScoredGroup]) -> list[list[Verdict]]:
+    rows = iter(verdicts)
+    return [[next(rows) for _ in group.scores] for group in groups]
 
 
 def _question(sample: Sample, answer: str) -> JudgeQuestion:

@@ -9,7 +9,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix.atomic_file import naming
-from medix.callbacks.watched import reward_judges, suite_of, watched
+from medix.callbacks.judged_groups import verdicts_of_rewards
+from medix.callbacks.watched import accuracy_component, suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.validation import Validation
 from medix.modules.last_step import LastStep
@@ -21,7 +22,7 @@ from medix.reporting.record import (
     with_images,
     write_records,
 )
-from medix.types import GroupKey, RolloutGroup, SampleKey, ScoredGroup
+from medix.types import GroupKey, RolloutGroup, SampleKey, ScoredGroup, Verdict
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ class RecordCompletions(Callback):
 
     In training, the step of a record is the one that used the completion: that trained on it, found its group without
     a signal, or dropped it as too old. Groups that wait for a later step are written by that step, on the rank that
-    trains them, or when training ends.
+    trains them, or when training ends. Their verdicts are what the rewards know, without a further question to a judge
+    (``verdicts_of_rewards``).
 
     When a run is resumed, lines and files of later steps are deleted, so that no step is recorded twice.
     ``medix.reporting.record.read_records`` reads the files.
@@ -101,10 +103,9 @@ class RecordCompletions(Callback):
         advantages: Mapping[GroupKey, Sequence[float]],
     ) -> None:
         """Append groups to the file of this rank."""
-        judge = next(iter(reward_judges(pl_module)), "")
         records = [
             self._with_images(trainer, record, group.rollout)
-            for group in groups
+            for group, verdicts in zip(groups, _verdicts(pl_module, groups), strict=True)
             for record in record_group(
                 group,
                 watched(pl_module).modalities,
@@ -112,7 +113,7 @@ class RecordCompletions(Callback):
                 split="train",
                 advantages=advantages.get(group.key),
                 suite=suite_of(pl_module),
-                judge=judge,
+                verdicts=verdicts,
             )
         ]
         if records:
@@ -168,6 +169,17 @@ class RecordCompletions(Callback):
 
     def _folder(self, trainer: Trainer) -> Path:
         return Path(trainer.default_root_dir) / self.folder
+
+
+def _verdicts(module: LightningModule, groups: Sequence[ScoredGroup]) -> Sequence[Sequence[Verdict] | None]:
+    """Verdicts on the completions of each group by the judge of the rewards; None without one."""
+    found = accuracy_component(module)
+    if found is None or not groups:
+        return [None] * len(groups)
+    name, part, judge = found
+    asked = watched(module).rewards.asked([group.rollout for group in groups])
+    rule = getattr(part, "answer_rule", None)
+    return verdicts_of_rewards(groups, watched(module).modalities, judge, name, rule, asked)
 
 
 def waiting_groups(module: LightningModule) -> Iterable[ScoredGroup]:

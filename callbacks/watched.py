@@ -41,7 +41,7 @@ def suite_of(module: LightningModule) -> Mapping[str, str]:
 
 def reward_judges(module: LightningModule) -> list[str]:
     """The judges (``named``) that the components of the rewards ask, in their order, each once."""
-    return list(dict.fromkeys(named(judge) for _, judge in _askers(module)))
+    return list(dict.fromkeys(named(judge) for *_, judge in _askers(module)))
 
 
 def accuracy_judge(module: LightningModule) -> Judge | None:
@@ -49,15 +49,21 @@ def accuracy_judge(module: LightningModule) -> Judge | None:
 
     Where there is none, that of the first component that asks one, such as a rubric; None where none does.
     """
-    askers = sorted(_askers(module), key=lambda one: not isinstance(one[0], JudgeReward))  # a stable order
-    return next((judge for _, judge in askers), None)
+    found = accuracy_component(module)
+    return None if found is None else found[2]
 
 
-def _askers(module: LightningModule) -> list[tuple[Any, Judge]]:
-    """The components of the rewards that ask a judge, each with it."""
+def accuracy_component(module: LightningModule) -> tuple[str, Any, Judge] | None:
+    """The component that asks the ``accuracy_judge``: its name, itself and the judge; None where none asks one."""
+    askers = sorted(_askers(module), key=lambda one: not isinstance(one[1], JudgeReward))  # a stable order
+    return next(iter(askers), None)
+
+
+def _askers(module: LightningModule) -> list[tuple[str, Any, Judge]]:
+    """The components of the rewards that ask a judge, each with its name and the judge."""
     components: Mapping[str, Any] = getattr(watched(module).rewards, "components", {})
-    judges = [(part, getattr(part, "judge", None)) for part in components.values()]
-    return [(part, judge) for part, judge in judges if isinstance(judge, Judge)]
+    judges = [(name, part, getattr(part, "judge", None)) for name, part in components.items()]
+    return [(name, part, judge) for name, part, judge in judges if isinstance(judge, Judge)]
 
 
 def reward_encoders(module: LightningModule) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from medix.evaluation.statistics import Interval, bounds, clustered_mean, proportion
 from medix.judge.canaries import YES_FROM
 from medix.modality import TEXT_ONLY
-from medix.reporting.record import CompletionRecord
+from medix.reporting.record import ASKED_BY, CompletionRecord
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,8 @@ def accepted_wrongly(record: CompletionRecord) -> float | None:
     verdict = record.verdict
     if verdict is None or verdict.credit is None:
         return None
-    others = [
-        other.credit
-        for other in record.verdicts().values()
-        if other.whose != verdict.whose and other.credit is not None
-    ]
+    judge = verdict.whose.partition(ASKED_BY)[0]
+    others = [other.credit for other in record.verdicts().values() if other.whose != judge and other.credit is not None]
     return float(verdict.credit < YES_FROM <= max(others)) if others else None
 
 

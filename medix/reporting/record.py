@@ -28,6 +28,11 @@ from medix.types import (
 CompletionKey = tuple[str, str, int]
 """Data set and id of the sample, and index of the completion among those of its prompt."""
 
+ASKED_BY = " asked by "
+"""After the name of a judge that was asked in the words of an answer rule, which follows."""
+ANSWER_RULE = "answer rule "
+"""Before the name of an answer rule, in the place of a judge that the rule needed not."""
+
 _LOG = logging.getLogger(__name__)
 _DERIVED = ("names_modality", "flags")
 """Fields written for other readers of the file; recomputed when read."""
@@ -114,8 +119,8 @@ class CompletionRecord:
         policy_version: version of the weights that it was sampled from.
         total: composite reward; None if unscored or never scored.
         components: the score by each component, by name.
-        verdict: verdict of the judge, or that it has not exactly one answer (``without_answer``); None if no judge was
-            asked.
+        verdict: verdict of the judge, or that it has not exactly one answer (``without_answer``); in training what the
+            rewards know of it (``verdicts_of_rewards``); None if there is no judge.
         advantage: advantage that it was trained with; None if it was not trained on.
         mean_logprob: mean log-probability of its tokens when sampled.
         images: file names of its images, if they were written.
@@ -196,9 +201,9 @@ class CompletionRecord:
         return self.total is not None or bool(self.components)
 
     def verdicts(self) -> dict[str, Verdict]:
-        """Verdicts by the component that asked; under an empty name if the file does not record the component."""
+        """Verdicts of judges by the component that asked; under an empty name if the file does not record it."""
         found = {name: entry.verdict or self.verdict for name, entry in self.components.items() if entry.is_judged}
-        if not found:
+        if not found and not (self.verdict is not None and self.verdict.judge.startswith(ANSWER_RULE)):
             found = {"": self.verdict}
         return {name: verdict for name, verdict in found.items() if verdict is not None}
 
@@ -340,7 +345,7 @@ def record_group(
     split: str,
     advantages: Sequence[float] | None = None,
     suite: Mapping[str, str] | None = None,
-    judge: str = "",
+    verdicts: Sequence[Verdict] | None = None,
 ) -> list[CompletionRecord]:
     """Create the record of every completion of a scored group, in order.
 
@@ -348,10 +353,9 @@ def record_group(
         group: prompt, completions and scores.
         modalities, step, split, suite: as for ``record_completion``.
         advantages: one per completion; None if the group was not trained on.
-        judge: identity of the judge that the rewards ask. It is not asked about a completion without exactly one
-            answer, which is wrong, as in validation. Empty if there is no judge: no completion has a verdict.
+        verdicts: one per completion; None for the first verdict among the scores of each.
     """
-    records = [
+    return [
         record_completion(
             group.rollout,
             index,
@@ -359,15 +363,12 @@ def record_group(
             step=step,
             split=split,
             scores=scores,
+            verdict=None if verdicts is None else verdicts[index],
             advantage=None if advantages is None else advantages[index],
             suite=suite,
         )
         for index, scores in enumerate(group.scores)
     ]
-    if not judge:
-        return records
-    wrong = without_answer(judge)
-    return [replace(one, verdict=wrong) if one.verdict is None and one.answer is None else one for one in records]
 
 
 def without_answer(judge: str) -> Verdict:

@@ -1,15 +1,26 @@
 """Verdicts of the rewards are used again only where the judge of the accuracy gave them to this very question."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import pytest
 
-from medix.callbacks.judged_groups import NoJudge, judge_groups
+from medix.callbacks.judged_groups import NoJudge, judge_groups, verdicts_of_rewards
+from medix.judge.base import Judge
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import HybridJudge
-from medix.rewards import JudgeReward, PublishedAnswer, RewardSuite, StrictAnswer, Weighted
-from medix.types import JudgeQuestion, Verdict
+from medix.judge.own_arguments import named
+from medix.rewards import (
+    AbstentionAnswer,
+    AnswerRule,
+    JudgeReward,
+    PublishedAnswer,
+    RewardSuite,
+    StrictAnswer,
+    Weighted,
+)
+from medix.types import JudgeQuestion, Sample, Verdict
 from tests.judge.test_own_arguments import Contains
 from tests.support.asked import Counting, Raising, TooFew
 from tests.support.fake_training import (
@@ -108,3 +119,46 @@ def test_a_verdict_is_taken_before_that_of_a_component_that_had_no_time() -> Non
         judge.asked.clear()
         ((verdict,),) = judge_groups([scored], MODALITIES, judge)
         assert (verdict.credit, judge.asked) == (1.0, [])
+
+
+def _of_rewards(rule: AnswerRule, answers: Sequence[str], sample: Sample, judge: Judge) -> list[Verdict]:
+    """What the rewards know of the answers, of which the last completion has none."""
+    suite = RewardSuite({"judge": Weighted(JudgeReward(judge, rule), 1.0)})
+    group = make_group(sample, [*(write("X_RAY", answer) for answer in answers), "<X_RAY><think>lung</think>"])
+    scored = suite.score_groups([group])
+    (found,) = verdicts_of_rewards(scored, MODALITIES, judge, "judge", rule, suite.asked([group]))
+    return found
+
+
+def test_what_an_answer_rule_decides_is_told_as_its_verdict_and_the_judge_is_not_asked_again() -> None:
+    """The answers equal the reference, are judged, and are not valid by the published rule (one character)."""
+    judge = CountingJudge()
+    found = _of_rewards(PublishedAnswer(), ["lung", "heart", "B"], make_sample(1, "X_RAY"), judge)
+    asked = [question.answer for question in judge.asked]
+    assert [one.credit for one in found] == [1.0, 0.0, 0.0, 0.0]
+    rule, own = "answer rule PublishedAnswer", named(judge)
+    assert [one.whose for one in found[:3]] == [rule, own, rule]
+    assert found[3].whose == own
+    assert asked == ["heart", "<X_RAY><think>lung</think>"]
+
+
+def test_a_verdict_on_the_question_of_the_answer_rule_says_so() -> None:
+    """The published rule leaves out aliases: the judge was asked another question than in a validation."""
+    sample = dataclasses.replace(make_sample(1, "X_RAY"), aliases=("airways",))
+    found = _of_rewards(PublishedAnswer(), ["airways"], sample, Contains(strict=False))
+    assert (found[0].credit, found[0].whose) == (0.0, f"{named(Contains(strict=False))} asked by PublishedAnswer")
+    assert found[1].whose == named(Contains(strict=False))
+
+
+def test_an_answer_to_which_the_rule_gives_less_than_all_is_not_right() -> None:
+    found = _of_rewards(AbstentionAnswer(0.2), ["I don't know", "lung"], make_sample(1, "X_RAY"), CountingJudge())
+    assert [one.credit for one in found] == [0.0, 1.0, 0.0]
+    assert (found[0].judge, "gave 0.2" in found[0].explanation) == ("answer rule AbstentionAnswer", True)
+
+
+def test_where_the_rewards_know_nothing_a_completion_is_unscored_with_the_reason() -> None:
+    group = make_group(make_sample(1), [write("X_RAY", "lung")])
+    for component, reason in (("judge", "judge is down"), ("other", "the rewards have no verdict of it")):
+        scored = [score_by([math.nan], group)]
+        ((verdict,),) = verdicts_of_rewards(scored, MODALITIES, CountingJudge(), component, StrictAnswer(), {})
+        assert (verdict.credit, verdict.judge, verdict.reason) == (None, "counting/v1", reason)

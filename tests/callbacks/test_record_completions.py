@@ -11,8 +11,13 @@ import pytest
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.record_completions import RecordCompletions
 from medix.callbacks.write_report import WriteReport
+from medix.judge.base import Judge
+from medix.judge.own_arguments import named
+from medix.judge.prompt import JudgePrompt
 from medix.modules.record import StepRecord
 from medix.reporting.record import read_records
+from medix.rewards import AnswerRule, JudgeReward, PublishedAnswer, RewardSuite, RubricReward, StrictAnswer, Weighted
+from medix.types import JudgeQuestion, Verdict
 from tests.support.fake_training import (
     CountingJudge,
     FakeData,
@@ -42,6 +47,35 @@ def test_each_step_and_each_validation_is_on_record(tmp_path: Path) -> None:
     assert [record.id for record in val] == [f"s00{i}" for i in range(1, 7)]
     assert {record.step for record in val} == {2}
     assert (tmp_path / "completions" / "val-step-000000.jsonl").exists()
+
+
+class _Lenient(CountingJudge):
+    """YES to everything; a half where it is asked with a prompt."""
+
+    def asking(self, prompt: JudgePrompt) -> Judge:
+        return _Lenient(prompt.version)
+
+    def _grade(self, question: JudgeQuestion) -> Verdict:
+        return Verdict(0.5 if "rubric" in self.name else 1.0, self.identity)
+
+
+@pytest.mark.parametrize("rule", [StrictAnswer(), PublishedAnswer()])
+@pytest.mark.parametrize("is_rubric_first", [False, True])
+def test_verdicts_of_training_follow_the_rule_of_validation(
+    tmp_path: Path, rule: AnswerRule, is_rubric_first: bool
+) -> None:
+    """The first completion of two is right, the second has no answer: no order of components changes that."""
+    module = FakeModule(max_steps=1)
+    judge = _Lenient()
+    parts = {"judge": Weighted(JudgeReward(judge, rule), 0.5), "rubric": Weighted(RubricReward(judge=judge), 0.5)}
+    names = sorted(parts, reverse=is_rubric_first)
+    module.rewards = RewardSuite({name: parts[name] for name in names})  # type: ignore[assignment]
+    make_trainer(tmp_path, [RecordCompletions()]).fit(module, FakeData())
+    train = list(read_records(tmp_path / "completions" / "train.rank0.jsonl"))
+    assert [record.credit for record in train] == [1.0, 0.0, 1.0, 0.0]
+    is_settled = isinstance(rule, PublishedAnswer)
+    judges = {"answer rule PublishedAnswer" if is_settled else named(judge), named(judge)}
+    assert {record.verdict.whose for record in train if record.verdict} == judges
 
 
 def test_steps_can_be_left_out_and_validations_cannot(tmp_path: Path) -> None:

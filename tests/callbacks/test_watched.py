@@ -3,7 +3,7 @@
 import lightning.pytorch as lightning
 import pytest
 
-from medix.callbacks.watched import accuracy_judge, reward_judges, watched
+from medix.callbacks.watched import accuracy_component, accuracy_judge, reward_judges, watched
 from medix.judge.own_arguments import named
 from medix.rewards import JudgeReward
 from tests.support.fake_training import CountingJudge, FakeModule, FakeSuite
@@ -33,6 +33,7 @@ def test_the_judge_of_the_accuracy_is_that_of_the_first_judge_reward_or_else_the
     rubric: dict[str, object] = {"format": object(), "rubric": FakeSuite(first)}
     module.rewards.components = {**rubric, "b": JudgeReward(second), "c": JudgeReward(first)}  # type: ignore[dict-item]
     assert accuracy_judge(module) is second
+    assert accuracy_component(module) == ("b", module.rewards.components["b"], second)
     module.rewards.components = rubric  # type: ignore[assignment]
     assert accuracy_judge(module) is first
     module.rewards.components = {}

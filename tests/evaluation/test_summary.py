@@ -91,6 +91,9 @@ def test_a_wrong_answer_that_another_judge_rewards_is_counted(
         record, verdict=Verdict(credit, "exact"), components={"judge": judged, "embedding": similar}
     )
     assert accepted_wrongly(record) == expected
+    if judge == "exact":  # which is the judge too where it was asked in the words of an answer rule
+        named = dataclasses.replace(record, verdict=Verdict(credit, "exact", asked="exact asked by PublishedAnswer"))
+        assert accepted_wrongly(named) is None
     share = summarise([record, dataclasses.replace(record, components={"embedding": similar})]).accepted_wrong
     assert share == expected or (expected is None and math.isnan(share))
 

@@ -18,7 +18,7 @@ from medix.reporting.record import (
     record_group,
     write_records,
 )
-from medix.types import CompletionScores, ComponentScore, FinishReason, ScoredGroup, Status, Verdict
+from medix.types import CompletionScores, ComponentScore, FinishReason, Status, Verdict
 from tests.support.fake_training import (
     MODALITIES,
     CountingJudge,
@@ -60,22 +60,20 @@ def test_an_unscored_total_is_null_and_not_nan() -> None:
     assert "NaN" not in record.to_json()
 
 
-def test_a_completion_without_one_answer_is_wrong_in_training_as_in_validation() -> None:
-    """Of four completions one has no answer and one has two, which no judge was asked about: accuracy 1 / 4."""
-    texts = [write("X_RAY", "lung"), write("X_RAY", "heart"), "<X_RAY>", write("X_RAY", "lung") + "<answer>b</answer>"]
-    group = make_group(make_sample(1), texts)
-    asked = (
-        FakeSuite(CountingJudge())
-        .score_groups([dataclasses.replace(group, completions=group.completions[:2])])[0]
-        .scores
-    )
-    unasked = CompletionScores(0.0, {"judge": ComponentScore(0.0, Status.SCORED)})
-    scored = ScoredGroup(group, (*asked, unasked, unasked))
-    with_judge = record_group(scored, MODALITIES, step=1, split="train", judge="counting/v1")
-    assert [record.credit for record in with_judge] == [1.0, 0.0, 0.0, 0.0]
-    assert {record.verdict.judge for record in with_judge if record.verdict} == {"counting/v1"}
-    without = record_group(scored, MODALITIES, step=1, split="train")
-    assert [record.credit for record in without] == [1.0, 0.0, None, None]
+def test_verdicts_given_come_before_those_among_the_scores() -> None:
+    scored = FakeSuite(CountingJudge()).score_groups([make_group(make_sample(1), [write("X_RAY", "lung")] * 2)])[0]
+    given = [Verdict(0.0, "a"), Verdict(None, "b", reason="late")]
+    records = record_group(scored, MODALITIES, step=1, split="train", verdicts=given)
+    assert [record.verdict for record in records] == given
+    assert [record.verdicts()["judge"].credit for record in records] == [1.0, 1.0]
+    assert [record.credit for record in record_group(scored, MODALITIES, step=1, split="train")] == [1.0, 1.0]
+
+
+def test_the_verdict_of_an_answer_rule_is_of_no_judge() -> None:
+    scored = score_by([1.0], make_group(make_sample(1), [write("X_RAY", "lung")]))
+    for judge, found in (("answer rule PublishedAnswer", []), ("exact/4", [""])):
+        (record,) = record_group(scored, MODALITIES, step=1, split="train", verdicts=[Verdict(1.0, judge)])
+        assert list(record.verdicts()) == found
 
 
 def test_a_record_says_what_the_grammar_found() -> None:
