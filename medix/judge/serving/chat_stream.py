@@ -20,7 +20,7 @@ _EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 class ChatStream:
-    """Puts the parts of a reply together and reads the whole as any other reply, with its faults.
+    """Puts the parts of a reply together and reads the whole as any other reply, with its faults and other choices.
 
     A server that knows no streams sends the whole reply at once, which is read as well.
     """
@@ -28,10 +28,9 @@ class ChatStream:
     def __init__(self) -> None:
         self._rest = b""
         self._read = 0
-        self._body: dict[str, Any] = {}  # fields of events, of choices and of their parts: the last that says something
-        self._choice: dict[str, Any] = {}
-        self._message: dict[str, Any] = {}
-        self._fault = ""  # of a choice so far
+        self._body: dict[str, Any] = {}  # fields of events: the last that says something
+        self._first = _Choice()
+        self._others: dict[str, _Choice] = {}
         self._event = b""
         self._is_done = False
         self._whole: bytearray | None = None
@@ -45,7 +44,7 @@ class ChatStream:
         self._read += len(data)
         if self._read > _LONGEST:
             raise ValueError(f"it is longer than {_LONGEST} bytes")
-        if self._whole is None and not self._message and _unmarked(self._rest + data).startswith(b"{"):
+        if self._whole is None and not self._first.message and _unmarked(self._rest + data).startswith(b"{"):
             self._whole = bytearray(self._rest)
         if self._whole is not None:
             self._whole += data
@@ -64,15 +63,21 @@ class ChatStream:
         if self._whole is not None:
             return ChatReply.read(bytes(self._whole))
         self._line(_unmarked(self._rest))
-        reply = _read({**self._choice, "message": self._message}, self._body)  # first: an error may be why it broke off
-        if not self._is_done:
+        choices = [self._first, *self._others.values()]
+        reply = _read([one.whole() for one in choices], self._body)  # first: an error may be why it broke off
+        if not self._is_done and not self._first.is_ended:
             raise ValueError("it broke off before the end of the reply")
-        return replace(reply, fault=self._fault or reply.fault)
+        first, *others = [
+            replace(found, fault=one.fault or found.fault)
+            for one, found in zip(choices, (reply, *reply.others), strict=True)
+        ]
+        return replace(first, others=tuple(others))
 
     def _so_far(self) -> ChatReply:
         """What is written so far; ``is_cut``, for there may be more."""
-        text, thought, _ = content_of(self._message.get("content"))
-        reasoning = self._message.get("reasoning_content") or self._message.get("reasoning")
+        message = self._first.message
+        text, thought, _ = content_of(message.get("content"))
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
         return ChatReply(text, clean(reasoning) if isinstance(reasoning, str) else thought, "length")
 
     def _line(self, line: bytes) -> bool:
@@ -91,23 +96,53 @@ class ChatStream:
         content = read_json(value)
         if field(content, "error") or field(content, "errors") or field(content, "object") == "error":
             ChatReply.read(value)  # which says what is wrong
-        choices = field(content, "choices")  # none in an event of statistics
+        choices = field(content, "choices")
+        if choices in _EMPTY:  # in an event of statistics
+            choices = []
+        if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+            raise ValueError("it holds no choices")
         self._body |= _said(content, frozenset(("choices",)))
-        return any(self._take(choice) for choice in choices or () if not field(choice, "index"))
+        has_grown = False
+        for choice in choices:
+            index = field(choice, "index")
+            one = self._others.setdefault(str(index), _Choice()) if index else self._first
+            has_grown |= one.take(choice) and one is self._first
+        return has_grown
 
-    def _take(self, choice: Any) -> bool:
+
+class _Choice:
+    """What is said of one choice so far."""
+
+    def __init__(self) -> None:
+        self.message: dict[str, Any] = {}  # its fields, as those beside it: the last that says something
+        self.fault = ""
+        self.is_ended = False
+        self._beside: dict[str, Any] = {}
+        self._has_closed = False  # by a part without text, behind which none may follow
+
+    def take(self, choice: dict[str, Any]) -> bool:
+        """Add a part; whether it holds any text."""
         said = _said(choice, _OF_PARTS)
-        self._is_done |= field(choice, "finish_reason") not in _EMPTY  # some servers write "" until the end
-        self._choice |= said
-        if said and not self._fault:  # a fault stays, whatever is said later
-            self._fault = _read({**said, "message": {}}).fault
         found = field(choice, "delta")
         delta = _said(found, frozenset())
+        has_text = any(name in delta for name in _TEXTS)
+        if has_text and self._has_closed:
+            self.fault = self.fault or "text follows the end of the reply, as if it were several"
+        if field(choice, "finish_reason") not in _EMPTY:  # some servers write "" until the end
+            self.is_ended = True
+            self._has_closed |= not has_text  # others write "stop" beside every part of the text
+        self._beside |= said
+        if said and not self.fault:  # a fault stays, whatever is said later
+            self.fault = _read([{**said, "message": {}}]).fault
         for name in _TEXTS:
             if name in delta:
-                delta[name] = _joined(self._message.get(name), field(found, name))
-        self._message |= delta
-        return any(name in delta for name in _TEXTS)
+                delta[name] = _joined(self.message.get(name), field(found, name))
+        self.message |= delta
+        return has_text
+
+    def whole(self) -> dict[str, Any]:
+        """As a choice of a whole reply."""
+        return {**self._beside, "message": self.message}
 
 
 def _unmarked(line: bytes) -> bytes:
@@ -115,14 +150,14 @@ def _unmarked(line: bytes) -> bytes:
     return line.strip().removeprefix(_MARK).strip()
 
 
-def _read(choice: dict[str, Any], body: dict[str, Any] | None = None) -> ChatReply:
-    """Read a choice as that of a whole reply, with its errors.
+def _read(choices: list[dict[str, Any]], body: dict[str, Any] | None = None) -> ChatReply:
+    """Read choices as those of a whole reply, with their errors.
 
     Args:
-        choice: with its message.
+        choices: with their messages.
         body: what is said beside it.
     """
-    return ChatReply.read(json.dumps({**(body or {}), "choices": [choice]}).encode())
+    return ChatReply.read(json.dumps({**(body or {}), "choices": choices}).encode())
 
 
 def _said(content: Any, without: frozenset[str]) -> dict[str, Any]:

@@ -64,9 +64,24 @@ def test_a_server_that_knows_no_streams_sends_the_whole() -> None:
     assert read(b"\n", body[:9], body[9:]).text == "left"
 
 
-def test_other_choices_and_events_without_one_add_nothing() -> None:
+def test_other_choices_are_kept_apart_and_events_without_one_add_nothing() -> None:
     statistics = b'data: {"choices": [], "usage": {"total_tokens": 3}}\n\n'
-    assert read(event(content="left"), event(index=1, content="right"), event("stop"), statistics, DONE).text == "left"
+    other = [event(index=1, content="ri"), event(index=1, content="ght"), event("content_filter", index=1)]
+    reply = read(event(content="left"), *other, event("stop"), statistics, DONE)
+    assert (reply.text, reply.fault) == ("left", "")
+    assert [(one.text, "a content filter" in one.fault) for one in reply.others] == [("right", True)]
+
+
+def test_the_end_of_another_choice_is_not_that_of_the_reply() -> None:
+    with pytest.raises(ValueError, match="broke off"):
+        read(event(content="le"), event("stop", index=1, content="right"))
+
+
+def test_two_replies_in_one_stream_are_none() -> None:
+    replies = event(content="YES") + event("stop") + event(content="NO") + event("stop") + DONE
+    assert "text follows the end" in read(replies).fault
+    beside_each = event("stop", content="le") + event("stop", content="ft") + DONE  # as some servers write
+    assert (read(beside_each).text, read(beside_each).fault) == ("left", "")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +99,9 @@ def test_other_choices_and_events_without_one_add_nothing() -> None:
         (event(content="le") + b'data: {"code": 500, "message": "oom"}\n\n', "an error: code 500, oom"),
         (b'data: {"choices": [{"delta": {"content": "YES", "content": "NO"}}]}\n\n' + DONE, "content more than once"),
         (b'{"choices": []}', "no choices"),
+        (b'data: {"choices": 5}\n\n' + DONE, "no choices"),
+        (b'data: {"choices": [5]}\n\n' + DONE, "no choices"),
+        (b"".join(event(index=index, content="YES") for index in range(5)) + DONE, "5 choices"),
     ],
 )
 def test_what_is_no_reply_is_an_error(data: bytes, told: str) -> None:
