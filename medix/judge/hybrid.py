@@ -208,9 +208,8 @@ def _has_letter_or_number(text: str) -> bool:
 
 def _stem(question: str) -> str:
     """The question without its list of options."""
-    if read_options(question) is None:
-        return question
-    return re.split(r"(?<!\w)\(?[Aa][.):]", question, maxsplit=1)[0]
+    options = read_options(question)
+    return question if options is None else options.stem
 
 
 def _is_asking(text: str) -> bool:

@@ -11,15 +11,29 @@ from medix.judge.clinical.literal import literal
 from medix.judge.clinical.text import is_same, normalise
 
 _LETTER, _CAPITAL = "A-Za-zＡ-Ｚａ-ｚ", "A-ZＡ-Ｚ"
-# "A. x", "A) x", "A: x", "(A) x", and as in East Asia "（A）x", "A、x"; inside a line only capitals and brackets, where
-# "a." may end a sentence, and spaces behind signs that are not of full width
+_MARKS = "*_`\"'“”‘’«»「」"
+_LINE_TAG = r"</?(?:br|li|p|div|[ou]l) ?/?>"
+_BEFORE = rf"(?:{_LINE_TAG}|<(?:b|i|em|strong)>|[^\w\n]|_)*"
+_WORD = "(?i:option|choice|answer)"
+# Behind whatever marks, a number or "Option" stand "A. x", "(A) x", "[A] x", "<A> x", as in East Asia "（A）x", "A、x",
+# and for capitals "A - x", "A -> x", "A = x", "A : x", or a tab. The only group that matches is the letter.
 _AT_START = re.compile(
-    rf"^[ \t\u3000]*(?:[(（]([{_LETTER}])[)）]|([{_LETTER}])[.):．、：）])(?=[ \t\u3000]*\S)", re.MULTILINE
+    rf"^{_BEFORE}(?:[0-9]{{1,2}}[.)]{_BEFORE})?(?:{_WORD}[^\w\n:：]+)?"
+    rf"(?:([{_LETTER}])[{_MARKS}]*(?:(?:[)）\]]|(?<=<[{_CAPITAL}])>)(?:[.:．：、](?!\d))?|[.:．：、。])"
+    rf"|([{_CAPITAL}])[{_MARKS}]*(?:[ \t]+[-–—][ \t]|[ \t]*(?:->|=>?|→|⇒|:)|\t))"
+    r"(?:(?:[*_`]|</(?:b|i|em|strong)>)+(?=[ \t]))?(?=[ \t\u3000]*\S)",
+    re.MULTILINE,
 )
+# inside a line only capitals and brackets, where "a." may end a sentence, and spaces behind signs not of full width
 _INLINE = re.compile(
-    rf"（([{_LETTER}])）(?=\s*\S)|(?<![\w(（])(?:(?:\(([A-Za-z])\)|([A-Z])[.:)]|([a-z])\))(?=\s+\S)"
-    rf"|([{_CAPITAL}])[．、：）](?=\s*\S))"
+    rf"（([{_LETTER}])）(?=\s*\S)|[(（]([Ａ-Ｚａ-ｚ])[)）](?=\s*\S)|(?<![\w(（])[{_MARKS}]{{0,6}}"
+    rf"(?:(?:\(([A-Za-z])\)|([A-Z])[{_MARKS}]{{0,6}}[.:)]|([a-z])\))[*_`]*(?=\s+\S)|([{_CAPITAL}])[．、：）。](?=\s*\S))"
 )
+_CLOSED = str.maketrans("“‘«「", "”’»」")
+_BREAK = re.compile(rf"(?:(?:{_LINE_TAG}|[\\|])[ \t]*){{1,9}}\Z")  # of a line in HTML or Markdown, or a cell
+_SPOKEN = re.compile(rf"{_WORD}\s+\Z")
+_STRESSED = re.compile(r"([*_`]{1,3})([^*_`]+)\1")
+_BETWEEN = re.compile(r"\s[-–—*•·‣◦▪►|/]")
 _LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)?"
 _LABEL = re.compile(rf"{_LEAD}(?:\(([A-Z])\)|([A-Z])[.):]?)\.?", re.IGNORECASE)
 _LABEL_AND_TEXT = re.compile(
@@ -37,10 +51,12 @@ class Options:
     """The options of a question.
 
     Attributes:
-        texts: by capital letter, from A without a gap; no two have the same words.
+        texts: by capital letter, from A without a gap, without marks around them; no two have the same words.
+        stem: what stands before the list, without white space around it.
     """
 
     texts: Mapping[str, str]
+    stem: str = ""
 
     def letter_of(self, text: str) -> str | None:
         """The option that a text names, by letter, text or both; None if it names none or several, or is ambiguous."""
@@ -73,8 +89,8 @@ class Options:
 
 
 def _is_option(text: str, option: str) -> bool:
-    """Whether a text equals an option literally, ignoring case; options are known to differ in words."""
-    return literal(text).casefold() == literal(option).casefold()
+    """Whether a text without emphasis equals an option literally, ignoring case; options differ in words."""
+    return literal(text).casefold() == literal(without_emphasis(option)).casefold()
 
 
 def without_emphasis(text: str) -> str:
@@ -112,19 +128,22 @@ def read_options(question: str) -> Options | None:
     Ambiguous: letters that do not run from A without a gap, a list that could begin at two positions, an option without
     text, two options with the same words.
     """
-    texts = _listed(question, list(_AT_START.finditer(question)), is_inline=False)
+    labels = list(_AT_START.finditer(question))
+    texts = _listed(question, labels, is_inline=False)
     if texts is None:
-        texts = _listed(question, list(_INLINE.finditer(question)), is_inline=True)
+        labels = list(_INLINE.finditer(question))
+        texts = _listed(question, labels, is_inline=True)
     if texts is None or not all(texts):
         return None
     if len({normalise(text).words for text in texts}) < len(texts):
         return None
-    return Options({chr(ord("A") + index): text for index, text in enumerate(texts)})
+    stem = question[: labels[0].start()].strip()
+    return Options({chr(ord("A") + index): text for index, text in enumerate(texts)}, stem)
 
 
 def _listed(question: str, labels: Sequence[re.Match[str]], *, is_inline: bool) -> list[str] | None:
     """The texts between labels; None if the labels do not run from A."""
-    letters = normalize("NFKC", "".join(next(filter(None, match.groups())) for match in labels))
+    letters = normalize("NFKC", "".join(match[match.lastindex or 0] for match in labels))
     capitals = "".join(chr(ord("A") + index) for index in range(min(len(letters), _MOST)))
     # two letters within a sentence are more often "A. baumannii or B. fragilis"
     if len(letters) < (3 if is_inline else 2) or letters not in (capitals, capitals.lower()):
@@ -133,8 +152,26 @@ def _listed(question: str, labels: Sequence[re.Match[str]], *, is_inline: bool) 
     texts = [question[match.end() : end].strip() for match, end in zip(labels, ends, strict=True)]
     # lines after the last option are instructions
     texts[-1] = texts[-1].partition("\n")[0]
-    if is_inline and any("?" in text or "？" in text for text in texts):
-        return None  # the question continues after the letters: not a list
-    texts = [text.rstrip(",;，；、 \t\n" if is_inline else " \t\n").strip() for text in texts]
-    quoted = [_QUOTED.fullmatch(text.rstrip(",.;")) for text in texts]
+    if is_inline:
+        if any("?" in text or "？" in text for text in texts) or all("\n" in text for text in texts[:-1]):
+            return None  # the question continues after the letters, or unknown words stand before them in their lines
+        between = {text[-2:] for text in texts[:-1]}
+        if len(between) == 1 and _BETWEEN.fullmatch(min(between)):  # "A. x | B. y | C. z"
+            texts = [*(text[:-2] for text in texts[:-1]), texts[-1]]
+    separators = ",;，；、 \t\n" if is_inline else " \t\n"
+    texts = [_bare(text.rstrip(separators), label) for text, label in zip(texts, labels, strict=True)]
+    quoted = [_QUOTED.fullmatch(text.rstrip(",.;]}")) for text in texts]
     return ["".join(filter(None, match.groups())) for match in quoted if match] if all(quoted) else texts
+
+
+def _bare(text: str, label: re.Match[str]) -> str:
+    """The text of an option without breaks of the line and marks around it, or around it and its label."""
+    text = _BREAK.sub("", text).strip()
+    place = label.start(label.lastindex or 0) - label.start()
+    before, behind = _SPOKEN.sub("", label[0][:place].rstrip("(（[<")), label[0][place + 1 :]
+    closed = before[len(before.rstrip(_MARKS)) :].translate(_CLOSED)[::-1]
+    inner = text.rstrip(",;]} ")
+    if closed and closed not in behind and inner.endswith(closed):
+        text = inner.removesuffix(closed)
+    stressed = _STRESSED.fullmatch(text)
+    return stressed[2] if stressed else text

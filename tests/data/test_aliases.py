@@ -7,6 +7,7 @@ import pytest
 from medix.data.aliases import Aliases
 from medix.data.sources.table_choices import lettered
 from tests.data.conftest import make_sample
+from tests.support.option_lists import AROUND, option_list
 
 
 def test_synonyms_stand_behind_own_aliases_each_once(tmp_path: Path) -> None:
@@ -78,3 +79,14 @@ def test_a_synonym_that_is_the_text_of_another_choice_is_left_out(
 ) -> None:
     sample = replace(make_sample(0), question=f"Which?\n\n{lettered(choices)}", reference=reference, aliases=())
     assert Aliases({reference: [alias, "other"]}).added(sample, Counter()).aliases == ("other",)
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("label", ["{}. ", "({}) ", "{} -> "])
+def test_a_synonym_that_is_a_choice_is_left_out_whatever_stands_around_the_choices(
+    around: tuple[str, str], label: str
+) -> None:
+    question = f"Finding?\n{option_list(['congestion', 'lung edema', 'effusion'], around, label)}"
+    sample = replace(make_sample(0), question=question, reference="lung edema", aliases=())
+    found = Aliases({"lung edema": ["congestion", "effusion", "oedema"]}).added(sample, Counter())
+    assert found.aliases == ("oedema",)

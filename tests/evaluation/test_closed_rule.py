@@ -59,6 +59,6 @@ def test_a_word_or_its_initial(
 
 def test_an_initial_is_none_where_the_question_lists_letters() -> None:
     row = {"references": ["no"], "choices": None, "answer_index": None}
-    listed = "Is it?\nA. yes\nB. no"
-    assert closed_words({**row, "question": listed}, "n") is None
-    assert closed_words({**row, "question": listed}, "no") == ("no", "no")
+    for listed in ("Is it?\nA. yes\nB. no", "Is it?\n- A. yes\n- B. no"):
+        assert closed_words({**row, "question": listed}, "n") is None
+        assert closed_words({**row, "question": listed}, "no") == ("no", "no")

@@ -19,6 +19,7 @@ from medix.types import JudgeQuestion, Verdict
 from tests.support.asked import FAULTS, AtOnce, Counting, Later, question
 
 OPTIONS = "Which test is best?\nA. ultrasound\nB. CT scan\nC. fracture\nD. X-ray"
+BULLETS = "Which test is best?\n- **A.** ultrasound\n- **B.** CT scan\n- **C.** fracture"
 BLOOD = "Which group?\nA. AB\nB. A\nC. B\nD. O"
 OPEN = "Is the left lung larger than the right one?"
 ASKED = 0.5  # what the other judge gives here, and no rule does
@@ -67,6 +68,8 @@ def decide(text: str, reference: str, answer: str, *aliases: str) -> tuple[float
         (OPTIONS, "CT scan", "B", (1.0, "option")),
         (OPTIONS, "B. CT scan", "Answer: B", (1.0, "option")),
         (OPTIONS, "B", "D", (0.0, "option")),
+        (BULLETS, "B", "CT scan", (1.0, "option")),
+        (BULLETS, "CT scan", "ultrasound", (0.0, "option")),
         (OPTIONS, "B", "X-ray", (0.0, "option")),
         (OPTIONS, "CT scan", "A. ultrasound", (0.0, "option")),
         (OPTIONS, "C", "fracture", (1.0, "option")),
@@ -113,6 +116,8 @@ def decide(text: str, reference: str, answer: str, *aliases: str) -> tuple[float
         (OPEN, "no", "is the LEFT lung larger than the right one", (0.0, "echo")),
         (OPTIONS, "B", OPTIONS, (0.0, "echo")),
         (OPTIONS, "B", "Which test is best?", (0.0, "echo")),
+        (BULLETS, "B", "Which test is best?", (0.0, "echo")),
+        ("Which test is best?\nA\u3001CT scan of the chest\nB\u3001MRI", "B", "Which test is best?", (0.0, "echo")),
         (OPEN, "no", OPEN + " No.", (ASKED, "")),
         (OPEN, "yes", "The left lung is larger than the right one", (ASKED, "")),
         ("The left lung is the larger one?", "yes", "The left lung is the larger one", (ASKED, "")),

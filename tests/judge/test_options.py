@@ -30,6 +30,16 @@ XYZ = {"A": "x-ray", "B": "MRI scan", "C": "biopsy"}
         "Which?\nA. 'x-ray'\nB. \"MRI scan\"\nC. \u201cbiopsy\u201d",
         'Which? A: "x-ray", B: "MRI scan", C: "biopsy".',
         "Which? A. x-ray B. MRI scan C. biopsy",
+        "Which? - A. x-ray - B. MRI scan - C. biopsy",
+        "Which? A. x-ray | B. MRI scan | C. biopsy",
+        "Which? **A.** x-ray **B**: MRI scan **C. biopsy**",
+        "Which? A. x-ray<br>B. MRI scan<br>C. biopsy",
+        'Which? ["A. x-ray", "B. MRI scan", "C. biopsy"]',
+        "Which? {'A': 'x-ray', 'B': 'MRI scan', 'C': 'biopsy'}",
+        '{\n  "question": "Which?",\n  "A": "x-ray",\n  "B": "MRI scan",\n  "C": "biopsy"\n}',
+        "<p>Which?</p>\n<ul>\n<li><b>A.</b> x-ray</li>\n<li><b>B.</b> MRI scan</li>\n<li><b>C.</b> biopsy</li>\n</ul>",
+        "Which?\n- a) x-ray\n- b) MRI scan\n- c) biopsy\nAnswer: a) or b)?",
+        "Which?\nA. **x-ray**\nB.**MRI scan**\nC. `biopsy`",
         "Which? A) x-ray, B) MRI scan, C) biopsy",
         "Which? (A) x-ray; (B) MRI scan; (C) biopsy",
         "Which? (a) x-ray (b) MRI scan (c) biopsy",
@@ -64,6 +74,9 @@ def test_options_are_read_however_they_are_listed(question: str) -> None:
         "Which of A\u3001B\u3001C is it?",
         "Is it \uff08A\uff09x\uff08B\uff09y\uff08C\uff09z\uff1f",
         "Which?\nA. x\nb. y",
+        "Which?\nFinding A: x\nFinding B: y\nFinding C: z",  # what stands in front is of no known kind
+        "Given a = 5\nb = 7",
+        "Given\na = 5\nb = 7",
         "",
     ],
 )
@@ -166,6 +179,31 @@ WORDS = st.lists(
 )
 
 
+def test_marks_that_are_a_part_of_an_option_stay() -> None:
+    for texts in (
+        ["Rh -", "Rh +", "Rh"],
+        ["x*", "y*", "z"],
+        ["*5", "*6", "7"],
+        ["H<sub>2</sub>", "O<sub>2</sub>", "C"],
+    ):
+        for form in ("?\nA. {}\nB. {}\nC. {}\n* note", "? A. {} B. {} C. {}"):
+            assert list(options_of(form.format(*texts)).texts.values()) == texts
+    stressed = options_of("?\n**A.** of **two**\n**B.** of **three**\n(C).5 mg")
+    assert list(stressed.texts.values()) == ["of **two**", "of **three**", ".5 mg"]
+
+
+def test_an_option_with_a_mark_within_is_named_by_its_text() -> None:
+    assert options_of("?\nA. TP53_R175H\nB. KRAS_G12D").letter_of("KRAS_G12D") == "B"
+
+
+def test_the_stem_is_what_stands_before_the_list() -> None:
+    for question in (
+        "Vitamin A. Which?\n\n- **A.** x\n- **B.** y",
+        "Vitamin A. Which?\n\uff08A\uff09x\n\uff08B\uff09y",
+    ):
+        assert options_of(question).stem == "Vitamin A. Which?"
+
+
 @given(WORDS, st.sampled_from(["{}. {}", "{}) {}", "({}) {}", "{}: {}"]), st.sampled_from(["\n", " "]))
 def test_what_is_listed_is_read_and_each_label_with_its_text_names_itself(
     texts: list[str], form: str, between: str
@@ -198,6 +236,9 @@ def test_long_texts_are_looked_at_in_time() -> None:
     start = time.process_time()
     read_options("A. x B. " * 6000)
     read_options(" \n" * 25_000)
+    for marks in ("*", '"', "- ", "1. ", "<b>", "Option ", "<br>", "|", "\\", "A. x "):
+        read_options("A. x B. y C. " + marks * 20_000)
+        read_options(f"A. x\nB. {marks * 20_000}z\n{marks * 20_000}")
     options = options_of(LINES)
     for text in ("the answer is" + " " * 1900, "B." + " " * 1990, "_" * 2000, "A " * 1000, "x" * 50_000):
         options.letter_of(text)

@@ -24,17 +24,20 @@ ANSWERED_OTHERWISE = "answer that is not the right choice"
 
 _LETTER = "[A-Za-z\uff21-\uff3a\uff41-\uff5a]"
 _LABELLED = re.compile(
-    rf"(?:[(\uff08]({_LETTER})[)\uff09]|({_LETTER})[:.)\uff0e\u3001\uff1a\uff09])(.*)", re.DOTALL
+    rf"(?:[(\uff08]({_LETTER})[)\uff09]|({_LETTER})[:.)\uff0e\u3001\u3002\uff1a\uff09])(.*)", re.DOTALL
 )  # also of full width
 _HEAD = "Choices:\n"
 _QUOTES = "\"'\u2018\u201c\u00ab\u300c"
 _ANY_LETTER, _ANY_NUMBER = (
     re.compile(
-        rf"(?<![a-z0-9_])[(\[]?({label})[\"']?(?:[.):\]\u3001]+| ?=|(?= [-\u2013] ))(?: [-\u2013] )? ?[{_QUOTES}]?"
+        rf"(?<![a-z0-9_])[(\[]?({label})[\"']?(?:[.):\]\u3001\u3002]+| ?(?:[-=]>|[=\u2192])|(?= [-\u2013] ))"
+        rf"(?: [-\u2013] )? ?[{_QUOTES}]?"
     )
     for label in ("[a-z]", "[1-9][0-9]?")
 )
-"""A label in lower case: ``a.``, ``(a)``, ``[a]``, ``a -``, ``a =``, ``"a":``, ``1.``; a quotation mark may follow."""
+"""A label in lower case: ``a.``, ``(a)``, ``[a]``, ``a -``, ``a =``, ``a ->``, ``"a":``, ``1.``; a quote may follow."""
+_CIRCLED = re.compile("[\u2460-\u2473\u24b6-\u24e9]")
+"""Numbers and letters that are their own labels."""
 
 
 def letter_index(text: str, count: int) -> int | None:
@@ -203,7 +206,10 @@ def lists_otherwise(question: str, choices: Sequence[str]) -> bool:
 
     Each letter would be two choices.
     """
-    asked = _words(_typed(without_emphasis(question)))
+    found = [place for text in choices_in(question) for place in places_of(text, choices)]
+    if found != sorted(found) == list(range(len(choices))):
+        return True
+    asked = _words(_typed(_CIRCLED.sub(r" \g<0>. ", without_emphasis(question))))
     texts = [_words(_typed(without_emphasis(text))).rstrip(".,; ") for text in choices]
     for kind in (_ANY_LETTER, _ANY_NUMBER):
         named = set()

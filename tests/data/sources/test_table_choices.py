@@ -1,6 +1,10 @@
 """Which choice an answer names."""
 
+import itertools
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from medix.data.sources.table_choices import (
     choice_of,
@@ -14,6 +18,8 @@ from medix.data.sources.table_choices import (
     without_label,
     without_labels,
 )
+from medix.judge.options import read_options
+from tests.support.option_lists import AROUND, LABELS, TEXTS, option_list
 
 
 @pytest.mark.parametrize(
@@ -49,6 +55,7 @@ def test_labels_are_taken_away_where_all_choices_have_theirs() -> None:
     assert without_labels(["A. x", "B) y"]) == without_labels(["(A) x", "(B)y"]) == ["x", "y"]
     assert (
         without_labels(["A\u3001x", "\uff22\uff0ey"])
+        == without_labels(["A\u3002x", "B\u3002 y"])
         == without_labels(["\uff08A\uff09 x", "\uff08\uff22\uff09y"])
         == ["x", "y"]
     )
@@ -140,15 +147,25 @@ _LISTS = (
     "{}\n\uff21\uff0e{}\n\uff22\uff0e{}\n\uff23\uff0e{}",
     "{}\nA: \"{}\"\nB: '{}'\nC: \u201c{}\u201d",
     "{}\n(a) {}\n\n(b) {}\n\n(c) {}\nAnswer with the letter.",
-)
-_LISTS_NOT_READ = (
-    "{}\n* A. {}\n* B. {}\n* C. {}",
     "{}\n**A.** {}\n**B.** {}\n**C.** {}",
     "{}\nA - {}\nB - {}\nC - {}",
+    "{}\nA -> {}\nB -> {}\nC -> {}",
+    "{}\nA\t{}\nB\t{}\nC\t{}",
     "{}\n[A] {}\n[B] {}\n[C] {}",
+    "{}\n<A> {}\n<B> {}\n<C> {}",
+    "{} (\uff21){} (\uff22){} (\uff23){}",
+    "{}\nA\u3002{}\nB\u3002{}\nC\u3002{}",
+    '{}: {{"A": "{}", "B": "{}", "C": "{}"}}',
+    "{} A. {} | B. {} | C. {}",
+    "{} \u2022 A. {} \u2022 B. {} \u2022 C. {}",
+)
+_LISTS_NOT_READ = (
+    "{} \u2460{} \u2461{} \u2462{}",
+    "{} \u2460{}\u2461{}\u2462{}",
+    "{} A -> {}, B -> {}, C -> {}",
+    "{}\nFinding A: {}\nFinding B: {}\nFinding C: {}",
     "{} A={} B={} C={}",
     "{}: A = '{}', B = '{}', C = '{}'",
-    '{}: {{"A": "{}", "B": "{}", "C": "{}"}}',
     "{}\n1\u3001{}\n2\u3001{}\n3\u3001{}",
     "{}\n1. {}\n2. {}\n3. {}",
     "{}: (A){} (B){} (C){}?",
@@ -183,3 +200,18 @@ def test_two_choices_within_a_line_are_listed_too() -> None:
     )  # the right lung
     assert not lists_otherwise("Is 2. 1 or 1. 2 right?", ["x", "y"])
     assert not lists_otherwise("Which?", [])
+
+
+@given(st.sampled_from(AROUND), st.sampled_from(LABELS), TEXTS)
+def test_every_list_of_lines_is_read_the_same_whatever_stands_around_its_options(
+    around: tuple[str, str], label: str, texts: list[str]
+) -> None:
+    for order in itertools.islice(itertools.permutations(texts), 6):
+        question = f"What is seen?\n{option_list(order, around, label)}"
+        found = read_options(question)
+        assert found is not None
+        assert dict(found.texts) == dict(zip("ABCDE", order, strict=False))
+        assert found.stem == "What is seen?"
+        assert [found.letter_of(text) for text in order] == list(found.texts)
+        assert lists_in_order(question, texts) == (list(order) == texts)
+        assert lists_otherwise(question, texts) == (list(order) != texts)
