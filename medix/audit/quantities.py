@@ -38,7 +38,8 @@ def without_unit(answer: str, question: str = "", references: Sequence[str] = ()
         references: accepted answers.
     """
     tokens = _read(answer)
-    found = [place for place, token in enumerate(tokens) if _is_bare(token) and not _has_next_unit(tokens, place)]
+    bare = [place for place, token in enumerate(tokens) if _is_bare(token)]
+    found = [place for place in bare if " " not in tokens[_list_at(tokens, place)[-1]].key]
     if not found or any(read_unit(question, asked.end())[0] for asked in _ASKED_IN.finditer(question)):
         return ()
     expected = _expects_unit(question, references)
@@ -47,7 +48,10 @@ def without_unit(answer: str, question: str = "", references: Sequence[str] = ()
         _shown(tokens[place])
         for place in found
         if _is_side(tokens, place)
-        or (not _is_counted(tokens, place) and ((expected and is_short) or _is_measured(tokens, place)))
+        or (
+            not _is_counted(tokens, place)
+            and ((expected and is_short) or _is_measured(tokens, _list_at(tokens, place)[0]))
+        )
     )
 
 
@@ -71,19 +75,29 @@ def _is_bare(token: Token) -> bool:
     return token.kind == NUMERIC and " " not in token.key and not token.key.endswith("th") and ":" not in token.key
 
 
-def _has_next_unit(tokens: Sequence[Token], place: int) -> bool:
-    """Whether a number takes its unit from the last one of a list: "between 5 and 7 mm", "5, 7 or 9 mm"."""
-    joined = set[str]()
-    for token in tokens[place + 1 :]:
-        if token.kind == NUMERIC and joined:
-            if " " in token.key:
-                return not joined.isdisjoint(_LAST)
-            joined = set()
-        elif token.key in _LISTED:
-            joined.add(token.key)
-        else:
-            break
-    return False
+def _list_at(tokens: Sequence[Token], place: int) -> list[int]:
+    """The places of the numbers that are listed with one, itself among them: "5 and 7", "5, 7 or 9 mm", "5, 7, 9".
+
+    Two numbers between which is a comma alone are no list: "a diameter of 5, 3 mm deep". One with a unit ends a list.
+    """
+    found, joins = [place], []
+    for step in (-1, 1):
+        between: list[str] = []
+        at = place + step
+        while 0 <= at < len(tokens):
+            token = tokens[at]
+            if token.key in _LISTED:
+                between.append(token.key)
+            elif token.kind == NUMERIC and between and (step > 0 or " " not in token.key):
+                found.append(at)
+                joins += between
+                between = []
+                if " " in token.key:
+                    break
+            else:
+                break
+            at += step
+    return sorted(found) if len(found) > 2 or not _LAST.isdisjoint(joins) else [place]
 
 
 def _is_counted(tokens: Sequence[Token], place: int) -> bool:
