@@ -16,8 +16,8 @@ class QwenSource(ConversationSource):
     """Rows with ``messages``, a list of ``{"role": "user"|"assistant"|"system", "content": …}``.
 
     ``content`` is a text, or a list of ``{"type": "text", "text": …}`` and ``{"type": "image", "image": …}`` in order.
-    An image is a file name, a ``file://`` address, or base64 or a ``data:`` address that holds it. Where the row has
-    ``images``, ``{"type": "image"}``, or ``<image>`` in a text, stands for the next of these.
+    An image is a file name, a ``file://`` address with an absolute path, or base64 or a ``data:`` address that holds
+    it. Where the row has ``images``, ``{"type": "image"}``, or ``<image>`` in a text, stands for the next of these.
     """
 
     def turns(self, row: Mapping[str, Any]) -> tuple[list[Turn], list[str | bytes]]:
@@ -70,7 +70,11 @@ def _image(given: Any) -> str | bytes:
         return held
     scheme = urlsplit(address).scheme if "://" in address[:_LONGEST_SCHEME] else ""
     if scheme == "file":
-        return unquote(urlsplit(address).path)
+        parts = urlsplit(address)
+        if parts.netloc not in ("", "localhost"):
+            remedy = "file:// takes an absolute path (file:///folder/x.png); give a relative one without file://"
+            raise RowError("image", address, remedy, "layout")
+        return unquote(parts.path)
     if scheme:
         raise RowError("image", address, "nothing is fetched while shards are built; fetch it first", "remote")
     return address

@@ -65,6 +65,8 @@ def test_messages_with_places_and_a_list_of_images(tmp_path: Path) -> None:
         ),
         ([{"type": "image", "image": "data:image/png;base64,@@"}], {}, "is no base64"),
         ([{"type": "image", "image": "file:///etc/hostname"}], {}, "lies outside of"),
+        ([{"type": "image", "image": "file://a.png"}], {}, "file:// takes an absolute path"),
+        ([{"type": "image", "image": "file://img/a.png"}], {}, "give a relative one without file://"),
         ([{"type": "image"}, {"type": "text", "text": "q"}], {}, "1 image marker for 0 images"),
         ([{"type": "image", "image": {"path": 3}}], {}, "give a file name"),
         ([{"type": "image", "image": "a.png"}], {"images": ["b c.png"]}, "give them in one of the two"),
