@@ -50,6 +50,8 @@ class RunStart:
     def begin(self, callbacks: Iterable[Callback]) -> str | None:
         """The checkpoint to begin from, which ``SaveCheckpoint`` is to note; None for the policy as named.
 
+        What the same command began from is found in the folder by its content where its name is gone.
+
         Raises:
             ValueError: ``base``, where the run has checkpoints that do not come from it.
         """
@@ -61,7 +63,19 @@ class RunStart:
         for one in callbacks:
             if isinstance(one, SaveCheckpoint):
                 one.begins_from = self._name
-        return chosen_checkpoint(self.given, self.folder)
+        path = chosen_checkpoint(self.given, self.folder)
+        return path if path is None or Path(path).exists() else str(self._begun_from() or path)
+
+    def _begun_from(self) -> Path | None:
+        """Where the folder still has what the same command began from, if that is not under the name any more.
+
+        ``best.ckpt`` is not there before a training that measures otherwise than its checkpoint has a best of its own.
+        """
+        folder = self.folder / "checkpoints"
+        began = beginning_of(folder)
+        if began is None or began.digest is None or began.checkpoint != self._name:
+            return None
+        return next((path for path in sorted(folder.glob("*.ckpt")) if digest_of(path) == began.digest), None)
 
     @property
     def _name(self) -> str | None:

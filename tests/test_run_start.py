@@ -97,6 +97,26 @@ def test_what_a_run_begins_from_is_told_to_what_notes_it(run: Path) -> None:
     assert save.begins_from is None
 
 
+@pytest.mark.parametrize("name", ["step-000006.ckpt", "superseded-step-000006.ckpt"])
+@pytest.mark.parametrize("given", ["best", "run/checkpoints/best.ckpt"])
+def test_what_the_same_command_began_from_is_found_by_its_content_where_its_name_is_gone(
+    run: Path, name: str, given: str
+) -> None:
+    """A training that measures otherwise has no best of its own before it is killed."""
+    folder = run / "checkpoints"
+    began = (folder / "step-000006.ckpt").rename(folder / name)
+    with zipfile.ZipFile(began, "a") as file:
+        file.writestr("y", "y")
+    note_beginning(folder, Beginning("checkpoints/best.ckpt", 6, digest_of(began)))
+    save = SaveCheckpoint()
+    assert RunStart(given, run).saved is None
+    assert RunStart(given, run).begin([save]) == str(began)
+    assert save.begins_from == "checkpoints/best.ckpt"
+    assert RunStart("run/other.ckpt", run).begin([]) == "run/other.ckpt"
+    note_beginning(folder, Beginning("checkpoints/best.ckpt", 6))
+    assert RunStart(given, run).begin([]) == "run/checkpoints/best.ckpt"
+
+
 def test_a_run_is_complete_at_or_beyond_the_last_step(run: Path) -> None:
     start, found = RunStart(None, run), run / "checkpoints" / "step-000006.ckpt"
     assert start.complete(found, 6, "") == ""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from medix.checkpoint_content import digest_of
 from medix.data.machine_error import MachineError
 from medix.run_beginning import Beginning, beginning_of
 from medix.run_end import note_end
+from medix.run_start import RunStart
 from tests.support.fake_training import CountingJudge, FakeData, FakeModule, make_trainer
 
 
@@ -269,6 +271,33 @@ def test_facts_of_the_best_that_cannot_be_read_are_written_again(tmp_path: Path)
     newest = {"ckpt_path": latest(tmp_path / "checkpoints"), "weights_only": True}
     _fit(tmp_path, SaveCheckpoint(every_n_steps=1), max_steps=3, values={2: 0.1, 3: 0.2}, **newest)
     assert _best(tmp_path) == (1, 1, 0.5)
+
+
+class _Killed(Callback):
+    """Ends training before its first step."""
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        raise KeyError("killed")
+
+
+def test_the_same_command_begins_again_from_a_best_that_a_training_with_another_mode_has_forgotten(
+    tmp_path: Path,
+) -> None:
+    _fit(tmp_path, SaveCheckpoint(every_n_steps=1), max_steps=3, values={0: 0.0, 1: 0.1, 2: 0.9, 3: 0.3})
+    best = digest_of(tmp_path / "checkpoints" / "best.ckpt")
+    for is_killed in (True, False):
+        save = SaveCheckpoint(every_n_steps=1, mode="min")
+        given = RunStart("best", tmp_path).begin([save])
+        assert given is not None
+        assert digest_of(Path(given)) == best
+        callbacks = [_Validates({2: 0.9, 3: 0.5, 4: 0.7}), _Schedule(), *([_Killed()] if is_killed else []), save]
+        trainer = make_trainer(tmp_path, callbacks)
+        with pytest.raises(KeyError, match="killed") if is_killed else nullcontext():
+            trainer.fit(FakeModule(max_steps=4), FakeData(), ckpt_path=given, weights_only=True)
+        assert beginning_of(tmp_path / "checkpoints") == Beginning("checkpoints/best.ckpt", 2, best)
+        assert (tmp_path / "checkpoints" / "best.ckpt").exists() != is_killed
+    assert _best(tmp_path) == (3, 3, 0.5)
+    assert RunStart("best", tmp_path).saved == tmp_path / "checkpoints" / "step-000004.ckpt"
 
 
 def test_a_start_forgets_the_end_and_notes_what_it_begins_from_until_one_begins_at_the_first_step(
