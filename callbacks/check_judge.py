@@ -87,6 +87,10 @@ class CheckJudge(Callback):
         if stage == "fit":
             self._judge(pl_module)
 
+    def files_of_run(self, trainer: Trainer) -> list[Path]:
+        """The verdicts that are there."""
+        return list(Path(trainer.default_root_dir).glob("canaries-step-*.json"))
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check before the first step of this fit, and before a validation at its start."""
         self._check_first(trainer, pl_module)

@@ -1,44 +1,71 @@
 """What another training has left in the folder of a run that begins from a checkpoint of elsewhere."""
 
-from collections.abc import Collection, Sequence
+import os
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from lightning.pytorch import Trainer
 
 from medix.callbacks.own_checkpoints import holds
 from medix.durable_files import set_aside
 from medix.reporting.evaluations import FILES
 
-_PATTERNS = (
+_READ_THERE = (
     "spec.yaml",
     "spec.from-step-*.yaml",
     "completions",
     "report.*",
     *FILES,
+    "predictions*.jsonl*",
+    "canaries*.json",
     "verification.json",
+    "run-card.*",
     "logs/version_*",
 )
+"""What commands look for in the folder of a run, or write there, whichever callbacks and loggers this start has."""
 
 
-def set_earlier_run_aside(
-    folder: Path, checkpoints: Sequence[tuple[int, Path]], given: Path | None, in_use: Collection[Path]
-) -> bool:
-    """Rename what is of another training to ``superseded-*``: spec, records, report, evaluations, verification, logs.
+def set_earlier_run_aside(trainer: Trainer, checkpoints: Sequence[tuple[int, Path]]) -> list[str]:
+    """Rename what is of another training to ``superseded-*``: it would pass for that of this one.
 
-    They would pass for those of the steps that this one has made elsewhere.
+    That is what commands look for in the folder of the run; what callbacks of the trainer say that they write, by a
+    method ``files_of_run(trainer)``, which returns the paths that are there; and earlier versions of loggers that
+    number them (``root_dir``), within the folder of the run. Checkpoints are left to ``SaveCheckpoint``. What stays:
+    the folder of a logger with a fixed version, to which this start writes already, and what callbacks and loggers
+    that this start does not have wrote to other places than those where commands look.
 
     Args:
-        folder: of the run.
-        checkpoints: steps and paths of those in it; without any there is no run.
-        given: the checkpoint from which training goes on; None without.
-        in_use: folders of the logs of this start.
+        trainer: of this start, with its ``ckpt_path``.
+        checkpoints: steps and paths of those in the folder of the run; without any there is no run.
 
     Returns:
-        Whether there was another training.
+        What was renamed, relative to that folder where it lies in it, with ``*`` for the number at its end.
     """
-    if given is None or not checkpoints or holds(checkpoints, given):
-        return False
-    used = {path.resolve() for path in in_use}
-    for pattern in _PATTERNS:
-        for path in sorted(folder.glob(pattern)):
-            if path.resolve() not in used:
-                set_aside(path)
-    return True
+    folder = Path(trainer.default_root_dir)
+    if trainer.ckpt_path is None or not checkpoints or holds(checkpoints, Path(trainer.ckpt_path)):
+        return []
+    in_use = [folder, *(path.parent for _, path in checkpoints)]
+    in_use += [Path(logger.log_dir) for logger in trainer.loggers if logger.log_dir]
+    used = [path.resolve() for path in in_use]
+    renamed = []
+    for path in _written(trainer, folder):
+        if os.path.lexists(path) and not any(one.is_relative_to(path.resolve()) for one in used):
+            set_aside(path)
+            named = path.relative_to(folder) if path.is_relative_to(folder) else path
+            renamed.append(re.sub(r"\d+(?=\.\w+$|$)", "*", str(named)))
+    return list(dict.fromkeys(renamed))
+
+
+def _written(trainer: Trainer, folder: Path) -> Iterator[Path]:
+    """Files and folders; what lies in a folder that was renamed is not there any more when it is asked for."""
+    for pattern in _READ_THERE:
+        yield from sorted(folder.glob(pattern))
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning does not declare it
+        files_of_run = getattr(callback, "files_of_run", None)
+        if files_of_run is not None:
+            yield from sorted(files_of_run(trainer))
+    for logger in trainer.loggers:
+        root = getattr(logger, "root_dir", None)
+        if root is not None and Path(root).resolve().is_relative_to(folder.resolve()):  # others serve many runs
+            yield from sorted(Path(root).glob("version_*"))

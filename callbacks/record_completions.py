@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from medix.reporting.record import (
 from medix.types import GroupKey, RolloutGroup, SampleKey, ScoredGroup, Verdict
 
 _LOG = logging.getLogger(__name__)
+_WRITTEN = re.compile(r"train\.rank\d+\.jsonl|(val|validate|test)(-exchanged)?-step-\d+\.jsonl|images")
 
 
 class RecordCompletions(Callback):
@@ -74,6 +76,13 @@ class RecordCompletions(Callback):
                 number = file.stem.removeprefix("val-step-")
                 if number.isdecimal() and int(number) > step:
                     file.unlink()
+
+    def files_of_run(self, trainer: Trainer) -> list[Path]:
+        """Records and images that are there, or their folder where it holds nothing else."""
+        folder = self._folder(trainer)
+        found = list(folder.iterdir()) if folder.is_dir() else []
+        own = [path for path in found if _WRITTEN.fullmatch(path.name)]
+        return [folder] if own and len(own) == len(found) else own
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -14,6 +14,7 @@ from medix.callbacks.save_checkpoint import checkpoints, latest
 from medix.callbacks.spec_changes import MEASURES, Change, as_measured, changes, differences, refuse
 from medix.callbacks.stretches import Stretch, told, with_stretch
 from medix.callbacks.watched import suite_of, watched
+from medix.durable_files import set_aside
 from medix.evaluation.validation import incomparable
 from medix.modules import checkpoint as state
 from medix.yaml_text import read_yaml, read_yaml_file
@@ -51,19 +52,17 @@ class SaveSpec(SaveConfigCallback):
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
         step, text, last = watched(pl_module).step, self.text(), folder / "spec.yaml"
-        given = None if trainer.ckpt_path is None else Path(trainer.ckpt_path)
-        logs = [Path(logger.log_dir) for logger in trainer.loggers if logger.log_dir]
-        if set_earlier_run_aside(folder, checkpoints(folder / "checkpoints"), given, logs):
+        if renamed := set_earlier_run_aside(trainer, checkpoints(folder / "checkpoints")):
             sys.stdout.write(
-                f"medix: {folder} holds another training than that of {given}: its spec, records, report and logs were "
-                "renamed to superseded-*\n"
+                f"medix: {folder} holds another training than that of {trainer.ckpt_path}: renamed to superseded-*: "
+                f"{', '.join(renamed)}\n"
             )
         is_resumed = latest(folder / "checkpoints") is not None and last.exists()
         for path in sorted(folder.glob("spec.from-step-*.yaml")):
             if is_resumed and step_of(path) <= step:
                 last = path
             else:
-                path.replace(path.with_name(f"superseded-{path.name}"))
+                set_aside(path)
         if not is_resumed:  # without a checkpoint there is no run to resume
             write_atomically(last, text)
             return

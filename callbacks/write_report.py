@@ -25,7 +25,7 @@ from medix.evaluation.statistics import paired_difference
 from medix.evaluation.validation import Validation, differences_from_training, incomparable
 from medix.plain_console import PlainConsole
 from medix.reporting.balance import Balance, GroupRow
-from medix.reporting.evaluations import began, read_evaluations, read_report
+from medix.reporting.evaluations import FILES, began, read_evaluations, read_report
 from medix.reporting.measured_with import OF_REWARDS
 from medix.reporting.record import CompletionKey, CompletionRecord
 from medix.reporting.record_identity import dataset_by_id
@@ -303,6 +303,11 @@ class WriteReport(Callback):
     def page(self, trainer: Trainer) -> Path:
         """The file of the page, whether it is written or not."""
         return self._folder(trainer) / "report.html"
+
+    def files_of_run(self, trainer: Trainer) -> list[Path]:
+        """The report and the results of evaluations that are there."""
+        names = ("report.md", "report.json", "report.html", *FILES)
+        return [path for name in names if (path := self._folder(trainer) / name).exists()]
 
     def _folder(self, trainer: Trainer) -> Path:
         return Path(self.folder if self.folder is not None else trainer.default_root_dir)

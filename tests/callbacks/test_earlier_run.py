@@ -1,14 +1,33 @@
 """What another training has left in the folder of a run."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.loggers import CSVLogger
 
+import medix.callbacks
+from medix.callbacks.check_judge import CheckJudge
+from medix.callbacks.dry_run import DryRun
 from medix.callbacks.earlier_run import set_earlier_run_aside
-from medix.callbacks.save_checkpoint import checkpoints
+from medix.callbacks.judge_validation import JudgeValidation
+from medix.callbacks.log_rewards import LogRewards
+from medix.callbacks.record_completions import RecordCompletions
+from medix.callbacks.save_checkpoint import SaveCheckpoint, checkpoints
+from medix.callbacks.save_spec import SaveSpec
+from medix.callbacks.show_progress import ShowProgress
+from medix.callbacks.watch_signal import WatchSignal
+from medix.callbacks.write_report import WriteReport
+from tests.support.fake_training import CountingJudge, FakeData, FakeModule, make_trainer
 
-ASIDE = ("spec.yaml", "spec.from-step-000002.yaml", "report.json", "report.html", "validation.json", "test.json")
+ASIDE = (
+    "spec.yaml", "spec.from-step-000002.yaml", "report.json", "report.html", "validation.json", "test.json",
+    "canaries.json", "canaries-step-000002.json", "verification.json", "run-card.md", "predictions.jsonl",
+)  # fmt: skip
 FILES = (
     *ASIDE,
     "completions/train.rank0.jsonl",
@@ -16,6 +35,23 @@ FILES = (
     "logs/version_1/metrics.csv",
     "mine.txt",
 )
+TOLD = [
+    "spec.yaml", "spec.from-step-*.yaml", "completions", "report.html", "report.json", "validation.json", "test.json",
+    "predictions.jsonl", "canaries-step-*.json", "canaries.json", "verification.json", "run-card.md", "logs/version_*",
+]  # fmt: skip
+
+
+def made(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def start(folder: Path, given: Path | None, *loggers: Any, callbacks: tuple[Callback, ...] = ()) -> Any:
+    return SimpleNamespace(
+        default_root_dir=str(folder), ckpt_path=given, loggers=loggers, callbacks=list(callbacks), global_rank=0
+    )
 
 
 @pytest.mark.parametrize("given", [None, "run/checkpoints/step-000002.ckpt", "other/step-000002.ckpt"])
@@ -23,20 +59,90 @@ FILES = (
 def test_it_is_set_aside_where_training_goes_on_from_a_checkpoint_of_elsewhere(
     tmp_path: Path, given: str | None, has_checkpoint: bool
 ) -> None:
-    run, held, other = tmp_path / "run", "run/checkpoints/step-000002.ckpt", "other/step-000002.ckpt"
-    for name in FILES:
-        (run / name).parent.mkdir(parents=True, exist_ok=True)
-        (run / name).write_text(name)
+    held, other = "run/checkpoints/step-000002.ckpt", "other/step-000002.ckpt"
+    run = made(tmp_path / "run", *FILES)
     for number, name in enumerate((held, other)):
         (tmp_path / name).parent.mkdir()
         if has_checkpoint or name == other:
             torch.save(torch.tensor(float(number)), tmp_path / name)
-    path = None if given is None else tmp_path / given
+    trainer = start(run, None if given is None else tmp_path / given, CSVLogger(run, "logs", 1))
     is_other = has_checkpoint and given == other
-    assert set_earlier_run_aside(run, checkpoints(run / "checkpoints"), path, [run / "logs/version_1"]) == is_other
+    assert set_earlier_run_aside(trainer, checkpoints(run / "checkpoints")) == (TOLD if is_other else [])
     moved = {"completions/train.rank0.jsonl": "superseded-completions/train.rank0.jsonl"}
     moved |= {"logs/version_0/metrics.csv": "logs/superseded-version_0/metrics.csv"}
     moved |= {name: f"superseded-{name}" for name in ASIDE}
     for name in FILES:
         assert (run / (moved.get(name, name) if is_other else name)).read_text() == name
         assert (run / name).exists() == (not is_other or name not in moved)
+
+
+def of_another_training(folder: Path) -> tuple[Path, Path]:
+    """A folder with a checkpoint, and one of elsewhere."""
+    paths = folder / "run" / "checkpoints" / "step-000002.ckpt", folder / "other.ckpt"
+    paths[0].parent.mkdir(parents=True)
+    for number, path in enumerate(paths):
+        torch.save(torch.tensor(float(number)), path)
+    return folder / "run", paths[1]
+
+
+@pytest.mark.parametrize("records", [".", "checkpoints"])
+def test_a_folder_that_callbacks_share_loses_only_their_own_files(tmp_path: Path, records: str) -> None:
+    run, given = of_another_training(tmp_path)
+    written = made(run / records, "train.rank0.jsonl", "val-exchanged-step-000002.jsonl", "images/a.png", "mine.jsonl")
+    trainer = start(run, given, callbacks=(RecordCompletions(folder=records),))
+    said = ["images", "train.rank*.jsonl", "val-exchanged-step-*.jsonl"]
+    assert set_earlier_run_aside(trainer, checkpoints(run / "checkpoints")) == [
+        str(Path(records) / one) for one in said
+    ]
+    assert (written / "superseded-images" / "a.png").exists()
+    assert (written / "mine.jsonl").exists()
+    assert [step for step, _ in checkpoints(run / "checkpoints")] == [2]
+
+
+@pytest.mark.parametrize("has_it_inside", [True, False])
+def test_logs_of_a_folder_that_runs_share_stay(tmp_path: Path, has_it_inside: bool) -> None:
+    run, given = of_another_training(tmp_path)
+    made(tmp_path, "run/own/version_0/a", "shared/version_0/a")
+    trainer = start(run, given, CSVLogger(run if has_it_inside else tmp_path, "own" if has_it_inside else "shared", 1))
+    said = set_earlier_run_aside(trainer, checkpoints(run / "checkpoints"))
+    assert said == (["own/version_*"] if has_it_inside else [])
+    assert (tmp_path / "shared" / "version_0" / "a").exists()
+
+
+MADE: dict[type[Callback], Callable[[Path], Callback]] = {
+    CheckJudge: lambda _: CheckJudge(every_n_steps=1, max_false_positive=1.0, max_false_negative=1.0, max_unscored=1.0),
+    JudgeValidation: lambda _: JudgeValidation(every_n_steps=1),
+    LogRewards: lambda _: LogRewards(),
+    RecordCompletions: lambda _: RecordCompletions(folder="records", images=True),
+    SaveCheckpoint: lambda _: SaveCheckpoint(every_n_steps=1),
+    ShowProgress: lambda _: ShowProgress(),
+    WatchSignal: lambda _: WatchSignal(),
+    WriteReport: lambda folder: WriteReport(folder=str(folder / "reports"), every_n_steps=1, table=False),
+}
+"""Every callback that a spec names, where it can write elsewhere than by default."""
+
+
+def fit(folder: Path, max_steps: int, **how: Any) -> dict[Path, int]:
+    """What is in the folder then: files by their number on disk, which renaming keeps."""
+    saving = SaveSpec(None, None)
+    saving.text = lambda: f"max_steps: {max_steps}\n"  # type: ignore[method-assign]
+    trainer = make_trainer(folder, [saving, *(make(folder) for make in MADE.values())], CSVLogger(folder, "own"))
+    trainer.fit(FakeModule(max_steps=max_steps, judge=CountingJudge()), FakeData(), **how)
+    return {path: path.stat().st_ino for path in folder.rglob("*") if path.is_file()}
+
+
+def test_nothing_that_a_shipped_callback_has_written_stays_under_its_name(tmp_path: Path) -> None:
+    """Of a DryRun, which needs a policy, there is no file; best.ckpt and its facts are of the new training."""
+    shipped = {one for name in medix.callbacks.__all__ if isinstance(one := getattr(medix.callbacks, name), type)}
+    assert {one for one in shipped if issubclass(one, Callback)} == {*MADE, DryRun}, "add the callback to MADE"
+    run, other = tmp_path / "run", tmp_path / "other"
+    fit(other, 1)
+    first = fit(run, 3)
+    tops = {path.relative_to(run).parts[0] for path in first}
+    assert {"spec.yaml", "records", "reports", "own", "canaries-step-000003.json", "checkpoints"} <= tops
+    then = fit(run, 2, ckpt_path=other / "checkpoints" / "step-000001.ckpt", weights_only=True)
+    assert [path for path, number in first.items() if then.get(path) == number] == []
+    best = {"best.ckpt", "best.json"}
+    renamed = {number: path for path, number in then.items() if "superseded-" in str(path)}
+    kept = {path.name for path, number in first.items() if number not in renamed}
+    assert kept <= best

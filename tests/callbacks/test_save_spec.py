@@ -30,7 +30,7 @@ class _Run:
         module.step = start
         saving = SaveSpec(None, None)
         saving.text = lambda: f"key: {value}\n"  # type: ignore[method-assign]
-        trainer: Any = SimpleNamespace(default_root_dir=str(self.folder), ckpt_path=given, loggers=[])
+        trainer: Any = SimpleNamespace(default_root_dir=str(self.folder), ckpt_path=given, loggers=[], callbacks=[])
         saving.save_config(trainer, module, "fit")
         with zipfile.ZipFile(self.folder / "checkpoints" / f"step-{end:06d}.ckpt", "w") as file:
             file.writestr("a", value)
@@ -68,7 +68,9 @@ def test_the_spec_of_another_training_in_the_folder_is_not_that_of_the_run(
     _Run(there).goes_on(0, "b", 10)
     found = run.goes_on(10, "c", 20, there / "checkpoints" / "step-000010.ckpt")
     assert found == {"spec.yaml": "c", "superseded-spec.yaml": "a"}
-    assert f"{here} holds another training than that of {there}" in capsys.readouterr().out
+    given = there / "checkpoints" / "step-000010.ckpt"
+    told = f"medix: {here} holds another training than that of {given}: renamed to superseded-*: spec.yaml\n"
+    assert told in capsys.readouterr().out
     assert run.goes_on(20, "c", 30, here / "checkpoints" / "step-000020.ckpt") == found
 
 
@@ -79,6 +81,12 @@ def test_specs_beside_no_checkpoint_are_of_no_run(tmp_path: Path) -> None:
     for path in (tmp_path / "checkpoints").iterdir():
         path.unlink()
     assert run.goes_on(0, "c", 5) == {"spec.yaml": "c", "superseded-spec.from-step-000010.yaml": "b"}
+    run.goes_on(5, "d", 10)
+    run.goes_on(10, "e", 15)
+    assert run.goes_on(5, "c", 6) == {
+        "spec.from-step-000005.yaml": "c", "spec.yaml": "c", "superseded-2-spec.from-step-000010.yaml": "e",
+        "superseded-spec.from-step-000010.yaml": "b",
+    }  # fmt: skip
 
 
 SUITE = {"rewards": "r", "judge": "j", "own_judges": "", "precision": "32-true", "data": "d"}
