@@ -17,15 +17,19 @@ def sync(path: Path) -> None:
 
 
 def rename(source: Path, target: Path) -> None:
-    """Rename, and flush the names to disk. An existing folder is moved aside first, since it cannot be replaced."""
-    aside = None
+    """Rename, and flush the names to disk. An existing folder is moved aside first, since it cannot be replaced.
+
+    Where that was interrupted, the next folder that gets the name deletes the one that was moved aside.
+    """
+    is_folder = source.is_dir() and not source.is_symlink()
+    aside = target.with_name(f".{target.name}.old")
     if target.is_dir() and not target.is_symlink():
-        aside = target.with_name(f".{target.name}.old")
         delete(aside)
         target.rename(aside)
+        is_folder = True
     source.replace(target)
     _sync_names(target.parent)
-    if aside is not None:
+    if is_folder:
         delete(aside)
 
 

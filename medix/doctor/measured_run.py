@@ -4,6 +4,7 @@ import csv
 import math
 import statistics
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ class MeasuredRun:
             ValueError: they are not there, or have no step with the last spec, or it does not say how many completions
                 a step trains.
         """
-        specs = [*folder.glob("spec.yaml"), *sorted(folder.glob("spec.from-step-*.yaml"))]
+        later = [path for path in folder.glob("spec.from-step-*.yaml") if path.stem.rpartition("-")[2].isdecimal()]
+        specs = [*folder.glob("spec.yaml"), *sorted(later)]
         rows = _steps(folder)
         if not specs or not rows:
             raise ValueError(
@@ -132,14 +134,18 @@ def _steps(folder: Path) -> list[dict[str, float]]:
 
 def _starts(folder: Path) -> Iterator[list[dict[str, float]]]:
     """The logged steps of each start of the run, in order."""
-    paths = folder.glob("logs/version_*/metrics.csv")
-    for path in sorted(paths, key=lambda path: int(path.parent.name.rpartition("_")[2])):
-        with path.open(newline="", encoding="utf-8") as file:
-            logged = [
-                {name: float(text) for name, text in row.items() if name and text} for row in csv.DictReader(file)
-            ]
-        needed = ("seconds/update", "seconds/step", "train/tokens_per_second", "train/ranks", "step")
-        yield [row for row in logged if all(row.get(name, 0.0) > 0 for name in needed)]
+    numbers = {path: path.parent.name.removeprefix("version_") for path in folder.glob("logs/version_*/metrics.csv")}
+    needed = ("seconds/update", "seconds/step", "train/tokens_per_second", "train/ranks", "step")
+    for path in sorted((path for path in numbers if numbers[path].isdecimal()), key=lambda path: int(numbers[path])):
+        yield [row for row in _whole_rows(path) if all(row.get(name, 0.0) > 0 for name in needed)]
+
+
+def _whole_rows(path: Path) -> Iterator[dict[str, float]]:
+    """The rows of a log up to the first that is damaged: a power cut leaves zero bytes, or a part of a line."""
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    with suppress(csv.Error, ValueError):
+        for row in csv.DictReader(lines[:-1]):  # the last has no end
+            yield {name: float(text) for name, text in row.items() if name and text}
 
 
 def _rate(name: str, key: str, rows: list[dict[str, float]], tokens: list[float]) -> MeasuredRate | None:

@@ -92,6 +92,28 @@ def test_steps_that_a_later_start_made_again_are_superseded_with_all_behind_them
     assert found.rates["update"].seconds == pytest.approx(7.0 / 700)
 
 
+@pytest.mark.parametrize(
+    "damage", [b"\0" * 200_000, b"4,0.3,\xff\xfe,5.0\n5,0.3", b"4,0.3,two,5.0,3.0,10,2,20,\n", b"4,0.3"]
+)
+def test_a_log_that_a_power_cut_damaged_has_the_rows_before_the_damage(tmp_path: Path, damage: bytes) -> None:
+    run(tmp_path)
+    whole = MeasuredRun.read(tmp_path)
+    log = tmp_path / "logs" / "version_0" / "metrics.csv"
+    log.write_bytes(log.read_bytes() + damage)
+    assert MeasuredRun.read(tmp_path) == whole
+    log.write_bytes(damage)
+    with pytest.raises(ValueError, match=r"--rates .*no logs of steps"):
+        MeasuredRun.read(tmp_path)
+
+
+def test_folders_and_specs_without_a_number_are_not_of_the_run(tmp_path: Path) -> None:
+    whole = MeasuredRun.read(run(tmp_path))
+    (tmp_path / "logs" / "version_old").mkdir()
+    (tmp_path / "logs" / "version_old" / "metrics.csv").write_text(one_step(4, 7.0, 1))
+    (tmp_path / "spec.from-step-old.yaml").write_text(SPEC.replace("URLS", "[http://a, http://b]"))
+    assert MeasuredRun.read(tmp_path) == whole
+
+
 def test_of_a_spec_that_a_resume_changed_only_later_steps_count(tmp_path: Path) -> None:
     run(tmp_path)
     (tmp_path / "spec.from-step-000002.yaml").write_text(SPEC.replace("URLS", "[http://a, http://b]"))
