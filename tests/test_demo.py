@@ -74,7 +74,8 @@ def later(report: dict[str, Any], folder: Path) -> Path:
     written = folder / "later"
     written.mkdir()
     result = str(folder / "runs" / "demo" / "validation.json")
-    still = {"model.max_steps": 3, "model.optimizer.init_args.lr": 0, "trainer.default_root_dir": "runs/still"}
+    still = {"model.max_steps": 3, "model.optimizer.init_args.lr": 0, "data.limit_val": 40}
+    still |= {"trainer.default_root_dir": "runs/still"}
     medix_in_turn(
         folder,
         ["validate", "--config", "demo"],

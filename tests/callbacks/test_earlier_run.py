@@ -1,5 +1,6 @@
 """What another training has left in the folder of a run."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,7 +65,7 @@ def test_it_is_set_aside_where_training_goes_on_from_a_checkpoint_of_elsewhere(
     for number, name in enumerate((held, other)):
         (tmp_path / name).parent.mkdir()
         if has_checkpoint or name == other:
-            torch.save(torch.tensor(float(number)), tmp_path / name)
+            torch.save({"w": torch.tensor(float(number))}, tmp_path / name)
     trainer = start(run, None if given is None else tmp_path / given, CSVLogger(run, "logs", 1))
     is_other = has_checkpoint and given == other
     assert set_earlier_run_aside(trainer, checkpoints(run / "checkpoints")) == (TOLD if is_other else [])
@@ -81,8 +82,29 @@ def of_another_training(folder: Path) -> tuple[Path, Path]:
     paths = folder / "run" / "checkpoints" / "step-000002.ckpt", folder / "other.ckpt"
     paths[0].parent.mkdir(parents=True)
     for number, path in enumerate(paths):
-        torch.save(torch.tensor(float(number)), path)
+        torch.save({"w": torch.tensor(float(number))}, path)
     return folder / "run", paths[1]
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_a_copy_of_a_checkpoint_that_the_run_has_pruned_is_of_the_run(tmp_path: Path, damage: bool) -> None:
+    """As kept by hand before pruning deletes it: the newest checkpoint there lists it, unless that cannot be read."""
+
+    def train(max_steps: int, **how: Any) -> None:
+        trainer = make_trainer(tmp_path / "run", [SaveCheckpoint(every_n_steps=1, keep=1, monitor=None)])
+        trainer.fit(FakeModule(max_steps=max_steps, judge=CountingJudge()), FakeData(), **how)
+
+    train(2)
+    copy, held = tmp_path / "good.ckpt", tmp_path / "run" / "checkpoints"
+    shutil.copyfile(held / "step-000002.ckpt", copy)
+    train(4, ckpt_path=held / "step-000002.ckpt", weights_only=True)
+    made(tmp_path / "run", "spec.yaml")
+    ((step, newest),) = checkpoints(held)
+    assert step == 4
+    if damage:
+        newest.write_bytes(newest.read_bytes()[:1000])
+    said = set_earlier_run_aside(start(tmp_path / "run", copy), checkpoints(held))
+    assert said == (["spec.yaml"] if damage else [])
 
 
 @pytest.mark.parametrize("records", [".", "checkpoints"])
