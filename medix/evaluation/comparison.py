@@ -9,7 +9,7 @@ from medix.evaluation.same_clusters import other_clusters
 from medix.evaluation.significance import mcnemar_exact
 from medix.evaluation.statistics import Interval, bounds, clustered_mean, paired_difference, proportion
 from medix.modality import TEXT_ONLY
-from medix.reporting.record import CompletionKey, CompletionRecord
+from medix.reporting.record import ANSWER_RULE, ASKED_BY, CompletionKey, CompletionRecord
 from medix.reporting.record_identity import distinct, with_datasets
 from medix.reporting.render import plain
 from medix.reporting.table import MISSING, Table, counted, interval, p_value
@@ -229,7 +229,8 @@ def _sample(record: CompletionRecord, *, with_images: bool) -> tuple[object, ...
 def _differing(pairs: Sequence[Pair], judges: tuple[str, str]) -> Mapping[str, str]:
     """Measures whose values are not of one kind: by different judges, with different aliases or different rewards."""
     found = {}
-    if "none" not in judges and judges[0] != judges[1]:
+    (first, rules), (second, other_rules) = (_judges_and_rules(side) for side in zip(*pairs, strict=True))
+    if "none" not in judges and (rules != other_rules or (first and second and first != second)):
         found["accuracy"] = f"judged by {judges[0]} and by {judges[1]}"
         found["reward"] = found["accuracy"]
     own = [{record.own_judges for record in side} - {""} for side in zip(*pairs, strict=True)]
@@ -257,7 +258,7 @@ def reward_judges(records: Sequence[CompletionRecord]) -> dict[str, set[str]]:
     for record in records:
         for name, verdict in record.verdicts().items():
             if name:
-                found.setdefault(name, set()).add(verdict.whose)
+                found.setdefault(name, set()).add(verdict.whose.partition(ASKED_BY)[0])
     return found
 
 
@@ -341,6 +342,18 @@ def paired(values: Sequence[tuple[float | None, float | None, Cluster]], *, is_s
 def _bounds(values: Sequence[float | None]) -> tuple[float, float]:
     scored = [value for value in values if value is not None]
     return bounds(sum(scored), len(scored), len(values) - len(scored))
+
+
+def _judges_and_rules(records: Sequence[CompletionRecord]) -> tuple[set[str], set[str]]:
+    """The judges, and the answer rules by which they were asked or that needed none: some may not occur in a file."""
+    judges, rules = set(), set()
+    for verdict in (record.verdict for record in records if record.verdict is not None):
+        judge, _, rule = verdict.whose.partition(ASKED_BY)
+        if judge.startswith(ANSWER_RULE):
+            judge, rule = "", judge.removeprefix(ANSWER_RULE)
+        judges.add(judge)
+        rules.add(rule)
+    return judges - {""}, rules - {""}
 
 
 def _judges(records: Sequence[CompletionRecord]) -> str:

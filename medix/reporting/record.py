@@ -30,10 +30,12 @@ CompletionKey = tuple[str, str, int]
 
 ASKED_BY = " asked by "
 """After the name of a judge that was asked in the words of an answer rule, which follows."""
+
 ANSWER_RULE = "answer rule "
 """Before the name of an answer rule, in the place of a judge that the rule needed not."""
 
 _LOG = logging.getLogger(__name__)
+_NO_ANSWER = "the completion does not have exactly one answer: wrong"
 _DERIVED = ("names_modality", "flags")
 """Fields written for other readers of the file; recomputed when read."""
 
@@ -201,10 +203,14 @@ class CompletionRecord:
         return self.total is not None or bool(self.components)
 
     def verdicts(self) -> dict[str, Verdict]:
-        """Verdicts of judges by the component that asked; under an empty name if the file does not record it."""
+        """Verdicts of judges by the component that asked; under an empty name if the file does not record it.
+
+        No judge gave one that an answer rule decided, nor that on a completion without exactly one answer.
+        """
         found = {name: entry.verdict or self.verdict for name, entry in self.components.items() if entry.is_judged}
-        if not found and not (self.verdict is not None and self.verdict.judge.startswith(ANSWER_RULE)):
-            found = {"": self.verdict}
+        given = self.verdict
+        if not found and given and not given.judge.startswith(ANSWER_RULE) and given.explanation != _NO_ANSWER:
+            found = {"": given}
         return {name: verdict for name, verdict in found.items() if verdict is not None}
 
     @property
@@ -373,7 +379,7 @@ def record_group(
 
 def without_answer(judge: str) -> Verdict:
     """The verdict on a completion that has no answer or several, about which the judge is not asked."""
-    return Verdict(credit=0.0, judge=judge, explanation="the completion does not have exactly one answer: wrong")
+    return Verdict(credit=0.0, judge=judge, explanation=_NO_ANSWER)
 
 
 def finite(value: float) -> float | None:

@@ -212,6 +212,29 @@ def test_what_is_compared_is_the_judge_that_was_asked_whichever_member_spoke() -
     assert not compare(strict, strict).differing
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        (("answer rule R", "j asked by R"), ("answer rule R", "j"), True),
+        (("answer rule R",), ("j asked by R", "j"), True),  # no answer of the first was left to the judge
+        (("answer rule R", "j"), ("answer rule R", "k"), False),
+        (("answer rule R", "j"), ("j",), False),
+        (("answer rule R", "j"), ("answer rule S", "j"), False),
+    ],
+)
+def test_one_judge_under_one_answer_rule_is_one_whichever_of_its_names_occur(
+    first: tuple[str, ...], second: tuple[str, ...], is_one: bool
+) -> None:
+    sides = [
+        [
+            dataclasses.replace(r, verdict=Verdict(1.0, names[number % len(names)]), components={})
+            for number, r in enumerate(_system({1, 2}, count=4))
+        ]
+        for names in (first, second)
+    ]
+    assert set(compare(sides[0], sides[1]).differing) == (set() if is_one else {"accuracy", "reward"})
+
+
 def test_a_small_p_value_is_not_zero() -> None:
     (accuracy, *_) = compare(_system(set(range(10))), _system(set(range(30))), min_images=1).tables()
     assert accuracy.rows[0][-1] == "< 0.001"

@@ -9,10 +9,10 @@ from medix.evaluation.verdict_record import RunJudge, VerdictRecord, replay_judg
 from medix.judge.base import Judge
 from medix.judge.exact import ExactJudge
 from medix.judge.hybrid import HybridJudge
-from medix.judge.own_arguments import on_record
+from medix.judge.own_arguments import named, on_record
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt_rubric import ReportRubricPrompt
-from medix.reporting.record import CompletionRecord, record_group
+from medix.reporting.record import CompletionRecord, record_group, without_answer
 from medix.rewards.answer import PublishedAnswer
 from medix.rewards.judged import JudgeReward
 from medix.rewards.rubric import RubricReward
@@ -62,6 +62,21 @@ def test_the_question_a_verdict_answered_is_found_again() -> None:
     given = VerdictRecord().given(lines, MODALITIES)
     assert {question for _, question, _ in given} == set(judge.asked)
     assert [name for name, _, _ in given] == ["judge", "judge"]
+
+
+@pytest.mark.parametrize("first", [["lung"], ["<answer>lung</answer><answer>b</answer>"]])
+def test_a_completion_without_an_answer_says_nothing_of_the_judge_on_the_answer_that_a_rule_found_in_it(
+    first: list[str],
+) -> None:
+    judge, rule = CountingJudge(), PublishedAnswer()
+    suite = RewardSuite({"judge": Weighted(JudgeReward(judge, rule), 1.0)}, modalities=MODALITIES)
+    (group,) = suite.score_groups([make_group(make_sample(1), [*first, write("X_RAY", "lung")])])
+    verdicts = [without_answer(named(judge)), Verdict(1.0, "answer rule PublishedAnswer")]
+    lines = record_group(group, MODALITIES, step=1, split="train", verdicts=verdicts)
+    record = VerdictRecord({"judge": rule})
+    record.add(record.given(lines, MODALITIES))
+    assert record.look_up(JudgeQuestion("Which organ?", "lung", "lung"), named(judge), ()) is None
+    assert not record.judges
 
 
 def test_the_rule_that_took_the_answer_then_is_the_one_that_finds_the_question() -> None:

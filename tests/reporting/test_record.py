@@ -16,6 +16,7 @@ from medix.reporting.record import (
     read_records,
     record_completion,
     record_group,
+    without_answer,
     write_records,
 )
 from medix.types import CompletionScores, ComponentScore, FinishReason, Status, Verdict
@@ -74,6 +75,9 @@ def test_the_verdict_of_an_answer_rule_is_of_no_judge() -> None:
     for judge, found in (("answer rule PublishedAnswer", []), ("exact/4", [""])):
         (record,) = record_group(scored, MODALITIES, step=1, split="train", verdicts=[Verdict(1.0, judge)])
         assert list(record.verdicts()) == found
+    scored = score_by([0.0], make_group(make_sample(1), ["lung"]))
+    (record,) = record_group(scored, MODALITIES, step=1, split="train", verdicts=[without_answer("exact/4")])
+    assert (record.credit, record.verdicts()) == (0.0, {})
 
 
 def test_a_record_says_what_the_grammar_found() -> None:
