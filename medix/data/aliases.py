@@ -1,16 +1,23 @@
 """Synonyms of reference answers, from a file that a person has checked."""
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
+from unicodedata import normalize
 
-from medix.data.sources.table_choices import choice_of, choices_in, names_other, places_of, without_label
+from medix.data.sources.table_choices import choices_in
+from medix.judge.clinical.characters import unaccented
+from medix.judge.clinical.text import is_same, normalise
+from medix.judge.clinical.tokens import BREAK
+from medix.judge.options import letter_and_text, lone_letter
 from medix.types import Sample
 from medix.yaml_text import read_yaml_option
 
-_LEFT_OUT = "another choice"
+_LEFT_OUT = "in the question"
 
 
 class Aliases:
@@ -53,16 +60,16 @@ class Aliases:
     def added(self, sample: Sample, counts: Counter[str]) -> Sample:
         """The sample with the synonyms of its reference behind its own aliases, each once.
 
-        Where choices stand in the question, synonyms that are another one, or its letter, are left out: a file of
-        synonyms is general, and does not know the question.
+        Synonyms whose words stand in the question are left out, whether it is seen to list choices or not: a file of
+        synonyms is general, and does not know that one of them is another choice, or its letter.
 
         Args:
             sample: the sample.
             counts: gets the number of synonyms that are left out, for ``notes``.
         """
-        choices = choices_in(sample.question)
-        synonyms = self._synonyms.get(_key(sample.reference), ())
-        found = [text for text in synonyms if not _is_other(text, sample.reference, choices)]
+        key = _key(sample.reference)
+        synonyms = [text for text in self._synonyms.get(key, ()) if _key(text) != key]
+        found = [text for text in synonyms if not _is_in(text, sample.question)]
         counts[_LEFT_OUT] += len(synonyms) - len(found)
         if not found:
             return sample
@@ -77,7 +84,7 @@ class Aliases:
         Args:
             counts: sums of those of ``added``.
         """
-        told = "synonyms that are not added where they are another choice of the question, or its letter: "
+        told = "synonyms that are not added where they are another choice or a word of the question: "
         return [f"{told}{counts[_LEFT_OUT]:,}"] if counts[_LEFT_OUT] else []
 
     def key(self, sample: Sample) -> str:
@@ -86,12 +93,38 @@ class Aliases:
         return key if key in self._synonyms else ""
 
 
-def _is_other(text: str, reference: str, choices: Sequence[str]) -> bool:
-    """Whether a text names another choice than a reference does; if this is none of them, whether it names any."""
-    keys = [_key(choice) for choice in choices]
-    right = choice_of(without_label(_key(reference), keys), keys)
-    same = places_of(text, keys)  # before its letter: a file of synonyms names no letters of a question
-    return right not in same if same else names_other(_key(text), keys, right)
+def _is_in(text: str, question: str) -> bool:
+    """Whether a text, or what it says behind a letter of a choice, stands in a question as whole words in their order.
+
+    Words are compared as written and in the normal form of ``is_same``, by which the text may also be a choice that the
+    question lists, as "fever and rash" is "rash and fever".
+    """
+    text = normalize("NFKC", text)
+    said = [one for one in (text, letter_and_text(text.strip())[1], lone_letter(text)) if one]
+    return any(
+        _stands_in(form(one), form(question)) for one in said for form in (_written, _normal_words, _raw_words)
+    ) or any(is_same(one, choice) for one in said for choice in choices_in(question))
+
+
+def _stands_in(words: list[str], others: list[str]) -> bool:
+    """Whether words stand among others one behind the other, also written together: "sub acute" and "subacute"."""
+    joined, whole = "".join(words), "".join(others)
+    limits = {0, *accumulate(map(len, others))}
+    starts = (match.start() for match in re.finditer(f"(?={re.escape(joined)})", whole))
+    return bool(joined) and any(start in limits and start + len(joined) in limits for start in starts)
+
+
+def _written(text: str) -> list[str]:
+    """The words; letters of ASCII are words of their own beside others, as in East Asia."""
+    return re.findall(r"[a-z0-9]+|[^\W_a-z0-9]+", unaccented(normalize("NFKC", text)).casefold())
+
+
+def _normal_words(text: str) -> list[str]:
+    return [token.key for token in normalise(text).parts if token.kind != BREAK]
+
+
+def _raw_words(text: str) -> list[str]:
+    return [token.raw for token in normalise(text).parts if token.kind != BREAK]
 
 
 def _key(text: str) -> str:

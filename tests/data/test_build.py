@@ -324,7 +324,7 @@ def test_synonyms_that_are_another_choice_are_left_out_and_told(tmp_path: Path) 
     assert Shard(manifest, manifest.shards[0])[0].aliases == ("nothing",)
     assert result.notes[-2:] == (
         "1 of 1 references with synonyms occur in the data",
-        "synonyms that are not added where they are another choice of the question, or its letter: 2",
+        "synonyms that are not added where they are another choice or a word of the question: 2",
     )
 
 
