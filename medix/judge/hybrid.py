@@ -118,14 +118,14 @@ class HybridJudge(Judge):
         ("blank", rule_blank),
         ("echo", rule_echo),
     )
-    kind: str = "hybrid/5"
+    kind: str = "hybrid/6"
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
     @property
     def identity(self) -> str:
-        """``hybrid/5 over <the other judge>``."""
+        """``hybrid/6 over <the other judge>``."""
         return f"{self.kind} over {self.judge.identity}"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:

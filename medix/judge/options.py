@@ -68,24 +68,34 @@ class Options:
         if begins_with_bare_a(text) and not any(begins_with_bare_a(self.texts[letter]) for letter in named):
             return None
         if label:
-            if not rest and any(
-                re.search(rf"\b{label}\b", option) for other, option in self.texts.items() if other != label
-            ):
-                return None  # the letter may stand for "vitamin D", which is another option's text
-            if rest and not is_same(rest, self.texts[label]):
+            if not rest and self._is_in_other(label):
+                return None
+            label = label.upper()
+            if rest and self._same(rest) != {label}:
                 return None
             named.add(label)
         return named.pop() if len(named) == 1 else None
 
     def _label(self, text: str) -> tuple[str, str]:
-        """The option letter that a text consists of or begins with, and the text after it; empty if there is none."""
+        """The letter of an option, as written, that a text consists of or begins with, and what follows; else empty."""
         match = _LABEL.fullmatch(text)
         if match:
             letter, rest = match[1] or match[2], ""
         else:
             letter, rest = letter_and_text(text)
-        letter = letter.upper()
-        return (letter, rest) if letter in self.texts else ("", "")
+        return (letter, rest) if letter.upper() in self.texts else ("", "")
+
+    def _is_in_other(self, letter: str) -> bool:
+        """Whether a letter may stand for "vitamin D", the text of another option; a small one also for "vitamin d"."""
+        word = rf"\b{letter.upper()}\b"
+        if letter.islower():
+            word += r"|\ba\b(?!\s+\w)" if letter == "a" else rf"|\b{letter}\b"  # not the article
+        return any(re.search(word, option) for other, option in self.texts.items() if other != letter.upper())
+
+    def _same(self, text: str) -> set[str]:
+        """The options that a text equals literally; if there is none, those that say the same."""
+        found = {letter for letter, option in self.texts.items() if _is_option(text, option)}
+        return found or {letter for letter, option in self.texts.items() if is_same(text, option)}
 
 
 def _is_option(text: str, option: str) -> bool:

@@ -258,3 +258,28 @@ def test_a_long_run_of_marks_takes_no_time() -> None:
     start = time.perf_counter()
     without_emphasis("5" + "*" * 200_000 + "5")
     assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("a,c,d,b", "b,c,a,d"), ("left and right", "right and left"), ("fever, rash", "rash, fever")]
+)
+def test_a_letter_with_the_text_of_an_option_that_differs_in_order_alone_is_unclear(one: str, other: str) -> None:
+    options = Options({"A": one, "B": other, "C": "x"})
+    for form in ("{}. {}", "({}) {}", "Option {}: **{}**"):
+        named = [options.letter_of(form.format(letter, text)) for letter in "AB" for text in (one, other)]
+        assert named == ["A", None, None, "B"]
+    assert Options({"A": "left and right", "B": "right and left"}).letter_of("A. Right and the left") is None
+    assert Options({"A": "fever and rash", "B": "x"}).letter_of("A. rash and fever") == "A"
+
+
+@pytest.mark.parametrize("text", ["(c)", "c", "The answer is c", "Answer: c", "c.", "**c**", "option c"])
+def test_a_small_letter_that_is_a_word_of_another_option_is_unclear(text: str) -> None:
+    for other in ("c", "vitamin c", "vitamin C", "c deficiency"):
+        assert Options({"A": "x", "B": other, "C": "y"}).letter_of(text) is None
+        assert Options({"A": "x", "B": "y", "C": other}).letter_of(text) == "C"
+
+
+def test_the_article_of_another_option_is_no_letter() -> None:
+    options = Options({"A": "x", "B": "a cyst"})
+    assert [options.letter_of(text) for text in ("a", "(a)", "A", "Answer: a")] == ["A"] * 4
+    assert Options({"A": "x", "B": "vitamin a"}).letter_of("(a)") is None
