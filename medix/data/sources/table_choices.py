@@ -27,15 +27,16 @@ _LABELLED = re.compile(
     rf"(?:[(\uff08]({_LETTER})[)\uff09]|({_LETTER})[:.)\uff0e\u3001\u3002\uff1a\uff09])(.*)", re.DOTALL
 )  # also of full width
 _HEAD = "Choices:\n"
-_QUOTES = "\"'\u2018\u201c\u00ab\u300c"
-_ANY_LETTER, _ANY_NUMBER = (
-    re.compile(
-        rf"(?<![a-z0-9_])[(\[]?({label})[\"']?(?:[.):\]\u3001\u3002]+| ?(?:[-=]>|[=\u2192])|(?= [-\u2013] ))"
-        rf"(?: [-\u2013] )? ?[{_QUOTES}]?"
-    )
-    for label in ("[a-z]", "[1-9][0-9]?")
+_ANY_LABEL = re.compile(r"(?<![a-z0-9])([a-z]|[1-9][0-9]?)(?![a-z0-9])([\W_]{0,40})")
+"""A label in lower case, with whatever marks stand behind it."""
+_WORD_BEFORE = re.compile(r"([^\W_]+)[ #]*\Z")
+_SPOKEN = frozenset(f"{word}{plural}" for word in ("option", "choice", "answer") for plural in ("", "s"))
+_LINE_TAG, _STRESS_TAG, _TAG = (
+    re.compile(rf"</?(?:{names})(?:\s[^<>\n]*)?/?>")
+    for names in ("br|p|div|[ou]l|li|tr|option|table", "b|i|u|em|strong|code", "span|su[bp]|t[dh]|label")
 )
-"""A label in lower case: ``a.``, ``(a)``, ``[a]``, ``a -``, ``a =``, ``a ->``, ``"a":``, ``1.``; a quote may follow."""
+_STRESSED = re.compile(r"[*_`]{1,9}([A-Za-z]|[1-9][0-9]?)[*_`]{1,9}(?=\s)")
+_ONLY_MARKS = re.compile(r"[\W_]*")
 _CIRCLED = re.compile("[\u2460-\u2473\u24b6-\u24e9]")
 """Numbers and letters that are their own labels."""
 
@@ -202,27 +203,63 @@ def lists_in_order(question: str, choices: Sequence[str]) -> bool:
 
 
 def lists_otherwise(question: str, choices: Sequence[str]) -> bool:
-    """Whether a question gives all choices letters or numbers, however they are written, but not those of their order.
+    """Whether a question gives all choices letters or numbers, but nowhere those of their order.
 
-    Each letter would be two choices.
+    Each letter would be two choices. Not the form of a list is read, but what stands before the texts of the choices.
     """
-    found = [place for text in choices_in(question) for place in places_of(text, choices)]
-    if found != sorted(found) == list(range(len(choices))):
+    places = set(range(len(choices)))
+    found = _labels_before(question, choices)
+    in_order = {(place, place) for place in places}
+    if any(in_order <= pairs for pairs in found):
+        return False
+    listed = [place for text in choices_in(question) for place in places_of(text, choices)]
+    if listed != sorted(listed) == sorted(places):
         return True
-    asked = _words(_typed(_CIRCLED.sub(r" \g<0>. ", without_emphasis(question))))
-    texts = [_words(_typed(without_emphasis(text))).rstrip(".,; ") for text in choices]
-    for kind in (_ANY_LETTER, _ANY_NUMBER):
-        named = set()
-        for label in kind.finditer(asked):
-            text = max((one for one in texts if asked.startswith(one, label.end())), key=len, default="")
-            after = asked[label.end() + len(text) :][:1]
-            if text and not (after.isalnum() and after.isascii() == text[-1].isascii()):
-                place = LETTERS.find(label[1].upper()) if kind is _ANY_LETTER else int(label[1]) - 1
-                named.add((place, texts.index(text)))
-        labels, held = ({pair[end] for pair in named} for end in (0, 1))
-        if labels == held == set(range(len(choices))) and any(label != place for label, place in named):
-            return True
-    return False
+    return any({label for label, _ in pairs} == {place for _, place in pairs} == places for pairs in found)
+
+
+def _labels_before(question: str, choices: Sequence[str]) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
+    """The places that letters, and numbers, directly before texts of choices stand for, with those of the choices.
+
+    A word directly before a label makes it none, as in "Image 1: CT", but for "option" and the like, or the text of
+    the choice before. Blanks alone are between label and text only at the beginning of a line, where no article is.
+    """
+    asked, texts = _plain(question), [_plain(text).rstrip(".,; ") for text in choices]
+    letters, numbers, end = set[tuple[int, int]](), set[tuple[int, int]](), 0
+    for label in _ANY_LABEL.finditer(asked):
+        if label.start() < end or not _is_label(asked, end, label):
+            continue
+        starts = range(label.start(2), label.end() + 1)  # marks may be a part of the text: "-5"
+        text, start = next(((text, start) for start in starts if (text := _text_at(asked, start, texts))), ("", 0))
+        if text:
+            name, end = label[1], start + len(text)
+            place = int(name) - 1 if name.isdigit() else LETTERS.find(name.upper())
+            (numbers if name.isdigit() else letters).add((place, texts.index(text)))
+    return letters, numbers
+
+
+def _is_label(asked: str, end: int, label: re.Match[str]) -> bool:
+    begin = asked.rfind("\n", 0, label.start()) + 1
+    word = _WORD_BEFORE.search(asked, max(begin, end, label.start() - 40), label.start())
+    is_spoken = word is not None and word[1] in _SPOKEN
+    is_first = is_spoken or _ONLY_MARKS.fullmatch(asked, begin, label.start()) is not None
+    is_free = word is None or is_spoken or word[1] in {"and", "or"}
+    return is_free and bool(label[2].strip() or (is_first and label[2]))
+
+
+def _text_at(asked: str, start: int, texts: Sequence[str]) -> str:
+    """The longest of the texts that stands there as whole words; letters of East Asia are words beside others."""
+    found = [text for text in texts if text and asked.startswith(text, start)]
+    behind = ((text, asked[start + len(text) :][:1]) for text in found)
+    whole = [text for text, after in behind if not (after.isalnum() and after.isascii() == text[-1].isascii())]
+    return max(whole, key=len, default="")
+
+
+def _plain(text: str) -> str:
+    """A text in lower case with its lines, without marks and tags that stress; a label that is stressed gets a mark."""
+    text = _TAG.sub("", _STRESS_TAG.sub("*", _LINE_TAG.sub("\n", _CIRCLED.sub(r" (\g<0>) ", text))))
+    lines = _STRESSED.sub(r"\1)", text).splitlines()
+    return "\n".join(_words(_typed(without_emphasis(line))) for line in lines).strip()
 
 
 def _below(question: str) -> list[str]:

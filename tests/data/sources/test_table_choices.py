@@ -1,6 +1,8 @@
 """Which choice an answer names."""
 
 import itertools
+import string
+import time
 
 import pytest
 from hypothesis import given
@@ -163,7 +165,6 @@ _LISTS_NOT_READ = (
     "{} \u2460{} \u2461{} \u2462{}",
     "{} \u2460{}\u2461{}\u2462{}",
     "{} A -> {}, B -> {}, C -> {}",
-    "{}\nFinding A: {}\nFinding B: {}\nFinding C: {}",
     "{} A={} B={} C={}",
     "{}: A = '{}', B = '{}', C = '{}'",
     "{}\n1\u3001{}\n2\u3001{}\n3\u3001{}",
@@ -171,6 +172,15 @@ _LISTS_NOT_READ = (
     "{}: (A){} (B){} (C){}?",
     "{} A) {}; B) {}; or C) {}?",
     "Options: A: {1}, B: {2}, C: {3}. {0}",
+    "{}\n**A** {}\n**B** {}\n**C** {}",
+    "{} **A** {} **B** {} **C** {}",
+    "{}\n<b>A</b> {}\n<b>B</b> {}\n<b>C</b> {}",
+    "{}<br><b>A</b> {}<br><b>B</b> {}<br><b>C</b> {}",
+    "{}\nOption A {}\nOption B {}\nOption C {}",
+    "{} Option A {}, option B {}, option C {}",
+    "{}\n| A | {} |\n|---|---|\n| B | {} |\n| C | {} |",
+    "{}\nA {}\nB {}\nC {}",
+    "{} Choose (A) {}, (B) {}, or (C) {}.",
 )
 
 
@@ -179,12 +189,12 @@ def test_another_order_of_the_choices_is_seen_however_they_are_listed(form: str)
     choices = ["left lung", "right lung", "lung"]
     for words in (choices, ["Left lung", "RIGHT  lung", "Lung"]):
         first, second, third = words
-        assert lists_otherwise(form.format("Which", second, first, third), choices)
-        assert lists_otherwise(form.format("Which", third, first, second), choices)
-        assert not lists_otherwise(form.format("Which", *words), choices)
-        assert lists_in_order(form.format("Which", *words), choices) == (form in _LISTS)
-        assert not lists_in_order(form.format("Which", second, first, third), choices)
-    assert not lists_otherwise(form.format("Which", "right lung", "left lung", "heart"), choices)
+        assert lists_otherwise(form.format("Which?", second, first, third), choices)
+        assert lists_otherwise(form.format("Which?", third, first, second), choices)
+        assert not lists_otherwise(form.format("Which?", *words), choices)
+        assert lists_in_order(form.format("Which?", *words), choices) == (form in _LISTS)
+        assert not lists_in_order(form.format("Which?", second, first, third), choices)
+    assert not lists_otherwise(form.format("Which?", "right lung", "left lung", "heart"), choices)
 
 
 def test_two_choices_within_a_line_are_listed_too() -> None:
@@ -215,3 +225,59 @@ def test_every_list_of_lines_is_read_the_same_whatever_stands_around_its_options
         assert [found.letter_of(text) for text in order] == list(found.texts)
         assert lists_in_order(question, texts) == (list(order) == texts)
         assert lists_otherwise(question, texts) == (list(order) != texts)
+
+
+_FACTS = (
+    "Image 1: {}. Image 2: {}. Image 3: {}. Which?", "Panel A: {}, panel B: {}, panel C: {}. Which?",
+    "Patient A: {}. Patient B: {}. Patient C: {}.", "Drug A: {}\nDrug B: {}\nDrug C: {}",
+    "Image #1: {}, image #2: {}, image #3: {}",
+    "**Image 1:** {}\n**Image 2:** {}\n**Image 3:** {}",
+    "Image **1**: {}, image **2**: {}, image **3**: {}",
+    "Vitamin A, {}, vitamin B, {}, vitamin C, {}",
+    "Is it a {}, b {} or c {}?",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", _FACTS)
+def test_what_a_question_tells_of_things_with_letters_is_no_list(form: str) -> None:
+    choices = ["type 1 diabetes", "5 mg", "MRI"]
+    for order in itertools.permutations(choices):
+        assert not lists_otherwise(form.format(*order), choices)
+
+
+def test_an_order_that_stands_anywhere_is_that_of_the_choices() -> None:
+    choices = ["left", "right", "both"]
+    facts = "(a) both, (b) right, (c) left."
+    assert lists_otherwise(f"There were {facts}", choices)
+    for own in ("A left\nB right\nC both", "1. left, 2. right or 3. both", "| A | left |\n| B | right |\n| C | both |"):
+        assert not lists_otherwise(f"There were {facts}\n{own}", choices)
+
+
+_MARKS = [*string.punctuation, " ", "\u3001", "\uff08", "\u3010", "\u2022", "\u2192", "\u00bb"]
+
+
+@given(*[st.text(st.sampled_from(_MARKS), max_size=5)] * 3, st.booleans(), st.sampled_from(["", "Option ", "answer "]))
+def test_no_marks_hide_another_order(before: str, between: str, behind: str, is_lines: bool, spoken: str) -> None:
+    choices = ["left lung", "right lung", "lung", "5 mm"]
+    between = f"{between} " if is_lines else f":{between} "
+    for order in itertools.islice(itertools.permutations(choices), 0, 24, 5):
+        for labels in ("ABCD", "1234"):
+            lines = (f"{spoken}{label}{between}{text}" for label, text in zip(labels, order, strict=True))
+            listed = ("\n" if is_lines else "; ").join(f"{before} {line} {behind}" for line in lines)
+            assert lists_otherwise(f"Which?\n{listed}", choices) == (list(order) != choices)
+
+
+@given(*[st.text(st.sampled_from(_MARKS), max_size=5)] * 2, st.sampled_from(["Image", "Panel", "Drug", "Patient"]))
+def test_no_marks_make_a_list_of_what_has_a_word_before_its_label(between: str, behind: str, word: str) -> None:
+    choices = ["left lung", "right lung", "lung"]
+    for order in itertools.permutations(choices):
+        for labels, ends in itertools.product(("ABC", "123"), ("; ", "\n")):
+            facts = (f"{word} {label}{between} {text}" for label, text in zip(labels, order, strict=True))
+            assert not lists_otherwise("Which?\n" + f" {behind}{ends}".join(facts), choices)
+
+
+def test_a_long_question_is_looked_at_in_time() -> None:
+    start = time.process_time()
+    for part in ("a - ", "a. ", "(", "<b", "A left ", "**", "1", "a\n", "\u2460"):
+        assert not lists_otherwise(part * 20_000, ["left", "right", "b", "-5"])
+    assert time.process_time() - start < 10
