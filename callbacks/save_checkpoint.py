@@ -119,9 +119,11 @@ class SaveCheckpoint(Checkpoint):
         self._trains_since = time.monotonic()
         self._forget_best_of_other_kind(self._criterion(trainer, pl_module))
         with fail_together():
-            self._written = gather(self._begin(trainer, step) if trainer.is_global_zero else {})[0]
+            own = gather(self._begin(trainer, step) if trainer.is_global_zero else {})[0]
+        # with those that were pruned: a copy of one is of this training
+        self._written = {number: digest for number, digest in (self._written or {}).items() if number <= step} | own
         folder = self._folder(trainer)
-        if self.best_step is not None and self.best_step not in self._written:
+        if self.best_step is not None and self.best_step not in own:
             _LOG.warning(
                 "the best checkpoint is chosen anew: that of step %d (%s = %.6g), which training has had so far, is "
                 "not in %s",

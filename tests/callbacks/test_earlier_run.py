@@ -86,8 +86,10 @@ def of_another_training(folder: Path) -> tuple[Path, Path]:
     return folder / "run", paths[1]
 
 
-@pytest.mark.parametrize("damage", [False, True])
-def test_a_copy_of_a_checkpoint_that_the_run_has_pruned_is_of_the_run(tmp_path: Path, damage: bool) -> None:
+@pytest.mark.parametrize(("starts", "damage"), [([4], False), ([4], True), ([3, 4], False), ([3, 5, 6], False)])
+def test_a_copy_of_a_checkpoint_that_the_run_has_pruned_is_of_the_run(
+    tmp_path: Path, starts: list[int], damage: bool
+) -> None:
     """As kept by hand before pruning deletes it: the newest checkpoint there lists it, unless that cannot be read."""
 
     def train(max_steps: int, **how: Any) -> None:
@@ -97,10 +99,11 @@ def test_a_copy_of_a_checkpoint_that_the_run_has_pruned_is_of_the_run(tmp_path: 
     train(2)
     copy, held = tmp_path / "good.ckpt", tmp_path / "run" / "checkpoints"
     shutil.copyfile(held / "step-000002.ckpt", copy)
-    train(4, ckpt_path=held / "step-000002.ckpt", weights_only=True)
+    for last in starts:
+        train(last, ckpt_path=checkpoints(held)[-1][1], weights_only=True)
     made(tmp_path / "run", "spec.yaml")
     ((step, newest),) = checkpoints(held)
-    assert step == 4
+    assert step == starts[-1]
     if damage:
         newest.write_bytes(newest.read_bytes()[:1000])
     said = set_earlier_run_aside(start(tmp_path / "run", copy), checkpoints(held))
