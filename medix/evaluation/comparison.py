@@ -230,7 +230,10 @@ def _differing(pairs: Sequence[Pair], judges: tuple[str, str]) -> Mapping[str, s
     """Measures whose values are not of one kind: by different judges, with different aliases or different rewards."""
     found = {}
     (first, rules), (second, other_rules) = (_judges_and_rules(side) for side in zip(*pairs, strict=True))
-    if "none" not in judges and (rules != other_rules or (first and second and first != second)):
+    rewards = [{record.rewards for record in side} - {""} for side in zip(*pairs, strict=True)]
+    is_one_suite = all(rewards) and rewards[0] == rewards[1]  # then a rule that one file does not name decided nothing
+    is_other_rule = rules != other_rules and not is_one_suite
+    if "none" not in judges and (is_other_rule or (first and second and first != second)):
         found["accuracy"] = f"judged by {judges[0]} and by {judges[1]}"
         found["reward"] = found["accuracy"]
     own = [{record.own_judges for record in side} - {""} for side in zip(*pairs, strict=True)]
@@ -246,7 +249,6 @@ def _differing(pairs: Sequence[Pair], judges: tuple[str, str]) -> Mapping[str, s
         if asked[0][name] != asked[1][name]:
             one, other = (", ".join(sorted(part[name])) for part in asked)
             found.setdefault("reward", f"its component {name or 'judge'} judged by {one} and by {other}")
-    rewards = [{record.rewards for record in side} - {""} for side in zip(*pairs, strict=True)]
     if all(rewards) and rewards[0] != rewards[1]:
         found["reward"] = "scored by different rewards"
     return found

@@ -44,7 +44,8 @@ class VerdictRecord:
                 by_component.setdefault(name, []).append((record, verdict))
         found = []
         for name, pairs in by_component.items():
-            rule = self.rules.get(name) or next(iter(self.rules.values()) if not name else iter(()), StrictAnswer())
+            # without a component it is of the validation, which asks the plain question whatever the run's rule
+            rule = self.rules.get(name) or StrictAnswer()
             batch = batch_of([record for record, _ in pairs], modalities)
             for (record, verdict), answer, texts in zip(
                 pairs, rule.answers(batch), rule.references(batch), strict=True

@@ -233,6 +233,9 @@ def test_one_judge_under_one_answer_rule_is_one_whichever_of_its_names_occur(
         for names in (first, second)
     ]
     assert set(compare(sides[0], sides[1]).differing) == (set() if is_one else {"accuracy", "reward"})
+    known = [[dataclasses.replace(r, rewards="same") for r in side] for side in sides]  # says which rule, named or not
+    is_one_judge = "k" not in second
+    assert set(compare(known[0], known[1]).differing) == (set() if is_one_judge else {"accuracy", "reward"})
 
 
 def test_a_small_p_value_is_not_zero() -> None:

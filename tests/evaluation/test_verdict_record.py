@@ -79,6 +79,19 @@ def test_a_completion_without_an_answer_says_nothing_of_the_judge_on_the_answer_
     assert not record.judges
 
 
+def test_a_verdict_of_the_validation_is_on_the_plain_question_whatever_the_rule_of_the_run() -> None:
+    judge, rule = CountingJudge(), PublishedAnswer()
+    suite = RewardSuite({"judge": Weighted(JudgeReward(judge, rule), 1.0)}, modalities=MODALITIES)
+    (group,) = suite.score_groups([make_group(make_sample(1), [write("X_RAY", ".lung"), write("X_RAY", "lung")])])
+    verdicts = [_by(judge, 0.0), _by(judge, 1.0)]
+    record = VerdictRecord({"judge": rule})
+    record.add(record.given(record_group(group, MODALITIES, step=1, split="val", verdicts=verdicts), MODALITIES))
+    found = [
+        record.look_up(JudgeQuestion("Which organ?", "lung", text), named(judge), ()) for text in (".lung", "lung")
+    ]
+    assert [one and one.credit for one in found] == [0.0, 1.0]
+
+
 def test_the_rule_that_took_the_answer_then_is_the_one_that_finds_the_question() -> None:
     """The published rule strips points: the judge was asked about "the lung", which no strict rule finds."""
     judge = CountingJudge()
