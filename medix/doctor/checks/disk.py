@@ -47,12 +47,15 @@ class DiskCheck(Check):
         return self._compared(subject.root / FOLDER, formula, count * trained * per_parameter, remedy)
 
     def _weights(self, subject: Subject, channel: FolderChannel) -> Finding:
-        """Two versions: the previous one is still there while servers load the new one."""
-        parameters, weight_bytes = subject.model.parameters, Rank.of(subject).weight_bytes
-        formula = f"weights published to the servers, 2 versions x {parameters:,} x {weight_bytes} bytes"
+        """Two versions: the previous one is still there while servers load the new one.
+
+        In the dtype of the servers: vLLM serves bfloat16 unless it is told otherwise.
+        """
+        parameters = subject.model.parameters
+        formula = f"weights published to servers in bfloat16, 2 versions x {parameters:,} x 2 bytes"
         remedy = "free disk space, or set another folder: model.engine.init_args.weights.init_args.folder"
         folder = Path(channel.folder or tempfile.gettempdir())
-        return self._compared(folder, formula, 2 * parameters * weight_bytes, remedy)
+        return self._compared(folder, formula, 4 * parameters, remedy)
 
     def _compared(self, folder: Path, formula: str, needed: float, remedy: str) -> Finding:
         free = shutil.disk_usage(_existing(folder)).free

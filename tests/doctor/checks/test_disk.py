@@ -54,11 +54,11 @@ def test_published_weights_exist_twice(
         channel["init_args"] = {"folder": str(tmp_path / folder)}  # type: ignore[assignment]
     init = {"base_url": "http://127.0.0.1:1", "sampling": {"completions_per_prompt": 3}, "weights": channel}
     engine = {"class_path": "medix.rollout.served.ServedEngine", "init_args": init}
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: USAGE(0, 0, 2 * TRAINED * 4 - 1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: USAGE(0, 0, 2 * TRAINED * 2 - 1))
     (found,) = problems(
         look(DiskCheck(), subject(tmp_path, policy, trainer={"callbacks": []}, model={"engine": engine}))
     )
-    assert f"2 versions x {TRAINED:,} x 4 bytes" in found.found
+    assert f"2 versions x {TRAINED:,} x 2 bytes" in found.found
     assert found.found.startswith(tempfile.gettempdir() if folder is None else str(tmp_path / folder))
     assert "weights.init_args.folder" in found.remedy
 
