@@ -45,6 +45,9 @@ _TURN = re.compile(
     r"|\W*[✗✘❌✖]",
     re.IGNORECASE,
 )
+_POINTS_BACK = re.compile(r"\W*(?=(?:this|that|it|which)(?:\b|['’]s\b))", re.IGNORECASE)
+_CAPITAL = re.compile(r"\b[A-Z]\b")
+_NEGATED_ANYWHERE = re.compile(rf"{_NEGATED}|\berror\b", re.IGNORECASE)
 _TAKEN_BACK = re.compile(
     r"\b(?:wait|actually|correction|corrected|on reflection|second thoughts?|reconsider\w*|sorry|i mean|mistake"
     r"|scratch that|i was wrong|re-?(?:evaluat|examin|assess|think|visit|check)\w*|double[- ]check\w*|disagree\w*"
@@ -169,7 +172,16 @@ class Claims:
 
     def _turns(self, end: int) -> bool:
         """Whether what follows a sentence turns against it."""
-        return self._taken_back >= end or _TURN.match(self.text, end) is not None
+        if self._taken_back >= end or _TURN.match(self.text, end) is not None:
+            return True
+        begin = _POINTS_BACK.match(self.text, end)
+        if begin is None:
+            return False
+        # "That's not right.", but not "It is not B.", which speaks of another choice
+        sentence = _END.split(self.text[begin.end() :], maxsplit=1)[0]
+        reach = range(begin.end(), begin.end() + len(sentence))
+        is_of_others = _CAPITAL.search(sentence) or any(place.start in reach for place in self.places)
+        return not is_of_others and _NEGATED_ANYWHERE.search(sentence) is not None
 
 
 def _is_lead(before: str) -> bool:

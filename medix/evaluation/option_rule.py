@@ -10,7 +10,7 @@ from medix.evaluation.mention import end_of, goes_on_with_number, has_number, me
 from medix.evaluation.spoken_choices import SpokenChoices, letters_alone, pattern_of
 from medix.judge.options import Options, is_letter_and_text
 
-VERSION = "option-20"
+VERSION = "option-21"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
