@@ -72,7 +72,7 @@ def _option(row: Mapping[str, Any], answer: str) -> RuleVerdict | None:
     choices, right = row["choices"] or [], row["answer_index"]
     if right is None or not choices:
         return None
-    given = option_of(answer, choices, row["question"], is_cut=row["finish_reason"] == "length")
+    given = option_of(answer, choices, is_cut=row["finish_reason"] == "length")
     wanted = chr(ord("A") + right)
     if given is not None:
         named = f"choice {chr(ord('A') + given)} is named, {wanted} is right"

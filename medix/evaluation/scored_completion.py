@@ -112,7 +112,7 @@ class ScoredCompletion:
     @property
     def choice(self) -> int | None:
         """Index of the choice that the answer names; None if it names none, or not clearly."""
-        return None if self.answer is None else option_of(self.answer, self.choices, self.question, is_cut=self.is_cut)
+        return None if self.answer is None else option_of(self.answer, self.choices, is_cut=self.is_cut)
 
     @property
     def meaning(self) -> int | str | None:

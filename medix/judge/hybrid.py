@@ -118,14 +118,14 @@ class HybridJudge(Judge):
         ("blank", rule_blank),
         ("echo", rule_echo),
     )
-    kind: str = "hybrid/6"
+    kind: str = "hybrid/7"
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
     @property
     def identity(self) -> str:
-        """``hybrid/6 over <the other judge>``."""
+        """``hybrid/7 over <the other judge>``."""
         return f"{self.kind} over {self.judge.identity}"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:

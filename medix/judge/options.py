@@ -8,7 +8,7 @@ from functools import lru_cache
 from unicodedata import normalize
 
 from medix.judge.clinical.literal import literal
-from medix.judge.clinical.text import is_same, normalise
+from medix.judge.clinical.text import normalise
 
 _LETTER, _CAPITAL = "A-Za-zＡ-Ｚａ-ｚ", "A-ZＡ-Ｚ"
 _MARKS = "*_`\"'“”‘’«»「」"
@@ -64,14 +64,14 @@ class Options:
             return None
         text = without_emphasis(text)
         label, rest = self._label(text)
-        named = {letter for letter, option in self.texts.items() if _is_option(text, option)}
+        named = self._written(text)
         if begins_with_bare_a(text) and not any(begins_with_bare_a(self.texts[letter]) for letter in named):
             return None
         if label:
             if not rest and self._is_in_other(label):
                 return None
             label = label.upper()
-            if rest and self._same(rest) != {label}:
+            if rest and self._written(rest) != {label}:
                 return None
             named.add(label)
         return named.pop() if len(named) == 1 else None
@@ -85,17 +85,16 @@ class Options:
             letter, rest = letter_and_text(text)
         return (letter, rest) if letter.upper() in self.texts else ("", "")
 
+    def _written(self, text: str) -> set[str]:
+        """The options that a text equals literally."""
+        return {letter for letter, option in self.texts.items() if _is_option(text, option)}
+
     def _is_in_other(self, letter: str) -> bool:
         """Whether a letter may stand for "vitamin D", the text of another option; a small one also for "vitamin d"."""
         word = rf"\b{letter.upper()}\b"
         if letter.islower():
             word += r"|\ba\b(?!\s+\w)" if letter == "a" else rf"|\b{letter}\b"  # not the article
         return any(re.search(word, option) for other, option in self.texts.items() if other != letter.upper())
-
-    def _same(self, text: str) -> set[str]:
-        """The options that a text equals literally; if there is none, those that say the same."""
-        found = {letter for letter, option in self.texts.items() if _is_option(text, option)}
-        return found or {letter for letter, option in self.texts.items() if is_same(text, option)}
 
 
 def _is_option(text: str, option: str) -> bool:

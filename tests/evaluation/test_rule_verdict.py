@@ -47,7 +47,7 @@ def credit(rules: tuple[str, ...] = BOTH, **fields: Any) -> float | None:
         ({**BLOOD, "answer": "A"}, None),  # choice A, which is wrong, or group A, which is right
         ({**BLOOD, "answer": "(a)."}, None),
         *(({**BLOOD, "answer": text}, None) for text in ("A,", "A;", "A!", "A .", "'A'", "The answer is 'A'")),
-        ({**BLOOD, "answer": "The answer is (B)."}, 1.0),
+        ({**BLOOD, "answer": "The answer is (B)."}, None),
         ({**BLOOD, "choices": ["AB", "type A", "B"], "references": ["type A", "A"], "answer": "A"}, None),  # an alias
         ({"answer": "n", "references": ["No"]}, 1.0),
         ({"answer": "Y.", "references": ["no"]}, 0.0),
@@ -131,7 +131,7 @@ def test_another_number_or_word_than_every_choice_is_left_to_the_judge(answer: s
 
 
 @pytest.mark.parametrize(
-    "answer", ["5 mg", "**5 mg**", "It is 5 mg.", "A. 5 mg", "(A) 5 mg", "5 mg, because it is low"]
+    "answer", ["5 mg", "**5 mg**", "The answer is 5 mg.", "A. 5 mg", "(A) 5 mg", "It is low. Answer: 5 mg"]
 )
 def test_the_number_of_a_choice_is_decided(answer: str) -> None:
     row = {"question": "Which?", "choices": list(DOSES), "answer_index": 0, "references": ["5 mg"]}
