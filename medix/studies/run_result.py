@@ -10,6 +10,7 @@ from typing import Any
 
 from medix.evaluation.repeated import MajorityAnswer, majority
 from medix.evaluation.scored_completion import ScoredCompletion
+from medix.evaluation.summary import summarise
 from medix.reporting.evaluations import read_report
 from medix.reporting.record import CompletionKey, CompletionRecord, read_records
 from medix.rewards.abstention import AbstentionAnswer
@@ -52,7 +53,7 @@ class RunResult:
         """Read the last validation of a run.
 
         Raises:
-            ValueError: the run has no validations, or no report.
+            ValueError: the run has no validations, or no report, or its completions are not those of its report.
         """
         files = sorted((folder / "completions").glob("val-step-*.jsonl"))
         report = read_report(folder)
@@ -66,9 +67,11 @@ class RunResult:
         for record in read_records(files[-1]):
             by_sample[record.sample_key].append(record)
         records = [record for group in by_sample.values() for record in group]
+        step = int(files[-1].stem.rpartition("-")[2])
+        _check(files[-1], {"step": step, **summarise(records).to_dict()}, report["validations"][-1])
         return cls(
             seed=seed,
-            step=int(files[-1].stem.rpartition("-")[2]),
+            step=step,
             measures={
                 name: {one.key: value for one in records if (value := measure(one)) is not None}
                 for name, (_, _, measure) in MEASURES.items()
@@ -86,6 +89,22 @@ class RunResult:
     def without(self, measure: str) -> float:
         """Share of the completions that have no value of a measure."""
         return 1 - len(self.measures[measure]) / len(self.clusters) if self.clusters else math.nan
+
+
+def _check(file: Path, found: Mapping[str, Any], reported: Mapping[str, Any]) -> None:
+    """Check that completions are those of the last validation that a report holds.
+
+    Raises:
+        ValueError: they are of another step, fewer, or others.
+    """
+    for name in ("step", "completions", "samples", "accuracy", "reward", "modality_accuracy", "unscored"):
+        one, other = (math.nan if data.get(name) is None else float(data[name]) for data in (found, reported))
+        if name in reported and not (math.isclose(one, other, abs_tol=1e-9) or (math.isnan(one) and math.isnan(other))):
+            raise ValueError(
+                f"{file}: its {name} is {one:g}, that of the last validation in report.json {other:g}; a file of "
+                "completions was removed, cut or replaced: restore it, or remove the folder of the run and start the "
+                "same command again, which makes it anew"
+            )
 
 
 def mean(values: Sequence[float]) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medix.evaluation.summary import summarise
 from medix.reporting.record import CompletionRecord, write_records
 from medix.studies.grid import Grid
 from medix.studies.grid_run import GridRun, RunState
@@ -39,8 +40,12 @@ def write(run: GridRun, records: Sequence[CompletionRecord], **changes: Any) -> 
     (run.folder / "completions").mkdir(exist_ok=True)
     write_records(run.folder / "completions" / "val-step-000000.jsonl", [])
     write_records(run.folder / "completions" / "val-step-000002.jsonl", records)
-    validation: Mapping[str, Any] = {"step": 2, "judge": "exact/4", "suite": {"rewards": "r", "data": "x"}, **changes}
-    report = {"validations": [validation | {"accuracy": 0.5}], "steps": [{"step": 1.0, "reward/total": 0.25}]}
+    accuracy = summarise(records).accuracy.estimate if any(one.credit is not None for one in records) else None
+    validation: Mapping[str, Any] = {"step": 2, "judge": "exact/4", "suite": {"rewards": "r", "data": "x"}}
+    report = {
+        "validations": [{**validation, "accuracy": accuracy, **changes}],
+        "steps": [{"step": 1.0, "reward/total": 0.25}],
+    }
     (run.folder / "report.json").write_text(json.dumps(report))
     say(run, "done")
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +43,26 @@ def test_a_run_without_completions_has_no_shares(tmp_path: Path) -> None:
     assert math.isnan(found.without("accuracy"))
     assert math.isnan(found.unscored)
     assert found.canaries == [{"step": 4, "accepted": None}]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda file: file.unlink(), "its step is 0, that of the last validation in report.json 2; a file"),
+        (lambda file: file.write_text("".join(file.read_text().splitlines(True)[:4])), "its completions is 4, .* 6"),
+        (
+            lambda file: file.write_text(file.read_text().replace('"credit": 1.0', '"credit": 0.0')),
+            "its accuracy is 0,",
+        ),
+    ],
+)
+def test_completions_that_are_not_those_of_the_report_are_refused(
+    damage: Callable[[Path], object], said: str, tmp_path: Path
+) -> None:
+    (run, *_) = made(tmp_path, "cells: {only: null}\n")
+    records = [record(number, 0, "left", 1.0) for number in range(6)]
+    write(run, records, **summarise(records).to_dict())
+    assert RunResult.read(1, run.folder).step == 2
+    damage(run.folder / "completions" / "val-step-000002.jsonl")
+    with pytest.raises(ValueError, match=said):
+        RunResult.read(1, run.folder)
