@@ -76,7 +76,7 @@ def verify(run: RunFolder, count: int = 3) -> Verification:
     writers = [_written_by(one) for one in saved.values()]
     found = compare(recorded, metrics, weights, made, writers, _facts(state.header()))
     found = replace(found, differences=[*_altered(run), *found.differences])
-    notes = [*_notes(found, made.left_out, weights), *_repeated(run)]
+    notes = [*_notes(found, made.left_out, weights), *_repeated(run), *_unrecorded(window, metrics)]
     return Verification(window, found, tuple(notes))
 
 
@@ -94,6 +94,15 @@ def _repeated(run: RunFolder) -> list[str]:
         return []
     steps = ", ".join(map(str, list(found)[:_SHOWN])) + (", …" if len(found) > _SHOWN else "")
     return [f"{sum(found.values())} lines of completions/ repeat another, of steps {steps}: the record was changed"]
+
+
+def _unrecorded(window: Window, metrics: Mapping[int, Any]) -> list[str]:
+    """Steps among those that were replayed whose completions are not on record."""
+    missing = [step for step in metrics if window.start < step < window.steps[-1] and step not in window.steps]
+    if not missing:
+        return []
+    steps = ", ".join(map(str, missing[:_SHOWN])) + (", …" if len(missing) > _SHOWN else "")
+    return [f"of the steps between, completions of {steps} are not on record (completions/), and were not compared"]
 
 
 def _written_by(saved: Mapping[str, Any]) -> dict[str, Any]:

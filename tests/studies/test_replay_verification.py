@@ -130,3 +130,14 @@ def test_without_a_report_and_later_checkpoints_it_is_said_what_is_not_compared(
         "no metrics of these steps are on record (report.json): losses and gradients are not compared",
         "no checkpoint lies among these steps",
     ]
+
+
+def test_a_step_between_that_is_not_on_record_is_named(run: Path) -> None:
+    path = run / "completions" / "train.rank0.jsonl"
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if '"step": 4' not in line))
+    found = verify(RunFolder(run), 2)
+    assert found.window.steps == (3, 5)
+    assert found.found.outcome == "bit-equal"
+    assert found.notes == (
+        "of the steps between, completions of 4 are not on record (completions/), and were not compared",
+    )

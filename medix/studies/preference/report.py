@@ -214,8 +214,10 @@ class StudyReport:
         for name in names:
             for pair in preferences([one for one in self.ratings if one.modality == name]):
                 label = f"{name or MISSING}, {self._name(pair)}" if len(self.models) > 2 else name or MISSING
-                rows.append([label, str(len(pair.ratings)), pair.wins])
-        return [_shares("First preferred, by modality", ["", "Ratings", "First preferred"], rows)]
+                decided = pair.counts["first"] + pair.counts["second"]
+                rows.append([label, str(len(pair.ratings)), str(decided), pair.wins])
+        heads = ["", "Ratings", "With a preference", "First preferred, of these"]
+        return [_shares("First preferred, by modality", heads, rows)]
 
     def _strengths(self) -> list[Table]:
         if self.strengths is None or self.strengths.fault:

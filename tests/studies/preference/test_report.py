@@ -127,8 +127,20 @@ def test_a_part_of_the_ratings_with_fewer_raters_is_marked() -> None:
     ]  # fmt: skip
     tables = {table.title.partition(" (")[0]: table for table in report(ratings).tables()}
     modality = tables["First preferred, by modality"]
-    assert [row[2].endswith(", these raters") for row in modality.rows] == [True, False]
+    assert [row[3].endswith(", these raters") for row in modality.rows] == [True, False]
     assert tables["Reasoning, in grades"].title.endswith("(95 % intervals, clustered by case)")
+
+
+def test_the_share_of_a_modality_stands_beside_the_ratings_that_it_is_of() -> None:
+    said = {"CT_SCAN": ("left", "left", "tie", "neither"), "X_RAY": ("right", "left", "left", "tie")}
+    ratings = [
+        rating(one, f"{name} {n}", modality=name) for name, choices in said.items() for n, one in enumerate(choices)
+    ]
+    (table,) = [one for one in report(ratings).tables() if one.title.startswith("First preferred, by modality")]
+    assert [(row[:3], row[3].partition(" (")[0]) for row in table.rows] == [
+        (["CT_SCAN", "4", "2"], "100.0 %"),
+        (["X_RAY", "4", "3"], "66.7 %"),
+    ]
 
 
 def test_more_than_two_models_have_strengths_and_adjusted_p_values() -> None:
