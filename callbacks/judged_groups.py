@@ -8,7 +8,7 @@ from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.own_arguments import named, names_of, on_record
 from medix.modality import ModalitySet
-from medix.reporting.record import ANSWER_RULE, ASKED_BY, without_answer
+from medix.reporting.record import ANSWER_RULE, ASKED_BY
 from medix.rewards.answer import AnswerRule
 from medix.types import CompletionScores, JudgeQuestion, Sample, ScoredGroup, Status, Verdict
 
@@ -101,7 +101,7 @@ def _known(
     for number, (sample, text, scores) in enumerate(rows):
         answer = parse(text, modalities, expects_tag=sample.modality is not None).answer
         if answer is None:
-            yield None, without_answer(judge.identity)
+            yield None, Verdict.without_answer(judge.identity)
             continue
         question = _question(sample, answer)
         others = {part for part, column in asked.items() if column[number] != question}

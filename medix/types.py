@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+_NO_ANSWER = "the completion does not have exactly one answer: wrong"
+
 SampleKey = tuple[str, str]
 """Identity of a sample: data set and id."""
 
@@ -257,6 +259,7 @@ class Verdict:
         is_cached: whether it is an earlier verdict on the same question, looked up in a cache.
         asked: which judge was asked, if it is not told by ``judge``: one that asks the judge inside it, or one of one's
             own with a digest of its arguments.
+        has_answer: whether there was an answer to grade; without exactly one it is wrong, and no judge was asked.
     """
 
     credit: float | None
@@ -269,6 +272,12 @@ class Verdict:
     votes: tuple["Verdict", ...] = ()
     is_cached: bool = False
     asked: str = ""
+    has_answer: bool = True
+
+    @classmethod
+    def without_answer(cls, judge: str) -> "Verdict":
+        """The verdict on a completion that has no answer or several, about which the judge is not asked."""
+        return cls(0.0, judge, explanation=_NO_ANSWER, has_answer=False)
 
     @property
     def whose(self) -> str:
@@ -281,14 +290,19 @@ class Verdict:
         return self.credit is not None
 
     def to_state(self) -> dict[str, Any]:
-        """Plain data; without ``asked`` where ``judge`` tells it, as in most of many lines."""
-        state = {name: getattr(self, name) for name in self.__slots__ if name != "asked" or self.asked}
+        """Plain data; without ``asked`` and ``has_answer`` where the rest tells them, as in most of many lines."""
+        told = {"asked": not self.asked, "has_answer": self.has_answer and self.explanation != _NO_ANSWER}
+        state = {name: getattr(self, name) for name in self.__slots__ if not told.get(name)}
         return {**state, "votes": tuple(vote.to_state() for vote in self.votes)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "Verdict":
-        """The inverse of ``to_state``, also after a JSON round trip; newer fields may be missing."""
-        return cls(**{**state, "votes": tuple(cls.from_state(vote) for vote in state.get("votes", ()))})
+        """The inverse of ``to_state``, also after a JSON round trip; newer fields may be missing.
+
+        Before there was ``has_answer``, the explanation alone told it.
+        """
+        votes = tuple(cls.from_state(vote) for vote in state.get("votes", ()))
+        return cls(**{"has_answer": state.get("explanation") != _NO_ANSWER, **state, "votes": votes})
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,18 @@ def test_a_verdict_of_no_credit_is_scored_and_an_absent_one_is_not(credit: float
     assert Verdict(credit, "exact/4").is_scored is is_scored
 
 
+def test_no_answer_is_told_by_a_field_and_before_there_was_one_by_its_explanation() -> None:
+    without = Verdict.without_answer("exact/4")
+    said = Verdict(0.0, "large/1", explanation=without.explanation, votes=(without,))
+    for verdict, has_answer in ((without, False), (said, True), (replace(said, explanation="x"), True)):
+        found = Verdict.from_state(json.loads(json.dumps(verdict.to_state())))
+        assert found == verdict
+        assert found.has_answer is has_answer
+    assert "has_answer" not in replace(said, explanation="x").to_state()
+    old = {name: value for name, value in without.to_state().items() if name != "has_answer"}
+    assert Verdict.from_state(old) == without
+
+
 def test_a_batch_of_prompts_iterates_in_order_and_is_no_sequence() -> None:
     batch = PromptBatch([Prompt(SAMPLE, (1,), {}, index) for index in (3, 4)], next_index=5)
     assert len(batch) == 2

@@ -11,7 +11,6 @@ from medix.evaluation.model_arguments import Evaluated
 from medix.evaluation.tasks.item import Item, ItemImage
 from medix.judge import outcome
 from medix.judge.base import Judge
-from medix.reporting.record import without_answer
 from medix.types import JudgeQuestion, Verdict
 
 
@@ -115,16 +114,16 @@ def verdict_on(judge: Judge, question: str, answer: str | None, references: Sequ
         references: the reference, then other texts that count as it.
     """
     if answer is None:
-        return without_answer(judge.identity)
+        return Verdict.without_answer(judge.identity)
     (verdict,) = outcome.grade(judge, [JudgeQuestion(question, references[0], answer, tuple(references[1:]))])
     return verdict
 
 
 def verdict_lines(verdict: Verdict) -> dict[str, str]:
-    """What a reader is told of a verdict: ``verdict``, and as far as they are known ``because`` and ``judge``."""
+    """What a reader is told of a verdict: ``verdict``, and as far as there are any ``because`` and ``judge``."""
     if verdict.credit is None:
         said = f"unscored: {verdict.reason}"
     else:
         said = {1.0: "YES", 0.0: "NO"}.get(verdict.credit, f"credit {verdict.credit:g}")
-    lines = {"verdict": said, "because": verdict.explanation, "judge": verdict.judge}
+    lines = {"verdict": said, "because": verdict.explanation, "judge": verdict.judge if verdict.has_answer else ""}
     return {name: text for name, text in lines.items() if text}

@@ -115,7 +115,7 @@ def accepted_wrongly(record: CompletionRecord) -> float | None:
     the rewards asked no other judge: one judge cannot tell that it errs.
     """
     verdict = record.verdict
-    if verdict is None or verdict.credit is None:
+    if verdict is None or verdict.credit is None or not verdict.has_answer:
         return None
     judge = verdict.whose.partition(ASKED_BY)[0]
     others = [other.credit for other in record.verdicts().values() if other.whose != judge and other.credit is not None]

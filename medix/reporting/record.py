@@ -35,7 +35,6 @@ ANSWER_RULE = "answer rule "
 """Before the name of an answer rule, in the place of a judge that the rule needed not."""
 
 _LOG = logging.getLogger(__name__)
-_NO_ANSWER = "the completion does not have exactly one answer: wrong"
 _DERIVED = ("names_modality", "flags")
 """Fields written for other readers of the file; recomputed when read."""
 
@@ -121,8 +120,8 @@ class CompletionRecord:
         policy_version: version of the weights that it was sampled from.
         total: composite reward; None if unscored or never scored.
         components: the score by each component, by name.
-        verdict: verdict of the judge, or that it has not exactly one answer (``without_answer``); in training what the
-            rewards know of it (``verdicts_of_rewards``); None if there is no judge.
+        verdict: verdict of the judge, or that it has not exactly one answer (``Verdict.without_answer``); in training
+            what the rewards know of it (``verdicts_of_rewards``); None if there is no judge.
         advantage: advantage that it was trained with; None if it was not trained on.
         mean_logprob: mean log-probability of its tokens when sampled.
         images: file names of its images, if they were written.
@@ -205,13 +204,22 @@ class CompletionRecord:
     def verdicts(self) -> dict[str, Verdict]:
         """Verdicts of judges by the component that asked; under an empty name if the file does not record it.
 
-        No judge gave one that an answer rule decided, nor that on a completion without exactly one answer.
+        Files that name their rewards record it: where no component asked, the verdict is of the validation alone.
         """
         found = {name: entry.verdict or self.verdict for name, entry in self.components.items() if entry.is_judged}
-        given = self.verdict
-        if not found and given and not given.judge.startswith(ANSWER_RULE) and given.explanation != _NO_ANSWER:
-            found = {"": given}
+        if not found and not self.rewards:
+            found = {"": self.judged}
         return {name: verdict for name, verdict in found.items() if verdict is not None}
+
+    @property
+    def judged(self) -> Verdict | None:
+        """The verdict of the record, if a judge gave it on the plain question (``StrictAnswer``).
+
+        None for one that an answer rule decided or worded the question of, and where there was no answer to grade.
+        """
+        given = self.verdict
+        is_by_rule = given is not None and (given.judge.startswith(ANSWER_RULE) or ASKED_BY in given.asked)
+        return None if given is None or is_by_rule or not given.has_answer else given
 
     @property
     def names_modality(self) -> bool | None:
@@ -375,11 +383,6 @@ def record_group(
         )
         for index, scores in enumerate(group.scores)
     ]
-
-
-def without_answer(judge: str) -> Verdict:
-    """The verdict on a completion that has no answer or several, about which the judge is not asked."""
-    return Verdict(credit=0.0, judge=judge, explanation=_NO_ANSWER)
 
 
 def finite(value: float) -> float | None:

@@ -73,6 +73,7 @@ _FIELDS: Mapping[str, Rule] = {
 _VERDICT: Mapping[str, Rule] = {
     "credit": _SHARE_OR_NULL, "judge": _TEXT, "reason": _TEXT, "reply": _TEXT_OR_NULL, "explanation": _TEXT,
     "latency": _NUMBER, "confidence": _SHARE_OR_NULL, "is_cached": _FLAG, "votes": _LIST, "asked": _TEXT,
+    "has_answer": _FLAG,
 }  # fmt: skip
 
 _COMPONENT: Mapping[str, Rule] = {

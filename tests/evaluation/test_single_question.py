@@ -6,7 +6,7 @@ import pytest
 
 from medix.evaluation.decoding import Decoding
 from medix.evaluation.model_arguments import Evaluated
-from medix.evaluation.single_question import SingleAnswer, SingleQuestion, ask_one, verdict_on
+from medix.evaluation.single_question import SingleAnswer, SingleQuestion, ask_one, verdict_lines, verdict_on
 from medix.judge.exact import ExactJudge
 from tests.support.evaluations import ScriptedModel
 from tests.support.tiny import picture
@@ -56,6 +56,12 @@ def test_bytes_that_are_no_text_are_refused_before_a_tokenizer_gets_them() -> No
 def test_the_verdict_compares_with_the_references(said: str | None, references: list[str], credit: float) -> None:
     verdict = verdict_on(ExactJudge(), "Which side?", said, references)
     assert (verdict.credit, verdict.judge) == (credit, ExactJudge().identity)
+
+
+def test_a_judge_is_named_only_where_there_was_an_answer_to_ask_it_about() -> None:
+    lines = [verdict_lines(verdict_on(ExactJudge(), "Which side?", said, ["left"])) for said in ("right", None)]
+    assert [one["verdict"] for one in lines] == ["NO", "NO"]
+    assert ["judge" in one for one in lines] == [True, False]
 
 
 def test_further_references_count() -> None:

@@ -94,6 +94,8 @@ def test_a_wrong_answer_that_another_judge_rewards_is_counted(
     if judge == "exact":  # which is the judge too where it was asked in the words of an answer rule
         named = dataclasses.replace(record, verdict=Verdict(credit, "exact", asked="exact asked by PublishedAnswer"))
         assert accepted_wrongly(named) is None
+    nothing = dataclasses.replace(record, verdict=Verdict.without_answer("exact"))
+    assert accepted_wrongly(nothing) is None  # the weak judge was asked about what an answer rule found
     share = summarise([record, dataclasses.replace(record, components={"embedding": similar})]).accepted_wrong
     assert share == expected or (expected is None and math.isnan(share))
 

@@ -12,7 +12,7 @@ from medix.judge.hybrid import HybridJudge
 from medix.judge.own_arguments import named, on_record
 from medix.judge.panel import PanelJudge
 from medix.judge.prompt_rubric import ReportRubricPrompt
-from medix.reporting.record import CompletionRecord, record_group, without_answer
+from medix.reporting.record import CompletionRecord, record_group
 from medix.rewards.answer import PublishedAnswer
 from medix.rewards.judged import JudgeReward
 from medix.rewards.rubric import RubricReward
@@ -71,7 +71,7 @@ def test_a_completion_without_an_answer_says_nothing_of_the_judge_on_the_answer_
     judge, rule = CountingJudge(), PublishedAnswer()
     suite = RewardSuite({"judge": Weighted(JudgeReward(judge, rule), 1.0)}, modalities=MODALITIES)
     (group,) = suite.score_groups([make_group(make_sample(1), [*first, write("X_RAY", "lung")])])
-    verdicts = [without_answer(named(judge)), Verdict(1.0, "answer rule PublishedAnswer")]
+    verdicts = [Verdict.without_answer(named(judge)), Verdict(1.0, "answer rule PublishedAnswer")]
     lines = record_group(group, MODALITIES, step=1, split="train", verdicts=verdicts)
     record = VerdictRecord({"judge": rule})
     record.add(record.given(lines, MODALITIES))

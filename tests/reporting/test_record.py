@@ -16,7 +16,6 @@ from medix.reporting.record import (
     read_records,
     record_completion,
     record_group,
-    without_answer,
     write_records,
 )
 from medix.types import CompletionScores, ComponentScore, FinishReason, Status, Verdict
@@ -76,8 +75,18 @@ def test_the_verdict_of_an_answer_rule_is_of_no_judge() -> None:
         (record,) = record_group(scored, MODALITIES, step=1, split="train", verdicts=[Verdict(1.0, judge)])
         assert list(record.verdicts()) == found
     scored = score_by([0.0], make_group(make_sample(1), ["lung"]))
-    (record,) = record_group(scored, MODALITIES, step=1, split="train", verdicts=[without_answer("exact/4")])
-    assert (record.credit, record.verdicts()) == (0.0, {})
+    (record,) = record_group(scored, MODALITIES, step=1, split="train", verdicts=[Verdict.without_answer("exact/4")])
+    assert (record.credit, record.verdicts(), record.judged) == (0.0, {}, None)
+
+
+def test_a_record_knows_whether_a_judge_gave_its_verdict_on_the_plain_question() -> None:
+    no = Verdict(0.0, "exact/4", explanation=Verdict.without_answer("exact/4").explanation)
+    by_rule = Verdict(1.0, "answer rule PublishedAnswer")
+    for verdict in (no, dataclasses.replace(no, asked="exact/4 asked by PublishedAnswer"), by_rule):
+        record = CompletionRecord.from_json(_record(verdict=verdict, components={}).to_json())
+        assert record.judged == (verdict if verdict is no else None)
+        assert record.verdicts() == ({"": no} if verdict is no else {})
+    assert _record(verdict=no, components={}, rewards="r").verdicts() == {}  # no component of these asked
 
 
 def test_a_record_says_what_the_grammar_found() -> None:
