@@ -16,8 +16,8 @@ from medix.rewards.base import RewardBatch
 from medix.rewards.suite import RewardSuite
 from medix.types import JudgeQuestion, Verdict
 
-Given = tuple[str, JudgeQuestion, Verdict]
-"""The component that asked, its question, and the verdict."""
+Given = tuple[str | None, JudgeQuestion, Verdict]
+"""The component that asked, None for the validation, its question, and the verdict."""
 
 
 class VerdictRecord:
@@ -34,18 +34,21 @@ class VerdictRecord:
         self.counts: Counter[str] = Counter()
         self.judges: Counter[str] = Counter()
         self._by_judge: dict[tuple[str, JudgeQuestion], Verdict] = {}
-        self._by_component: dict[tuple[str, JudgeQuestion], Verdict] = {}
+        self._by_component: dict[tuple[str | None, JudgeQuestion], Verdict] = {}
 
     def given(self, records: Sequence[CompletionRecord], modalities: ModalitySet) -> list[Given]:
-        """The question that each recorded verdict belongs to."""
-        by_component: dict[str, list[tuple[CompletionRecord, Verdict]]] = {}
+        """The question that each recorded verdict belongs to, with those of the validation behind all others."""
+        by_component: dict[str | None, list[tuple[CompletionRecord, Verdict]]] = {}
         for record in records:
-            for name, verdict in record.verdicts().items():
-                by_component.setdefault(name, []).append((record, verdict))
-        found = []
-        for name, pairs in by_component.items():
+            verdicts = record.verdicts()
+            for part, verdict in verdicts.items():
+                by_component.setdefault(part, []).append((record, verdict))
+            if (own := record.judged) is not None and own not in verdicts.values():
+                by_component.setdefault(None, []).append((record, own))
+        found: list[Given] = []
+        for name, pairs in sorted(by_component.items(), key=lambda entry: entry[0] is None):
             # without a component it is of the validation, which asks the plain question whatever the run's rule
-            rule = self.rules.get(name) or StrictAnswer()
+            rule = self.rules.get(name or "") or StrictAnswer()
             batch = batch_of([record for record, _ in pairs], modalities)
             for (record, verdict), answer, texts in zip(
                 pairs, rule.answers(batch), rule.references(batch), strict=True

@@ -1,6 +1,7 @@
 """Verdicts on record stand before every judge."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,10 +36,12 @@ class Far(CountingJudge):
         return Far(f"{self.name}/{prompt.version}")  # type: ignore[attr-defined]
 
 
-def _recorded(judge: Judge, rule: PublishedAnswer | None = None, name: str = "judge") -> list[CompletionRecord]:
+def _recorded(
+    judge: Judge, rule: PublishedAnswer | None = None, name: str = "judge", verdicts: Sequence[Verdict] | None = None
+) -> list[CompletionRecord]:
     reward = RewardSuite({name: Weighted(JudgeReward(judge, rule), 1.0)}, modalities=MODALITIES)
     (group,) = reward.score_groups([make_group(make_sample(1), [write("X_RAY", "the lung."), write("X_RAY", "lung")])])
-    return record_group(group, MODALITIES, step=1, split="train")
+    return record_group(group, MODALITIES, step=1, split="train", verdicts=verdicts)
 
 
 def _by(judge: Judge, credit: float | None, reason: str = "") -> Verdict:
@@ -90,6 +93,35 @@ def test_a_verdict_of_the_validation_is_on_the_plain_question_whatever_the_rule_
         record.look_up(JudgeQuestion("Which organ?", "lung", text), named(judge), ()) for text in (".lung", "lung")
     ]
     assert [one and one.credit for one in found] == [0.0, 1.0]
+
+
+def _judged_by(reward: Judge, validation: Judge, rule: PublishedAnswer | None = None) -> VerdictRecord:
+    """What is on record of two answers after a validation by another judge, which said YES and NO."""
+    verdicts = [_by(validation, credit) for credit in (1.0, 0.0)]
+    lines = [CompletionRecord.from_json(line.to_json()) for line in _recorded(reward, rule, verdicts=verdicts)]
+    record = VerdictRecord({} if rule is None else {"judge": rule})
+    record.add(record.given([replace(line, rewards="r") for line in lines], MODALITIES))
+    return record
+
+
+@pytest.mark.parametrize("rule", [None, PublishedAnswer()])
+def test_a_judge_of_the_validation_is_not_asked_again_beside_one_of_the_rewards(rule: PublishedAnswer | None) -> None:
+    """The published rule asked the reward's judge about "the lung", the validation asked about "the lung."."""
+    reward, large = CountingJudge("reward"), CountingJudge("large")
+    record = _judged_by(reward, large, rule)
+    plain = [JudgeQuestion("Which organ?", "lung", text) for text in ("the lung.", "lung")]
+    assert _credits(replayed(large, record, may_ask=True), *plain) == [1.0, 0.0]
+    assert large.asked == []
+    own = list(reward.asked)
+    assert _credits(replayed(reward, record, may_ask=True), *own) == [float(one.answer == "lung") for one in own]
+    assert reward.asked == own
+    assert dict(record.judges) == {named(reward): len(own), named(large): 2}
+
+
+def test_a_verdict_of_the_validation_is_that_of_no_component() -> None:
+    record = _judged_by(CountingJudge("reward"), CountingJudge("large"), PublishedAnswer())
+    asked = [JudgeQuestion("Which organ?", "lung", text) for text in ("the lung", "the lung.", "lung")]
+    assert _credits(RunJudge(record, components=("judge", "")), *asked) == [0.0, None, None]
 
 
 def test_the_rule_that_took_the_answer_then_is_the_one_that_finds_the_question() -> None:
