@@ -71,7 +71,7 @@ def verdicts_of_rewards(
     """
     rows = _known(groups, modalities, judge, asked)
     scores = (one for group in groups for one in group.scores)
-    kind, name = type(rule).__name__ if rule else "", named(judge)
+    kind, name = rule.name if rule else "", named(judge)
     found = []
     for (_, verdict), one in zip(rows, scores, strict=True):
         entry = one.components.get(component)

@@ -1,6 +1,7 @@
 # ruff: noqa: RUF001 - apostrophes of all kinds are what is looked for
 """Credit for answers that abstain."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -99,6 +100,13 @@ class AbstentionAnswer(AnswerRule):
         self.phrases = tuple(phrases)
         self.answer_rule = answer_rule or StrictAnswer()
         self._further = frozenset(map(_words, self.phrases))
+
+    @property
+    def name(self) -> str:
+        """``AbstentionAnswer over StrictAnswer``, with a digest of further phrases and of a value of 1, if given."""
+        decides = [*sorted(self._further), *(["right"] if self.value == 1 else [])]
+        digest = f"/{hashlib.sha256(repr(decides).encode()).hexdigest()[:8]}" if decides else ""
+        return f"{type(self).__name__}{digest} over {self.answer_rule.name}"
 
     def answers(self, batch: RewardBatch) -> list[str | None]:
         """The answers of the wrapped rule."""

@@ -10,6 +10,15 @@ from medix.rewards.base import RewardBatch
 class AnswerRule(ABC):
     """Extracts the answer from a completion and prepares the references."""
 
+    @property
+    def name(self) -> str:
+        """Which rule it is, in records: the class, and the rules that it asks (``AbstentionAnswer over StrictAnswer``).
+
+        A rule of one's own adds the arguments that decide whether an answer is right.
+        """
+        inner = [part.name for part in vars(self).values() if isinstance(part, AnswerRule)]
+        return type(self).__name__ + (f" over {' and '.join(inner)}" if inner else "")
+
     @abstractmethod
     def answers(self, batch: RewardBatch) -> list[str | None]:
         """The answer of each row; None for a completion without a valid answer, which is wrong, not unscored."""

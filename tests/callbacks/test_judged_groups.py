@@ -151,9 +151,18 @@ def test_a_verdict_on_the_question_of_the_answer_rule_says_so() -> None:
 
 
 def test_an_answer_to_which_the_rule_gives_less_than_all_is_not_right() -> None:
-    found = _of_rewards(AbstentionAnswer(0.2), ["I don't know", "lung"], make_sample(1, "X_RAY"), CountingJudge())
+    rule = AbstentionAnswer(0.2)
+    found = _of_rewards(rule, ["I don't know", "lung"], make_sample(1, "X_RAY"), CountingJudge())
     assert [one.credit for one in found] == [0.0, 1.0, 0.0]
-    assert (found[0].judge, "gave 0.2" in found[0].explanation) == ("answer rule AbstentionAnswer", True)
+    named_by = "answer rule AbstentionAnswer over StrictAnswer"
+    assert (found[0].judge, "gave 0.2" in found[0].explanation) == (named_by, True)
+
+
+def test_verdicts_by_rules_over_different_rules_are_not_by_one() -> None:
+    sample = dataclasses.replace(make_sample(1, "X_RAY"), aliases=("airways",))
+    for inner, who in ((StrictAnswer(), []), (PublishedAnswer(), [" asked by AbstentionAnswer over PublishedAnswer"])):
+        first, *_ = _of_rewards(AbstentionAnswer(0.2, answer_rule=inner), ["airways"], sample, CountingJudge())
+        assert first.whose == named(CountingJudge()) + "".join(who)
 
 
 def test_where_the_rewards_know_nothing_a_completion_is_unscored_with_the_reason() -> None:

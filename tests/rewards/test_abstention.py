@@ -138,3 +138,15 @@ def test_the_contract_is_kept_by_a_component_with_the_rule(tmp_path: Path) -> No
     reward = JudgeReward(answer_rule=AbstentionAnswer(0.2, ["larger"]))
     assert reward.score(BATCH).value.tolist() == [1, 0.2, 1, 0, 0, 0]
     check_component(reward, spec, tmp_path)
+
+
+def test_the_name_tells_rules_apart_that_may_call_another_answer_right() -> None:
+    """A credit below 1 is never right, however high it is."""
+    assert RULE.name == AbstentionAnswer(0.5).name == "AbstentionAnswer over StrictAnswer"
+    others = (
+        AbstentionAnswer(0.2, answer_rule=PublishedAnswer()), AbstentionAnswer(0.2, ["keine Ahnung"]),
+        AbstentionAnswer(0.2, ["keine Ahnung"], PublishedAnswer()), AbstentionAnswer(0.2, answer_rule=RULE),
+        AbstentionAnswer(1), AbstentionAnswer(1, ["keine Ahnung"]),
+    )  # fmt: skip
+    assert len({RULE.name, *(rule.name for rule in others)}) == 7
+    assert AbstentionAnswer(0.2, ["b", "a"]).name == AbstentionAnswer(0.3, ["A!", "b"]).name

@@ -21,6 +21,21 @@ def answer(rule: AnswerRule, text: str) -> str | None:
     return rule.answers(batch_of(text))[0]
 
 
+class Shortened(AnswerRule):
+    """A rule of one's own that asks another one."""
+
+    def __init__(self, inner: AnswerRule) -> None:
+        self.inner = inner
+
+    def answers(self, batch: RewardBatch) -> list[str | None]:
+        return [text and text[:9] for text in self.inner.answers(batch)]
+
+
+def test_a_rule_that_asks_another_one_has_that_in_its_name() -> None:
+    assert [rule.name for rule in (StrictAnswer(), PublishedAnswer())] == ["StrictAnswer", "PublishedAnswer"]
+    assert Shortened(Shortened(PublishedAnswer())).name == "Shortened over Shortened over PublishedAnswer"
+
+
 def test_strict_takes_exactly_one_answer() -> None:
     strict = StrictAnswer()
     assert answer(strict, "<answer> 2 </answer>") == "2"
