@@ -7,6 +7,7 @@ from typing import Any
 
 _DEEPEST = 64  # levels; what lies deeper is read as null
 _LONGEST_NUMBER = 300  # digits; a longer integer is read as NaN
+_INDEX = re.compile(r"[0-9]{1,9}")
 _EVENT = re.compile(r"(?:data|event|id|retry)?:")
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|[^"\[\]{}]+|"', re.DOTALL)
 
@@ -61,6 +62,20 @@ def field(content: Any, name: str) -> Any:
     if isinstance(content, RepeatedKeys) and name in content.repeated:
         raise ValueError(f"it holds {name} more than once")
     return content.get(name) if isinstance(content, dict) else None
+
+
+def index_of(choice: Any) -> int | None:
+    """The number of a choice of a reply, which some servers write as a text; None if it has none.
+
+    Raises:
+        ValueError: it is neither a whole number from 0 on nor the digits of one.
+    """
+    index = field(choice, "index")
+    if index is None:
+        return None
+    if not isinstance(index, int | str) or not _INDEX.fullmatch(str(index)):
+        raise ValueError(f"index: a choice has {index!r:.40}; a server writes 0, 1, … or the digits as a text")
+    return int(index)
 
 
 def clean(text: str) -> str:

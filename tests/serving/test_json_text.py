@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.serving.json_text import RepeatedKeys, clean, field, read_json
+from medix.serving.json_text import RepeatedKeys, clean, field, index_of, read_json
 
 
 @given(
@@ -48,3 +48,14 @@ def test_a_repeated_key_is_an_error_where_it_is_needed() -> None:
 
 def test_lone_surrogates_are_replaced_and_pairs_joined() -> None:
     assert clean("a\ud800b\ud83d\ude00") == "a\ufffdb\U0001f600"
+
+
+def test_the_number_of_a_choice_may_be_a_text_of_digits() -> None:
+    choices = [{"index": 0}, {"index": "0"}, {"index": 12}, {"index": "12"}, {"index": None}, {}, None]
+    assert [index_of(choice) for choice in choices] == [0, 0, 12, 12, None, None, None]
+
+
+@pytest.mark.parametrize("index", ["", "x", "-1", -1, 0.5, True, [], "1" * 10, "\u0661", " 1", math.nan])
+def test_what_is_no_number_of_a_choice_is_named(index: object) -> None:
+    with pytest.raises(ValueError, match=r"index: a choice has .*; a server writes 0, 1, … or the digits"):
+        index_of({"index": index})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medix.judge.serving.confidence import ReplyToken
-from medix.serving.json_text import clean, field, read_json
+from medix.serving.json_text import clean, field, index_of, read_json
 from medix.serving.request_error import error_message
 
 _COMPLETE = frozenset(("", "stop", "eos", "eos_token", "stop_sequence", "end_turn"))
@@ -44,7 +44,7 @@ class ChatReply:
 
     @classmethod
     def read(cls, data: bytes) -> "ChatReply":
-        """The first choice of a reply, with the others.
+        """The first choice of a reply by its index, with the others.
 
         Fields that are not needed may hold anything. Lone surrogates are replaced.
 
@@ -65,6 +65,8 @@ class ChatReply:
             raise ValueError(f"it holds no choices: {said}" if said else "it holds no choices")
         if len(choices) > _MOST_CHOICES:
             raise ValueError(f"it holds {len(choices)} choices where one was asked for")
+        if len(choices) > 1:  # else nothing depends on the index
+            choices = sorted(choices, key=lambda choice: index_of(choice) or 0)
         first, *others = (cls._choice(choice) for choice in choices)
         fault = _blocked(content) or _unfinished(content) or first.fault
         return cls(first.text, first.reasoning, first.finish_reason, first.logprobs, fault, tuple(others))

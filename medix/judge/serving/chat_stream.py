@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from medix.judge.serving.chat_reply import ChatReply, content_of
-from medix.serving.json_text import clean, field, read_json
+from medix.serving.json_text import clean, field, index_of, read_json
 from medix.serving.request_error import read_error
 
 _DONE = b"[DONE]"
@@ -30,7 +30,7 @@ class ChatStream:
         self._read = 0
         self._body: dict[str, Any] = {}  # fields of events: the last that says something
         self._first = _Choice()
-        self._others: dict[str, _Choice] = {}
+        self._others: dict[int, _Choice] = {}
         self._event = b""
         self._is_done = False
         self._whole: bytearray | None = None
@@ -104,8 +104,8 @@ class ChatStream:
         self._body |= _said(content, frozenset(("choices",)))
         has_grown = False
         for choice in choices:
-            index = field(choice, "index")
-            one = self._others.setdefault(str(index), _Choice()) if index else self._first
+            index = index_of(choice)
+            one = self._others.setdefault(index, _Choice()) if index else self._first
             has_grown |= one.take(choice) and one is self._first
         return has_grown
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from medix.serving.json_text import index_of
+
 _END = b"\n\n"
 _DONE = b"[DONE]"
 _ROUNDING = 0.01  # of bfloat16, by which the logarithm of a probability near 1 may exceed 0
@@ -110,8 +112,8 @@ class ChoiceStream:
             raise StreamError(f"{text[:80]!r} is no part of a completion ({error!r})") from error
 
     def _take(self, choice: dict[str, Any]) -> Iterator[Choice]:
-        index = int(choice["index"])
-        if not 0 <= index < self.count or index in self._finished:
+        index = index_of(choice)
+        if index is None or index >= self.count or index in self._finished:
             raise StreamError(f"choice {index} of {self.count} was not asked for, or comes twice")
         growing = self._growing.setdefault(index, _Growing())
         tokens = [int(token) for token in choice["token_ids"] or ()]

@@ -160,6 +160,16 @@ def test_all_choices_are_read() -> None:
     assert [(one.text, one.is_cut) for one in (reply, *reply.others)] == [("NO", False), ("YES", True)]
 
 
+@pytest.mark.parametrize("indexes", [(1, 0), ("1", "0"), ("1", 0), (1, None), ("10", 9)])
+def test_the_first_choice_is_that_of_the_least_index(indexes: tuple[object, object]) -> None:
+    texts = zip(("YES", "NO"), indexes, strict=True)
+    choices = [{"message": {"content": text}, "index": index} for text, index in texts]
+    reply = ChatReply.read(json.dumps({"choices": choices}).encode())
+    assert [one.text for one in (reply, *reply.others)] == ["NO", "YES"]
+    with pytest.raises(ValueError, match="index: a choice has 'x'"):
+        ChatReply.read(json.dumps({"choices": [choices[0], {**choices[1], "index": "x"}]}).encode())
+
+
 CHOICE = '"choices": [{"message": {"content": "YES"}, "finish_reason": "stop"'
 
 

@@ -13,7 +13,7 @@ from medix.judge.serving.chat_reply import ChatReply
 from medix.judge.serving.chat_stream import ChatStream
 
 
-def event(finish_reason: str | None = None, index: int = 0, **delta: object) -> bytes:
+def event(finish_reason: str | None = None, index: object = 0, **delta: object) -> bytes:
     choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
     return f"data: {json.dumps({'choices': [choice]}, ensure_ascii=False)}\n\n".encode()
 
@@ -70,6 +70,14 @@ def test_other_choices_are_kept_apart_and_events_without_one_add_nothing() -> No
     reply = read(event(content="left"), *other, event("stop"), statistics, DONE)
     assert (reply.text, reply.fault) == ("left", "")
     assert [(one.text, "a content filter" in one.fault) for one in reply.others] == [("right", True)]
+
+
+def test_an_index_may_be_a_text_and_is_named_where_it_is_no_number() -> None:
+    parts = [event(content="le", index="0"), event(content="NO", index="1"), event("stop", content="ft", index=0)]
+    reply = read(*parts, event("stop", index=1), DONE)
+    assert [one.text for one in (reply, *reply.others)] == ["left", "NO"]
+    with pytest.raises(ValueError, match="index: a choice has 'x'"):
+        read(event(content="le", index="x"), DONE)
 
 
 def test_the_end_of_another_choice_is_not_that_of_the_reply() -> None:

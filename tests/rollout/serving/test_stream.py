@@ -55,6 +55,16 @@ def test_where_the_network_cuts_makes_no_difference(cuts: list[int]) -> None:
     assert fed(*(WHOLE[start:end] for start, end in pairwise(places))) == CHOICES
 
 
+def test_an_index_may_be_a_text_and_is_named_where_it_is_no_number() -> None:
+    one = chunk(0, [5], "stop")
+    one["choices"][0]["index"] = "0"
+    assert [choice.index for choice in fed(event(one))] == [0]
+    for index, told in ((True, "index: a choice has True"), (0.5, "index: a choice has 0.5"), (None, "choice None of")):
+        one["choices"][0]["index"] = index
+        with pytest.raises(StreamError, match=told):
+            fed(event(one))
+
+
 def test_a_choice_written_by_two_versions_names_both() -> None:
     spans = [{"version": "a", "start": 0, "end": 1}, {"version": "b", "start": 1, "end": 2}]
     [choice] = fed(event(chunk(0, [5, 6], "stop", weight_versions=spans)))
