@@ -9,9 +9,8 @@ from itertools import accumulate
 from pathlib import Path
 from unicodedata import normalize
 
-from medix.data.sources.table_choices import choices_in
 from medix.judge.clinical.characters import unaccented
-from medix.judge.clinical.text import is_same, normalise
+from medix.judge.clinical.text import normalise
 from medix.judge.clinical.tokens import BREAK
 from medix.judge.options import letter_and_text, lone_letter
 from medix.types import Sample
@@ -96,14 +95,22 @@ class Aliases:
 def _is_in(text: str, question: str) -> bool:
     """Whether a text, or what it says behind a letter of a choice, stands in a question as whole words in their order.
 
-    Words are compared as written and in the normal form of ``is_same``, by which the text may also be a choice that the
-    question lists, as "fever and rash" is "rash and fever".
+    Words are compared as written and in the normal form of ``is_same``, by which "fever and rash" is "rash, fever".
     """
     text = normalize("NFKC", text)
     said = [one for one in (text, letter_and_text(text.strip())[1], lone_letter(text)) if one]
+    forms = (_written, _normal_words, _plain_words, _raw_words)
     return any(
-        _stands_in(form(one), form(question)) for one in said for form in (_written, _normal_words, _raw_words)
-    ) or any(is_same(one, choice) for one in said for choice in choices_in(question))
+        _items_stand_in(one, question) or any(_stands_in(form(one), form(question)) for form in forms) for one in said
+    )
+
+
+def _items_stand_in(text: str, question: str) -> bool:
+    """Whether the items of a plain list stand in a question one behind the other, in any order."""
+    items = normalise(text).items or ()
+    words = [word for word in _normal_words(question) if word != "and"]
+    starts = range(len(words) - len(items) + 1)
+    return bool(items) and any(sorted(words[start : start + len(items)]) == sorted(items) for start in starts)
 
 
 def _stands_in(words: list[str], others: list[str]) -> bool:
@@ -121,6 +128,10 @@ def _written(text: str) -> list[str]:
 
 def _normal_words(text: str) -> list[str]:
     return [token.key for token in normalise(text).parts if token.kind != BREAK]
+
+
+def _plain_words(text: str) -> list[str]:
+    return _normal_words(unaccented(text))
 
 
 def _raw_words(text: str) -> list[str]:

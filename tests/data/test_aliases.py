@@ -132,7 +132,9 @@ def test_no_marks_around_labels_and_choices_hide_a_synonym(before: str, between:
     ("question", "text", "is_left_out"),
     [
         ("A. sub-acute", "subacute", True), ("A. subacute", "sub acute", True), ("BI-RADS?", "birads", True),
-        ("A. fever and rash\nB. x", "rash and fever", True), ("A. no lesions", "lesion", True), ("lung", "lungs", True),
+        ("A. fever and rash\nB. x", "rash and fever", True), ("A -> fever, rash and ache", "rash, ache, fever", True),
+        ("Is it fever and rash?", "rash and cough", False), ("A = M\u00fcller cells", "Muller cell", True),
+        ("A. no lesions", "lesion", True), ("lung", "lungs", True),
         ("\uff23\u3002\u80ba", "C", True), ("edema lung", "lung edema", False), ("lungs", "ung", False),
         ("5 mm", "15 mm", False),
         ("A. lobe of lung", "lobe lung", False), ("A. \u2191 B. \u2193", "\u2193", True), ("Which?", "...", False),
