@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from medix.judge.options import Options, is_letter_and_text
 
-VERSION = "option-22"
+VERSION = "option-23"
 """Of the rule; part of what a verdict by it depends on."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

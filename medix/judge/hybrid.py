@@ -12,7 +12,7 @@ from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.clinical.literal import is_literally_same
 from medix.judge.clinical.text import is_same, normalise
-from medix.judge.options import is_letter_and_text, read_options
+from medix.judge.options import lone_letter, read_options
 from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict
 
@@ -41,10 +41,10 @@ def rule_exact(question: JudgeQuestion) -> Ruling | None:
     """YES if the answer equals the reference or an alias literally, except for spacing, a final period and capitals.
 
     Stricter than the exact judge on purpose: an unnecessary question costs a call, but a wrong YES enters training.
-    Undecided if the answer is the letter of one option and the text of another.
+    Undecided if the answer is a letter that stands in the question several times, however this lists options: it may be
+    the letter of one and the text of another.
     """
-    options = read_options(question.question)
-    if options is not None and is_letter_and_text(question.answer, options.texts):
+    if (letter := lone_letter(question.answer)) and len(_places(letter, question.question)) > 1:
         return None
     for text in _references(question):
         is_near = len(question.answer) <= _TIMES_LONGER * max(len(text), _SHORT)
@@ -118,14 +118,14 @@ class HybridJudge(Judge):
         ("blank", rule_blank),
         ("echo", rule_echo),
     )
-    kind: str = "hybrid/7"
+    kind: str = "hybrid/8"
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
     @property
     def identity(self) -> str:
-        """``hybrid/7 over <the other judge>``."""
+        """``hybrid/8 over <the other judge>``."""
         return f"{self.kind} over {self.judge.identity}"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
@@ -190,7 +190,12 @@ class ExactFirstJudge(HybridJudge):
     """
 
     rules = (("exact", rule_exact),)
-    kind = "exact-first/3"
+    kind = "exact-first/4"
+
+
+def _places(letter: str, text: str) -> list[str]:
+    """A letter where it is a word of a text, large or small."""
+    return re.findall(rf"(?<![A-Za-z0-9]){letter}(?![A-Za-z0-9])", unicodedata.normalize("NFKC", text), re.IGNORECASE)
 
 
 def _references(question: JudgeQuestion) -> list[str]:

@@ -11,29 +11,14 @@ from medix.judge.clinical.literal import literal
 from medix.judge.clinical.text import normalise
 
 _LETTER, _CAPITAL = "A-Za-zＡ-Ｚａ-ｚ", "A-ZＡ-Ｚ"
-_MARKS = "*_`\"'“”‘’«»「」"
-_LINE_TAG = r"</?(?:br|li|p|div|[ou]l) ?/?>"
-_BEFORE = rf"(?:{_LINE_TAG}|<(?:b|i|em|strong)>|[^\w\n]|_)*"
-_WORD = "(?i:option|choice|answer)"
-# Behind whatever marks, a number or "Option" stand "A. x", "(A) x", "[A] x", "<A> x", as in East Asia "（A）x", "A、x",
-# and for capitals "A - x", "A -> x", "A = x", "A : x", or a tab. The only group that matches is the letter.
-_AT_START = re.compile(
-    rf"^{_BEFORE}(?:[0-9]{{1,2}}[.)]{_BEFORE})?(?:{_WORD}[^\w\n:：]+)?"
-    rf"(?:([{_LETTER}])[{_MARKS}]*(?:(?:[)）\]]|(?<=<[{_CAPITAL}])>)(?:[.:．：、](?!\d))?|[.:．：、。])"
-    rf"|([{_CAPITAL}])[{_MARKS}]*(?:[ \t]+[-–—][ \t]|[ \t]*(?:->|=>?|→|⇒|:)|\t))"
-    r"(?:(?:[*_`]|</(?:b|i|em|strong)>)+(?=[ \t]))?(?=[ \t\u3000]*\S)",
-    re.MULTILINE,
-)
+# behind bullets and marks of Markdown "A. x", "A) x", "A: x", "(A) x", and as in East Asia "（A）x", "A、x"
+_AT_START = re.compile(rf"^[^\w\n]*([{_LETTER}])\**[.):．、：）](?:\*+(?=[ \t]))?(?=[ \t\u3000]*\S)", re.MULTILINE)
 # inside a line only capitals and brackets, where "a." may end a sentence, and spaces behind signs not of full width
 _INLINE = re.compile(
-    rf"（([{_LETTER}])）(?=\s*\S)|[(（]([Ａ-Ｚａ-ｚ])[)）](?=\s*\S)|(?<![\w(（])[{_MARKS}]{{0,6}}"
-    rf"(?:(?:\(([A-Za-z])\)|([A-Z])[{_MARKS}]{{0,6}}[.:)]|([a-z])\))[*_`]*(?=\s+\S)|([{_CAPITAL}])[．、：）。](?=\s*\S))"
+    rf"（([{_LETTER}])）(?=\s*\S)|(?<![\w(（])(?:(?:\(([A-Za-z])\)|([A-Z])\**[.:)]|([a-z])\))\**(?=\s+\S)"
+    rf"|([{_CAPITAL}])[．、：）](?=\s*\S))"
 )
-_CLOSED = str.maketrans("“‘«「", "”’»」")
-_BREAK = re.compile(rf"(?:(?:{_LINE_TAG}|[\\|])[ \t]*){{1,9}}\Z")  # of a line in HTML or Markdown, or a cell
-_SPOKEN = re.compile(rf"{_WORD}\s+\Z")
-_STRESSED = re.compile(r"([*_`]{1,3})([^*_`]+)\1")
-_BETWEEN = re.compile(r"\s[-–—*•·‣◦▪►|/]")
+_BETWEEN = re.compile(r"(?:\s[-–—*•·‣◦▪►|/]|<br ?/?>)\Z")  # "A. x | B. y | C. z"
 _LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)?"
 _LABEL = re.compile(rf"{_LEAD}(?:\(([A-Z])\)|([A-Z])[.):]?)\.?", re.IGNORECASE)
 _LABEL_AND_TEXT = re.compile(
@@ -41,7 +26,6 @@ _LABEL_AND_TEXT = re.compile(
 )  # "A .5 mg" may be half a milligram
 _LONE = re.compile(rf"{_LEAD}[\s'\"“”‘’(\[]*([A-Z])[\s'\"“”‘’)\].,;:!]*", re.IGNORECASE)
 _EMPHASIS = re.compile(r"(?<![*_`])(?:(?<!\d)[*_`]+|[*_`]++(?!\d))")  # not within a number, as in "2*5"
-_QUOTED = re.compile(r"(?:\"([^\"]+)\"|'([^']+)'|“([^”]+)”|‘([^’]+)’|«([^»]+)»|「([^」]+)」)")
 _LONGEST = 2000  # longer answers are taken to name no single option
 _MOST = 26
 
@@ -51,7 +35,7 @@ class Options:
     """The options of a question.
 
     Attributes:
-        texts: by capital letter, from A without a gap, without marks around them; no two have the same words.
+        texts: by capital letter, from A without a gap, with their marks; no two have the same words.
         stem: what stands before the list, without white space around it.
     """
 
@@ -164,23 +148,7 @@ def _listed(question: str, labels: Sequence[re.Match[str]], *, is_inline: bool) 
     if is_inline:
         if any("?" in text or "？" in text for text in texts) or all("\n" in text for text in texts[:-1]):
             return None  # the question continues after the letters, or unknown words stand before them in their lines
-        between = {text[-2:] for text in texts[:-1]}
-        if len(between) == 1 and _BETWEEN.fullmatch(min(between)):  # "A. x | B. y | C. z"
-            texts = [*(text[:-2] for text in texts[:-1]), texts[-1]]
-    separators = ",;，；、 \t\n" if is_inline else " \t\n"
-    texts = [_bare(text.rstrip(separators), label) for text, label in zip(texts, labels, strict=True)]
-    quoted = [_QUOTED.fullmatch(text.rstrip(",.;]}")) for text in texts]
-    return ["".join(filter(None, match.groups())) for match in quoted if match] if all(quoted) else texts
-
-
-def _bare(text: str, label: re.Match[str]) -> str:
-    """The text of an option without breaks of the line and marks around it, or around it and its label."""
-    text = _BREAK.sub("", text).strip()
-    place = label.start(label.lastindex or 0) - label.start()
-    before, behind = _SPOKEN.sub("", label[0][:place].rstrip("(（[<")), label[0][place + 1 :]
-    closed = before[len(before.rstrip(_MARKS)) :].translate(_CLOSED)[::-1]
-    inner = text.rstrip(",;]} ")
-    if closed and closed not in behind and inner.endswith(closed):
-        text = inner.removesuffix(closed)
-    stressed = _STRESSED.fullmatch(text)
-    return stressed[2] if stressed else text
+        between = {match[0] if (match := _BETWEEN.search(text)) else "" for text in texts[:-1]}
+        if len(between) == 1:
+            texts = [*(text.removesuffix(min(between)) for text in texts[:-1]), texts[-1]]
+    return [text.rstrip(",;，；、 \t\n" if is_inline else " \t\n").strip() for text in texts]

@@ -1,6 +1,7 @@
 """The judge that decides by rule what rules can."""
 
 import copy
+import itertools
 import pickle
 from concurrent.futures import Future
 
@@ -17,6 +18,7 @@ from medix.judge.prompt import YesNoPrompt
 from medix.judge.scripted import ScriptedJudge
 from medix.types import JudgeQuestion, Verdict
 from tests.support.asked import FAULTS, AtOnce, Counting, Later, question
+from tests.support.option_lists import AROUND, LABELS, option_list
 
 OPTIONS = "Which test is best?\nA. ultrasound\nB. CT scan\nC. fracture\nD. X-ray"
 BULLETS = "Which test is best?\n- **A.** ultrasound\n- **B.** CT scan\n- **C.** fracture"
@@ -93,6 +95,10 @@ def decide(text: str, reference: str, answer: str, *aliases: str) -> tuple[float
         (BLOOD, "A", "A", (ASKED, "")),
         (BLOOD, "A", "A.", (ASKED, "")),
         (BLOOD, "O", "O", (1.0, "exact")),
+        ("Which group? A -> AB, B -> A, C -> B, D -> O", "A", "A", (ASKED, "")),
+        ("Which group? A -> AB, B -> A, C -> B, D -> O", "O", "O", (1.0, "exact")),
+        ("\u54ea\u4e2a\uff1f\uff21\u3002AB \uff22\u3002a", "A", "A", (ASKED, "")),
+        ("Deficiency of vitamin A?" + OPTIONS, "A", "A", (1.0, "option")),
         (BLOOD, "B. A", "B. A", (1.0, "exact")),
         # neither letters nor digits
         (OPEN, "no", "", (0.0, "blank")),
@@ -148,7 +154,7 @@ def test_a_verdict_by_rule_says_so() -> None:
     right, wrong = HybridJudge(ExactJudge()).grade(
         [JudgeQuestion(OPTIONS, "B", "ct scan"), JudgeQuestion(OPTIONS, "B", "D")]
     )
-    assert (right.judge, right.reply, right.credit) == ("hybrid/7 over exact/4", "YES", 1.0)
+    assert (right.judge, right.reply, right.credit) == ("hybrid/8 over exact/4", "YES", 1.0)
     assert right.explanation == "by rule (option): option B was given, option B is the reference"
     assert (wrong.reply, wrong.credit) == ("NO", 0.0)
     assert wrong.latency >= 0
@@ -178,13 +184,13 @@ def test_submit_does_not_wait() -> None:
 def test_asked_for_yes_or_no_all_rules_stay_and_asked_for_grades_the_exact_match_alone() -> None:
     judge = HybridJudge(Counting(0.4))
     same, graded = judge.asking(YesNoPrompt()), judge.asking(Grades())
-    assert same.identity == f"hybrid/7 over counting/{YesNoPrompt.version}"
-    assert graded.identity == "exact-first/3 over counting/grades"
+    assert same.identity == f"hybrid/8 over counting/{YesNoPrompt.version}"
+    assert graded.identity == "exact-first/4 over counting/grades"
     wrong, right, blank = JudgeQuestion(OPTIONS, "B", "D"), question("r"), question(".")
     assert [verdict.credit for verdict in same.grade([wrong, right, blank])] == [0.0, 1.0, 0.0]
     assert [verdict.credit for verdict in graded.grade([wrong, right, blank])] == [0.4, 1.0, 0.4]
-    assert graded.asking(YesNoPrompt()).identity == f"exact-first/3 over counting/grades/{YesNoPrompt.version}"
-    assert ExactFirstJudge(Counting(0.4)).identity == "exact-first/3 over counting"
+    assert graded.asking(YesNoPrompt()).identity == f"exact-first/4 over counting/grades/{YesNoPrompt.version}"
+    assert ExactFirstJudge(Counting(0.4)).identity == "exact-first/4 over counting"
     with pytest.raises(ValueError, match="cannot be asked"):
         HybridJudge(ExactJudge()).asking(Grades())
 
@@ -226,6 +232,18 @@ def test_a_rule_never_says_no_where_the_exact_judge_says_yes(text: str, referenc
     [strict] = ExactJudge().grade([asked])
     [verdict] = HybridJudge(Counting(1.0)).grade([asked])
     assert verdict.credit == 1.0 or strict.credit != 1.0
+
+
+@given(st.sampled_from(AROUND), st.sampled_from(LABELS), st.permutations(["AB", "A", "left lung", "CD4+"]))
+def test_rules_decide_right_or_ask_however_a_question_lists_its_options(
+    around: tuple[str, str], label: str, texts: list[str]
+) -> None:
+    text, letters = f"What is seen?\n{option_list(texts, around, label)}", "ABCD"
+    named = dict(zip(letters, texts, strict=True))
+    for (wanted, reference), (given_, answer) in itertools.product(named.items(), repeat=2):
+        for pair in ((wanted, given_), (wanted, f"{given_}. {answer}"), (reference, f"({given_})"), (wanted, answer)):
+            credit, _ = decide(text, *pair)
+            assert credit in {ASKED, float(wanted == given_)}, (text, pair)
 
 
 @given(TEXTS, ANSWERS, ANSWERS)

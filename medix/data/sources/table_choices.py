@@ -27,7 +27,9 @@ _LABELLED = re.compile(
     rf"(?:[(\uff08]({_LETTER})[)\uff09]|({_LETTER})[:.)\uff0e\u3001\u3002\uff1a\uff09])(.*)", re.DOTALL
 )  # also of full width
 _HEAD = "Choices:\n"
-_ANY_LABEL = re.compile(r"(?<![a-z0-9])([a-z]|[1-9][0-9]?)(?![a-z0-9])([\W_]{0,40})")
+_ANY_LETTER, _ANY_NUMBER = (
+    re.compile(rf"(?<![a-z0-9])({label})(?![a-z0-9])([\W_]{{0,40}})") for label in ("[a-z]", "[1-9][0-9]?")
+)
 """A label in lower case, with whatever marks stand behind it."""
 _WORD_BEFORE = re.compile(r"([^\W_]+)[ #]*\Z")
 _SPOKEN = frozenset(f"{word}{plural}" for word in ("option", "choice", "answer") for plural in ("", "s"))
@@ -36,7 +38,8 @@ _LINE_TAG, _STRESS_TAG, _TAG = (
     for names in ("br|p|div|[ou]l|li|tr|option|table", "b|i|u|em|strong|code", "span|su[bp]|t[dh]|label")
 )
 _STRESSED = re.compile(r"[*_`]{1,9}([A-Za-z]|[1-9][0-9]?)[*_`]{1,9}(?=\s)")
-_ONLY_MARKS = re.compile(r"[\W_]*")
+_ONLY_MARKS = re.compile(r"[\W_]*(?:[0-9]{1,2}[.)][\W_]*)?")
+"""Before the label of a line, which may have a number, too: ``1. A``."""
 _CIRCLED = re.compile("[\u2460-\u2473\u24b6-\u24e9]")
 """Numbers and letters that are their own labels."""
 
@@ -208,34 +211,29 @@ def lists_otherwise(question: str, choices: Sequence[str]) -> bool:
     Each letter would be two choices. Not the form of a list is read, but what stands before the texts of the choices.
     """
     places = set(range(len(choices)))
-    found = _labels_before(question, choices)
-    in_order = {(place, place) for place in places}
-    if any(in_order <= pairs for pairs in found):
+    asked, texts = _plain(question), [_plain(text).rstrip(".,; ") for text in choices]
+    found = [_labels_before(texts, asked, kind) for kind in (_ANY_LETTER, _ANY_NUMBER)]
+    if any({(place, place) for place in places} <= pairs for pairs in found):
         return False
-    listed = [place for text in choices_in(question) for place in places_of(text, choices)]
-    if listed != sorted(listed) == sorted(places):
-        return True
     return any({label for label, _ in pairs} == {place for _, place in pairs} == places for pairs in found)
 
 
-def _labels_before(question: str, choices: Sequence[str]) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
-    """The places that letters, and numbers, directly before texts of choices stand for, with those of the choices.
+def _labels_before(texts: Sequence[str], asked: str, kind: re.Pattern[str]) -> set[tuple[int, int]]:
+    """The places that letters, or numbers, directly before texts of choices stand for, with those of the choices.
 
     A word directly before a label makes it none, as in "Image 1: CT", but for "option" and the like, or the text of
     the choice before. Blanks alone are between label and text only at the beginning of a line, where no article is.
     """
-    asked, texts = _plain(question), [_plain(text).rstrip(".,; ") for text in choices]
-    letters, numbers, end = set[tuple[int, int]](), set[tuple[int, int]](), 0
-    for label in _ANY_LABEL.finditer(asked):
+    found, end = set[tuple[int, int]](), 0
+    for label in kind.finditer(asked):
         if label.start() < end or not _is_label(asked, end, label):
             continue
         starts = range(label.start(2), label.end() + 1)  # marks may be a part of the text: "-5"
         text, start = next(((text, start) for start in starts if (text := _text_at(asked, start, texts))), ("", 0))
         if text:
             name, end = label[1], start + len(text)
-            place = int(name) - 1 if name.isdigit() else LETTERS.find(name.upper())
-            (numbers if name.isdigit() else letters).add((place, texts.index(text)))
-    return letters, numbers
+            found.add((int(name) - 1 if name.isdigit() else LETTERS.find(name.upper()), texts.index(text)))
+    return found
 
 
 def _is_label(asked: str, end: int, label: re.Match[str]) -> bool:
