@@ -20,10 +20,12 @@ _EMPHASIS = re.compile(
     r"|\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{|\\[][()]|\}",
     re.MULTILINE,
 )
+# at the beginning, on a line of its own, or as a sentence; "i.e. option D" announces nothing
 _ANNOUNCED = re.compile(
-    r"(?:\A|(?<=[.!\n]))[ \t]*(?:(?:so|therefore|thus|hence|finally|overall|in (?:conclusion|summary)),?\s+)?"
+    r"(?:\A|(?<=\n)|(?<=[.!] )(?=(?-i:[A-Z])))[ \t]*"
+    r"(?:(?:so|therefore|thus|hence|finally|overall|in (?:conclusion|summary)),?\s+)?"
     r"(?:(?:the|my|our)\s+)?(?:(?:final|best|correct|right|single|most (?:likely|appropriate|suitable))\s+){0,3}"
-    r"(?:answer|option|choice)\b(?:\s+is)?(?:\s+(?:therefore|thus|clearly))?\s*[:=]?\s*(?:(?:option|choice|letter)\s+)?",
+    r"answer(?:\s+is\b\s*:?|\s*:)\s*",
     re.IGNORECASE,
 )
 # "B is correct." alone; "B is right." may speak of a side
@@ -32,10 +34,10 @@ _STATED = re.compile(
 )
 # in front of an announcement: another answer, another question that the model goes on with, or a list of choices
 _OTHER_ANSWER = re.compile(
-    r"\?|\b(?:answer\w*|correct|questions?|examples?|problems?|exercises?)\b|^[^\w\n]*[A-Z0-9]{1,2}[.):]\s", re.I | re.M
+    r"\?|\n\s*\n|\b(?:answer\w*|correct|questions?|examples?|problems?|exercises?)\b|^[^\w\n]*[A-Z0-9]{1,2}[.):]\s",
+    re.IGNORECASE | re.MULTILINE,
 )
-_ENDED = re.compile(r"[.!][\s)\"”]*\Z")
-_ALONE = re.compile(r"\(?([A-Za-z])\)?[.:]?")
+_ENDED = re.compile(r"[.!]\Z")
 _WORD = re.compile(r"[^\W_]+")
 _CAPITAL = re.compile(r"(?<![^\W_])[A-Z](?![^\W_])")
 
@@ -44,7 +46,8 @@ def option_of(answer: str, choices: Sequence[str], *, is_cut: bool = False) -> i
     """The index of the choice that a reply names; None if it names none, several, or one that is not clear.
 
     The reply is the letter of a choice, its text as it is written, or both, after which nothing follows; "The answer
-    is" or the like may stand before it, and before that sentences that speak of no choice.
+    is" or the like may stand before it, and before that a paragraph that speaks of no choice. The letter of a choice
+    whose text another one has too names neither.
 
     Args:
         answer: the text after any reasoning.
@@ -59,21 +62,9 @@ def option_of(answer: str, choices: Sequence[str], *, is_cut: bool = False) -> i
         return None
     before, said = _said(answer)
     letter = Options(texts).letter_of(said)
-    return None if letter is None or _speaks_of_choices(before, texts) else _LETTERS.index(letter)
-
-
-def is_no_option(answer: str, choices: Sequence[str]) -> bool:
-    """Whether an answer is a single letter that no choice has: a wrong answer, and a clear one.
-
-    Not where it is a word of a choice, or its initial: "K" of "vitamin K", "Y" of "yes".
-    """
-    match = _ALONE.fullmatch(_EMPHASIS.sub("", answer).strip())
-    if match is None or len(choices) > len(_LETTERS):
-        return False
-    letter = match[1].casefold()
-    words = [_WORD.findall(text.casefold()) for text in choices]
-    is_meant = any(letter in own or "".join(own[:1]).startswith(letter) for own in words)
-    return _LETTERS.index(letter.upper()) >= len(choices) and not is_meant
+    if letter is None or list(texts.values()).count(texts[letter]) > 1 or _speaks_of_choices(before, texts):
+        return None
+    return _LETTERS.index(letter)
 
 
 def _said(answer: str) -> tuple[str, str]:
@@ -83,7 +74,7 @@ def _said(answer: str) -> tuple[str, str]:
     announced = list(_ANNOUNCED.finditer(answer))
     if not announced:
         return "", answer
-    before = answer[: announced[-1].start()]
+    before = answer[: announced[-1].start()].rstrip()
     is_reasoning = not before or (_ENDED.search(before) and not _OTHER_ANSWER.search(before))
     return (before, answer[announced[-1].end() :]) if is_reasoning else ("", answer)
 

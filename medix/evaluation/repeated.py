@@ -38,8 +38,10 @@ def majority(completions: Sequence[ScoredCompletion]) -> MajorityAnswer | None:
     """The most common answer of an item, the earliest of several; None if no completion that gives it is scored.
 
     Answers are one that rules take for one (``ScoredCompletion.meaning``), or the exact judge where no choice is named:
-    "B", "Option B" and the text of choice B are one answer, and so are "Y" and "yes". Where no completion has an
-    answer, confidence is 0 and the item is wrong. Requests that failed are left out, as in means.
+    "B", "Option B" and the text of choice B are one answer, and so are "Y" and "yes". So are all that the judge accepts
+    in full, which mean the reference. Wrong answers in other words count as others, although they may mean the same.
+    Where no completion has an answer, confidence is 0 and the item is wrong. Requests that failed are left out, as in
+    means.
     """
     groups: dict[int | str, list[ScoredCompletion]] = {}
     made = [one for one in completions if one.completion is not None]
@@ -51,11 +53,20 @@ def majority(completions: Sequence[ScoredCompletion]) -> MajorityAnswer | None:
             texts = (known for known in groups if isinstance(known, str))
             name = next((known for known in texts if _is_same(known, name)), name)
         groups.setdefault(name, []).append(one)
+    accepted = [name for name, group in groups.items() if _is_accepted(group)]
+    for name in accepted[1:]:
+        groups[accepted[0]] += groups.pop(name)
     largest = max(groups.values(), key=len, default=[])
     given = [one.credit for one in largest or made if one.credit is not None]
     if not given:
         return None
     return MajorityAnswer(len(largest) / len(made), math.fsum(given) / len(given) >= 0.5)
+
+
+def _is_accepted(group: Sequence[ScoredCompletion]) -> bool:
+    """Whether all of a group that have a verdict have full credit."""
+    given = [one.credit for one in group if one.credit is not None]
+    return bool(given) and min(given) == 1.0
 
 
 def _is_same(first: str, second: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medix.evaluation.closed_rule import closed_words
-from medix.evaluation.option_rule import VERSION, is_no_option, option_of
+from medix.evaluation.option_rule import VERSION, option_of
 from medix.judge.hybrid import rule_exact
 from medix.judge.options import lone_letter
 from medix.types import JudgeQuestion
@@ -34,7 +34,7 @@ def rule_verdict(row: Mapping[str, Any], rules: Collection[str]) -> RuleVerdict 
     """The verdict on a completion; None if the rules cannot tell.
 
     A completion without an answer is wrong: no single ``<answer>`` where one was asked for, reasoning that does not
-    end, nothing at all. With the rule ``option`` a choice that is named decides; a letter that no choice has is wrong.
+    end, nothing at all. With the rule ``option`` a choice that is named decides.
     With ``exact`` the text of a choice decides, whichever is right; without choices an answer is right that is
     literally a reference, and the word or its initial decides where that is yes or no, or true or false. So is an alias
     right, which only the right choice has. A letter that is also the text of another choice decides nothing.
@@ -77,8 +77,6 @@ def _option(row: Mapping[str, Any], answer: str) -> RuleVerdict | None:
     if given is not None:
         named = f"choice {chr(ord('A') + given)} is named, {wanted} is right"
         return RuleVerdict(float(given == right), named)
-    if is_no_option(answer, choices):
-        return RuleVerdict(0.0, f"the letter of no choice is named, {wanted} is right")
     return None
 
 

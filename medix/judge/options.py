@@ -82,8 +82,13 @@ class Options:
 
 
 def _is_option(text: str, option: str) -> bool:
-    """Whether a text without emphasis equals an option literally, ignoring case; options differ in words."""
-    return literal(text).casefold() == literal(without_emphasis(option)).casefold()
+    """Whether a text without emphasis equals an option literally; nothing equals an option of marks alone."""
+    return _of_any_case(literal(text)) == _of_any_case(literal(without_emphasis(option))) != ""
+
+
+def _of_any_case(text: str) -> str:
+    """With an article in small letters, as within a sentence."""
+    return text[0].lower() + text[1:] if text.startswith(("A ", "An ")) else text
 
 
 def without_emphasis(text: str) -> str:

@@ -69,6 +69,16 @@ def test_a_choice_is_one_answer_however_it_is_named() -> None:
     assert majority([rows[0], *rows[6:]]) == MajorityAnswer(2 / 3, False)
 
 
+def test_all_that_the_judge_accepts_is_one_answer() -> None:
+    """Four sentences that name one choice agree, where they are right; five wrong ones in other words do not."""
+    texts = ["It is bone.", "Surely bone, so B.", "Option B fits best.", "B, I think."]
+    assert majority(_item(texts, [1.0] * 4)) == MajorityAnswer(1.0, True)
+    assert majority(_item(["A", "A", *texts[:3]], [0.0, 0.0, 1.0, 1.0, 1.0])) == MajorityAnswer(3 / 5, True)
+    assert majority(_item(["x", "x", *texts[:2]], [0.0, None, 1.0, None])) == MajorityAnswer(1 / 2, False)
+    assert majority(_item(texts, [0.0] * 4)) == MajorityAnswer(1 / 4, False)
+    assert majority(_item(["left", "left", "x"], [1.0, 0.0, 1.0])) == MajorityAnswer(2 / 3, True)  # the judge wavers
+
+
 def test_yes_is_one_answer_however_it_is_written() -> None:
     rows = [replace(one, references=("yes",)) for one in _item(["No", "Y", "yes", "**Yes.**"], [0.0, 1.0, 1.0, 1.0])]
     assert majority(rows) == MajorityAnswer(3 / 4, True)

@@ -40,7 +40,7 @@ def credit(rules: tuple[str, ...] = BOTH, **fields: Any) -> float | None:
         ({"answer": "no", "references": ["left"]}, None),
         ({**CHOICES, "answer": "B"}, 1.0),
         ({**CHOICES, "answer": "skin"}, 0.0),
-        ({**CHOICES, "answer": "E"}, 0.0),
+        ({**CHOICES, "answer": "E"}, None),
         ({**CHOICES, "answer": "It is osseous."}, None),
         ({**CHOICES, "answer": "(A)", "finish_reason": "length"}, None),
         ({**CHOICES, "answer": "A", "answer_index": None}, None),

@@ -65,7 +65,7 @@ def decide(text: str, reference: str, answer: str, *aliases: str) -> tuple[float
         # options: letter, text, or both
         (OPTIONS, "B", "B", (1.0, "exact")),
         (OPTIONS, "B", "(b)", (1.0, "option")),
-        (OPTIONS, "B", "B. ct scan", (1.0, "option")),
+        (OPTIONS, "B", "B. CT scan.", (1.0, "option")),
         (OPTIONS, "B", "CT scan", (1.0, "option")),
         (OPTIONS, "CT scan", "B", (1.0, "option")),
         (OPTIONS, "B. CT scan", "Answer: B", (1.0, "option")),
@@ -152,7 +152,7 @@ def test_without_a_reference_the_other_judge_decides() -> None:
 
 def test_a_verdict_by_rule_says_so() -> None:
     right, wrong = HybridJudge(ExactJudge()).grade(
-        [JudgeQuestion(OPTIONS, "B", "ct scan"), JudgeQuestion(OPTIONS, "B", "D")]
+        [JudgeQuestion(OPTIONS, "B", "CT scan"), JudgeQuestion(OPTIONS, "B", "D")]
     )
     assert (right.judge, right.reply, right.credit) == ("hybrid/8 over exact/4", "YES", 1.0)
     assert right.explanation == "by rule (option): option B was given, option B is the reference"
