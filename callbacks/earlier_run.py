@@ -7,11 +7,8 @@ from pathlib import Path
 
 from lightning.pytorch import Trainer
 
-from medix.callbacks.own_checkpoints import holds
-from medix.checkpoint_content import digest_of
+from medix.callbacks.own_checkpoints import is_of_run
 from medix.durable_files import set_aside
-from medix.modules import checkpoint_file
-from medix.modules.checkpoint_file import DamagedCheckpointError
 from medix.reporting.evaluations import FILES
 
 _READ_THERE = (
@@ -48,7 +45,7 @@ def set_earlier_run_aside(trainer: Trainer, checkpoints: Sequence[tuple[int, Pat
         What was renamed, relative to that folder where it lies in it, with ``*`` for the number at its end.
     """
     folder = Path(trainer.default_root_dir)
-    if trainer.ckpt_path is None or not checkpoints or _is_own(checkpoints, Path(trainer.ckpt_path)):
+    if trainer.ckpt_path is None or not checkpoints or is_of_run(checkpoints, Path(trainer.ckpt_path)):
         return []
     in_use = [folder, *(path.parent for _, path in checkpoints)]
     in_use += [Path(logger.log_dir) for logger in trainer.loggers if logger.log_dir]
@@ -60,18 +57,6 @@ def set_earlier_run_aside(trainer: Trainer, checkpoints: Sequence[tuple[int, Pat
             named = path.relative_to(folder) if path.is_relative_to(folder) else path
             renamed.append(re.sub(r"\d+(?=\.\w+$|$)", "*", str(named)))
     return list(dict.fromkeys(renamed))
-
-
-def _is_own(files: Sequence[tuple[int, Path]], given: Path) -> bool:
-    """Whether a checkpoint is in the folder, or was until it was pruned: the newest one lists those before it."""
-    if holds(files, given):
-        return True
-    try:
-        states = checkpoint_file.read(files[-1][1]).get("callbacks", {}).values()
-    except (OSError, DamagedCheckpointError):  # nothing there says whose the files are
-        return False
-    digest = digest_of(given)
-    return digest is not None and any(digest in (state.get("written") or {}).values() for state in states)
 
 
 def _written(trainer: Trainer, folder: Path) -> Iterator[Path]:

@@ -1,32 +1,65 @@
-"""Which checkpoints in the folder of a run are of the training that goes on in it.
+"""Which checkpoints are of the training that goes on in the folder of a run.
 
 A training may begin from a checkpoint of another folder, or from one that was set aside. Numbers of steps then do not
-tell whose a file is: every checkpoint holds the digests of those that its training wrote before it.
+tell whose a file is: every checkpoint holds the digests of those that were there before it, pruned or not.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from medix.checkpoint_content import digest_of
+from medix.modules import checkpoint_file
+from medix.modules.checkpoint_file import DamagedCheckpointError
 
 
-def own_checkpoints(
+def lineage(
     files: Sequence[tuple[int, Path]], step: int, given: Path | None, written: Mapping[int, str | None] | None
 ) -> dict[int, str | None]:
-    """Digests of the files that are of the training, by step.
+    """Digests of the checkpoints of the folder that a training comes of, by step, also of those that were pruned.
 
     Args:
         files: steps and paths of the checkpoints in the folder.
         step: from which training goes on, 0 for one that begins.
-        given: the checkpoint that it goes on from; None without.
+        given: the checkpoint that it goes on from; None without. Of one from elsewhere only what is here counts.
         written: digests of those that its training wrote before, by step; None for a checkpoint of an earlier version,
             which does not know them: then those of earlier steps beside it are.
     """
-    here = {number: digest_of(path) for number, path in files if number <= step}
+    here = {number: digest_of(path) for number, path in files}
     if written is None:
         written = here if given is not None and holds(files, given) else {}
-    known = {**written} if given is None else {**written, step: digest_of(given)}
-    return {number: digest for number, digest in here.items() if number in known and known[number] == digest}
+    known = {number: digest for number, digest in written.items() if number <= step}
+    if given is not None:
+        known[step] = digest_of(given)
+    if given is None or is_of_run(files, given):
+        return known
+    return {number: digest for number, digest in known.items() if number in here and here[number] == digest}
+
+
+def own_checkpoints(files: Sequence[tuple[int, Path]], known: Mapping[int, str | None]) -> list[int]:
+    """Steps of the files that are of the training.
+
+    Args:
+        files: steps and paths of the checkpoints in the folder.
+        known: the ``lineage`` of the training.
+    """
+    return [number for number, path in files if number in known and known[number] == digest_of(path)]
+
+
+def is_of_run(files: Sequence[tuple[int, Path]], given: Path) -> bool:
+    """Whether a checkpoint is one of the files, or was until it was pruned: every checkpoint lists those before it.
+
+    The newest one that can be read is asked, since it lists the most.
+    """
+    if holds(files, given):
+        return True
+    digest = digest_of(given)
+    for _, path in reversed(files):
+        try:
+            states = checkpoint_file.read(path, checks_tensors=False).get("callbacks", {}).values()
+        except (OSError, DamagedCheckpointError):
+            continue
+        return digest is not None and any(digest in (state.get("written") or {}).values() for state in states)
+    return False  # nothing there says whose the files are
 
 
 def holds(files: Sequence[tuple[int, Path]], given: Path) -> bool:

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from medix import stop_signal
 from medix.atomic_file import write_atomically
 from medix.callbacks.judge_validation import JudgeValidation
-from medix.callbacks.own_checkpoints import own_checkpoints
+from medix.callbacks.own_checkpoints import lineage, own_checkpoints
 from medix.callbacks.watched import suite_of, watched
 from medix.checkpoint_content import digest_of
 from medix.data.loader import FAULTS
@@ -119,9 +119,7 @@ class SaveCheckpoint(Checkpoint):
         self._trains_since = time.monotonic()
         self._forget_best_of_other_kind(self._criterion(trainer, pl_module))
         with fail_together():
-            own = gather(self._begin(trainer, step) if trainer.is_global_zero else {})[0]
-        # with those that were pruned: a copy of one is of this training
-        self._written = {number: digest for number, digest in (self._written or {}).items() if number <= step} | own
+            own, self._written = gather(self._begin(trainer, step) if trainer.is_global_zero else ([], {}))[0]
         folder = self._folder(trainer)
         if self.best_step is not None and self.best_step not in own:
             _LOG.warning(
@@ -136,8 +134,12 @@ class SaveCheckpoint(Checkpoint):
         if trainer.is_global_zero:
             self._point_to_best(folder)
 
-    def _begin(self, trainer: Trainer, step: int) -> dict[int, str | None]:
-        """Set aside what is of another training, by ``own_checkpoints``, and note from what this one begins."""
+    def _begin(self, trainer: Trainer, step: int) -> tuple[list[int], dict[int, str | None]]:
+        """Set aside what is of another training, and note from what this one begins.
+
+        Returns:
+            Steps of the checkpoints here that are of this one, and its ``lineage``.
+        """
         folder = self._folder(trainer)
         given = None if trainer.ckpt_path is None else Path(trainer.ckpt_path)
         begins_from = None
@@ -146,7 +148,8 @@ class SaveCheckpoint(Checkpoint):
         forget_end(folder)
         for left in folder.glob(".*.part"):  # by a run that was killed
             delete(left)
-        own = own_checkpoints(checkpoints(folder), step, given, self._written)
+        known = lineage(checkpoints(folder), step, given, self._written)
+        own = own_checkpoints(checkpoints(folder), known)
         others = [path for number, path in checkpoints(folder) if number not in own]
         for path in others:
             set_aside(path)
@@ -159,7 +162,7 @@ class SaveCheckpoint(Checkpoint):
             )
         if begins_from is not None or step == 0:  # last: checkpoints of later steps would pass for this run's
             note_beginning(folder, begins_from)
-        return own
+        return own, known
 
     def _tell_unmeasured(self, trainer: Trainer) -> None:
         """Say at the start what the first validation would end with."""

@@ -86,28 +86,53 @@ def of_another_training(folder: Path) -> tuple[Path, Path]:
     return folder / "run", paths[1]
 
 
-@pytest.mark.parametrize(("starts", "damage"), [([4], False), ([4], True), ([3, 4], False), ([3, 5, 6], False)])
+def train(run: Path, max_steps: int, keep: int, given: Path | None = None) -> list[Path]:
+    """The checkpoints that are there then."""
+    trainer = make_trainer(run, [SaveCheckpoint(every_n_steps=1, keep=keep, monitor=None)])
+    module = FakeModule(max_steps=max_steps, judge=CountingJudge())
+    trainer.fit(module, FakeData(), ckpt_path=given, weights_only=None if given is None else True)
+    return [path for _, path in checkpoints(run / "checkpoints")]
+
+
+@pytest.mark.parametrize(
+    ("keep", "starts", "damaged"),
+    [(1, [4], 0), (1, [3, 4], 0), (1, [3, 5, 6], 0), (1, [4], 1), (2, [5], 1), (2, [5], 2)],
+)
 def test_a_copy_of_a_checkpoint_that_the_run_has_pruned_is_of_the_run(
-    tmp_path: Path, starts: list[int], damage: bool
+    tmp_path: Path, keep: int, starts: list[int], damaged: int
 ) -> None:
-    """As kept by hand before pruning deletes it: the newest checkpoint there lists it, unless that cannot be read."""
-
-    def train(max_steps: int, **how: Any) -> None:
-        trainer = make_trainer(tmp_path / "run", [SaveCheckpoint(every_n_steps=1, keep=1, monitor=None)])
-        trainer.fit(FakeModule(max_steps=max_steps, judge=CountingJudge()), FakeData(), **how)
-
-    train(2)
-    copy, held = tmp_path / "good.ckpt", tmp_path / "run" / "checkpoints"
-    shutil.copyfile(held / "step-000002.ckpt", copy)
+    """As kept by hand before pruning deletes it: the newest checkpoint that can be read lists it."""
+    run, copy = tmp_path / "run", tmp_path / "good.ckpt"
+    held = train(run, 2, keep)
+    shutil.copyfile(held[-1], copy)
     for last in starts:
-        train(last, ckpt_path=checkpoints(held)[-1][1], weights_only=True)
-    made(tmp_path / "run", "spec.yaml")
-    ((step, newest),) = checkpoints(held)
-    assert step == starts[-1]
-    if damage:
-        newest.write_bytes(newest.read_bytes()[:1000])
-    said = set_earlier_run_aside(start(tmp_path / "run", copy), checkpoints(held))
-    assert said == (["spec.yaml"] if damage else [])
+        held = train(run, last, keep, held[-1])
+    assert [path.name for path in held] == [f"step-{starts[-1] - n:06d}.ckpt" for n in reversed(range(keep))]
+    for path in held[keep - damaged :]:
+        path.write_bytes(path.read_bytes()[:1000])
+    made(run, "spec.yaml")
+    said = set_earlier_run_aside(start(run, copy), checkpoints(run / "checkpoints"))
+    assert said == (["spec.yaml"] if damaged == keep else [])
+
+
+@pytest.mark.parametrize("is_of_the_run", [True, False])
+def test_what_a_run_went_on_from_is_of_it_when_it_goes_on_from_that_once_more(
+    tmp_path: Path, is_of_the_run: bool
+) -> None:
+    """A copy of a checkpoint that was pruned. One of elsewhere is not of it, nor are those before that one."""
+    run, other = tmp_path / "run", tmp_path / "other"
+    copies: list[Path] = []
+    for step in (1, 2):
+        (saved,) = train(run if is_of_the_run else other, step, 1, copies[-1] if copies else None)
+        copies.append(Path(shutil.copyfile(saved, tmp_path / f"good-{step}.ckpt")))
+    if is_of_the_run:
+        train(run, 4, 1, run / "checkpoints" / "step-000002.ckpt")
+    for last in (4, 3):
+        train(run, last, 1, copies[1])
+        for copy in copies:
+            made(run, "spec.yaml")
+            said = set_earlier_run_aside(start(run, copy), checkpoints(run / "checkpoints"))
+            assert said == ([] if is_of_the_run else ["spec.yaml"])
 
 
 @pytest.mark.parametrize("records", [".", "checkpoints"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from medix.callbacks.own_checkpoints import holds, own_checkpoints
+from medix.callbacks.own_checkpoints import holds, lineage, own_checkpoints
 from medix.callbacks.save_checkpoint import checkpoints
 from medix.checkpoint_content import digest_of
 
@@ -45,7 +45,8 @@ def test_numbers_do_not_tell_whose_a_checkpoint_is(
     shutil.copy(folder / "step-000004.ckpt", tmp_path / "copy" / "any.ckpt")
     before = other if given.startswith("other") else folder / "step-000002.ckpt"
     written = {2: digest_of(before)} if is_known else None
-    assert list(own_checkpoints(checkpoints(folder), 4, tmp_path / given, written)) == own
+    known = lineage(checkpoints(folder), 4, tmp_path / given, written)
+    assert own_checkpoints(checkpoints(folder), known) == list(known) == own
     assert holds(checkpoints(folder), tmp_path / given) == bool(own)
 
 
@@ -54,10 +55,17 @@ def test_one_that_was_set_aside_goes_on_with_what_it_came_of(folder: Path) -> No
     aside = folder / "superseded-step-000006.ckpt"
     torch.save({"weight": torch.tensor(60.0)}, aside)
     written = {2: digest_of(folder / "step-000002.ckpt"), 4: "of the first one"}
-    assert list(own_checkpoints(checkpoints(folder), 6, aside, written)) == [2]
+    assert own_checkpoints(checkpoints(folder), lineage(checkpoints(folder), 6, aside, written)) == [2]
     assert not holds(checkpoints(folder), aside)
 
 
 def test_a_training_that_begins_has_none(folder: Path) -> None:
-    assert own_checkpoints(checkpoints(folder), 0, None, {}) == {}
+    assert lineage(checkpoints(folder), 0, None, {}) == {}
+    assert own_checkpoints(checkpoints(folder), {}) == []
     assert not holds(checkpoints(folder), folder / "absent.ckpt")
+
+
+def test_those_that_were_pruned_stay_known_up_to_the_step_from_which_training_goes_on(folder: Path) -> None:
+    four = folder / "step-000004.ckpt"
+    written = {1: "pruned", 2: digest_of(folder / "step-000002.ckpt"), 6: "of later"}
+    assert lineage(checkpoints(folder), 4, four, written) == {1: "pruned", 2: written[2], 4: digest_of(four)}

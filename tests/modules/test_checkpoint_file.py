@@ -28,6 +28,16 @@ def test_altered_weights_are_refused_although_torch_reads_them(path: Path) -> No
     assert not torch.equal(altered["weights"], torch.arange(4096.0))
     with pytest.raises(DamagedCheckpointError, match=r"step-000003\.ckpt: cannot be read: the checksum .* Delete it"):
         read(path)
+    assert read(path, checks_tensors=False)["step"] == 3
+
+
+def test_altered_plain_data_are_refused_by_those_who_read_these_alone(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"weights", b"wEights", 1))
+    assert set(torch.load(path, weights_only=True)) == {"wEights", "step"}
+    for checks_tensors in (True, False):
+        with pytest.raises(DamagedCheckpointError, match=r"step-000003\.ckpt: cannot be read: .*data\.pkl.* Delete it"):
+            read(path, checks_tensors=checks_tensors)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"cut"], ids=["empty", "another file", "cut short"])
