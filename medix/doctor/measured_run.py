@@ -1,14 +1,13 @@
 """The rates of a run that has been, from its logs and its spec."""
 
-import csv
 import math
 import statistics
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medix.doctor.step_log import StepLog, logs_in
 from medix.yaml_text import read_yaml_file
 
 PHASES = ("rollout", "reward", "old_logprobs", "update", "publish")
@@ -42,6 +41,7 @@ class MeasuredRun:
         completion_tokens: mean length of a completion that was trained.
         with_signal: completions that were trained, as a share of those that were sampled.
         servers: of its rollouts; 0 if its ranks sampled.
+        damage: what was passed over in each damaged log, in words.
     """
 
     folder: str
@@ -51,6 +51,7 @@ class MeasuredRun:
     completion_tokens: float
     with_signal: float
     servers: int = 0
+    damage: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -75,19 +76,21 @@ class MeasuredRun:
         """
         later = [path for path in folder.glob("spec.from-step-*.yaml") if path.stem.rpartition("-")[2].isdecimal()]
         specs = [*folder.glob("spec.yaml"), *sorted(later)]
-        rows = _steps(folder)
+        logs = logs_in(folder)
+        damage = tuple(log.damage for log in logs if log.damage)
+        rows, said = _steps(logs), f" ({'; '.join(damage)})" if damage else ""
         if not specs or not rows:
             raise ValueError(
                 f"--rates {folder}: holds no spec.yaml, or no logs of steps with seconds/update, "
-                "train/tokens_per_second and train/ranks; name the folder of a run with the callback LogRewards and "
-                "the CSV logger"
+                f"train/tokens_per_second and train/ranks{said}; name the folder of a run with the callback LogRewards "
+                "and the CSV logger"
             )
         since = 0 if specs[-1].stem == "spec" else int(specs[-1].stem.rpartition("-")[2])
         rows = [row for row in rows if row["step"] > since]
         if not rows:
             raise ValueError(
                 f"--rates {folder}: its logs have no steps with the last spec ({specs[-1].name}), by whose sizes they "
-                "are divided; let the run make a step with it, or name another run"
+                f"are divided{said}; let the run make a step with it, or name another run"
             )
         rows = [row for row in rows if row["train/ranks"] == rows[-1]["train/ranks"]]
         try:
@@ -111,6 +114,7 @@ class MeasuredRun:
             statistics.fmean(tokens) / trained,
             min(1.0, trained * len(rows) / sampled),
             servers_in(engine.get("base_url")),
+            damage,
         )
 
 
@@ -119,33 +123,17 @@ def servers_in(urls: object) -> int:
     return 1 if isinstance(urls, str) else len(urls) if isinstance(urls, list | tuple) else 0
 
 
-def _steps(folder: Path) -> list[dict[str, float]]:
+def _steps(logs: Sequence[StepLog]) -> list[dict[str, float]]:
     """The numbers of each step, from the last start that made it.
 
     A start that goes on from an earlier step makes the steps after it again: what was logged of them belongs to a
     training that is no part of the run.
     """
     found: list[dict[str, float]] = []
-    for rows in _starts(folder):
-        first = min((row["step"] for row in rows), default=math.inf)
-        found = [row for row in found if row["step"] < first] + rows
+    for log in logs:
+        first = min((row["step"] for row in log.steps), default=math.inf)
+        found = [row for row in found if row["step"] < first] + list(log.steps)
     return found
-
-
-def _starts(folder: Path) -> Iterator[list[dict[str, float]]]:
-    """The logged steps of each start of the run, in order."""
-    numbers = {path: path.parent.name.removeprefix("version_") for path in folder.glob("logs/version_*/metrics.csv")}
-    needed = ("seconds/update", "seconds/step", "train/tokens_per_second", "train/ranks", "step")
-    for path in sorted((path for path in numbers if numbers[path].isdecimal()), key=lambda path: int(numbers[path])):
-        yield [row for row in _whole_rows(path) if all(row.get(name, 0.0) > 0 for name in needed)]
-
-
-def _whole_rows(path: Path) -> Iterator[dict[str, float]]:
-    """The rows of a log up to the first that is damaged: a power cut leaves zero bytes, or a part of a line."""
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    with suppress(csv.Error, ValueError):
-        for row in csv.DictReader(lines[:-1]):  # the last has no end
-            yield {name: float(text) for name, text in row.items() if name and text}
 
 
 def _rate(name: str, key: str, rows: list[dict[str, float]], tokens: list[float]) -> MeasuredRate | None:

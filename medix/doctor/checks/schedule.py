@@ -75,5 +75,6 @@ class ScheduleCheck(Check):
         if self.measured is not None:
             run = self.measured
             servers = f", {run.servers} rollout servers" if run.servers else ""
-            lines.insert(1, f"measured: {run.steps} steps of {run.folder} on {run.ranks} ranks{servers}")
+            measured = f"measured: {run.steps} steps of {run.folder} on {run.ranks} ranks{servers}"
+            lines[1:1] = [measured, *(f"damaged: {text}" for text in run.damage)]
         return tuple(lines)

@@ -17,7 +17,8 @@ def test_four_nodes_take_a_fourth_of_the_passes_and_every_number_has_its_formula
     strategy = ModelParallelStrategy(data_parallel_size=8, tensor_parallel_size=1, save_distributed_checkpoint=False)
     trainer = {"accelerator": "gpu", "devices": 8, "strategy": strategy}
     one = subject(tmp_path, large_policy(tmp_path / "large"), with_gpus(8), trainer)
-    run = MeasuredRun("runs/mine", 8, {"publish": MeasuredRate(0.5, True)}, 3, 5.0, 0.25)
+    damage = ("2 lines of runs/mine/logs/version_0/metrics.csv passed over",)
+    run = MeasuredRun("runs/mine", 8, {"publish": MeasuredRate(0.5, True)}, 3, 5.0, 0.25, damage=damage)
     check = ScheduleCheck(Assumptions(), run)
     alone, _ = look(check, one)
     four, judge = look(check, one.on_nodes(4))
@@ -31,6 +32,7 @@ def test_four_nodes_take_a_fourth_of_the_passes_and_every_number_has_its_formula
     assert "(32 GPUs x 989 TFLOP/s x 0.3)" in lines["update"]
     assert "(8 GPUs x 989 TFLOP/s x 0.3)" in before["update"]
     assert "3 steps of runs/mine on 8 ranks" in "".join(four.arithmetic)
+    assert lines[f"damaged: {damage[0]}"]
     assert "mean completion 5 tokens (of the run)" in "".join(four.arithmetic)
     assert "about" in judge.found
     assert "questions a step" in judge.found
