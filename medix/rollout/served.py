@@ -200,8 +200,11 @@ class ServedEngine(RolloutEngine):
 
         return self._client.run(check_all)
 
-    def _dtype_of_servers(self) -> torch.dtype | None:
-        """The widest dtype of the servers that answer; None if that of one is unknown."""
+    def dtype_of_servers(self) -> torch.dtype | None:
+        """The widest dtype of the servers that answer; None if that of one is unknown, or none answers.
+
+        Weights are published in it where those of the policy are wider.
+        """
 
         async def ask(session: Session, address: Address) -> tuple[torch.dtype | None, ...]:
             try:
@@ -244,7 +247,7 @@ class ServedEngine(RolloutEngine):
         """What the servers have now, or why they have nothing: the other ranks wait for either."""
         version = f"medix-{self._run}-{self.policy_version}"
         try:
-            dtype = self._dtype_of_servers()
+            dtype = self.dtype_of_servers()
             narrows = dtype is not None and any(one.dtype.itemsize > dtype.itemsize for one in policy.parameters())
             further = {"narrowed_to": str(dtype).removeprefix("torch.")} if narrows else {}
             found = self.weights.publish(

@@ -28,7 +28,7 @@ class DiskCheck(Check):
         yield self._checkpoints(subject)
         engine = subject.module.engine
         if isinstance(engine, ServedEngine) and isinstance(engine.weights, FolderChannel):
-            yield self._weights(subject, engine.weights)
+            yield self._weights(subject, engine, engine.weights)
 
     def _checkpoints(self, subject: Subject) -> Finding:
         savers = [callback for callback in subject.callbacks if isinstance(callback, SaveCheckpoint)]
@@ -46,16 +46,21 @@ class DiskCheck(Check):
         remedy = "free disk space, set another trainer.default_root_dir, or lower SaveCheckpoint.keep"
         return self._compared(subject.root / FOLDER, formula, count * trained * per_parameter, remedy)
 
-    def _weights(self, subject: Subject, channel: FolderChannel) -> Finding:
+    def _weights(self, subject: Subject, engine: ServedEngine, channel: FolderChannel) -> Finding:
         """Two versions: the previous one is still there while servers load the new one.
 
-        In the dtype of the servers: vLLM serves bfloat16 unless it is told otherwise.
+        In the dtype of the policy, as a run publishes them, unless the servers say that theirs is narrower.
         """
-        parameters = subject.model.parameters
-        formula = f"weights published to servers in bfloat16, 2 versions x {parameters:,} x 2 bytes"
+        parameters, width, whose = subject.model.parameters, Rank.of(subject).weight_bytes, "of the policy"
+        dtype = engine.dtype_of_servers()
+        if dtype is None:
+            whose += ", since that of the servers is not known"
+        elif dtype.itemsize < width:
+            width, whose = dtype.itemsize, "of the servers"
+        formula = f"weights published in the dtype {whose}, 2 versions x {parameters:,} x {width} bytes"
         remedy = "free disk space, or set another folder: model.engine.init_args.weights.init_args.folder"
         folder = Path(channel.folder or tempfile.gettempdir())
-        return self._compared(folder, formula, 4 * parameters, remedy)
+        return self._compared(folder, formula, 2 * parameters * width, remedy)
 
     def _compared(self, folder: Path, formula: str, needed: float, remedy: str) -> Finding:
         free = shutil.disk_usage(_existing(folder)).free

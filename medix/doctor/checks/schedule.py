@@ -70,7 +70,8 @@ class ScheduleCheck(Check):
             f"completions a step, {time.rank.plan.ranks} ranks",
             f"assumed (--assume NAME=NUMBER): {values}mean completion {time.completion_tokens:,.0f} tokens{whose}, "
             f"mean prompt {time.prompt_tokens:,.0f} tokens",
-            "left out: attention over pairs of tokens, optimiser, communication beyond what utilisation stands for",
+            "left out: attention over pairs of tokens, optimiser, rollout servers in a wider dtype than bfloat16, "
+            "communication beyond what utilisation stands for",
         ]
         if self.measured is not None:
             run = self.measured

@@ -4,12 +4,15 @@ import shutil
 import tempfile
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from medix.doctor.checks.disk import DiskCheck
-from medix.doctor.findings import State, UnavailableError
+from medix.doctor.findings import Finding, State, UnavailableError
 from medix.policy.tiny import build_tiny
+from medix.rollout.served import ServedEngine
 from tests.support.doctoring import look, problems, subject
 
 USAGE = namedtuple("USAGE", "total used free")  # what shutil returns
@@ -45,22 +48,48 @@ def test_free_disk_is_compared_with_all_checkpoints_that_exist_at_a_time(
     assert ("SaveCheckpoint.keep" in found.remedy) is (state is not State.OK)
 
 
+def served(folder: Path, policy: Path, dtype: str, channel: dict[str, Any]) -> list[Finding]:
+    """No server is there, at a port that nobody has."""
+    init = {"base_url": "http://127.0.0.1:1", "sampling": {"completions_per_prompt": 3}}
+    init["weights"] = {"class_path": "medix.rollout.serving.channel.FolderChannel", "init_args": channel}
+    engine = {"class_path": "medix.rollout.served.ServedEngine", "init_args": init}
+    model = {"engine": engine, "policy": {"init_args": {"dtype": dtype}}}
+    return look(DiskCheck(), subject(folder, policy, trainer={"callbacks": []}, model=model))
+
+
 @pytest.mark.parametrize("folder", [None, "weights"])
 def test_published_weights_exist_twice(
     tmp_path: Path, policy: Path, monkeypatch: pytest.MonkeyPatch, folder: str | None
 ) -> None:
-    channel = {"class_path": "medix.rollout.serving.channel.FolderChannel"}
-    if folder is not None:
-        channel["init_args"] = {"folder": str(tmp_path / folder)}  # type: ignore[assignment]
-    init = {"base_url": "http://127.0.0.1:1", "sampling": {"completions_per_prompt": 3}, "weights": channel}
-    engine = {"class_path": "medix.rollout.served.ServedEngine", "init_args": init}
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: USAGE(0, 0, 2 * TRAINED * 2 - 1))
-    (found,) = problems(
-        look(DiskCheck(), subject(tmp_path, policy, trainer={"callbacks": []}, model={"engine": engine}))
-    )
-    assert f"2 versions x {TRAINED:,} x 2 bytes" in found.found
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: USAGE(0, 0, 2 * TRAINED * 4 - 1))
+    (found,) = problems(served(tmp_path, policy, "float32", {"folder": folder and str(tmp_path / folder)}))
+    told = "weights published in the dtype of the policy, since that of the servers is not known"
+    assert f"{told}, 2 versions x {TRAINED:,} x 4 bytes" in found.found
     assert found.found.startswith(tempfile.gettempdir() if folder is None else str(tmp_path / folder))
     assert "weights.init_args.folder" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("of_policy", "of_servers", "width", "whose"),
+    [
+        ("float32", torch.bfloat16, 2, "servers"),
+        ("float32", torch.float32, 4, "policy"),
+        ("bfloat16", torch.float32, 2, "policy"),
+        ("bfloat16", torch.bfloat16, 2, "policy"),
+    ],
+)
+def test_published_weights_have_the_narrower_dtype_of_policy_and_servers(
+    tmp_path: Path,
+    policy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    of_policy: str,
+    of_servers: torch.dtype,
+    width: int,
+    whose: str,
+) -> None:
+    monkeypatch.setattr(ServedEngine, "dtype_of_servers", lambda self: of_servers)
+    _, found = served(tmp_path, policy, of_policy, {})
+    assert f"in the dtype of the {whose}, 2 versions x {TRAINED:,} x {width} bytes = " in found.found
 
 
 def test_adapters_alone_take_little(tmp_path: Path, policy: Path) -> None:
