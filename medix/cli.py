@@ -36,7 +36,7 @@ from medix.callbacks.write_predictions import WritePredictions
 from medix.callbacks.write_report import WriteReport
 from medix.data.datamodule import ShardDataModule
 from medix.data.manifest import joint_digest
-from medix.distributed import gather
+from medix.distributed import gather, stop_together
 from medix.exit_status import ExitStatus
 from medix.first_failure import told_by_all
 from medix.judge.base import Judge
@@ -216,17 +216,18 @@ class MedixCLI(LightningCLI):
             try:
                 with told_by_all():
                     self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
+                    # also by a signal behind the last step, during its checkpoint or report
+                    is_stopped = stop_together(self.trainer.strategy.root_device)
             except StopRequested:
-                pass  # before the first step
+                is_stopped = True  # before the first step
             except Exception:
                 if model.last_step is not None and (found := start.saved):
                     self._say(f"step {step_of(found)} is saved in {found}, from which the same command goes on")
                 raise
-            number = stop_signal.requested()
-            if stop_signal.is_agreed() or (number is not None and model.step < model.max_steps):
-                self._end_stopped(number or signal.SIGTERM, model, start)
+            if is_stopped:
+                self._end_stopped(stop_signal.requested() or signal.SIGTERM, model, start)
             found = latest(folder / "checkpoints")
-            if is_first and number is None and found and step_of(found) == model.step >= model.max_steps:
+            if is_first and found and step_of(found) == model.step >= model.max_steps:
                 note_end(found)
 
     def validate(self, model: GroupRLModule, ckpt_path: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002

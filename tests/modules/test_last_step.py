@@ -39,6 +39,12 @@ class Send(Callback):
     def on_phase_start(self, trainer, module, name):
         self.reach(name, module.step + 1)
 
+    def on_save_checkpoint(self, trainer, module, checkpoint):
+        self.reach("checkpoint", module.step)
+
+    def on_fit_end(self, trainer, module):
+        self.reach("end", module.step)
+
     def on_validation_batch_start(self, trainer, module, batch, batch_idx, dataloader_idx=0):
         self.reach("validation", module.step)
 '''
@@ -156,6 +162,27 @@ def test_what_was_stopped_says_so_in_its_report(runs: tuple[Path, Path, list[Out
         assert run("fit", "--config", "spec.yaml", "--trainer.default_root_dir", "report").code == 143
     told = (folder / "report" / "report.md").read_text()
     assert "Stopped: 1 of 6 steps." in told
+
+
+@pytest.mark.parametrize(("place", "name"), [("checkpoint", "SIGINT"), ("checkpoint", "SIGTERM"), ("end", "SIGTERM")])
+def test_a_signal_behind_the_last_step_stops_the_run_too_and_the_same_command_completes_it(
+    runs: tuple[Path, Path, list[Outcome]], place: str, name: str
+) -> None:
+    """Nothing is left to train, but a script that goes on after status 0 is to stop."""
+    folder, target = runs[1].parent, f"{place}-{name}"
+    words = ("fit", "--config", "spec.yaml", "--trainer.default_root_dir", target, "--model.max_steps", "3")
+    (folder / "places").write_text(json.dumps([[place, 3, name, 3]]))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with working_in(folder) as run:
+            stopped, completed, complete = (run(*words) for _ in range(3))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    named = "Ctrl-C (SIGINT)" if name == "SIGINT" else name
+    assert stopped.err.splitlines()[-1] == f"medix fit: stopped by {named} at step 3; the same command goes on"
+    assert [one.code for one in (stopped, completed, complete)] == [128 + signal.Signals[name], 0, 0]
+    assert "going on from step 3 of 3" in completed.out
+    assert "is complete: step-000003.ckpt is at model.max_steps = 3" in complete.out
 
 
 def test_what_a_callback_ends_in_the_middle_of_a_step_goes_on_from_the_last_finished_one(tmp_path: Path) -> None:

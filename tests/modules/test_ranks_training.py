@@ -41,13 +41,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
         *(fit(narrow, f"8bit-{run}", *in_8_bits) for run in ("straight", "resumed", "resumed")),
         *(fit(nothing, "ddp-nothing", *DDP), fit(nothing, "nothing", *SHARDED)),
         *(fit(infinite, "ddp-infinite", *DDP), fit(infinite, "infinite", *SHARDED)),
+        fit(full, "ddp-late", *DDP),
         fit(unscored, "unscored", *DDP),
         fit(broken, "broken", *SHARDED),
         fit(full, "bad-row", *DDP),  # the last one: it ends the process group
     ]
     on_two = run_on_ranks(folder, two, 2)
     assert len(on_two.status) == len(two), on_two.output[-6000:]
-    stopped = [143 if number in (3, 6, 10) else 0 for number in range(len(two) - 3)]
+    stopped = [143 if number in (3, 6, 10, 16) else 0 for number in range(len(two) - 3)]
     assert on_two.status[:-3] == stopped, on_two.output[:6000]
     shutil.copytree(folder / "ddp-straight", folder / "fewer")
     checkpoint = str(folder / "sharded" / "checkpoints" / "step-000002.ckpt")
@@ -105,8 +106,9 @@ def test_two_ranks_share_the_surplus_groups_of_one(runs: tuple[Path, Said, Said]
 def test_a_signal_for_one_rank_stops_both_at_the_last_finished_step_and_one_of_them_says_so(
     runs: tuple[Path, Said, Said],
 ) -> None:
-    """Replicated, the rollout of step 3 is abandoned; sharded, the update of step 2 is finished."""
-    assert runs[1].output.count("medix fit: stopped by SIGTERM at step 2; the same command goes on") == 3
+    """Replicated, the rollout of step 3 is abandoned; sharded, the update of step 2 is finished; the checkpoint of the
+    last step is written, and the run is stopped nevertheless."""
+    assert runs[1].output.count("medix fit: stopped by SIGTERM at step 2; the same command goes on") == 4
     assert runs[1].output.count("going on from step 2 of 3") == 3
 
 

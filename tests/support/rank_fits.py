@@ -31,7 +31,8 @@ from medix.types import Status
 
 
 class HappensOnRank1(Callback):
-    """A signal for one of two ranks, in a rollout or an update; and an error outside of what the ranks do together."""
+    """A signal for one of two ranks, in a rollout, an update or a checkpoint; and an error outside of what the ranks do
+    together."""
 
     signals = {
         "ddp-resumed": ("rollout", 2, signal.SIGTERM),
@@ -39,6 +40,7 @@ class HappensOnRank1(Callback):
         "8bit-resumed": ("update", 1, signal.SIGTERM),
         "zero2-resumed": ("update", 0, signal.SIGTERM),
         "zero3-resumed": ("rollout", 0, signal.SIGUSR1),
+        "ddp-late": ("checkpoint", 2, signal.SIGTERM),
     }
 
     def on_phase_start(self, trainer, module, name):
@@ -47,6 +49,9 @@ class HappensOnRank1(Callback):
         if os.environ.get("RANK") == "1" and (name, module.step) == (phase, step) and not mark.exists():
             mark.touch()
             os.kill(os.getpid(), number)
+
+    def on_save_checkpoint(self, trainer, module, checkpoint):
+        self.on_phase_start(trainer, module, "checkpoint")
 
     def on_train_start(self, trainer, module):
         mark = Path(trainer.default_root_dir) / "killed-once"
