@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.data.address import without_access
+from medix.data.part_folders import part_folders
 from medix.modality import PAPER_MODALITIES, TEXT_ONLY, ModalitySet
 from medix.yaml_text import YamlFileError, read_yaml_file, write_yaml
 
@@ -307,7 +308,9 @@ def read_manifests(paths: Sequence[str | Path]) -> tuple[Manifest, ...]:
         else:
             found = [Path(path)]
         if not found:
-            raise ManifestError(f"{path}: has no manifest (*.yaml); build one with `python -m medix shards build`")
+            parts = " ".join(map(str, part_folders(Path(path))))
+            remedy = f"give its parts: {parts}" if parts else "build one with `python -m medix shards build`"
+            raise ManifestError(f"{path}: has no manifest (*.yaml); {remedy}")
         for file in found:
             if file.resolve() in files:
                 raise ManifestError(

@@ -55,3 +55,25 @@ def test_verify_of_sound_shards_finds_nothing_and_names_manifests_without_an_ind
     assert "samples listed; images were not opened (--decode)" in captured.out
     assert shards(["verify", "--decode", str(tmp_path / "out")]) == 0
     assert "not opened" not in capsys.readouterr().out
+
+
+def test_verify_names_the_parts_of_a_folder(
+    jsonl_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has to be given, as everywhere: no command takes parts for training and validation as one by itself."""
+    out = tmp_path / "out"
+    build = ["build", "--jsonl", str(jsonl_rows), "--output", str(out), *SAID]
+    shards([*build, "--name", "mine", "--partition", "train=0.5,val=0.5", "--by", "sample"])
+    parts = [str(out / "train"), str(out / "val")]
+    for action in ("verify", "show"):
+        capsys.readouterr()
+        assert shards([action, str(out)]) == 2
+        assert f"{out}: has no manifest (*.yaml); give its parts: {' '.join(parts)}\n" in capsys.readouterr().err
+    assert shards(["verify", *parts]) == 0
+    shards([*build, "--name", "whole", "--dataset", "other"])
+    capsys.readouterr()
+    monkeypatch.setenv("COLUMNS", "200")
+    shards(["verify", str(out), parts[1]])
+    assert f"{out} has parts that were not read; give them, too: {parts[0]}\n" in capsys.readouterr().out
+    shards(["verify", str(out), *parts])
+    assert "not read" not in capsys.readouterr().out
