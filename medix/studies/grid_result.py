@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from medix.evaluation.comparison import paired
 from medix.evaluation.crossed import crossed_mean
+from medix.evaluation.paired import Paired
 from medix.evaluation.repeated import Calibration
 from medix.evaluation.significance import holm
 from medix.evaluation.statistics import Interval
@@ -220,7 +220,7 @@ def _paired(baseline: Sequence[RunResult], results: Sequence[RunResult], measure
         clusters |= both
         ours, others = second.measures[measure], first.measures[measure]
         parts.append(
-            paired([(others.get(key), ours.get(key), both[key]) for key in both], is_share=MEASURES[measure][1])
+            Paired.of([(others.get(key), ours.get(key), both[key]) for key in both], is_share=MEASURES[measure][1])
         )
         gains.append({key: ours[key] - others[key] for key in both if key in ours and key in others})
     left_out = sum(part.left_out for part in parts)
