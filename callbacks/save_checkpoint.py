@@ -1,6 +1,5 @@
 """Checkpoints counted in steps, written atomically, with the best one by a validation metric."""
 
-import json
 import logging
 import math
 import re
@@ -14,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from medix import stop_signal
-from medix.atomic_file import write_atomically
+from medix.callbacks.best_checkpoint import BestCheckpoint
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.own_checkpoints import lineage, own_checkpoints
 from medix.callbacks.watched import suite_of, watched
@@ -22,8 +21,7 @@ from medix.checkpoint_content import digest_of
 from medix.data.loader import FAULTS
 from medix.disk_room import remedy
 from medix.distributed import fail_together, gather
-from medix.durable_files import copy, delete, rename, set_aside, sync
-from medix.evaluation.validation import incomparable
+from medix.durable_files import delete, rename, set_aside, sync
 from medix.modules.checkpoint_io import InPlaceCheckpointIO
 from medix.run_beginning import Beginning, beginning_of, note_beginning
 from medix.run_end import forget_end
@@ -65,6 +63,7 @@ class SaveCheckpoint(Checkpoint):
             ``trainer.default_root_dir``, where all commands look for them; any other is refused.
 
     Attributes:
+        best: which step is the best so far.
         begins_from: what ``--ckpt_path`` named, where the run begins from that; see ``medix.run_beginning``.
     """
 
@@ -94,11 +93,8 @@ class SaveCheckpoint(Checkpoint):
         self.every_n_steps = every_n_steps
         self.keep = keep
         self.monitor = monitor
-        self.mode = mode
+        self.best = BestCheckpoint(monitor, mode)
         self.begins_from: str | None = None
-        self.best_value: float | None = None
-        self.best_step: int | None = None
-        self._chosen_by: dict[str, Any] = {}
         self._written: dict[int, str | None] | None = {}
         self._saved_step: int | None = None
         self._trains_since = time.monotonic()
@@ -117,22 +113,13 @@ class SaveCheckpoint(Checkpoint):
         step = watched(pl_module).step
         self._saved_step = step if step else None
         self._trains_since = time.monotonic()
-        self._forget_best_of_other_kind(self._criterion(trainer, pl_module))
+        self.best.forget_other_kind(self._measured_with(trainer, pl_module))
         with fail_together():
             own, self._written = gather(self._begin(trainer, step) if trainer.is_global_zero else ([], {}))[0]
         folder = self._folder(trainer)
-        if self.best_step is not None and self.best_step not in own:
-            _LOG.warning(
-                "the best checkpoint is chosen anew: that of step %d (%s = %.6g), which training has had so far, is "
-                "not in %s",
-                self.best_step,
-                self._chosen_by.get("monitor", self.monitor),
-                self.best_value,
-                folder,
-            )
-            self.best_value = self.best_step = None
+        self.best.forget_unless_in(folder, own)
         if trainer.is_global_zero:
-            self._point_to_best(folder)
+            self.best.point_to(folder)
 
     def _begin(self, trainer: Trainer, step: int) -> tuple[list[int], dict[int, str | None]]:
         """Set aside what is of another training, and note from what this one begins.
@@ -190,7 +177,7 @@ class SaveCheckpoint(Checkpoint):
         if not math.isfinite(value):
             _LOG.warning("step %d: %s is %s and cannot be the best", step, self.monitor, value)
         else:
-            self._compare(value, step, self._criterion(trainer, pl_module))
+            self.best.compare(value, step, self._measured_with(trainer, pl_module))
         if self._saved_step == step:
             self._saved_step = None  # without this validation
 
@@ -205,7 +192,7 @@ class SaveCheckpoint(Checkpoint):
             return
         if module.finished_step is None:
             return
-        if module.step % self.every_n_steps == 0 or module.step >= module.max_steps or self.best_step == module.step:
+        if module.step % self.every_n_steps == 0 or module.step >= module.max_steps or self.best.step == module.step:
             self._save(trainer, module.step)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -228,35 +215,12 @@ class SaveCheckpoint(Checkpoint):
             except OSError as error:
                 _LOG.warning("%s", error)
 
-    def _compare(self, value: float, step: int, criterion: dict[str, Any]) -> None:
-        self._forget_best_of_other_kind(criterion)
-        if self.best_value is None or (value > self.best_value if self.mode == "max" else value < self.best_value):
-            self.best_value, self.best_step, self._chosen_by = value, step, criterion
-
-    def _forget_best_of_other_kind(self, present: dict[str, Any]) -> None:
-        """Choose the best anew if values of the monitor now mean something else than when it was chosen."""
-        earlier = self._chosen_by
-        if self.best_step is None or not earlier:
-            return
-        found = [f"another {name}" for name in ("monitor", "mode") if earlier[name] != present[name]]
-        if found := found + incomparable(earlier, present):
-            _LOG.warning(
-                "the best checkpoint is chosen anew: that of step %d (%s = %.6g) was chosen with %s, so that its value "
-                "is not compared with later ones",
-                self.best_step,
-                earlier["monitor"],
-                self.best_value,
-                " and ".join(found),
-            )
-            self.best_value = self.best_step = None
-
-    def _criterion(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
-        """What a value of the monitor means: which metric, and what the validation of this step measured it with."""
+    def _measured_with(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
+        """What the validation of this step measured with."""
         callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
         made = (one.validation for one in callbacks if isinstance(one, JudgeValidation))
         judged = [one.judged for one in made if one is not None and one.step == watched(module).step]
-        criterion = {"monitor": self.monitor, "mode": self.mode, "suite": dict(suite_of(module))}
-        return criterion | ({"judged": judged[0]} if judged else {})
+        return {"suite": dict(suite_of(module))} | ({"judged": judged[0]} if judged else {})
 
     # How -------------------------------------------------------------------------------------------------------------
 
@@ -293,7 +257,7 @@ class SaveCheckpoint(Checkpoint):
                     sync(part)
                     rename(part, path)
                     self._written = {**(self._written or {}), step: digest_of(path)}
-                self._point_to_best(folder)
+                self.best.point_to(folder)
                 self._prune(folder)
         except OSError as error:
             delete(part)
@@ -313,53 +277,22 @@ class SaveCheckpoint(Checkpoint):
             return f"from {began.checkpoint}"
         return f"from {known.name}" if known else "from the beginning"
 
-    def _point_to_best(self, folder: Path) -> None:
-        link, facts = folder / "best.ckpt", folder / "best.json"
-        target = folder / f"step-{self.best_step or 0:06d}.ckpt"
-        if not target.exists():
-            delete(link)
-            delete(facts)
-            return
-        entry = {"step": self.best_step, "monitor": self.monitor, "mode": self.mode, "value": self.best_value}
-        text = json.dumps(entry, indent=2) + "\n"
-        if (
-            facts.exists()
-            and facts.read_bytes() == text.encode()
-            and link.exists()
-            and digest_of(link) == digest_of(target)
-        ):
-            return
-        part = folder / ".best.ckpt.part"
-        delete(part)
-        try:
-            part.symlink_to(target.name)
-        except OSError:  # a file system without links
-            copy(target, part)
-        rename(part, link)
-        write_atomically(facts, text)
-
     def _prune(self, folder: Path) -> None:
         kept = checkpoints(folder)[-self.keep :]
         for number, path in checkpoints(folder):
-            if (number, path) not in kept and number != self.best_step:
+            if (number, path) not in kept and number != self.best.step:
                 delete(path)
 
     def _folder(self, trainer: Trainer) -> Path:
         return Path(trainer.default_root_dir) / FOLDER
 
     def state_dict(self) -> dict[str, Any]:
-        """Step and value of the best checkpoint, what the value means, and the checkpoints of the training so far."""
-        return {
-            "best_value": self.best_value,
-            "best_step": self.best_step,
-            "chosen_by": self._chosen_by,
-            "written": self._written,
-        }
+        """That of the best checkpoint, and the checkpoints of the training so far."""
+        return {**self.best.state_dict(), "written": self._written}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
-        self.best_value, self.best_step = state_dict["best_value"], state_dict["best_step"]
-        self._chosen_by = dict(state_dict.get("chosen_by") or {})
+        self.best.load_state_dict(state_dict)
         self._written = state_dict.get("written")
 
 

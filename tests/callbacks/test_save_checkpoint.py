@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.trainer.states import TrainerFn
 
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
@@ -75,7 +74,7 @@ def test_the_least_can_be_the_best_and_nothing_infinite_is(tmp_path: Path, nothi
     values = {0: 0.0, 1: 0.5, 2: nothing, 3: 0.4, 4: 0.6}
     save = SaveCheckpoint(mode="min")
     _fit(tmp_path, save, max_steps=4, values=values)
-    assert (save.best_step, save.best_value) == (3, pytest.approx(0.4))
+    assert (save.best.step, save.best.value) == (3, pytest.approx(0.4))
 
 
 def test_a_checkpoint_holds_the_best_of_its_own_step(tmp_path: Path) -> None:
@@ -367,33 +366,9 @@ def test_the_best_is_of_validations_of_the_same_samples(
         trainer.fit(FakeModule(max_steps=max_steps, judge=CountingJudge()), FakeData(), **how)
         return save
 
-    assert fit(2, 1.0).best_step == 2
+    assert fit(2, 1.0).best.step == 2
     checkpoint = tmp_path / "checkpoints" / "step-000002.ckpt"
     save = fit(4, 1 if has_fewer_samples else 1.0, ckpt_path=checkpoint, weights_only=True)
-    assert save.best_step == (4 if has_fewer_samples else 2)
+    assert save.best.step == (4 if has_fewer_samples else 2)
     assert ("was chosen with other samples" in caplog.text) == has_fewer_samples
-    assert json.loads((tmp_path / "checkpoints" / "best.json").read_text())["step"] == save.best_step
-
-
-@pytest.mark.parametrize("change", ["suite", "monitor", "nothing"])
-def test_a_best_value_that_means_something_else_is_forgotten(
-    tmp_path: Path, change: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    module = FakeModule()
-    module.suite = {"rewards": "old", "judge": "a"}  # type: ignore[assignment]
-    trainer = make_trainer(tmp_path, [])
-    first = SaveCheckpoint()
-    module.step = 2
-    trainer.state.fn = TrainerFn.FITTING
-    trainer.callback_metrics["val/reward"] = torch.tensor(0.5499999999999999, dtype=torch.float64)
-    first.on_validation_end(trainer, module)
-    second = SaveCheckpoint(monitor="val/accuracy" if change == "monitor" else "val/reward")
-    (tmp_path / "checkpoints").mkdir()
-    path = tmp_path / "checkpoints" / "step-000002.ckpt"
-    torch.save({}, path)
-    second.load_state_dict(first.state_dict() | {"written": {2: digest_of(path)}})
-    module.suite = {"rewards": "new" if change == "suite" else "old"}  # type: ignore[assignment]
-    with caplog.at_level(logging.WARNING):
-        second.on_train_start(trainer, module)
-    assert (second.best_step is None) == (change != "nothing")
-    assert ("chosen anew: that of step 2 (val/reward = 0.55)" in caplog.text) == (change != "nothing")
+    assert json.loads((tmp_path / "checkpoints" / "best.json").read_text())["step"] == save.best.step

@@ -336,7 +336,7 @@ def test_validations_with_other_rewards_are_not_compared(tmp_path: Path, capsys:
         make_trainer(tmp_path, [JudgeValidation(every_n_steps=2), WriteReport(), save]).fit(module, FakeData(), **how)
         return save
 
-    assert fit(2, "old").best_step == 2
+    assert fit(2, "old").best.step == 2
     data = _read(tmp_path)
     assert (data["before"]["step"], data["notes"]) == (0, [])
     capsys.readouterr()
@@ -355,8 +355,8 @@ def test_validations_with_other_rewards_are_not_compared(tmp_path: Path, capsys:
     assert note in (tmp_path / "report.html").read_text()
     assert note in capsys.readouterr().out
     assert [entry["suite"]["rewards"] for entry in data["validations"]] == ["old", "old", "new", "new"]
-    assert save._chosen_by["suite"]["rewards"] == "new"
-    assert save.best_step == 6
+    assert save.best.chosen_by["suite"]["rewards"] == "new"
+    assert save.best.step == 6
 
 
 def test_a_validation_that_no_earlier_one_compares_with_stands_alone(

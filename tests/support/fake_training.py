@@ -246,6 +246,6 @@ def make_trainer(folder: Any, callbacks: Sequence[Any], logger: Any = False, **a
         logger=logger,
         accelerator="cpu",
         enable_model_summary=False,
-        enable_checkpointing=any(hasattr(c, "best_step") for c in callbacks),
+        enable_checkpointing=any(hasattr(c, "begins_from") for c in callbacks),
         **{"enable_progress_bar": False, "max_epochs": -1, **arguments},
     )
