@@ -45,20 +45,20 @@ LAYOUTS = (
 """In the order in which they are looked for."""
 
 
-def recognised(names: Collection[str], file: str = "") -> tuple[Layout, TableData] | None:
+def recognised(names: Collection[str], files: Collection[str] = ()) -> tuple[Layout, TableData] | None:
     """The first layout whose columns are there, and what the columns mean; None if there is none.
 
     Args:
         names: the columns.
-        file: name of the table's file: ``file_name`` holds images in ``metadata.csv`` and the like.
+        files: names of the table's files: ``file_name`` holds images in ``metadata.csv`` and the like.
     """
     for layout in LAYOUTS:
         if {layout.question, layout.answer} <= set(names):
-            return layout, TableData(_columns(layout, names, file))
+            return layout, TableData(_columns(layout, names, files))
     return None
 
 
-def asked_of_all(answer: str, names: Collection[str], file: str = "") -> TableData:
+def asked_of_all(answer: str, names: Collection[str], files: Collection[str] = ()) -> TableData:
     """What the columns mean where one question is asked of every row.
 
     The column of the answer has no other meaning, and no column holds a question, choices or aliases: these would be
@@ -67,25 +67,26 @@ def asked_of_all(answer: str, names: Collection[str], file: str = "") -> TableDa
     Args:
         answer: column of the answer.
         names: the columns.
-        file: as of ``recognised``.
+        files: as of ``recognised``.
     """
-    others = _columns(Layout("", "", answer), [name for name in names if name != answer], file)
+    others = _columns(Layout("", "", answer), [name for name in names if name != answer], files)
     return TableData(replace(others, answer=answer, choices=""))
 
 
-def image_columns(names: Collection[str], file: str = "") -> list[str]:
+def image_columns(names: Collection[str], files: Collection[str] = ()) -> list[str]:
     """The column of images, or the columns ``image_1``, ``image_2``, …; none if there is none of these names."""
-    beside = _first(_BESIDE, names) if _METADATA.fullmatch(file) else ()
+    are_beside = bool(files) and all(map(_METADATA.fullmatch, files))
+    beside = _first(_BESIDE, names) if are_beside else ()
     return [*(_first(IMAGES, names) or beside)] or _series(_NUMBERED_IMAGE, names)
 
 
-def _columns(layout: Layout, names: Collection[str], file: str) -> Columns:
+def _columns(layout: Layout, names: Collection[str], files: Collection[str]) -> Columns:
     return Columns(
         question=layout.question,
         answer=[layout.answer, *_first(("aliases",), names)],
         id=next(iter(_first(_IDS, names)), ""),
         choices=_choices(names),
-        images=image_columns(names, file),
+        images=image_columns(names, files),
         case=next(iter(_first(CASES, names)), ""),
         source=next(iter(_first(("source",), names)), ""),
         modality=next(iter(_first(("modality",), names)), ""),

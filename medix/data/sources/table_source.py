@@ -4,7 +4,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -49,12 +49,13 @@ class Reading:
     answer_from: str = ""
     modality_column: str = ""
 
-    def table(self, where: str, names: Sequence[str]) -> tuple[str, TableData]:
+    def table(self, where: str, names: Sequence[str], files: Collection[str] = ()) -> tuple[str, TableData]:
         """Name of the layout, and what the columns mean.
 
         Args:
             where: the input, for messages.
             names: its columns.
+            files: names of its files.
 
         Raises:
             TableError: a column is not there, no layout is recognised, or ``data`` and ``answer_from`` are both given.
@@ -68,9 +69,9 @@ class Reading:
             raise TableError(f"{where}: it is empty; give a table with named columns")
         name, data = SCHEMA, self.data
         if data is None and self.answer_from:
-            name, data = "--answer-from", asked_of_all(self.answer_from, names, Path(where).name)
+            name, data = "--answer-from", asked_of_all(self.answer_from, names, files)
         if data is None:
-            found = recognised(names, Path(where).name)
+            found = recognised(names, files)
             if found is None:
                 raise TableError(
                     f"{where}: its columns are {', '.join(names)}, which is no layout that is recognised; state with "
@@ -128,7 +129,7 @@ class TableSource(Source):
     @cached_property
     def layout(self) -> tuple[str, TableData]:
         """Name of the layout, and what the columns mean."""
-        return self.reading.table(str(self.path), self.names())
+        return self.reading.table(str(self.path), self.names(), [file.name for file in self.files()])
 
     @cached_property
     def _made(self) -> TableSample:

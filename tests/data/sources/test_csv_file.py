@@ -101,5 +101,6 @@ def test_metadata_of_an_image_folder_names_its_images_by_file_name(tmp_path: Pat
     """What ``--from hub`` says to do with such a folder."""
     (tmp_path / "metadata.csv").write_text("file_name,question,answer,modality\na.png,q?,007,CT_SCAN\n")
     (tmp_path / "a.png").write_bytes(picture(1))
-    (found,) = samples(CsvSource(tmp_path / "metadata.csv"))
-    assert (found.reference, found.images) == ("007", (picture(1),))
+    for path in (tmp_path / "metadata.csv", tmp_path):
+        (found,) = samples(CsvSource(path))
+        assert (found.reference, found.images) == ("007", (picture(1),))

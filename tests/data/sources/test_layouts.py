@@ -85,10 +85,10 @@ def test_of_one_question_all_other_columns_are_recognised_but_those_of_another_q
 
 @pytest.mark.parametrize("file", ["metadata.csv", "Metadata.JSONL", "metadata.json", "metadata.parquet"])
 def test_images_beside_a_table_called_metadata_are_named_by_file_name(file: str) -> None:
-    names = ["file_name", "question", "answer"]
-    found = recognised(names, file)
+    names, files = ["file_name", "question", "answer"], [file, "metadata.csv"]
+    found = recognised(names, files)
     assert found is not None
-    assert found[1].columns.images == asked_of_all("answer", names, file).columns.images == ["file_name"]
-    assert image_columns(["file_names", "question"], file) == ["file_names"]
-    assert image_columns([*names, "image"], file) == ["image"]
-    assert image_columns(names, "rows.csv") == image_columns(names) == []
+    assert found[1].columns.images == asked_of_all("answer", names, files).columns.images == ["file_name"]
+    assert image_columns(["file_names", "question"], files) == ["file_names"]
+    assert image_columns([*names, "image"], files) == ["image"]
+    assert image_columns(names, [file, "rows.csv"]) == image_columns(names) == []
